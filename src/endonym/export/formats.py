@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from endonym.corpus.corpus import Corpus
 from endonym.disk import write_atomic
-from endonym.errors import ExportError
 from endonym.export import adapters, dataset
 from endonym.export.adapters import Adapter
 from endonym.export.card import Card, write_card
@@ -16,6 +15,7 @@ from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
 from endonym.export.huggingface import export_huggingface
 from endonym.export.markdown import hub_license
 from endonym.export.record import README, RECORD, write_record
+from endonym.export.refusals import refusal
 from endonym.export.shapes import row_of
 from endonym.export.verify import Check, require_ok, require_same_ids, verify_export
 from endonym.generate.language_model import LanguageModel
@@ -135,11 +135,7 @@ def make_dataset(corpus: Artifact, out: Path, card: Card) -> list[str]:
     says. Raises ExportError for the corpus of a recipe without texts, which holds no document.
     """
     if not corpus.numbers["sources"]:
-        raise ExportError(
-            "there is no corpus to export: the recipe has no [[source]], only conversations",
-            where=card.name,
-            do="They are in the files that data in [[phase]] names.",
-        )
+        raise refusal("no_corpus", card.name)
     files = dataset.write_dataset(Corpus(corpus.folder), out, card.licenses)
     clean = corpus.manifest["config"]["clean"]
     text = dataset.readme(corpus.numbers, clean, card)

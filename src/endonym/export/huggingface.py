@@ -14,6 +14,7 @@ from torch import Tensor
 from endonym.disk import write_json
 from endonym.errors import ExportError
 from endonym.export.names import to_ours, to_theirs
+from endonym.export.refusals import refusal
 from endonym.export.shapes import (
     config_json,
     has_row,
@@ -188,11 +189,7 @@ def names_in(config_json: dict[str, Any], names: Iterable[str]) -> dict[str, str
 def _require_ids(config: folders.AnyModelConfig, tokenizer: Tokenizer, where: str) -> None:
     """Raise ExportError if the tokenizer has more ids than the model; it may have fewer."""
     if tokenizer.used_vocab > config.vocab:
-        raise ExportError(
-            f"vocab_size = {config.vocab}, but the tokenizer has {tokenizer.used_vocab} ids",
-            where=where,
-            do="The tokenizer is not the one this model was trained with.",
-        )
+        raise refusal("too_many_ids", where, vocab=config.vocab, ids=tokenizer.used_vocab)
 
 
 def load_pretrained(folder: Path) -> LanguageModel:

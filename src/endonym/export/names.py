@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from endonym.errors import ExportError
+from endonym.export.refusals import refusal
 from endonym.export.row import HFArchitecture
 from endonym.export.shapes import row_of
 from endonym.model.config import ModelConfig
@@ -74,11 +74,7 @@ def to_ours(
                 ours = f"blocks.{layer}.mixer.{part}.{kind}"
                 tensors[ours] = _turned(row, ours, tensor)[rows]
         elif pattern not in inverse:
-            raise ExportError(
-                f"the folder has a tensor {name}, which {row.architecture} does not have",
-                where="import",
-                do="Load it with the version of transformers that wrote it, and save it again.",
-            )
+            raise refusal("strange_tensor", "import", name=name, architecture=row.architecture)
         elif expert:
             ours = inverse[pattern].replace("*", layer)
             experts.setdefault(ours, {})[int(expert.group(1))] = tensor

@@ -14,8 +14,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from endonym.errors import ExportError
+from endonym.errors import EndonymError
 from endonym.export.names import PARTS, joined_rows, pattern_of
+from endonym.export.refusals import refusal
 from endonym.export.row import HFArchitecture, Json
 from endonym.export.shapes import KNOWN, row_of
 from endonym.model.adapt_config import matrices
@@ -160,25 +161,12 @@ def _require_supported(row: HFArchitecture, changes: Changes) -> None:
     """Raise ExportError for what peft refuses, or transformers does not hear."""
     wrong = next((name for name in changes if name.endswith(tuple(row.uncalled))), None)
     if wrong:
-        raise ExportError(
-            f"peft adapts no {wrong.rpartition('.')[2]} of {row.model_type}, whose kernels read "
-            "its weight without calling the module",
-            where=WHERE,
-            do='Export the merged model; or train with adapt.on = ["input", "select"] on mamba, '
-            '["input"] on mamba2.',
-        )
+        part = wrong.rpartition(".")[2]
+        raise refusal("peft_uncalled", WHERE, part=part, model_type=row.model_type)
     if any(name.endswith("ffn.router") for name in changes):
-        raise ExportError(
-            "the router of transformers is no linear map that peft adapts",
-            where=WHERE,
-            do="Export the merged model, or leave router out of adapt.on.",
-        )
+        raise refusal("peft_router", WHERE)
     if any(change.a.ndim == 3 and change.magnitude is not None for change in changes.values()):
-        raise ExportError(
-            "peft has no DoRA for parameters of experts",
-            where=WHERE,
-            do="Export the merged model, or train the adapter of experts without dora = true.",
-        )
+        raise refusal("peft_dora_of_experts", WHERE)
 
 
 def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
@@ -189,22 +177,14 @@ def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
     for module, change in theirs.items():
         parts = modules.get(module)
         if parts is None:
-            raise ExportError(
-                f"it changes {module}, which endonym does not adapt",
-                where="adapter_config.json",
-                do="Merge it with peft (merge_and_unload), and load the whole model.",
-            )
+            raise refusal("peft_module", "adapter_config.json", module=module)
         if len(parts) == 1:
             ours[parts[0]] = change
             continue
         wanted = sum(sizes[part] for part in parts)
         if change.b.shape[-2] != wanted:
-            raise ExportError(
-                f"its change of {change.b.shape[-2]} rows does not fit {', '.join(parts)}, which "
-                f"have {wanted}",
-                where="adapter_model.safetensors",
-                do="Take the adapter of this model.",
-            )
+            words = {"rows": change.b.shape[-2], "parts": ", ".join(parts), "wanted": wanted}
+            raise refusal("peft_rows", "adapter_model.safetensors", **words)
         for part, rows in zip(parts, _rows_of(row, config, parts, sizes), strict=True):
             ours[part] = with_rows(change, rows)
     return ours
@@ -336,12 +316,8 @@ def _parameter(module: str, parts: Mapping[str, Any], keys: LoraConfig) -> tuple
     return f"{inner}.{known[0]}", True
 
 
-def _unknown(what: str, where: str) -> ExportError:
-    return ExportError(
-        f"it has {what}, which endonym does not support",
-        where=where,
-        do="Merge it with peft (merge_and_unload), and load the whole model.",
-    )
+def _unknown(what: str, where: str) -> EndonymError:
+    return refusal("peft_unknown", where, what=what)
 
 
 def side_by_side(
@@ -361,11 +337,7 @@ def side_by_side(
     known = [part for part in parts if part is not None]
     if len({part is not None and part.magnitude is not None for part in parts}) > 1:
         *others, last = (name.rpartition(".")[2] for name in names)
-        raise ExportError(
-            f"DoRA changes only some of {', '.join(others)} and {last}, which are one matrix there",
-            where=where,
-            do="Name all of them in adapt.on, or leave dora = true out.",
-        )
+        raise refusal("dora_of_some", where, others=", ".join(others), last=last)
     first = known[0]
     is_shared = all(each.rank == first.rank and torch.equal(each.a, first.a) for each in known)
     a = first.a if is_shared else torch.cat([each.a for each in known], dim=-2)

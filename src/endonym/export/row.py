@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from endonym.errors import ExportError
+from endonym.export.refusals import refusal
 from endonym.model.config import Activation, AttentionConfig, ExpertsConfig, ModelConfig
 
 Json = dict[str, Any]
@@ -265,11 +266,7 @@ def read_rope(config: Json, *, share: float = 1.0) -> Json:
     kinds = ("default", *SCALING_KEYS)
     if kind not in kinds or strange:
         what = strange[0] if strange else f"rope_type {kind!r}"
-        raise ExportError(
-            f"{what} of the rotary positions is not something endonym can build",
-            where="config.json",
-            do=f"Kinds that can be read: {', '.join(kinds)}.",
-        )
+        raise refusal("strange_rope", "config.json", what=what, kinds=", ".join(kinds))
     if kind != "default":
         keys["rope_scaling"] = {"kind": kind} | {ours[key]: scaling[key] for key in scaling}
     return keys

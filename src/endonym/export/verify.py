@@ -17,12 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from endonym import device
-from endonym.errors import Damaged, ExportError
+from endonym.errors import Damaged
 from endonym.evaluate import runtimes
 from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES, TABLES
 from endonym.export.gguf.vocabulary import drops_of
 from endonym.export.gguf.write import write_vocabulary
+from endonym.export.refusals import refusal
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.llama_cpp import version as llama_cpp_version
@@ -249,24 +250,15 @@ def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[
             checks = list(_text_checks(lines, tokenizer, runtime, file="", dropped=dropped))
     for check in checks:
         if not check.ok:
-            raise ExportError(
-                f"{check.check}: {check.value:,.0f} {check.unit} in {check.runtime}{check.example}",
-                where="export gguf",
-                do='llama.cpp cannot hold this tokenizer: leave format = "gguf" out, or choose '
-                "another [tokenizer] kind.",
-            )
+            raise refusal("other_ids", "export gguf", **check.as_dict())
 
 
 def require_ok(checks: Sequence[Check]) -> None:
     """Raise ExportError with the first check that failed."""
     for each in checks:
         if not each.ok:
-            limit = "" if each.limit is None else f", not {each.limit:g}"
-            raise ExportError(
-                f"{each.check}: {each.value:g} {each.unit}{limit} in {each.runtime}{each.example}",
-                where=each.file,
-                do="The export is not what was trained; nothing of it was kept.",
-            )
+            bound = "" if each.limit is None else f", not {each.limit:g}"
+            raise refusal("failed_check", each.file, bound=bound, **each.as_dict())
 
 
 def quantization_of(path: Path) -> Quantization:

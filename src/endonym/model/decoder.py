@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from endonym.errors import ShapeError
 from endonym.model.attention import Attention
 from endonym.model.cache import Cache, LayerCache
 from endonym.model.config import ExpertsConfig, FfnConfig, MixerConfig, ModelConfig
@@ -18,6 +17,7 @@ from endonym.model.ffn import DenseFfn, Experts
 from endonym.model.kernels.loss import Readout
 from endonym.model.layers import Dropout, make_norm
 from endonym.model.mamba import Mamba, Mamba2
+from endonym.model.refusals import misfit
 from endonym.model.span import Span
 
 MIXERS: dict[str, Callable[[ModelConfig, Any], Attention | Mamba | Mamba2]] = {
@@ -111,11 +111,7 @@ class Decoder(nn.Module):
         if self.positions is not None:
             length = span.past + tokens_BT.shape[1]
             if length > self.config.context:
-                raise ShapeError(
-                    f"{length} tokens, but positions are learned for {self.config.context}",
-                    where="context",
-                    do="Give fewer tokens, or train with a longer context.",
-                )
+                raise misfit("too_long", "context", length=length, context=self.config.context)
             x_BTD = x_BTD + self.positions(span.positions_BT)
         x_BTD = self.dropout(x_BTD)
         penalties = x_BTD.new_zeros((), dtype=torch.float32)

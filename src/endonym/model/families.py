@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from endonym.config import Config
-from endonym.errors import ShapeError
 from endonym.model import config as shapes
+from endonym.model.refusals import misfit
 
 DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 MIXER_KEYS: dict[str, list[str]] = DATA["mixer_keys"]
@@ -63,7 +63,7 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
     Raises ShapeError, naming the key, if the sizes do not fit.
     """
     if keys.dim is None or keys.layers is None:
-        raise _refusal("no_size", "model")
+        raise misfit("no_size", "model")
     row = FAMILIES[keys.family]
     given = {name: getattr(keys, name) for name in (*SHARED_KEYS, "attention_dropout")}
     row = replace(row, **{name: value for name, value in given.items() if value is not None})
@@ -123,16 +123,16 @@ def _part_key(written: Any, name: str, number: int) -> str:
 def _check(keys: shapes.ModelKeys, row: FamilyDefaults) -> None:
     """Raise ShapeError for keys that contradict each other."""
     if row.shared_norm and not row.parallel:
-        raise _refusal("shared_norm", "model.shared_norm")
+        raise misfit("shared_norm", "model.shared_norm")
     kinds = {mixer.kind or row.mixer for mixer in keys.mixers}
     if keys.attention_dropout is not None and "attention" not in kinds:
-        raise _refusal("no_attention", "model.attention_dropout")
+        raise misfit("no_attention", "model.attention_dropout")
     if (keys.parallel or keys.shared_norm) and is_half_blocks(keys):
-        raise _refusal("no_ffn", f"model.{'parallel' if keys.parallel else 'shared_norm'}")
+        raise misfit("no_ffn", f"model.{'parallel' if keys.parallel else 'shared_norm'}")
     for name, parts in (("mixer", keys.mixers), ("ffn", keys.ffns)):
         if keys.layers is not None and len(parts) > keys.layers:
             words = {"kinds": len(parts), "part": name, "layers": keys.layers}
-            raise _refusal("too_many_kinds", f"model.{name}", **words)
+            raise misfit("too_many_kinds", f"model.{name}", **words)
 
 
 def resolve_mixer(
@@ -152,7 +152,7 @@ def resolve_mixer(
         )
     width, groups = keys.head_width or HEAD_WIDTH, keys.groups or 1
     if inner % width:
-        raise _refusal("uneven_inner", f"{where}.head_width", inner=inner, width=width)
+        raise misfit("uneven_inner", f"{where}.head_width", inner=inner, width=width)
     _refuse_uneven(inner // width, groups, ("heads", "groups"), where)
     return shapes.Mamba2Config(
         heads=inner // width,
@@ -169,14 +169,14 @@ def _attention(
 ) -> shapes.AttentionConfig:
     """An attention config with all defaults filled in."""
     if keys.heads is None:
-        raise _refusal("no_heads", f"{where}.heads")
+        raise misfit("no_heads", f"{where}.heads")
     if keys.head_width is None and dim % keys.heads:
-        raise _refusal("uneven_dim", f"{where}.heads", dim=dim, heads=keys.heads)
+        raise misfit("uneven_dim", f"{where}.heads", dim=dim, heads=keys.heads)
     kv_heads = keys.kv_heads or row.kv_heads or keys.heads
     _refuse_uneven(keys.heads, kv_heads, ("heads", "kv_heads"), where)
     window = keys.window or (max(1, context // 2) if row.has_window else None)
     if window is not None and window > context:
-        raise _refusal("wide_window", f"{where}.window", window=window, context=context)
+        raise misfit("wide_window", f"{where}.window", window=window, context=context)
     width = keys.head_width or dim // keys.heads
     return shapes.AttentionConfig(
         heads=keys.heads,
@@ -197,12 +197,12 @@ def _rope(
     if row.position != "rope":
         for name in ("rope_base", "rope_scaling", "rotary_share"):
             if getattr(keys, name) is not None:
-                raise _refusal("not_rotary", f"{where}.{name}", position=row.position)
+                raise misfit("not_rotary", f"{where}.{name}", position=row.position)
         return None
     width = int(head_width * (keys.rotary_share or 1.0))
     if width % 2 or width == 0:
         key = "rotary_share" if keys.rotary_share else "head_width"
-        raise _refusal("odd_rotation", f"{where}.{key}", width=width, of=head_width)
+        raise misfit("odd_rotation", f"{where}.{key}", width=width, of=head_width)
     scaling = keys.rope_scaling and _stretched(keys.rope_scaling, f"{where}.rope_scaling")
     return shapes.RopeConfig(base=keys.rope_base or ROPE_BASE, width=width, scaling=scaling)
 
@@ -212,13 +212,13 @@ def _stretched(scaling: shapes.RopeScaling, where: str) -> shapes.RopeScaling:
     if scaling.kind == "linear":
         for name in sorted(scaling.model_fields_set - {"kind", "factor"}):
             if getattr(scaling, name) is not None:
-                raise _refusal("linear_scaling", f"{where}.{name}", key=name)
+                raise misfit("linear_scaling", f"{where}.{name}", key=name)
         return scaling
     if scaling.original_context is None:
-        raise _refusal("no_original_context", f"{where}.original_context", kind=scaling.kind)
+        raise misfit("no_original_context", f"{where}.original_context", kind=scaling.kind)
     high = scaling.high_turns or HIGH_TURNS[scaling.kind]
     if scaling.low_turns >= high:
-        raise _refusal("turns", f"{where}.low_turns", low=scaling.low_turns, high=high)
+        raise misfit("turns", f"{where}.low_turns", low=scaling.low_turns, high=high)
     return scaling.model_copy(update={"high_turns": high})
 
 
@@ -237,9 +237,9 @@ def resolve_ffn(
     asked = keys.active or min(2, experts)
     active = experts if asked == "all" else asked
     if active > experts or active < 1:
-        raise _refusal("active_experts", f"{where}.active", active=active, experts=experts)
+        raise misfit("active_experts", f"{where}.active", active=active, experts=experts)
     if keys.balance == "bias" and keys.balance_weight is not None:
-        raise _refusal("balance_weight", f"{where}.balance_weight")
+        raise misfit("balance_weight", f"{where}.balance_weight")
     is_gated = _first(keys.gated, True)
     return shapes.ExpertsConfig(
         hidden=keys.hidden or _width(dim, is_gated=is_gated, share=active),
@@ -267,7 +267,7 @@ def _refuse_uneven(many: int, few: int, names: tuple[str, str], where: str) -> N
     """Raise ShapeError if `few` does not divide `many`."""
     if many % few:
         words = {"many": many, "few": few, "heads": names[0], "groups": names[1]}
-        raise _refusal("uneven_groups", f"{where}.{names[1]}", **words)
+        raise misfit("uneven_groups", f"{where}.{names[1]}", **words)
 
 
 def _refuse_unused(keys: Config, kind: str, known: dict[str, list[str]], where: str) -> None:
@@ -276,13 +276,7 @@ def _refuse_unused(keys: Config, kind: str, known: dict[str, list[str]], where: 
         if name not in ("kind", *known[kind]) and getattr(keys, name) is not None:
             homes = [other for other, names in known.items() if name in names]
             words = {"key": name, "kind": kind, "homes": ", ".join(homes)}
-            raise _refusal("no_effect", f"{where}.{name}", **words)
-
-
-def _refusal(name: str, where: str, **words: Any) -> ShapeError:
-    """The refusal of this name in `families.toml`, filled in."""
-    texts = {part: text.format(**words) for part, text in DATA["refusals"][name].items()}
-    return ShapeError(**texts, where=where)
+            raise misfit("no_effect", f"{where}.{name}", **words)
 
 
 def _first(given: Any, default: Any) -> Any:

@@ -10,12 +10,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from endonym.errors import ExportError
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
 from endonym.model.foreign.folder import (
     FLOATS,
     damaged,
+    refusal,
     require_numbers,
     require_shapes,
     tensor_shapes,
@@ -102,11 +102,7 @@ def require_tied(heads: Mapping[str, Tensor], embedding_VD: Tensor, where: str) 
     """Raise ExportError if a stored head of a tied model differs from the embedding."""
     for name, head_VD in heads.items():
         if not torch.equal(head_VD, embedding_VD):
-            raise ExportError(
-                f"tie_word_embeddings = true, but {name} is not the embedding",
-                where=where,
-                do="Say tie_word_embeddings = false in config.json, or take the head out.",
-            )
+            raise refusal("other_head", where, name=name)
 
 
 def load_decoder(config: ModelConfig, path: Path) -> Decoder:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from endonym.errors import ExportError
+from endonym.export.refusals import refusal
 from endonym.export.row import Architecture, Json, nearest, sizes_of, tensor_names, toml_of
 from endonym.model.config import ModelConfig
 
@@ -51,12 +51,7 @@ def architecture_of(config: ModelConfig) -> GGUFArchitecture:
     has_norm = getattr(config.mixers[0], "query_key_norm", False)
     if has_norm and reason.startswith("mixer.window"):
         reason = "window together with query_key_norm"
-    raise ExportError(
-        f"llama.cpp cannot compute this model: its {row.name} does not support {reason}, "
-        "and no other architecture of its has this shape",
-        where="export gguf",
-        do='Remove format = "gguf" from the recipe, or keep the family\'s value of that key.',
-    )
+    raise refusal("not_in_llama_cpp", "export gguf", architecture=row.name, reason=reason)
 
 
 def limits_of(config: ModelConfig) -> list[str]:

@@ -7,7 +7,8 @@ import json
 import re
 from typing import Any
 
-from endonym.errors import ExportError
+from endonym.errors import EndonymError
+from endonym.export.refusals import refusal
 from endonym.tokenizer.kinds import GGUF_SCALE, gguf_scores, kind_of
 from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
 from endonym.tokenizer.unigram import NEVER
@@ -106,9 +107,5 @@ def _isolating(step: dict[str, Any]) -> str | None:
     return None
 
 
-def _unknown(what: str) -> ExportError:
-    return ExportError(
-        f"llama.cpp has no tokenizer with {what}",
-        where="export gguf",
-        do="It has those that endonym trains: bpe, unigram, char and byte.",
-    )
+def _unknown(what: str) -> EndonymError:
+    return refusal("tokenizer_not_in_llama_cpp", "export gguf", what=what)

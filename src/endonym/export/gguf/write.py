@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from endonym.errors import ExportError
 from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES, Mixture, quantized
 from endonym.export.gguf.rows import GGUFArchitecture, architecture_of, limits_of
 from endonym.export.gguf.tensors import gguf_tensors, in_llama_cpp
 from endonym.export.gguf.vocabulary import BYTE_ORDER_MARK, drops_of, vocabulary_of
 from endonym.export.peft_format import held_together, side_by_side
+from endonym.export.refusals import refusal
 from endonym.export.row import Json
 from endonym.generate.language_model import LanguageModel
 from endonym.model.adapt_config import matrices
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from gguf import GGUFWriter
 
 WHERE = "export gguf-adapter"
-MERGE = "Export the merged model: --to gguf."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +63,7 @@ class GGUFFile:
 def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
     """What llama.cpp does otherwise than this model. Raises ExportError if it cannot compute it."""
     if not isinstance(config, ModelConfig):
-        raise ExportError(
-            f"{config.family} is a class of transformers that endonym has no GGUF form of",
-            where="export gguf",
-            do="Convert its folder with llama.cpp's own convert_hf_to_gguf.py.",
-        )
+        raise refusal("gguf_of_foreign", "export gguf", family=config.family)
     architecture_of(config)
     return [*limits_of(config), *([BYTE_ORDER_MARK] if drops_of(tokenizer) else [])]
 
@@ -184,16 +179,10 @@ def _add_metadata(writer: "GGUFWriter", metadata: Json) -> None:
 def require_gguf_adapter(config: object, changes: Mapping[str, Change]) -> None:
     """Raise ExportError if llama.cpp cannot add these changes to this model."""
     if not isinstance(config, ModelConfig):
-        raise ExportError(
-            "this class of transformers has no GGUF form that endonym knows", where=WHERE, do=MERGE
-        )
+        raise refusal("gguf_adapter_of_foreign", WHERE)
     architecture_of(config)
     if any(change.magnitude is not None for change in changes.values()):
-        raise ExportError(
-            "llama.cpp adds B A to a matrix; it has no norms of rows, which DoRA trains",
-            where=WHERE,
-            do=MERGE,
-        )
+        raise refusal("gguf_dora", WHERE)
 
 
 def write_gguf_adapter(

@@ -15,14 +15,16 @@ from typing import Any
 
 from endonym.config import Config
 from endonym.disk import open_regular, read_given
-from endonym.errors import Damaged, ExportError, ShapeError
+from endonym.errors import Damaged, ExportError
 from endonym.model.config import AttentionConfig, ModelConfig
+from endonym.model.refusals import misfit, refusals
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 OUR_WEIGHTS = "weights.safetensors"
 """The weights of a model artefact, which has our own `config.json`."""
+refusal = refusals(Path(__file__).with_name("refusals.toml"), ExportError)
 WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 FLOATS = ("F64", "F32", "F16", "BF16")
 """Dtypes of weights."""
@@ -92,11 +94,7 @@ def foreign_config(folder: Path, config_json: dict[str, Any] | None = None) -> F
     tied = bool(config_json.get("tie_word_embeddings", not heads))
     total = sum(math.prod(shape) for name, shape in shapes.items() if not tied or name not in HEADS)
     if sizes["layers"] > len(shapes):
-        raise ExportError(
-            f"{sizes['layers']} layers, but {len(shapes)} tensors in the weights",
-            where=str(path),
-            do="Take a whole copy of the folder.",
-        )
+        raise refusal("few_tensors", str(path), layers=sizes["layers"], tensors=len(shapes))
     context = UNKNOWN_CONTEXT
     if any(config_json.get(key) is not None for key in CONTEXTS):
         context = _size(config_json, CONTEXTS, str(path))
@@ -117,11 +115,7 @@ def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
     Raises ShapeError if the model's own context is shorter.
     """
     if context > shape.context:
-        raise ShapeError(
-            f"rows of {context} tokens for a model that reads {shape.context}",
-            where="pack.context",
-            do=f"Choose at most {shape.context}.",
-        )
+        raise misfit("long_rows", "pack.context", context=context, own=shape.context)
     if isinstance(shape, ModelConfig):
         mixers = tuple(
             mixer.model_copy(update={"window": context})
@@ -187,11 +181,7 @@ def _refuse_huge(value: Any, where: str, key: str = "") -> None:
 def _refuse_half_artefact(config_json: dict[str, Any], where: str) -> None:
     """Raise ExportError for the config of a model artefact: its weights are not beside it."""
     if "family" in config_json and "model_type" not in config_json:
-        raise ExportError(
-            f"this is the {CONFIG} of a model of endonym's, and {OUR_WEIGHTS} is missing beside it",
-            where=where,
-            do="Take a whole copy of the folder, or make the model anew.",
-        )
+        raise refusal("half_artefact", where, config=CONFIG, weights=OUR_WEIGHTS)
 
 
 def _refuse_unsupported(config_json: dict[str, Any], where: str) -> None:
@@ -199,9 +189,7 @@ def _refuse_unsupported(config_json: dict[str, Any], where: str) -> None:
     _refuse_half_artefact(config_json, where)
     for key, what in WORDS["unsupported"].items():
         if config_json.get(key):
-            raise ExportError(
-                f"{key} says {what}", where=where, do="Take a plain causal model of text."
-            )
+            raise refusal("unsupported", where, key=key, what=what)
     if not isinstance(config_json.get("model_type"), str):
         raise ExportError("config.json lacks model_type", where=where)
 
@@ -209,11 +197,7 @@ def _refuse_unsupported(config_json: dict[str, Any], where: str) -> None:
 def refuse_code(data: Mapping[str, Any], where: str) -> None:
     """Raise ExportError if a `config.json` asks for code from its folder."""
     if "auto_map" in data:
-        raise ExportError(
-            "auto_map asks for code from the folder to be run",
-            where=where,
-            do="endonym runs no code that comes with a model; take one of a known architecture.",
-        )
+        raise refusal("own_code", where)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -249,11 +233,7 @@ def weight_files(folder: Path) -> list[Path]:
     if not (folder / INDEX).is_file():
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         pickle_note = f", only {pickles[0]}, a pickle, which could run code" if pickles else ""
-        raise ExportError(
-            f"no {WEIGHTS} in this folder{pickle_note}",
-            where=str(folder),
-            do="Save the model again with transformers: save_pretrained writes safetensors.",
-        )
+        raise refusal("no_weights", str(folder), file=WEIGHTS, pickle_note=pickle_note)
     files = read_json(folder / INDEX).get("weight_map")
     names = sorted(set(map(str, files.values()))) if isinstance(files, dict) else []
     for name in names:

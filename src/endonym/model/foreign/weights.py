@@ -37,6 +37,7 @@ from endonym.model.foreign.folder import (
     is_artefact,
     read_json,
     read_shape,
+    refusal,
     weight_files,
     weight_shapes,
 )
@@ -116,16 +117,11 @@ def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
     try:
         answer = _process.ask(question, limits, is_last=size > KEPT)
     except Failure as failure:
-        raise ExportError(
-            f"opening this model fails: {failure}",
-            where=str(folder / CONFIG),
-            do="Either this machine has too little free memory for the model, or a number in "
-            "config.json is wrong: then take the folder from its publisher again, or another one.",
-        ) from failure
+        raise refusal("harmful", str(folder / CONFIG), failure=failure) from failure
     if "refused" in answer:
-        refusal = answer["refused"]
-        kind = getattr(errors, refusal["kind"])
-        raise kind(refusal["message"], where=refusal["where"], do=refusal["do"])
+        refused = answer["refused"]
+        kind = getattr(errors, refused["kind"])
+        raise kind(refused["message"], where=refused["where"], do=refused["do"])
     _tried.add(key)
 
 
@@ -206,11 +202,7 @@ def _transformers(submodule: str = "") -> Any:
     except ImportError as error:
         if error.name != "transformers":
             raise
-        raise ExportError(
-            "this architecture is computed by transformers, which is not installed",
-            where="model",
-            do='Install it: pip install "endonym[hf]"',
-        ) from error
+        raise refusal("no_transformers", "model") from error
 
 
 def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -226,11 +218,7 @@ def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
     if config.family in library.CONFIG_MAPPING:
         config_class: Any = library.CONFIG_MAPPING[config.family]
     if config_class not in classes:
-        raise ExportError(
-            f"transformers {library.__version__} has no causal model called {config.family}",
-            where=where,
-            do="Take a model of a known architecture; code that comes with one is never run.",
-        )
+        raise refusal("no_class", where, version=library.__version__, family=config.family)
     keys = {k: v for k, v in config.transformers.items() if k not in UNTRUSTED}
     with _fitting(where):
         keys = library.PreTrainedConfig._decode_special_floats(keys)
@@ -245,11 +233,7 @@ def _fitting(where: str) -> Generator[None]:
         with _quiet():
             yield
     except (of_keys, *BUILDING) as error:
-        raise ExportError(
-            f"config.json does not fit its own class: {' '.join(str(error).split())}",
-            where=where,
-            do="Take a whole copy of the folder.",
-        ) from error
+        raise refusal("wrong_sizes", where, error=" ".join(str(error).split())) from error
 
 
 def _skeleton(config: ForeignConfig, where: str) -> Any:
