@@ -125,9 +125,9 @@ class Decoder(nn.Module):
         return self.norm(x_BTD), penalties
 
     def logits(
-        self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
+        self: Any, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """Logits of the next token at each position, (B, T, V)."""
+        """Logits of the next token at each position, (B, T, V); of a foreign decoder as well."""
         hidden_BTD, _ = self(tokens_BT, span, cache)
         return self.readout.logits(hidden_BTD)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
@@ -59,14 +60,12 @@ def rows(old_VD: Tensor, replaced: Sequence[Sequence[int]]) -> Tensor:
         mean_D += part_VD.double().sum(0) / len(old_VD)
     for first in range(0, len(replaced), ROWS_AT_ONCE):
         part = replaced[first : first + ROWS_AT_ONCE]
-        longest = max(map(len, part)) or 1
-        ids = torch.zeros(len(part), longest, dtype=torch.int64)
-        scores = torch.full((len(part), longest), -torch.inf, dtype=torch.float64)
-        for number, each in enumerate(part):
-            ids[number, : len(each)] = torch.tensor(each, dtype=torch.int64)
-            scores[number, : len(each)] = -STEEPNESS * torch.arange(len(each))
+        lists = [torch.tensor(each, dtype=torch.int64) for each in part]
+        ids = pad_sequence(lists, batch_first=True)
+        lengths, places = torch.tensor([*map(len, part)])[:, None], torch.arange(ids.shape[1])
+        scores = torch.where(places < lengths, -STEEPNESS * places.double(), -torch.inf)
         shares = scores.softmax(1).nan_to_num(0.0)
         found_VD = torch.einsum("vp,vpd->vd", shares, old_VD[ids].double())
-        found_VD[[number for number, each in enumerate(part) if not each]] = mean_D
+        found_VD[lengths[:, 0] == 0] = mean_D
         new_VD[first : first + len(part)] = found_VD.to(old_VD.dtype)
     return new_VD

@@ -98,12 +98,7 @@ class ForeignDecoder(nn.Module):
         hidden_BTD = hidden_BTD.to(self.readout.weight_VD.dtype)
         return hidden_BTD, hidden_BTD.new_zeros((), dtype=torch.float32)
 
-    def logits(
-        self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
-    ) -> Tensor:
-        """Logits of the next token at each position, (B, T, V)."""
-        hidden_BTD, _ = self(tokens_BT, span, cache)
-        return self.readout.logits(hidden_BTD)
+    logits = Decoder.logits
 
     def _body(self, tokens_BT: Tensor, positions_BT: Tensor, **arguments: Any) -> Any:
         """The network without its head. transformers finds packed documents by their positions."""
