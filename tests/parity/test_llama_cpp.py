@@ -86,5 +86,5 @@ def test_llama_cpp_gives_our_ids(
             for sentence in language_sentences(language):
                 assert engine.encode(sentence) == ours.encode(sentence)
                 begun = [ours.start_id, *ours.encode(sentence)]
-                assert engine.encode(sentence, special=True) == begun
+                assert engine.encode(sentence, opens=True, by_name=True) == begun
                 assert engine.decode(ours.encode(sentence)) == sentence

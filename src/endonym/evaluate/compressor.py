@@ -17,7 +17,7 @@ import os
 import re
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -123,22 +123,28 @@ def compressed_bytes(
         advance(1.0)
         return found
     rows: list[list[int]] = []
-    lines = output_lines("endonym.evaluate.compressor", data, device.with_huge_pages())
+    with closing(answered(data)) as answers:
+        for row in answers:
+            rows.append(row)
+            advance(1 / len(train_ends))
+    sizes = np.array(rows, dtype=np.int64).reshape(shape)
+    if kept:
+        kept.keep(key, sizes)
+    return sizes
+
+
+def answered(data: bytes) -> Generator[list[int]]:
+    """The answers of a process of this module to a request, one for each end of the text."""
+    module, surroundings = "endonym.evaluate.compressor", device.with_huge_pages()
     try:
-        with closing(lines):
-            for row in lines:
-                rows.append(json.loads(row))
-                advance(1 / len(train_ends))
+        for row in output_lines(module, data, surroundings):
+            yield json.loads(row)
     except ProcessFailed as failure:
         raise EndonymError(
             f"the compressor {failure}",
             where="baseline compressor",
             do="Set baselines = false in [[evaluate]] to go on without baselines.",
         ) from failure
-    sizes = np.array(rows, dtype=np.int64).reshape(shape)
-    if kept:
-        kept.keep(key, sizes)
-    return sizes
 
 
 def read_request(stream: IO[bytes]) -> tuple[list[bytes], list[bytes]]:

@@ -11,7 +11,7 @@ from endonym.export.row import HFArchitecture
 from endonym.export.shapes import row_of
 from endonym.model.config import ModelConfig
 
-PARTS = ("query", "key", "value")
+QUERY_KEY_VALUE = ("query", "key", "value")
 OURS_JOINED = re.compile(r"blocks\.(\d+)\.mixer\.(query|key|value)\.(weight|bias)$")
 CONVOLUTION = "mixer.convolution.weight"
 
@@ -27,7 +27,7 @@ def to_theirs(
         if joined:
             layer, part, kind = joined.groups()
             if part == "query":
-                parts = [weights[f"blocks.{layer}.mixer.{each}.{kind}"] for each in PARTS]
+                parts = [weights[f"blocks.{layer}.mixer.{each}.{kind}"] for each in QUERY_KEY_VALUE]
                 rows = torch.cat(parts)[torch.cat(joined_rows(row, config)).argsort()]
                 tensors[f"{row.joined.replace('*', layer)}.{kind}"] = _turned(row, name, rows)
             continue
@@ -70,7 +70,7 @@ def to_ours(
         pattern, layer = pattern_of(re.sub(r"\.experts\.\d+\.", ".experts.+.", name))
         kind = name.rpartition(".")[2]
         if row.joined and pattern == f"{row.joined}.{kind}":
-            for part, rows in zip(PARTS, joined_rows(row, config), strict=True):
+            for part, rows in zip(QUERY_KEY_VALUE, joined_rows(row, config), strict=True):
                 ours = f"blocks.{layer}.mixer.{part}.{kind}"
                 tensors[ours] = _turned(row, ours, tensor)[rows]
         elif pattern not in inverse:

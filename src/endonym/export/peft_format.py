@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from endonym.errors import EndonymError
-from endonym.export.names import PARTS, joined_rows, pattern_of
+from endonym.export.names import QUERY_KEY_VALUE, joined_rows, pattern_of
 from endonym.export.refusals import refusal
 from endonym.export.row import HFArchitecture, Json
 from endonym.export.shapes import KNOWN, row_of
@@ -110,7 +110,7 @@ def held_together(
     for matrix in matrices(config):
         pattern, layer = pattern_of(f"{matrix.name}.weight")
         place, _, part = matrix.name.rpartition(".")
-        is_joined = joined and place.endswith("mixer") and part in PARTS
+        is_joined = joined and place.endswith("mixer") and part in QUERY_KEY_VALUE
         theirs = joined if is_joined else names[pattern]
         held.setdefault(theirs.replace("*", layer), []).append(matrix.name)
     return held
@@ -133,7 +133,7 @@ def _rows_of(
     row: HFArchitecture, config: ModelConfig, parts: Sequence[str], sizes: Mapping[str, int]
 ) -> Sequence[Tensor]:
     """Which rows of the matrix that holds them these of ours are."""
-    if parts[0].endswith(f"mixer.{PARTS[0]}"):
+    if parts[0].endswith(f"mixer.{QUERY_KEY_VALUE[0]}"):
         return joined_rows(row, config)
     counts = [sizes[part] for part in parts]
     return torch.arange(sum(counts)).split(counts)

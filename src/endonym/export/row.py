@@ -24,9 +24,9 @@ def toml_of(path: Path) -> Json:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-PARTS = toml_of(Path(__file__).with_name("parts.toml"))
-ACTIVATIONS: dict[Activation, str] = PARTS["activations"]
-SCALING_KEYS: dict[str, dict[str, str]] = PARTS["scaling"]
+SHARED = toml_of(Path(__file__).with_name("parts.toml"))
+ACTIVATIONS: dict[Activation, str] = SHARED["activations"]
+SCALING_KEYS: dict[str, dict[str, str]] = SHARED["scaling"]
 """Keys of `transformers` for each kind of scaling of rotary positions, and ours."""
 ROPE_BASE = 10_000.0
 """The default of `transformers`."""
@@ -52,7 +52,7 @@ class Architecture:
     @property
     def limits(self) -> Json:
         """The values that sizes and forms may have, by name."""
-        return PARTS["supports"][self.like] | self.supports
+        return SHARED["supports"][self.like] | self.supports
 
     def misfit(self, config: ModelConfig) -> str | None:
         """The first thing of a model that it does not support; None if it computes the model."""
@@ -216,7 +216,7 @@ class HFArchitecture(Architecture):
 
 def our_activation(theirs: Any) -> Any:
     """Our name of an activation; unknown ones stay, for the recipe's check to refuse."""
-    known = {name: ours for ours, name in ACTIVATIONS.items()} | PARTS["other_activations"]
+    known = {name: ours for ours, name in ACTIVATIONS.items()} | SHARED["other_activations"]
     return known.get(theirs, theirs)
 
 

@@ -20,7 +20,7 @@ from endonym import device
 from endonym.errors import Damaged
 from endonym.evaluate import runtimes
 from endonym.export.config import Quantization
-from endonym.export.gguf.quantize import FILE_TYPES, TABLES
+from endonym.export.gguf.quantize import FILE_TYPES, QUANTIZATIONS
 from endonym.export.gguf.vocabulary import drops_of
 from endonym.export.gguf.write import write_vocabulary
 from endonym.export.refusals import refusal
@@ -39,8 +39,8 @@ TOKENS = 4096
 """Tokens of held-out text whose logits are compared."""
 LONGEST = 512
 """Most tokens of one of these documents."""
-RISE: dict[Quantization, float] = TABLES["rise"]
-AGREEMENT: dict[Quantization, float] = TABLES["agreement"]
+RISE: dict[Quantization, float] = QUANTIZATIONS["rise"]
+AGREEMENT: dict[Quantization, float] = QUANTIZATIONS["agreement"]
 MOST_KEPT = 100_000_000
 """Most log-probabilities that are kept in memory, of 8 bytes each."""
 TIE = 0.05
@@ -203,7 +203,7 @@ class Gguf:
         start = self._engine.start_id if self._engine.start_id >= 0 else end
         names = [self._engine.token(each) for each in (start, end)]
         return {
-            "start": self._engine.encode(PROBE, special=True),
+            "start": self._engine.encode(PROBE, opens=True, by_name=True),
             "end": end,
             "stops": [index for index in range(self.vocab) if self._engine.ends(index)],
             "context": self._engine.trained_context,

@@ -187,23 +187,16 @@ class LlamaCpp:
             self._lib.llama_model_free(self._model)
         self._context = self._model = None
 
-    def encode(self, text: str, *, special: bool = False) -> list[int]:
+    def encode(self, text: str, *, opens: bool = False, by_name: bool = False) -> list[int]:
         """The ids of a text, without specials.
 
-        special: also the start token where the file asks for it, and specials in the text by name,
-        as llama.cpp's own programs read a prompt.
+        opens: the start token before it, where the file asks for it. by_name: specials where their
+        names stand, as in a chat template's own text. llama.cpp's programs read a prompt with both.
         """
-        return self._ids(text, special, special)
-
-    def encode_markup(self, text: str) -> list[int]:
-        """The ids of a chat template's own text: specials by name, and nothing before it."""
-        return self._ids(text, False, True)
-
-    def _ids(self, text: str, *options: bool) -> list[int]:
-        """options: put the start token before it; read names of specials as specials."""
         data = text.encode("utf-8")
         room = (ctypes.c_int32 * (len(data) + 2))()
-        count = self._lib.llama_tokenize(self._vocab, data, len(data), room, len(room), *options)
+        how = (room, len(room), opens, by_name)
+        count = self._lib.llama_tokenize(self._vocab, data, len(data), *how)
         if count < 0:
             raise ExportError(f"llama.cpp made {-count} tokens of {len(data)} bytes")
         return list(room[:count])

@@ -23,7 +23,7 @@ from endonym.evaluate.bits import (
     blocks_of,
     by_source,
     compressor_scores,
-    held_out,
+    held_out_texts,
     measure_nats,
 )
 from endonym.evaluate.compressor import KeptSizes
@@ -139,13 +139,13 @@ def held_texts(
             do="Give a text to score it on: --text FILE.",
         )
     blocks = blocks_of(split_shards, tokenizer, pack.join)
-    return [held_out(split_shards, tokenizer), *([blocks] if blocks.ids else [])]
+    return [held_out_texts(split_shards, tokenizer), *([blocks] if blocks.ids else [])]
 
 
 def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
     """The texts of the documents that training did not read: those of test, then those of dev."""
     splits = [TokenShards(shards, split) for split in ("test", "dev")]
-    return [text for held in splits for text in held_out(held, tokenizer).each()]
+    return [text for held in splits for text in held_out_texts(held, tokenizer).each()]
 
 
 def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:

@@ -21,8 +21,8 @@ from endonym.generate.llama_cpp import library
 if TYPE_CHECKING:
     from gguf import GGMLQuantizationType as TensorType
 
-TABLES = toml_of(Path(__file__).with_name("quantizations.toml"))
-FILE_TYPES: dict[Quantization, int] = TABLES["file_types"]
+QUANTIZATIONS = toml_of(Path(__file__).with_name("quantizations.toml"))
+FILE_TYPES: dict[Quantization, int] = QUANTIZATIONS["file_types"]
 KEPT = ("_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "ssm_conv1d.weight")
 """Small matrices that stay in fp32, besides all vectors and what does not end in `weight`."""
 SAME = {"F32", "F16", "BF16"}
@@ -47,7 +47,7 @@ class Mixture:
         """The name of the type a tensor gets, by its name and shape (columns last)."""
         wanted = self.wanted(name, shape)
         if shape[-1] % block_size(wanted):
-            wanted = TABLES["smaller_blocks"].get(wanted, wanted)
+            wanted = QUANTIZATIONS["smaller_blocks"].get(wanted, wanted)
         return wanted if shape[-1] % block_size(wanted) == 0 else "F16"
 
     def wanted(self, name: str, shape: tuple[int, ...]) -> str:
@@ -58,7 +58,7 @@ class Mixture:
         if self.quantization in SAME:
             return self.quantization
         columns = shape[-1]
-        usual = TABLES["usual"].get(self.quantization, self.quantization)
+        usual = QUANTIZATIONS["usual"].get(self.quantization, self.quantization)
         part = re.sub(r"^blk\.\d+\.", "", name)
         layer = int(name.split(".")[1]) if name.startswith("blk.") else 0
         if part == "output.weight" or (part == "token_embd.weight" and not self.has_head):

@@ -25,7 +25,7 @@ INDEX = "model.safetensors.index.json"
 OUR_WEIGHTS = "weights.safetensors"
 """The weights of a model artefact, which has our own `config.json`."""
 refusal = refusals(Path(__file__).with_name("refusals.toml"), ExportError)
-WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+CONFIG_WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 FLOATS = ("F64", "F32", "F16", "BF16")
 """Dtypes of weights."""
 WHOLE = ("I64", "I32", "I16", "I8", "U8", "BOOL")
@@ -88,7 +88,9 @@ def foreign_config(folder: Path, config_json: dict[str, Any] | None = None) -> F
     refuse_code(config_json, str(path))
     _refuse_unsupported(config_json, str(path))
     _refuse_huge(config_json, str(path))
-    sizes = {name: _size(config_json, keys, str(path)) for name, keys in WORDS["sizes"].items()}
+    sizes = {
+        name: _size(config_json, keys, str(path)) for name, keys in CONFIG_WORDS["sizes"].items()
+    }
     shapes = weight_shapes(folder)
     heads = [name for name in HEADS if name in shapes]
     tied = bool(config_json.get("tie_word_embeddings", not heads))
@@ -187,7 +189,7 @@ def _refuse_half_artefact(config_json: dict[str, Any], where: str) -> None:
 def _refuse_unsupported(config_json: dict[str, Any], where: str) -> None:
     """Raise ExportError if it is not a causal model of text in plain numbers."""
     _refuse_half_artefact(config_json, where)
-    for key, what in WORDS["unsupported"].items():
+    for key, what in CONFIG_WORDS["unsupported"].items():
         if config_json.get(key):
             raise refusal("unsupported", where, key=key, what=what)
     if not isinstance(config_json.get("model_type"), str):
@@ -218,7 +220,7 @@ def is_artefact(folder: Path) -> bool:
 
 def folder_files(folder: Path) -> list[Path]:
     """The files that determine a folder's model, in a fixed order."""
-    tokens = [folder / name for name in WORDS["tokenizer"] if (folder / name).is_file()]
+    tokens = [folder / name for name in CONFIG_WORDS["tokenizer"] if (folder / name).is_file()]
     if is_artefact(folder):
         return [folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
     _refuse_half_artefact(read_json(folder / CONFIG), str(folder / CONFIG))
