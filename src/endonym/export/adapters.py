@@ -318,7 +318,6 @@ def write_card(out: Path, adapter: Adapter, *, is_gguf: bool, checks: Sequence[C
         adapter=adapter,
         is_dora=any(change.magnitude is not None for change in changes),
         is_gguf=is_gguf,
-        ranks=[change.rank for change in changes],
         numbers=sum(change.a.numel() + change.b.numel() for change in changes),
         checks=checks,
     )

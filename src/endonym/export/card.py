@@ -169,11 +169,8 @@ def _data(history: History, licenses: Mapping[str, str]) -> dict[str, Any]:
 
 def chosen_file(files: list[str]) -> str:
     """The file of several forms of a model that Ollama is given."""
-    for form in PREFERRED:
-        for name in files:
-            if name.removesuffix(".gguf").endswith(f"-{form}"):
-                return name
-    return files[0]
+    named = {file.removesuffix(".gguf").rpartition("-")[2]: file for file in reversed(files)}
+    return next((named[form] for form in PREFERRED if form in named), files[0])
 
 
 def modelfile(file: str, model: LanguageModel) -> str:

@@ -26,7 +26,6 @@ from endonym.export.shapes import (
 )
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
-from endonym.model.config import ModelConfig
 from endonym.model.decoder import on_meta
 from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
@@ -224,13 +223,10 @@ def pretrained_decoder(folder: Path, context: int, tokenizer: Tokenizer, vocab: 
 
 def with_context(decoder: AnyDecoder, context: int, folder: Path) -> AnyDecoder:
     """A folder's decoder for rows of `context` tokens; learned positions beyond it are cut off."""
-    shape = folders.with_context(decoder.config, context)
     if isinstance(decoder, ForeignDecoder):
-        assert not isinstance(shape, ModelConfig), "a context changes no kind of shape"
-        decoder.config = shape
+        decoder.config = folders.with_context(decoder.config, context)
         return decoder
-    assert isinstance(shape, ModelConfig), "a context changes no kind of shape"
-    weights = decoder.state_dict()
+    shape, weights = folders.with_context(decoder.config, context), decoder.state_dict()
     if "positions.weight" in weights:
         weights["positions.weight"] = weights["positions.weight"][:context].clone()
     return decoder_with(shape, weights, folder)

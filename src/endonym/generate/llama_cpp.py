@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from endonym.disk import open_regular
 from endonym.errors import Damaged, EndonymError, ExportError
+from endonym.generate.damage import damage
 from endonym.limited.frames import as_sent, sendable
 from endonym.limited.process import Failure, LimitedProcess, Limits
 
@@ -127,11 +128,7 @@ class LlamaCpp:
         _messages.clear()
         self._model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
-            raise Damaged(
-                f"llama.cpp cannot read it: {_reason()}",
-                where=str(path),
-                do="Export it again: endonym export MODEL --to gguf",
-            )
+            raise damage("unreadable", str(path), reason=_reason())
         self._vocab = self._lib.llama_model_get_vocab(self._model)
         self.vocab = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.start_id = int(self._lib.llama_vocab_bos(self._vocab))
@@ -167,11 +164,7 @@ class LlamaCpp:
                 return
         reason = _reason()
         self.close()
-        raise Damaged(
-            f"llama.cpp cannot add this adapter: {reason}",
-            where=str(path),
-            do="Take the adapter of this model, or export it again.",
-        )
+        raise damage("strange_adapter", str(path), reason=reason)
 
     def __enter__(self) -> "LlamaCpp":
         return self
@@ -330,11 +323,7 @@ def require_openable(path: Path, adapter: Path | None = None) -> None:
     try:
         _process.ask({"files": [sendable(str(each.resolve())) for each in files]}, limits)
     except Failure as failure:
-        raise Damaged(
-            f"llama.cpp cannot open it: {failure}",
-            where=" with ".join(map(str, files)),
-            do="It is damaged, or made to do harm. Take it from its publisher again.",
-        ) from failure
+        raise damage("harmful", " with ".join(map(str, files)), failure=failure) from failure
     finally:
         _process.close()  # the memory of a model is not kept
     _tried.add(key)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import with_vocab
@@ -27,10 +26,8 @@ def with_vocabulary(decoder: AnyDecoder, replaced: Sequence[Sequence[int]]) -> A
     An id that replaces one old id keeps its row; others begin from several rows (`rows`), each
     table on its own. An id that replaces none begins as the mean of all rows.
     """
-    shape = with_vocab(decoder.config, len(replaced))
     if isinstance(decoder, Decoder):
-        assert isinstance(shape, ModelConfig), "a vocabulary changes no kind of shape"
-        weights = dict(decoder.state_dict())
+        shape, weights = with_vocab(decoder.config, len(replaced)), dict(decoder.state_dict())
         for name in {"embedding.weight", "head.weight"} & weights.keys():
             weights[name] = rows(weights[name], replaced)
         return decoder_with(shape, weights, Path(shape.family))
@@ -41,8 +38,7 @@ def with_vocabulary(decoder: AnyDecoder, replaced: Sequence[Sequence[int]]) -> A
     with torch.no_grad():
         network.get_input_embeddings().weight.copy_(tables[0])
         network.get_output_embeddings().weight.copy_(tables[1])
-    assert not isinstance(shape, ModelConfig), "a vocabulary changes no kind of shape"
-    decoder.config = shape
+    decoder.config = with_vocab(decoder.config, len(replaced))
     return decoder
 
 

@@ -11,7 +11,7 @@ import struct
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from endonym.config import Config
 from endonym.disk import open_regular, read_given
@@ -69,6 +69,7 @@ class ForeignConfig(Config):
 
 
 AnyModelConfig = ModelConfig | ForeignConfig
+Shape = TypeVar("Shape", bound=AnyModelConfig)
 
 
 def read_shape(data: dict[str, Any]) -> AnyModelConfig:
@@ -110,7 +111,7 @@ def foreign_config(folder: Path, config_json: dict[str, Any] | None = None) -> F
     )
 
 
-def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
+def with_context(shape: Shape, context: int) -> Shape:
     """A config with a shorter context, which its export also has.
 
     A foreign `config.json` keeps its own number if more than the length depends on it.
@@ -132,7 +133,7 @@ def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
     return shape.model_copy(update={"context": context, "transformers": keys})
 
 
-def with_vocab(shape: AnyModelConfig, vocab: int) -> AnyModelConfig:
+def with_vocab(shape: Shape, vocab: int) -> Shape:
     """A config with another number of ids."""
     if isinstance(shape, ModelConfig):
         return shape.model_copy(update={"vocab": vocab})

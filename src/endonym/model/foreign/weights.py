@@ -104,10 +104,8 @@ def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
     _transformers()  # raises if it is not installed
     files = [folder / OUR_WEIGHTS] if is_artefact(folder) else weight_files(folder)
     stats = [file.stat() for file in files]
-    key = (
-        str(config_json),
-        *((str(f), s.st_size, s.st_mtime_ns) for f, s in zip(files, stats, strict=True)),
-    )
+    versions = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    key = (str(config_json), *map(str, files), *versions)
     if key in _tried:
         return
     size = sum(stat.st_size for stat in stats)
