@@ -25,7 +25,7 @@ def held_texts(
     shards: TokenShards, tokenizer: Tokenizer, join: Collection[str] = ()
 ) -> dict[str, Texts]:
     """The documents of a split, and its blocks where there are any. join: the sources with some."""
-    found = {"document": bits.held_out(shards, tokenizer)}
+    found = {"document": bits.held_out_texts(shards, tokenizer)}
     if join:
         found["block"] = bits.blocks_of(shards, tokenizer, join)
     return found

@@ -14,7 +14,7 @@ import pytest
 from toys import train_config
 
 from endonym.data.shards import SPLITS, ShardDocument, TokenShards, write_shards
-from endonym.evaluate.bits import Texts, blocks_of, by_source, held_out, measure_nats
+from endonym.evaluate.bits import Texts, blocks_of, by_source, held_out_texts, measure_nats
 from endonym.evaluate.score import find
 from endonym.generate.language_model import LanguageModel
 from endonym.model.config import MixerKeys, ModelKeys
@@ -82,7 +82,7 @@ def bits(lists: tuple[Path, Tokenizer], tmp_path_factory: pytest.TempPathFactory
         for _ in Training(decoder, PHASE, work, seed=1).reports():
             pass
         model = LanguageModel(decoder, tokenizer)
-        lines = value(model, held_out(test, tokenizer))
+        lines = value(model, held_out_texts(test, tokenizer))
         return lines, value(model, blocks_of(test, tokenizer, LANGUAGES))
 
     return judged

@@ -26,7 +26,7 @@ REFUSED = {
     "qwen3-capped": "logit_cap",
     "qwen3-layer-norm": "norm",
     "qwen3-parallel": "parallel = true",
-    "qwen3-scaled": "bias beside query_key_norm",
+    "qwen3-scaled": "mixer.bias = true",
     "qwen3-two-windows": "not alike",
     "qwen3-some-experts": "not alike",
     "gpt2-grouped": "kv_heads",
@@ -37,9 +37,9 @@ REFUSED = {
     "gptneox-wide-heads": "head_width",
     "gptneox-few-biases": "bias = false",
     "falcon-wide-heads": "head_width",
-    "falcon-serial": "serial residual",
-    "mamba-biases": "bias of the projections",
-    "mamba2-groups": "bias of the projections",
+    "falcon-serial": "parallel = false",
+    "mamba-biases": "mixer.bias = true",
+    "mamba2-groups": "mixer.bias = true",
     "mamba2-hybrid": "not alike",
     "moe-one-active": "single active expert",
     "moe-plain-experts": "ffn.gated = false",
@@ -86,5 +86,5 @@ def test_llama_cpp_gives_our_ids(
             for sentence in language_sentences(language):
                 assert engine.encode(sentence) == ours.encode(sentence)
                 begun = [ours.start_id, *ours.encode(sentence)]
-                assert engine.encode(sentence, special=True) == begun
+                assert engine.encode(sentence, opens=True, by_name=True) == begun
                 assert engine.decode(ours.encode(sentence)) == sentence

@@ -60,7 +60,7 @@ class Texts:
         return (self.tokenizer.decode(ids.tolist()) for ids in self.ids)
 
 
-def held_out(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
+def held_out_texts(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
     """The documents of a held-out split. Small sources are left out of the mean."""
     documents = [shards.document(number) for number in range(len(shards))]
     ids = [document.ids for document in documents]
@@ -84,7 +84,7 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     the source is so small that single documents are held out. The mean is over the same sources as
     that of the documents, if they are lists.
     """
-    documents = held_out(shards, tokenizer)
+    documents = held_out_texts(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)
     ids: list[NDArray[np.int64]] = []
     sources, groups = list[str](), neighbours(shards)

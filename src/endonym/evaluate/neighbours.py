@@ -7,9 +7,9 @@ difference in bits per byte is what the neighbours save. Text that follows no or
 shuffled list, shows none.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,6 @@ FEWEST_BLOCKS = 5
 MEASURED_DOCUMENTS = 1_000
 MOST_MISSING = 2
 """Documents that may be missing between two neighbours of a block."""
-MUCH_COVERED = 0.1
-"""A source is named of which training text has so large a share: the share of all may hide it."""
 
 
 def neighbours(shards: TokenShards) -> Integers:
@@ -150,55 +148,3 @@ def gains(
             value, low, high = ratio(np.array(saved), np.array(sizes, dtype=np.int64))
             found.append(Gain(held.split, name, value, low, high, len(saved)))
     return found
-
-
-def sentences(found: Sequence[Gain], card: Mapping[str, Any]) -> list[str]:
-    """What to say beside a score. card: of the corpus."""
-    by_article = held_by_article(card)
-    certain = [each for each in found if each.is_certain]
-    others = [each.source for each in found if not each.is_certain]
-    unknown = [name for name in others if name not in by_article]
-    together = [name for name in others if name in by_article]
-    said: list[str] = []
-    if certain:
-        each = ", ".join(
-            f"{gain.source} {gain.bits_per_byte:.3f} ({gain.low:.3f}–{gain.high:.3f})"
-            for gain in certain
-        )
-        said.append(
-            "Neighbours flatter this score: without the training text on both sides of each block "
-            f"({certain[0].side_bytes // 1000} kB each), counting pairs of tokens needs more bits "
-            f"per byte than without as much text from elsewhere: {each}. Larger blocks "
-            "(block_bytes in [split]) lessen it."
-        )
-    if together:
-        said.append(
-            f"Sentences of {', '.join(together)} are held out article by article, and no effect "
-            "of neighbours is seen."
-        )
-    if unknown:
-        said.append(
-            f"No effect of neighbours is seen in {', '.join(unknown)}: its lines are independent, "
-            "or they do not stand in the order of their texts. If other lines of the same texts "
-            "are trained on, that flatters the score and cannot be measured here."
-        )
-    if "covered" in card and card.get("sources", True):
-        shares = {name: each.get("covered", 0) for name, each in card.get("sources", {}).items()}
-        much = {name: each for name, each in shares.items() if each >= MUCH_COVERED}
-        of_sources = ", ".join(f"{100 * each:.1f} % of {name}" for name, each in much.items())
-        said.append(
-            f"{100 * card['covered']:.1f} % of the letters of dev and test stand in training text, "
-            "in runs of 20 letters and more or as short sentences"
-            f"{f' ({of_sources})' if len(shares) > 1 and much else ''}. A text with more than "
-            "half of them there was trained on instead."
-        )
-    return said
-
-
-def held_by_article(card: Mapping[str, Any]) -> list[str]:
-    """The sources of a corpus most of whose sentences are held out with their articles."""
-    return [
-        name
-        for name, source in card.get("sources", {}).items()
-        if 2 * source.get("of_articles", 0) > sum(e["documents"] for e in source["kept"].values())
-    ]

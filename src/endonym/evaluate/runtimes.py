@@ -16,8 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from endonym import device
 from endonym.errors import EndonymError
+from endonym.generate.sample import log_softmax
 
 WARM_UP_TOKENS = 8
 TRANSFORMERS_MISSING = 'transformers is not installed: pip install "endonym[hf]"'
@@ -47,55 +51,63 @@ class Endonym:
 
     def nats(self, ids: Sequence[int]) -> float:
         """The loss of all ids but the first, together."""
-        import numpy as np
-
         from endonym.generate.reading import read_nats
 
         (nats,) = read_nats(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[0])
         return float(nats.sum())
 
 
-class Transformers:
+class _OfLogits:
+    """A program that gives logits: its loss is computed here."""
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits after each id, (T, V)."""
+        raise NotImplementedError
+
+    def nats(self, ids: Sequence[int]) -> float:
+        """As of Endonym."""
+        logs_TV = log_softmax(self.logits(ids[:-1]))
+        return -float(logs_TV[np.arange(len(ids) - 1), list(ids[1:])].sum())
+
+
+class Transformers(_OfLogits):
     """transformers, on an exported folder."""
 
     def __init__(self, path: Path, number_format: str) -> None:
-        import torch
-
         try:
             transformers: Any = importlib.import_module("transformers")
         except ImportError as error:
             raise EndonymError(TRANSFORMERS_MISSING) from error
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
-        dtype = torch.bfloat16 if number_format == "bf16" else torch.float32
+        dtype = "bfloat16" if number_format == "bf16" else "float32"
         loaded: Any = transformers.AutoModelForCausalLM
         self.model = loaded.from_pretrained(path, dtype=dtype, local_files_only=True).eval()
-        defaults = self.model.generation_config
-        self.context = int(
-            json.loads((path / "tokenizer_config.json").read_text("utf-8"))["model_max_length"]
-        )
-        pad, settings = defaults.pad_token_id, transformers.GenerationConfig
-        self.model.generation_config = settings(do_sample=False, pad_token_id=pad)
+        settings = json.loads((path / "tokenizer_config.json").read_text("utf-8"))
+        self.context = int(settings["model_max_length"])
 
     def seconds_to_each_token(self, ids: Sequence[int], count: int) -> list[float]:
         """As of Endonym."""
         import torch
 
         clock = _Clock()
-        row = torch.tensor([list(ids)])
+        row, given = torch.tensor([list(ids)]), self.model.generation_config
+        greedy = type(given)(do_sample=False, pad_token_id=given.pad_token_id)
         self.model.generate(
-            row, attention_mask=torch.ones_like(row), max_new_tokens=count, streamer=clock
+            row,
+            attention_mask=torch.ones_like(row),
+            max_new_tokens=count,
+            streamer=clock,
+            generation_config=greedy,
         )
         return clock.times[1:]  # The first is of the prompt.
 
-    def nats(self, ids: Sequence[int]) -> float:
-        """As of Endonym."""
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits after each id, (T, V)."""
         import torch
 
-        row = torch.tensor([list(ids)])
         with torch.inference_mode():
-            logits_TV = self.model(row[:, :-1]).logits[0].float()
-            return float(torch.nn.functional.cross_entropy(logits_TV, row[0, 1:], reduction="sum"))
+            return self.model(torch.tensor([list(ids)])).logits[0].float().numpy()
 
 
 class _Clock:
@@ -112,7 +124,7 @@ class _Clock:
         """The end of the text."""
 
 
-class LlamaCppRuntime:
+class LlamaCppRuntime(_OfLogits):
     """llama.cpp, on a GGUF file."""
 
     def __init__(self, path: Path, number_format: str) -> None:
@@ -120,7 +132,7 @@ class LlamaCppRuntime:
 
         assert number_format
         self.model = LlamaCpp(path, threads=device.threads())
-        self.context = self.model.context
+        self.context, self.logits = self.model.context, self.model.logits
 
     def seconds_to_each_token(self, ids: Sequence[int], count: int) -> list[float]:
         """As of Endonym."""
@@ -131,15 +143,6 @@ class LlamaCppRuntime:
             new = [int(last[-1].argmax())]
             seconds.append(time.perf_counter() - started)
         return seconds
-
-    def nats(self, ids: Sequence[int]) -> float:
-        """As of Endonym."""
-        import numpy as np
-
-        logits_TV = self.model.logits(ids[:-1]).astype(np.float64)
-        logits_TV -= logits_TV.max(axis=1, keepdims=True)
-        chosen = logits_TV[np.arange(len(ids) - 1), list(ids[1:])]
-        return float((np.log(np.exp(logits_TV).sum(axis=1)) - chosen).sum())
 
 
 RUNTIMES = {"endonym": Endonym, "transformers": Transformers, "llama.cpp": LlamaCppRuntime}

@@ -44,6 +44,7 @@ from endonym.export.peft_format import (
     to_peft,
 )
 from endonym.export.record import README
+from endonym.export.refusals import refusal
 from endonym.export.shapes import row_of
 from endonym.export.verify import Check, Gguf, Ours, Peft, Sample
 from endonym.generate.language_model import LanguageModel
@@ -148,12 +149,7 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
     if not path.is_file():
         pickle = (folder / "adapter_model.bin").is_file()
         pickle_note = ", only adapter_model.bin, a pickle, which could run code" if pickle else ""
-        raise ExportError(
-            f"no {TENSORS} in this folder{pickle_note}",
-            where=str(folder),
-            do="Name the folder of an adapter: of peft, or `adapter` in a model of an adapted "
-            "phase.",
-        )
+        raise refusal("no_adapter", str(folder), file=TENSORS, pickle_note=pickle_note)
     require_numbers([path])
     tensors = load_tensors(path)
     require_finite(tensors, path)
@@ -172,12 +168,7 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
         raise ExportError(error.message, where=str(folder), do=error.do) from error
     base = record.get("base")  # peft's own folders name none by hash
     if base is not None and base != (own := base_identity(decoder)):
-        raise ExportError(
-            f"this is the adapter of another base: its weights have the hash {str(base)[:12]}, "
-            f"this model's {own[:12]}",
-            where=str(folder),
-            do="Name the model that the adapted phase began from.",
-        )
+        raise refusal("another_base", str(folder), its=str(base)[:12], own=own[:12])
     return changes
 
 
@@ -327,7 +318,6 @@ def write_card(out: Path, adapter: Adapter, *, is_gguf: bool, checks: Sequence[C
         adapter=adapter,
         is_dora=any(change.magnitude is not None for change in changes),
         is_gguf=is_gguf,
-        ranks=[change.rank for change in changes],
         numbers=sum(change.a.numel() + change.b.numel() for change in changes),
         checks=checks,
     )

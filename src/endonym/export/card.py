@@ -8,27 +8,25 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from endonym.copies.notes import copies, kept_out
 from endonym.data.config import RECORDS
 from endonym.disk import write_atomic
-from endonym.evaluate.neighbours import sentences
 from endonym.evaluate.score import headline
 from endonym.evaluate.tables import by_text, model_cells, remarks, score_rows
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
 from endonym.export.markdown import filled_template, hub_license
+from endonym.export.neighbours import sentences
 from endonym.export.record import MODELFILE, README
 from endonym.export.shapes import row_of
+from endonym.export.verify import Check
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters, parts_text
 from endonym.tokenizer.chat_template import CHATML, OPENING
-
-if TYPE_CHECKING:
-    from endonym.export.verify import Check
 
 PREFERRED = ("Q8_0", "F16", "BF16")
 """Forms whose loss is too small to matter, the smallest first."""
@@ -76,7 +74,7 @@ def write_card(
     model: LanguageModel,
     *,
     is_gguf: bool,
-    checks: Sequence["Check"] = (),
+    checks: Sequence[Check] = (),
     limits: Sequence[str] = (),
 ) -> None:
     """Write README and, beside GGUF files, a Modelfile.
@@ -96,7 +94,7 @@ def readme(
     *,
     is_gguf: bool,
     sizes: Mapping[str, int],
-    checks: Sequence["Check"] = (),
+    checks: Sequence[Check] = (),
     limits: Sequence[str] = (),
 ) -> str:
     """The file's text: the head that the hub reads, then Markdown for people.
@@ -171,11 +169,8 @@ def _data(history: History, licenses: Mapping[str, str]) -> dict[str, Any]:
 
 def chosen_file(files: list[str]) -> str:
     """The file of several forms of a model that Ollama is given."""
-    for form in PREFERRED:
-        for name in files:
-            if name.removesuffix(".gguf").endswith(f"-{form}"):
-                return name
-    return files[0]
+    named = {file.removesuffix(".gguf").rpartition("-")[2]: file for file in reversed(files)}
+    return next((named[form] for form in PREFERRED if form in named), files[0])
 
 
 def modelfile(file: str, model: LanguageModel) -> str:

@@ -21,6 +21,7 @@ from endonym.export.card import Card
 from endonym.export.markdown import filled_template, hub_license
 from endonym.formats.config import Clean
 from endonym.formats.document import KEYS, Document
+from endonym.tokenizer.words import in_batches
 
 FOLDER = "data"
 BATCH_BYTES, FILE_BYTES = 16_000_000, 256_000_000
@@ -37,19 +38,6 @@ SCHEMA = arrow.schema(
         "block": arrow.int64(),
     }
 )
-COLUMNS = {
-    "text": "the document, cleaned",
-    "id": "its place: file, member of an archive, and number of the record",
-    "source": "the source of the recipe",
-    "license": "what its record or its source says; null if neither does",
-    **{column: KEYS[key] for column, key in NOTED.items()},
-    "meta": "other notes of the reader, as JSON",
-    "block": "documents with the same number are neighbours; they are in one split, but for near "
-    f"copies that were moved and sources of fewer than {FEW_BLOCKS} blocks, split by documents",
-}
-"""What each column holds."""
-
-
 CATEGORIES = {10**3: "1K", 10**4: "10K", 10**5: "100K", 10**6: "1M", 10**7: "10M"}
 """Limits of the hub's categories of size, in documents, and how they are written."""
 UNKNOWN = "unknown"
@@ -87,28 +75,23 @@ def row_batches(
     documents: Iterator[Document], licenses: Mapping[str, str]
 ) -> Iterator[list[dict[str, Any]]]:
     """Documents as rows, about 16 MB of text at a time; what they do not say is null."""
-    rows: list[dict[str, Any]] = []
-    size = 0
-    for document in documents:
-        meta = document.meta
-        others = {key: value for key, value in meta.items() if key not in KEYS}
-        rows.append(
-            {
-                "text": document.text,
-                "id": document.id,
-                "source": document.source,
-                "license": meta.get("license") or licenses.get(document.source),
-                **{column: meta.get(key) for column, key in NOTED.items()},
-                "meta": json.dumps(others, ensure_ascii=False, sort_keys=True) if others else None,
-                "block": document.block,
-            }
-        )
-        size += len(document.text.encode())
-        if size >= BATCH_BYTES:
-            yield rows
-            rows, size = [], 0
-    if rows:
-        yield rows
+    for batch in in_batches(documents, lambda each: len(each.text.encode()), BATCH_BYTES):
+        yield [_row(document, licenses) for document in batch]
+
+
+def _row(document: Document, licenses: Mapping[str, str]) -> dict[str, Any]:
+    """A document as a row."""
+    meta = document.meta
+    others = {key: value for key, value in meta.items() if key not in KEYS}
+    return {
+        "text": document.text,
+        "id": document.id,
+        "source": document.source,
+        "license": meta.get("license") or licenses.get(document.source),
+        **{column: meta.get(key) for column, key in NOTED.items()},
+        "meta": json.dumps(others, ensure_ascii=False, sort_keys=True) if others else None,
+        "block": document.block,
+    }
 
 
 def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> str:
@@ -136,7 +119,7 @@ def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> s
         sides=SIDES,
         few_blocks=FEW_BLOCKS,
         folder=FOLDER,
-        columns=COLUMNS,
+        noted={column: KEYS[key] for column, key in NOTED.items()},
     )
 
 

@@ -1,13 +1,11 @@
 """Every export, from a finished model to a folder whose files are compared with it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from endonym.corpus.corpus import Corpus
 from endonym.disk import write_atomic
-from endonym.errors import ExportError
 from endonym.export import adapters, dataset
 from endonym.export.adapters import Adapter
 from endonym.export.card import Card, write_card
@@ -16,6 +14,7 @@ from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
 from endonym.export.huggingface import export_huggingface
 from endonym.export.markdown import hub_license
 from endonym.export.record import README, RECORD, write_record
+from endonym.export.refusals import refusal
 from endonym.export.shapes import row_of
 from endonym.export.verify import Check, require_ok, require_same_ids, verify_export
 from endonym.generate.language_model import LanguageModel
@@ -36,7 +35,7 @@ class Exported(NamedTuple):
 
 
 class Making(NamedTuple):
-    """The functions of one format: what is refused, and how an export is made.
+    """The functions of one format: what is refused, how an export is written, and how proven.
 
     Those of a model take it with its card (`make_export`); those of an adapter take it alone
     (`make_adapter_export`).
@@ -44,8 +43,7 @@ class Making(NamedTuple):
 
     require: Callable[..., object]
     write: Callable[..., Any]
-    prove: Callable[..., list[Check]]
-    write_card: Callable[..., None]
+    prove: Callable[..., list[Check]] = verify_export
 
 
 def require_formats(
@@ -103,7 +101,7 @@ def make_export(
         log.line(f"  limit: {limit}")
     checks = making.prove(out, model, texts, name=card.name)
     require_ok(checks)
-    making.write_card(out, card, model, checks=checks, limits=limits)
+    write_card(out, card, model, is_gguf=export.format == "gguf", checks=checks, limits=limits)
     merged = {} if card.merged is None else {"adapter": card.merged.id or card.merged.name}
     figures = [check.as_dict() for check in checks]
     record = {"model": made_of, "format": export.format, "limits": limits, "checks": figures}
@@ -121,7 +119,7 @@ def make_adapter_export(
     making.write(out, adapter)
     checks = making.prove(out, adapter, texts)
     require_ok(checks)
-    making.write_card(out, adapter, checks=checks)
+    adapters.write_card(out, adapter, is_gguf=export.format == "gguf-adapter", checks=checks)
     figures = [check.as_dict() for check in checks]
     files = write_record(out, model=made_of, format=export.format, checks=figures)
     log.line(f"  verified on the base in {checks[0].runtime}")
@@ -135,11 +133,7 @@ def make_dataset(corpus: Artifact, out: Path, card: Card) -> list[str]:
     says. Raises ExportError for the corpus of a recipe without texts, which holds no document.
     """
     if not corpus.numbers["sources"]:
-        raise ExportError(
-            "there is no corpus to export: the recipe has no [[source]], only conversations",
-            where=card.name,
-            do="They are in the files that data in [[phase]] names.",
-        )
+        raise refusal("no_corpus", card.name)
     files = dataset.write_dataset(Corpus(corpus.folder), out, card.licenses)
     clean = corpus.manifest["config"]["clean"]
     text = dataset.readme(corpus.numbers, clean, card)
@@ -191,23 +185,11 @@ def _write_gguf(
 
 
 MAKING = {
-    "huggingface": Making(
-        _require_transformers, _write_folder, verify_export, partial(write_card, is_gguf=False)
-    ),
-    "gguf": Making(
-        _require_llama_cpp, _write_gguf, verify_export, partial(write_card, is_gguf=True)
-    ),
-    "adapter": Making(
-        adapters.in_peft,
-        adapters.write_for_peft,
-        adapters.checked_in_peft,
-        partial(adapters.write_card, is_gguf=False),
-    ),
+    "huggingface": Making(_require_transformers, _write_folder),
+    "gguf": Making(_require_llama_cpp, _write_gguf),
+    "adapter": Making(adapters.in_peft, adapters.write_for_peft, adapters.checked_in_peft),
     "gguf-adapter": Making(
-        adapters.require_gguf,
-        adapters.write_gguf,
-        adapters.checked_in_llama_cpp,
-        partial(adapters.write_card, is_gguf=True),
+        adapters.require_gguf, adapters.write_gguf, adapters.checked_in_llama_cpp
     ),
 }
 """The functions of every format but "dataset", which `make_dataset` makes."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from endonym.disk import write_json
 from endonym.errors import ExportError
 from endonym.export.names import to_ours, to_theirs
+from endonym.export.refusals import refusal
 from endonym.export.shapes import (
     config_json,
     has_row,
@@ -25,13 +26,12 @@ from endonym.export.shapes import (
 )
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
-from endonym.model.config import ModelConfig
 from endonym.model.decoder import on_meta
 from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
 from endonym.model.foreign.weights import load_tried, require_harmless, stored_weights
 from endonym.model.vocabulary import with_vocabulary
-from endonym.model.weights import decoder_with, load_tensors, require_tied, save_tensors
+from endonym.model.weights import decoder_with, read_tensors, require_tied, save_tensors
 from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.spelling import spelled
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer
@@ -164,14 +164,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
     expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
     doubled = [name for name in folders.HEADS if config.tied and name in shapes_now]
     expected |= dict.fromkeys(doubled, (config.vocab, config.dim))
-    folders.require_shapes(shapes_now, expected, files[0])
-    folders.require_numbers(files, names=own_names)
-    tensors = {
-        own_names[name]: each
-        for file in files
-        for name, each in load_tensors(file).items()
-        if name in own_names
-    }
+    tensors = read_tensors(files, expected, named=own_names.get)
     heads = {name: tensors.pop(name) for name in doubled}
     ours = to_ours(config, tensors, row)
     require_tied(heads, ours["embedding.weight"], where)
@@ -195,11 +188,7 @@ def names_in(config_json: dict[str, Any], names: Iterable[str]) -> dict[str, str
 def _require_ids(config: folders.AnyModelConfig, tokenizer: Tokenizer, where: str) -> None:
     """Raise ExportError if the tokenizer has more ids than the model; it may have fewer."""
     if tokenizer.used_vocab > config.vocab:
-        raise ExportError(
-            f"vocab_size = {config.vocab}, but the tokenizer has {tokenizer.used_vocab} ids",
-            where=where,
-            do="The tokenizer is not the one this model was trained with.",
-        )
+        raise refusal("too_many_ids", where, vocab=config.vocab, ids=tokenizer.used_vocab)
 
 
 def load_pretrained(folder: Path) -> LanguageModel:
@@ -234,13 +223,10 @@ def pretrained_decoder(folder: Path, context: int, tokenizer: Tokenizer, vocab: 
 
 def with_context(decoder: AnyDecoder, context: int, folder: Path) -> AnyDecoder:
     """A folder's decoder for rows of `context` tokens; learned positions beyond it are cut off."""
-    shape = folders.with_context(decoder.config, context)
     if isinstance(decoder, ForeignDecoder):
-        assert not isinstance(shape, ModelConfig), "a context changes no kind of shape"
-        decoder.config = shape
+        decoder.config = folders.with_context(decoder.config, context)
         return decoder
-    assert isinstance(shape, ModelConfig), "a context changes no kind of shape"
-    weights = decoder.state_dict()
+    shape, weights = folders.with_context(decoder.config, context), decoder.state_dict()
     if "positions.weight" in weights:
         weights["positions.weight"] = weights["positions.weight"][:context].clone()
     return decoder_with(shape, weights, folder)

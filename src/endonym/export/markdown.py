@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 
 from endonym.errors import printable
+from endonym.export.row import toml_of
 from endonym.formats.reasons import in_words
 from endonym.log import counted, duration, number, size
 
@@ -61,18 +62,7 @@ def page_templates() -> jinja2.Environment:
     return environment
 
 
-HUB_LICENSES = {
-    *(
-        f"cc-{kind}-{number}"
-        for kind in ("by", "by-sa", "by-nc", "by-nc-sa", "by-nd", "by-nc-nd")
-        for number in ("2.0", "3.0", "4.0")
-    ),
-    *("cc0-1.0", "odbl", "odc-by", "pddl", "gfdl", "mit", "apache-2.0", "unlicense", "wtfpl"),
-    *("gpl-2.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "bsd-2-clause", "bsd-3-clause"),
-}
-"""Identifiers of the hub's list that texts are given under."""
-SPDX_PREFIXES = {"odbl-": "odbl", "odc-by-": "odc-by", "pddl-": "pddl", "gfdl-": "gfdl"}
-"""Identifiers of SPDX that the hub has without a version."""
+LICENSES = toml_of(Path(__file__).with_name("licenses.toml"))
 
 
 def hub_license(licenses: Iterable[str | None]) -> tuple[str, str] | None:
@@ -90,10 +80,10 @@ def hub_license(licenses: Iterable[str | None]) -> tuple[str, str] | None:
     (one,) = every
     assert one is not None
     plain = one.lower()
-    for prefix, name in SPDX_PREFIXES.items():
+    for prefix, name in LICENSES["without_version"].items():
         plain = name if plain.startswith(prefix) else plain
     plain = plain.removesuffix("-only").removesuffix("-or-later")
-    return (plain if plain in HUB_LICENSES else "other"), one
+    return (plain if plain in LICENSES["known"] else "other"), one
 
 
 def language_code(language: str) -> str:

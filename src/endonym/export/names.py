@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from endonym.errors import ExportError
+from endonym.export.refusals import refusal
 from endonym.export.row import HFArchitecture
 from endonym.export.shapes import row_of
 from endonym.model.config import ModelConfig
 
-PARTS = ("query", "key", "value")
+QUERY_KEY_VALUE = ("query", "key", "value")
 OURS_JOINED = re.compile(r"blocks\.(\d+)\.mixer\.(query|key|value)\.(weight|bias)$")
 CONVOLUTION = "mixer.convolution.weight"
 
@@ -27,7 +27,7 @@ def to_theirs(
         if joined:
             layer, part, kind = joined.groups()
             if part == "query":
-                parts = [weights[f"blocks.{layer}.mixer.{each}.{kind}"] for each in PARTS]
+                parts = [weights[f"blocks.{layer}.mixer.{each}.{kind}"] for each in QUERY_KEY_VALUE]
                 rows = torch.cat(parts)[torch.cat(joined_rows(row, config)).argsort()]
                 tensors[f"{row.joined.replace('*', layer)}.{kind}"] = _turned(row, name, rows)
             continue
@@ -70,15 +70,11 @@ def to_ours(
         pattern, layer = pattern_of(re.sub(r"\.experts\.\d+\.", ".experts.+.", name))
         kind = name.rpartition(".")[2]
         if row.joined and pattern == f"{row.joined}.{kind}":
-            for part, rows in zip(PARTS, joined_rows(row, config), strict=True):
+            for part, rows in zip(QUERY_KEY_VALUE, joined_rows(row, config), strict=True):
                 ours = f"blocks.{layer}.mixer.{part}.{kind}"
                 tensors[ours] = _turned(row, ours, tensor)[rows]
         elif pattern not in inverse:
-            raise ExportError(
-                f"the folder has a tensor {name}, which {row.architecture} does not have",
-                where="import",
-                do="Load it with the version of transformers that wrote it, and save it again.",
-            )
+            raise refusal("strange_tensor", "import", name=name, architecture=row.architecture)
         elif expert:
             ours = inverse[pattern].replace("*", layer)
             experts.setdefault(ours, {})[int(expert.group(1))] = tensor

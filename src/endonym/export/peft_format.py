@@ -14,10 +14,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from endonym.errors import ExportError
-from endonym.export.names import PARTS, joined_rows, pattern_of
-from endonym.export.row import HFArchitecture
-from endonym.export.shapes import row_of
+from endonym.errors import EndonymError
+from endonym.export.names import QUERY_KEY_VALUE, joined_rows, pattern_of
+from endonym.export.refusals import refusal
+from endonym.export.row import HFArchitecture, Json
+from endonym.export.shapes import KNOWN, row_of
 from endonym.model.adapt_config import matrices
 from endonym.model.config import ModelConfig
 from endonym.model.lora import Change
@@ -28,28 +29,8 @@ PREFIX, WRAPPED = "base_model.model.", ".base_layer"
 WHERE = "export adapter"
 EXPERTS = ("gate_up_proj", "down_proj")
 """Parameters of a module of experts, in its own order: peft wraps one around the other."""
-GATE_AND_UP = ("gate", "up")
-"""Our matrices that are the first of them."""
-REFUSED_MODULES = {"mamba": ("mixer.output",), "mamba2": ("mixer.output",)}
-"""Matrices of state spaces that peft does not adapt: kernels read them without their module."""
-DEFAULTS: dict[str, Any] = {
-    "auto_mapping": None,
-    "base_model_name_or_path": None,
-    "bias": "none",
-    "inference_mode": True,
-    "init_lora_weights": True,
-    "modules_to_save": None,
-    "peft_type": "LORA",
-    "task_type": "CAUSAL_LM",
-    "use_rslora": False,
-}
-CHANGES_NOTHING = {
-    *("auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "task_type"),
-    *("peft_type", "peft_version", "lora_dropout", "target_modules", "target_parameters"),
-    *("exclude_modules", "layers_to_transform", "layers_pattern", "megatron_core", "loftq_config"),
-    *("qalora_group_size", "fan_in_fan_out", "ensure_weight_tying", "eva_config", "runtime_config"),
-}
-"""Keys that say how an adapter was made or found. Its tensors' names say what it changes."""
+DEFAULTS: Json = KNOWN["adapter"]["written"] | {"auto_mapping": None, "modules_to_save": None}
+CHANGES_NOTHING: list[str] = KNOWN["adapter"]["any_value"]
 REFUSED_FOR = {
     "bias": ": it trained biases of the base, too",
     "init_lora_weights": ", which changes the base",
@@ -118,114 +99,95 @@ def _by_pattern(patterns: Mapping[str, Number] | None, module: str, usual: Numbe
     return next((v for pattern, v in known if re.match(rf"(.*\.)?({pattern})$", module)), usual)
 
 
+def held_together(
+    config: ModelConfig, joined: str, names: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """Our matrices that can be adapted, by the tensor of another program that holds them, in order.
+
+    joined: its name of queries, keys and values in one, empty if it has none. names: of the others.
+    """
+    held: dict[str, list[str]] = {}
+    for matrix in matrices(config):
+        pattern, layer = pattern_of(f"{matrix.name}.weight")
+        place, _, part = matrix.name.rpartition(".")
+        is_joined = joined and place.endswith("mixer") and part in QUERY_KEY_VALUE
+        theirs = joined if is_joined else names[pattern]
+        held.setdefault(theirs.replace("*", layer), []).append(matrix.name)
+    return held
+
+
+def _modules(row: HFArchitecture, config: ModelConfig) -> dict[str, list[str]]:
+    """Our matrices by the module of transformers that holds them; of experts by the parameter."""
+    names = row.names(config)
+    for ours, theirs in names.items():
+        module, separator, part = theirs.partition(".+.")
+        if separator:
+            parameter = EXPERTS[1] if part.startswith(EXPERTS[1]) else EXPERTS[0]
+            names[ours] = f"{module}.{parameter}"
+        else:
+            names[ours] = theirs.removesuffix(".weight")
+    return held_together(config, row.joined, names)
+
+
+def _rows_of(
+    row: HFArchitecture, config: ModelConfig, parts: Sequence[str], sizes: Mapping[str, int]
+) -> Sequence[Tensor]:
+    """Which rows of the matrix that holds them these of ours are."""
+    if parts[0].endswith(f"mixer.{QUERY_KEY_VALUE[0]}"):
+        return joined_rows(row, config)
+    counts = [sizes[part] for part in parts]
+    return torch.arange(sum(counts)).split(counts)
+
+
 def to_peft(config: ModelConfig, changes: Changes) -> dict[str, Change]:
     """The changes of our own decoder by modules of transformers; of experts by parameters.
 
     Raises ExportError if transformers or peft cannot hold them.
     """
-    row = row_of(config)
+    row, theirs = row_of(config), dict[str, Change]()
     _require_supported(row, changes)
-    names, theirs = row.names(config), dict[str, Change]()
     sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
-    for name, change in changes.items():
-        layer, part = re.fullmatch(r"blocks\.(\d+)\.(.+)", name, re.ASCII).groups()  # pyright: ignore
-        last = part.rpartition(".")[2]
-        if row.joined and part.startswith("mixer.") and last in PARTS:
-            places = [f"blocks.{layer}.mixer.{each}" for each in PARTS]
-            joined = side_by_side(places, changes, sizes, where=WHERE)
-            order = torch.cat(joined_rows(row, config)).argsort()
-            theirs[row.joined.replace("*", layer)] = with_rows(joined, order)
-        elif change.a.ndim == 3 and last == "down":
-            theirs[f"{_module_of_experts(names, layer)}.{EXPERTS[1]}"] = change
-        elif change.a.ndim == 3:
-            places = [f"blocks.{layer}.ffn.{each}" for each in GATE_AND_UP]
-            joined = side_by_side(places, changes, sizes, where=WHERE)
-            theirs[f"{_module_of_experts(names, layer)}.{EXPERTS[0]}"] = joined
-        else:
-            module = names[f"blocks.*.{part}.weight"].replace("*", layer)
-            theirs[module.removesuffix(".weight")] = change
+    for module, parts in _modules(row, config).items():
+        if len(parts) == 1 and parts[0] in changes:
+            theirs[module] = changes[parts[0]]
+        elif any(part in changes for part in parts):
+            joined = side_by_side(parts, changes, sizes, where=WHERE)
+            order = torch.cat([*_rows_of(row, config, parts, sizes)]).argsort()
+            theirs[module] = with_rows(joined, order)
     return theirs
 
 
 def _require_supported(row: HFArchitecture, changes: Changes) -> None:
     """Raise ExportError for what peft refuses, or transformers does not hear."""
-    refused = REFUSED_MODULES.get(row.model_type, ())
-    wrong = next((name for name in changes if name.endswith(refused)), None) if refused else None
+    wrong = next((name for name in changes if name.endswith(tuple(row.uncalled))), None)
     if wrong:
-        raise ExportError(
-            f"peft adapts no {wrong.rpartition('.')[2]} of {row.model_type}, whose kernels read "
-            "its weight without calling the module",
-            where=WHERE,
-            do='Export the merged model; or train with adapt.on = ["input", "select"] on mamba, '
-            '["input"] on mamba2.',
-        )
+        part = wrong.rpartition(".")[2]
+        raise refusal("peft_uncalled", WHERE, part=part, model_type=row.model_type)
     if any(name.endswith("ffn.router") for name in changes):
-        raise ExportError(
-            "the router of transformers is no linear map that peft adapts",
-            where=WHERE,
-            do="Export the merged model, or leave router out of adapt.on.",
-        )
+        raise refusal("peft_router", WHERE)
     if any(change.a.ndim == 3 and change.magnitude is not None for change in changes.values()):
-        raise ExportError(
-            "peft has no DoRA for parameters of experts",
-            where=WHERE,
-            do="Export the merged model, or train the adapter of experts without dora = true.",
-        )
-
-
-def _module_of_experts(names: Mapping[str, str], layer: str) -> str:
-    """The module that holds the experts of a layer; empty if there are none."""
-    module, separator, _ = names.get("blocks.*.ffn.down.weight", "").partition(".experts.")
-    return f"{module}.experts".replace("*", layer) if separator else ""
+        raise refusal("peft_dora_of_experts", WHERE)
 
 
 def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
     """The inverse of `to_peft`. Raises ExportError for a module that our decoder does not adapt."""
-    row = row_of(config)
-    names = row.names(config)
-    inverse = {their: our for our, their in names.items()}
+    row, ours = row_of(config), dict[str, Change]()
+    modules = _modules(row, config)
     sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
-    experts = _module_of_experts(names, "*")
-    ours: dict[str, Change] = {}
-    for name, change in theirs.items():
-        pattern, layer = pattern_of(name)
-        if row.joined and pattern == row.joined:
-            parts = [f"blocks.{layer}.mixer.{part}" for part in PARTS]
-            ours |= _cut(change, parts, sizes, joined_rows(row, config))
-        elif experts and pattern == f"{experts}.{EXPERTS[0]}":
-            parts = [f"blocks.{layer}.ffn.{each}" for each in GATE_AND_UP]
-            halves = torch.arange(change.b.shape[-2]).chunk(2)
-            ours |= _cut(change, parts, sizes, halves)
-        elif experts and pattern == f"{experts}.{EXPERTS[1]}":
-            ours[f"blocks.{layer}.ffn.down"] = change
-        else:
-            our = inverse.get(f"{pattern}.weight", "").removesuffix(".weight").replace("*", layer)
-            if our not in sizes:
-                raise ExportError(
-                    f"it changes {name}, which endonym does not adapt",
-                    where="adapter_config.json",
-                    do="Merge it with peft (merge_and_unload), and load the whole model.",
-                )
-            ours[our] = change
+    for module, change in theirs.items():
+        parts = modules.get(module)
+        if parts is None:
+            raise refusal("peft_module", "adapter_config.json", module=module)
+        if len(parts) == 1:
+            ours[parts[0]] = change
+            continue
+        wanted = sum(sizes[part] for part in parts)
+        if change.b.shape[-2] != wanted:
+            words = {"rows": change.b.shape[-2], "parts": ", ".join(parts), "wanted": wanted}
+            raise refusal("peft_rows", "adapter_model.safetensors", **words)
+        for part, rows in zip(parts, _rows_of(row, config, parts, sizes), strict=True):
+            ours[part] = with_rows(change, rows)
     return ours
-
-
-def _cut(
-    change: Change, names: Sequence[str], sizes: Mapping[str, int], rows: Sequence[Tensor]
-) -> dict[str, Change]:
-    """The changes of matrices that are one matrix there, by which of its rows each of them is.
-
-    Raises ExportError if it has other rows than these matrices together.
-    """
-    wanted = sum(sizes.get(name, 0) for name in names)
-    if not all(name in sizes for name in names) or change.b.shape[-2] != wanted:
-        raise ExportError(
-            f"its change of {change.b.shape[-2]} rows does not fit {', '.join(names)}, which have "
-            f"{wanted}",
-            where="adapter_model.safetensors",
-            do="Take the adapter of this model.",
-        )
-    return {name: with_rows(change, each) for name, each in zip(names, rows, strict=True)}
 
 
 def tensors_of(theirs: Changes) -> dict[str, Tensor]:
@@ -354,12 +316,8 @@ def _parameter(module: str, parts: Mapping[str, Any], keys: LoraConfig) -> tuple
     return f"{inner}.{known[0]}", True
 
 
-def _unknown(what: str, where: str) -> ExportError:
-    return ExportError(
-        f"it has {what}, which endonym does not support",
-        where=where,
-        do="Merge it with peft (merge_and_unload), and load the whole model.",
-    )
+def _unknown(what: str, where: str) -> EndonymError:
+    return refusal("peft_unknown", where, what=what)
 
 
 def side_by_side(
@@ -379,11 +337,7 @@ def side_by_side(
     known = [part for part in parts if part is not None]
     if len({part is not None and part.magnitude is not None for part in parts}) > 1:
         *others, last = (name.rpartition(".")[2] for name in names)
-        raise ExportError(
-            f"DoRA changes only some of {', '.join(others)} and {last}, which are one matrix there",
-            where=where,
-            do="Name all of them in adapt.on, or leave dora = true out.",
-        )
+        raise refusal("dora_of_some", where, others=", ".join(others), last=last)
     first = known[0]
     is_shared = all(each.rank == first.rank and torch.equal(each.a, first.a) for each in known)
     a = first.a if is_shared else torch.cat([each.a for each in known], dim=-2)

@@ -1,27 +1,32 @@
 """Architectures of other programs as data: what they compute, by which keys. Imports no torch.
 
-Then what rows of `transformers` (rows.py) and of llama.cpp (gguf/rows.py) share: what parts of a
-decoder they lack, activations, and rotary positions.
+Then what rows of `transformers` (rows.py) and of llama.cpp (gguf/rows.py) share: the sizes of a
+model that limit an architecture, activations, and rotary positions.
 """
 
+import json
 import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from endonym.errors import ExportError
-from endonym.model.config import Activation, AttentionConfig, ExpertsConfig, FfnConfig, ModelConfig
+from endonym.export.refusals import refusal
+from endonym.model.config import Activation, AttentionConfig, ExpertsConfig, ModelConfig
 
 Json = dict[str, Any]
-AnyFfn = FfnConfig | ExpertsConfig
-Misfits = list[tuple[bool, str]]
-"""Whether a model has something that an architecture lacks, and its name."""
 
-DATA = tomllib.loads(Path(__file__).with_name("rows.toml").read_text(encoding="utf-8"))
-ACTIVATIONS: dict[Activation, str] = DATA["activations"]
-SCALING_KEYS: dict[str, dict[str, str]] = DATA["scaling"]
+
+def toml_of(path: Path) -> Json:
+    """The tables of a TOML file."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+SHARED = toml_of(Path(__file__).with_name("parts.toml"))
+ACTIVATIONS: dict[Activation, str] = SHARED["activations"]
+SCALING_KEYS: dict[str, dict[str, str]] = SHARED["scaling"]
 """Keys of `transformers` for each kind of scaling of rotary positions, and ours."""
 ROPE_BASE = 10_000.0
 """The default of `transformers`."""
@@ -29,25 +34,120 @@ ROPE_BASE = 10_000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """An architecture of another program, for models whose layers are all alike.
+    """An architecture of another program, for models whose layers are all alike: a row of TOML.
 
-    mixer, ffn: the types of each layer's parts. misfits: of a config, its mixer and its
-    feed-forward. names: our tensor names to its, with `*` for the layer and `+` for the expert.
+    like, supports: what it has of the sizes and forms of a model; of what is not named any. tables:
+    our tensor names to its, with `*` for the layer and `+` for the expert, of which it has those
+    called `tensors`.
     """
 
-    mixer: Any = AttentionConfig
-    ffn: Any = FfnConfig
-    misfits: Callable[[ModelConfig, Any, Any], Misfits]
-    names: Callable[[ModelConfig], Mapping[str, str]]
+    tables: ClassVar[Mapping[str, Mapping[str, str]]]
+    family: str
+    like: str
+    mixer: str = "attention"
+    supports: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Any])
+    tensors: Sequence[str]
+    norms: str = ""
+
+    @property
+    def limits(self) -> Json:
+        """The values that sizes and forms may have, by name."""
+        return SHARED["supports"][self.like] | self.supports
 
     def misfit(self, config: ModelConfig) -> str | None:
         """The first thing of a model that it does not support; None if it computes the model."""
-        mixer, ffn = config.mixers[0], config.ffns[0]
-        is_uniform = all(each == mixer for each in config.mixers)
-        is_uniform &= all(each == ffn for each in config.ffns)
-        if not (is_uniform and isinstance(mixer, self.mixer) and isinstance(ffn, self.ffn)):
+        is_uniform = all(each == config.mixers[0] for each in config.mixers)
+        is_uniform &= all(each == config.ffns[0] for each in config.ffns)
+        if not is_uniform or config.mixers[0].kind != self.mixer:
             return "layers that are not alike, or of another kind"
-        return next((name for holds, name in self.misfits(config, mixer, ffn) if holds), None)
+        sizes = sizes_of(config)
+        forms = sizes | forms_of(config)
+        for name, allowed in self.limits.items():
+            if name in forms and forms[name] not in allowed:
+                return f"{name} = {json.dumps(sizes[name])}" if name in sizes else forms[name]
+        return None
+
+    def names(self, config: ModelConfig) -> dict[str, str]:
+        """Our tensor names, with its own."""
+        form = "two_norms" if config.parallel else "serial_norms"
+        norms = self.tables.get(f"{self.norms}_{'one_norm' if config.shared_norm else form}", {})
+        tables = [*(self.tables[each] for each in self.tensors), norms]
+        return {ours: theirs for table in tables for ours, theirs in table.items()}
+
+
+Row = TypeVar("Row", bound=Architecture)
+
+
+def nearest(rows: Sequence[Row], config: ModelConfig) -> tuple[Row, str | None]:
+    """The first architecture that computes a model; else that of its family, and what it lacks."""
+    for row in rows:
+        if row.misfit(config) is None:
+            return row, None
+    own = next((row for row in rows if row.family == config.family), rows[0])
+    return own, own.misfit(config)
+
+
+def sizes_of(config: ModelConfig) -> Json:
+    """The sizes of a model whose layers are alike, by their keys in a recipe; and what follows."""
+    mixer, ffn = config.mixers[0], config.ffns[0]
+    sizes = dict(config) | {f"mixer.{name}": value for name, value in mixer}
+    sizes |= {f"ffn.{name}": value for name, value in ffn} | {"mixer.inner": mixer.inner}
+    if isinstance(ffn, ExpertsConfig):
+        sizes["ffn.hidden_of_active"] = ffn.hidden * ffn.active
+    if not isinstance(mixer, AttentionConfig):
+        return sizes | {"mixer.expand": mixer.inner // config.dim}
+    rope, width = mixer.rope, mixer.head_width
+    scaling = rope.scaling if rope else None
+    is_linear = scaling is not None and scaling.kind == "linear"
+    return sizes | {
+        "attention_dropout": mixer.dropout,
+        "windowed_layers": [True] * config.layers,
+        "mixer.rotary_share": share_of(rope.width, width) if rope else 1.0,
+        "mixer.rope_scaling.kind": scaling.kind if scaling else None,
+        "rope.base": rope.base if rope else None,
+        "rope.width": rope.width if rope else None,
+        "rope.linear": "linear" if is_linear else None,
+        "rope.linear_factor": scaling.factor if scaling and is_linear else None,
+    }
+
+
+def forms_of(config: ModelConfig) -> Json:
+    """Which optional parts a model has, and in words how its sizes stand to each other."""
+    mixer, ffn = config.mixers[0], config.ffns[0]
+    forms: Json = {"logit_cap": config.logit_cap is not None}
+    if isinstance(ffn, ExpertsConfig):
+        is_odd = ffn.hidden % 8 > 0
+        forms["expert width"] = f"expert width {'not ' if is_odd else ''}divisible by 8"
+        forms["active experts"] = "single active expert" if ffn.active == 1 else "several"
+    else:
+        is_alike = ffn.bias == mixer.bias
+        forms["biases"] = "alike" if is_alike else "biases of the mixer or the feed-forward alone"
+    if isinstance(mixer, AttentionConfig):
+        scaling = mixer.rope.scaling if mixer.rope else None
+        forms["mixer.rope_scaling.kind"] = scaling.kind if scaling else False
+        forms["mixer.window"] = mixer.window is not None
+        is_whole = mixer.inner == config.dim
+        forms["head width"] = "whole" if is_whole else "mixer.head_width other than dim / heads"
+        forms["key heads"] = "kv_heads = 1" if mixer.kv_heads == 1 else "grouped kv_heads"
+        if mixer.kv_heads == mixer.heads:
+            forms["key heads"] = "as many kv_heads as heads"
+        elif mixer.kv_heads > 1 and not config.parallel:
+            forms["key heads"] = "grouped kv_heads without parallel branches"
+    return forms
+
+
+def with_parts(names: Mapping[str, str], *parts: str) -> dict[str, str]:
+    """Names of modules as names of their parameters."""
+    return {f"{ours}.{p}": f"{theirs}.{p}" for ours, theirs in names.items() for p in parts}
+
+
+def tensor_names(path: Path) -> dict[str, dict[str, str]]:
+    """The tables of a file with our names of tensors and another program's."""
+    tables = toml_of(path)
+    return {
+        name: each.get("tensors", {}) | with_parts(each.get("modules", {}), "weight", "bias")
+        for name, each in tables.items()
+    }
 
 
 ROTARY = r"(self_attn\.|self_attention\.|attention\.)?rotary_emb\.(inv_freq|cos_cached|sin_cached)"
@@ -58,16 +158,18 @@ ROTARY = r"(self_attn\.|self_attention\.|attention\.)?rotary_emb\.(inv_freq|cos_
 class HFArchitecture(Architecture):
     """A class of `transformers`, whose keys are those of `config.json`; see `rows.toml`.
 
-    more_json: its keys that are no size of ours by another name, of a config, its mixer and its
-    feed-forward. more_keys: adds to our recipe keys what its keys say beside the sizes.
+    more_json: its keys that are no size of ours by another name. more_keys: adds to our recipe keys
+    what its keys say beside the sizes.
     """
 
-    family: str
+    tables = tensor_names(Path(__file__).with_name("tensor_names.toml"))
     model_type: str
     architecture: str
     keys: Mapping[str, str]
-    more_json: Callable[[ModelConfig, Any, Any], Json]
-    more_keys: Callable[[Json, Json], None]
+    more_json: Callable[[ModelConfig], Json] | None = None
+    more_keys: Callable[[Json, Json], None] | None = None
+    written: Mapping[str, str] = field(default_factory=dict[str, str])
+    rotary_share: float = 1.0
     optional: Sequence[str] = ()
     constants: Json = field(default_factory=dict[str, Any])
     joined: str = ""
@@ -77,6 +179,7 @@ class HFArchitecture(Architecture):
     required: Json = field(default_factory=dict[str, Any])
     harmless: Sequence[str] = ()
     elsewhere: Sequence[str] = ()
+    uncalled: Sequence[str] = ()
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     assumed: Json = field(default_factory=dict[str, Any])
     may_be_null: Sequence[str] = ()
@@ -85,16 +188,14 @@ class HFArchitecture(Architecture):
 
     def to_json(self, config: ModelConfig) -> Json:
         """A model in the keys of the class."""
-        mixer, ffn = config.mixers[0], config.ffns[0]
-        sizes: Json = {f"ffn.{name}": value for name, value in ffn}
-        sizes |= {f"mixer.{name}": value for name, value in mixer}
-        sizes |= dict(config) | {"attention_dropout": sizes.get("mixer.dropout")}
-        sizes["ffn.activation"] = ACTIVATIONS[ffn.activation]
-        sizes["mixer.expand"] = (
-            0 if isinstance(mixer, AttentionConfig) else mixer.inner // config.dim
-        )
-        written = {theirs: sizes[ours] for theirs, ours in self.keys.items()}
-        return written | self.constants | self.more_json(config, mixer, ffn)
+        mixer, sizes = config.mixers[0], sizes_of(config)
+        sizes["ffn.activation"] = ACTIVATIONS[config.ffns[0].activation]
+        found = {
+            theirs: sizes[ours] for theirs, ours in (*self.keys.items(), *self.written.items())
+        }
+        if isinstance(mixer, AttentionConfig) and mixer.rope is not None:
+            found |= rope_json(mixer)
+        return found | self.constants | (self.more_json(config) if self.more_json else {})
 
     def to_keys(self, theirs: Json) -> Json:
         """A model in the keys of a recipe. Raises KeyError for a missing key."""
@@ -105,75 +206,17 @@ class HFArchitecture(Architecture):
             (ours[part] if part else ours)[last] = value
         if "activation" in ours["ffn"]:
             ours["ffn"]["activation"] = our_activation(ours["ffn"]["activation"])
-        self.more_keys(theirs, ours)
+        if self.mixer == "attention" and "rope" in self.limits["position"]:
+            share = theirs.get("rotary_pct", self.rotary_share)
+            ours["mixer"] |= read_rope(theirs, share=share)
+        if self.more_keys:
+            self.more_keys(theirs, ours)
         return ours
-
-
-def classic_misfits(
-    config: ModelConfig, mixer: AttentionConfig, ffn: FfnConfig, position: str
-) -> Misfits:
-    """What GPT-2, GPT-NeoX and Falcon lack: LayerNorm, and heads as wide together as the model."""
-    return [
-        (config.norm != "layer", f'norm = "{config.norm}"'),
-        (config.position != position, f'position = "{config.position}"'),
-        (config.logit_cap is not None, "logit_cap"),
-        (ffn.kind != "plain", f'ffn.kind = "{ffn.kind}"'),
-        (mixer.heads * mixer.head_width != config.dim, "head_width"),
-        (mixer.query_key_norm, "query_key_norm"),
-        (mixer.window is not None, "a window"),
-    ]
-
-
-def llama_misfits(
-    config: ModelConfig,
-    mixer: AttentionConfig,
-    ffn: AnyFfn,
-    *,
-    ffn_kind: str = "gated",
-    query_key_norm: bool = False,
-    has_window: bool = False,
-) -> Misfits:
-    """What Llama lacks, and its relatives with norms of heads, a window or experts."""
-    return [
-        (config.norm != "rms", f'norm = "{config.norm}"'),
-        (config.position != "rope", f'position = "{config.position}"'),
-        (config.parallel, "parallel = true"),
-        (config.logit_cap is not None, "logit_cap"),
-        (mixer.rope is not None and mixer.rope.width != mixer.head_width, "rotary_share"),
-        (ffn.kind != ffn_kind, f'ffn.kind = "{ffn.kind}"'),
-        (mixer.query_key_norm != query_key_norm, f"query_key_norm = {mixer.query_key_norm}"),
-        ((mixer.window is not None) != has_window, f"window = {mixer.window}"),
-        (isinstance(ffn, ExpertsConfig) and not ffn.gated, "ffn.gated = false"),
-        (isinstance(ffn, ExpertsConfig) and ffn.balance == "bias", 'ffn.balance = "bias"'),
-    ]
-
-
-def state_space_misfits(config: ModelConfig, ffn: AnyFfn) -> Misfits:
-    """What Mamba and Mamba-2 lack."""
-    return [
-        (ffn.kind != "none", "a feed-forward"),
-        (config.norm != "rms", f'norm = "{config.norm}"'),
-        (config.logit_cap is not None, "logit_cap"),
-    ]
-
-
-def with_parts(names: Mapping[str, str], *parts: str) -> dict[str, str]:
-    """Names of modules as names of their parameters."""
-    return {f"{ours}.{p}": f"{theirs}.{p}" for ours, theirs in names.items() for p in parts}
-
-
-def tensor_names(path: Path) -> dict[str, dict[str, str]]:
-    """The tables of a file with our names of tensors and another program's."""
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {
-        name: each.get("tensors", {}) | with_parts(each.get("modules", {}), "weight", "bias")
-        for name, each in tables.items()
-    }
 
 
 def our_activation(theirs: Any) -> Any:
     """Our name of an activation; unknown ones stay, for the recipe's check to refuse."""
-    known = {name: ours for ours, name in ACTIVATIONS.items()} | DATA["other_activations"]
+    known = {name: ours for ours, name in ACTIVATIONS.items()} | SHARED["other_activations"]
     return known.get(theirs, theirs)
 
 
@@ -223,11 +266,7 @@ def read_rope(config: Json, *, share: float = 1.0) -> Json:
     kinds = ("default", *SCALING_KEYS)
     if kind not in kinds or strange:
         what = strange[0] if strange else f"rope_type {kind!r}"
-        raise ExportError(
-            f"{what} of the rotary positions is not something endonym can build",
-            where="config.json",
-            do=f"Kinds that can be read: {', '.join(kinds)}.",
-        )
+        raise refusal("strange_rope", "config.json", what=what, kinds=", ".join(kinds))
     if kind != "default":
         keys["rope_scaling"] = {"kind": kind} | {ours[key]: scaling[key] for key in scaling}
     return keys

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from endonym.errors import ExportError, ShapeError
 from endonym.export.config import Export
 from endonym.export.gguf.rows import architecture_of
-from endonym.export.row import HFArchitecture, Json, our_activation
+from endonym.export.refusals import refusal
+from endonym.export.row import HFArchitecture, Json, nearest, our_activation
 from endonym.export.rows import ROWS
 from endonym.model.config import AttentionConfig, ModelConfig, ModelKeys
 from endonym.model.families import resolve
@@ -45,17 +46,11 @@ def row_of(config: ModelConfig) -> HFArchitecture:
 
     Raises ExportError if there is none, with what the family's own class does not support.
     """
-    misfits = {row.family: row.misfit(config) for row in ROWS}
-    for row in ROWS:
-        if misfits[row.family] is None:
-            return row
-    own = next((row for row in ROWS if row.family == config.family), ROWS[0])
-    raise ExportError(
-        f"{own.architecture} does not support {misfits[own.family]}, and no other class of "
-        "transformers has this shape",
-        where="export huggingface",
-        do="Remove the export from the recipe, or keep the family's value of that key of [model].",
-    )
+    row, reason = nearest(ROWS, config)
+    if reason is None:
+        return row
+    words = {"architecture": row.architecture, "reason": reason}
+    raise refusal("not_in_transformers", "export huggingface", **words)
 
 
 ROW_OF = {"huggingface": row_of, "gguf": architecture_of}
@@ -107,11 +102,8 @@ def read_config(data: Json, where: str) -> ModelConfig:
             allowed = (row.required[key],) if key in row.required else ONLY.get(key, ())
             values = " or ".join(map(repr, allowed))
             only = f"Only {key} = {values} can be read. " if allowed else ""
-            raise ExportError(
-                f"{key} = {value!r} is not something endonym can build",
-                where=where,
-                do=f"{only}It reads only standard {row.model_type} folders.",
-            )
+            words = {"key": key, "value": repr(value), "only": only, "model_type": row.model_type}
+            raise refusal("strange_key", where, **words)
     return config
 
 
@@ -152,11 +144,7 @@ def our_shape(config_json: Json, where: str) -> AnyModelConfig:
     try:
         return read_shape(config_json)
     except ValidationError as error:
-        raise ExportError(
-            "there are weights.safetensors, but config.json is not of one of endonym's models",
-            where=where,
-            do="Take a whole copy of the folder.",
-        ) from error
+        raise refusal("no_own_config", where) from error
 
 
 def has_row(data: Json) -> bool:
@@ -170,12 +158,8 @@ def row_named(config_json: Json, where: str) -> HFArchitecture:
     for row in ROWS:
         if row.model_type == config_json.get("model_type"):
             return row
-    raise ExportError(
-        f"model_type {config_json.get('model_type')!r} is not one of "
-        f"{', '.join(row.model_type for row in ROWS)}",
-        where=where,
-        do="Other architectures are computed by transformers: see endonym explain model.folder",
-    )
+    known = ", ".join(row.model_type for row in ROWS)
+    raise refusal("strange_type", where, kind=repr(config_json.get("model_type")), known=known)
 
 
 def row_that_fits(data: Json, config: ModelConfig, where: str) -> HFArchitecture:

@@ -3,10 +3,11 @@
 import math
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -16,14 +17,17 @@ import torch
 from numpy.typing import NDArray
 
 from endonym import device
-from endonym.errors import Damaged, ExportError
+from endonym.errors import Damaged
+from endonym.evaluate import runtimes
 from endonym.export.config import Quantization
-from endonym.export.gguf.quantize import FILE_TYPES
+from endonym.export.gguf.quantize import FILE_TYPES, QUANTIZATIONS
 from endonym.export.gguf.vocabulary import drops_of
 from endonym.export.gguf.write import write_vocabulary
+from endonym.export.refusals import refusal
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.llama_cpp import version as llama_cpp_version
+from endonym.generate.sample import log_softmax
 from endonym.model.config import ModelConfig
 from endonym.tokenizer.chat_template import ChatTemplate, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -35,20 +39,10 @@ TOKENS = 4096
 """Tokens of held-out text whose logits are compared."""
 LONGEST = 512
 """Most tokens of one of these documents."""
-RISE: dict[Quantization, float] = {
-    "F32": 0.001,
-    "F16": 0.001,
-    "BF16": 0.005,
-    "Q8_0": 0.005,
-    "Q5_K_M": 0.03,
-    "Q4_K_M": 0.10,
-}
-"""Most that bits per byte may change, as a share of the model's own."""
+RISE: dict[Quantization, float] = QUANTIZATIONS["rise"]
+AGREEMENT: dict[Quantization, float] = QUANTIZATIONS["agreement"]
 MOST_KEPT = 100_000_000
 """Most log-probabilities that are kept in memory, of 8 bytes each."""
-AGREEMENT: dict[Quantization, float] = {"F32": 0.999, "F16": 0.999}
-"""Least share of positions with the same likeliest id, ties included. Coarser formats are reported
-only."""
 TIE = 0.05
 """Nats by which the model's likeliest id is ahead of one that counts as equally likely: a model of
 little training has many of these."""
@@ -144,22 +138,19 @@ class Ours:
         return self.model.decoder.logits(torch.tensor([list(ids)]))[0].float().numpy()
 
 
-class Transformers:
+class Transformers(runtimes.Transformers):
     """A folder as `transformers` loads it, in fp32."""
 
     def __init__(self, folder: Path) -> None:
-        transformers = import_module("transformers")
-        transformers.logging.set_verbosity_error()
-        transformers.logging.disable_progress_bar()
-        self.name = f"transformers {transformers.__version__}"
-        local: dict[str, Any] = {"local_files_only": True}
-        self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
-        loaded = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="float32", **local)
-        self._model, self.vocab = loaded.eval(), loaded.config.vocab_size
+        super().__init__(folder, "fp32")
+        library = import_module("transformers")
+        self.name = f"transformers {library.__version__}"
+        self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.vocab = self.model.config.vocab_size
 
     def settings(self) -> dict[str, Any]:
         """What transformers does around a text."""
-        stops = self._model.generation_config.eos_token_id
+        stops = self.model.generation_config.eos_token_id
         return {
             "start": self._tokenizer(PROBE)["input_ids"],
             "end": self._tokenizer.eos_token_id,
@@ -179,11 +170,6 @@ class Transformers:
         """The text of ids."""
         return self._tokenizer.decode(ids)
 
-    @torch.inference_mode()
-    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Logits after each id, (T, V)."""
-        return self._model(torch.tensor([list(ids)])).logits[0].float().numpy()
-
 
 class Peft(Transformers):
     """A folder as `transformers` loads it, with an adapter as `peft` loads it."""
@@ -194,7 +180,7 @@ class Peft(Transformers):
         self.name = f"peft {library.__version__} on {self.name}"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what peft itself calls in transformers
-            self._model = library.PeftModel.from_pretrained(self._model, str(adapter)).eval()
+            self.model = library.PeftModel.from_pretrained(self.model, str(adapter)).eval()
 
 
 class Gguf:
@@ -217,7 +203,7 @@ class Gguf:
         start = self._engine.start_id if self._engine.start_id >= 0 else end
         names = [self._engine.token(each) for each in (start, end)]
         return {
-            "start": self._engine.encode(PROBE, special=True),
+            "start": self._engine.encode(PROBE, opens=True, by_name=True),
             "end": end,
             "stops": [index for index in range(self.vocab) if self._engine.ends(index)],
             "context": self._engine.trained_context,
@@ -238,9 +224,9 @@ def verify_export(
         raise Damaged("there is neither a GGUF file nor a config.json", where=str(path))
     sample = Sample(model, texts)
     if not files:
-        try:
+        if find_spec("transformers"):
             runtime: Runtime = Transformers(path)
-        except ImportError:
+        else:
             from endonym.export.huggingface import import_huggingface
 
             runtime = Ours(import_huggingface(path))
@@ -264,24 +250,15 @@ def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[
             checks = list(_text_checks(lines, tokenizer, runtime, file="", dropped=dropped))
     for check in checks:
         if not check.ok:
-            raise ExportError(
-                f"{check.check}: {check.value:,.0f} {check.unit} in {check.runtime}{check.example}",
-                where="export gguf",
-                do='llama.cpp cannot hold this tokenizer: leave format = "gguf" out, or choose '
-                "another [tokenizer] kind.",
-            )
+            raise refusal("other_ids", "export gguf", **check.as_dict())
 
 
 def require_ok(checks: Sequence[Check]) -> None:
     """Raise ExportError with the first check that failed."""
     for each in checks:
         if not each.ok:
-            limit = "" if each.limit is None else f", not {each.limit:g}"
-            raise ExportError(
-                f"{each.check}: {each.value:g} {each.unit}{limit} in {each.runtime}{each.example}",
-                where=each.file,
-                do="The export is not what was trained; nothing of it was kept.",
-            )
+            bound = "" if each.limit is None else f", not {each.limit:g}"
+            raise refusal("failed_check", each.file, bound=bound, **each.as_dict())
 
 
 def quantization_of(path: Path) -> Quantization:
@@ -336,7 +313,7 @@ class Sample:
         farthest, same, tied, total, nats = 0.0, 0, 0, 0, np.zeros(2)
         for number, row in enumerate(self.rows):
             # Logits may be shifted by a constant, which changes no probability.
-            pair = (self._own(number), _log_softmax(runtime.logits(row.tolist())))
+            pair = (self._own(number), log_softmax(runtime.logits(row.tolist())))
             farthest = max(farthest, float(np.abs(pair[0] - pair[1]).max()))
             theirs = np.take_along_axis(pair[0], pair[1].argmax(-1)[:, None], -1)[:, 0]
             behind = pair[0].max(-1) - theirs
@@ -361,7 +338,7 @@ class Sample:
         """The model's own log-probabilities of a row; kept for the next runtime if they are few."""
         if number in self._known:
             return self._known[number]
-        log_probabilities = _log_softmax(self.ours.logits(self.rows[number].tolist()))
+        log_probabilities = log_softmax(self.ours.logits(self.rows[number].tolist()))
         if sum(map(len, self.rows)) * log_probabilities.shape[-1] <= MOST_KEPT:
             self._known[number] = log_probabilities
         return log_probabilities
@@ -380,23 +357,20 @@ def _text_checks(
 
     dropped: what the runtime takes from the start of a text.
     """
-    wrong = {"ids": 0, "decoding": 0}
-    examples = {"ids": "", "decoding": ""}
     texts = [line.removeprefix(dropped) for line in lines]
-    for line, text, expected_ids in zip(lines, texts, tokenizer.encode_many(texts), strict=True):
-        ids, expected = runtime.encode(line), expected_ids.tolist()
-        # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
-        shown = {"ids": ids, "decoding": runtime.decode(ids)}
-        wanted = {"ids": expected, "decoding": tokenizer.decode(expected)}
-        for check in wrong:
-            differs = shown[check] != wanted[check]
-            wrong[check] += differs
-            if differs and not examples[check]:
-                examples[check] = f": {text[:60]!r} became {str(shown[check])[:80]}"
-    for check in ("ids", "decoding"):
-        unit = f"of {len(lines):,} lines differ"
-        is_ok = wrong[check] == 0
-        yield Check(file, runtime.name, check, is_ok, wrong[check], 0, unit, examples[check])
+    expected = [ids.tolist() for ids in tokenizer.encode_many(texts)]
+    found = [runtime.encode(line) for line in lines]
+    unit = f"of {len(lines):,} lines differ"
+    # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
+    pairs: list[tuple[Literal["ids", "decoding"], Iterable[Any], Iterable[Any]]] = [
+        ("ids", expected, found),
+        ("decoding", map(tokenizer.decode, expected), map(runtime.decode, found)),
+    ]
+    for check, here, there in pairs:
+        rows = zip(texts, here, there, strict=True)
+        wrong = [(text, theirs) for text, ours, theirs in rows if ours != theirs]
+        example = f": {wrong[0][0][:60]!r} became {str(wrong[0][1])[:80]}" if wrong else ""
+        yield Check(file, runtime.name, check, not wrong, len(wrong), 0, unit, example)
 
 
 def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]:
@@ -418,10 +392,3 @@ def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]
         if room <= 1:
             break
     return [row for row in rows if len(row) > 1]
-
-
-def _log_softmax(logits_TV: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log-probabilities, in float64."""
-    logits = logits_TV.astype(np.float64)
-    logits -= logits.max(-1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from endonym.errors import Damaged
+from endonym.generate.damage import damage
 from endonym.generate.reading import read_nats
 from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling
 from endonym.model.foreign.decoder import AnyDecoder
@@ -93,11 +93,8 @@ class LanguageModel:
         config = read_shape(read_json(folder / "config.json"))
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
         if tokenizer.used_vocab > config.vocab:
-            raise Damaged(
-                f"a vocabulary of {tokenizer.used_vocab} beside a model of {config.vocab}",
-                where=str(folder),
-                do="The tokenizer is not the one this model was trained with.",
-            )
+            sizes = {"ids": tokenizer.used_vocab, "rows": config.vocab}
+            raise damage("vocabulary", str(folder), **sizes)
         decoder = load_any(config, folder / "weights.safetensors")
         return cls(decoder.to(device), tokenizer)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from endonym.disk import open_regular
 from endonym.errors import Damaged, EndonymError, ExportError
+from endonym.generate.damage import damage
 from endonym.limited.frames import as_sent, sendable
 from endonym.limited.process import Failure, LimitedProcess, Limits
 
@@ -127,11 +128,7 @@ class LlamaCpp:
         _messages.clear()
         self._model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
-            raise Damaged(
-                f"llama.cpp cannot read it: {_reason()}",
-                where=str(path),
-                do="Export it again: endonym export MODEL --to gguf",
-            )
+            raise damage("unreadable", str(path), reason=_reason())
         self._vocab = self._lib.llama_model_get_vocab(self._model)
         self.vocab = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.start_id = int(self._lib.llama_vocab_bos(self._vocab))
@@ -167,11 +164,7 @@ class LlamaCpp:
                 return
         reason = _reason()
         self.close()
-        raise Damaged(
-            f"llama.cpp cannot add this adapter: {reason}",
-            where=str(path),
-            do="Take the adapter of this model, or export it again.",
-        )
+        raise damage("strange_adapter", str(path), reason=reason)
 
     def __enter__(self) -> "LlamaCpp":
         return self
@@ -187,23 +180,16 @@ class LlamaCpp:
             self._lib.llama_model_free(self._model)
         self._context = self._model = None
 
-    def encode(self, text: str, *, special: bool = False) -> list[int]:
+    def encode(self, text: str, *, opens: bool = False, by_name: bool = False) -> list[int]:
         """The ids of a text, without specials.
 
-        special: also the start token where the file asks for it, and specials in the text by name,
-        as llama.cpp's own programs read a prompt.
+        opens: the start token before it, where the file asks for it. by_name: specials where their
+        names stand, as in a chat template's own text. llama.cpp's programs read a prompt with both.
         """
-        return self._ids(text, special, special)
-
-    def encode_markup(self, text: str) -> list[int]:
-        """The ids of a chat template's own text: specials by name, and nothing before it."""
-        return self._ids(text, False, True)
-
-    def _ids(self, text: str, *options: bool) -> list[int]:
-        """options: put the start token before it; read names of specials as specials."""
         data = text.encode("utf-8")
         room = (ctypes.c_int32 * (len(data) + 2))()
-        count = self._lib.llama_tokenize(self._vocab, data, len(data), room, len(room), *options)
+        how = (room, len(room), opens, by_name)
+        count = self._lib.llama_tokenize(self._vocab, data, len(data), *how)
         if count < 0:
             raise ExportError(f"llama.cpp made {-count} tokens of {len(data)} bytes")
         return list(room[:count])
@@ -337,11 +323,7 @@ def require_openable(path: Path, adapter: Path | None = None) -> None:
     try:
         _process.ask({"files": [sendable(str(each.resolve())) for each in files]}, limits)
     except Failure as failure:
-        raise Damaged(
-            f"llama.cpp cannot open it: {failure}",
-            where=" with ".join(map(str, files)),
-            do="It is damaged, or made to do harm. Take it from its publisher again.",
-        ) from failure
+        raise damage("harmful", " with ".join(map(str, files)), failure=failure) from failure
     finally:
         _process.close()  # the memory of a model is not kept
     _tried.add(key)

@@ -219,3 +219,10 @@ def likeliest(log_V: Logits, count: int) -> list[tuple[int, float]]:
     ids = np.argpartition(-log_V, count - 1)[:count]
     ids = ids[np.argsort(-log_V[ids], kind="stable")]
     return [(int(index), float(log_V[index])) for index in ids if np.isfinite(log_V[index])]
+
+
+def log_softmax(logits_TV: Logits) -> NDArray[np.float64]:
+    """The same in float64, for sums over a text."""
+    logits = logits_TV.astype(np.float64)
+    logits -= logits.max(-1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))

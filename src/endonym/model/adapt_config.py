@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 from pydantic import Field, field_validator
 
 from endonym.config import Config, optional
-from endonym.errors import ShapeError
 from endonym.model.config import ExpertsConfig, ModelConfig, Positive, Share
 from endonym.model.foreign.folder import AnyModelConfig, ForeignConfig, weight_shapes
+from endonym.model.refusals import misfit
 
 RANK, TIMES = 16, 2
 """The rank, and alpha / rank, if they are not given."""
@@ -118,11 +118,8 @@ def chosen(names: list[str], on: tuple[str, ...]) -> list[str]:
     found = {name for some in meant.values() for name in some}
     if missing or not found:
         known = ", ".join(dict.fromkeys(map(_last, names)))
-        raise ShapeError(
-            f"no matrix of this model is called {missing[0] if missing else ' and '.join(on)}",
-            where="adapt.on",
-            do=f"There are {known}; the groups mixer and ffn; and all.",
-        )
+        called = missing[0] if missing else " and ".join(on)
+        raise misfit("no_matrix", "adapt.on", called=called, known=known)
     return [name for name in names if name in found]
 
 
@@ -158,12 +155,8 @@ def adapted_matrices(config: ModelConfig, adapt: AdaptConfig) -> list[Matrix]:
 def require_rank(rank: int, name: str, inputs: int, outputs: int) -> None:
     """Raise ShapeError if a matrix cannot have a change of this rank."""
     if rank > min(inputs, outputs):
-        raise ShapeError(
-            f"rank = {rank}, but {name} has {outputs} × {inputs} numbers: no change of it has a "
-            f"rank above {min(inputs, outputs)}",
-            where="adapt.rank",
-            do=f"Choose at most {min(inputs, outputs)}, or leave {_last(name)} out of adapt.on.",
-        )
+        words = {"name": name, "part": _last(name), "inputs": inputs, "outputs": outputs}
+        raise misfit("high_rank", "adapt.rank", rank=rank, most=min(inputs, outputs), **words)
 
 
 def require_adaptable(

@@ -6,7 +6,7 @@ windows arXiv:2004.05150. A window counts the token itself: with 512, it and the
 
 from torch import Tensor, nn
 
-from endonym.model.cache import KeysAndValues, LayerCache, Ring
+from endonym.model.cache import KeysAndValues, Ring
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.kernels.attend import attend, attend_seen
 from endonym.model.span import Span, rotate
@@ -31,14 +31,14 @@ class Attention(nn.Module):
             self.query_norm = nn.RMSNorm(mixer.head_width, eps=config.norm_epsilon)
             self.key_norm = nn.RMSNorm(mixer.head_width, eps=config.norm_epsilon)
 
-    def empty_cache(self, batch: int, length: int) -> LayerCache:
+    def empty_cache(self, batch: int, length: int) -> KeysAndValues | Ring:
         """A cache for the keys and values of `length` tokens, or of a shorter window."""
         mixer = self.config
         slots = min(length, mixer.window or length)
         kind = Ring if slots < length else KeysAndValues
         return kind((batch, mixer.kv_heads, slots, mixer.head_width), self.key.weight)
 
-    def forward(self, x_BTD: Tensor, span: Span, cache: LayerCache | None) -> Tensor:
+    def forward(self, x_BTD: Tensor, span: Span, cache: KeysAndValues | Ring | None) -> Tensor:
         """Attention of each token to those that it may see by the span."""
         mixer = self.config
         cos_sin = None if mixer.rope is None else self.cos_sin(span, mixer.rope, x_BTD.dtype)
@@ -57,7 +57,6 @@ class Attention(nn.Module):
                 query_BHTK, keys_BGMK, values_BGMK, span, window=mixer.window, dropout=dropout
             )
         else:
-            assert isinstance(cache, KeysAndValues | Ring)
             seen = cache.extend(span, keys_BGMK, values_BGMK)
             mixed_BHTK = attend_seen(query_BHTK, *seen, dropout=dropout)
         return self.output(mixed_BHTK.transpose(1, 2).flatten(2))

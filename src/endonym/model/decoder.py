@@ -10,26 +10,24 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from endonym.errors import ShapeError
 from endonym.model.attention import Attention
 from endonym.model.cache import Cache, LayerCache
 from endonym.model.config import ExpertsConfig, FfnConfig, MixerConfig, ModelConfig
-from endonym.model.ffn import Experts, GatedFfn, PlainFfn
+from endonym.model.ffn import DenseFfn, Experts
 from endonym.model.kernels.loss import Readout
 from endonym.model.layers import Dropout, make_norm
 from endonym.model.mamba import Mamba, Mamba2
+from endonym.model.refusals import misfit
 from endonym.model.span import Span
 
-Mixer = Attention | Mamba | Mamba2
-Ffn = PlainFfn | GatedFfn | Experts
-MIXERS: dict[str, Callable[[ModelConfig, Any], Mixer]] = {
+MIXERS: dict[str, Callable[[ModelConfig, Any], Attention | Mamba | Mamba2]] = {
     "attention": Attention,
     "mamba": Mamba,
     "mamba2": Mamba2,
 }
-FFNS: dict[str, Callable[[ModelConfig, Any], Ffn]] = {
-    "plain": PlainFfn,
-    "gated": GatedFfn,
+FFNS: dict[str, Callable[[ModelConfig, Any], DenseFfn | Experts]] = {
+    "plain": DenseFfn,
+    "gated": DenseFfn,
     "experts": Experts,
 }
 
@@ -113,11 +111,7 @@ class Decoder(nn.Module):
         if self.positions is not None:
             length = span.past + tokens_BT.shape[1]
             if length > self.config.context:
-                raise ShapeError(
-                    f"{length} tokens, but positions are learned for {self.config.context}",
-                    where="context",
-                    do="Give fewer tokens, or train with a longer context.",
-                )
+                raise misfit("too_long", "context", length=length, context=self.config.context)
             x_BTD = x_BTD + self.positions(span.positions_BT)
         x_BTD = self.dropout(x_BTD)
         penalties = x_BTD.new_zeros((), dtype=torch.float32)
@@ -131,9 +125,9 @@ class Decoder(nn.Module):
         return self.norm(x_BTD), penalties
 
     def logits(
-        self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
+        self: Any, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """Logits of the next token at each position, (B, T, V)."""
+        """Logits of the next token at each position, (B, T, V); of a foreign decoder as well."""
         hidden_BTD, _ = self(tokens_BT, span, cache)
         return self.readout.logits(hidden_BTD)
 

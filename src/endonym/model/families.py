@@ -1,39 +1,27 @@
 """The table of architectures: a family is a set of defaults, not a class. Imports no torch.
 
-A new architecture whose parts exist needs a row here, a name in `Family` (`model/config.py`), a row
-in `ROWS` of `export/rows.py` with its words in `export/rows.toml` and `export/tensor_names.toml`,
-and one in `export/gguf/rows.py`. A part that does not exist yet
-also needs a field for what a recipe may say and for its resolved value (`model/config.py`), for its
-default (`FamilyDefaults`), code in its layer, and a term of the formulas (`count.py`, `memory.py`).
-The other rows of `ROWS` must refuse models with that part, unless their classes in transformers
-have it. The laws in `tests/laws` run over every row.
+A new architecture whose parts exist needs a row in `families.toml`, a name in `Family`
+(`model/config.py`), a row in `export/rows.toml` with its names in `export/tensor_names.toml`, and
+one in `export/gguf/rows.toml` with those in `gguf/tensor_names.toml`. A part that does not exist
+yet also needs a field for what a recipe may say and for its resolved value (`model/config.py`), for
+its default (`FamilyDefaults`), code in its layer, and a term of the formulas (`count.py`,
+`memory.py`). The rows of `export` must refuse models with that part (`supports`), unless their
+architectures have it. The laws in `tests/laws` run over every row.
 """
 
+import tomllib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from endonym.config import Config
-from endonym.errors import ShapeError
 from endonym.model import config as shapes
+from endonym.model.refusals import misfit
 
-MIXER_KEYS: dict[str, set[str]] = {
-    "attention": {
-        *("heads", "kv_heads", "head_width", "query_key_norm", "window", "bias"),
-        *("rope_base", "rope_scaling", "rotary_share"),
-    },
-    "mamba": {"state", "expand", "conv_width", "step_rank", "bias"},
-    "mamba2": {"state", "expand", "conv_width", "groups", "head_width", "bias"},
-}
-"""The keys that each kind of mixer reads; any other is an error."""
-FFN_KEYS: dict[str, set[str]] = {
-    "plain": {"hidden", "activation", "bias"},
-    "gated": {"hidden", "activation", "bias"},
-    "experts": {
-        *("hidden", "activation", "experts", "active", "gated"),
-        *("balance", "balance_weight"),
-    },
-    "none": set(),
-}
+DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+MIXER_KEYS: dict[str, list[str]] = DATA["mixer_keys"]
+FFN_KEYS: dict[str, list[str]] = DATA["ffn_keys"]
+"""The keys that each kind of part reads; any other is an error."""
 SHARED_KEYS = ("norm", "norm_epsilon", "position", "parallel", "shared_norm")
 """The keys of a model that have a default in each family."""
 ROPE_BASE = 10_000.0
@@ -63,24 +51,9 @@ class FamilyDefaults:
     has_window: bool = False
     attention_dropout: float = 0.0
 
-    def but(self, **changes: Any) -> "FamilyDefaults":
-        """A copy with some defaults changed."""
-        return replace(self, **changes)
 
-
-MODERN = FamilyDefaults()
-CLASSIC = MODERN.but(norm="layer", norm_epsilon=1e-5, bias=True, ffn="plain", activation="gelu")
-STATE_SPACE = MODERN.but(norm_epsilon=1e-5, position="none", ffn="none")
-FAMILIES: dict[shapes.Family, FamilyDefaults] = {
-    "qwen3": MODERN.but(query_key_norm=True),
-    "llama": MODERN,
-    "mistral": MODERN.but(has_window=True),
-    "gpt2": CLASSIC.but(position="learned", activation="gelu_tanh"),
-    "gptneox": CLASSIC,
-    "falcon": CLASSIC.but(bias=False, parallel=True, kv_heads=1),
-    "mamba": STATE_SPACE.but(mixer="mamba"),
-    "mamba2": STATE_SPACE.but(mixer="mamba2"),
-    "moe": MODERN.but(query_key_norm=True, ffn="experts"),
+FAMILIES: dict[str, FamilyDefaults] = {
+    family: FamilyDefaults(**row) for family, row in DATA["families"].items()
 }
 
 
@@ -90,10 +63,10 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
     Raises ShapeError, naming the key, if the sizes do not fit.
     """
     if keys.dim is None or keys.layers is None:
-        raise ShapeError("a shape needs dim and layers", where="model")
+        raise misfit("no_size", "model")
     row = FAMILIES[keys.family]
     given = {name: getattr(keys, name) for name in (*SHARED_KEYS, "attention_dropout")}
-    row = row.but(**{name: value for name, value in given.items() if value is not None})
+    row = replace(row, **{name: value for name, value in given.items() if value is not None})
     dim, layers = keys.dim, keys.layers
     mixers = tuple(
         resolve_mixer(each, row, dim=dim, context=context, where=_part_key(keys.mixer, "mixer", n))
@@ -150,28 +123,16 @@ def _part_key(written: Any, name: str, number: int) -> str:
 def _check(keys: shapes.ModelKeys, row: FamilyDefaults) -> None:
     """Raise ShapeError for keys that contradict each other."""
     if row.shared_norm and not row.parallel:
-        raise ShapeError(
-            "one norm can be shared only by branches that read the same stream",
-            where="model.shared_norm",
-            do="Set parallel = true as well, or leave shared_norm out.",
-        )
+        raise misfit("shared_norm", "model.shared_norm")
     kinds = {mixer.kind or row.mixer for mixer in keys.mixers}
     if keys.attention_dropout is not None and "attention" not in kinds:
-        message = "there is no attention in this model"
-        raise ShapeError(message, where="model.attention_dropout", do="Leave the key out.")
+        raise misfit("no_attention", "model.attention_dropout")
     if (keys.parallel or keys.shared_norm) and is_half_blocks(keys):
-        raise ShapeError(
-            "there is no feed-forward beside the mixers",
-            where=f"model.{'parallel' if keys.parallel else 'shared_norm'}",
-            do="Leave the key out, or give the blocks a feed-forward.",
-        )
+        raise misfit("no_ffn", f"model.{'parallel' if keys.parallel else 'shared_norm'}")
     for name, parts in (("mixer", keys.mixers), ("ffn", keys.ffns)):
         if keys.layers is not None and len(parts) > keys.layers:
-            raise ShapeError(
-                f"{len(parts)} kinds of {name} in {keys.layers} layers",
-                where=f"model.{name}",
-                do=f"Name at most {keys.layers}, or set more layers.",
-            )
+            words = {"kinds": len(parts), "part": name, "layers": keys.layers}
+            raise misfit("too_many_kinds", f"model.{name}", **words)
 
 
 def resolve_mixer(
@@ -191,11 +152,7 @@ def resolve_mixer(
         )
     width, groups = keys.head_width or HEAD_WIDTH, keys.groups or 1
     if inner % width:
-        raise ShapeError(
-            f"dim · expand = {inner} is not divisible by heads of {width} channels",
-            where=f"{where}.head_width",
-            do="Choose a head_width that divides dim · expand.",
-        )
+        raise misfit("uneven_inner", f"{where}.head_width", inner=inner, width=width)
     _refuse_uneven(inner // width, groups, ("heads", "groups"), where)
     return shapes.Mamba2Config(
         heads=inner // width,
@@ -212,22 +169,14 @@ def _attention(
 ) -> shapes.AttentionConfig:
     """An attention config with all defaults filled in."""
     if keys.heads is None:
-        raise ShapeError("attention needs a number of heads", where=f"{where}.heads")
+        raise misfit("no_heads", f"{where}.heads")
     if keys.head_width is None and dim % keys.heads:
-        raise ShapeError(
-            f"dim {dim} is not divisible by {keys.heads} heads",
-            where=f"{where}.heads",
-            do="Choose heads that divide dim, or give mixer.head_width.",
-        )
+        raise misfit("uneven_dim", f"{where}.heads", dim=dim, heads=keys.heads)
     kv_heads = keys.kv_heads or row.kv_heads or keys.heads
     _refuse_uneven(keys.heads, kv_heads, ("heads", "kv_heads"), where)
     window = keys.window or (max(1, context // 2) if row.has_window else None)
     if window is not None and window > context:
-        raise ShapeError(
-            f"a window of {window} keys in a context of {context} tokens",
-            where=f"{where}.window",
-            do="A window is at most the context; leave it out to see everything.",
-        )
+        raise misfit("wide_window", f"{where}.window", window=window, context=context)
     width = keys.head_width or dim // keys.heads
     return shapes.AttentionConfig(
         heads=keys.heads,
@@ -248,19 +197,12 @@ def _rope(
     if row.position != "rope":
         for name in ("rope_base", "rope_scaling", "rotary_share"):
             if getattr(keys, name) is not None:
-                raise ShapeError(
-                    f"positions are {row.position}, not rotary",
-                    where=f"{where}.{name}",
-                    do='Leave the key out, or set model.position = "rope".',
-                )
+                raise misfit("not_rotary", f"{where}.{name}", position=row.position)
         return None
     width = int(head_width * (keys.rotary_share or 1.0))
     if width % 2 or width == 0:
-        raise ShapeError(
-            f"rotary positions rotate pairs of channels, but {width} of {head_width} rotate",
-            where=f"{where}.{'rotary_share' if keys.rotary_share else 'head_width'}",
-            do="Choose an even number of channels.",
-        )
+        key = "rotary_share" if keys.rotary_share else "head_width"
+        raise misfit("odd_rotation", f"{where}.{key}", width=width, of=head_width)
     scaling = keys.rope_scaling and _stretched(keys.rope_scaling, f"{where}.rope_scaling")
     return shapes.RopeConfig(base=keys.rope_base or ROPE_BASE, width=width, scaling=scaling)
 
@@ -270,22 +212,13 @@ def _stretched(scaling: shapes.RopeScaling, where: str) -> shapes.RopeScaling:
     if scaling.kind == "linear":
         for name in sorted(scaling.model_fields_set - {"kind", "factor"}):
             if getattr(scaling, name) is not None:
-                message = f"linear scaling has a factor and no {name}"
-                raise ShapeError(message, where=f"{where}.{name}", do="Leave the key out.")
+                raise misfit("linear_scaling", f"{where}.{name}", key=name)
         return scaling
     if scaling.original_context is None:
-        raise ShapeError(
-            f"{scaling.kind} needs the original context length",
-            where=f"{where}.original_context",
-            do="Give the number of tokens the model was first trained with.",
-        )
+        raise misfit("no_original_context", f"{where}.original_context", kind=scaling.kind)
     high = scaling.high_turns or HIGH_TURNS[scaling.kind]
     if scaling.low_turns >= high:
-        raise ShapeError(
-            f"low_turns = {scaling.low_turns:g} is not below high_turns = {high:g}",
-            where=f"{where}.low_turns",
-            do="Choose low_turns below high_turns.",
-        )
+        raise misfit("turns", f"{where}.low_turns", low=scaling.low_turns, high=high)
     return scaling.model_copy(update={"high_turns": high})
 
 
@@ -304,17 +237,9 @@ def resolve_ffn(
     asked = keys.active or min(2, experts)
     active = experts if asked == "all" else asked
     if active > experts or active < 1:
-        raise ShapeError(
-            f"{active} active experts of {experts}",
-            where=f"{where}.active",
-            do=f'Choose 1 to {experts}, or "all" for the dense mixture.',
-        )
+        raise misfit("active_experts", f"{where}.active", active=active, experts=experts)
     if keys.balance == "bias" and keys.balance_weight is not None:
-        raise ShapeError(
-            'balance_weight has no effect with balance = "bias"',
-            where=f"{where}.balance_weight",
-            do="Leave it out: the bias learns at the rate of the other vectors.",
-        )
+        raise misfit("balance_weight", f"{where}.balance_weight")
     is_gated = _first(keys.gated, True)
     return shapes.ExpertsConfig(
         hidden=keys.hidden or _width(dim, is_gated=is_gated, share=active),
@@ -341,23 +266,17 @@ def _width(dim: int, *, is_gated: bool, share: int = 1) -> int:
 def _refuse_uneven(many: int, few: int, names: tuple[str, str], where: str) -> None:
     """Raise ShapeError if `few` does not divide `many`."""
     if many % few:
-        raise ShapeError(
-            f"{many} {names[0]} are not divisible by {few} {names[1]}",
-            where=f"{where}.{names[1]}",
-            do=f"Choose {names[1]} that divide {names[0]}.",
-        )
+        words = {"many": many, "few": few, "heads": names[0], "groups": names[1]}
+        raise misfit("uneven_groups", f"{where}.{names[1]}", **words)
 
 
-def _refuse_unused(keys: Config, kind: str, known: dict[str, set[str]], where: str) -> None:
+def _refuse_unused(keys: Config, kind: str, known: dict[str, list[str]], where: str) -> None:
     """Raise ShapeError for a key that this kind of part does not read."""
     for name in type(keys).model_fields:
         if name not in ("kind", *known[kind]) and getattr(keys, name) is not None:
             homes = [other for other, names in known.items() if name in names]
-            raise ShapeError(
-                f'{name} has no effect with kind = "{kind}"',
-                where=f"{where}.{name}",
-                do=f"Leave it out; it belongs to {', '.join(homes)}.",
-            )
+            words = {"key": name, "kind": kind, "homes": ", ".join(homes)}
+            raise misfit("no_effect", f"{where}.{name}", **words)
 
 
 def _first(given: Any, default: Any) -> Any:

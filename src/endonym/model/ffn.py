@@ -24,33 +24,26 @@ def gelu_tanh(x: Tensor) -> Tensor:
 ACTIVATIONS = {"silu": F.silu, "gelu": F.gelu, "gelu_tanh": gelu_tanh, "relu": F.relu}
 
 
-class PlainFfn(nn.Module):
-    """down(activation(up(x))). Source: arXiv:1706.03762, eq. 2."""
+class DenseFfn(nn.Module):
+    """down(activation(up(x))), or down(activation(gate(x)) · up(x)) if it is gated.
+
+    Sources: arXiv:1706.03762, eq. 2; SwiGLU, arXiv:2002.05202, eq. 6.
+    """
 
     def __init__(self, config: ModelConfig, ffn: FfnConfig) -> None:
         super().__init__()
+        is_gated = ffn.kind == "gated"
+        self.gate = nn.Linear(config.dim, ffn.hidden, bias=ffn.bias) if is_gated else None
         self.up = nn.Linear(config.dim, ffn.hidden, bias=ffn.bias)
         self.down = nn.Linear(ffn.hidden, config.dim, bias=ffn.bias)
         self.activation = ACTIVATIONS[ffn.activation]
 
     def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
         """The output, and a penalty of zero."""
-        return self.down(self.activation(self.up(x_BTD))), x_BTD.new_zeros(())
-
-
-class GatedFfn(nn.Module):
-    """down(activation(gate(x)) · up(x)). Source: SwiGLU, arXiv:2002.05202, eq. 6."""
-
-    def __init__(self, config: ModelConfig, ffn: FfnConfig) -> None:
-        super().__init__()
-        self.gate = nn.Linear(config.dim, ffn.hidden, bias=ffn.bias)
-        self.up = nn.Linear(config.dim, ffn.hidden, bias=ffn.bias)
-        self.down = nn.Linear(ffn.hidden, config.dim, bias=ffn.bias)
-        self.activation = ACTIVATIONS[ffn.activation]
-
-    def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
-        """The output, and a penalty of zero."""
-        hidden_BTF = self.activation(self.gate(x_BTD)) * self.up(x_BTD)
+        if self.gate is None:
+            hidden_BTF = self.activation(self.up(x_BTD))
+        else:
+            hidden_BTF = self.activation(self.gate(x_BTD)) * self.up(x_BTD)
         return self.down(hidden_BTF), x_BTD.new_zeros(())
 
 

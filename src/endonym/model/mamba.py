@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from endonym.model.cache import LayerCache, TailAndState
+from endonym.model.cache import TailAndState
 from endonym.model.config import Mamba2Config, MambaConfig, ModelConfig
 from endonym.model.kernels.convolution import causal_convolution
 from endonym.model.kernels.selective_scan import selective_scan
@@ -60,17 +60,16 @@ class Mamba(nn.Module):
         self.skip = nn.Parameter(torch.empty(mixer.inner))
         self.output = nn.Linear(mixer.inner, config.dim, bias=mixer.bias)
 
-    def empty_cache(self, batch: int, length: int) -> LayerCache:
+    def empty_cache(self, batch: int, length: int) -> TailAndState:
         """A cache of constant size; `length` is not used."""
         mixer = self.config
         tail_BWC = self.convolution.empty_tail(batch)
         state = precise(self.skip.detach()).new_zeros(batch, mixer.inner, mixer.state)
         return TailAndState(tail_BWC, state)
 
-    def forward(self, x_BTD: Tensor, span: Span, cache: LayerCache | None) -> Tensor:
+    def forward(self, x_BTD: Tensor, span: Span, cache: TailAndState | None) -> Tensor:
         """Mix each position with those before it in its document."""
         mixer = self.config
-        assert cache is None or isinstance(cache, TailAndState)
         tail_BWC, state_BCS = (None, None) if cache is None else cache.at(span)
         wide_BTC, gate_BTC = self.input(x_BTD).chunk(2, dim=-1)
         wide_BTC, tail_BWC = self.convolution(wide_BTC, span.is_first_BT, tail_BWC)
@@ -126,17 +125,16 @@ class Mamba2(nn.Module):
         self.norm = GatedNorm(mixer.inner, mixer.groups, config.norm_epsilon)
         self.output = nn.Linear(mixer.inner, config.dim, bias=mixer.bias)
 
-    def empty_cache(self, batch: int, length: int) -> LayerCache:
+    def empty_cache(self, batch: int, length: int) -> TailAndState:
         """A cache of constant size; `length` is not used."""
         mixer = self.config
         shape = (batch, mixer.heads, mixer.head_width, mixer.state)
         state = precise(self.skip.detach()).new_zeros(shape)
         return TailAndState(self.convolution.empty_tail(batch), state)
 
-    def forward(self, x_BTD: Tensor, span: Span, cache: LayerCache | None) -> Tensor:
+    def forward(self, x_BTD: Tensor, span: Span, cache: TailAndState | None) -> Tensor:
         """Mix each position with those before it in its document."""
         mixer = self.config
-        assert cache is None or isinstance(cache, TailAndState)
         tail_BWC, state_BHKS = (None, None) if cache is None else cache.at(span)
         shared = mixer.groups * mixer.state
         gate_BTC, mixed_BTC, dt_BTH = self.input(x_BTD).split(

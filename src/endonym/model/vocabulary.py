@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import with_vocab
@@ -26,10 +26,8 @@ def with_vocabulary(decoder: AnyDecoder, replaced: Sequence[Sequence[int]]) -> A
     An id that replaces one old id keeps its row; others begin from several rows (`rows`), each
     table on its own. An id that replaces none begins as the mean of all rows.
     """
-    shape = with_vocab(decoder.config, len(replaced))
     if isinstance(decoder, Decoder):
-        assert isinstance(shape, ModelConfig), "a vocabulary changes no kind of shape"
-        weights = dict(decoder.state_dict())
+        shape, weights = with_vocab(decoder.config, len(replaced)), dict(decoder.state_dict())
         for name in {"embedding.weight", "head.weight"} & weights.keys():
             weights[name] = rows(weights[name], replaced)
         return decoder_with(shape, weights, Path(shape.family))
@@ -40,8 +38,7 @@ def with_vocabulary(decoder: AnyDecoder, replaced: Sequence[Sequence[int]]) -> A
     with torch.no_grad():
         network.get_input_embeddings().weight.copy_(tables[0])
         network.get_output_embeddings().weight.copy_(tables[1])
-    assert not isinstance(shape, ModelConfig), "a vocabulary changes no kind of shape"
-    decoder.config = shape
+    decoder.config = with_vocab(decoder.config, len(replaced))
     return decoder
 
 
@@ -59,14 +56,12 @@ def rows(old_VD: Tensor, replaced: Sequence[Sequence[int]]) -> Tensor:
         mean_D += part_VD.double().sum(0) / len(old_VD)
     for first in range(0, len(replaced), ROWS_AT_ONCE):
         part = replaced[first : first + ROWS_AT_ONCE]
-        longest = max(map(len, part)) or 1
-        ids = torch.zeros(len(part), longest, dtype=torch.int64)
-        scores = torch.full((len(part), longest), -torch.inf, dtype=torch.float64)
-        for number, each in enumerate(part):
-            ids[number, : len(each)] = torch.tensor(each, dtype=torch.int64)
-            scores[number, : len(each)] = -STEEPNESS * torch.arange(len(each))
+        lists = [torch.tensor(each, dtype=torch.int64) for each in part]
+        ids = pad_sequence(lists, batch_first=True)
+        lengths, places = torch.tensor([*map(len, part)])[:, None], torch.arange(ids.shape[1])
+        scores = torch.where(places < lengths, -STEEPNESS * places.double(), -torch.inf)
         shares = scores.softmax(1).nan_to_num(0.0)
         found_VD = torch.einsum("vp,vpd->vd", shares, old_VD[ids].double())
-        found_VD[[number for number, each in enumerate(part) if not each]] = mean_D
+        found_VD[lengths[:, 0] == 0] = mean_D
         new_VD[first : first + len(part)] = found_VD.to(old_VD.dtype)
     return new_VD

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,10 +10,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from endonym.errors import ExportError
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
-from endonym.model.foreign.folder import damaged, require_shapes, tensor_shapes
+from endonym.model.foreign.folder import (
+    FLOATS,
+    damaged,
+    refusal,
+    require_numbers,
+    require_shapes,
+    tensor_shapes,
+)
 
 PRECISE = re.compile(r"(A_log|step_bias|step\.bias|dt_bias|dt_proj\.bias|\.magnitude)$")
 """Steps and decays of state spaces stay in fp32, as their errors multiply over a document; and
@@ -60,6 +66,31 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise damaged(path, f"has an unreadable header ({error})") from error
 
 
+def read_tensors(
+    files: Sequence[Path],
+    wanted: Mapping[str, tuple[int, ...]],
+    dtypes: tuple[str, ...] = FLOATS,
+    *,
+    named: Callable[[str], str | None] = str,
+) -> dict[str, Tensor]:
+    """The tensors of files, once the headers say that they are those that are wanted.
+
+    named: a tensor's name here; None for one that is left out. Raises Damaged for a tensor that is
+    missing, unknown, of another shape or dtype, or not finite.
+    """
+    headers = {named(name): shape for file in files for name, shape in tensor_shapes(file).items()}
+    require_shapes({name: shape for name, shape in headers.items() if name}, wanted, files[0])
+    require_numbers(files, dtypes, named)
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        part = {
+            name: each for stored, each in load_tensors(file).items() if (name := named(stored))
+        }
+        require_finite(part, file)
+        tensors |= part
+    return tensors
+
+
 def require_finite(found: dict[str, Tensor], path: Path) -> None:
     """Raise Damaged, naming the first tensor with a number that is not finite."""
     for name, tensor in found.items():
@@ -71,11 +102,7 @@ def require_tied(heads: Mapping[str, Tensor], embedding_VD: Tensor, where: str) 
     """Raise ExportError if a stored head of a tied model differs from the embedding."""
     for name, head_VD in heads.items():
         if not torch.equal(head_VD, embedding_VD):
-            raise ExportError(
-                f"tie_word_embeddings = true, but {name} is not the embedding",
-                where=where,
-                do="Say tie_word_embeddings = false in config.json, or take the head out.",
-            )
+            raise refusal("other_head", where, name=name)
 
 
 def load_decoder(config: ModelConfig, path: Path) -> Decoder:
@@ -83,13 +110,11 @@ def load_decoder(config: ModelConfig, path: Path) -> Decoder:
 
     Raises Damaged if a tensor is missing, unknown, of another shape, or not finite.
     """
-    found = {_present_name(name): shape for name, shape in tensor_shapes(path).items()}
-    if config.layers > len(found):
-        raise damaged(path, f"has {len(found)} tensors for {config.layers} layers")
+    count = len(tensor_shapes(path))
+    if config.layers > count:
+        raise damaged(path, f"has {count} tensors for {config.layers} layers")
     wanted = {name: tuple(each.shape) for name, each in on_meta(config).state_dict().items()}
-    require_shapes(found, wanted, path)
-    tensors = {_present_name(name): each for name, each in load_tensors(path).items()}
-    return decoder_with(config, tensors, path)
+    return decoder_with(config, read_tensors([path], wanted, named=_present_name), path)
 
 
 def _present_name(name: str) -> str:

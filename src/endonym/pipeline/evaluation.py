@@ -130,13 +130,13 @@ def held_texts(
             do="Give a text to score it on: --text FILE.",
         )
     blocks = bits.blocks_of(split_shards, tokenizer, pack.join)
-    return [bits.held_out(split_shards, tokenizer), *([blocks] if blocks.ids else [])]
+    return [bits.held_out_texts(split_shards, tokenizer), *([blocks] if blocks.ids else [])]
 
 
 def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
     """The texts of the documents that training did not read: those of test, then those of dev."""
     splits = [TokenShards(shards, split) for split in ("test", "dev")]
-    return [text for held in splits for text in bits.held_out(held, tokenizer).each()]
+    return [text for held in splits for text in bits.held_out_texts(held, tokenizer).each()]
 
 
 def read_texts(model: LanguageModel, texts: bits.Texts, log: Log) -> Measured:

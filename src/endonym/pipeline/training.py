@@ -17,7 +17,7 @@ from endonym.data.example_tokens import ExampleTokens
 from endonym.data.order import Order, training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
-from endonym.evaluate.bits import baseline_scores, held_out
+from endonym.evaluate.bits import baseline_scores, held_out_texts
 from endonym.evaluate.score import find
 from endonym.export.adapters import FOLDER as ADAPTER
 from endonym.export.adapters import write_adapter
@@ -76,7 +76,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
             prompts = [line for line in lines if line.strip()][:2]
     decoder = make_decoder()
     shape = decoder.config
-    dev_texts = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
+    dev_texts = islice(held_out_texts(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
     require_formats(config.exports, shape, tokenizer, list(dev_texts))  # Fail now, not after hours.
     require_adapter_formats(config.exports, decoder, is_last=config.is_last)
     preflight.spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
@@ -156,7 +156,9 @@ def baselines_of(
 
     shares: of the sources in its tokens, if it has shares; all dev text otherwise.
     """
-    all_scores = baseline_scores(count(order.shards, order), held_out(dev, tokenizer), split="dev")
+    all_scores = baseline_scores(
+        count(order.shards, order), held_out_texts(dev, tokenizer), split="dev"
+    )
     found: dict[str, dict[str, float]] = {"nats": {}, "bits": {}}
     for name in ("uniform", "unigram", "bigram"):
         nats = size = total = 0.0

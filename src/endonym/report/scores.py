@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from endonym.copies.notes import kept_out_of
-from endonym.evaluate.neighbours import Gain, sentences
+from endonym.evaluate.neighbours import Gain
 from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score, find, headline
 from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import BLOCKS, MODELS, TOO_FEW, model_heads, remarks, score_rows
+from endonym.export.neighbours import sentences
 from endonym.log import THIN
 from endonym.report.formatting import NARROW_BLANK, between, counted, decimal, whole
 from endonym.report.svg import Bar, Bars, Chart, Series

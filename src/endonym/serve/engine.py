@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from endonym.generate.sample import Logits
-from endonym.tokenizer.chat_template import ChatTemplate, Reader, differences, ids_of
+from endonym.tokenizer.chat_template import AnyVocabulary, ChatTemplate, differences, ids_of
 
 
-class Vocabulary(Reader, Protocol):
+class Vocabulary(AnyVocabulary, Protocol):
     """Text to ids and back; the name of a special token in a text is plain text.
 
     The bytes of a special token are empty.

@@ -98,7 +98,7 @@ class LlamaEngine:
 
     def encode_markup(self, text: str) -> list[int]:
         """The ids of a chat template's own text."""
-        return self._llama.encode_markup(text)
+        return self._llama.encode(text, by_name=True)
 
     def close(self) -> None:
         """Free the model."""

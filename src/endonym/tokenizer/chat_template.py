@@ -29,7 +29,7 @@ OPENING = "{{ bos_token }}"
 Encode = Callable[[str], list[int]]
 
 
-class Reader(Protocol):
+class AnyVocabulary(Protocol):
     """A tokenizer of any program: its number of ids, and texts to ids and back."""
 
     @property
@@ -142,7 +142,7 @@ def ids_of(
     return ids
 
 
-def differences(template: ChatTemplate, vocabulary: Reader, markup: Encode) -> list[str]:
+def differences(template: ChatTemplate, vocabulary: AnyVocabulary, markup: Encode) -> list[str]:
     """What programs that read the filled template as one text do otherwise, for a warning.
 
     They fill in the contents before they encode; here contents are encoded apart.
@@ -171,7 +171,7 @@ def differences(template: ChatTemplate, vocabulary: Reader, markup: Encode) -> l
     return found
 
 
-def _joined(vocabulary: Reader) -> list[str]:
+def _joined(vocabulary: AnyVocabulary) -> list[str]:
     """Contents that become one token with a blank before them, if the vocabulary has such words."""
     texts = (vocabulary.bytes_of(n).decode("utf-8", "ignore") for n in range(vocabulary.vocab))
     words = (text[1:] for text in texts if text[:1] == " " and text[1:].isalpha())

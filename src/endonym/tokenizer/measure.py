@@ -1,6 +1,5 @@
 """Measures any tokenizer on texts: how long its tokens are, and what it does to letters."""
 
-import itertools
 import json
 import time
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ import regex
 import tokenizers
 
 from endonym.tokenizer.tokenizer import BYTE_TOKEN
+from endonym.tokenizer.words import in_batches
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 MARK = regex.compile(r"(?<=[\p{L}\p{M}\u25cc])\p{M}")
@@ -73,8 +73,7 @@ def measure_tokenizer(engine: tokenizers.Tokenizer, texts: Sequence[tuple[str, s
     """Measure a tokenizer on pairs of source and text."""
     seen: set[int] = set()
     sources: dict[str, Fit] = {}
-    rest = iter(texts)
-    while batch := list(itertools.islice(rest, BATCH_DOCUMENTS)):
+    for batch in in_batches(texts, lambda _: 1, BATCH_DOCUMENTS):
         found = engine.encode_batch([text for _, text in batch], add_special_tokens=False)
         for (source, text), encoding in zip(batch, found, strict=True):
             fit = sources.setdefault(source, Fit())

@@ -13,7 +13,7 @@ from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
 from endonym.tokenizer.measure import WORD
 from endonym.tokenizer.tokenizer import Tokenizer, half_characters
 from endonym.tokenizer.unigram import BYTE_TOKENS, unigram
-from endonym.tokenizer.words import Counts, count_words
+from endonym.tokenizer.words import Counts, count_words, in_batches
 
 FIT_DOCUMENTS = 256
 _LISTS = tomllib.loads(Path(__file__).with_name("strange.toml").read_text(encoding="utf-8"))
@@ -64,8 +64,7 @@ def fit(tokenizer: Tokenizer, texts: Iterable[tuple[str, str]]) -> dict[str, Any
     without spaces it may be a clause, so compare tokens per word within one language only.
     """
     totals: dict[str, collections.Counter[str]] = {}
-    rest = iter(texts)
-    while batch := list(itertools.islice(rest, FIT_DOCUMENTS)):
+    for batch in in_batches(texts, lambda _: 1, FIT_DOCUMENTS):
         encoded = tokenizer.encode_many([text for _, text in batch])
         for (source, text), ids in zip(batch, encoded, strict=True):
             counts = {

@@ -19,7 +19,7 @@ from endonym.evaluate.bits import (
     blocks_of,
     by_source,
     compressor_scores,
-    held_out,
+    held_out_texts,
     measure_nats,
     priming_text,
     spaced_sample,
@@ -62,7 +62,7 @@ def value(found: list[Score], metric: str, model: str, source: str | None = None
 def test_the_models_bits_are_those_of_reading_each_document_alone(splits: Splits) -> None:
     decoder = lively_decoder(toy_config(vocab=READER.vocab))
     counts: list[int] = []
-    texts = held_out(splits[1], READER)
+    texts = held_out_texts(splits[1], READER)
     assert list(texts.each()) == VAL
     measured = measure_nats(LanguageModel(decoder, READER), texts, advance=counts.append)
     found = by_source(texts, measured, model="model", split="dev")
@@ -88,7 +88,7 @@ def test_the_models_bits_are_those_of_reading_each_document_alone(splits: Splits
 
 
 def test_the_baselines_are_counted_on_the_training_text(splits: Splits) -> None:
-    found = baseline_scores(count(splits[0]), held_out(splits[1], READER), split="dev")
+    found = baseline_scores(count(splits[0]), held_out_texts(splits[1], READER), split="dev")
     slow = SlowCounts([READER.encode(text) for text in TRAIN], vocab=READER.vocab, end_id=0)
     encoded = [READER.encode(text) for text in VAL]
     pairs = [pair for ids in encoded for pair in zip([0, *ids[:-1]], ids, strict=True)]
@@ -113,7 +113,7 @@ def silent(texts: Texts) -> Measured:
 
 def test_the_compressor_reads_the_training_text_first(splits: Splits, monkeypatch: Patch) -> None:
     monkeypatch.setattr("endonym.evaluate.compressor.MOST_LEFT_OUT", 0.1)
-    texts = held_out(splits[1], READER)
+    texts = held_out_texts(splits[1], READER)
     found, sample = compressor_scores(splits[0], texts, silent(texts), split="dev")
     train = "\n\n".join(TRAIN).encode("utf-8")
     begun = [train[:end] for end in ends(train, 8)]
@@ -155,7 +155,7 @@ def test_a_compressor_line_of_a_sample_says_so_and_has_the_model_beside_it(
     splits: Splits, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("endonym.evaluate.compressor.MOST_DOCUMENTS", 6)
-    texts = held_out(splits[1], READER)
+    texts = held_out_texts(splits[1], READER)
     model = texts.measured([[float(n)] for n in range(14)])
     found, said = compressor_scores(splits[0], texts, model, split="dev")
     chosen = [0, 1, 4, 5, 8, 9]
@@ -197,7 +197,7 @@ def test_before_blocks_training_texts_are_joined_by_lines(splits: Splits, monkey
         return np.ones((2, len(documents)), dtype=np.int64)
 
     monkeypatch.setattr("endonym.evaluate.compressor.compressed_bytes", sizes)
-    one = held_out(splits[1], READER)
+    one = held_out_texts(splits[1], READER)
     for texts in (one, Texts(one.ids, one.sources, READER, "block")):
         found, _ = compressor_scores(splits[0], texts, silent(texts), split="dev")
         assert {score.text for score in found} == {texts.text}
@@ -224,7 +224,7 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(tmp_
     assert silent(texts).bytes.tolist() == [len(text.encode("utf-8")) for text in expected]
     assert blocks_of(TokenShards(tmp_path, "test"), READER, []).ids == []
     # Each alone they are drawn together: those of the book's block, too, stay one group.
-    alone = held_out(TokenShards(tmp_path, "test"), READER)
+    alone = held_out_texts(TokenShards(tmp_path, "test"), READER)
     assert silent(alone).groups.tolist() == [0, 0, 1, 2, 3, 3, 3, 4]
     assert alone.only([1, 4, 5]).groups.tolist() == [0, 3, 3]
 
@@ -245,10 +245,10 @@ def test_means_are_over_sources_with_enough_text(tmp_path: Path, monkeypatch: Pa
     sizes = [len(text.encode("utf-8")) for text in VAL]
     assert shards.source_bytes == {"a": sum(sizes[:12]) + sizes[0], "b": sum(sizes[1:4])}
     monkeypatch.setattr("endonym.evaluate.bits.SOURCE_BYTES", shards.source_bytes["b"] + 1)
-    lines, blocks = held_out(shards, READER), blocks_of(shards, READER, ["a", "b"])
+    lines, blocks = held_out_texts(shards, READER), blocks_of(shards, READER, ["a", "b"])
     assert lines.in_mean() == blocks.in_mean() == {"a"}
     monkeypatch.setattr("endonym.evaluate.bits.JUDGED_BYTES", sizes[0] + 1)
-    assert held_out(shards, READER).in_mean() == set()
+    assert held_out_texts(shards, READER).in_mean() == set()
     assert blocks_of(shards, READER, ["a"]).sources == ["a"]
 
 

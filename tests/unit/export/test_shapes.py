@@ -22,8 +22,8 @@ from endonym.export.shapes import (
 from endonym.model.config import ModelConfig
 
 REFUSED = {
-    "qwen3-part-rotary": "Qwen3ForCausalLM does not support rotary_share",
-    "gpt2-grouped": "GPT2LMHeadModel does not support kv_heads",
+    "qwen3-part-rotary": "Qwen3ForCausalLM does not support mixer.rotary_share = 0.5",
+    "gpt2-grouped": "GPT2LMHeadModel does not support grouped kv_heads",
     "mamba2-hybrid": "Mamba2ForCausalLM does not support layers that are not alike",
     "moe-odd-ffn": "Qwen3MoeForCausalLM does not support expert width not divisible by 8",
 }

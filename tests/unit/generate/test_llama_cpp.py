@@ -73,8 +73,8 @@ def test_a_text_longer_than_the_context_is_refused(engine: LlamaCpp) -> None:
 
 def test_specials_are_read_by_name_only_where_that_is_asked(engine: LlamaCpp) -> None:
     assert engine.start_id not in engine.encode("<|endoftext|>")
-    assert engine.encode("а", special=True)[0] == engine.start_id
-    assert engine.encode("<|endoftext|>", special=True)[-1] == engine.start_id
+    assert engine.encode("а", opens=True, by_name=True)[0] == engine.start_id
+    assert engine.encode("<|endoftext|>", opens=True, by_name=True)[-1] == engine.start_id
     assert engine.ends(engine.start_id)
     assert not engine.ends(engine.encode("а")[0])
 

@@ -9,7 +9,7 @@ from laws.shapes import shape
 from torch import Tensor
 
 from endonym.model.config import Activation, ExpertsConfig, FfnConfig, ModelConfig
-from endonym.model.ffn import ACTIVATIONS, Experts, GatedFfn, PlainFfn
+from endonym.model.ffn import ACTIVATIONS, DenseFfn, Experts
 
 
 def silu(x: float) -> float:
@@ -51,7 +51,7 @@ def test_each_activation_is_the_one_it_is_called() -> None:
 
 
 def test_the_gated_kind_multiplies_a_gate_with_what_goes_up() -> None:
-    ffn = GatedFfn(*dense("llama"))
+    ffn = DenseFfn(*dense("llama"))
     filled(ffn.gate, 1.5)
     filled(ffn.up, 0.0, 2.0)
     filled(ffn.down, 3.0)
@@ -64,7 +64,7 @@ def test_the_gated_kind_multiplies_a_gate_with_what_goes_up() -> None:
 
 
 def test_the_plain_kind_goes_up_and_down_with_its_shifts() -> None:
-    ffn = PlainFfn(*dense("gpt2"))
+    ffn = DenseFfn(*dense("gpt2"))
     filled(ffn.up, 1.5)
     filled(ffn.down, 3.0)
     with torch.no_grad():

@@ -7,6 +7,7 @@ llama.cpp's `src/llama-quant.cpp`. What depends on an importance matrix is left 
 import ctypes
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,25 +15,16 @@ from numpy.typing import NDArray
 
 from endonym.errors import ExportError
 from endonym.export.config import Quantization
+from endonym.export.row import toml_of
 from endonym.generate.llama_cpp import library
 
 if TYPE_CHECKING:
     from gguf import GGMLQuantizationType as TensorType
 
-FILE_TYPES: dict[Quantization, int] = {
-    "F32": 0,
-    "F16": 1,
-    "Q8_0": 7,
-    "Q4_K_M": 15,
-    "Q5_K_M": 17,
-    "BF16": 32,
-}
-"""llama.cpp's `llama_ftype`."""
+QUANTIZATIONS = toml_of(Path(__file__).with_name("quantizations.toml"))
+FILE_TYPES: dict[Quantization, int] = QUANTIZATIONS["file_types"]
 KEPT = ("_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "ssm_conv1d.weight")
 """Small matrices that stay in fp32, besides all vectors and what does not end in `weight`."""
-USUAL: dict[Quantization, str] = {"Q4_K_M": "Q4_K", "Q5_K_M": "Q5_K"}
-SMALLER_BLOCKS = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
-"""For rows that are no multiple of 256. F16 where they are no multiple of 32 either."""
 SAME = {"F32", "F16", "BF16"}
 
 
@@ -55,7 +47,7 @@ class Mixture:
         """The name of the type a tensor gets, by its name and shape (columns last)."""
         wanted = self.wanted(name, shape)
         if shape[-1] % block_size(wanted):
-            wanted = SMALLER_BLOCKS.get(wanted, wanted)
+            wanted = QUANTIZATIONS["smaller_blocks"].get(wanted, wanted)
         return wanted if shape[-1] % block_size(wanted) == 0 else "F16"
 
     def wanted(self, name: str, shape: tuple[int, ...]) -> str:
@@ -66,7 +58,7 @@ class Mixture:
         if self.quantization in SAME:
             return self.quantization
         columns = shape[-1]
-        usual = USUAL.get(self.quantization, self.quantization)
+        usual = QUANTIZATIONS["usual"].get(self.quantization, self.quantization)
         part = re.sub(r"^blk\.\d+\.", "", name)
         layer = int(name.split(".")[1]) if name.startswith("blk.") else 0
         if part == "output.weight" or (part == "token_embd.weight" and not self.has_head):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from endonym.export.gguf.rows import GGUFArchitecture
-from endonym.export.names import PARTS, pattern_of
+from endonym.export.names import QUERY_KEY_VALUE, pattern_of
 from endonym.model.config import AttentionConfig, Mamba2Config, ModelConfig, RopeConfig
 from endonym.model.span import rotary_sharpness, rotary_speeds
 
@@ -26,7 +26,7 @@ def gguf_tensors(
         part = re.search(r"\.mixer\.(query|key|value)\.(weight|bias)$", name)
         if row.joined and part:
             if part[1] == "query":
-                parts = [weights[name.replace(".query.", f".{each}.")] for each in PARTS]
+                parts = [weights[name.replace(".query.", f".{each}.")] for each in QUERY_KEY_VALUE]
                 tensors[f"blk.{layer}.attn_qkv.{part[2]}"] = torch.cat(parts)
             continue
         theirs = names[pattern].replace("*", layer)

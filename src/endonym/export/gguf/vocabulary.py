@@ -7,7 +7,8 @@ import json
 import re
 from typing import Any
 
-from endonym.errors import ExportError
+from endonym.errors import EndonymError
+from endonym.export.refusals import refusal
 from endonym.tokenizer.kinds import GGUF_SCALE, gguf_scores, kind_of
 from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
 from endonym.tokenizer.unigram import NEVER
@@ -34,33 +35,34 @@ BYTE_ORDER_MARK = "llama.cpp drops a byte order mark (U+FEFF) at the very start 
 def vocabulary_of(tokenizer: Tokenizer, size: int) -> dict[str, Any]:
     """The keys below `tokenizer.ggml` of a tokenizer with `size` ids, as the model has rows.
 
-    model: llama.cpp's tokenizer: gpt2 with a split `pre` and merges, or plamo2 with scores.
+    model: llama.cpp's tokenizer: gpt2, with a split `pre` and merges; or plamo2, with scores.
     Raises ExportError for a tokenizer that llama.cpp does not have.
     """
     described: dict[str, Any] = json.loads(tokenizer.to_json())
     for each in described["added_tokens"]:
         if not each["special"] and (each["lstrip"] or each["rstrip"] or each["single_word"]):
             raise _unknown(f"the added token {each['content']!r}, which minds what is around it")
-    added = {
-        each["id"]: CONTROL if each["special"] else ADDED for each in described["added_tokens"]
-    }
-    tokens, types = _tokens(tokenizer, added, size)
     if described.get("normalizer") is not None:
         raise _unknown(f"the normalizer {described['normalizer'].get('type')}")
-    model = described["model"]
+    added = {each["id"]: each["special"] for each in described["added_tokens"]}
+    tokens, types = _tokens(tokenizer, added, size)
+    keys, model = {"tokens": tokens, "token_type": types}, described["model"]
     if model["type"] == "BPE" and not (model.get("byte_fallback") or model.get("ignore_merges")):
         merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
-        split, merges = _split(described.get("pre_tokenizer")), merges or [NO_MERGE]
-        keys = {"model": "gpt2", "pre": split, "tokens": tokens, "token_type": types}
-        return keys | {"merges": merges}
+        split = _split(described.get("pre_tokenizer"))
+        return {"model": "gpt2", "pre": split, **keys, "merges": merges or [NO_MERGE]}
+    return {"model": "plamo2", **keys, "scores": _scores(tokenizer, model, size)}
+
+
+def _scores(tokenizer: Tokenizer, model: dict[str, Any], size: int) -> list[float]:
+    """The scores of all ids for plamo2. No text is cut into unused ids."""
     if kind_of(tokenizer) == "unigram":
         scores = gguf_scores(tokenizer)
     elif model["type"] == "BPE" and model.get("byte_fallback") and not model["merges"]:
         scores = [-1.0] * size  # Characters, as endonym made them before they were merges of bytes.
     else:
         raise _unknown(f"a {model['type']} of this kind")
-    scores += [NEVER / GGUF_SCALE] * (size - len(scores))  # No text is cut into unused ids.
-    return {"model": "plamo2", "tokens": tokens, "token_type": types, "scores": scores}
+    return scores + [NEVER / GGUF_SCALE] * (size - len(scores))
 
 
 def drops_of(tokenizer: Tokenizer) -> str:
@@ -68,8 +70,8 @@ def drops_of(tokenizer: Tokenizer) -> str:
     return "" if vocabulary_of(tokenizer, tokenizer.vocab)["model"] == "gpt2" else "\ufeff"
 
 
-def _tokens(tokenizer: Tokenizer, added: dict[int, int], size: int) -> tuple[list[str], list[int]]:
-    """Every id's token and type; ids that stand for nothing are unused. added: types by id."""
+def _tokens(tokenizer: Tokenizer, added: dict[int, bool], size: int) -> tuple[list[str], list[int]]:
+    """Every id's token and type; ids that stand for nothing are unused. added: is it special?"""
     tokens: list[str] = []
     types: list[int] = []
     for index in range(size):
@@ -77,7 +79,7 @@ def _tokens(tokenizer: Tokenizer, added: dict[int, int], size: int) -> tuple[lis
         if token is None:
             token, kind = f"[unused {index}]", UNUSED
         elif index in added:
-            kind = added[index]
+            kind = CONTROL if added[index] else ADDED
         elif BYTE_TOKEN.fullmatch(token) and len(tokenizer.bytes_of(index)) == 1:
             kind = BYTE
         tokens.append(token)
@@ -106,9 +108,5 @@ def _isolating(step: dict[str, Any]) -> str | None:
     return None
 
 
-def _unknown(what: str) -> ExportError:
-    return ExportError(
-        f"llama.cpp has no tokenizer with {what}",
-        where="export gguf",
-        do="It has those that endonym trains: bpe, unigram, char and byte.",
-    )
+def _unknown(what: str) -> EndonymError:
+    return refusal("tokenizer_not_in_llama_cpp", "export gguf", what=what)

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from endonym.errors import ExportError
 from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES, Mixture, quantized
 from endonym.export.gguf.rows import GGUFArchitecture, architecture_of, limits_of
 from endonym.export.gguf.tensors import gguf_tensors, in_llama_cpp
 from endonym.export.gguf.vocabulary import BYTE_ORDER_MARK, drops_of, vocabulary_of
-from endonym.export.names import PARTS, pattern_of
-from endonym.export.peft_format import side_by_side
+from endonym.export.peft_format import held_together, side_by_side
+from endonym.export.refusals import refusal
 from endonym.export.row import Json
 from endonym.generate.language_model import LanguageModel
 from endonym.model.adapt_config import matrices
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from gguf import GGUFWriter
 
 WHERE = "export gguf-adapter"
-MERGE = "Export the merged model: --to gguf."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +63,7 @@ class GGUFFile:
 def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
     """What llama.cpp does otherwise than this model. Raises ExportError if it cannot compute it."""
     if not isinstance(config, ModelConfig):
-        raise ExportError(
-            f"{config.family} is a class of transformers that endonym has no GGUF form of",
-            where="export gguf",
-            do="Convert its folder with llama.cpp's own convert_hf_to_gguf.py.",
-        )
+        raise refusal("gguf_of_foreign", "export gguf", family=config.family)
     architecture_of(config)
     return [*limits_of(config), *([BYTE_ORDER_MARK] if drops_of(tokenizer) else [])]
 
@@ -154,7 +148,7 @@ def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> J
         "general.quantized_by": f"endonym {version('endonym')}",
     }
     template, turn_ends = tokenizer.chat_template, tokenizer.stop_ids[1:]
-    own = row.metadata(config, config.mixers[0], config.ffns[0])
+    own = row.metadata(config)
     words = vocabulary_of(tokenizer, config.vocab)
     return {
         **{key: value for key, value in general.items() if value},
@@ -185,16 +179,10 @@ def _add_metadata(writer: "GGUFWriter", metadata: Json) -> None:
 def require_gguf_adapter(config: object, changes: Mapping[str, Change]) -> None:
     """Raise ExportError if llama.cpp cannot add these changes to this model."""
     if not isinstance(config, ModelConfig):
-        raise ExportError(
-            "this class of transformers has no GGUF form that endonym knows", where=WHERE, do=MERGE
-        )
+        raise refusal("gguf_adapter_of_foreign", WHERE)
     architecture_of(config)
     if any(change.magnitude is not None for change in changes.values()):
-        raise ExportError(
-            "llama.cpp adds B A to a matrix; it has no norms of rows, which DoRA trains",
-            where=WHERE,
-            do=MERGE,
-        )
+        raise refusal("gguf_dora", WHERE)
 
 
 def write_gguf_adapter(
@@ -229,17 +217,14 @@ def _changes_in_llama_cpp(
     row: GGUFArchitecture, config: ModelConfig, changes: Mapping[str, Change]
 ) -> dict[str, Change]:
     """The changes by llama.cpp's tensors, with its order of rows."""
-    names, theirs = row.names(config), dict[str, Change]()
+    theirs: dict[str, Change] = {}
     sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
-    for name, change in changes.items():
-        pattern, layer = pattern_of(f"{name}.weight")
-        place, _, last = name.rpartition(".")
-        if row.joined and place.endswith("mixer") and last in PARTS:
-            parts = [f"{place}.{part}" for part in PARTS]
-            joined = side_by_side(parts, changes, sizes, where=WHERE)
-            theirs[f"blk.{layer}.attn_qkv.weight"] = joined
-            continue
-        tensor = names[pattern].replace("*", layer)
-        b = in_llama_cpp(row, config, f"{name}.weight", change.b)
-        theirs[tensor] = Change(change.a, b, change.scale)
+    joined = "blk.*.attn_qkv.weight" if row.joined else ""
+    for tensor, parts in held_together(config, joined, row.names(config)).items():
+        if len(parts) > 1 and any(part in changes for part in parts):
+            theirs[tensor] = side_by_side(parts, changes, sizes, where=WHERE)
+        elif len(parts) == 1 and parts[0] in changes:
+            change = changes[parts[0]]
+            b = in_llama_cpp(row, config, f"{parts[0]}.weight", change.b)
+            theirs[tensor] = Change(change.a, b, change.scale)
     return theirs

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from endonym.errors import ShapeError
 from endonym.model.cache import Cache
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.folder import ForeignConfig
 from endonym.model.kernels.loss import Readout
+from endonym.model.refusals import misfit
 from endonym.model.span import Span
 
 CACHE_ARGUMENTS = ("cache", "past_key_values", "cache_params")
@@ -98,12 +98,7 @@ class ForeignDecoder(nn.Module):
         hidden_BTD = hidden_BTD.to(self.readout.weight_VD.dtype)
         return hidden_BTD, hidden_BTD.new_zeros((), dtype=torch.float32)
 
-    def logits(
-        self, tokens_BT: Tensor, span: Span | None = None, cache: Cache | None = None
-    ) -> Tensor:
-        """Logits of the next token at each position, (B, T, V)."""
-        hidden_BTD, _ = self(tokens_BT, span, cache)
-        return self.readout.logits(hidden_BTD)
+    logits = Decoder.logits
 
     def _body(self, tokens_BT: Tensor, positions_BT: Tensor, **arguments: Any) -> Any:
         """The network without its head. transformers finds packed documents by their positions."""
@@ -124,11 +119,7 @@ class ForeignDecoder(nn.Module):
             arguments[self.cache_argument] = cache.held
         if span.starts_BT is not None:  # rows with padding before their documents
             if not self.reads_padded:
-                raise ShapeError(
-                    f"{self.config.family} reads rows of one length only, without padding",
-                    where="batch",
-                    do="Continue one text at a time.",
-                )
+                raise misfit("no_padding", "batch", family=self.config.family)
             indices_M = torch.arange(span.past + span.length, device=span.device)
             arguments["attention_mask"] = (indices_M >= span.starts_BT[:, -1:]).long()
         out = self._body(tokens_BT, span.positions_BT, **arguments)

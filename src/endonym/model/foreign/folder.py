@@ -8,27 +8,24 @@ import json
 import math
 import os
 import struct
-from collections.abc import Container, Iterable, Mapping
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from endonym.config import Config
 from endonym.disk import open_regular, read_given
-from endonym.errors import Damaged, ExportError, ShapeError
+from endonym.errors import Damaged, ExportError
 from endonym.model.config import AttentionConfig, ModelConfig
+from endonym.model.refusals import misfit, refusals
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 OUR_WEIGHTS = "weights.safetensors"
 """The weights of a model artefact, which has our own `config.json`."""
-TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "chat_template.jinja",
-)
+refusal = refusals(Path(__file__).with_name("refusals.toml"), ExportError)
+CONFIG_WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 FLOATS = ("F64", "F32", "F16", "BF16")
 """Dtypes of weights."""
 WHOLE = ("I64", "I32", "I16", "I8", "U8", "BOOL")
@@ -41,12 +38,6 @@ MOST_PARTS, MOST_SIZE = 100_000, 1 << 32
 """Layers, heads or experts; any other number of a foreign config.json."""
 UNKNOWN_CONTEXT = 1024
 """Context length of a model whose config.json has none."""
-SIZES = {
-    "vocab": ("vocab_size",),
-    "dim": ("hidden_size", "n_embd", "d_model"),
-    "layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
-}
-"""Keys of config.json, which differ by architecture."""
 HEADS = ("lm_head.weight", "embed_out.weight")
 """Names of the head; a tied head may be stored beside the embedding."""
 CONTEXTS = ("max_position_embeddings", "n_positions")
@@ -78,6 +69,7 @@ class ForeignConfig(Config):
 
 
 AnyModelConfig = ModelConfig | ForeignConfig
+Shape = TypeVar("Shape", bound=AnyModelConfig)
 
 
 def read_shape(data: dict[str, Any]) -> AnyModelConfig:
@@ -97,17 +89,15 @@ def foreign_config(folder: Path, config_json: dict[str, Any] | None = None) -> F
     refuse_code(config_json, str(path))
     _refuse_unsupported(config_json, str(path))
     _refuse_huge(config_json, str(path))
-    sizes = {name: _size(config_json, keys, str(path)) for name, keys in SIZES.items()}
+    sizes = {
+        name: _size(config_json, keys, str(path)) for name, keys in CONFIG_WORDS["sizes"].items()
+    }
     shapes = weight_shapes(folder)
     heads = [name for name in HEADS if name in shapes]
     tied = bool(config_json.get("tie_word_embeddings", not heads))
     total = sum(math.prod(shape) for name, shape in shapes.items() if not tied or name not in HEADS)
     if sizes["layers"] > len(shapes):
-        raise ExportError(
-            f"{sizes['layers']} layers, but {len(shapes)} tensors in the weights",
-            where=str(path),
-            do="Take a whole copy of the folder.",
-        )
+        raise refusal("few_tensors", str(path), layers=sizes["layers"], tensors=len(shapes))
     context = UNKNOWN_CONTEXT
     if any(config_json.get(key) is not None for key in CONTEXTS):
         context = _size(config_json, CONTEXTS, str(path))
@@ -121,18 +111,14 @@ def foreign_config(folder: Path, config_json: dict[str, Any] | None = None) -> F
     )
 
 
-def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
+def with_context(shape: Shape, context: int) -> Shape:
     """A config with a shorter context, which its export also has.
 
     A foreign `config.json` keeps its own number if more than the length depends on it.
     Raises ShapeError if the model's own context is shorter.
     """
     if context > shape.context:
-        raise ShapeError(
-            f"rows of {context} tokens for a model that reads {shape.context}",
-            where="pack.context",
-            do=f"Choose at most {shape.context}.",
-        )
+        raise misfit("long_rows", "pack.context", context=context, own=shape.context)
     if isinstance(shape, ModelConfig):
         mixers = tuple(
             mixer.model_copy(update={"window": context})
@@ -147,7 +133,7 @@ def with_context(shape: AnyModelConfig, context: int) -> AnyModelConfig:
     return shape.model_copy(update={"context": context, "transformers": keys})
 
 
-def with_vocab(shape: AnyModelConfig, vocab: int) -> AnyModelConfig:
+def with_vocab(shape: Shape, vocab: int) -> Shape:
     """A config with another number of ids."""
     if isinstance(shape, ModelConfig):
         return shape.model_copy(update={"vocab": vocab})
@@ -169,7 +155,7 @@ def _is_rope_fixed(keys: dict[str, Any]) -> bool:
     return bool(settings or "rope_theta" in keys) and kinds <= {"default", "linear", "llama3"}
 
 
-def _size(config_json: dict[str, Any], keys: tuple[str, ...], where: str) -> int:
+def _size(config_json: dict[str, Any], keys: Sequence[str], where: str) -> int:
     """One of the sizes, by the first of these keys that there is."""
     size = next((config_json[key] for key in keys if key in config_json), None)
     if isinstance(size, int) and 0 < size < 1 << 40:
@@ -198,26 +184,15 @@ def _refuse_huge(value: Any, where: str, key: str = "") -> None:
 def _refuse_half_artefact(config_json: dict[str, Any], where: str) -> None:
     """Raise ExportError for the config of a model artefact: its weights are not beside it."""
     if "family" in config_json and "model_type" not in config_json:
-        raise ExportError(
-            f"this is the {CONFIG} of a model of endonym's, and {OUR_WEIGHTS} is missing beside it",
-            where=where,
-            do="Take a whole copy of the folder, or make the model anew.",
-        )
+        raise refusal("half_artefact", where, config=CONFIG, weights=OUR_WEIGHTS)
 
 
 def _refuse_unsupported(config_json: dict[str, Any], where: str) -> None:
     """Raise ExportError if it is not a causal model of text in plain numbers."""
     _refuse_half_artefact(config_json, where)
-    for key, what in (
-        ("quantization_config", "weights that are quantised, which cannot be trained on"),
-        ("text_config", "a model of more than text"),
-        ("vision_config", "a model of more than text"),
-        ("is_encoder_decoder", "an encoder and a decoder"),
-    ):
+    for key, what in CONFIG_WORDS["unsupported"].items():
         if config_json.get(key):
-            raise ExportError(
-                f"{key} says {what}", where=where, do="Take a plain causal model of text."
-            )
+            raise refusal("unsupported", where, key=key, what=what)
     if not isinstance(config_json.get("model_type"), str):
         raise ExportError("config.json lacks model_type", where=where)
 
@@ -225,11 +200,7 @@ def _refuse_unsupported(config_json: dict[str, Any], where: str) -> None:
 def refuse_code(data: Mapping[str, Any], where: str) -> None:
     """Raise ExportError if a `config.json` asks for code from its folder."""
     if "auto_map" in data:
-        raise ExportError(
-            "auto_map asks for code from the folder to be run",
-            where=where,
-            do="endonym runs no code that comes with a model; take one of a known architecture.",
-        )
+        raise refusal("own_code", where)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -250,7 +221,7 @@ def is_artefact(folder: Path) -> bool:
 
 def folder_files(folder: Path) -> list[Path]:
     """The files that determine a folder's model, in a fixed order."""
-    tokens = [folder / name for name in TOKENIZER if (folder / name).is_file()]
+    tokens = [folder / name for name in CONFIG_WORDS["tokenizer"] if (folder / name).is_file()]
     if is_artefact(folder):
         return [folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
     _refuse_half_artefact(read_json(folder / CONFIG), str(folder / CONFIG))
@@ -265,11 +236,7 @@ def weight_files(folder: Path) -> list[Path]:
     if not (folder / INDEX).is_file():
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         pickle_note = f", only {pickles[0]}, a pickle, which could run code" if pickles else ""
-        raise ExportError(
-            f"no {WEIGHTS} in this folder{pickle_note}",
-            where=str(folder),
-            do="Save the model again with transformers: save_pretrained writes safetensors.",
-        )
+        raise refusal("no_weights", str(folder), file=WEIGHTS, pickle_note=pickle_note)
     files = read_json(folder / INDEX).get("weight_map")
     names = sorted(set(map(str, files.values()))) if isinstance(files, dict) else []
     for name in names:
@@ -297,12 +264,12 @@ def tensor_shapes(path: Path) -> Shapes:
 def require_numbers(
     files: Iterable[Path],
     dtypes: tuple[str, ...] = FLOATS,
-    names: Container[str] | None = None,
+    named: Callable[[str], str | None] = str,
 ) -> None:
-    """Raise Damaged, from the headers, if a tensor has another dtype. names: those that count."""
+    """Raise Damaged, from the headers, if a tensor that has a name here has another dtype."""
     for path in files:
         for name, (_, dtype) in _header(path).items():
-            if dtype not in dtypes and (names is None or name in names):
+            if dtype not in dtypes and named(name):
                 raise damaged(path, f"holds {name} as {dtype}, not {', '.join(dtypes)}")
 
 

@@ -37,14 +37,12 @@ from endonym.model.foreign.folder import (
     is_artefact,
     read_json,
     read_shape,
-    require_numbers,
-    require_shapes,
-    tensor_shapes,
+    refusal,
     weight_files,
     weight_shapes,
 )
 from endonym.model.span import Span
-from endonym.model.weights import load_decoder, load_tensors, require_finite, require_tied
+from endonym.model.weights import load_decoder, read_tensors, require_tied
 
 NETWORK = "network."
 """Prefix of a ForeignDecoder's parameters."""
@@ -106,10 +104,8 @@ def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
     _transformers()  # raises if it is not installed
     files = [folder / OUR_WEIGHTS] if is_artefact(folder) else weight_files(folder)
     stats = [file.stat() for file in files]
-    key = (
-        str(config_json),
-        *((str(f), s.st_size, s.st_mtime_ns) for f, s in zip(files, stats, strict=True)),
-    )
+    versions = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    key = (str(config_json), *map(str, files), *versions)
     if key in _tried:
         return
     size = sum(stat.st_size for stat in stats)
@@ -119,16 +115,11 @@ def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
     try:
         answer = _process.ask(question, limits, is_last=size > KEPT)
     except Failure as failure:
-        raise ExportError(
-            f"opening this model fails: {failure}",
-            where=str(folder / CONFIG),
-            do="Either this machine has too little free memory for the model, or a number in "
-            "config.json is wrong: then take the folder from its publisher again, or another one.",
-        ) from failure
+        raise refusal("harmful", str(folder / CONFIG), failure=failure) from failure
     if "refused" in answer:
-        refusal = answer["refused"]
-        kind = getattr(errors, refusal["kind"])
-        raise kind(refusal["message"], where=refusal["where"], do=refusal["do"])
+        refused = answer["refused"]
+        kind = getattr(errors, refused["kind"])
+        raise kind(refused["message"], where=refused["where"], do=refused["do"])
     _tried.add(key)
 
 
@@ -162,10 +153,9 @@ def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
         return load_decoder(config, path)
     skeleton = _skeleton(config, str(path))
     wanted = {NETWORK + name: tuple(each.shape) for name, each in weights_of(skeleton).items()}
-    require_shapes(tensor_shapes(path), wanted, path)
-    weights = {name.removeprefix(NETWORK): each for name, each in load_tensors(path).items()}
-    require_finite(weights, path)
-    return _loaded(config, weights, str(path))
+    weights = read_tensors([path], wanted, (*FLOATS, *WHOLE))
+    own = {name.removeprefix(NETWORK): each for name, each in weights.items()}
+    return _loaded(config, own, str(path))
 
 
 def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> ForeignDecoder:
@@ -184,17 +174,16 @@ def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> For
     expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
     # Some folders store the tied head again: it must be equal to the embedding.
     tied = skeleton.all_tied_weights_keys.keys() - expected.keys()
-    shapes = {name: shape for name, shape in weight_shapes(folder).items() if name not in tied}
-    require_shapes(shapes, expected, files[0])
-    require_numbers(files, (*FLOATS, *WHOLE))
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        part = load_tensors(file)
-        require_finite(part, file)
-        tensors |= part
-    weights = {name: tensor for name, tensor in tensors.items() if name in expected}
-    decoder = _loaded(config, weights, where)
-    heads = {name: tensors[name] for name in HEADS if name in tensors and name in tied}
+    doubled = {name for name in HEADS if name in tied and name in weight_shapes(folder)}
+    expected |= dict.fromkeys(doubled, tuple(skeleton.get_input_embeddings().weight.shape))
+    tensors = read_tensors(
+        files,
+        expected,
+        (*FLOATS, *WHOLE),
+        named=lambda name: None if name in tied - doubled else name,
+    )
+    heads = {name: tensors.pop(name) for name in doubled}
+    decoder = _loaded(config, tensors, where)
     require_tied(heads, decoder.network.get_input_embeddings().weight, where)
     return decoder
 
@@ -211,11 +200,7 @@ def _transformers(submodule: str = "") -> Any:
     except ImportError as error:
         if error.name != "transformers":
             raise
-        raise ExportError(
-            "this architecture is computed by transformers, which is not installed",
-            where="model",
-            do='Install it: pip install "endonym[hf]"',
-        ) from error
+        raise refusal("no_transformers", "model") from error
 
 
 def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -227,39 +212,26 @@ def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]
 def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
     """The class of an architecture and its config in transformers. Needs no internet."""
     library, auto = _transformers(), _transformers(".models.auto.modeling_auto")
+    classes, config_class = auto.MODEL_FOR_CAUSAL_LM_MAPPING, None
+    if config.family in library.CONFIG_MAPPING:
+        config_class: Any = library.CONFIG_MAPPING[config.family]
+    if config_class not in classes:
+        raise refusal("no_class", where, version=library.__version__, family=config.family)
     keys = {k: v for k, v in config.transformers.items() if k not in UNTRUSTED}
-    keys = library.PreTrainedConfig._decode_special_floats(keys)
-    errors = importlib.import_module("huggingface_hub.errors")
-    try:
-        with _quiet():
-            class_config = library.CONFIG_MAPPING[config.family].from_dict(keys)
-        return auto.MODEL_FOR_CAUSAL_LM_MAPPING[type(class_config)], class_config
-    except KeyError as error:
-        raise ExportError(
-            f"transformers {library.__version__} has no causal model called {config.family}",
-            where=where,
-            do="Take a model of a known architecture; code that comes with one is never run.",
-        ) from error
-    except (errors.StrictDataclassError, *BUILDING) as error:
-        raise _misfit(error, where) from error
-
-
-def _misfit(error: Exception, where: str) -> ExportError:
-    return ExportError(
-        f"config.json does not fit its own class: {' '.join(str(error).split())}",
-        where=where,
-        do="Take a whole copy of the folder.",
-    )
+    with _fitting(where):
+        keys = library.PreTrainedConfig._decode_special_floats(keys)
+        return classes[config_class], config_class.from_dict(keys)
 
 
 @contextmanager
 def _fitting(where: str) -> Generator[None]:
     """Around what a class builds from its sizes, which may not fit together."""
+    of_keys = importlib.import_module("huggingface_hub.errors").StrictDataclassError
     try:
         with _quiet():
             yield
-    except BUILDING as error:
-        raise _misfit(error, where) from error
+    except (of_keys, *BUILDING) as error:
+        raise refusal("wrong_sizes", where, error=" ".join(str(error).split())) from error
 
 
 def _skeleton(config: ForeignConfig, where: str) -> Any:

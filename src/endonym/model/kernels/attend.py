@@ -188,11 +188,9 @@ def _tiles(
     """The queries of each tile and the keys they need; one tile if there is a mask."""
     if mask_BTM is not None:
         return [(slice(0, length), slice(0, remembered))]
-    starts = range(0, length, TILE)
-    ends = [min(start + TILE, length) for start in starts]
-    firsts = [0 if window is None else max(0, start - window + 1) for start in starts]
-    cuts = zip(starts, ends, firsts, strict=True)
-    return [(slice(start, end), slice(first, end)) for start, end, first in cuts]
+    tiles = [slice(start, min(start + TILE, length)) for start in range(0, length, TILE)]
+    firsts = [0 if window is None else max(0, tile.start - window + 1) for tile in tiles]
+    return [(tile, slice(first, tile.stop)) for tile, first in zip(tiles, firsts, strict=True)]
 
 
 def _grouped(query_BHTK: Tensor, keys_BGMK: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ it is compared with the dense mask on a few tokens.
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,9 +67,6 @@ def attend_varlen(
     """
     from torch.nn.attention.varlen import varlen_attn
 
-    # torch 2.11 groups heads without being asked.
-    is_grouped = query_BTHK.shape[2] != keys_BTGK.shape[2]
-    asked: dict[str, Any] = {"enable_gqa": is_grouped} if torch.__version__ >= "2.12" else {}
     rows = len(query_BTHK)
     if "cuts" not in span.memo:  # Once a pass, since counting documents waits for the GPU.
         is_first_BT = (span.positions_BT == 0).expand(rows, -1)
@@ -87,7 +83,7 @@ def attend_varlen(
         span.length,
         span.length,
         window_size=(-1 if window is None else window - 1, 0),
-        **asked,
+        enable_gqa=query_BTHK.shape[2] != keys_BTGK.shape[2],
     )
     assert isinstance(mixed, Tensor)
     return mixed.view(query_BTHK.shape)

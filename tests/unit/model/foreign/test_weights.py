@@ -41,7 +41,7 @@ def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("memory was taken before the folder was checked")
 
-    monkeypatch.setattr(foreign_weights, "load_tensors", refuse)
+    monkeypatch.setattr("endonym.model.weights.load_tensors", refuse)
     monkeypatch.setattr(foreign_weights, "_loaded", refuse)
 
 

@@ -1,0 +1,37 @@
+"""What is said beside a score of training text that stands beside held-out text, or repeats it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from endonym.evaluate.neighbours import Gain
+from endonym.export.markdown import filled_template
+
+MUCH_COVERED = 0.1
+"""A source is named of which training text has so large a share: the share of all may hide it."""
+
+
+def sentences(found: Sequence[Gain], card: Mapping[str, Any]) -> list[str]:
+    """What to say beside a score, in sentences. card: of the corpus."""
+    by_article, sources = held_by_article(card), card.get("sources", {})
+    others = [each.source for each in found if not each.is_certain]
+    shares = {name: source.get("covered", 0) for name, source in sources.items()}
+    text = filled_template(
+        "neighbours.txt",
+        certain=[each for each in found if each.is_certain],
+        together=[name for name in others if name in by_article],
+        unknown=[name for name in others if name not in by_article],
+        covered=card.get("covered") if card.get("sources", True) else None,
+        much={
+            name: each for name, each in shares.items() if len(shares) > 1 and each >= MUCH_COVERED
+        },
+    )
+    return text.splitlines()
+
+
+def held_by_article(card: Mapping[str, Any]) -> list[str]:
+    """The sources of a corpus most of whose sentences are held out with their articles."""
+    return [
+        name
+        for name, source in card.get("sources", {}).items()
+        if 2 * source.get("of_articles", 0) > sum(e["documents"] for e in source["kept"].values())
+    ]
