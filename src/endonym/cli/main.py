@@ -6,7 +6,6 @@ import json
 import math
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import click
 
 from endonym.device import process_info, wait_briefly
+from endonym.disk import packaged_tables
 from endonym.errors import EndonymError, printable, printable_lines
 from endonym.log import Log, folded, for_screen
 from endonym.store import Store
@@ -52,7 +52,7 @@ def count_option(default: int) -> Callable[..., Any]:
     return click.option("-n", "count", type=click.IntRange(1, 1_000_000), default=default)
 
 
-HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
+HELP = packaged_tables("endonym.cli", "help.toml")
 COMMANDS: dict[str, dict[str, Any]] = HELP["commands"]
 """Of each command its module, its summary, and what its options are for."""
 
