@@ -62,12 +62,12 @@ def look(settings: Settings, artefact: str, kind: str | None, **how: Any) -> Non
 @click.pass_obj
 def prune(settings: Settings, yes: bool) -> None:
     """List artefacts that no run refers to; with --yes remove them."""
-    from endonym.commands.inspect import describe_unused, remove, unused
+    from endonym.commands.inspect import describe_unused, unused
 
     store = settings.open_store()
     found = unused(store)
-    if yes:
-        remove(store, found)
+    for each in found if yes else ():
+        store.remove(each.folder)
     data = {"artefacts": [each.as_dict() for each in found], "removed": yes}
     settings.show(describe_unused(found, are_removed=yes), data)
     if found and not yes and not settings.is_json:

@@ -148,7 +148,7 @@ def write_recipe(
     log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=advised.clean)
     text = recipe_text(path, language=language, survey=survey, advised=advised, choices=choices)
-    write_atomic(path, text.encode("utf-8"))
+    write_atomic(path, f"{text}\n".encode())
     try:
         describe_model(check(Recipe.load(path), Store(store)), log)
     except BaseException:  # The next `new` would refuse to write over it.

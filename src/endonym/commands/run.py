@@ -241,7 +241,7 @@ def describe_cleaning(cleaning: dict[str, Any]) -> str:
     rules = {name: cleaning["rules"][name] for name in in_order(cleaning["rules"])}
     widest = max(map(len, rules), default=0)
     given = {"cleaning": cleaning, "rules": rules, "widest": widest, "shown": _shown}
-    return filled("cleaning.txt", **given).removesuffix("\n")
+    return filled("cleaning.txt", **given)
 
 
 def _shown(sample: dict[str, str]) -> str:
