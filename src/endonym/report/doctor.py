@@ -64,7 +64,7 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "rare": rare_letters(kept),
             "gone": gone_letters(raw, kept),
             "growth": growth_chart(diagnosis),
-            "growth_says": growth_says(diagnosis),
+            "exponent": heaps(examined.growth.get("kept", [])),
             "licences": licences(diagnosis),
         },
     )
@@ -206,23 +206,6 @@ def growth_chart(diagnosis: Diagnosis) -> list[Chart]:
     said = "How many distinct words so many words of text hold, in the order of the texts."
     name = "Growth of the vocabulary"
     return [Chart(name, said, "distinct words", series, x_name="words read")]
-
-
-def growth_says(diagnosis: Diagnosis) -> str:
-    """What Heaps' law says of more text."""
-    points = diagnosis.examined.growth.get("kept", [])
-    exponent = heaps(points)
-    if exponent is None:
-        return ""
-    more = 2**exponent - 1
-    said = (
-        f"{whole(points[-1][0])} words hold {whole(points[-1][1])} distinct ones. They grow as the "
-        f"text to the power of {exponent:.2f} (Heaps' law): twice as much text of this kind would "
-        f"bring about {100 * more:.0f} % more distinct words. "
-    )
-    if exponent >= 0.6:
-        return said + "That is fast: every new text still teaches many words, so look for more."
-    return said + "That is slow: the texts are alike, so look for texts of other kinds."
 
 
 def licences(diagnosis: Diagnosis) -> list[tuple[str, str]]:
