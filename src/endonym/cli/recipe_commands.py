@@ -12,7 +12,7 @@ import click
 from endonym.cli.main import FOLDER, PATH, TEXTS, Positive, Settings, print_json, say
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
-from endonym.log import columns, duration, number, padded
+from endonym.log import duration
 from endonym.workers import RAY, require_reachable
 
 if TYPE_CHECKING:
@@ -214,7 +214,8 @@ def run_recipes(
             commands.describe_plan(each, store, log, until=until, replan=replan, target=target)
             for each in recipes
         ]
-        show_plans(settings, plans)
+        data = plans[0] if len(plans) == 1 else {"runs": plans}
+        settings.show(commands.describe_plans(plans), data)
         return
     if how["replan"] and process_info().rank == 0:
         machine.forget(store.root / "machine.json")
@@ -259,23 +260,6 @@ def named_recipes(
 def target_of(settings: Settings) -> str:
     """The device of `--device`, if it is available; cpu by default, without importing torch."""
     return pick(settings.device) if settings.device else "cpu"
-
-
-def show_plans(settings: Settings, plans: list[dict[str, Any]]) -> None:
-    """The stages of `run`, and whether each is done."""
-    from endonym.commands.run import describe_cleaning
-
-    if settings.is_json:
-        print_json(plans[0] if len(plans) == 1 else {"runs": plans})
-        return
-    for plan in plans:
-        if len(plans) > 1:
-            say(f"{plan['run']} · {number(plan['train_tokens'])} training tokens")
-        widest = max(22, *(columns(stage["name"]) for stage in plan["stages"]))
-        for stage in plan["stages"]:
-            state = "there" if stage["there"] else "missing"
-            say(f"{padded(stage['name'], widest)} {stage['id']}  {state}")
-        say(f"\n{describe_cleaning(plan['cleaning'])}")
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:

@@ -1,14 +1,17 @@
 """Texts of commands that are templates of this folder, and of the recipe that `new` writes."""
 
 import shlex
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import jinja2
 
 from endonym.device import program
 from endonym.errors import printable
 from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
-from endonym.log import columns, padded, rounded
+from endonym.log import columns, for_screen, padded, rounded
 from endonym.recipe.layers import toml
 
 SHOWN_CHARS = 400
@@ -17,13 +20,17 @@ SHOWN_CHARS = 400
 
 def filled(name: str, **values: Any) -> str:
     """A template, filled in with these values, without its last line end."""
+    return _templates().get_template(name).render(values).removesuffix("\n")
+
+
+@cache
+def _templates() -> jinja2.Environment:
     environment = templates_in(Path(__file__).parent)
-    figures: dict[str, Any] = {"columns": columns, "padded": padded, "rounded": rounded}
-    words: dict[str, Any] = {"in_words": in_words, "printable": printable, "toml": toml}
-    more: dict[str, Any] = {"indented": indented, "shell": lambda path: shlex.quote(str(path))}
-    environment.filters.update(figures | words | more)
+    filters: tuple[Any, ...] = (columns, for_screen, in_words, padded, printable, rounded, toml)
+    environment.filters.update({each.__name__: each for each in (*filters, indented)})
+    environment.filters["shell"] = lambda path: shlex.quote(str(path))
     environment.globals["program"] = program
-    return environment.get_template(name).render(values).removesuffix("\n")
+    return environment
 
 
 def indented(text: str) -> str:

@@ -77,3 +77,16 @@ def templates() -> jinja2.Environment:
     texts: dict[str, Any] = {"cut": cut, "shown": shown, "at": lambda value: f"{value:.1f}"}
     environment.filters.update(figures | texts)
     return environment
+
+
+@cache
+def _plain_templates() -> jinja2.Environment:
+    environment = templates_in(Path(__file__).parent)
+    figures: dict[str, Any] = {"number": whole, "counted": counted}
+    environment.filters.update(figures | {"two": lambda value: f"{value:.2f}"})
+    return environment
+
+
+def sentences(template: str, **values: Any) -> list[str]:
+    """The lines of a template of this folder, of plain text, filled in with these values."""
+    return _plain_templates().get_template(template).render(values).splitlines()

@@ -7,7 +7,7 @@ from typing import Any
 
 from endonym.export.history import events, journal_of
 from endonym.pipeline.execute import Made
-from endonym.report.formatting import whole
+from endonym.report.formatting import sentences, whole
 from endonym.report.svg import Chart, Level, Mark, Points, Series, nice_ticks, smoothed, thinned
 
 RAW_POINTS = 400
@@ -52,29 +52,17 @@ def overfitting(validations: Lines, train: Points) -> str:
     if len(validations) < 2:
         return ""
     best, last = min(validations, key=lambda each: each[BITS]), validations[-1]
-    lowest, where = f"{best[BITS]:.3f}", f"step {whole(best['step'])}"
-    after = sum(each["step"] > best["step"] for each in validations)
-    if not after:
-        return (
-            f"The last validation, at {where}, is the best ({lowest}): dev loss was still falling "
-            "when training ended, and a longer training may help."
-        )
-    rise = last[BITS] - best[BITS]
-    if rise <= LEVELLED * best[BITS]:
-        return f"Dev loss was lowest at {where} ({lowest}) and level after it."
-    if best["step"] == 0:
-        start = f"No validation was better than the start ({lowest})"
-        return f"{start}; the last was {last[BITS]:.3f}."
-    count = "the one after it was" if after == 1 else f"the {after} after it were"
-    text = (
-        f"after {where} (epoch {best['epoch']:.1f}): dev loss was lowest there ({lowest}), "
-        f"{count} worse, the last by {rise:.3f}"
-    )
     before = [y for x, y in train if x <= best["tokens"]]
     later = [y for x, y in train if x >= last["tokens"]]
-    if before and later and later[-1] >= before[-1]:
-        return f"Dev loss rose {text}; training loss did not fall either."
-    return f"Over-fitting began {text}."
+    (said,) = sentences(
+        "overfitting.txt",
+        best=best,
+        last=last,
+        after=sum(each["step"] > best["step"] for each in validations),
+        levelled=LEVELLED,
+        is_still_learning=not (before and later and later[-1] >= before[-1]),
+    )
+    return said
 
 
 def phase_curves(made: Made) -> dict[str, Any] | None:

@@ -10,8 +10,10 @@ from endonym.evaluate.neighbours import Gain
 from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import BLOCKS
 from endonym.report.formatting import JOINER
-from endonym.report.scores import NEXT, efficiency_chart, gap, group, verdict, verdicts
+from endonym.report.scores import efficiency_chart, gap, group, verdict, verdicts
 from endonym.report.svg import draw_all
+
+NEXT = "A longer training or more text may help."
 
 
 def test_the_verdict_of_a_good_model_stands_beside_what_needs_no_learning() -> None:
