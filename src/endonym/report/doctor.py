@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from endonym.report.formatting import whole
 from endonym.report.page import render
-from endonym.report.svg import Bar, Bars, Chart, Series
+from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
 from endonym.survey.diagnosis import Diagnosis, rough
 from endonym.survey.examination import FOREIGN
@@ -201,11 +201,7 @@ def growth_chart(diagnosis: Diagnosis) -> list[Chart]:
         for side, points in growth.items()
         if len(points) > 2
     ]
-    if not series:
-        return []
-    said = "How many distinct words so many words of text hold, in the order of the texts."
-    name = "Growth of the vocabulary"
-    return [Chart(name, said, "distinct words", series, x_name="words read")]
+    return [Chart(**CHARTS["growth"], series=series)] if series else []
 
 
 def licences(diagnosis: Diagnosis) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from endonym.copies.notes import kept_out_of
@@ -13,7 +12,7 @@ from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import BLOCKS, MODELS, TOO_FEW, model_heads, remarks, score_rows
 from endonym.log import THIN
 from endonym.report.formatting import NARROW_BLANK, between, decimal, sentences, whole
-from endonym.report.svg import Bar, Bars, Chart, Series
+from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 
 NEAR_UNIFORM = 0.9
 METRICS = (
@@ -21,21 +20,6 @@ METRICS = (
     ("nats_per_token", "nats/token", 3),
     ("perplexity", "perplexity", 1),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreGroup:
-    """The scores of one split, a named file or the test documents, read in one way.
-
-    rows, others: a name and its cells.
-    """
-
-    title: str
-    heads: list[str]
-    rows: list[tuple[str, list[str]]]
-    others: list[tuple[str, list[str]]]
-    notes: list[str]
-    bars: Bars
 
 
 def interval(score: Score, decimals: int) -> str:
@@ -127,8 +111,11 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
 
 def group(
     scores: Sequence[Score], card: Mapping[str, Any] | None = None, beside: Sequence[Gain] = ()
-) -> ScoreGroup:
-    """The tables and bars of one split, read in one way. card, beside: as in `verdicts`."""
+) -> dict[str, Any]:
+    """The tables and bars of one split, a named file or the test documents, read in one way.
+
+    Rows are a name and its cells. card, beside: as in `verdicts`.
+    """
     rows = score_rows(scores)
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
@@ -161,14 +148,14 @@ def group(
                 for metric, _, decimals in METRICS
             ]
             units.append((model, [decimal(each and each.value, n) for each, n in values]))
-    return ScoreGroup(
-        title=title,
-        heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
-        rows=table,
-        others=units,
-        notes=notes + provisos(first.split, card or {}, beside),
-        bars=Bars(f"Bits per byte on {name}", bars),
-    )
+    return {
+        "title": title,
+        "heads": ["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
+        "rows": table,
+        "others": units,
+        "notes": notes + provisos(first.split, card or {}, beside),
+        "bars": Bars(f"Bits per byte on {name}", bars),
+    }
 
 
 def gap(scores: Sequence[Score]) -> tuple[Bars, list[str]] | None:
@@ -224,17 +211,12 @@ def efficiency_chart(rows: Sequence[Efficiency]) -> Chart | None:
     values = [bits for _, _, bits in known]
     margin = (max(values) - min(values)) * 0.15 or 0.01
     return Chart(
-        title="Size on disk and bits per byte in each program",
+        **CHARTS["efficiency"],
         description=" ".join(f"{n}: {size:,.0f} bytes, {bits:.4f}." for n, size, bits in known),
-        x_name="bytes on disk",
-        y_name="bits per byte, sample of test documents",
         series=[
             Series(name, [(size, bits)], f"run{index % STYLES}", has_dots=True)
             for index, (name, size, bits) in enumerate(known)
         ],
         low=min(values) - margin,
         high=max(values) + margin,
-        left=0.0,
-        height=360.0,
-        names_at_dots=True,
     )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
+from endonym.disk import packaged_tables
 from endonym.log import number as whole_number
 from endonym.report.formatting import templates
 
@@ -134,6 +135,10 @@ class Chart:
     height: float = 320.0
     left: float | None = None
     names_at_dots: bool = False
+
+
+CHARTS = packaged_tables("endonym.report", "charts.toml")
+"""What charts of each kind have alike, as fields of Chart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,17 @@ from typing import Any
 from endonym.export.history import events, journal_of
 from endonym.pipeline.execute import Made
 from endonym.report.formatting import sentences, whole
-from endonym.report.svg import Chart, Level, Mark, Points, Series, nice_ticks, smoothed, thinned
+from endonym.report.svg import (
+    CHARTS,
+    Chart,
+    Level,
+    Mark,
+    Points,
+    Series,
+    nice_ticks,
+    smoothed,
+    thinned,
+)
 
 RAW_POINTS = 400
 SMOOTH_POINTS = 240
@@ -153,9 +163,8 @@ def _loss(
         described.append(f"Training loss goes from {train[0][1]:.2f} to {train[-1][1]:.2f}.")
     described += [f"{name}: {value:.2f}." for name, value in levels.items()]
     return Chart(
-        title="Loss while training, in bits per byte",
+        **CHARTS["loss"],
         description=" ".join(described),
-        y_name="bits per byte",
         series=[each for each in series if each.points],
         levels=[Level(name, value) for name, value in levels.items()],
         marks=marks,
@@ -202,14 +211,12 @@ def _by_source(validations: Lines, steps: Lines) -> Chart | None:
         return None
     low, high = with_margin(values)
     return Chart(
-        title="Dev loss by source, in bits per byte",
+        **CHARTS["sources"],
         description=" ".join(f"{s.name} ends at {s.points[-1][1]:.2f}." for s in series),
-        y_name="bits per byte, dev, by source",
         series=series,
         marks=epoch_marks(steps),
         low=low,
         high=high,
-        height=240,
     )
 
 
@@ -237,12 +244,9 @@ def _rates(steps: Lines) -> Chart | None:
     if len(points) < 2:
         return None
     return Chart(
-        title="Learning rate",
+        **CHARTS["rate"],
         description=f"Peak {max(y for _, y in points):g}.",
-        y_name="learning rate",
         series=[Series("lr", thinned(points, SMOOTH_POINTS), "rate", is_named=False)],
-        low=0.0,
-        height=150,
     )
 
 
@@ -327,13 +331,9 @@ def mixture_chart(parts: list[Slice]) -> Chart | None:
         return None
     so_far = parts[-1].so_far
     return Chart(
-        title="What was read, in per cent of the tokens",
+        **CHARTS["mixture"],
         description=" ".join(f"{s.name}: {100 * so_far.get(s.name, 0.0):.1f} %." for s in series),
-        y_name="per cent of the tokens, by source",
         series=series,
-        low=0.0,
-        high=100.0,
-        height=170,
     )
 
 
@@ -372,21 +372,15 @@ def pairs_charts(found: Lines) -> list[Chart]:
     low, high = with_margin([0.0, *(margin for _, margin in wide)])
     return [
         Chart(
-            title="Held-out pairs judged rightly, in per cent",
+            **CHARTS["accuracy"],
             description=f"From {right[0][1]:.1f} % to {right[-1][1]:.1f} %.",
-            y_name="per cent of the pairs",
             series=[Series("accuracy", right, "held", is_named=False, has_dots=True)],
-            low=0.0,
-            high=100.0,
-            height=170,
         ),
         Chart(
-            title="Margin between chosen and rejected answers",
+            **CHARTS["margin"],
             description=f"From {wide[0][1]:.3f} to {wide[-1][1]:.3f}.",
-            y_name="reward of the chosen less that of the rejected answer",
             series=[Series("margin", wide, "held", is_named=False, has_dots=True)],
             low=low,
             high=high,
-            height=170,
         ),
     ]
