@@ -436,18 +436,19 @@ class Store:
                 needed |= {identifier[:12] for identifier in reference["artefacts"]}
         return needed
 
-    def remove(self, artifact: Artifact) -> None:
-        """Delete an artefact. It is renamed first, so that no half of it is taken for complete."""
-        gone = artifact.folder.with_name(f"{artifact.folder.name}.gone.part")
-        with self.lock(artifact.stage, artifact.manifest["id"], _refuse(artifact.folder)):
-            shutil.rmtree(gone, ignore_errors=True)
-            artifact.folder.rename(gone)
-            shutil.rmtree(gone)
+    def remove(self, folder: Path) -> None:
+        """Delete an artefact, a work folder, or one of GGUF files. Raises Busy if a process is
+        making it.
 
-    def remove_unfinished(self, part: Path) -> None:
-        """Delete a work folder, or one of GGUF files. Raises Busy if a process is making it."""
-        with self.lock(part.parent.name, part.name.strip(".").split(".")[0], _refuse(part)):
-            shutil.rmtree(part, ignore_errors=True)
+        It is renamed first, so that no half of it is taken for complete.
+        """
+        name = folder.name.strip(".").split(".")[0]
+        gone = folder.with_name(f"{name}.gone.part")
+        with self.lock(folder.parent.name, name, _refuse(folder)):
+            if gone != folder:
+                shutil.rmtree(gone, ignore_errors=True)
+                folder.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
 
 
 def _refuse(folder: Path) -> Callable[[str], None]:

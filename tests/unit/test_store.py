@@ -179,9 +179,9 @@ def test_work_that_a_process_is_at_is_not_removed(store: Store, name: str) -> No
     part.mkdir(parents=True)
     held = store.lock(part.parent.name, ID, nobody)
     with held, pytest.raises(Busy, match=f"process {os.getpid()}"):
-        store.remove_unfinished(part)
+        store.remove(part)
     assert part.is_dir()
-    store.remove_unfinished(part)
+    store.remove(part)
     assert not part.exists()
 
 
@@ -199,7 +199,7 @@ def test_an_artefact_that_another_process_holds_is_not_removed(store: Store) -> 
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"made by another\n"
         with pytest.raises(Busy, match=f"process {holder.pid}"):
-            store.remove(made)
+            store.remove(made.folder)
         holder.communicate()
     assert made.verify()
 
@@ -224,7 +224,7 @@ def test_prune_finds_what_no_run_refers_to_and_keeps_the_rest(store: Store, tmp_
     manifest.write_text("{", encoding="utf-8")
     assert [each.id for each in store.artifacts()] == [ID[:12]], "others are not hidden by it"
     manifest.write_bytes(whole)
-    store.remove(store.unreferred()[0])
+    store.remove(store.unreferred()[0].folder)
     assert [each.id for each in store.artifacts()] == [ID[:12]]
     assert not list((store.root / "corpus").glob("*.part"))
     shutil.rmtree(run)
@@ -270,7 +270,7 @@ def test_prune_sees_work_that_no_run_needs_and_removes_it(store: Store, tmp_path
     store.refer(tmp_path, {ID: "model"})
     (part,) = store.unfinished()
     assert part.name == f"{OTHER[:12]}.part"
-    store.remove_unfinished(part)
+    store.remove(part)
     assert store.unfinished() == []
     assert (store.root / "model" / f"{ID[:12]}.part").is_dir()
 
@@ -280,7 +280,7 @@ def test_half_an_artefact_that_a_killed_prune_left_is_none_and_in_nobodys_way(st
     gone = made.folder.with_name(f"{made.folder.name}.gone.part")
     made.folder.rename(gone)
     assert list(store.artifacts()) == []
-    store.remove(make(store))
+    store.remove(make(store).folder)
     assert store.find("corpus", ID) is None
     assert not gone.exists()
 

@@ -7,12 +7,11 @@ import click
 
 from endonym.cli.main import (
     FOLDER,
+    SPLIT,
+    TEXTS,
     Settings,
     count_option,
-    global_options,
     print_json,
-    split_option,
-    text_option,
 )
 from endonym.device import program
 from endonym.errors import printable_lines
@@ -42,13 +41,9 @@ def status(settings: Settings, run: str | None) -> None:
 @click.command()
 @click.argument("artefact")
 @click.argument("kind", metavar="[KIND]", required=False, type=click.Choice(KINDS))
-@click.option("--dropped", metavar="REASON", help="Show rejected documents: a reason, or all.")
-@click.option(
-    "--text",
-    metavar="TEXT",
-    help="Show how a text, or the beginning of a file, is cut into tokens.",
-)
-@count_option("How many documents to show, or rejects of each reason.", default=5)
+@click.option("--dropped", metavar="REASON")
+@click.option("--text", metavar="TEXT")
+@count_option(5)
 @click.pass_obj
 def look(settings: Settings, artefact: str, kind: str | None, **how: Any) -> None:
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
@@ -63,16 +58,16 @@ def look(settings: Settings, artefact: str, kind: str | None, **how: Any) -> Non
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Remove them.")
+@click.option("--yes", is_flag=True)
 @click.pass_obj
 def prune(settings: Settings, yes: bool) -> None:
     """List artefacts that no run refers to; with --yes remove them."""
-    from endonym.commands.inspect import describe_unused, remove, unused
+    from endonym.commands.inspect import describe_unused, unused
 
     store = settings.open_store()
     found = unused(store)
-    if yes:
-        remove(store, found)
+    for each in found if yes else ():
+        store.remove(each.folder)
     data = {"artefacts": [each.as_dict() for each in found], "removed": yes}
     settings.show(describe_unused(found, are_removed=yes), data)
     if found and not yes and not settings.is_json:
@@ -82,10 +77,8 @@ def prune(settings: Settings, yes: bool) -> None:
 
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
-@split_option("Whose scores: dev to choose a run, test to judge the chosen one.")
-@click.option(
-    "--out", type=FOLDER, metavar="DIR", help="Where to write the page (default: beside the runs)."
-)
+@SPLIT
+@click.option("--out", type=FOLDER, metavar="DIR")
 @click.pass_obj
 def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path | None) -> None:
     """Finished runs in one table and one page with curves. A recipe means all its runs."""
@@ -135,7 +128,7 @@ def tokenizer() -> None:
 
 @tokenizer.command("compare")
 @click.argument("tokenizers", metavar="TOKENIZER...", nargs=-1, required=True)
-@text_option("A file or folder to measure them on instead of the runs' dev documents")
+@TEXTS
 @click.pass_obj
 def tokenizer_compare(
     settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, ...]
@@ -151,6 +144,3 @@ def tokenizer_compare(
         print_json(comparing.tokenizer_figures(found))
         return
     click.echo(printable_lines("\n" + comparing.tokenizer_table(found)))
-
-
-global_options(tokenizer_compare)

@@ -308,7 +308,7 @@ def describe(checked: Checked) -> str:
     about = "" if checked.is_counted else "≈ "
     recipe, shape = checked.recipe, checked.shape
     is_open = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
-    text = filled(
+    return filled(
         "check.txt",
         checked=checked,
         recipe=recipe,
@@ -323,7 +323,6 @@ def describe(checked: Checked) -> str:
         ids=about if is_open else "",
         inexact=inexact,
     )
-    return text.rstrip("\n")
 
 
 def inexact(phase: TrainConfig, context: int) -> str:

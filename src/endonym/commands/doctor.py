@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from endonym.commands.filled import filled
 from endonym.disk import write_atomic
-from endonym.log import Log, number, padded
+from endonym.log import Log
 from endonym.pipeline.stages import suitable_workers
 from endonym.report.doctor import doctor_page, percent
 from endonym.survey.diagnosis import Diagnosis, diagnose
@@ -32,12 +33,4 @@ def examine_texts(
 
 def describe(diagnosis: Diagnosis) -> str:
     """The verdict and a short table for the screen."""
-    lines = [diagnosis.verdict(), *diagnosis.read(), ""]
-    shown = diagnosis.findings[:SHOWN]
-    for each in shown:
-        count = padded(number(each.count), 9, right=True)
-        share = padded(percent(each.share), 9, right=True)
-        lines.append(f"{count} {share}  {each.title} ({each.severity})")
-    if len(diagnosis.findings) > SHOWN:
-        lines.append(f"and {len(diagnosis.findings) - SHOWN} more on the page")
-    return "\n".join(lines)
+    return filled("findings.txt", diagnosis=diagnosis, most=SHOWN, percent=percent)

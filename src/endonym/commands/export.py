@@ -10,6 +10,7 @@ from typing import Any
 
 from endonym.commands import load
 from endonym.commands.evaluate import shards_of
+from endonym.commands.filled import filled
 from endonym.data.config import RECORDS
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
@@ -209,11 +210,4 @@ def verify_model(
 
 def checks_table(checks: Sequence[Check]) -> str:
     """A line for each file, with its runtime above."""
-    lines: list[str] = []
-    for file in dict.fromkeys(check.file for check in checks):
-        of = [check for check in checks if check.file == file]
-        lines.append(f"{file} in {of[0].runtime}")
-        for each in of:
-            mark = "ok" if each.ok else "FAILED"
-            lines.append(f"  {mark:<6}  {each.check:<13}  {each.shown()}")
-    return "\n".join(lines)
+    return filled("checks.txt", checks=checks)

@@ -1,14 +1,39 @@
 """Texts of commands that are templates of this folder, and of the recipe that `new` writes."""
 
+import shlex
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
+from endonym.device import program
 from endonym.errors import printable
 from endonym.export.markdown import templates_in
+from endonym.formats.reasons import in_words
+from endonym.log import columns, for_screen, padded, rounded
+from endonym.recipe.layers import toml
+
+SHOWN_CHARS = 400
+"""Of a text, on the screen."""
 
 
 def filled(name: str, **values: Any) -> str:
-    """A template, filled in with these values."""
+    """A template, filled in with these values, without its last line end."""
+    return _templates().get_template(name).render(values).removesuffix("\n")
+
+
+@cache
+def _templates() -> jinja2.Environment:
     environment = templates_in(Path(__file__).parent)
-    environment.filters["printable"] = printable
-    return environment.get_template(name).render(values)
+    filters: tuple[Any, ...] = (columns, for_screen, in_words, padded, printable, rounded, toml)
+    environment.filters.update({each.__name__: each for each in (*filters, indented)})
+    environment.filters["shell"] = lambda path: shlex.quote(str(path))
+    environment.globals["program"] = program
+    return environment
+
+
+def indented(text: str) -> str:
+    """The beginning of a text below another line, each of its lines after two blanks."""
+    shown = text[:SHOWN_CHARS] + ("…" if len(text) > SHOWN_CHARS else "")
+    return "".join(f"\n  {line}" for line in shown.splitlines())

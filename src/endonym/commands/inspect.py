@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,23 +11,22 @@ from typing import Any, NamedTuple
 
 import regex
 
+from endonym.commands.filled import SHOWN_CHARS, filled
 from endonym.copies.held_out.split import SIDES
 from endonym.copies.notes import staying_texts
 from endonym.corpus.corpus import Corpus, dropped_records, some_dropped
-from endonym.device import program
 from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.score import Score, headline
 from endonym.export.history import events, journal_of
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
-from endonym.formats.reasons import in_words
-from endonym.log import columns, counted, number, padded, size
+from endonym.log import columns
 from endonym.pipeline.execute import FAILURE, NO_TEXTS
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
 from endonym.store import Artifact, Store, open_artifact, read_if_whole
 
-SHOWN_CHARS, SHOWN_BYTES = 400, 2_000
+SHOWN_BYTES = 2_000
 INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}")
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -47,14 +45,11 @@ def status(store: Store, name: str | None) -> list[dict[str, Any]]:
 def unrun(store: Store, name: str | None) -> list[Path]:
     """The recipe of this name, or those in the current folder and below it, if not yet run."""
     around = store.root.parent
-    recipes = [
-        path for where in (find.RECIPE, f"*/{find.RECIPE}") for path in sorted(around.glob(where))
-    ]
-    if name is not None:
-        recipe = find.recipe_file(Path(name))
-        recipes = [] if recipe is None else [recipe]
+    files = [*around.glob(find.RECIPE), *sorted(around.glob(f"*/{find.RECIPE}"))]
+    named = map(find.recipe_file, files if name is None else [Path(name)])
+    recipes = [recipe for recipe in named if recipe is not None]
     known = find.runs_by_recipe(store) if recipes else {}
-    return [each for each in recipes if find.recipe_file(each) and each.resolve() not in known]
+    return [each for each in recipes if each.resolve() not in known]
 
 
 def status_of(run: Path, store: Store) -> dict[str, Any]:
@@ -102,45 +97,7 @@ def is_changed(run: Path, store: Store) -> bool:
 
 def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) -> str:
     """Runs and stages as aligned text, with the next command. recipes: those not yet run."""
-    if not runs and not recipes:
-        return f"no runs here yet; next: {program()} new DIR --demo french"
-    lines: list[str] = []
-    for run in runs:
-        lines.append(run["run"])
-        widest = max((columns(stage["name"]) for stage in run["stages"]), default=0)
-        for stage in run["stages"]:
-            weight = size(stage["bytes"]) if stage["bytes"] else stage["note"]
-            name = padded(stage["name"], widest)
-            lines.append(f"  {stage['state']:<8} {name}  {stage['id']}  {weight}")
-        if failure := run["failure"]:
-            where = f"{failure['where']}: " if failure["where"] else ""
-            said = f"{where}{failure['message']}\n{failure['do']}".strip()
-            lines.append("  last error: " + said.replace("\n", "\n    "))
-        if run["is_changed"]:
-            again = f"{program()} run {run['called']} --dry-run"
-            lines.append(f"  the recipe was changed since: {again} lists what is missing")
-        if run["stages"] and not run["is_planned"]:
-            lines.append("  (model, evaluation and export follow when the tokens are counted)")
-        lines.append(f"  next: {_next(run)}")
-    for recipe in recipes:
-        quoted = shlex.quote(str(recipe))
-        lines += [str(recipe), "  a recipe is here, not yet run"]
-        lines.append(f"  next: {program()} check {quoted}, then {program()} run {quoted}")
-    return "\n".join(lines)
-
-
-def _next(run: dict[str, Any]) -> str:
-    """The command that comes next for a run."""
-    states, called = [stage["state"] for stage in run["stages"]], run["called"]
-    if not states:
-        return "the same `endonym run` goes on from here"
-    if "running" in states:
-        return f"{program()} status {called}, again; {run['run']}/log.txt tells more"
-    if run["failure"]:
-        return f"put that right, then {program()} run {called}"
-    if run["is_planned"] and set(states) == {"done"} and not run["is_changed"]:
-        return f"{program()} {run['asked']}"
-    return f"{program()} run {called}, which goes on from here"
+    return filled("status.txt", runs=runs, recipes=recipes)
 
 
 class Inspection(NamedTuple):
@@ -219,37 +176,22 @@ def _look_at_dropped(
         message = f"nothing was dropped for the reason {reason}"
         raise RecipeError(message, where="--dropped", do=f"Reasons here: {known}; or all.")
     ordered = sorted(counts, key=lambda each: (-counts[each], each))
-    width = max(map(len, ordered), default=0)
-    lines = [f"{each:<{width}}  {number(counts[each]):>9}  {in_words(each)}" for each in ordered]
-    rejects, removed = list[dict[str, Any]](), list[dict[str, Any]]()
-
-    def show(each: Reject) -> dict[str, Any]:
-        lines.extend(["", f"{each.reason}  {each.source}/{each.id}  {each.detail}".rstrip()])
-        lines.extend(_indented(each.text))
-        return _plain(each)
-
+    shown: list[tuple[str, list[Reject], dict[str, str], list[Reject]]] = []
     for why in ordered if reason == "all" else [reason]:
         some = some_dropped(folder, why, count)
         stayed = staying_texts(folder, {each.stayed for each in some if why == "near"})
+        taken = some_dropped(folder, why, count, REMOVED) if why in parts else []
+        shown.append((why, some, stayed, taken))
+    rejects, removed = list[dict[str, Any]](), list[dict[str, Any]]()
+    for _, some, stayed, taken in shown:
         for each in some:
-            rejects.append(show(each))
-            if text := stayed.get(each.stayed):
-                rejects[-1]["stayed_text"] = text[:SHOWN_CHARS]
-                lines += [f"  {each.stayed} stays:", *_indented(text)]
-        if len(some) < counts[why]:
-            more = f"{number(len(some))} of {number(counts[why])} shown; -n {counts[why]} shows all"
-            lines += ["", f"{why}: {more}"]
-        if why in parts:
-            lines += ["", f"{why}: {counted(parts[why], 'part')} taken out of documents"]
-            removed += map(show, some_dropped(folder, why, count, REMOVED))
+            rejects.append(_plain(each))
+            if stayed.get(each.stayed):
+                rejects[-1]["stayed_text"] = stayed[each.stayed][:SHOWN_CHARS]
+        removed += map(_plain, taken)
+    text = filled("look_dropped.txt", ordered=ordered, counts=counts, parts=parts, shown=shown)
     data = {"rejects": rejects, "dropped": counts, "removed": removed, "parts": parts}
-    return Inspection("\n".join(lines) or "nothing was dropped", data)
-
-
-def _indented(text: str) -> list[str]:
-    """The beginning of a text as lines."""
-    shown = text[:SHOWN_CHARS] + ("…" if len(text) > SHOWN_CHARS else "")
-    return [f"  {line}" for line in shown.splitlines()]
+    return Inspection(text, data)
 
 
 def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspection:
@@ -261,20 +203,11 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
         rules: dict[str, dict[str, Any]] = total.get("rules", {})  # none before version 5
         parts = {name: rule["parts"] for name, rule in rules.items() if rule["parts"]}
         return _look_at_dropped(artifact.folder, counts, parts, reason=reason, count=count)
-    lines: list[str] = []
-    for name, card in corpus.card["sources"].items():
-        kept, gone = card["kept"], card["dropped"]
-        lost = ", ".join(f"{key} {value['records']}" for key, value in gone.items()) or "nothing"
-        sides = ", ".join(f"{side} {kept[side]['documents']}" for side in SIDES)
-        lines.append(f"{name}: read {card['read']['records']}, kept {sides}, dropped {lost}")
     documents = (document for side in SIDES for document in corpus.documents(side))
-    shown = list(itertools.islice(documents, count))
-    lines += [] if corpus.card["sources"] else [NO_TEXTS]
-    for each in shown:
-        noted = " · ".join(f"{key}: {value}" for key, value in sorted(each.meta.items()))
-        lines += [f"\n{each.id} ({each.source})", *([noted] if noted else [])]
-        lines.append(each.text[:SHOWN_CHARS])
-    return Inspection("\n".join(lines), {"documents": [_plain(each) for each in shown]})
+    shown = [_plain(each) for each in itertools.islice(documents, count)]
+    sources = corpus.card["sources"]
+    given = {"sources": sources, "sides": SIDES, "documents": shown, "no_texts": NO_TEXTS}
+    return Inspection(filled("look_corpus.txt", **given), {"documents": shown})
 
 
 def _plain(each: Document | Reject) -> dict[str, Any]:
@@ -289,11 +222,7 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
     from endonym.tokenizer.tokenizer import Tokenizer
 
     report = artifact.numbers["held_out"]
-    total = report["total"]
-    ratios = total["bytes_per_token"], total["tokens_per_word"]
-    fit = "; on held-out text {:.2f} bytes a token, {:.2f} tokens a word".format(*ratios)
-    lines = [f"vocabulary {number(report['vocab'])}" + (fit if report["sources"] else "")]
-    tokens: list[str] = []
+    tokens, pieces, n_bytes = list[str](), None, 0
     if text is not None:
         if Path(text).is_file():
             with Path(text).open("rb") as file:  # its first whole characters
@@ -301,14 +230,14 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
         reader = Tokenizer.load(artifact.folder / "tokenizer.json")
         ids = reader.encode(text)
         tokens = [reader.token(index) for index in ids]
-        ratio = len(text.encode("utf-8", "surrogatepass")) / max(1, len(tokens))
-        lines.append(f"this text: {counted(len(tokens), 'token')}, {ratio:.2f} bytes a token")
-        shown: list[str] = []
-        for piece, count in reader.pieces(ids):
-            visible = INVISIBLE.sub(lambda sign: f"U+{ord(sign[0]):04X}", piece)
-            shown.append(f"{visible} [{count} tokens]" if count > 1 else visible)
-        lines.append("|".join(shown))
-    return Inspection("\n".join(lines), {"report": report, "tokens": tokens})
+        n_bytes = len(text.encode("utf-8", "surrogatepass"))
+        pieces = [
+            INVISIBLE.sub(lambda sign: f"U+{ord(sign[0]):04X}", piece)
+            + (f" [{count} tokens]" if count > 1 else "")
+            for piece, count in reader.pieces(ids)
+        ]
+    given = {"report": report, "tokens": tokens, "pieces": pieces, "n_bytes": n_bytes}
+    return Inspection(filled("look_tokenizer.txt", **given), {"report": report, "tokens": tokens})
 
 
 def validated_by(model: Artifact) -> tuple[str, str]:
@@ -323,22 +252,18 @@ def _look_at_model(artifact: Artifact) -> Inspection:
     file = artifact.folder / "validations.json"
     # Models of version 8 and before called this file looks.json.
     validations = artifact.json(file.name if file.exists() else "looks.json")
-    numbers = artifact.numbers
     key, what = validated_by(artifact)
     values = [validation[key] for validation in validations]
-    low, high = min(values), max(values)
-    span = max(high - low, 1e-9)
-    curve = "".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in values)
-    steps, kept = numbers["steps"], numbers["kept_step"]
-    which = "the last" if kept == steps else f"those of step {number(kept)}"
-    lines = [
-        f"{counted(numbers['parameters'], 'parameter')} · {counted(steps, 'step')}; "
-        f"the weights are {which}",
-        f"dev {what} {values[0]:.3f} {curve} {values[-1]:.3f} (best {low:.4f})",
-    ]
-    samples = events(journal_of(artifact), "sample")
-    lines += [f"\nstep {each['step']}: {each['prompt']}{each['text']}" for each in samples[-2:]]
-    return Inspection("\n".join(lines), {"validations": validations})
+    low, span = min(values), max(max(values) - min(values), 1e-9)
+    text = filled(
+        "look_model.txt",
+        numbers=artifact.numbers,
+        what=what,
+        values=values,
+        curve="".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in values),
+        samples=events(journal_of(artifact), "sample")[-2:],
+    )
+    return Inspection(text, {"validations": validations})
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +277,6 @@ class Unused:
     folder: Path
     bytes: int
     note: str = ""
-    artifact: Artifact | None = None
 
     @property
     def id(self) -> str:
@@ -370,7 +294,7 @@ def unused(store: Store) -> list[Unused]:
     found, scores = list[Unused](), _test_scores(store)
     for each in store.unreferred():
         note = _note(each, scores.get(each.id)) if each.stage == "model" else ""
-        found.append(Unused(each.stage, each.folder, each.bytes(), note, each))
+        found.append(Unused(each.stage, each.folder, each.bytes(), note))
     for part in store.unfinished():
         found.append(Unused(f"{part.parent.name} (unfinished)", part, _weight(part)))
     for folder in store.unneeded_gguf():
@@ -383,33 +307,10 @@ def _weight(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def remove(store: Store, found: Sequence[Unused]) -> None:
-    """Delete them. Raises Busy if a process is using one."""
-    for each in found:
-        if each.artifact is None:
-            store.remove_unfinished(each.folder)
-        else:
-            store.remove(each.artifact)
-
-
 def describe_unused(found: Sequence[Unused], *, are_removed: bool = False) -> str:
     """One line each; then what was removed, or a warning if finished models are among them."""
-    if not found:
-        return "every artefact belongs to a run"
-    widest = max(20, *(columns(each.kind) for each in found))
-    lines = [
-        f"{each.kind:<{widest}}  {each.id}  {size(each.bytes):>8}  {each.note}".rstrip()
-        for each in found
-    ]
-    models = sum(each.kind == "model" for each in found)
-    if are_removed:
-        freed = size(sum(each.bytes for each in found))
-        lines.append(f"removed {counted(len(found), 'artefact')}, {freed}")
-    elif models:
-        lines.append(
-            f"finished models among them: {models}. To keep one, `endonym export` it by its id."
-        )
-    return "\n".join(lines)
+    widest = max([20, *(columns(each.kind) for each in found)])
+    return filled("unused.txt", found=found, widest=widest, are_removed=are_removed)
 
 
 def _note(model: Artifact, score: float | None) -> str:

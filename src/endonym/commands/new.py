@@ -19,7 +19,7 @@ from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Split
 from endonym.formats.files import source_files
 from endonym.formats.readable import said
-from endonym.log import Log, counted, duration, number, rounded, size
+from endonym.log import Log, counted, number
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.model.families import resolve
@@ -36,7 +36,8 @@ from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 from endonym.workers import runner
 
-LABEL = 12
+WARNING = "warning: "
+"""Lines of a template that begin with it are warnings."""
 NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
 LEAST_PART = 0.05
@@ -47,69 +48,32 @@ EXAMINED_BYTES, EXAMPLES = 10_000_000, 3
 
 def describe_survey(survey: Survey, language: str, log: Log) -> None:
     """Say what was found in the texts; what is left out is a warning."""
-
-    def row(label: str, text: str) -> None:
-        log.line(f"{label:<{LABEL}}{text}")
-
-    used = sum(survey.encodings.values())
-    found = f"{counted(survey.files, 'file')} opened, {number(used)} used"
-    amount = f"{size(survey.text_bytes)}, ≈ {number(rounded(survey.all_documents))} documents"
-    row("texts", f"{found}: {amount}")
-    encodings = ", ".join(f"{number(n)} {name}" for name, n in survey.encodings.most_common())
-    is_known = all(name.startswith("utf-") for name in survey.encodings)
-    row("encodings", encodings + ("" if is_known else " (guessed: see the samples of `look`)"))
-    if survey.foreign:
-        kinds = ", ".join(f"{number(n)} {kind}" for kind, n in survey.foreign.most_common())
-        row("not read", f"{kinds}: convert them to txt to use them")
-    if survey.pictures:
-        row("pictures", survey.pictures)
-    for name, reason in list(survey.unreadable.items())[:NAMED]:
-        log.warn(f"{name} cannot be read, and is left out: {reason}")
-    bad = [f"{each.source}: about {why}" for each in survey.readings if (why := said(each))]
-    _warn_of(bad, "sources that cannot be read as a whole", log)
-    sources = counted(len(survey.sources), "source")
-    if survey.odd:
-        share = survey.odd_bytes / max(1.0, survey.odd_bytes + survey.text_bytes)
-        files = counted(survey.odd_files, "file")
-        sources += f" · {files} ({size(survey.odd_bytes)}, {share:.0%}) in another, left out"
-    row("language", f"{language_name(language)}: {sources}")
-    _warn_of([f"{printable(source.path)}: {reason}" for source, reason in survey.odd], "", log)
-    if survey.odd:
-        row("", "the recipe has them as comments: take out the # to use one")
-    if patterns := [*survey.exclude(), *(Path(each.path).name for each, _ in survey.odd)]:
-        shown = ", ".join(map(toml, patterns[:NAMED]))
-        more = ", …" if len(patterns) > NAMED else ""
-        row("", f"the key that leaves them out of a folder: exclude = [{shown}{more}]")
-    for warning in few_warnings(survey.all_documents):
-        log.warn(warning)
-    if survey.doubt:
-        log.warn(f"{survey.doubt}. Is --language {language} right?")
-
-
-def _warn_of(warnings: Sequence[str], what: str, log: Log) -> None:
-    """Some warnings, and how many more there are of the kind."""
-    for warning in warnings[:NAMED]:
-        log.warn(warning)
-    if len(warnings) > NAMED:
-        log.line(f"{'':<{LABEL}}and {len(warnings) - NAMED} more {what}".rstrip())
+    told = filled(
+        "survey.txt",
+        survey=survey,
+        code=language,
+        language=language_name(language),
+        is_known=all(name.startswith("utf-") for name in survey.encodings),
+        lost=[f"{each.source}: about {why}" for each in survey.readings if (why := said(each))],
+        odd=[f"{printable(source.path)}: {reason}" for source, reason in survey.odd],
+        patterns=[*survey.exclude(), *(Path(each.path).name for each, _ in survey.odd)],
+        few=few_warnings(survey.all_documents),
+        named=NAMED,
+    )
+    for line in told.split("\n"):
+        if line.startswith(WARNING):
+            log.warn(line.removeprefix(WARNING))
+        else:
+            log.line(line)
 
 
 def describe_model(checked: Checked, log: Log) -> None:
     """Say which model was chosen, and how long it will take."""
-    shape = checked.shape
-    log.line(
-        f"{'model':<{LABEL}}{shape.family}, {shape.layers} layers × {number(shape.dim)}, "
-        f"{number(parameters(shape).total)} parameters, vocabulary {number(shape.vocab)}, "
-        f"context {number(shape.context)}"
-    )
-    tokens = number(checked.train_tokens)
-    log.line(f"{'training':<{LABEL}}≈ {tokens} tokens, {checked.epochs:.1f} epochs")
-    time = "unknown"
-    if checked.seconds is not None:
-        least = LEAST_PART * checked.seconds
-        parts = [f"{k} {duration(v)}" for k, v in checked.parts.items() if v >= least]
-        time = f"≈ {duration(checked.seconds)} here: {' · '.join(parts)}"
-    log.line(f"{'time':<{LABEL}}{time}")
+    least = LEAST_PART * (checked.seconds or 0.0)
+    parts = [(name, seconds) for name, seconds in checked.parts.items() if seconds >= least]
+    told = filled("chosen.txt", checked=checked, parameters=parameters, long_parts=parts)
+    for line in told.split("\n"):
+        log.line(line)
 
 
 DEMO_SECONDS, DEMO_TOKENS = 120.0, 4_000_000
@@ -148,7 +112,7 @@ def write_recipe(
     log.line("measuring how fast this machine trains: about a minute …")
     choices = choose(survey, folder, hours, store=store, log=log, clean=advised.clean)
     text = recipe_text(path, language=language, survey=survey, advised=advised, choices=choices)
-    write_atomic(path, text.encode("utf-8"))
+    write_atomic(path, f"{text}\n".encode())
     try:
         describe_model(check(Recipe.load(path), Store(store)), log)
     except BaseException:  # The next `new` would refuse to write over it.
@@ -185,7 +149,7 @@ def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Adv
             f"{100 * goes:.1f} % of {sample}{documents} are dropped by the rules in the recipe; "
             "endonym doctor shows examples of each rule"
         )
-    log.line(f"{'cleaning':<{LABEL}}{text}")
+    log.line(f"cleaning    {text}")
     return advised
 
 
@@ -324,7 +288,6 @@ def recipe_text(
         choices=choices,
         config_lines=config_lines,
         noted=noted,
-        toml=toml,
     )
 
 

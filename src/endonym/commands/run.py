@@ -11,7 +11,6 @@ from endonym.commands.check import check, expected, promised
 from endonym.commands.filled import filled
 from endonym.copies.notes import distinct_names
 from endonym.corpus.corpus_stats import rules_table, total
-from endonym.device import program
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score, headline
@@ -25,13 +24,14 @@ from endonym.pipeline.plan import plan_training
 from endonym.recipe.recipe import Recipe
 from endonym.report.formatting import terminal_text
 from endonym.report.page import write_report
-from endonym.report.scores import verdicts
+from endonym.report.scores import splits, verdicts
 from endonym.runs.compare import Comparison, compare
 from endonym.runs.find import asked, run_argument
 from endonym.runs.finished_runs import read
 from endonym.store import Artifact, Store
 from endonym.survey.examination import examine
 
+CONTINUATIONS = "continuations.json"
 CLEANED_BYTES = 4_000_000
 """Raw bytes that are cleaned to say what cleaning does, before the corpus is made."""
 SAMPLE_SHOWN = 100
@@ -130,30 +130,20 @@ def as_dict(run: Run) -> dict[str, Any]:
 
 def say_results(run: Run, *, is_last: bool = True) -> None:
     """Print scores, a sample, what the report says first, its path and the next command."""
-    out = sys.stdout
-    scores = scores_of(run)
-    splits = list(dict.fromkeys(score.split for score in scores))
-    for split in splits:
-        part = [score for score in scores if score.split == split]
-        if split == "dev" and "test" in splits:
-            dev = headline(part, model="model")
-            value = "" if dev is None else f"{dev.value:.4f}"
-            out.write(f"\ndev documents, to choose between runs: {value} bits/byte\n")
-            continue
-        name = f"{split} documents" if split in ("test", "dev") else split
-        out.write(f"\n{name}\n{table(part)}\n")
-    for artifact in run.all("evaluation"):
-        for row in artifact.rows("continuations.json")[:2]:
-            sample = f"  {row['prompt']}{row['text']}"
-            out.write(f"\nsample\n{for_screen(sample)}\n")
-    said = conclusions(run)
-    out.write("".join(f"\n{for_screen(line)}" for line in said) + ("\n" if said else ""))
-    report = run.folder / "report.html"
-    if report.is_file():
-        out.write(f"\nreport  {printable(str(report))}\n")
-        if is_last:
-            name = printable(run_argument(run.folder, run.store))
-            out.write(f"next    {program()} {asked(name, run.artifact('model'))}\n")
+    parts = splits(scores_of(run))
+    dev = headline(parts.get("dev", []), model="model")
+    text = filled(
+        "results.txt",
+        parts=parts,
+        dev="" if dev is None else f"{dev.value:.4f}",
+        table=table,
+        samples=[e for each in run.all("evaluation") for e in each.rows(CONTINUATIONS)[:2]],
+        conclusions=conclusions(run),
+        report=run.folder / "report.html",
+        following=is_last
+        and asked(printable(run_argument(run.folder, run.store)), run.artifact("model")),
+    )
+    sys.stdout.write(f"{text}\n" if text else "")
 
 
 def conclusions(run: Run) -> list[str]:
@@ -232,16 +222,13 @@ def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> d
         "bytes": read["bytes"],
         "kept": kept,
         "is_whole": is_whole,
-        "rules": numbers["rules"],
+        "rules": {name: numbers["rules"][name] for name in in_order(numbers["rules"])},
     }
 
 
-def describe_cleaning(cleaning: dict[str, Any]) -> str:
-    """What each rule of cleaning does to a sample: documents, their share, and examples."""
-    rules = {name: cleaning["rules"][name] for name in in_order(cleaning["rules"])}
-    widest = max(map(len, rules), default=0)
-    given = {"cleaning": cleaning, "rules": rules, "widest": widest, "shown": _shown}
-    return filled("cleaning.txt", **given).removesuffix("\n")
+def describe_plans(plans: Sequence[dict[str, Any]]) -> str:
+    """The stages, whether each is done, and what each rule of cleaning does, with examples."""
+    return filled("plans.txt", plans=plans, shown=_shown)
 
 
 def _shown(sample: dict[str, str]) -> str:

@@ -20,14 +20,15 @@ from endonym.formats.reasons import in_words
 from endonym.log import counted, duration, number, size
 
 
-def templates_in(folder: Path) -> jinja2.Environment:
-    """The templates of a folder, of plain text; a value that is missing is an error."""
+def templates_in(folder: Path, *, is_html: bool = False) -> jinja2.Environment:
+    """The templates of a folder; a value that is missing is an error. is_html: escapes values."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
+        autoescape=is_html,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=True,
+        keep_trailing_newline=not is_html,
     )
     figures: dict[str, Any] = {"counted": counted, "duration": duration}
     environment.filters.update(figures | {"number": number, "size": size})

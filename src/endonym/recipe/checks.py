@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from endonym.data.config import CHATML_NAME, Chat, Pack, read_template
 from endonym.device import program
-from endonym.disk import is_file
+from endonym.disk import is_file, packaged_tables
 from endonym.errors import EndonymError, ExportError, MissingSource, RecipeError, ShapeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
@@ -62,6 +62,8 @@ def base_model(named: Path) -> Path:
     raise RecipeError(message, where="model.folder", do=do)
 
 
+PROBLEMS: dict[str, list[str]] = packaged_tables("endonym.recipe", "checks.toml")["problems"]
+"""What is wrong, and what to do."""
 SHARES_TOLERANCE = 1e-6
 ASSUMED_VOCAB, ASSUMED_CONTEXT = 512, 64
 """Used to check a shape before they are chosen; the result does not depend on them."""
@@ -109,50 +111,46 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
     )
     problems: list[Problem] = []
     if len(f"{data.get('name', '')}@{variant or ''}".encode()) > LONGEST_RUN_NAME_BYTES:
-        said = f"a run's name holds at most {LONGEST_RUN_NAME_BYTES} bytes, its variant included."
-        problems.append(_wrong_value(("name",), said, "Choose a shorter name."))
+        problems.append(_problem("long_name", ("name",), bytes=LONGEST_RUN_NAME_BYTES))
     return problems + [problem for check in checks for problem in check(parts)]
 
 
-def _wrong_value(path: KeyPath, message: str, do: str, *about: KeyPath) -> Problem:
-    """A problem of a value. about: other keys involved."""
-    return Problem(path, message, do, at_value=True, about=about)
+def _problem(
+    kind: str, path: KeyPath, /, *about: KeyPath, at_value: bool = True, **words: Any
+) -> Problem:
+    """A problem of `checks.toml`. about: other keys involved. words: what is filled in."""
+    message, do = (text.format(**words) for text in PROBLEMS[kind])
+    return Problem(path, message, do, at_value=at_value, about=about)
 
 
 def _told_by(error: EndonymError, path: KeyPath, *about: KeyPath) -> Problem:
     """What an error says of a value."""
-    return _wrong_value(path, f"{error.message}.", error.do, *about)
+    return Problem(path, f"{error.message}.", error.do, at_value=True, about=about)
 
 
 def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
     """Missing files of evaluations and of cleaning, and a `model.folder` without a model."""
-    parts, missing = Parts(data), list[Problem]()
+    return [*_missing_files(Parts(data), folder)]
+
+
+def _missing_files(parts: Parts, folder: Path) -> Iterator[Problem]:
     try:
         if parts.model is not None and parts.model.folder is not None:
             base_model(folder / parts.model.folder)
     except RecipeError as error:
-        missing.append(_told_by(error, ("model", "folder")))
-    do = "Put texts there, or correct the pattern: it starts at the recipe's folder."
+        yield _told_by(error, ("model", "folder"))
     for number, pattern in enumerate(parts.clean.contrast):
         if not Clean(contrast=(pattern,)).contrast_files(folder):
-            path = ("clean", "contrast", number)
-            missing.append(_wrong_value(path, f"no file matches {pattern}.", do))
-    do = "Correct it, or leave it out: it is a path or a glob from the recipe's folder."
+            yield _problem("contrast", ("clean", "contrast", number), pattern=pattern)
     for pattern in files_named(parts.clean.decontaminate, folder)[1]:
-        path = ("clean", "decontaminate")
-        missing.append(_wrong_value(path, f"no file matches {pattern}.", do))
-    do = "Put it there, or correct it: it is a path or a glob from the recipe's folder."
+        yield _problem("decontaminate", ("clean", "decontaminate"), pattern=pattern)
     for number, phase in parts.phases:
         if phase.data is not None and files_named([phase.data], folder)[1]:
-            path = ("phase", number, "data")
-            missing.append(_wrong_value(path, f"no file matches {phase.data}.", do))
-    missing += _unfit_template(parts.chat.template, folder)
-    do = "Put it there, or correct the path: it starts at the recipe's folder."
+            yield _problem("data_file", ("phase", number, "data"), pattern=phase.data)
+    yield from _unfit_template(parts.chat.template, folder)
     for number, each in parts.evaluations:
         if not all(is_file(file) for file in each.files(folder)):
-            path = ("evaluate", number, "file")
-            missing.append(_wrong_value(path, f"there is no file {each.file}.", do))
-    return missing
+            yield _problem("evaluated_file", ("evaluate", number, "file"), file=each.file)
 
 
 def _unfit_template(named: str | None, folder: Path) -> list[Problem]:
@@ -161,8 +159,7 @@ def _unfit_template(named: str | None, folder: Path) -> list[Problem]:
         return []
     path = ("chat", "template")
     if not is_file(folder / named):
-        do = f'Write template = "{CHATML_NAME}", or a path that starts at the recipe\'s folder.'
-        return [_wrong_value(path, f"there is no file {named}.", do)]
+        return [_problem("template_file", path, file=named, usual=CHATML_NAME)]
     from endonym.tokenizer.chat_template import ANSWERING, ChatTemplate
 
     try:
@@ -170,19 +167,19 @@ def _unfit_template(named: str | None, folder: Path) -> list[Problem]:
         template = ChatTemplate(read_template(folder / named), "<|begin|>", "<|end|>")
         template.parts([(("user", ANSWERING), False)])
     except RecipeError as error:
-        do = error.do or "Repair the template; it is tried with a question and its answer."
-        return [_wrong_value(path, f"{error.message}.", do)]
+        error.do = error.do or "Repair the template; it is tried with a question and its answer."
+        return [_told_by(error, path)]
     return []
 
 
-def missing_sources(sources: Sequence[Source], folder: Path) -> list[tuple[str, Problem]]:
-    """The paths of sources that match no file, each with its problem."""
-    missing: list[tuple[str, Problem]] = []
+def missing_sources(sources: Sequence[Source], folder: Path) -> list[Problem]:
+    """The problems of sources whose path matches no file."""
+    missing: list[Problem] = []
     for number, source in enumerate(sources):
         try:
             source_files(source, folder)
         except MissingSource as error:
-            missing.append((source.path, _told_by(error, ("source", number, "path"))))
+            missing.append(_told_by(error, ("source", number, "path")))
     return missing
 
 
@@ -212,8 +209,8 @@ def _repeated_names(parts: Parts) -> Iterator[Problem]:
         for number, item in items:
             first = seen.setdefault(item.name, number)
             if first != number:
-                message = f'{key} {number + 1} is called "{item.name}", as {key} {first + 1} is.'
-                yield _wrong_value((key, number, "name"), message, "Give each its own name.")
+                words = {"key": key, "number": number + 1, "name": item.name, "first": first + 1}
+                yield _problem("repeated_name", (key, number, "name"), **words)
 
 
 def _wrong_sources(parts: Parts) -> Iterator[Problem]:
@@ -227,26 +224,21 @@ def _wrong_sources(parts: Parts) -> Iterator[Problem]:
     for path, sources in named:
         for name in sources or ():
             if known is not None and name not in known:
-                do = f"Sources here: {', '.join(map(str, known))}."
-                yield _wrong_value(path, f'no source is called "{name}".', do)
+                every = ", ".join(map(str, known))
+                yield _problem("unknown_source", path, name=name, known=every)
         if isinstance(sources, dict):
             total = sum(sources.values())
             if abs(total - 1) > SHARES_TOLERANCE:
-                message = f"the shares of {path[0]}.sources sum up to {total:g}, not to 1."
-                do = "Write them as parts of one whole, such as 0.6 and 0.4."
-                yield _wrong_value(path, message, do)
+                yield _problem("shares", path, table=path[0], total=total)
         elif path[0] == "phase" and sources is not None and len({*sources}) < max(1, len(sources)):
-            message = "sources names each source once, and at least one."
-            yield _wrong_value(path, message, "Correct the list.")
+            yield _problem("repeated_source", path)
 
 
 def _byte_vocab(parts: Parts) -> Iterator[Problem]:
     """A byte tokenizer has a fixed vocabulary."""
-    tokenizer = parts.tokenizer
-    if tokenizer.kind == "byte" and tokenizer.vocab not in (None, BYTE_VOCAB):
-        message = f'kind = "byte" always has {BYTE_VOCAB} ids, not {tokenizer.vocab}.'
-        do = 'Leave vocab out, or choose kind = "bpe".'
-        yield _wrong_value(("tokenizer", "vocab"), message, do)
+    kind, vocab = parts.tokenizer.kind, parts.tokenizer.vocab
+    if kind == "byte" and vocab not in (None, BYTE_VOCAB):
+        yield _problem("byte_vocab", ("tokenizer", "vocab"), bytes=BYTE_VOCAB, vocab=vocab)
 
 
 def _beside_a_folder(parts: Parts) -> Iterator[Problem]:
@@ -255,69 +247,51 @@ def _beside_a_folder(parts: Parts) -> Iterator[Problem]:
     keys = list(tokenizer) if isinstance(tokenizer, dict) else []
     if not isinstance(model, dict) or model.get("folder") is None:
         if "extend" in keys:
-            message = "extend adds pieces to the tokenizer of model.folder, and there is none."
-            do = "Name a model to go on from in [model] folder, or give the new tokenizer a vocab."
-            yield Problem(("tokenizer", "extend"), message, do)
+            yield _problem("extend_nothing", ("tokenizer", "extend"), at_value=False)
         return
     for key in model:
         if key != "folder":
-            message = f"{key} is set by model.folder."
-            yield Problem(("model", key), message, "Leave one of the two out.")
+            yield _problem("beside_folder", ("model", key), at_value=False, key=key)
     for key in ("kind", "vocab"):
         if "extend" in keys and key in keys:
-            message = f"extend keeps the {key} of the folder's tokenizer."
-            do = f"Leave {key} out, or leave extend out to replace the tokenizer."
-            yield Problem(("tokenizer", key), message, do)
+            yield _problem("beside_extend", ("tokenizer", key), at_value=False, key=key)
     if keys and not {"extend", "kind", "vocab"} & {*keys}:
-        message = "[tokenizer] says neither how to extend the folder's tokenizer nor a new one."
-        do = "Write extend = 2000 to add pieces, or kind and vocab for a new tokenizer."
-        yield Problem(("tokenizer",), message, do)
+        yield _problem("unsaid_tokenizer", ("tokenizer",), at_value=False)
     for number, phase in parts.phases:
         if phase.start == "scratch":
-            message = 'start = "scratch" forgets what model.folder holds.'
-            yield _wrong_value(("phase", number, "start"), message, "Leave one of the two out.")
+            yield _problem("scratch", ("phase", number, "start"))
 
 
 def _answers(parts: Parts) -> Iterator[Problem]:
     """A phase that learns answers has data and no sources; others have no data."""
     for number, phase in parts.phases:
-        path, said = ("phase", number), f'objective = "{phase.objective}"'
+        path, asked = ("phase", number), {"objective": phase.objective}
         if phase.reads_texts:
             if phase.data is not None:
-                message = f"data is not read with {said}."
-                do = 'Write objective = "chat" or "preferences", or make it a [[source]] of texts.'
-                yield Problem((*path, "data"), message, do)
+                yield _problem("data_of_texts", (*path, "data"), at_value=False, **asked)
             continue
         if phase.data is None:
-            do = 'Name the file: data = "conversations.jsonl".'
-            yield _wrong_value((*path, "objective"), f"{said} needs data.", do)
+            yield _problem("no_data", (*path, "objective"), **asked)
         for key in ("sources", "temperature"):
             if getattr(phase, key) is not None:
-                message = f"{key} is for phases that read texts; {said} reads data."
-                do = "Leave it out, or give the texts a phase of their own."
-                yield Problem((*path, key), message, do)
+                yield _problem("texts_of_data", (*path, key), at_value=False, key=key, **asked)
 
 
 def _texts_of_none(parts: Parts) -> Iterator[Problem]:
     """A recipe needs no texts if it only teaches a model to answer; what reads texts is refused."""
     if parts.data.get("source"):
         return
-    reads_texts = any(phase.reads_texts for _, phase in parts.phases)
-    if not parts.is_continued or reads_texts:
-        do = "Write it under [[source]].  All keys: endonym explain source"
-        yield Problem(("source",), "source is missing.", do)
+    if not parts.is_continued or any(phase.reads_texts for _, phase in parts.phases):
+        yield _problem("no_source", ("source",), at_value=False)
         return
-    do = "Add a [[source]], or leave it out."
     if parts.data.get("tokenizer"):
-        message = "a tokenizer is changed with the texts of [[source]], and there are none."
-        yield Problem(("tokenizer",), message, do)
+        yield _problem("tokenizer_of_none", ("tokenizer",), at_value=False)
     for number, each in parts.evaluations:
         if each.kind != "prompts" and each.file is None:
-            message = "it reads the texts of [[source]], and there are none."
-            yield Problem(("evaluate", number), message, do)
+            yield _problem("evaluation_of_none", ("evaluate", number), at_value=False)
     for number, each in parts.exports:
         if each.row.content == "corpus":
-            yield Problem(("export", number), "it is made of [[source]], and there is none.", do)
+            yield _problem("export_of_none", ("export", number), at_value=False)
 
 
 def _refinements_of_nothing(parts: Parts) -> Iterator[Problem]:
@@ -325,41 +299,25 @@ def _refinements_of_nothing(parts: Parts) -> Iterator[Problem]:
 
     Adapters train no rows of a vocabulary, so that new ones would stay as they begin.
     """
-    first = "Let a phase without adapt come before it, "
     for number, phase in parts.phases:
-        path = ("phase", number, "adapt")
+        path, is_adapted = ("phase", number, "adapt"), phase.adapt is not None
         if parts.is_continued:
-            if number == 0 and phase.adapt is not None and parts.data.get("tokenizer"):
-                message = "adapters train no embeddings, and [tokenizer] gives the model new ones."
-                do = f"{first}which learns them, or leave [tokenizer] out."
-                yield _wrong_value(path, message, do, ("tokenizer",))
-            continue
-        if number > 0 and phase.start != "scratch":
-            continue
-        here = "and this phase begins with random weights."
-        if phase.adapt is not None:
-            message = f"adapters change little of a model, {here}"
-            yield _wrong_value(path, message, f"{first}or name a model in model.folder.")
-        if phase.is_of_pairs:
-            message = f"preferences choose among answers that a model can give, {here}"
-            do = (
-                'Let a phase on texts, or one with objective = "chat", come before it, or name a '
-                "model in model.folder."
-            )
-            yield _wrong_value(("phase", number, "objective"), message, do)
+            if number == 0 and is_adapted and parts.data.get("tokenizer"):
+                yield _problem("adapt_new_tokens", path, ("tokenizer",))
+        elif number == 0 or phase.start == "scratch":
+            if is_adapted:
+                yield _problem("adapt_nothing", path)
+            if phase.is_of_pairs:
+                yield _problem("prefer_nothing", ("phase", number, "objective"))
 
 
 def _exports_of_no_adapter(parts: Parts) -> Iterator[Problem]:
     """An adapter can be exported if the last phase makes one."""
     written = parts.data.get("phase")
     last = _part(Phase, written[-1]) if isinstance(written, list) and written else None
-    if last is None or last.adapt is not None:
-        return
-    message = f"the last phase, {last.name}, trains no adapter."
-    do = "Give the last [[phase]] adapt = {}, or leave this export out."
-    for number, item in parts.exports:
+    for number, item in parts.exports if last is not None and last.adapt is None else ():
         if item.row.content == "adapter":
-            yield _wrong_value(("export", number, "format"), message, do)
+            yield _problem("no_adapter", ("export", number, "format"), phase=last.name)
 
 
 def _small_batches(parts: Parts) -> Iterator[Problem]:
@@ -368,9 +326,8 @@ def _small_batches(parts: Parts) -> Iterator[Problem]:
     for number, phase in parts.phases:
         tokens = phase.batch_tokens
         if context is not None and tokens is not None and tokens < context:
-            message = f"batch_tokens = {tokens} holds no row of context = {context}."
-            do = f"Choose a multiple of {context}, or a smaller pack.context."
-            yield _wrong_value(("phase", number, "batch_tokens"), message, do, ("pack", "context"))
+            path, words = ("phase", number, "batch_tokens"), {"tokens": tokens, "context": context}
+            yield _problem("small_batch", path, ("pack", "context"), **words)
 
 
 def _flops_of_no_shape(parts: Parts) -> Iterator[Problem]:
@@ -378,11 +335,9 @@ def _flops_of_no_shape(parts: Parts) -> Iterator[Problem]:
     keys = parts.model
     if keys is None or keys.folder is not None or None not in (keys.dim, keys.layers):
         return
-    message = "flops needs a model whose size is given."
-    do = "Write model.dim and model.layers, or give the phase tokens or epochs."
     for number, phase in parts.phases:
         if phase.flops is not None:
-            yield _wrong_value(("phase", number, "flops"), message, do)
+            yield _problem("flops", ("phase", number, "flops"))
 
 
 def _shape(parts: Parts) -> Iterator[Problem]:

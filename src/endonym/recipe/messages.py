@@ -1,22 +1,21 @@
 """pydantic's validation errors about a recipe, as problems in the recipe's own terms."""
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from endonym.config import Config
+from endonym.disk import packaged_tables
 from endonym.recipe import keys
 from endonym.recipe.problems import Problem
 from endonym.recipe.text import KeyPath
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
-WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+WORDS = packaged_tables("endonym.recipe", "words.toml")
 EXPECTED, LIMITS, SHAPES = (WORDS[name] for name in ("expected", "limits", "shapes"))
 
 

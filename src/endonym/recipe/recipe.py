@@ -108,8 +108,7 @@ class Recipe(Config):
     def require_all_sources(cls, recipes: Sequence[Self]) -> None:
         """Raise MissingSource for every source path, of any of them, that matches no file."""
         found = [(missing_sources(each.source, each.folder), each._origin) for each in recipes]
-        problems = [([problem for _, problem in missing], origin) for missing, origin in found]
-        refuse(problems, MissingSource)
+        refuse(found, MissingSource)
 
     @property
     def path(self) -> Path:

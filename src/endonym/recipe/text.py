@@ -8,8 +8,8 @@ import re
 import tomllib
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
 
+from endonym.disk import packaged_tables
 from endonym.errors import RecipeError
 from endonym.log import columns
 
@@ -231,5 +231,4 @@ def _advice(reason: str) -> tuple[str, str]:
 
 def known_errors() -> list[list[str]]:
     """How tomllib's message begins, what is wrong, and what to do; the first that fits counts."""
-    table = Path(__file__).with_name("syntax_errors.toml").read_text(encoding="utf-8")
-    return tomllib.loads(table)["errors"]
+    return packaged_tables("endonym.recipe", "syntax_errors.toml")["errors"]

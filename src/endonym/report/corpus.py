@@ -1,7 +1,6 @@
 """The report's cards of the corpus, the tokenizer and the examples."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import regex
@@ -11,7 +10,7 @@ from endonym.copies.held_out.split import SIDES
 from endonym.copies.notes import copies, kept_out
 from endonym.corpus.corpus import CARD, Corpus, some_dropped
 from endonym.data.config import RECORDS
-from endonym.formats.document import Document, Reject
+from endonym.formats.document import Document
 from endonym.pipeline.execute import Made
 from endonym.report.formatting import beginning, shown
 from endonym.script.scripts import SENTENCE_ENDS
@@ -26,37 +25,12 @@ SENTENCE_CHARS = 140
 SENTENCE = regex.compile(rf".+?(?:[{SENTENCE_ENDS}](?=\s|$)|[។៕])", regex.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class CorpusCard:
-    """card: the corpus's own. sources: each with its numbers, then those of all. dropped: reasons
-    with records and bytes, the most frequent first. changes: the rules that changed documents.
+def corpus_card(artifact: Artifact | None) -> dict[str, Any] | None:
+    """What the page shows of a corpus; None if there is none, or one without texts.
+
+    sources: each with its numbers, then those of all. dropped: reasons with records and bytes, the
+    most frequent first. changes: the rules that changed documents. kept, rejects: examples.
     """
-
-    card: dict[str, Any]
-    sources: list[tuple[str, dict[str, Any]]]
-    dropped: list[tuple[str, dict[str, int]]]
-    changes: dict[str, dict[str, Any]]
-    notes: list[str]
-    kept: list[tuple[str, Document]]
-    rejects: list[tuple[str, list[Reject]]]
-
-
-@dataclass(frozen=True, slots=True)
-class TokenizerCard:
-    """How the tokenizer fits each source; unused: ids that training text does not have.
-    sentences: a source and one of its sentences as pieces. A piece is a text and its number of
-    tokens: more than one if they are parts of one letter.
-    """
-
-    kind: str
-    report: dict[str, Any]
-    fits: dict[str, dict[str, Any]]
-    unused: dict[str, int]
-    sentences: list[tuple[str, list[tuple[str, int]]]]
-
-
-def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
-    """The card of a corpus; None if there is none, or one without texts."""
     if artifact is None or not (artifact.folder / CARD).is_file():
         return None
     corpus = Corpus(artifact.folder)
@@ -67,21 +41,16 @@ def corpus_card(artifact: Artifact | None) -> CorpusCard | None:
     total: dict[str, Any] = card["total"]
     dropped: dict[str, dict[str, int]] = total.get("dropped", {})
     firsts = ((r, some_dropped(corpus.folder, r, REJECTS_SHOWN)) for r in dropped)
-    return CorpusCard(
-        card=card,
-        sources=[*sources.items(), *([("all", total)] if len(sources) > 1 else [])],
-        dropped=sorted(dropped.items(), key=lambda each: -each[1]["records"]),
-        changes=_changes(total),
-        notes=[*copies(card), *kept_out(card).values()],
-        kept=_kept(corpus, sources),
-        rejects=[(reason, rejects) for reason, rejects in firsts if rejects][:REASONS_SHOWN],
-    )
-
-
-def _changes(total: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The rules that changed documents, in their order; a corpus of version 4 has none."""
-    rules: dict[str, dict[str, Any]] = total.get("rules", {})
-    return {name: rules[name] for name in in_order(rules) if name not in total["dropped"]}
+    rules: dict[str, dict[str, Any]] = total.get("rules", {})  # a corpus of version 4 has none
+    return {
+        "card": card,
+        "sources": [*sources.items(), *([("all", total)] if len(sources) > 1 else [])],
+        "dropped": sorted(dropped.items(), key=lambda each: -each[1]["records"]),
+        "changes": {name: rules[name] for name in in_order(rules) if name not in dropped},
+        "notes": [*copies(card), *kept_out(card).values()],
+        "kept": _kept(corpus, sources),
+        "rejects": [(reason, rejects) for reason, rejects in firsts if rejects][:REASONS_SHOWN],
+    }
 
 
 def _kept(corpus: Corpus, sources: dict[str, dict[str, Any]]) -> list[tuple[str, Document]]:
@@ -104,8 +73,13 @@ def _kept(corpus: Corpus, sources: dict[str, dict[str, Any]]) -> list[tuple[str,
 
 def tokenizer_card(
     artifact: Artifact | None, kind: str, corpus: Artifact | None, shards: Artifact | None
-) -> TokenizerCard | None:
-    """The card of a tokenizer; None if there is none. shards: count the ids unused in training."""
+) -> dict[str, Any] | None:
+    """What the page shows of a tokenizer; None if there is none.
+
+    shards: count the ids that are unused in training. fits: how it fits each source. sentences: a
+    source and one of its sentences as pieces, each a text and its number of tokens: more than one
+    if they are parts of one letter.
+    """
     if artifact is None:
         return None
     report: dict[str, Any] = artifact.json("report.json")
@@ -115,11 +89,11 @@ def tokenizer_card(
         unused["all"] = shards.numbers["unused"]
     fits = dict(report["sources"])
     fits |= {"all": report["total"]} if len(fits) > 1 else {}
-    sentences: list[tuple[str, list[tuple[str, int]]]] = []
+    found = {"kind": kind, "report": report, "fits": fits, "unused": unused, "sentences": []}
     if corpus is not None:
-        reader = Tokenizer.load(artifact.folder / "tokenizer.json")
-        sentences = drawn(reader, Corpus(corpus.folder).documents("dev"))
-    return TokenizerCard(kind, report, fits, unused, sentences)
+        tokenizer = Tokenizer.load(artifact.folder / "tokenizer.json")
+        found["sentences"] = first_sentences(tokenizer, Corpus(corpus.folder).documents("dev"))
+    return found
 
 
 def first_sentence(text: str) -> str:
@@ -129,14 +103,14 @@ def first_sentence(text: str) -> str:
     return beginning(sentence.group(0) if sentence else line, SENTENCE_CHARS)
 
 
-def drawn(
-    reader: Tokenizer, documents: Iterable[Document]
+def first_sentences(
+    tokenizer: Tokenizer, documents: Iterable[Document]
 ) -> list[tuple[str, list[tuple[str, int]]]]:
     """The first sentence of the first dev document of each source, token by token."""
     by_source: dict[str, list[tuple[str, int]]] = {}
     for document in documents:
         if document.source not in by_source:
-            pieces = reader.pieces(reader.encode(first_sentence(document.text)))
+            pieces = tokenizer.pieces(tokenizer.encode(first_sentence(document.text)))
             by_source[document.source] = [(shown(text), count) for text, count in pieces]
         if len(by_source) == SENTENCES_SHOWN:
             break

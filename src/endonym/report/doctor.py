@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from endonym.report.formatting import whole
 from endonym.report.page import render
-from endonym.report.svg import Bar, Bars, Chart, Series
+from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
 from endonym.survey.diagnosis import Diagnosis, rough
 from endonym.survey.examination import FOREIGN
@@ -64,7 +64,7 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "rare": rare_letters(kept),
             "gone": gone_letters(raw, kept),
             "growth": growth_chart(diagnosis),
-            "growth_says": growth_says(diagnosis),
+            "exponent": heaps(examined.growth.get("kept", [])),
             "licences": licences(diagnosis),
         },
     )
@@ -201,28 +201,7 @@ def growth_chart(diagnosis: Diagnosis) -> list[Chart]:
         for side, points in growth.items()
         if len(points) > 2
     ]
-    if not series:
-        return []
-    said = "How many distinct words so many words of text hold, in the order of the texts."
-    name = "Growth of the vocabulary"
-    return [Chart(name, said, "distinct words", series, x_name="words read")]
-
-
-def growth_says(diagnosis: Diagnosis) -> str:
-    """What Heaps' law says of more text."""
-    points = diagnosis.examined.growth.get("kept", [])
-    exponent = heaps(points)
-    if exponent is None:
-        return ""
-    more = 2**exponent - 1
-    said = (
-        f"{whole(points[-1][0])} words hold {whole(points[-1][1])} distinct ones. They grow as the "
-        f"text to the power of {exponent:.2f} (Heaps' law): twice as much text of this kind would "
-        f"bring about {100 * more:.0f} % more distinct words. "
-    )
-    if exponent >= 0.6:
-        return said + "That is fast: every new text still teaches many words, so look for more."
-    return said + "That is slow: the texts are alike, so look for texts of other kinds."
+    return [Chart(**CHARTS["growth"], series=series)] if series else []
 
 
 def licences(diagnosis: Diagnosis) -> list[tuple[str, str]]:

@@ -1,9 +1,14 @@
-"""Numbers and texts as the report writes them."""
+"""Numbers and texts as the report writes them, and its templates."""
 
 import math
+from functools import cache
+from pathlib import Path
+from typing import Any
 
+import jinja2
 import regex
 
+from endonym.export.markdown import templates_in
 from endonym.log import THIN, number
 
 NARROW_BLANK = "\u202f"
@@ -62,3 +67,26 @@ def cut(text: str, chars: int = SHOWN_CHARS) -> str:
     """The start of a text, as a page can show it."""
     text = text.strip()
     return shown(text if len(text) <= chars else beginning(text, chars).rstrip() + " …")
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """The templates of this folder. To compile one takes far longer than to fill it in."""
+    environment = templates_in(Path(__file__).parent, is_html=True)
+    figures: dict[str, Any] = {"number": whole, "counted": counted}
+    texts: dict[str, Any] = {"cut": cut, "shown": shown, "at": lambda value: f"{value:.1f}"}
+    environment.filters.update(figures | texts)
+    return environment
+
+
+@cache
+def _plain_templates() -> jinja2.Environment:
+    environment = templates_in(Path(__file__).parent)
+    figures: dict[str, Any] = {"number": whole, "counted": counted}
+    environment.filters.update(figures | {"two": lambda value: f"{value:.2f}"})
+    return environment
+
+
+def sentences(template: str, **values: Any) -> list[str]:
+    """The lines of a template of this folder, of plain text, filled in with these values."""
+    return _plain_templates().get_template(template).render(values).splitlines()

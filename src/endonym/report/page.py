@@ -1,12 +1,11 @@
 """`report.html`: the results of a run in one HTML file that loads nothing else."""
 
-import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
+from markupsafe import Markup
 
 from endonym.corpus.corpus import CARD, Corpus
 from endonym.disk import write_atomic
@@ -14,20 +13,21 @@ from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
 from endonym.evaluate.tables import by_text
 from endonym.export.history import events, journal_of
-from endonym.log import duration, size
 from endonym.model.count import parameters, parts_text
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
-from endonym.report.formatting import counted, cut, shown, whole
+from endonym.report.formatting import templates
 from endonym.report.scores import METRICS, gap, group, splits, verdicts
 from endonym.report.svg import Bars, Chart, draw_all, draw_bars
-from endonym.report.training import SampledStep, phase_curves, sampled_steps
+from endonym.report.training import phase_curves, sampled_steps
 from endonym.script.languages import language_name
 from endonym.store import read_plan
 
 WIDE, NARROW = 900.0, 350.0
+FIGURE = Markup('<div class="wide">{}</div><div class="narrow">{}</div>')
+"""Both drawings; the style sheet shows one."""
 SAMPLES_SHOWN = 6
 
 
@@ -45,42 +45,19 @@ def report_page(run: Run) -> str:
 
 def render(template: str, values: dict[str, Any]) -> str:
     """A template of this folder, rendered with these values."""
-    return templates().get_template(template).render(values) + "\n"
-
-
-@functools.cache
-def templates() -> jinja2.Environment:
-    """The templates of this folder. To compile one takes far longer than to fill it in."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    texts: dict[str, Any] = {"cut": cut, "shown": shown}
-    figures_of: dict[str, Any] = {"number": whole, "counted": counted}
-    sizes: dict[str, Any] = {"size": size, "duration": duration}
     drawings: dict[str, Any] = {"figures": figures, "bars": both_bars}
-    environment.filters.update(texts | figures_of | sizes)
-    environment.globals.update(drawings)
-    return environment
+    return templates().get_template(template).render(drawings | values) + "\n"
 
 
-def figures(charts: Sequence[Chart]) -> list[str]:
+def figures(charts: Sequence[Chart]) -> list[Markup]:
     """Charts for a screen and for a phone; the style sheet shows the ones that fit."""
     drawn = zip(draw_all(charts, WIDE), draw_all(charts, NARROW), strict=True)
-    return [_figure(wide, narrow) for wide, narrow in drawn]
+    return [FIGURE.format(wide, narrow) for wide, narrow in drawn]
 
 
-def both_bars(bars: Bars) -> str:
+def both_bars(bars: Bars) -> Markup:
     """Bars for a screen and for a phone."""
-    return _figure(draw_bars(bars, WIDE), draw_bars(bars, NARROW))
-
-
-def _figure(wide: str, narrow: str) -> str:
-    """Both drawings; the style sheet shows one. Their texts are already escaped."""
-    return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
+    return FIGURE.format(draw_bars(bars, WIDE), draw_bars(bars, NARROW))
 
 
 def gather(run: Run) -> dict[str, Any]:
@@ -95,7 +72,7 @@ def gather(run: Run) -> dict[str, Any]:
     parts = splits(scores)
     phases = [each for made in models if (each := phase_curves(made)) is not None]
     written = sampled_steps(models)
-    texts = [text for step in written for _, text in step.texts]
+    texts = [text for step in written for _, text in step["texts"]]
     texts += [prompt["text"] for prompt in prompts]
     corpus, model = run.artifact("corpus"), run.artifact("model")
     starts = events(journal_of(models[-1].artifact), "started") if models else []
@@ -131,7 +108,6 @@ def gather(run: Run) -> dict[str, Any]:
         "model": _model(run, models),
         "stages": [(made, _seconds(made)) for made in run.made],
         "machine": starts[-1] if starts else {},
-        "speeds": [(p.name, p.tokens / p.seconds) for p in phases if p.seconds and p.tokens],
         "recipe": run.recipe.as_run(),
     }
 
@@ -141,7 +117,7 @@ def _rows(run: Run, file: str) -> list[dict[str, Any]]:
     return [row for artifact in run.all("evaluation") for row in artifact.rows(file)]
 
 
-def _some(written: Sequence[SampledStep]) -> list[SampledStep]:
+def _some(written: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """A few of these steps, evenly spread, the first and the last among them."""
     last = len(written) - 1
     indices = sorted({round(n * last / (SAMPLES_SHOWN - 1)) for n in range(SAMPLES_SHOWN)})

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from endonym.copies.notes import kept_out_of
@@ -10,34 +9,17 @@ from endonym.evaluate.neighbours import Gain
 from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score, find, headline
 from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import BLOCKS, MODELS, TOO_FEW, model_heads, remarks, score_rows
-from endonym.export.neighbours import sentences
+from endonym.export import neighbours
 from endonym.log import THIN
-from endonym.report.formatting import NARROW_BLANK, between, counted, decimal, whole
-from endonym.report.svg import Bar, Bars, Chart, Series
+from endonym.report.formatting import NARROW_BLANK, between, decimal, sentences, whole
+from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 
 NEAR_UNIFORM = 0.9
-NEXT = "A longer training or more text may help."
-OF_ANOTHER_KIND = "The training text may be of another kind: more text of this kind may help."
 METRICS = (
     ("bits_per_character", "bits/character", 3),
     ("nats_per_token", "nats/token", 3),
     ("perplexity", "perplexity", 1),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreGroup:
-    """The scores of one split, a named file or the test documents, read in one way.
-
-    rows, others: a name and its cells.
-    """
-
-    title: str
-    heads: list[str]
-    rows: list[tuple[str, list[str]]]
-    others: list[tuple[str, list[str]]]
-    notes: list[str]
-    bars: Bars
 
 
 def interval(score: Score, decimals: int) -> str:
@@ -80,7 +62,7 @@ def verdicts(
 def provisos(split: str, card: Mapping[str, Any], beside: Sequence[Gain]) -> list[str]:
     """What makes the scores of a text too good, and what was done about it."""
     mine = [gain for gain in beside if gain.split == split]
-    return [*kept_out_of(card, split), *sentences(mine, card)]
+    return [*kept_out_of(card, split), *neighbours.sentences(mine, card)]
 
 
 def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
@@ -92,45 +74,22 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
     mine = by_model["model"]
     if mine is None:
         return []
-    is_test = mine.split == "test"
-    where = counted(mine.n_documents, "test document" if is_test else "document")
-    where += "" if is_test else f" of {mine.split}"
     details = [f"95\u00a0%:\u00a0{interval(mine, 2)}"] if mine.low is not None else []
     total = find(scores, metric=BITS, model="model", source=None)
     if mine.weighting == "sources" and total:
         details.insert(0, f"the mean of {len(mine.averaged)} sources")
         details.append(f"{total.value:.2f} over all bytes")
-    opening = f"On {where} the model needs {mine.value:.2f} bits per byte"
-    opening += f" ({'; '.join(details)})" if details else ""
-    opening += _before(by_model["before"])
-    others: list[str] = []
-    bigram, compressor = by_model["bigram"], by_model["compressor"]
-    if bigram:
-        others.append(f"counting pairs of tokens needs {bigram.value:.2f}")
-    if compressor:
-        there = by_model["model_on_sample"]
-        needs = "" if others else " needs"
-        other = f"a compressor primed with the training text{needs} {compressor.value:.2f}"
-        if there:
-            other += f" on {whole(compressor.n_documents)} of them"
-            other += f", where the model needs {there.value:.2f}"
-        others.append(other)
-    sentences = [opening + ("; " + ", ".join(others) if others else "") + "."]
-    if mine.low is None:
-        sentences.append(
-            f"There is no interval: it takes {FEWEST_DOCUMENTS} groups of neighbouring documents, "
-            f"and {FEWEST_OF_SOURCE} of each source, none with most of its text. Read the number "
-            "with care."
-        )
+    fewest = {"fewest": FEWEST_DOCUMENTS, "fewest_of_source": FEWEST_OF_SOURCE}
+    said = sentences("verdict.txt", mine=mine, details=details, **by_model, **fewest)
     if not judges:
-        return sentences
+        return said
     standing = _standing(mine, by_model)
     by_block = {name: headline(scores, model=name, text="block") for name in MODELS}
     if (block := by_block["model"]) is not None:
         other = _standing(block, by_block)
         if other != standing:
             standing += [f"Read in blocks it needs {block.value:.2f}.", *other]
-    return sentences + standing
+    return said + standing
 
 
 def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
@@ -139,41 +98,24 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     Against the compressor: the interval on the compressor's documents, and the compressor's own
     standard deviation. Without an interval both of its ends are the value.
     """
-    there = by_model["model_on_sample"] or mine
     (low, high), (least, most) = (
         (
             each.value if each.low is None else each.low,
             each.value if each.high is None else each.high,
         )
-        for each in (mine, there)
+        for each in (mine, by_model["model_on_sample"] or mine)
     )
-    uniform, bigram, compressor = (by_model[n] for n in ("uniform", "bigram", "compressor"))
-    advice = NEXT if mine.split in ("test", "dev") else OF_ANOTHER_KIND
-    if uniform and mine.value >= NEAR_UNIFORM * uniform.value:
-        how = "worse than" if mine.value > uniform.value else "close to"
-        return [
-            f"That is {how} guessing blindly ({uniform.value:.2f}): the model has learnt next to "
-            f"nothing about such text. {advice}"
-        ]
-    if bigram and low > bigram.value:
-        return [f"It is worse than counting pairs. {advice}"]
-    if bigram and high >= bigram.value:
-        return [f"It cannot be told apart from counting pairs. {advice}"]
-    spread = (compressor and compressor.deviation) or 0.0
-    if compressor and least > compressor.value + spread:
-        start = "It beats counting pairs, but the compressor" if bigram else "The compressor"
-        return [f"{start} still predicts these texts better. {advice}"]
-    if compressor and most >= compressor.value - spread:
-        return [f"It cannot be told apart from the compressor. {NEXT}"]
-    if bigram and compressor:
-        return ["It predicts these texts better than all that needs no learning."]
-    return ["It predicts these texts better than counting pairs."] if bigram else []
+    ends = {"low": low, "high": high, "least": least, "most": most}
+    return sentences("standing.txt", mine=mine, near_uniform=NEAR_UNIFORM, **by_model, **ends)
 
 
 def group(
     scores: Sequence[Score], card: Mapping[str, Any] | None = None, beside: Sequence[Gain] = ()
-) -> ScoreGroup:
-    """The tables and bars of one split, read in one way. card, beside: as in `verdicts`."""
+) -> dict[str, Any]:
+    """The tables and bars of one split, a named file or the test documents, read in one way.
+
+    Rows are a name and its cells. card, beside: as in `verdicts`.
+    """
     rows = score_rows(scores)
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
@@ -206,14 +148,14 @@ def group(
                 for metric, _, decimals in METRICS
             ]
             units.append((model, [decimal(each and each.value, n) for each, n in values]))
-    return ScoreGroup(
-        title=title,
-        heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
-        rows=table,
-        others=units,
-        notes=notes + provisos(first.split, card or {}, beside),
-        bars=Bars(f"Bits per byte on {name}", bars),
-    )
+    return {
+        "title": title,
+        "heads": ["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
+        "rows": table,
+        "others": units,
+        "notes": notes + provisos(first.split, card or {}, beside),
+        "bars": Bars(f"Bits per byte on {name}", bars),
+    }
 
 
 def gap(scores: Sequence[Score]) -> tuple[Bars, list[str]] | None:
@@ -228,38 +170,32 @@ def gap(scores: Sequence[Score]) -> tuple[Bars, list[str]] | None:
     bars = [Bar(text_name(s.split), s.value, s.low, s.high, "model") for s in totals]
     notes: list[str] = []
     for away in totals:
-        if away is home:
-            continue
-        sentence = _difference(home, away)
-        here, there = (headline(parts[each.split], model="bigram") for each in (home, away))
-        if here and there:
-            numbers = f"{here.value:.2f} to {there.value:.2f}"
-            sentence += f" Counting pairs of tokens goes from {numbers}."
-        notes.append(sentence)
+        if away is not home:
+            bigrams = [headline(parts[each.split], model="bigram") for each in (home, away)]
+            notes.append(_difference(home, away, bigrams))
     return Bars("Bits per byte of the model on each text", bars), notes
 
 
-def _difference(home: Score, away: Score) -> str:
+def _difference(home: Score, away: Score, bigrams: Sequence[Score | None]) -> str:
     """Why one text is harder; a difference is claimed only if its interval excludes zero.
 
-    The two texts are independent, so half-widths add as squares.
+    The two texts are independent, so half-widths add as squares. bigrams: of both.
     """
-    there, here = text_name(away.split), text_name(home.split)
-    opening = (
-        f"On {there} the model needs {away.value:.2f} bits per byte, on {here} {home.value:.2f}"
+    reach = None
+    if not (home.low is None or home.high is None or away.low is None or away.high is None):
+        reach = math.hypot((home.high - home.low) / 2, (away.high - away.low) / 2)
+    said = sentences(
+        "difference.txt",
+        home=home,
+        away=away,
+        here=text_name(home.split),
+        there=text_name(away.split),
+        more=away.value - home.value,
+        reach=reach,
+        before=bigrams[0],
+        after=bigrams[1],
     )
-    if home.low is None or home.high is None or away.low is None or away.high is None:
-        return f"{opening}; too few documents to say whether they really differ."
-    more = away.value - home.value
-    reach = math.hypot((home.high - home.low) / 2, (away.high - away.low) / 2)
-    if abs(more) <= reach:
-        return f"{opening}; the difference is within its uncertainty (± {reach:.2f})."
-    if more < 0:
-        return f"{opening}: {-more:.2f} fewer (± {reach:.2f}). {there} is easier to predict."
-    return (
-        f"{opening}: {more:.2f} more (± {reach:.2f}). The model has learnt the kind of text "
-        f"that it was trained on, and {there} is of another kind."
-    )
+    return " ".join(said)
 
 
 STYLES = 15
@@ -275,22 +211,12 @@ def efficiency_chart(rows: Sequence[Efficiency]) -> Chart | None:
     values = [bits for _, _, bits in known]
     margin = (max(values) - min(values)) * 0.15 or 0.01
     return Chart(
-        title="Size on disk and bits per byte in each program",
+        **CHARTS["efficiency"],
         description=" ".join(f"{n}: {size:,.0f} bytes, {bits:.4f}." for n, size, bits in known),
-        x_name="bytes on disk",
-        y_name="bits per byte, sample of test documents",
         series=[
             Series(name, [(size, bits)], f"run{index % STYLES}", has_dots=True)
             for index, (name, size, bits) in enumerate(known)
         ],
         low=min(values) - margin,
         high=max(values) + margin,
-        left=0.0,
-        height=360.0,
-        names_at_dots=True,
     )
-
-
-def _before(score: Score | None) -> str:
-    """What the pretrained model needed, if the model is one that was trained further."""
-    return "" if score is None else f", {score.value:.2f} before this training"

@@ -3,19 +3,18 @@
 Colours are classes of the page's style sheet, so one drawing serves light and dark mode.
 """
 
-import functools
 import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
-from endonym.export.markdown import templates_in
+from endonym.disk import packaged_tables
 from endonym.log import number as whole_number
+from endonym.report.formatting import templates
 
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 LETTER_WIDTH = 0.57
@@ -138,6 +137,10 @@ class Chart:
     names_at_dots: bool = False
 
 
+CHARTS = packaged_tables("endonym.report", "charts.toml")
+"""What charts of each kind have alike, as fields of Chart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The plot's edges, and the positions of values in it."""
@@ -164,7 +167,7 @@ class Frame:
         return min(max(self.y(value), self.top), self.bottom)
 
 
-def draw_all(charts: Sequence[Chart], width: float) -> list[str]:
+def draw_all(charts: Sequence[Chart], width: float) -> list[Markup]:
     """Charts one below another, each as one <svg>; left and right edges of the plots align.
 
     Labels are short if the width is below NARROW.
@@ -177,7 +180,7 @@ def draw_all(charts: Sequence[Chart], width: float) -> list[str]:
     beside = [(chart, ys) for chart, (_, ys) in pairs if not chart.names_at_dots]
     labels = [label for chart, ys in beside for label in _labels(chart, ys, is_narrow=is_narrow)]
     right = width - max((text_width(name) + 14 for name, _, _ in labels), default=12.0)
-    drawn: list[str] = []
+    drawn: list[Markup] = []
     for chart, both in pairs:
         # Above the plot: space for the names of the marks, one strip for each kind.
         top = 22.0 + STRIP * len({mark.is_strong for mark in chart.marks})
@@ -185,15 +188,12 @@ def draw_all(charts: Sequence[Chart], width: float) -> list[str]:
     return drawn
 
 
-@functools.cache
-def _template() -> Any:
-    """The macros of svg.html, which write the drawings."""
-    environment = templates_in(Path(__file__).parent)
-    environment.filters.update(at=lambda value: f"{value:.1f}", escaped=escape)
-    return environment.get_template("svg.html").module
+def _macros() -> Any:
+    """What writes the drawings."""
+    return templates().get_template("svg.html").module
 
 
-def _draw(chart: Chart, frame: Frame, width: float) -> str:
+def _draw(chart: Chart, frame: Frame, width: float) -> Markup:
     """All parts of a chart, the lines clipped at the plot's edges."""
     is_narrow = width < NARROW
     down = nice_ticks(*frame.ys, max(3, int(chart.height / 60)))
@@ -204,7 +204,7 @@ def _draw(chart: Chart, frame: Frame, width: float) -> str:
         is_last = x + text_width(label) / 2 > frame.right + 12
         x_ticks.append((x, label, "end" if is_last else "middle"))
     named = _dot_names if chart.names_at_dots else _names
-    return _template().chart(
+    return _macros().chart(
         chart,
         frame,
         width,
@@ -379,13 +379,13 @@ class Bars:
         return ", ".join(f"{bar.name} {bar.value:.2f}" for bar in self.bars)
 
 
-def draw_bars(bars: Bars, width: float) -> str:
+def draw_bars(bars: Bars, width: float) -> Markup:
     """The chart as one <svg>, `width` wide."""
     names = [
         each.name if len(each.name) <= LONGEST_NAME else each.name[: LONGEST_NAME - 1] + "…"
         for each in bars.bars
     ]
-    return _template().bars(
+    return _macros().bars(
         bars,
         names,
         width,

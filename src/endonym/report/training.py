@@ -1,6 +1,5 @@
 """The report's training section: curves, sources, preference pairs, over-fitting, and samples."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +7,18 @@ from typing import Any
 
 from endonym.export.history import events, journal_of
 from endonym.pipeline.execute import Made
-from endonym.report.formatting import whole
-from endonym.report.svg import Chart, Level, Mark, Points, Series, nice_ticks, smoothed, thinned
+from endonym.report.formatting import sentences, whole
+from endonym.report.svg import (
+    CHARTS,
+    Chart,
+    Level,
+    Mark,
+    Points,
+    Series,
+    nice_ticks,
+    smoothed,
+    thinned,
+)
 
 RAW_POINTS = 400
 SMOOTH_POINTS = 240
@@ -29,89 +38,45 @@ MOST_EPOCHS = 12
 Lines = list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """One validation on the dev documents; bits: bits per byte."""
-
-    step: int
-    tokens: int
-    epoch: float
-    bits: float
-    sources: dict[str, float]
+BITS, OF_SOURCE = "dev_bits_per_byte", "dev_bits_per_byte/"
+"""Keys of the journal: bits per byte of the dev documents, and of those of a source."""
 
 
-@dataclass(frozen=True, slots=True)
-class SampledStep:
-    """A step at which samples were written; texts: pairs of prompt and continuation."""
-
-    phase: str
-    step: int
-    epoch: float | None
-    texts: list[tuple[str, str]]
+def validations_of(lines: Lines) -> Lines:
+    """The lines of a journal that have a validation on the dev documents, in order."""
+    return [line for line in events(lines, "step") if BITS in line]
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseCurves:
-    """One model stage: its name, its curves and what they say."""
-
-    name: str
-    charts: list[Chart]
-    notes: list[str]
-    legend: str
-    seconds: float
-    tokens: int
-    starts: int
+def dev_points(lines: Lines) -> list[tuple[float, float]]:
+    """Bits per byte of the dev documents by tokens seen, at each validation."""
+    return [(float(line["tokens"]), line[BITS]) for line in validations_of(lines)]
 
 
-def validations_of(lines: Lines) -> list[Validation]:
-    """The validations in the lines of a journal, in order."""
-    prefix = "dev_bits_per_byte/"
-    return [
-        Validation(
-            line["step"],
-            line["tokens"],
-            line["epoch"],
-            line["dev_bits_per_byte"],
-            {key.removeprefix(prefix): line[key] for key in line if key.startswith(prefix)},
-        )
-        for line in events(lines, "step")
-        if "dev_bits_per_byte" in line
-    ]
+def by_source(line: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The values of a line whose keys are a prefix and the name of a source."""
+    return {k.removeprefix(prefix): line[k] for k in line if k.startswith(prefix)}
 
 
-def overfitting(validations: Sequence[Validation], train: Points) -> str:
+def overfitting(validations: Lines, train: Points) -> str:
     """A sentence about where dev loss was lowest. train: training loss by tokens seen."""
     if len(validations) < 2:
         return ""
-    best = min(validations, key=lambda each: each.bits)
-    after = [validation for validation in validations if validation.step > best.step]
-    if not after:
-        return (
-            f"The last validation, at step {whole(best.step)}, is the best ({best.bits:.3f}): dev "
-            "loss was still falling when training ended, and a longer training may help."
-        )
-    last = after[-1]
-    rise = last.bits - best.bits
-    if rise <= LEVELLED * best.bits:
-        where = f"step {whole(best.step)} ({best.bits:.3f})"
-        return f"Dev loss was lowest at {where} and level after it."
-    count = "the one after it was" if len(after) == 1 else f"the {len(after)} after it were"
-    if best.step == 0:
-        start = f"No validation was better than the start ({best.bits:.3f})"
-        return f"{start}; the last was {last.bits:.3f}."
-    text = (
-        f"after step {whole(best.step)} (epoch {best.epoch:.1f}): dev loss was lowest there "
-        f"({best.bits:.3f}), {count} worse, the last by {rise:.3f}"
+    best, last = min(validations, key=lambda each: each[BITS]), validations[-1]
+    before = [y for x, y in train if x <= best["tokens"]]
+    later = [y for x, y in train if x >= last["tokens"]]
+    (said,) = sentences(
+        "overfitting.txt",
+        best=best,
+        last=last,
+        after=sum(each["step"] > best["step"] for each in validations),
+        levelled=LEVELLED,
+        is_still_learning=not (before and later and later[-1] >= before[-1]),
     )
-    before = [y for x, y in train if x <= best.tokens]
-    later = [y for x, y in train if x >= last.tokens]
-    if before and later and later[-1] >= before[-1]:
-        return f"Dev loss rose {text}; training loss did not fall either."
-    return f"Over-fitting began {text}."
+    return said
 
 
-def phase_curves(made: Made) -> PhaseCurves | None:
-    """A model stage's curves; None if its journal is gone."""
+def phase_curves(made: Made) -> dict[str, Any] | None:
+    """A model stage's name, its curves and what they say; None if its journal is gone."""
     lines = journal_of(made.artifact)
     steps = events(lines, "step")
     if not steps:
@@ -141,15 +106,15 @@ def phase_curves(made: Made) -> PhaseCurves | None:
         _rates(steps),
     ]
     drawn = [chart for chart in charts if chart is not None]
-    return PhaseCurves(
-        name=made.stage.name.removeprefix("model "),
-        charts=drawn,
-        notes=[sentence for sentence in notes if sentence],
-        legend=_legend(drawn[0]),
-        seconds=sum(line.get("seconds", 0.0) for line in steps),
-        tokens=sum(b["tokens"] - a["tokens"] for a, b in itertools.pairwise(steps)),
-        starts=len(events(lines, "started")),
-    )
+    return {
+        "name": made.stage.name.removeprefix("model "),
+        "charts": drawn,
+        "notes": [sentence for sentence in notes if sentence],
+        "legend": _legend(drawn[0]),
+        "seconds": sum(line.get("seconds", 0.0) for line in steps),
+        "tokens": steps[-1]["tokens"] - steps[0]["tokens"],
+        "starts": len(events(lines, "started")),
+    }
 
 
 def with_margin(values: Sequence[float]) -> tuple[float, float]:
@@ -168,13 +133,13 @@ def dev_baselines(lines: Lines) -> dict[str, float]:
 def _loss(
     raw: Points,
     train: Points,
-    validations: list[Validation],
+    validations: Lines,
     *,
     steps: Lines,
     levels: dict[str, float],
 ) -> Chart:
     """Training and dev loss, and the baselines as horizontal lines."""
-    held = [(float(validation.tokens), validation.bits) for validation in validations]
+    held = dev_points(validations)
     late = steps[-1]["tokens"] * FIRST_SHARE
     values = [y for x, y in [*train, *held] if x >= late] or [y for _, y in [*train, *held]]
     values += [levels[name] for name in ("bigram", "unigram") if name in levels]
@@ -182,11 +147,10 @@ def _loss(
     uniform = levels.get("uniform", high)
     high = uniform if high < uniform < high + (high - low) * UNIFORM_SHARE else high
     low, high = with_margin((low, high))
-    best = min(validations, key=lambda each: each.bits, default=None)
     marks = epoch_marks(steps)
-    if best is not None:
-        name = f"best {best.bits:.3f}"
-        marks.append(Mark(float(best.tokens), name, best.bits, is_strong=True))
+    if held:
+        tokens, bits = min(held, key=lambda point: point[1])
+        marks.append(Mark(tokens, f"best {bits:.3f}", bits, is_strong=True))
     series = [
         Series("raw", thinned(raw, RAW_POINTS), "raw", is_named=False),
         Series("training", thinned(train, SMOOTH_POINTS), "train"),
@@ -199,9 +163,8 @@ def _loss(
         described.append(f"Training loss goes from {train[0][1]:.2f} to {train[-1][1]:.2f}.")
     described += [f"{name}: {value:.2f}." for name, value in levels.items()]
     return Chart(
-        title="Loss while training, in bits per byte",
+        **CHARTS["loss"],
         description=" ".join(described),
-        y_name="bits per byte",
         series=[each for each in series if each.points],
         levels=[Level(name, value) for name, value in levels.items()],
         marks=marks,
@@ -238,9 +201,9 @@ def epoch_marks(steps: Lines) -> list[Mark]:
     ]
 
 
-def _by_source(validations: list[Validation], steps: Lines) -> Chart | None:
+def _by_source(validations: Lines, steps: Lines) -> Chart | None:
     """Dev loss of each source, if there are several."""
-    points = [(each.tokens, each.sources) for each in validations]
+    points = [(each["tokens"], by_source(each, OF_SOURCE)) for each in validations]
     series = source_series(points, has_dots=True)
     late = steps[-1]["tokens"] * FIRST_SHARE
     values = [y for each in series for x, y in each.points if x >= late]
@@ -248,14 +211,12 @@ def _by_source(validations: list[Validation], steps: Lines) -> Chart | None:
         return None
     low, high = with_margin(values)
     return Chart(
-        title="Dev loss by source, in bits per byte",
+        **CHARTS["sources"],
         description=" ".join(f"{s.name} ends at {s.points[-1][1]:.2f}." for s in series),
-        y_name="bits per byte, dev, by source",
         series=series,
         marks=epoch_marks(steps),
         low=low,
         high=high,
-        height=240,
     )
 
 
@@ -283,27 +244,24 @@ def _rates(steps: Lines) -> Chart | None:
     if len(points) < 2:
         return None
     return Chart(
-        title="Learning rate",
+        **CHARTS["rate"],
         description=f"Peak {max(y for _, y in points):g}.",
-        y_name="learning rate",
         series=[Series("lr", thinned(points, SMOOTH_POINTS), "rate", is_named=False)],
-        low=0.0,
-        height=150,
     )
 
 
-def sampled_steps(made: Sequence[Made]) -> list[SampledStep]:
-    """The samples that the models wrote during training, by step."""
-    by_step: dict[tuple[str, int], SampledStep] = {}
+def sampled_steps(made: Sequence[Made]) -> Lines:
+    """The samples that the models wrote during training, as pairs of prompt and text, by step."""
+    by_step: dict[tuple[str, int], dict[str, Any]] = {}
     for each in made:
         lines = journal_of(each.artifact)
         epochs = {line["step"]: line["epoch"] for line in events(lines, "step")}
         name = each.stage.name.removeprefix("model ")
         for line in events(lines, "sample"):
             step = line["step"]
-            new = SampledStep(name, step, epochs.get(step), [])
+            new = {"phase": name, "step": step, "epoch": epochs.get(step), "texts": []}
             sampled = by_step.setdefault((each.artifact.id, step), new)
-            sampled.texts.append((line["prompt"], line["text"]))
+            sampled["texts"].append((line["prompt"], line["text"]))
     return list(by_step.values())
 
 
@@ -326,13 +284,13 @@ def slices(steps: list[dict[str, Any]]) -> list[Slice]:
 
     steps: the lines of a journal whose event is "step".
     """
-    lines = [line for line in steps if any(key.startswith(PREFIX) for key in line)]
+    lines = [line for line in steps if by_source(line, PREFIX)]
     if not lines:
         return []
     last, before, found = lines[-1]["step"], dict[str, int](), list[Slice]()
     for number in range(1, SLICES + 1):
         line = next(each for each in lines if each["step"] * SLICES >= number * last)
-        read = {k.removeprefix(PREFIX): line[k] for k in line if k.startswith(PREFIX)}
+        read = by_source(line, PREFIX)
         added = {name: count - before.get(name, 0) for name, count in read.items()}
         if total := sum(added.values()):
             shares = {name: count / total for name, count in added.items()}
@@ -373,13 +331,9 @@ def mixture_chart(parts: list[Slice]) -> Chart | None:
         return None
     so_far = parts[-1].so_far
     return Chart(
-        title="What was read, in per cent of the tokens",
+        **CHARTS["mixture"],
         description=" ".join(f"{s.name}: {100 * so_far.get(s.name, 0.0):.1f} %." for s in series),
-        y_name="per cent of the tokens, by source",
         series=series,
-        low=0.0,
-        high=100.0,
-        height=170,
     )
 
 
@@ -418,21 +372,15 @@ def pairs_charts(found: Lines) -> list[Chart]:
     low, high = with_margin([0.0, *(margin for _, margin in wide)])
     return [
         Chart(
-            title="Held-out pairs judged rightly, in per cent",
+            **CHARTS["accuracy"],
             description=f"From {right[0][1]:.1f} % to {right[-1][1]:.1f} %.",
-            y_name="per cent of the pairs",
             series=[Series("accuracy", right, "held", is_named=False, has_dots=True)],
-            low=0.0,
-            high=100.0,
-            height=170,
         ),
         Chart(
-            title="Margin between chosen and rejected answers",
+            **CHARTS["margin"],
             description=f"From {wide[0][1]:.3f} to {wide[-1][1]:.3f}.",
-            y_name="reward of the chosen less that of the rejected answer",
             series=[Series("margin", wide, "held", is_named=False, has_dots=True)],
             low=low,
             high=high,
-            height=170,
         ),
     ]

@@ -10,25 +10,12 @@ from heapq import heappop, heappush
 
 from endonym.errors import EndonymError
 from endonym.generate.sample import Logits, Sampler, SamplerState, likeliest, log_probabilities
+from endonym.serve.answers import ApiError
 from endonym.serve.engine import Engine, Row
 from endonym.serve.pieces import Pieces, TextPiece, Token
 
 QUEUE_PER_SLOT, SHORTEST_QUEUE = 4, 16
 LONGEST_WAIT = 60
-
-
-class Full(EndonymError):
-    """The queue has no place; `seconds` is when to come again."""
-
-    def __init__(self, waiting: int, seconds: int) -> None:
-        super().__init__(
-            f"{waiting} sequences wait already", do=f"Try again in about {seconds} seconds."
-        )
-        self.seconds = seconds
-
-
-class Broken(EndonymError):
-    """The thread that computes has died of an error."""
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +95,7 @@ class Scheduler:
         engine: Engine,
         *,
         report: Callable[[str], None],
-        hand_out: Callable[[News], None] | None = None,
+        hand_out: Callable[[News], None] = take_each,
     ) -> None:
         self.engine, self.counts = engine, Counts()
         self.capacity = max(SHORTEST_QUEUE, QUEUE_PER_SLOT * engine.slots)
@@ -117,14 +104,14 @@ class Scheduler:
         self.most_bytes = engine.context * max(LONG_TOKEN, *map(len, token_bytes))
         """No longer text fits into the context: it needs not be encoded, which takes hundreds of
         times its memory. A token may stand for letters that the vocabulary lacks."""
-        self._report, self._hand_out = report, hand_out or take_each
+        self._report, self._hand_out = report, hand_out
         self._sampler = Sampler(token_bytes, engine.ends)
         self._news: News = []
         self._waiting: deque[deque[Generation]] = deque()
         self._active: list[Generation] = []
         self._free = list(range(engine.slots))
         self._seconds = 1.0
-        self._is_closing = self.has_died = False
+        self.is_ending = self.has_died = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="scheduler", daemon=True)
         self._thread.start()
@@ -139,21 +126,28 @@ class Scheduler:
         """Sequences with a slot."""
         return len(self._active)
 
+    def failure(self) -> ApiError:
+        """What is told of a text that is not computed."""
+        if self.is_ending and not self.has_died:
+            return ApiError(503, "the server is ending", code="server_ending")
+        return ApiError(500, "the model could not be computed; the server's log says why")
+
     def require_place(self, count: int) -> None:
-        """Raise Full or Broken if so many sequences cannot be queued now."""
+        """Raise ApiError if so many sequences cannot be queued now."""
         with self._changed:
             waiting = self.waiting
-            if self.has_died:
-                raise Broken("the model is no longer computed")
-            if self._is_closing:
-                raise Full(waiting, 1)
+            if self.is_ending or self.has_died:
+                raise self.failure()
             if waiting and waiting + count > self.capacity + len(self._free):
                 self.counts.refused += count
                 rounds = 1 + waiting / self.engine.slots
-                raise Full(waiting, max(1, min(LONGEST_WAIT, round(rounds * self._seconds))))
+                seconds = max(1, min(LONGEST_WAIT, round(rounds * self._seconds)))
+                message = f"{waiting} sequences wait already. Try again in about {seconds} seconds."
+                headers = {"Retry-After": str(seconds)}
+                raise ApiError(429, message, code="queue_full", headers=headers)
 
     def submit(self, sequences: Sequence[Generation]) -> None:
-        """Queue the sequences of one request, one at least. Raises Full without a place for all."""
+        """Queue the sequences of one request, one at least. Raises ApiError unless all fit."""
         if not sequences:
             raise ValueError("a request without sequences")
         with self._changed:
@@ -177,7 +171,7 @@ class Scheduler:
     def stop(self) -> None:
         """End all sequences as failed, soon. The engine stays: others may read its vocabulary."""
         with self._changed:
-            self._is_closing = True
+            self.is_ending = True
             self._changed.notify()
 
     def close(self, seconds: float = 10.0) -> None:
@@ -202,7 +196,7 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001 - clients wait
             self._say(error, "no longer computed: ")
         with self._changed:
-            self.has_died, self._is_closing = not self._is_closing, True
+            self.has_died = not self.is_ending
         try:
             self._fail_all()
             self._tell_news()
@@ -212,8 +206,8 @@ class Scheduler:
     def _is_wanted(self) -> bool:
         """Wait for something to do; False at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_closing or self._waiting or self._active)
-            return not self._is_closing
+            self._changed.wait_for(lambda: self.is_ending or self._waiting or self._active)
+            return not self.is_ending
 
     def _say(self, error: Exception, state: str = "") -> None:
         message = str(error) if isinstance(error, EndonymError) else repr(error)

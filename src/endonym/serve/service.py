@@ -4,9 +4,9 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +17,7 @@ from endonym.serve.engine import Engine, chat_ids
 from endonym.serve.limits import Receive
 from endonym.serve.pieces import TextPiece, Token
 from endonym.serve.requests import ChatRequest, CompletionRequest
-from endonym.serve.scheduler import Broken, Full, Generation, News, Scheduler, Update, take_each
+from endonym.serve.scheduler import Generation, News, Scheduler, Update, take_each
 
 LONGEST_ID = 10
 """Digits."""
@@ -46,7 +46,6 @@ class Service:
         self.schedulers: dict[str, Scheduler] = {}
         self.templates = ThreadPoolExecutor(1, "templates")
         """Fills in chat templates, one at a time: one that hangs holds up nothing else."""
-        self.is_ending = False
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def hand_out(self, news: News) -> None:
@@ -64,13 +63,13 @@ class Service:
     @property
     def state(self) -> str:
         """How it is: ok, ending, or failed if a model is no longer computed."""
-        if self.is_ending:
-            return "ending"
-        return "failed" if any(each.has_died for each in self.schedulers.values()) else "ok"
+        schedulers = self.schedulers.values()
+        if any(each.has_died for each in schedulers):
+            return "failed"
+        return "ending" if any(each.is_ending for each in schedulers) else "ok"
 
     def end(self) -> None:
         """End all generations, and take no new ones."""
-        self.is_ending = True
         for scheduler in self.schedulers.values():
             scheduler.stop()
 
@@ -81,34 +80,13 @@ class Service:
         for scheduler in self.schedulers.values():
             scheduler.close()
 
-    def failure(self) -> ApiError:
-        """What a request is told whose texts are not computed."""
-        if self.is_ending:
-            return ApiError(503, "the server is ending", code="server_ending")
-        return ApiError(500, "the model could not be computed; the server's log says why")
-
-    @contextmanager
-    def queueing(self) -> Generator[None]:
-        """Around a question to a queue: its refusals become ApiErrors."""
-        if self.is_ending:
-            raise self.failure()
-        try:
-            yield
-        except Broken as error:
-            raise self.failure() from error
-        except Full as error:
-            headers = {"Retry-After": str(error.seconds)}
-            message = f"{error.message}. {error.do}"
-            raise ApiError(429, message, code="queue_full", headers=headers) from error
-
     def scheduler_with_room(self, name: str, count: int) -> Scheduler:
         """The scheduler of a model. Raises ApiError if so many texts could not be queued now."""
         scheduler = self.scheduler(name)
         if count > scheduler.capacity:
             message = f"{count} texts in one request; at most {scheduler.capacity}"
             raise ApiError(400, message, param="n", code="too_many_texts")
-        with self.queueing():
-            scheduler.require_place(count)
+        scheduler.require_place(count)
         return scheduler
 
 
@@ -130,7 +108,7 @@ async def text_job(service: Service, asked: CompletionRequest) -> "Job":
             raise ApiError(400, message, param="prompt")
         prompts.append(opened(each, engine, "prompt", is_open=each[:1] == [engine.opening]))
     form = TextForm(engine.vocabulary, asked.logprobs is not None)
-    return Job(service, asked, prompts, form)
+    return Job(scheduler, asked, prompts, form)
 
 
 async def chat_job(service: Service, asked: ChatRequest) -> "Job":
@@ -155,7 +133,7 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
         raise ApiError(400, error.message, param="messages") from error
     prompt = opened(ids, engine, "messages", is_open=ids[:1] == [engine.opening])
     form = ChatForm(engine.vocabulary, bool(asked.logprobs))
-    return Job(service, asked, [prompt], form)
+    return Job(scheduler, asked, [prompt], form)
 
 
 def opened(ids: list[int], engine: Engine, param: str, *, is_open: bool) -> Prompt:
@@ -194,13 +172,12 @@ class Job:
 
     def __init__(
         self,
-        service: Service,
+        scheduler: Scheduler,
         asked: CompletionRequest | ChatRequest,
         prompts: list[Prompt],
         form: Form,
     ) -> None:
-        self.service, self.asked, self.prompts, self.form = service, asked, prompts, form
-        self.scheduler = scheduler = service.scheduler(asked.model)
+        self.scheduler, self.asked, self.prompts, self.form = scheduler, asked, prompts, form
         self.id, self.created = f"{form.prefix}-{secrets.token_hex(12)}", int(time.time())
         length, logprobs, times = asked.length(), asked.likeliest(), asked.n or 1
         if logprobs is not None:
@@ -240,8 +217,7 @@ class Job:
         """Queue the generations. Raises ApiError if there is no place."""
         for number, each in enumerate(self.generations):
             each.take = partial(self._take, number)
-        with self.service.queueing():
-            self.scheduler.submit(self.generations)
+        self.scheduler.submit(self.generations)
 
     def _take(self, number: int, update: Update) -> None:
         self._news.append((number, update))
@@ -269,7 +245,7 @@ class Job:
         if not self._ended.is_set():
             return None
         if any(update.reason == "failed" for _, update in self._news):
-            raise self.service.failure()
+            raise self.scheduler.failure()
         return await asyncio.to_thread(self._answer)
 
     def _answer(self) -> bytes:
@@ -309,8 +285,7 @@ class Job:
         events: list[bytes] = []
         for number, update in news:
             if update.reason == "failed":
-                error = self.service.failure()
-                events.append(_event(error_json(error)))
+                events.append(_event(error_json(self.scheduler.failure())))
                 continue
             pieces = [*self._prompt(number), *update.pieces]
             chunks = [(piece,) for piece in pieces]

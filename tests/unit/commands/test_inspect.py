@@ -11,7 +11,7 @@ from artefacts import DECLARED, ID, OTHER, a_run, make, nobody
 from made_scores import score
 
 from endonym.commands import inspect
-from endonym.commands.inspect import describe_status, describe_unused, look, remove, status, unused
+from endonym.commands.inspect import describe_status, describe_unused, look, status, unused
 from endonym.copies.notes import COPIES
 from endonym.corpus.corpus import Corpus, make_corpus
 from endonym.disk import write_json
@@ -378,7 +378,8 @@ def test_a_model_is_listed_with_its_best_score_and_when_it_was_finished_last(tmp
         wanted = "1.600 bits/byte of test text" if split == "test" else "1.700 bits/byte of dev"
         assert note.startswith(wanted)
     assert "finished models among them: 2." in describe_unused(unused(store))
-    remove(store, unused(store))
+    for each in unused(store):
+        store.remove(each.folder)
     assert unused(store) == []
     assert not model.folder.exists()
 
@@ -394,7 +395,8 @@ def test_gguf_files_that_no_run_needs_are_listed_with_all_that_lies_in_them(tmp_
     found = unused(store)
     listed = [(each.kind, each.id, each.bytes) for each in found]
     assert listed == [("gguf (unfinished)", "c" * 12, 4), ("gguf", OTHER[:12], 4)]
-    remove(store, found)
+    for each in found:
+        store.remove(each.folder)
     assert [each.name for each in (store.cache / "gguf").iterdir()] == [f"{ID[:12]}-F16"]
 
 
@@ -411,7 +413,8 @@ def test_an_artefact_and_a_work_folder_without_a_run_are_listed_and_removed(tmp_
     assert [each.note for each in found] == ["", ""]
     lines = describe_unused(found).splitlines()
     assert [line.index(each.id) for line, each in zip(lines, found, strict=True)] == [25, 25]
-    remove(store, found)
+    for each in found:
+        store.remove(each.folder)
     done = describe_unused(found, are_removed=True).splitlines()
     assert done == [*lines, f"removed 2 artefacts, {size(made.bytes() + 2)}"]
     assert unused(store) == []

@@ -14,7 +14,7 @@ import pytest
 from serving import CHATML, toy_language_model, write_gguf
 
 from endonym.commands import serve
-from endonym.commands.inspect import remove, unused
+from endonym.commands.inspect import unused
 from endonym.commands.load import load_model
 from endonym.commands.serve import Place, hosts_of, make_engine, place_of, read_key, served_names
 from endonym.errors import Busy, RecipeError
@@ -97,8 +97,9 @@ def test_prune_removes_gguf_files_of_models_that_no_run_needs(tmp_path: Path, st
     assert set(kinds.values()) == {made.name[:12]}
     assert found[1].bytes > next(made.glob("*.gguf")).stat().st_size
     with store.lock("gguf", made.name, pytest.fail), pytest.raises(Busy):
-        remove(store, found)
-    remove(store, found)
+        store.remove(found[0].folder)
+    for each in found:
+        store.remove(each.folder)
     assert [*(store.cache / "gguf").iterdir()] == [of_a_run]
     make_engine(str(folder), store, "cpu", Log(quiet=True)).close()
     assert made.is_dir()

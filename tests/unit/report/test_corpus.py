@@ -23,8 +23,8 @@ from endonym.report.corpus import (
     SENTENCE_CHARS,
     answers_card,
     corpus_card,
-    drawn,
     first_sentence,
+    first_sentences,
     tokenizer_card,
 )
 from endonym.report.page import render
@@ -102,7 +102,7 @@ def test_what_was_dropped_is_counted_as_a_share_and_shown(corpus: Artifact) -> N
         ("exact", "1", size(len(TATAR[0].encode())), "8.3 %"),
         ("min_chars", "1", size(len("Кояш.".encode())), "8.3 %"),
     }
-    shown = {reason: [each.text for each in rejects] for reason, rejects in card.rejects}
+    shown = {reason: [each.text for each in rejects] for reason, rejects in card["rejects"]}
     assert shown == {"exact": [TATAR[0]], "min_chars": ["Кояш."]}
 
 
@@ -122,7 +122,7 @@ def test_the_most_frequent_reason_is_first_and_one_source_has_no_row_of_all(tmp_
 
 def test_a_few_documents_of_every_set_are_shown_and_the_rest_is_told_in_notes(corpus: Artifact):
     card = corpus_card(corpus)
-    counts = Counter((side, each.source) for side, each in card.kept)
+    counts = Counter((side, each.source) for side, each in card["kept"])
     assert counts["train", "tatar"] == KEPT_SHOWN
     assert {side for side, _ in counts} == {"train", "dev", "test"}
     assert max(counts.values()) <= KEPT_SHOWN
@@ -150,7 +150,7 @@ def test_of_a_recipe_without_texts_no_figure_of_texts_is_shown(tmp_path: Path) -
     corpus = artefact_of(tmp_path / "corpus")
     card = tokenizer_card(artefact_of(tmp_path), "as it came", corpus, shards)
     assert facts_of(card) == {"kind": "as it came", "vocabulary": "259 ids"}
-    assert (rows_of("tokenizer", card), card.sentences) == ([], [])
+    assert (rows_of("tokenizer", card), card["sentences"]) == ([], [])
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_a_tokenizer_is_told_by_how_it_fits_each_source(tokenizer: Artifact) -> 
         ["tatar", "1.00", "8.00", "16", "16", "–"],
         ["all", "1.00", "6.00", "24", "24", "–"],
     ]
-    assert card.sentences == []
+    assert card["sentences"] == []
     report = fit(toy_tokenizer("byte"), [("tatar", "Таң атты.")])
     (tokenizer.folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
     alone = tokenizer_card(tokenizer, "byte", None, None)
@@ -188,7 +188,7 @@ def test_ids_never_used_are_counted_by_shards(tokenizer: Artifact, corpus: Artif
     rows = rows_of("tokenizer", card)
     assert {row[0]: row[5] for row in rows} == {"roman": "–", "tatar": "170", "all": "150"}
     dev = {each.source: each.text for each in Corpus(corpus.folder).documents("dev")}
-    for source, tokens in card.sentences:
+    for source, tokens in card["sentences"]:
         assert sum(count for _, count in tokens) == len(first_sentence(dev[source]).encode())
         assert "".join(text for text, _ in tokens) == first_sentence(dev[source])
 
@@ -196,7 +196,7 @@ def test_ids_never_used_are_counted_by_shards(tokenizer: Artifact, corpus: Artif
 def test_one_sentence_of_each_source_is_drawn_and_of_three_sources_at_most() -> None:
     texts = ["Таң атты. Кояш чыкты.", TATAR[1], "ярар.", "Da.", "Oui."]
     documents = [Document(text, "1", name) for name, text in zip("aabcd", texts, strict=True)]
-    found = drawn(toy_tokenizer("char"), documents)
+    found = first_sentences(toy_tokenizer("char"), documents)
     read = {name: "".join(text for text, _ in tokens) for name, tokens in found}
     assert read == {"a": "Таң атты.", "b": "ярар.", "c": "Da."}
 

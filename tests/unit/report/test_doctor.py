@@ -129,8 +129,8 @@ def test_letters_that_are_rare_and_that_go_come_with_a_word(made: Diagnosis):
 def test_shares_and_growth_are_said_in_words(made: Diagnosis):
     said = [doctor.percent(each) for each in (0, 0.00001, 0.00123, 0.5, 1.0)]
     assert said == ["0 %", "< 0.01 %", "0.12 %", "50 %", "100 %"]
-    assert doctor.growth_says(made) == ""
+    assert "too little text to say how its vocabulary grows" in doctor.doctor_page(made)
     made.examined.growth["kept"] = [(n, round(10 * n**0.5)) for n in range(0, 50_000, 1_000)]
-    assert "look for texts of other kinds" in doctor.growth_says(made)
+    assert "look for texts of other kinds" in doctor.doctor_page(made)
     made.examined.growth["kept"] = [(n, round(10 * n**0.7)) for n in range(0, 50_000, 1_000)]
-    assert "power of 0.70" in doctor.growth_says(made)
+    assert "power of 0.70" in doctor.doctor_page(made)

@@ -51,7 +51,7 @@ def draw(drawn: Chart, width: float) -> str:
 
 
 def parsed(svg: str) -> ElementTree.Element:
-    named = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    named = str(svg).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     return ElementTree.fromstring(named)
 
 

@@ -15,10 +15,9 @@ from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym.generate.language_model import LanguageModel
 from endonym.serve import service
-from endonym.serve.answers import token_text
+from endonym.serve.answers import ApiError, token_text
 from endonym.serve.engine import Logits, Row
 from endonym.serve.own_engine import OwnEngine
-from endonym.serve.scheduler import Full
 from endonym.tokenizer import template_process
 
 PROMPT = "Әбием мич янында"
@@ -307,7 +306,7 @@ def test_a_full_queue_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -
     with client_of(engine) as (client, made):
 
         def full(count: int) -> None:
-            raise Full(64, 9)
+            raise ApiError(429, "full", headers={"Retry-After": "9"})
 
         monkeypatch.setattr(made.schedulers["тел"], "require_place", full)
         monkeypatch.setattr(engine.vocabulary, "encode", pytest.fail)

@@ -9,7 +9,8 @@ import pytest
 from serving import SlowEngine, toy_language_model
 
 from endonym.generate.sample import SamplerState, Sampling
-from endonym.serve.scheduler import Broken, Full, Generation, Scheduler, Update
+from endonym.serve.answers import ApiError
+from endonym.serve.scheduler import Generation, Scheduler, Update
 
 
 class Told:
@@ -122,9 +123,9 @@ def test_a_cancelled_text_frees_its_slot_and_a_full_queue_is_told() -> None:
     queued = [Told(scheduler, "Кич", 2) for _ in range(4)]
     time.sleep(0.05)
     scheduler.submit([each.generation for each in queued])
-    with pytest.raises(Full) as told:
+    with pytest.raises(ApiError, match="4 sequences wait already") as told:
         scheduler.submit([Told(scheduler, "Төн").generation])
-    assert 1 <= told.value.seconds <= 60
+    assert 1 <= int(told.value.headers["Retry-After"]) <= 60
     scheduler.cancel([long.generation, queued[0].generation])
     all_ended(queued[1:])
     assert scheduler.counts.cancelled == 2
@@ -180,7 +181,7 @@ def test_a_thread_that_dies_fails_its_texts_and_takes_no_more() -> None:
     scheduler.submit([told.generation])
     assert told.ended.wait(20)
     assert told.updates[-1].reason == "failed"
-    with pytest.raises(Broken):
+    with pytest.raises(ApiError, match="could not be computed"):
         scheduler.submit([Told(scheduler, "Кич").generation])
     assert "no longer computed" in said[-1]
     scheduler.close()
@@ -192,7 +193,7 @@ def test_closing_ends_all_texts_and_no_new_ones_are_taken() -> None:
     scheduler.submit([each.generation for each in told])
     scheduler.close()
     assert all(each.updates[-1].reason == "failed" for each in told)
-    with pytest.raises(Full):
+    with pytest.raises(ApiError, match="is ending"):
         scheduler.submit([Told(scheduler, "Кич").generation])
 
 
@@ -262,9 +263,11 @@ def test_when_to_come_again_is_known_from_the_texts_that_have_ended() -> None:
     engine.seconds = 0.05
     long = Told(scheduler, "Таң", 60)
     scheduler.submit([long.generation, *(Told(scheduler, "Кич").generation for _ in range(16))])
-    with pytest.raises(Full) as full:
+    with pytest.raises(ApiError) as full:
         scheduler.submit([Told(scheduler, "Төн").generation])
-    assert full.value.seconds < 12, "at first a second is expected of each of seventeen"
+    assert int(full.value.headers["Retry-After"]) < 12, (
+        "at first a second is expected of each of seventeen"
+    )
     scheduler.close()
 
 
