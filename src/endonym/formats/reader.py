@@ -23,7 +23,7 @@ from endonym.formats.io.archives import Member, is_meant
 from endonym.formats.io.content import Content, Origin, ignored
 from endonym.formats.io.formats import FileFormat, file_format
 from endonym.formats.io.streams import Counted, Damage, Expansion, uncompressed
-from endonym.formats.readers.arrow import read_arrow, read_parquet_content
+from endonym.formats.readers.arrow import arrow_rows, parquet_rows, read_columns
 from endonym.formats.readers.other_kinds import unread
 from endonym.formats.readers.parsed import PARSERS, read_docx, read_parsed
 from endonym.formats.readers.pdf import read_pdf
@@ -43,8 +43,8 @@ READERS: dict[str, Reader] = {
     "jsonl": read_json_lines,
     "csv": partial(read_table, table="csv"),
     "tsv": partial(read_table, table="tsv"),
-    "parquet": read_parquet_content,
-    "arrow": read_arrow,
+    "parquet": partial(read_columns, rows_of=parquet_rows, kind="parquet"),
+    "arrow": partial(read_columns, rows_of=arrow_rows, kind="Arrow"),
     "pdf": read_pdf,
     "image": read_image,
     "docx": read_docx,
