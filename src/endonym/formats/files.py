@@ -19,9 +19,10 @@ from typing import Any
 from pydantic import Field
 
 from endonym.config import NOT_IDENTITY, Config
-from endonym.errors import MissingSource, SourceError, printable
+from endonym.errors import SourceError, printable
 from endonym.formats.config import Source
 from endonym.formats.hub import hub_folder, is_on_hub
+from endonym.formats.source_errors import source_error
 from endonym.store import is_run_of_store, is_store
 
 GLOB_SIGNS = "*?["
@@ -124,22 +125,14 @@ def files_at(
             why = "this is neither a file nor a folder" if path.exists() else NOTHING
     except OSError as error:
         if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
-            raise SourceError(
-                f'source "{name}": the folder cannot be read: {error.strerror or error}',
-                where=printable(os.fsdecode(error.filename or path)),
-                do="Check the disk and the folder's permissions.",
-            ) from error
+            where, why = printable(os.fsdecode(error.filename or path)), error.strerror or error
+            raise source_error("closed_folder", where, source=name, why=why) from error
         why = UNREACHABLE[error.errno]
     if any(not not_a_file(file.path) for file in files):
         why = "`exclude` leaves no file here"
         if found := [file for file in files if not is_excluded(file.name, exclude)]:
             return found
-    raise MissingSource(
-        f'source "{name}": {why}',
-        where=printable(str(path)),
-        do="Put the texts there, or correct `path` of this [[source]]; "
-        "a relative path starts at the recipe's folder.",
-    )
+    raise source_error("not_here", printable(str(path)), source=name, why=why)
 
 
 def is_excluded(name: str, patterns: Sequence[str]) -> bool:

@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from endonym.errors import SourceError
 from endonym.formats.parsers.unit import Options, Refused, Unit
+from endonym.formats.source_errors import source_error
 from endonym.limited import frames
 from endonym.limited.process import end, kill, started
 
@@ -89,12 +89,8 @@ class ParserProcess:
                 kill(self.process)
                 said = errors.read().decode("utf-8", "replace").strip().splitlines()
                 self.close()
-                raise SourceError(
-                    f"the process for parsers does not start: {(said or [str(failure)])[-1][:200]}",
-                    where="[[source]]",
-                    do="If this machine is very busy, try again; if it says that a module is "
-                    "missing, install endonym again.",
-                ) from failure
+                why = (said or [str(failure)])[-1][:200]
+                raise source_error("no_parser", "[[source]]", why=why) from failure
 
     @property
     def is_alive(self) -> bool:
@@ -270,11 +266,7 @@ class Parsing:
             detail = message.get("detail") or f"it took more than {most:,} MiB of memory"
             raise Refused(message["failed"], detail)
         if "missing" in message:
-            raise SourceError(
-                f"the library {message['missing']} is not installed, which reads such files",
-                where="[[source]]",
-                do='Install it: pip install "endonym[documents]"',
-            )
+            raise source_error("no_library", "[[source]]", library=message["missing"])
         if self.lost:
             yield from self.refused(self.lost[1])
             return

@@ -5,10 +5,10 @@ in a reader, or in what it calls, is a reject, too: it costs one file, and never
 """
 
 import errno
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from tempfile import gettempdir
 from typing import BinaryIO
 
 import regex
@@ -32,6 +32,7 @@ from endonym.formats.readers.records import read_json_lines
 from endonym.formats.readers.scans import read_image
 from endonym.formats.readers.tables import read_table
 from endonym.formats.readers.tar import archive_members
+from endonym.formats.source_errors import source_error
 
 Reader = Callable[[Content, Origin, Source], Records]
 
@@ -112,17 +113,9 @@ def size_of(file: RawFile) -> int:
 
 def no_access(file: RawFile, error: OSError) -> SourceError:
     """The error for a file that cannot be read from the disk, or not be unpacked to it."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return SourceError(
-            f"there is no room to unpack this file: {error.strerror}",
-            where=printable(str(file.path)),
-            do=f"Make room in {tempfile.gettempdir()}, or name another folder by TMPDIR.",
-        )
-    return SourceError(
-        f"the file cannot be read: {error.strerror or error}",
-        where=printable(str(file.path)),
-        do="Check the disk and the file's permissions.",
-    )
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    name, where, folder = "no_room" if is_full else "closed_file", str(file.path), gettempdir()
+    return source_error(name, printable(where), why=error.strerror or error, folder=folder)
 
 
 def opened_file(

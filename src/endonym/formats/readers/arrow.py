@@ -46,7 +46,7 @@ RowsOf = Callable[[BinaryIO, Content, Source], Iterator[Row]]
 
 
 def read_columns(
-    content: Content, origin: Origin, source: Source, rows_of: RowsOf, kind: str
+    content: Content, origin: Origin, source: Source, *, rows_of: RowsOf, kind: str
 ) -> Records:
     """The documents of a table on disk, compressed, or in an archive.
 
