@@ -62,7 +62,7 @@ def main() -> None:
     restrict()
     while (request := requests.receive()) is not None:
         if "stop" in request:
-            frames.send(answers, {"stopped": True})
+            frames.send(answers, {"end": "stopped"})
         elif not worker.serve(request):
             return
 
@@ -113,6 +113,11 @@ class CpuLimit:
         self.renewed_at = time.monotonic()
 
 
+def ended(end: str, reason: str, detail: str) -> dict[str, str]:
+    """How the parsing of a file ended, as the last message says it."""
+    return {"end": end, "reason": reason, "detail": detail[:DETAIL_CHARS]}
+
+
 class Worker:
     """Parses files. Units are sent together, some milliseconds' worth of them."""
 
@@ -124,8 +129,7 @@ class Worker:
 
     def serve(self, request: dict[str, Any]) -> bool:
         """Parse one file; False if this process should not be used again."""
-        end: dict[str, Any] = {"done": True}
-        path = request["path"]
+        end, path = {"end": "done"}, request["path"]
         try:
             self.where.say(0)
             self.cpu.renew()
@@ -133,24 +137,22 @@ class Worker:
             with frames.readable(request["path"]) as path:
                 found = parser(path, request["start"], request["options"])
                 if self.is_stopped(found, request["start"], request["until"]):
-                    end = {"stopped": True}
+                    end = {"end": "stopped"}
         except Refused as refusal:
-            end = {"refused": refusal.reason, "detail": refusal.detail[:DETAIL_CHARS]}
+            end = ended("refused", refusal.reason, refusal.detail)
         except ModuleNotFoundError as error:
-            end = {"missing": str(error.name)}
+            end = ended("missing", "", str(error.name))
         except MemoryError:
-            end = {"failed": "parser_memory"}
+            end = ended("failed", "parser_memory", "")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's file
             detail = f"{type(error).__name__}: {error}".replace(path, "the file")
-            detail = ADDRESS.sub("…", detail)[:DETAIL_CHARS]
-            end = {"failed": "parser_failed", "detail": detail}
+            end = ended("failed", "parser_failed", ADDRESS.sub("…", detail))
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
         is_worn = most != resource.RLIM_INFINITY and used > RENEWED_SHARE * most
-        if is_worn or end.get("failed") == "parser_memory":
-            end["last"] = True
-        self.flush(end)
-        return "last" not in end
+        is_last = is_worn or end.get("reason") == "parser_memory"
+        self.flush(end | {"is_last": is_last})
+        return not is_last
 
     def is_stopped(self, found: Iterator[Unit | None], start: int, until: int) -> bool:
         """Send the units up to number `until`; whether the other side has stopped it."""
