@@ -38,7 +38,7 @@ APART = 1.5
 """Of the usual distance of rows: what is so far from the text is no part of it."""
 LEVEL = 0.003
 """Of the page's height: what is printed at one height."""
-NOTE = "running_lines"
+RUNNING_LINES = "running_lines"
 """In the notes of a page: how many lines were taken out."""
 
 ONLY_NUMBER = regex.compile(r"[\W_]*(\p{Nd}{1,5})[\W_]*")
@@ -119,7 +119,7 @@ def judged(window: "deque[Seen]", at: int) -> Page:
     if not gone:
         return page
     left = [line for n, line in enumerate(page.lines) if n not in gone]
-    return replace(page, lines=left, meta=page.meta | {NOTE: str(len(gone))})
+    return replace(page, lines=left, meta=page.meta | {RUNNING_LINES: str(len(gone))})
 
 
 def page_shifts(seen: Seen) -> set[int]:

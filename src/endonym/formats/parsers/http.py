@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from endonym.formats.io.streams import MAGIC, Feed, member_pieces
+from endonym.formats.parsers.unit import Refused
 
 MAX_BODY_BYTES = 64 << 20
 MAX_RATIO, LEAST_BODY_BYTES = 100, 1 << 20
@@ -21,10 +22,6 @@ KINDS = {
 
 Unpacked = tuple[bytes, bool]
 """Bytes, and whether they end early."""
-
-
-class Bomb(Exception):
-    """A body that unpacks to far more than any page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ class Answer:
 
 
 def answer(data: bytes) -> Answer:
-    """The answer in these bytes. Raises Bomb."""
+    """The answer in these bytes. Raises Refused."""
     if not data.startswith(b"HTTP/"):
         return Answer(0, "", "", data)
     end = END_OF_HEAD.search(data)
@@ -87,7 +84,7 @@ def without_chunks(body: bytes) -> Unpacked:
 
 
 def unpacked(body: bytes, method: str) -> Unpacked:
-    """The body without its packing, and whether it ends early. Raises Bomb.
+    """The body without its packing, and whether it ends early. Raises Refused.
 
     As it is if it is not packed after all.
     """
@@ -96,7 +93,7 @@ def unpacked(body: bytes, method: str) -> Unpacked:
 
 
 def members(body: bytes, kind: str) -> Unpacked | None:
-    """One member after the other; what follows them and is none is left out. Raises Bomb.
+    """One member after the other; what follows them and is none is left out. Raises Refused.
 
     None if the body does not begin with a whole member, or with what there is of one.
     """
@@ -115,6 +112,6 @@ def members(body: bytes, kind: str) -> Unpacked | None:
             else:
                 return None if is_first else (bytes(found[:size]), False)
             if len(found) > most:
-                raise Bomb(f"its body unpacks to more than {most >> 20} MiB")
+                raise Refused("bomb", f"its body unpacks to more than {most >> 20} MiB")
         is_first = False
     return None if is_first else (bytes(found), False)

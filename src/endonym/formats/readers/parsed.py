@@ -11,7 +11,7 @@ from endonym.formats.config import Source
 from endonym.formats.document import Records, Reject
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Content, Origin, too_long
 from endonym.formats.io.formats import PARSED, TABLES
-from endonym.formats.pages.margins import NOTE
+from endonym.formats.pages.margins import RUNNING_LINES
 from endonym.formats.parsers.unit import Options, Unit
 from endonym.formats.readers.other_kinds import records_on_disk
 from endonym.formats.readers.plain import VISIBLE
@@ -98,48 +98,44 @@ def documents(
 ) -> Records:
     """The documents that the recipe asks for, in order, and the rejects among them."""
     if parser.is_joined and source.document != "page":
-        units = joined(units, parser)
+        units = as_one_unit(units, origin, parser)
     for unit in units:
         if isinstance(unit, Reject):
             yield unit
         else:
-            yield from pieces(unit, origin, source)
+            yield from divided(unit, origin, source)
 
 
-def joined(units: Iterable[Unit | Reject], parser: Parser) -> Iterator[Unit | Reject]:
+def as_one_unit(
+    units: Iterable[Unit | Reject], origin: Origin, parser: Parser
+) -> Iterator[Unit | Reject]:
     """The rejects among the units, then the texts of the others as one unit, if there are any."""
-    texts, meta, methods = list[str](), dict[str, str](), dict[str, None]()
-    count = size = raw_bytes = running_lines = 0
+    texts, metas = list[str](), list[dict[str, str]]()
+    size = raw_bytes = 0
     for unit in units:
         if isinstance(unit, Reject):
             yield unit
             continue
-        count += 1
         raw_bytes += unit.raw_bytes
         size += len(unit.text.encode())
-        running_lines += int(unit.meta.get(NOTE, 0))
-        meta = meta or unit.meta
-        methods[unit.meta.get("method", "")] = None
+        metas.append(unit.meta)
         texts.append(unit.text)
         if size > MAX_DOCUMENT_BYTES:
             texts.clear()
-    if not count:
-        return
-    meta = {key: value for key, value in meta.items() if key not in ("part", "page")}
-    meta |= {f"{parser.what}s": str(count), "method": "+".join(methods)}
-    if running_lines:
-        meta[NOTE] = str(running_lines)
-    reason = "too_long" if size > MAX_DOCUMENT_BYTES else ""
-    detail = too_long(size, '"page"') if reason else ""
-    yield Unit(1, BETWEEN.join(texts), meta, raw_bytes, reason, detail)
+    if size > MAX_DOCUMENT_BYTES:
+        yield origin.reject("too_long", too_long(size, '"page"'), record=1, raw_bytes=raw_bytes)
+    elif metas:
+        methods = dict.fromkeys(meta.get("method", "") for meta in metas)
+        first = next(filter(None, metas), {})
+        meta = {key: value for key, value in first.items() if key not in ("part", "page")}
+        meta |= {f"{parser.what}s": str(len(metas)), "method": "+".join(methods)}
+        if count := sum(int(each.get(RUNNING_LINES, 0)) for each in metas):
+            meta[RUNNING_LINES] = str(count)
+        yield Unit(1, BETWEEN.join(texts), meta, raw_bytes)
 
 
-def pieces(unit: Unit, origin: Origin, source: Source) -> Records:
+def divided(unit: Unit, origin: Origin, source: Source) -> Records:
     """A unit as one document, or as its paragraphs or lines, numbered 3.1, 3.2 …"""
-    if unit.reason:
-        raw_bytes = unit.raw_bytes
-        yield origin.reject(unit.reason, unit.detail, record=unit.number, raw_bytes=raw_bytes)
-        return
     if source.document in ("file", "page"):
         yield origin.document(unit.number, unit.text, raw_bytes=unit.raw_bytes, meta=unit.meta)
         return

@@ -13,7 +13,7 @@ from text_samples import TATAR
 
 from endonym.formats.parsers import worker
 from endonym.formats.parsers.unit import Options, Refused, Unit
-from endonym.formats.parsers.worker import CpuLimit, Worker
+from endonym.formats.parsers.worker import Worker
 from endonym.limited.frames import WHEREABOUTS, Incoming, Whereabouts, send
 
 ASKED = {"parser": "made_parser:units", "path": "/x", "start": 1, "until": 99, "options": {}}
@@ -29,8 +29,7 @@ class Served:
         with tempfile.TemporaryFile() as file:
             file.truncate(WHEREABOUTS.size)
             self.where = Whereabouts(file.fileno())
-        limit = CpuLimit(1_000)
-        self.worker = Worker(Incoming(self.requests), self.answers, self.where, limit)
+        self.worker = Worker(Incoming(self.requests), self.answers, self.where, 1_000)
 
     def said(self, **request: Any) -> tuple[list[Unit], dict[str, Any]]:
         """The units that were sent, and the end."""
