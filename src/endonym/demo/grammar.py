@@ -90,27 +90,15 @@ class Figure(NamedTuple):
 
     def form(self, key: str) -> str:
         """Return the form that a slot asks for; an unknown key is an error in a template."""
-        text, agree = self.noun.text, self.noun.agree
-        the = f"l’{text}" if self.noun.elided else f"{agree('le', 'la')} {text}"
-        is_contracted = not (self.noun.elided or self.noun.feminine)
-        first = [text]
+        noun, words = self.noun, [self.noun.text]
         if self.front:
-            masculine = self.front.before_vowel if self.noun.elided else self.front.masculine
-            first.insert(0, agree(masculine, self.front.feminine))
+            masculine = self.front.before_vowel if noun.elided else self.front.masculine
+            words.insert(0, noun.agree(masculine, self.front.feminine))
         if self.trait:
-            first.append(agree(self.trait.masculine, self.trait.feminine))
-        forms = {
-            "": the,
-            "un": f"{agree('un', 'une')} {text}",
-            "un+": " ".join([agree("un", "une"), *first]),
-            "de": f"du {text}" if is_contracted else f"de {the}",
-            "à": f"au {text}" if is_contracted else f"à {the}",
-            "il": agree("il", "elle"),
-            "lui": agree("lui", "elle"),
-            "le": agree("le", "la"),
-            "e": agree("", "e"),
-        }
-        return forms[key]
+            words.append(noun.agree(self.trait.masculine, self.trait.feminine))
+        forms = lexicon().forms
+        known = forms[noun.agree("masculin", "féminin")] | (forms["élidé"] if noun.elided else {})
+        return known[key].format(nom=noun.text, groupe=" ".join(words))
 
 
 PARTS = ("habitude", "noeud", "dialogue", "tour", "fin")
@@ -139,6 +127,7 @@ class Lexicon(NamedTuple):
     """
 
     aspirated: frozenset[str]
+    forms: dict[str, dict[str, str]]
     characters: dict[str, tuple[Noun, ...]]
     traits: dict[str, tuple[Adjective, ...]]
     fronts: dict[str, tuple[Adjective, ...]]
@@ -193,6 +182,7 @@ def lexicon() -> Lexicon:
 
     return Lexicon(
         aspirated=aspirated,
+        forms=raw["formes"],
         characters={
             size: nouns("m", entry["m"].split(), size) + nouns("f", entry["f"].split(), size)
             for size, entry in raw["personnages"].items()

@@ -36,10 +36,8 @@ KINDS = {
 }
 NOTHING, TOO_LONG = "there is no such file or folder", "its path is too long to be opened"
 UNREACHABLE = {
-    errno.ENOENT: "a link that leads nowhere",
-    errno.ENOTDIR: "a link that leads nowhere",
-    errno.ELOOP: "a link that leads in a circle",
-    errno.ENAMETOOLONG: TOO_LONG,
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "a link that leads nowhere"),
+    **{errno.ELOOP: "a link that leads in a circle", errno.ENAMETOOLONG: TOO_LONG},
 }
 
 
@@ -115,10 +113,8 @@ def files_at(
     try:
         if path.is_file():
             files = [RawFile(path=path, name=printable(path.name))]
-        elif path.is_dir():
-            files = named(path, files_matching(path, ("**",), exclude, left_out))
-        elif any(sign in str(given) for sign in GLOB_SIGNS):
-            root, parts = glob_root(given, folder)
+        elif path.is_dir() or any(sign in str(given) for sign in GLOB_SIGNS):
+            root, parts = (path, ("**",)) if path.is_dir() else glob_root(given, folder)
             if root.is_dir():
                 files = named(root, files_matching(root, parts, exclude, left_out))
         else:
@@ -153,8 +149,9 @@ def is_named(name: str, patterns: Sequence[str]) -> bool:
 
 def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
     """Files with their names below the root, sorted by name."""
-    found = ((path, printable(path.relative_to(root).as_posix())) for path in paths)
-    files = (RawFile(path=path, name=name) for path, name in found)
+    files = [
+        RawFile(path=each, name=printable(each.relative_to(root).as_posix())) for each in paths
+    ]
     return sorted(files, key=lambda file: (file.name, os.fsencode(file.path)))
 
 

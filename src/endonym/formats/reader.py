@@ -21,7 +21,7 @@ from endonym.formats.faults import fault, passing_over
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io.archives import Member, is_meant
 from endonym.formats.io.content import Content, Origin, ignored
-from endonym.formats.io.formats import FileFormat, file_format
+from endonym.formats.io.formats import NAMES, FileFormat, file_format
 from endonym.formats.io.streams import Counted, Damage, Expansion, uncompressed
 from endonym.formats.readers.arrow import arrow_rows, parquet_rows, read_columns
 from endonym.formats.readers.other_kinds import unread
@@ -55,13 +55,9 @@ READERS: dict[str, Reader] = {
 SHOWN_MEMBERS = 5
 FOLLOWS = "what follows in this file is left out"
 COMPANION = regex.compile(
-    r"(?:^|/)(?:\d*[-_ ]?read[-_ ]?me|lisez[-_ ]?moi|l[eé]eme|leia[-_ ]?me|liesmich"
-    r"|cite[sș]te[-_ ]?m[aă]|(?:читай|прочти)[-_ ]?меня|terms[-_ ]of[-_ ]use"
-    r"|licen[cs]es?|copying|copyright|notice|authors?|credits|citation"
-    r"|change[-_]?(?:log|s)|manifest|about|info|metadata|statistics|checksums?|md5sums?|sha\d+sums?)"
-    r"(?:[-_.]\w{1,20})?\.te?xt$"
+    rf"(?:^|/)(?:{'|'.join(NAMES['companions'])})(?:[-_.]\w{{1,20}})?\.te?xt$"
 )
-"""Members of archives of the Leipzig corpora, of OPUS and others that are about the texts."""
+"""Members of archives that are about the texts."""
 
 
 def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ignored) -> Records:

@@ -117,8 +117,7 @@ def block_documents(lines: Lines, block: Block, blank_lines: int | None) -> Reco
         if block.raw_bytes and blank_lines is not None and blanks >= blank_lines:
             yield block.finish()
         elif block.raw_bytes:
-            for _ in range(blanks):
-                block.add("")
+            line = "\n" * blanks + line
         blanks = 0
         block.add(line)
     if block.raw_bytes:
@@ -139,12 +138,9 @@ def read_leipzig(content: Content, origin: Origin, source: Source) -> Records:
         if not VISIBLE.search(line):
             continue
         raw, found = line.encode(), SENTENCE.fullmatch(line)
-        if found is None:
-            detail = f"line {record} is not a number, a tab and a sentence"
-            yield origin.reject("bad_row", detail, record=record, raw=raw)
-        elif not VISIBLE.search(found[2]):
-            detail = f"line {record} has a number and no sentence"
-            yield origin.reject("bad_row", detail, record=record, raw=raw)
-        else:
+        if found and VISIBLE.search(found[2]):
             own = meta | {"id": found[1]}
             yield origin.document(record, found[2], raw_bytes=len(raw), meta=own)
+            continue
+        what = "has a number and no sentence" if found else "is not a number, a tab and a sentence"
+        yield origin.reject("bad_row", f"line {record} {what}", record=record, raw=raw)
