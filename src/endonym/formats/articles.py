@@ -7,7 +7,6 @@ that cannot be read says nothing.
 """
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -15,10 +14,10 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from endonym.formats.config import Source
-from endonym.formats.document import ARTICLE, Document, Reject
+from endonym.formats.document import ARTICLE, Document, Records
 from endonym.formats.files import RawFile
 from endonym.formats.io.archives import Member
-from endonym.formats.io.content import Content, ignored
+from endonym.formats.io.content import Content
 from endonym.formats.io.formats import COMPRESSIONS, file_format
 from endonym.formats.io.streams import Damage, Expansion, Stream, uncompressed
 from endonym.formats.readers.tar import archive_members
@@ -41,9 +40,7 @@ Articles = np.ndarray[tuple[int], np.dtype[np.int32]]
 """The number of the source of each sentence, by the sentence's number; 0 if there is none."""
 
 
-def with_articles(
-    records: Iterator[Document | Reject], file: RawFile, source: Source
-) -> Iterator[Document | Reject]:
+def with_articles(records: Records, file: RawFile, source: Source) -> Records:
     """The same records; of each sentence whose article is known, it stands in the notes."""
     known: dict[str, Articles] = {}
     for record in records:
@@ -84,8 +81,7 @@ def articles(file: RawFile, name: str, source: Source) -> Articles:
                 with beside.open("rb") as raw:
                     compression = file_format(beside.name, source).compression
                     size, packed = beside.stat().st_size, uncompressed(raw)
-                    content = Content(packed, compression, Expansion(size), beside, size, ignored)
-                    rows = table_rows(content.stream())
+                    rows = table_rows(Content(packed, compression, Expansion(size), size).stream())
     return numbered(rows)
 
 

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from endonym.formats.document import Reject
@@ -104,21 +103,15 @@ class WholeFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Close the file, and give it its name unless something went wrong."""
         try:
-            if error is None:
-                self.finish()
-            self.file.close()
+            with self.file:
+                if error is None:
+                    self.finish()
             if error is None:
                 self.part.replace(self.path)
         finally:
-            self.file.close()
             self.part.unlink(missing_ok=True)
 
     def finish(self) -> None:

@@ -124,7 +124,7 @@ def opened_file(
         yield from archive_records(members, origin, source, expansion)
     else:
         stream = uncompressed(Counted(raw, advance))
-        content = Content(stream, kind.compression, expansion, path, origin.raw_bytes, advance)
+        content = Content(stream, kind.compression, expansion, origin.raw_bytes, path, advance)
         yield from single_records(content, kind, origin, source)
 
 
@@ -171,7 +171,5 @@ def member_records(member: Member, origin: Origin, source: Source, expansion: Ex
     elif not member.raw_bytes:
         yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
     else:
-        content = Content(
-            member.stream, kind.compression, expansion, None, member.raw_bytes, ignored
-        )
+        content = Content(member.stream, kind.compression, expansion, member.raw_bytes)
         yield from never_silent(single_records(content, kind, origin, source), origin)

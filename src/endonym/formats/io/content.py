@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from endonym.errors import printable
-from endonym.formats.document import Document, Reject
+from endonym.formats.document import Document, Notes, Reject
 from endonym.formats.io.streams import Damage, Expansion, Stream, unpacked
 from endonym.formats.io.widened import narrowed
 
@@ -35,9 +35,9 @@ class Content:
     packed: Stream
     compression: str
     expansion: Expansion
-    path: Path | None
     raw_bytes: int
-    advance: Callable[[int], None]
+    path: Path | None = None
+    advance: Callable[[int], None] = ignored
 
     def stream(self) -> Stream:
         """The decompressed bytes."""
@@ -93,9 +93,7 @@ class Origin:
         shown = name if len(name) <= LONGEST_NAME_BYTES else f"{name[:SHOWN_NAME_CHARS]}…"
         return Origin(self.source, f"{self.name}/{shown}", raw_bytes)
 
-    def document(
-        self, record: int | str, text: str, *, raw_bytes: int, meta: dict[str, str]
-    ) -> Document:
+    def document(self, record: int | str, text: str, *, raw_bytes: int, meta: Notes) -> Document:
         """The document of record number `record`, counted from 1."""
         return Document(narrowed(text), f"{self.name}#{record}", self.source, meta, raw_bytes)
 

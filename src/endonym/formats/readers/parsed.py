@@ -1,6 +1,6 @@
 """Documents from the units of a parser: whole files, or their parts, paragraphs or lines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -36,6 +36,9 @@ class Parser:
     unpacks: bool = False
 
 
+Units = Iterator[Unit | Reject]
+"""The units of a file with text, and why others have none."""
+
 OF_FILES = {"extensions", "is_binary"}
 PARSERS = {
     name: Parser(**{key: row[key] for key in row.keys() - OF_FILES})
@@ -65,7 +68,7 @@ def read_docx(content: Content, origin: Origin, source: Source) -> Records:
 
 def units_of(
     path: Path, content: Content, origin: Origin, parser: Parser, *, options: Options
-) -> Iterator[Unit | Reject]:
+) -> Units:
     """The units of a file with text; a reject for each without.
 
     Bytes that are lost are compared with bytes of text, so they are counted as about as many bytes
@@ -93,9 +96,7 @@ def units_of(
         yield origin.reject(unit.reason, unit.detail, record=number, raw=shown, raw_bytes=raw_bytes)
 
 
-def documents(
-    units: Iterable[Unit | Reject], origin: Origin, source: Source, parser: Parser
-) -> Records:
+def documents(units: Units, origin: Origin, source: Source, parser: Parser) -> Records:
     """The documents that the recipe asks for, in order, and the rejects among them."""
     if parser.is_joined and source.document != "page":
         units = as_one_unit(units, origin, parser)
@@ -106,9 +107,7 @@ def documents(
             yield from divided(unit, origin, source)
 
 
-def as_one_unit(
-    units: Iterable[Unit | Reject], origin: Origin, parser: Parser
-) -> Iterator[Unit | Reject]:
+def as_one_unit(units: Units, origin: Origin, parser: Parser) -> Units:
     """The rejects among the units, then the texts of the others as one unit, if there are any."""
     texts, metas = list[str](), list[dict[str, str]]()
     size = raw_bytes = 0
