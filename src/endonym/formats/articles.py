@@ -17,7 +17,6 @@ from endonym.formats.config import Source
 from endonym.formats.document import ARTICLE, Document, Records
 from endonym.formats.files import RawFile
 from endonym.formats.io.archives import Member
-from endonym.formats.io.content import Content
 from endonym.formats.io.formats import COMPRESSIONS, file_format
 from endonym.formats.io.streams import Damage, Expansion, Stream, uncompressed
 from endonym.formats.readers.tar import archive_members
@@ -80,8 +79,8 @@ def articles(file: RawFile, name: str, source: Source) -> Articles:
             if beside != file.path and beside.is_file():
                 with beside.open("rb") as raw:
                     compression = file_format(beside.name, source).compression
-                    size, packed = beside.stat().st_size, uncompressed(raw)
-                    rows = table_rows(Content(packed, compression, Expansion(size), size).stream())
+                    expansion = Expansion(beside.stat().st_size)
+                    rows = table_rows(expansion.unpacked(uncompressed(raw), compression))
     return numbered(rows)
 
 

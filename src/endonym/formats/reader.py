@@ -20,9 +20,9 @@ from endonym.formats.document import Records
 from endonym.formats.faults import fault, passing_over
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io.archives import Member, is_meant
-from endonym.formats.io.content import Content, Origin, ignored
+from endonym.formats.io.content import Content, Origin
 from endonym.formats.io.formats import NAMES, FileFormat, file_format
-from endonym.formats.io.streams import Counted, Damage, Expansion, uncompressed
+from endonym.formats.io.streams import Damage, Expansion, ignored, uncompressed
 from endonym.formats.readers.arrow import arrow_rows, parquet_rows, read_columns
 from endonym.formats.readers.other_kinds import unread
 from endonym.formats.readers.parsed import PARSERS, read_docx, read_parsed
@@ -123,7 +123,7 @@ def opened_file(
         members = archive_members(raw, kind, expansion, advance)
         yield from archive_records(members, origin, source, expansion)
     else:
-        stream = uncompressed(Counted(raw, advance))
+        stream = uncompressed(raw, advance)
         content = Content(stream, kind.compression, expansion, origin.raw_bytes, path, advance)
         yield from single_records(content, kind, origin, source)
 

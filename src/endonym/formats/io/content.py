@@ -12,15 +12,11 @@ from pathlib import Path
 
 from endonym.errors import printable
 from endonym.formats.document import Document, Notes, Reject
-from endonym.formats.io.streams import Damage, Expansion, Stream, unpacked
+from endonym.formats.io.streams import Damage, Expansion, Stream, ignored
 from endonym.formats.io.widened import narrowed
 
 MAX_TEMPORARY_BYTES = 4 << 30
 """The largest file that is extracted to a temporary one."""
-
-
-def ignored(raw_bytes: int) -> None:
-    """The default for `advance`: does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +37,7 @@ class Content:
 
     def stream(self) -> Stream:
         """The decompressed bytes."""
-        if not self.compression:
-            return self.packed
-        return self.expansion.bounded(unpacked(self.packed, self.compression))
+        return self.expansion.unpacked(self.packed, self.compression)
 
     @contextmanager
     def on_disk(self, *, packed: bool = False) -> Generator[Path | Damage]:

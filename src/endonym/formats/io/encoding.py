@@ -11,7 +11,7 @@ an exception: any folder may have a text in it.
 
 import codecs
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import charset_normalizer
 import regex
@@ -43,8 +43,7 @@ NARROW_BYTES, NARROW_SHARE = 4, 0.01
 """Shorter lines may be halves of letters in UTF-16, as LF is; and so may a smaller share."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+class Encoding(NamedTuple):
     """A name that Python knows, and the length of the byte-order mark."""
 
     name: str

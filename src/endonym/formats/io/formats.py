@@ -6,8 +6,8 @@ recipe keys (`survey/format_guess.py`). One that strangers can make dangerous ha
 `formats/parsers/`. Reasons for rejects stand in `formats/reasons.toml`.
 """
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import regex
 
@@ -23,9 +23,9 @@ FORMATS: dict[str, str] = {
 """The format of each extension."""
 BINARY = frozenset(name for name, row in TABLES.items() if "is_binary" in row)
 """Formats whose bytes are not text."""
-PARSED = frozenset(name for name, row in TABLES.items() if "function" in row)
+PARSED = frozenset(name for name, row in TABLES.items() if "parser" in row)
 """Formats that a parser reads."""
-JOINED = frozenset(name for name, row in TABLES.items() if "is_joined" in row)
+JOINED = frozenset(name for name in PARSED if "is_joined" in TABLES[name]["parser"])
 """Of these, the formats whose parts (pages, chapters) are one document, unless it is divided."""
 NAMES = packaged_tables("endonym.formats.io", "names.toml")
 NOT_PLAIN = frozenset(NAMES["not_plain"].split())
@@ -46,8 +46,7 @@ LEIPZIG_SENTENCES = regex.compile(r"-sentences\.txt$")
 """The sentences, each with its number."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileFormat:
+class FileFormat(NamedTuple):
     """Compression, archive and format of a file, each "" if there is none."""
 
     compression: str

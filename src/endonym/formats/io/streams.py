@@ -200,6 +200,10 @@ class Expansion:
                 return
             yield piece
 
+    def unpacked(self, stream: Stream, compression: str) -> Stream:
+        """The decompressed bytes up to the limit; the stream itself if it is not compressed."""
+        return self.bounded(unpacked(stream, compression)) if compression else stream
+
     def has_room(self, size: int) -> bool:
         """Count so many bytes more; whether they are within the limit."""
         self.size += size
@@ -211,19 +215,6 @@ class Expansion:
             f"it unpacks to more than {MAX_RATIO} times its size and {self.limit >> 20:,} MiB, "
             "as no text does; the rest is not read"
         )
-
-
-class Counted:
-    """A binary file that reports how many bytes are read from it."""
-
-    def __init__(self, file: BinaryIO, advance: Callable[[int], None]) -> None:
-        self.file, self.advance = file, advance
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes of the file."""
-        data = self.file.read(size)
-        self.advance(len(data))
-        return data
 
 
 class Feed:
@@ -295,9 +286,14 @@ class Feed:
             yield self.damage
 
 
-def uncompressed(file: BinaryIO | Counted) -> Stream:
-    """The bytes of a file as they are."""
+def ignored(raw_bytes: int) -> None:
+    """The default for `advance`: does nothing."""
+
+
+def uncompressed(file: BinaryIO, advance: Callable[[int], None] = ignored) -> Stream:
+    """The bytes of a file as they are. advance: called with the number of bytes newly read."""
     while piece := file.read(PIECE_BYTES):
+        advance(len(piece))
         yield piece
 
 

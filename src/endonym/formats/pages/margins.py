@@ -9,7 +9,7 @@ have to be in memory.
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, pairwise, repeat
 from statistics import median
 from typing import NamedTuple
@@ -46,8 +46,7 @@ DIGITS = regex.compile(r"(?<!\p{Nd})\p{Nd}{1,5}(?!\p{Nd})")
 NUMBER = regex.compile(r"\p{Nd}+|\b[ivxlc]{1,7}\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A line at the edge of a page: its text without numbers, its height from 0 to 1.
 
     near: how far from it another line may be at its place. is_apart: there is a gap between it and

@@ -50,8 +50,7 @@ class OcrFailed(Exception):
         super().__init__(detail)
 
 
-@dataclass(frozen=True, slots=True)
-class OcrLine:
+class OcrLine(NamedTuple):
     """A line of a page. confidence: 0 to 1. Its box is in dots from the upper left corner."""
 
     text: str
@@ -200,8 +199,7 @@ class Score(NamedTuple):
     likeness: float
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     """The pack that reads some pages best, how sure it is of the best of them, and what decided."""
 
     pack: str

@@ -4,7 +4,7 @@ Bodies may be in chunks, and packed; what they unpack to is bounded.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from endonym.formats.io.streams import MAGIC, Feed, member_pieces
 from endonym.formats.parsers.unit import Refused
@@ -24,8 +24,7 @@ Unpacked = tuple[bytes, bool]
 """Bytes, and whether they end early."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """status: 0 if there is none. media_type: in lower case, without its parameters.
 
     is_cut: the body is not whole.
@@ -38,10 +37,13 @@ class Answer:
     is_cut: bool = False
 
 
-def answer(data: bytes) -> Answer:
-    """The answer in these bytes. Raises Refused."""
+def answer(data: bytes, content_type: str = "") -> Answer:
+    """The answer in these bytes. Raises Refused.
+
+    content_type: of bytes that are no answer, but a body alone.
+    """
     if not data.startswith(b"HTTP/"):
-        return Answer(0, "", "", data)
+        return Answer(0, *media(content_type), data)
     end = END_OF_HEAD.search(data)
     head, body = (data[: end.start()], data[end.end() :]) if end else (data, b"")
     first, *lines = head.decode("latin-1").splitlines()

@@ -1,8 +1,9 @@
 """Documents from the units of a parser: whole files, or their parts, paragraphs or lines."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import regex
 
@@ -25,8 +26,7 @@ that they have: 162."""
 EMPTY_LINES = (regex.compile(r"\n[^\S\n]*\n\s*"), regex.compile(r"\n(?:[^\S\n]*\n){2,}\s*"))
 
 
-@dataclass(frozen=True, slots=True)
-class Parser:
+class Parser(NamedTuple):
     """How a format is parsed: see `io/formats.toml`."""
 
     function: str
@@ -39,12 +39,7 @@ class Parser:
 Units = Iterator[Unit | Reject]
 """The units of a file with text, and why others have none."""
 
-OF_FILES = {"extensions", "is_binary"}
-PARSERS = {
-    name: Parser(**{key: row[key] for key in row.keys() - OF_FILES})
-    for name, row in TABLES.items()
-    if name in PARSED
-}
+PARSERS = {name: Parser(**TABLES[name]["parser"]) for name in PARSED}
 """By format."""
 
 

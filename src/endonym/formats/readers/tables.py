@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Notes, Records, Reject, columns_noted, noted
@@ -31,8 +32,7 @@ SEPARATOR = re.compile(r'sep=([^\w"])', re.IGNORECASE)
 Numbered = tuple[int, str]
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
+class TableRow(NamedTuple):
     """A row's fields, the number of its first line, and its raw text."""
 
     number: int
