@@ -165,7 +165,7 @@ def _adjectives(blocks: dict[str, str]) -> dict[str, tuple[Adjective, ...]]:
     """Read adjectives written "masculine/feminine" or "masculine/feminine/before a vowel"."""
     words = {name: [each.split("/") for each in block.split()] for name, block in blocks.items()}
     return {
-        name: tuple(Adjective(*forms[:2], (forms[2:] or forms)[0]) for forms in each)
+        name: tuple(Adjective(one[0], one[1], one[2] if one[2:] else one[0]) for one in each)
         for name, each in words.items()
     }
 

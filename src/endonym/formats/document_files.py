@@ -72,7 +72,7 @@ def is_whole(folder: Path, file: Whole) -> bool:
 
 
 def _seen(folder: Path, name: str) -> Whole:
-    found = {"name": name, "bytes": 0, "crc": 0}
+    found: Whole = {"name": name, "bytes": 0, "crc": 0}
     with (folder / name).open("rb") as data:
         while piece := data.read(BUFFER_BYTES):
             found |= {"bytes": found["bytes"] + len(piece), "crc": zlib.crc32(piece, found["crc"])}

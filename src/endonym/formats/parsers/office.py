@@ -40,8 +40,8 @@ SIGNS = {
     **{"tab": "\t", "noBreakHyphen": "\u2011", "softHyphen": "\u00ad", "soft-hyphen": "\u00ad"},
 }
 """What elements of both formats stand for."""
-FIELDS = {"title": "title", "creator": "author", "language": "language"}
-FIELDS |= dict.fromkeys(("created", "creation-date"), "date")
+NAMED = {"title": "title", "creator": "author", "language": "language"}
+FIELDS = NAMED | dict.fromkeys(("created", "creation-date"), "date")
 """Tags of both formats -> keys of `Document.meta`."""
 
 

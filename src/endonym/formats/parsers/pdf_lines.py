@@ -146,7 +146,8 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_lef
         sides[quarter - 3] = min(max(left, x.value), right)
     else:
         sides[quarter + 1] = min(max(bottom, y.value), top)
-    return Turned(text + hyphen, quarter, tuple(sides), size)
+    left, bottom, right, top = sides
+    return Turned(text + hyphen, quarter, (left, bottom, right, top), size)
 
 
 def with_ligatures(page: Any, text: str, signs: Sequence[int], boxes: Sequence[Box]) -> str:
