@@ -11,9 +11,9 @@ from endonym.limited.frames import framed, write
 
 MESSAGES: dict[str, dict[str, Any]] = {
     "no-end": {},
-    "refused": {"refused": "x"},
-    "failed": {"failed": ["x"]},
-    "missing": {"missing": {"a": "x"}},
+    "refused": {"end": "refused", "reason": "x"},
+    "failed": {"end": "failed", "reason": ["x"]},
+    "missing": {"end": "missing", "detail": {"a": "x"}},
     "types": {"unit": {"number": True, "meta": 7, "raw_bytes": "a", "reason": ["x"]}},
     "no-number": {"unit": {"number": 1, "raw_bytes": float("nan")}},
     "no-unit": {"unit": 7},

@@ -14,7 +14,7 @@ from endonym.copies.held_out.split import SIDES
 from endonym.corpus.corpus import Corpus, dropped_records, make_corpus
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.errors import SourceError
-from endonym.formats.broken import broken
+from endonym.formats.broken import damaged
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document
 
@@ -122,11 +122,12 @@ def test_cp1251_is_guessed_right_and_recorded():
 def test_letters_that_cp1251_lost_are_refused_or_reported():
     documents = [each for each in lines("cp1251_lossy.txt") if isinstance(each, Document)]
     signs = [
-        broken(each) is not None or "lost_letters" in text_warnings(each.text) for each in documents
+        damaged(each) is not None or "lost_letters" in text_warnings(each.text)
+        for each in documents
     ]
     assert sum(signs) >= 25
     (whole,) = records(FOLDER / "cp1251_lossy.txt")
-    refusal = broken(whole)
+    refusal = damaged(whole)
     assert refusal is not None
     assert refusal.reason == "lost_letters"
 
@@ -134,8 +135,8 @@ def test_letters_that_cp1251_lost_are_refused_or_reported():
 def test_utf8_that_was_read_as_cp1251_is_never_tatar():
     documents = lines("utf8_read_as_cp1251.txt")
     assert len(documents) == 20
-    assert {refusal.reason for refusal in map(broken, documents) if refusal} == {"mojibake"}
-    assert all(broken(document) for document in documents)
+    assert {refusal.reason for refusal in map(damaged, documents) if refusal} == {"mojibake"}
+    assert all(damaged(document) for document in documents)
 
 
 def test_romanian_latin2_is_read_when_it_is_named_and_refused_when_it_is_not():

@@ -11,7 +11,7 @@ from endonym.cleaning.corpus_rules import CorpusJudge
 from endonym.cleaning.normalize import without_mojibake
 from endonym.cleaning.rules import judge, normalizer
 from endonym.cleaning.tally import Tally
-from endonym.formats.broken import broken
+from endonym.formats.broken import damaged
 from endonym.formats.config import Clean
 from endonym.formats.document import Document, Reject
 from endonym.formats.faults import passing_over, refusal
@@ -42,7 +42,7 @@ class Cleaning:
         with passing_over() as faults:
             text = without_mojibake(document.text) if self._repairs else document.text
             # Before the other steps, which delete the controls that give mojibake away.
-            refused = broken(replace(document, text=text))
+            refused = damaged(replace(document, text=text))
             if refused is not None:
                 return refused
             text = self._normalized(document.text)

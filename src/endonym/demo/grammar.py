@@ -16,14 +16,14 @@ indices never tell the same story before every cast of a schema has been used.""
 
 import random
 import re
-import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import count as count_from
 from math import gcd
 from typing import Any, NamedTuple
+
+from endonym.disk import packaged_tables
 
 VOWELS = "aeiouyàâäéèêëîïôöùûüœæ"
 _ELIDING = re.compile(
@@ -57,36 +57,31 @@ def elide(text: str, aspirated: frozenset[str]) -> str:
     return _IF_HE.sub(r"\1’\2", _ELIDING.sub(shorten, text))
 
 
-@dataclass(frozen=True, slots=True)
-class Noun:
-    """A singular noun or noun group, with what its article depends on."""
+class Noun(NamedTuple):
+    """A singular noun or noun group, with what its article depends on.
+
+    size: of a character, which decides the adjectives before it.
+    """
 
     text: str
     feminine: bool
     elided: bool
+    size: str = ""
 
     def agree(self, masculine: str, feminine: str) -> str:
         """Choose the form that agrees with this noun."""
         return feminine if self.feminine else masculine
 
 
-@dataclass(frozen=True, slots=True)
-class Adjective:
+class Adjective(NamedTuple):
     """An adjective in its two genders, and its masculine form before a vowel (vieil)."""
 
     masculine: str
     feminine: str
     before_vowel: str
 
-    def agreeing(self, noun: Noun, before: bool = False) -> str:
-        """Return the form for this noun, `before` saying that it stands just before it."""
-        if noun.feminine:
-            return self.feminine
-        return self.before_vowel if before and noun.elided else self.masculine
 
-
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(NamedTuple):
     """A noun in one fable, with the adjectives of its first mention."""
 
     noun: Noun
@@ -95,39 +90,22 @@ class Figure:
 
     def form(self, key: str) -> str:
         """Return the form that a slot asks for; an unknown key is an error in a template."""
-        noun = self.noun
-        front = f"{self.front.agreeing(noun, before=True)} " if self.front else ""
-        trait = f" {self.trait.agreeing(noun)}" if self.trait else ""
-        the = f"l’{noun.text}" if noun.elided else f"{noun.agree('le', 'la')} {noun.text}"
-        is_contracted = not (noun.elided or noun.feminine)
-        forms = {
-            "": the,
-            "un": f"{noun.agree('un', 'une')} {noun.text}",
-            "un+": f"{noun.agree('un', 'une')} {front}{noun.text}{trait}",
-            "de": f"du {noun.text}" if is_contracted else f"de {the}",
-            "à": f"au {noun.text}" if is_contracted else f"à {the}",
-            "il": noun.agree("il", "elle"),
-            "lui": noun.agree("lui", "elle"),
-            "le": noun.agree("le", "la"),
-            "e": noun.agree("", "e"),
-        }
-        return forms[key]
+        noun, words = self.noun, [self.noun.text]
+        if self.front:
+            masculine = self.front.before_vowel if noun.elided else self.front.masculine
+            words.insert(0, noun.agree(masculine, self.front.feminine))
+        if self.trait:
+            words.append(noun.agree(self.trait.masculine, self.trait.feminine))
+        forms = lexicon().forms
+        known = forms[noun.agree("masculin", "féminin")] | (forms["élidé"] if noun.elided else {})
+        return known[key].format(nom=noun.text, groupe=" ".join(words))
 
 
-SIZES = ("petit", "moyen", "grand")
 PARTS = ("habitude", "noeud", "dialogue", "tour", "fin")
 SKY_SHARE = 0.6
 
 
-class Place(NamedTuple):
-    """Where a fable happens: the words of the first mention, and of later ones."""
-
-    indefinite: str
-    definite: str
-
-
-@dataclass(frozen=True, slots=True)
-class Season:
+class Season(NamedTuple):
     """Ways of saying when, by day or by night, and what the sky does by day."""
 
     days: tuple[str, ...]
@@ -142,26 +120,24 @@ class Season:
         return f"{day}, {rng.choice(self.skies)}" if rng.random() < SKY_SHARE else day
 
 
-@dataclass(frozen=True, slots=True)
-class Lexicon:
-    """Everything that the schemas share, read once from `lexicon_fr.toml`."""
+class Lexicon(NamedTuple):
+    """Everything that the schemas share, read once from `lexicon_fr.toml`.
+
+    characters, fronts: by size. places: the words of the first mention, and of later ones.
+    """
 
     aspirated: frozenset[str]
+    forms: dict[str, dict[str, str]]
     characters: dict[str, tuple[Noun, ...]]
     traits: dict[str, tuple[Adjective, ...]]
     fronts: dict[str, tuple[Adjective, ...]]
     objects: dict[str, tuple[Noun, ...]]
-    places: tuple[Place, ...]
+    places: tuple[tuple[str, ...], ...]
     seasons: dict[str, Season]
     frames: dict[str, tuple[str, ...]]
 
-    def size_of(self, noun: Noun) -> str:
-        """Return the size class of a character, which decides the adjectives before it."""
-        return next(size for size in SIZES if noun in self.characters[size])
 
-
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(NamedTuple):
     """One conflict with its turn, its outcome and the morals that fit it."""
 
     pairs: tuple[tuple[Noun, Noun], ...]
@@ -185,42 +161,39 @@ def _bars(block: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in re.split(r"[|\n]", block) if item.strip())
 
 
-def _adjectives(block: str) -> tuple[Adjective, ...]:
+def _adjectives(blocks: dict[str, str]) -> dict[str, tuple[Adjective, ...]]:
     """Read adjectives written "masculine/feminine" or "masculine/feminine/before a vowel"."""
-    forms = [entry.split("/") for entry in block.split()]
-    return tuple(Adjective(form[0], form[1], form[2] if form[2:] else form[0]) for form in forms)
-
-
-def _table(name: str) -> dict[str, Any]:
-    """Read one TOML file that lies beside this module."""
-    return tomllib.loads(files("endonym.demo").joinpath(name).read_text(encoding="utf-8"))
+    words = {name: [each.split("/") for each in block.split()] for name, block in blocks.items()}
+    return {
+        name: tuple(Adjective(one[0], one[1], one[2] if one[2:] else one[0]) for one in each)
+        for name, each in words.items()
+    }
 
 
 @cache
 def lexicon() -> Lexicon:
     """Read the lexicon; cached, since it never changes."""
-    raw = _table("lexicon_fr.toml")
+    raw = packaged_tables("endonym.demo", "lexicon_fr.toml")
     aspirated = frozenset(raw["aspires"].split())
 
-    def noun(text: str, gender: str) -> Noun:
-        return Noun(text, gender == "f", is_elidable(text, aspirated))
+    def nouns(gender: str, texts: list[str], size: str = "") -> tuple[Noun, ...]:
+        is_feminine = gender == "f"
+        return tuple(Noun(each, is_feminine, is_elidable(each, aspirated), size) for each in texts)
 
-    characters = {
-        size: tuple(noun(text, gender) for gender in "mf" for text in entry[gender].split())
-        for size, entry in raw["personnages"].items()
-    }
-    objects = {
-        kind: tuple(noun(entry[2:], entry[0]) for entry in entries)
-        for kind, entries in raw["objets"].items()
-    }
-    rows = [line.split(" | ") for line in raw["lieux"]["liste"].strip().splitlines()]
     return Lexicon(
         aspirated=aspirated,
-        characters=characters,
-        traits={family: _adjectives(block) for family, block in raw["traits"].items()},
-        fronts={size: _adjectives(block) for size, block in raw["avant"].items()},
-        objects=objects,
-        places=tuple(Place(*row[:2]) for row in rows),
+        forms=raw["formes"],
+        characters={
+            size: nouns("m", entry["m"].split(), size) + nouns("f", entry["f"].split(), size)
+            for size, entry in raw["personnages"].items()
+        },
+        traits=_adjectives(raw["traits"]),
+        fronts=_adjectives(raw["avant"]),
+        objects={
+            kind: tuple(noun for each in entries for noun in nouns(each[0], [each[2:]]))
+            for kind, entries in raw["objets"].items()
+        },
+        places=tuple(tuple(row.split(" | ")) for row in raw["lieux"]["liste"].strip().splitlines()),
         seasons={
             name: Season(_bars(entry["moments"]), _bars(entry["nuits"]), _bars(entry["ciels"]))
             for name, entry in raw["saisons"].items()
@@ -229,24 +202,32 @@ def lexicon() -> Lexicon:
     )
 
 
+@cache
+def schemas() -> tuple[Schema, ...]:
+    """Read every schema, by file name, so that a fable's index keeps its meaning."""
+    folder = files("endonym.demo").joinpath("schemas_fr")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return tuple(_schema(packaged_tables("endonym.demo", f"schemas_fr/{name}")) for name in names)
+
+
 def _schema(raw: dict[str, Any]) -> Schema:
     """Build one schema, listing the casts it allows."""
     words = lexicon()
-
-    def of_sizes(sizes: list[str]) -> list[Noun]:
-        return [noun for size in sizes for noun in words.characters[size]]
-
-    def of_families(families: list[str]) -> tuple[Adjective, ...]:
-        return tuple(trait for family in families for trait in words.traits[family])
-
+    firsts, seconds = (
+        [
+            noun
+            for size in raw.get(f"{name}_tailles", words.characters)
+            for noun in words.characters[size]
+        ]
+        for name in "ab"
+    )
+    traits, other_traits = (
+        tuple(trait for family in raw[f"{name}_traits"] for trait in words.traits[family])
+        for name in "ab"
+    )
     return Schema(
-        pairs=tuple(
-            (first, second)
-            for first in of_sizes(raw.get("a_tailles", SIZES))
-            for second in of_sizes(raw.get("b_tailles", SIZES))
-            if first.feminine != second.feminine
-        ),
-        traits=(of_families(raw["a_traits"]), of_families(raw["b_traits"])),
+        pairs=tuple((a, b) for a in firsts for b in seconds if a.feminine != b.feminine),
+        traits=(traits, other_traits),
         objects=words.objects[raw["objets"]] if "objets" in raw else (),
         seasons=tuple(raw.get("saisons", words.seasons)),
         at_night=raw.get("nuit", False),
@@ -255,14 +236,6 @@ def _schema(raw: dict[str, Any]) -> Schema:
         parts={part: _options(raw[part]) for part in PARTS},
         morals=_options(raw["morales"]),
     )
-
-
-@cache
-def schemas() -> tuple[Schema, ...]:
-    """Read every schema, by file name, so that a fable's index keeps its meaning."""
-    folder = files("endonym.demo").joinpath("schemas_fr")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    return tuple(_schema(_table(f"schemas_fr/{name}")) for name in names)
 
 
 SHORTEST, LONGEST = 90, 220
@@ -278,15 +251,25 @@ _SENTENCE_START = re.compile(r"(?:^|\n|[.!?…] |[.!?…] » |« )$")
 _FIT_AFTER_QUE = re.compile(r"(?:Le|La|L’\w+|Les|Un|Une|On|Il|Celui|Celle|Ce|Rien|Nul|Deux)\b")
 
 
-@dataclass(frozen=True, slots=True)
 class _Story:
-    """What stays fixed through one fable."""
+    """What stays fixed through one fable, drawn once."""
 
-    rng: random.Random
-    figures: dict[str, Figure]
-    place: Place
-    moment: str
-    variant: dict[str, str]
+    def __init__(self, index: int, seed: int, attempt: int) -> None:
+        words = lexicon()
+        self.schema, pair, self.place = _cast(index, seed)
+        self.rng = rng = random.Random(f"{seed}/{index}/{attempt}")
+        self.figures: dict[str, Figure] = {}
+        for name, noun, traits in zip("AB", pair, self.schema.traits, strict=True):
+            has_front = rng.random() < FRONT_ADJECTIVE_SHARE
+            front = rng.choice(words.fronts[noun.size]) if has_front else None
+            self.figures[name] = Figure(noun, rng.choice(traits), front)
+        others = [noun for nouns in words.characters.values() for noun in nouns]
+        self.figures["C"] = Figure(rng.choice([noun for noun in others if noun not in pair]))
+        if self.schema.objects:
+            self.figures["O"] = Figure(rng.choice(self.schema.objects))
+        season = words.seasons[rng.choice(self.schema.seasons)]
+        self.moment = season.moment(rng, self.schema.at_night)
+        self.variant = rng.choice(self.schema.variants)
 
     def fill(self, template: str) -> str:
         """Fill a template: variant words, alternatives, slots, elisions."""
@@ -301,70 +284,44 @@ class _Story:
         if name == "T":
             words = self.moment
         elif name == "L":
-            words = self.place.definite if key == "def" else self.place.indefinite
+            words = self.place[1 if key == "def" else 0]
         elif masculine is not None:
             words = self.figures[name].noun.agree(masculine, feminine)
         else:
             words = self.figures[name].form(key)
         before = match.string[max(0, match.start() - 4) : match.start()]
-        if _SENTENCE_START.search(before):
-            return words[:1].upper() + words[1:]
-        return words
+        return words[:1].upper() + words[1:] if _SENTENCE_START.search(before) else words
+
+    def text(self) -> str:
+        """Write the fable, whatever its length."""
+        draw, frames = self.rng.choice, lexicon().frames
+        habit, knot, talk, turn, outcome = (draw(self.schema.parts[part]) for part in PARTS)
+        opening = draw(frames["ouvertures"])
+        if self.rng.random() < LONG_PARAGRAPH_SHARE:
+            paragraphs = [f"{opening} {habit}", f"{knot} {talk}", f"{turn} {outcome}"]
+        else:
+            paragraphs = [f"{opening} {habit} {knot}", talk, turn, outcome]
+        lines = [self.fill(template) for template in (draw(self.schema.titles), *paragraphs)]
+        moral = draw(self.schema.morals)
+        is_after_que = _FIT_AFTER_QUE.match(moral) and self.rng.random() < QUE_SHARE
+        frame = draw(frames["que" if is_after_que else "seule"])
+        lowered = moral[:1].lower() + moral[1:]
+        return "\n".join([*lines, self.fill(frame.replace("{M}", moral).replace("{m}", lowered))])
 
 
-def _cast(index: int, seed: int) -> tuple[Schema, tuple[Noun, Noun], Place]:
+def _cast(index: int, seed: int) -> tuple[Schema, tuple[Noun, Noun], tuple[str, ...]]:
     """Choose schema, pair and place; each block of indices uses every schema once."""
-    stories, places = schemas(), lexicon().places
-    block, rank = divmod(index, len(stories))
-    order = list(range(len(stories)))
+    places = lexicon().places
+    block, rank = divmod(index, len(schemas()))
+    order = list(range(len(schemas())))
     random.Random(f"{seed}/order/{block}").shuffle(order)
-    schema = stories[order[rank]]
+    schema = schemas()[order[rank]]
     count = len(schema.pairs) * len(places)
     # A stride near the golden section visits all combinations, far apart at each step.
-    stride = max(1, round(count * 0.6180339887))
-    while gcd(stride, count) != 1:
-        stride += 1
+    stride = next(n for n in count_from(max(1, round(count * 0.6180339887))) if gcd(n, count) == 1)
     start = random.Random(f"{seed}/start/{order[rank]}").randrange(count)
     pair, place = divmod((start + block * stride) % count, len(places))
     return schema, schema.pairs[pair], places[place]
-
-
-def _story(index: int, seed: int, attempt: int) -> tuple[Schema, _Story]:
-    """Draw everything that the sentences of one fable must agree on."""
-    words = lexicon()
-    schema, pair, place = _cast(index, seed)
-    rng = random.Random(f"{seed}/{index}/{attempt}")
-    figures: dict[str, Figure] = {}
-    for name, noun, traits in zip("AB", pair, schema.traits, strict=True):
-        has_front = rng.random() < FRONT_ADJECTIVE_SHARE
-        front = rng.choice(words.fronts[words.size_of(noun)]) if has_front else None
-        figures[name] = Figure(noun, rng.choice(traits), front)
-    others = [noun for nouns in words.characters.values() for noun in nouns]
-    figures["C"] = Figure(rng.choice([noun for noun in others if noun not in pair]))
-    if schema.objects:
-        figures["O"] = Figure(rng.choice(schema.objects))
-    moment = words.seasons[rng.choice(schema.seasons)].moment(rng, schema.at_night)
-    return schema, _Story(rng, figures, place, moment, rng.choice(schema.variants))
-
-
-def _written(index: int, seed: int, attempt: int) -> str:
-    """Write one fable, whatever its length."""
-    schema, story = _story(index, seed, attempt)
-    draw = story.rng.choice
-    habit, knot, talk, turn, outcome = (draw(schema.parts[part]) for part in PARTS)
-    opening = draw(lexicon().frames["ouvertures"])
-    if story.rng.random() < LONG_PARAGRAPH_SHARE:
-        paragraphs = [f"{opening} {habit}", f"{knot} {talk}", f"{turn} {outcome}"]
-    else:
-        paragraphs = [f"{opening} {habit} {knot}", talk, turn, outcome]
-    lines = [story.fill(template) for template in (draw(schema.titles), *paragraphs)]
-    moral = draw(schema.morals)
-    fits = _FIT_AFTER_QUE.match(moral) is not None
-    kind = "que" if fits and story.rng.random() < QUE_SHARE else "seule"
-    frame = draw(lexicon().frames[kind])
-    lowered = moral[:1].lower() + moral[1:]
-    lines.append(story.fill(frame.replace("{M}", moral).replace("{m}", lowered)))
-    return "\n".join(lines)
 
 
 def fable(index: int, seed: int = 0) -> str:
@@ -376,7 +333,7 @@ def fable(index: int, seed: int = 0) -> str:
     """
     if index < 0:
         raise ValueError(f"a fable index is 0 or more, not {index}")
-    drafts = (_written(index, seed, attempt) for attempt in count_from())
+    drafts = (_Story(index, seed, attempt).text() for attempt in count_from())
     return next(text for text in drafts if SHORTEST <= len(_WORD.findall(text)) <= LONGEST)
 
 

@@ -7,7 +7,6 @@ that cannot be read says nothing.
 """
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -15,10 +14,9 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from endonym.formats.config import Source
-from endonym.formats.document import ARTICLE, Document, Reject
+from endonym.formats.document import ARTICLE, Document, Records
 from endonym.formats.files import RawFile
 from endonym.formats.io.archives import Member
-from endonym.formats.io.content import Content, ignored
 from endonym.formats.io.formats import COMPRESSIONS, file_format
 from endonym.formats.io.streams import Damage, Expansion, Stream, uncompressed
 from endonym.formats.readers.tar import archive_members
@@ -41,9 +39,7 @@ Articles = np.ndarray[tuple[int], np.dtype[np.int32]]
 """The number of the source of each sentence, by the sentence's number; 0 if there is none."""
 
 
-def with_articles(
-    records: Iterator[Document | Reject], file: RawFile, source: Source
-) -> Iterator[Document | Reject]:
+def with_articles(records: Records, file: RawFile, source: Source) -> Records:
     """The same records; of each sentence whose article is known, it stands in the notes."""
     known: dict[str, Articles] = {}
     for record in records:
@@ -83,9 +79,8 @@ def articles(file: RawFile, name: str, source: Source) -> Articles:
             if beside != file.path and beside.is_file():
                 with beside.open("rb") as raw:
                     compression = file_format(beside.name, source).compression
-                    size, packed = beside.stat().st_size, uncompressed(raw)
-                    content = Content(packed, compression, Expansion(size), beside, size, ignored)
-                    rows = table_rows(content.stream())
+                    expansion = Expansion(beside.stat().st_size)
+                    rows = table_rows(expansion.unpacked(uncompressed(raw), compression))
     return numbered(rows)
 
 

@@ -50,20 +50,23 @@ WITHIN = re.compile(r"\?\w")
 """What every lost letter has; most texts have none, and it is found much sooner."""
 
 
-def broken(document: Document) -> Reject | None:
+DETAILS = {
+    "mojibake": "this looks like UTF-8 that was read in another encoding and saved again",
+    "lost_letters": "question marks within words: letters were lost in another encoding",
+}
+
+
+def damaged(document: Document) -> Reject | None:
     """A reject for a damaged text; None for all others."""
     text = document.text
-    reason = detail = ""
     if is_mojibake(text):
         reason = "mojibake"
-        detail = "this looks like UTF-8 that was read in another encoding and saved again"
     elif is_lossy(text):
         reason = "lost_letters"
-        detail = "question marks within words: letters were lost in another encoding"
-    if not reason:
+    else:
         return None
-    size = len(text.encode())
-    return Reject(reason, document.id, document.source, detail, text[:SHOWN_CHARS], size)
+    shown, size = text[:SHOWN_CHARS], len(text.encode())
+    return Reject(reason, document.id, document.source, DETAILS[reason], shown, size)
 
 
 def is_mojibake(text: str) -> bool:

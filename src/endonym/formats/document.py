@@ -15,6 +15,10 @@ ARTICLE = "article"
 article stand in one split."""
 
 
+Notes = dict[str, str]
+"""What a record says of itself, and its reader of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A text and where it comes from.
@@ -30,7 +34,7 @@ class Document:
     text: str
     id: str
     source: str
-    meta: dict[str, str] = field(default_factory=dict)
+    meta: Notes = field(default_factory=Notes)
     raw_bytes: int = 0
     block: int = 0
     position: int = 0
@@ -66,7 +70,7 @@ MAX_CHARS = 300
 """How much of a value is kept."""
 
 
-def noted(fields: Mapping[Any, Any], *, text: str | None = None) -> dict[str, str]:
+def noted(fields: Mapping[Any, Any], *, text: str | None = None) -> Notes:
     """What the fields of a record say of where it comes from. text: the field that holds its text.
 
     Strings and numbers count; what is empty does not.

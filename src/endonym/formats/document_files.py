@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from endonym.formats.document import Reject
@@ -61,23 +60,23 @@ def seen_files(folder: Path, paths: Iterable[Path]) -> list[Whole]:
 
     Parts are left out, of a run that was killed or of another process that writes the same.
     """
-    found: list[Whole] = []
-    for path in sorted(path for path in paths if path.suffix != ".part" and path.is_file()):
-        data, name = path.read_bytes(), path.relative_to(folder).as_posix()
-        found.append({"name": name, "bytes": len(data), "crc": zlib.crc32(data)})
-    return found
+    seen = sorted(path for path in paths if path.suffix != ".part" and path.is_file())
+    return [_seen(folder, path.relative_to(folder).as_posix()) for path in seen]
 
 
 def is_whole(folder: Path, file: Whole) -> bool:
     """Whether a file is what was written: after a power cut it may be empty, or lack its end."""
     path = folder / file["name"]
-    if not path.is_file() or path.stat().st_size != file["bytes"]:
-        return False
-    check = 0
-    with path.open("rb") as data:
+    is_as_long = path.is_file() and path.stat().st_size == file["bytes"]
+    return is_as_long and _seen(folder, file["name"])["crc"] == file["crc"]
+
+
+def _seen(folder: Path, name: str) -> Whole:
+    found: Whole = {"name": name, "bytes": 0, "crc": 0}
+    with (folder / name).open("rb") as data:
         while piece := data.read(BUFFER_BYTES):
-            check = zlib.crc32(piece, check)
-    return check == file["crc"]
+            found |= {"bytes": found["bytes"] + len(piece), "crc": zlib.crc32(piece, found["crc"])}
+    return found
 
 
 class WholeFile:
@@ -104,21 +103,15 @@ class WholeFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Close the file, and give it its name unless something went wrong."""
         try:
-            if error is None:
-                self.finish()
-            self.file.close()
+            with self.file:
+                if error is None:
+                    self.finish()
             if error is None:
                 self.part.replace(self.path)
         finally:
-            self.file.close()
             self.part.unlink(missing_ok=True)
 
     def finish(self) -> None:

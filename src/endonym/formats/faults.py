@@ -26,9 +26,8 @@ def fault(error: Exception, rest: str = "this document is left out") -> str:
     """What went wrong in our own code, and where: enough to report it. rest: what follows."""
     frames = traceback.extract_tb(error.__traceback__)
     at = next((frame for frame in reversed(frames) if "endonym" in frame.filename), frames[-1])
-    place = f"{Path(at.filename).name}:{at.lineno}"
-    if "/endonym/" in (name := Path(at.filename).as_posix()):
-        place = f"endonym/{name.rpartition('/endonym/')[2]}:{at.lineno}"
+    _, is_ours, name = Path(at.filename).as_posix().rpartition("/endonym/")
+    place = f"endonym/{name}:{at.lineno}" if is_ours else f"{Path(name).name}:{at.lineno}"
     return (
         f"a fault of endonym, not of your file: {type(error).__name__} at {place} ({error}); "
         f"{rest}. Please report this line"

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase, translate
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,9 +20,10 @@ from typing import Any
 from pydantic import Field
 
 from endonym.config import NOT_IDENTITY, Config
-from endonym.errors import MissingSource, SourceError, printable
+from endonym.errors import SourceError, printable
 from endonym.formats.config import Source
 from endonym.formats.hub import hub_folder, is_on_hub
+from endonym.formats.source_errors import source_error
 from endonym.store import is_run_of_store, is_store
 
 GLOB_SIGNS = "*?["
@@ -35,10 +37,8 @@ KINDS = {
 }
 NOTHING, TOO_LONG = "there is no such file or folder", "its path is too long to be opened"
 UNREACHABLE = {
-    errno.ENOENT: "a link that leads nowhere",
-    errno.ENOTDIR: "a link that leads nowhere",
-    errno.ELOOP: "a link that leads in a circle",
-    errno.ENAMETOOLONG: TOO_LONG,
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "a link that leads nowhere"),
+    **{errno.ELOOP: "a link that leads in a circle", errno.ENAMETOOLONG: TOO_LONG},
 }
 
 
@@ -80,7 +80,8 @@ def source_files(source: Source, folder: Path, left_out: list[Path] | None = Non
     """
     # Unlike Path.expanduser, this leaves the home of a user that does not exist as it stands.
     given = hub_folder(source) if is_on_hub(source) else Path(os.path.expanduser(source.path))  # noqa: PTH111
-    return files_at(given, folder, name=source.name, exclude=source.exclude, left_out=left_out)
+    omitted = Omitted(source.exclude, [] if left_out is None else left_out)
+    return files_at(given, folder, name=source.name, omitted=omitted)
 
 
 def files_named(patterns: Sequence[str], folder: Path) -> tuple[list[Path], list[str]]:
@@ -97,60 +98,30 @@ def files_named(patterns: Sequence[str], folder: Path) -> tuple[list[Path], list
     return list(found), missing
 
 
-def files_at(
-    given: Path,
-    folder: Path,
-    *,
-    name: str,
-    exclude: Sequence[str] = (),
-    left_out: list[Path] | None = None,
-) -> list[RawFile]:
-    """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors.
+@dataclass(slots=True)
+class Omitted:
+    """What below a path is not read: what `exclude` names, and stores and runs, which are noted."""
 
-    Folders that `exclude` names are not entered.
-    """
-    path, files = Path(os.path.abspath(folder / given)), list[RawFile]()  # noqa: PTH100
-    why = "there is no file here" + (", or `exclude` names its folder" if exclude else "")
-    try:
-        if path.is_file():
-            files = [RawFile(path=path, name=printable(path.name))]
-        elif path.is_dir():
-            files = named(path, files_matching(path, ("**",), exclude, left_out))
-        elif any(sign in str(given) for sign in GLOB_SIGNS):
-            root, parts = glob_root(given, folder)
-            if root.is_dir():
-                files = named(root, files_matching(root, parts, exclude, left_out))
-        else:
-            why = "this is neither a file nor a folder" if path.exists() else NOTHING
-    except OSError as error:
-        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
-            raise SourceError(
-                f'source "{name}": the folder cannot be read: {error.strerror or error}',
-                where=printable(os.fsdecode(error.filename or path)),
-                do="Check the disk and the folder's permissions.",
-            ) from error
-        why = UNREACHABLE[error.errno]
-    if any(not not_a_file(file.path) for file in files):
-        why = "`exclude` leaves no file here"
-        if found := [file for file in files if not is_excluded(file.name, exclude)]:
-            return found
-    raise MissingSource(
-        f'source "{name}": {why}',
-        where=printable(str(path)),
-        do="Put the texts there, or correct `path` of this [[source]]; "
-        "a relative path starts at the recipe's folder.",
-    )
+    exclude: Sequence[str] = ()
+    stores: list[Path] = field(default_factory=list[Path])
 
+    def has_file(self, name: str) -> bool:
+        """Whether a glob matches a file's name, its path below the source's, or a folder above it.
 
-def is_excluded(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a glob matches a file's name, its path below the source's, or a folder above it.
+        One with a slash in front matches paths only: it means one a.txt, and not each.
+        """
+        path = PurePosixPath(name)
+        paths = [name, *(folder.as_posix() for folder in path.parents[:-1])]
+        of_names = [pattern for pattern in self.exclude if not pattern.startswith("/")]
+        return is_named(path.name, of_names) or any(is_named(each, self.exclude) for each in paths)
 
-    One with a slash in front matches paths only: it means one a.txt, and not each.
-    """
-    path = PurePosixPath(name)
-    paths = [name, *(folder.as_posix() for folder in path.parents[:-1])]
-    of_names = [pattern for pattern in patterns if not pattern.startswith("/")]
-    return is_named(path.name, of_names) or any(is_named(each, patterns) for each in paths)
+    def has_folder(self, path: Path, root: Path) -> bool:
+        """Whether a folder is not entered: by its path below the root, or as a store or a run."""
+        if is_named(printable(path.relative_to(root).as_posix()), self.exclude):
+            return True
+        is_mine = is_store(path) or is_run_of_store(path)
+        self.stores.extend([path] if is_mine else [])
+        return is_mine
 
 
 def is_named(name: str, patterns: Sequence[str]) -> bool:
@@ -158,10 +129,39 @@ def is_named(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern.strip("/")) for pattern in patterns)
 
 
+def files_at(
+    given: Path, folder: Path, *, name: str, omitted: Omitted | None = None
+) -> list[RawFile]:
+    """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors."""
+    omitted = omitted or Omitted()
+    path, files = Path(os.path.abspath(folder / given)), list[RawFile]()  # noqa: PTH100
+    why = "there is no file here" + (", or `exclude` names its folder" if omitted.exclude else "")
+    try:
+        if path.is_file():
+            files = [RawFile(path=path, name=printable(path.name))]
+        elif path.is_dir() or any(sign in str(given) for sign in GLOB_SIGNS):
+            root, parts = (path, ("**",)) if path.is_dir() else glob_root(given, folder)
+            if root.is_dir():
+                files = named(root, files_matching(root, parts, omitted))
+        else:
+            why = "this is neither a file nor a folder" if path.exists() else NOTHING
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            where, why = printable(os.fsdecode(error.filename or path)), error.strerror or error
+            raise source_error("closed_folder", where, source=name, why=why) from error
+        why = UNREACHABLE[error.errno]
+    if any(not not_a_file(file.path) for file in files):
+        why = "`exclude` leaves no file here"
+        if found := [file for file in files if not omitted.has_file(file.name)]:
+            return found
+    raise source_error("not_here", printable(str(path)), source=name, why=why)
+
+
 def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
     """Files with their names below the root, sorted by name."""
-    found = ((path, printable(path.relative_to(root).as_posix())) for path in paths)
-    files = (RawFile(path=path, name=name) for path, name in found)
+    files = [
+        RawFile(path=each, name=printable(each.relative_to(root).as_posix())) for each in paths
+    ]
     return sorted(files, key=lambda file: (file.name, os.fsencode(file.path)))
 
 
@@ -209,15 +209,12 @@ class Glob:
         return sorted(shown, key=lambda entry: entry.name, reverse=True)
 
 
-def files_matching(
-    root: Path, parts: Sequence[str], exclude: Sequence[str], left_out: list[Path] | None = None
-) -> Iterator[Path]:
+def files_matching(root: Path, parts: Sequence[str], omitted: Omitted) -> Iterator[Path]:
     """What lies below a folder, is no folder, and matches a glob, given in its parts.
 
     Hidden names match only if the glob itself has a leading dot. Links to folders are followed
     last, and no folder is read twice. No depth of folders is too large: this does not recurse.
-    A folder that cannot be entered is given itself; one that `exclude` names is passed over, and
-    so is a store or a run, which left_out gets.
+    A folder that cannot be entered is given itself; one that is omitted is passed over.
     """
     glob = Glob(parts)
     folders, links = [(root, glob.start)], list[tuple[Path, frozenset[int]]]()
@@ -240,24 +237,12 @@ def files_matching(
             if not leads_to_folder(entry):
                 if len(parts) in after:
                     yield path
-            elif is_passed_over(path, root, exclude, left_out):
+            elif omitted.has_folder(path, root):
                 continue
             elif len(os.fsencode(path)) > LONGEST_PATH_BYTES:
                 yield path
             elif after:
                 (links if entry.is_symlink() else folders).append((path, after))
-
-
-def is_passed_over(
-    path: Path, root: Path, exclude: Sequence[str], left_out: list[Path] | None
-) -> bool:
-    """Whether a folder is not entered: by its name, or as a store or a run, which left_out gets."""
-    if exclude and is_named(printable(path.relative_to(root).as_posix()), exclude):
-        return True
-    is_mine = is_store(path) or is_run_of_store(path)
-    if is_mine and left_out is not None:
-        left_out.append(path)
-    return is_mine
 
 
 def leads_to_folder(entry: os.DirEntry[str]) -> bool:

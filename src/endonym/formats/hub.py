@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from endonym.errors import MissingSource, SourceError
 from endonym.formats.config import Source
 from endonym.formats.io.archives import is_hidden
 from endonym.formats.io.formats import file_format
+from endonym.formats.source_errors import source_error
 
 PREFIX = "hub:"
 NAME = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
@@ -37,17 +37,9 @@ def hub_folder(source: Source) -> Path:
     """
     name = source.path.removeprefix(PREFIX)
     if not NAME.fullmatch(name) or ".." in name:
-        raise MissingSource(
-            f'source "{source.name}": this is no name of a data set',
-            where=source.path,
-            do='Write path = "hub:OWNER/NAME", as in its address.',
-        )
+        raise source_error("no_name", source.path, source=source.name)
     if find_spec("huggingface_hub") is None:
-        raise SourceError(
-            "the hub's library, huggingface_hub, is not installed",
-            where=source.path,
-            do='Install it: pip install "endonym[hub]"',
-        )
+        raise source_error("no_hub_library", source.path)
     with explained(source):
         return fetched(source, name)
 
@@ -67,12 +59,8 @@ def fetched(source: Source, name: str) -> Path:
     kinds = {each: file_format(each, source) for each in shown}
     wanted = sorted(each for each, kind in kinds.items() if kind.format or kind.archive)
     if not wanted:
-        raise MissingSource(
-            f'source "{source.name}": no file of this data set can be read; it has: '
-            + ", ".join(files[:10]),
-            where=source.path,
-            do="Take another data set, or save this one as parquet first.",
-        )
+        there = ", ".join(files[:10])
+        raise source_error("nothing_readable", source.path, source=source.name, files=there)
     if not is_whole(home, commit):
         for each in wanted:
             hf_hub_download(name, each, repo_type="dataset", revision=commit)
@@ -98,27 +86,17 @@ def explained(source: Source) -> Generator[None]:
 
     # The HTTP library is httpx or httpx2, by the version of huggingface_hub.
     network = cast(type[Exception], HfHubHTTPError.__bases__[0])
-    kind = MissingSource
     try:
         yield
-        return
-    except GatedRepoError as caught:
-        kind, error = SourceError, caught
-        what = "the authors of this data set let in only whom they know"
-        do = "Ask for access on its page, then log in: hf auth login"
-    except RepositoryNotFoundError as caught:
-        error, what = caught, "the hub has no data set of this name, or it is private"
-        do = "Correct `path`; for a private one, log in: hf auth login"
-    except HfHubHTTPError as caught:
-        error, do = caught, "Try again later."
-        what = f"the hub answers {caught.response.status_code}"
-        if caught.response.status_code == 404:
-            what = f"the hub has no version {source.revision or 'main'} of it"
-            do = "Correct `revision`."
-    except (network, OSError, RuntimeError) as caught:
-        cause = caught.__cause__ or caught
-        said = (str(cause) or repr(cause)).splitlines()[0][:200]
-        kind, error, what = SourceError, caught, f"the hub cannot be reached: {said}"
-        do = "Check the network. A version that was fetched once is read without it, if "
-        do += "`revision` is its commit."
-    raise kind(what, where=source.path, do=do) from error
+    except GatedRepoError as error:
+        raise source_error("gated", source.path) from error
+    except RepositoryNotFoundError as error:
+        raise source_error("no_data_set", source.path) from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        name, revision = "hub_answers" if status != 404 else "no_version", source.revision or "main"
+        raise source_error(name, source.path, status=status, revision=revision) from error
+    except (network, OSError, RuntimeError) as error:
+        cause = error.__cause__ or error
+        why = (str(cause) or repr(cause)).splitlines()[0][:200]
+        raise source_error("no_network", source.path, why=why) from error

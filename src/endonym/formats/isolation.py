@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from endonym.errors import SourceError
 from endonym.formats.parsers.unit import Options, Refused, Unit
+from endonym.formats.source_errors import source_error
 from endonym.limited import frames
 from endonym.limited.process import end, kill, started
 
@@ -32,7 +32,7 @@ UNITS_A_FAILURE = 20
 TIMEOUTS_IN_A_ROW, SPARE_A_UNIT = 3, 0.5
 """Units in a row that hang; seconds of processor time that a good unit gives to bad ones."""
 ENDS = ("done", "stopped", "failed", "refused", "missing")
-"""What the last message of a parser has one of."""
+"""How the parsing of a file may end, as the last message says."""
 NO_UNIT = "what the parser sent is no unit of the file"
 
 
@@ -60,6 +60,10 @@ class Limits:
         """The wall clock of a file of this size."""
         return self.file_seconds + self.file_seconds_per_mb * raw_bytes / 1e6
 
+    def too_much_memory(self) -> str:
+        """What is said of a parser that took more."""
+        return f"it took more than {self.memory_bytes >> 20:,} MiB of memory"
+
 
 LIMITS = Limits()
 
@@ -77,7 +81,7 @@ class ParserProcess:
             requests, answers, errors = self.process.stdin, self.process.stdout, self.process.stderr
             assert requests is not None and answers is not None and errors is not None, "pipes"  # noqa: PT018
             self.close = weakref.finalize(self, end, self.process, os.getpid())
-            self.where = frames.Whereabouts(memory.fileno())
+            self.progress = frames.Whereabouts(memory.fileno())
             self.requests, self.answers = requests.fileno(), frames.Incoming(answers.fileno())
             if sys.platform == "linux":  # fewer turns between the two processes
                 fcntl.fcntl(answers.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
@@ -89,12 +93,8 @@ class ParserProcess:
                 kill(self.process)
                 said = errors.read().decode("utf-8", "replace").strip().splitlines()
                 self.close()
-                raise SourceError(
-                    f"the process for parsers does not start: {(said or [str(failure)])[-1][:200]}",
-                    where="[[source]]",
-                    do="If this machine is very busy, try again; if it says that a module is "
-                    "missing, install endonym again.",
-                ) from failure
+                why = (said or [str(failure)])[-1][:200]
+                raise source_error("no_parser", "[[source]]", why=why) from failure
 
     @property
     def is_alive(self) -> bool:
@@ -125,26 +125,22 @@ class ParserProcess:
             seconds = self.limits.unit_cpu_seconds
             return Refused("parser_timeout", f"it took more than {seconds} s of processor time")
         if code == -signal.SIGKILL:
-            most = self.limits.memory_bytes >> 20
-            return Refused("parser_memory", f"it took more than {most:,} MiB of memory")
+            return Refused("parser_memory", self.limits.too_much_memory())
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return Refused("parser_crashed", f"the parser crashed ({how})")
 
     def stop(self) -> bool:
-        """Give up the current file; False if the process had to be ended."""
+        """Give up the current file; whether the process can take another one."""
+        end, message = time.monotonic() + self.limits.unit_seconds, dict[str, Any]()
         try:
             frames.send(self.requests, {"stop": True})
-            end = time.monotonic() + self.limits.unit_seconds
-            while "stopped" not in (message := self.receive(end - time.monotonic())):
+            while message.get("end") != "stopped":
                 if time.monotonic() >= end:
-                    raise Refused("parser_timeout", "it does not stop")
-            if message.get("last"):
-                self.close()
-                return False
+                    return False
+                message = self.receive(end - time.monotonic())
         except (Refused, OSError):
-            self.close()
             return False
-        return True
+        return not message.get("is_last")
 
 
 class Idle(threading.local):
@@ -191,8 +187,8 @@ def parsed_units(
 class Parsing:
     """Where the parsing of a file stands.
 
-    next: the first unit that has not come. lost: the failure of a later one; the units before it
-    were parsed, not yet sent, and are parsed again.
+    next: the first unit that has not come. failed_ahead: the failure of a later one; the units
+    before it were parsed, not yet sent, and are parsed again.
     """
 
     def __init__(self, request: dict[str, Any], limits: Limits, seconds: float) -> None:
@@ -200,23 +196,22 @@ class Parsing:
         self.next = 1
         self.failures = self.timeouts = 0
         self.spare = limits.lost_cpu_seconds * seconds / max(1e-9, limits.file_seconds)
-        self.lost: tuple[int, Refused] | None = None
+        self.failed_ahead: tuple[int, Refused] | None = None
         self.is_over = False
 
     def go_on(self) -> Iterator[Unit]:
         """The units from `next` on, up to one that fails, which is a unit with a reason."""
         process, is_usable = IDLE.take(self.limits), False
-        until = self.lost[0] - 1 if self.lost else LAST_UNIT
+        until = self.failed_ahead[0] - 1 if self.failed_ahead else LAST_UNIT
         try:
             frames.send(process.requests, self.request | {"start": self.next, "until": until})
-            while "unit" in (message := self.receive(process)):
-                yield self.taken(message["unit"], message.get("texts", b""))
-            is_usable = not message.get("last")
+            while "unit" in (message := self.receive_in_time(process)):
+                yield self.taken(message["unit"], message.get("texts", b""), until)
+            is_usable = not message.get("is_last")
             yield from self.ended(message)
-        except Refused as failure:
-            yield from self.failed(failure, process.where.unit)
-        except BrokenPipeError:
-            yield from self.failed(process.failure(), process.where.unit)
+        except (Refused, BrokenPipeError) as error:
+            failure = error if isinstance(error, Refused) else process.failure()
+            yield from self.failed(failure, process.progress.unit)
         except GeneratorExit:
             is_usable = process.stop()
             raise
@@ -226,28 +221,29 @@ class Parsing:
             else:
                 process.close()
 
-    def receive(self, process: ParserProcess) -> dict[str, Any]:
-        """The next message, within the time that the file has left. Raises Refused."""
-        if self.seconds <= 0 and not self.lost:
+    def receive_in_time(self, process: ParserProcess) -> dict[str, Any]:
+        """The next message, within the time that the file has left. Raises Refused.
+
+        A unit has its own time. Units that are passed over, or not sent yet, show as steps, and
+        each gets that time anew.
+        """
+        if self.seconds <= 0 and not self.failed_ahead:
             raise Refused("parser_timeout", "the time of the file is over")
         while True:
-            steps, began = process.where.steps, time.monotonic()
-            left = self.limits.unit_seconds if self.lost else self.seconds
-            seconds = max(0.0, min(self.limits.unit_seconds, left))
+            steps, began = process.progress.steps, time.monotonic()
+            left = self.limits.unit_seconds if self.failed_ahead else self.seconds
             try:
-                return process.receive(seconds)
+                return process.receive(max(0.0, min(self.limits.unit_seconds, left)))
             except Refused:
-                # Units that are passed over, or not sent yet, show as steps.
-                is_alive = process.is_alive and process.where.steps != steps
-                if not is_alive or left - (time.monotonic() - began) <= 0:
+                has_moved = process.is_alive and process.progress.steps != steps
+                if not has_moved or time.monotonic() - began >= left:
                     raise
             finally:
                 self.seconds -= time.monotonic() - began
 
-    def taken(self, sent: Any, text: bytes) -> Unit:
+    def taken(self, sent: Any, text: bytes, until: int) -> Unit:
         """A unit as it was sent, and its text. Raises Refused if it is none, or not behind the one
         before."""
-        until = self.lost[0] - 1 if self.lost else LAST_UNIT
         try:
             unit = Unit(**(sent | {"text": text.decode()}))
         except (TypeError, UnicodeDecodeError) as error:
@@ -261,55 +257,49 @@ class Parsing:
 
     def ended(self, message: dict[str, Any]) -> Iterator[Unit]:
         """What follows from the parser's last message. Raises Refused."""
-        what = [key for key in ENDS if key in message]
-        words = [message.get(key, "") for key in ("failed", "refused", "missing", "detail")]
-        if len(what) != 1 or any(type(word) is not str for word in words):
+        end, reason, detail = (message.get(key, "") for key in ("end", "reason", "detail"))
+        if end not in ENDS or type(reason) is not str or type(detail) is not str:
             raise Refused("parser_crashed", "what the parser sent is no end of a file")
-        if "failed" in message:
-            most = self.limits.memory_bytes >> 20
-            detail = message.get("detail") or f"it took more than {most:,} MiB of memory"
-            raise Refused(message["failed"], detail)
-        if "missing" in message:
-            raise SourceError(
-                f"the library {message['missing']} is not installed, which reads such files",
-                where="[[source]]",
-                do='Install it: pip install "endonym[documents]"',
-            )
-        if self.lost:
-            yield from self.refused(self.lost[1])
+        if end == "failed":
+            raise Refused(reason, detail or self.limits.too_much_memory())
+        if end == "missing":
+            raise source_error("no_library", "[[source]]", library=detail)
+        if self.failed_ahead:
+            yield from self.refused(self.failed_ahead[1])
             return
         self.is_over = True
-        if "refused" in message:
-            yield Unit(0, reason=message["refused"], detail=message.get("detail", ""))
+        if end == "refused":
+            yield Unit(0, reason=reason, detail=detail)
 
     def failed(self, failure: Refused, unit: int) -> Iterator[Unit]:
         """What follows from a failure in this unit."""
         if unit == 0:
             self.is_over = True
             yield Unit(0, reason=failure.reason, detail=failure.detail)
-        elif unit <= self.next or (self.lost and unit >= self.lost[0]):
+        elif unit <= self.next or (self.failed_ahead and unit >= self.failed_ahead[0]):
             yield from self.refused(failure)
         else:
-            self.lost = (unit, failure)
+            self.failed_ahead = (unit, failure)
 
     def refused(self, failure: Refused) -> Iterator[Unit]:
         """The next unit as one that failed; the rest of the file, too, if it cannot go on."""
-        self.lost = None
+        self.failed_ahead = None
         self.failures += failure.reason != "parser_failed"
-        if failure.reason == "parser_timeout":
-            self.timeouts += 1
-            self.spare -= self.limits.unit_cpu_seconds
-        else:
-            self.timeouts = 0
+        is_timeout = failure.reason == "parser_timeout"
+        self.timeouts = self.timeouts + 1 if is_timeout else 0
+        self.spare -= self.limits.unit_cpu_seconds if is_timeout else 0
         yield Unit(self.next, reason=failure.reason, detail=failure.detail)
         self.next += 1
-        most = self.limits.failures + self.next // UNITS_A_FAILURE
-        is_slow = self.timeouts >= TIMEOUTS_IN_A_ROW or self.spare <= 0
-        self.is_over = self.seconds <= 0 or self.failures >= most or is_slow
-        if self.is_over and self.limits.failures > 1:
+        if self.seconds <= 0:
+            why = "its time is over"
+        elif self.timeouts >= TIMEOUTS_IN_A_ROW or self.spare <= 0:
+            why = "it takes too much processor time"
+        elif self.failures >= self.limits.failures + self.next // UNITS_A_FAILURE:
             why = f"after {self.failures} failures"
-            why = "it takes too much processor time" if is_slow else why
-            why = why if self.seconds > 0 else "its time is over"
+        else:
+            return
+        self.is_over = True
+        if self.limits.failures > 1:
             yield Unit(0, reason=failure.reason, detail=f"{why}, the rest is not read")
 
 

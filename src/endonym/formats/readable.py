@@ -14,6 +14,7 @@ from math import ceil
 
 from endonym.errors import SourceError
 from endonym.formats.reasons import is_one_record, is_unread, is_unreadable
+from endonym.formats.source_errors import source_error
 
 FEW_RECORDS = 10
 """Up to so many bad records end nothing, however long; `max_unreadable = 0` allows none."""
@@ -107,12 +108,9 @@ def too_much(readings: Sequence[Reading], limit: float) -> SourceError | None:
         return None
     shown = worst(readings if share > limit else lost)
     names = list(dict.fromkeys(name for _, name, _ in shown))
-    return SourceError(
-        f"{found}\n" + "\n".join(f"    {size:>12,} bytes  {what}" for size, _, what in shown),
-        where=f"source{'s' * (len(names) > 1)} " + ", ".join(f'"{name}"' for name in names),
-        do="Repair these files, leave them out with `exclude` in [[source]], name their "
-        f"`encoding`, `document` or `column`; or go on without these records: {go_on} in [clean].",
-    )
+    where = f"source{'s' * (len(names) > 1)} " + ", ".join(f'"{name}"' for name in names)
+    files = "\n".join(f"    {size:>12,} bytes  {what}" for size, _, what in shown)
+    return source_error("too_much_unreadable", where, found=found, files=files, go_on=go_on)
 
 
 def too_few(documents: float) -> str:

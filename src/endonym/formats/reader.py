@@ -5,10 +5,10 @@ in a reader, or in what it calls, is a reject, too: it costs one file, and never
 """
 
 import errno
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from tempfile import gettempdir
 from typing import BinaryIO
 
 import regex
@@ -20,10 +20,10 @@ from endonym.formats.document import Records
 from endonym.formats.faults import fault, passing_over
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io.archives import Member, is_meant
-from endonym.formats.io.content import Content, Origin, ignored
-from endonym.formats.io.formats import FileFormat, file_format
-from endonym.formats.io.streams import Counted, Damage, Expansion, uncompressed
-from endonym.formats.readers.arrow import read_arrow, read_parquet_content
+from endonym.formats.io.content import Content, Origin
+from endonym.formats.io.formats import NAMES, FileFormat, file_format
+from endonym.formats.io.streams import Damage, Expansion, ignored, uncompressed
+from endonym.formats.readers.arrow import arrow_rows, parquet_rows, read_columns
 from endonym.formats.readers.other_kinds import unread
 from endonym.formats.readers.parsed import PARSERS, read_docx, read_parsed
 from endonym.formats.readers.pdf import read_pdf
@@ -32,6 +32,7 @@ from endonym.formats.readers.records import read_json_lines
 from endonym.formats.readers.scans import read_image
 from endonym.formats.readers.tables import read_table
 from endonym.formats.readers.tar import archive_members
+from endonym.formats.source_errors import source_error
 
 Reader = Callable[[Content, Origin, Source], Records]
 
@@ -43,8 +44,8 @@ READERS: dict[str, Reader] = {
     "jsonl": read_json_lines,
     "csv": partial(read_table, table="csv"),
     "tsv": partial(read_table, table="tsv"),
-    "parquet": read_parquet_content,
-    "arrow": read_arrow,
+    "parquet": partial(read_columns, rows_of=parquet_rows, kind="parquet"),
+    "arrow": partial(read_columns, rows_of=arrow_rows, kind="Arrow"),
     "pdf": read_pdf,
     "image": read_image,
     "docx": read_docx,
@@ -54,13 +55,9 @@ READERS: dict[str, Reader] = {
 SHOWN_MEMBERS = 5
 FOLLOWS = "what follows in this file is left out"
 COMPANION = regex.compile(
-    r"(?:^|/)(?:\d*[-_ ]?read[-_ ]?me|lisez[-_ ]?moi|l[eé]eme|leia[-_ ]?me|liesmich"
-    r"|cite[sș]te[-_ ]?m[aă]|(?:читай|прочти)[-_ ]?меня|terms[-_ ]of[-_ ]use"
-    r"|licen[cs]es?|copying|copyright|notice|authors?|credits|citation"
-    r"|change[-_]?(?:log|s)|manifest|about|info|metadata|statistics|checksums?|md5sums?|sha\d+sums?)"
-    r"(?:[-_.]\w{1,20})?\.te?xt$"
+    rf"(?:^|/)(?:{'|'.join(NAMES['companions'])})(?:[-_.]\w{{1,20}})?\.te?xt$"
 )
-"""Members of archives of the Leipzig corpora, of OPUS and others that are about the texts."""
+"""Members of archives that are about the texts."""
 
 
 def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ignored) -> Records:
@@ -112,17 +109,9 @@ def size_of(file: RawFile) -> int:
 
 def no_access(file: RawFile, error: OSError) -> SourceError:
     """The error for a file that cannot be read from the disk, or not be unpacked to it."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return SourceError(
-            f"there is no room to unpack this file: {error.strerror}",
-            where=printable(str(file.path)),
-            do=f"Make room in {tempfile.gettempdir()}, or name another folder by TMPDIR.",
-        )
-    return SourceError(
-        f"the file cannot be read: {error.strerror or error}",
-        where=printable(str(file.path)),
-        do="Check the disk and the file's permissions.",
-    )
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    name, where, folder = "no_room" if is_full else "closed_file", str(file.path), gettempdir()
+    return source_error(name, printable(where), why=error.strerror or error, folder=folder)
 
 
 def opened_file(
@@ -134,8 +123,8 @@ def opened_file(
         members = archive_members(raw, kind, expansion, advance)
         yield from archive_records(members, origin, source, expansion)
     else:
-        stream = uncompressed(Counted(raw, advance))
-        content = Content(stream, kind.compression, expansion, path, origin.raw_bytes, advance)
+        stream = uncompressed(raw, advance)
+        content = Content(stream, kind.compression, expansion, origin.raw_bytes, path, advance)
         yield from single_records(content, kind, origin, source)
 
 
@@ -182,7 +171,5 @@ def member_records(member: Member, origin: Origin, source: Source, expansion: Ex
     elif not member.raw_bytes:
         yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
     else:
-        content = Content(
-            member.stream, kind.compression, expansion, None, member.raw_bytes, ignored
-        )
+        content = Content(member.stream, kind.compression, expansion, member.raw_bytes)
         yield from never_silent(single_records(content, kind, origin, source), origin)

@@ -159,8 +159,8 @@ def test_the_lexicon_is_as_rich_as_promised_and_knows_its_words() -> None:
     fronts = {each.masculine: each for group in words.fronts.values() for each in group}
     assert (fronts["vieux"].feminine, fronts["vieux"].before_vowel) == ("vieille", "vieil")
     assert fronts["petit"].before_vowel == "petit"
-    for size in grammar.SIZES:
-        assert {words.size_of(noun) for noun in words.characters[size]} == {size}
+    for size, nouns in words.characters.items():
+        assert {noun.size for noun in nouns} == {size}
 
 
 def test_by_day_the_sky_is_told_more_often_than_not_and_by_night_never() -> None:
@@ -190,9 +190,8 @@ def test_a_schema_may_limit_its_seasons_its_night_and_the_sizes_of_its_two() -> 
     found = dict(zip(names, grammar.schemas(), strict=True))
     assert found["bornes"].seasons == ("printemps", "automne")
     assert [name for name in names if found[name].at_night] == ["peur", "porte"]
-    words = grammar.lexicon()
-    sizes = {(words.size_of(one), words.size_of(two)) for one, two in found["union"].pairs}
+    sizes = {(one.size, two.size) for one, two in found["union"].pairs}
     assert sizes == {("grand", "petit"), ("moyen", "petit")}
-    nouns = [noun for group in words.characters.values() for noun in group]
+    nouns = [noun for group in grammar.lexicon().characters.values() for noun in group]
     feminine = sum(noun.feminine for noun in nouns)
     assert len(found["bornes"].pairs) == 2 * feminine * (len(nouns) - feminine)

@@ -3,12 +3,12 @@
 import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.formats.broken import broken, has_lost_letters, lost_letters
+from endonym.formats.broken import damaged, has_lost_letters, lost_letters
 from endonym.formats.document import Document
 
 
 def reason(text: str) -> str | None:
-    found = broken(Document(text, "a#1", "probe"))
+    found = damaged(Document(text, "a#1", "probe"))
     return None if found is None else found.reason
 
 

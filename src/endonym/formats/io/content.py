@@ -11,16 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from endonym.errors import printable
-from endonym.formats.document import Document, Reject
-from endonym.formats.io.streams import Damage, Expansion, Stream, unpacked
+from endonym.formats.document import Document, Notes, Reject
+from endonym.formats.io.streams import Damage, Expansion, Stream, ignored
 from endonym.formats.io.widened import narrowed
 
 MAX_TEMPORARY_BYTES = 4 << 30
 """The largest file that is extracted to a temporary one."""
-
-
-def ignored(raw_bytes: int) -> None:
-    """The default for `advance`: does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +31,13 @@ class Content:
     packed: Stream
     compression: str
     expansion: Expansion
-    path: Path | None
     raw_bytes: int
-    advance: Callable[[int], None]
+    path: Path | None = None
+    advance: Callable[[int], None] = ignored
 
     def stream(self) -> Stream:
         """The decompressed bytes."""
-        if not self.compression:
-            return self.packed
-        return self.expansion.bounded(unpacked(self.packed, self.compression))
+        return self.expansion.unpacked(self.packed, self.compression)
 
     @contextmanager
     def on_disk(self, *, packed: bool = False) -> Generator[Path | Damage]:
@@ -93,9 +87,7 @@ class Origin:
         shown = name if len(name) <= LONGEST_NAME_BYTES else f"{name[:SHOWN_NAME_CHARS]}…"
         return Origin(self.source, f"{self.name}/{shown}", raw_bytes)
 
-    def document(
-        self, record: int | str, text: str, *, raw_bytes: int, meta: dict[str, str]
-    ) -> Document:
+    def document(self, record: int | str, text: str, *, raw_bytes: int, meta: Notes) -> Document:
         """The document of record number `record`, counted from 1."""
         return Document(narrowed(text), f"{self.name}#{record}", self.source, meta, raw_bytes)
 

@@ -11,7 +11,7 @@ an exception: any folder may have a text in it.
 
 import codecs
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import charset_normalizer
 import regex
@@ -43,16 +43,11 @@ NARROW_BYTES, NARROW_SHARE = 4, 0.01
 """Shorter lines may be halves of letters in UTF-16, as LF is; and so may a smaller share."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+class Encoding(NamedTuple):
     """A name that Python knows, and the length of the byte-order mark."""
 
     name: str
     mark_bytes: int = 0
-
-
-UNSPECIFIED_ORDER = ("utf-16", "utf-32")
-"""Their byte order stands in a mark at the start of the file."""
 
 
 def known_encoding(name: str) -> str:
@@ -92,15 +87,12 @@ def detect(head: bytes, given: str | None, script: str | None = None) -> Encodin
         head = text.encode("utf-8", "surrogateescape")
     if has_many_controls(head):
         return Damage("binary", "binary data: too many control characters for a text")
-    if mostly_utf8(head):
-        return Encoding("utf-8")
-    name, refused = guess(head, script)
-    return refused or Encoding(name)
+    return Encoding("utf-8") if mostly_utf8(head) else guess(head, script)
 
 
 def ordered(name: str, head: bytes) -> Encoding | Damage:
-    """The encoding that a recipe names, with the byte order that it leaves open."""
-    if name not in UNSPECIFIED_ORDER:
+    """The encoding that a recipe names; "utf-16" and "utf-32" leave the byte order open."""
+    if name not in ("utf-16", "utf-32"):
         return Encoding(name)
     if name == "utf-16" and (found := wide_encoding(head)):
         return Encoding(found)
@@ -130,11 +122,9 @@ def has_narrow_lines(head: bytes) -> bool:
 
     A file in UTF-16 has none but by chance: each line has half of a line end beside it.
     """
-    size = 0
-    for line in head.split(b"\n"):
-        if len(line) >= NARROW_BYTES and b"\0" not in line and not CONTROLS.search(line):
-            size += len(line) if widened.is_utf8(line) else 0
-    return size > NARROW_SHARE * len(head)
+    lines = (line for line in head.split(b"\n") if len(line) >= NARROW_BYTES and b"\0" not in line)
+    narrow = (line for line in lines if not CONTROLS.search(line) and widened.is_utf8(line))
+    return sum(map(len, narrow)) > NARROW_SHARE * len(head)
 
 
 def has_many_controls(head: bytes) -> bool:
@@ -223,24 +213,24 @@ NAMING_BYTES, SHOWN_NAMES, SHOWN_CHARS = 2_048, 4, 24
 text in each."""
 
 
-def guess(head: bytes, script: str | None) -> tuple[str, Damage | None]:
-    """Python's name of the encoding of these bytes, which are no UTF-8; or why it is refused."""
+def guess(head: bytes, script: str | None) -> Encoding | Damage:
+    """The encoding of these bytes, which are no UTF-8; or why it is refused."""
     lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
     sample = b"".join(lines)[:SAMPLE_BYTES]
     found = readings(sample, LIKELY, USUAL_CHAOS)
     if found and is_certain(found, len(sample), CERTAIN_CHAOS) and is_likely(found[0], script):
-        return codecs.lookup(found[0].encoding).name, None
+        return Encoding(codecs.lookup(found[0].encoding).name)
     fitting = readings(sample, of_scripts(sample, [script]), ANY_CHAOS)
     # It may be text in another script after all.
     others = [each for each in found if any(is_of_script(str(each), old) for old in OLD_SCRIPTS)]
     possible = [*fitting, *others]
     if fitting and is_certain(possible, len(sample), ANY_CHAOS) and is_likely(fitting[0], script):
-        return codecs.lookup(fitting[0].encoding).name, None
+        return Encoding(codecs.lookup(fitting[0].encoding).name)
     if not (possible := [*fitting, *found]):
         sample = sample[:NAMING_BYTES]
         possible = readings(sample, of_scripts(sample, OLD_SCRIPTS), ANY_CHAOS)
     names = list(dict.fromkeys(each.encoding for each in possible))
-    return "", refusal(names[:SHOWN_NAMES], sample)
+    return refusal(names[:SHOWN_NAMES], sample)
 
 
 def refusal(names: Sequence[str], sample: bytes) -> Damage:

@@ -6,8 +6,8 @@ recipe keys (`survey/format_guess.py`). One that strangers can make dangerous ha
 `formats/parsers/`. Reasons for rejects stand in `formats/reasons.toml`.
 """
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import regex
 
@@ -15,7 +15,6 @@ from endonym.disk import packaged_tables
 from endonym.formats.config import Source
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
-SHORT_NAMES = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz", ".tzst": ".tar.zst"}
 ARCHIVES = {".tar": "tar", ".zip": "zip"}
 TABLES = packaged_tables("endonym.formats.io", "formats.toml")
 FORMATS: dict[str, str] = {
@@ -24,16 +23,13 @@ FORMATS: dict[str, str] = {
 """The format of each extension."""
 BINARY = frozenset(name for name, row in TABLES.items() if "is_binary" in row)
 """Formats whose bytes are not text."""
-PARSED = frozenset(name for name, row in TABLES.items() if "function" in row)
+PARSED = frozenset(name for name, row in TABLES.items() if "parser" in row)
 """Formats that a parser reads."""
-JOINED = frozenset(name for name, row in TABLES.items() if "is_joined" in row)
+JOINED = frozenset(name for name in PARSED if "is_joined" in TABLES[name]["parser"])
 """Of these, the formats whose parts (pages, chapters) are one document, unless it is divided."""
-NOT_PLAIN = regex.compile(
-    r"\.(?:pdf|epub|x?html?|xml|w?arc|wet|docx?|odt|rtf|djvu|mobi|fb2|tex|jpe?g|png|gif|tiff?|webp"
-    r"|bmp|svg|arrow|parquet"
-    r"|mp[34]|wav|flac|sql|db|sqlite|7z|rar|zip|tar|exe|npy|safetensors|gguf|bin|py|sh)"
-)
-"""Never read as text, even if the recipe names a format for the whole folder."""
+NAMES = packaged_tables("endonym.formats.io", "names.toml")
+NOT_PLAIN = frozenset(NAMES["not_plain"].split())
+"""Extensions of files that are never read as text."""
 
 MARKUP = {".xml": ("wiki", "html"), ".mediawiki": ("wiki",)}
 """What such a file may be, if the recipe says so."""
@@ -50,8 +46,7 @@ LEIPZIG_SENTENCES = regex.compile(r"-sentences\.txt$")
 """The sentences, each with its number."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileFormat:
+class FileFormat(NamedTuple):
     """Compression, archive and format of a file, each "" if there is none."""
 
     compression: str
@@ -63,7 +58,7 @@ class FileFormat:
 def file_format(name: str, source: Source) -> FileFormat:
     """The format of a file by its name; by the recipe if that names a format."""
     lower = name.lower()
-    for short, long in SHORT_NAMES.items():
+    for short, long in NAMES["short"].items():
         if lower.endswith(short):
             lower = lower.removesuffix(short) + long
     compression = COMPRESSIONS.get(PurePosixPath(lower).suffix, "")
@@ -83,7 +78,7 @@ def format_by(lower: str, extension: str, source: Source) -> str:
     if source.format == "auto":
         is_plain = source.document == "file" and source.column is None
         return "leipzig" if is_plain and LEIPZIG_SENTENCES.search(lower) else known
-    if not NOT_PLAIN.fullmatch(extension) or source.format in (known, *MARKUP.get(extension, ())):
+    if extension not in NOT_PLAIN or source.format in (known, *MARKUP.get(extension, ())):
         return source.format
     return ""
 
@@ -100,7 +95,7 @@ def unsupported(kind: FileFormat, name: str) -> str:
         return f"{what} are not of the format that the recipe names; leave `format` out"
     if kind.extension in MARKUP:
         return f'{what} are not read, unless they are dumps of a wiki: then write format = "wiki"'
-    advice = '; if it is plain text, write format = "txt"'
-    advice = "" if NOT_PLAIN.fullmatch(kind.extension) else advice
+    is_plain = kind.extension not in NOT_PLAIN
+    advice = '; if it is plain text, write format = "txt"' if is_plain else ""
     known = " ".join(sorted(FORMATS))
     return f"{what} are not read (read are: {known}, tar and zip){advice}"

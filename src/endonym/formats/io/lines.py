@@ -5,7 +5,6 @@ Of a line that is longer than a document may be, only the size is kept.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from endonym.formats.document import Reject
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin, too_long
@@ -17,43 +16,32 @@ KEPT_GAP = b"\n" * 1_000
 GAP = re.compile(KEPT_GAP + rb"\n+")
 
 
-@dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its end, counted from 1. size: in bytes, also if `data` was discarded."""
+    """A line without its end, counted from 1. size: in bytes, also if its pieces are discarded."""
 
-    number: int
-    data: bytes
-    size: int
-
-
-class Tail:
-    """The pieces of an unfinished line, until they are too long."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.size = 0
+    def __init__(self, number: int) -> None:
+        self.number, self.pieces, self.size = number, list[bytes](), 0
 
     def add(self, piece: bytes) -> None:
-        """Add a piece of the line."""
+        """Add a piece of the line; of one that is too long none is kept."""
         self.size += len(piece)
         if self.size > MAX_DOCUMENT_BYTES:
             self.pieces.clear()
         else:
             self.pieces.append(piece)
 
-    def line(self, number: int) -> Line:
-        """The whole line; the next one starts empty."""
-        line = Line(number, b"".join(self.pieces), self.size)
-        self.pieces, self.size = [], 0
-        return line
+    @property
+    def data(self) -> bytes:
+        """The whole line."""
+        return b"".join(self.pieces)
 
 
 def split_lines(stream: Stream) -> Iterator[Line | tuple[Line, Damage]]:
     """The lines of a stream. Damage comes last, with the line that it cuts off (may be empty)."""
-    tail, number, after_return = Tail(), 1, False
+    line, after_return = Line(1), False
     for piece in stream:
         if isinstance(piece, Damage):
-            yield tail.line(number), piece
+            yield line, piece
             return
         if after_return and piece.startswith(b"\n"):
             piece = piece[1:]
@@ -64,14 +52,14 @@ def split_lines(stream: Stream) -> Iterator[Line | tuple[Line, Damage]]:
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         for part, left_out in without_gaps(piece):
             first, *others = part.split(b"\n")
-            tail.add(first)
+            line.add(first)
             for data in others:
-                yield tail.line(number)
-                number += 1
-                tail.add(data)
-            number += left_out
-    if tail.size:
-        yield tail.line(number)
+                yield line
+                line = Line(line.number + 1)
+                line.add(data)
+            line.number += left_out
+    if line.size:
+        yield line
 
 
 def without_gaps(piece: bytes) -> Iterator[tuple[bytes, int]]:

@@ -6,6 +6,7 @@ ratio, and so is what one raw file may unpack to.
 """
 
 import bz2
+import importlib
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,6 +24,22 @@ EXTRA, NAME, COMMENT, HEADER_CRC = 4, 8, 16, 2
 """Flags in the header's fourth byte: which fields follow."""
 
 
+class Deflated:
+    """Decompresses deflate data: bare, as in a zip, or between head and check sum of zlib."""
+
+    def __init__(self, window_bits: int = -zlib.MAX_WBITS) -> None:
+        self.inflate = zlib.decompressobj(window_bits)
+        self.eof, self.needs_input, self.unused_data = False, True, b""
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """The next decompressed bytes, at most `max_length`."""
+        text = self.inflate.decompress(self.inflate.unconsumed_tail + data, max_length)
+        # zlib may hold back text for which there was no room.
+        self.needs_input = not self.inflate.unconsumed_tail and len(text) < max_length
+        self.eof, self.unused_data = self.inflate.eof, self.inflate.unused_data
+        return text
+
+
 class GzipMember:
     """Decompresses one gzip member in pieces; raises zlib.error.
 
@@ -33,8 +50,7 @@ class GzipMember:
 
     def __init__(self) -> None:
         self.eof, self.needs_input, self.in_header = False, True, True
-        self.held = self.unused_data = b""
-        self.inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self.body, self.held, self.unused_data = Deflated(), b"", b""
         self.check_sum = self.size = 0
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
@@ -42,18 +58,16 @@ class GzipMember:
         self.held += data
         if self.in_header:
             length = header_length(self.held)
-            self.needs_input = self.in_header = length is None
             if length is None:
                 return b""
-            self.held = self.held[length:]
-        inflate, text = self.inflate, b""
-        if not inflate.eof:
-            text = inflate.decompress(self.held, max_length)
-            self.held = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
-            self.needs_input = not self.held
+            self.held, self.in_header = self.held[length:], False
+        text = b""
+        if not self.body.eof:
+            text = self.body.decompress(self.held, max_length)
+            self.held, self.needs_input = self.body.unused_data, self.body.needs_input
             self.check_sum = zlib.crc32(text, self.check_sum)
             self.size += len(text)
-        if inflate.eof:
+        if self.body.eof:
             self.needs_input = len(self.held) < 8
             if not self.needs_input and not text:
                 self.close()
@@ -140,24 +154,28 @@ class ZstdFrame:
         return text
 
 
-class Deflated:
-    """Decompresses bare deflate data, as in a zip."""
+class Brotli:
+    """Decompresses brotli; fastwarc brings the library."""
 
     def __init__(self) -> None:
-        self.inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self.brotli = importlib.import_module("brotli")
+        self.member = self.brotli.Decompressor()
         self.eof, self.needs_input, self.unused_data = False, True, b""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        """The next decompressed bytes, at most `max_length`."""
-        text = self.inflate.decompress(self.inflate.unconsumed_tail + data, max_length)
-        # zlib may hold back text for which there was no room.
-        self.needs_input = not self.inflate.unconsumed_tail and len(text) < max_length
-        self.eof, self.unused_data = self.inflate.eof, self.inflate.unused_data
+        """The next decompressed bytes, about so many at most."""
+        try:
+            text = self.member.process(data, output_buffer_limit=max_length)
+        except self.brotli.error as error:
+            raise OSError(str(error)) from error
+        self.eof, self.needs_input = self.member.is_finished(), self.member.can_accept_more_data()
         return text
 
 
 UNPACKERS: dict[str, Callable[[], Any]] = {
     "gzip": GzipMember,
+    "zlib": lambda: Deflated(zlib.MAX_WBITS),
+    "brotli": Brotli,
     "zstd": ZstdFrame,
     "bzip2": bz2.BZ2Decompressor,
     "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_MEMORY_BYTES),
@@ -182,6 +200,10 @@ class Expansion:
                 return
             yield piece
 
+    def unpacked(self, stream: Stream, compression: str) -> Stream:
+        """The decompressed bytes up to the limit; the stream itself if it is not compressed."""
+        return self.bounded(unpacked(stream, compression)) if compression else stream
+
     def has_room(self, size: int) -> bool:
         """Count so many bytes more; whether they are within the limit."""
         self.size += size
@@ -193,19 +215,6 @@ class Expansion:
             f"it unpacks to more than {MAX_RATIO} times its size and {self.limit >> 20:,} MiB, "
             "as no text does; the rest is not read"
         )
-
-
-class Counted:
-    """A binary file that reports how many bytes are read from it."""
-
-    def __init__(self, file: BinaryIO, advance: Callable[[int], None]) -> None:
-        self.file, self.advance = file, advance
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes of the file."""
-        data = self.file.read(size)
-        self.advance(len(data))
-        return data
 
 
 class Feed:
@@ -277,9 +286,14 @@ class Feed:
             yield self.damage
 
 
-def uncompressed(file: BinaryIO | Counted) -> Stream:
-    """The bytes of a file as they are."""
+def ignored(raw_bytes: int) -> None:
+    """The default for `advance`: does nothing."""
+
+
+def uncompressed(file: BinaryIO, advance: Callable[[int], None] = ignored) -> Stream:
+    """The bytes of a file as they are. advance: called with the number of bytes newly read."""
     while piece := file.read(PIECE_BYTES):
+        advance(len(piece))
         yield piece
 
 

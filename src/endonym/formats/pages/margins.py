@@ -9,7 +9,7 @@ have to be in memory.
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, pairwise, repeat
 from statistics import median
 from typing import NamedTuple
@@ -38,7 +38,7 @@ APART = 1.5
 """Of the usual distance of rows: what is so far from the text is no part of it."""
 LEVEL = 0.003
 """Of the page's height: what is printed at one height."""
-NOTE = "running_lines"
+RUNNING_LINES = "running_lines"
 """In the notes of a page: how many lines were taken out."""
 
 ONLY_NUMBER = regex.compile(r"[\W_]*(\p{Nd}{1,5})[\W_]*")
@@ -46,8 +46,7 @@ DIGITS = regex.compile(r"(?<!\p{Nd})\p{Nd}{1,5}(?!\p{Nd})")
 NUMBER = regex.compile(r"\p{Nd}+|\b[ivxlc]{1,7}\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A line at the edge of a page: its text without numbers, its height from 0 to 1.
 
     near: how far from it another line may be at its place. is_apart: there is a gap between it and
@@ -119,7 +118,7 @@ def judged(window: "deque[Seen]", at: int) -> Page:
     if not gone:
         return page
     left = [line for n, line in enumerate(page.lines) if n not in gone]
-    return replace(page, lines=left, meta=page.meta | {NOTE: str(len(gone))})
+    return replace(page, lines=left, meta=page.meta | {RUNNING_LINES: str(len(gone))})
 
 
 def page_shifts(seen: Seen) -> set[int]:

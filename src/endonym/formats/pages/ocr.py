@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import regex
 
-from endonym.errors import SourceError
+from endonym.formats.source_errors import source_error
 from endonym.script.languages import ocr_packages
 from endonym.script.scripts import script_counts
 
@@ -50,8 +50,7 @@ class OcrFailed(Exception):
         super().__init__(detail)
 
 
-@dataclass(frozen=True, slots=True)
-class OcrLine:
+class OcrLine(NamedTuple):
     """A line of a page. confidence: 0 to 1. Its box is in dots from the upper left corner."""
 
     text: str
@@ -136,19 +135,11 @@ def require_tesseract(packs: Sequence[str], script: str | None = None) -> Tesser
     """The program with these packs. Raises SourceError, in one line, if anything is missing."""
     found = tesseract()
     if found is None:
-        raise SourceError(
-            "`ocr` is given, and Tesseract, which reads pictures, is not on this machine",
-            where="[[source]]",
-            do=f"Install it, such as: apt-get install {ocr_packages(script)}; or take `ocr` out.",
-        )
+        raise source_error("no_tesseract", "[[source]]", packages=ocr_packages(script))
     if missing := [pack for pack in packs if pack not in found.packs]:
-        raise SourceError(
-            f"Tesseract has no pack {', '.join(missing)} on this machine; it has: "
-            + ", ".join(found.packs),
-            where="ocr in [[source]]",
-            do="Install it, such as: apt-get install tesseract-ocr-"
-            + missing[0].lower().replace("_", "-"),
-        )
+        words = {"missing": ", ".join(missing), "packs": ", ".join(found.packs)}
+        package = missing[0].lower().replace("_", "-")
+        raise source_error("no_pack", "ocr in [[source]]", package=package, **words)
     return found
 
 
@@ -208,8 +199,7 @@ class Score(NamedTuple):
     likeness: float
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     """The pack that reads some pages best, how sure it is of the best of them, and what decided."""
 
     pack: str

@@ -10,6 +10,8 @@ from typing import Any
 
 import regex
 
+from endonym.disk import packaged_tables
+
 JUDGED_CHARS = 20_000
 LEAST_WORDS, LEAST_LATIN = 8, 20
 """Pages with fewer words are judged only by characters without a meaning, and those with fewer
@@ -30,16 +32,8 @@ WITHIN_WORDS = "capitals or signs within words"
 LEAST_OWN, STRICTER = 0.05, 5
 """With fewer letters of its script a page shows another language, or an old font that writes the
 script in Latin letters; then so many times smaller a share of odd words is enough."""
-LIMITS = {
-    UNNAMED: 0.05,
-    "signs instead of letters": 0.45,
-    WITHIN_WORDS: 0.6,
-    "signs of an old font before letters": 0.03,
-    "accents on most letters": 0.65,
-    "two scripts within words": 0.3,
-}
-"""The share of a page's words or characters from which on it is not text. Turns within words are
-counted for each word."""
+LIMITS = packaged_tables("endonym.formats.pages", "page_quality.toml")
+"""The share of a page's words or characters from which on it is not text."""
 
 
 def quality(text: str, script: str | None = None) -> tuple[float, str]:

@@ -113,10 +113,9 @@ class Packed:
         self.consumed = self.told = 0
         self.compression = streams.packed_as(file.read(6))
         file.seek(0)
-        self.stream: streams.Stream = streams.uncompressed(streams.Counted(file, self.count))
-        if self.compression:
-            expansion = streams.Expansion(Path(path).stat().st_size)
-            self.stream = expansion.bounded(streams.unpacked(self.stream, self.compression))
+        expansion = streams.Expansion(Path(path).stat().st_size)
+        packed = streams.uncompressed(file, self.count)
+        self.stream = expansion.unpacked(packed, self.compression)
 
     def count(self, raw_bytes: int) -> None:
         """So many more bytes of the file were read."""

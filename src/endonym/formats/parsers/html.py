@@ -11,6 +11,7 @@ from typing import Any
 
 import regex
 
+from endonym.disk import packaged_tables
 from endonym.formats.io.encoding import HEAD_BYTES, TABLES, detect
 from endonym.formats.io.kinds import kind
 from endonym.formats.io.streams import Damage
@@ -29,12 +30,8 @@ OF_BROWSERS = set(TABLES["of_browsers"].split())
 """Encodings that browsers read (WHATWG). Python knows others, such as idna, which no page is in."""
 MAX_REPLACED = 0.02
 
-BESIDE = [
-    *("nav", '[role="navigation"]', ".navheader", ".navfooter", ".navigation", ".navbar"),
-    *(".toc", "#toc", ".breadcrumb", ".breadcrumbs", ".pagination", ".pager", ".printfooter"),
-]
-"""What stands beside the main text, by names that resiliparse does not know: the bars and tables of
-contents of DocBook, Sphinx, MediaWiki and Bootstrap."""
+BESIDE: list[str] = packaged_tables("endonym.formats.parsers", "markup.toml")["beside"].split()
+"""What stands beside the main text."""
 
 LEAST_SIGNS = 3
 DATES = ("article:published_time", "date", "dc.date", "dcterms.created", "datepublished")

@@ -4,32 +4,27 @@ Bodies may be in chunks, and packed; what they unpack to is bounded.
 """
 
 import re
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import zstandard
-
-from endonym.formats.io.streams import ZSTD_PIECE_BYTES, ZstdFrame
+from endonym.formats.io.streams import MAGIC, Feed, member_pieces
+from endonym.formats.parsers.unit import Refused
 
 MAX_BODY_BYTES = 64 << 20
 MAX_RATIO, LEAST_BODY_BYTES = 100, 1 << 20
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 CHUNK = re.compile(rb"\s*0*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 """The length of a chunk, which may begin with zeros, and its extensions (RFC 9112, 7.1)."""
-GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
-
+KINDS = {
+    **dict.fromkeys(("gzip", "x-gzip", "deflate"), ("gzip", "zlib", "deflate")),
+    **{"br": ("brotli",), "zstd": ("zstd",)},
+}
+"""How a body may be packed. Some servers send bare deflate, and call gzip what is none."""
 
 Unpacked = tuple[bytes, bool]
 """Bytes, and whether they end early."""
 
 
-class Bomb(Exception):
-    """A body that unpacks to far more than any page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """status: 0 if there is none. media_type: in lower case, without its parameters.
 
     is_cut: the body is not whole.
@@ -42,10 +37,13 @@ class Answer:
     is_cut: bool = False
 
 
-def answer(data: bytes) -> Answer:
-    """The answer in these bytes. Raises Bomb."""
+def answer(data: bytes, content_type: str = "") -> Answer:
+    """The answer in these bytes. Raises Refused.
+
+    content_type: of bytes that are no answer, but a body alone.
+    """
     if not data.startswith(b"HTTP/"):
-        return Answer(0, "", "", data)
+        return Answer(0, *media(content_type), data)
     end = END_OF_HEAD.search(data)
     head, body = (data[: end.start()], data[end.end() :]) if end else (data, b"")
     first, *lines = head.decode("latin-1").splitlines()
@@ -88,79 +86,34 @@ def without_chunks(body: bytes) -> Unpacked:
 
 
 def unpacked(body: bytes, method: str) -> Unpacked:
-    """The body without its packing, and whether it ends early. Raises Bomb.
+    """The body without its packing, and whether it ends early. Raises Refused.
 
     As it is if it is not packed after all.
     """
-    unpack = UNPACK.get(method)
-    if unpack is None or not body:
-        return body, False
+    found = (members(body, kind) for kind in KINDS.get(method, ()) if body)
+    return next((each for each in found if each is not None), (body, False))
+
+
+def members(body: bytes, kind: str) -> Unpacked | None:
+    """One member after the other; what follows them and is none is left out. Raises Refused.
+
+    None if the body does not begin with a whole member, or with what there is of one.
+    """
     most = min(MAX_BODY_BYTES, max(LEAST_BODY_BYTES, MAX_RATIO * len(body)))
-    try:
-        found, is_cut = unpack(body, most + 1)
-    except (zlib.error, zstandard.ZstdError, ValueError):
-        return body, False
-    if len(found) > most:
-        raise Bomb(f"its body unpacks to more than {most >> 20} MiB")
-    return found, is_cut
-
-
-def inflated(body: bytes, most: int) -> Unpacked:
-    """gzip, of several members too, zlib, or bare deflate as some servers send it."""
-    try:
-        return members(body, most, GZIP_OR_ZLIB)
-    except zlib.error:
-        return members(body, most, -zlib.MAX_WBITS)
-
-
-def members(body: bytes, most: int, kind: int) -> Unpacked:
-    """One member after the other; what follows them and is none is left out."""
-    found, left = bytearray(), body
-    while left and len(found) < most:
-        member = zlib.decompressobj(kind)
-        try:
-            found += member.decompress(left, most - len(found))
-        except zlib.error:
-            if left is body:
-                raise
+    feed, found = Feed(iter([body])), bytearray()
+    is_first = True
+    while is_first or kind in MAGIC:
+        if kind in MAGIC and not feed.peek(6).startswith(MAGIC[kind]):
             break
-        if not member.eof:
-            return bytes(found), True
-        left = member.unused_data if kind == GZIP_OR_ZLIB else b""
-    return bytes(found), False
-
-
-def brotli_unpacked(body: bytes, most: int) -> Unpacked:
-    """Brotli; fastwarc brings the library."""
-    import brotli
-
-    unpacker, found = brotli.Decompressor(), bytearray()
-    try:
-        found += unpacker.process(body, output_buffer_limit=most)
-        while not unpacker.is_finished() and len(found) < most:
-            more = unpacker.process(b"", output_buffer_limit=most)
-            if not more:
-                break
-            found += more
-    except brotli.error as error:
-        raise ValueError("no brotli") from error
-    return bytes(found), not unpacker.is_finished()
-
-
-def zstd_unpacked(body: bytes, most: int) -> Unpacked:
-    """Zstandard, of several frames too."""
-    frame, found = ZstdFrame(), bytearray()
-    for at in range(0, len(body), ZSTD_PIECE_BYTES):
-        left = body[at : at + ZSTD_PIECE_BYTES]
-        while left and len(found) < most:
-            if frame.eof:
-                frame = ZstdFrame()
-            found += frame.decompress(left, most)
-            left = frame.unused_data if frame.eof else b""
-    return bytes(found), not frame.eof
-
-
-UNPACK: dict[str, Callable[[bytes, int], Unpacked]] = {
-    **dict.fromkeys(("gzip", "x-gzip", "deflate"), inflated),
-    **{"br": brotli_unpacked, "zstd": zstd_unpacked},
-}
+        size = len(found)
+        for piece in member_pieces(feed, kind):
+            if isinstance(piece, bytes):
+                found += piece
+            elif piece.reason == "truncated":
+                return bytes(found), True
+            else:
+                return None if is_first else (bytes(found[:size]), False)
+            if len(found) > most:
+                raise Refused("bomb", f"its body unpacks to more than {most >> 20} MiB")
+        is_first = False
+    return None if is_first else (bytes(found), False)

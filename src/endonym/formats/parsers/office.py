@@ -4,7 +4,7 @@ Headers and footers, deleted text, field codes and comments are left out.
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from endonym.formats.parsers.bounded import Bounded, xml_root
@@ -16,18 +16,10 @@ WORD_BODY, WORD_NOTES = "word/document.xml", ("footnotes.xml", "endnotes.xml")
 RELATIONS, MAIN = "_rels/.rels", "/officeDocument"
 EMPTIED = [f"{WORD}{name}" for name in ("rPr", "pPr", "tblPr", "trPr", "tcPr", "sectPr")]
 """How a text looks: the larger part of most files."""
-WORD_SIGNS = {
-    "tab": "\t",
-    "br": "\n",
-    "cr": "\n",
-    "noBreakHyphen": "\u2011",
-    "softHyphen": "\u00ad",
-}
 NOT_SHOWN = {"del", "moveFrom", "instrText", "delText", "delInstrText", "txbxContent", "rt"}
 """Deleted text, field codes, text boxes (paragraphs of their own), readings above letters."""
 FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 WORD_CORE = "docProps/core.xml"
-WORD_FIELDS = {"title": "title", "creator": "author", "language": "language", "created": "date"}
 
 TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
@@ -42,8 +34,15 @@ LEFT_OUT = {
     *(f"{OFFICE}{name}" for name in ("annotation", "annotation-end")),
 }
 PARAGRAPHS = {f"{TEXT}p", f"{TEXT}h"}
-SIGNS = {"tab": "\t", "line-break": "\n", "soft-hyphen": "\u00ad"}
-FIELDS = {"title": "title", "creator": "author", "language": "language", "creation-date": "date"}
+
+SIGNS = {
+    **dict.fromkeys(("br", "cr", "line-break"), "\n"),
+    **{"tab": "\t", "noBreakHyphen": "\u2011", "softHyphen": "\u00ad", "soft-hyphen": "\u00ad"},
+}
+"""What elements of both formats stand for."""
+NAMED = {"title": "title", "creator": "author", "language": "language"}
+FIELDS = NAMED | dict.fromkeys(("created", "creation-date"), "date")
+"""Tags of both formats -> keys of `Document.meta`."""
 
 
 def docx_units(path: str, start: int, options: Options) -> Iterator[Unit]:
@@ -65,12 +64,11 @@ def word_part(archive: Bounded) -> str:
 def docx_unit(archive: Bounded) -> Unit:
     """The one unit: the paragraphs, and after them those of the notes. Raises Refused."""
     main = word_part(archive)
-    names = [main, *(posixpath.join(posixpath.dirname(main), each) for each in WORD_NOTES)]
+    notes = (posixpath.join(posixpath.dirname(main), each) for each in WORD_NOTES)
     texts: list[str] = []
-    for name in names:
-        if name == main or name in archive:
-            texts += word_paragraphs(xml_root(archive.read(name), name, EMPTIED))
-    meta = properties(archive, WORD_CORE, WORD_FIELDS) | {"method": "docx"}
+    for name in [main, *(each for each in notes if each in archive)]:
+        texts += word_paragraphs(xml_root(archive.read(name), name, EMPTIED))
+    meta = properties(archive, WORD_CORE) | {"method": "docx"}
     return Unit(1, "\n\n".join(texts), meta)
 
 
@@ -98,8 +96,8 @@ def word_paragraph(element: Any) -> str:
         name = each.tag.rpartition("}")[2]
         if name == "t":
             parts.append(each.text or "")
-        elif name in WORD_SIGNS:
-            parts.append(WORD_SIGNS[name])
+        elif name in SIGNS:
+            parts.append(SIGNS[name])
         elif name != "p" and name not in NOT_SHOWN:
             stack.extend(reversed(each))
     return "".join(parts)
@@ -124,13 +122,12 @@ def odt_unit(archive: Bounded) -> Unit:
         each = stack.pop()
         if each.tag in LEFT_OUT or not isinstance(each.tag, str):
             continue
+        inner = each
         if each.tag in PARAGRAPHS:
             text, inner = odt_paragraph(each)
             texts += [text.strip()] if text.strip() else []
-            stack.extend(reversed(inner))
-        else:
-            stack.extend(reversed(each))
-    meta = properties(archive, META, FIELDS) | {"method": "odt"}
+        stack.extend(reversed(inner))
+    meta = properties(archive, META) | {"method": "odt"}
     return Unit(1, "\n\n".join(texts), meta)
 
 
@@ -159,11 +156,8 @@ def odt_paragraph(element: Any) -> tuple[str, list[Any]]:
     return "".join(parts), inner
 
 
-def properties(archive: Bounded, member: str, fields: Mapping[str, str]) -> dict[str, str]:
-    """Title, author, language and date, as far as the file says them.
-
-    fields: tag of a property -> key of `Document.meta`.
-    """
+def properties(archive: Bounded, member: str) -> dict[str, str]:
+    """Title, author, language and date, as far as the file says them."""
     if member not in archive:
         return {}
     try:
@@ -172,4 +166,4 @@ def properties(archive: Bounded, member: str, fields: Mapping[str, str]) -> dict
         return {}
     named = [each for each in root.iter() if isinstance(each.tag, str)]
     found = {each.tag.rpartition("}")[2]: (each.text or "").strip() for each in named}
-    return {key: found[name][:200] for name, key in fields.items() if found.get(name)}
+    return {key: found[name][:200] for name, key in FIELDS.items() if found.get(name)}

@@ -139,16 +139,14 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_lef
         text = in_order(text, sides, is_to_left=is_to_left or is_mostly_to_left(text))
     left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
-    # The base line is where the letters stand, and not where their tails end.
-    origin = min(max(bottom, y.value), top), min(max(left, x.value), right)
-    if quarter == 0:
-        bottom = origin[0]
-    elif quarter == 1:
-        right = origin[1]
-    elif quarter == 2:
-        top = origin[0]
+    # The base line is where the letters stand, and not where their tails end. It is at the bottom
+    # of a line that is not turned, then at its right, at its top, at its left.
+    sides = [left, bottom, right, top]
+    if quarter % 2:
+        sides[quarter - 3] = min(max(left, x.value), right)
     else:
-        left = origin[1]
+        sides[quarter + 1] = min(max(bottom, y.value), top)
+    left, bottom, right, top = sides
     return Turned(text + hyphen, quarter, (left, bottom, right, top), size)
 
 
@@ -295,11 +293,8 @@ def upright(
 
 def turned_back(box: Box, quarter: int, width: float, height: float) -> Box:
     """A box on a page that is turned to the right by so many quarters."""
-    left, bottom, right, top = box
-    if quarter == 1:
-        return bottom, width - right, top, width - left
-    if quarter == 2:
-        return width - right, height - top, width - left, height - bottom
-    if quarter == 3:
-        return height - top, left, height - bottom, right
+    for _ in range(quarter):
+        left, bottom, right, top = box
+        box = bottom, width - right, top, width - left
+        width, height = height, width
     return box

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 from endonym.formats.io.streams import Feed
 from endonym.formats.parsers.bounded import Packed, closing
 from endonym.formats.parsers.html import decoded, page_meta, page_text, parsed
-from endonym.formats.parsers.http import MAX_BODY_BYTES, Answer, Bomb, answer, media
+from endonym.formats.parsers.http import MAX_BODY_BYTES, answer
 from endonym.formats.parsers.unit import Options, Refused, Unit
 
 MAX_LINE_BYTES = 1 << 16
@@ -132,22 +132,17 @@ def answer_unit(record: Record, number: int, raw_bytes: int, options: Options) -
         return Unit(number, "", {}, raw_bytes, "too_long", detail)
     try:
         text, meta = answer_text(record, options)
-        return Unit(number, text, meta, raw_bytes)
-    except Bomb as bomb:
-        reason, detail = "bomb", str(bomb)
     except Refused as refusal:
-        reason, detail = refusal.reason, refusal.detail
-    return Unit(number, "", {}, raw_bytes, reason, f"{record.meta['url'][:80]}: {detail}")
+        detail = f"{record.meta['url'][:80]}: {refusal.detail}"
+        return Unit(number, "", {}, raw_bytes, refusal.reason, detail)
+    return Unit(number, text, meta, raw_bytes)
 
 
 def answer_text(record: Record, options: Options) -> tuple[str, dict[str, str]]:
-    """The main text of a page, or a plain text, and what is said of it. Raises Refused, Bomb."""
-    data = record.data
-    if len(data) < record.size:
+    """The main text of a page, or a plain text, and what is said of it. Raises Refused."""
+    if len(record.data) < record.size:
         raise Refused("truncated", "it ends early")
-    found = answer(data)
-    if not data.startswith(b"HTTP/"):
-        found = Answer(0, *media(record.content_type), data)
+    found = answer(record.data, record.content_type)
     if found.status not in GOOD:
         raise Refused("not_a_page", f"the server answered {found.status}")
     if found.media_type not in (*PAGES, "text/plain"):

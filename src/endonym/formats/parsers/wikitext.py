@@ -9,17 +9,17 @@ from typing import Any
 
 import regex
 
+from endonym.disk import packaged_tables
+
 REDIRECT = regex.compile(
     r"\s*#(?P<blank>\s*)\p{L}[\p{L}\p{M}_]*\s*:?\s*\[\[[^\]\n]*\]\](?P<after>[^\n]*)"
 )
 ASIDE = regex.compile(r"\s*(?:<!--.*|\[\[[^\]\n]*:[^\]\n]*\]\].*|\{\{.*|__\w+__.*)?")
 """What may stand behind a redirect: comments, categories, templates."""
 COMMENT = regex.compile(r"<!--.*?(?:-->|\Z)", regex.S)
-CUT_NAMES = (
-    "ref|references|gallery|math|chem|ce|timeline|score|graph|hiero|imagemap|syntaxhighlight|source"
-    "|templatestyles|templatedata|inputbox|mapframe|maplink|indicator|categorytree"
-)
-CUT_TAG = regex.compile(rf"<(/?)({CUT_NAMES})\b[^<>]*?(/?)>", regex.I)
+NAMES = packaged_tables("endonym.formats.parsers", "markup.toml")["wiki"]
+CUT, DROPPED, BREAKS = (NAMES[kind].split() for kind in ("cut", "dropped", "breaks"))
+CUT_TAG = regex.compile(rf"<(/?)({'|'.join(CUT)})\b[^<>]*?(/?)>", regex.I)
 SWITCH = regex.compile(r"__[\p{Lu}_]{3,}__")
 LANGUAGE = regex.compile(r"[a-z]{2,3}(?:-[a-z-]{2,12})?|simple|nostalgia")
 OTHER_WIKI = regex.compile(r"^[ \t]*\[\[ *\p{L}[\p{L}_ -]*:[^\]\n|]+\]\][ \t]*$", regex.M)
@@ -28,13 +28,6 @@ LEFT_OVER = regex.compile(r"\{\{[^\n{}]*|\}\}|\[\[|\]\]|^\{\|.*\n?|^\|[-}+].*\n?
 EMPTY_BRACKETS = regex.compile(r"[ \t]*\((?:[\s,;:·–—-]|&nbsp;)*\)")
 BLANKS, LINES = regex.compile(r"[ \t\u00a0]+"), regex.compile(r"\s*\n\s*\n\s*")
 
-CANONICAL = {
-    *("media", "special", "talk", "project", "image", "portal", "module", "mediawiki"),
-    *("user", "user talk", "project talk", "file", "file talk", "template", "template talk"),
-    *("help", "category"),
-}
-DROPPED_TAGS = {"table", "ref", "gallery", "math", "style", "script", "timeline", "noinclude"}
-BREAKS = {"br", "p", "div", "li", "dd", "dt", "tr", "hr", "center", "blockquote", "ul", "ol", "dl"}
 TEXT_LEVEL = 9
 """Below every heading; those have the levels 1 to 6."""
 MAX_DEPTH = 60
@@ -49,7 +42,7 @@ def is_aside(title: str, names: Set[str]) -> bool:
     prefix, colon, _ = title.partition(":")
     prefix = prefix.strip()
     name = prefix.replace("_", " ").lower()
-    is_known = name in CANONICAL or name in names
+    is_known = name in NAMES["asides"] or name in names
     return bool(colon) and (is_known or LANGUAGE.fullmatch(prefix) is not None)
 
 
@@ -135,7 +128,7 @@ class Shown:
     def tag(self, node: Any, depth: int) -> str:
         """The content of a tag."""
         name = str(node.tag).strip().lower()
-        if name in DROPPED_TAGS:
+        if name in DROPPED:
             return ""
         content = self.text(node.contents, depth)
         # A sign of the markup opens a line, and is no break.

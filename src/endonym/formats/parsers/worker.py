@@ -56,13 +56,13 @@ def main() -> None:
     most = {resource.RLIMIT_AS: limits["memory_bytes"], resource.RLIMIT_NOFILE: MAX_FILES}
     nothing = (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC)
     cap(most | dict.fromkeys(nothing, 0))
-    worker = Worker(requests, answers, where, CpuLimit(limits["unit_cpu_seconds"]))
+    worker = Worker(requests, answers, where, limits["unit_cpu_seconds"])
     frames.send(answers, {"ready": True})
     os.dup2(0, 2)  # Errors are said in messages; libraries print warnings of their own.
     restrict()
     while (request := requests.receive()) is not None:
         if "stop" in request:
-            frames.send(answers, {"stopped": True})
+            frames.send(answers, {"end": "stopped"})
         elif not worker.serve(request):
             return
 
@@ -96,61 +96,57 @@ def die_with(parent: int) -> None:
         sys.exit(0)
 
 
-class CpuLimit:
-    """Lets this process compute for so many seconds more; then the system ends it."""
-
-    def __init__(self, seconds: int) -> None:
-        self.seconds, self.renewed_at = seconds, -1.0
-        self.hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-
-    def renew(self) -> None:
-        """From now on. Within a part of a second, the last time still holds."""
-        if time.monotonic() - self.renewed_at < RENEWED_SECONDS:
-            return
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        most = int(used.ru_utime + used.ru_stime) + self.seconds
-        resource.setrlimit(resource.RLIMIT_CPU, (most, self.hard))
-        self.renewed_at = time.monotonic()
+def ended(end: str, reason: str, detail: str) -> dict[str, str]:
+    """How the parsing of a file ended, as the last message says it."""
+    return {"end": end, "reason": reason, "detail": detail[:DETAIL_CHARS]}
 
 
 class Worker:
     """Parses files. Units are sent together, some milliseconds' worth of them."""
 
     def __init__(
-        self, requests: frames.Incoming, answers: int, where: frames.Whereabouts, cpu: CpuLimit
+        self, requests: frames.Incoming, answers: int, where: frames.Whereabouts, cpu_seconds: int
     ) -> None:
-        self.requests, self.answers, self.where, self.cpu = requests, answers, where, cpu
+        self.requests, self.answers, self.where = requests, answers, where
+        self.cpu_seconds, self.cpu_renewed_at = cpu_seconds, -1.0
         self.held, self.sent_at = bytearray(), 0.0
+
+    def renew_cpu(self) -> None:
+        """Let this process compute for the seconds of a unit; then the system ends it.
+
+        Within a part of a second, the last limit still holds.
+        """
+        if time.monotonic() - self.cpu_renewed_at >= RENEWED_SECONDS:
+            most = int(time.process_time()) + self.cpu_seconds
+            cap({resource.RLIMIT_CPU: most}, for_good=False)
+            self.cpu_renewed_at = time.monotonic()
 
     def serve(self, request: dict[str, Any]) -> bool:
         """Parse one file; False if this process should not be used again."""
-        end: dict[str, Any] = {"done": True}
-        path = request["path"]
+        end, path = {"end": "done"}, request["path"]
         try:
             self.where.say(0)
-            self.cpu.renew()
+            self.renew_cpu()
             parser = pkgutil.resolve_name(request["parser"])
             with frames.readable(request["path"]) as path:
                 found = parser(path, request["start"], request["options"])
                 if self.is_stopped(found, request["start"], request["until"]):
-                    end = {"stopped": True}
+                    end = {"end": "stopped"}
         except Refused as refusal:
-            end = {"refused": refusal.reason, "detail": refusal.detail[:DETAIL_CHARS]}
+            end = ended("refused", refusal.reason, refusal.detail)
         except ModuleNotFoundError as error:
-            end = {"missing": str(error.name)}
+            end = ended("missing", "", str(error.name))
         except MemoryError:
-            end = {"failed": "parser_memory"}
+            end = ended("failed", "parser_memory", "")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's file
             detail = f"{type(error).__name__}: {error}".replace(path, "the file")
-            detail = ADDRESS.sub("…", detail)[:DETAIL_CHARS]
-            end = {"failed": "parser_failed", "detail": detail}
+            end = ended("failed", "parser_failed", ADDRESS.sub("…", detail))
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
         is_worn = most != resource.RLIM_INFINITY and used > RENEWED_SHARE * most
-        if is_worn or end.get("failed") == "parser_memory":
-            end["last"] = True
-        self.flush(end)
-        return "last" not in end
+        is_last = is_worn or end.get("reason") == "parser_memory"
+        self.flush(end | {"is_last": is_last})
+        return not is_last
 
     def is_stopped(self, found: Iterator[Unit | None], start: int, until: int) -> bool:
         """Send the units up to number `until`; whether the other side has stopped it."""
@@ -163,7 +159,7 @@ class Worker:
                 if number > until:
                     break
             self.where.say(number)
-            self.cpu.renew()
+            self.renew_cpu()
             if len(self.held) >= HELD_BYTES or time.monotonic() >= self.sent_at + HELD_SECONDS:
                 self.flush()
                 if self.requests.is_waiting():

@@ -22,6 +22,7 @@ from endonym.formats.config import Source
 from endonym.formats.document import MAX_CHARS, Document, Records, Reject, columns_noted, noted
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin, too_long
 from endonym.formats.io.streams import Expansion
+from endonym.formats.parsers.unit import Refused
 from endonym.formats.readers.other_kinds import records_on_disk
 from endonym.formats.readers.records import DEFAULT_FIELD
 from endonym.limited.frames import readable, sendable
@@ -41,61 +42,48 @@ class Row(NamedTuple):
     raw_bytes: int
 
 
-def table_documents(
-    content: Content,
-    origin: Origin,
-    kind: str,
-    rows_of: Callable[[BinaryIO], Iterator[Row | Reject]],
+RowsOf = Callable[[BinaryIO, Content, Source], Iterator[Row]]
+
+
+def read_columns(
+    content: Content, origin: Origin, source: Source, *, rows_of: RowsOf, kind: str
 ) -> Records:
     """The documents of a table on disk, compressed, or in an archive.
 
-    kind: the format in words. rows_of: the rows of the open file; a reject ends them.
+    rows_of: its rows; raises Refused if the file is none of those that are read. kind: its format
+    in words.
     """
 
     def read(path: Path) -> Records:
-        with path.open("rb") as file:
-            yield from _documents(rows_of(file), origin, kind)
+        n_rows, kept = 0, Expansion(origin.raw_bytes)
+        try:
+            with path.open("rb") as file:
+                for n_rows, row in enumerate(rows_of(file, content, source), 1):
+                    if not kept.has_room(len(row.text)):
+                        raise Refused("bomb", f"after {n_rows - 1:,} rows {kept.message()}")
+                    yield row_document(n_rows, row, origin)
+        except Refused as refusal:
+            size = 0 if n_rows else origin.raw_bytes
+            yield origin.reject(refusal.reason, refusal.detail, record=None, raw_bytes=size)
+        except ERRORS as error:
+            why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+            detail = f"not a whole {kind} file, after {n_rows:,} rows: {why}"
+            yield origin.whole_file("damaged", detail)
 
     return records_on_disk(content, origin, read)
 
 
-def _documents(rows: Iterator[Row | Reject], origin: Origin, kind: str) -> Records:
-    """A document of each row."""
-    n_rows, kept = 0, Expansion(origin.raw_bytes)
-    try:
-        for row in rows:
-            if isinstance(row, Reject):
-                yield row
-                return
-            n_rows += 1
-            if not kept.has_room(len(row.text)):
-                detail = f"after {n_rows - 1:,} rows {kept.message()}"
-                yield origin.reject("bomb", detail, record=None, raw_bytes=0)
-                return
-            yield value_document(n_rows, row, origin)
-    except ERRORS as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        detail = f"not a whole {kind} file, after {n_rows:,} rows: {why}"
-        yield origin.whole_file("damaged", detail)
-
-
-def no_column(schema: Any, origin: Origin, source: Source) -> Reject:
-    """A whole file without the column that the recipe names."""
-    names = ", ".join(f"{field.name} ({field.type})"[:60] for field in list(schema)[:12])
-    name = source.column or DEFAULT_FIELD
-    detail = f'there is no column "{name}" of strings; it has: {names}'
-    return origin.whole_file("no_column", detail)
-
-
-def text_column(schema: Any, column: str | int | None) -> str | None:
-    """The name of the string column for `column`, or None; also if two have this name."""
+def text_column(schema: Any, column: str | int | None) -> str:
+    """The name of the string column for `column`. Raises Refused; also if two have this name."""
     names = [field.name for field in schema if is_text(field.type)]
-    names = [name for name in names if schema.names.count(name) == 1]
-    if isinstance(column, int):
-        name = schema.names[column - 1] if column <= len(schema.names) else None
-        return name if name in names else None
     name = column or DEFAULT_FIELD
-    return name if name in names else None
+    if isinstance(name, int):
+        name = schema.names[name - 1] if name <= len(schema.names) else ""
+    if name in names and schema.names.count(name) == 1:
+        return name
+    there = ", ".join(f"{field.name} ({field.type})"[:60] for field in list(schema)[:12])
+    wanted = column or DEFAULT_FIELD
+    raise Refused("no_column", f'there is no column "{wanted}" of strings; it has: {there}')
 
 
 def note_columns(schema: Any, text: str) -> dict[str, str]:
@@ -182,7 +170,7 @@ def shown_bytes(value: Any) -> str | None:
         return None
 
 
-def value_document(number: int, row: Row, origin: Origin) -> Document | Reject:
+def row_document(number: int, row: Row, origin: Origin) -> Document | Reject:
     """One row as a document."""
     text, raw_bytes = row.text, row.raw_bytes
     if len(text) > MAX_DOCUMENT_BYTES:
@@ -201,29 +189,21 @@ SECONDS, SECONDS_PER_GB = 60.0, 60.0
 _unpacking = LimitedProcess("endonym.formats.readers.arrow:unpacked_bytes")
 
 
-def read_arrow(content: Content, origin: Origin, source: Source) -> Records:
-    """The documents of a file in Arrow's format for streams, or in its format for files.
+def arrow_rows(file: BinaryIO, content: Content, source: Source) -> Iterator[Row]:
+    """The rows of a file in Arrow's format for streams, or in its format for files.
 
-    Each row takes its share of all columns of its batch.
+    Each takes its share of all columns of its batch.
     """
-
-    def rows(file: BinaryIO) -> Iterator[Row | Reject]:
-        if (bomb := too_large(Path(file.name), Expansion(origin.raw_bytes))) is not None:
-            yield origin.whole_file("bomb", bomb)
-            return
-        schema, batches = opened(file)
-        column = text_column(schema, source.column)
-        if column is None:
-            yield no_column(schema, origin, source)
-            return
-        beside = note_columns(schema, column)
-        for batch in batches:
-            row_bytes = batch.nbytes // max(1, batch.num_rows)
-            for text, meta in noted_texts(batch, column, beside):
-                yield Row(text, meta, row_bytes)
-            content.advance(batch.nbytes)
-
-    return table_documents(content, origin, "Arrow", rows)
+    if (bomb := too_large(Path(file.name), Expansion(content.raw_bytes))) is not None:
+        raise Refused("bomb", bomb)
+    schema, batches = opened(file)
+    column = text_column(schema, source.column)
+    beside = note_columns(schema, column)
+    for batch in batches:
+        row_bytes = batch.nbytes // max(1, batch.num_rows)
+        for text, meta in noted_texts(batch, column, beside):
+            yield Row(text, meta, row_bytes)
+        content.advance(batch.nbytes)
 
 
 def too_large(path: Path, kept: Expansion, batches: int | None = None) -> str | None:
@@ -282,47 +262,35 @@ MAX_NOTE_BYTES = 4_096
 """On the mean, in a group of rows: a longer column is not read for its notes."""
 
 
-def read_parquet_content(content: Content, origin: Origin, source: Source) -> Records:
-    """The documents of a parquet file on disk, compressed, or in an archive."""
-
-    def rows(file: BinaryIO) -> Iterator[Row | Reject]:
-        table = parquet.ParquetFile(file)
-        schema, chunks = table.schema_arrow, column_chunks(table)
-        column = text_column(schema, source.column)
-        if column is None:
-            yield no_column(schema, origin, source)
-            return
+def parquet_rows(file: BinaryIO, content: Content, source: Source) -> Iterator[Row]:
+    """The rows of a parquet file."""
+    table = parquet.ParquetFile(file)
+    schema, groups = table.schema_arrow, row_groups(table)
+    column = text_column(schema, source.column)
+    declared, large = 0, set[str]()
+    for chunk in [group.column(n) for group in groups for n in range(group.num_columns)]:
         # What the column says that it unpacks to. Its pages, which may lie, have 2 GiB at most.
-        own = (chunk for chunk in chunks if chunk.path_in_schema == column)
-        declared = sum(each.total_uncompressed_size for each in own)
-        allowed = Expansion(origin.raw_bytes)
-        if not allowed.has_room(declared):
-            yield origin.whole_file("bomb", allowed.message())
-            return
-        large = {
-            chunk.path_in_schema
-            for chunk in chunks
-            if chunk.total_uncompressed_size > MAX_NOTE_BYTES * max(1, chunk.num_values)
-        }
-        beside = {k: name for k, name in note_columns(schema, column).items() if name not in large}
-        names = [column, *beside.values()]
-        coded = [name for name in names if is_text(schema.field(name).type)]
-        decoded = parquet.ParquetFile(file, read_dictionary=coded)
-        for batch in decoded.iter_batches(batch_size=batch_rows(table), columns=names):
-            for text, meta in noted_texts(batch, column, beside):
-                yield Row(text, meta, len(text))
-
-    return table_documents(content, origin, "parquet", rows)
+        declared += chunk.total_uncompressed_size if chunk.path_in_schema == column else 0
+        if chunk.total_uncompressed_size > MAX_NOTE_BYTES * max(1, chunk.num_values):
+            large.add(chunk.path_in_schema)
+    allowed = Expansion(content.raw_bytes)
+    if not allowed.has_room(declared):
+        raise Refused("bomb", allowed.message())
+    beside = {k: name for k, name in note_columns(schema, column).items() if name not in large}
+    names = [column, *beside.values()]
+    coded = [name for name in names if is_text(schema.field(name).type)]
+    decoded = parquet.ParquetFile(file, read_dictionary=coded)
+    for batch in decoded.iter_batches(batch_size=batch_rows(table), columns=names):
+        for text, meta in noted_texts(batch, column, beside):
+            yield Row(text, meta, len(text))
 
 
-def column_chunks(table: parquet.ParquetFile) -> list[Any]:
-    """What a file says of each column in each group of rows."""
-    groups = [table.metadata.row_group(n) for n in range(table.num_row_groups)]
-    return [group.column(n) for group in groups for n in range(group.num_columns)]
+def row_groups(table: parquet.ParquetFile) -> list[Any]:
+    """What a file says of its groups of rows."""
+    return [table.metadata.row_group(n) for n in range(table.num_row_groups)]
 
 
 def batch_rows(table: parquet.ParquetFile) -> int:
     """How many rows of a table are decoded at a time."""
-    groups = [table.metadata.row_group(n) for n in range(table.num_row_groups)]
-    largest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=0)
-    return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, largest))))
+    sizes = [group.total_byte_size / max(1, group.num_rows) for group in row_groups(table)]
+    return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max([1, *sizes]))))

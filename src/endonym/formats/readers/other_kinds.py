@@ -12,7 +12,7 @@ from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS, FileFormat, unsupported
 from endonym.formats.io.kinds import TABLES, any_kind, kind, without_json
 from endonym.formats.io.lines import Lines, readable_lines
-from endonym.formats.io.streams import Damage, Feed, unpacked
+from endonym.formats.io.streams import Damage, Feed
 
 HEAD_BYTES = 1 << 16
 ZIPPED = ("epub", "docx", "odt")
@@ -102,7 +102,7 @@ def unread(content: Content, kind: FileFormat, name: str) -> str:
     if kind.compression and what in COMPRESSED:
         if what != PACKED[kind.compression]:
             detail = f"by its content this is {what}; {detail}"
-        stream = content.expansion.bounded(unpacked(feed.rest(), kind.compression))
+        stream = content.expansion.unpacked(feed.rest(), kind.compression)
         what, name = any_kind(Feed(stream).peek(HEAD_BYTES)), PurePosixPath(name).stem
     elif kind.compression and what in TEXTS:
         packing = f"{PACKED[kind.compression]} ({PurePosixPath(name).suffix})"

@@ -1,8 +1,9 @@
 """Documents from the units of a parser: whole files, or their parts, paragraphs or lines."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import regex
 
@@ -11,7 +12,7 @@ from endonym.formats.config import Source
 from endonym.formats.document import Records, Reject
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Content, Origin, too_long
 from endonym.formats.io.formats import PARSED, TABLES
-from endonym.formats.pages.margins import NOTE
+from endonym.formats.pages.margins import RUNNING_LINES
 from endonym.formats.parsers.unit import Options, Unit
 from endonym.formats.readers.other_kinds import records_on_disk
 from endonym.formats.readers.plain import VISIBLE
@@ -25,8 +26,7 @@ that they have: 162."""
 EMPTY_LINES = (regex.compile(r"\n[^\S\n]*\n\s*"), regex.compile(r"\n(?:[^\S\n]*\n){2,}\s*"))
 
 
-@dataclass(frozen=True, slots=True)
-class Parser:
+class Parser(NamedTuple):
     """How a format is parsed: see `io/formats.toml`."""
 
     function: str
@@ -36,12 +36,10 @@ class Parser:
     unpacks: bool = False
 
 
-OF_FILES = {"extensions", "is_binary"}
-PARSERS = {
-    name: Parser(**{key: row[key] for key in row.keys() - OF_FILES})
-    for name, row in TABLES.items()
-    if name in PARSED
-}
+Units = Iterator[Unit | Reject]
+"""The units of a file with text, and why others have none."""
+
+PARSERS = {name: Parser(**TABLES[name]["parser"]) for name in PARSED}
 """By format."""
 
 
@@ -65,7 +63,7 @@ def read_docx(content: Content, origin: Origin, source: Source) -> Records:
 
 def units_of(
     path: Path, content: Content, origin: Origin, parser: Parser, *, options: Options
-) -> Iterator[Unit | Reject]:
+) -> Units:
     """The units of a file with text; a reject for each without.
 
     Bytes that are lost are compared with bytes of text, so they are counted as about as many bytes
@@ -93,53 +91,45 @@ def units_of(
         yield origin.reject(unit.reason, unit.detail, record=number, raw=shown, raw_bytes=raw_bytes)
 
 
-def documents(
-    units: Iterable[Unit | Reject], origin: Origin, source: Source, parser: Parser
-) -> Records:
+def documents(units: Units, origin: Origin, source: Source, parser: Parser) -> Records:
     """The documents that the recipe asks for, in order, and the rejects among them."""
     if parser.is_joined and source.document != "page":
-        units = joined(units, parser)
+        units = as_one_unit(units, origin, parser)
     for unit in units:
         if isinstance(unit, Reject):
             yield unit
         else:
-            yield from pieces(unit, origin, source)
+            yield from divided(unit, origin, source)
 
 
-def joined(units: Iterable[Unit | Reject], parser: Parser) -> Iterator[Unit | Reject]:
+def as_one_unit(units: Units, origin: Origin, parser: Parser) -> Units:
     """The rejects among the units, then the texts of the others as one unit, if there are any."""
-    texts, meta, methods = list[str](), dict[str, str](), dict[str, None]()
-    count = size = raw_bytes = running_lines = 0
+    texts, metas = list[str](), list[dict[str, str]]()
+    size = raw_bytes = 0
     for unit in units:
         if isinstance(unit, Reject):
             yield unit
             continue
-        count += 1
         raw_bytes += unit.raw_bytes
         size += len(unit.text.encode())
-        running_lines += int(unit.meta.get(NOTE, 0))
-        meta = meta or unit.meta
-        methods[unit.meta.get("method", "")] = None
+        metas.append(unit.meta)
         texts.append(unit.text)
         if size > MAX_DOCUMENT_BYTES:
             texts.clear()
-    if not count:
-        return
-    meta = {key: value for key, value in meta.items() if key not in ("part", "page")}
-    meta |= {f"{parser.what}s": str(count), "method": "+".join(methods)}
-    if running_lines:
-        meta[NOTE] = str(running_lines)
-    reason = "too_long" if size > MAX_DOCUMENT_BYTES else ""
-    detail = too_long(size, '"page"') if reason else ""
-    yield Unit(1, BETWEEN.join(texts), meta, raw_bytes, reason, detail)
+    if size > MAX_DOCUMENT_BYTES:
+        yield origin.reject("too_long", too_long(size, '"page"'), record=1, raw_bytes=raw_bytes)
+    elif metas:
+        methods = dict.fromkeys(meta.get("method", "") for meta in metas)
+        first = next(filter(None, metas), {})
+        meta = {key: value for key, value in first.items() if key not in ("part", "page")}
+        meta |= {f"{parser.what}s": str(len(metas)), "method": "+".join(methods)}
+        if count := sum(int(each.get(RUNNING_LINES, 0)) for each in metas):
+            meta[RUNNING_LINES] = str(count)
+        yield Unit(1, BETWEEN.join(texts), meta, raw_bytes)
 
 
-def pieces(unit: Unit, origin: Origin, source: Source) -> Records:
+def divided(unit: Unit, origin: Origin, source: Source) -> Records:
     """A unit as one document, or as its paragraphs or lines, numbered 3.1, 3.2 …"""
-    if unit.reason:
-        raw_bytes = unit.raw_bytes
-        yield origin.reject(unit.reason, unit.detail, record=unit.number, raw_bytes=raw_bytes)
-        return
     if source.document in ("file", "page"):
         yield origin.document(unit.number, unit.text, raw_bytes=unit.raw_bytes, meta=unit.meta)
         return

@@ -13,7 +13,7 @@ import regex
 
 from endonym.formats.broken import is_mojibake
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Records, Reject
+from endonym.formats.document import Document, Notes, Records, Reject
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin, too_long
 from endonym.formats.io.lines import Lines
 from endonym.formats.readers.other_kinds import text_lines
@@ -45,7 +45,7 @@ def read_plain(content: Content, origin: Origin, source: Source) -> Records:
         yield from block_documents(lines, Block(origin, meta), blanks)
 
 
-def line_documents(lines: Lines, origin: Origin, source: Source, meta: dict[str, str]) -> Records:
+def line_documents(lines: Lines, origin: Origin, source: Source, meta: Notes) -> Records:
     """One document per line, or per column of a line."""
     column = source.column if isinstance(source.column, int) else None
     for item in lines:
@@ -78,7 +78,7 @@ def lines_within(number: int, line: str) -> Iterator[tuple[int | str, str]]:
 class Block:
     """The lines of an unfinished document."""
 
-    def __init__(self, origin: Origin, meta: dict[str, str]) -> None:
+    def __init__(self, origin: Origin, meta: Notes) -> None:
         self.origin, self.meta, self.number = origin, meta, 1
         self.text, self.raw_bytes = io.StringIO(), 0
 
@@ -117,8 +117,7 @@ def block_documents(lines: Lines, block: Block, blank_lines: int | None) -> Reco
         if block.raw_bytes and blank_lines is not None and blanks >= blank_lines:
             yield block.finish()
         elif block.raw_bytes:
-            for _ in range(blanks):
-                block.add("")
+            line = "\n" * blanks + line
         blanks = 0
         block.add(line)
     if block.raw_bytes:
@@ -139,12 +138,9 @@ def read_leipzig(content: Content, origin: Origin, source: Source) -> Records:
         if not VISIBLE.search(line):
             continue
         raw, found = line.encode(), SENTENCE.fullmatch(line)
-        if found is None:
-            detail = f"line {record} is not a number, a tab and a sentence"
-            yield origin.reject("bad_row", detail, record=record, raw=raw)
-        elif not VISIBLE.search(found[2]):
-            detail = f"line {record} has a number and no sentence"
-            yield origin.reject("bad_row", detail, record=record, raw=raw)
-        else:
+        if found and VISIBLE.search(found[2]):
             own = meta | {"id": found[1]}
             yield origin.document(record, found[2], raw_bytes=len(raw), meta=own)
+            continue
+        what = "has a number and no sentence" if found else "is not a number, a tab and a sentence"
+        yield origin.reject("bad_row", f"line {record} {what}", record=record, raw=raw)

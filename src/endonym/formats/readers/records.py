@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Records, Reject, noted
+from endonym.formats.document import Document, Notes, Records, Reject, noted
 from endonym.formats.io.content import Content, Origin
 from endonym.formats.readers.other_kinds import text_lines
 
@@ -50,13 +50,14 @@ def read_json_lines(content: Content, origin: Origin, source: Source) -> Records
         if isinstance(item, Reject):
             yield item
         elif item[1].strip():
-            yield record(item[0], item[1], origin=origin, column=source.column, meta=meta)
+            yield record(item, origin, source.column, meta)
 
 
 def record(
-    number: int, line: str, *, origin: Origin, column: str | int | None, meta: dict[str, str]
+    item: tuple[int, str], origin: Origin, column: str | int | None, meta: Notes
 ) -> Document | Reject:
     """One line as a document, or why it is rejected."""
+    number, line = item
     value, raw = value_of(number, line, origin), line.encode()
     if isinstance(value, Reject):
         return value

@@ -20,7 +20,7 @@ from endonym.formats.pages.page import Line, Page
 from endonym.formats.pages.paragraphs import rebuilt
 from endonym.formats.parsers.unit import Unit
 from endonym.formats.readers.other_kinds import HEAD_BYTES, is_other, records_on_disk
-from endonym.formats.readers.parsed import PARSERS, documents
+from endonym.formats.readers.parsed import PARSERS, Units, documents
 
 LEAST_CONFIDENCE = 0.6
 ONLY_RUNNING = "it has nothing but running heads, feet or a page number"
@@ -95,7 +95,7 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
     return records_on_disk(content, origin, read)
 
 
-def picture_units(path: Path, ocr: PageOcr, origin: Origin) -> Iterator[Unit | Reject]:
+def picture_units(path: Path, ocr: PageOcr, origin: Origin) -> Units:
     """The text of each page of a picture, and rejects of the pages that OCR does not read."""
     count, rejects = tiff_pages(path), list[Reject]()
     size = origin.raw_bytes // count
@@ -113,9 +113,7 @@ def picture_units(path: Path, ocr: PageOcr, origin: Origin) -> Iterator[Unit | R
     return page_texts(pages(), rejects, origin)
 
 
-def page_texts(
-    pages: Iterator[Page], rejects: list[Reject], origin: Origin
-) -> Iterator[Unit | Reject]:
+def page_texts(pages: Iterator[Page], rejects: list[Reject], origin: Origin) -> Units:
     """The text of each page without its running heads, and the rejects of pages before it.
 
     rejects: gets those of pages that `pages` passes over.

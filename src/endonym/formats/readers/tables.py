@@ -11,9 +11,10 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Records, Reject, columns_noted, noted
+from endonym.formats.document import Document, Notes, Records, Reject, columns_noted, noted
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin
 from endonym.formats.io.lines import Lines
 from endonym.formats.readers.other_kinds import text_lines
@@ -31,8 +32,7 @@ SEPARATOR = re.compile(r'sep=([^\w"])', re.IGNORECASE)
 Numbered = tuple[int, str]
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
+class TableRow(NamedTuple):
     """A row's fields, the number of its first line, and its raw text."""
 
     number: int
@@ -96,9 +96,7 @@ def no_column(origin: Origin, source: Source, header: TableRow, lines: Lines) ->
     yield origin.reject("no_column", detail, record=None, raw_bytes=size)
 
 
-def row_document(
-    row: TableRow, layout: Layout, origin: Origin, meta: dict[str, str]
-) -> Document | Reject:
+def row_document(row: TableRow, layout: Layout, origin: Origin, meta: Notes) -> Document | Reject:
     """One row as a document, or why it is rejected."""
     raw = row.raw.encode()
     found = len(row.fields)

@@ -20,7 +20,6 @@ from endonym.formats.io.archives import (
     unsafe_name,
     zip_members,
 )
-from endonym.formats.io.content import ignored
 from endonym.formats.io.formats import FileFormat
 
 MAX_HEADER_BYTES = 1 << 20
@@ -90,17 +89,15 @@ def archive_members(
     raw: BinaryIO,
     kind: FileFormat,
     expansion: streams.Expansion,
-    advance: Callable[[int], None] = ignored,
+    advance: Callable[[int], None] = streams.ignored,
 ) -> Iterator[Member | streams.Damage]:
     """The members of an archive on disk, which together unpack to so much at most.
 
     Of a zip the members after that are only counted. advance: as in `read_file`, of a tar.
     """
     if kind.archive == "tar":
-        stream = streams.uncompressed(streams.Counted(raw, advance))
-        if kind.compression:
-            stream = expansion.bounded(streams.unpacked(stream, kind.compression))
-        yield from tar_members(stream)
+        packed = streams.uncompressed(raw, advance)
+        yield from tar_members(expansion.unpacked(packed, kind.compression))
         return
     members = zip_members(raw)
     for member in members:

@@ -21,7 +21,7 @@ BOOK = Origin("китаплар", "a.zip", 900)
 
 def content(data: bytes, compression: str = "", path: Path | None = None) -> Content:
     pieces = iter([data[n : n + 100] for n in range(0, len(data), 100)])
-    return Content(pieces, compression, Expansion(len(data)), path, len(data), lambda size: None)
+    return Content(pieces, compression, Expansion(len(data)), len(data), path)
 
 
 def test_a_stream_is_decompressed():

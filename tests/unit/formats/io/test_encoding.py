@@ -32,6 +32,7 @@ from endonym.formats.io.encoding import (
     transcoded,
     utf8_stream,
 )
+from endonym.formats.io.streams import Damage
 
 EVERY_LANGUAGE = pytest.mark.parametrize("lines", [TATAR, KHMER, ROMANIAN, FRENCH])
 
@@ -257,15 +258,16 @@ def test_no_script_makes_a_wrong_encoding_certain(lines: list[str], encoding: st
         # Without a script the same reading competes in capitals, too.
         for text in ("\n".join(lines), "\n".join(lines).upper())[: 2 - (script is not None)]:
             data = text.encode(encoding, "ignore")
-            name, refused = guess(data, script)
-            assert refused or data.decode(name) == data.decode(encoding)
+            found = guess(data, script)
+            is_refused = isinstance(found, Damage)
+            assert is_refused or data.decode(found.name) == data.decode(encoding)
 
 
 def test_letters_of_dos_are_no_signs_of_windows():
     """é is ‚ there, and frequent letters alone make that the better reading."""
     text = "Le péché était un péché, et l'été désiré a été gonflé d'espérance.\n" * 80
-    name, refused = guess(text.encode("cp850"), None)
-    assert refused or text.encode("cp850").decode(name) == text
+    found = guess(text.encode("cp850"), None)
+    assert isinstance(found, Damage) or text.encode("cp850").decode(found.name) == text
 
 
 SCRIPTS = [
@@ -288,24 +290,24 @@ def test_a_text_of_one_script_has_few_other_letters_and_signs(text: str, script:
 
 def test_a_text_of_another_script_than_expected_is_refused_but_for_latin():
     russian = "\n".join(RUSSIAN).encode("cp1251")
-    assert guess(russian, "cyrillic") == guess(russian, None) == ("cp1251", None)
-    assert guess(russian, "hebrew")[1]
+    assert guess(russian, "cyrillic") == guess(russian, None) == Encoding("cp1251")
+    assert isinstance(guess(russian, "hebrew"), Damage)
     french = "\n".join(FRENCH * 30).encode("cp1252")
-    assert guess(french, "cyrillic") == ("cp1252", None)
+    assert guess(french, "cyrillic") == Encoding("cp1252")
 
 
 def test_noise_is_binary():
     noise = random.Random(1).randbytes(100_000).translate(None, bytes(range(0x20)))
-    _, refused = guess(noise, "latin")
-    assert refused
+    refused = guess(noise, "latin")
+    assert isinstance(refused, Damage)
     assert refused.reason == "binary"
 
 
 def test_cedillas_and_commas_below_are_one_letter_of_romanian():
     data = "\n".join(ROMANIAN_CEDILLAS * 20).encode("cp1250")
-    name, refused = guess(data, "latin")
-    assert not refused
-    assert data.decode(name).translate(COMMAS) == data.decode("cp1250").translate(COMMAS)
+    found = guess(data, "latin")
+    assert isinstance(found, Encoding)
+    assert data.decode(found.name).translate(COMMAS) == data.decode("cp1250").translate(COMMAS)
     both: list[Any] = [Reading(text, 0.0, 0.5) for text in (ROMANIAN[1], ROMANIAN_CEDILLAS[1])]
     assert is_certain(both, 100, 0.02)
     assert is_certain(both[::-1], 100, 0.02)

@@ -13,7 +13,7 @@ from text_samples import TATAR
 
 from endonym.formats.parsers import worker
 from endonym.formats.parsers.unit import Options, Refused, Unit
-from endonym.formats.parsers.worker import CpuLimit, Worker
+from endonym.formats.parsers.worker import Worker
 from endonym.limited.frames import WHEREABOUTS, Incoming, Whereabouts, send
 
 ASKED = {"parser": "made_parser:units", "path": "/x", "start": 1, "until": 99, "options": {}}
@@ -29,8 +29,7 @@ class Served:
         with tempfile.TemporaryFile() as file:
             file.truncate(WHEREABOUTS.size)
             self.where = Whereabouts(file.fileno())
-        limit = CpuLimit(1_000)
-        self.worker = Worker(Incoming(self.requests), self.answers, self.where, limit)
+        self.worker = Worker(Incoming(self.requests), self.answers, self.where, 1_000)
 
     def said(self, **request: Any) -> tuple[list[Unit], dict[str, Any]]:
         """The units that were sent, and the end."""
@@ -61,13 +60,13 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
 def test_units_come_whole_and_in_order_and_then_the_end(served: Served):
     whole = [Unit(n, text, {"a": "b"}, 5, data=[[1, 2]]) for n, text in enumerate(TATAR, 1)]
-    assert served.said() == (whole, {"done": True})
+    assert served.said() == (whole, {"end": "done", "is_last": False})
     assert served.where.unit == 7
-    assert served.said(start=3, until=4) == (whole[2:4], {"done": True})
+    assert served.said(start=3, until=4) == (whole[2:4], {"end": "done", "is_last": False})
 
 
 def test_a_refusal_is_said_and_no_unit_was_in_work(served: Served):
-    end = {"refused": "damaged", "detail": "юк"}
+    end = {"end": "refused", "reason": "damaged", "detail": "юк", "is_last": False}
     assert served.said(options={"refuse": True}) == ([], end)
     assert served.where.unit == 0
 
@@ -76,7 +75,7 @@ def test_a_stop_is_obeyed_after_the_next_unit(served: Served, monkeypatch: pytes
     monkeypatch.setattr(worker, "HELD_SECONDS", 0.0)
     send(served.asks, {"stop": True})
     units, end = served.said()
-    assert (len(units), end) == (1, {"stopped": True})
+    assert (len(units), end) == (1, {"end": "stopped", "is_last": False})
 
 
 def test_a_too_long_text_is_a_unit_without_text(served: Served, monkeypatch: pytest.MonkeyPatch):

@@ -61,7 +61,7 @@ def test_a_book_that_is_too_long_is_a_reject_and_is_not_held(monkeypatch: pytest
 
 
 def read(path: Path, raw_bytes: int, advance: list[int]) -> list[Document | Reject]:
-    content = Content(iter(()), "", Expansion(raw_bytes), path, raw_bytes, advance.append)
+    content = Content(iter(()), "", Expansion(raw_bytes), raw_bytes, path, advance.append)
     return list(read_parsed(content, ORIGIN, Source(name="probe", path="a.odd"), PAGES))
 
 

@@ -1,0 +1,13 @@
+"""Errors of raw files that a person can mend: their words stand in `source_errors.toml`."""
+
+from endonym.disk import packaged_tables
+from endonym.errors import MissingSource, SourceError
+
+TABLES = packaged_tables("endonym.formats", "source_errors.toml")
+
+
+def source_error(name: str, where: str, **words: object) -> SourceError:
+    """The error of this name, with these words in it."""
+    row = TABLES[name]
+    kind = MissingSource if row.get("is_missing") else SourceError
+    return kind(row["message"].format(**words), where=where, do=row["do"].format(**words))
