@@ -18,9 +18,8 @@ HASH_BYTES = 8
 
 def key_of(text: str) -> int:
     """The key of a text."""
-    return int.from_bytes(
-        blake2b(text.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest(), "big"
-    )
+    data = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(data, digest_size=HASH_BYTES).digest(), "big")
 
 
 def keyed(rows: "Sequence[tuple[int, int]]") -> "np.ndarray":
@@ -39,34 +38,21 @@ def merged(
     """
     pieces = max(1, -(-sum(map(len, parts)) // PORTION_ROWS))
     edges = np.array([(number << 64) // pieces for number in range(1, pieces)], dtype=np.uint64)
-    ends = [[0, *np.searchsorted(part[:, 0], edges).tolist(), len(part)] for part in parts]
+    none = np.zeros((0, 2), dtype=np.uint64)
+    divided = [np.split(part, np.searchsorted(part[:, 0], edges)) for part in (none, *parts)]
     kept: list[np.ndarray] = []
-    for number in range(pieces):
-        rows = [
-            part[some[number] : some[number + 1]] for part, some in zip(parts, ends, strict=True)
-        ]
-        together = np.concatenate([np.zeros((0, 2), dtype=np.uint64), *rows])
-        kept.append(reduce(together[np.lexsort((together[:, 1], together[:, 0]))]))
+    for rows in map(np.concatenate, zip(*divided, strict=True)):
+        kept.append(reduce(rows[np.lexsort((rows[:, 1], rows[:, 0]))]))
     return np.concatenate(kept)
-
-
-def groups(rows: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
-    """Where each key of sorted rows begins, and in how many rows it stands."""
-    is_first = np.ones(len(rows), dtype=np.bool_)
-    is_first[1:] = rows[1:, 0] != rows[:-1, 0]
-    starts = np.flatnonzero(is_first)
-    return starts, np.diff(starts, append=len(rows))
 
 
 def summed(least: int) -> "Callable[[np.ndarray], np.ndarray]":
     """A reduction: each key once with the sum of its values, if that is at least so much."""
 
     def reduced(rows: "np.ndarray") -> "np.ndarray":
-        starts, _ = groups(rows)
-        if not len(starts):
-            return rows
-        sums = np.add.reduceat(rows[:, 1], starts)
-        return np.column_stack([rows[starts, 0], sums])[sums >= np.uint64(least)]
+        keys, starts = np.unique(rows[:, 0], return_index=True)
+        sums = np.add.reduceat(rows[:, 1], starts) if len(rows) else rows[:, 1]
+        return np.column_stack([keys, sums])[sums >= np.uint64(least)]
 
     return reduced
 
@@ -81,7 +67,7 @@ def smallest(most: int) -> "Callable[[np.ndarray], np.ndarray]":
         is_new = np.ones(len(rows), dtype=np.bool_)
         is_new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
         rows = rows[is_new]
-        starts, sizes = groups(rows)
+        _, starts, sizes = np.unique(rows[:, 0], return_index=True, return_counts=True)
         places = starts[sizes > most]
         return np.column_stack([rows[places, 0], rows[places + most - 1, 1]])
 

@@ -1,11 +1,8 @@
-"""Hashes of runs of numbers (letters, words), and an index from hashes to what holds them.
-
-Hashes have 64 bits and are computed for many texts at once. Nothing here depends on the order of
-texts or on Python's own hash.
-"""
+"""An index from hashes of 64 bits to what holds them, and arrays of numbers."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,49 +12,19 @@ from endonym.formats.document_files import Whole
 MAX_PAIRS = 1 << 20
 """How many pairs of a text and a candidate are in memory at a time."""
 
-FACTOR = np.uint64(0x9E3779B97F4A7C15)
-MIXER = np.uint64(0xD6E8FEB86659FD93)
-HALF = np.uint64(32)
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Numbers = TypeVar("Numbers", Hashes, Indices)
 
 
-def scrambled(hashes: Hashes) -> Hashes:
-    """The same numbers with all bits depending on all bits, distinct ones distinct."""
-    hashes = hashes ^ (hashes >> HALF)
-    hashes *= MIXER
-    hashes ^= hashes >> HALF
-    return hashes
+def distinct(numbers: Numbers) -> Numbers:
+    """The distinct numbers, ascending.
 
-
-def mixed(hashes: Hashes) -> Hashes:
-    """As `scrambled`, with one more round: the finalizer of MurmurHash3."""
-    hashes = scrambled(hashes)
-    hashes *= FACTOR
-    hashes ^= hashes >> HALF
-    return hashes
-
-
-def run_sums(numbers: Hashes, width: int) -> Hashes:
-    """For each run of `width` numbers the sum of numbers[i] * FACTOR^(width - 1 - i) mod 2^64."""
-    count = max(0, len(numbers) - width + 1)
-    sums = numbers[:count].copy()
-    for offset in range(1, width):
-        sums *= FACTOR
-        sums += numbers[offset : offset + count]
-    return sums
-
-
-def counted(numbers: Indices) -> tuple[Indices, Indices]:
-    """The distinct numbers, ascending, and their counts.
-
-    np.unique does the same, but hashes first, which takes many times as long.
+    Asked for counts too, np.unique sorts; else it hashes, which takes ten times as long.
     """
-    ordered = np.sort(numbers)
-    starts = np.append(0, np.nonzero(ordered[1:] != ordered[:-1])[0] + 1)[: len(ordered)]
-    return ordered[starts], np.diff(starts, append=len(ordered))
+    return np.unique(numbers, return_counts=True)[0]
 
 
 PARTS = ("hashes", "firsts", "owners", "filter")
@@ -85,8 +52,8 @@ class Postings:
     def made(cls, hashes: Hashes, owners: Indices) -> "Postings":
         """From hashes in any order, each with the owner that has it."""
         order = np.argsort(hashes, kind="stable")
-        distinct, firsts = np.unique(hashes[order], return_index=True)
-        return cls(distinct, np.append(firsts, len(hashes)), owners[order])
+        known, firsts = np.unique(hashes[order], return_index=True)
+        return cls(known, np.append(firsts, len(hashes)), owners[order])
 
     @classmethod
     def load(cls, folder: Path, name: str) -> "Postings":
@@ -122,7 +89,7 @@ class Postings:
         documents[i]: the number of the document that contains hashes[i].
         """
         which, numbers = self.matches(hashes)
-        return counted(documents[which] * len(self.hashes) + numbers)[0]
+        return distinct(documents[which] * len(self.hashes) + numbers)
 
     def pairs(self, found: Indices) -> Iterator[tuple[Indices, Indices]]:
         """Documents and owners of each hash found, in portions of whole documents."""

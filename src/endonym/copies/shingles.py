@@ -22,7 +22,7 @@ import numpy as np
 from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]
 
 from endonym.copies import letters
-from endonym.copies.hashes import FACTOR, Hashes, Indices, mixed, places_within, ranges, spread
+from endonym.copies.hashes import Hashes, Indices, distinct, places_within, ranges, spread
 from endonym.script.fold import portions
 
 WIDTHS = {(letters.SPACED, letters.UNSPACED): 6, (letters.DENSE,): 3}
@@ -40,7 +40,8 @@ MISSED = 0.01
 KEPT = 1_024
 BITS = np.uint64(48)
 """Of each hash; the other 16 bits number the pairs that are compared at once."""
-PAIRS_AT_ONCE = 1 << 16
+LEAST_SIZE = 32
+"""What a pair counts for at least where pairs are divided into ranges of MAX_PAIRS hashes."""
 
 SHORT_LETTERS = 100
 """Shorter texts must have the same numbers. Of longer ones often the dates alone differ."""
@@ -104,19 +105,13 @@ def level(text: str) -> int:
     return (len(text) // LONG_CHARS).bit_length()
 
 
-def sampled_hashes(hashes: Hashes, level: int) -> Hashes:
-    """One in 2^level of all shingles, the same ones in every text."""
-    if level == 0:
-        return hashes
-    # The lowest bits of a hash choose; the highest ones order the sets that are compared.
-    return hashes[hashes & np.uint64((1 << level) - 1) == 0]
-
-
 def long_shingles(text: str, level: int) -> Hashes:
     """The distinct shingles of a long text at a level, with memory for a portion of it."""
     found = np.zeros(0, dtype=np.uint64)
-    for some in shingles_by_portion(text):
-        found = np.unique(np.concatenate((found, sampled_hashes(some, level))))
+    for hashes in shingles_by_portion(text):
+        # The lowest bits of a hash choose; the highest ones order the sets that are compared.
+        chosen = hashes[hashes & np.uint64((1 << level) - 1) == 0]
+        found = distinct(np.concatenate((found, chosen)))
     return found
 
 
@@ -139,14 +134,14 @@ def band_keys(texts: Shingled, bands: Bands, level: int = 0) -> Iterator[Hashes]
     for band in range(bands.count):
         keys = np.full(len(found), band + (level << 32) + 1, dtype=np.uint64)
         for row in range(bands.rows):
-            keys *= FACTOR
+            keys *= letters.FACTOR
             keys += found[:, band * bands.rows + row] + np.uint64(1)
-        yield mixed(keys)
+        yield letters.mixed(keys)
 
 
 def smallest_hashes(hashes: Hashes) -> Hashes:
     """The distinct hashes, ascending, of which the first bits are kept; of many the smallest."""
-    return np.unique(hashes >> (np.uint64(64) - BITS))[:KEPT]
+    return distinct(hashes >> (np.uint64(64) - BITS))[:KEPT]
 
 
 def shingle_sets(texts: Iterable[str]) -> Iterator[tuple[Hashes, int]]:
@@ -154,7 +149,7 @@ def shingle_sets(texts: Iterable[str]) -> Iterator[tuple[Hashes, int]]:
     for batch in letters.batches(texts):
         if len(batch) == 1 and len(batch[0]) > LONG_CHARS:
             parts = [smallest_hashes(some) for some in shingles_by_portion(batch[0])]
-            yield np.unique(np.concatenate(parts))[:KEPT], 0
+            yield distinct(np.concatenate(parts))[:KEPT], 0
             continue
         folded = letters.folded_letters(batch)
         made = shingles(folded)
@@ -186,12 +181,10 @@ class ShingleSets:
     def similarity(self, first: Indices, second: Indices) -> Shares:
         """The similarity of the pairs first[i], second[i]."""
         found = np.zeros(len(first), dtype=np.float32)
-        for start in range(0, len(first), PAIRS_AT_ONCE):
-            some = slice(start, start + PAIRS_AT_ONCE)
-            one, two = first[some], second[some]
-            pairs = np.arange(len(one))
-            for a, b in ranges(pairs, self.sizes[one] + self.sizes[two]):
-                found[start + a : start + b] = self._of(one[a:b], two[a:b])
+        # So no range has more pairs than the bits beside a hash can number.
+        sizes = np.maximum(self.sizes[first] + self.sizes[second], LEAST_SIZE)
+        for start, end in ranges(np.arange(len(first)), sizes):
+            found[start:end] = self._of(first[start:end], second[start:end])
         one, two = self.numbers[first], self.numbers[second]
         found[(one != two) & (one != 0) & (two != 0)] = 0
         return found
@@ -209,10 +202,10 @@ class ShingleSets:
         is_new[1:] = both[1:] != both[:-1]
         owners = (both[is_new] >> BITS).astype(np.int64)
         counts = np.diff(np.append(np.flatnonzero(is_new), len(both)))
-        distinct = np.bincount(owners, minlength=len(first))
-        places = places_within(distinct)
+        different = np.bincount(owners, minlength=len(first))
+        places = places_within(different)
         is_cut = (self.sizes[first] == KEPT) | (self.sizes[second] == KEPT)
         limits = np.where(is_cut, KEPT, len(both))
         counted = places < limits[owners]
         common = np.bincount(owners[counted & (counts == 2)], minlength=len(first))
-        return (common / np.maximum(1, np.minimum(distinct, limits))).astype(np.float32)
+        return (common / np.maximum(1, np.minimum(different, limits))).astype(np.float32)

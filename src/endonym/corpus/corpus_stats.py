@@ -9,7 +9,7 @@ reason to drop one.
 import functools
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import regex
@@ -24,6 +24,7 @@ from endonym.formats.readable import Reading
 from endonym.formats.reasons import is_one_record, is_reported, is_unread, is_unreadable
 
 SAMPLES = 5
+KEPT = ("documents", "bytes", "text_bytes", "chars")
 MAX_DAMAGES = 20
 """How many damaged files of a source are reported one by one."""
 
@@ -35,54 +36,23 @@ EXAMPLES = {
 }
 LONGEST_EXAMPLE = 40
 
-WARNINGS = {
-    "lost_letters": "hold question marks within words, as in {example}: letters may have been lost",
-    "replacement": "hold U+FFFD, the mark of a letter that an earlier program lost, as in "
-    "{example}",
-    "khmer_order": "hold Khmer signs out of order, as in {example}: one word is spelt in two ways; "
-    '"khmer_order" in normalize repairs that',
-}
-
-
-@dataclass(slots=True)
-class RecordStats:
-    """A number of records, and their bytes."""
-
-    records: int = 0
-    bytes: int = 0
-
-    def more(self, records: int, bytes: int) -> None:
-        """Add so many records, with so many bytes together."""
-        self.records += records
-        self.bytes += bytes
-
-
-@dataclass(slots=True)
-class Kept:
-    """The counts of one split: documents, bytes as read, and the text after cleaning."""
-
-    documents: int = 0
-    bytes: int = 0
-    text_bytes: int = 0
-    chars: int = 0
-
-    def more(self, documents: int, *, bytes: int, text_bytes: int, chars: int) -> None:
-        """Add so many documents, with the sums of their sizes."""
-        self.documents += documents
-        self.bytes += bytes
-        self.text_bytes += text_bytes
-        self.chars += chars
-
 
 @dataclass(slots=True)
 class SourceStats:
-    """The counts of one source. of_articles: sentences whose article is known."""
+    """The counts of one source.
+
+    read, dropped: records and their bytes, of what is dropped by reason. kept: of each split the
+    documents, their bytes as read, and their text after cleaning.
+    of_articles: sentences whose article is known.
+    """
 
     name: str
     files: int = 0
-    read: RecordStats = field(default_factory=RecordStats)
-    kept: dict[Side, Kept] = field(default_factory=lambda: {side: Kept() for side in SIDES})
-    dropped: dict[str, RecordStats] = field(default_factory=dict[str, RecordStats])
+    read: Counter[str] = field(default_factory=lambda: Counter(records=0, bytes=0))
+    kept: dict[Side, Counter[str]] = field(
+        default_factory=lambda: {side: Counter(dict.fromkeys(KEPT, 0)) for side in SIDES}
+    )
+    dropped: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -94,17 +64,12 @@ class SourceStats:
     damages: list[str] = field(default_factory=list[str])
     samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
-    def damage(self, place: str, detail: str) -> None:
-        """Note a damaged file, if not too many are noted already."""
-        if len(self.damages) < MAX_DAMAGES:
-            self.damages.append(f"{place}: {detail}")
-
     def drop(self, reject: Reject, size: int, file: str = "") -> None:
         """Count a reject. size: its bytes as read. file: its raw file, if that is known."""
         reason = reject.reason
-        self.dropped.setdefault(reason, RecordStats()).more(1, size)
-        if is_reported(reason):
-            self.damage(reject.id, reject.detail)
+        self.dropped.setdefault(reason, Counter()).update(records=1, bytes=size)
+        if is_reported(reason) and len(self.damages) < MAX_DAMAGES:
+            self.damages.append(f"{reject.id}: {reject.detail}")
         if is_unreadable(reason):
             file = file or reject.id.rpartition("#")[0]
             self.unreadable[f"{reason}  {file}"] += size
@@ -112,8 +77,8 @@ class SourceStats:
     def counts(self) -> dict[str, Any]:
         """What was read and dropped, as JSON; `add` reads it."""
         return {
-            "read": asdict(self.read),
-            "dropped": {reason: asdict(each) for reason, each in self.dropped.items()},
+            "read": dict(self.read),
+            "dropped": {reason: dict(each) for reason, each in self.dropped.items()},
             "changed_documents": self.changed_documents,
             "unreadable": dict(self.unreadable),
             "damages": self.damages,
@@ -122,36 +87,32 @@ class SourceStats:
 
     def add(self, counts: Mapping[str, Any]) -> None:
         """Add the counts of records that come after these."""
-        self.read.more(**counts["read"])
+        self.read.update(counts["read"])
         for reason, each in counts["dropped"].items():
-            self.dropped.setdefault(reason, RecordStats()).more(**each)
+            self.dropped.setdefault(reason, Counter()).update(each)
         self.changed_documents += counts["changed_documents"]
         self.unreadable.update(counts["unreadable"])
         self.damages += counts["damages"][: MAX_DAMAGES - len(self.damages)]
-        self.tally.add(Tally.of(counts["rules"]))
+        self.tally.add(counts["rules"])
 
     def reading(self) -> Reading:
         """How much of what should be read could not be read."""
-        unread = [each for reason, each in self.dropped.items() if is_unread(reason)]
-        bad = [name for name in self.dropped if is_one_record(name)]
-        return Reading(
-            self.name,
-            records=self.read.records - sum(each.records for each in unread),
-            bytes=self.read.bytes - sum(each.bytes for each in unread),
-            bad_records=sum(self.dropped[name].records for name in bad),
-            lost=self.unreadable,
-        )
+        meant, bad = self.read.copy(), 0
+        for reason, each in self.dropped.items():
+            bad += each["records"] * is_one_record(reason)
+            if is_unread(reason):
+                meant.subtract(each)
+        return Reading(self.name, meant["records"], meant["bytes"], bad, lost=self.unreadable)
 
     def balance(self) -> None:
         """Raise CorpusError unless read = kept + dropped, in records and in bytes."""
-        dropped = self.dropped.values()
-        kept = self.kept.values()
-        records = sum(each.documents for each in kept) + sum(each.records for each in dropped)
-        size = sum(each.bytes for each in [*kept, *dropped])
-        if (records, size) != (self.read.records, self.read.bytes):
+        kept, dropped = (sum(each.values(), Counter[str]()) for each in (self.kept, self.dropped))
+        read = (self.read["records"], self.read["bytes"])
+        counted = (kept["documents"] + dropped["records"], kept["bytes"] + dropped["bytes"])
+        if counted != read:
             raise CorpusError(
-                f"the counts do not balance: {self.read.records:,} records of "
-                f"{self.read.bytes:,} bytes were read, {records:,} of {size:,} kept or dropped",
+                "the counts do not balance: {:,} records of {:,} bytes were read, {:,} of {:,} "
+                "kept or dropped".format(*read, *counted),
                 where=f'source "{self.name}"',
                 do="This is a fault of endonym: please report it with the files.",
             )
@@ -160,15 +121,15 @@ class SourceStats:
         """The counts as they stand in card.json."""
         return {
             "files": self.files,
-            "read": asdict(self.read),
-            "kept": {side: asdict(kept) for side, kept in self.kept.items()},
-            "dropped": {reason: asdict(each) for reason, each in sorted(self.dropped.items())},
+            "read": dict(self.read),
+            "kept": {side: dict(kept) for side, kept in self.kept.items()},
+            "dropped": {reason: dict(each) for reason, each in sorted(self.dropped.items())},
             "encodings": dict(sorted(self.encodings.items())),
             "changed_documents": self.changed_documents,
             "near_copies_moved": self.near_copies,
             "of_articles": self.of_articles,
             "samples": self.samples,
-            "rules": rules_table(self.tally.rules, self.read.records),
+            "rules": rules_table(self.tally.rules, self.read["records"]),
         }
 
 
@@ -191,7 +152,7 @@ def total(all_stats: list[SourceStats]) -> dict[str, Any]:
     for table in tables:
         del table["samples"], table["rules"]
     for stats in all_stats:
-        tally.add(stats.tally)
+        tally.add(stats.tally.as_dict())
     every = added(tables)
     every["rules"] = rules_table(tally.rules, every["read"]["records"])
     return every
@@ -201,7 +162,7 @@ def reasons_table(all_stats: list[SourceStats]) -> str:
     """Dropped records by reason, one line each, the most frequent first."""
     dropped = Counter[str]()
     for stats in all_stats:
-        dropped.update({reason: each.records for reason, each in stats.dropped.items()})
+        dropped.update({reason: each["records"] for reason, each in stats.dropped.items()})
     return "\n".join(f"    {count:>12,}  {reason}" for reason, count in dropped.most_common())
 
 
@@ -211,16 +172,15 @@ def khmer_disorder() -> "regex.Pattern[str]":
     return packs()["khmer_order"].finds()
 
 
-def text_warnings(text: str) -> list[str]:
-    """The warnings about a text, as keys of WARNINGS."""
-    found: list[str] = []
-    if has_lost_letters(text):
-        found.append("lost_letters")
-    if "\ufffd" in text:
-        found.append("replacement")
-    if ("\u17d2" in text or "\u17c1" in text) and khmer_disorder().search(text):
-        found.append("khmer_order")
-    return found
+def text_warnings(text: str) -> dict[str, str]:
+    """The warnings about a text, by their names in warnings.toml, each with an example of it."""
+    is_khmer = "\u17d2" in text or "\u17c1" in text
+    named = {
+        "lost_letters": has_lost_letters(text),
+        "replacement": "\ufffd" in text,
+        "khmer_order": is_khmer and khmer_disorder().search(text) is not None,
+    }
+    return {name: warning_example(text, name) for name, is_said in named.items() if is_said}
 
 
 def warning_example(text: str, warning: str) -> str:

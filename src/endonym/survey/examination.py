@@ -17,12 +17,11 @@ from endonym.cleaning.corpus_rules import Facts, rounds, skeleton
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.tally import SAMPLES, RuleCount, Tally
 from endonym.copies.notes import COPIES, staying_texts
-from endonym.corpus.cleaned import ChunkTask
+from endonym.corpus.chunk_steps import ChunkTask
 from endonym.corpus.corpus import check_names, dropped_records, some_dropped
 from endonym.corpus.corpus_stats import SourceStats
 from endonym.corpus.making import Chunk, Making
-from endonym.corpus.removing import EvaluationFile
-from endonym.corpus.work import Progress, Work, no_progress
+from endonym.corpus.work import EvaluationFile, Progress, Sources, Work, no_progress
 from endonym.formats.chunks import RAW, read_chunk
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Reject
@@ -45,8 +44,6 @@ FOREIGN = ("min_language_score", "min_script_share")
 SHOWN_CHARS, SKELETON_CHARS = 300, 100
 BROKEN = ("fault", "file", "unread")
 """Kinds of reasons that say that a file as a whole is not read."""
-
-Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 
 
 @dataclass(slots=True)
@@ -83,10 +80,7 @@ class Examined:
     @property
     def languages(self) -> Counter[str]:
         """Documents in another language or script, by the code of their language."""
-        whole = Counter[str]()
-        for each in self.foreign.values():
-            whole.update(each)
-        return whole
+        return sum(self.foreign.values(), Counter[str]())
 
     @property
     def encodings(self) -> Counter[str]:
@@ -107,7 +101,7 @@ class Examined:
         """What each rule did; broken texts and faults of our code are dropped as by rules."""
         tally = Tally()
         for each in self.stats:
-            tally.add(each.tally)
+            tally.add(each.tally.as_dict())
         for reason in BROKEN_TEXT.union([FAULT]).intersection(self.reasons()):
             for each in self.rejects[reason][:SAMPLES]:
                 tally.begin(each.id)
@@ -118,8 +112,8 @@ class Examined:
 
     def dropped(self, reason: str) -> tuple[int, int]:
         """Records dropped for a reason, and their bytes."""
-        lost = [stats.dropped[reason] for stats in self.stats if reason in stats.dropped]
-        return sum(each.records for each in lost), sum(each.bytes for each in lost)
+        lost = sum((stats.dropped.get(reason, Counter()) for stats in self.stats), Counter[str]())
+        return lost["records"], lost["bytes"]
 
     def reasons(self) -> list[str]:
         """All reasons for which something was dropped."""
@@ -146,7 +140,7 @@ class Examining(Making):
 
     def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
         """What is seen of the documents that stay."""
-        return self.work.step("kept", observe_chunk, *self.tasks("kept", chunks, self.facts()))
+        return self.step("kept", observe_chunk, chunks, self.facts())
 
 
 def observe_raw(task: ChunkTask, advance: Advance) -> Result:
@@ -291,9 +285,8 @@ def templates(out: Path, facts: Facts, stubs: Counter[str]) -> Counter[str]:
 
     stubs: skeletons of those that stay.
     """
-    sizes = Counter[str]()
-    for dropped_record in dropped_records(out, "max_same_skeleton"):
-        sizes[skeleton(dropped_record.text, facts.usual)[:SKELETON_CHARS]] += 1
+    dropped = dropped_records(out, "max_same_skeleton")
+    sizes = Counter(skeleton(each.text, facts.usual)[:SKELETON_CHARS] for each in dropped)
     for name, number in stubs.items():
         sizes[name[:SKELETON_CHARS]] += number
     return sizes

@@ -14,18 +14,17 @@ found so is left to the model's class of unknown languages.
    the class that they are most likely in: labels were wrong here and there.
 """
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.cleaning.keyed import key_of
+from endonym.cleaning.keyed import key_of, keyed
 from endonym.cleaning.language.model import CharacterModel
-from endonym.cleaning.language.votes import certain_other, known_codes, langid_vote, reliable_code
+from endonym.cleaning.language.votes import langid_vote, reliable_code
 from endonym.disk import json_bytes, read_json
 from endonym.formats.chunks import memory_mapped, write_arrays
 from endonym.formats.document_files import write_file
@@ -77,38 +76,6 @@ class Learnt:
         return cls(model, told["least"], told["knows"])
 
 
-@dataclass(slots=True)
-class Sample:
-    """Paragraphs with the smallest hashes, up to a number of characters."""
-
-    most_chars: int = SAMPLE_CHARS
-    chars: int = 0
-    heap: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-    keys: set[int] = field(default_factory=set[int])
-
-    def add(self, text: str) -> None:
-        """Draw from the paragraphs of a document."""
-        for key, paragraph in candidates(text):
-            self.offer(key, paragraph)
-
-    def offer(self, key: int, paragraph: str) -> None:
-        """Keep a paragraph if its key is small enough; of equal ones one is kept."""
-        is_full = self.chars >= self.most_chars
-        if key in self.keys or (is_full and key > -self.heap[0][0]):
-            return
-        heapq.heappush(self.heap, (-key, paragraph))
-        self.keys.add(key)
-        self.chars += len(paragraph)
-        while self.chars - len(self.heap[0][1]) >= self.most_chars:
-            negative, gone = heapq.heappop(self.heap)
-            self.keys.discard(-negative)
-            self.chars -= len(gone)
-
-    def paragraphs(self) -> list[str]:
-        """All of them, in the order of their keys."""
-        return [paragraph for _, paragraph in sorted(self.heap, reverse=True)]
-
-
 def candidates(text: str) -> Iterator[tuple[int, str]]:
     """The paragraphs of a document that may be drawn, each with its key."""
     for line in text.split("\n"):
@@ -118,11 +85,20 @@ def candidates(text: str) -> Iterator[tuple[int, str]]:
 
 
 def smallest_keys(parts: "Sequence[np.ndarray]", most_chars: int) -> "np.ndarray":
-    """The keys that a Sample would keep. parts: rows of a paragraph's key and its characters."""
+    """The smallest keys, whose paragraphs together have so many characters, or a few more.
+
+    parts: rows of a paragraph's key and its characters.
+    """
     rows = np.concatenate(parts)
     _, firsts = np.unique(rows[:, 0], return_index=True)
     rows = rows[firsts]
     return rows[: int(np.searchsorted(np.cumsum(rows[:, 1]), most_chars)) + 1]
+
+
+def drawn(paragraphs: Mapping[int, str], most_chars: int) -> dict[int, str]:
+    """Of paragraphs by their keys those with the smallest ones, in the order of these."""
+    rows = keyed([(key, len(paragraph)) for key, paragraph in paragraphs.items()])
+    return {key: paragraphs[key] for key in smallest_keys([rows], most_chars)[:, 0].tolist()}
 
 
 def learn(
@@ -163,31 +139,12 @@ def _usual(above: NDArray[np.float64]) -> float:
 def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
     """The language of each paragraph: the corpus's own unless both libraries name another."""
     found = [reliable_code(paragraph) or code for paragraph in paragraphs]
-    frequent = _frequent(found, MOST_WRONG) | {code}
+    most = MOST_WRONG * len(found)
+    frequent = {label for label, number in Counter(found).items() if number > most} | {code}
     return [
         label if label not in frequent and langid_vote(text).code == label else code
         for label, text in zip(found, paragraphs, strict=True)
     ]
-
-
-def _frequent(labels: Sequence[str], share: float) -> set[str]:
-    """The labels that more than a share of texts have."""
-    return {label for label, n in Counter(labels).items() if n > share * len(labels)}
-
-
-def of_others(texts: Sequence[str], language: str) -> list[bool]:
-    """For each text, whether the libraries are certain that it is in another language or in none.
-
-    A label that very many texts get counts only if pycld2 knows the language: else it may be what
-    pycld2 takes the language for.
-    """
-    code = language.partition("-")[0]
-    if code == "x":
-        return [False] * len(texts)
-    found = [certain_other(text, code) for text in texts]
-    most = 1 if code in known_codes()["pycld2"] else MOST_WRONG
-    unlikely = _frequent(found, most) | {""}
-    return [label not in unlikely for label in found]
 
 
 def _classes(
@@ -198,11 +155,7 @@ def _classes(
     classes = {name: list(given.get(name, ())) for name in names}
     for text, label in zip(paragraphs, labels, strict=True):
         classes[label].append(text)
-    small = [
-        name
-        for name, texts in classes.items()
-        if name != code and sum(map(len, texts)) < LEAST_CLASS
-    ]
+    small = [name for name in names[1:] if sum(map(len, classes[name])) < LEAST_CLASS]
     together = [text for name in small for text in classes.pop(name)]
     if sum(map(len, together)) >= LEAST_CLASS:
         classes[OTHERS] = together

@@ -7,11 +7,11 @@ chunk and combined (cleaning/corpus_rules.py), in two rounds for some rules. Cop
 come later.
 """
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from endonym.cleaning.cleaning import Cleaning
 from endonym.cleaning.corpus_rules import CorpusJudge, Counted, Counts, Facts, combine, rounds
 from endonym.cleaning.tally import SAMPLES, Tally
 from endonym.copies.held_out.split import digest
-from endonym.corpus.corpus_stats import SourceStats, text_warnings, warning_example
+from endonym.corpus.corpus_stats import SourceStats, text_warnings
 from endonym.errors import SourceError, printable
 from endonym.formats import chunks, document_files
 from endonym.formats.config import Clean, Source
@@ -110,13 +110,12 @@ class RawChunks:
 
     def add(self, record: Document | Reject, file: int) -> None:
         """Add a record of a file."""
-        text, place = record.text, record.id
         if isinstance(record, Document):
-            self.rows.append((text, place, self.noted(record), file, -1, None, None))
+            row = (self.noted(record), file, -1, None, None)
         else:
-            why = (record.raw_bytes, record.reason, record.detail)
-            self.rows.append((text, place, None, file, *why))
-        self.chars += len(text) + len(place) + chunks.RECORD_CHARS
+            row = (None, file, record.raw_bytes, record.reason, record.detail)
+        self.rows.append((record.text, record.id, *row))
+        self.chars += len(record.text) + len(record.id) + chunks.RECORD_CHARS
         if self.chars >= chunks.CHUNK_CHARS:
             self.write()
 
@@ -162,10 +161,10 @@ class ChunkTask:
 
     chunk: Path
     source: str
-    clean: Clean
-    seed: int
     folder: Path
     name: str
+    clean: Clean
+    seed: int
     known: Path | None = None
     first: int = 0
     files: tuple[str, ...] = ()
@@ -175,6 +174,12 @@ class ChunkTask:
         """The texts of its documents."""
         table = chunks.read_chunk(self.chunk, ["text", "reason"])
         return table["text"].filter(arrow.array(chunks.is_document(table))).to_pylist()
+
+
+@functools.lru_cache(maxsize=1)
+def notes_of(meta: str) -> dict[str, str]:
+    """The notes of a document's reader, from JSON; those of neighbours are mostly the same."""
+    return json.loads(meta)
 
 
 Judge = Callable[[int, Document, int], Document | Reject]
@@ -189,7 +194,6 @@ class Cleaned:
         self.stats = SourceStats(task.source, tally=Tally(task.samples))
         self.documents = 0
         self.rows: list[tuple[Any, ...]] = []
-        self.meta, self.meta_text = dict[str, str](), "{}"
         self.removed: list[bytes] = []
 
     def made_by(self, judge: Judge, advance: Advance) -> Result:
@@ -198,33 +202,26 @@ class Cleaned:
         Of a raw chunk (one with files) all records are counted, later only what is dropped now.
         """
         task, is_raw, number = self.task, bool(self.task.files), 0
-        table = chunks.read_chunk(task.chunk, schema=chunks.RAW if is_raw else chunks.CLEAN)
-        stays = repeat(None) if is_raw else table["stayed"].to_pylist()
-        rows = zip(*(table[name].to_pylist() for name in chunks.RAW.names), strict=True)
-        for row, stayed in zip(rows, stays, strict=False):
-            text, place, meta, file, size, reason, detail = row
+        names = chunks.RAW.names if is_raw else [*chunks.RAW.names, "stayed"]
+        table = chunks.read_chunk(task.chunk, names, chunks.RAW if is_raw else chunks.CLEAN)
+        for row in table.to_pylist():
+            reason, size = row["reason"], row["size"]
             if reason is None:
-                document = Document(text, place, task.source, self.noted(meta))
-                record = judge(number, document, size)
+                meta = notes_of(row["meta"])
+                record = judge(number, Document(row["text"], row["id"], task.source, meta), size)
                 number += 1
             else:
-                why = (detail or "", text, size, stayed or "")
-                record = Reject(reason, place, task.source, *why)
-            record = self.add(record, meta, file, size)
+                why = (row["detail"] or "", row["text"], size, row.get("stayed") or "")
+                record = Reject(reason, row["id"], task.source, *why)
+            record = self.add(record, row["meta"], row["file"], size)
             if is_raw:
-                self.stats.read.more(1, size)
+                self.stats.read.update(records=1, bytes=size)
             if isinstance(record, Reject) and (is_raw or reason is None):
-                name = task.files[file - task.first] if is_raw else ""
+                name = task.files[row["file"] - task.first] if is_raw else ""
                 self.stats.drop(record, size, name)
             advance(size)
         files, counts = self.write(), self.stats.counts()
         return {"files": files, "documents": self.documents, "counts": counts}
-
-    def noted(self, meta: str | None) -> dict[str, str]:
-        """The notes of the reader; those of neighbours are mostly the same."""
-        if meta is not None and meta != self.meta_text:
-            self.meta, self.meta_text = json.loads(meta), meta
-        return self.meta
 
     def add(
         self, record: Document | Reject, meta: str | None, file: int, size: int
@@ -247,7 +244,7 @@ class Cleaned:
     def known_of(self, document: Document) -> tuple[bytes, str | None, bytes | None]:
         """Of a document the digest, warnings as JSON, and the digest of its article, if any."""
         text, article, seed = document.text, document.meta.get(ARTICLE), self.task.seed
-        found = {name: warning_example(text, name) for name in text_warnings(text)}
+        found = text_warnings(text)
         warnings = document_files.json_text(found) if found else None
         of_article = None if article is None else digest(article.encode(), seed)
         return digest(text.encode(), seed), warnings, of_article

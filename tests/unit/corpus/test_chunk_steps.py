@@ -11,8 +11,8 @@ from strange_files import FILES
 from text_samples import KHMER, ROMANIAN, RUSSIAN, TATAR, files, gzipped, write
 
 from endonym.copies.held_out.split import digest
-from endonym.corpus import cleaned
-from endonym.corpus.cleaned import (
+from endonym.corpus import chunk_steps
+from endonym.corpus.chunk_steps import (
     ChunkTask,
     Group,
     clean_chunk,
@@ -21,6 +21,7 @@ from endonym.corpus.cleaned import (
     count_chunk,
     groups_of,
     judge_chunk,
+    notes_of,
     read_group,
 )
 from endonym.corpus.corpus_stats import MAX_DAMAGES, SourceStats
@@ -63,7 +64,7 @@ def kept_and_dropped(folder: Path, source: Source, clean: Clean) -> tuple[Rows, 
     for group in groups(folder, source):
         names = tuple(file.name for file in group.files)
         for file in read_group(group, silent)["files"]:
-            given = (folder / file["name"], source.name, clean, 7, folder, f"clean-{file['name']}")
+            given = (folder / file["name"], source.name, folder, f"clean-{file['name']}", clean, 7)
             task = ChunkTask(*given, first=group.first, files=names)
             said = clean_chunk(task, silent)
             stats.add(json.loads(json.dumps(said["counts"])))
@@ -88,7 +89,7 @@ def test_chunks_end_by_their_characters_and_files_stay_in_their_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunk_files, "CHUNK_CHARS", 300)
-    monkeypatch.setattr(cleaned, "GROUP_BYTES", 400)
+    monkeypatch.setattr(chunk_steps, "GROUP_BYTES", 400)
     for number in range(4):
         write(tmp_path, f"raw/{number}.txt", TATAR)
     source = lines_source(tmp_path / "raw")
@@ -101,7 +102,7 @@ def test_chunks_end_by_their_characters_and_files_stay_in_their_groups(
 
 
 def test_many_small_files_are_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cleaned, "GROUP_FILES", 3)
+    monkeypatch.setattr(chunk_steps, "GROUP_FILES", 3)
     for number in range(7):
         write(tmp_path, f"raw/{number}.txt", TATAR[:1])
     ends = [(first, end) for first, end, _ in groups_of(files(lines_source(tmp_path / "raw")))]
@@ -110,7 +111,7 @@ def test_many_small_files_are_one_group(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_reject_names_its_file_in_any_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cleaned, "GROUP_FILES", 1)
+    monkeypatch.setattr(chunk_steps, "GROUP_FILES", 1)
     for number in range(3):
         write(tmp_path, f"raw/{number}.txt.gz", gzipped("\n".join(TATAR))[:-9])
     _, stats = kept_and_dropped(tmp_path, lines_source(tmp_path / "raw"), Clean())
@@ -137,8 +138,8 @@ def test_what_cleaning_changes_refuses_or_finds_broken_is_counted(tmp_path: Path
     source = lines_source(write(tmp_path, "one.txt", lines))
     rows, stats = kept_and_dropped(tmp_path, source, Clean(normalize=("spaces",), min_chars=20))
     assert [each["text"] for each in rows if each["reason"] is None] == TATAR[:2]
-    assert (stats.read.records, stats.changed_documents) == (4, 1)
-    dropped = {reason: each.records for reason, each in stats.dropped.items()}
+    assert (stats.read["records"], stats.changed_documents) == (4, 1)
+    dropped = {reason: each["records"] for reason, each in stats.dropped.items()}
     assert dropped == {"min_chars": 1, "mojibake": 1}
     (short,) = [row for row in rows if row["reason"] == "min_chars"]
     assert (short["text"], short["size"]) == ("Кояш.", len("Кояш.".encode()))
@@ -162,10 +163,10 @@ def test_damaged_files_are_told_one_by_one_but_not_without_end(tmp_path: Path) -
         write(tmp_path, f"raw/{number:02}.txt.gz", whole[:-9])
     write(tmp_path, "raw/photo.xls", b"\xd0\xcf\x11\xe0 ")
     _, stats = kept_and_dropped(tmp_path, lines_source(tmp_path / "raw"), Clean())
-    assert stats.dropped["truncated"].records == len(stats.unreadable) == MAX_DAMAGES + 5
+    assert stats.dropped["truncated"]["records"] == len(stats.unreadable) == MAX_DAMAGES + 5
     assert len(stats.damages) == MAX_DAMAGES
     assert stats.damages[0].startswith("00.txt.gz")
-    assert stats.dropped["unsupported_format"].records == 1
+    assert stats.dropped["unsupported_format"]["records"] == 1
     assert all(key.startswith("truncated  ") for key in stats.unreadable)
 
 
@@ -210,8 +211,8 @@ def test_no_more_than_a_file_holds_is_told_of_it(tmp_path: Path) -> None:
 def test_documents_and_rejects_are_written_in_their_order(tmp_path: Path) -> None:
     rows = rows_of(tmp_path, "0", "ил")
     meta = json.dumps({ARTICLE: "tat#3", "title": "Таң"})
-    assert rows.noted(meta) is rows.noted(meta), "neighbours share their notes"
-    rows.add(Document(TATAR[0], "a#1", "ил", rows.noted(meta)), meta, 4, 99)
+    assert notes_of(meta) is notes_of(meta), "neighbours share their notes"
+    rows.add(Document(TATAR[0], "a#1", "ил", notes_of(meta)), meta, 4, 99)
     gone = Reject("near", "a#2", "ил", "similarity 0.9", ROMANIAN[0], stayed="ил/a#1")
     rows.add(gone, meta, 4, 50)
     rows.write()
@@ -222,7 +223,7 @@ def test_documents_and_rejects_are_written_in_their_order(tmp_path: Path) -> Non
     assert first["article"] == digest(b"tat#3", 7)
     assert (second["reason"], second["stayed"], second["meta"]) == ("near", "ил/a#1", None)
     assert (second["digest"], second["article"]) == (None, None)
-    assert rows.noted('{"method": "csv"}') == {"method": "csv"}
+    assert notes_of('{"method": "csv"}') == {"method": "csv"}
 
 
 @pytest.mark.parametrize("size", [1, 3, 9])
@@ -231,12 +232,12 @@ def test_a_line_of_many_documents_goes_however_they_are_divided(tmp_path: Path, 
     texts.append(None)
     chunks = [chunk(tmp_path, n, texts[n : n + size]) for n in range(0, 9, size)]
     clean, facts = Clean(max_line_documents=3), tmp_path / "facts"
-    tasks = [ChunkTask(each, "тел", clean, 7, tmp_path / "o", each.stem) for each in chunks]
+    tasks = [ChunkTask(each, "тел", tmp_path / "o", each.stem, clean, 7) for each in chunks]
     counts = [tmp_path / "o" / count_chunk(task, silent)["counts"] for task in tasks]
     combine_counts(clean, counts, None, {}, out=facts)
     stats, rows, documents = SourceStats("тел"), Rows(), 0
     for path in chunks:
-        task = ChunkTask(path, "тел", clean, 7, tmp_path, f"judged-{path.stem}", known=facts)
+        task = ChunkTask(path, "тел", tmp_path, f"judged-{path.stem}", clean, 7, known=facts)
         said = judge_chunk(task, silent)
         rows += read_chunk(tmp_path / said["files"][0]["name"]).to_pylist()
         stats.add(said["counts"])
@@ -254,7 +255,7 @@ def test_a_contrast_file_is_read_as_far_as_needed(tmp_path: Path, monkeypatch: p
         write(tmp_path, "ru.more.txt.gz", gzipped("\n".join(RUSSIAN[:2]))),
     ]
     assert contrast_texts(texts) == {"ba": [TATAR[0]], "ru": [*RUSSIAN[:2], *RUSSIAN]}
-    monkeypatch.setattr(cleaned, "CONTRAST_CHARS", 100)
+    monkeypatch.setattr(chunk_steps, "CONTRAST_CHARS", 100)
     assert sum(map(len, contrast_texts(texts[:1])["ru"])) <= 100
     with pytest.raises(SourceError, match="no text") as caught:
         contrast_texts([write(tmp_path, "kk.txt", b"\0\1\2\3" * 100)])
