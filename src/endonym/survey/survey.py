@@ -232,8 +232,8 @@ def read_beginning(found: Look, chars: int, files: int = 1, *, script: str | Non
     """Read the first documents of a file by its guessed source."""
     path = str(found.path.absolute())
     here = found.source.model_copy(update={"path": path, "script": script})
-    found.begin = beginning(here, found.file, chars)
-    found.reading = reading_of(here, found.file, found.begin, files)
+    found.begin = text_size.beginning(here, found.file, chars)
+    found.reading = text_size.reading_of(here, found.file, found.begin, files)
     found.problem = found.begin.damage
     if found.problem or found.documents:
         return
