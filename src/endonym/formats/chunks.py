@@ -26,12 +26,12 @@ RECORD_CHARS = 64
 COMPRESSION = "lz4"
 DIGEST_BYTES = 16
 
-TABLES = packaged_tables("endonym.formats", "chunks.toml")
+COLUMNS = packaged_tables("endonym.formats", "chunks.toml")
 NUMBERS = {"int32": arrow.int32(), "int64": arrow.int64()}
 TYPES = {"string": arrow.string(), "digest": arrow.binary(DIGEST_BYTES), **NUMBERS}
 RAW, CLEAN = (
     arrow.schema({name: TYPES[kind] for name, kind in columns.items()})
-    for columns in (TABLES["raw"], TABLES["raw"] | TABLES["cleaned"])
+    for columns in (COLUMNS["raw"], COLUMNS["raw"] | COLUMNS["cleaned"])
 )
 
 Lengths = np.ndarray[tuple[int], np.dtype[np.int64]]
