@@ -16,6 +16,7 @@ import pyarrow as arrow
 import pyarrow.compute as compute
 import pyarrow.ipc as ipc
 
+from endonym.disk import packaged_tables
 from endonym.formats.document_files import Whole, write_file
 
 CHUNK_CHARS = 4 << 20
@@ -25,27 +26,12 @@ RECORD_CHARS = 64
 COMPRESSION = "lz4"
 DIGEST_BYTES = 16
 
-RAW = arrow.schema(
-    {
-        "text": arrow.string(),
-        "id": arrow.string(),
-        "meta": arrow.string(),  # JSON; null for a reject
-        "file": arrow.int32(),  # its number among the raw files of the source
-        "size": arrow.int64(),  # bytes: of a document's text as it was read, or of what is lost
-        "reason": arrow.string(),  # null for a document
-        "detail": arrow.string(),  # null for a document
-    }
-)
-CLEAN = arrow.schema(
-    {
-        **{field.name: field.type for field in RAW},
-        "digest": arrow.binary(DIGEST_BYTES),  # of a document's cleaned text (held_out/split.py)
-        "bytes": arrow.int64(),  # of a document's cleaned text
-        "chars": arrow.int64(),
-        "warnings": arrow.string(),  # JSON (corpus/corpus_stats.py): an example for each; or null
-        "article": arrow.binary(DIGEST_BYTES),  # digest of the article of a sentence, if known
-        "stayed": arrow.string(),  # of a copy that is dropped: source and id of what stays
-    }
+COLUMNS = packaged_tables("endonym.formats", "chunks.toml")
+NUMBERS = {"int32": arrow.int32(), "int64": arrow.int64()}
+TYPES = {"string": arrow.string(), "digest": arrow.binary(DIGEST_BYTES), **NUMBERS}
+RAW, CLEAN = (
+    arrow.schema({name: TYPES[kind] for name, kind in columns.items()})
+    for columns in (COLUMNS["raw"], COLUMNS["raw"] | COLUMNS["cleaned"])
 )
 
 Lengths = np.ndarray[tuple[int], np.dtype[np.int64]]

@@ -30,7 +30,7 @@ GLOB_SIGNS = "*?["
 LONGEST_PATH_BYTES = 4_000
 """The system takes 4,095; what lies deeper cannot be opened."""
 
-KINDS = {
+WHY_NO_FILE = {
     stat.S_IFIFO: "a named pipe, not a file",
     stat.S_IFSOCK: "a socket, not a file",
     stat.S_IFDIR: "a folder that cannot be entered; check its permissions",
@@ -263,7 +263,7 @@ def not_a_file(path: Path) -> str:
         return UNREACHABLE.get(error.errno or 0, "")
     if stat.S_ISDIR(mode) and len(os.fsencode(path)) > LONGEST_PATH_BYTES:
         return TOO_LONG
-    return "" if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "a device, not a file")
+    return "" if stat.S_ISREG(mode) else WHY_NO_FILE.get(stat.S_IFMT(mode), "a device, not a file")
 
 
 def size_on_disk(path: Path) -> int:

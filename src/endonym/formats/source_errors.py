@@ -3,11 +3,11 @@
 from endonym.disk import packaged_tables
 from endonym.errors import MissingSource, SourceError
 
-TABLES = packaged_tables("endonym.formats", "source_errors.toml")
+WORDS = packaged_tables("endonym.formats", "source_errors.toml")
 
 
 def source_error(name: str, where: str, **words: object) -> SourceError:
     """The error of this name, with these words in it."""
-    row = TABLES[name]
+    row = WORDS[name]
     kind = MissingSource if row.get("is_missing") else SourceError
     return kind(row["message"].format(**words), where=where, do=row["do"].format(**words))

@@ -48,7 +48,7 @@ def test_a_file_that_vanishes_is_an_error_of_the_disk(tmp_path: Path):
 
 RAW_FILES = [
     ("a.txt", LINES.encode() * 3_000),
-    ("a.txt.gz", gzipped("".join(f"{n} {LINES}" for n in range(3_000)))),
+    ("a.txt.gz", gzipped("".join(f"{n} {LINES}" for n in range(30_000)))),
     ("a.tar", tar({"a.txt": LINES * 2_000})),
 ]
 

@@ -4,7 +4,7 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from endonym.formats.files import is_excluded
+from endonym.formats.files import Omitted
 from endonym.survey.raw_files import as_glob, globs, is_writable, pattern, relative
 
 
@@ -17,7 +17,8 @@ def test_a_name_stands_alone_unless_a_file_that_is_read_has_it_too():
     names = [each.relative_to(home).as_posix() for each in (*given, *bad[:3])]
     alike = [home / "бер/1.txt", home / "ике/1.txt"]
     assert globs(alike, [home / "3.txt"], home) == ["1.txt"]
-    assert [is_excluded(name, found) for name in names] == [False, False, True, True, True]
+    omitted = Omitted(found)
+    assert [omitted.has_file(name) for name in names] == [False, False, True, True, True]
 
 
 def test_the_last_parts_of_a_path_are_a_glob():

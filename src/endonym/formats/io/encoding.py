@@ -23,7 +23,7 @@ from endonym.formats.io import widened
 from endonym.formats.io.kinds import binary_kind
 from endonym.formats.io.streams import Damage, Feed, Stream
 
-TABLES = packaged_tables("endonym.formats.io", "encodings.toml")
+ENCODINGS = packaged_tables("endonym.formats.io", "encodings.toml")
 HEAD_BYTES = 1 << 20
 """How much of a file is read to detect its encoding."""
 
@@ -54,7 +54,7 @@ def known_encoding(name: str) -> str:
     """Python's name of an encoding from a recipe; RecipeError if no text file has it."""
     try:
         known = codecs.lookup(name).name.removesuffix("-sig")
-        if known.replace("_", "-") not in TABLES["not_of_files"].split():
+        if known.replace("_", "-") not in ENCODINGS["not_of_files"].split():
             "".encode(known)  # refuses rot13, zlib and others that make no bytes of text
             return known
     except (LookupError, ValueError):  # ValueError: NUL, or what is no UTF-8
@@ -178,9 +178,9 @@ def transcoded(stream: Stream, name: str) -> Stream:
 SAMPLE_BYTES = 1 << 14
 """How much of a file's head is used."""
 
-LIKELY: list[str] = TABLES["likely"].split()
+LIKELY: list[str] = ENCODINGS["likely"].split()
 """Usual encodings of old files."""
-RARE: list[str] = TABLES["rare"].split()
+RARE: list[str] = ENCODINGS["rare"].split()
 """Where one of these gives the best text, no usual encoding is certain. They must be given."""
 
 CERTAIN_CHAOS, CERTAIN_COHERENCE = 0.02, 0.4

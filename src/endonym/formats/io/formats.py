@@ -16,16 +16,18 @@ from endonym.formats.config import Source
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 ARCHIVES = {".tar": "tar", ".zip": "zip"}
-TABLES = packaged_tables("endonym.formats.io", "formats.toml")
+FORMAT_TABLES = packaged_tables("endonym.formats.io", "formats.toml")
 FORMATS: dict[str, str] = {
-    extension: name for name, row in TABLES.items() for extension in row["extensions"].split()
+    extension: name
+    for name, row in FORMAT_TABLES.items()
+    for extension in row["extensions"].split()
 }
 """The format of each extension."""
-BINARY = frozenset(name for name, row in TABLES.items() if "is_binary" in row)
+BINARY = frozenset(name for name, row in FORMAT_TABLES.items() if "is_binary" in row)
 """Formats whose bytes are not text."""
-PARSED = frozenset(name for name, row in TABLES.items() if "parser" in row)
+PARSED = frozenset(name for name, row in FORMAT_TABLES.items() if "parser" in row)
 """Formats that a parser reads."""
-JOINED = frozenset(name for name in PARSED if "is_joined" in TABLES[name]["parser"])
+JOINED = frozenset(name for name in PARSED if "is_joined" in FORMAT_TABLES[name]["parser"])
 """Of these, the formats whose parts (pages, chapters) are one document, unless it is divided."""
 NAMES = packaged_tables("endonym.formats.io", "names.toml")
 NOT_PLAIN = frozenset(NAMES["not_plain"].split())

@@ -7,8 +7,8 @@ import regex
 
 from endonym.disk import packaged_tables
 
-TABLES = packaged_tables("endonym.formats.io", "kinds.toml")
-IN_ZIP: dict[str, str] = TABLES["in_zip"]
+SIGNS = packaged_tables("endonym.formats.io", "kinds.toml")
+IN_ZIP: dict[str, str] = SIGNS["in_zip"]
 """What stands near the beginning of archives that are documents, and what these are."""
 ZIP, ZIP_HEAD_BYTES, SIGN_BYTES = b"PK\x03\x04", 4_096, 512
 HTML = regex.compile(
@@ -33,10 +33,10 @@ def binary_kind(head: bytes) -> str:
         near = head[:ZIP_HEAD_BYTES].decode("latin-1")
         return next((what for sign, what in IN_ZIP.items() if sign in near), "a zip archive")
     signs = head[:SIGN_BYTES].decode("latin-1")
-    for what, begins in TABLES["begin"].items():
+    for what, begins in SIGNS["begin"].items():
         if signs.startswith(tuple(begins)):
             return what
-    for each in TABLES["at"]:
+    for each in SIGNS["at"]:
         if signs.startswith(each["sign"], each["position"]) and signs.startswith(each["begin"]):
             return each["is"]
     return ""

@@ -28,8 +28,10 @@ def _bytes_of(name: str) -> dict[int, int]:
     return {each: each for each in range(256)} | known
 
 
-TABLES = [_bytes_of(name) for name in ANSI]
-HALF = r"\x00-\xff" + "".join(sorted({chr(s) for table in TABLES for s in table if s > 0xFF}))
+BYTES_OF_SIGNS = [_bytes_of(name) for name in ANSI]
+HALF = r"\x00-\xff" + "".join(
+    sorted({chr(s) for table in BYTES_OF_SIGNS for s in table if s > 0xFF})
+)
 LITTLE, BIG = rf"[{HALF}][{HIGH}]", rf"[{HIGH}][{HALF}]"
 RUNS = {  # Marks, dashes, quotes and others of U+200B to U+203F stand among letters.
     "utf-16-le": rf"(?:{LITTLE}|[\x10-\x1f]\x20)(?:{LITTLE}|[\x0b-\x3f]\x20(?={LITTLE})){{3,}}+",
@@ -37,7 +39,7 @@ RUNS = {  # Marks, dashes, quotes and others of U+200B to U+203F stand among let
 }
 SPACED = regex.compile(r"\0?+[^\0-\x08\x0E-\x1F](?:\0[^\0-\x08\x0E-\x1F]){3,}+\0?+")
 """Characters with a NUL between each two of them."""
-LETTERS = {chr(sign) for table in TABLES for sign, byte in table.items() if byte > 0x9F}
+LETTERS = {chr(sign) for table in BYTES_OF_SIGNS for sign, byte in table.items() if byte > 0x9F}
 NO_HALF = regex.compile(rf"[^\x00-\x7f{''.join(sorted(LETTERS))}]")
 """What stands for no half of a letter whose other half is NUL; U+0080 to U+009F are none."""
 CYRILLIC = r"\p{Script=Cyrillic}"
@@ -80,7 +82,7 @@ def _blanks(text: str) -> int:
 
 def _read(run: str, name: str) -> str:
     """A run in this order of bytes; as it is if that is no text."""
-    for table in TABLES:
+    for table in BYTES_OF_SIGNS:
         if all(ord(half) in table for half in run):
             found = bytes(table[ord(half)] for half in run).decode(name, "replace")
             return run if NO_TEXT.search(found) else found

@@ -8,7 +8,7 @@ have to be in memory.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise, repeat
 from statistics import median
@@ -77,34 +77,26 @@ def seen(page: Page) -> Seen:
 
 def without_margins(pages: Iterable[Page]) -> Iterator[Page]:
     """The same pages without running heads, feet and page numbers."""
-    window = deque[Seen]()
-    at = 0  # the place in the window of the page that is judged
-    for page in chain(pages, repeat(None, NEAR)):
-        if page is not None:
-            window.append(seen(page))
-        if len(window) - at > (NEAR if page is not None else 0):
-            yield judged(window, at)
-            at += 1
-        if at > NEAR:
-            window.popleft()
-            at -= 1
+    window = deque[Seen | None](maxlen=2 * NEAR + 1)
+    for each in chain(repeat(None, NEAR), map(seen, pages), repeat(None, NEAR)):
+        window.append(each)
+        if len(window) > 2 * NEAR and (middle := window[NEAR]) is not None:
+            yield judged(middle, [near for near in window if near is not None])
 
 
-def judged(window: "deque[Seen]", at: int) -> Page:
-    """The page at this place of the window, without what its neighbours have, too.
+def judged(own: Seen, near: Sequence[Seen]) -> Page:
+    """A page without what its neighbours have, too. near: the neighbours, and the page itself.
 
     That is a line which stands on so many of them, and does not open lines of the text, or nothing
     but a number by which they are counted, too.
     """
-    page = window[at].page
-    near = [each for number, each in enumerate(window) if abs(number - at) <= NEAR]
-    others = [each for each in near if each is not window[at]]
+    page, others = own.page, [each for each in near if each is not own]
     least = min(LEAST_PAGES, len(others))
     if least < 2:
         return page
     shifts = Counter(shift for each in others for shift in page_shifts(each))
     gone: set[int] = set()
-    for number, mark in window[at].marks.items():
+    for number, mark in own.marks.items():
         text = page.lines[number].text[: MOST_CHARS + 1]
         is_of_text = sum(each.middle[mark.text[:LEAST_COMMON]] for each in near) >= LEAST_PAGES
         alike = (

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from endonym.formats.io import streams
 from endonym.formats.io.archives import UNREADABLE, zip_stream
-from endonym.formats.parsers.unit import Refused, Unit
+from endonym.formats.parsers.unit import Refused
 
 MAX_MEMBER_BYTES = 64 << 20
 """No chapter is longer."""
@@ -76,12 +76,6 @@ SAFE_OPTIONS = {
     **dict.fromkeys(("no_network", "remove_comments", "remove_pis"), True),
 }
 """Of an lxml parser for such a file."""
-
-
-def closing(file: BinaryIO, units: Iterator[Unit | None]) -> Iterator[Unit | None]:
-    """The same units; the file is closed after the last one."""
-    with file:
-        yield from units
 
 
 def xml_root(data: bytes, what: str, emptied: Sequence[str] = ()) -> Any:

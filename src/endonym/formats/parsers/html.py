@@ -12,7 +12,7 @@ from typing import Any
 import regex
 
 from endonym.disk import packaged_tables
-from endonym.formats.io.encoding import HEAD_BYTES, TABLES, detect
+from endonym.formats.io.encoding import ENCODINGS, HEAD_BYTES, detect
 from endonym.formats.io.kinds import kind
 from endonym.formats.io.streams import Damage
 from endonym.formats.parsers.unit import Options, Refused, Unit
@@ -24,9 +24,9 @@ DECLARED = regex.compile(
 DECLARED_BYTES = 8_192
 STATEFUL = {"iso2022_jp", "hz", "iso2022_kr"}
 """Encodings in which every byte is ASCII."""
-AS_BROWSERS: dict[str, str] = TABLES["as_browsers"]
+AS_BROWSERS: dict[str, str] = ENCODINGS["as_browsers"]
 """Pages that name the first mean the second (WHATWG, Encoding Standard)."""
-OF_BROWSERS = set(TABLES["of_browsers"].split())
+OF_BROWSERS = set(ENCODINGS["of_browsers"].split())
 """Encodings that browsers read (WHATWG). Python knows others, such as idna, which no page is in."""
 MAX_REPLACED = 0.02
 

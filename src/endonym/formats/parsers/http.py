@@ -14,7 +14,7 @@ MAX_RATIO, LEAST_BODY_BYTES = 100, 1 << 20
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 CHUNK = re.compile(rb"\s*0*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 """The length of a chunk, which may begin with zeros, and its extensions (RFC 9112, 7.1)."""
-KINDS = {
+PACKINGS = {
     **dict.fromkeys(("gzip", "x-gzip", "deflate"), ("gzip", "zlib", "deflate")),
     **{"br": ("brotli",), "zstd": ("zstd",)},
 }
@@ -90,7 +90,7 @@ def unpacked(body: bytes, method: str) -> Unpacked:
 
     As it is if it is not packed after all.
     """
-    found = (members(body, kind) for kind in KINDS.get(method, ()) if body)
+    found = (members(body, kind) for kind in PACKINGS.get(method, ()) if body)
     return next((each for each in found if each is not None), (body, False))
 
 

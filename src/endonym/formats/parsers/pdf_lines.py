@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import pypdfium2.raw as pdfium
 import regex
@@ -42,7 +42,6 @@ TOUCHING = 0.05
 NEAR = 64
 """How many characters before a mark are searched for its letter."""
 
-T = TypeVar("T")
 Box = tuple[float, float, float, float]
 """Left, bottom, right and top, in points."""
 
@@ -68,24 +67,20 @@ def page_lines(page: Any) -> Iterator[Turned]:
     """The lines of a page, in the order of the file."""
     whole, numbers = page_letters(page)
     is_to_left = is_mostly_to_left(whole)
-    at = shift = counted = 0
+    at = 0
     while at < len(whole):
         end = LINE_END.search(whole, at)
         stop, after = (end.start(), end.end()) if end else (len(whole), len(whole))
-        line = whole[at:stop].strip()
-        if line:
-            first = at + len(whole[at:stop]) - len(whole[at:stop].lstrip())
-            shift += sum(sign > "\uffff" for sign in whole[counted:first])
-            counted = first
-            wide = sum(sign > "\uffff" for sign in line)
-            signs = numbers[first + shift : first + shift + len(line) + wide]
+        if line := whole[at:stop].strip():
+            first = whole.index(line, at)
+            signs = numbers[first : first + len(line)]
             hyphen = "-" if end is not None and end[0] == HYPHEN else ""
             yield placed(page, line, signs, hyphen, is_to_left=is_to_left)
         at = after
 
 
 def page_letters(page: Any) -> tuple[str, Sequence[int]]:
-    """The text of a page, and the number of each of its UTF-16 units among PDFium's characters.
+    """The text of a page, and the number of each of its characters among those of PDFium.
 
     Glyphs without a character are U+FFFD in it.
     """
@@ -97,11 +92,12 @@ def page_letters(page: Any) -> tuple[str, Sequence[int]]:
         numbers = array("q", (number for number in numbers if index(page.raw, number) >= 0))
         # Should the two ever differ, a box is wrong, and the text is not.
         numbers.extend([max(0, count - 1)] * (units - len(numbers)))
+    if units != len(whole):
+        numbers = array("q", of_signs(whole, numbers))
     if HYPHEN in whole:
-        signs, shift = list(whole), 0
+        signs = list(whole)
         for at, sign in enumerate(signs):
-            shift += sign > "\uffff"
-            if sign == HYPHEN and pdfium.FPDFText_IsHyphen(page.raw, numbers[at + shift]) != 1:
+            if sign == HYPHEN and pdfium.FPDFText_IsHyphen(page.raw, numbers[at]) != 1:
                 signs[at] = UNKNOWN
         whole = "".join(signs)
     return whole, numbers
@@ -133,7 +129,7 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_lef
     boxes = [loose_box(page, sign) for sign in signs]
     text = with_ligatures(page, text, signs, boxes)
     if quarter == 0:
-        line = with_marks([*map(Sign, text, of_signs(text, boxes))], size)
+        line = with_marks([*map(Sign, text, boxes)], size)
         text = "".join(each.text for each in line)
         sides = [(each.box[0], each.box[2]) for each in line]
         text = in_order(text, sides, is_to_left=is_to_left or is_mostly_to_left(text))
@@ -158,14 +154,13 @@ def with_ligatures(page: Any, text: str, signs: Sequence[int], boxes: Sequence[B
     U+FEFB, which PDFium itself takes apart. What could be either is taken for the former.
     """
     found, begin = list(text), 0
-    numbers, places = [*of_signs(text, signs)], [*of_signs(text, boxes)]
     for at in range(1, len(text) + 1):
-        is_same = at < len(text) and places[at - 1] == places[at]
+        is_same = at < len(text) and boxes[at - 1] == boxes[at]
         # A mark may be as wide as its letter and stand at its place, but it has another outline.
         if (
             is_same
-            and places[at][0] < places[at][2]
-            and page.get_charbox(numbers[at - 1]) == page.get_charbox(numbers[at])
+            and boxes[at][0] < boxes[at][2]
+            and page.get_charbox(signs[at - 1]) == page.get_charbox(signs[at])
         ):
             continue  # drawn as one glyph
         run = text[begin:at]
@@ -249,8 +244,8 @@ def ligatures() -> frozenset[str]:
     return frozenset(each for each in whole if len(each) > 1)
 
 
-def of_signs(text: str, units: Sequence[T]) -> Iterator[T]:
-    """What belongs to each character, such as its box, of what belongs to UTF-16 units."""
+def of_signs(text: str, units: Sequence[int]) -> Iterator[int]:
+    """What belongs to each character, of what belongs to UTF-16 units."""
     at = 0
     for sign in text:
         yield units[at]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from endonym.formats.io.streams import Feed
-from endonym.formats.parsers.bounded import Packed, closing
+from endonym.formats.parsers.bounded import Packed
 from endonym.formats.parsers.html import decoded, page_meta, page_text, parsed
 from endonym.formats.parsers.http import MAX_BODY_BYTES, answer
 from endonym.formats.parsers.unit import Options, Refused, Unit
@@ -57,16 +57,16 @@ HEAD_BYTES = 256
 
 def warc_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     """The answers from number `start` on."""
-    importlib.import_module("fastwarc.warc")  # missing, it should be so before the first page
-    file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it
-    packed = Packed(file, path)
-    feed = Feed(packed.pieces())
-    if feed.peek(HEAD_BYTES).startswith(b"filedesc:"):
-        return closing(file, of_arc(feed, packed, start, options))
-    if packed.compression in ("bzip2", "xz"):  # fastwarc unpacks the others, record by record
-        return closing(file, of_warc(Unpacked(feed), packed, start, options))
-    file.seek(0)
-    return closing(file, of_warc(file, None, start, options))
+    with Path(path).open("rb") as file:
+        packed = Packed(file, path)
+        feed = Feed(packed.pieces())
+        if feed.peek(HEAD_BYTES).startswith(b"filedesc:"):
+            yield from of_arc(feed, packed, start, options)
+        elif packed.compression in ("bzip2", "xz"):  # fastwarc unpacks others, record by record
+            yield from of_warc(Unpacked(feed), packed, start, options)
+        else:
+            file.seek(0)
+            yield from of_warc(file, None, start, options)
 
 
 class Unpacked:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from endonym.formats.parsers.bounded import SAFE_OPTIONS, Packed, closing, lxml_etree
+from endonym.formats.parsers.bounded import SAFE_OPTIONS, Packed, lxml_etree
 from endonym.formats.parsers.unit import Options, Refused, Unit
 from endonym.formats.parsers.wikitext import is_redirect, plain_text
 
@@ -29,12 +29,8 @@ def wiki_units(path: str, start: int, options: Options) -> Iterator[Unit | None]
 
     Raises Refused where it ends early.
     """
-    lxml_etree()  # missing, it should be so before the first page
-    file = Path(path).open("rb")  # noqa: SIM115 - the iterator closes it
-    packed = Packed(file, path)
-
-    def pages() -> Iterator[Unit | None]:
-        site = Site()
+    with Path(path).open("rb") as file:
+        packed, site = Packed(file, path), Site()
         for number, (before, data) in enumerate(divided(packed.pieces()), 1):
             site.learn(before)
             if not site.is_dump:
@@ -43,8 +39,6 @@ def wiki_units(path: str, start: int, options: Options) -> Iterator[Unit | None]
                 yield wiki_page(data, number, site, packed.newly())
             elif number % PAGES_A_TICK == 0:
                 yield None
-
-    return closing(file, pages())
 
 
 def divided(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:

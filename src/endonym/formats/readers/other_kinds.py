@@ -10,7 +10,7 @@ from endonym.formats.document import Records, Reject
 from endonym.formats.io.content import Content, Origin
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS, FileFormat, unsupported
-from endonym.formats.io.kinds import TABLES, any_kind, kind, without_json
+from endonym.formats.io.kinds import SIGNS, any_kind, kind, without_json
 from endonym.formats.io.lines import Lines, readable_lines
 from endonym.formats.io.streams import Damage, Feed
 
@@ -21,7 +21,7 @@ PACKED = {"gzip": "a gzip file", "zstd": "a zstd file", "bzip2": "a bzip2 file",
 COMPRESSED = tuple(PACKED.values())
 UNPACKED = (".warc", ".wet", ".arc", ".xml", *COMPRESSIONS)
 """Dumps may be compressed, and are so before they are parsed."""
-TEXTS: dict[str, str] = TABLES["taken_for_others"]
+TEXTS: dict[str, str] = SIGNS["taken_for_others"]
 """Texts that are taken for others, and what to do."""
 JSON = ("a JSON array", "a JSON object", "lines of JSON")
 WORD = re.compile(r"\w+")

@@ -11,7 +11,7 @@ from endonym.formats import isolation
 from endonym.formats.config import Source
 from endonym.formats.document import Records, Reject
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Content, Origin, too_long
-from endonym.formats.io.formats import PARSED, TABLES
+from endonym.formats.io.formats import FORMAT_TABLES, PARSED
 from endonym.formats.pages.margins import RUNNING_LINES
 from endonym.formats.parsers.unit import Options, Unit
 from endonym.formats.readers.other_kinds import records_on_disk
@@ -39,7 +39,7 @@ class Parser(NamedTuple):
 Units = Iterator[Unit | Reject]
 """The units of a file with text, and why others have none."""
 
-PARSERS = {name: Parser(**TABLES[name]["parser"]) for name in PARSED}
+PARSERS = {name: Parser(**FORMAT_TABLES[name]["parser"]) for name in PARSED}
 """By format."""
 
 
