@@ -14,7 +14,7 @@ from functools import partial
 from glob import escape
 from itertools import islice
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from endonym.autopilot.text_size import (
@@ -58,26 +58,40 @@ SHOWN_ODD = 5
 
 @dataclass(slots=True)
 class Look:
-    """One file that was opened: its guessed source, its first documents, or why there are none."""
+    """One file that was opened: its guessed source, its beginning, or why it gives no document.
+
+    is_foreign: whether it is of a kind that is not read, such as djvu. like: the files like which
+    it is taken to be, if it was not read itself, as reading takes long.
+    """
 
     path: Path
     source: Source
     reason: str
-    documents: list[Document] = field(default_factory=list[Document])
-    total_documents: float = 0.0
-    text_bytes: float = 0.0
     problem: str = ""
     is_foreign: bool = False
-    """Whether it is of a kind that is not read, such as djvu."""
     begin: Beginning = field(default_factory=Beginning)
     reading: Reading = field(default_factory=partial(Reading, ""))
-    is_assumed: bool = False
-    """Whether it was not read, as reading takes long, and is taken to be as others of its kind."""
+    like: list["Look"] = field(default_factory=list["Look"])
+
+    @property
+    def file(self) -> RawFile:
+        """The file as readers take it."""
+        return RawFile(path=self.path, name=printable(self.path.name))
+
+    @property
+    def documents(self) -> list[Document]:
+        """Its first documents; none if they cannot be used."""
+        return [] if self.problem or self.like else self.begin.documents_read
 
     @property
     def rejects(self) -> list[Reject]:
         """The first records that could not be read."""
         return [record for record in self.begin.records if isinstance(record, Reject)]
+
+    @property
+    def text_bytes(self) -> float:
+        """Bytes of text in the whole file, estimated."""
+        return fmean(each.begin.text_bytes for each in self.like or [self])
 
 
 @dataclass(slots=True)
@@ -170,11 +184,8 @@ def look_through(
     """
     listed = [raw_files.files_below(text, option) for text in texts]
     refused = {path: why for paths in listed for path in paths if (why := not_a_file(path))}
-    groups = [
-        group
-        for paths in listed
-        for group in raw_files.grouped([p for p in paths if p not in refused])
-    ]
+    read = ([path for path in paths if path not in refused] for paths in listed)
+    groups = [group for paths in read for group in raw_files.grouped(paths)]
     survey = Survey(files=sum(map(len, groups)))
     survey.names.update(path.name for group in groups for path in group)
     survey.skipped += [(printable(str(path)), why) for path, why in refused.items()]
@@ -197,9 +208,8 @@ def look_through(
     others = _sketched(each for number, each in enumerate(read) if number % step)
     odd = odd_ones([*_sketched(read[::step])], language, others)
     survey.doubt = odd.doubt
-    taken = set[str]()
     for found in looks:
-        _add(survey, found, odd.reasons, taken=taken, folder=folder)
+        _add(survey, found, odd.reasons, folder)
     used = [
         [each.documents for each in found if each.documents and str(each.path) not in odd.reasons]
         for found in looks
@@ -219,32 +229,28 @@ def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -
 
     files: how many are opened.
     """
-    source, reason = guess_source(path, "texts")
-    found = Look(path, source, reason)
+    found = Look(path, *guess_source(path, "texts"))
     if why := failure(partial(read_beginning, found, chars, files, script=script)):
-        found.documents, found.problem = [], why
+        found.problem = why
     return found
 
 
 def read_beginning(found: Look, chars: int, files: int = 1, *, script: str | None = None) -> None:
     """Read the first documents of a file by its guessed source."""
-    path = found.path
-    here = found.source.model_copy(update={"path": str(path.absolute()), "script": script})
-    file = RawFile(path=path, name=printable(path.name))
-    found.begin = begin = beginning(here, file, chars)
-    found.reading = reading_of(here, file, begin, files)
-    found.problem = begin.broken
-    if found.problem:
+    path = str(found.path.absolute())
+    here = found.source.model_copy(update={"path": path, "script": script})
+    found.begin = beginning(here, found.file, chars)
+    found.reading = reading_of(here, found.file, found.begin, files)
+    found.problem = found.begin.broken
+    if found.problem or found.documents:
         return
-    found.documents = begin.documents_read
-    found.text_bytes, found.total_documents = begin.text_bytes, begin.documents
-    if not found.documents:
-        first = found.rejects[0] if found.rejects else None
-        found.problem = (first.detail or first.reason) if first else "no text in it"
-        reason = first.reason if first else ""
+    found.problem = "no text in it"
+    for first in found.rejects[:1]:
+        found.problem = first.detail or first.reason
         # A kind that is read may have files that are not, such as a page saved as MHTML.
-        is_read = file_format(path.name, found.source).format != ""
-        found.is_foreign = reason == "needs_ocr" or (reason == "unsupported_format" and not is_read)
+        is_read = file_format(found.path.name, found.source).format != ""
+        is_unknown = first.reason == "unsupported_format" and not is_read
+        found.is_foreign = is_unknown or first.reason == "needs_ocr"
 
 
 def see(found: list[Look], language: str, texts: str) -> None:
@@ -255,31 +261,24 @@ def see(found: list[Look], language: str, texts: str) -> None:
     blind = [each for each in found if needs_ocr(each.rejects)]
     if not blind:
         return
-    step = -(-len(blind) // SEEN_FILES)
-    tried = [(each.path, each.rejects) for each in blind[::step]]
+    unread = [each for each in blind if not each.documents]
+    tried = [(each.path, each.rejects) for each in blind[:: -(-len(blind) // SEEN_FILES)]]
     pack, reason = pack_for(tried, language, texts)
-    for each in blind:
-        each.problem = "" if pack or each.documents else reason
-    if not pack:
-        return
-    for each in found:
+    for each in found if pack else ():
         each.source = each.source.model_copy(update={"ocr": (pack,)})
         each.reason += f"; {reason}"
-    seen: list[Look] = []
-    unread = 0
-    for each in blind:
-        if each.documents:
-            continue
-        if len(seen) < SEEN_FILES and unread < SEEN_FILES:
+    seen, failed = list[Look](), 0
+    for each in unread:
+        if not pack:
+            each.problem = reason
+        elif len(seen) < SEEN_FILES and failed < SEEN_FILES:
             read_beginning(each, SEEN_CHARS, script=usual_script(language))
             seen += [each] if each.documents else []
-            unread += not each.documents
+            failed += not each.documents
         elif not seen:
-            each.problem = f"a picture, as {unread} others, in which OCR finds no text"
+            each.problem = f"a picture, as {failed} others, in which OCR finds no text"
         else:
-            each.is_assumed, each.is_foreign = True, False
-            each.text_bytes = sum(one.text_bytes for one in seen) / len(seen)
-            each.total_documents = sum(one.total_documents for one in seen) / len(seen)
+            each.problem, each.is_foreign, each.like = "", False, seen
 
 
 def is_list(source: Source, documents: Sequence[Document]) -> bool:
@@ -303,9 +302,7 @@ def _sketched(found: Iterable[Look]) -> Iterator[Sketch]:
             yield sketch(str(each.path), (text.text for text in each.documents), each.text_bytes)
 
 
-def _add(
-    survey: Survey, found: list[Look], odd: dict[str, str], *, taken: set[str], folder: Path
-) -> None:
+def _add(survey: Survey, found: list[Look], odd: dict[str, str], folder: Path) -> None:
     """Add the source of a file, or of many of one kind; what is odd or unreadable is named."""
     left_out: dict[Path, str] = {}
     for each in found:
@@ -314,29 +311,28 @@ def _add(
             left_out[each.path] = each.problem
         elif len(found) > 1 and str(each.path) in odd:
             left_out[each.path] = odd[str(each.path)]
-    good = [
-        each for each in found if (each.documents or each.is_assumed) and str(each.path) not in odd
-    ]
     strange = [each for each in found if each.documents and str(each.path) in odd]
     for each in strange[:SHOWN_ODD]:
-        _source(survey.odd, [each], {}, taken=taken, folder=folder)
-        survey.odd[-1] = (survey.odd[-1][0], odd[str(each.path)])
+        source, _ = _source(survey, [each], {}, folder)
+        survey.odd.append((source, odd[str(each.path)]))
     survey.odd_files += len(strange)
     survey.odd_bytes += sum(each.text_bytes for each in strange)
-    if good:
-        source = _source(survey.sources, good, left_out, taken=taken, folder=folder)
-        is_divided = source.document != good[0].source.document
-        texts = [document for each in good for document in each.documents]
-        if is_divided or is_list(source, texts):
-            survey.joined.append(source.name)
-        survey.readings.append(Reading(source.name))
-        for each in good:
-            survey.readings[-1].include(each.reading)
-            names = {document.meta.get("encoding", "utf-8") for document in each.documents}
-            survey.encodings.update(names)
-            survey.text_bytes += each.text_bytes
-            survey.all_documents += each.total_documents
-        survey.samples.append(_sampled(source, good))
+    good = [e for e in found if (e.documents or e.like) and str(e.path) not in odd]
+    if not good:
+        return
+    source, reason = _source(survey, good, left_out, folder)
+    survey.sources.append((source, reason))
+    is_divided = source.document != good[0].source.document
+    if is_divided or is_list(source, [document for each in good for document in each.documents]):
+        survey.joined.append(source.name)
+    survey.readings.append(Reading(source.name))
+    for each in good:
+        survey.readings[-1].include(each.reading)
+        names = {document.meta.get("encoding", "utf-8") for document in each.documents}
+        survey.encodings.update(names)
+        survey.text_bytes += each.text_bytes
+        survey.all_documents += fmean(one.begin.documents for one in each.like or [each])
+    survey.samples.append(_sampled(source, good))
 
 
 def _leave_out(survey: Survey, found: Look) -> None:
@@ -357,65 +353,55 @@ def _leave_out(survey: Survey, found: Look) -> None:
 
 def _sampled(source: Source, good: list[Look]) -> SourceSample:
     """The sample of a source; files of a divided one are read again, as its recipe divides them."""
-    read = [each for each in good if not each.is_assumed]
+    read = [each for each in good if not each.like]
     beginnings: list[tuple[RawFile, Beginning]] = []
     for each in read[:: -(-len(read) // MOST_FILES) or 1]:
-        file = RawFile(path=each.path, name=printable(each.path.name))
         begin = each.begin
         if source.document != each.source.document:
             divided = each.source.model_copy(update={"document": source.document})
-            begin = beginning(divided, file, LEAST_CHARS)
-        beginnings.append((file, begin))
+            begin = beginning(divided, each.file, LEAST_CHARS)
+        beginnings.append((each.file, begin))
     size = sum(size_on_disk(each.path) for each in good)
     return SourceSample(source, size, beginnings, is_whole=len(beginnings) == len(good))
 
 
 def _source(
-    sources: list[tuple[Source, str]],
-    found: list[Look],
-    left_out: dict[Path, str],
-    *,
-    taken: set[str],
-    folder: Path,
-) -> Source:
-    """Append the source of these files, with a name of its own."""
+    survey: Survey, found: list[Look], left_out: dict[Path, str], folder: Path
+) -> tuple[Source, str]:
+    """The source of these files, with a name that no other one has, and the reason for it."""
     homes = {each.path.parent.absolute() for each in found}
     first, home, is_deep = found[0], Path(os.path.commonpath(homes)), len(homes) > 1
     # Files of this kind may lie elsewhere, where the path of this source does not lead.
     above = {path: [*path.absolute().parents] for path in left_out}
     left_out = {p: left_out[p] for p in left_out if home in above[p][: None if is_deep else 1]}
     is_alone = len(found) == 1 and not left_out
-    name = _unique(first.path if is_alone else home, taken)
-    taken.add(name)
+    name = _unique(first.path if is_alone else home, survey)
     path, reason = raw_files.relative(first.path, folder), first.reason
     is_exact = is_alone and raw_files.is_writable(path)
     if not is_exact:
-        below = raw_files.relative(home, folder) + "/"
         path = raw_files.as_glob(path)
         if not is_alone:
-            path = (
-                raw_files.as_glob(below)
-                + ("**/*" if is_deep else "*")
-                + raw_files.as_glob(raw_files.kind(first.path))
-            )
+            below = raw_files.as_glob(raw_files.relative(home, folder) + "/")
+            kind = raw_files.as_glob(raw_files.kind(first.path))
+            path = below + ("**/*" if is_deep else "*") + kind
         home = glob_root(Path(path), folder)[0]
         if len(found) > 1:
             reason = f"{len(found)} files of one kind; the first: {reason}"
+    given = [each.path for each in found]
+    keys: dict[str, Any] = {"name": name, "path": path}
     if divided := _divided(found):
+        keys["document"] = divided
         reason += f"; they are few, so each {PARTS[divided]} is a document"
     if left_out:
         why = next(iter(left_out.values()))
         out = counted(len(left_out), "file")
         reason += f"; excluded: {out}, the first because: {why}".replace("\n", " ")
-    given = [each.path for each in found]
-    exclude = raw_files.globs(left_out, given, home)
-    update = {"name": name, "path": path, "exclude": tuple(exclude)}
-    source = first.source.model_copy(update=update | ({"document": divided} if divided else {}))
+    keys["exclude"] = tuple(raw_files.globs(left_out, given, home))
+    source = first.source.model_copy(update=keys)
     if not is_exact:
-        more = _others(source, given, folder, home)
-        source = source.model_copy(update={"exclude": (*exclude, *more)})
-    sources.append((source, reason))
-    return source
+        exclude = (*source.exclude, *_others(source, given, folder, home))
+        source = source.model_copy(update={"exclude": exclude})
+    return source, reason
 
 
 def _divided(found: list[Look]) -> str:
@@ -431,17 +417,15 @@ def _others(source: Source, given: list[Path], folder: Path, home: Path) -> list
     known, own = {each.absolute() for each in given}, raw_files.kind(given[0])
     paths = [file.path for file in source_files(source, folder)]
     more = [path for path in paths if path.absolute() not in known]
-    kinds = [
-        "*" + escape(printable(raw_files.kind(path)))
-        for path in more
-        if raw_files.kind(path) != own
-    ]
+    kinds = [kind for path in more if (kind := raw_files.kind(path)) != own]
     alike = [path for path in more if raw_files.kind(path) == own]
-    return list(dict.fromkeys([*kinds, *raw_files.globs(alike, given, home)]))
+    others = [f"*{escape(printable(kind))}" for kind in kinds]
+    return list(dict.fromkeys([*others, *raw_files.globs(alike, given, home)]))
 
 
-def _unique(path: Path, taken: set[str]) -> str:
-    """A source name from a file's name, different from those taken."""
+def _unique(path: Path, survey: Survey) -> str:
+    """A source name from a file's name, different from those that are taken."""
+    taken = {source.name for source, _ in (*survey.sources, *survey.odd)}
     stem = re.sub(r"[^\w.-]", "_", path.name.split(".")[0])[:60] or "texts"
     candidate, number = stem, 2
     while candidate in taken:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.model import CharacterModel
-from endonym.cleaning.language.votes import certain_other, known_codes, langid_vote, reliable_code
+from endonym.cleaning.language.votes import langid_vote, reliable_code
 from endonym.disk import json_bytes, read_json
 from endonym.formats.chunks import memory_mapped, write_arrays
 from endonym.formats.document_files import write_file
@@ -163,31 +163,12 @@ def _usual(above: NDArray[np.float64]) -> float:
 def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
     """The language of each paragraph: the corpus's own unless both libraries name another."""
     found = [reliable_code(paragraph) or code for paragraph in paragraphs]
-    frequent = _frequent(found, MOST_WRONG) | {code}
+    most = MOST_WRONG * len(found)
+    frequent = {label for label, number in Counter(found).items() if number > most} | {code}
     return [
         label if label not in frequent and langid_vote(text).code == label else code
         for label, text in zip(found, paragraphs, strict=True)
     ]
-
-
-def _frequent(labels: Sequence[str], share: float) -> set[str]:
-    """The labels that more than a share of texts have."""
-    return {label for label, n in Counter(labels).items() if n > share * len(labels)}
-
-
-def of_others(texts: Sequence[str], language: str) -> list[bool]:
-    """For each text, whether the libraries are certain that it is in another language or in none.
-
-    A label that very many texts get counts only if pycld2 knows the language: else it may be what
-    pycld2 takes the language for.
-    """
-    code = language.partition("-")[0]
-    if code == "x":
-        return [False] * len(texts)
-    found = [certain_other(text, code) for text in texts]
-    most = 1 if code in known_codes()["pycld2"] else MOST_WRONG
-    unlikely = _frequent(found, most) | {""}
-    return [label not in unlikely for label in found]
 
 
 def _classes(

@@ -22,7 +22,6 @@ SAME = {"iw": "he", "in": "id", "jw": "jv", "mo": "ro", "bs": "sh", "hr": "sh", 
 CERTAIN = 0.97
 """The probability that a reliable vote is given: on whole lines that is how often they are right
 (docs/cleaning.md)."""
-NO_LANGUAGE = "zxx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +91,6 @@ def reliable_code(text: str) -> str:
     is_reliable, _, found = _cld2().detect(usable(excerpt(text)))
     _, code, percent, _ = found[0]
     return usual(code) if is_reliable and code != "un" and percent >= 80 else ""
-
-
-def certain_other(text: str, code: str) -> str:
-    """The other language that both libraries name, pycld2 being certain; else empty.
-
-    "zxx", which is the code of no language, if py3langid finds that likelier than all languages
-    together, and pycld2 is not certain of this one: a program, numbers.
-    """
-    found = reliable_code(text)
-    if found == code:
-        return ""
-    vote = langid_vote(text)
-    if vote.code == NO_LANGUAGE and vote.probability > 0.5:
-        return NO_LANGUAGE
-    return found if vote.code == found else ""
 
 
 @functools.cache

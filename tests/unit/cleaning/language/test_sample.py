@@ -10,7 +10,7 @@ from text_samples import FRENCH, RUSSIAN, TATAR
 from endonym.cleaning.keyed import key_of, keyed
 from endonym.cleaning.language import sample
 from endonym.cleaning.language.identify import Identifier
-from endonym.cleaning.language.sample import Learnt, Sample, learn, of_others, smallest_keys
+from endonym.cleaning.language.sample import Learnt, Sample, learn, smallest_keys
 
 
 def sampled(texts: list[str], most: int = 10**6) -> Sample:
@@ -81,25 +81,3 @@ def test_what_was_learnt_comes_back_from_its_folder(tmp_path: Path):
     assert (again.least, again.knows_neighbours) == (learnt.least, learnt.knows_neighbours)
     odds = [Identifier("fr", each).own_odds([*FRENCH, *TATAR]) for each in (learnt, again)]
     assert odds[0] == pytest.approx(odds[1])
-
-
-def test_what_the_libraries_take_an_unknown_language_for_is_not_another_one():
-    """Nearly all of a corpus gets one label: that is what they call its language."""
-    texts = [" ".join(RUSSIAN)] * 9 + [" ".join(FRENCH)]
-    assert of_others(texts, "udm") == [False] * 9 + [True]
-    assert of_others(texts, "tt") == [True] * 10
-    assert of_others([" ".join(TATAR), "Әйе."], "tt") == [False, False]
-
-
-@pytest.mark.parametrize(("language", "is_known"), [("tt", True), ("udm", False), ("x-own", False)])
-def test_a_label_of_many_texts_counts_only_where_the_language_is_known(
-    monkeypatch: pytest.MonkeyPatch, language: str, is_known: bool
-):
-    monkeypatch.setattr(sample, "certain_other", lambda text, code: text)
-    most = int(sample.MOST_WRONG * 100)
-    texts = ["ru"] * (most + 1) + ["kk"] * most + [""] * (99 - 2 * most)
-    found = dict(zip(texts, of_others(texts, language), strict=True))
-    if language == "x-own":
-        assert set(found.values()) == {False}
-    else:
-        assert found == {"ru": is_known, "kk": True, "": False}

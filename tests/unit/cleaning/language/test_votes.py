@@ -7,8 +7,6 @@ from endonym.cleaning.language import votes
 from endonym.cleaning.language.votes import (
     NONE,
     SHOWN_CHARS,
-    Vote,
-    certain_other,
     cld2_vote,
     excerpt,
     known_codes,
@@ -63,18 +61,6 @@ def test_it_is_known_which_languages_each_knows():
         assert "udm" not in codes
 
 
-def test_another_language_is_certain_only_if_both_name_it():
-    assert certain_other(" ".join(RUSSIAN), "tt") == "ru"
-    assert certain_other(" ".join(TATAR), "tt") == ""
-    assert certain_other("Oui, oui.", "tt") == ""
-
-
-def test_a_program_is_in_no_language():
-    program = "\n".join(f"var x{n} = document.getElementById('a{n}f');" for n in range(20))
-    assert reliable_code(program) == ""
-    assert certain_other(program, "tt") == "zxx"
-
-
 class Says:
     """In the place of pycld2: what it says of every text."""
 
@@ -102,17 +88,3 @@ def test_a_vote_is_as_probable_as_the_library_is_certain(
     assert vote.probability == pytest.approx(probability)
     assert vote.code == ("" if code == "un" else code)
     assert reliable_code("текст") == certain
-
-
-BOTH = [
-    *(("ru", Vote("ru", 0.3), "ru"), ("ru", Vote("ba", 0.9), ""), ("", Vote("ru", 0.9), "")),
-    *(("", Vote("zxx", 0.51), "zxx"), ("", Vote("zxx", 0.5), ""), ("tt", Vote("zxx", 0.9), "")),
-    ("ru", Vote("zxx", 0.51), "zxx"),
-]
-
-
-@pytest.mark.parametrize(("first", "second", "certain"), BOTH)
-def test_both_must_name_it(monkeypatch: Patch, first: str, second: Vote, certain: str):
-    monkeypatch.setattr(votes, "reliable_code", lambda text: first)
-    monkeypatch.setattr(votes, "langid_vote", lambda text: second)
-    assert certain_other("текст", "tt") == certain
