@@ -318,17 +318,6 @@ def _second_facts(
     return replace(before, skeletons=allowed, learnt=learnt)
 
 
-def facts_of(clean: Clean, documents: Sequence[str]) -> Facts:
-    """The facts of a few documents, as if they were the whole corpus."""
-    facts: Facts | None = None
-    for _ in range(rounds(clean)):
-        counts = Counts(clean, facts)
-        for text in documents:
-            counts.add(text)
-        facts = combine(clean, [counts.counted()], facts)
-    return facts or Facts()
-
-
 class CorpusJudge:
     """Judges normalized documents by the facts of their corpus."""
 

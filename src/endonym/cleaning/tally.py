@@ -43,14 +43,6 @@ class RuleCount:
             return False
         return len(self.samples) < self.most or key < max(self.samples, default=0)
 
-    def add(self, other: "RuleCount") -> None:
-        """Add the work on another part of the corpus."""
-        self.documents += other.documents
-        self.parts += other.parts
-        self.bytes += other.bytes
-        for key, made in other.samples.items():
-            self.sample(key, made)
-
     def as_dict(self, read: int) -> dict[str, Any]:
         """The form in card.json. read: documents of which this is a share."""
         return {
@@ -114,23 +106,18 @@ class Tally:
             rule.sample(self._key, {"id": self._id, **shown})
 
     def as_dict(self) -> dict[str, Any]:
-        """The counts as JSON, in full; `of` reads them."""
+        """The counts as JSON, in full; `add` reads them."""
         return {
             name: [rule.documents, rule.parts, rule.bytes, sorted(rule.samples.items())]
             for name, rule in self.rules.items()
         }
 
-    @classmethod
-    def of(cls, counts: Mapping[str, Sequence[Any]]) -> "Tally":
-        """The counts that `as_dict` gave."""
-        return cls(
-            rules={
-                name: RuleCount(documents, parts, bytes_, dict(samples))
-                for name, (documents, parts, bytes_, samples) in counts.items()
-            }
-        )
-
-    def add(self, other: "Tally") -> None:
-        """Add the work on another part of the corpus."""
-        for name, rule in other.rules.items():
-            self.rules.setdefault(name, RuleCount(most=self.most)).add(rule)
+    def add(self, counts: Mapping[str, Sequence[Any]]) -> None:
+        """Add the work on another part of the corpus, as its `as_dict` tells it."""
+        for name, (documents, parts, size, samples) in counts.items():
+            rule = self.rules.setdefault(name, RuleCount(most=self.most))
+            rule.documents += documents
+            rule.parts += parts
+            rule.bytes += size
+            for key, made in samples:
+                rule.sample(key, made)

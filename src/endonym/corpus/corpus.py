@@ -136,15 +136,15 @@ def notes(stats: SourceStats, source: Source) -> Iterator[str]:
     for warning, number in sorted(stats.warnings.items()):
         shown = WARNINGS[warning].format(example=stats.examples[warning])
         yield f"{number:,} documents {shown}"
-    held = stats.kept["dev"].documents + stats.kept["test"].documents
+    held = stats.kept["dev"]["documents"] + stats.kept["test"]["documents"]
     if held < stats.near_copies:
         yield (
             f"{stats.near_copies:,} documents drawn for dev or test nearly repeat a text of "
             f"another set and go there; {held:,} are left, so its own score rests on few texts"
         )
-    if stats.kept["train"].documents and not stats.kept["test"].documents:
+    if stats.kept["train"]["documents"] and not stats.kept["test"]["documents"]:
         yield "no documents are held out, so it gets no score of its own"
-    if stats.kept["train"].documents and not stats.kept["dev"].documents:
+    if stats.kept["train"]["documents"] and not stats.kept["dev"]["documents"]:
         yield "nothing is left to choose by, so no choice sees it"
 
 

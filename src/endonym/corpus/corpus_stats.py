@@ -24,6 +24,7 @@ from endonym.formats.readable import Reading
 from endonym.formats.reasons import is_one_record, is_reported, is_unread, is_unreadable
 
 SAMPLES = 5
+KEPT = ("documents", "bytes", "text_bytes", "chars")
 MAX_DAMAGES = 20
 """How many damaged files of a source are reported one by one."""
 
@@ -58,30 +59,19 @@ class RecordStats:
 
 
 @dataclass(slots=True)
-class Kept:
-    """The counts of one split: documents, bytes as read, and the text after cleaning."""
-
-    documents: int = 0
-    bytes: int = 0
-    text_bytes: int = 0
-    chars: int = 0
-
-    def more(self, documents: int, *, bytes: int, text_bytes: int, chars: int) -> None:
-        """Add so many documents, with the sums of their sizes."""
-        self.documents += documents
-        self.bytes += bytes
-        self.text_bytes += text_bytes
-        self.chars += chars
-
-
-@dataclass(slots=True)
 class SourceStats:
-    """The counts of one source. of_articles: sentences whose article is known."""
+    """The counts of one source.
+
+    kept: of each split the documents, their bytes as read, and their text after cleaning.
+    of_articles: sentences whose article is known.
+    """
 
     name: str
     files: int = 0
     read: RecordStats = field(default_factory=RecordStats)
-    kept: dict[Side, Kept] = field(default_factory=lambda: {side: Kept() for side in SIDES})
+    kept: dict[Side, Counter[str]] = field(
+        default_factory=lambda: {side: Counter(dict.fromkeys(KEPT, 0)) for side in SIDES}
+    )
     dropped: dict[str, RecordStats] = field(default_factory=dict[str, RecordStats])
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
@@ -128,7 +118,7 @@ class SourceStats:
         self.changed_documents += counts["changed_documents"]
         self.unreadable.update(counts["unreadable"])
         self.damages += counts["damages"][: MAX_DAMAGES - len(self.damages)]
-        self.tally.add(Tally.of(counts["rules"]))
+        self.tally.add(counts["rules"])
 
     def reading(self) -> Reading:
         """How much of what should be read could not be read."""
@@ -145,9 +135,9 @@ class SourceStats:
     def balance(self) -> None:
         """Raise CorpusError unless read = kept + dropped, in records and in bytes."""
         dropped = self.dropped.values()
-        kept = self.kept.values()
-        records = sum(each.documents for each in kept) + sum(each.records for each in dropped)
-        size = sum(each.bytes for each in [*kept, *dropped])
+        kept = sum(self.kept.values(), Counter[str]())
+        records = kept["documents"] + sum(each.records for each in dropped)
+        size = kept["bytes"] + sum(each.bytes for each in dropped)
         if (records, size) != (self.read.records, self.read.bytes):
             raise CorpusError(
                 f"the counts do not balance: {self.read.records:,} records of "
@@ -161,7 +151,7 @@ class SourceStats:
         return {
             "files": self.files,
             "read": asdict(self.read),
-            "kept": {side: asdict(kept) for side, kept in self.kept.items()},
+            "kept": {side: dict(kept) for side, kept in self.kept.items()},
             "dropped": {reason: asdict(each) for reason, each in sorted(self.dropped.items())},
             "encodings": dict(sorted(self.encodings.items())),
             "changed_documents": self.changed_documents,
@@ -191,7 +181,7 @@ def total(all_stats: list[SourceStats]) -> dict[str, Any]:
     for table in tables:
         del table["samples"], table["rules"]
     for stats in all_stats:
-        tally.add(stats.tally)
+        tally.add(stats.tally.as_dict())
     every = added(tables)
     every["rules"] = rules_table(tally.rules, every["read"]["records"])
     return every

@@ -284,7 +284,7 @@ class Making:
         for each in made:
             for source, found in each["sources"].items():
                 stats = self.stats[source]
-                stats.kept[each["side"]].more(**found["kept"])
+                stats.kept[each["side"]].update(found["kept"])
                 for warning, (count, position, example) in found["warnings"].items():
                     stats.warnings[warning] += count
                     key = (source, warning)

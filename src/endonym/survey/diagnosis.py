@@ -270,7 +270,7 @@ def diagnose(
         patient, runner_of=runner_of, log=log, contrast=files, samples=samples, limit=limit
     )
     raw, kept = (
-        potential(each.bytes, each.chars, each.documents, each.sample.paragraphs())
+        potential(each.bytes, each.chars, each.documents, list(each.paragraphs.values()))
         for each in (advised.examined.raw, advised.examined.kept)
     )
     return Diagnosis(

@@ -107,7 +107,7 @@ class Examined:
         """What each rule did; broken texts and faults of our code are dropped as by rules."""
         tally = Tally()
         for each in self.stats:
-            tally.add(each.tally)
+            tally.add(each.tally.as_dict())
         for reason in BROKEN_TEXT.union([FAULT]).intersection(self.reasons()):
             for each in self.rejects[reason][:SAMPLES]:
                 tally.begin(each.id)

@@ -18,7 +18,7 @@ import regex
 
 from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.keyed import key_of
-from endonym.cleaning.language.sample import Sample
+from endonym.cleaning.language.sample import candidates, drawn
 from endonym.corpus.cleaned import ChunkTask
 from endonym.corpus.corpus_stats import text_warnings, warning_example
 from endonym.formats.chunks import read_chunk, write_array
@@ -50,6 +50,7 @@ class Seen:
     of most letters; mixed: those with a second one. lengths: documents by class of EDGES.
     named: some files with a guessed encoding. licences: documents by what each says.
     stubs: skeletons of documents that stay, though a program filled them in; members: some of them.
+    paragraphs: a sample by key.
     damaged: documents with letters that an earlier program lost; damages: some of them.
     """
 
@@ -65,16 +66,16 @@ class Seen:
     mixed_examples: list[list[str]] = field(default_factory=list[list[str]])
     lengths: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
     named: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    licences: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    licences: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     stubs: Counter[str] = field(default_factory=Counter[str])
     members: list[list[str]] = field(default_factory=list[list[str]])
     damages: list[list[str]] = field(default_factory=list[list[str]])
-    sample: Sample = field(default_factory=lambda: Sample(SAMPLE_CHARS))
+    paragraphs: dict[int, str] = field(default_factory=dict[int, str])
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `of` reads."""
-        told = {name: getattr(self, name) for name in self.__slots__ if name != "sample"}
-        return told | {"paragraphs": self.sample.paragraphs()}
+        told = {name: getattr(self, name) for name in self.__slots__}
+        return told | {"paragraphs": list(self.paragraphs.values())}
 
     def add(self, told: dict[str, Any], samples: int) -> None:
         """Add what `as_dict` says of the documents that come next. samples: of what is shown."""
@@ -91,11 +92,12 @@ class Seen:
             if len(self.named) < MOST_NAMED:
                 self.named.setdefault(file, found)
         for source, counts in told["licences"].items():
-            mine = self.licences.setdefault(source, {})
-            for name, count in counts.items():
-                mine[name] = mine.get(name, 0) + count
-        for paragraph in told["paragraphs"]:
-            self.sample.offer(key_of(paragraph), paragraph)
+            self.licences.setdefault(source, Counter()).update(counts)
+        self.draw((key_of(each), each) for each in told["paragraphs"])
+
+    def draw(self, paragraphs: Iterable[tuple[int, str]]) -> None:
+        """Draw again, from these paragraphs too."""
+        self.paragraphs = drawn(self.paragraphs | dict(paragraphs), SAMPLE_CHARS)
 
 
 @functools.cache
@@ -137,10 +139,9 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
             encoding = notes.get("encoding", "utf-8")
             if not encoding.startswith("utf-") and len(seen.named) < MOST_NAMED:
                 seen.named[file] = [encoding, text[:160]]
-        mine = seen.licences.setdefault(task.source, {})
+        mine = seen.licences.setdefault(task.source, Counter())
         said = notes.get("license", "")
-        said = said if said in mine or len(mine) < MOST_NAMED else "others"
-        mine[said] = mine.get(said, 0) + 1
+        mine[said if said in mine or len(mine) < MOST_NAMED else "others"] += 1
         with passing_over():
             _count(seen, text, where, task.samples)
             for word in WORD.findall(text):
@@ -151,6 +152,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
                 seen.stubs[found] += 1
                 if len(seen.members) < task.samples:
                     seen.members.append([where, text[:160], found])
+    seen.draw(())
     keys = [[key_of(word), number] for word, number in first.items()]
     rows = np.array(keys, dtype=np.uint64).reshape(-1, 2)
     written = write_array(task.folder, f"{task.name}.npy", rows)
@@ -163,7 +165,7 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
     seen.chars += len(text)
     seen.bytes += len(text.encode("utf-8", "surrogatepass"))
     seen.lengths[int(np.searchsorted(EDGES, len(text), side="right"))] += 1
-    seen.sample.add(text)
+    seen.paragraphs.update(candidates(text))
     found = Counter(text)
     for letter, number in found.items():
         if not LETTER.match(letter):

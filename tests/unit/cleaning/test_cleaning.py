@@ -1,9 +1,10 @@
 """Cleaning of one document in two steps, with counts."""
 
+from corpus_facts import facts_of
 from text_samples import FRENCH, TATAR
 
 from endonym.cleaning.cleaning import Cleaning
-from endonym.cleaning.corpus_rules import CorpusJudge, facts_of
+from endonym.cleaning.corpus_rules import CorpusJudge
 from endonym.formats.config import Clean
 from endonym.formats.document import Document, Reject
 

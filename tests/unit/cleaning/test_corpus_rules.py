@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from corpus_facts import facts_of
 from made_dirt import fables, stubs
 from text_samples import FRENCH, RUSSIAN, TATAR
 
@@ -18,7 +19,6 @@ from endonym.cleaning.corpus_rules import (
     Counts,
     Facts,
     combine,
-    facts_of,
     line_keys,
     rounds,
     skeleton,
@@ -26,7 +26,7 @@ from endonym.cleaning.corpus_rules import (
     word_keys,
 )
 from endonym.cleaning.keyed import key_of
-from endonym.cleaning.language.sample import Sample
+from endonym.cleaning.language.sample import candidates, drawn
 from endonym.formats.config import Clean
 
 NOTICE = "Барлык хокуклар якланган, материалларны алганда сылтама мәҗбүри."
@@ -88,9 +88,7 @@ def test_facts_are_the_same_however_the_corpus_is_divided(tmp_path: Path) -> Non
 def test_the_sample_is_drawn_from_all_parts_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     clean, texts = Clean(language="fr", min_language_score=0.6), corpus()
     monkeypatch.setattr(corpus_rules, "SAMPLE_CHARS", 9_000)
-    sample = Sample(9_000)
-    for text in texts:
-        sample.add(text)
+    sample = drawn({key: each for text in texts for key, each in candidates(text)}, 9_000)
     parts = [texts[:40], texts[40:], texts[:9]]
     first = [Counts(clean) for _ in parts]
     for counts, part in zip(first, parts, strict=True):
@@ -105,10 +103,10 @@ def test_the_sample_is_drawn_from_all_parts_alike(tmp_path: Path, monkeypatch: p
     for counts, part in zip(second, parts, strict=True):
         for text in part:
             counts.add(text)
-    drawn = {text for each in second for text in each.counted().texts}
-    assert drawn == set(sample.paragraphs())
+    texts_of_second = {text for each in second for text in each.counted().texts}
+    assert texts_of_second == set(sample.values())
     every = {line for text in texts for line in text.split("\n") if len(line) >= 30}
-    assert len(drawn) < len(every)
+    assert len(texts_of_second) < len(every)
 
 
 def test_saved_facts_judge_as_those_at_hand(tmp_path: Path) -> None:

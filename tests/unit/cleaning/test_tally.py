@@ -45,7 +45,7 @@ def test_parts_of_a_corpus_add_up_in_any_order():
     pieces = [tally(range(60, 100)), tally(range(30)), tally(range(30, 60))]
     added = Tally()
     for each in pieces:
-        added.add(each)
+        added.add(each.as_dict())
     assert sorted(added.rules) == sorted(whole.rules)
     for name, rule in whole.rules.items():
         assert added.rules[name].as_dict(100) == rule.as_dict(100)
@@ -59,7 +59,7 @@ def test_so_many_samples_are_kept_as_are_asked_for_also_of_parts_together():
         for number in range(4):
             made.begin(f"a.txt#{part}{number}")
             made.changed("look_alikes", "бaр", "бар")
-        whole.add(Tally.of(made.as_dict()))
+        whole.add(made.as_dict())
     assert whole.rules["look_alikes"].documents == 12
     assert len(whole.rules["look_alikes"].samples) == 5
 

@@ -14,8 +14,8 @@ def source_stats() -> corpus_stats.SourceStats:
     for size in (4, 6, 5):
         made.read.more(1, size)
     made.drop(Reject("bad_json", "a#1", "tt"), 5, "a")
-    made.kept["train"].documents, made.kept["train"].bytes = 1, 4
-    made.kept["test"].documents, made.kept["test"].bytes = 1, 6
+    made.kept["train"].update(documents=1, bytes=4)
+    made.kept["test"].update(documents=1, bytes=6)
     return made
 
 
@@ -26,7 +26,7 @@ def test_what_is_read_is_kept_or_dropped():
 @pytest.mark.parametrize("field", ["documents", "bytes"])
 def test_a_lost_record_or_byte_is_an_error(field: str):
     made = source_stats()
-    setattr(made.kept["train"], field, 0)
+    made.kept["train"][field] = 0
     with pytest.raises(CorpusError, match="do not balance"):
         made.balance()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from corpus_facts import facts_of
 from text_samples import FRENCH, KHMER, TATAR
 
-from endonym.cleaning.corpus_rules import facts_of
 from endonym.corpus.cleaned import ChunkTask
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import RAW, write_chunk

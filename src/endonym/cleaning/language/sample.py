@@ -14,16 +14,15 @@ found so is left to the model's class of unknown languages.
    the class that they are most likely in: labels were wrong here and there.
 """
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.cleaning.keyed import key_of
+from endonym.cleaning.keyed import key_of, keyed
 from endonym.cleaning.language.model import CharacterModel
 from endonym.cleaning.language.votes import langid_vote, reliable_code
 from endonym.disk import json_bytes, read_json
@@ -77,38 +76,6 @@ class Learnt:
         return cls(model, told["least"], told["knows"])
 
 
-@dataclass(slots=True)
-class Sample:
-    """Paragraphs with the smallest hashes, up to a number of characters."""
-
-    most_chars: int = SAMPLE_CHARS
-    chars: int = 0
-    heap: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-    keys: set[int] = field(default_factory=set[int])
-
-    def add(self, text: str) -> None:
-        """Draw from the paragraphs of a document."""
-        for key, paragraph in candidates(text):
-            self.offer(key, paragraph)
-
-    def offer(self, key: int, paragraph: str) -> None:
-        """Keep a paragraph if its key is small enough; of equal ones one is kept."""
-        is_full = self.chars >= self.most_chars
-        if key in self.keys or (is_full and key > -self.heap[0][0]):
-            return
-        heapq.heappush(self.heap, (-key, paragraph))
-        self.keys.add(key)
-        self.chars += len(paragraph)
-        while self.chars - len(self.heap[0][1]) >= self.most_chars:
-            negative, gone = heapq.heappop(self.heap)
-            self.keys.discard(-negative)
-            self.chars -= len(gone)
-
-    def paragraphs(self) -> list[str]:
-        """All of them, in the order of their keys."""
-        return [paragraph for _, paragraph in sorted(self.heap, reverse=True)]
-
-
 def candidates(text: str) -> Iterator[tuple[int, str]]:
     """The paragraphs of a document that may be drawn, each with its key."""
     for line in text.split("\n"):
@@ -118,11 +85,20 @@ def candidates(text: str) -> Iterator[tuple[int, str]]:
 
 
 def smallest_keys(parts: "Sequence[np.ndarray]", most_chars: int) -> "np.ndarray":
-    """The keys that a Sample would keep. parts: rows of a paragraph's key and its characters."""
+    """The smallest keys, whose paragraphs together have so many characters, or a few more.
+
+    parts: rows of a paragraph's key and its characters.
+    """
     rows = np.concatenate(parts)
     _, firsts = np.unique(rows[:, 0], return_index=True)
     rows = rows[firsts]
     return rows[: int(np.searchsorted(np.cumsum(rows[:, 1]), most_chars)) + 1]
+
+
+def drawn(paragraphs: Mapping[int, str], most_chars: int) -> dict[int, str]:
+    """Of paragraphs by their keys those with the smallest ones, in the order of these."""
+    rows = keyed([(key, len(paragraph)) for key, paragraph in paragraphs.items()])
+    return {key: paragraphs[key] for key in smallest_keys([rows], most_chars)[:, 0].tolist()}
 
 
 def learn(

@@ -10,22 +10,20 @@ from text_samples import FRENCH, RUSSIAN, TATAR
 from endonym.cleaning.keyed import key_of, keyed
 from endonym.cleaning.language import sample
 from endonym.cleaning.language.identify import Identifier
-from endonym.cleaning.language.sample import Learnt, Sample, learn, smallest_keys
+from endonym.cleaning.language.sample import Learnt, drawn, learn, smallest_keys
 
 
-def sampled(texts: list[str], most: int = 10**6) -> Sample:
-    made = Sample(most)
-    for text in texts:
-        made.add(text)
-    return made
+def sampled(texts: list[str], most: int = 10**6) -> list[str]:
+    paragraphs = {key: each for text in texts for key, each in sample.candidates(text)}
+    return list(drawn(paragraphs, most).values())
 
 
 def test_the_sample_is_the_same_in_any_order_and_bounded():
     lines = lines_of("fr")
     shuffled = random.Random(1).sample(lines, len(lines))
     one, other = sampled(lines, 5_000), sampled(shuffled, 5_000)
-    assert one.paragraphs() == other.paragraphs()
-    assert 5_000 <= sum(map(len, one.paragraphs())) < 7_000
+    assert one == other
+    assert 5_000 <= sum(map(len, one)) < 7_000
 
 
 @pytest.mark.parametrize("most", [1, 5_000, 10**6])
@@ -36,19 +34,19 @@ def test_keys_of_parts_merge_to_those_of_the_sample_of_the_whole(most: int):
         keyed([(k, len(p)) for line in part for k, p in sample.candidates(line)]) for part in parts
     ]
     merged = smallest_keys([smallest_keys([rows[0]], most), *rows[1:]], most)
-    expected = [key_of(paragraph) for paragraph in sampled(lines, most).paragraphs()]
+    expected = [key_of(paragraph) for paragraph in sampled(lines, most)]
     assert merged[:, 0].tolist() == expected
     assert smallest_keys([merged[:0]], most).tolist() == []
 
 
 def test_copies_count_once_and_short_lines_not_at_all():
     text = "\n".join([TATAR[0], TATAR[0], "Кояш чыкты."])
-    assert sampled([text, text]).paragraphs() == [TATAR[0]]
+    assert sampled([text, text]) == [TATAR[0]]
 
 
 def test_a_foreign_language_in_the_corpus_is_a_class_of_its_own():
     dirty = [*lines_of("fr"), *lines_of("ro")]
-    learnt = learn(sampled(dirty).paragraphs(), "fr", {})
+    learnt = learn(sampled(dirty), "fr", {})
     assert learnt.model.codes == ("fr", "ro")
     assert not learnt.knows_neighbours
 
@@ -60,7 +58,7 @@ def test_too_little_text_gives_no_model():
 def test_a_language_that_no_library_knows_is_learnt_from_its_own_texts():
     """French under a code that the libraries do not know, with Russian and Romanian among it."""
     dirty = [*lines_of("fr"), *lines_of("ro")[:12], *RUSSIAN]
-    learnt = learn(sampled(dirty).paragraphs(), "x-gasconha", {})
+    learnt = learn(sampled(dirty), "x-gasconha", {})
     assert learnt is not None
     identifier = Identifier("x-gasconha", learnt)
     assert all(identifier.score(text) > 0.6 for text in FRENCH)
@@ -68,14 +66,14 @@ def test_a_language_that_no_library_knows_is_learnt_from_its_own_texts():
 
 
 def test_texts_to_contrast_with_are_classes_and_count_for_more():
-    texts = sampled(lines_of("tt")).paragraphs()
+    texts = sampled(lines_of("tt"))
     learnt = learn(texts, "tt", {"ru": RUSSIAN * 20, "tt": ["left out"]})
     assert learnt.model.codes == ("tt", "ru")
     assert learnt.knows_neighbours
 
 
 def test_what_was_learnt_comes_back_from_its_folder(tmp_path: Path):
-    learnt = learn(sampled(lines_of("fr")).paragraphs(), "fr", {})
+    learnt = learn(sampled(lines_of("fr")), "fr", {})
     learnt.save(tmp_path)
     again = Learnt.load(tmp_path)
     assert (again.least, again.knows_neighbours) == (learnt.least, learnt.knows_neighbours)
