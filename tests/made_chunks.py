@@ -10,7 +10,7 @@ from endonym.formats.document import Document, Reject
 
 def rows_of(folder: Path, name: str, source: str = "тел") -> Cleaned:
     """A chunk without rows, of this name in the folder."""
-    return Cleaned(ChunkTask(Path(), source, Clean(), 7, folder, name))
+    return Cleaned(ChunkTask(Path(), source, folder, name, Clean(), 7))
 
 
 def chunk(folder: Path, number: int, texts: list[str | None], source: str = "тел") -> Path:

@@ -50,23 +50,13 @@ def merged(
     return np.concatenate(kept)
 
 
-def groups(rows: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
-    """Where each key of sorted rows begins, and in how many rows it stands."""
-    is_first = np.ones(len(rows), dtype=np.bool_)
-    is_first[1:] = rows[1:, 0] != rows[:-1, 0]
-    starts = np.flatnonzero(is_first)
-    return starts, np.diff(starts, append=len(rows))
-
-
 def summed(least: int) -> "Callable[[np.ndarray], np.ndarray]":
     """A reduction: each key once with the sum of its values, if that is at least so much."""
 
     def reduced(rows: "np.ndarray") -> "np.ndarray":
-        starts, _ = groups(rows)
-        if not len(starts):
-            return rows
-        sums = np.add.reduceat(rows[:, 1], starts)
-        return np.column_stack([rows[starts, 0], sums])[sums >= np.uint64(least)]
+        keys, starts = np.unique(rows[:, 0], return_index=True)
+        sums = np.add.reduceat(rows[:, 1], starts) if len(rows) else rows[:, 1]
+        return np.column_stack([keys, sums])[sums >= np.uint64(least)]
 
     return reduced
 
@@ -81,7 +71,7 @@ def smallest(most: int) -> "Callable[[np.ndarray], np.ndarray]":
         is_new = np.ones(len(rows), dtype=np.bool_)
         is_new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
         rows = rows[is_new]
-        starts, sizes = groups(rows)
+        _, starts, sizes = np.unique(rows[:, 0], return_index=True, return_counts=True)
         places = starts[sizes > most]
         return np.column_stack([rows[places, 0], rows[places + most - 1, 1]])
 

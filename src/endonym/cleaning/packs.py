@@ -18,6 +18,7 @@ makes; `new` recommends the step only where some of the texts have that already.
 import functools
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 
 import regex
@@ -94,20 +95,17 @@ def pack_steps(language: str) -> list[str]:
 
 def _changed(step: PackStep) -> Change:
     """The change itself, wherever it is allowed."""
-    table = str.maketrans(dict(step.letters))
+    table = str.maketrans(step.letters)
     before, after = (
-        [(regex.compile(found, regex.MULTILINE), put) for found, put in each]
-        for each in (step.patterns, step.after)
+        [partial(regex.compile(found, regex.MULTILINE).sub, put) for found, put in pairs]
+        for pairs in (step.patterns, step.after)
     )
-    arrange = _arranger(step.order) if step.order else str
+    arrange = [_arranger(step.order)] if step.order else []
 
     def changed(text: str) -> str:
         text = text.translate(table) if table else text
-        for pattern, put in before:
-            text = pattern.sub(put, text)
-        text = arrange(text)
-        for pattern, put in after:
-            text = pattern.sub(put, text)
+        for change in (*before, *arrange, *after):
+            text = change(text)
         return text
 
     return changed

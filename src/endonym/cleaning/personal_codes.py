@@ -139,7 +139,8 @@ def codes() -> tuple[Code, ...]:
         if "check" in row:
             check = getattr(check_digits, row["check"])
         else:
-            check = check_digits.by_weights(row.pop("signs"), *row.pop("weights"))
+            signs, weights, second = row.pop("signs"), row.pop("weights"), row.pop("second", ())
+            check = check_digits.by_weights(signs, *weights, second=second)
         found.append(Code(**row | {"check": check}))
     return tuple(found)
 

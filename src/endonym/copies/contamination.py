@@ -38,12 +38,13 @@ class Judged(NamedTuple):
     """A document after the comparison.
 
     text: what is left of it; None if it is dropped. files: the numbers of the evaluation files with
-    which it overlaps. removed: the texts of the paragraphs that were taken out.
+    which it overlaps. removed: the texts of the paragraphs that were taken out. detail: why.
     """
 
     text: str | None
     files: tuple[int, ...]
     removed: tuple[str, ...]
+    detail: str = ""
 
 
 @dataclass(slots=True)

@@ -18,17 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from endonym.copies import shingles
 from endonym.copies.hashes import Hashes, Indices, Marks, mixed, places_within
 from endonym.copies.letters import batches, digests, folded_letters, paragraphs, spelling
-from endonym.copies.shingles import (
-    LONG_CHARS,
-    Bands,
-    Shingled,
-    band_keys,
-    level,
-    long_shingles,
-    shingles,
-)
 from endonym.copies.tables import Columns
 from endonym.formats.config import Clean
 from endonym.formats.document_files import WholeFile
@@ -162,7 +154,7 @@ def counted_marks(marks: Marks, firsts: Indices) -> Indices:
 
 def digests_of_any(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Digests in two halves, and numbers of letters, of texts or of one text of any length."""
-    if len(texts) > 1 or len(texts[0]) <= LONG_CHARS:
+    if len(texts) > 1 or len(texts[0]) <= shingles.LONG_CHARS:
         folded = folded_letters(texts)
         return *digests(folded), np.diff(folded.firsts).astype(np.uint64)
     high, low, letters = np.zeros((3, 1), dtype=np.uint64)
@@ -181,12 +173,13 @@ def near_keys(texts: Sequence[str], numbers: Indices, clean: Clean) -> Columns:
     …: equal in texts that may be near copies. Texts of fewer than SPELT_LETTERS have a digest of
     the letters as they are spelt, with case and accents, and no other key.
     """
-    if len(texts) == 1 and 2 * len(texts[0]) > LONG_CHARS:
+    if len(texts) == 1 and 2 * len(texts[0]) > shingles.LONG_CHARS:
         return long_near_keys(texts[0], int(numbers[0]), clean)
     folded = folded_letters(texts)
     letters = np.diff(folded.firsts)
     high, low = digests(folded)
-    bands = list(band_keys(shingles(folded), Bands.for_similarity(clean.near_similarity)))
+    divided = shingles.Bands.for_similarity(clean.near_similarity)
+    bands = list(shingles.band_keys(shingles.shingles(folded), divided))
     short = np.flatnonzero(letters < SPELT_LETTERS)
     if len(short):
         spelt = digests(folded_letters([texts[place] for place in short.tolist()], spelling()))
@@ -207,13 +200,13 @@ def long_near_keys(text: str, number: int, clean: Clean) -> Columns:
     row = {"document": number, "letters": int(letters[0]), "damage": int(damage([text])[0])}
     row["accents"] = sum(int(accents([portion])[0]) for portion in portions(text))
     columns: Columns = {name: np.full(2, value) for name, value in row.items()}
-    levels = [level(text), level(text) + 1]
+    levels = [shingles.level(text), shingles.level(text) + 1]
     columns |= {"high": high.repeat(2), "low": low.repeat(2), "level": np.array(levels)}
-    divided, bands = Bands.for_similarity(clean.near_similarity), list[list[Hashes]]()
+    divided, bands = shingles.Bands.for_similarity(clean.near_similarity), list[list[Hashes]]()
     for each in levels:
-        hashes = long_shingles(text, each)
-        one = Shingled(hashes, np.array([0, len(hashes)]))
-        bands.append(list(band_keys(one, divided, each)))
+        hashes = shingles.long_shingles(text, each)
+        one = shingles.Shingled(hashes, np.array([0, len(hashes)]))
+        bands.append(list(shingles.band_keys(one, divided, each)))
     for band, pair in enumerate(zip(*bands, strict=True)):
         columns[f"band{band}"] = np.concatenate(pair)
     return columns if letters[0] else {name: values[:0] for name, values in columns.items()}
@@ -283,14 +276,10 @@ def sharing_documents(table: pa.Table) -> pa.Table:
 
 def sharers(keys: Hashes, documents: Indices) -> Indices:
     """The documents, ascending, of keys that stand beside more than one document."""
-    if not len(keys):
-        return documents
-    order = np.argsort(keys)
+    order = np.lexsort((documents, keys))
     keys, documents = keys[order], documents[order]
-    firsts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-    is_shared = np.minimum.reduceat(documents, firsts) < np.maximum.reduceat(documents, firsts)
-    counts = np.diff(np.append(firsts, len(keys)))
-    return np.unique(documents[np.repeat(is_shared, counts)])
+    is_shared = (keys[1:] == keys[:-1]) & (documents[1:] != documents[:-1])
+    return np.unique(np.append(documents[:-1][is_shared], documents[1:][is_shared]))
 
 
 def write_marked(batch: Any, marks: Any, out: Path) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def best_kept(tables: Tables, count: int) -> tuple[Indices, Shares]:
 
 def with_equal(tables: Tables, copies: Copies) -> Copies:
     """Near copies, and with them the documents of equal letters."""
-    same = tables.columns("SELECT worse, better FROM same", ("worse", "better"))
+    same = tables.columns("SELECT worse, better FROM same")
     stayed, similarity = copies.in_place_of(same["better"])
     both = zip(copies, (same["worse"], stayed, similarity), strict=True)
     columns = [np.concatenate(pair) for pair in both]
@@ -147,14 +147,12 @@ class Candidates:
                 SELECT DISTINCT document, high, low, damage, letters, accents
                 FROM near_keys ANTI JOIN gone USING (document)
             )
-            SELECT document AS worse, better FROM (
-                SELECT document, first_value(document) OVER (
-                    PARTITION BY high, low ORDER BY {ORDER}
-                ) AS better
-                FROM kept SEMI JOIN (
-                    SELECT high, low FROM kept GROUP BY high, low HAVING count(*) > 1
-                ) USING (high, low)
-            ) WHERE document <> better
+            SELECT document AS worse,
+                   first_value(document) OVER (PARTITION BY high, low ORDER BY {ORDER}) AS better
+            FROM kept SEMI JOIN (
+                SELECT high, low FROM kept GROUP BY high, low HAVING count(*) > 1
+            ) USING (high, low)
+            QUALIFY document <> better
         """)
         tables.run("INSERT INTO gone SELECT worse FROM same")
         tables.run("CREATE OR REPLACE TABLE members (key UBIGINT, document BIGINT)")
@@ -185,8 +183,7 @@ class Candidates:
 
     def documents(self) -> Indices:
         """The number of the document of each rank."""
-        sql = "SELECT document FROM ranked ORDER BY rank"
-        return self.tables.columns(sql, ("document",))["document"]
+        return self.tables.columns("SELECT document FROM ranked ORDER BY rank")["document"]
 
     def rounds(self, kept: Marks) -> Iterator[Iterator[tuple[Indices, Indices]]]:
         """For each round the pairs to compare, as ranks of the better and of the worse document.

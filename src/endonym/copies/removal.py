@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from endonym.copies.hashes import Indices, Marks
-from endonym.copies.keys import Kind, key_files, text_keys, write_rows
+from endonym.copies.keys import Kind, key_files, text_keys
 from endonym.copies.letters import batches, paragraphs, without
 from endonym.copies.near import NO_COPIES, Copies, near_copies
-from endonym.copies.tables import Columns, Tables
+from endonym.copies.tables import Tables
 
 Texts = Callable[[Marks | None], Iterator[str]]
 """From chosen documents, or from all, to their texts, in order."""
@@ -79,24 +79,20 @@ def removal_by_keys(
     cuts, emptied = NO_CUTS, gone[:0]
     if files := rows("paragraphs"):
         cuts = repeated_paragraphs(tables, files, gone)
-        remainders = tables.folder / "remainders.parquet"
-        write_remainders(texts, cuts, count, remainders)
-        emptied = repeated_remainders(tables, remainders, key_files(keys, "exact"), gone)
+        insert_remainders(tables, texts, cuts, count)
+        emptied = repeated_remainders(tables, key_files(keys, "exact"), gone)
     return Removal(exact, near, cuts, emptied, partly_compared)
 
 
 def repeated_texts(tables: Tables, files: Sequence[Path]) -> Copies:
     """The documents whose digest an earlier document has; the first one stays."""
     tables.files("texts", files)
-    found = tables.columns(
-        """
+    found = tables.columns("""
         SELECT document, stayed FROM texts JOIN (
             SELECT high, low, min(document) AS stayed FROM texts
             GROUP BY high, low HAVING count(*) > 1
         ) USING (high, low) WHERE document > stayed ORDER BY document
-        """,
-        ("document", "stayed"),
-    )
+    """)
     ones = np.ones(len(found["document"]), dtype=np.float32)
     return Copies(found["document"], found["stayed"], ones)
 
@@ -109,30 +105,21 @@ def repeated_paragraphs(tables: Tables, files: Sequence[Path], gone: Indices) ->
     """
     tables.files("every_paragraph", files)
     tables.one_column("gone", "document", gone)
-    found = tables.columns(
-        """
+    found = tables.columns("""
         WITH kept AS (SELECT * FROM every_paragraph ANTI JOIN gone USING (document))
         SELECT document, paragraph FROM kept JOIN (
             SELECT high, low, min(document) AS stayed FROM kept
             GROUP BY high, low HAVING max(document) > min(document)
         ) USING (high, low) WHERE document > stayed ORDER BY document, paragraph
-        """,
-        ("document", "paragraph"),
-    )
+    """)
     return Cuts(found["document"], found["paragraph"])
 
 
-def repeated_remainders(
-    tables: Tables, remainders: Path, files: Sequence[Path], gone: Indices
-) -> Indices:
+def repeated_remainders(tables: Tables, files: Sequence[Path], gone: Indices) -> Indices:
     """The documents of which there is left what an earlier one leaves, or what another one is.
 
-    remainders: digests of what is left of the documents that lose paragraphs. files: digests of
-    whole texts; gone: documents that are dropped.
+    files: digests of whole texts; gone: documents that are dropped.
     """
-    if not remainders.is_file():
-        return np.zeros(0, dtype=np.int64)
-    tables.files("remainders", [remainders])
     others = "SELECT NULL AS high, NULL AS low, NULL AS document WHERE false"
     if files:
         tables.files("texts", files)
@@ -141,17 +128,17 @@ def repeated_remainders(
             SELECT high, low, -1 AS document FROM texts SEMI JOIN remainders USING (high, low)
             ANTI JOIN gone USING (document) ANTI JOIN remainders USING (document)
         """
-    sql = f"""
+    return tables.columns(f"""
         WITH every AS (SELECT high, low, document FROM remainders UNION ALL {others}),
         firsts AS (SELECT high, low, min(document) AS stayed FROM every GROUP BY high, low)
         SELECT document FROM remainders JOIN firsts USING (high, low)
         WHERE document > stayed ORDER BY document
-    """
-    return tables.columns(sql, ("document",))["document"]
+    """)["document"]
 
 
-def write_remainders(texts: Texts, cuts: Cuts, count: int, out: Path) -> None:
-    """Write the digests of what is left of the documents that lose paragraphs."""
+def insert_remainders(tables: Tables, texts: Texts, cuts: Cuts, count: int) -> None:
+    """Put the digests of what is left of the documents that lose paragraphs into a table."""
+    tables.run("CREATE OR REPLACE TABLE remainders (document BIGINT, high UBIGINT, low UBIGINT)")
     numbers, firsts = np.unique(cuts.documents, return_index=True)
     chosen = np.zeros(count, dtype=np.bool_)
     chosen[numbers] = True
@@ -160,8 +147,6 @@ def write_remainders(texts: Texts, cuts: Cuts, count: int, out: Path) -> None:
         without(text, paragraphs(text), removed.tolist())
         for text, removed in zip(texts(chosen), lost, strict=False)
     )
-    rows, first = list[Columns](), 0
     for batch in batches(remainders):
-        rows.append(text_keys(batch, numbers[first : first + len(batch)]))
-        first += len(batch)
-    write_rows(rows, out)
+        tables.insert("remainders", text_keys(batch, numbers[: len(batch)]))
+        numbers = numbers[len(batch) :]

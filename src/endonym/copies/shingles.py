@@ -22,7 +22,16 @@ import numpy as np
 from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]
 
 from endonym.copies import letters
-from endonym.copies.hashes import FACTOR, Hashes, Indices, mixed, places_within, ranges, spread
+from endonym.copies.hashes import (
+    FACTOR,
+    MAX_PAIRS,
+    Hashes,
+    Indices,
+    mixed,
+    places_within,
+    ranges,
+    spread,
+)
 from endonym.script.fold import portions
 
 WIDTHS = {(letters.SPACED, letters.UNSPACED): 6, (letters.DENSE,): 3}
@@ -40,7 +49,7 @@ MISSED = 0.01
 KEPT = 1_024
 BITS = np.uint64(48)
 """Of each hash; the other 16 bits number the pairs that are compared at once."""
-PAIRS_AT_ONCE = 1 << 16
+LEAST_SIZE = 2 * MAX_PAIRS >> 16
 
 SHORT_LETTERS = 100
 """Shorter texts must have the same numbers. Of longer ones often the dates alone differ."""
@@ -104,19 +113,13 @@ def level(text: str) -> int:
     return (len(text) // LONG_CHARS).bit_length()
 
 
-def sampled_hashes(hashes: Hashes, level: int) -> Hashes:
-    """One in 2^level of all shingles, the same ones in every text."""
-    if level == 0:
-        return hashes
-    # The lowest bits of a hash choose; the highest ones order the sets that are compared.
-    return hashes[hashes & np.uint64((1 << level) - 1) == 0]
-
-
 def long_shingles(text: str, level: int) -> Hashes:
     """The distinct shingles of a long text at a level, with memory for a portion of it."""
     found = np.zeros(0, dtype=np.uint64)
-    for some in shingles_by_portion(text):
-        found = np.unique(np.concatenate((found, sampled_hashes(some, level))))
+    for hashes in shingles_by_portion(text):
+        # The lowest bits of a hash choose; the highest ones order the sets that are compared.
+        chosen = hashes[hashes & np.uint64((1 << level) - 1) == 0]
+        found = np.unique(np.concatenate((found, chosen)))
     return found
 
 
@@ -186,12 +189,10 @@ class ShingleSets:
     def similarity(self, first: Indices, second: Indices) -> Shares:
         """The similarity of the pairs first[i], second[i]."""
         found = np.zeros(len(first), dtype=np.float32)
-        for start in range(0, len(first), PAIRS_AT_ONCE):
-            some = slice(start, start + PAIRS_AT_ONCE)
-            one, two = first[some], second[some]
-            pairs = np.arange(len(one))
-            for a, b in ranges(pairs, self.sizes[one] + self.sizes[two]):
-                found[start + a : start + b] = self._of(one[a:b], two[a:b])
+        # A pair counts for so many hashes at least that no range has more than can be numbered.
+        sizes = np.maximum(self.sizes[first] + self.sizes[second], LEAST_SIZE)
+        for start, end in ranges(np.arange(len(first)), sizes):
+            found[start:end] = self._of(first[start:end], second[start:end])
         one, two = self.numbers[first], self.numbers[second]
         found[(one != two) & (one != 0) & (two != 0)] = 0
         return found

@@ -88,10 +88,11 @@ class Tables:
         self.run(f"CREATE OR REPLACE TABLE {name} ({column} BIGINT)")
         self.insert(name, {column: values})
 
-    def columns(self, sql: str, names: Sequence[str]) -> Columns:
+    def columns(self, sql: str) -> Columns:
         """All rows of a query."""
-        found, none = list(self.batches(sql)), np.zeros(0, dtype=np.int64)
-        return {name: np.concatenate([none, *(rows[name] for rows in found)]) for name in names}
+        with disk_errors():
+            found = self.connection.sql(sql).to_arrow_table()
+        return {name: found[name].to_numpy() for name in found.column_names}
 
     def batches(self, sql: str) -> Iterator[Columns]:
         """The rows of a query as arrays, some at a time. Meanwhile there is no other query."""

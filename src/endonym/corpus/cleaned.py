@@ -7,6 +7,7 @@ chunk and combined (cleaning/corpus_rules.py), in two rounds for some rules. Cop
 come later.
 """
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from endonym.cleaning.cleaning import Cleaning
 from endonym.cleaning.corpus_rules import CorpusJudge, Counted, Counts, Facts, combine, rounds
 from endonym.cleaning.tally import SAMPLES, Tally
 from endonym.copies.held_out.split import digest
-from endonym.corpus.corpus_stats import SourceStats, text_warnings, warning_example
+from endonym.corpus.corpus_stats import SourceStats, text_warnings
 from endonym.errors import SourceError, printable
 from endonym.formats import chunks, document_files
 from endonym.formats.config import Clean, Source
@@ -110,13 +111,12 @@ class RawChunks:
 
     def add(self, record: Document | Reject, file: int) -> None:
         """Add a record of a file."""
-        text, place = record.text, record.id
         if isinstance(record, Document):
-            self.rows.append((text, place, self.noted(record), file, -1, None, None))
+            row = (self.noted(record), file, -1, None, None)
         else:
-            why = (record.raw_bytes, record.reason, record.detail)
-            self.rows.append((text, place, None, file, *why))
-        self.chars += len(text) + len(place) + chunks.RECORD_CHARS
+            row = (None, file, record.raw_bytes, record.reason, record.detail)
+        self.rows.append((record.text, record.id, *row))
+        self.chars += len(record.text) + len(record.id) + chunks.RECORD_CHARS
         if self.chars >= chunks.CHUNK_CHARS:
             self.write()
 
@@ -162,10 +162,10 @@ class ChunkTask:
 
     chunk: Path
     source: str
-    clean: Clean
-    seed: int
     folder: Path
     name: str
+    clean: Clean
+    seed: int
     known: Path | None = None
     first: int = 0
     files: tuple[str, ...] = ()
@@ -175,6 +175,12 @@ class ChunkTask:
         """The texts of its documents."""
         table = chunks.read_chunk(self.chunk, ["text", "reason"])
         return table["text"].filter(arrow.array(chunks.is_document(table))).to_pylist()
+
+
+@functools.lru_cache(maxsize=1)
+def notes_of(meta: str) -> dict[str, str]:
+    """The notes of a document's reader, from JSON; those of neighbours are mostly the same."""
+    return json.loads(meta)
 
 
 Judge = Callable[[int, Document, int], Document | Reject]
@@ -189,7 +195,6 @@ class Cleaned:
         self.stats = SourceStats(task.source, tally=Tally(task.samples))
         self.documents = 0
         self.rows: list[tuple[Any, ...]] = []
-        self.meta, self.meta_text = dict[str, str](), "{}"
         self.removed: list[bytes] = []
 
     def made_by(self, judge: Judge, advance: Advance) -> Result:
@@ -204,7 +209,7 @@ class Cleaned:
         for row, stayed in zip(rows, stays, strict=False):
             text, place, meta, file, size, reason, detail = row
             if reason is None:
-                document = Document(text, place, task.source, self.noted(meta))
+                document = Document(text, place, task.source, notes_of(meta))
                 record = judge(number, document, size)
                 number += 1
             else:
@@ -219,12 +224,6 @@ class Cleaned:
             advance(size)
         files, counts = self.write(), self.stats.counts()
         return {"files": files, "documents": self.documents, "counts": counts}
-
-    def noted(self, meta: str | None) -> dict[str, str]:
-        """The notes of the reader; those of neighbours are mostly the same."""
-        if meta is not None and meta != self.meta_text:
-            self.meta, self.meta_text = json.loads(meta), meta
-        return self.meta
 
     def add(
         self, record: Document | Reject, meta: str | None, file: int, size: int
@@ -247,7 +246,7 @@ class Cleaned:
     def known_of(self, document: Document) -> tuple[bytes, str | None, bytes | None]:
         """Of a document the digest, warnings as JSON, and the digest of its article, if any."""
         text, article, seed = document.text, document.meta.get(ARTICLE), self.task.seed
-        found = {name: warning_example(text, name) for name in text_warnings(text)}
+        found = text_warnings(text)
         warnings = document_files.json_text(found) if found else None
         of_article = None if article is None else digest(article.encode(), seed)
         return digest(text.encode(), seed), warnings, of_article

@@ -10,24 +10,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from endonym.cleaning.personal import mask_warnings
 from endonym.copies.held_out.split import HeldOut, Side
-from endonym.corpus.corpus_stats import WARNINGS, SourceStats, total
-from endonym.corpus.work import Progress, Work, no_progress
+from endonym.corpus.corpus_stats import SourceStats, total
+from endonym.corpus.work import EvaluationFile, Progress, Sources, Work, no_progress
+from endonym.disk import packaged_tables
 from endonym.errors import CorpusError, RecipeError
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, read_lines
-from endonym.formats.files import RawFile
 from endonym.formats.readable import said
 from endonym.workers import Inline, Runner
 
-if TYPE_CHECKING:
-    from endonym.corpus.removing import EvaluationFile
-
-Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 CARD = "card.json"
 MOST_SPREAD = 8
 """Records in memory for each one shown."""
@@ -40,7 +36,7 @@ def make_corpus(
     *,
     out: Path,
     contrast: Sequence[Path] = (),
-    evaluation: "Sequence[EvaluationFile]" = (),
+    evaluation: Sequence[EvaluationFile] = (),
     work: Path | None = None,
     runner: Runner | None = None,
     progress: Progress = no_progress,
@@ -133,8 +129,9 @@ def notes(stats: SourceStats, source: Source) -> Iterator[str]:
     unread = stats.dropped.get("unsupported_format")
     if unread is not None:
         yield f"{unread.records:,} files or members are in a format that is not read"
+    said_of = packaged_tables("endonym.corpus", "warnings.toml")
     for warning, number in sorted(stats.warnings.items()):
-        shown = WARNINGS[warning].format(example=stats.examples[warning])
+        shown = said_of[warning].format(example=stats.examples[warning])
         yield f"{number:,} documents {shown}"
     held = stats.kept["dev"]["documents"] + stats.kept["test"]["documents"]
     if held < stats.near_copies:

@@ -36,14 +36,6 @@ EXAMPLES = {
 }
 LONGEST_EXAMPLE = 40
 
-WARNINGS = {
-    "lost_letters": "hold question marks within words, as in {example}: letters may have been lost",
-    "replacement": "hold U+FFFD, the mark of a letter that an earlier program lost, as in "
-    "{example}",
-    "khmer_order": "hold Khmer signs out of order, as in {example}: one word is spelt in two ways; "
-    '"khmer_order" in normalize repairs that',
-}
-
 
 @dataclass(slots=True)
 class RecordStats:
@@ -201,16 +193,15 @@ def khmer_disorder() -> "regex.Pattern[str]":
     return packs()["khmer_order"].finds()
 
 
-def text_warnings(text: str) -> list[str]:
-    """The warnings about a text, as keys of WARNINGS."""
-    found: list[str] = []
-    if has_lost_letters(text):
-        found.append("lost_letters")
-    if "\ufffd" in text:
-        found.append("replacement")
-    if ("\u17d2" in text or "\u17c1" in text) and khmer_disorder().search(text):
-        found.append("khmer_order")
-    return found
+def text_warnings(text: str) -> dict[str, str]:
+    """The warnings about a text, by their names in warnings.toml, each with an example of it."""
+    is_khmer = "\u17d2" in text or "\u17c1" in text
+    named = {
+        "lost_letters": has_lost_letters(text),
+        "replacement": "\ufffd" in text,
+        "khmer_order": is_khmer and khmer_disorder().search(text) is not None,
+    }
+    return {name: warning_example(text, name) for name, is_said in named.items() if is_said}
 
 
 def warning_example(text: str, warning: str) -> str:

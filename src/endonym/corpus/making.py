@@ -11,7 +11,7 @@ looked for, there are about fifty bytes for each document that shares a key with
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,8 @@ from endonym.corpus import cleaned, removing, splits
 from endonym.corpus.cleaned import ChunkTask
 from endonym.corpus.comparing import SearchByWorkers
 from endonym.corpus.corpus_stats import SAMPLES, SourceStats, reasons_table
-from endonym.corpus.removing import EvaluationFile
-from endonym.corpus.splits import Placed, Reason, Sources
-from endonym.corpus.work import Work
+from endonym.corpus.splits import Placed, Reason
+from endonym.corpus.work import EvaluationFile, Sources, Work
 from endonym.disk import link_or_copy
 from endonym.errors import CorpusError
 from endonym.formats.chunks import read_arrays, write_arrays
@@ -79,8 +78,8 @@ class Making:
         most_bytes: int | None = None,
     ) -> None:
         self.sources, self.clean, self.split = sources, clean, split
-        self.samples, self.most_bytes = samples, most_bytes
-        self.work, self.out = work, out
+        self.work, self.out, self.most_bytes = work, out, most_bytes
+        self.task = partial(ChunkTask, clean=clean, seed=split.seed, samples=samples)
         self.contrast, self.evaluation = contrast, evaluation
         self.said, self.removed = dict[str, Any](), list[Path]()
         self.stats = {
@@ -128,20 +127,14 @@ class Making:
                 groups.append(cleaned.Group(source, tuple(files[first:end]), *place))
                 sizes.append(size)
         read = self.work.step("read", cleaned.read_group, groups, sizes)
-        tasks, sizes = list[ChunkTask](), list[int]()
+        tasks, sizes, folder = list[ChunkTask](), list[int](), self.work.place("clean")
         for group, result in zip(groups, read, strict=True):
-            names = tuple(file.name for file in group.files)
+            names, source = tuple(file.name for file in group.files), group.source.name
+            task = partial(self.task, source=source, folder=folder, first=group.first, files=names)
             for file in result["files"]:
-                raw, name = group.folder / file["name"], f"{len(tasks):05d}.arrow"
-                task = self.task(raw, group.source.name, "clean", name)
-                tasks.append(replace(task, first=group.first, files=names))
+                tasks.append(task(group.folder / file["name"], name=f"{len(tasks):05d}.arrow"))
                 sizes.append(file["size"])
         return tasks, sizes
-
-    def task(self, chunk: Path, source: str, step: str, name: str) -> ChunkTask:
-        """The task of a step on a chunk, which knows of no other chunk."""
-        clean, seed, folder = self.clean, self.split.seed, self.work.place(step)
-        return ChunkTask(chunk, source, clean, seed, folder, name, samples=self.samples)
 
     def tasks(
         self, step: str, chunks: Sequence[Chunk], known: Path | None = None
@@ -149,8 +142,8 @@ class Making:
         """The tasks of a step on cleaned chunks, with their sizes. known: see ChunkTask."""
         tasks, first = list[ChunkTask](), 0
         for number, chunk in enumerate(chunks):
-            task = self.task(chunk.path, chunk.source, step, f"{number:05d}")
-            tasks.append(replace(task, known=known, first=first))
+            out = (self.work.place(step), f"{number:05d}")
+            tasks.append(self.task(chunk.path, chunk.source, *out, known=known, first=first))
             first += chunk.documents
         return tasks, [chunk.size for chunk in chunks]
 

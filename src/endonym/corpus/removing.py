@@ -7,7 +7,7 @@ documents share. **copies**: from all keys it is decided, in this process, what 
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from endonym.copies.notes import DETAILS
 from endonym.copies.removal import Cuts, removal_by_keys
 from endonym.copies.tables import Tables
 from endonym.corpus.cleaned import ChunkTask, Cleaned
-from endonym.corpus.work import Work
+from endonym.corpus.work import EvaluationFile, Work
 from endonym.disk import json_bytes
 from endonym.formats import chunks
 from endonym.formats.document import Document, Reject
@@ -33,22 +33,20 @@ from endonym.formats.io.content import SHOWN_CHARS
 from endonym.formats.readers.plain import VISIBLE
 from endonym.workers import Advance, Result
 
-EvaluationFile = tuple[str, Iterable[str]]
-"""The name of a file, and its texts."""
 NAMES = arrow.schema({"name": arrow.string()})
 STAYED = ("exact", "near")
 
 
 def write_judged(
     task: ChunkTask,
-    judge: Callable[[int, Document], tuple[Judged, str] | Reject | None],
+    judge: Callable[[int, Document], Judged | Reject | None],
     advance: Advance,
     reason: str,
 ) -> Result:
     """Write a chunk without what a judge takes out of its documents; its counts.
 
-    judge: from the number of a document in its chunk to what is left of it and why, to a reject, or
-    to None if nothing goes.
+    judge: from the number of a document in its chunk to what is left of it, to a reject, or to None
+    if nothing goes.
     """
     made, least = Cleaned(task), task.clean.min_chars or 0
     tally = made.stats.tally
@@ -58,29 +56,25 @@ def write_judged(
         judged = judge(number, document)
         if judged is None:
             return document
-        if isinstance(judged, Reject):
-            record: Document | Reject = judged
-        else:
-            part, detail = judged
-            record = shortened(document, part, reason, detail, least=least)
-            for text in part.removed if isinstance(record, Document) else ():
-                tally.removed(reason, text)
-                made.remove(document, reason, text, detail)
+        is_reject = isinstance(judged, Reject)
+        record = judged if is_reject else shortened(document, judged, reason, least)
         if isinstance(record, Reject):
             tally.dropped(record.reason, document.text, record.detail, size)
+        elif not is_reject:
+            for text in judged.removed:
+                tally.removed(reason, text)
+                made.remove(document, reason, text, judged.detail)
         return record
 
     return made.made_by(left, advance)
 
 
-def shortened(
-    document: Document, part: Judged, reason: str, detail: str, *, least: int
-) -> Document | Reject:
+def shortened(document: Document, part: Judged, reason: str, least: int) -> Document | Reject:
     """What is left of a document; a reject if that is less than so many characters."""
-    text = part.text if part.text is not None and VISIBLE.search(part.text) else None
-    if text is not None and len(text) >= least:
-        return replace(document, text=text)
-    if text is not None:
+    text, detail = part.text, part.detail
+    if text is not None and VISIBLE.search(text):
+        if len(text) >= least:
+            return replace(document, text=text)
         detail += f"; the rest has {len(text):,} characters, below {least:,}"
     return Reject(reason, document.id, document.source, detail, document.text[:SHOWN_CHARS])
 
@@ -100,11 +94,11 @@ def decontaminate_chunk(task: ChunkTask, advance: Advance) -> Result:
     contamination = Contamination.load(task.known)
     judged = list(contamination.judge(task.texts()))
 
-    def judge(number: int, document: Document) -> tuple[Judged, str] | None:
+    def judge(number: int, document: Document) -> Judged | None:
         files = judged[number].files
         names = ", ".join(contamination.counts[file].file for file in files)
-        said = f"runs of its words or letters that stand in {names}"
-        return (judged[number], said) if files else None
+        detail = f"runs of its words or letters that stand in {names}"
+        return judged[number]._replace(detail=detail) if files else None
 
     made = write_judged(task, judge, advance, "decontaminate")
     seen = np.packbits(contamination.seen)
@@ -222,7 +216,7 @@ class Decisions:
         (self.stayed,) = chunks.read_arrays(folder, ("stayed",))
         self.names = chunks.read_chunk(folder / "names.arrow", schema=NAMES)["name"]
 
-    def judge(self, number: int, document: Document) -> tuple[Judged, str] | Reject | None:
+    def judge(self, number: int, document: Document) -> Judged | Reject | None:
         """See write_judged."""
         if number in self.goes:
             kind, stayed, similarity = self.goes[number]
@@ -239,7 +233,7 @@ class Decisions:
         left = without(text, spans, cut)
         if number in self.emptied:
             left, detail = None, f"{detail}; the rest stands elsewhere, too"
-        return Judged(left, (), removed), detail
+        return Judged(left, (), removed, detail)
 
 
 def remove_copies(task: ChunkTask, advance: Advance) -> Result:

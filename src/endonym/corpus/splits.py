@@ -22,11 +22,10 @@ import pyarrow as arrow
 from endonym.copies.hashes import Hashes
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Blocks, Side, split_keys
 from endonym.corpus.comparing import Part
+from endonym.corpus.work import Sources
 from endonym.formats.chunks import digests, memory_mapped, read_chunk, write_array
-from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.document_files import GzipLines, Whole, reject_line
-from endonym.formats.files import RawFile
 from endonym.formats.io.content import SHOWN_CHARS
 from endonym.workers import Advance, Result
 
@@ -36,7 +35,6 @@ SHARD_BYTES = 64_000_000
 """Approximate size of the text in a file."""
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.void]]
-Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,20 @@ are not flushed one by one: after a power cut, those that are not whole are made
 """
 
 import shutil
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from endonym.disk import json_bytes, read_if_good
+from endonym.formats.config import Source
 from endonym.formats.document_files import is_whole, write_file
+from endonym.formats.files import RawFile
 from endonym.workers import Function, Job, Result, Runner
 
+Sources = Sequence[tuple[Source, Sequence[RawFile]]]
+EvaluationFile = tuple[str, Iterable[str]]
+"""The name of a file, and its texts."""
 Progress = Callable[[str, float, str], AbstractContextManager[Callable[..., None]]]
 """What is done, its size and unit; gives what is told how much of it is done (see Log.progress)."""
 

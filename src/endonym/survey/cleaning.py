@@ -12,13 +12,14 @@ limit that would drop more than SAFE_LOSS of the sample is not tried: such is th
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from endonym.cleaning.packs import pack_steps, packs
 from endonym.cleaning.personal import KINDS
 from endonym.cleaning.rules import DROPS, STEPS, normalizer, step_names
+from endonym.disk import packaged_tables
 from endonym.formats.config import Clean
 from endonym.formats.faults import of_sound
 from endonym.formats.readers.plain import VISIBLE
@@ -48,27 +49,9 @@ LEAST_SHARE = 0.6
 """Share of all letters from which on a script is that of the texts."""
 
 
-class Bounds(NamedTuple):
-    """Where the limit of a rule may lie. of_words: only where words are divided by blanks."""
-
-    key: str
-    least: float
-    most: float
-    of_words: bool = False
-
-
-BOUNDS = (
-    Bounds("min_word_length", 1.5, 3.0, of_words=True),
-    Bounds("max_word_length", 9.0, 25.0, of_words=True),
-    Bounds("max_symbols", 0.05, 0.3),
-    Bounds("max_digits", 0.12, 0.4),
-    Bounds("min_ended_lines", 0.08, 0.4),
-    Bounds("max_short_lines", 0.7, 0.97),
-    Bounds("max_list_lines", 0.5, 0.9),
-    Bounds("max_table_lines", 0.25, 0.8),
-    Bounds("max_code_lines", 0.12, 0.5),
-    Bounds("max_repeated_5grams", 0.2, 0.6),
-)
+TABLES = packaged_tables("endonym.survey", "cleaning.toml")
+BOUNDS: dict[str, tuple[float, float]] = TABLES["bounds"]
+"""The least and the most limit of a rule."""
 
 
 def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Clean:
@@ -129,21 +112,21 @@ def thresholds(documents: Sequence[str], script: str) -> dict[str, float]:
     """
     has_words = script not in BREAK_SCRIPTS | BRIEF_SCRIPTS
     rules = {drop.key: drop for drop in DROPS}
-    wanted = [bound for bound in BOUNDS if has_words or not bound.of_words]
-    measures = [rules[each.key].measure_of(Clean()) for each in wanted]
+    wanted = [key for key in BOUNDS if has_words or key not in TABLES["of_words"]]
+    measures = [rules[key].measure_of(Clean()) for key in wanted]
     chosen = documents[:: max(1, -(-len(documents) // MOST_DOCUMENTS))]
     table = [[measure(text) for measure in measures] for text in chosen]
     limits = dict[str, float]()
-    for bounds, column in zip(wanted, zip(*table, strict=True), strict=False):
-        rule, values = rules[bounds.key], [value for value in column if value is not None]
+    for key, column in zip(wanted, zip(*table, strict=True), strict=False):
+        rule, values = rules[key], [value for value in column if value is not None]
         if len(values) < LEAST_DOCUMENTS:
             continue
         low, high = (float(each) for each in np.quantile(values, (0.25, 0.75)))
         reach = FENCE * (high - low)
         fence = low - reach if rule.is_least else high + reach
-        # Two digits, as a person would write it.
-        limit = float(f"{min(max(fence, bounds.least), bounds.most):.2g}")
+        least, most = BOUNDS[key]
+        limit = float(f"{min(max(fence, least), most):.2g}")  # two digits, as a person writes it
         dropped = sum(rule.verdict(value, limit) is not None for value in values)
         if dropped <= SAFE_LOSS * len(values):
-            limits[bounds.key] = limit
+            limits[key] = limit
     return limits

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,19 +21,10 @@ from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, ocr_packages, usual_code, usual_script
+from endonym.survey import findings
 from endonym.survey.cleaning import diagnostic_clean
 from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
-from endonym.survey.findings import (
-    Finding,
-    clean_table,
-    findings_of,
-    mended,
-    prescribed,
-    readings,
-    recipe_text,
-    recommended,
-    source_table,
-)
+from endonym.survey.findings import Finding
 from endonym.survey.odd_sources import guess_language
 from endonym.survey.survey import Survey, look_through
 from endonym.tokenizer.config import TokenizerConfig
@@ -146,14 +137,12 @@ class Diagnosis:
 
     def verdict(self) -> str:
         """One or two sentences."""
-        examined, some = (
-            self.examined,
-            [finding for finding in self.findings if finding.weight and finding.count],
-        )
+        examined = self.examined
         if not examined.documents:
             return "No text could be read. The findings say which files these are, and why."
         goes = examined.documents - examined.kept.documents
         texts = f"{counted(examined.documents, 'document')} ({size(examined.raw.bytes)})"
+        some = [each for each in self.findings if each.weight and each.count]
         serious = [each for each in some if each.severity == "serious"][:MOST_NAMED]
         named = serious or [each for each in some if each.severity != "small"][:MOST_NAMED]
         listed = ", ".join(f"{each.title.lower()} ({number(each.count)})" for each in named)
@@ -257,7 +246,7 @@ def diagnose(
             where=printable(str(recipes[0])),
             do="Give one recipe, or files and folders of texts.",
         )
-    is_recipe = len(paths) == 1 and paths[0].suffix == ".toml" and paths[0].is_file()
+    is_recipe = bool(recipes) and paths[0].is_file()
     patient = (of_recipe if is_recipe else of_texts)(paths, language, log)
     files, missing = files_named(list(contrast), Path.cwd())
     if missing:
@@ -319,13 +308,14 @@ def advice(
         )
     sources, survey = [each for each, _ in patient.sources], patient.survey
     packages = ocr_packages(patient.script, patient.code)
-    findings = findings_of(examined, sources, survey, samples=samples, packages=packages)
-    read = readings(examined)
+    found = findings.findings_of(examined, sources, survey, samples=samples, packages=packages)
+    read = findings.readings(examined)
     # Late faults of large files are in the survey, which reads more of some.
-    clean = recommended(examined.clean, findings, [*read, *(survey.readings if survey else ())])
-    findings = prescribed(findings, clean)
-    table = clean_table(clean, findings, [each.source for each in read if said(each)])
-    return Advice(examined, findings, clean, mended(examined, patient.sources), table)
+    known = [*read, *(survey.readings if survey else ())]
+    clean = findings.recommended(examined.clean, found, known)
+    found = findings.prescribed(found, clean)
+    table = findings.clean_table(clean, found, [each.source for each in read if said(each)])
+    return Advice(examined, found, clean, findings.mended(examined, patient.sources), table)
 
 
 def _recipe(patient: Patient, advised: Advice) -> str:
@@ -334,31 +324,26 @@ def _recipe(patient: Patient, advised: Advice) -> str:
         return ""
     if patient.recipe is None:
         notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
-        return recipe_text(patient.name, patient.code, advised.sources, advised.table, notes=notes)
+        return findings.recipe_text(
+            patient.name, patient.code, advised.sources, advised.table, notes=notes
+        )
     before = [source for source, _ in patient.sources]
+    changed = [each for each in advised.sources if each not in before]
     tried, own = (
         each.model_dump(exclude_defaults=True)
         for each in (advised.examined.clean, patient.recipe.clean)
     )
-    changed = [each for each in advised.sources if each not in before]
-    untried = [key for key in own if key not in tried]
-    return changes_text(patient.recipe.path, changed, advised.table, own=untried)
-
-
-def changes_text(
-    path: Path, sources: Sequence[Source], cleaning: str, *, own: Iterable[str] = ()
-) -> str:
-    """What to change in a recipe: its [clean], and these sources.
-
-    own: keys of its [clean] that were not tried.
-    """
-    notes = [f"# Put this in the place of [clean] in {printable(str(path))}; all else stays."]
-    if sources:
-        names = ", ".join(f'"{source.name}"' for source in sources)
+    path = printable(str(patient.recipe.path))
+    notes = [f"# Put this in the place of [clean] in {path}; all else stays."]
+    if changed:
+        names = ", ".join(f'"{source.name}"' for source in changed)
         notes.append(f"# The same for [[source]] {names}.")
-    if keys := ", ".join(own):
-        notes.append(f"# It has keys that were not tried here; keep them if you want them: {keys}")
-    return "\n\n".join(["\n".join(notes), *map(source_table, sources), cleaning]) + "\n"
+    if untried := ", ".join(key for key in own if key not in tried):
+        why = "that were not tried here; keep them if you want them"
+        notes.append(f"# It has keys {why}: {untried}")
+    return (
+        "\n\n".join(["\n".join(notes), *map(findings.source_table, changed), advised.table]) + "\n"
+    )
 
 
 def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:

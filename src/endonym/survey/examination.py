@@ -21,8 +21,7 @@ from endonym.corpus.cleaned import ChunkTask
 from endonym.corpus.corpus import check_names, dropped_records, some_dropped
 from endonym.corpus.corpus_stats import SourceStats
 from endonym.corpus.making import Chunk, Making
-from endonym.corpus.removing import EvaluationFile
-from endonym.corpus.work import Progress, Work, no_progress
+from endonym.corpus.work import EvaluationFile, Progress, Sources, Work, no_progress
 from endonym.formats.chunks import RAW, read_chunk
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Reject
@@ -45,8 +44,6 @@ FOREIGN = ("min_language_score", "min_script_share")
 SHOWN_CHARS, SKELETON_CHARS = 300, 100
 BROKEN = ("fault", "file", "unread")
 """Kinds of reasons that say that a file as a whole is not read."""
-
-Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 
 
 @dataclass(slots=True)
@@ -83,10 +80,7 @@ class Examined:
     @property
     def languages(self) -> Counter[str]:
         """Documents in another language or script, by the code of their language."""
-        whole = Counter[str]()
-        for each in self.foreign.values():
-            whole.update(each)
-        return whole
+        return sum(self.foreign.values(), Counter[str]())
 
     @property
     def encodings(self) -> Counter[str]:

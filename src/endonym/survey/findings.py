@@ -4,17 +4,16 @@ There is a finding for each rule that acts on texts (survey/examination.py). Fin
 how much they matter: the weight of a rule by the share of the documents that it acts on.
 """
 
-import functools
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any
 
 from endonym.cleaning.packs import packs
 from endonym.cleaning.rules import DROPS, step_names
+from endonym.corpus.work import Sources
+from endonym.disk import packaged_tables
 from endonym.errors import printable
 from endonym.formats.config import Clean, Source
 from endonym.formats.document import Reject
@@ -25,7 +24,7 @@ from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.log import number
 from endonym.recipe.layers import config_lines, toml
 from endonym.survey.cleaning import ALWAYS
-from endonym.survey.examination import BROKEN_TEXT, FOREIGN, Examined, Sources
+from endonym.survey.examination import BROKEN_TEXT, FOREIGN, SHOWN_CHARS, Examined
 from endonym.survey.raw_files import globs, pattern
 from endonym.survey.survey import Survey
 
@@ -33,7 +32,7 @@ PAGES = frozenset({"needs_ocr", "bad_text_layer", "low_confidence"})
 """Reasons of pages that OCR may read."""
 NO_FINDING = frozenset({"blank", "redirect", "not_article", "not_a_page", "own_page"})
 """Reasons of the reader that every dump and every book has."""
-SHOWN_CHARS = 300
+TABLES = packaged_tables("endonym.survey", "finding_words.toml")
 MOST_EXCLUDED = 12
 MOST_DROPPED = 0.5
 """Share of the documents that a rule may drop, if it is recommended."""
@@ -133,27 +132,19 @@ def findings_of(
     return sorted(every, key=lambda each: (-each.rank, -each.count, each.name))
 
 
-@functools.cache
-def finding_words() -> dict[str, dict[str, Any]]:
-    """The tables of finding_words.toml."""
-    path = resources.files("endonym.survey").joinpath("finding_words.toml")
-    return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
 def finding_of(name: str, count: int, total: int, packages: str = "", **more: Any) -> Finding:
     """A finding with its words: so many of all.
 
     name: of a rule of cleaning, or a reason of the reader. packages: those that its words may name.
     """
-    tables = finding_words()
-    if name in tables["words"]:
-        said = tables["words"][name]
+    if name in TABLES["words"]:
+        said = TABLES["words"][name]
         title, weight = said["title"], said["weight"]
-        meaning = tables["meanings"].get(said["meaning"], said["meaning"])
+        meaning = TABLES["meanings"].get(said["meaning"], said["meaning"])
     else:
         kind = "unread" if name in READER_REASONS else "step" if name in packs() else "measured"
-        meaning, weight = tables["meanings"][kind], tables["weights"][kind]
-        title = tables["measured"].get(name, in_words(name))
+        meaning, weight = TABLES["meanings"][kind], TABLES["weights"][kind]
+        title = TABLES["measured"].get(name, in_words(name))
         if kind == "step":
             title = f"Spelling: {name.replace('_', ' ')}"
         elif kind == "unread":
@@ -425,10 +416,8 @@ def readings(examined: Examined) -> list[Reading]:
     """How much of each source cannot be read, without the files that gave nothing."""
     every: list[Reading] = []
     for stats in examined.stats:
-        names, reading = (
-            {file.name for file in examined.unread.get(stats.name, {})},
-            stats.reading(),
-        )
+        names = {file.name for file in examined.unread.get(stats.name, {})}
+        reading = stats.reading()
         lost = {what: n for what, n in reading.lost.items() if what.partition("  ")[2] not in names}
         reading.bytes -= reading.lost.total() - sum(lost.values())
         reading.lost = Counter(lost)

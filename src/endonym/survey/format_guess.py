@@ -21,6 +21,7 @@ import pyarrow.parquet as parquet
 import regex
 from pyarrow.compute import call_function
 
+from endonym.disk import packaged_tables
 from endonym.errors import printable
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
@@ -62,18 +63,6 @@ NO_PROGRAM = f"{NO_TEXT}; Tesseract reads them: apt-get install {{packages}}"
 LETTERS_CHARS = 20_000
 SIGNED = re.compile(r"\.(?:png|jpe?g|tiff?|bmp|webp)$", re.IGNORECASE)
 """Names of pictures."""
-
-WHOLE = {
-    "pdf": "PDF: each file is a document",
-    "image": "pictures of pages: each file is a document",
-    "html": "web pages: the main text of each is a document",
-    "epub": "e-books: each is a document",
-    "docx": "Word files: each is a document",
-    "odt": "OpenDocument texts: each is a document",
-    "warc": "web archives: the main text of each page is a document",
-    "wiki": "a dump of MediaWiki: each article is a document",
-}
-"""What is said of a format that divides itself."""
 
 Guess = tuple[dict[str, Any], str]
 """Keys of a Source, and the reason for them."""
@@ -124,7 +113,7 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Gue
     if not kind.format:
         return {}, unsupported(kind, name)
     if kind.format in PARSED:
-        return {}, WHOLE[kind.format]
+        return {}, packaged_tables("endonym.survey", "format_guess.toml")["whole"][kind.format]
     if kind.format in ("parquet", "arrow"):
         return {}, f"a packed {kind.format} file; its text is taken to be in the column text"
     if kind.compression:
@@ -255,25 +244,25 @@ def field_guess(lengths: dict[str, list[int]], n_rows: int, what: str) -> Guess:
     return {"column": name}, reason
 
 
-def table_guess(head: str, table: str) -> Guess:
-    """The column with the most text, by its name in the first row."""
+def table_guess(head: str, kind: str) -> Guess:
+    """The column with the most text, by its name in the first row if that is a header."""
     lines = iter(list[Numbered | Reject](enumerate(head.split("\n"), 1)))
-    parsed = tsv_rows(lines) if table == "tsv" else csv_rows(lines)
+    parsed = tsv_rows(lines) if kind == "tsv" else csv_rows(lines)
     rows = [row.fields for row in islice(parsed, LOOKED_AT_RECORDS) if isinstance(row, TableRow)]
     if len(rows) < 2:
         return {}, "a table without rows below its first one"
-    names = [cell.strip() for cell in rows[0]]
-    named = [dict(zip(names, row, strict=False)) for row in rows[1:]]
-    keys, reason = field_guess(text_lengths(named), len(named), "column")
-    lengths = Counter[int]()
-    for row in rows[1:]:
-        lengths.update({index: len(cell) for index, cell in enumerate(row)})
-    longest = max(lengths, key=lambda index: (lengths[index], -index))
-    title = rows[0][longest] if longest < len(rows[0]) else ""
-    if NUMBERED.match("\t".join(rows[0])) or len(title) > MAX_TITLE_CHARS:
+    first, *others = rows
+    sizes = Counter[int]()
+    for row in others:
+        sizes.update({index: len(cell) for index, cell in enumerate(row)})
+    longest = max(sizes, key=lambda index: (sizes[index], -index))
+    title = first[longest] if longest < len(first) else ""
+    if NUMBERED.match("\t".join(first)) or len(title) > MAX_TITLE_CHARS:
         column = longest + 1
         return {"column": column}, f"no header row; column {column} holds the longest texts"
-    return keys, reason
+    names = [cell.strip() for cell in first]
+    named = [dict(zip(names, row, strict=False)) for row in others]
+    return field_guess(text_lengths(named), len(named), "column")
 
 
 def plain_guess(head: str, most_lines: int = MOST_LINES) -> Guess:

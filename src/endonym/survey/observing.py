@@ -20,7 +20,7 @@ from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.sample import candidates, drawn
 from endonym.corpus.cleaned import ChunkTask
-from endonym.corpus.corpus_stats import text_warnings, warning_example
+from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import read_chunk, write_array
 from endonym.formats.faults import passing_over
 from endonym.script.scripts import COMMON_SCRIPTS, script_class
@@ -173,10 +173,11 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
         seen.letters[letter] += number
         if letter not in seen.examples:
             seen.examples[letter] = [word_with(letter, text), where]
-    if lost := DAMAGE.intersection(text_warnings(text)):
+    warnings = text_warnings(text)
+    if lost := DAMAGE.intersection(warnings):
         seen.damaged += 1
         if len(seen.damages) < samples:
-            seen.damages.append([where, text[:160], warning_example(text, min(lost))])
+            seen.damages.append([where, text[:160], warnings[min(lost)]])
     shares = script_shares(text)
     if not shares:
         seen.scripts["none"] += 1

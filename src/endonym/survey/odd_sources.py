@@ -26,13 +26,7 @@ from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.normalize import composed
 from endonym.formats.faults import passing_over
 from endonym.formats.readable import DIVIDE, Reading, said, too_few, too_much
-from endonym.script.languages import (
-    LETTERS,
-    language_name,
-    language_warning,
-    usual_code,
-    usual_script,
-)
+from endonym.script import languages
 from endonym.script.scripts import script_counts
 
 SKETCH_CHARS = 60_000
@@ -186,9 +180,9 @@ def source_warnings(
 
     max_unreadable: that of its [clean]; what ends a run is said.
     """
-    sketches: dict[tuple[str, str], Sketch] = {}
+    sketches = {each.source.name: dict[str, Sketch]() for each in samples}
     readings = [Reading(each.source.name) for each in samples]
-    warnings = [why] if (why := language_warning(language)) else []
+    warnings = [why] if (why := languages.language_warning(language)) else []
     files, opened = sum(len(each.beginnings) for each in samples), 0
     for sample, reading in zip(samples, readings, strict=True):
         source = sample.source
@@ -200,20 +194,16 @@ def source_warnings(
                     warnings.append(f'source "{source.name}": {file.name}: {why}')
                     continue
                 name = f"{source.name}/{file.name}"
-                sketches[source.name, file.name] = sketch(name, begin.texts, begin.text_bytes)
-    found = odd_ones(list(sketches.values()), language)
+                sketches[source.name][file.name] = sketch(name, begin.texts, begin.text_bytes)
+    found = odd_ones([each for mine in sketches.values() for each in mine.values()], language)
     warnings += [found.doubt] if found.doubt else []
-    for sample in samples:
-        mine = {file: each for (name, file), each in sketches.items() if name == sample.source.name}
+    for name, mine in sketches.items():
         odd = [file for file, each in mine.items() if each.name in found.reasons]
         if odd:
-            which = f'source "{sample.source.name}"'
-            which += (
-                " reads"
-                if len(odd) == len(mine)
-                else (f": {len(odd)} of {len(mine)} files, such as {odd[0]}, read")
-            )
-            warnings.append(f"{which} like another language: {found.reasons[mine[odd[0]].name]}")
+            which = f": {len(odd)} of {len(mine)} files, such as {odd[0]}, read"
+            which = " reads" if len(odd) == len(mine) else which
+            why = found.reasons[mine[odd[0]].name]
+            warnings.append(f'source "{name}"{which} like another language: {why}')
     warnings += unreadable_warnings(readings, max_unreadable)
     if opened == files > 0 and all(each.is_whole for each in samples):
         warnings += few_warnings(sum(each.records - each.bad_records for each in readings))
@@ -243,7 +233,7 @@ def odd_ones(sketches: Sequence[Sketch], language: str, others: Iterable[Sketch]
     reasons = {each.name: why for each in judged if (why := unexpected(each, language, judged))}
     if judged and len(reasons) == len(judged):
         why = with_line(reasons[judged[0].name], judged[0])
-        return Odd({}, f"no text reads like {language_name(language)}: {why}")
+        return Odd({}, f"no text reads like {languages.language_name(language)}: {why}")
     rest = [each for each in judged if each.name not in reasons]
     main = largest_group(rest)
     total, members = sum(each.text_bytes for each in rest), set(main)
@@ -309,15 +299,15 @@ def largest_group(sketches: Sequence[Sketch]) -> list[Sketch]:
 
 def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     """Why these are not the letters of the language; empty if they may be."""
-    code, *parts = usual_code(language.lower()).split("-")
+    code, *parts = languages.usual_code(language.lower()).split("-")
     if any(len(part) == 4 and part.isalpha() for part in parts):
         return ""  # tt-Latn names its script, which may not be the usual one.
-    script = usual_script(code) or ""
+    script = languages.usual_script(code) or ""
     share = sketch.scripts[script] / max(1, sketch.scripts.total())
     if script and share < LEAST_SCRIPT:
-        name = language_name(language)
+        name = languages.language_name(language)
         return f"{1 - share:.0%} of its letters are not {script}, the script of {name}"
-    expected = LETTERS.get(code, "")
+    expected = languages.LETTERS.get(code, "")
     share = share_of(sketch, expected)
     if not expected or share >= LEAST_EXPECTED:
         return ""
@@ -357,9 +347,8 @@ def usual(trigrams: Counter[str]) -> frozenset[str]:
 
 def known(trigrams: Counter[str], among: frozenset[str]) -> float:
     """The share of a text's trigrams that are among these."""
-    return sum(count for each, count in trigrams.items() if each in among) / max(
-        1, trigrams.total()
-    )
+    count = sum(count for each, count in trigrams.items() if each in among)
+    return count / max(1, trigrams.total())
 
 
 def letters_alike(one: Counter[str], other: Counter[str]) -> float:

@@ -17,15 +17,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from endonym.autopilot.text_size import (
-    LEAST_CHARS,
-    MOST_FILES,
-    Beginning,
-    SourceSample,
-    beginning,
-    chars_a_file,
-    reading_of,
-)
+from endonym.autopilot import text_size
+from endonym.autopilot.text_size import Beginning, SourceSample
 from endonym.errors import MissingSource, printable
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
@@ -194,7 +187,7 @@ def look_through(
     with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:
         for group in groups:
             looks.append([])
-            chars = chars_a_file(len(groups), len(group))
+            chars = text_size.chars_a_file(len(groups), len(group))
             for path in group:
                 looks[-1].append(look(path, chars, survey.files, script=script))
                 advance(1, printable(path.name)[:30])
@@ -204,7 +197,7 @@ def look_through(
         for found in looks:
             see(found, language, "\n".join(some))
     read = [each for found in looks for each in found if each.documents]
-    step = -(-len(read) // MOST_FILES) or 1
+    step = -(-len(read) // text_size.MOST_FILES) or 1
     others = _sketched(each for number, each in enumerate(read) if number % step)
     odd = odd_ones([*_sketched(read[::step])], language, others)
     survey.doubt = odd.doubt
@@ -239,8 +232,8 @@ def read_beginning(found: Look, chars: int, files: int = 1, *, script: str | Non
     """Read the first documents of a file by its guessed source."""
     path = str(found.path.absolute())
     here = found.source.model_copy(update={"path": path, "script": script})
-    found.begin = beginning(here, found.file, chars)
-    found.reading = reading_of(here, found.file, found.begin, files)
+    found.begin = text_size.beginning(here, found.file, chars)
+    found.reading = text_size.reading_of(here, found.file, found.begin, files)
     found.problem = found.begin.broken
     if found.problem or found.documents:
         return
@@ -355,11 +348,11 @@ def _sampled(source: Source, good: list[Look]) -> SourceSample:
     """The sample of a source; files of a divided one are read again, as its recipe divides them."""
     read = [each for each in good if not each.like]
     beginnings: list[tuple[RawFile, Beginning]] = []
-    for each in read[:: -(-len(read) // MOST_FILES) or 1]:
+    for each in read[:: -(-len(read) // text_size.MOST_FILES) or 1]:
         begin = each.begin
         if source.document != each.source.document:
             divided = each.source.model_copy(update={"document": source.document})
-            begin = beginning(divided, each.file, LEAST_CHARS)
+            begin = text_size.beginning(divided, each.file, text_size.LEAST_CHARS)
         beginnings.append((each.file, begin))
     size = sum(size_on_disk(each.path) for each in good)
     return SourceSample(source, size, beginnings, is_whole=len(beginnings) == len(good))

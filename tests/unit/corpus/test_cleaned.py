@@ -21,6 +21,7 @@ from endonym.corpus.cleaned import (
     count_chunk,
     groups_of,
     judge_chunk,
+    notes_of,
     read_group,
 )
 from endonym.corpus.corpus_stats import MAX_DAMAGES, SourceStats
@@ -63,7 +64,7 @@ def kept_and_dropped(folder: Path, source: Source, clean: Clean) -> tuple[Rows, 
     for group in groups(folder, source):
         names = tuple(file.name for file in group.files)
         for file in read_group(group, silent)["files"]:
-            given = (folder / file["name"], source.name, clean, 7, folder, f"clean-{file['name']}")
+            given = (folder / file["name"], source.name, folder, f"clean-{file['name']}", clean, 7)
             task = ChunkTask(*given, first=group.first, files=names)
             said = clean_chunk(task, silent)
             stats.add(json.loads(json.dumps(said["counts"])))
@@ -210,8 +211,8 @@ def test_no_more_than_a_file_holds_is_told_of_it(tmp_path: Path) -> None:
 def test_documents_and_rejects_are_written_in_their_order(tmp_path: Path) -> None:
     rows = rows_of(tmp_path, "0", "ил")
     meta = json.dumps({ARTICLE: "tat#3", "title": "Таң"})
-    assert rows.noted(meta) is rows.noted(meta), "neighbours share their notes"
-    rows.add(Document(TATAR[0], "a#1", "ил", rows.noted(meta)), meta, 4, 99)
+    assert notes_of(meta) is notes_of(meta), "neighbours share their notes"
+    rows.add(Document(TATAR[0], "a#1", "ил", notes_of(meta)), meta, 4, 99)
     gone = Reject("near", "a#2", "ил", "similarity 0.9", ROMANIAN[0], stayed="ил/a#1")
     rows.add(gone, meta, 4, 50)
     rows.write()
@@ -222,7 +223,7 @@ def test_documents_and_rejects_are_written_in_their_order(tmp_path: Path) -> Non
     assert first["article"] == digest(b"tat#3", 7)
     assert (second["reason"], second["stayed"], second["meta"]) == ("near", "ил/a#1", None)
     assert (second["digest"], second["article"]) == (None, None)
-    assert rows.noted('{"method": "csv"}') == {"method": "csv"}
+    assert notes_of('{"method": "csv"}') == {"method": "csv"}
 
 
 @pytest.mark.parametrize("size", [1, 3, 9])
@@ -231,12 +232,12 @@ def test_a_line_of_many_documents_goes_however_they_are_divided(tmp_path: Path, 
     texts.append(None)
     chunks = [chunk(tmp_path, n, texts[n : n + size]) for n in range(0, 9, size)]
     clean, facts = Clean(max_line_documents=3), tmp_path / "facts"
-    tasks = [ChunkTask(each, "тел", clean, 7, tmp_path / "o", each.stem) for each in chunks]
+    tasks = [ChunkTask(each, "тел", tmp_path / "o", each.stem, clean, 7) for each in chunks]
     counts = [tmp_path / "o" / count_chunk(task, silent)["counts"] for task in tasks]
     combine_counts(clean, counts, None, {}, out=facts)
     stats, rows, documents = SourceStats("тел"), Rows(), 0
     for path in chunks:
-        task = ChunkTask(path, "тел", clean, 7, tmp_path, f"judged-{path.stem}", known=facts)
+        task = ChunkTask(path, "тел", tmp_path, f"judged-{path.stem}", clean, 7, known=facts)
         said = judge_chunk(task, silent)
         rows += read_chunk(tmp_path / said["files"][0]["name"]).to_pylist()
         stats.add(said["counts"])

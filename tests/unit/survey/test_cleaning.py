@@ -47,9 +47,9 @@ TABLE = "\n".join(f"{n} 120 {n * 7} 99 {n * 3} сум." for n in range(9))
 
 def test_clean_pages_are_all_kept_and_dirt_is_not():
     limits = thresholds(pages(60), "cyrillic")
-    for bounds in BOUNDS:
-        if bounds.key in limits:
-            assert bounds.least <= limits[bounds.key] <= bounds.most
+    for key, (least, most) in BOUNDS.items():
+        if key in limits:
+            assert least <= limits[key] <= most
     judged = judge(Clean.model_validate(limits))
     assert [judged(text) for text in pages(40, seed=2)] == [None] * 40
     for text in (

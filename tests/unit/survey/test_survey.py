@@ -349,7 +349,7 @@ def test_of_very_many_files_some_are_compared_and_each_is_judged(
         return odd_ones(sketches, language, others)
 
     monkeypatch.setattr(survey, "odd_ones", judge)
-    monkeypatch.setattr(survey, "MOST_FILES", 7)
+    monkeypatch.setattr(text_size, "MOST_FILES", 7)
     names = write_poems(tmp_path, french * 2, ".txt")
     write(tmp_path, names[7], language_sentences("khmer"))
     write(tmp_path, names[8], language_sentences("tatar"))
