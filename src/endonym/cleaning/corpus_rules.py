@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -97,13 +98,11 @@ def without_boilerplate(
     ]
     if not any(is_often):
         return text, []
-    gone = {place for place in range(len(lines)) if is_often[place] and is_long[place]}
-    for places in (range(len(lines)), range(len(lines) - 1, -1, -1)):
-        for place in places:
-            if folded[place] and not is_often[place]:
-                break
-            if is_often[place]:
-                gone.add(place)
+    every = range(len(lines))
+    gone = {place for place in every if is_often[place] and is_long[place]}
+    for places in (every, reversed(every)):
+        edge = takewhile(lambda place: is_often[place] or not folded[place], places)
+        gone.update(place for place in edge if is_often[place])
     kept = "\n".join(line for place, line in enumerate(lines) if place not in gone)
     return kept.strip("\n"), [lines[place] for place in sorted(gone)]
 
@@ -277,11 +276,9 @@ def combine(
     before: the facts of the first round. contrast: texts in other languages that the user names,
     by the code or name of each.
     """
-    return (
-        _first_facts(clean, parts)
-        if before is None
-        else _second_facts(clean, parts, before, contrast or {})
-    )
+    if before is None:
+        return _first_facts(clean, parts)
+    return _second_facts(clean, parts, before, contrast or {})
 
 
 def _first_facts(clean: Clean, parts: Iterable[Counted]) -> Facts:

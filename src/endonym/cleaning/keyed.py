@@ -18,9 +18,8 @@ HASH_BYTES = 8
 
 def key_of(text: str) -> int:
     """The key of a text."""
-    return int.from_bytes(
-        blake2b(text.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest(), "big"
-    )
+    data = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(data, digest_size=HASH_BYTES).digest(), "big")
 
 
 def keyed(rows: "Sequence[tuple[int, int]]") -> "np.ndarray":
@@ -39,14 +38,11 @@ def merged(
     """
     pieces = max(1, -(-sum(map(len, parts)) // PORTION_ROWS))
     edges = np.array([(number << 64) // pieces for number in range(1, pieces)], dtype=np.uint64)
-    ends = [[0, *np.searchsorted(part[:, 0], edges).tolist(), len(part)] for part in parts]
+    none = np.zeros((0, 2), dtype=np.uint64)
+    divided = [np.split(part, np.searchsorted(part[:, 0], edges)) for part in (none, *parts)]
     kept: list[np.ndarray] = []
-    for number in range(pieces):
-        rows = [
-            part[some[number] : some[number + 1]] for part, some in zip(parts, ends, strict=True)
-        ]
-        together = np.concatenate([np.zeros((0, 2), dtype=np.uint64), *rows])
-        kept.append(reduce(together[np.lexsort((together[:, 1], together[:, 0]))]))
+    for rows in map(np.concatenate, zip(*divided, strict=True)):
+        kept.append(reduce(rows[np.lexsort((rows[:, 1], rows[:, 0]))]))
     return np.concatenate(kept)
 
 

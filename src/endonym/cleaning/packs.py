@@ -20,6 +20,7 @@ import tomllib
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
+from itertools import combinations
 
 import regex
 from pydantic import Field
@@ -65,11 +66,7 @@ class PackStep(Config):
     def finds(self) -> "regex.Pattern[str]":
         """A pattern of what it would change, wherever it stands."""
         letters = [f"[{regex.escape(''.join(self.letters))}]"] if self.letters else []
-        wrong = [
-            f"(?:{later})(?:{sooner})"
-            for place, sooner in enumerate(self.order)
-            for later in self.order[place + 1 :]
-        ]
+        wrong = [f"(?:{later})(?:{sooner})" for sooner, later in combinations(self.order, 2)]
         found = [pattern for pattern, _ in (*self.patterns, *self.after)]
         return regex.compile("|".join([*letters, *found, *wrong]), regex.MULTILINE)
 

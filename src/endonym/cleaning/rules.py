@@ -47,7 +47,7 @@ MIXED = regex.compile(rf"\p{{L}}{{0,20}}?(?:{LOOK_ALIKES})\p{{L}}{{0,20}}")
 class Drop:
     """A rule that drops a text by a number that it measures.
 
-    says: a sentence about a dropped text, with {value}, and like: how that is written. of: the key
+    says: a sentence about a dropped text, with {}, and like: how that is written. of: the key
     of the recipe that the measure is asked about.
     """
 
@@ -74,7 +74,7 @@ class Drop:
         if value is None or (value >= limit if self.is_least else value <= limit):
             return None
         side = "below" if self.is_least else "above"
-        return f"{self.says.format(value=self._written(value))}, {side} {self._written(limit)}"
+        return f"{self.says.format(self._written(value))}, {side} {self._written(limit)}"
 
     def _written(self, value: float) -> str:
         """A number as people read it."""
@@ -83,27 +83,25 @@ class Drop:
         return f"{value:.1f}" if self.like == "length" else f"{100 * value:.3g} %"
 
 
-MEAN_LENGTH = "its words have {value} letters on average"
-IN_SCRIPT = "{value} of its letters are of the script"
-EXPECTED = "{value} of its letters are those expected"
-REPEATED_LINES = "{value} of its lines stood before in it"
-REPEATED_5GRAMS = "{value} of its words are in five words that stood before in it"
+MEAN_LENGTH = "its words have {} letters on average"
+EXPECTED = "{} of its letters are those expected"
+REPEATED_5GRAMS = "{} of its words are in five words that stood before in it"
 DROPS = (
-    Drop("min_chars", len, "{value} characters", "count"),
-    Drop("max_chars", len, "{value} characters", "count"),
-    Drop("min_words", measures.words, "{value} words", "count"),
-    Drop("min_script_share", script_share, IN_SCRIPT, of="script"),
+    Drop("min_chars", len, "{} characters", "count"),
+    Drop("max_chars", len, "{} characters", "count"),
+    Drop("min_words", measures.words, "{} words", "count"),
+    Drop("min_script_share", script_share, "{} of its letters are of the script", of="script"),
     Drop("min_expected_share", letters_share, EXPECTED, of="expected_letters"),
     Drop("min_word_length", measures.word_length, MEAN_LENGTH, "length"),
     Drop("max_word_length", measures.word_length, MEAN_LENGTH, "length"),
-    Drop("max_symbols", measures.symbol_share, "{value} of it are symbols"),
-    Drop("max_digits", measures.digit_share, "{value} of it are digits"),
-    Drop("min_ended_lines", measures.ended_share, "{value} of its lines end with punctuation"),
-    Drop("max_short_lines", measures.short_share, "{value} of its lines are short"),
-    Drop("max_list_lines", measures.list_share, "{value} of its lines are items of a list"),
-    Drop("max_table_lines", measures.table_share, "{value} of its lines are rows"),
-    Drop("max_code_lines", measures.code_share, "{value} of its lines look like code"),
-    Drop("max_repeated_lines", measures.repeated_line_share, REPEATED_LINES),
+    Drop("max_symbols", measures.symbol_share, "{} of it are symbols"),
+    Drop("max_digits", measures.digit_share, "{} of it are digits"),
+    Drop("min_ended_lines", measures.ended_share, "{} of its lines end with punctuation"),
+    Drop("max_short_lines", measures.short_share, "{} of its lines are short"),
+    Drop("max_list_lines", measures.list_share, "{} of its lines are items of a list"),
+    Drop("max_table_lines", measures.table_share, "{} of its lines are rows"),
+    Drop("max_code_lines", measures.code_share, "{} of its lines look like code"),
+    Drop("max_repeated_lines", measures.repeated_line_share, "{} of its lines stood before in it"),
     Drop("max_repeated_5grams", measures.repeated_ngram_share, REPEATED_5GRAMS),
 )
 """The rules that drop a text, in the order in which they are tried."""

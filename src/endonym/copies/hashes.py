@@ -1,8 +1,4 @@
-"""Hashes of runs of numbers (letters, words), and an index from hashes to what holds them.
-
-Hashes have 64 bits and are computed for many texts at once. Nothing here depends on the order of
-texts or on Python's own hash.
-"""
+"""An index from hashes of 64 bits to what holds them, and arrays of numbers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,39 +11,10 @@ from endonym.formats.document_files import Whole
 MAX_PAIRS = 1 << 20
 """How many pairs of a text and a candidate are in memory at a time."""
 
-FACTOR = np.uint64(0x9E3779B97F4A7C15)
-MIXER = np.uint64(0xD6E8FEB86659FD93)
-HALF = np.uint64(32)
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
-
-
-def scrambled(hashes: Hashes) -> Hashes:
-    """The same numbers with all bits depending on all bits, distinct ones distinct."""
-    hashes = hashes ^ (hashes >> HALF)
-    hashes *= MIXER
-    hashes ^= hashes >> HALF
-    return hashes
-
-
-def mixed(hashes: Hashes) -> Hashes:
-    """As `scrambled`, with one more round: the finalizer of MurmurHash3."""
-    hashes = scrambled(hashes)
-    hashes *= FACTOR
-    hashes ^= hashes >> HALF
-    return hashes
-
-
-def run_sums(numbers: Hashes, width: int) -> Hashes:
-    """For each run of `width` numbers the sum of numbers[i] * FACTOR^(width - 1 - i) mod 2^64."""
-    count = max(0, len(numbers) - width + 1)
-    sums = numbers[:count].copy()
-    for offset in range(1, width):
-        sums *= FACTOR
-        sums += numbers[offset : offset + count]
-    return sums
 
 
 def counted(numbers: Indices) -> tuple[Indices, Indices]:

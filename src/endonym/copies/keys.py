@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from endonym.copies import shingles
-from endonym.copies.hashes import Hashes, Indices, Marks, mixed, places_within
-from endonym.copies.letters import batches, digests, folded_letters, paragraphs, spelling
+from endonym.copies.hashes import Hashes, Indices, Marks, places_within
+from endonym.copies.letters import batches, digests, folded_letters, mixed, paragraphs, spelling
 from endonym.copies.tables import Columns
 from endonym.formats.config import Clean
 from endonym.formats.document_files import WholeFile
@@ -105,9 +105,8 @@ def paragraph_keys(texts: Sequence[str], numbers: Indices, _: Clean) -> Columns:
 @functools.cache
 def alphabets() -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
     """For every code point, whether it is a letter of Latin or of Cyrillic."""
-    return LATIN * table(r"(?=\p{L})\p{Script=Latin}").astype(np.uint8) + CYRILLIC * table(
-        r"(?=\p{L})\p{Script=Cyrillic}"
-    ).astype(np.uint8)
+    latin, cyrillic = (table(rf"(?=\p{{L}})\p{{Script={name}}}") for name in ("Latin", "Cyrillic"))
+    return (LATIN * latin + CYRILLIC * cyrillic).astype(np.uint8)
 
 
 def damage(texts: Sequence[str]) -> Indices:

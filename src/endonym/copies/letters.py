@@ -12,17 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import regex
 
-from endonym.copies.hashes import (
-    FACTOR,
-    MIXER,
-    Hashes,
-    Indices,
-    Marks,
-    mixed,
-    places_within,
-    run_sums,
-    scrambled,
-)
+from endonym.copies.hashes import Hashes, Indices, Marks, places_within
 from endonym.script.fold import LETTERS, Codes, folding
 from endonym.script.scripts import BREAK_SCRIPTS, code_points, table
 
@@ -33,6 +23,10 @@ UNSPACED_SCRIPTS = (*sorted(BREAK_SCRIPTS), "tibetan", "javanese", "balinese")
 """Other scripts without a space after each word."""
 
 SPACED, UNSPACED, DENSE = range(KINDS := 3)
+
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
+MIXER = np.uint64(0xD6E8FEB86659FD93)
+HALF = np.uint64(32)
 
 BATCH_CHARS = 1 << 19
 
@@ -123,6 +117,32 @@ def folded_letters(texts: Sequence[str], replaced: Codes | None = None) -> Lette
     begins[1:] = divided[1:] != divided[:-1]
     begins[firsts[:-1][firsts[:-1] < len(letters)]] = True
     return Letters(letters, begins, firsts)
+
+
+def scrambled(hashes: Hashes) -> Hashes:
+    """The same numbers with all bits depending on all bits, distinct ones distinct."""
+    hashes = hashes ^ (hashes >> HALF)
+    hashes *= MIXER
+    hashes ^= hashes >> HALF
+    return hashes
+
+
+def mixed(hashes: Hashes) -> Hashes:
+    """As `scrambled`, with one more round: the finalizer of MurmurHash3."""
+    hashes = scrambled(hashes)
+    hashes *= FACTOR
+    hashes ^= hashes >> HALF
+    return hashes
+
+
+def run_sums(numbers: Hashes, width: int) -> Hashes:
+    """For each run of `width` numbers the sum of numbers[i] * FACTOR^(width - 1 - i) mod 2^64."""
+    count = max(0, len(numbers) - width + 1)
+    sums = numbers[:count].copy()
+    for offset in range(1, width):
+        sums *= FACTOR
+        sums += numbers[offset : offset + count]
+    return sums
 
 
 def placed(codes: Codes, places: Indices, seed: int) -> Hashes:

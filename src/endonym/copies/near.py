@@ -58,9 +58,8 @@ class Copies(NamedTuple):
         return stayed, similarity
 
 
-NO_COPIES = Copies(
-    np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-)
+NONE = np.zeros(0, dtype=np.int64)
+NO_COPIES = Copies(NONE, NONE, np.zeros(0, dtype=np.float32))
 
 
 def near_copies(

@@ -3,21 +3,19 @@
 A reduce over files of keys, in DuckDB, which may be of several parts of the corpus.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from endonym.copies.hashes import Indices, Marks
+from endonym.copies.hashes import Indices
 from endonym.copies.keys import Kind, key_files, text_keys
 from endonym.copies.letters import batches, paragraphs, without
-from endonym.copies.near import NO_COPIES, Copies, near_copies
+from endonym.copies.near import NO_COPIES, NONE, Copies, Texts, near_copies
 from endonym.copies.tables import Tables
 
-Texts = Callable[[Marks | None], Iterator[str]]
-"""From chosen documents, or from all, to their texts, in order."""
 Sharing = Callable[[Sequence[Path], Kind], Sequence[Path]]
 """From files of one kind of keys to files of those rows that matter."""
 
@@ -29,7 +27,7 @@ class Cuts(NamedTuple):
     paragraphs: Indices
 
 
-NO_CUTS = Cuts(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+NO_CUTS = Cuts(NONE, NONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,16 +22,7 @@ import numpy as np
 from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]
 
 from endonym.copies import letters
-from endonym.copies.hashes import (
-    FACTOR,
-    MAX_PAIRS,
-    Hashes,
-    Indices,
-    mixed,
-    places_within,
-    ranges,
-    spread,
-)
+from endonym.copies.hashes import MAX_PAIRS, Hashes, Indices, places_within, ranges, spread
 from endonym.script.fold import portions
 
 WIDTHS = {(letters.SPACED, letters.UNSPACED): 6, (letters.DENSE,): 3}
@@ -142,9 +133,9 @@ def band_keys(texts: Shingled, bands: Bands, level: int = 0) -> Iterator[Hashes]
     for band in range(bands.count):
         keys = np.full(len(found), band + (level << 32) + 1, dtype=np.uint64)
         for row in range(bands.rows):
-            keys *= FACTOR
+            keys *= letters.FACTOR
             keys += found[:, band * bands.rows + row] + np.uint64(1)
-        yield mixed(keys)
+        yield letters.mixed(keys)
 
 
 def smallest_hashes(hashes: Hashes) -> Hashes:

@@ -98,10 +98,8 @@ class Tables:
         """The rows of a query as arrays, some at a time. Meanwhile there is no other query."""
         with disk_errors():
             for batch in self.connection.sql(sql).to_arrow_reader(BATCH_ROWS):
-                yield {
-                    name: column.to_numpy(zero_copy_only=False)
-                    for name, column in zip(batch.schema.names, batch.columns, strict=True)
-                }
+                names = batch.schema.names
+                yield {name: batch[name].to_numpy(zero_copy_only=False) for name in names}
 
     def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, one by one."""

@@ -12,7 +12,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -203,23 +202,22 @@ class Cleaned:
         Of a raw chunk (one with files) all records are counted, later only what is dropped now.
         """
         task, is_raw, number = self.task, bool(self.task.files), 0
-        table = chunks.read_chunk(task.chunk, schema=chunks.RAW if is_raw else chunks.CLEAN)
-        stays = repeat(None) if is_raw else table["stayed"].to_pylist()
-        rows = zip(*(table[name].to_pylist() for name in chunks.RAW.names), strict=True)
-        for row, stayed in zip(rows, stays, strict=False):
-            text, place, meta, file, size, reason, detail = row
+        names = chunks.RAW.names if is_raw else [*chunks.RAW.names, "stayed"]
+        table = chunks.read_chunk(task.chunk, names, chunks.RAW if is_raw else chunks.CLEAN)
+        for row in table.to_pylist():
+            reason, size = row["reason"], row["size"]
             if reason is None:
-                document = Document(text, place, task.source, notes_of(meta))
-                record = judge(number, document, size)
+                meta = notes_of(row["meta"])
+                record = judge(number, Document(row["text"], row["id"], task.source, meta), size)
                 number += 1
             else:
-                why = (detail or "", text, size, stayed or "")
-                record = Reject(reason, place, task.source, *why)
-            record = self.add(record, meta, file, size)
+                why = (row["detail"] or "", row["text"], size, row.get("stayed") or "")
+                record = Reject(reason, row["id"], task.source, *why)
+            record = self.add(record, row["meta"], row["file"], size)
             if is_raw:
-                self.stats.read.more(1, size)
+                self.stats.read.update(records=1, bytes=size)
             if isinstance(record, Reject) and (is_raw or reason is None):
-                name = task.files[file - task.first] if is_raw else ""
+                name = task.files[row["file"] - task.first] if is_raw else ""
                 self.stats.drop(record, size, name)
             advance(size)
         files, counts = self.write(), self.stats.counts()

@@ -101,12 +101,11 @@ def write_card(
         for stats, (source, _) in zip(all_stats, sources, strict=True)
         for note in notes(stats, source)
     ]
-    of_sources = {stats.name: stats.as_dict() for stats in all_stats}
-    for name, share in zip(of_sources, held.covered_of, strict=True):
-        of_sources[name]["covered"] = round(share, 6)
+    covered = zip(all_stats, held.covered_of, strict=True)
+    of_sources = {each.name: each.as_dict() | {"covered": round(n, 6)} for each, n in covered}
     card: dict[str, Any] = {
         "sources": of_sources,
-        "total": total(all_stats or [SourceStats("")]),
+        "total": total(all_stats),
         "overlap": round(held.overlap, 6),
         "covered": round(held.covered, 6),
         **said,
@@ -128,7 +127,7 @@ def notes(stats: SourceStats, source: Source) -> Iterator[str]:
         yield f"the encoding of {files:,} files is a guess: {', '.join(guessed)}"
     unread = stats.dropped.get("unsupported_format")
     if unread is not None:
-        yield f"{unread.records:,} files or members are in a format that is not read"
+        yield f"{unread['records']:,} files or members are in a format that is not read"
     said_of = packaged_tables("endonym.corpus", "warnings.toml")
     for warning, number in sorted(stats.warnings.items()):
         shown = said_of[warning].format(example=stats.examples[warning])

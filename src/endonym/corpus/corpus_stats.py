@@ -9,7 +9,7 @@ reason to drop one.
 import functools
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import regex
@@ -38,33 +38,21 @@ LONGEST_EXAMPLE = 40
 
 
 @dataclass(slots=True)
-class RecordStats:
-    """A number of records, and their bytes."""
-
-    records: int = 0
-    bytes: int = 0
-
-    def more(self, records: int, bytes: int) -> None:
-        """Add so many records, with so many bytes together."""
-        self.records += records
-        self.bytes += bytes
-
-
-@dataclass(slots=True)
 class SourceStats:
     """The counts of one source.
 
-    kept: of each split the documents, their bytes as read, and their text after cleaning.
+    read, dropped: records and their bytes, of what is dropped by reason. kept: of each split the
+    documents, their bytes as read, and their text after cleaning.
     of_articles: sentences whose article is known.
     """
 
     name: str
     files: int = 0
-    read: RecordStats = field(default_factory=RecordStats)
+    read: Counter[str] = field(default_factory=lambda: Counter(records=0, bytes=0))
     kept: dict[Side, Counter[str]] = field(
         default_factory=lambda: {side: Counter(dict.fromkeys(KEPT, 0)) for side in SIDES}
     )
-    dropped: dict[str, RecordStats] = field(default_factory=dict[str, RecordStats])
+    dropped: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     encodings: Counter[str] = field(default_factory=Counter[str])
     changed_documents: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -76,17 +64,12 @@ class SourceStats:
     damages: list[str] = field(default_factory=list[str])
     samples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
-    def damage(self, place: str, detail: str) -> None:
-        """Note a damaged file, if not too many are noted already."""
-        if len(self.damages) < MAX_DAMAGES:
-            self.damages.append(f"{place}: {detail}")
-
     def drop(self, reject: Reject, size: int, file: str = "") -> None:
         """Count a reject. size: its bytes as read. file: its raw file, if that is known."""
         reason = reject.reason
-        self.dropped.setdefault(reason, RecordStats()).more(1, size)
-        if is_reported(reason):
-            self.damage(reject.id, reject.detail)
+        self.dropped.setdefault(reason, Counter()).update(records=1, bytes=size)
+        if is_reported(reason) and len(self.damages) < MAX_DAMAGES:
+            self.damages.append(f"{reject.id}: {reject.detail}")
         if is_unreadable(reason):
             file = file or reject.id.rpartition("#")[0]
             self.unreadable[f"{reason}  {file}"] += size
@@ -94,8 +77,8 @@ class SourceStats:
     def counts(self) -> dict[str, Any]:
         """What was read and dropped, as JSON; `add` reads it."""
         return {
-            "read": asdict(self.read),
-            "dropped": {reason: asdict(each) for reason, each in self.dropped.items()},
+            "read": dict(self.read),
+            "dropped": {reason: dict(each) for reason, each in self.dropped.items()},
             "changed_documents": self.changed_documents,
             "unreadable": dict(self.unreadable),
             "damages": self.damages,
@@ -104,9 +87,9 @@ class SourceStats:
 
     def add(self, counts: Mapping[str, Any]) -> None:
         """Add the counts of records that come after these."""
-        self.read.more(**counts["read"])
+        self.read.update(counts["read"])
         for reason, each in counts["dropped"].items():
-            self.dropped.setdefault(reason, RecordStats()).more(**each)
+            self.dropped.setdefault(reason, Counter()).update(each)
         self.changed_documents += counts["changed_documents"]
         self.unreadable.update(counts["unreadable"])
         self.damages += counts["damages"][: MAX_DAMAGES - len(self.damages)]
@@ -114,26 +97,22 @@ class SourceStats:
 
     def reading(self) -> Reading:
         """How much of what should be read could not be read."""
-        unread = [each for reason, each in self.dropped.items() if is_unread(reason)]
-        bad = [name for name in self.dropped if is_one_record(name)]
-        return Reading(
-            self.name,
-            records=self.read.records - sum(each.records for each in unread),
-            bytes=self.read.bytes - sum(each.bytes for each in unread),
-            bad_records=sum(self.dropped[name].records for name in bad),
-            lost=self.unreadable,
-        )
+        meant, bad = self.read.copy(), 0
+        for reason, each in self.dropped.items():
+            bad += each["records"] * is_one_record(reason)
+            if is_unread(reason):
+                meant.subtract(each)
+        return Reading(self.name, meant["records"], meant["bytes"], bad, lost=self.unreadable)
 
     def balance(self) -> None:
         """Raise CorpusError unless read = kept + dropped, in records and in bytes."""
-        dropped = self.dropped.values()
-        kept = sum(self.kept.values(), Counter[str]())
-        records = kept["documents"] + sum(each.records for each in dropped)
-        size = kept["bytes"] + sum(each.bytes for each in dropped)
-        if (records, size) != (self.read.records, self.read.bytes):
+        kept, dropped = (sum(each.values(), Counter[str]()) for each in (self.kept, self.dropped))
+        read = (self.read["records"], self.read["bytes"])
+        counted = (kept["documents"] + dropped["records"], kept["bytes"] + dropped["bytes"])
+        if counted != read:
             raise CorpusError(
-                f"the counts do not balance: {self.read.records:,} records of "
-                f"{self.read.bytes:,} bytes were read, {records:,} of {size:,} kept or dropped",
+                "the counts do not balance: {:,} records of {:,} bytes were read, {:,} of {:,} "
+                "kept or dropped".format(*read, *counted),
                 where=f'source "{self.name}"',
                 do="This is a fault of endonym: please report it with the files.",
             )
@@ -142,15 +121,15 @@ class SourceStats:
         """The counts as they stand in card.json."""
         return {
             "files": self.files,
-            "read": asdict(self.read),
+            "read": dict(self.read),
             "kept": {side: dict(kept) for side, kept in self.kept.items()},
-            "dropped": {reason: asdict(each) for reason, each in sorted(self.dropped.items())},
+            "dropped": {reason: dict(each) for reason, each in sorted(self.dropped.items())},
             "encodings": dict(sorted(self.encodings.items())),
             "changed_documents": self.changed_documents,
             "near_copies_moved": self.near_copies,
             "of_articles": self.of_articles,
             "samples": self.samples,
-            "rules": rules_table(self.tally.rules, self.read.records),
+            "rules": rules_table(self.tally.rules, self.read["records"]),
         }
 
 
@@ -183,7 +162,7 @@ def reasons_table(all_stats: list[SourceStats]) -> str:
     """Dropped records by reason, one line each, the most frequent first."""
     dropped = Counter[str]()
     for stats in all_stats:
-        dropped.update({reason: each.records for reason, each in stats.dropped.items()})
+        dropped.update({reason: each["records"] for reason, each in stats.dropped.items()})
     return "\n".join(f"    {count:>12,}  {reason}" for reason, count in dropped.most_common())
 
 

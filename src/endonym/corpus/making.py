@@ -11,7 +11,7 @@ looked for, there are about fifty bytes for each document that shares a key with
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,8 @@ from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.readable import DIVIDE, too_few, too_much
 from endonym.workers import Cluster, Result
 
-NOTHING = HeldOut(
-    *(np.zeros(0, dtype=np.bool_) for _ in range(3)), overlap=0.0, covered=0.0, covered_of=[]
-)
+NO_MARKS = np.zeros(0, dtype=np.bool_)
+NOTHING = HeldOut(NO_MARKS, NO_MARKS, NO_MARKS, overlap=0.0, covered=0.0, covered_of=[])
 """What is held out of no texts: those of a recipe that learns from conversations alone."""
 
 
@@ -57,34 +56,34 @@ class Chunk:
     dropped: tuple[str, ...] = ()
 
 
+@dataclass
 class Making:
     """The steps of one corpus.
 
     samples: of what each rule does. most_bytes: about how much is read of each raw file that has
-    more, if not all.
+    more, if not all. stats: of each source. said: what the card says of copies and of evaluation
+    texts. removed: files of parts that were taken out of documents.
     """
 
-    def __init__(
-        self,
-        sources: Sources,
-        clean: Clean,
-        split: Split,
-        *,
-        work: Work,
-        out: Path,
-        contrast: Sequence[Path] = (),
-        evaluation: Sequence[EvaluationFile] = (),
-        samples: int = RULE_SAMPLES,
-        most_bytes: int | None = None,
-    ) -> None:
-        self.sources, self.clean, self.split = sources, clean, split
-        self.work, self.out, self.most_bytes = work, out, most_bytes
-        self.task = partial(ChunkTask, clean=clean, seed=split.seed, samples=samples)
-        self.contrast, self.evaluation = contrast, evaluation
-        self.said, self.removed = dict[str, Any](), list[Path]()
+    sources: Sources
+    clean: Clean
+    split: Split
+    _: KW_ONLY
+    work: Work
+    out: Path
+    contrast: Sequence[Path] = ()
+    evaluation: Sequence[EvaluationFile] = ()
+    samples: int = RULE_SAMPLES
+    most_bytes: int | None = None
+    said: dict[str, Any] = field(init=False, default_factory=dict[str, Any])
+    removed: list[Path] = field(init=False, default_factory=list[Path])
+
+    def __post_init__(self) -> None:
+        given = {"clean": self.clean, "seed": self.split.seed, "samples": self.samples}
+        self.task = partial(ChunkTask, **given)
         self.stats = {
-            source.name: SourceStats(source.name, len(files), tally=Tally(samples))
-            for source, files in sources
+            source.name: SourceStats(source.name, len(files), tally=Tally(self.samples))
+            for source, files in self.sources
         }
 
     def make(self) -> HeldOut:

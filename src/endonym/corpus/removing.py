@@ -9,6 +9,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +136,9 @@ def decide(
     by_ray: keys are brought together by the cluster that runs (copies/keys.py).
     """
 
-    def texts(chosen: Marks | None) -> Iterator[str]:
+    def texts(chosen: Marks) -> Iterator[str]:
         for each in every:
-            mine = each.texts()
-            here = None if chosen is None else chosen[each.first : each.first + len(mine)]
-            yield from (t for n, t in enumerate(mine) if here is None or here[n])
+            yield from compress(each.texts(), chosen[each.first :])
 
     clean = every[0].clean
     with Tables(out / "tables") as tables:

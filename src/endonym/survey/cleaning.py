@@ -69,12 +69,9 @@ def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
     clean = normalizer(Clean(normalize=ALWAYS))
     plain = [text for document in documents if (text := clean(document))]
     own, code = pack_steps(language), language.partition("-")[0]
+    wanted = {*STEPS, *(name for name in own if is_wanted(name, documents))}
     keys: dict[str, Any] = {
-        "normalize": tuple(
-            name
-            for name in step_names()
-            if name in STEPS or (name in own and is_wanted(name, documents))
-        ),
+        "normalize": tuple(name for name in step_names() if name in wanted),
         "min_chars": SHORTEST_BRIEF if script in BRIEF_SCRIPTS else SHORTEST,
         "max_repeated_lines": REPEATED_LINES,
         "max_line_documents": BOILERPLATE_DOCUMENTS,

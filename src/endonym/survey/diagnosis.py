@@ -262,16 +262,9 @@ def diagnose(
         potential(each.bytes, each.chars, each.documents, list(each.paragraphs.values()))
         for each in (advised.examined.raw, advised.examined.kept)
     )
-    return Diagnosis(
-        patient,
-        advised.examined,
-        advised.findings,
-        advised.clean,
-        _recipe(patient, advised),
-        raw,
-        kept,
-        time.perf_counter() - began,
-    )
+    found = (advised.examined, advised.findings, advised.clean)
+    recipe, seconds = _recipe(patient, advised), time.perf_counter() - began
+    return Diagnosis(patient, *found, recipe, raw, kept, seconds)
 
 
 def advice(

@@ -112,8 +112,8 @@ class Examined:
 
     def dropped(self, reason: str) -> tuple[int, int]:
         """Records dropped for a reason, and their bytes."""
-        lost = [stats.dropped[reason] for stats in self.stats if reason in stats.dropped]
-        return sum(each.records for each in lost), sum(each.bytes for each in lost)
+        lost = sum((stats.dropped.get(reason, Counter()) for stats in self.stats), Counter[str]())
+        return lost["records"], lost["bytes"]
 
     def reasons(self) -> list[str]:
         """All reasons for which something was dropped."""
@@ -285,9 +285,8 @@ def templates(out: Path, facts: Facts, stubs: Counter[str]) -> Counter[str]:
 
     stubs: skeletons of those that stay.
     """
-    sizes = Counter[str]()
-    for dropped_record in dropped_records(out, "max_same_skeleton"):
-        sizes[skeleton(dropped_record.text, facts.usual)[:SKELETON_CHARS]] += 1
+    dropped = dropped_records(out, "max_same_skeleton")
+    sizes = Counter(skeleton(each.text, facts.usual)[:SKELETON_CHARS] for each in dropped)
     for name, number in stubs.items():
         sizes[name[:SKELETON_CHARS]] += number
     return sizes

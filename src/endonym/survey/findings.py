@@ -122,11 +122,8 @@ def findings_of(
 
     survey: if the sources were guessed. packages: of Debian, with which OCR reads the language.
     """
-    every = [
-        *_of_rules(examined, samples),
-        *_of_reader(examined, packages),
-        *_of_texts(examined, sources, samples),
-    ]
+    every = [*_of_rules(examined, samples), *_of_reader(examined, packages)]
+    every += _of_texts(examined, sources, samples)
     if survey is not None:
         every += _of_survey(survey, samples)
     return sorted(every, key=lambda each: (-each.rank, -each.count, each.name))
@@ -296,12 +293,12 @@ def _encoding_lines(examined: Examined, source: str, guessed: Counter[str]) -> s
 def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> Iterator[Finding]:
     """Guessed encodings, damage that stays, and sources without a licence."""
     named = {source.name for source in sources if source.encoding is not None}
-    guesses, guessed = dict[str, Counter[str]](), Counter[str]()
+    guesses = dict[str, Counter[str]]()
     for stats in examined.stats:
         some = {name: n for name, n in stats.encodings.items() if not name.startswith("utf-")}
         if some and stats.name not in named:
             guesses[stats.name] = Counter(some)
-            guessed.update(some)
+    guessed = sum(guesses.values(), Counter[str]())
     if guessed:
         examples = [
             Example(place, text, why=f"guessed: {encoding}")
@@ -323,11 +320,9 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
         yield finding_of(
             "replacement", examined.kept.damaged, examined.documents, examples=examples
         )
-    silent = list[str]()
-    for each in sources:
-        licences = examined.raw.licences.get(each.name, {})
-        if not each.license and (not licences or licences.get("")):
-            silent.append(each.name)
+    told = {each.name: examined.raw.licences.get(each.name, {}) for each in sources}
+    without = [each.name for each in sources if not each.license]
+    silent = [name for name in without if not told[name] or told[name].get("")]
     if silent:
         line, table = '# license = "…"', _sources(silent)
         yield finding_of(
@@ -469,9 +464,7 @@ def source_table(source: Source) -> str:
 
 def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[str] = ()) -> str:
     """[clean], where each key says what it mends. unreadable: sources much of which is broken."""
-    reasons = {
-        finding.name: f"{finding.title.lower()}: {number(finding.count)}" for finding in findings
-    }
+    reasons = {each.name: f"{each.title.lower()}: {number(each.count)}" for each in findings}
     for key, items in (("normalize", clean.normalize), ("dedup", clean.dedup)):
         said = [reasons[item] for item in dict.fromkeys(items) if item in reasons]
         reasons[key] = "; ".join(said)

@@ -29,9 +29,8 @@ def files_below(text: Path, option: str = "") -> list[Path]:
     except MissingSource as error:  # It speaks of a recipe, and there is none yet.
         beside, meant = list[str](), ""
         with suppress(OSError):
-            beside = (
-                [] if text.exists() else [each.name for each in text.absolute().parent.iterdir()]
-            )
+            if not text.exists():
+                beside = [each.name for each in text.absolute().parent.iterdir()]
         for near in difflib.get_close_matches(text.name, beside, n=1):
             meant = f"Did you mean {printable(str(text.with_name(near)))}? "
         raise MissingSource(

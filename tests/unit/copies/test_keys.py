@@ -73,8 +73,7 @@ def test_short_paragraphs_have_no_key(tmp_path: Path) -> None:
 
 def test_a_long_text_has_rows_of_two_levels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text = " ".join(TATAR)
-    for name in ("keys", "shingles"):
-        monkeypatch.setattr(f"endonym.copies.{name}.LONG_CHARS", 150)
+    monkeypatch.setattr("endonym.copies.shingles.LONG_CHARS", 150)
     monkeypatch.setattr(letters, "BATCH_CHARS", 75)
     write_keys([text, text[:140], text[:70], "…" * 100], ALL, tmp_path / "0")
     table = pq.read_table(tmp_path / "0.near.parquet").to_pydict()

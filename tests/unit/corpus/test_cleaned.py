@@ -138,8 +138,8 @@ def test_what_cleaning_changes_refuses_or_finds_broken_is_counted(tmp_path: Path
     source = lines_source(write(tmp_path, "one.txt", lines))
     rows, stats = kept_and_dropped(tmp_path, source, Clean(normalize=("spaces",), min_chars=20))
     assert [each["text"] for each in rows if each["reason"] is None] == TATAR[:2]
-    assert (stats.read.records, stats.changed_documents) == (4, 1)
-    dropped = {reason: each.records for reason, each in stats.dropped.items()}
+    assert (stats.read["records"], stats.changed_documents) == (4, 1)
+    dropped = {reason: each["records"] for reason, each in stats.dropped.items()}
     assert dropped == {"min_chars": 1, "mojibake": 1}
     (short,) = [row for row in rows if row["reason"] == "min_chars"]
     assert (short["text"], short["size"]) == ("Кояш.", len("Кояш.".encode()))
@@ -163,10 +163,10 @@ def test_damaged_files_are_told_one_by_one_but_not_without_end(tmp_path: Path) -
         write(tmp_path, f"raw/{number:02}.txt.gz", whole[:-9])
     write(tmp_path, "raw/photo.xls", b"\xd0\xcf\x11\xe0 ")
     _, stats = kept_and_dropped(tmp_path, lines_source(tmp_path / "raw"), Clean())
-    assert stats.dropped["truncated"].records == len(stats.unreadable) == MAX_DAMAGES + 5
+    assert stats.dropped["truncated"]["records"] == len(stats.unreadable) == MAX_DAMAGES + 5
     assert len(stats.damages) == MAX_DAMAGES
     assert stats.damages[0].startswith("00.txt.gz")
-    assert stats.dropped["unsupported_format"].records == 1
+    assert stats.dropped["unsupported_format"]["records"] == 1
     assert all(key.startswith("truncated  ") for key in stats.unreadable)
 
 

@@ -13,7 +13,7 @@ def source_stats() -> corpus_stats.SourceStats:
     """Two documents of 4 and 6 bytes kept, one refused record of 5 bytes."""
     made = corpus_stats.SourceStats("tt", files=1)
     for size in (4, 6, 5):
-        made.read.more(1, size)
+        made.read.update(records=1, bytes=size)
     made.drop(Reject("bad_json", "a#1", "tt"), 5, "a")
     made.kept["train"].update(documents=1, bytes=4)
     made.kept["test"].update(documents=1, bytes=6)
@@ -35,7 +35,7 @@ def test_a_lost_record_or_byte_is_an_error(field: str):
 def test_the_unreadable_share_leaves_out_what_was_not_meant_to_be_read():
     made = source_stats()
     assert (made.reading().share, made.reading().bad_records) == (5 / 15, 1)
-    made.read.more(1, 1_000_000)
+    made.read.update(records=1, bytes=1_000_000)
     made.drop(Reject("unsupported_format", "b.pdf", "tt"), 1_000_000, "b.pdf")
     assert (made.reading().share, made.reading().records) == (5 / 15, 3)
     assert corpus_stats.SourceStats("empty").reading().share == 0.0
@@ -61,12 +61,12 @@ def test_counts_of_parts_add_up_to_those_of_the_whole():
     for part in range(3):
         made = corpus_stats.SourceStats("tt")
         for number in range(15):
-            made.read.more(1, number)
+            made.read.update(records=1, bytes=number)
             made.drop(Reject("truncated", f"{part}-{number}.gz", "tt", "cut"), number)
         made.changed_documents = 2
         whole.add(made.counts())
-    assert (whole.read.records, whole.read.bytes, whole.changed_documents) == (45, 315, 6)
-    assert (whole.dropped["truncated"].records, whole.dropped["truncated"].bytes) == (45, 315)
+    assert (whole.read["records"], whole.read["bytes"], whole.changed_documents) == (45, 315, 6)
+    assert (whole.dropped["truncated"]["records"], whole.dropped["truncated"]["bytes"]) == (45, 315)
     assert len(whole.damages) == corpus_stats.MAX_DAMAGES
     assert whole.damages[14:16] == ["0-14.gz: cut", "1-0.gz: cut"]
     assert sum(whole.unreadable.values()) == 315

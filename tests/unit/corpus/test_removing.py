@@ -51,7 +51,7 @@ class Removed:
                 file += 1
                 rows = rows_of(folder / "work", str(file), source.name)
                 for n, text in enumerate(texts):
-                    making.stats[source.name].read.more(1, len(text.encode()))
+                    making.stats[source.name].read.update(records=1, bytes=len(text.encode()))
                     each = Document(text, f"{file}.txt#{n + 1}", f"s{number}")
                     rows.add(each, "{}", place, len(text.encode()))
                 if texts:
@@ -109,7 +109,9 @@ def test_copies_are_counted_where_they_stood_and_name_what_stays(tmp_path: Path)
     assert (first.id, first.stayed) == ("0.txt#1", "s1/2.txt#1")
     assert (second.id, second.raw_bytes) == ("2.txt#3", len(LONG.upper().encode()))
     assert first.detail.startswith("similarity 0.9")
-    counts = [{reason: n.records for reason, n in each.dropped.items()} for each in removed.stats]
+    counts = [
+        {reason: n["records"] for reason, n in each.dropped.items()} for each in removed.stats
+    ]
     assert counts == [{"near": 1, "exact": 1}, {"near": 1}]
     assert removed.said["near"] == {"similarity": 0.8, "crowded": 0, "clusters": 1, "largest": 3}
 
@@ -210,4 +212,4 @@ def test_a_document_failing_after_a_cut_counts(tmp_path: Path, monkeypatch: pyte
     removed = Removed(tmp_path, [[[LONG, f"{OTHER}\n\n{LONG}", THIRD]]], clean)
     assert removed.texts() == [LONG, THIRD]
     (stats,) = removed.stats
-    assert {reason: each.records for reason, each in stats.dropped.items()} == {FAULT: 1}
+    assert {reason: each["records"] for reason, each in stats.dropped.items()} == {FAULT: 1}

@@ -69,8 +69,8 @@ def test_so_much_is_read_of_each_large_file_as_the_limit_allows(tmp_path: Path):
     assert found.cut
     assert size // 2 - 5 <= found.bytes <= size // 2
     for each in found.stats[:4]:  # not the first line alone, which was fetched with all others
-        assert each.read.bytes == pytest.approx(size // 8, rel=0.02)
-    assert found.stats[4].read.records == 1
+        assert each.read["bytes"] == pytest.approx(size // 8, rel=0.02)
+    assert found.stats[4].read["records"] == 1
 
 
 def test_what_small_files_leave_of_the_limit_is_for_the_large_ones():
@@ -87,7 +87,7 @@ def test_small_files_do_not_stand_for_a_large_one(tmp_path: Path):
     assert large in [file.path for file in some]
     found = examine([whole], diagnostic_clean("", TATAR[0], TATAR), limit=limit)
     assert (found.cut, found.bytes) == (True, limit)
-    assert found.stats[0].read.bytes == pytest.approx(limit, rel=0.05)
+    assert found.stats[0].read["bytes"] == pytest.approx(limit, rel=0.05)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 4])

@@ -326,7 +326,7 @@ def test_bad_pages_get_ocr_where_tesseract_is_installed(monkeypatch: pytest.Monk
 def test_of_a_file_that_gave_nothing_no_byte_counts_as_read_or_lost():
     """It is left out of the recipe; the bad lines of a file that stays are judged."""
     good, stats = len(TATAR[0].encode()), SourceStats("texts")
-    stats.read.more(11, 10 * good + 5_000)
+    stats.read.update(records=11, bytes=10 * good + 5_000)
     stats.drop(Reject("invalid_utf8", "авыл.txt#3", "texts"), good, "авыл.txt")
     stats.drop(Reject("truncated", "китап.txt.gz", "texts"), 5_000, "китап.txt.gz")
     broken = RawFile(path=Path("китап.txt.gz"), name="китап.txt.gz")

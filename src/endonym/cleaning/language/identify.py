@@ -52,7 +52,6 @@ class Identifier:
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Ask the model about texts that will be judged one by one: that is faster at once."""
-        self.known = {}
         parts = [*map(excerpt, texts)]
         self.known = dict(zip(parts, self.own_odds(parts), strict=True))
 

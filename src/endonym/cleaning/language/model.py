@@ -160,10 +160,8 @@ class CharacterModel:
         rows = group_rows(codes, starts_of(owner))[0]
         is_letter = codes != SPACE
         is_known = self.shares[0][rows, place] > np.log(RARE_LETTER)
-        known, letters = (
-            np.bincount(owner[marked], minlength=len(texts))
-            for marked in (is_letter & is_known, is_letter)
-        )
+        known = np.bincount(owner[is_letter & is_known], minlength=len(texts))
+        letters = np.bincount(owner[is_letter], minlength=len(texts))
         return known / np.maximum(1, letters)
 
     def likelihoods(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], Integers]:
@@ -195,9 +193,7 @@ class CharacterModel:
 
     def _background(self, rows: list[Integers], start: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """The logarithms of each letter's probability alone, and after the letter before it."""
-        share, pairs = (
-            np.exp(shares[row, 0]) for shares, row in zip(self.shares[:2], rows[:2], strict=True)
-        )
+        share, pairs = (np.exp(self.shares[length][rows[length], 0]) for length in (0, 1))
         alone = (1 - FLAT) * share + FLAT / FLAT_LETTERS
         before = _shifted(share, start, 1)
         pair = np.where(before > 1e-6, pairs / np.maximum(before, 1e-6), 0)

@@ -155,11 +155,7 @@ def _classes(
     classes = {name: list(given.get(name, ())) for name in names}
     for text, label in zip(paragraphs, labels, strict=True):
         classes[label].append(text)
-    small = [
-        name
-        for name, texts in classes.items()
-        if name != code and sum(map(len, texts)) < LEAST_CLASS
-    ]
+    small = [name for name in names[1:] if sum(map(len, classes[name])) < LEAST_CLASS]
     together = [text for name in small for text in classes.pop(name)]
     if sum(map(len, together)) >= LEAST_CLASS:
         classes[OTHERS] = together

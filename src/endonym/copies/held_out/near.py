@@ -111,13 +111,10 @@ class Index:
         def chosen(numbers: Indices) -> list[str]:
             return texts.take(arrow.array(numbers)).to_pylist()
 
-        parts: dict[str, list[Any]] = {
-            part: [
-                Postings.load(folder, part),
-                *read_arrays(folder, [f"{part}-{n}" for n in names]),
-            ]
-            for part, names in ARRAYS.items()
-        }
+        parts = dict[str, list[Any]]()
+        for part, names in ARRAYS.items():
+            arrays = read_arrays(folder, [f"{part}-{name}" for name in names])
+            parts[part] = [Postings.load(folder, part), *arrays]
         similar = Similar(*parts["similar"], texts=chosen)
         return cls(Contained(*parts["contained"]), similar, Covered(*parts["covered"]))
 

@@ -69,9 +69,8 @@ class HeldOut:
 @functools.cache
 def chances(block_bytes: int) -> Hashes:
     """A document of that size begins a block if the second half of its digest is below this."""
-    return np.array(
-        [-(-(size << 64) // block_bytes) for size in range(block_bytes)], dtype=np.uint64
-    )
+    limits = [-(-(size << 64) // block_bytes) for size in range(block_bytes)]
+    return np.array(limits, dtype=np.uint64)
 
 
 class Blocks:
