@@ -28,7 +28,7 @@ from pages import markdown
 
 from endonym.cleaning.language import identify
 from endonym.cleaning.language.identify import Identifier
-from endonym.cleaning.language.sample import Sample, learn
+from endonym.cleaning.language.sample import SAMPLE_CHARS, candidates, drawn, learn
 from endonym.cleaning.language.votes import cld2_vote, langid_vote
 from endonym.script.fold import folded
 
@@ -163,14 +163,13 @@ Keeps = Callable[[Sequence[str]], list[bool]]
 
 def judges(target: str, half: Half) -> dict[str, Keeps]:
     """For each way, what it keeps of some lines."""
-    sample = Sample()
-    for line in corpus(target, half.learning):
-        sample.add(line)
+    every = {key: text for line in corpus(target, half.learning) for key, text in candidates(line)}
+    sample = list(drawn(every, SAMPLE_CHARS).values())
     contrast = {code: lines[:CONTRAST] for code, lines in half.learning.items() if code != target}
     identifiers = {
         "votes": Identifier(target),
-        "own model": Identifier(target, learn(sample.paragraphs(), target, {})),
-        "with contrast": Identifier(target, learn(sample.paragraphs(), target, contrast)),
+        "own model": Identifier(target, learn(sample, target, {})),
+        "with contrast": Identifier(target, learn(sample, target, contrast)),
     }
 
     def named_by(vote: Callable[[str], identify.Vote]) -> Keeps:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from endonym.corpus.cleaned import ChunkTask, Cleaned
+from endonym.corpus.chunk_steps import ChunkTask, Cleaned
 from endonym.formats.chunks import CLEAN, read_chunk, write_chunk
 from endonym.formats.config import Clean
 from endonym.formats.document import Document, Reject

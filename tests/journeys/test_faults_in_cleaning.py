@@ -17,7 +17,7 @@ from endonym.cleaning import corpus_rules, rules
 from endonym.cleaning.language import identify
 from endonym.commands import new as starter
 from endonym.copies.held_out.split import SIDES
-from endonym.corpus import cleaned
+from endonym.corpus import chunk_steps
 from endonym.corpus.corpus import Corpus, dropped_records, make_corpus
 from endonym.errors import SourceError
 from endonym.formats import reader
@@ -69,7 +69,7 @@ def break_measure(monkeypatch: pytest.MonkeyPatch, bad: str = BAD) -> None:
 
 
 def break_warnings(monkeypatch: pytest.MonkeyPatch, bad: str = BAD) -> None:
-    monkeypatch.setattr(cleaned, "text_warnings", breaking(cleaned.text_warnings, bad))
+    monkeypatch.setattr(chunk_steps, "text_warnings", breaking(chunk_steps.text_warnings, bad))
 
 
 def break_rule_of_the_corpus(monkeypatch: pytest.MonkeyPatch, bad: str = BAD) -> None:

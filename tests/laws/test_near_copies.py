@@ -12,7 +12,7 @@ from rapidfuzz.process import cdist
 from reference.edit_distance import similarity
 
 from endonym.copies.hashes import Marks
-from endonym.copies.held_out.near import Index
+from endonym.copies.held_out.repeated import Index
 from endonym.copies.held_out.split import NearCopySearch, digest, held_out
 from endonym.formats.config import Split
 from endonym.script.fold import folded
@@ -127,7 +127,7 @@ def test_17_edited_copies_are_found_where_most_runs_are_frequent(
 ) -> None:
     originals, copies = planted(language, letters_changed)
     texts = originals + sentences(language, 3_000, 2)
-    monkeypatch.setattr("endonym.copies.held_out.near.MAX_COMPARED_TEXTS", 50)
+    monkeypatch.setattr("endonym.copies.held_out.repeated.MAX_COMPARED_TEXTS", 50)
     index = Index.made(copies, copies + texts)
     index.compare(texts)
     assert index.contaminated.mean() >= 0.95

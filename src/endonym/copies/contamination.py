@@ -16,7 +16,7 @@ import numpy as np
 import regex
 
 from endonym.copies import letters
-from endonym.copies.hashes import Hashes, Indices, Postings, spread
+from endonym.copies.hashes import Hashes, Indices, Postings, distinct, spread
 from endonym.disk import json_bytes, read_json
 from endonym.formats.document_files import Whole, write_file
 from endonym.script.scripts import SENTENCE_ENDS
@@ -167,7 +167,7 @@ class Contamination:
                     touched, of_run = spread(a, b - a + 1), np.repeat(numbers, b - a + 1)
                     owners, counts = index.holders(of_run)
                     holding = np.repeat(first + touched, counts)
-                    pairs = np.unique(holding * len(self.counts) + owners)
+                    pairs = distinct(holding * len(self.counts) + owners)
                     for paragraph, file in zip(*np.divmod(pairs, len(self.counts)), strict=True):
                         files.setdefault(int(paragraph), set()).add(int(file))
                 which, numbers = self.short.matches(short.hashes)
@@ -217,6 +217,6 @@ def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Hashes, H
         counts.texts += len(batch)
         counts.too_short += int((~has_short).sum())
     together = map(np.concatenate, zip(*every, strict=True))
-    long, of_short_texts, short = map(np.unique, together)
+    long, of_short_texts, short = map(distinct, together)
     counts.runs = len(short)
     return long, of_short_texts, short

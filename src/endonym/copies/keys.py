@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from endonym.copies import shingles
-from endonym.copies.hashes import Hashes, Indices, Marks, places_within
+from endonym.copies.hashes import Hashes, Indices, Marks, distinct, places_within
 from endonym.copies.letters import batches, digests, folded_letters, mixed, paragraphs, spelling
 from endonym.copies.tables import Columns
 from endonym.formats.config import Clean
@@ -278,7 +278,7 @@ def sharers(keys: Hashes, documents: Indices) -> Indices:
     order = np.lexsort((documents, keys))
     keys, documents = keys[order], documents[order]
     is_shared = (keys[1:] == keys[:-1]) & (documents[1:] != documents[:-1])
-    return np.unique(np.append(documents[:-1][is_shared], documents[1:][is_shared]))
+    return distinct(np.append(documents[:-1][is_shared], documents[1:][is_shared]))
 
 
 def write_marked(batch: Any, marks: Any, out: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import numpy as np
 from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]
 
 from endonym.copies import letters
-from endonym.copies.hashes import MAX_PAIRS, Hashes, Indices, places_within, ranges, spread
+from endonym.copies.hashes import Hashes, Indices, distinct, places_within, ranges, spread
 from endonym.script.fold import portions
 
 WIDTHS = {(letters.SPACED, letters.UNSPACED): 6, (letters.DENSE,): 3}
@@ -40,7 +40,8 @@ MISSED = 0.01
 KEPT = 1_024
 BITS = np.uint64(48)
 """Of each hash; the other 16 bits number the pairs that are compared at once."""
-LEAST_SIZE = 2 * MAX_PAIRS >> 16
+LEAST_SIZE = 32
+"""What a pair counts for at least where pairs are divided into ranges of MAX_PAIRS hashes."""
 
 SHORT_LETTERS = 100
 """Shorter texts must have the same numbers. Of longer ones often the dates alone differ."""
@@ -110,7 +111,7 @@ def long_shingles(text: str, level: int) -> Hashes:
     for hashes in shingles_by_portion(text):
         # The lowest bits of a hash choose; the highest ones order the sets that are compared.
         chosen = hashes[hashes & np.uint64((1 << level) - 1) == 0]
-        found = np.unique(np.concatenate((found, chosen)))
+        found = distinct(np.concatenate((found, chosen)))
     return found
 
 
@@ -140,7 +141,7 @@ def band_keys(texts: Shingled, bands: Bands, level: int = 0) -> Iterator[Hashes]
 
 def smallest_hashes(hashes: Hashes) -> Hashes:
     """The distinct hashes, ascending, of which the first bits are kept; of many the smallest."""
-    return np.unique(hashes >> (np.uint64(64) - BITS))[:KEPT]
+    return distinct(hashes >> (np.uint64(64) - BITS))[:KEPT]
 
 
 def shingle_sets(texts: Iterable[str]) -> Iterator[tuple[Hashes, int]]:
@@ -148,7 +149,7 @@ def shingle_sets(texts: Iterable[str]) -> Iterator[tuple[Hashes, int]]:
     for batch in letters.batches(texts):
         if len(batch) == 1 and len(batch[0]) > LONG_CHARS:
             parts = [smallest_hashes(some) for some in shingles_by_portion(batch[0])]
-            yield np.unique(np.concatenate(parts))[:KEPT], 0
+            yield distinct(np.concatenate(parts))[:KEPT], 0
             continue
         folded = letters.folded_letters(batch)
         made = shingles(folded)
@@ -180,7 +181,7 @@ class ShingleSets:
     def similarity(self, first: Indices, second: Indices) -> Shares:
         """The similarity of the pairs first[i], second[i]."""
         found = np.zeros(len(first), dtype=np.float32)
-        # A pair counts for so many hashes at least that no range has more than can be numbered.
+        # So no range has more pairs than the bits beside a hash can number.
         sizes = np.maximum(self.sizes[first] + self.sizes[second], LEAST_SIZE)
         for start, end in ranges(np.arange(len(first)), sizes):
             found[start:end] = self._of(first[start:end], second[start:end])
@@ -201,10 +202,10 @@ class ShingleSets:
         is_new[1:] = both[1:] != both[:-1]
         owners = (both[is_new] >> BITS).astype(np.int64)
         counts = np.diff(np.append(np.flatnonzero(is_new), len(both)))
-        distinct = np.bincount(owners, minlength=len(first))
-        places = places_within(distinct)
+        different = np.bincount(owners, minlength=len(first))
+        places = places_within(different)
         is_cut = (self.sizes[first] == KEPT) | (self.sizes[second] == KEPT)
         limits = np.where(is_cut, KEPT, len(both))
         counted = places < limits[owners]
         common = np.bincount(owners[counted & (counts == 2)], minlength=len(first))
-        return (common / np.maximum(1, np.minimum(distinct, limits))).astype(np.float32)
+        return (common / np.maximum(1, np.minimum(different, limits))).astype(np.float32)

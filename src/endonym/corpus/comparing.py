@@ -1,4 +1,4 @@
-"""Near copies of held-out texts, looked for by many workers (held_out/near.py says what they are).
+"""Near copies of held-out texts (held_out/repeated.py), looked for by many workers.
 
 Two steps over groups of chunks. `runs` counts how often runs of six letters occur in all texts.
 From these counts the index of the candidates is made, in this process, and written down. `compare`
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as arrow
 
 from endonym.copies.hashes import Marks
-from endonym.copies.held_out.near import COUNTER_BITS, Index, occurrences
+from endonym.copies.held_out.repeated import COUNTER_BITS, Index, occurrences
 from endonym.copies.held_out.split import NearCopySearch
 from endonym.corpus.work import Work
 from endonym.formats import chunks

@@ -1,13 +1,13 @@
 """How a corpus is made: a chain of maps over files and of what must see all of them.
 
 read: groups of raw files to chunks. clean: chunks. count, judge: chunks, if a rule must know the
-whole corpus (cleaned.py). decontaminate, keys, copies, remove: chunks without evaluation texts and
-copies (removing.py). dropped: a file for each reason. place: the numbers of documents. split: what
-is held out. write: the files of the splits (splits.py).
+whole corpus (chunk_steps.py). decontaminate, keys, copies, remove: chunks without evaluation texts
+and copies (removing.py). dropped: a file for each reason. place: the numbers of documents. split:
+what is held out. write: the files of the splits (written.py).
 
 Each map is a step of `work.py`. In memory are eight bytes for each document, about forty while what
-is held out is chosen, and an index of the held-out texts (held_out/near.py). While near copies are
-looked for, there are about fifty bytes for each document that shares a key with another one.
+is held out is chosen, and an index of the held-out texts (held_out/repeated.py). While near copies
+are looked for, there are about fifty bytes for each document that shares a key with another one.
 """
 
 from collections.abc import Sequence
@@ -23,19 +23,19 @@ from endonym.cleaning.tally import SAMPLES as RULE_SAMPLES
 from endonym.cleaning.tally import Tally
 from endonym.copies.held_out.split import SIDES, HeldOut, held_out, of_source
 from endonym.copies.notes import COPIES
-from endonym.corpus import cleaned, removing, splits
-from endonym.corpus.cleaned import ChunkTask
+from endonym.corpus import chunk_steps, removing, written
+from endonym.corpus.chunk_steps import ChunkTask
 from endonym.corpus.comparing import SearchByWorkers
 from endonym.corpus.corpus_stats import SAMPLES, SourceStats, reasons_table
-from endonym.corpus.splits import Placed, Reason
 from endonym.corpus.work import EvaluationFile, Sources, Work
+from endonym.corpus.written import Placed, Reason
 from endonym.disk import link_or_copy
 from endonym.errors import CorpusError
 from endonym.formats.chunks import read_arrays, write_arrays
 from endonym.formats.config import Clean, Split
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.readable import DIVIDE, too_few, too_much
-from endonym.workers import Cluster, Result
+from endonym.workers import Cluster, Function, Result
 
 NO_MARKS = np.zeros(0, dtype=np.bool_)
 NOTHING = HeldOut(NO_MARKS, NO_MARKS, NO_MARKS, overlap=0.0, covered=0.0, covered_of=[])
@@ -119,13 +119,13 @@ class Making:
 
     def read(self) -> tuple[list[ChunkTask], list[int]]:
         """Read the raw files; the tasks of cleaning, with their sizes."""
-        groups, sizes = list[cleaned.Group](), list[int]()
+        groups, sizes = list[chunk_steps.Group](), list[int]()
         for source, files in self.sources:
-            for first, end, size in cleaned.groups_of(files):
+            for first, end, size in chunk_steps.groups_of(files):
                 place = (first, self.work.place("read"), f"{len(groups):05d}", self.most_bytes)
-                groups.append(cleaned.Group(source, tuple(files[first:end]), *place))
+                groups.append(chunk_steps.Group(source, tuple(files[first:end]), *place))
                 sizes.append(size)
-        read = self.work.step("read", cleaned.read_group, groups, sizes)
+        read = self.work.step("read", chunk_steps.read_group, groups, sizes)
         tasks, sizes, folder = list[ChunkTask](), list[int](), self.work.place("clean")
         for group, result in zip(groups, read, strict=True):
             names, source = tuple(file.name for file in group.files), group.source.name
@@ -146,13 +146,19 @@ class Making:
             first += chunk.documents
         return tasks, [chunk.size for chunk in chunks]
 
+    def step(
+        self, name: str, function: Function, chunks: Sequence[Chunk], known: Path | None = None
+    ) -> list[Result]:
+        """What the jobs of a step say of cleaned chunks."""
+        return self.work.step(name, function, *self.tasks(name, chunks, known))
+
     def chunks(self) -> list[Chunk]:
         """Read, clean, and judge by the whole corpus if a rule asks for that."""
         judged = self.work.finished("judge") if rounds(self.clean) else None
         known = self.work.results if judged is not None else self.work.finished
         results = known("clean")
         if results is None:
-            results = self.work.step("clean", cleaned.clean_chunk, *self.read())
+            results = self.work.step("clean", chunk_steps.clean_chunk, *self.read())
         for each in self.work.results("read") or ():
             self.stats[each["source"]].encodings.update(each["encodings"])
         self.work.forget("read")
@@ -178,16 +184,15 @@ class Making:
     def judged(self, chunks: Sequence[Chunk], made: list[Result] | None) -> list[Chunk]:
         """The chunks after the rules that must know the whole corpus. made: by an earlier run."""
         if made is None:
-            contrast, facts = cleaned.contrast_texts(self.contrast), None
+            contrast, facts = chunk_steps.contrast_texts(self.contrast), None
             for number in range(rounds(self.clean)):
                 step, before = f"count{number}", facts
-                tasks = self.tasks(step, chunks, before)
-                counted = self.work.step(step, cleaned.count_chunk, *tasks)
+                counted = self.step(step, chunk_steps.count_chunk, chunks, before)
                 counts = [self.work.place(step) / each["counts"] for each in counted]
                 facts = self.work.place(f"facts{number}")
                 known = (self.clean, counts, before, contrast)
-                self.work.once(facts.name, partial(cleaned.combine_counts, *known, out=facts))
-            made = self.work.step("judge", cleaned.judge_chunk, *self.tasks("judge", chunks, facts))
+                self.work.once(facts.name, partial(chunk_steps.combine_counts, *known, out=facts))
+            made = self.step("judge", chunk_steps.judge_chunk, chunks, facts)
         for step in ("clean", *(f"count{number}" for number in range(rounds(self.clean)))):
             self.work.forget(step)
         self.removed.clear()  # Nothing is taken out of documents before they are judged.
@@ -198,13 +203,12 @@ class Making:
         if self.evaluation:
             runs = removing.evaluation_index(self.evaluation, self.work)
             folder = self.work.place("decontaminate")
-            tasks = self.tasks("decontaminate", chunks, runs)
-            made = self.work.step("decontaminate", removing.decontaminate_chunk, *tasks)
+            made = self.step("decontaminate", removing.decontaminate_chunk, chunks, runs)
             self.said["decontamination"] = removing.contamination_of(made, runs, folder)
             chunks = self.next_chunks(chunks, made, folder)
         if self.clean.dedup:
             keys, copies, folder = (self.work.place(n) for n in ("keys", "copies", "remove"))
-            self.work.step("keys", removing.key_chunk, *self.tasks("keys", chunks))
+            self.step("keys", removing.key_chunk, chunks)
             tasks, sizes = self.tasks("remove", chunks, copies)
             documents = sum(chunk.documents for chunk in chunks)
             by_ray = isinstance(self.work.runner, Cluster)
@@ -237,9 +241,9 @@ class Making:
         for reason in sorted({reason for chunk in chunks for reason in chunk.dropped}):
             some = [(each.source, each.path) for each in chunks if reason in each.dropped]
             tasks.append(Reason(folder, reason, tuple(some)))
-        made = self.work.step("dropped", splits.write_dropped, tasks, [0] * len(tasks))
+        made = self.work.step("dropped", written.write_dropped, tasks, [0] * len(tasks))
         self.hand_over("dropped", made, self.out / DROPPED)
-        for file in splits.write_removed(self.removed, folder / REMOVED):
+        for file in written.write_removed(self.removed, folder / REMOVED):
             link_or_copy(folder / REMOVED / file["name"], self.out / REMOVED / file["name"])
 
     def held_out(self, placed: Placed) -> HeldOut:
@@ -271,7 +275,7 @@ class Making:
         """Write the files of the splits; count what is written."""
         sides = self.work.place("split") / "sides.npy"
         shards = dict(placed.shards(sides, self.work.place("write")))
-        made = self.work.step("write", splits.write_shard, list(shards), list(shards.values()))
+        made = self.work.step("write", written.write_shard, list(shards), list(shards.values()))
         firsts: dict[tuple[str, str], tuple[int, str]] = {}
         for each in made:
             for source, found in each["sources"].items():

@@ -24,7 +24,7 @@ from endonym.copies.near import Copies, write_clusters
 from endonym.copies.notes import DETAILS
 from endonym.copies.removal import Cuts, removal_by_keys
 from endonym.copies.tables import Tables
-from endonym.corpus.cleaned import ChunkTask, Cleaned
+from endonym.corpus.chunk_steps import ChunkTask, Cleaned
 from endonym.corpus.work import EvaluationFile, Work
 from endonym.disk import json_bytes
 from endonym.formats import chunks

@@ -28,7 +28,7 @@ MOST_LETTERS = 300
 """Of a longer line its first letters are compared."""
 
 ALIKE = 0.7
-"""As for near copies of held-out texts (copies/held_out/near.py)."""
+"""As for near copies of held-out texts (copies/held_out/repeated.py)."""
 END = 0.35
 """Share of a line that is whole at its beginning or its end: the change has 0.3 at most."""
 LETTER_BYTES = 4

@@ -15,7 +15,7 @@ import pyarrow.parquet as parquet
 import regex
 from numpy.typing import NDArray
 
-from endonym.copies.held_out.near import Index
+from endonym.copies.held_out.repeated import Index
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, SourceError
@@ -314,8 +314,8 @@ def learnt_by(model: Artifact | None) -> Learnt:
 def trained_on(judged: Sequence[Texts], learnt: Learnt, log: Log) -> list[int]:
     """How many documents of each of these stand in what was learnt: whole, nearly, or in pieces.
 
-    By the rules that keep held-out text apart from training text (copies/held_out/near.py): a part
-    of a training line counts, and so does a page of training lines.
+    By the rules that keep held-out text apart from training text (copies/held_out/repeated.py): a
+    part of a training line counts, and so does a page of training lines.
     """
     judged_texts = [text for texts in judged for text in texts.each()]
     total = 2 * sum(len(each.tokens) for each in learnt.parts)

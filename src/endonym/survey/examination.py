@@ -17,7 +17,7 @@ from endonym.cleaning.corpus_rules import Facts, rounds, skeleton
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.tally import SAMPLES, RuleCount, Tally
 from endonym.copies.notes import COPIES, staying_texts
-from endonym.corpus.cleaned import ChunkTask
+from endonym.corpus.chunk_steps import ChunkTask
 from endonym.corpus.corpus import check_names, dropped_records, some_dropped
 from endonym.corpus.corpus_stats import SourceStats
 from endonym.corpus.making import Chunk, Making
@@ -140,7 +140,7 @@ class Examining(Making):
 
     def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
         """What is seen of the documents that stay."""
-        return self.work.step("kept", observe_chunk, *self.tasks("kept", chunks, self.facts()))
+        return self.step("kept", observe_chunk, chunks, self.facts())
 
 
 def observe_raw(task: ChunkTask, advance: Advance) -> Result:

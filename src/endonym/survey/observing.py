@@ -19,7 +19,7 @@ import regex
 from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.sample import candidates, drawn
-from endonym.corpus.cleaned import ChunkTask
+from endonym.corpus.chunk_steps import ChunkTask
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import read_chunk, write_array
 from endonym.formats.faults import passing_over

@@ -8,7 +8,7 @@ import pytest
 from text_samples import KHMER, ROMANIAN, TATAR
 
 from endonym.copies import hashes, letters
-from endonym.copies.hashes import Postings, counted
+from endonym.copies.hashes import Postings, distinct
 from endonym.copies.letters import batches, run_hashes
 from endonym.script.fold import folded
 
@@ -40,11 +40,9 @@ def test_texts_are_gathered_until_there_are_enough_letters(monkeypatch: pytest.M
     assert [text for each in gathered for text in each] == TATAR
 
 
-def test_numbers_are_counted():
-    numbers, counts = counted(np.array([7, 0, 3, 7, 7, 0]))
-    assert numbers.tolist() == [0, 3, 7]
-    assert counts.tolist() == [2, 1, 3]
-    assert all(len(each) == 0 for each in counted(np.empty(0, dtype=np.int64)))
+def test_each_number_stands_once():
+    assert distinct(np.array([7, 0, 3, 7, 7, 0])).tolist() == [0, 3, 7]
+    assert distinct(np.empty(0, dtype=np.int64)).tolist() == []
 
 
 @pytest.mark.parametrize("max_pairs", [1, 50, 1 << 20])

@@ -7,12 +7,12 @@ import pytest
 from made_chunks import chunk
 from text_samples import KHMER, TATAR, numbered
 
-from endonym.copies.held_out.near import Index
+from endonym.copies.held_out.repeated import Index
 from endonym.copies.held_out.split import NearCopySearch, nearly_repeated
 from endonym.corpus import comparing
 from endonym.corpus.comparing import Part, SearchByWorkers, texts_of
-from endonym.corpus.splits import Placed
 from endonym.corpus.work import Work
+from endonym.corpus.written import Placed
 from endonym.formats.config import BLOCK_BYTES, Source
 from endonym.workers import Inline
 

@@ -14,7 +14,7 @@ import pytest
 from made_dirt import lines_of, stubs
 from text_samples import ROMANIAN, RUSSIAN, TATAR, files, numbered, write
 
-from endonym.corpus import cleaned, comparing
+from endonym.corpus import chunk_steps, comparing
 from endonym.corpus.corpus import dropped_records, make_corpus
 from endonym.errors import CorpusError, SourceError
 from endonym.formats import chunks as chunk_files
@@ -81,7 +81,7 @@ def tiny() -> Generator[None]:
     """Many groups and chunks, so that each step has several jobs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunk_files, "CHUNK_CHARS", 6_000)
-        patch.setattr(cleaned, "GROUP_BYTES", 8_000)
+        patch.setattr(chunk_steps, "GROUP_BYTES", 8_000)
         patch.setattr(comparing, "GROUP_CHUNKS", 3)
         yield
 
@@ -130,7 +130,7 @@ def test_the_corpus_is_the_same_for_any_size_of_chunks_and_number_of_workers(
     monkeypatch.setattr(chunk_files, "CHUNK_CHARS", 4 << 20)
     with runner(2) as workers:  # which read whole chunks: they know nothing of these settings
         assert made(tmp_path / "two", sources, workers) == calm[0]
-    monkeypatch.setattr(cleaned, "GROUP_BYTES", 16 << 20)
+    monkeypatch.setattr(chunk_steps, "GROUP_BYTES", 16 << 20)
     monkeypatch.setattr(comparing, "GROUP_CHUNKS", 8)
     assert made(tmp_path / "whole", sources, Inline()) == calm[0]
     card = json.loads((tmp_path / "whole" / "card.json").read_text(encoding="utf-8"))
@@ -191,7 +191,7 @@ import pyarrow.parquet as pq
 import ray
 from ray.cluster_utils import Cluster as Nodes
 from unit.corpus import test_making as given
-from endonym.corpus import cleaned, removing
+from endonym.corpus import chunk_steps, removing
 from endonym.workers import Cluster, Inline, runner
 folder, rows = Path(sys.argv[1]), {}
 def counted(files, kind, whole=removing.rows_that_share, **others):
@@ -200,7 +200,7 @@ def counted(files, kind, whole=removing.rows_that_share, **others):
     rows[kind] = [*numbers, len(files)]
     return found
 removing.rows_that_share = counted
-cleaned.GROUP_BYTES = 20_000
+chunk_steps.GROUP_BYTES = 20_000
 nodes = Nodes()
 for _ in range(2):
     nodes.add_node(num_cpus=1, object_store_memory=100_000_000, include_dashboard=False)

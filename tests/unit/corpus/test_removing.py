@@ -13,12 +13,12 @@ from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.copies import contamination
 from endonym.copies.notes import COPIES, staying_texts
-from endonym.corpus.cleaned import Cleaned
+from endonym.corpus.chunk_steps import Cleaned
 from endonym.corpus.corpus import dropped_records
 from endonym.corpus.making import Chunk, Making
 from endonym.corpus.removing import EvaluationFile
-from endonym.corpus.splits import Placed
 from endonym.corpus.work import Work
+from endonym.corpus.written import Placed
 from endonym.formats.chunks import read_chunk
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document, Reject

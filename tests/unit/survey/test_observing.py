@@ -9,7 +9,7 @@ import pytest
 from corpus_facts import facts_of
 from text_samples import FRENCH, KHMER, TATAR
 
-from endonym.corpus.cleaned import ChunkTask
+from endonym.corpus.chunk_steps import ChunkTask
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import RAW, write_chunk
 from endonym.formats.config import Clean

@@ -29,7 +29,7 @@ from typing import Literal
 import numpy as np
 
 from endonym.copies.hashes import Hashes, Indices, Marks
-from endonym.copies.held_out.near import Index
+from endonym.copies.held_out.repeated import Index
 from endonym.errors import CorpusError
 from endonym.formats.config import BLOCK_BYTES, Split
 

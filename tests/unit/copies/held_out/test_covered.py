@@ -9,7 +9,7 @@ from text_samples import KHMER, ROMANIAN, TATAR, numbered
 
 from endonym.copies.held_out import covered
 from endonym.copies.held_out.covered import LEAST, WIDTH, short_sentences
-from endonym.copies.held_out.near import Index
+from endonym.copies.held_out.repeated import Index
 from endonym.script.fold import folded
 
 

@@ -9,8 +9,8 @@ from reference.edit_distance import similarity
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
 from endonym.copies import hashes, letters
-from endonym.copies.held_out import near
-from endonym.copies.held_out.near import Index, kept_runs, occurrences, runs_to_search_by
+from endonym.copies.held_out import repeated
+from endonym.copies.held_out.repeated import Index, kept_runs, occurrences, runs_to_search_by
 from endonym.copies.letters import padded_runs, run_hashes
 from endonym.script.fold import folded
 
@@ -58,7 +58,7 @@ def slow_similarity(candidates: list[str], texts: list[str]) -> list[float]:
 def test_a_slow_count_agrees(monkeypatch: pytest.MonkeyPatch, batch_chars: int, max_pairs: int):
     monkeypatch.setattr(letters, "BATCH_CHARS", batch_chars)
     monkeypatch.setattr(hashes, "MAX_PAIRS", max_pairs)
-    monkeypatch.setattr(near, "SIMILARITY", 1.0)
+    monkeypatch.setattr(repeated, "SIMILARITY", 1.0)
     candidates = [story(seed, 12) for seed in range(30)] + ["Ә", "Әйе.", TATAR[0]]
     texts = [story(seed, 40) for seed in range(100, 130)]
     texts += [story(seed, 7) + " " + story(seed + 500, 5) for seed in range(0, 30, 3)]
@@ -92,13 +92,13 @@ def test_seven_tenths_are_similar_and_less_is_not():
 
 
 def test_exactly_half_is_not_more_than_half(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(near, "SIMILARITY", 1.0)
+    monkeypatch.setattr(repeated, "SIMILARITY", 1.0)
     assert contaminated(["abcdefghijklmn"], ["abcdefghijklm"]) == [False]
     assert contaminated(["abcdefghijklmno"], ["abcdefghijklmn"]) == [True]
 
 
 def test_the_order_of_texts_changes_nothing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(near, "MAX_COMPARED_TEXTS", 20)
+    monkeypatch.setattr(repeated, "MAX_COMPARED_TEXTS", 20)
     candidates = [story(seed, 8) for seed in range(80)]
     texts = [edited(story(seed, 8), seed, seed // 4) for seed in range(0, 80, 2)]
     texts += [story(seed, 8) for seed in range(200, 300)]
@@ -112,22 +112,22 @@ def test_the_order_of_texts_changes_nothing(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_candidate_is_searched_by_its_rarest_runs(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(near, "MAX_COMPARED_TEXTS", 30)
+    monkeypatch.setattr(repeated, "MAX_COMPARED_TEXTS", 30)
     frame = "Бүген кич белән "
     texts = folded([frame + story(seed, 3) for seed in range(400)])
     counters = occurrences(texts)
     rare, owners = runs_to_search_by(texts, counters)
-    counts = counters[near.counter_of(rare)].astype(np.int64) - 1
+    counts = counters[repeated.counter_of(rare)].astype(np.int64) - 1
     assert counts.min() > 0
     assert 10 < np.bincount(owners, counts).max() <= 30
-    assert not np.isin(rare, run_hashes(*folded([frame]), near.SHORT)).any()
+    assert not np.isin(rare, run_hashes(*folded([frame]), repeated.SHORT)).any()
 
 
 def test_a_footer_on_every_page_leads_to_few_pairs():
     footer = " Барлык хокуклар якланган, күчереп бастырганда сылтама кирәк."
     pages = folded([story(seed, 20) + footer for seed in range(201)])
     postings = Index.made(pages[:100], pages).contained.postings
-    found = postings.find(*next(padded_runs(pages[100:], near.LONG)))
+    found = postings.find(*next(padded_runs(pages[100:], repeated.LONG)))
     assert sum(len(owners) for _, owners in postings.pairs(found)) < 1_000
 
 
@@ -152,7 +152,7 @@ def test_a_long_near_copy_is_found_and_another_long_text_is_not():
 def test_a_page_is_compared_letter_by_letter_and_a_book_is_not():
     page, book = story(1, 300), story(1, 3_000)
     assert contaminated([page], [edited(page, 1, len(page) // 9)]) == [True]
-    assert len(book) > 1.3 * near.MAX_LETTERS
+    assert len(book) > 1.3 * repeated.MAX_LETTERS
     assert contaminated([book], [edited(book, 1, len(book) // 9)]) == [False]
 
 

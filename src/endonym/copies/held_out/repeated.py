@@ -24,7 +24,7 @@ import pyarrow as arrow
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
-from endonym.copies.hashes import Hashes, Indices, Marks, Postings, counted, ranges, spread
+from endonym.copies.hashes import Hashes, Indices, Marks, Postings, distinct, ranges, spread
 from endonym.copies.held_out.covered import MOST_COVERED, Covered, Stretch, stretches_of
 from endonym.copies.letters import batches, overlapping_portions, padded_runs, run_hashes
 from endonym.formats.chunks import read_arrays, read_chunk, write_arrays, write_chunk
@@ -189,11 +189,11 @@ class Contained:
     def mark(self, texts: Sequence[str], contaminated: Marks) -> None:
         """Mark the candidates of which one of these folded texts has more than half of the runs."""
         parts = [self.postings.find(*runs) for runs in padded_runs(texts, LONG)]
-        found, _ = counted(np.concatenate(parts))
+        found = distinct(np.concatenate(parts))
         self.seen[found % len(self.seen)] = True
         for documents, owners in self.postings.pairs(found):
             is_open = ~contaminated[owners]
-            pairs, _ = counted(documents[is_open] * len(self.sizes) + owners[is_open])
+            pairs = distinct(documents[is_open] * len(self.sizes) + owners[is_open])
             documents, owners = pairs // len(self.sizes), pairs % len(self.sizes)
             for start, end in ranges(pairs, self.sizes[owners]):
                 some = owners[start:end]
@@ -226,7 +226,7 @@ def kept_runs(text: str) -> Hashes:
     step = 1 << (len(text) // KEPT_RUNS).bit_length()
     hashes = [run_hashes(portion, LONG) for portion in overlapping_portions(text, LONG)]
     kept = np.concatenate([hash_[hash_ % np.uint64(step) == 0] for hash_ in hashes])
-    return np.unique(kept) if len(kept) else np.unique(hashes[0])[:1]
+    return distinct(kept) if len(kept) else distinct(hashes[0])[:1]
 
 
 class Similar:
@@ -255,8 +255,8 @@ class Similar:
             theirs, ours = lengths[documents], self.lengths[owners]
             near = np.minimum(theirs, ours) + 1 > SIMILARITY * np.maximum(theirs, ours)
             near &= ~contaminated[owners]
-            pairs, _ = counted(documents[near] * len(self.lengths) + owners[near])
-            documents, owners = pairs // len(self.lengths), pairs % len(self.lengths)
+            pairs = distinct(documents[near] * len(self.lengths) + owners[near])
+            documents, owners = np.divmod(pairs, len(self.lengths))
             similarity = cpdist(
                 [texts[i] for i in documents.tolist()],
                 self.texts(owners),

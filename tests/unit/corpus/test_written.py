@@ -1,4 +1,4 @@
-"""Where documents stand in their corpus, and the files of its splits."""
+"""Where documents stand in their corpus, and the files of its written."""
 
 import gzip
 import json
@@ -9,8 +9,8 @@ import pytest
 from made_chunks import chunk, in_files, rows_of
 from text_samples import TATAR, numbered
 
-from endonym.corpus import splits
-from endonym.corpus.splits import Placed, Reason, Shard, write_dropped, write_shard
+from endonym.corpus import written
+from endonym.corpus.written import Placed, Reason, Shard, write_dropped, write_shard
 from endonym.formats.chunks import write_array
 from endonym.formats.config import BLOCK_BYTES, Source
 from endonym.formats.document import ARTICLE, Document, Reject
@@ -112,7 +112,7 @@ def test_a_shard_holds_the_documents_of_its_split_with_sorted_keys(
 
 def test_a_split_takes_whole_chunks(tmp_path: Path, three: Placed, monkeypatch: pytest.MonkeyPatch):
     first, second, third = (np.load(part.numbers)["bytes"] for part in three.parts)
-    monkeypatch.setattr(splits, "SHARD_BYTES", int(first[::2].sum() + 1))
+    monkeypatch.setattr(written, "SHARD_BYTES", int(first[::2].sum() + 1))
     side = np.zeros(30, dtype=np.int8)
     side[[1, 21]] = 1
     write_array(tmp_path, "sides.npy", side)

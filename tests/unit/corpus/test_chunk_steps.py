@@ -11,8 +11,8 @@ from strange_files import FILES
 from text_samples import KHMER, ROMANIAN, RUSSIAN, TATAR, files, gzipped, write
 
 from endonym.copies.held_out.split import digest
-from endonym.corpus import cleaned
-from endonym.corpus.cleaned import (
+from endonym.corpus import chunk_steps
+from endonym.corpus.chunk_steps import (
     ChunkTask,
     Group,
     clean_chunk,
@@ -89,7 +89,7 @@ def test_chunks_end_by_their_characters_and_files_stay_in_their_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunk_files, "CHUNK_CHARS", 300)
-    monkeypatch.setattr(cleaned, "GROUP_BYTES", 400)
+    monkeypatch.setattr(chunk_steps, "GROUP_BYTES", 400)
     for number in range(4):
         write(tmp_path, f"raw/{number}.txt", TATAR)
     source = lines_source(tmp_path / "raw")
@@ -102,7 +102,7 @@ def test_chunks_end_by_their_characters_and_files_stay_in_their_groups(
 
 
 def test_many_small_files_are_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cleaned, "GROUP_FILES", 3)
+    monkeypatch.setattr(chunk_steps, "GROUP_FILES", 3)
     for number in range(7):
         write(tmp_path, f"raw/{number}.txt", TATAR[:1])
     ends = [(first, end) for first, end, _ in groups_of(files(lines_source(tmp_path / "raw")))]
@@ -111,7 +111,7 @@ def test_many_small_files_are_one_group(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_reject_names_its_file_in_any_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cleaned, "GROUP_FILES", 1)
+    monkeypatch.setattr(chunk_steps, "GROUP_FILES", 1)
     for number in range(3):
         write(tmp_path, f"raw/{number}.txt.gz", gzipped("\n".join(TATAR))[:-9])
     _, stats = kept_and_dropped(tmp_path, lines_source(tmp_path / "raw"), Clean())
@@ -255,7 +255,7 @@ def test_a_contrast_file_is_read_as_far_as_needed(tmp_path: Path, monkeypatch: p
         write(tmp_path, "ru.more.txt.gz", gzipped("\n".join(RUSSIAN[:2]))),
     ]
     assert contrast_texts(texts) == {"ba": [TATAR[0]], "ru": [*RUSSIAN[:2], *RUSSIAN]}
-    monkeypatch.setattr(cleaned, "CONTRAST_CHARS", 100)
+    monkeypatch.setattr(chunk_steps, "CONTRAST_CHARS", 100)
     assert sum(map(len, contrast_texts(texts[:1])["ru"])) <= 100
     with pytest.raises(SourceError, match="no text") as caught:
         contrast_texts([write(tmp_path, "kk.txt", b"\0\1\2\3" * 100)])
