@@ -95,8 +95,9 @@ def is_book(found: str) -> bool:
     signs = [each for each in found.upper() if each.isdigit() or each == "X"]
     if len(signs) != 10:
         return is_ean(found)
-    weighted = zip(map("0123456789X".index, signs), range(10, 0, -1), strict=True)
-    return sum(value * weight for value, weight in weighted) % 11 == 0
+    values = [10 if sign == "X" else int(sign) for sign in signs]
+    weighted = zip(values, range(10, 0, -1), strict=True)
+    return sum(each * weight for each, weight in weighted) % 11 == 0
 
 
 def is_ip(found: str) -> bool:

@@ -162,15 +162,10 @@ class Corpus:
         """The documents of one split, in order."""
         for path in sorted(self.folder.glob(f"{split}-*.jsonl.gz")):
             for record in read_lines(path):
-                yield Document(
-                    record["text"],
-                    record["id"],
-                    record["source"],
-                    record["meta"],
-                    block=record["block"],
-                    # A corpus of version 2 called it place.
-                    position=record["position"] if "position" in record else record["place"],
-                )
+                known = [record[key] for key in ("text", "id", "source", "meta")]
+                # A corpus of version 2 called it place.
+                position = record["position"] if "position" in record else record["place"]
+                yield Document(*known, block=record["block"], position=position)
 
 
 def dropped_records(

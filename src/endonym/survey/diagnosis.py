@@ -290,15 +290,8 @@ def advice(
     ]
     total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)
     with runner_of(min(total, limit)) as runner:
-        examined = examine(
-            plain,
-            clean,
-            contrast=contrast,
-            runner=runner,
-            progress=log.progress,
-            samples=samples,
-            limit=limit,
-        )
+        given: dict[str, Any] = {"contrast": contrast, "samples": samples, "limit": limit}
+        examined = examine(plain, clean, runner=runner, progress=log.progress, **given)
     sources, survey = [each for each, _ in patient.sources], patient.survey
     packages = ocr_packages(patient.script, patient.code)
     found = findings.findings_of(examined, sources, survey, samples=samples, packages=packages)
