@@ -216,11 +216,8 @@ class Counted:
     @classmethod
     def load(cls, folder: Path) -> "Counted":
         """The counts in a folder; of the arrays only what is used is read."""
-        return cls(
-            read_json(folder / SIZE),
-            *read_arrays(folder, ARRAYS),
-            texts=tuple(read_chunk(folder / TEXTS, schema=TEXT)["text"].to_pylist()),
-        )
+        texts = tuple(read_chunk(folder / TEXTS, schema=TEXT)["text"].to_pylist())
+        return cls(read_json(folder / SIZE), *read_arrays(folder, ARRAYS), texts=texts)
 
 
 @dataclass(frozen=True, slots=True)

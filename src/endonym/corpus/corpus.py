@@ -96,11 +96,9 @@ def write_card(
 
     said: of copies and of evaluation texts, and warnings about the corpus as a whole.
     """
-    warnings = [
-        f"{stats.name}: {note}"
-        for stats, (source, _) in zip(all_stats, sources, strict=True)
-        for note in notes(stats, source)
-    ]
+    warnings: list[str] = []
+    for stats, (source, _) in zip(all_stats, sources, strict=True):
+        warnings += [f"{stats.name}: {note}" for note in notes(stats, source)]
     covered = zip(all_stats, held.covered_of, strict=True)
     of_sources = {each.name: each.as_dict() | {"covered": round(n, 6)} for each, n in covered}
     card: dict[str, Any] = {

@@ -315,19 +315,15 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
             groups=guessed.most_common(),
             examples=examples[:samples],
         )
-    if examined.kept.damaged:
-        examples = [Example(place, text, why=why) for place, text, why in examined.kept.damages]
-        yield finding_of(
-            "replacement", examined.kept.damaged, examined.documents, examples=examples
-        )
+    if (kept := examined.kept).damaged:
+        examples = [Example(place, text, why=why) for place, text, why in kept.damages]
+        yield finding_of("replacement", kept.damaged, examined.documents, examples=examples)
     told = {each.name: examined.raw.licences.get(each.name, {}) for each in sources}
     without = [each.name for each in sources if not each.license]
     silent = [name for name in without if not told[name] or told[name].get("")]
     if silent:
-        line, table = '# license = "…"', _sources(silent)
-        yield finding_of(
-            "license", len(silent), len(sources), of="source", recipe=line, table=table
-        )
+        given = {"recipe": '# license = "…"', "table": _sources(silent)}
+        yield finding_of("license", len(silent), len(sources), of="source", **given)
 
 
 def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
