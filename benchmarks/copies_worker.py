@@ -12,7 +12,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -73,17 +73,18 @@ def endonym(path: Path, folder: Path, similarity: float = SIMILARITY) -> list[in
     kinds = ("near",) if path.suffix == ".jsonl" else ("exact", "near", "paragraphs")
     count = sum(1 for _ in path.open("rb"))
 
-    def texts(chosen: object) -> Iterator[str]:
+    def texts(numbers: Iterable[int]) -> Iterator[str]:
+        chosen = set(map(int, numbers))
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines):
-                if chosen is None or chosen[number]:  # type: ignore[index]
+                if number in chosen:
                     yield json.loads(line)["text"]
 
     with Tables(folder / "work") as tables:
         clean, keys = Clean(dedup=kinds, near_similarity=similarity), tables.folder / "keys"
         keys.mkdir()
-        write_keys(texts(None), clean, keys / "all")
-        found = removal_by_keys(tables, keys, texts, similarity, count=count)
+        write_keys(texts(range(count)), clean, keys / "all")
+        found = removal_by_keys(tables, keys, texts, similarity)
     gone = set(found.exact.documents.tolist()) | set(found.near.documents.tolist())
     return [number for number in range(count) if number not in gone]
 

@@ -185,14 +185,11 @@ class Counts:
 
     def counted(self) -> "Counted":
         """What was counted so far."""
-        return Counted(
-            self.documents,
-            keyed(list(self.lines.items())),
-            keyed(list(self.words.items())),
-            smallest_keys([keyed(list(self.paragraphs.items()))], SAMPLE_CHARS),
-            keyed(self.skeletons),
-            tuple(self.texts.values()),
-        )
+        counters = (self.lines, self.words, self.paragraphs)
+        lines, words, paragraphs = (keyed(list(each.items())) for each in counters)
+        sample, skeletons = smallest_keys([paragraphs], SAMPLE_CHARS), keyed(self.skeletons)
+        texts = tuple(self.texts.values())
+        return Counted(self.documents, lines, words, sample, skeletons, texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +216,8 @@ class Counted:
     @classmethod
     def load(cls, folder: Path) -> "Counted":
         """The counts in a folder; of the arrays only what is used is read."""
-        return cls(
-            read_json(folder / SIZE),
-            *read_arrays(folder, ARRAYS),
-            texts=tuple(read_chunk(folder / TEXTS, schema=TEXT)["text"].to_pylist()),
-        )
+        texts = tuple(read_chunk(folder / TEXTS, schema=TEXT)["text"].to_pylist())
+        return cls(read_json(folder / SIZE), *read_arrays(folder, ARRAYS), texts=texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,12 +94,9 @@ def paragraph_keys(texts: Sequence[str], numbers: Indices, _: Clean) -> Columns:
     parts = [(none, none, none), *(digests_of_any(batch) for batch in batches(every))]
     high, low, letters = (np.concatenate(column) for column in zip(*parts, strict=True))
     long = letters >= LEAST_LETTERS
-    return {
-        "document": np.repeat(numbers, counts)[long],
-        "paragraph": places_within(counts)[long],
-        "high": high[long],
-        "low": low[long],
-    }
+    columns: Columns = {"document": np.repeat(numbers, counts), "paragraph": places_within(counts)}
+    columns |= {"high": high, "low": low}
+    return {name: values[long] for name, values in columns.items()}
 
 
 @functools.cache

@@ -186,11 +186,8 @@ def words(texts: Letters) -> Items:
     ends = np.append(starts, len(texts.codes))
     places = places_within(np.diff(ends))
     is_other = np.append(0, np.cumsum(kinds()[texts.codes] != SPACED))
-    return Items(
-        sums(placed(texts.codes, places, 3), ends),
-        starts,
-        is_other[ends[1:]] != is_other[ends[:-1]],
-    )
+    holds_other = is_other[ends[1:]] != is_other[ends[:-1]]
+    return Items(sums(placed(texts.codes, places, 3), ends), starts, holds_other)
 
 
 def single_letters(texts: Letters, *wanted: int) -> Items:

@@ -24,8 +24,8 @@ from endonym.copies.shingles import Bands, Shares, ShingleSets
 from endonym.copies.tables import Tables
 from endonym.formats.document_files import GzipLines, json_line
 
-Texts = Callable[[Marks], Iterator[str]]
-"""From chosen documents to their texts, in order."""
+Texts = Callable[[Indices], Iterator[str]]
+"""From the numbers of documents, ascending, to their texts."""
 
 LEADERS = (2, 8, 32, 128)
 """With how many of the best documents of a key the others are compared, round by round."""
@@ -63,15 +63,9 @@ NO_COPIES = Copies(NONE, NONE, np.zeros(0, dtype=np.float32))
 
 
 def near_copies(
-    tables: Tables,
-    files: Sequence[Path],
-    similarity: float,
-    texts: Texts,
-    *,
-    count: int,
-    gone: Indices,
+    tables: Tables, files: Sequence[Path], similarity: float, texts: Texts, *, gone: Indices
 ) -> tuple[Copies, int]:
-    """The near copies among `count` documents, without those that are gone already.
+    """The near copies among documents, without those that are gone already.
 
     files: their `near` keys. similarity: from which on two texts are near copies. Gives too how
     many documents stay and share a key with so many others that they were compared with the best of
@@ -81,10 +75,9 @@ def near_copies(
         return NO_COPIES, 0
     candidates = Candidates(tables, files, Bands.for_similarity(similarity), gone)
     documents = candidates.documents()
-    chosen = np.zeros(count, dtype=np.bool_)
-    chosen[documents] = True
-    sets = ShingleSets(tables.folder / "sets.bin", texts(chosen))
-    places = np.searchsorted(np.sort(documents), documents)
+    ascending = np.sort(documents)
+    sets = ShingleSets(tables.folder / "sets.bin", texts(ascending))
+    places = np.searchsorted(ascending, documents)
     ranks, similarities = np.arange(len(documents)), np.ones(len(documents), dtype=np.float32)
     stayed, kept = ranks, np.ones(len(documents), dtype=np.bool_)
     tables.run("CREATE OR REPLACE TABLE edges (worse BIGINT, better BIGINT, similarity FLOAT)")

@@ -46,13 +46,7 @@ class Removal:
 
 
 def removal_by_keys(
-    tables: Tables,
-    keys: Path,
-    texts: Texts,
-    similarity: float,
-    *,
-    count: int,
-    sharing: Sharing | None = None,
+    tables: Tables, keys: Path, texts: Texts, similarity: float, *, sharing: Sharing | None = None
 ) -> Removal:
     """What goes, from the files of keys in a folder, which may be of several parts of the corpus.
 
@@ -70,14 +64,14 @@ def removal_by_keys(
     if files := rows("exact"):
         exact = repeated_texts(tables, files)
     near, partly_compared = near_copies(
-        tables, rows("near"), similarity, texts, count=count, gone=exact.documents
+        tables, rows("near"), similarity, texts, gone=exact.documents
     )
     gone = np.union1d(exact.documents, near.documents)
     exact = exact._replace(stayed=near.in_place_of(exact.stayed)[0])
     cuts, emptied = NO_CUTS, gone[:0]
     if files := rows("paragraphs"):
         cuts = repeated_paragraphs(tables, files, gone)
-        insert_remainders(tables, texts, cuts, count)
+        insert_remainders(tables, texts, cuts)
         emptied = repeated_remainders(tables, key_files(keys, "exact"), gone)
     return Removal(exact, near, cuts, emptied, partly_compared)
 
@@ -134,16 +128,14 @@ def repeated_remainders(tables: Tables, files: Sequence[Path], gone: Indices) ->
     """)["document"]
 
 
-def insert_remainders(tables: Tables, texts: Texts, cuts: Cuts, count: int) -> None:
+def insert_remainders(tables: Tables, texts: Texts, cuts: Cuts) -> None:
     """Put the digests of what is left of the documents that lose paragraphs into a table."""
     tables.run("CREATE OR REPLACE TABLE remainders (document BIGINT, high UBIGINT, low UBIGINT)")
     numbers, firsts = np.unique(cuts.documents, return_index=True)
-    chosen = np.zeros(count, dtype=np.bool_)
-    chosen[numbers] = True
     lost = np.split(cuts.paragraphs, firsts[1:])
     remainders = (
         without(text, paragraphs(text), removed.tolist())
-        for text, removed in zip(texts(chosen), lost, strict=False)
+        for text, removed in zip(texts(numbers), lost, strict=False)
     )
     for batch in batches(remainders):
         tables.insert("remainders", text_keys(batch, numbers[: len(batch)]))

@@ -96,11 +96,9 @@ def write_card(
 
     said: of copies and of evaluation texts, and warnings about the corpus as a whole.
     """
-    warnings = [
-        f"{stats.name}: {note}"
-        for stats, (source, _) in zip(all_stats, sources, strict=True)
-        for note in notes(stats, source)
-    ]
+    warnings: list[str] = []
+    for stats, (source, _) in zip(all_stats, sources, strict=True):
+        warnings += [f"{stats.name}: {note}" for note in notes(stats, source)]
     covered = zip(all_stats, held.covered_of, strict=True)
     of_sources = {each.name: each.as_dict() | {"covered": round(n, 6)} for each, n in covered}
     card: dict[str, Any] = {
@@ -162,15 +160,10 @@ class Corpus:
         """The documents of one split, in order."""
         for path in sorted(self.folder.glob(f"{split}-*.jsonl.gz")):
             for record in read_lines(path):
-                yield Document(
-                    record["text"],
-                    record["id"],
-                    record["source"],
-                    record["meta"],
-                    block=record["block"],
-                    # A corpus of version 2 called it place.
-                    position=record["position"] if "position" in record else record["place"],
-                )
+                known = [record[key] for key in ("text", "id", "source", "meta")]
+                # A corpus of version 2 called it place.
+                position = record["position"] if "position" in record else record["place"]
+                yield Document(*known, block=record["block"], position=position)
 
 
 def dropped_records(

@@ -9,7 +9,6 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow as arrow
 
 from endonym.copies.contamination import Contamination, Judged
-from endonym.copies.hashes import Marks
+from endonym.copies.hashes import Indices
 from endonym.copies.keys import rows_that_share, write_keys
 from endonym.copies.letters import paragraphs, without
 from endonym.copies.near import Copies, write_clusters
@@ -136,17 +135,15 @@ def decide(
     by_ray: keys are brought together by the cluster that runs (copies/keys.py).
     """
 
-    def texts(chosen: Marks) -> Iterator[str]:
-        for each in every:
-            yield from compress(each.texts(), chosen[each.first :])
+    def texts(numbers: Indices) -> Iterator[str]:
+        for _, _, table in chosen_rows(every, numbers, ["text"]):
+            yield from table["text"].to_pylist()
 
     clean = every[0].clean
     with Tables(out / "tables") as tables:
         by_keys = functools.partial(rows_that_share, folder=tables.folder, count=documents)
         shuffled = by_keys if by_ray else None
-        found = removal_by_keys(
-            tables, keys, texts, clean.near_similarity, count=documents, sharing=shuffled
-        )
+        found = removal_by_keys(tables, keys, texts, clean.near_similarity, sharing=shuffled)
         said: dict[str, Any] = {}
         if "near" in clean.dedup:
             figures = write_clusters(clustered(found.near, every), tables, out)

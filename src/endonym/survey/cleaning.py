@@ -49,8 +49,8 @@ LEAST_SHARE = 0.6
 """Share of all letters from which on a script is that of the texts."""
 
 
-TABLES = packaged_tables("endonym.survey", "cleaning.toml")
-BOUNDS: dict[str, tuple[float, float]] = TABLES["bounds"]
+LIMITS = packaged_tables("endonym.survey", "cleaning.toml")
+BOUNDS: dict[str, tuple[float, float]] = LIMITS["bounds"]
 """The least and the most limit of a rule."""
 
 
@@ -109,7 +109,7 @@ def thresholds(documents: Sequence[str], script: str) -> dict[str, float]:
     """
     has_words = script not in BREAK_SCRIPTS | BRIEF_SCRIPTS
     rules = {drop.key: drop for drop in DROPS}
-    wanted = [key for key in BOUNDS if has_words or key not in TABLES["of_words"]]
+    wanted = [key for key in BOUNDS if has_words or key not in LIMITS["of_words"]]
     measures = [rules[key].measure_of(Clean()) for key in wanted]
     chosen = documents[:: max(1, -(-len(documents) // MOST_DOCUMENTS))]
     table = [[measure(text) for measure in measures] for text in chosen]

@@ -290,15 +290,8 @@ def advice(
     ]
     total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)
     with runner_of(min(total, limit)) as runner:
-        examined = examine(
-            plain,
-            clean,
-            contrast=contrast,
-            runner=runner,
-            progress=log.progress,
-            samples=samples,
-            limit=limit,
-        )
+        given: dict[str, Any] = {"contrast": contrast, "samples": samples, "limit": limit}
+        examined = examine(plain, clean, runner=runner, progress=log.progress, **given)
     sources, survey = [each for each, _ in patient.sources], patient.survey
     packages = ocr_packages(patient.script, patient.code)
     found = findings.findings_of(examined, sources, survey, samples=samples, packages=packages)
@@ -317,9 +310,8 @@ def _recipe(patient: Patient, advised: Advice) -> str:
         return ""
     if patient.recipe is None:
         notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
-        return findings.recipe_text(
-            patient.name, patient.code, advised.sources, advised.table, notes=notes
-        )
+        given = (patient.name, patient.code, advised.sources, advised.table)
+        return findings.recipe_text(*given, notes=notes)
     before = [source for source, _ in patient.sources]
     changed = [each for each in advised.sources if each not in before]
     tried, own = (
@@ -334,9 +326,8 @@ def _recipe(patient: Patient, advised: Advice) -> str:
     if untried := ", ".join(key for key in own if key not in tried):
         why = "that were not tried here; keep them if you want them"
         notes.append(f"# It has keys {why}: {untried}")
-    return (
-        "\n\n".join(["\n".join(notes), *map(findings.source_table, changed), advised.table]) + "\n"
-    )
+    tables = [*map(findings.source_table, changed), advised.table]
+    return "\n\n".join(["\n".join(notes), *tables]) + "\n"
 
 
 def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:

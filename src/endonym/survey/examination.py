@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from endonym.cleaning.corpus_rules import Facts, rounds, skeleton
 from endonym.cleaning.language.votes import reliable_code
@@ -196,17 +197,10 @@ def examine(
     with TemporaryDirectory(prefix="endonym-doctor-") as name:
         out = Path(name) / "out"
         out.mkdir()
-        making = Examining(
-            chosen,
-            clean,
-            Split(),
-            work=Work(Path(name) / "work", runner or Inline(), progress),
-            out=out,
-            contrast=contrast,
-            evaluation=evaluation,
-            samples=samples,
-            most_bytes=most_bytes,
-        )
+        work = Work(Path(name) / "work", runner or Inline(), progress)
+        given: dict[str, Any] = {"contrast": contrast, "evaluation": evaluation}
+        given |= {"samples": samples, "most_bytes": most_bytes}
+        making = Examining(chosen, clean, Split(), work=work, out=out, **given)
         kept = making.kept(making.cleaned())
         examined.stats = list(making.stats.values())
         examined.raw, examined.kept = together(making.raw, samples), together(kept, samples)

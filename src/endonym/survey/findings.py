@@ -32,7 +32,7 @@ PAGES = frozenset({"needs_ocr", "bad_text_layer", "low_confidence"})
 """Reasons of pages that OCR may read."""
 NO_FINDING = frozenset({"blank", "redirect", "not_article", "not_a_page", "own_page"})
 """Reasons of the reader that every dump and every book has."""
-TABLES = packaged_tables("endonym.survey", "finding_words.toml")
+FINDING_WORDS = packaged_tables("endonym.survey", "finding_words.toml")
 MOST_EXCLUDED = 12
 MOST_DROPPED = 0.5
 """Share of the documents that a rule may drop, if it is recommended."""
@@ -134,14 +134,14 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **more: An
 
     name: of a rule of cleaning, or a reason of the reader. packages: those that its words may name.
     """
-    if name in TABLES["words"]:
-        said = TABLES["words"][name]
+    if name in FINDING_WORDS["words"]:
+        said = FINDING_WORDS["words"][name]
         title, weight = said["title"], said["weight"]
-        meaning = TABLES["meanings"].get(said["meaning"], said["meaning"])
+        meaning = FINDING_WORDS["meanings"].get(said["meaning"], said["meaning"])
     else:
         kind = "unread" if name in READER_REASONS else "step" if name in packs() else "measured"
-        meaning, weight = TABLES["meanings"][kind], TABLES["weights"][kind]
-        title = TABLES["measured"].get(name, in_words(name))
+        meaning, weight = FINDING_WORDS["meanings"][kind], FINDING_WORDS["weights"][kind]
+        title = FINDING_WORDS["measured"].get(name, in_words(name))
         if kind == "step":
             title = f"Spelling: {name.replace('_', ' ')}"
         elif kind == "unread":
@@ -315,19 +315,15 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
             groups=guessed.most_common(),
             examples=examples[:samples],
         )
-    if examined.kept.damaged:
-        examples = [Example(place, text, why=why) for place, text, why in examined.kept.damages]
-        yield finding_of(
-            "replacement", examined.kept.damaged, examined.documents, examples=examples
-        )
+    if (kept := examined.kept).damaged:
+        examples = [Example(place, text, why=why) for place, text, why in kept.damages]
+        yield finding_of("replacement", kept.damaged, examined.documents, examples=examples)
     told = {each.name: examined.raw.licences.get(each.name, {}) for each in sources}
     without = [each.name for each in sources if not each.license]
     silent = [name for name in without if not told[name] or told[name].get("")]
     if silent:
-        line, table = '# license = "…"', _sources(silent)
-        yield finding_of(
-            "license", len(silent), len(sources), of="source", recipe=line, table=table
-        )
+        given = {"recipe": '# license = "…"', "table": _sources(silent)}
+        yield finding_of("license", len(silent), len(sources), of="source", **given)
 
 
 def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:

@@ -5,7 +5,6 @@ memory are eight bytes for each distinct word.
 """
 
 import functools
-import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,7 +18,7 @@ import regex
 from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.sample import candidates, drawn
-from endonym.corpus.chunk_steps import ChunkTask
+from endonym.corpus.chunk_steps import ChunkTask, notes_of
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import read_chunk, write_array
 from endonym.formats.faults import passing_over
@@ -133,7 +132,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
         advance(size)
         if reason is not None:
             continue
-        where, notes = f"{task.source}/{place}", json.loads(meta)
+        where, notes = f"{task.source}/{place}", notes_of(meta)
         if (file := where.rpartition("#")[0]) != member:
             member = file
             encoding = notes.get("encoding", "utf-8")

@@ -177,8 +177,8 @@ def look_through(
     """
     listed = [raw_files.files_below(text, option) for text in texts]
     refused = {path: why for paths in listed for path in paths if (why := not_a_file(path))}
-    read = ([path for path in paths if path not in refused] for paths in listed)
-    groups = [group for paths in read for group in raw_files.grouped(paths)]
+    regular = ([path for path in paths if path not in refused] for paths in listed)
+    groups = [group for paths in regular for group in raw_files.grouped(paths)]
     survey = Survey(files=sum(map(len, groups)))
     survey.names.update(path.name for group in groups for path in group)
     survey.skipped += [(printable(str(path)), why) for path, why in refused.items()]

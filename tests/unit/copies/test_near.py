@@ -47,13 +47,13 @@ def found(
     for number, (first, last) in enumerate(pairs):
         write_keys(texts[first:last], clean, folder / f"{number}", first=first)
 
-    def read(chosen: np.ndarray) -> Iterator[str]:
-        return (text for text, is_chosen in zip(texts, chosen, strict=True) if is_chosen)
+    def read(numbers: np.ndarray) -> Iterator[str]:
+        return (texts[number] for number in numbers.tolist())
 
     files = key_files(folder, "near")
     random.Random(5).shuffle(files)
     with Tables(folder / "work") as tables:
-        return near_copies(tables, files, clean.near_similarity, read, count=len(texts), gone=gone)
+        return near_copies(tables, files, clean.near_similarity, read, gone=gone)
 
 
 def replaced(near: tuple[Copies, int]) -> dict[int, int]:

@@ -15,15 +15,15 @@ LONG, OTHER, THIRD = " ".join(TATAR), " ".join(FRENCH), " ".join(ROMANIAN)
 
 
 def found(folder: Path, texts: list[str], *kinds: Kind) -> Removal:
-    def read(chosen: np.ndarray | None) -> Iterator[str]:
-        return (text for n, text in enumerate(texts) if chosen is None or chosen[n])
+    def read(numbers: np.ndarray) -> Iterator[str]:
+        return (texts[number] for number in numbers.tolist())
 
     clean = Clean(dedup=kinds)
     with Tables(folder / "work") as tables:
         keys = tables.folder / "keys"
         keys.mkdir()
         write_keys(texts, clean, keys / "all")
-        return removal_by_keys(tables, keys, read, clean.near_similarity, count=len(texts))
+        return removal_by_keys(tables, keys, read, clean.near_similarity)
 
 
 TEXTS = [LONG, OTHER, LONG, LONG.upper(), f"{LONG}\n\n{THIRD}\n\n{OTHER}", f"{LONG} Шул гына."]

@@ -144,14 +144,10 @@ def held_out(
     staying = np.nonzero(~to_train[candidates])[0]
     sizes_of = [int(marks.sum()) for marks in of_source(candidates & ~to_train, map(len, keys))]
     of_sources = np.split(staying, np.cumsum(sizes_of)[:-1])
-    return HeldOut(
-        dev | to_dev,
-        test & ~to_dev,
-        to_train | to_dev,
-        index.contained.overlap(staying),
-        index.covered.share(staying),
-        [index.covered.share(numbers) for numbers in of_sources],
-    )
+    overlap, covered = index.contained.overlap(staying), index.covered.share(staying)
+    covered_of = [index.covered.share(numbers) for numbers in of_sources]
+    moved = to_train | to_dev
+    return HeldOut(dev | to_dev, test & ~to_dev, moved, overlap, covered, covered_of)
 
 
 def nearly_repeated(
