@@ -61,12 +61,8 @@ class EndonymError(Exception):
 
     def as_dict(self) -> dict[str, str]:
         """The form that `--json` prints."""
-        return {
-            "kind": type(self).__name__,
-            "message": self.message,
-            "where": self.where,
-            "do": self.do,
-        }
+        said = {"message": self.message, "where": self.where, "do": self.do}
+        return {"kind": type(self).__name__, **said}
 
 
 class RecipeError(EndonymError):

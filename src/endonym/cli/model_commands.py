@@ -7,17 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from endonym.cli.main import (
-    ADAPTER,
-    FOLDER,
-    MODEL,
-    PATH,
-    SPLIT,
-    TEXTS,
-    Settings,
-    print_json,
-    say,
-)
+from endonym.cli.main import ADAPTER, FOLDER, MODEL, PATH, SPLIT, TEXTS, Settings, print_json, say
 from endonym.device import program, signals_to
 from endonym.errors import printable
 from endonym.export.config import FORMATS

@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from endonym.cli.main import (
-    FOLDER,
-    SPLIT,
-    TEXTS,
-    Settings,
-    count_option,
-    print_json,
-)
+from endonym.cli.main import FOLDER, SPLIT, TEXTS, Settings, count_option, print_json
 from endonym.device import program
 from endonym.errors import printable_lines
 from endonym.log import size

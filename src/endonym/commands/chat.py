@@ -28,35 +28,28 @@ class Talk:
     def __exit__(self, *_: object) -> None:
         self._scheduler.close()
 
-    def continued(
-        self, text: str, sampling: Sampling, *, max_tokens: int, min_tokens: int
-    ) -> Iterator[TextPiece]:
-        """The pieces that follow a text. Raises RecipeError if it is longer than the context."""
+    def continued(self, text: str, sampling: Sampling, **lengths: int) -> Iterator[TextPiece]:
+        """The pieces that follow a text. Raises RecipeError if it is longer than the context.
+
+        lengths: max_tokens and min_tokens.
+        """
         self._require_fitting(text, "PROMPT")
         ids = [self.engine.opening, *self.engine.vocabulary.encode(text)]
         if len(ids) > self.engine.context:
             message = f"{len(ids)} tokens, but the model's context is {self.engine.context}"
             raise RecipeError(message, where="PROMPT", do="Give the end of the text only.")
-        return self._pieces(ids, sampling, max_tokens, min_tokens)
+        return self._pieces(ids, sampling, **lengths)
 
     def answered(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        sampling: Sampling,
-        *,
-        max_tokens: int,
-        min_tokens: int,
+        self, messages: Sequence[Mapping[str, str]], sampling: Sampling, **lengths: int
     ) -> Iterator[TextPiece]:
         """The answer to a conversation; its oldest messages are left out if they do not fit."""
         self._require_fitting(messages[-1]["content"], "MESSAGE")
-        kept = list(messages)
-        while (
-            len(kept) > 1
-            and sum(len(each["content"]) for each in kept) > self._scheduler.most_bytes
-        ):
+        kept, most = list(messages), self._scheduler.most_bytes
+        while len(kept) > 1 and sum(len(each["content"]) for each in kept) > most:
             del kept[:2]
         ids = chat_ids(self.engine, kept)
-        room = self.engine.context - min(max_tokens, self.engine.context // 4)
+        room = self.engine.context - min(lengths["max_tokens"], self.engine.context // 4)
         while len(ids) > room and len(kept) > 1:
             del kept[:2]
             ids = chat_ids(self.engine, kept)
@@ -68,7 +61,7 @@ class Talk:
                 where="MESSAGE",
             )
         opening = [] if ids[:1] == [self.engine.opening] else [self.engine.opening]
-        return self._pieces([*opening, *ids], sampling, max_tokens, min_tokens)
+        return self._pieces([*opening, *ids], sampling, **lengths)
 
     def _require_fitting(self, text: str, where: str) -> None:
         """Raise RecipeError for a text that is longer than the context however it is encoded."""
@@ -82,7 +75,7 @@ class Talk:
             )
 
     def _pieces(
-        self, ids: list[int], sampling: Sampling, max_tokens: int, min_tokens: int
+        self, ids: list[int], sampling: Sampling, *, max_tokens: int, min_tokens: int
     ) -> Iterator[TextPiece]:
         """The pieces as they come. The generation is cancelled if nobody reads on."""
         news: SimpleQueue[Update] = SimpleQueue()

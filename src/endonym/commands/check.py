@@ -305,22 +305,13 @@ def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> f
 
 def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
-    about = "" if checked.is_counted else "≈ "
-    recipe, shape = checked.recipe, checked.shape
-    is_open = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
+    shape = checked.shape
     return filled(
         "check.txt",
         checked=checked,
-        recipe=recipe,
-        facts=checked.facts,
-        phases=checked.training.phases,
-        shape=shape,
         is_ours=isinstance(shape, ModelConfig),
         count=count,
-        weights=count.parameters(shape),
         uniform=math.log(shape.vocab),
-        about=about,
-        ids=about if is_open else "",
         inexact=inexact,
     )
 

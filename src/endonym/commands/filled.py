@@ -12,7 +12,7 @@ from endonym.errors import printable
 from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
 from endonym.log import columns, for_screen, padded, rounded
-from endonym.recipe.layers import toml
+from endonym.recipe.layers import config_lines, noted, toml
 
 SHOWN_CHARS = 400
 """Of a text, on the screen."""
@@ -29,7 +29,8 @@ def _templates() -> jinja2.Environment:
     filters: tuple[Any, ...] = (columns, for_screen, in_words, padded, printable, rounded, toml)
     environment.filters.update({each.__name__: each for each in (*filters, indented)})
     environment.filters["shell"] = lambda path: shlex.quote(str(path))
-    environment.globals["program"] = program
+    calls: dict[str, Any] = {"config_lines": config_lines, "noted": noted, "program": program}
+    environment.globals.update(calls)
     return environment
 
 

@@ -24,7 +24,7 @@ from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.model.families import resolve
 from endonym.pipeline.stages import suitable_workers
-from endonym.recipe.layers import config_lines, noted, toml
+from endonym.recipe.layers import noted, toml
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.store import Store
@@ -286,8 +286,6 @@ def recipe_text(
         clean=advised.table,
         family=ModelKeys().family,
         choices=choices,
-        config_lines=config_lines,
-        noted=noted,
     )
 
 

@@ -115,15 +115,10 @@ def scores_of(run: Run) -> list[Score]:
 
 def as_dict(run: Run) -> dict[str, Any]:
     """The form that `--json` prints."""
-    stages = [
-        {
-            "name": made.stage.name,
-            "id": made.artifact.id,
-            "made": made.is_new,
-            "seconds": round(made.seconds, 3),
-        }
-        for made in run.made
-    ]
+    stages: list[dict[str, Any]] = []
+    for made in run.made:
+        stages.append({"name": made.stage.name, "id": made.artifact.id})
+        stages[-1] |= {"made": made.is_new, "seconds": round(made.seconds, 3)}
     scores = [score.as_dict() for score in scores_of(run)]
     return {"run": str(run.folder), "stages": stages, "scores": scores}
 
@@ -184,14 +179,10 @@ def describe_plan(
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))
     stages = [*data.all(), *plan_training(recipe, data, training)]
     names = [stage.name for stage in stages]
-    listed = [
-        {
-            "name": stage.name,
-            "id": stage.id[:12],
-            "there": store.find(stage.kind, stage.id) is not None,
-        }
-        for stage in (stages[: names.index(last) + 1] if last else stages)
-    ]
+    listed: list[dict[str, Any]] = []
+    for stage in stages[: names.index(last) + 1] if last else stages:
+        is_there = store.find(stage.kind, stage.id) is not None
+        listed.append({"name": stage.name, "id": stage.id[:12], "there": is_there})
     return {
         "run": recipe.run_name,
         "train_tokens": sum(phase.steps * phase.batch_tokens for phase in training.phases),
@@ -216,14 +207,9 @@ def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> d
         )
         numbers, is_whole, kept = total(found.stats), found.is_whole, found.kept.documents
         numbers["rules"] = rules_table(found.rules(), numbers["read"]["records"])
-    read = numbers["read"]
-    return {
-        "documents": read["records"],
-        "bytes": read["bytes"],
-        "kept": kept,
-        "is_whole": is_whole,
-        "rules": {name: numbers["rules"][name] for name in in_order(numbers["rules"])},
-    }
+    rules = {name: numbers["rules"][name] for name in in_order(numbers["rules"])}
+    read = {"documents": numbers["read"]["records"], "bytes": numbers["read"]["bytes"]}
+    return {**read, "kept": kept, "is_whole": is_whole, "rules": rules}
 
 
 def describe_plans(plans: Sequence[dict[str, Any]]) -> str:

@@ -251,12 +251,12 @@ def served_names(
         is_inner = adapter is not None and path.name == ADAPTER_FOLDER
         plain = path.parent.name if is_inner else path.name
         short = plain.removesuffix(".gguf") or str(path)
-        if short in found and adapter is None:
-            message = f"{found[short][0]} and {model} would both be called {short}"
-            raise RecipeError(message, where="MODEL", do="Rename one of them.")
         if short in found:
             message = f"two models would be called {short}"
-            raise RecipeError(message, where="--adapter", do="Rename one of them.")
+            if adapter is None:
+                message = f"{found[short][0]} and {model} would both be called {short}"
+            where = "MODEL" if adapter is None else "--adapter"
+            raise RecipeError(message, where=where, do="Rename one of them.")
         found[short] = (model, adapter)
     return found
 

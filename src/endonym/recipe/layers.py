@@ -106,19 +106,31 @@ def lay_variant(
         message = f"variant {wanted} is not in this recipe."
         do = did_you_mean(wanted, names) + listed
         raise RecipeError(message, where=str(origin.path), do=do)
-    problems: list[Problem] = []
+    chosen, problems = base, list[Problem]()
     for name, tables in variants.items():
-        problems += _variant_problems(base, name, tables)
-        if name != wanted and isinstance(tables, dict):
-            # The keys of the other variants are checked as well.
-            laid, _ = _laid(base, tables)
-            unusable, values = plain(laid)
-            known = {problem.path for problem in unusable}
-            unusable += [finding for finding in findings(root, values) if finding.path not in known]
-            inside = [each for each in unusable if each.path and each.path[0] in tables]
-            problems += [replace(each, path=("variant", name, *each.path)) for each in inside]
-    chosen = variants[wanted] if wanted is not None else {}
-    return (_laid(base, chosen)[0] if isinstance(chosen, dict) else base), problems
+        here: KeyPath = ("variant", name)
+        if not isinstance(tables, dict):
+            do = f"Write [variant.{name}.model], for example: a variant replaces whole tables."
+            problems.append(Problem(here, f"variant.{name} must be a table.", do))
+            continue
+        if name == "all" or not VARIANT_NAME.fullmatch(name):
+            do = "Use letters, digits, `_`, `.` or `-`; `all` means the recipe and every variant."
+            problems.append(Problem(here, f"{name!r} cannot name a variant.", do))
+        if "name" in tables:
+            do = f"Leave it out: its runs are called {base.get('name', 'NAME')}@{name}."
+            problems.append(Problem((*here, "name"), "a variant cannot rename the recipe.", do))
+        laid, misplaced = _laid(base, tables)
+        problems += [replace(problem, path=(*here, key)) for key, problem in misplaced]
+        if name == wanted:
+            chosen = laid
+            continue
+        # The keys of the other variants are checked as well.
+        unusable, values = plain(laid)
+        known = {problem.path for problem in unusable}
+        unusable += [finding for finding in findings(root, values) if finding.path not in known]
+        inside = [each for each in unusable if each.path and each.path[0] in tables]
+        problems += [replace(each, path=(*here, *each.path)) for each in inside]
+    return chosen, problems
 
 
 def _laid(
@@ -145,23 +157,6 @@ def _laid(
         else:
             laid[name] = value
     return laid, problems
-
-
-def _variant_problems(base: Mapping[str, Any], name: str, tables: Any) -> list[Problem]:
-    """What is wrong with a variant's type, name or keys."""
-    here: KeyPath = ("variant", name)
-    if not isinstance(tables, dict):
-        do = f"Write [variant.{name}.model], for example: a variant replaces whole tables."
-        return [Problem(here, f"variant.{name} must be a table.", do)]
-    problems: list[Problem] = []
-    if name == "all" or not VARIANT_NAME.fullmatch(name):
-        do = "Use letters, digits, `_`, `.` or `-`; `all` means the recipe and every variant."
-        problems.append(Problem(here, f"{name!r} cannot name a variant.", do))
-    if "name" in tables:
-        do = f"Leave it out: its runs are called {base.get('name', 'NAME')}@{name}."
-        problems.append(Problem((*here, "name"), "a variant cannot rename the recipe.", do))
-    found = _laid(base, tables)[1]
-    return problems + [replace(problem, path=(*here, key)) for key, problem in found]
 
 
 def plain(data: Mapping[str, Any]) -> tuple[list[Problem], dict[str, Any]]:

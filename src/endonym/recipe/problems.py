@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from endonym.errors import EndonymError, RecipeError
-from endonym.recipe.text import KeyPath, draw, line_number, normal, scan
+from endonym.recipe.text import KeyPath, Mark, draw, line_number, normal, scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,45 +54,41 @@ class Block(NamedTuple):
     do: str
 
 
-class RecipeLines:
-    """The lines of a recipe, found by the path of a key as the parsed recipe has it."""
+def block_of(problem: Problem, origin: Origin, text: str, marks: Mapping[KeyPath, Mark]) -> Block:
+    """The problem with its line, or with the override that caused it.
 
-    def __init__(self, origin: Origin) -> None:
-        self.origin, self.text = origin, normal(origin.text)
-        self.marks = scan(self.text)
-
-    def block(self, problem: Problem) -> Block:
-        """The problem with its line, or with the override that caused it."""
-        labels, marks = self.origin.labels, self.marks
-        above = [problem.path[:length] for length in range(len(problem.path), 0, -1)]
-        label = next((labels[path] for path in above if path in labels), "")
-        do_in_set = problem.do_in_set or problem.do
-        if problem.where or label:
-            return Block(len(self.text), problem.where or label, problem.message, do_in_set)
-        # In the file, a variant's tables are below [variant.NAME].
-        path, variant = problem.path, ("variant", self.origin.variant or "")
-        if path and (*variant, path[0]) in marks:
-            path = (*variant, *path)
-        # If the key is not in the file, the nearest table above it is marked.
-        written = path
-        while written and written not in marks:
-            written = written[:-1]
-        mark, is_exact = marks.get(written), written == path
-        # Overrides of the same table or of a related key are named too.
-        parts = [each for each in (problem.path, *problem.about) if each]
-        overrides = " ".join(
-            label for key, label in labels.items() if any(key[: len(p)] == p for p in parts)
-        )
-        if overrides and not is_exact:
-            return Block(len(self.text), overrides, problem.message, do_in_set)
-        line, message = 1, problem.message
-        if mark is not None:
-            is_value = problem.at_value and is_exact
-            start = mark.value_start if is_value else mark.start
-            line = line_number(self.text, start)
-            message += f"\n{draw(self.text, start, mark.value_end if is_value else mark.end)}"
-        beneath = f", with {overrides}" if overrides else ""
-        return Block(line, f"{self.origin.path}:{line}{beneath}", message, problem.do)
+    marks: the positions in the text, by the path of a key as the parsed recipe has it.
+    """
+    labels = origin.labels
+    above = [problem.path[:length] for length in range(len(problem.path), 0, -1)]
+    label = next((labels[path] for path in above if path in labels), "")
+    do_in_set = problem.do_in_set or problem.do
+    if problem.where or label:
+        return Block(len(text), problem.where or label, problem.message, do_in_set)
+    # In the file, a variant's tables are below [variant.NAME].
+    path, variant = problem.path, ("variant", origin.variant or "")
+    if path and (*variant, path[0]) in marks:
+        path = (*variant, *path)
+    # If the key is not in the file, the nearest table above it is marked.
+    written = path
+    while written and written not in marks:
+        written = written[:-1]
+    mark, is_exact = marks.get(written), written == path
+    # Overrides of the same table or of a related key are named too.
+    parts = [each for each in (problem.path, *problem.about) if each]
+    overrides = " ".join(
+        label for key, label in labels.items() if any(key[: len(p)] == p for p in parts)
+    )
+    if overrides and not is_exact:
+        return Block(len(text), overrides, problem.message, do_in_set)
+    line, message = 1, problem.message
+    if mark is not None:
+        is_value = problem.at_value and is_exact
+        start = mark.value_start if is_value else mark.start
+        line = line_number(text, start)
+        message += f"\n{draw(text, start, mark.value_end if is_value else mark.end)}"
+    beneath = f", with {overrides}" if overrides else ""
+    return Block(line, f"{origin.path}:{line}{beneath}", message, problem.do)
 
 
 def refuse(
@@ -105,9 +101,10 @@ def refuse(
     blocks: list[Block] = []
     seen: set[Block] = set()
     for problems, origin in found:
-        unique = list(dict.fromkeys(problems))
-        lines = RecipeLines(origin) if unique else None
-        new = [block for each in unique if lines and (block := lines.block(each)) not in seen]
+        unique, text = list(dict.fromkeys(problems)), normal(origin.text)
+        marks = scan(text) if unique else {}
+        every = [block_of(each, origin, text, marks) for each in unique]
+        new = [block for block in every if block not in seen]
         seen.update(new)
         among = f", in variant {origin.variant}" if origin.variant and len(found) > 1 else ""
         blocks += [block._replace(where=block.where + among) for block in new]

@@ -16,13 +16,12 @@ MOST_SECONDS = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """The longest span: its text, the sample's number, the document, and what was searched.
+    """The longest span: its text, the document, and what was searched.
 
     is_whole: all of the training text was searched, not only what the time allowed.
     """
 
     text: str
-    sample: int
     document: str
     source: str
     documents: int
@@ -36,7 +35,7 @@ class Search:
     def __init__(self, samples: Sequence[str], most_seconds: float) -> None:
         self.samples = samples
         self.end = time.monotonic() + most_seconds
-        self.text, self.sample = "", -1
+        self.text = ""
         self.longest = max((len(sample) for sample in samples), default=0)
         self._prepare()
 
@@ -84,7 +83,7 @@ class Search:
             while reach < end and text[offset + reach] == sample[start + reach]:
                 reach += 1
             if back + reach > len(self.text):
-                self.text, self.sample = sample[start - back : start + reach], number
+                self.text = sample[start - back : start + reach]
         return len(self.text) > best
 
 
@@ -103,4 +102,4 @@ def longest_copied(
     if not search.text:
         return None
     is_whole = not search.is_late()
-    return Copied(search.text, search.sample, where, source, count, chars, is_whole)
+    return Copied(search.text, where, source, count, chars, is_whole)

@@ -46,10 +46,6 @@ def doctor_page(diagnosis: Diagnosis) -> str:
         "doctor.html",
         {
             "diagnosis": diagnosis,
-            "patient": diagnosis.patient,
-            "examined": examined,
-            "raw": raw,
-            "kept": kept,
             "percent": percent,
             "rough": rough,
             "named_groups": partial(named_groups, own=diagnosis.patient.code.partition("-")[0]),

@@ -5,8 +5,8 @@ Colours are classes of the page's style sheet, so one drawing serves light and d
 
 import math
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,14 +98,6 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """A horizontal line across the chart, such as a baseline."""
-
-    name: str
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
 class Mark:
     """A vertical line. is_strong: the best validation, with a ring at `y`."""
 
@@ -119,8 +111,9 @@ class Mark:
 class Chart:
     """A line chart. low and high bound the y axis; lines are clipped there, labels get an arrow.
 
-    left: where the x axis begins, if not at the first point. names_at_dots: series are single
-    points, named beside themselves instead of at the right edge.
+    levels: horizontal lines across the chart, such as baselines. left: where the x axis begins, if
+    not at the first point. names_at_dots: series are single points, named beside themselves instead
+    of at the right edge.
     """
 
     title: str
@@ -128,7 +121,7 @@ class Chart:
     y_name: str
     series: Sequence[Series]
     x_name: str = "tokens seen"
-    levels: Sequence[Level] = ()
+    levels: Mapping[str, float] = field(default_factory=dict[str, float])
     marks: Sequence[Mark] = ()
     low: float | None = None
     high: float | None = None
@@ -219,7 +212,7 @@ def _ranges(chart: Chart) -> tuple[Range, Range]:
     """The ranges of both axes, each longer than zero."""
     points = [point for series in chart.series for point in series.points]
     xs = [x for x, _ in points] or [0.0, 1.0]
-    values = [y for _, y in points] + [level.value for level in chart.levels]
+    values = [y for _, y in points] + [*chart.levels.values()]
     low = chart.low if chart.low is not None else min(values, default=0.0)
     high = chart.high if chart.high is not None else max(values, default=1.0)
     if not high > low:
@@ -256,7 +249,7 @@ def _labels(chart: Chart, ys: Range, *, is_narrow: bool) -> list[tuple[str, floa
         for each in chart.series
         if each.is_named and each.points
     ]
-    ends += [(level.name, level.value, f"label level {level.name}") for level in chart.levels]
+    ends += [(name, value, f"label level {name}") for name, value in chart.levels.items()]
     labels: list[tuple[str, float, str]] = []
     for name, value, style in ends:
         number = "" if is_narrow else f" {written(value)}"

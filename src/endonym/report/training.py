@@ -8,17 +8,7 @@ from typing import Any
 from endonym.export.history import events, journal_of
 from endonym.pipeline.execute import Made
 from endonym.report.formatting import sentences, whole
-from endonym.report.svg import (
-    CHARTS,
-    Chart,
-    Level,
-    Mark,
-    Points,
-    Series,
-    nice_ticks,
-    smoothed,
-    thinned,
-)
+from endonym.report.svg import CHARTS, Chart, Mark, Points, Series, nice_ticks, smoothed, thinned
 
 RAW_POINTS = 400
 SMOOTH_POINTS = 240
@@ -131,12 +121,7 @@ def dev_baselines(lines: Lines) -> dict[str, float]:
 
 
 def _loss(
-    raw: Points,
-    train: Points,
-    validations: Lines,
-    *,
-    steps: Lines,
-    levels: dict[str, float],
+    raw: Points, train: Points, validations: Lines, *, steps: Lines, levels: dict[str, float]
 ) -> Chart:
     """Training and dev loss, and the baselines as horizontal lines."""
     held = dev_points(validations)
@@ -166,7 +151,7 @@ def _loss(
         **CHARTS["loss"],
         description=" ".join(described),
         series=[each for each in series if each.points],
-        levels=[Level(name, value) for name, value in levels.items()],
+        levels=levels,
         marks=marks,
         low=low,
         high=high,
@@ -179,11 +164,8 @@ def _legend(chart: Chart) -> str:
     if chart.levels:
         text += " Horizontal lines: baselines, on the dev documents."
     low, high = chart.low or -math.inf, chart.high or math.inf
-    gone = [level for level in chart.levels if not low <= level.value <= high]
-    if not gone:
-        return text
-    names = " and ".join(f"{each.name} ({each.value:.2f})" for each in gone)
-    return f"{text} Outside the chart: {names}."
+    gone = [f"{n} ({value:.2f})" for n, value in chart.levels.items() if not low <= value <= high]
+    return f"{text} Outside the chart: {' and '.join(gone)}." if gone else text
 
 
 def epoch_marks(steps: Lines) -> list[Mark]:
@@ -313,12 +295,8 @@ def mixture_sentence(parts: list[Slice], planned: Mapping[str, float]) -> str:
     """What was read in all, and how exactly the planned shares were kept; empty without any."""
     if not parts or not planned:
         return ""
-    read = " · ".join(f"{name} {share:.1%}" for name, share in parts[-1].so_far.items() if share)
     points = 100 * largest_deviation(parts, planned)
-    return (
-        f"Read, by the journal: {read} of the tokens; what was read so far was within "
-        f"{points:.2f} points of the recipe at every hundredth of the phase."
-    )
+    return sentences("mixture.txt", read=parts[-1].so_far, points=points)[0]
 
 
 def mixture_chart(parts: list[Slice]) -> Chart | None:
@@ -350,17 +328,8 @@ def judged_pairs(steps: Lines) -> Lines:
 
 def pairs_sentence(found: Lines) -> str:
     """What the last validation says, and which had the widest margin; empty without any."""
-    after = [line for line in found if line["step"]]
-    if not after:
-        return ""
-    last, widest = after[-1], max(after, key=lambda line: line[MARGIN])
-    text = (
-        f"Of the held-out pairs {last[ACCURACY]:.1%} are judged rightly at step "
-        f"{whole(last['step'])}, by a margin of {last[MARGIN]:.3f} on average"
-    )
-    if widest is last:
-        return f"{text}."
-    return f"{text}; the margin was widest at step {whole(widest['step'])} ({widest[MARGIN]:.3f})."
+    judged = [line for line in found if line["step"]]
+    return sentences("pairs.txt", judged=judged)[0] if judged else ""
 
 
 def pairs_charts(found: Lines) -> list[Chart]:

@@ -13,7 +13,7 @@ from endonym.evaluate.speed import cells as speed_cells
 from endonym.evaluate.speed import notes as speed_notes
 from endonym.report.page import render
 from endonym.report.scores import STYLES, efficiency_chart
-from endonym.report.svg import Chart, Level, Series
+from endonym.report.svg import Chart, Series
 from endonym.report.training import dev_points, with_margin
 from endonym.runs.compare import Comparison, as_dict, cells, recipes
 from endonym.runs.finished_runs import FinishedRun, Texts
@@ -191,11 +191,11 @@ def chart(comparison: Comparison) -> Chart | None:
     )
 
 
-def levels(comparison: Comparison) -> list[Level]:
+def levels(comparison: Comparison) -> dict[str, float]:
     """The shared baselines, over all bytes as in the validations of the curves."""
     every = comparison.runs[0].every_score
     totals = [find(every, metric=BITS, model=n.model, source=None) for n in comparison.baselines]
-    return [Level(total.model, total.value) for total in totals if total is not None]
+    return {total.model: total.value for total in totals if total is not None}
 
 
 def samples(comparison: Comparison) -> list[tuple[str, Texts]]:

@@ -19,7 +19,6 @@ from endonym.generate.language_model import MAX_TOKENS
 from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
 
 T = TypeVar("T")
-USUAL = Sampling()
 MOST_LIKELIEST = 20
 
 Id = Annotated[int, Field(ge=0, lt=1 << 31)]
@@ -76,13 +75,9 @@ class Asked(BaseModel):
 
     def sampling(self, seed: int) -> Sampling:
         """How tokens are chosen, with this seed."""
-        return Sampling(
-            temperature=_or(self.temperature, USUAL.temperature),
-            top_k=_or(self.top_k, USUAL.top_k),
-            top_p=_or(self.top_p, USUAL.top_p),
-            repetition_penalty=_or(self.repetition_penalty, USUAL.repetition_penalty),
-            seed=seed,
-        )
+        keys = ("temperature", "top_k", "top_p", "repetition_penalty")
+        given = {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+        return Sampling(seed=seed, **given)
 
     def stops(self) -> list[str]:
         """The stop strings."""

@@ -6,8 +6,9 @@ import pytest
 from wrong_recipes import HEAD, cases, problem_drawn, refusal
 
 from endonym.errors import MissingSource, RecipeError
-from endonym.recipe.problems import Origin, Problem, RecipeLines, refuse
+from endonym.recipe.problems import Origin, Problem, block_of, refuse
 from endonym.recipe.recipe import Recipe
+from endonym.recipe.text import normal, scan
 
 WRONG = """
 batch_size = 8
@@ -199,7 +200,8 @@ ORIGIN = Origin(FILE, TEXT)
 
 def drawn(problem: Problem, origin: Origin = ORIGIN) -> list[str]:
     """Where it is said to be, the line that is shown, and what the carets point at."""
-    block = RecipeLines(origin).block(problem)
+    text = normal(origin.text)
+    block = block_of(problem, origin, text, scan(text))
     message, *rest = block.message.split("\n")
     assert message == problem.message
     assert block.do == problem.do

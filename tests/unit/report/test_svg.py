@@ -14,7 +14,6 @@ from endonym.report.svg import (
     Bar,
     Bars,
     Chart,
-    Level,
     Mark,
     Series,
     draw_all,
@@ -38,7 +37,7 @@ def chart(**changes: object) -> Chart:
         "x_name": "tokens",
         "y_name": "bits",
         "series": [Series("held-out", [(0, 2.5), (50, 1.8), (100, 1.6)], "held", has_dots=True)],
-        "levels": [Level("uniform", 3.2), Level("bigram", 1.62), Level("compressor", 1.58)],
+        "levels": {"uniform": 3.2, "bigram": 1.62, "compressor": 1.58},
         "marks": [Mark(40, "epoch 1"), Mark(100, "best 1.60", 1.6, is_strong=True)],
         "low": 1.5,
         "high": 2.6,
@@ -113,7 +112,7 @@ def test_names_in_charts_and_bars_are_escaped() -> None:
 
 
 def test_charts_below_one_another_have_common_edges() -> None:
-    other = chart(low=0.0, high=0.001, levels=[], marks=[])
+    other = chart(low=0.0, high=0.001, levels={}, marks=[])
     axis = r'<line class="axis" x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)"'
     first, second = (re.search(axis, svg).groups() for svg in draw_all([chart(), other], 760))
     assert first == second
@@ -121,7 +120,7 @@ def test_charts_below_one_another_have_common_edges() -> None:
 
 @pytest.mark.parametrize("points", [[], [(0.0, 1.0)], [(5.0, 1.0), (5.0, 1.0)]])
 def test_a_series_of_one_point_or_none_is_drawn(points: list[tuple[float, float]]):
-    empty = chart(series=[Series("x", points, "held")], levels=[], marks=[], low=None, high=None)
+    empty = chart(series=[Series("x", points, "held")], levels={}, marks=[], low=None, high=None)
     parsed(draw(empty, 350))
 
 
