@@ -24,7 +24,8 @@ def distinct(numbers: Numbers) -> Numbers:
 
     Asked for counts too, np.unique sorts; else it hashes, which takes ten times as long.
     """
-    return np.unique(numbers, return_counts=True)[0]
+    values: Numbers = np.unique(numbers, return_counts=True)[0]  # pyright: ignore
+    return values
 
 
 PARTS = ("hashes", "firsts", "owners", "filter")

@@ -22,7 +22,7 @@ from endonym.errors import SourceError, printable
 from endonym.formats.document import Reject
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io import streams
-from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin, ignored
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS
 from endonym.formats.io.lines import readable_lines
@@ -114,7 +114,7 @@ def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
         room = streams.Expansion(origin.raw_bytes)
         packed = streams.uncompressed(raw)
-        content = Content(packed, compression, room, path, origin.raw_bytes, ignored)
+        content = Content(packed, compression, room, origin.raw_bytes, path)
         _, stream = utf8_stream(content.stream(), "utf-8")
         for item in readable_lines(_whole(stream, path), origin, "utf-8"):
             if isinstance(item, Reject):
