@@ -209,12 +209,8 @@ def _repeated_names(parts: Parts) -> Iterator[Problem]:
         for number, item in items:
             first = seen.setdefault(item.name, number)
             if first != number:
-                words: dict[str, Any] = {
-                    "number": number + 1,
-                    "first": first + 1,
-                    "name": item.name,
-                }
-                yield _problem("repeated_name", (key, number, "name"), key=key, **words)
+                path, words = (key, number, "name"), dict[str, Any](key=key, name=item.name)
+                yield _problem("repeated_name", path, number=number + 1, first=first + 1, **words)
 
 
 def _wrong_sources(parts: Parts) -> Iterator[Problem]:
