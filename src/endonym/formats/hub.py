@@ -55,8 +55,7 @@ def fetched(source: Source, name: str) -> Path:
     disable_progress_bars()
     found = HfApi(library_name="endonym").dataset_info(name, revision=source.revision)
     commit, files = str(found.sha), [each.rfilename for each in found.siblings or []]
-    shown = [file for file in files if not is_hidden(file)]
-    kinds = {each: file_format(each, source) for each in shown}
+    kinds = {each: file_format(each, source) for each in files if not is_hidden(each)}
     wanted = sorted(each for each, kind in kinds.items() if kind.format or kind.archive)
     if not wanted:
         there = ", ".join(files[:10])
