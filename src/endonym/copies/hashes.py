@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from endonym.formats.chunks import read_arrays, write_arrays
 from endonym.formats.document_files import Whole
@@ -16,10 +17,10 @@ MAX_PAIRS = 1 << 20
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
-Numbers = TypeVar("Numbers", Hashes, Indices)
+Kind = TypeVar("Kind", bound=np.generic)
 
 
-def distinct(numbers: Numbers) -> Numbers:
+def distinct(numbers: NDArray[Kind]) -> NDArray[Kind]:
     """The distinct numbers, ascending.
 
     Asked for counts too, np.unique sorts; else it hashes, which takes ten times as long.
