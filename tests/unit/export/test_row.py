@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 from bare_configs import PLACE, Json, mixer_of
-from laws.shapes import shape
+from laws.shapes import SHAPES, shape
 
 from endonym.errors import ExportError
+from endonym.export.gguf import rows as gguf_rows
 from endonym.export.row import (
     ACTIVATIONS,
+    forms_of,
     our_activation,
     read_rope,
     rope_json,
     share_of,
+    sizes_of,
     with_parts,
 )
 from endonym.export.shapes import ROWS
@@ -36,6 +39,17 @@ def test_a_part_counts_only_if_all_layers_have_it() -> None:
     for config in (shape("qwen3", "two-windows"), shape("qwen3", "some-experts"), shape("mamba")):
         assert ROWS[0].misfit(config) == "layers that are not alike, or of another kind"
     assert ROWS[1].misfit(shape("llama", mixer=[{"heads": 4}, {"heads": 4}])) is None
+
+
+def test_every_limit_of_a_row_is_a_size_or_a_form_of_models() -> None:
+    """A limit with another name would be no limit; one with other values would refuse all."""
+    known: dict[str, list[Any]] = {}
+    for config in SHAPES.values():
+        for name, value in (sizes_of(config) | forms_of(config)).items():
+            known.setdefault(name, []).append(value)
+    for row in (*ROWS, *gguf_rows.ROWS):
+        for name, allowed in row.limits.items():
+            assert any(value in allowed for value in known[name]), (row.family, name)
 
 
 def test_names_of_layers_become_names_of_their_tensors() -> None:
