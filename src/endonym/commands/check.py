@@ -92,14 +92,18 @@ class Checked:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
-        shape, phases = self.shape, self.training.phases
+        shape, phases = self.shape, list[dict[str, Any]]()
+        for config in self.training.phases:
+            shares = {source.name: source.share for source in config.sources}
+            phases.append({"name": config.name, "sources": shares})
+            phases[-1]["tokens"] = config.steps * config.batch_tokens
         return {
             "name": self.recipe.run_name,
             "family": shape.family,
             "parameters": count.parameters(shape).total,
             "active_parameters": count.parameters(shape).active,
             "trained_parameters": {
-                e.name: count.trained_parameters(shape, e.adapt) for e in phases
+                e.name: count.trained_parameters(shape, e.adapt) for e in self.training.phases
             },
             "flops_per_token": count.flops_per_token(shape),
             "train_tokens": self.train_tokens,
@@ -107,14 +111,7 @@ class Checked:
             "positions": self.facts.positions,
             "epochs": self.epochs,
             "is_counted": self.is_counted,
-            "phases": [
-                {
-                    "name": config.name,
-                    "tokens": config.steps * config.batch_tokens,
-                    "sources": {source.name: source.share for source in config.sources},
-                }
-                for config in phases
-            ],
+            "phases": phases,
             "memory_bytes": self.memory_bytes,
             "cache_bytes_per_token": count.cache_bytes_per_token(shape),
             "cache_bytes": count.cache_bytes(shape, shape.context),

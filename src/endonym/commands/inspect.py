@@ -63,26 +63,18 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
         weight = open_artifact(folder).bytes() if state == "done" else 0
         maker = where.maker(stage["stage"], stage["id"]) if state == "started" else ""
         steps = sorted(path.name for path in parts.glob("step-*") if path.suffix == "")
-        stages.append(
-            {
-                "name": stage["name"],
-                "id": stage["id"],
-                "state": "running" if maker else state,
-                "bytes": weight,
-                "note": ", ".join(each for each in (maker, *steps[-1:]) if each),
-            }
-        )
-    failure = read_if_whole(run / FAILURE)
+        note = ", ".join(each for each in (maker, *steps[-1:]) if each)
+        stages.append({"name": stage["name"], "id": stage["id"], "bytes": weight, "note": note})
+        stages[-1]["state"] = "running" if maker else state
+    called = find.run_argument(run, store)
     return {
         "run": str(run),
-        "called": find.run_argument(run, store),
+        "called": called,
         "is_changed": is_changed(run, store),
         "stages": stages,
         "is_planned": any(each["stage"] == "model" for each in expected),
-        "asked": find.asked(
-            find.run_argument(run, store), find.planned_artifact(run, store, "model")
-        ),
-        "failure": failure,
+        "asked": find.asked(called, find.planned_artifact(run, store, "model")),
+        "failure": read_if_whole(run / FAILURE),
     }
 
 

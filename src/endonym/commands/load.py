@@ -83,9 +83,9 @@ def load_model(
     log: is told which run it is if that is not beside the store. adapter: one of this model, which
     is merged into its weights: see `find_adapter`.
     """
-    model = _load(name, store, "cpu" if adapter else device, log)
     if adapter is None:
-        return model
+        return _load(name, store, device, log)
+    model = _load(name, store, "cpu", log)
     folder = find_adapter(adapter, store)
     merge_changes(model.decoder, read_adapter(folder, model.decoder))
     return moved(LanguageModel(model.decoder, with_chat(model.tokenizer, folder)), device)

@@ -96,19 +96,10 @@ class Parts:
 def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
     """Values that are valid one by one and contradict one another."""
     parts = Parts(data)
-    checks = (
-        _repeated_names,
-        _byte_vocab,
-        _wrong_sources,
-        _small_batches,
-        _flops_of_no_shape,
-        _shape,
-        _beside_a_folder,
-        _answers,
-        _texts_of_none,
-        _refinements_of_nothing,
-        _exports_of_no_adapter,
-    )
+    of_texts = (_repeated_names, _byte_vocab, _wrong_sources, _small_batches)
+    of_the_model = (_flops_of_no_shape, _shape, _beside_a_folder)
+    of_phases = (_answers, _texts_of_none, _refinements_of_nothing, _exports_of_no_adapter)
+    checks = (*of_texts, *of_the_model, *of_phases)
     problems: list[Problem] = []
     if len(f"{data.get('name', '')}@{variant or ''}".encode()) > LONGEST_RUN_NAME_BYTES:
         problems.append(_problem("long_name", ("name",), bytes=LONGEST_RUN_NAME_BYTES))
@@ -128,12 +119,9 @@ def _told_by(error: EndonymError, path: KeyPath, *about: KeyPath) -> Problem:
     return Problem(path, f"{error.message}.", error.do, at_value=True, about=about)
 
 
-def missing_files(data: Mapping[str, Any], folder: Path) -> list[Problem]:
+def missing_files(data: Mapping[str, Any], folder: Path) -> Iterator[Problem]:
     """Missing files of evaluations and of cleaning, and a `model.folder` without a model."""
-    return [*_missing_files(Parts(data), folder)]
-
-
-def _missing_files(parts: Parts, folder: Path) -> Iterator[Problem]:
+    parts = Parts(data)
     try:
         if parts.model is not None and parts.model.folder is not None:
             base_model(folder / parts.model.folder)
@@ -153,13 +141,14 @@ def _missing_files(parts: Parts, folder: Path) -> Iterator[Problem]:
             yield _problem("evaluated_file", ("evaluate", number, "file"), file=each.file)
 
 
-def _unfit_template(named: str | None, folder: Path) -> list[Problem]:
+def _unfit_template(named: str | None, folder: Path) -> Iterator[Problem]:
     """A chat template that is missing, no text, or cannot be filled in."""
     if named in (None, CHATML_NAME):
-        return []
+        return
     path = ("chat", "template")
     if not is_file(folder / named):
-        return [_problem("template_file", path, file=named, usual=CHATML_NAME)]
+        yield _problem("template_file", path, file=named, usual=CHATML_NAME)
+        return
     from endonym.tokenizer.chat_template import ANSWERING, ChatTemplate
 
     try:
@@ -168,19 +157,16 @@ def _unfit_template(named: str | None, folder: Path) -> list[Problem]:
         template.parts([(("user", ANSWERING), False)])
     except RecipeError as error:
         error.do = error.do or "Repair the template; it is tried with a question and its answer."
-        return [_told_by(error, path)]
-    return []
+        yield _told_by(error, path)
 
 
-def missing_sources(sources: Sequence[Source], folder: Path) -> list[Problem]:
+def missing_sources(sources: Sequence[Source], folder: Path) -> Iterator[Problem]:
     """The problems of sources whose path matches no file."""
-    missing: list[Problem] = []
     for number, source in enumerate(sources):
         try:
             source_files(source, folder)
         except MissingSource as error:
-            missing.append(_told_by(error, ("source", number, "path")))
-    return missing
+            yield _told_by(error, ("source", number, "path"))
 
 
 def _part(config: type[AnyConfig], value: Any) -> AnyConfig | None:

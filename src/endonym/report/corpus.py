@@ -119,12 +119,8 @@ def first_sentences(
 
 def answers_card(made: Sequence[Made]) -> list[tuple[str, str, dict[str, Any]]]:
     """Of each phase that learnt from examples its name, their kind, and what was counted."""
-    return [
-        (
-            each.stage.name.removeprefix("examples "),
-            RECORDS[each.artifact.numbers["objective"]],
-            each.artifact.numbers,
-        )
-        for each in made
-        if each.stage.kind == "examples"
+    examples = [each for each in made if each.stage.kind == "examples"]
+    named = [
+        (each.stage.name.removeprefix("examples "), each.artifact.numbers) for each in examples
     ]
+    return [(name, RECORDS[numbers["objective"]], numbers) for name, numbers in named]

@@ -337,8 +337,6 @@ def smoothed(points: Points, window: int) -> list[tuple[float, float]]:
     return list(zip(xs.tolist(), means.tolist(), strict=True))
 
 
-ROW = 27.0
-THICK = 13.0
 BAR_FONT = 13.0
 LONGEST_NAME = 22
 
@@ -385,6 +383,4 @@ def draw_bars(bars: Bars, width: float) -> Markup:
         left=max((text_width(name, BAR_FONT) for name in names), default=0.0) + 12,
         right=width - 52,
         largest=max((bar.end for bar in bars.bars), default=0.0) or 1.0,
-        row=ROW,
-        thick=THICK,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -18,7 +18,6 @@ from pydantic import (
 from endonym.generate.language_model import MAX_TOKENS
 from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
 
-T = TypeVar("T")
 MOST_LIKELIEST = 20
 
 Id = Annotated[int, Field(ge=0, lt=1 << 31)]
@@ -127,7 +126,7 @@ class CompletionRequest(Asked):
 
     def length(self) -> int:
         """The most tokens of an answer."""
-        return _or(self.max_tokens, MAX_TOKENS)
+        return MAX_TOKENS if self.max_tokens is None else self.max_tokens
 
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""
@@ -167,7 +166,7 @@ class ChatRequest(Asked):
 
     def length(self) -> int:
         """The most tokens of an answer."""
-        return _or(self.max_completion_tokens, _or(self.max_tokens, MAX_TOKENS))
+        return self.max_completion_tokens or self.max_tokens or MAX_TOKENS
 
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""
@@ -181,7 +180,3 @@ def _told_as(expected: str) -> Generator[None]:
         yield
     except ValidationError as error:
         raise ValueError(f"expected {expected}") from error
-
-
-def _or(value: T | None, usual: T) -> T:
-    return usual if value is None else value

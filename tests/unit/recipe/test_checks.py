@@ -180,7 +180,7 @@ def test_of_an_evaluation_every_file_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "сораулар.txt").write_text("Кояшлы көндә\n", encoding="utf-8")
     names = ("сораулар.txt", "юк.txt")
     asked = [{"kind": "prompts", "file": name} for name in names]
-    found = missing_files({"evaluate": [*asked, {"kind": "bits"}]}, tmp_path)
+    found = list(missing_files({"evaluate": [*asked, {"kind": "bits"}]}, tmp_path))
     assert [each.path for each in found] == [("evaluate", 1, "file")]
 
 
@@ -298,7 +298,7 @@ def test_missing_conversations_and_templates_are_told(tmp_path: Path) -> None:
     assert found == [("phase", 0, "data"), ("chat", "template")]
     (tmp_path / "b.jsonl").touch()
     (tmp_path / "a.jinja").write_text(CHATML, encoding="utf-8")
-    assert not missing_files(data, tmp_path)
+    assert not list(missing_files(data, tmp_path))
 
 
 TEMPLATES = [
