@@ -27,12 +27,25 @@ _HOMES = {
     "Run": "endonym.pipeline.execute",
     "Sampling": "endonym.generate.sample",
     "Store": "endonym.store",
-    **dict.fromkeys(("load", "make", "new", "with_adapter"), "endonym.commands.api"),
+    "load": "endonym.commands.api",
+    "make": "endonym.commands.api",
+    "new": "endonym.commands.api",
+    "with_adapter": "endonym.commands.api",
 }
 """Public names and the modules that define them."""
 
-__all__ = ["EndonymError", "LanguageModel", "Recipe", "Run", "Sampling", "Store"]
-__all__ += ["load", "make", "new", "with_adapter"]
+__all__ = [
+    "EndonymError",
+    "LanguageModel",
+    "Recipe",
+    "Run",
+    "Sampling",
+    "Store",
+    "load",
+    "make",
+    "new",
+    "with_adapter",
+]
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from endonym import device
-from endonym.cli.main import ADAPTER, MODEL, Settings, count_option, print_json
+from endonym.cli.main import MODEL, Settings, adapter_option, count_option, print_json
 from endonym.errors import EndonymError, printable_lines
 from endonym.log import folded
 
@@ -36,11 +36,16 @@ MOST_TOKENS = 1 << 31
 Messages = list[dict[str, str]]
 SAMPLING_OPTIONS = (
     click.option("--max-tokens", type=click.IntRange(0, MOST_TOKENS), default=200),
-    click.option("--min-tokens", type=click.IntRange(0, MOST_TOKENS), default=40),
+    click.option(
+        "--min-tokens",
+        type=click.IntRange(0, MOST_TOKENS),
+        default=40,
+        help="The model may end the text only after so many: small models end early.",
+    ),
     click.option("--temperature", type=float, default=0.8),
-    click.option("--top-k", type=int, default=0),
-    click.option("--top-p", type=float, default=0.95),
-    click.option("--repetition-penalty", type=float, default=1.0),
+    click.option("--top-k", type=int, default=0, help="Keep the k likeliest; 0 keeps all."),
+    click.option("--top-p", type=float, default=0.95, help="Keep the likeliest that reach p."),
+    click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing."),
     click.option("--seed", type=click.IntRange(min=0), default=0),
 )
 
@@ -95,8 +100,8 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @MODEL
 @click.argument("prompt", required=False)
 @sampling_options
-@count_option(1)
-@ADAPTER
+@count_option("Continuations.", default=1)
+@adapter_option()
 @click.pass_obj
 def generate(
     settings: Settings,
@@ -138,16 +143,34 @@ def generate(
 
 @click.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@click.option("--host", default="127.0.0.1")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    help="The address to listen on. Any that other machines reach needs a key.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000)
 @click.option(
     "--api-key-file",
     "key_file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE",
+    help="Every request but for the pages and /health must bring the key in this file.",
 )
-@click.option("--proxy", "proxies", multiple=True, metavar="NAME")
-@click.option("--adapter", "adapters", multiple=True, metavar="DIR")
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="NAME",
+    help="The name of a proxy before this server, as in the address of its pages; repeatable.",
+)
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="DIR",
+    help="An adapter of the one MODEL, which makes another model of the adapter's name; "
+    "repeatable.",
+)
 @click.pass_obj
 def serve(
     settings: Settings, models: tuple[str, ...], adapters: tuple[str, ...], **place: Any
@@ -183,8 +206,10 @@ def serve(
 @click.command()
 @MODEL
 @sampling_options
-@click.option("--surprise", is_flag=True)
-@ADAPTER
+@click.option(
+    "--surprise", is_flag=True, help="Colour each token by its surprise, as the server's page does."
+)
+@adapter_option("An adapter of MODEL.")
 @click.pass_obj
 def chat(
     settings: Settings, model: str, how: Generation, surprise: bool, adapter: str | None

@@ -16,7 +16,6 @@ from typing import Any
 import click
 
 from endonym.device import process_info, wait_briefly
-from endonym.disk import packaged_tables
 from endonym.errors import EndonymError, printable, printable_lines
 from endonym.log import Log, folded, for_screen
 from endonym.store import Store
@@ -42,19 +41,50 @@ class Positive(click.FloatRange):
         return found
 
 
-ADAPTER = click.option("--adapter", metavar="DIR")
-TEXTS = click.option("--text", "texts", multiple=True, type=PATH, metavar="PATH")
-SPLIT = click.option("--split", type=click.Choice(["test", "dev"]), default="test")
+def adapter_option(
+    use: str = "An adapter of MODEL, in peft's format or the model of an adapted phase.",
+) -> Callable[..., Any]:
+    """The flag --adapter; use: what is done with it."""
+    return click.option("--adapter", metavar="DIR", help=use)
 
 
-def count_option(default: int) -> Callable[..., Any]:
-    """The flag -n."""
-    return click.option("-n", "count", type=click.IntRange(1, 1_000_000), default=default)
+def text_option(use: str) -> Callable[..., Any]:
+    """The flag --text, which names files or folders; use: what it is for."""
+    more = f"{use}; may be repeated."
+    return click.option("--text", "texts", multiple=True, type=PATH, metavar="PATH", help=more)
 
 
-HELP = packaged_tables("endonym.cli", "help.toml")
-COMMANDS: dict[str, dict[str, Any]] = HELP["commands"]
-"""Of each command its module, its summary, and what its options are for."""
+def split_option(use: str) -> Callable[..., Any]:
+    """The flag --split; use: what each is for."""
+    return click.option("--split", type=click.Choice(["test", "dev"]), default="test", help=use)
+
+
+def count_option(use: str, default: int) -> Callable[..., Any]:
+    """The flag -n; use: what is counted."""
+    many = click.IntRange(1, 1_000_000)
+    return click.option("-n", "count", type=many, default=default, help=use)
+
+
+COMMANDS = {
+    "doctor": ("recipe_commands", "what is wrong with texts, on a page, and what mends it"),
+    "new": ("recipe_commands", "writes a commented starter recipe for your texts"),
+    "check": ("recipe_commands", "parses a recipe, counts and estimates; makes nothing"),
+    "run": ("recipe_commands", "makes every missing artefact, in order; safe to repeat"),
+    "explain": ("recipe_commands", "type, default and meaning of a recipe key"),
+    "status": ("store_commands", "what is done, what is missing, what to do next"),
+    "look": ("store_commands", "samples of an artefact: documents, rejects, tokens, curves"),
+    "prune": ("store_commands", "lists artefacts that no run refers to"),
+    "generate": ("answer_commands", "continues a text"),
+    "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
+    "compare": ("store_commands", "finished runs in one table and one page with curves"),
+    "tokenizer": ("store_commands", "compares tokenizers on the same texts"),
+    "serve": ("answer_commands", "answers in the form of OpenAI's API, and on a page"),
+    "chat": ("answer_commands", "continues texts, or holds a conversation, at a terminal"),
+    "export": ("model_commands", "hands a model over to transformers or llama.cpp"),
+    "verify": ("model_commands", "proves that an export is the model"),
+    "publish": ("model_commands", "uploads an export to the Hugging Face hub"),
+}
+"""Command -> its module and its summary."""
 
 
 @dataclass(slots=True)
@@ -94,25 +124,18 @@ def _flag(*names: str, keeps: str, **keys: Any) -> click.Option:
     return click.Option(names, expose_value=False, callback=keep, **keys)
 
 
-def completed(command: click.Command, helps: Mapping[str, str]) -> click.Command:
-    """A command with the flags that may stand before or after its name, and with the help of all.
-
-    helps: what its own options are for.
-    """
-    if not any(parameter.name == "store" for parameter in command.params):
-        command.params += [
-            _flag("--store", keeps="store", type=FOLDER, metavar="DIR"),
-            _flag("--device", keeps="device", metavar="NAME"),
-            _flag("--json", keeps="is_json", is_flag=True),
-            _flag("-q", "--quiet", keeps="is_quiet", is_flag=True),
-            _flag("-v", "--verbose", keeps="is_verbose", is_flag=True),
-        ]
-    every = {**HELP["options"], **helps}
-    for option in command.params:
-        if isinstance(option, click.Option) and option.help is None:
-            option.help = every.get(option.name or "")
-    for below in command.commands.values() if isinstance(command, click.Group) else ():
-        completed(below, helps)
+def global_options(command: Any) -> Any:
+    """The flags that may stand before or after a command's name."""
+    store = "Where artefacts are kept (default: store)."
+    name = "cpu, cuda or mps; cpu if not given."
+    json_line = "Print one JSON object as the last line."
+    command.params += [
+        _flag("--store", keeps="store", type=FOLDER, metavar="DIR", help=store),
+        _flag("--device", keeps="device", metavar="NAME", help=name),
+        _flag("--json", keeps="is_json", is_flag=True, help=json_line),
+        _flag("-q", "--quiet", keeps="is_quiet", is_flag=True, help="Only warnings and results."),
+        _flag("-v", "--verbose", keeps="is_verbose", is_flag=True, help="More detail."),
+    ]
     return command
 
 
@@ -127,13 +150,16 @@ class Lazy(click.Group):
         """Import a command from its module, and add the flags of every command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"endonym.cli.{COMMANDS[cmd_name]['module']}")
-        return completed(getattr(module, cmd_name), COMMANDS[cmd_name].get("options", {}))
+        module = importlib.import_module(f"endonym.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name)
+        if not any(parameter.name == "store" for parameter in command.params):
+            global_options(command)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line each, without imports."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, said["summary"]) for name, said in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -162,7 +188,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Settings)
 
 
-completed(cli, {})
+global_options(cli)
 
 
 def say(text: str) -> None:

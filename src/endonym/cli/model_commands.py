@@ -7,7 +7,17 @@ from typing import Any, Literal
 
 import click
 
-from endonym.cli.main import ADAPTER, FOLDER, MODEL, PATH, SPLIT, TEXTS, Settings, print_json, say
+from endonym.cli.main import (
+    FOLDER,
+    MODEL,
+    PATH,
+    Settings,
+    adapter_option,
+    print_json,
+    say,
+    split_option,
+    text_option,
+)
 from endonym.device import program, signals_to
 from endonym.errors import printable
 from endonym.export.config import FORMATS
@@ -15,11 +25,18 @@ from endonym.export.config import FORMATS
 
 @click.command(context_settings={"allow_extra_args": True})
 @MODEL
-@TEXTS
-@SPLIT
-@click.option("--document", type=click.Choice(["line", "blank_lines", "page", "file"]))
-@click.option("--column")
-@ADAPTER
+@text_option("A file or folder of texts, of any kind that a recipe reads")
+@split_option("Without --text: dev to choose a model, test to judge the chosen one.")
+@click.option(
+    "--document",
+    type=click.Choice(["line", "blank_lines", "page", "file"]),
+    help="With --text: what one document is, as in a [[source]]. If not given, empty lines divide "
+    "documents where they stand evenly or often, and it is said how else a text could be read.",
+)
+@click.option(
+    "--column", help="With --text: the field or column of the text, by its name or its number."
+)
+@adapter_option()
 @click.pass_context
 def evaluate(
     context: click.Context,
@@ -63,10 +80,27 @@ def evaluate(
 
 @click.command()
 @MODEL
-@click.option("--to", "form", type=click.Choice([*FORMATS]), default="huggingface")
-@click.option("--quantize", metavar="F16,Q8_0,…")
-@click.option("--out", type=FOLDER, metavar="DIR")
-@ADAPTER
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice([*FORMATS]),
+    default="huggingface",
+    help="A folder for transformers, files for llama.cpp and Ollama, the corpus as a data set, or "
+    "an adapter alone, for peft or llama.cpp.",
+)
+@click.option(
+    "--quantize",
+    metavar="F16,Q8_0,…",
+    help="gguf: number formats of the weights, a file for each: F32, F16, BF16, Q8_0, Q5_K_M, "
+    "Q4_K_M.",
+)
+@click.option(
+    "--out",
+    type=FOLDER,
+    metavar="DIR",
+    help="Where to write it (default: NAME-FORMAT, or NAME-ADAPTER-FORMAT).",
+)
+@adapter_option()
 @click.pass_obj
 def export(
     settings: Settings,
@@ -119,9 +153,9 @@ def export(
 
 @click.command()
 @click.argument("path", metavar="EXPORT", type=PATH)
-@click.option("--against", metavar="MODEL")
-@TEXTS
-@ADAPTER
+@click.option("--against", metavar="MODEL", help="The model it should equal (default: its own).")
+@text_option("Compare on this text instead of the held-out one")
+@adapter_option("The adapter that was merged into the model.")
 @click.pass_obj
 def verify(
     settings: Settings,
@@ -152,10 +186,10 @@ def verify(
 
 @click.command(name="publish")
 @click.argument("export")
-@click.option("--to", "repository", required=True, metavar="OWNER/NAME")
-@click.option("--public", is_flag=True)
-@click.option("--update", is_flag=True)
-@click.option("--yes", is_flag=True)
+@click.option("--to", "repository", required=True, metavar="OWNER/NAME", help="Its name there.")
+@click.option("--public", is_flag=True, help="Everybody may read it; else only its owner.")
+@click.option("--update", is_flag=True, help="Add a commit to a repository that exists.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def publish(
     settings: Settings, export: str, repository: str, *, public: bool, update: bool, yes: bool

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from endonym.cli.main import FOLDER, PATH, TEXTS, Positive, Settings, print_json, say
+from endonym.cli.main import FOLDER, PATH, Positive, Settings, print_json, say, text_option
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
 from endonym.log import duration
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from endonym.store import Store
 
 RECIPE = click.argument("recipe", type=PATH)
-VARIANTS = click.option("--variant", metavar="NAME|all")
-SETS = click.option("--set", "sets", multiple=True, metavar="K=V")
+VARIANTS = click.option(
+    "--variant",
+    metavar="NAME|all",
+    help="Use this variant's tables; NAME,NAME: several; all: the recipe and every variant.",
+)
+SETS = click.option("--set", "sets", multiple=True, metavar="K=V", help="Override one key.")
 
 
 MOST_WORKERS = 10_000
@@ -47,10 +51,10 @@ class WorkersType(click.ParamType):
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@click.option("--language", metavar="CODE")
-@TEXTS
-@click.option("--hours", type=Positive(1e6), default=1.0)
-@click.option("--demo", metavar="NAME")
+@click.option("--language", metavar="CODE", help="The language's code, such as tt or km.")
+@text_option("A file or folder of texts")
+@click.option("--hours", type=Positive(1e6), default=1.0, help="How long training may take here.")
+@click.option("--demo", metavar="NAME", help="Use texts that come with endonym: french, english.")
 @click.pass_obj
 def new(
     settings: Settings,
@@ -90,16 +94,30 @@ def new(
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PATH)
-@click.option("--language", metavar="CODE")
-@click.option("--contrast", multiple=True, metavar="FILES")
+@click.option("--language", metavar="CODE", help="The language's code; guessed if not given.")
+@click.option(
+    "--contrast",
+    multiple=True,
+    metavar="FILES",
+    help="Texts in other languages from which to tell it, each file named by its code: ba.txt; may "
+    "be repeated.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("doctor.html"),
     metavar="FILE",
+    help="Where to write the page.",
 )
-@click.option("--examples", "samples", type=click.IntRange(1, 10_000), default=20, metavar="N")
-@click.option("--workers", type=WorkersType())
+@click.option(
+    "--examples",
+    "samples",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    metavar="N",
+    help="Examples of each finding.",
+)
+@click.option("--workers", type=WorkersType(), help="As for run: processes, or a cluster of Ray.")
 @click.pass_obj
 def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **how: Any) -> None:
     """Say what is wrong with texts, and what mends it, on one page that needs no network.
@@ -160,13 +178,41 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 @RECIPE
 @VARIANTS
 @SETS
-@click.option("--until", metavar="STAGE")
-@click.option("--dry-run", is_flag=True)
-@click.option("--replan", is_flag=True)
-@click.option("--tune", "tune_minutes", type=Positive(1e6), metavar="MINUTES")
-@click.option("--seeds", type=click.IntRange(1, 1000), default=1, metavar="N")
-@click.option("--processes", type=click.IntRange(1, 1000), default=1, metavar="N")
-@click.option("--workers", type=WorkersType())
+@click.option("--until", metavar="STAGE", help="Stop after this stage.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="List the stages and what cleaning does to a sample; make nothing.",
+)
+@click.option("--replan", is_flag=True, help="Choose and measure again.")
+@click.option(
+    "--tune",
+    "tune_minutes",
+    type=Positive(1e6),
+    metavar="MINUTES",
+    help="First search for a better learning rate by short trainings, and for a better weight "
+    "decay if these are long enough.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 1000),
+    default=1,
+    metavar="N",
+    help="Train under N seeds, the recipe's own and the next ones; show mean and spread.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 1000),
+    default=1,
+    metavar="N",
+    help="Train in N processes on this machine.",
+)
+@click.option(
+    "--workers",
+    type=WorkersType(),
+    help="Make the corpus in N processes, or on a cluster of Ray (default: one for each core; for "
+    "small texts, one).",
+)
 @click.pass_obj
 def run(settings: Settings, recipe: Path, *, processes: int, **how: Any) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
@@ -282,7 +328,7 @@ def show_study(settings: Settings, finished: "Sequence[Run]") -> None:
 
 @click.command()
 @click.argument("key", required=False, default="")
-@click.option("--schema", is_flag=True)
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of recipes, for editors.")
 @click.pass_obj
 def explain(settings: Settings, key: str, schema: bool) -> None:
     """Type, default, meaning and source of a recipe key."""

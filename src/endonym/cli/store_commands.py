@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from endonym.cli.main import FOLDER, SPLIT, TEXTS, Settings, count_option, print_json
+from endonym.cli.main import (
+    FOLDER,
+    Settings,
+    count_option,
+    global_options,
+    print_json,
+    split_option,
+    text_option,
+)
 from endonym.device import program
 from endonym.errors import printable_lines
 from endonym.log import size
@@ -34,9 +42,13 @@ def status(settings: Settings, run: str | None) -> None:
 @click.command()
 @click.argument("artefact")
 @click.argument("kind", metavar="[KIND]", required=False, type=click.Choice(KINDS))
-@click.option("--dropped", metavar="REASON")
-@click.option("--text", metavar="TEXT")
-@count_option(5)
+@click.option("--dropped", metavar="REASON", help="Show rejected documents: a reason, or all.")
+@click.option(
+    "--text",
+    metavar="TEXT",
+    help="Show how a text, or the beginning of a file, is cut into tokens.",
+)
+@count_option("How many documents to show, or rejects of each reason.", default=5)
 @click.pass_obj
 def look(settings: Settings, artefact: str, kind: str | None, **how: Any) -> None:
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
@@ -51,7 +63,7 @@ def look(settings: Settings, artefact: str, kind: str | None, **how: Any) -> Non
 
 
 @click.command()
-@click.option("--yes", is_flag=True)
+@click.option("--yes", is_flag=True, help="Remove them.")
 @click.pass_obj
 def prune(settings: Settings, yes: bool) -> None:
     """List artefacts that no run refers to; with --yes remove them."""
@@ -70,8 +82,10 @@ def prune(settings: Settings, yes: bool) -> None:
 
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
-@SPLIT
-@click.option("--out", type=FOLDER, metavar="DIR")
+@split_option("Whose scores: dev to choose a run, test to judge the chosen one.")
+@click.option(
+    "--out", type=FOLDER, metavar="DIR", help="Where to write the page (default: beside the runs)."
+)
 @click.pass_obj
 def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path | None) -> None:
     """Finished runs in one table and one page with curves. A recipe means all its runs."""
@@ -121,7 +135,7 @@ def tokenizer() -> None:
 
 @tokenizer.command("compare")
 @click.argument("tokenizers", metavar="TOKENIZER...", nargs=-1, required=True)
-@TEXTS
+@text_option("A file or folder to measure them on instead of the runs' dev documents")
 @click.pass_obj
 def tokenizer_compare(
     settings: Settings, tokenizers: tuple[str, ...], texts: tuple[Path, ...]
@@ -137,3 +151,6 @@ def tokenizer_compare(
         print_json(comparing.tokenizer_figures(found))
         return
     click.echo(printable_lines("\n" + comparing.tokenizer_table(found)))
+
+
+global_options(tokenizer_compare)
