@@ -28,7 +28,7 @@ from pages import markdown
 
 from endonym.cleaning.language import identify
 from endonym.cleaning.language.identify import Identifier
-from endonym.cleaning.language.sample import SAMPLE_CHARS, candidates, drawn, learn
+from endonym.cleaning.language.sample import SAMPLE_CHARS, candidates, drawn_paragraphs, learn
 from endonym.cleaning.language.votes import cld2_vote, langid_vote
 from endonym.script.fold import folded
 
@@ -164,7 +164,7 @@ Keeps = Callable[[Sequence[str]], list[bool]]
 def judges(target: str, half: Half) -> dict[str, Keeps]:
     """For each way, what it keeps of some lines."""
     every = {key: text for line in corpus(target, half.learning) for key, text in candidates(line)}
-    sample = list(drawn(every, SAMPLE_CHARS).values())
+    sample = list(drawn_paragraphs(every, SAMPLE_CHARS).values())
     contrast = {code: lines[:CONTRAST] for code, lines in half.learning.items() if code != target}
     identifiers = {
         "votes": Identifier(target),

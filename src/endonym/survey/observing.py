@@ -17,7 +17,7 @@ import regex
 
 from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.keyed import key_of
-from endonym.cleaning.language.sample import candidates, drawn
+from endonym.cleaning.language.sample import candidates, drawn_paragraphs
 from endonym.corpus.chunk_steps import ChunkTask, notes_of
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import read_chunk, write_array
@@ -96,7 +96,7 @@ class Seen:
 
     def draw(self, paragraphs: Iterable[tuple[int, str]]) -> None:
         """Draw again, from these paragraphs too."""
-        self.paragraphs = drawn(self.paragraphs | dict(paragraphs), SAMPLE_CHARS)
+        self.paragraphs = drawn_paragraphs(self.paragraphs | dict(paragraphs), SAMPLE_CHARS)
 
 
 @functools.cache

@@ -26,7 +26,7 @@ from endonym.cleaning.corpus_rules import (
     word_keys,
 )
 from endonym.cleaning.keyed import key_of
-from endonym.cleaning.language.sample import candidates, drawn
+from endonym.cleaning.language.sample import candidates, drawn_paragraphs
 from endonym.formats.config import Clean
 
 NOTICE = "Барлык хокуклар якланган, материалларны алганда сылтама мәҗбүри."
@@ -88,7 +88,9 @@ def test_facts_are_the_same_however_the_corpus_is_divided(tmp_path: Path) -> Non
 def test_the_sample_is_drawn_from_all_parts_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     clean, texts = Clean(language="fr", min_language_score=0.6), corpus()
     monkeypatch.setattr(corpus_rules, "SAMPLE_CHARS", 9_000)
-    sample = drawn({key: each for text in texts for key, each in candidates(text)}, 9_000)
+    sample = drawn_paragraphs(
+        {key: each for text in texts for key, each in candidates(text)}, 9_000
+    )
     parts = [texts[:40], texts[40:], texts[:9]]
     first = [Counts(clean) for _ in parts]
     for counts, part in zip(first, parts, strict=True):

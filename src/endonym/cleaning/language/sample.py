@@ -95,7 +95,7 @@ def smallest_keys(parts: "Sequence[np.ndarray]", most_chars: int) -> "np.ndarray
     return rows[: int(np.searchsorted(np.cumsum(rows[:, 1]), most_chars)) + 1]
 
 
-def drawn(paragraphs: Mapping[int, str], most_chars: int) -> dict[int, str]:
+def drawn_paragraphs(paragraphs: Mapping[int, str], most_chars: int) -> dict[int, str]:
     """Of paragraphs by their keys those with the smallest ones, in the order of these."""
     rows = keyed([(key, len(paragraph)) for key, paragraph in paragraphs.items()])
     return {key: paragraphs[key] for key in smallest_keys([rows], most_chars)[:, 0].tolist()}

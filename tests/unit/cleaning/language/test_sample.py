@@ -10,12 +10,12 @@ from text_samples import FRENCH, RUSSIAN, TATAR
 from endonym.cleaning.keyed import key_of, keyed
 from endonym.cleaning.language import sample
 from endonym.cleaning.language.identify import Identifier
-from endonym.cleaning.language.sample import Learnt, drawn, learn, smallest_keys
+from endonym.cleaning.language.sample import Learnt, drawn_paragraphs, learn, smallest_keys
 
 
 def sampled(texts: list[str], most: int = 10**6) -> list[str]:
     paragraphs = {key: each for text in texts for key, each in sample.candidates(text)}
-    return list(drawn(paragraphs, most).values())
+    return list(drawn_paragraphs(paragraphs, most).values())
 
 
 def test_the_sample_is_the_same_in_any_order_and_bounded():
