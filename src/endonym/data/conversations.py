@@ -19,13 +19,14 @@ import pyarrow.parquet as parquet
 
 from endonym.errors import SourceError, printable
 from endonym.formats.document import Reject
-from endonym.formats.files import not_a_file, size_on_disk
+from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io import streams
-from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Origin
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin, ignored
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS
 from endonym.formats.io.lines import readable_lines
-from endonym.formats.readers.records import LARGE_BYTES, json_value, too_many
+from endonym.formats.reader import no_access
+from endonym.formats.readers.records import value_of
 from endonym.tokenizer.chat_template import ANSWERING
 
 
@@ -76,11 +77,7 @@ def read_records(path: Path, source: str) -> Iterator[Record | Reject]:
         else:
             yield from _lines(path, origin)
     except OSError as error:
-        raise SourceError(
-            f"the file cannot be read: {error.strerror or error}",
-            where=printable(str(path)),
-            do="Check the disk and the file's permissions.",
-        ) from error
+        raise no_access(RawFile(path=path, name=path.name), error) from error
 
 
 def share_read(path: Path, records: int, line_bytes: int) -> float:
@@ -108,18 +105,20 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
 def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     """The records of JSON lines. Blank lines are none."""
     with path.open("rb") as raw:
-        stream: streams.Stream = streams.uncompressed(raw)
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
-        if compression:
-            stream = streams.Expansion(origin.raw_bytes).bounded(
-                streams.unpacked(stream, compression)
-            )
-        _, stream = utf8_stream(stream, "utf-8")
+        room = streams.Expansion(origin.raw_bytes)
+        packed = streams.uncompressed(raw)
+        content = Content(packed, compression, room, path, origin.raw_bytes, ignored)
+        _, stream = utf8_stream(content.stream(), "utf-8")
         for item in readable_lines(_whole(stream, path), origin, "utf-8"):
             if isinstance(item, Reject):
                 yield replace(item, detail=LONG_LINE) if item.reason == "too_long" else item
-            elif item[1].strip():
-                yield _line(*item, origin)
+                continue
+            number, line = item
+            if line.strip():
+                value = value_of(number, line, origin)
+                record = Record(f"{origin.name}#{number}", origin.source, value, line)
+                yield value if isinstance(value, Reject) else record
 
 
 def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
@@ -138,21 +137,6 @@ def _damaged(path: Path, why: str) -> SourceError:
         do="Fetch or write the file again. If nothing but this part is left of it, write its "
         "records to a new file.",
     )
-
-
-def _line(number: int, line: str, origin: Origin) -> Record | Reject:
-    """One line of JSON as a record, or why it is none."""
-    raw = line.encode()
-    if len(raw) > LARGE_BYTES and (what := too_many(line)):
-        detail = f"line {number}: more than {what} in one record"
-        return origin.reject("too_deep", detail, record=number, raw=raw)
-    try:
-        return Record(f"{origin.name}#{number}", origin.source, json_value(line), line)
-    except RecursionError:
-        detail = f"line {number}: the JSON is too deep, objects within objects without end"
-        return origin.reject("too_deep", detail, record=number, raw=raw)
-    except ValueError as error:
-        return origin.reject("bad_json", f"line {number}: {error}", record=number, raw=raw)
 
 
 def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:

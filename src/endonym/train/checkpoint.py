@@ -92,37 +92,36 @@ class Checkpoint:
 
 
 def save(
-    work: Path, state: TrainState, weights: dict[str, Tensor], optimizer_state: dict[str, Tensor]
-) -> Checkpoint:
-    """Write a checkpoint, then remove those that are neither recent nor needed."""
-    fresh = _begin(work, state)
-    save_tensors(weights, fresh / WEIGHTS)
-    save_tensors(optimizer_state, fresh / OPTIMIZER_STATE)
-    return _finish(fresh, state)
-
-
-def save_sharded(
     work: Path,
     state: TrainState,
     weights: dict[str, Tensor],
     optimizer_state: dict[str, Tensor],
     *,
-    group: Group,
+    shards_of: Group | None = None,
 ) -> None:
-    """Write a sharded checkpoint, one file per process; any number of processes can read it."""
+    """Write a checkpoint, then remove those that are neither recent nor needed.
+
+    shards_of: the group whose processes each write a file of their shards; all of them must call
+    this. Any number of processes can read it.
+    """
+    fresh = work / f"step-{state.step:06d}.new"
+    if shards_of is None or shards_of.is_first:
+        for unfinished in work.glob("step-*.new"):  # a kill leaves one behind
+            shutil.rmtree(unfinished)
+        fresh.mkdir(parents=True)
+    if shards_of is None:
+        save_tensors(weights, fresh / WEIGHTS)
+        save_tensors(optimizer_state, fresh / OPTIMIZER_STATE)
+        _finish(fresh, state)
+        return
     from endonym.train.sharding import save_shards  # takes a second to import
 
-    fresh = _begin(work, state) if group.is_first else _fresh(work, state)
-    group.wait()
+    shards_of.wait()
     save_shards(weights, _shards(fresh / WEIGHTS))
     save_shards(optimizer_state, _shards(fresh / OPTIMIZER_STATE))
-    if group.is_first:
+    if shards_of.is_first:
         _finish(fresh, state)
-    group.wait()
-
-
-def _fresh(work: Path, state: TrainState) -> Path:
-    return work / f"step-{state.step:06d}.new"
+    shards_of.wait()
 
 
 def _shards(file: Path) -> Path:
@@ -139,16 +138,7 @@ def _read(file: Path) -> dict[str, Tensor]:
     return load_shards(_shards(file))
 
 
-def _begin(work: Path, state: TrainState) -> Path:
-    """An empty folder for a checkpoint, under its temporary name."""
-    for unfinished in work.glob("step-*.new"):  # a kill leaves one behind
-        shutil.rmtree(unfinished)
-    fresh = _fresh(work, state)
-    fresh.mkdir(parents=True)
-    return fresh
-
-
-def _finish(fresh: Path, state: TrainState) -> Checkpoint:
+def _finish(fresh: Path, state: TrainState) -> None:
     """Write state and manifest, flush, and rename; then remove old checkpoints."""
     work, folder = fresh.parent, fresh.with_suffix("")
     write_json(fresh / "state.json", asdict(state))
@@ -157,12 +147,10 @@ def _finish(fresh: Path, state: TrainState) -> Checkpoint:
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
     flush_folder(work)
-    saved = Checkpoint(folder, state)
     kept = {work / f"step-{step:06d}" for step in state.needed_steps}
     for old in _folders(work)[:-KEEP_RECENT]:
         if old not in kept:
             shutil.rmtree(old)
-    return saved
 
 
 def set_aside(work: Path) -> list[Path]:

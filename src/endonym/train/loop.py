@@ -317,10 +317,9 @@ class Training:
             self.state.good_step = self.state.step
         folder, weights = self.inputs.folder, self.optimizer.weights()
         optimizer_state = self.optimizer.state() | self.average.state()
-        if self.optimizer.is_sharded:
-            checkpoint.save_sharded(folder, self.state, weights, optimizer_state, group=self.group)
-        elif self.group.is_first:
-            checkpoint.save(folder, self.state, weights, optimizer_state)
+        shards_of = self.group if self.optimizer.is_sharded else None
+        if shards_of or self.group.is_first:
+            checkpoint.save(folder, self.state, weights, optimizer_state, shards_of=shards_of)
         return True
 
     @contextmanager

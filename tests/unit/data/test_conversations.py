@@ -376,7 +376,7 @@ def test_lines_of_blanks_alone_are_no_records(tmp_path: Path) -> None:
 
 
 def test_a_line_of_too_many_values_is_not_parsed(tmp_path: Path, monkeypatch: Patch) -> None:
-    monkeypatch.setattr("endonym.data.conversations.LARGE_BYTES", 1_000)
+    monkeypatch.setattr("endonym.formats.readers.records.LARGE_BYTES", 1_000)
     monkeypatch.setattr("endonym.formats.readers.records.MAX_PARTS", 99)
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"[" + b"{}," * 400 + b"{}]\n" + b"[" + b"{}," * 200 + b"{}]\n")

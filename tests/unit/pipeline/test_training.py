@@ -88,8 +88,9 @@ def test_a_model_tells_its_numbers_and_reaches_its_best_validation_on_dev_text(f
 def test_a_kill_loses_no_validation(project: Project, monkeypatch: Patch, finished: Path):
     save = checkpoint.save
 
-    def save_and_die(*arguments: Any) -> None:
-        if save(*arguments).state.step == 16:
+    def save_and_die(work: Path, state: checkpoint.TrainState, *tensors: Any, **how: Any) -> None:
+        save(work, state, *tensors, **how)
+        if state.step == 16:
             raise Killed
 
     with monkeypatch.context() as patch:

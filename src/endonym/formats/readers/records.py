@@ -57,22 +57,29 @@ def record(
     number: int, line: str, *, origin: Origin, column: str | int | None, meta: dict[str, str]
 ) -> Document | Reject:
     """One line as a document, or why it is rejected."""
-    raw = line.encode()
-    if len(raw) > LARGE_BYTES and (what := too_many(line)):
-        detail = f"line {number}: more than {what} in one record"
-        return origin.reject("too_deep", detail, record=number, raw=raw)
-    try:
-        value = json_value(line)
-    except RecursionError:
-        detail = f"line {number}: the JSON is too deep, objects within objects without end"
-        return origin.reject("too_deep", detail, record=number, raw=raw)
-    except ValueError as error:
-        return origin.reject("bad_json", f"line {number}: {error}", record=number, raw=raw)
+    value, raw = value_of(number, line, origin), line.encode()
+    if isinstance(value, Reject):
+        return value
     text, reason, detail = text_of(value, column)
     if reason:
         return origin.reject(reason, f"line {number}: {detail}", record=number, raw=raw)
     said = noted(value, text=field_of(value, column))
     return origin.document(number, text, raw_bytes=len(raw), meta=meta | said)
+
+
+def value_of(number: int, line: str, origin: Origin) -> Any | Reject:
+    """The JSON value of one line, or why it is rejected."""
+    raw = line.encode()
+    if len(raw) > LARGE_BYTES and (what := too_many(line)):
+        detail = f"line {number}: more than {what} in one record"
+        return origin.reject("too_deep", detail, record=number, raw=raw)
+    try:
+        return json_value(line)
+    except RecursionError:
+        detail = f"line {number}: the JSON is too deep, objects within objects without end"
+        return origin.reject("too_deep", detail, record=number, raw=raw)
+    except ValueError as error:
+        return origin.reject("bad_json", f"line {number}: {error}", record=number, raw=raw)
 
 
 def too_many(line: str) -> str:
