@@ -8,19 +8,18 @@ trained under several seeds, recipes are compared by these (seeds.py), and singl
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from endonym.evaluate.documents import difference
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import aligned, rows_with_heads
+from endonym.export.markdown import templates_in
 from endonym.log import duration, folded, listed, number
 from endonym.runs.finished_runs import FinishedRun
-from endonym.runs.quantity import Bits, Difference, Quantity, SeedGroup, seed_groups, seed_notes
+from endonym.runs.quantity import Bits, Difference, Quantity, SeedGroup, seed_groups
 
 BASELINES = ("before", "unigram", "bigram", "compressor")
-SHOWN_KEYS = 8
-"""Keys that are named where recipes differ."""
 ALIKE = 1.02
 """Numbers of parameters, and of training tokens, within this factor are called alike."""
 
@@ -81,21 +80,26 @@ def compare(runs: Sequence[FinishedRun]) -> Comparison:
     quantity = Quantity.of(runs)
     bits, documents = quantity.bits, quantity.documents
     groups = seed_groups(runs, [each.value for each in bits], are_comparable=bool(documents))
-    order, differences, verdict = [*range(len(runs))], list[Difference](), list[str]()
+    order, differences = [*range(len(runs))], list[Difference]()
     if documents:
         ranks = {run.folder: rank for rank, group in enumerate(groups) for run in group.runs}
         order.sort(key=lambda n: (ranks[runs[n].folder], bits[n].value))
-        if any(group.has_several for group in groups):
-            verdict = seed_notes(groups)
-        else:
+        if not any(group.has_several for group in groups):
             best = documents[order[0]]
             differences = [Difference(*difference(documents[n], best)) for n in order]
-            verdict = _verdict([runs[n] for n in order], differences, len(best))
     ordered = [runs[n] for n in order]
-    baselines, of_baselines = _baselines(runs, quantity)
-    notes = [*verdict, *quantity.notes, *of_baselines]
-    notes += _beaten_by(min(each.value for each in bits), baselines)
-    notes += _remarks(ordered, quantity.sources, groups)
+    baselines, differing = _baselines(runs)
+    are_elsewhere = bool(baselines and documents) and not quantity.is_whole
+    baselines = [] if are_elsewhere else baselines
+    notes = _notes(
+        runs=ordered,
+        quantity=quantity,
+        groups=groups,
+        differences=differences,
+        baselines=baselines,
+        differing=differing,
+        are_elsewhere=are_elsewhere,
+    )
     return Comparison(
         runs=ordered,
         bits=[bits[n] for n in order],
@@ -107,103 +111,51 @@ def compare(runs: Sequence[FinishedRun]) -> Comparison:
     )
 
 
-def _baselines(runs: Sequence[FinishedRun], quantity: Quantity) -> tuple[list[Score], list[str]]:
-    """The baselines that are the same for every run, and notes on the others and on the sample."""
-    shared: list[Score] = []
-    apart: list[str] = []
+def _baselines(runs: Sequence[FinishedRun]) -> tuple[list[Score], list[str]]:
+    """The baselines that are the same for every run, and the names of the others."""
+    shared, differing = list[Score](), list[str]()
     for name in BASELINES:
         scores = [run.scores.get(name) for run in runs]
         first, *others = {score and (round(score.value, 6), score.n_bytes) for score in scores}
         if first is not None and not others and scores[0] is not None:
             shared.append(scores[0])
         elif first is not None or others:
-            apart.append(name)
-    if shared and quantity.documents and not quantity.is_whole:
-        return [], ["Baselines are over other documents, so they are not shown."]
-    notes: list[str] = []
-    if apart and (shared or quantity.is_whole):
-        notes.append(f"Not the same for all of them, so not shown: {listed(apart)}.")
+            differing.append(name)
+    return shared, differing
+
+
+def _notes(
+    *,
+    runs: Sequence[FinishedRun],
+    quantity: Quantity,
+    differences: Sequence[Difference],
+    baselines: Sequence[Score],
+    **values: Any,
+) -> list[str]:
+    """What a reader of the tables should know, by the template `notes.txt`."""
+    fewest = min(each.value for each in quantity.bits)
+    pairs = list(zip(runs, differences, strict=True))[1:] if differences else []
     on_sample = [(run.name, run.scores.get("model_on_sample")) for run in runs]
-    values = [f"{name} {score.value:.4f}" for name, score in on_sample if score is not None]
-    if values and any(score.model == "compressor" for score in shared):
-        notes.append(f"On the documents of the compressor's line: {listed(values)}.")
-    return shared, notes
-
-
-def _verdict(
-    runs: Sequence[FinishedRun], differences: Sequence[Difference], documents: int
-) -> list[str]:
-    """Which run is best, and which ones are not significantly worse."""
-    best = runs[0]
-    texts = f"{number(documents)} {best.score.split} documents"
-    if differences[-1].low is None:
-        return [f"{best.name} needs the fewest bits per byte, but no difference is claimed."]
-    pairs = zip(runs[1:], differences[1:], strict=True)
-    near = [run.name for run, each in pairs if not each.is_claimed]
-    if not near:
-        return [
-            f"{best.name} needs the fewest bits per byte, and the interval of every difference "
-            f"to it excludes zero (paired over the same {texts})."
-        ]
-    return [
-        f"{best.name} needs the fewest bits per byte; {listed(near)} cannot be told apart from "
-        f"it (paired over the same {texts})."
-    ]
-
-
-def _remarks(
-    runs: Sequence[FinishedRun], sources: Sequence[str], groups: Sequence[SeedGroup]
-) -> list[str]:
-    """What else a reader of the table should know. sources: over which bits per byte are means."""
-    notes: list[str] = []
     keys = dict.fromkeys(key for run in runs for key in run.settings)  # but name and seed
-    apart = [key for key in keys if len({run.settings.get(key) for run in runs}) > 1]
-    if apart:
-        more = len(apart) - SHOWN_KEYS
-        rest = f" and {number(more)} more" if more > 0 else ""
-        notes.append(f"Their recipes differ in {', '.join(apart[:SHOWN_KEYS])}{rest}.")
-    notes += _amounts_apart("Parameters", [(run.parameters[0], run.name) for run in runs])
-    notes += _amounts_apart("Training tokens", [(run.tokens, run.name) for run in runs])
-    if sources:
-        names = listed(sources)
-        notes.append(f"Bits per byte are means over the sources {names}, each counted alike.")
-    if len({run.machine for run in runs}) > 1:
-        notes.append(
-            "They were not all trained on one processor and as many threads: times differ by it."
-        )
-    has_dev = all(run.dev_score for run in runs)
-    if runs[0].score.split == "test" and len(groups) > 1 and not has_dev:
-        notes.append(
-            "To choose one of them, compare their dev scores, so that test stays unseen: "
-            '[[evaluate]] split = "dev", then compare --split dev.'
-        )
-    notes.append("Intervals of single runs are over documents, of one training each.")
-    if not any(group.has_several for group in groups):
-        notes[-1] += " Another seed may move a run by more: endonym run RECIPE --seeds 3."
-    return notes
-
-
-def _amounts_apart(what: str, amounts: Sequence[tuple[int, str]]) -> list[str]:
-    """A note on how far an amount differs. amounts: each with the name of its run."""
-    (least, small), (most, big) = (of(amounts, key=itemgetter(0)) for of in (min, max))
-    if most <= least * ALIKE:
-        return []
-    return [
-        f"{what} differ by a factor of {most / max(1, least):.2f}: {number(least)} ({small}) "
-        f"to {number(most)} ({big})."
-    ]
-
-
-def _beaten_by(best: float, baselines: Sequence[Score]) -> list[str]:
-    """A note if every model loses to a baseline that needs no training. best: of the models."""
-    better = [line for line in baselines if line.sampled_from is None and line.value < best]
-    if not better:
-        return []
-    names = listed([f"{line.model} ({line.value:.4f})" for line in better])
-    return [
-        f"Every model loses to {names}, without any training: the best has {best:.4f} bits per "
-        "byte. These models need more steps or more text before they are worth comparing."
-    ]
+    values |= {
+        "near": [run.name for run, each in pairs if not each.is_claimed],
+        "on_sample": [f"{name} {score.value:.4f}" for name, score in on_sample if score],
+        "fewest": fewest,
+        "better": [
+            f"{line.model} ({line.value:.4f})"
+            for line in baselines
+            if line.sampled_from is None and line.value < fewest
+        ],
+        "keys": [key for key in keys if len({run.settings.get(key) for run in runs}) > 1],
+        "alike": ALIKE,
+    }
+    environment = templates_in(Path(__file__).parent)
+    environment.filters["listed"] = listed
+    template = environment.get_template("notes.txt")
+    lines = template.render(
+        runs=runs, quantity=quantity, differences=differences, baselines=baselines, **values
+    )
+    return [line for line in lines.splitlines() if line]
 
 
 def cells(comparison: Comparison) -> list[list[str]]:

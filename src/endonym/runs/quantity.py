@@ -27,7 +27,7 @@ from endonym.evaluate.documents import (
     shared,
 )
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE
-from endonym.log import counted, listed, number
+from endonym.log import listed, number
 from endonym.recipe.recipe import Recipe
 from endonym.runs.finished_runs import FinishedRun
 from endonym.store import fingerprint
@@ -140,8 +140,6 @@ def _averaged(runs: Sequence[FinishedRun], documents: Documents) -> list[str]:
     return named_in(documents[documents["averaged"]], names)
 
 
-FEW_SEEDS = 2
-"""With so many, Student's t has one or two degrees of freedom: an interval is very wide."""
 ANGLES = 200_001
 """Points of the trapezoidal rule: quantiles are right to 1e-6."""
 
@@ -189,6 +187,12 @@ class SeedGroup:
     def has_several(self) -> bool:
         """Whether there are several seeds."""
         return len({run.seed for run in self.runs}) > 1
+
+    @property
+    def has_few(self) -> bool:
+        """Whether there are two seeds: Student's t then has one or two degrees of freedom, so that
+        an interval is very wide."""
+        return self.has_several and len(self.runs) == 2
 
     @property
     def mean(self) -> float:
@@ -261,35 +265,6 @@ def seed_groups(
         replace(group, difference=welch(group.values, best.values)) if group in others else group
         for group in groups
     ]
-
-
-def seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
-    """Which recipe is the best by its seeds, and what one seed or two cannot say."""
-    several = [group for group in groups if group.has_several]
-    if not several:
-        return []
-    best, notes = several[0], list[str]()
-    others = [group for group in groups if group.difference]
-    if len(groups) == 1:
-        notes.append(
-            f"{best.name}: {best.mean:.4f} bits per byte on average over "
-            f"{counted(len(best.runs), 'seed')}, standard deviation {best.deviation:.4f}."
-        )
-    elif others:
-        verdict = ", and every interval of a difference to it excludes zero"
-        near = [g.name for g in others if g.difference and not g.difference.is_claimed]
-        if near:
-            verdict = f"; {', '.join(near)} cannot be told apart from it"
-        notes.append(f"{best.name} has the lowest mean over its seeds{verdict} (Welch's t-test).")
-    few = [group.name for group in several if len(group.runs) == FEW_SEEDS]
-    if few:
-        notes.append(
-            f"Two seeds decide little ({', '.join(few)}): with three or more the intervals are "
-            "much narrower. endonym run RECIPE --seeds 3"
-        )
-    if alone := [group.name for group in groups if not group.has_several]:
-        notes.append(f"Of one seed only, so not judged beside the others: {listed(alone)}.")
-    return notes
 
 
 def welch(one: Sequence[float], other: Sequence[float]) -> Difference:

@@ -88,12 +88,11 @@ def test_runs_are_one_group_if_nothing_but_the_seed_differs(tmp_path: Path) -> N
     values = [run.score.value for run in runs]
     assert groups[0].mean == pytest.approx(statistics.fmean(values))
     assert groups[0].deviation == pytest.approx(statistics.stdev(values))
-    assert quantity.seed_notes(groups) == [
-        "Of one seed only, so not judged beside the others: tt@wide."
-    ]
-    (note,) = quantity.seed_notes(groups[:1])
+    judged = compare([*wide, *runs])
+    assert judged.notes[0] == "Of one seed only, so not judged beside the others: tt@wide."
+    note = compare(runs).notes[0]
     assert note.startswith(f"tt: {statistics.fmean(values):.4f} bits per byte on average over 3")
-    single = as_dict(compare([*wide, *runs]))["seeds"][1]
+    single = as_dict(judged)["seeds"][1]
     assert (single["deviation"], single["difference"]) == (None, None)
 
 
