@@ -6,6 +6,7 @@ no torch, but for a measurement.
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -197,28 +198,18 @@ def measured_pace(
     *,
     target: str = "cpu",
     document: float = DOCUMENT_TOKENS,
+    compiles: bool = True,
 ) -> Pace:
     """The pace of a shape with a phase's batch size and number format on this device.
 
-    document: its usual length in tokens. Raises OutOfMemory if a step does not fit.
+    document: its usual length in tokens. compiles: also with compilation, which takes longest to
+    try. Raises OutOfMemory if a step does not fit.
     """
     from endonym.autopilot import probe
 
     length = usual_document(document, shape)
-    key = _key(shape, config, target, length)
-    saved = remembered(machine_file, key, lambda: probe.pace(shape, config, target, length))
-    return Pace(**saved)
-
-
-def plain_pace(shape: AnyModelConfig, config: TrainConfig, machine_file: Path) -> Pace:
-    """The pace on the CPU without compilation, which would take longest to try."""
-    from endonym.autopilot import probe
-
-    def measure() -> dict[str, float]:
-        steps = probe.Steps(probe.fresh(shape), config, "cpu")
-        return {"plain": steps.speed(), "others": steps.others}
-
-    key = _key(shape, config, "cpu") + " uncompiled"
+    key = _key(shape, config, target, length) + ("" if compiles else " uncompiled")
+    measure = partial(probe.pace, shape, config, target, length, compiles=compiles)
     return Pace(**remembered(machine_file, key, measure))
 
 

@@ -80,9 +80,14 @@ def plain(
 
 
 def pace(
-    shape: AnyModelConfig, config: TrainConfig, device: str = "cpu", document: int = DOCUMENT_TOKENS
+    shape: AnyModelConfig,
+    config: TrainConfig,
+    device: str = "cpu",
+    document: int = DOCUMENT_TOKENS,
+    *,
+    compiles: bool = True,
 ) -> dict[str, Any]:
-    """The fields of a `Pace`: without compilation and, if possible, with it.
+    """The fields of a `Pace`: without compilation and, if possible and asked for, with it.
 
     document: length in tokens, on which the cuts of rows depend. Raises OutOfMemory if a step does
     not fit.
@@ -90,7 +95,7 @@ def pace(
     with explained_memory_errors(DOING):
         steps = Steps(fresh(shape), config, device, document)
         fields: dict[str, Any] = {"plain": steps.speed()}
-        if unsupported_reason(shape, device) is None:
+        if compiles and unsupported_reason(shape, device) is None:
             fields |= _compiled(steps)
     return fields | {"others": steps.others}
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from endonym.autopilot.model_size import BYTES_PER_TOKEN, Facts
 from endonym.cleaning.cleaning import Cleaning
 from endonym.errors import TokenizerError
@@ -84,25 +87,6 @@ class TextSize:
 
 
 @dataclass(slots=True)
-class _Sums:
-    """Of the sampled documents of one source, or of what they stand for."""
-
-    text: float = 0.0
-    letters: float = 0.0
-    kept: float = 0.0
-    documents: float = 0.0
-    faults: list[str] = field(default_factory=list[str])
-
-    def add(self, other: "_Sums", times: float = 1.0) -> None:
-        """Add the other one, so many times."""
-        self.text += times * other.text
-        self.letters += times * other.letters
-        self.kept += times * other.kept
-        self.documents += times * other.documents
-        self.faults += other.faults
-
-
-@dataclass(slots=True)
 class Beginning:
     """The first records of a file, and the estimated share of the file's text that they are."""
 
@@ -122,7 +106,7 @@ class Beginning:
         return [each.text for each in self.documents_read]
 
     @property
-    def broken(self) -> str:
+    def damage(self) -> str:
         """Why its encoding is broken, with what was dropped for it; empty if it is not."""
         lost = (
             record.text
@@ -329,56 +313,63 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
 
     clean: the recipe's; without it everything is kept.
     """
-    whole, kept_texts = _Sums(), list[tuple[float, list[str]]]()
-    sources: dict[str, tuple[float, float]] = {}
+    sums_of, texts_of = dict[str, NDArray[np.float64]](), list[tuple[float, list[str]]]()
+    faults: list[str] = []
     for each in samples:
-        sums, texts = _Sums(), list[str]()
+        sums, texts = np.zeros(4), list[str]()
         for _, begin in each.beginnings:
-            of_file, kept = _cleaned(begin.documents_read, clean or Clean())
+            of_file, kept = _cleaned(begin.documents_read, clean or Clean(), faults)
             if begin.is_one_document and kept:
-                of_file.documents = begin.share
-            sums.add(of_file, each.scale / begin.share)
+                of_file[-1] = begin.share
+            sums += each.scale / begin.share * of_file
             texts += kept
-        whole.add(sums)
-        kept_texts.append((sums.kept, texts))
-        sources[each.source.name] = (sums.kept, sums.kept / max(1.0, sums.documents))
+        sums_of[each.source.name] = sums
+        texts_of.append((float(sums[2]), texts))
+    text, letters, kept_bytes, documents = sum(sums_of.values(), np.zeros(4)).tolist()
     sample: list[str] = []
-    for kept, texts in kept_texts:
-        chars = SAMPLE_CHARS * kept / max(1.0, whole.kept)
-        for text in texts:
+    for kept, texts in texts_of:
+        chars = SAMPLE_CHARS * kept / max(1.0, kept_bytes)
+        for each in texts:
             if chars <= 0:
                 break
-            sample.append(text)
-            chars -= len(text)
+            sample.append(each)
+            chars -= len(each)
     return TextSize(
-        text_bytes=int(whole.text),
-        letters=int(whole.letters),
-        kept_share=whole.kept / max(1.0, whole.text),
-        document_bytes=whole.kept / max(1.0, whole.documents),
+        text_bytes=int(text),
+        letters=int(letters),
+        kept_share=kept_bytes / max(1.0, text),
+        document_bytes=kept_bytes / max(1.0, documents),
         sample=tuple(sample),
-        sources=sources,
-        faults=tuple(whole.faults),
+        sources={
+            name: (kept, kept / max(1.0, documents))
+            for name, (_, _, kept, documents) in sums_of.items()
+        },
+        faults=tuple(faults),
     )
 
 
-def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[str]]:
-    """The sums of these documents, and those that cleaning keeps."""
-    cleaning, sums, kept, seen = Cleaning(clean), _Sums(), list[str](), set[int]()
+def _cleaned(
+    documents: Iterable[Document], clean: Clean, faults: list[str]
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Bytes and letters of these documents, bytes and number of those kept; and the latter's texts.
+
+    faults: gets those of our own code.
+    """
+    cleaning, kept, seen = Cleaning(clean), list[str](), set[int]()
+    n_bytes = letters = 0
     for document in documents:
         size = len(document.text.encode("utf-8", "replace"))
-        sums.text += size
-        sums.letters += len(document.text)
+        n_bytes, letters = n_bytes + size, letters + len(document.text)
         found = cleaning.normalized(document)
         if isinstance(found, Document):
             found = cleaning.judged(found, size)
         if isinstance(found, Reject):
-            sums.faults += [f"{document.id}: {found.detail}"] if found.reason == FAULT else []
+            faults += [f"{document.id}: {found.detail}"] if found.reason == FAULT else []
         elif not (clean.dedup and hash(found.text) in seen):
-            sums.kept += len(found.text.encode("utf-8", "replace"))
-            sums.documents += 1
             kept.append(found.text)
             seen.add(hash(found.text))
-    return sums, kept
+    kept_bytes = sum(len(text.encode("utf-8", "replace")) for text in kept)
+    return np.array([n_bytes, letters, kept_bytes, len(kept)], dtype=np.float64), kept
 
 
 class TokenizerTrial(NamedTuple):

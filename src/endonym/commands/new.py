@@ -359,7 +359,7 @@ def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]
     machine.forget(machine_file)
     shape = resolve(recipe.model, vocab=vocab, context=context)
     usual = machine.usual_training(machine.matrix_rates(machine_file))
-    pace = machine.plain_pace(shape, usual, machine_file)
+    pace = machine.measured_pace(shape, usual, machine_file, compiles=False)
     if pace.doubt:
         log.warn(f"{busy(pace)}: the demo is sized to what they left")
     tokens = pace.tokens_in(DEMO_SECONDS * OVERHEAD)

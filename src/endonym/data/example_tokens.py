@@ -70,22 +70,13 @@ class ExampleTokens:
     def totals(self) -> dict[str, int]:
         """Examples, their tokens, the tokens that are learnt, and the bytes of these."""
         found = {"examples": len(self), "tokens": int(self.lengths.sum()), "learnt": 0, "bytes": 0}
-        for start, length in _chunks(self.starts, self.lengths):
-            learnt = self.learnt[start : start + length].astype(np.bool_)
-            found["learnt"] += int(learnt.sum())
-            found["bytes"] += int(self.byte_counts[self.ids[start : start + length][learnt]].sum())
+        groups = -(-found["tokens"] // CHUNK_TOKENS) or 1
+        for numbers in np.array_split(np.arange(len(self)), groups):
+            stored = runs(self.starts[numbers], self.lengths[numbers])
+            learnt = stored[self.learnt[stored] > 0]
+            found["learnt"] += len(learnt)
+            found["bytes"] += int(self.byte_counts[self.ids[learnt]].sum())
         return found
-
-
-def _chunks(starts: Integers, lengths: Integers) -> list[tuple[int, int]]:
-    """Stretches of neighbouring examples, each of bounded size unless one example is longer."""
-    found: list[tuple[int, int]] = []
-    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
-        if found and sum(found[-1]) == start and found[-1][1] + length <= CHUNK_TOKENS:
-            found[-1] = (found[-1][0], found[-1][1] + length)
-        else:
-            found.append((start, length))
-    return found
 
 
 def figures(tokens: ExampleTokens, rows: int, context: int) -> dict[str, Any]:

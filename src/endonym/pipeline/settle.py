@@ -44,15 +44,13 @@ class Lockfile:
             }
         )
         self.choices: Choices = {}
-        self.tuned: Choices = {}
-        self.tuned_stage = ""
         data = {} if replan else read_plan(run)
         self.is_known = data.get("key") == self.key
         if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
-        if tuned := data.get("tuned"):
-            self.tuned_stage = tuned["stage"]
-            self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
+        tuned = data.get("tuned") or {"stage": "", "choices": {}}
+        self.tuned_stage: str = tuned["stage"]
+        self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
 
     def tuned_for(self, training: str) -> Choices:
         """The result of tuning, if it was for this very training; else nothing.

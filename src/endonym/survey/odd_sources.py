@@ -196,7 +196,7 @@ def source_warnings(
             with passing_over():  # The corpus stage names what our code fails in.
                 reading.include(reading_of(source, file, begin, files))
                 opened += 1
-                if why := begin.broken:
+                if why := begin.damage:
                     warnings.append(f'source "{source.name}": {file.name}: {why}')
                     continue
                 name = f"{source.name}/{file.name}"

@@ -233,7 +233,7 @@ def read_beginning(found: Look, chars: int, files: int = 1, *, script: str | Non
     file = RawFile(path=path, name=printable(path.name))
     found.begin = begin = beginning(here, file, chars)
     found.reading = reading_of(here, file, begin, files)
-    found.problem = begin.broken
+    found.problem = begin.damage
     if found.problem:
         return
     found.documents = begin.documents_read

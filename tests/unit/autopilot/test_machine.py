@@ -113,7 +113,7 @@ def paced(file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[flo
         left = list(fields)
         remembered(file, "matmul_per_second", lambda: {"fp32": rate, "bf16": rate})
         monkeypatch.setattr(compiler, "unsupported_reason", lambda shape, device: None)
-        monkeypatch.setattr(probe, "pace", lambda *_: left.pop(0))
+        monkeypatch.setattr(probe, "pace", lambda *_, **__: left.pop(0))
         return left
 
     return prepared
@@ -156,7 +156,7 @@ def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert promised_here(SHAPE, RATES, file, "bf16") == promised_seconds(SHAPE, RATES["bf16"])
-    monkeypatch.setattr(probe, "pace", lambda *_: {"plain": 1_000.0})
+    monkeypatch.setattr(probe, "pace", lambda *_, **__: {"plain": 1_000.0})
     measured_pace(small_shape(), usual_training(RATES, number_format="bf16"), file)
     assert promised_here(small_shape(), RATES, file, "bf16") == pytest.approx(1 / 1_000)
     # Nobody measured it in fp32, whose products are a tenth as fast.
@@ -201,7 +201,7 @@ def test_long_phases_are_measured_once(
 def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
     file: Path, paced: Callable[..., list[float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_memory(*_: object) -> dict[str, float]:
+    def no_memory(*_: object, **__: object) -> dict[str, float]:
         raise OutOfMemory("4 GB more was asked for")
 
     paced()
@@ -215,7 +215,7 @@ def test_a_pace_holds_for_one_shape_however_strong_its_dropout(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speeds = [5.0, 4.0, 3.0, 2.0, 1.0]
-    monkeypatch.setattr(probe, "pace", lambda *_: {"plain": speeds.pop()})
+    monkeypatch.setattr(probe, "pace", lambda *_, **__: {"plain": speeds.pop()})
     changes = (
         ({}, 1.0),
         ({"dropout": 0.1}, 2.0),
@@ -235,7 +235,7 @@ def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    monkeypatch.setattr(probe, "pace", lambda *given: seen.append(given[3]) or {"plain": 1.0})
+    monkeypatch.setattr(probe, "pace", lambda *given, **_: seen.append(given[3]) or {"plain": 1.0})
     for context, document in ((64, 20), (64, 60), (1024, 20.4), (1024, 900.0), (1024, 9_000.0)):
         measured_pace(usual_shape(64, 2, 1000, context), PHASE, file, document=document)
     assert seen == [32, 32, 1024]
@@ -250,7 +250,7 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
         measured.append(f"as written on {device}, documents of {document}")
         return 1e6
 
-    def both(shape: object, phase: TrainConfig, device: str, document: int) -> dict[str, float]:
+    def both(_: object, phase: TrainConfig, device: str, document: int, **how: bool):
         measured.append(f"both on {device}, documents of {document}")
         return {"plain": 1e6, "compiled": 2e6, "compile_seconds": 30.0}
 

@@ -187,11 +187,12 @@ def test_a_demo_trains_for_two_minutes_wherever_it_runs(
     """From the measured speed of its own shape; never less than it needs, nor more than it uses."""
     measured: list[int] = []
 
-    def found(shape: ModelConfig, *_: Any) -> Pace:
+    def found(shape: ModelConfig, *_: Any, compiles: bool) -> Pace:
+        assert not compiles
         measured.append(shape.dim)
         return Pace(speed)
 
-    monkeypatch.setattr(machine, "plain_pace", found)
+    monkeypatch.setattr(machine, "measured_pace", found)
     monkeypatch.setattr(machine, "matrix_rates", lambda file: {"fp32": 1e11, "bf16": 1e10})
     given = {"store": tmp_path / "store", "log": Log(quiet=True)}
     recipe = Recipe.load(starter.write_demo(tmp_path / "demo", "french", **given))
