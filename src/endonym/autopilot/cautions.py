@@ -1,10 +1,12 @@
 """Before a phase starts: what usually gives a worse model, and adapters that fit nothing."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from endonym.autopilot.mixture import HOLD_OUT, not_held_out
 from endonym.autopilot.model_size import Facts
 from endonym.data.config import PackConfig
+from endonym.disk import packaged_tables
 from endonym.errors import ExportError, ShapeError
 from endonym.formats.config import Clean
 from endonym.log import duration, number
@@ -15,6 +17,7 @@ from endonym.recipe.problems import Problem
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import TrainConfig
 
+TEXTS: dict[str, str] = packaged_tables("endonym.autopilot", "cautions.toml")
 WEEK = 7 * 24 * 3600.0
 STRONG_DECAY = 0.1
 """lr × weight_decay: at 0.1, a weight without a gradient loses half its value in seven steps."""
@@ -39,51 +42,37 @@ def cautions(
     seconds: training time per token, if known. longest_document: in tokens, if known.
     """
     warnings: list[str] = []
-    tokens = config.steps * config.batch_tokens
-    if seconds is not None and (total := tokens * seconds) > WEEK:
+
+    def warn(name: str, **values: Any) -> None:
+        warnings.append(f"phase {config.name}: {TEXTS[name].format(**values)}")
+
+    total = config.steps * config.batch_tokens * (seconds or 0.0)
+    if total > WEEK:
         steps = number(max(1, int(config.steps * WEEK / total)))
-        warnings.append(
-            f"≈ {number(total / 3600)} hours here ({duration(total)}): steps = {steps} would take "
-            "a week; or choose a smaller model.dim and model.layers"
-        )
+        warn("week", hours=number(total / 3600), time=duration(total), steps=steps)
     pull = config.lr * config.weight_decay
     if pull > STRONG_DECAY:
-        warnings.append(
-            f"lr × weight_decay = {pull:.2g}: every step takes that share off each weight; "
-            f"weight_decay = {STRONG_DECAY / 10 / config.lr:.2g} would be a hundredth"
-        )
+        warn("strong_decay", pull=pull, hundredth=STRONG_DECAY / 10 / config.lr)
     times = config.embedding_lr / config.lr if config.lr else 0.0
     if times > FAR_APART:
-        warnings.append(
-            f"embedding_lr is {times:.0f} times lr, where 4 to 8 times is usual: a lower lr needs "
-            f"a lower embedding_lr, too. embedding_lr = {8 * config.lr:.2g} would be 8 times"
-        )
-    batch, fewer = config.batch_tokens, max(context, facts.unique_tokens // 100)
-    if batch > max(facts.unique_tokens, fewer):
-        warnings.append(
-            f"a batch of {number(batch)} tokens is {batch / max(1, facts.unique_tokens):.1f} times "
-            f"the whole text of {number(facts.unique_tokens)} tokens: try "
-            f"batch_tokens = {number(fewer)}"
-        )
+        warn("far_apart", times=times, usual=8 * config.lr)
+    batch, tokens = config.batch_tokens, facts.unique_tokens
+    fewer = max(context, tokens // 100)
+    if batch > max(tokens, fewer):
+        sizes = {"batch": number(batch), "tokens": number(tokens), "fewer": number(fewer)}
+        warn("large_batch", times=batch / max(1, tokens), **sizes)
     longest = context if longest_document is None else longest_document
     if context > SHORT_CONTEXT and longest < context:
-        warnings.append(
-            f"context = {number(context)} is longer than any document ({number(longest)} tokens): "
-            "nothing is lost, as rows hold several, but no token attends so far back"
-        )
+        warn("long_context", context=number(context), longest=number(longest))
     if missing := not_held_out([source.name for source in config.sources], facts):
-        warnings.append(
-            f"nothing of {missing} is held out, so no loss tells how well it is learnt, and the "
-            f"best weights cannot be chosen. {HOLD_OUT}"
-        )
-    return [f"phase {config.name}: {text}" for text in warnings]
+        warn("not_held_out", missing=missing, advice=HOLD_OUT)
+    return warnings
 
 
 def cautions_of_starts(recipe: Recipe) -> list[str]:
     """Warnings of phases that learn answers before any text."""
     return [
-        f"phase {phase.name}: conversations are few texts to learn a language from, and it begins "
-        "with random weights: let a phase on texts come before it, or name a model in model.folder"
+        f"phase {phase.name}: {TEXTS['new_weights']}"
         for number, phase in enumerate(recipe.phase)
         if phase.objective == "chat" and recipe.begins_new(number)
     ]
@@ -107,11 +96,7 @@ def caution_of_rows(facts: Facts, pack: PackConfig) -> str:
     mean = facts.mean_document_tokens
     if not mean or pack.join or mean * SHORT_DOCUMENTS > pack.context:
         return ""
-    return (
-        f"documents have {mean:.0f} tokens on average, and attention does not cross them: the "
-        "model will not learn to go on after one. If they are sentences whose neighbours belong "
-        "together, name their sources in pack.join"
-    )
+    return TEXTS["short_documents"].format(mean=mean)
 
 
 def require_adapters(recipe: Recipe, shape: AnyModelConfig, phases: Sequence[TrainConfig]) -> None:
