@@ -9,7 +9,8 @@ from endonym import device
 from endonym.autopilot.phase import FORMULA_MARGIN
 from endonym.data.batches import Batches
 from endonym.device import free_memory_bytes
-from endonym.log import Log, number, size
+from endonym.export.markdown import templates_in
+from endonym.log import Log, size
 from endonym.model.count import parameters, trained_parameters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig
@@ -140,26 +141,20 @@ def announce(
 
     baseline_bits: bits per byte of the baselines on dev text; empty if no text is read.
     """
-    total, read = parameters(shape).total, batches.order.positions_per_epoch
-    spread = ""
-    if group.size > 1:
-        shard = config.execution.shard
-        spread = f" · {group.size} processes" + ("" if shard == "none" else f", {shard} in shards")
-    log.line(
-        f"  {shape.family} · {shape.layers} layers × {shape.dim} · {number(total)} parameters · "
-        f"{config.number_format}{spread}"
+    announced = (
+        templates_in(Path(__file__).parent)
+        .get_template("announced.txt")
+        .render(
+            shape=shape,
+            total=parameters(shape).total,
+            config=config,
+            batches=batches,
+            baselines=baseline_bits,
+            processes=group.size,
+        )
     )
-    ends = "document ends too" if baseline_bits else "empty ends of rows too"
-    log.line(
-        f"  {number(config.steps)} steps × {number(batches.tokens)} tokens = "
-        f"{batches.epochs(config.steps):.1f} epochs of {number(read)} tokens, {ends}"
-    )
-    if config.sources:
-        mixed = " · ".join(f"{source.name} {source.share:.1%}" for source in config.sources)
-        log.line(f"  reads {mixed} of the tokens")
-    if baseline_bits:
-        baselines = " · ".join(f"{name} {bits:.4f}" for name, bits in baseline_bits.items())
-        log.line(f"  baselines, dev bits/byte over all bytes: {baselines}")
+    for line in announced.splitlines():
+        log.line(line)
     unsupported = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
     if config.execution.compile and unsupported is not None:
         log.warn(f'compile = "on", but nothing is compiled: {unsupported}')
