@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from endonym.disk import packaged_tables
 from endonym.evaluate.documents import (
     Documents,
     are_of_same_texts,
@@ -31,6 +32,8 @@ from endonym.log import listed, number
 from endonym.recipe.recipe import Recipe
 from endonym.runs.finished_runs import FinishedRun
 from endonym.store import fingerprint
+
+NOTES: dict[str, str] = packaged_tables("endonym.runs", "notes.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +84,24 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
     """
     old = [run.name for run in runs if run.documents is None]
     if old:
-        return [], [
-            f"{listed(old)} kept no scores of single documents with their sources, "
-            "so no difference is shown. Run again: only the scoring is done anew."
-        ]
+        return [], [NOTES["no_documents"].format(names=listed(old))]
     own = [run.documents for run in runs if run.documents is not None]
     if all(are_same(own[0], each) for each in own[1:]):
         return own, []
     common = shared(own)
     is_enough = bool(documents_for_intervals(common))
-    averaged = _averaged(runs, common[0])
-    over = listed(averaged) if averaged else "all bytes"
-    if all(are_of_same_texts(own[0], each) for each in own):
-        opening = "The means of these runs are over different sources"
-        if not is_enough:
-            return [], [f"{opening}, and too few documents are in all: no difference is shown."]
-        return common, [f"{opening}: all figures here are over {over}, which all share."]
-    sizes = "; ".join(f"{run.name}: {number(run.score.n_documents)}" for run in runs)
-    opening = f"These runs were scored on different {runs[0].score.split} documents ({sizes})"
-    if not is_enough:
-        return [], [
-            f"{opening} and share {number(len(common[0]))} from the same "
-            "sources: too few, so no difference is shown."
-        ]
-    note = f"{opening}: all figures here are over the {number(len(common[0]))} that all share"
-    return common, [f"{note}, of {over}." if averaged else f"{note}."]
+    are_of_same = all(are_of_same_texts(own[0], each) for each in own)
+    note = "other_sources" if are_of_same else "other_documents"
+    averaged = listed(_averaged(runs, common[0]))
+    return common if is_enough else [], [
+        NOTES[note if is_enough else f"{note}_and_few"].format(
+            split=runs[0].score.split,
+            sizes="; ".join(f"{run.name}: {number(run.score.n_documents)}" for run in runs),
+            common=number(len(common[0])),
+            sources=averaged or "all bytes",
+            of=f", of {averaged}" if averaged else "",
+        )
+    ]
 
 
 def _with_intervals(
@@ -115,23 +111,17 @@ def _with_intervals(
 
     And a note if they are of some, or if there are no intervals.
     """
-    some, split = documents_for_intervals(documents), runs[0].score.split
+    some = documents_for_intervals(documents)
     if some and len(some[0]) == len(documents[0]):
         return documents, []
+    limits = {"split": runs[0].score.split, "of_source": FEWEST_OF_SOURCE}
     if not some:
-        return documents, [
-            f"No difference of two runs has an interval: it takes {FEWEST_DOCUMENTS} {split} "
-            f"documents, neighbours counted as one, and {FEWEST_OF_SOURCE} of each source, none "
-            "with most of its text."
-        ]
+        return documents, [NOTES["no_interval"].format(documents=FEWEST_DOCUMENTS, **limits)]
     averaged = _averaged(runs, documents[0])
     kept = named_in(some[0], averaged)
-    left_out = [name for name in averaged if name not in kept]
-    return some, [
-        f"Too few {split} documents for an interval, of fewer than {FEWEST_OF_SOURCE} groups of "
-        f"neighbours, or most of the text in one: {listed(left_out)}. So all figures here are over "
-        f"{listed(kept)} alone: {number(len(some[0]))} documents. Each report has the others."
-    ]
+    names = listed([name for name in averaged if name not in kept])
+    values = {"names": names, "kept": listed(kept), "documents": number(len(some[0]))}
+    return some, [NOTES["left_out"].format(**values, **limits)]
 
 
 def _averaged(runs: Sequence[FinishedRun], documents: Documents) -> list[str]:
