@@ -11,11 +11,11 @@ from toys import toy_decoder, train_config, write_toy_shards
 from endonym.data.batches import Batch
 from endonym.model.foreign.decoder import ForeignDecoder
 from endonym.model.foreign.weights import load_foreign
+from endonym.pipeline.preflight import overfit_one_row
 from endonym.train.inputs import TrainingInputs
 from endonym.train.loop import Training
 from endonym.train.objectives import CROSS_ENTROPY
 from endonym.train.optimizer import embedding_and_head_names
-from endonym.train.preflight import overfit_one_row
 
 PHASE = {
     "steps": 8,

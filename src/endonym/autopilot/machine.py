@@ -6,7 +6,7 @@ no torch, but for a measurement.
 
 import hashlib
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -106,6 +106,67 @@ class Pace(NamedTuple):
         return f", while other programs took {self.others:.1f} cores from it"
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is timed: a phase that trains a shape on a device.
+
+    document: the usual length of its documents, in tokens.
+    """
+
+    shape: AnyModelConfig
+    config: TrainConfig
+    target: str = "cpu"
+    document: float = DOCUMENT_TOKENS
+
+    @property
+    def length(self) -> int:
+        """Length of the documents in a measurement."""
+        return usual_document(self.document, self.shape)
+
+    @property
+    def tokens(self) -> int:
+        """Training tokens."""
+        return self.config.steps * self.config.batch_tokens
+
+    @property
+    def key(self) -> str:
+        """The key under which its pace is saved: all that the time of a step depends on.
+
+        A device other than the CPU is named in it.
+        """
+        shape, config, versions = self.shape, self.config, device.versions()
+        exact = {
+            "shape": _dropout_as_bool(shape.model_dump()),
+            "at_once": min(config.batch_tokens, config.execution.micro_tokens),
+            "cut": keys_a_token(shape.context, None, self.length),
+            "versions": [versions["endonym"], versions["torch"]],
+            **({} if config.adapt is None else {"adapt": config.adapt.model_dump()}),
+        }
+        key = (
+            f"training {shape.family} {shape.layers}x{shape.dim} vocab {shape.vocab} context "
+            f"{shape.context} batch {config.batch_tokens} {config.optimizer} "
+            f"{config.number_format} {fingerprint(exact)[:8]}"
+        )
+        if self.target == "cpu":
+            return key
+        name = self.target
+        if name.partition(":")[0] == "cuda":
+            import torch
+
+            name = torch.cuda.get_device_name(name)
+        return f"{key} on {name}"
+
+
+def _dropout_as_bool(value: Any) -> Any:
+    """A config with each dropout as a bool: its value does not change the speed."""
+    if isinstance(value, dict):
+        return {
+            name: bool(item) if name.endswith("dropout") else _dropout_as_bool(item)
+            for name, item in value.items()
+        }
+    return [_dropout_as_bool(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def matrix_rates(machine_file: Path) -> dict[str, float]:
     """Speed of matrix products on this processor by number format, in FLOP/s."""
     return remembered(machine_file, "matmul_per_second", device.probe_number_formats)
@@ -159,157 +220,79 @@ def usual_training(
     return TrainConfig.model_validate(data)
 
 
-def promised_here(
-    shape: AnyModelConfig,
-    rates: dict[str, float],
-    machine_file: Path,
-    number_format: str,
-    *,
-    adapt: AdaptConfig | None = None,
-) -> float:
+def promised_here(work: Work, rates: dict[str, float], machine_file: Path) -> float:
     """Training time per token by formula, from saved measurements; measures nothing."""
-    config = usual_training(rates, number_format)
-    saved = known(machine_file, _key(small_shape(), config, "cpu"))
-    small = None if saved is None else Pace(**saved)
-    return promised_seconds(shape, rates[number_format], small, adapt)
+    number_format = work.config.number_format
+    small = Work(small_shape(), usual_training(rates, number_format))
+    saved = known(machine_file, small.key)
+    pace = None if saved is None else Pace(**saved)
+    return promised_seconds(work.shape, rates[number_format], pace, work.config.adapt)
 
 
-def expected_here(
-    shape: AnyModelConfig, config: TrainConfig, machine_file: Path, document: float
-) -> float | None:
+def expected_here(work: Work, machine_file: Path) -> float | None:
     """Training time per token: of this very training if it was measured, or else by formula.
 
-    document: its usual length in tokens. None if this machine was never measured.
+    None if this machine was never measured.
     """
     rates = known(machine_file, "matmul_per_second")
     if not rates:
         return None
-    length = usual_document(document, shape)
-    if (saved := known(machine_file, _key(shape, config, "cpu", length))) is None:
-        return promised_here(shape, rates, machine_file, config.number_format, adapt=config.adapt)
+    if (saved := known(machine_file, work.key)) is None:
+        return promised_here(work, rates, machine_file)
     pace = Pace(**saved)
-    return 1 / (pace.best if pace.pays(config.steps * config.batch_tokens) else pace.plain)
+    return 1 / (pace.best if pace.pays(work.tokens) else pace.plain)
 
 
-def measured_pace(
-    shape: AnyModelConfig,
-    config: TrainConfig,
-    machine_file: Path,
-    *,
-    target: str = "cpu",
-    document: float = DOCUMENT_TOKENS,
-    compiles: bool = True,
-) -> Pace:
+def measured_pace(work: Work, machine_file: Path, *, compiles: bool = True) -> Pace:
     """The pace of a shape with a phase's batch size and number format on this device.
 
-    document: its usual length in tokens. compiles: also with compilation, which takes longest to
-    try. Raises OutOfMemory if a step does not fit.
+    compiles: also with compilation, which takes longest to try. Raises OutOfMemory if a step does
+    not fit.
     """
     from endonym.autopilot import probe
 
-    length = usual_document(document, shape)
-    key = _key(shape, config, target, length) + ("" if compiles else " uncompiled")
-    measure = partial(probe.pace, shape, config, target, length, compiles=compiles)
-    return Pace(**remembered(machine_file, key, measure))
+    key = work.key + ("" if compiles else " uncompiled")
+    given = (work.shape, work.config, work.target, work.length)
+    return Pace(**remembered(machine_file, key, lambda: probe.pace(*given, compiles=compiles)))
 
 
-def _key(
-    shape: AnyModelConfig, config: TrainConfig, target: str, document: int = DOCUMENT_TOKENS
-) -> str:
-    """The key under which a pace is saved: all that the time of a step depends on.
-
-    A device other than the CPU is named in it.
-    """
-    versions = device.versions()
-    exact = {
-        "shape": _dropout_as_bool(shape.model_dump()),
-        "at_once": min(config.batch_tokens, config.execution.micro_tokens),
-        "cut": keys_a_token(shape.context, None, document),
-        "versions": [versions["endonym"], versions["torch"]],
-        **({} if config.adapt is None else {"adapt": config.adapt.model_dump()}),
-    }
-    key = (
-        f"training {shape.family} {shape.layers}x{shape.dim} vocab {shape.vocab} context "
-        f"{shape.context} batch {config.batch_tokens} {config.optimizer} "
-        f"{config.number_format} {fingerprint(exact)[:8]}"
-    )
-    if target == "cpu":
-        return key
-    name = target
-    if target.partition(":")[0] == "cuda":
-        import torch
-
-        name = torch.cuda.get_device_name(target)
-    return f"{key} on {name}"
-
-
-def _dropout_as_bool(value: Any) -> Any:
-    """A config with each dropout as a bool: its value does not change the speed."""
-    if isinstance(value, dict):
-        return {
-            name: bool(item) if name.endswith("dropout") else _dropout_as_bool(item)
-            for name, item in value.items()
-        }
-    return [_dropout_as_bool(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def choose_compile(
-    shape: AnyModelConfig,
-    config: TrainConfig,
-    machine_file: Path,
-    *,
-    target: str = "cpu",
-    document: float = DOCUMENT_TOKENS,
-) -> Choice:
+def choose_compile(work: Work, machine_file: Path) -> Choice:
     """Whether a phase's blocks are compiled: only if a measurement shows a gain.
 
-    document: its usual length in tokens. A short training is not worth a measurement; one that
-    exists already, as `new` makes it, counts.
+    A short training is not worth a measurement; one that exists already, as `new` makes it, counts.
     """
     from endonym.train.compile import phase_unsupported_reason
 
-    tokens, processes = config.steps * config.batch_tokens, device.process_info().size
-    reason = phase_unsupported_reason(shape, config.execution, target, processes)
+    execution, processes = work.config.execution, device.process_info().size
+    reason = phase_unsupported_reason(work.shape, execution, work.target, processes)
     if reason is not None:
         return Choice("off", reason)
-    key = _key(shape, config, target, usual_document(document, shape))
     try:
-        guess = tokens * seconds_a_token(
-            shape, config, machine_file, target=target, document=document
-        )
-        if guess < WORTH_MEASURING_SECONDS and known(machine_file, key) is None:
+        guess = work.tokens * seconds_a_token(work, machine_file)
+        if guess < WORTH_MEASURING_SECONDS and known(machine_file, work.key) is None:
             return Choice("off", f"about {duration(guess)} of training: too short to pay")
-        pace = measured_pace(shape, config, machine_file, target=target, document=document)
+        pace = measured_pace(work, machine_file)
     except OutOfMemory:
         return Choice("off", "there was no memory to measure whether it pays")
     if pace.compiled is None:
         return Choice("off", f"the compiler here fails: {pace.failure}")
     speeds = f"{number(pace.plain)} tokens/s without, {number(pace.compiled)} with it{pace.doubt}"
-    return Choice("on" if pace.pays(tokens) else "off", f"measured here: {speeds}")
+    return Choice("on" if pace.pays(work.tokens) else "off", f"measured here: {speeds}")
 
 
-def seconds_a_token(
-    shape: AnyModelConfig,
-    config: TrainConfig,
-    machine_file: Path,
-    *,
-    target: str = "cpu",
-    document: float = DOCUMENT_TOKENS,
-) -> float:
+def seconds_a_token(work: Work, machine_file: Path) -> float:
     """Training time per token: by formula on the CPU, measured on other devices.
 
     Only our own shapes can be measured. Raises OutOfMemory if a step does not fit.
     """
-    if target == "cpu":
-        rates = matrix_rates(machine_file)
-        return promised_here(shape, rates, machine_file, config.number_format, adapt=config.adapt)
+    if work.target == "cpu":
+        return promised_here(work, matrix_rates(machine_file), machine_file)
     from endonym.autopilot import probe
 
-    length = usual_document(document, shape)
-    key = _key(shape, config, target, length) + " as written"
-    return 1.0 / remembered(
-        machine_file, key, lambda: probe.plain(probe.fresh(shape), config, target, length)
-    )
+    def measure() -> float:
+        return probe.plain(probe.fresh(work.shape), work.config, work.target, work.length)
+
+    return 1.0 / remembered(machine_file, f"{work.key} as written", measure)
 
 
 def usual_document(document: float, shape: AnyModelConfig) -> int:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.autopilot import mixture, model_size
 from endonym.autopilot.cautions import require_adapters
-from endonym.autopilot.machine import choose_compile, matrix_rates
+from endonym.autopilot.machine import Work, choose_compile, matrix_rates
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import (
     Place,
@@ -335,21 +335,22 @@ def memory_choices(
 def compile_choices(
     recipe: Recipe,
     training: ResolvedTraining,
-    facts: Facts,
-    *,
+    document: float,
     machine_file: Path,
+    *,
     target: str = "cpu",
 ) -> Choices:
-    """Whether blocks are compiled, for each phase that says "auto"; needs all other keys."""
-    document = training.pack.usual_length(facts.mean_document_tokens)
-    choices: Choices = {}
-    for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
-        if phase.compile == "auto":
-            choice = choose_compile(
-                training.model, config, machine_file, target=target, document=document
-            )
-            choices[f"phase.{number}.compile"] = choice
-    return choices
+    """Whether blocks are compiled, for each phase that says "auto"; needs all other keys.
+
+    document: the usual length of what is read at once.
+    """
+    return {
+        f"phase.{n}.compile": choose_compile(
+            Work(training.model, config, target, document), machine_file
+        )
+        for n, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True))
+        if phase.compile == "auto"
+    }
 
 
 def value_at(recipe: Recipe, key: str) -> Any:

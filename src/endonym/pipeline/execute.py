@@ -240,11 +240,11 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
     """
     if until is None:
         return None
-    names = [(name, kind, name.partition(" ")[2]) for name, kind in stage_names(recipe)]
-    matches = [each[0] for each in names if until in each]
+    names = {name: (name, *name.split(" ", 1)) for name in stage_names(recipe)}
+    matches = [name for name, terms in names.items() if until in terms]
     if not matches:
-        terms = ", ".join(sorted({term for each in names for term in each if term}))
-        raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {terms}.")
+        known = ", ".join(sorted({term for terms in names.values() for term in terms}))
+        raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {known}.")
     return matches[-1]
 
 

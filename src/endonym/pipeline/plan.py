@@ -6,7 +6,7 @@ the recipe nor other stages (`pipeline/execute.py` calls it). Its identity is th
 two. Paths in a config are not hashed: the inputs hash the contents of these files.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -290,28 +290,23 @@ def evaluation_names(recipe: Recipe) -> list[str]:
     return names
 
 
-def stage_names(recipe: Recipe) -> list[tuple[str, str]]:
-    """Name and kind of every stage, in order, without planning any."""
+def stage_names(recipe: Recipe) -> list[str]:
+    """The name of every stage, in order, without planning any; its first word is its kind."""
 
-    def named(kind: str, names: Iterable[str]) -> list[tuple[str, str]]:
-        return [(f"{kind} {name}", kind) for name in names]
-
-    def formats(content: Content) -> list[str]:
-        return [each.format for each in recipe.export if each.row.content == content]
+    def exports(content: Content) -> list[str]:
+        return [f"export {e.format}" for e in recipe.export if e.row.content == content]
 
     folders = [recipe.model_folder] if recipe.model_folder else []
-    files = [path.name for path in [*folders, *named_files(recipe)]]
-    judges = [(name, "evaluation") for name in evaluation_names(recipe)]
-    speeds = [judge for judge in judges if judge[0].startswith(SPEED_NAME)]
-    answers = [phase.name for phase in recipe.phase if not phase.reads_texts]
+    sources = [each.name for each in (*recipe.source, *folders, *named_files(recipe))]
+    judges = evaluation_names(recipe)
     return [
-        *named("source", [each.name for each in recipe.source] + files),
-        *((kind, kind) for kind in ("corpus", "tokenizer", "shards")),
-        *named("examples", answers),
-        *named("export", formats("corpus")),
-        *named("model", [phase.name for phase in recipe.phase]),
-        *(judge for judge in judges if judge not in speeds),
-        *named("export", formats("model")),
-        *named("export", formats("adapter")),
-        *speeds,
+        *(f"source {name}" for name in sources),
+        *("corpus", "tokenizer", "shards"),
+        *(f"examples {phase.name}" for phase in recipe.phase if not phase.reads_texts),
+        *exports("corpus"),
+        *(f"model {phase.name}" for phase in recipe.phase),
+        *(name for name in judges if not name.startswith(SPEED_NAME)),
+        *exports("model"),
+        *exports("adapter"),
+        *(name for name in judges if name.startswith(SPEED_NAME)),
     ]

@@ -123,7 +123,7 @@ def run_training(
             advance(report.step - at, note=f"step {report.step} · {loss}{pace}" if pace else "")
             at = report.step
             if report.validation is not None:
-                ctx.log.line(_validation_line(report, report.validation, pace))
+                ctx.log.line(_validation_line(report, report.validation, steps, pace))
                 validations = len(training.state.validations) - 1
                 if validations % sample_every == 0 or report.step == steps:
                     _sample(training, tokenizer, prompts, report.step, journal=ctx.journal)
@@ -137,10 +137,10 @@ def run_training(
                 raise KeyboardInterrupt
 
 
-def _validation_line(report: Report, validation: ValidationResult, pace: str) -> str:
+def _validation_line(report: Report, validation: ValidationResult, steps: int, pace: str) -> str:
     """One validation as a line of the log."""
     mark = " · best" if report.is_best and report.step else ""
-    step = f"{report.step:>{len(str(report.steps))}} of {report.steps}"
+    step = f"{report.step:>{len(str(steps))}} of {steps}"
     bits = f"dev {validation.bits_per_byte:.4f} bits/byte"
     if validation.figures:
         figures = " · ".join(f"{name} {value:.3f}" for name, value in validation.figures.items())

@@ -9,7 +9,7 @@ from typing import Any
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_starts
-from endonym.autopilot.machine import seconds_a_token
+from endonym.autopilot.machine import Work, seconds_a_token
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.data.shards import TokenShards
@@ -115,7 +115,6 @@ def settle(
     choices |= resolve.number_formats(recipe, machine_file, target)
     training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
     pack = training.pack
-    machine: dict[str, Any] = {"machine_file": machine_file, "target": target}
     longest = pack.longest(train.longest_document)
     memory = resolve.memory_choices(
         recipe, training, lock.choices, longest_document=longest, device=target
@@ -128,7 +127,8 @@ def settle(
         seconds = None
         if target == "cpu" or isinstance(training.model, ModelConfig):
             with suppress(OutOfMemory):
-                seconds = seconds_a_token(training.model, config, **machine, document=document)
+                work = Work(training.model, config, target, document)
+                seconds = seconds_a_token(work, machine_file)
         most = longest if number not in of_examples else None
         data = of_examples.get(number, facts)
         for warning in cautions(config, data, pack.context, seconds=seconds, longest_document=most):
@@ -137,7 +137,7 @@ def settle(
         training, lock, shards, identity_of(training), minutes=tune_minutes, target=target, log=log
     )
     training = training.with_choices(tuned)
-    compiling = resolve.compile_choices(recipe, training, facts, **machine)
+    compiling = resolve.compile_choices(recipe, training, document, machine_file, target=target)
     return training.with_choices(lock.keep(compiling))
 
 

@@ -132,13 +132,15 @@ def remembered(
     Without it there is no corpus of these files in this store.
     """
     entries = read_if_whole(store.root / "hashes.json")
-    sets: list[RawSet] = []
-    for source, files in sources:
-        hashes = tuple(_known_hash(file.path, entries) for file in files)
-        if not all(hashes):
-            return None
-        sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
-    return sets
+    sets = [
+        RawSet(
+            source=source,
+            files=tuple(files),
+            hashes=tuple(_known_hash(file.path, entries) for file in files),
+        )
+        for source, files in sources
+    ]
+    return sets if all(all(each.hashes) for each in sets) else None
 
 
 def _hash(file: RawFile, entries: dict[str, Any], advance: Any) -> str:

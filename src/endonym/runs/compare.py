@@ -7,7 +7,7 @@ trained under several seeds, recipes are compared by these (seeds.py), and singl
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,28 +87,19 @@ def compare(runs: Sequence[FinishedRun]) -> Comparison:
         if not any(group.has_several for group in groups):
             best = documents[order[0]]
             differences = [Difference(*difference(documents[n], best)) for n in order]
-    ordered = [runs[n] for n in order]
     baselines, differing = _baselines(runs)
     are_elsewhere = bool(baselines and documents) and not quantity.is_whole
-    baselines = [] if are_elsewhere else baselines
-    notes = _notes(
-        runs=ordered,
-        quantity=quantity,
-        groups=groups,
-        differences=differences,
-        baselines=baselines,
-        differing=differing,
-        are_elsewhere=are_elsewhere,
-    )
-    return Comparison(
-        runs=ordered,
+    found = Comparison(
+        runs=[runs[n] for n in order],
         bits=[bits[n] for n in order],
         groups=groups,
         differences=differences,
-        baselines=baselines,
-        notes=notes,
+        baselines=[] if are_elsewhere else baselines,
+        notes=[],
         documents=len(documents[0]) if documents else 0,
     )
+    notes = _notes(found, quantity, differing, are_elsewhere=are_elsewhere)
+    return replace(found, notes=notes)
 
 
 def _baselines(runs: Sequence[FinishedRun]) -> tuple[list[Score], list[str]]:
@@ -125,37 +116,33 @@ def _baselines(runs: Sequence[FinishedRun]) -> tuple[list[Score], list[str]]:
 
 
 def _notes(
-    *,
-    runs: Sequence[FinishedRun],
-    quantity: Quantity,
-    differences: Sequence[Difference],
-    baselines: Sequence[Score],
-    **values: Any,
+    found: Comparison, quantity: Quantity, differing: Sequence[str], *, are_elsewhere: bool
 ) -> list[str]:
-    """What a reader of the tables should know, by the template `notes.txt`."""
-    fewest = min(each.value for each in quantity.bits)
-    pairs = list(zip(runs, differences, strict=True))[1:] if differences else []
+    """What a reader of the tables should know, by the template `notes.txt`.
+
+    differing: baselines that are not the same for all runs. are_elsewhere: whether the others are
+    over other documents.
+    """
+    runs, fewest = found.runs, min(each.value for each in found.bits)
+    pairs = zip(runs[1:], found.differences[1:], strict=False)  # there may be no differences
     on_sample = [(run.name, run.scores.get("model_on_sample")) for run in runs]
+    untrained = [line for line in found.baselines if line.sampled_from is None]
     keys = dict.fromkeys(key for run in runs for key in run.settings)  # but name and seed
-    values |= {
-        "near": [run.name for run, each in pairs if not each.is_claimed],
-        "on_sample": [f"{name} {score.value:.4f}" for name, score in on_sample if score],
-        "fewest": fewest,
-        "better": [
-            f"{line.model} ({line.value:.4f})"
-            for line in baselines
-            if line.sampled_from is None and line.value < fewest
-        ],
-        "keys": [key for key in keys if len({run.settings.get(key) for run in runs}) > 1],
-        "alike": ALIKE,
-    }
     environment = templates_in(Path(__file__).parent)
     environment.filters["listed"] = listed
-    template = environment.get_template("notes.txt")
-    lines = template.render(
-        runs=runs, quantity=quantity, differences=differences, baselines=baselines, **values
+    notes = environment.get_template("notes.txt").render(
+        comparison=found,
+        quantity=quantity,
+        differing=differing,
+        are_elsewhere=are_elsewhere,
+        near=[run.name for run, each in pairs if not each.is_claimed],
+        on_sample=[f"{name} {score.value:.4f}" for name, score in on_sample if score],
+        fewest=fewest,
+        better=[f"{e.model} ({e.value:.4f})" for e in untrained if e.value < fewest],
+        keys=[key for key in keys if len({run.settings.get(key) for run in runs}) > 1],
+        alike=ALIKE,
     )
-    return [line for line in lines.splitlines() if line]
+    return [line for line in notes.splitlines() if line]
 
 
 def cells(comparison: Comparison) -> list[list[str]]:

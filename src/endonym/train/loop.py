@@ -45,7 +45,6 @@ class Report:
     """
 
     step: int
-    steps: int
     tokens: int
     epoch: float
     nats: float
@@ -78,8 +77,9 @@ def as_metrics(report: Report) -> dict[str, Any]:
         "epoch": round(report.epoch, 5),
         "seconds": round(report.seconds, 5),
         "lr": report.lr,
-        **read_tokens(report.read),
     }
+    if len(report.read) > 1:
+        flat |= {f"read_tokens/{name}": count for name, count in report.read.items()}
     if report.seconds:
         flat["train_nats"] = report.nats
         if report.bits_per_byte:  # the loss of pairs is not one of bytes
@@ -95,11 +95,6 @@ def as_metrics(report: Report) -> dict[str, Any]:
         flat |= {f"dev_bits_per_byte/{k}": v for k, v in report.validation.sources.items()}
         flat |= {f"dev_{k}": v for k, v in report.validation.figures.items()}
     return flat
-
-
-def read_tokens(read: Mapping[str, int]) -> dict[str, int]:
-    """The tokens read so far of each source, if there are several."""
-    return {f"read_tokens/{name}": count for name, count in read.items() if len(read) > 1}
 
 
 def journal_lines(report: Report) -> list[dict[str, Any]]:
@@ -295,7 +290,6 @@ class Training:
         nats = stepped.nats if stepped else float("nan")
         return Report(
             step=step,
-            steps=self.config.steps,
             tokens=step * self.batches.tokens,
             epoch=self.batches.epochs(step),
             nats=nats,

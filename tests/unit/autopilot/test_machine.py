@@ -11,6 +11,7 @@ from endonym import device
 from endonym.autopilot import machine, probe
 from endonym.autopilot.machine import (
     Pace,
+    Work,
     choose_compile,
     expected_here,
     known,
@@ -23,7 +24,6 @@ from endonym.autopilot.machine import (
     usual_shape,
     usual_training,
 )
-from endonym.autopilot.model_size import DOCUMENT_TOKENS
 from endonym.errors import OutOfMemory
 from endonym.log import number
 from endonym.model.config import MixerKeys, ModelKeys
@@ -148,20 +148,25 @@ def test_the_formula_is_of_the_products_and_of_what_stands_beside_them() -> None
 def test_the_time_of_a_token_is_a_formula_of_the_processors_products(file: Path) -> None:
     remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     for kind, rate in (("fp32", 1e9), ("bf16", 5e8)):
-        seconds = seconds_a_token(SHAPE, train_config(number_format=kind), file)
+        seconds = seconds_a_token(Work(SHAPE, train_config(number_format=kind)), file)
         assert seconds == pytest.approx(flops_per_token(SHAPE) / (0.3 * rate))
 
 
 def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert promised_here(SHAPE, RATES, file, "bf16") == promised_seconds(SHAPE, RATES["bf16"])
+    assert promised_here(Work(SHAPE, usual_training(RATES)), RATES, file) == promised_seconds(
+        SHAPE, RATES["bf16"]
+    )
     monkeypatch.setattr(probe, "pace", lambda *_, **__: {"plain": 1_000.0})
-    measured_pace(small_shape(), usual_training(RATES, number_format="bf16"), file)
-    assert promised_here(small_shape(), RATES, file, "bf16") == pytest.approx(1 / 1_000)
+    narrow, exact = (
+        Work(small_shape(), usual_training(RATES, number_format=kind)) for kind in ("bf16", "fp32")
+    )
+    measured_pace(narrow, file)
+    assert promised_here(narrow, RATES, file) == pytest.approx(1 / 1_000)
     # Nobody measured it in fp32, whose products are a tenth as fast.
     slow = promised_seconds(small_shape(), RATES["fp32"])
-    assert promised_here(small_shape(), RATES, file, "fp32") == pytest.approx(slow)
+    assert promised_here(exact, RATES, file) == pytest.approx(slow)
 
 
 def test_a_short_phase_is_not_measured_but_compiled_if_a_measurement_is_there(
@@ -169,11 +174,11 @@ def test_a_short_phase_is_not_measured_but_compiled_if_a_measurement_is_there(
 ) -> None:
     short = of_tokens(10_000)
     left = paced({"plain": 1_000.0, "compiled": 1_300.0, "compile_seconds": 0.5}, rate=1e11)
-    choice = choose_compile(SHAPE, short, file)
+    choice = choose_compile(Work(SHAPE, short), file)
     assert (choice.value, "too short" in choice.reason, len(left)) == ("off", True, 1)
-    measured_pace(SHAPE, short, file)  # `new` does it.
-    assert choose_compile(SHAPE, short, file).value == "on"
-    assert expected_here(SHAPE, short, file, DOCUMENT_TOKENS) == 1 / 1_300.0
+    measured_pace(Work(SHAPE, short), file)  # `new` does it.
+    assert choose_compile(Work(SHAPE, short), file).value == "on"
+    assert expected_here(Work(SHAPE, short), file) == 1 / 1_300.0
 
 
 @pytest.mark.parametrize(
@@ -193,7 +198,7 @@ def test_long_phases_are_measured_once(
 ) -> None:
     paced({"plain": 1_000.0, **fields})
     for _ in range(2):
-        choice = choose_compile(SHAPE, of_tokens(10**9), file)
+        choice = choose_compile(Work(SHAPE, of_tokens(10**9)), file)
         assert choice.value == value
         assert said in choice.reason
 
@@ -206,7 +211,7 @@ def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
 
     paced()
     monkeypatch.setattr(probe, "pace", no_memory)
-    choice = choose_compile(SHAPE, of_tokens(10**9), file)
+    choice = choose_compile(Work(SHAPE, of_tokens(10**9)), file)
     assert (choice.value, "no memory" in choice.reason) == ("off", True)
     assert [list(each) for each in read_if_whole(file).values()] == [["matmul_per_second"]]
 
@@ -228,7 +233,7 @@ def test_a_pace_holds_for_one_shape_however_strong_its_dropout(
     for change, speed in changes:
         keys = {"dim": 64, "layers": 2, "mixer": MixerKeys(heads=1)} | change
         shape = resolve(ModelKeys.model_validate(keys), vocab=1000, context=64)
-        assert measured_pace(shape, PHASE, file).plain == speed
+        assert measured_pace(Work(shape, PHASE), file).plain == speed
 
 
 def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
@@ -237,7 +242,8 @@ def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
     seen: list[int] = []
     monkeypatch.setattr(probe, "pace", lambda *given, **_: seen.append(given[3]) or {"plain": 1.0})
     for context, document in ((64, 20), (64, 60), (1024, 20.4), (1024, 900.0), (1024, 9_000.0)):
-        measured_pace(usual_shape(64, 2, 1000, context), PHASE, file, document=document)
+        shape = usual_shape(64, 2, 1000, context)
+        measured_pace(Work(shape, PHASE, document=document), file)
     assert seen == [32, 32, 1024]
 
 
@@ -260,7 +266,7 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
     monkeypatch.setattr(probe, "plain", plain)
     monkeypatch.setattr(probe, "pace", both)
     short, long = (
-        choose_compile(SHAPE, of_tokens(tokens), file, target="cuda:1", document=32.0)
+        choose_compile(Work(SHAPE, of_tokens(tokens), "cuda:1", 32.0), file)
         for tokens in (10_000_000, 10**9)
     )
     assert (short.value, short.reason) == ("off", "about 10 s of training: too short to pay")

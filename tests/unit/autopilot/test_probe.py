@@ -11,7 +11,7 @@ from toys import train_config
 
 from endonym import device
 from endonym.autopilot import probe
-from endonym.autopilot.machine import measured_pace
+from endonym.autopilot.machine import Work, measured_pace
 from endonym.errors import OutOfMemory
 from endonym.model.config import MixerKeys, ModelConfig, ModelKeys
 from endonym.model.families import resolve
@@ -41,7 +41,7 @@ def test_a_small_shape_trains_faster_than_a_large_one_and_not_compiled_without_a
     small, large = (probe.pace(shape(dim), PHASE)["plain"] for dim in (16, 512))
     assert small > large > 0
     assert probe.plain(probe.fresh(shape(16)), PHASE) > large
-    found = measured_pace(shape(16), PHASE, tmp_path / "machine.json")
+    found = measured_pace(Work(shape(16), PHASE), tmp_path / "machine.json")
     assert found.plain > 0
     assert found.compiled is None
 

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from found_texts import write_found_texts
@@ -33,7 +33,6 @@ from endonym.recipe.recipe import Recipe
 from endonym.survey.diagnosis import diagnose
 from endonym.survey.raw_files import FEW_FILES
 from endonym.survey.survey import Survey, survey_texts
-from endonym.train.config import Phase
 from endonym.workers import Inline
 
 SPEED = 5_000.0
@@ -44,8 +43,8 @@ def known_speed(monkeypatch: pytest.MonkeyPatch) -> list[ModelConfig]:
     """This machine trains every shape at one speed; the shapes that were asked for."""
     asked: list[ModelConfig] = []
 
-    def speed(shape: ModelConfig, *given: object, **named: object) -> Pace:
-        asked.append(shape)
+    def speed(work: machine.Work, _: Path) -> Pace:
+        asked.append(work.shape)
         return Pace(SPEED)
 
     monkeypatch.setattr(machine, "measured_pace", speed)
@@ -187,9 +186,9 @@ def test_a_demo_trains_for_two_minutes_wherever_it_runs(
     """From the measured speed of its own shape; never less than it needs, nor more than it uses."""
     measured: list[int] = []
 
-    def found(shape: ModelConfig, *_: Any, compiles: bool) -> Pace:
+    def found(work: machine.Work, _: Path, *, compiles: bool) -> Pace:
         assert not compiles
-        measured.append(shape.dim)
+        measured.append(work.shape.dim)
         return Pace(speed)
 
     monkeypatch.setattr(machine, "measured_pace", found)
@@ -296,8 +295,8 @@ def test_a_text_in_another_language_stands_in_the_recipe_as_a_comment_that_can_b
 def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised(
     texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def pace(_: ModelConfig, phase: Phase, *__: object, **___: object) -> Pace:
-        return Pace(SPEED * (3 if phase.optimizer == "muon" else 1), others=1.3)
+    def pace(work: machine.Work, _: Path) -> Pace:
+        return Pace(SPEED * (3 if work.config.optimizer == "muon" else 1), others=1.3)
 
     monkeypatch.setattr(machine, "measured_pace", pace)
     monkeypatch.setattr(machine, "promised_seconds", lambda *_: 1 / SPEED)
@@ -315,10 +314,10 @@ def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised
 def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     texts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Phase] = []
+    asked: list[Any] = []
 
-    def pace(shape: ModelConfig, phase: Phase, *_: object, **__: object) -> Pace:
-        asked.append(phase)
+    def pace(work: machine.Work, _: Path) -> Pace:
+        asked.append(work.config)
         return Pace(SPEED)
 
     monkeypatch.setattr(machine, "measured_pace", pace)

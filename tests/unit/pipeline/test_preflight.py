@@ -21,13 +21,12 @@ from endonym.model.adapt_config import Adapt
 from endonym.model.decoder import Decoder
 from endonym.model.memory import training_bytes
 from endonym.pipeline import preflight, training
-from endonym.pipeline.preflight import before_training, newest, warn_of_unlearnt_ends
+from endonym.pipeline.preflight import ROW_TOKENS, before_training, newest, warn_of_unlearnt_ends
 from endonym.train.checkpoint import TrainState, save
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.inputs import TrainingInputs
 from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
-from endonym.train.preflight import ROW_TOKENS
 
 Bench = tuple[TrainingInputs, Batches]
 

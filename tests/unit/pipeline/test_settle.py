@@ -92,9 +92,9 @@ def test_another_device_reaches_all_that_is_decided_for_it(counted: Counted, mon
     def compiling(
         recipe: Recipe,
         training: ResolvedTraining,
-        facts: object,
-        *,
+        document: float,
         machine_file: Path,
+        *,
         target: str,
     ) -> Choices:
         reached.append(f"compile {target} at {training.phases[0].lr}")
@@ -109,9 +109,7 @@ def test_another_device_reaches_all_that_is_decided_for_it(counted: Counted, mon
     monkeypatch.setattr(settling.resolve, "compile_choices", compiling)
     monkeypatch.setattr(tuning, "tune", tuned)
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
-    monkeypatch.setattr(
-        settling, "seconds_a_token", lambda *_, target, **__: reached.append(target)
-    )
+    monkeypatch.setattr(settling, "seconds_a_token", lambda work, _: reached.append(work.target))
     training = counted.settle("cuda:3", tune_minutes=1.0)
     calls = ["formats cuda:3", "memory cuda:3", "cuda:3", "tune cuda:3", "compile cuda:3 at 0.007"]
     assert reached == calls

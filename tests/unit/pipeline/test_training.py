@@ -111,7 +111,7 @@ def test_a_kill_loses_no_validation(project: Project, monkeypatch: Patch, finish
 def test_a_report_is_one_flat_object() -> None:
     result = ValidationResult(nats=3.5, bits_per_byte=1.25, sources={"tatar": 1.5}, n_tokens=177)
     numbers = {"nats": 3.4, "bits_per_byte": 1.2, "lr": 1e-3, "gradient_norm": 0.5, "seconds": 0.25}
-    frame = {"step": 8, "steps": 40, "tokens": 2048, "epoch": 0.6201234}
+    frame = {"step": 8, "tokens": 2048, "epoch": 0.6201234}
     report = Report(validation=result, is_best=True, **frame, **numbers)
     assert as_metrics(report) == {
         **{"event": "step", "step": 8, "tokens": 2048, "epoch": 0.62012, "seconds": 0.25},

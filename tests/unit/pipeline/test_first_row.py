@@ -15,9 +15,9 @@ from endonym.model.attention import Attention
 from endonym.model.decoder import Decoder
 from endonym.model.lora import adapted
 from endonym.model.span import Span
-from endonym.train import preflight
+from endonym.pipeline import preflight
+from endonym.pipeline.preflight import COMPARED_TOKENS, logits, overfit_one_row, require_agreement
 from endonym.train.config import TrainConfig
-from endonym.train.preflight import COMPARED_TOKENS, logits, overfit_one_row, require_agreement
 
 READER = toy_tokenizer("bpe")
 CONTEXT = 80
