@@ -6,6 +6,7 @@ makes of the same messages: where a template writes earlier turns otherwise than
 conversation goes on, each answer is an example of its own.
 """
 
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -32,15 +33,16 @@ Layout = tuple[LayoutPart, ...]
 NONE = np.zeros(0, dtype=np.int64)
 
 
-def with_weights(layout: Layout, learns: Sequence[bool]) -> Layout:
+def learning_only(layout: Layout, learns: Sequence[bool]) -> Layout:
     """The layout in which only these messages, with what ends them, are learnt; () if none is."""
-    pieces: list[LayoutPart] = []
-    is_mine = False
-    for piece in layout:
-        is_mine = is_mine if piece.message is None else learns[piece.message]
-        pieces.append(piece._replace(is_learnt=piece.is_learnt and is_mine))
-    last = max((n for n, piece in enumerate(pieces) if piece.is_learnt), default=-1)
-    return tuple(pieces[: last + 1])
+    parts: list[LayoutPart] = []
+    is_of_learnt_answer = False
+    for part in layout:
+        if part.message is not None:
+            is_of_learnt_answer = learns[part.message]
+        parts.append(part._replace(is_learnt=part.is_learnt and is_of_learnt_answer))
+    last = max((n for n, part in enumerate(parts) if part.is_learnt), default=-1)
+    return tuple(parts[: last + 1])
 
 
 PIECES_KEPT = 1 << 20
@@ -62,7 +64,8 @@ class Layouts:
         self.template, self.tokenizer, self.longest = template, tokenizer, longest
         self._markup = Markup(tokenizer)
         self._specials = set(self._markup.specials.values())
-        self._ids: dict[str, NDArray[np.int64]] = {}
+        # Most turns have the same text of the template.
+        self._ids_of = functools.lru_cache(PIECES_KEPT)(self._encoded)
         self._known: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
         self._held, self._lost_seconds = 0, 0.0
         self.turn_ends: dict[int, str] = {}
@@ -169,11 +172,7 @@ class Layouts:
         after = False  # whether an answer stands before this part
         for text, number in parts:
             if number is None:
-                if text not in self._ids:  # Most turns have the same text of the template.
-                    if len(self._ids) > PIECES_KEPT:
-                        self._ids.clear()
-                    self._ids[text] = np.array(self._markup.encode(text), dtype=np.int64)
-                ids = self._ids[text]
+                ids = self._ids_of(text)
                 end = self._turn_end(ids) if after else 0
                 pieces += [LayoutPart(ids[:end], None, True), LayoutPart(ids[end:], None, False)]
             elif after:
@@ -186,6 +185,9 @@ class Layouts:
         last = max(n for n, piece in enumerate(pieces) if piece.is_learnt)
         kept = pieces[: last + 1]
         return tuple(each for each in kept if len(each.ids) or each.message is not None)
+
+    def _encoded(self, text: str) -> NDArray[np.int64]:
+        return np.array(self._markup.encode(text), dtype=np.int64)
 
     def _turn_end(self, ids: NDArray[np.int64]) -> int:
         """How many ids after an answer are learnt: up to the first special token."""

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.copies.held_out.split import digest
-from endonym.data.chat_layout import Layout, Layouts, with_weights
+from endonym.data.chat_layout import Layout, Layouts, learning_only
 from endonym.data.config import ExampleSettings
 from endonym.data.conversations import (
     Message,
@@ -36,6 +36,7 @@ from endonym.data.conversations import (
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
+from endonym.disk import packaged_tables
 from endonym.errors import CorpusError, SourceError
 from endonym.formats.document import Reject
 from endonym.formats.document_files import DROPPED, GzipLines, reject_line
@@ -46,6 +47,7 @@ from endonym.tokenizer.tokenizer import Tokenizer
 BATCH_RECORDS = 1024
 SHOWN_REASONS = 6
 HELD_OUT, TOO_LONG = "held_out", "longer_than_context"
+ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
 ALLOWED = ("duplicate", HELD_OUT)
 """Reasons that do not count as rejected: the data are not at fault."""
 Ids = NDArray[np.int64]
@@ -123,7 +125,7 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
             messages, learns = found.messages, [message.is_learnt for message in found.messages]
             made = layouts.of([message.role for message in messages])
             if not all(learns):
-                made = [kept for layout in made if (kept := with_weights(layout, learns))]
+                made = [kept for layout in made if (kept := learning_only(layout, learns))]
             sides = [(messages, layout) for layout in made]
             writer.cut += found.cut > 0
             prompt, identity = found.prompt, (messages,)
@@ -199,8 +201,8 @@ class ExampleWriter:
         """Count a record that is left out, and write it down."""
         self._records += 1
         self._dropped[reject.reason] += 1
-        self._first.setdefault(reject.reason, reject)
-        if reject.reason not in self._reject_files:
+        if reject.reason not in self._first:
+            self._first[reject.reason] = reject
             folder = self.out / DROPPED
             folder.mkdir(exist_ok=True)
             file = GzipLines(folder, f"{reject.reason}.jsonl.gz")
@@ -250,10 +252,11 @@ class ExampleWriter:
         reasons = "\n".join(f"    {count:>10,} {reason}" for reason, count in worst)
         prompts = len(set(self._keys))
         if prompts < 2:
+            dropped = f"; dropped were:\n{reasons}" if reasons else "\n"
             raise CorpusError(
                 f"{len(self._lengths):,} examples of {prompts} different prompts are "
                 f"left of {self._records:,} records; two prompts are the least, one of them held "
-                f"out{'; dropped were:' * bool(reasons)}\n{reasons}",
+                f"out{dropped}",
                 where="phase.data",
                 do=self._advice(self._dropped),
             )
@@ -268,7 +271,7 @@ class ExampleWriter:
             )
         arrays = {
             "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8"),
-            "dev": held_out(np.array(self._keys, dtype=np.uint64), self.settings.val_share),
+            "dev": held_out_prompts(np.array(self._keys, dtype=np.uint64), self.settings.val_share),
             "bytes": self.tokenizer.byte_counts.astype("<i8"),
         }
         for name, array in arrays.items():
@@ -294,25 +297,7 @@ class ExampleWriter:
     def _advice(self, dropped: Counter[str]) -> str:
         """What to do about the reason for which most records were dropped."""
         (main, _), *_ = dropped.most_common(1) or [("duplicate", 0)]
-        if main == "duplicate":
-            return "Add records with other prompts."
-        first = self._first[main]
-        if main == HELD_OUT:
-            return (
-                f"{HELD_OUT}: these records share text with what judges the model. The first "
-                f"{first.detail}\nTake other records, or take texts that all have, such "
-                "as an instruction, out of the files of [[evaluate]] and clean.decontaminate."
-            )
-        shown = f"The first with {main} is {first.id}: {first.detail}."
-        if main == TOO_LONG:
-            return (
-                f"{shown}\nGive pack.context in the recipe a larger number, which may not be above "
-                "the context of a model.folder, or divide what is too long."
-            )
-        return (
-            f"Look at the records: they need messages, or a prompt with its answer. {shown}\n"
-            "Repair the data."
-        )
+        return ADVICE.get(main, ADVICE["others"]).format(first=self._first.get(main))
 
 
 def prompt_key(prompt: Sequence[Message], seed: int) -> int:
@@ -322,7 +307,7 @@ def prompt_key(prompt: Sequence[Message], seed: int) -> int:
     return int.from_bytes(digest(text, seed)[:8], "little")
 
 
-def held_out(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
+def held_out_prompts(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
     """Which examples are held out: prompts whose keys are below the share of all keys.
 
     If none is, the one with the smallest key; if all are, all but the one with the largest.

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ from endonym.export.adapters import write_adapter
 from endonym.export.formats import require_adapter_formats, require_formats
 from endonym.export.huggingface import pretrained_decoder
 from endonym.log import append_jsonl, number
-from endonym.model.adapt_config import AdaptConfig
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.foreign.decoder import AnyDecoder
@@ -102,6 +101,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     training.resume(checkpoint)
     slow_mask_reasons = mask_reasons(training)
     if group.is_first:
+        tokenizer.save(ctx.out)
         cut_journal(ctx.journal, training)
         if not training.state.step and baseline_bits:
             append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **baseline_bits})
@@ -111,7 +111,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
             ctx.log.line(f"  goes on from step {number(training.state.step)}")
     run_training(training, ctx, tokenizer, prompts)
     weights = training.weights()
-    return _keep(training, weights, tokenizer, config=config, ctx=ctx) if group.is_first else {}
+    return _keep(training, weights, config, ctx) if group.is_first else {}
 
 
 def text_inputs(
@@ -121,12 +121,12 @@ def text_inputs(
     folder, pack = ctx.inputs["shards"].folder, config.pack
     order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
     shares = judged_shares(dev, config.phase.shares)
-    lines = baseline_lines(order, dev, tokenizer, shares) if group.is_first else None
-    lines, target = group.broadcast(lines), device.pick(ctx.device)
+    baselines = baselines_of(order, dev, tokenizer, shares) if group.is_first else None
+    baselines, target = group.broadcast(baselines), device.pick(ctx.device)
     # A phase that is judged by other texts alone need not be good at them.
-    unigram = lines["unigram"].nats if shares or not config.phase.sources else math.inf
+    unigram = baselines["nats"]["unigram"] if shares or not config.phase.sources else math.inf
     inputs = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
-    return inputs, {name: line.bits for name, line in lines.items()}
+    return inputs, baselines["bits"]
 
 
 def example_inputs(
@@ -155,33 +155,28 @@ def example_inputs(
     return inputs
 
 
-class Line(NamedTuple):
-    """A baseline on dev text: nats per token, and bits per byte."""
-
-    nats: float
-    bits: float
-
-
-def baseline_lines(
+def baselines_of(
     order: Order, dev: TokenShards, tokenizer: Tokenizer, shares: Mapping[str, float]
-) -> dict[str, Line]:
-    """A uniform guess, unigrams and bigrams on the dev text of a phase.
+) -> dict[str, dict[str, float]]:
+    """A uniform guess, unigrams and bigrams on the dev text of a phase: nats per token, and bits
+    per byte.
 
     shares: of the sources in its tokens, if it has shares; all dev text otherwise.
     """
     all_scores = baseline_scores(count(order.shards, order), held_out(dev, tokenizer), split="dev")
-    lines: dict[str, Line] = {}
+    found: dict[str, dict[str, float]] = {"nats": {}, "bits": {}}
     for name in ("uniform", "unigram", "bigram"):
-        scores = {
-            source: find(all_scores, metric="nats_per_token", model=name, source=source)
-            for source in (shares or [None])
-        }
-        parts = [(shares.get(s or "", 1.0), each) for s, each in scores.items() if each is not None]
-        nats = sum(share * each.value for share, each in parts)
-        size = sum(share * each.n_bytes / max(1, each.n_tokens) for share, each in parts)
-        total = sum(share for share, _ in parts) or 1.0
-        lines[name] = Line(nats / total, nats / math.log(2) / (size or 1.0))
-    return lines
+        nats = size = total = 0.0
+        for source in shares or [None]:
+            share = shares.get(source or "", 1.0)
+            each = find(all_scores, metric="nats_per_token", model=name, source=source)
+            if each is not None:
+                nats += share * each.value
+                size += share * each.n_bytes / max(1, each.n_tokens)
+                total += share
+        found["nats"][name] = nats / (total or 1.0)
+        found["bits"][name] = nats / math.log(2) / (size or 1.0)
+    return found
 
 
 def initial_decoder(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
@@ -218,23 +213,17 @@ def mask_reasons(training: Training) -> set[str]:
 
 
 def _keep(
-    training: Training,
-    learnt: dict[str, Tensor],
-    tokenizer: Tokenizer,
-    *,
-    config: PhaseTraining,
-    ctx: StageContext,
+    training: Training, learnt: dict[str, Tensor], config: PhaseTraining, ctx: StageContext
 ) -> Numbers:
     """Write the finished model."""
-    shape, adapt = training.decoder.config, config.phase.adapt
-    if adapt is None:
+    shape = training.decoder.config
+    if config.phase.adapt is None:
         weights, trained = weights_of(training.decoder) | learnt, {}
     else:
         trained = {"trained_parameters": sum(each.numel() for each in learnt.values())}
-        weights = _merged_adapter(training, learnt, adapt, config=config, ctx=ctx)
+        weights = _merged_adapter(training, learnt, config, ctx)
     save_tensors({name: each.cpu() for name, each in weights.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
-    tokenizer.save(ctx.out)
     state, nats = training.state, training.state.best_nats
     write_json(ctx.out / "validations.json", state.validations)
     return {
@@ -250,12 +239,7 @@ def _keep(
 
 
 def _merged_adapter(
-    training: Training,
-    learnt: dict[str, Tensor],
-    adapt: AdaptConfig,
-    *,
-    config: PhaseTraining,
-    ctx: StageContext,
+    training: Training, learnt: dict[str, Tensor], config: PhaseTraining, ctx: StageContext
 ) -> dict[str, Tensor]:
     """Write the adapter beside the model; returns the weights with the adapter merged.
 
@@ -268,10 +252,10 @@ def _merged_adapter(
             parameter.data = parameter.data.new_empty(0)
     decoder, start = initial_decoder(config, ctx.inputs), ctx.inputs.get("start")
     name = start.id if start is not None else config.folder.name if config.folder else "model"
-    reason = write_adapter(
-        ctx.out / ADAPTER, decoder, changes, base_name=name, dropout=adapt.dropout
-    )
-    if reason:
+    dropout = config.phase.adapt.dropout if config.phase.adapt else 0.0
+    if reason := write_adapter(
+        ctx.out / ADAPTER, decoder, changes, base_name=name, dropout=dropout
+    ):
         ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
     merge_changes(decoder, changes)
     return weights_of(decoder)

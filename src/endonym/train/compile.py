@@ -63,13 +63,13 @@ def compile_blocks(decoder: AnyDecoder) -> None:
     Blocks with activation checkpointing are not compiled.
     """
     assert isinstance(decoder, Decoder)
-    outside: Any = torch.compiler.disable
+    not_compiled: Any = torch.compiler.disable
     # On a CPU torch's own random numbers are used, so that compiled dropout is bit-identical.
     options: Any = {"fallback_random": next(decoder.parameters()).device.type == "cpu"}
     for block in list(decoder.blocks)[decoder.checkpointed_blocks :]:
         mixer = block.get_submodule("mixer")
         assert isinstance(mixer, Attention)
-        mixer.cos_sin, mixer.attend = outside(mixer.cos_sin), outside(mixer.attend)
+        mixer.cos_sin, mixer.attend = not_compiled(mixer.cos_sin), not_compiled(mixer.attend)
         block.compile(dynamic=False, options=options)
 
 

@@ -314,7 +314,7 @@ def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised
 def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     texts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
+    asked: list[object] = []
 
     def pace(work: machine.Work, _: Path) -> Pace:
         asked.append(work.config)

@@ -9,7 +9,7 @@ from made_conversations import fresh_tokenizer
 from toys import KINDS, lively_decoder, toy_config
 
 from endonym.data import chat_layout
-from endonym.data.chat_layout import Layouts, with_weights
+from endonym.data.chat_layout import Layouts, learning_only
 from endonym.data.conversations import Unfit
 from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
@@ -91,7 +91,7 @@ def test_an_answer_of_weight_0_and_its_end_are_not_learnt(template: str | None, 
     tokenizer = fresh_tokenizer("bpe", template)
     layouts = Layouts(template_of(tokenizer), tokenizer, 256)
     learns = [number != off for number in range(len(SAID))]
-    found = [with_weights(each, learns) for each in layouts.of([role for role, _ in SAID])]
+    found = [learning_only(each, learns) for each in layouts.of([role for role, _ in SAID])]
     learnt = [piece.message for each in found for piece in each if piece.is_learnt]
     assert learnt == [{2: 4, 4: 2}[off], None]
     whole = layouts.of([role for role, _ in SAID])

@@ -12,7 +12,7 @@ from toys import KINDS
 
 from endonym.data.conversations import Message
 from endonym.data.example_tokens import ExampleTokens
-from endonym.data.examples import held_out, prompt_key, with_template
+from endonym.data.examples import held_out_prompts, prompt_key, with_template
 from endonym.data.kept_out import KeptOut
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.tokenizer.chat_template import CHATML
@@ -167,8 +167,8 @@ def test_at_least_one_prompt_is_held_out_and_one_is_not() -> None:
     keys = np.array([prompt_key([], seed) for seed in range(5)], dtype=np.uint64)
     said = [prompt_key([Message(role, "Нәрсә бу?")], 3) for role in ("user", "system")]
     assert said[0] != said[1]
-    assert held_out(keys, 1e-9).tolist() == (keys == keys.min()).tolist()
-    assert (~held_out(keys, 1.0)).tolist() == (keys == keys.max()).tolist()
+    assert held_out_prompts(keys, 1e-9).tolist() == (keys == keys.min()).tolist()
+    assert (~held_out_prompts(keys, 1.0)).tolist() == (keys == keys.max()).tolist()
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
