@@ -250,7 +250,7 @@ def test_the_best_weights_are_handed_on_after_a_kill_past_them(
 
 def patch_validations(monkeypatch: pytest.MonkeyPatch, nats: dict[int, float]) -> None:
     """Let the validations find these losses, in their order."""
-    from endonym.train.validate import ValidationResult
+    from endonym.train.inputs import ValidationResult
 
     left = iter(nats.values())
 

@@ -24,8 +24,8 @@ from endonym.pipeline.stage_configs import StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.checkpoint import TrainState
 from endonym.train.config import SAMPLE_TOKENS, SAMPLES
+from endonym.train.inputs import ValidationResult
 from endonym.train.loop import Report, Training, as_metrics
-from endonym.train.validate import ValidationResult
 
 Prompt = str | list[int]
 DISCARDED = "its weights were discarded; the last checkpoint is kept"

@@ -44,9 +44,8 @@ from endonym.pipeline.progress import Prompt, cut_journal, run_training
 from endonym.pipeline.stage_configs import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.distributed import ALONE, Group, is_plain
-from endonym.train.inputs import ExampleInputs, TrainingInputs, reference
+from endonym.train.inputs import ExampleInputs, TrainingInputs, judged_shares, reference
 from endonym.train.loop import Training
-from endonym.train.validate import judged_shares
 
 WEIGHTS = "weights.safetensors"
 COMPARED_DOCUMENTS = 10_000

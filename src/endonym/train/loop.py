@@ -27,12 +27,11 @@ from endonym.train.compile import (
 )
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
-from endonym.train.inputs import PhaseInputs
+from endonym.train.inputs import PhaseInputs, ValidationResult
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
-from endonym.train.validate import ValidationResult
 
 
 @dataclass(frozen=True, slots=True)

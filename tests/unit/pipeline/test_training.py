@@ -23,11 +23,10 @@ from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
 from endonym.model.weights import load_tensors, narrow
 from endonym.pipeline import preflight, training
-from endonym.train import checkpoint, inputs, loop, validate
+from endonym.train import checkpoint, inputs, loop
 from endonym.train.distributed import ALONE
-from endonym.train.inputs import reference
+from endonym.train.inputs import ValidationResult, reference
 from endonym.train.loop import Report, as_metrics
-from endonym.train.validate import ValidationResult
 
 Patch = pytest.MonkeyPatch
 
@@ -81,7 +80,7 @@ def test_a_model_tells_its_numbers_and_reaches_its_best_validation_on_dev_text(f
     assert numbers["kept_step"] == best["step"]
     assert numbers["best_nats"] == pytest.approx(best["nats"], abs=1e-6)
     dev, decoder = TokenShards(shards, "dev"), LanguageModel.load(folder).decoder
-    found = validate.validate(decoder, dev, 1_000_000, "cpu", join=("tatar", "romanian"))
+    found = inputs.validate(decoder, dev, 1_000_000, "cpu", join=("tatar", "romanian"))
     assert best["nats"] == pytest.approx(found.nats, rel=1e-6)
 
 

@@ -17,14 +17,13 @@ from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
-from endonym.train import validate
-from endonym.train.inputs import TrainingInputs
+from endonym.train import inputs
+from endonym.train.inputs import TrainingInputs, ValidationResult
 from endonym.train.loop import Report, Training, as_metrics, journal_lines
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.optimizer import Optimizer
 from endonym.train.schedule import lr_scale
 from endonym.train.step import take_step
-from endonym.train.validate import ValidationResult
 
 VOCAB = 24
 
@@ -89,8 +88,8 @@ def test_validation_joins_the_sources_that_training_joins(tmp_path: Path) -> Non
     decoder = toy_decoder(toy_config(vocab=line_end + 1))
     first = next(iter(Training(decoder, config, work, seed=3).reports())).validation
     tokens = config.eval_tokens
-    assert first == validate.validate(decoder, work.dev, tokens, "cpu", join=("letters",))
-    assert first != validate.validate(decoder, work.dev, tokens, "cpu")
+    assert first == inputs.validate(decoder, work.dev, tokens, "cpu", join=("letters",))
+    assert first != inputs.validate(decoder, work.dev, tokens, "cpu")
 
 
 def test_bits_a_byte_of_a_report_count_end_of_text_as_no_bytes(work: TrainingInputs) -> None:
@@ -262,7 +261,7 @@ def test_validation_reads_as_many_tokens_as_the_phase_says(work: TrainingInputs)
     for tokens in (16, 1000):
         run = training(work, steps=1, eval_tokens=tokens)
         first = next(run.reports()).validation
-        assert first == validate.validate(run.decoder, work.dev, tokens, "cpu")
+        assert first == inputs.validate(run.decoder, work.dev, tokens, "cpu")
         seen.append(first.n_tokens)
     assert seen[0] < seen[1]
 

@@ -17,10 +17,9 @@ from endonym.data.batches import Batch, Batches
 from endonym.errors import NonFiniteLoss, TrainingError
 from endonym.train import inputs, loop, loss_guard, step
 from endonym.train.checkpoint import TrainState
-from endonym.train.inputs import TrainingInputs
+from endonym.train.inputs import TrainingInputs, ValidationResult
 from endonym.train.loop import Report, Training
 from endonym.train.step import Stepped
-from endonym.train.validate import ValidationResult
 
 Patch = pytest.MonkeyPatch
 VOCAB = 24

@@ -14,9 +14,9 @@ from toys import END, distinct_documents, lively_decoder, toy_config, toy_decode
 from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.model.decoder import Decoder
-from endonym.train import validate as module
+from endonym.train import inputs as module
 from endonym.train.distributed import Group
-from endonym.train.validate import VALIDATION_SEED, judged_shares, validate
+from endonym.train.inputs import VALIDATION_SEED, judged_shares, validate
 
 
 def held_out(folder: Path, lengths: list[int]) -> tuple[TokenShards, Decoder]:
@@ -92,7 +92,7 @@ def test_every_validation_reads_the_same_rows(tmp_path: Path, monkeypatch: pytes
     dev, decoder = held_out(tmp_path, LENGTHS)
     first = validate(decoder, dev, 60, "cpu")
     assert validate(decoder, dev, 60, "cpu") == first
-    monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 1)
+    monkeypatch.setattr("endonym.train.inputs.ROWS_TOKENS", 1)
     assert validate(decoder, dev, 60, "cpu").nats == pytest.approx(first.nats, rel=1e-6)
 
 
@@ -122,7 +122,7 @@ def test_the_validations_of_several_processes_make_up_that_of_one(
 ) -> None:
     val, decoder = held_out(tmp_path, LENGTHS)
     alone = validate(decoder, val, 10_000, "cpu")
-    monkeypatch.setattr("endonym.train.validate.ROWS_TOKENS", 12 * together)
+    monkeypatch.setattr("endonym.train.inputs.ROWS_TOKENS", 12 * together)
     groups = [Unheard(rank, size) for rank in range(size)]
     parts = [validate(decoder, val, 10_000, "cpu", group=each) for each in groups]
     assert sum(part.n_tokens for part in parts) == alone.n_tokens
