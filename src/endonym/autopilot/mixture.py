@@ -129,13 +129,12 @@ def require_enough_text(
                     where=f"phase.{number_}.sources",
                     do="Look at what cleaning dropped (`endonym look RUN`), or leave it out.",
                 )
-            if not there or limit is True:
+            if not there or (limit is None and not is_shared):
                 continue
-            most, spare = times_allowed(limit), slack
+            counted, most, spare = so_far[name], times_allowed(limit), slack
             if limit is None:
-                most, spare = max(1.0, phase.epochs or 1.0), config.batch_tokens
-            counted = tokens if limit is None else so_far[name]
-            if counted <= most * there + spare or (limit is None and not is_shared):
+                counted, most, spare = tokens, max(1.0, phase.epochs or 1.0), config.batch_tokens
+            if counted <= most * there + spare:
                 continue
             earlier = " with the phases before it" if counted > tokens else ""
             raise RecipeError(

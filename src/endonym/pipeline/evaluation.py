@@ -38,7 +38,7 @@ from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.evaluation_texts import texts_below
-from endonym.pipeline.stage_configs import EvaluationConfig, Numbers, StageContext
+from endonym.pipeline.stages import EvaluationConfig, Numbers, StageContext
 from endonym.store import Store
 from endonym.tokenizer.tokenizer import Tokenizer
 

@@ -31,7 +31,7 @@ from endonym.pipeline.plan import (
     stage_names,
 )
 from endonym.pipeline.settle import Lockfile, settle
-from endonym.pipeline.stage_configs import Numbers, StageContext
+from endonym.pipeline.stages import Numbers, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import RUNS, Artifact, Store, write_sealed
 from endonym.survey.odd_sources import source_warnings
@@ -75,9 +75,7 @@ class Run:
         """The final model, ready to generate text."""
         from endonym.generate.language_model import LanguageModel
 
-        model = self.artifact("model")
-        assert model is not None
-        return LanguageModel.load(model.folder)
+        return LanguageModel.load(self.all("model")[-1].folder)
 
 
 def run_recipe(
@@ -153,8 +151,7 @@ def planned_stages(
     if not lock.is_known:
         write_sealed(lock.path, lock.as_json(data_stages, store))
     yield from data_stages
-    shards = run.artifact("shards")
-    assert shards is not None
+    (shards,) = run.all("shards")
     context = resolve.context_choice(recipe, resolve.facts_of(shards))
     if recipe.pack.context is None:
         context = lock.keep({"pack.context": context})["pack.context"]

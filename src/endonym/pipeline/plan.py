@@ -21,7 +21,7 @@ from endonym.export.shapes import folder_shape
 from endonym.formats.files import RawSet
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.foreign.folder import folder_files, with_context
-from endonym.pipeline import stage_configs, stages
+from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity, hash_once
 from endonym.recipe.recipe import Recipe
 from endonym.store import MANIFEST, fingerprint, open_artifact
@@ -52,7 +52,7 @@ class Stage:
     name: str
     kind: str
     config: Config
-    make: stage_configs.StageFunction
+    make: stages.StageFunction
     inputs: dict[str, "Stage"] = field(default_factory=dict)
     resumes: bool = False
 
@@ -96,13 +96,13 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     sources = [Stage(f"source {each.source.name}", "source", each, stages.source) for each in raw]
     files: dict[str, Stage] = {}
     for path in named_files(recipe):
-        named = stage_configs.NamedFiles(paths=(path,), files=(file_identity(path),))
+        named = stages.NamedFiles(paths=(path,), files=(file_identity(path),))
         files[str(path)] = Stage(f"source {path.name}", "source", named, stages.named_files)
     contrast = recipe.clean.contrast_files(recipe.folder)
     inputs = {stage.name: stage for stage in sources}
     inputs |= {f"contrast {path.name}": files[str(path)] for path in contrast}
     inputs |= evaluation_inputs(recipe, files)
-    config = stage_configs.CorpusConfig(
+    config = stages.CorpusConfig(
         order=tuple(each.source.name for each in raw),
         sources=tuple(raw),
         contrast=tuple(contrast),
@@ -116,10 +116,10 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     if folder is None:
         ids = Stage("tokenizer", "tokenizer", tokenizer, stages.tokenizer, inputs)
     elif recipe.keeps_tokenizer:
-        kept = stage_configs.PretrainedTokenizer(folder=folder)
+        kept = stages.PretrainedTokenizer(folder=folder)
         ids = Stage("tokenizer", "tokenizer", kept, stages.pretrained_tokenizer, inputs)
     else:
-        changed = stage_configs.ChangedTokenizer(folder=folder, tokenizer=tokenizer)
+        changed = stages.ChangedTokenizer(folder=folder, tokenizer=tokenizer)
         ids = Stage("tokenizer", "tokenizer", changed, stages.changed_tokenizer, inputs)
     inputs = {"corpus": corpus, "tokenizer": ids}
     shards = Stage("shards", "shards", Config(), stages.shards, inputs)
@@ -143,7 +143,7 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
         if phase.objective == "next_token":
             continue
         paths, file = tuple(recipe.data_files(number)), recipe.template_file
-        config = stage_configs.ExamplesConfig(
+        config = stages.ExamplesConfig(
             paths=paths,
             evaluation=tuple(recipe.evaluation_texts),
             template_file=file,
@@ -173,7 +173,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     scored = {judge.name: judge for judge in judges if is_of_split(identity(judge.config))}
     exports, datasets, adapters = list[Stage](), list[Stage](), list[Stage]()
     for export in recipe.export:
-        config = stage_configs.ExportConfig(
+        config = stages.ExportConfig(
             export=export,
             name=recipe.name,
             language=recipe.language,
@@ -212,7 +212,7 @@ def pretrained_stage(recipe: Recipe) -> Stage | None:
         with_context(folder_shape(folder), recipe.pack.context)
     paths = tuple(folder_files(folder))
     files = tuple(file_identity(path) for path in paths)
-    config = stage_configs.PretrainedFiles(folder=folder, paths=paths, files=files)
+    config = stages.PretrainedFiles(folder=folder, paths=paths, files=files)
     return Stage(f"source {folder.name}", "source", config, stages.pretrained)
 
 
@@ -242,7 +242,7 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             inputs["start"] = models[-1]
         elif data.folder is not None:
             inputs["folder"] = data.folder
-        config = stage_configs.PhaseTraining(
+        config = stages.PhaseTraining(
             model=training.model,
             folder=training.folder,
             pack=training.pack,
@@ -269,7 +269,7 @@ def evaluation_stages(
         inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
         before = data.folder if asked.kind == "bits" else None
         inputs |= {"folder": before} if before else {}
-        config = stage_configs.EvaluationConfig(
+        config = stages.EvaluationConfig(
             evaluation=asked,
             folder=training.folder if before else None,
             files=files,

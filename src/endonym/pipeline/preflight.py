@@ -49,12 +49,9 @@ reach 0.99 in a model of two million weights, where half of the others stay belo
 
 def newest(folder: Path, log: Log) -> Checkpoint | None:
     """The checkpoint to resume from, if any; warns about newly found damaged ones."""
-    before = checkpoint.set_aside(folder)
-    latest = checkpoint.last(folder)
-    for damaged in checkpoint.set_aside(folder):
-        if damaged not in before:
-            log.warn(f"a damaged checkpoint was set aside: {damaged}")
-    return latest
+    return checkpoint.last(
+        folder, lambda damaged: log.warn(f"a damaged checkpoint was set aside: {damaged}")
+    )
 
 
 def before_training(

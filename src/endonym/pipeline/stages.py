@@ -1,40 +1,172 @@
-"""What each stage does: from a config and inputs it writes one artefact and counts."""
+"""What each stage receives, a config that is hashed and inputs, and does: it writes an artefact."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from endonym.config import Config
+from pydantic import Field
+
+from endonym.config import NOT_IDENTITY, Config
 from endonym.copies.held_out.split import Side
 from endonym.copies.notes import distinct_names
 from endonym.corpus.corpus import Corpus, make_corpus
-from endonym.data.config import CHATML_NAME, read_template
+from endonym.data.config import CHATML_NAME, ExampleSettings, PackConfig, read_template
 from endonym.device import cores, free_memory_bytes
 from endonym.disk import write_json
+from endonym.evaluate.config import Evaluation
+from endonym.export.config import Export
+from endonym.formats.config import Clean, Split
 from endonym.formats.files import RawSet
 from endonym.log import Log
-from endonym.pipeline.stage_configs import (
-    ChangedTokenizer,
-    CorpusConfig,
-    EvaluationConfig,
-    ExamplesConfig,
-    ExportConfig,
-    NamedFiles,
-    Numbers,
-    PhaseTraining,
-    PretrainedFiles,
-    PretrainedTokenizer,
-    StageContext,
-)
+from endonym.model.foreign.folder import AnyModelConfig
+from endonym.pipeline.metrics import Metrics
+from endonym.store import Artifact
 from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import TrainConfig
 from endonym.workers import runner
 
 if TYPE_CHECKING:
     from endonym.export.formats import Exported
     from endonym.tokenizer.tokenizer import Tokenizer
     from endonym.train.distributed import Group
+
+Numbers = dict[str, Any]
+"""What a stage counted, for the manifest."""
+Inputs = Mapping[str, Artifact]
+"""The artefacts that a stage reads, by the name of the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageContext:
+    """Where a stage reads and writes.
+
+    out: the folder that becomes the artefact. work: a folder that survives a kill. device: the one
+    asked for, if any; never part of an identity. metrics: of the run, if this is a training.
+    workers: how many processes make the corpus, or "ray"; chosen by the size of the texts if None.
+    """
+
+    out: Path
+    work: Path
+    journal: Path
+    inputs: Inputs
+    log: Log
+    device: str | None = None
+    metrics: Metrics | None = None
+    workers: int | str | None = None
+
+
+StageFunction = Callable[[Any, StageContext], Numbers]
+"""From a stage's config and inputs to files in `ctx.out`.
+
+Every config below is hashed as it is. NOT_IDENTITY marks what the inputs identify, such as paths,
+and what changes nothing that is made.
+"""
+
+
+class NamedFiles(Config):
+    """Files that a recipe names beside its sources. files: name and SHA-256 of each."""
+
+    paths: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    files: tuple[dict[str, str], ...]
+
+
+class PretrainedFiles(NamedFiles):
+    """The files of a pretrained model in a folder."""
+
+    folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class CorpusConfig(Config):
+    """How sources become a corpus.
+
+    order: names of the sources, whose files are inputs. contrast: files in other languages, which
+    are inputs, too. evaluation: files whose texts must not stand in it; inputs, too.
+    """
+
+    order: tuple[str, ...]
+    sources: tuple[RawSet, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    contrast: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    clean: Clean
+    split: Split
+
+
+class PretrainedTokenizer(Config):
+    """The tokenizer of a pretrained model, whose folder is an input."""
+
+    folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class ExamplesConfig(ExampleSettings):
+    """How a phase's conversations or preference pairs become examples.
+
+    paths, template_file: inputs. template: the name of one of endonym's own, if the recipe says so.
+    Without both it is the tokenizer's, or ChatML. evaluation: files that judge the model, inputs
+    as well.
+    """
+
+    paths: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    template_file: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+    template: str | None = None
+
+
+class ChangedTokenizer(Config):
+    """How a pretrained model's tokenizer is extended or replaced; its folder is an input."""
+
+    folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+    tokenizer: TokenizerConfig
+
+
+class PhaseTraining(Config):
+    """Everything that one phase of training needs to know.
+
+    folder: of the pretrained model, if any; its files are an input. penalty_tokens: micro_tokens if
+    experts have a load-balancing penalty, which is a square within each micro-batch. prompts: a
+    file whose first lines are continued during training, if any. exports: formats that must be able
+    to hold the model. is_last: whether its adapter, if it has one, must fit into them, too.
+    """
+
+    model: AnyModelConfig
+    folder: Path | None = Field(json_schema_extra=NOT_IDENTITY)
+    pack: PackConfig
+    phase: TrainConfig
+    seed: int
+    penalty_tokens: int | None = None
+    prompts: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    exports: tuple[Export, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    is_last: bool = Field(default=True, json_schema_extra=NOT_IDENTITY)
+
+
+class ExportConfig(Config):
+    """An export of the finished model, and what its README says of it.
+
+    licenses: of the sources that say one, by name. training: what an adapter's base was read for,
+    if it is a folder, whose files are an input.
+    """
+
+    export: Export
+    name: str
+    language: str
+    licenses: dict[str, str] | None = None
+    training: PhaseTraining | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+
+
+class EvaluationConfig(Config):
+    """An evaluation of the finished model.
+
+    files: the one that it names, if any; an input. folder: of the pretrained model that was trained
+    further, if any, which is scored beside it; an input, too.
+    """
+
+    evaluation: Evaluation
+    folder: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+    files: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
+    pack: PackConfig
+    seed: int
+
 
 LARGE_BYTES = 50_000_000
 """Of raw files together, from which on several processes make the corpus."""
@@ -112,11 +244,10 @@ def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:
 def changed_tokenizer(config: ChangedTokenizer, ctx: StageContext) -> Numbers:
     """Extend the pretrained model's tokenizer, or train another one; report both fits."""
     from endonym.tokenizer.extend import extend_tokenizer
-    from endonym.tokenizer.tokenizer import Tokenizer
     from endonym.tokenizer.train import train_tokenizer
 
     texts, asked = Corpus(ctx.inputs["corpus"].folder), config.tokenizer
-    base, sample = Tokenizer.load(config.folder / "tokenizer.json"), _training_texts(asked, texts)
+    base, sample = _tokenizer_of(config.folder), _training_texts(asked, texts)
     if asked.extend is None:
         return _keep_tokenizer(train_tokenizer(asked, sample), texts, ctx, before=base)
     extended = extend_tokenizer(base, asked, sample)
@@ -142,13 +273,18 @@ def _named_texts(texts: Corpus, split: Side) -> Iterator[tuple[str, str]]:
 def pretrained_tokenizer(config: PretrainedTokenizer, ctx: StageContext) -> Numbers:
     """Take the pretrained model's tokenizer, after a round trip of every document."""
     from endonym.data.shards import SPLITS
-    from endonym.tokenizer.tokenizer import Tokenizer
 
-    texts = Corpus(ctx.inputs["corpus"].folder)
-    tokenizer = Tokenizer.load(config.folder / "tokenizer.json")
+    texts, tokenizer = Corpus(ctx.inputs["corpus"].folder), _tokenizer_of(config.folder)
     for split in SPLITS:
         tokenizer.check_lossless(document.text for document in texts.documents(split))
     return _keep_tokenizer(tokenizer, texts, ctx)
+
+
+def _tokenizer_of(folder: Path) -> "Tokenizer":
+    """The tokenizer of an artefact or of a pretrained model."""
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    return Tokenizer.load(folder / "tokenizer.json")
 
 
 def _keep_tokenizer(
@@ -168,10 +304,9 @@ def _keep_tokenizer(
 def shards(_: Config, ctx: StageContext) -> Numbers:
     """Encode the corpus as token ids."""
     from endonym.data.shards import ShardDocument, write_shards
-    from endonym.tokenizer.tokenizer import Tokenizer
 
     texts = Corpus(ctx.inputs["corpus"].folder)
-    tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
+    tokenizer = _tokenizer_of(ctx.inputs["tokenizer"].folder)
     stats: dict[str, Any] = texts.card["sources"]
     total = sum(kept["bytes"] for stat in stats.values() for kept in stat["kept"].values())
 
@@ -189,13 +324,11 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     from endonym.data.kept_out import KeptOut
     from endonym.pipeline.sources import require_unchanged
     from endonym.tokenizer.chat_template import CHATML, Markup, differences, template_of
-    from endonym.tokenizer.tokenizer import Tokenizer
 
     template = CHATML if config.template == CHATML_NAME else None
     if config.template_file is not None:
         template = read_template(config.template_file)
-    tokenizer = Tokenizer.load(ctx.inputs["tokenizer"].folder / "tokenizer.json")
-    tokenizer = with_template(tokenizer, template)
+    tokenizer = with_template(_tokenizer_of(ctx.inputs["tokenizer"].folder), template)
 
     def warn(text: str) -> None:
         ctx.log.warn(f"{config.objective}: {text}")
@@ -246,10 +379,7 @@ def help_training(device: str | None) -> None:
     """Train together with the first process, phase after phase, until it ends the work."""
     from endonym.train.distributed import follow
 
-    def help_one(group: "Group") -> None:
-        _train(*group.broadcast(), group=group)
-
-    follow(help_one, device or "cpu")
+    follow(lambda group: _train(*group.broadcast(), group=group), device or "cpu")
 
 
 def _train(config: PhaseTraining, ctx: StageContext, *, group: "Group") -> Numbers:
@@ -283,13 +413,12 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     from endonym.export.formats import make_adapter_export
     from endonym.generate.language_model import LanguageModel
     from endonym.pipeline.training import initial_decoder
-    from endonym.tokenizer.tokenizer import Tokenizer
 
     model, training = ctx.inputs["model"], config.training
     assert training is not None, "pipeline/plan.py gives it"
     assert training.phase.adapt is not None, "recipe/checks.py has refused it"
     folder, dropout = adapter_folder(model.folder), training.phase.adapt.dropout
-    tokenizer = Tokenizer.load(model.folder / "tokenizer.json")
+    tokenizer = _tokenizer_of(model.folder)
     base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)
     changes = read_adapter(folder, base.decoder)
     adapter = Adapter(base, changes, config.name, base_name_of(folder), dropout)

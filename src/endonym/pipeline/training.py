@@ -41,7 +41,7 @@ from endonym.pipeline.preflight import (
     warn_of_unlearnt_ends,
 )
 from endonym.pipeline.progress import Prompt, cut_journal, run_training
-from endonym.pipeline.stage_configs import Inputs, Numbers, PhaseTraining, StageContext
+from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.distributed import ALONE, Group, is_plain
 from endonym.train.inputs import ExampleInputs, TrainingInputs, judged_shares, reference

@@ -7,6 +7,7 @@ the rest is JSON. Random generators need no state, since each is derived from th
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,20 +154,18 @@ def _finish(fresh: Path, state: TrainState) -> None:
             shutil.rmtree(old)
 
 
-def set_aside(work: Path) -> list[Path]:
-    """Damaged checkpoints that `last` renamed."""
-    return sorted(work.glob("step-*.damaged"))
+def last(work: Path, tell: Callable[[Path], None] = lambda damaged: None) -> Checkpoint | None:
+    """The newest checkpoint whose files match its manifest.
 
-
-def last(work: Path) -> Checkpoint | None:
-    """The newest checkpoint whose files match its manifest; damaged ones are renamed."""
+    tell: called with what a damaged one is renamed to.
+    """
     for folder in reversed(_folders(work)):
         try:
             return _open(folder)
         except Damaged:
             aside = folder.with_suffix(".damaged")
             shutil.rmtree(aside, ignore_errors=True)
-            folder.rename(aside)
+            tell(folder.rename(aside))
     return None
 
 

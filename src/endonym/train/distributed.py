@@ -186,6 +186,21 @@ def part_of(tensor: Tensor, like: Any) -> Tensor:
 
 
 @contextmanager
+def translated_distributed_errors() -> Generator[None]:
+    """Turn torch's errors about a lost process into LostProcess."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or any(w in str(error) for w in LOSSES)):
+            raise
+        raise LostProcess(
+            "another process of this training has ended or cannot be reached",
+            where=f"process {process_info().rank + 1} of {process_info().size}",
+            do="What was saved is kept: the same command goes on from the last checkpoint.",
+        ) from error
+
+
+@contextmanager
 def called(device: str) -> Generator[Group]:
     """Start a phase on the other processes, if there are any; they leave it at the end."""
     here = process_info()
@@ -200,20 +215,20 @@ def called(device: str) -> Generator[Group]:
         yield group
 
 
+@translated_distributed_errors()
 def follow(work: Callable[[Group], None], device: str) -> None:
     """Do the work of each phase that the first process starts, until it ends the last one."""
     here, number = process_info(), 1
-    with translated_distributed_errors():
-        board = _board(here)
-        while True:
-            # The first process may take hours before it starts a phase.
-            while not board.check([f"phase-{number}"]):
-                time.sleep(POLL_SECONDS)
-            if board.get(f"phase-{number}").decode() == OVER:
-                return
-            with _joined(board, here, number, device) as group:
-                work(group)
-            number += 1
+    board = _board(here)
+    while True:
+        # The first process may take hours before it starts a phase.
+        while not board.check([f"phase-{number}"]):
+            time.sleep(POLL_SECONDS)
+        if board.get(f"phase-{number}").decode() == OVER:
+            return
+        with _joined(board, here, number, device) as group:
+            work(group)
+        number += 1
 
 
 def dismiss() -> None:
@@ -250,18 +265,3 @@ def _joined(board: dist.Store, here: ProcessInfo, number: int, device: str) -> G
             group.wait()
         finally:
             dist.destroy_process_group()
-
-
-@contextmanager
-def translated_distributed_errors() -> Generator[None]:
-    """Turn torch's errors about a lost process into LostProcess."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not (isinstance(error, dist.DistError) or any(w in str(error) for w in LOSSES)):
-            raise
-        raise LostProcess(
-            "another process of this training has ended or cannot be reached",
-            where=f"process {process_info().rank + 1} of {process_info().size}",
-            do="What was saved is kept: the same command goes on from the last checkpoint.",
-        ) from error

@@ -130,12 +130,15 @@ def pair_count(batch: Batch) -> float:
     return float(len(batch.documents_BT[batch.weights_BT > 0].unique()) // 2)
 
 
+def preferences(beta: float) -> Objective:
+    """The objective with this β."""
+    return Objective(functools.partial(preference_loss, beta=beta), pair_count)
+
+
 OBJECTIVES: dict[str, Callable[[TrainConfig], Objective]] = {
     "next_token": lambda config: CROSS_ENTROPY,
     "chat": lambda config: CROSS_ENTROPY,
-    "preferences": lambda config: Objective(
-        functools.partial(preference_loss, beta=config.beta or BETA), pair_count
-    ),
+    "preferences": lambda config: preferences(config.beta or BETA),
 }
 """By the names that a recipe gives them."""
 

@@ -23,7 +23,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, read_jsonl
 from endonym.pipeline import evaluation
 from endonym.pipeline.evaluation import evaluate, evaluate_speed, held_texts, training_text
-from endonym.pipeline.stage_configs import EvaluationConfig, StageContext
+from endonym.pipeline.stages import EvaluationConfig, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
 from endonym.tokenizer.config import TokenizerConfig

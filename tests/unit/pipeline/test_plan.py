@@ -15,7 +15,7 @@ from endonym.errors import Damaged
 from endonym.log import Log
 from endonym.model.weights import save_tensors
 from endonym.pipeline import plan, sources
-from endonym.pipeline.stage_configs import EvaluationConfig, ExamplesConfig, PhaseTraining
+from endonym.pipeline.stages import EvaluationConfig, ExamplesConfig, PhaseTraining
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 from endonym.tokenizer.chat_template import CHATML

@@ -25,9 +25,9 @@ from endonym.formats.files import RawFile, RawSet
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.weights import save_tensors
-from endonym.pipeline import stage_configs, stages
+from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity
-from endonym.pipeline.stage_configs import (
+from endonym.pipeline.stages import (
     ExamplesConfig,
     NamedFiles,
     PretrainedTokenizer,
@@ -64,7 +64,7 @@ def corpus(tmp_path: Path) -> Path:
     ctx = context(tmp_path / "corpus")
     split = Split(val_share=0.3, seed=7)
     order = ("tatar", "others")
-    config = stage_configs.CorpusConfig(order=order, sources=tuple(raw), clean=Clean(), split=split)
+    config = stages.CorpusConfig(order=order, sources=tuple(raw), clean=Clean(), split=split)
     stages.corpus(config, ctx)
     return ctx.out
 
@@ -102,7 +102,7 @@ def test_a_given_model_is_tried_before_it_is_noted(model: LanguageModel, tmp_pat
     export_huggingface(model, folder)
     paths = (folder / "config.json", folder / "model.safetensors")
     hashed = tuple(map(file_identity, paths))
-    config = stage_configs.PretrainedFiles(folder=folder, paths=paths, files=hashed)
+    config = stages.PretrainedFiles(folder=folder, paths=paths, files=hashed)
     ctx = context(tmp_path / "out")
     size = sum(path.stat().st_size for path in paths)
     assert stages.pretrained(config, ctx) == {"files": 2, "bytes": size}
@@ -193,7 +193,7 @@ def test_an_exported_model_scores_the_same(model: LanguageModel, corpus: Path, t
     shards = context(tmp_path / "shards", corpus=corpus, tokenizer=folder)
     stages.shards(Config(), shards)
     ctx = context(tmp_path / "export", model=folder, shards=shards.out)
-    config = stage_configs.ExportConfig(
+    config = stages.ExportConfig(
         export=Export(format="huggingface"), name="kechkena", language="tt"
     )
     numbers = stages.export(config, ctx)

@@ -66,10 +66,12 @@ def test_one_flipped_bit_sets_the_newest_aside(tmp_path: Path, name: str, share:
     data = bytearray(path.read_bytes())
     data[int(share * len(data))] ^= 1
     path.write_bytes(bytes(data))
-    assert checkpoint.set_aside(tmp_path) == []
-    found = checkpoint.last(tmp_path)
+    told: list[Path] = []
+    found = checkpoint.last(tmp_path, told.append)
     assert found.state.step == 10
-    assert checkpoint.set_aside(tmp_path) == [tmp_path / "step-000020.damaged"]
+    assert told == [tmp_path / "step-000020.damaged"]
+    checkpoint.last(tmp_path, told.append)
+    assert len(told) == 1, "what was set aside before is told once"
     assert (tmp_path / "step-000020.damaged" / name).read_bytes() == bytes(data)
     assert steps_kept(tmp_path) == [10]
 
