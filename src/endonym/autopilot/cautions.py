@@ -30,16 +30,11 @@ SHORT_DOCUMENTS = 5
 
 
 def cautions(
-    config: TrainConfig,
-    facts: Facts,
-    context: int,
-    *,
-    seconds: float | None,
-    longest_document: int | None = None,
+    config: TrainConfig, facts: Facts, context: int, *, seconds: float | None, longest: int | None
 ) -> list[str]:
     """Warnings about one phase, each with what to change.
 
-    seconds: training time per token, if known. longest_document: in tokens, if known.
+    seconds: training time per token, if known. longest: the longest document in tokens, if known.
     """
     warnings: list[str] = []
 
@@ -61,8 +56,7 @@ def cautions(
     if batch > max(tokens, fewer):
         sizes = {"batch": number(batch), "tokens": number(tokens), "fewer": number(fewer)}
         warn("large_batch", times=batch / max(1, tokens), **sizes)
-    longest = context if longest_document is None else longest_document
-    if context > SHORT_CONTEXT and longest < context:
+    if context > SHORT_CONTEXT and longest is not None and longest < context:
         warn("long_context", context=number(context), longest=number(longest))
     if missing := not_held_out([source.name for source in config.sources], facts):
         warn("not_held_out", missing=missing, advice=HOLD_OUT)

@@ -360,26 +360,20 @@ def _contents(record: object, *, is_pairs: bool) -> list[tuple[list[bytes], int]
 
 
 def choose_memory(
-    shape: AnyModelConfig,
-    phase: Phase,
-    config: TrainConfig,
-    *,
-    free_bytes: int,
-    longest_document: int | None = None,
+    shape: AnyModelConfig, phase: Phase, config: TrainConfig, *, free: int, longest: int | None
 ) -> Choices:
     """The largest micro_tokens and the smallest recompute that fit into free memory.
 
-    Only what the phase leaves open is chosen. config: the same phase, resolved so far.
+    Only what the phase leaves open is chosen. config: the same phase, resolved so far. longest: the
+    longest document in tokens, if known.
     Raises OutOfMemory if not even one row fits.
     """
-    if phase.micro_tokens is not None and phase.recompute != "auto":
-        return {}
     for tokens, blocks in _ways(shape, phase, config):
         way = config.executed(micro_tokens=tokens, recompute=blocks)
-        needed = phase_bytes(shape, way, longest_document)
-        if needed * FORMULA_MARGIN <= free_bytes:
+        needed = phase_bytes(shape, way, longest)
+        if needed * FORMULA_MARGIN <= free:
             choices: Choices = {}
-            reason = f"training needs ≈ {size(needed)} of {size(free_bytes)} free"
+            reason = f"training needs ≈ {size(needed)} of {size(free)} free"
             if phase.micro_tokens is None:
                 tokens = min(tokens, max(config.batch_tokens, shape.context))
                 is_most = tokens >= min(USEFUL_TOKENS, config.batch_tokens)
@@ -390,10 +384,10 @@ def choose_memory(
             return choices
     blocks = shape.layers if phase.recompute == "auto" else phase.recompute
     way = config.executed(micro_tokens=phase.micro_tokens or 1, recompute=blocks)
-    least = phase_bytes(shape, way, longest_document)
+    least = phase_bytes(shape, way, longest)
     raise OutOfMemory(
         f"training needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
-        f"{size(free_bytes)} are free",
+        f"{size(free)} are free",
         where=f"phase {phase.name}",
         do="Take a smaller model (model.dim, model.layers, tokenizer.vocab) or pack.context, or "
         "end other programs. To try it all the same: set micro_tokens and recompute.",

@@ -142,7 +142,9 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     if given is None:
         choices |= model_size.choose_shape(recipe.model, facts, lambda dim, layers: budget)
     dim = recipe.model.dim or (choices["model.dim"].value if given is None else given.dim)
-    setting = {
+    setting: dict[str, Any] = {
+        "dim": dim,
+        "device": device,
         "goes_on": given is not None,
         "has_new_vocabulary": given is not None and not recipe.keeps_tokenizer,
         "has_experts": "experts" in ffn_kinds(recipe.model),
@@ -160,16 +162,9 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         own = mixture.facts_of_phase(phase, facts)
         read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
         most = partial(mixture.epochs_allowed, recipe.source, phase, facts, so_far=so_far)
+        place = _place(recipe.phase, index)
         chosen = choose_phase(
-            phase,
-            own,
-            context,
-            dim=dim,
-            device=device,
-            read=read,
-            place=_place(recipe.phase, index),
-            most_epochs=most,
-            **setting,
+            phase, own, context, read=read, place=place, most_epochs=most, **setting
         )
         unjudged = mixture.not_held_out(mixture.shares_of(phase, facts), facts)
         if unjudged and "keep" not in chosen:
@@ -282,14 +277,10 @@ def resolve_training(
     full = full.with_values({key: choice.value for key, choice in choices.items()})
     context = full.pack.context
     assert context is not None, "the context is among the choices"
-    resolved = [
-        resolve_phase(
-            each,
-            context=context,
-            positions=facts.examples.get(n, mixture.facts_of_phase(each, facts)).positions,
-        )
-        for n, each in enumerate(full.phase)
-    ]
+    resolved: list[TrainConfig] = []
+    for n, phase in enumerate(full.phase):
+        own = facts.examples.get(n, mixture.facts_of_phase(phase, facts))
+        resolved.append(resolve_phase(phase, context=context, positions=own.positions))
     phases = mixture.with_sources(full.phase, resolved, facts, context)
     mixture.require_enough_text(full.source, full.phase, phases, facts, context=context)
     mixture.require_judged(full.phase, facts)
@@ -305,12 +296,7 @@ def resolve_training(
 
 
 def memory_choices(
-    recipe: Recipe,
-    training: ResolvedTraining,
-    known: Mapping[str, Choice],
-    *,
-    longest_document: int | None = None,
-    device: str = "cpu",
+    recipe: Recipe, training: ResolvedTraining, known: Choices, device: str, *, longest: int | None
 ) -> Choices:
     """micro_tokens and recompute of each phase; known choices stay, whatever is free now.
 
@@ -325,20 +311,13 @@ def memory_choices(
             choices |= {key: known[key] for key in keys}
             continue
         free = free_memory_bytes(device)
-        chosen = choose_memory(
-            training.model, phase, config, free_bytes=free, longest_document=longest_document
-        )
+        chosen = choose_memory(training.model, phase, config, free=free, longest=longest)
         choices |= {f"phase.{number}.{key}": choice for key, choice in chosen.items()}
     return choices
 
 
 def compile_choices(
-    recipe: Recipe,
-    training: ResolvedTraining,
-    document: float,
-    machine_file: Path,
-    *,
-    target: str = "cpu",
+    recipe: Recipe, training: ResolvedTraining, document: float, machine_file: Path, *, target: str
 ) -> Choices:
     """Whether blocks are compiled, for each phase that says "auto"; needs all other keys.
 
@@ -369,21 +348,18 @@ def resolve_tokenizer(recipe: Recipe, choices: Mapping[str, Choice]) -> Tokenize
 
 
 def estimated(
-    recipe: Recipe,
-    samples: Sequence[SourceSample],
-    device: str = "cpu",
-    known: Choices | None = None,
+    recipe: Recipe, samples: Sequence[SourceSample], device: str, known: Choices
 ) -> tuple[Facts, Choices]:
     """Facts and choices from samples of the texts, without making anything.
 
     known: choices that an earlier run has made.
     """
     size = measure(samples, recipe.clean)
-    vocab = vocab_choice(recipe, lambda: size) | (known or {})
+    vocab = vocab_choice(recipe, lambda: size) | known
     facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
     facts = replace(facts, examples=likely_examples(recipe, facts))
     chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab, facts), device)
-    return facts, vocab | chosen | (known or {})
+    return facts, vocab | chosen | known
 
 
 def likely_examples(recipe: Recipe, facts: Facts) -> dict[int, Facts]:

@@ -141,7 +141,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     warnings += cautions_of_starts(recipe)
     warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
     try:
-        memory = resolve.memory_choices(recipe, training, {}, device=target)
+        memory = resolve.memory_choices(recipe, training, {}, target, longest=None)
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
@@ -150,7 +150,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         tokens += config.steps * config.batch_tokens
         read += config.steps * config.batch_tokens * config.reads_texts
         own = facts.examples.get(n, facts)
-        warnings += cautions(config, own, training.pack.context, seconds=pace)
+        warnings += cautions(config, own, training.pack.context, seconds=pace, longest=None)
     return Checked(
         recipe=recipe,
         training=training,

@@ -77,7 +77,7 @@ def write_shards(
             advance(sum(sizes.values()) - before)
 
     for split in SPLITS:
-        index = _write_split(out, split, tokenizer, batches(split), sources)
+        index = _write_split(f"{out / split}", tokenizer, batches(split), sources)
         np.save(out / f"{split}.index.npy", index, allow_pickle=False)
     counts = np.stack((tokenizer.byte_counts, tokenizer.char_counts))
     np.save(out / "counts.npy", counts.astype("<i8"), allow_pickle=False)
@@ -95,13 +95,9 @@ def write_shards(
 
 
 def _write_split(
-    out: Path,
-    split: Split,
-    tokenizer: Tokenizer,
-    batches: Iterable[list[ShardDocument]],
-    sources: list[str],
+    start: str, tokenizer: Tokenizer, batches: Iterable[list[ShardDocument]], sources: list[str]
 ) -> NDArray[Any]:
-    """Write the shards of a split; returns its index."""
+    """Write the shards of a split, in files whose paths start so; returns its index."""
     kind, end = id_type(tokenizer.vocab), tokenizer.end_id
     index, numbers = [np.zeros(0, dtype=INDEX)], {name: n for n, name in enumerate(sources)}
     shard, offset, file = -1, SHARD_TOKENS, None
@@ -113,8 +109,7 @@ def _write_split(
                 if file is None or offset >= SHARD_TOKENS:
                     opened.close()
                     shard, offset = shard + 1, 0
-                    path = out / f"{split}-{shard:05d}.bin"
-                    file = opened.enter_context(path.open("wb"))
+                    file = opened.enter_context(Path(f"{start}-{shard:05d}.bin").open("wb"))
                     file.write(np.array([end], dtype=kind).tobytes())
                 place = (numbers[each.source], each.block, each.position)
                 entries.append((shard, offset, len(ids), *place))

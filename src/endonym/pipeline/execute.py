@@ -16,7 +16,6 @@ from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
 from endonym.export.markdown import templates_in
-from endonym.formats.files import RawSet
 from endonym.formats.reasons import in_words
 from endonym.log import Log, append_jsonl, duration, size
 from endonym.pipeline import sources
@@ -111,7 +110,7 @@ def run_recipe(
         resolved = partial(settle, recipe, lock, **settings, target=target, log=log)
         (folder / FAILURE).unlink(missing_ok=True)
         try:
-            for stage in planned_stages(run, raw, lock, resolved, log=log):
+            for stage in planned_stages(run, lock, resolved, log):
                 made = make(stage, store, log, device=device, metrics=metrics, workers=workers)
                 run.made.append(made)
                 if stage.name == last:
@@ -126,12 +125,7 @@ def run_recipe(
 
 
 def planned_stages(
-    run: Run,
-    raw: list[RawSet],
-    lock: Lockfile,
-    resolved: Callable[..., ResolvedTraining],
-    *,
-    log: Log,
+    run: Run, lock: Lockfile, resolved: Callable[..., ResolvedTraining], log: Log
 ) -> Iterator[Stage]:
     """The data stages, then, with tokens counted and every key resolved, the rest.
 
@@ -139,9 +133,9 @@ def planned_stages(
     warned of.
     """
     recipe, store = run.recipe, run.store
-    samples = cache(lambda: samples_of(raw))
+    samples = cache(lambda: samples_of(lock.raw))
     chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples(), recipe.clean)))
-    data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, chosen))
+    data = plan_data(recipe, lock.raw, resolve.resolve_tokenizer(recipe, chosen))
     data_stages = data.all()
     if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
         limit = recipe.clean.max_unreadable

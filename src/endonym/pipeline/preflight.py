@@ -68,7 +68,8 @@ def before_training(
 
     make_decoder: makes a decoder as training begins with. decoder: one of these, changed here.
     """
-    total = trained_parameters(decoder.config, config.adapt)
+    shape, adapt = decoder.config, config.adapt
+    total = trained_parameters(shape, adapt)
     every = min(config.execution.save_every_steps, config.eval_every_steps)
     saves = max(1, config.steps // every)
     checkpoint.check_disk_space(inputs.folder, total, saves, 4 if config.is_averaged else 3)
@@ -82,11 +83,7 @@ def before_training(
         decoder = make_decoder().to(inputs.device)
     if config.execution.shard != "none" and group.size > 1:
         needed = training_bytes(
-            decoder.config,
-            ROW_TOKENS,
-            config.number_format,
-            optimizer=config.optimizer,
-            adapt=config.adapt,
+            shape, ROW_TOKENS, config.number_format, optimizer=config.optimizer, adapt=adapt
         )
         if needed * FORMULA_MARGIN > free_memory_bytes(inputs.device):
             log.line(
@@ -95,7 +92,7 @@ def before_training(
             )
             return
     before, after = overfit_one_row(decoder, batches[0], config)
-    learns = "overfits one row" if config.adapt is None else "adapters learn from one row"
+    learns = "overfits one row" if adapt is None else "adapters learn from one row"
     log.line(f"  pre-flight: {learns}, as it should: loss {before:.3f} → {after:.3f}")
 
 

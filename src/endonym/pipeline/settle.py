@@ -32,7 +32,7 @@ class Lockfile:
 
     def __init__(self, run: Path, recipe: Recipe, raw: Sequence[RawSet], *, replan: bool) -> None:
         self.path, folder = run / PLAN, recipe.model_folder
-        self.recipe = recipe
+        self.recipe, self.raw = recipe, raw
         pretrained = [] if folder is None else folder_files(folder)
         self.key = fingerprint(
             {
@@ -116,9 +116,7 @@ def settle(
     training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
     pack = training.pack
     longest = pack.longest(train.longest_document)
-    memory = resolve.memory_choices(
-        recipe, training, lock.choices, longest_document=longest, device=target
-    )
+    memory = resolve.memory_choices(recipe, training, lock.choices, target, longest=longest)
     training = training.with_choices(lock.keep(memory))
     for warning in filter(None, [caution_of_rows(facts, pack), *cautions_of_starts(recipe)]):
         log.warn(warning)
@@ -131,7 +129,7 @@ def settle(
                 seconds = seconds_a_token(work, machine_file)
         most = longest if number not in of_examples else None
         data = of_examples.get(number, facts)
-        for warning in cautions(config, data, pack.context, seconds=seconds, longest_document=most):
+        for warning in cautions(config, data, pack.context, seconds=seconds, longest=most):
             log.warn(warning)
     tuned = _tuned(
         training, lock, shards, identity_of(training), minutes=tune_minutes, target=target, log=log

@@ -20,6 +20,8 @@ from endonym.script.languages import usual_script
 from endonym.store import Artifact, Store, read_if_whole, write_sealed
 from endonym.survey.format_guess import pack_of
 
+Found = tuple[Source, list[RawFile]]
+"""A source and its files."""
 TRIED_FILES = 4
 """Files of a source in which a page is looked for that OCR has to read."""
 
@@ -54,16 +56,14 @@ def _hash_once(path: Path, *mark: int) -> str:
     return file_hash(path)
 
 
-def find(
-    recipe: Recipe, store: Store | None = None, log: Log | None = None
-) -> list[tuple[Source, list[RawFile]]]:
+def find(recipe: Recipe, store: Store | None = None, log: Log | None = None) -> list[Found]:
     """The files of every source. Raises MissingSource for the first path that has none.
 
     Where OCR is to choose its pack, it does so here, once for the source, if there is a store to
     remember it in: the name of the pack is part of what the corpus is made of.
     log: is told of stores and runs of endonym below a source, which are left out.
     """
-    sources: list[tuple[Source, list[RawFile]]] = []
+    sources: list[Found] = []
     log = log or Log(quiet=True)
     script = recipe.clean.script or usual_script(recipe.language)
     for source in recipe.source:
@@ -101,11 +101,7 @@ def with_pack(source: Source, files: Sequence[RawFile], recipe: Recipe, store: S
 
 
 def hash_all(
-    sources: Sequence[tuple[Source, Sequence[RawFile]]],
-    store: Store,
-    log: Log,
-    *,
-    is_kept: bool = True,
+    sources: Sequence[Found], store: Store, log: Log, *, is_kept: bool = True
 ) -> list[RawSet]:
     """Hash every file whose mark has changed since it was last hashed.
 
@@ -124,9 +120,7 @@ def hash_all(
     return sets
 
 
-def remembered(
-    sources: Sequence[tuple[Source, Sequence[RawFile]]], store: Store
-) -> list[RawSet] | None:
+def remembered(sources: Sequence[Found], store: Store) -> list[RawSet] | None:
     """The same, if every file's hash is known from an earlier run; no file is read. Or else None.
 
     Without it there is no corpus of these files in this store.

@@ -254,12 +254,12 @@ class Training:
 
     def _finish_step(self, stepped: Stepped | None, seconds: float) -> Report:
         """Validate and save if due, unless the weights are lost; returns the step's report."""
-        state, config, inputs, seen, is_best = self.state, self.config, self.inputs, None, False
+        state, config, inputs, seen = self.state, self.config, self.inputs, None
         if validates_at(config, state.step) and not loss_guard.is_lost(state):
             with self.for_evaluation():
                 seen = inputs.validate(self.decoder, config, self.group)
             if math.isfinite(seen.nats):
-                is_best = state.note_validation(seen.nats, seen.bits_per_byte)
+                state.note_validation(seen.nats, seen.bits_per_byte)
                 loss_guard.require_learning(state, config, inputs.unigram_nats)
             else:
                 why = f"the dev loss is not a finite number ({seen.nats})"
@@ -268,7 +268,7 @@ class Training:
         if not loss_guard.is_lost(state):
             is_stale = 0 < config.patience <= state.validations_since_best
             state.is_finished = state.step >= config.steps or is_stale
-        report = self._report(stepped, seconds, seen, is_best=is_best)
+        report = self._report(stepped, seconds, seen)
         is_due = seen or state.is_finished or saves_at(config, state.step)
         if is_due and not loss_guard.is_lost(state):
             state.lines = journal_lines(report)
@@ -276,12 +276,7 @@ class Training:
         return report
 
     def _report(
-        self,
-        stepped: Stepped | None,
-        seconds: float,
-        seen: ValidationResult | None = None,
-        *,
-        is_best: bool = False,
+        self, stepped: Stepped | None, seconds: float, seen: ValidationResult | None = None
     ) -> Report:
         """The report of the current step; it takes all events noted so far."""
         step, events = self.state.step, tuple(self.events)
@@ -297,7 +292,7 @@ class Training:
             gradient_norm=stepped.gradient_norm if stepped else float("nan"),
             seconds=seconds,
             validation=seen,
-            is_best=is_best,
+            is_best=seen is not None and self.state.best_step == step,
             events=events,
             read=dict(self.state.read),
         )

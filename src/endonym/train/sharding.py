@@ -44,13 +44,9 @@ def shard(decoder: AnyDecoder, config: TrainConfig, group: Group) -> None:
         policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
     device = next(decoder.parameters()).device.type
     mesh = init_device_mesh(device, (group.size,))
+    frees = config.execution.shard == "weights"
     for block in decoder.blocks:
-        fully_shard(
-            block,
-            mesh=mesh,
-            mp_policy=policy,
-            reshard_after_forward=config.execution.shard == "weights",
-        )
+        fully_shard(block, mesh=mesh, mp_policy=policy, reshard_after_forward=frees)
     # The head's matrix is used after the forward pass, so the root's weights stay gathered.
     fully_shard(decoder, mesh=mesh, mp_policy=policy, reshard_after_forward=False)
     for module in decoder.modules():

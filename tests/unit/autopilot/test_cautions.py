@@ -36,7 +36,7 @@ def said(phase: dict[str, object], **known: float) -> list[str]:
         FACTS,
         context,
         seconds=known.get("seconds"),
-        longest_document=longest,
+        longest=longest,
     )
 
 
@@ -87,9 +87,9 @@ def test_a_batch_larger_than_the_corpus_is_said_and_one_row_is_the_smallest() ->
     assert "is 2.5 times the whole text of 1\u2009000\u2009000 tokens" in text
     assert "try batch_tokens = 10\u2009000" in text
     few = Facts(3_000, 900, 300.0)
-    (text,) = cautions(train_config(batch_tokens=2048), few, 256, seconds=None)
+    (text,) = cautions(train_config(batch_tokens=2048), few, 256, seconds=None, longest=None)
     assert "try batch_tokens = 256" in text
-    assert cautions(train_config(batch_tokens=1024), few, 1024, seconds=None) == []
+    assert cautions(train_config(batch_tokens=1024), few, 1024, seconds=None, longest=None) == []
 
 
 def test_a_context_longer_than_any_document_is_said_where_their_lengths_are_known() -> None:
@@ -141,7 +141,7 @@ def test_a_source_of_which_nothing_is_held_out_is_named() -> None:
 
     def told(**shares: float) -> list[str]:
         given = tuple(SourceShare(name=name, share=share) for name, share in shares.items())
-        return cautions(config.but(sources=given), facts, 256, seconds=None)
+        return cautions(config.but(sources=given), facts, 256, seconds=None, longest=None)
 
     (text,) = told(web=0.1, books=0.9)
     assert text.startswith('phase pretrain: nothing of "books" is held out')

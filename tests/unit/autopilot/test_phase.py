@@ -279,7 +279,7 @@ def held(shape: ModelConfig, free: int, **keys: object) -> Choices:
     """What is chosen for a phase that says these keys, in so much free memory."""
     phase = Phase.model_validate({"steps": 1, "number_format": "fp32", "lr": 1e-3} | keys)
     resolved = resolve_phase(phase, context=shape.context, positions=1000)
-    return choose_memory(shape, phase, resolved, free_bytes=free)
+    return choose_memory(shape, phase, resolved, free=free, longest=None)
 
 
 def needed(tokens: int, blocks: int = 0) -> int:
