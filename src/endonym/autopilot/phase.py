@@ -368,6 +368,8 @@ def choose_memory(
     longest document in tokens, if known.
     Raises OutOfMemory if not even one row fits.
     """
+    if phase.micro_tokens is not None and phase.recompute != "auto":
+        return {}
     for tokens, blocks in _ways(shape, phase, config):
         way = config.executed(micro_tokens=tokens, recompute=blocks)
         needed = phase_bytes(shape, way, longest)

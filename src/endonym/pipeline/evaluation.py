@@ -16,16 +16,7 @@ from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.errors import RecipeError
-from endonym.evaluate import speed
-from endonym.evaluate.bits import (
-    Texts,
-    baseline_scores,
-    blocks_of,
-    by_source,
-    compressor_scores,
-    held_out,
-    measure_nats,
-)
+from endonym.evaluate import bits, speed
 from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
@@ -82,7 +73,7 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             ids = before.tokenizer.encode_many(list(texts.each()))
             reread = replace(texts, ids=ids, tokenizer=before.tokenizer)
             measured = read_texts(before, reread, ctx.log)
-            scored += by_source(reread, measured, model=BEFORE, split=split)
+            scored += bits.by_source(reread, measured, model=BEFORE, split=split)
     write_json(ctx.out / "scores.json", [asdict(each) for scored in scores for each in scored])
     if train is not None and not files:
         other = "dev" if asked.split == "test" else "test"
@@ -126,7 +117,7 @@ def training_text(shards: Path, pack: PackConfig) -> TrainingText | None:
 
 def held_texts(
     shards: Path, split: Literal["test", "dev"], tokenizer: Tokenizer, pack: PackConfig
-) -> list[Texts]:
+) -> list[bits.Texts]:
     """The documents of a split, and its lists of sentences joined into blocks, if any.
 
     Raises RecipeError if there are none: a recipe without texts holds no documents out.
@@ -138,34 +129,34 @@ def held_texts(
             where=f"{split} documents",
             do="Give a text to score it on: --text FILE.",
         )
-    blocks = blocks_of(split_shards, tokenizer, pack.join)
-    return [held_out(split_shards, tokenizer), *([blocks] if blocks.ids else [])]
+    blocks = bits.blocks_of(split_shards, tokenizer, pack.join)
+    return [bits.held_out(split_shards, tokenizer), *([blocks] if blocks.ids else [])]
 
 
 def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
     """The texts of the documents that training did not read: those of test, then those of dev."""
     splits = [TokenShards(shards, split) for split in ("test", "dev")]
-    return [text for held in splits for text in held_out(held, tokenizer).each()]
+    return [text for held in splits for text in bits.held_out(held, tokenizer).each()]
 
 
-def read_texts(model: LanguageModel, texts: Texts, log: Log) -> Measured:
+def read_texts(model: LanguageModel, texts: bits.Texts, log: Log) -> Measured:
     """The model's loss on each document, with a progress bar."""
     total = sum(len(ids) for ids in texts.ids)
     with log.progress("scoring", total, "tokens") as advance:
-        return measure_nats(model, texts, advance=advance)
+        return bits.measure_nats(model, texts, advance=advance)
 
 
 def score_texts(
-    measured: Measured, texts: Texts, train: TrainingText | None, *, split: str, log: Log
+    measured: Measured, texts: bits.Texts, train: TrainingText | None, *, split: str, log: Log
 ) -> tuple[list[Score], dict[str, int]]:
     """The model's scores and, with a training text, those of the baselines."""
-    scores = by_source(texts, measured, model="model", split=split)
+    scores = bits.by_source(texts, measured, model="model", split=split)
     if train is None:
         return scores, {}
-    scores += baseline_scores(train.counts, texts, split=split)
+    scores += bits.baseline_scores(train.counts, texts, split=split)
     sizes = KeptSizes(train.cache, log.line)
     with log.progress("compressor", 1.0, "ends of the text") as advance:
-        lines, sample = compressor_scores(
+        lines, sample = bits.compressor_scores(
             train.shards, texts, measured, split=split, kept=sizes, advance=advance
         )
     return scores + lines, sample

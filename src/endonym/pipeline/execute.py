@@ -18,17 +18,8 @@ from endonym.errors import EndonymError, RecipeError
 from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
 from endonym.log import Log, append_jsonl, duration, size
-from endonym.pipeline import sources
+from endonym.pipeline import plan, sources
 from endonym.pipeline.metrics import Metrics, require_packages
-from endonym.pipeline.plan import (
-    DataStages,
-    Stage,
-    model_stages,
-    plan_data,
-    plan_examples,
-    plan_training,
-    stage_names,
-)
 from endonym.pipeline.settle import Lockfile, settle
 from endonym.pipeline.stages import Numbers, StageContext
 from endonym.recipe.recipe import Recipe
@@ -43,7 +34,7 @@ FAILURE = "failure.json"
 class Made:
     """A finished stage: its artefact, whether this run made it, and how long that took."""
 
-    stage: Stage
+    stage: plan.Stage
     artifact: Artifact
     is_new: bool
     seconds: float
@@ -126,7 +117,7 @@ def run_recipe(
 
 def planned_stages(
     run: Run, lock: Lockfile, resolved: Callable[..., ResolvedTraining], log: Log
-) -> Iterator[Stage]:
+) -> Iterator[plan.Stage]:
     """The data stages, then, with tokens counted and every key resolved, the rest.
 
     Each stage is made before the next is asked for. Until there is a corpus, odd sources are
@@ -135,7 +126,7 @@ def planned_stages(
     recipe, store = run.recipe, run.store
     samples = cache(lambda: samples_of(lock.raw))
     chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples(), recipe.clean)))
-    data = plan_data(recipe, lock.raw, resolve.resolve_tokenizer(recipe, chosen))
+    data = plan.plan_data(recipe, lock.raw, resolve.resolve_tokenizer(recipe, chosen))
     data_stages = data.all()
     if not store.folder(data.corpus.kind, data.corpus.id).is_dir():
         limit = recipe.clean.max_unreadable
@@ -149,23 +140,23 @@ def planned_stages(
     context = resolve.context_choice(recipe, resolve.facts_of(shards))
     if recipe.pack.context is None:
         context = lock.keep({"pack.context": context})["pack.context"]
-    planned = plan_examples(recipe, data, context.value)
+    planned = plan.plan_examples(recipe, data, context.value)
     yield from planned.values()
     examples = dict(zip(planned, run.all("examples"), strict=True))
     run.training = resolved(shards, partial(first_identity, recipe, data), examples=examples)
-    training_stages = plan_training(recipe, data, run.training)
+    training_stages = plan.plan_training(recipe, data, run.training)
     write_sealed(lock.path, lock.as_json([*data_stages, *training_stages], store))
     store.refer(run.folder, {stage.id: stage.kind for stage in [*data_stages, *training_stages]})
     yield from (each for each in training_stages if each.kind != "examples")
 
 
-def first_identity(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> str:
+def first_identity(recipe: Recipe, data: plan.DataStages, training: ResolvedTraining) -> str:
     """The identity of the first phase."""
-    return model_stages(recipe, data, training)[0].id
+    return plan.model_stages(recipe, data, training)[0].id
 
 
 def make(
-    stage: Stage, store: Store, log: Log, *, metrics: Metrics | None = None, **how: Any
+    stage: plan.Stage, store: Store, log: Log, *, metrics: Metrics | None = None, **how: Any
 ) -> Made:
     """The stage's artefact: found and verified, or made now from its inputs.
 
@@ -184,7 +175,9 @@ def make(
     return made
 
 
-def _make_now(stage: Stage, store: Store, log: Log, *, metrics: Metrics | None, **how: Any) -> Made:
+def _make_now(
+    stage: plan.Stage, store: Store, log: Log, *, metrics: Metrics | None, **how: Any
+) -> Made:
     """The artefact, made here, or by another process that was waited for."""
     log.line(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()
@@ -231,7 +224,7 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
     """
     if until is None:
         return None
-    names = {name: (name, *name.split(" ", 1)) for name in stage_names(recipe)}
+    names = {name: (name, *name.split(" ", 1)) for name in plan.stage_names(recipe)}
     matches = [name for name, terms in names.items() if until in terms]
     if not matches:
         known = ", ".join(sorted({term for terms in names.values() for term in terms}))

@@ -267,14 +267,10 @@ def evaluation_stages(
         files = tuple(asked.files(recipe.folder))
         inputs = {"model": model, "shards": data.shards}
         inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
-        before = data.folder if asked.kind == "bits" else None
-        inputs |= {"folder": before} if before else {}
+        folder = training.folder if asked.kind == "bits" else None
+        inputs |= {"folder": data.folder} if folder and data.folder else {}
         config = stages.EvaluationConfig(
-            evaluation=asked,
-            folder=training.folder if before else None,
-            files=files,
-            pack=training.pack,
-            seed=training.seed,
+            evaluation=asked, folder=folder, files=files, pack=training.pack, seed=training.seed
         )
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations

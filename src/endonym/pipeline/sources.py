@@ -126,15 +126,11 @@ def remembered(sources: Sequence[Found], store: Store) -> list[RawSet] | None:
     Without it there is no corpus of these files in this store.
     """
     entries = read_if_whole(store.root / "hashes.json")
-    sets = [
-        RawSet(
-            source=source,
-            files=tuple(files),
-            hashes=tuple(_known_hash(file.path, entries) for file in files),
-        )
-        for source, files in sources
-    ]
-    return sets if all(all(each.hashes) for each in sets) else None
+    hashes = [tuple(_known_hash(file.path, entries) for file in files) for _, files in sources]
+    if not all(map(all, hashes)):
+        return None
+    pairs = zip(sources, hashes, strict=True)
+    return [RawSet(source=each, files=tuple(files), hashes=known) for (each, files), known in pairs]
 
 
 def _hash(file: RawFile, entries: dict[str, Any], advance: Any) -> str:

@@ -340,14 +340,9 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     texts = Corpus(ctx.inputs["corpus"].folder)
     held = [(split, (each.text for each in texts.documents(split))) for split in ("dev", "test")]
     with ctx.log.progress("examples", 0, "records") as advance:
-        counted = make_examples(
-            config.paths,
-            tokenizer,
-            config,
-            out=ctx.out,
-            advance=advance,
-            kept_out=KeptOut([*held, *_evaluation_texts(config.evaluation)]),
-        )
+        kept_out = KeptOut([*held, *_evaluation_texts(config.evaluation)])
+        how = {"out": ctx.out, "advance": advance, "kept_out": kept_out}
+        counted = make_examples(config.paths, tokenizer, config, **how)
     if n := counted["unread_weights"]:
         warn(
             f'{n:,} of {counted["records"]:,} records have a "weight" beside '

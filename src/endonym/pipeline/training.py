@@ -33,13 +33,7 @@ from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import unsupported_reason
 from endonym.model.lora import adapted, changes_with, merge_changes
 from endonym.model.weights import narrow, save_tensors
-from endonym.pipeline.preflight import (
-    announce,
-    before_training,
-    newest,
-    spare_memory,
-    warn_of_unlearnt_ends,
-)
+from endonym.pipeline import preflight
 from endonym.pipeline.progress import Prompt, cut_journal, run_training
 from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -85,14 +79,14 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     dev_texts = islice(held_out(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
     require_formats(config.exports, shape, tokenizer, list(dev_texts))  # Fail now, not after hours.
     require_adapter_formats(config.exports, decoder, is_last=config.is_last)
-    spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
-    checkpoint = newest(inputs.folder, ctx.log) if group.is_first else None
+    preflight.spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
+    checkpoint = preflight.newest(inputs.folder, ctx.log) if group.is_first else None
     if group.is_first:
         batches = inputs.batches(phase, shape.context, config.seed)
-        announce(shape, phase, batches, baseline_bits, group=group, log=ctx.log)
+        preflight.announce(shape, phase, batches, baseline_bits, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
-            warn_of_unlearnt_ends(decoder, tokenizer, phase, ctx.log)
-            before_training(
+            preflight.warn_of_unlearnt_ends(decoder, tokenizer, phase, ctx.log)
+            preflight.before_training(
                 make_decoder, decoder, phase, batches, inputs=inputs, group=group, log=ctx.log
             )
             decoder = make_decoder()  # The check has changed the first one.

@@ -14,14 +14,7 @@ from endonym.evaluate.documents import Documents, load_documents
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.speed import SPEED_FILE, Efficiency, measured_efficiency
 from endonym.evaluate.tables import MODELS
-from endonym.export.history import (
-    events,
-    is_of_split,
-    journal_of,
-    machine_of,
-    phases_of,
-    training_seconds,
-)
+from endonym.export import history
 from endonym.log import Log
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
@@ -111,7 +104,7 @@ class FinishedRun:
     @cached_property
     def seconds(self) -> float:
         """Time of all training steps; 0 without a journal."""
-        return training_seconds(self.journals)
+        return history.training_seconds(self.journals)
 
     @property
     def speed(self) -> float | None:
@@ -121,7 +114,7 @@ class FinishedRun:
     @cached_property
     def machine(self) -> tuple[str, str] | None:
         """Processor and threads of the last phase; times compare only within one machine."""
-        return machine_of(self.journals[-1])
+        return history.machine_of(self.journals[-1])
 
     @cached_property
     def every_score(self) -> list[Score]:
@@ -160,7 +153,7 @@ class FinishedRun:
     @property
     def written(self) -> Texts:
         """The last samples written during training."""
-        samples = events(self.journals[-1], "sample")
+        samples = history.events(self.journals[-1], "sample")
         last = [line for line in samples if line["step"] == samples[-1]["step"]]
         return [(line["prompt"], line["text"]) for line in last]
 
@@ -231,7 +224,7 @@ def missing(folder: Path, split: Split) -> str:
     needed = [
         each
         for each in find.planned(folder)
-        if each["stage"] == "model" or is_of_split(each["config"], split)
+        if each["stage"] == "model" or history.is_of_split(each["config"], split)
     ]
     if not any(each["stage"] == "model" for each in needed):
         return "the model"
@@ -246,7 +239,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     Raises RecipeError if it is unfinished or was not scored on the documents of the split.
     """
     stages, store = find.planned(folder), find.store_of(folder, Store(find.USUAL_STORE))
-    held_out = [stage for stage in stages if is_of_split(stage["config"], split)]
+    held_out = [stage for stage in stages if history.is_of_split(stage["config"], split)]
     texts = [stage for stage in stages if stage["stage"] == "corpus"]
     message = do = ""
     if gone := missing(folder, split):
@@ -263,7 +256,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
         )
     if message:
         raise RecipeError(message, where=str(folder), do=do)
-    models = phases_of(find.made_artifact(folder, store, "model"))
+    models = history.phases_of(find.made_artifact(folder, store, "model"))
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
     judged = store.find("evaluation", held_out[0]["id"])
     assert judged is not None
@@ -271,7 +264,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
         name=name,
         folder=folder,
         models=models,
-        journals=[*map(journal_of, models)],
+        journals=[*map(history.journal_of, models)],
         judged=judged.verify(),
         evaluations=[each.verify() for each in made if each is not None],
     )

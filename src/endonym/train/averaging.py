@@ -90,11 +90,8 @@ class Average:
     def load(self, state: dict[str, Tensor]) -> None:
         """Load the average from a checkpoint's optimizer state; empty if it has none."""
         pairs = zip(self.optimizer.names, self.optimizer.masters, strict=True)
-        self.tensors = [
-            part_of(state[f"{name}{SUFFIX}"], master).clone()
-            for name, master in pairs
-            if f"{name}{SUFFIX}" in state
-        ]
+        known = [(state.get(f"{name}{SUFFIX}"), master) for name, master in pairs]
+        self.tensors = [part_of(each, like).clone() for each, like in known if each is not None]
 
 
 def averaged(weights: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -17,14 +17,9 @@ from endonym.model.lora import HELD, attach, changes_with
 from endonym.model.weights import decoder_with
 from endonym.seed import named_seed
 from endonym.train import checkpoint, loss_guard
+from endonym.train import compile as compiler
 from endonym.train.averaging import Average, averaged
 from endonym.train.checkpoint import Checkpoint, TrainState
-from endonym.train.compile import (
-    compile_blocks,
-    explained_errors,
-    phase_unsupported_reason,
-    uncompiled,
-)
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.inputs import PhaseInputs, ValidationResult
@@ -86,13 +81,10 @@ def as_metrics(report: Report) -> dict[str, Any]:
         flat["gradient_norm"] = report.gradient_norm
     if report.is_skipped:
         flat = {k: v for k, v in flat.items() if k == "event" or math.isfinite(v)}
-    if report.validation is not None:
-        flat |= {
-            "dev_nats": report.validation.nats,
-            "dev_bits_per_byte": report.validation.bits_per_byte,
-        }
-        flat |= {f"dev_bits_per_byte/{k}": v for k, v in report.validation.sources.items()}
-        flat |= {f"dev_{k}": v for k, v in report.validation.figures.items()}
+    if (seen := report.validation) is not None:
+        flat |= {"dev_nats": seen.nats, "dev_bits_per_byte": seen.bits_per_byte}
+        flat |= {f"dev_bits_per_byte/{k}": v for k, v in seen.sources.items()}
+        flat |= {f"dev_{k}": v for k, v in seen.figures.items()}
     return flat
 
 
@@ -130,9 +122,11 @@ class Training:
             shard(decoder, config, group)
         self.optimizer = Optimizer(decoder, config)
         self.average = Average(self.optimizer, config)
-        unsupported = phase_unsupported_reason(decoder.config, execution, inputs.device, group.size)
+        unsupported = compiler.phase_unsupported_reason(
+            decoder.config, execution, inputs.device, group.size
+        )
         if execution.compile and unsupported is None:
-            compile_blocks(decoder)
+            compiler.compile_blocks(decoder)
         self.state = TrainState()
         self.events: list[TrainingEvent] = []
 
@@ -185,7 +179,7 @@ class Training:
             if freezes:
                 gc.unfreeze()
 
-    @explained_errors()
+    @compiler.explained_errors()
     def _step(self) -> Stepped:
         """One optimizer step, or a skipped one; all processes decide alike."""
         state, group = self.state, self.group
@@ -313,7 +307,7 @@ class Training:
     @contextmanager
     def for_evaluation(self) -> Generator[None]:
         """The uncompiled model with the averaged weights, for validation and samples."""
-        with uncompiled(), self.average.shown():
+        with compiler.uncompiled(), self.average.shown():
             yield
 
     def whole_decoder(self) -> AnyDecoder:

@@ -20,7 +20,7 @@ from endonym.log import Log
 from endonym.model.adapt_config import Adapt
 from endonym.model.decoder import Decoder
 from endonym.model.memory import training_bytes
-from endonym.pipeline import preflight, training
+from endonym.pipeline import preflight
 from endonym.pipeline.preflight import ROW_TOKENS, before_training, newest, warn_of_unlearnt_ends
 from endonym.train.checkpoint import TrainState, save
 from endonym.train.config import TrainConfig
@@ -143,7 +143,7 @@ def test_training_begins_with_untouched_weights(project: Project, monkeypatch: P
         (validations,) = project.store.glob("model/*/validations.json")
         first.append(json.loads(validations.read_text(encoding="utf-8"))[0]["nats"])
         shutil.rmtree(project.store / "model")
-        monkeypatch.setattr(training, "before_training", spoil)
+        monkeypatch.setattr(preflight, "before_training", spoil)
     assert first[0] == first[1]
 
 
