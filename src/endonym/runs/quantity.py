@@ -18,15 +18,7 @@ from typing import Any
 import numpy as np
 
 from endonym.disk import packaged_tables
-from endonym.evaluate.documents import (
-    Documents,
-    are_of_same_texts,
-    are_same,
-    documents_for_intervals,
-    interval,
-    named_in,
-    shared,
-)
+from endonym.evaluate import documents as scored
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE
 from endonym.log import listed, number
 from endonym.recipe.recipe import Recipe
@@ -55,7 +47,7 @@ class Quantity:
     sources that each run was scored on. notes: what was left out, and why.
     """
 
-    documents: list[Documents]
+    documents: list[scored.Documents]
     bits: list[Bits]
     sources: list[str]
     is_whole: bool
@@ -70,14 +62,14 @@ class Quantity:
             return cls([], own, [], False, notes)
         documents, more_notes = _with_intervals(runs, common)
         own_documents = [run.documents for run in runs if run.documents is not None]
-        is_whole = all(map(are_same, documents, own_documents))
-        bits = own if is_whole else [Bits(*interval(of_run)) for of_run in documents]
+        is_whole = all(map(scored.are_same, documents, own_documents))
+        bits = own if is_whole else [Bits(*scored.interval(of_run)) for of_run in documents]
         averaged = _averaged(runs, documents[0])
         sources = averaged if len(averaged) > 1 else []
         return cls(documents, bits, sources, is_whole, notes + more_notes)
 
 
-def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
+def _common(runs: Sequence[FinishedRun]) -> tuple[list[scored.Documents], list[str]]:
     """The documents that all runs were scored on, and a note if they are not all of each.
 
     None, and why, if the runs share too few.
@@ -86,11 +78,11 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
     if old:
         return [], [NOTES["no_documents"].format(names=listed(old))]
     own = [run.documents for run in runs if run.documents is not None]
-    if all(are_same(own[0], each) for each in own[1:]):
+    if all(scored.are_same(own[0], each) for each in own[1:]):
         return own, []
-    common = shared(own)
-    is_enough = bool(documents_for_intervals(common))
-    are_of_same = all(are_of_same_texts(own[0], each) for each in own)
+    common = scored.shared(own)
+    is_enough = bool(scored.documents_for_intervals(common))
+    are_of_same = all(scored.are_of_same_texts(own[0], each) for each in own)
     note = "other_sources" if are_of_same else "other_documents"
     averaged = listed(_averaged(runs, common[0]))
     return common if is_enough else [], [
@@ -105,29 +97,29 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
 
 
 def _with_intervals(
-    runs: Sequence[FinishedRun], documents: list[Documents]
-) -> tuple[list[Documents], list[str]]:
+    runs: Sequence[FinishedRun], documents: list[scored.Documents]
+) -> tuple[list[scored.Documents], list[str]]:
     """The documents whose differences have intervals: of all sources of the mean, or of some.
 
     And a note if they are of some, or if there are no intervals.
     """
-    some = documents_for_intervals(documents)
+    some = scored.documents_for_intervals(documents)
     if some and len(some[0]) == len(documents[0]):
         return documents, []
     limits = {"split": runs[0].score.split, "of_source": FEWEST_OF_SOURCE}
     if not some:
         return documents, [NOTES["no_interval"].format(documents=FEWEST_DOCUMENTS, **limits)]
     averaged = _averaged(runs, documents[0])
-    kept = named_in(some[0], averaged)
+    kept = scored.named_in(some[0], averaged)
     names = listed([name for name in averaged if name not in kept])
     values = {"names": names, "kept": listed(kept), "documents": number(len(some[0]))}
     return some, [NOTES["left_out"].format(**values, **limits)]
 
 
-def _averaged(runs: Sequence[FinishedRun], documents: Documents) -> list[str]:
+def _averaged(runs: Sequence[FinishedRun], documents: scored.Documents) -> list[str]:
     """The sources in the mean over sources of any run that have documents here."""
     names = sorted({str(name) for run in runs for name in run.score.averaged})
-    return named_in(documents[documents["averaged"]], names)
+    return scored.named_in(documents[documents["averaged"]], names)
 
 
 ANGLES = 200_001
