@@ -48,7 +48,7 @@ class Lockfile:
         self.is_known = data.get("key") == self.key
         if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
-        tuned = data.get("tuned") or {"stage": "", "choices": {}}
+        tuned: dict[str, Any] = data.get("tuned") or {"stage": "", "choices": {}}
         self.tuned_stage: str = tuned["stage"]
         self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
 

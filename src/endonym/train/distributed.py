@@ -216,7 +216,7 @@ def called(device: str) -> Generator[Group]:
 
 
 @translated_distributed_errors()
-def follow(work: Callable[[Group], None], device: str) -> None:
+def follow(work: Callable[[Group], object], device: str) -> None:
     """Do the work of each phase that the first process starts, until it ends the last one."""
     here, number = process_info(), 1
     board = _board(here)
