@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
+from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
 from endonym.formats.document import Reject
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
@@ -159,25 +160,9 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
         raise _damaged(path, f"no whole parquet file, after {number:,} rows: {why}") from error
 
 
-ROLE_NAMES = {
-    "system": "system",
-    **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys((ANSWERING, "gpt", "chatgpt", "bot", "model"), ANSWERING),
-}
+COLUMNS: dict[str, Any] = packaged_tables("endonym.data", "columns.toml")
+ROLES: dict[str, str] = {name: role for role, names in COLUMNS["roles"].items() for name in names}
 """Roles by the names that data sets have for them."""
-MESSAGES = ("messages", "conversations", "conversation")
-ANSWERED = (
-    ("prompt", "completion"),
-    ("prompt", "response"),
-    ("question", "answer"),
-    ("instruction", "output"),
-    ("instruction", "response"),
-)
-"""Columns of a prompt and its answer."""
-ADDED = ("input", "context")
-"""Columns of what a question is about, as in Alpaca and Dolly."""
-CALLS = ("tool_calls", "function_call")
-"""What a message does instead of speaking; it cannot be learnt from."""
 TURN = re.compile(r"\n\n(Human|Assistant):[ ]?")
 
 
@@ -293,11 +278,11 @@ def _fields(record: Any) -> Mapping[str, Any]:
 
 def _conversation(fields: Mapping[str, Any]) -> Messages:
     """The messages of a record, by whichever columns it has."""
-    for name in MESSAGES:
+    for name in COLUMNS["messages"]:
         if fields.get(name) is not None:
             _require_unused(fields, name)
             return _with_system(_messages(fields[name], name), fields)
-    for asking, answering in ANSWERED:
+    for asking, answering in COLUMNS["answered"]:
         if asking in fields and answering in fields:
             break
     else:
@@ -311,7 +296,7 @@ def _conversation(fields: Mapping[str, Any]) -> Messages:
 def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
     """The question in a column, with what it is about, after the history."""
     asked = _said(fields[asking], asking, "user")
-    more = [_text(fields[name], name) for name in ADDED if fields.get(name)]
+    more = [_text(fields[name], name) for name in COLUMNS["added"] if fields.get(name)]
     if isinstance(fields[asking], list) or len(asked) != 1:
         _require_unused(fields, asking)
     elif more:
@@ -328,7 +313,7 @@ def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
 
 def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
     """Raise Unfit if a column says something that has no place in the messages of another."""
-    for name in (*ADDED, "history"):
+    for name in (*COLUMNS["added"], "history"):
         if fields.get(name):
             raise Unfit("unused_column", f'"{name}" has no place beside the messages of "{beside}"')
 
@@ -387,10 +372,10 @@ def _messages(value: Any, name: str) -> Messages:
     for number, each in enumerate(value, 1):
         role = _role(each)
         if role is None:
-            known, said_by = ", ".join(ROLE_NAMES), each.get("role", each.get("from"))
+            known, said_by = ", ".join(ROLES), each.get("role", each.get("from"))
             detail = f"message {number} is of {str(said_by)[:40]!r}; known are {known}"
             raise Unfit("unknown_role", detail)
-        if calls := [key for key in CALLS if each.get(key)]:
+        if calls := [key for key in COLUMNS["calls"] if each.get(key)]:
             raise Unfit("tool_calls", f'message {number} has "{calls[0]}", which is not learnt')
         content = each.get("content", each.get("value"))
         is_learnt = role != ANSWERING or _is_learnt(each.get("weight"), f"message {number}")
@@ -401,7 +386,7 @@ def _messages(value: Any, name: str) -> Messages:
 def _role(message: Mapping[str, Any]) -> str | None:
     """Who says a message; None if that is not known."""
     said_by = message.get("role", message.get("from"))
-    return ROLE_NAMES.get(said_by.lower()) if isinstance(said_by, str) else None
+    return ROLES.get(said_by.lower()) if isinstance(said_by, str) else None
 
 
 def _is_learnt(value: Any, where: str) -> bool:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from endonym.copies.held_out.near import Index
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.shards import TokenShards
+from endonym.disk import packaged_tables
 from endonym.errors import RecipeError, SourceError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import JUDGED_BYTES
@@ -40,28 +41,12 @@ RECORDS = ("jsonl", "csv", "tsv", "parquet", "arrow")
 """Formats whose records are documents."""
 LOOK = Look(most_lines=1_000_000, n_bytes=1 << 28)
 """A text that judges a model is rarely a list: its empty lines divide documents, however long."""
-ENDS = {
-    "line": ", one a line",
-    "blank_lines": ", which end at empty lines",
-    "page": ", one a page",
-    "file": "",
-}
-OTHER = {"line": "blank_lines", "blank_lines": "line", "file": "blank_lines"}
-"""How else a plain text might be meant that has empty lines."""
+WORDS = packaged_tables("endonym.pipeline", "evaluation_texts.toml")
 LETTER, NO_LETTER = regex.compile(r"[\p{L}\p{N}]"), "no letter and no digit"
 SHOWN_FILES = 10
 """Files of a folder whose cutting is said one by one."""
 
 IS_A_PATH = "Check the path of the file or folder. A text itself must be written into a file first."
-ADVICE = {
-    "unsupported_format": "Give plain text in UTF-8, or one of the formats that are read.",
-    "binary": "Give plain text in UTF-8, or one of the formats that are read.",
-    "unknown_encoding": "Convert it first: iconv -f ENCODING -t UTF-8 FILE > NEW.txt",
-    "invalid_utf8": "Convert it first: iconv -f ENCODING -t UTF-8 FILE > NEW.txt",
-}
-"""What to do about a text that cannot be read. A recipe's keys are of no use here."""
-
-
 DocumentIs = Literal["file", "page", "line", "blank_lines"]
 
 
@@ -166,10 +151,11 @@ def documents_below(
         documents = counted(len(texts), "document")
         log.line(f"{path.name}: {documents} in {len(files)} files; -v lists them all")
     if not texts:
+        first = rejects[0].reason if rejects else ""
         raise SourceError(
             f"no text that can be read: {why_not(rejects)}",
             where=str(path),
-            do=ADVICE.get(rejects[0].reason if rejects else "", "Give a file that holds text."),
+            do=WORDS["advice"][first if first in WORDS["advice"] else "others"],
         )
     if rejects:
         reasons = Counter(reject.reason for reject in rejects).most_common()
@@ -185,12 +171,12 @@ def how_cut(source: Source, file: RawFile, documents: Sequence[Document], reason
 
     Of plain text that nobody said how to cut: how else it could be, if that gives other documents.
     """
-    cut = counted(len(documents), "document") + ENDS[source.document]
+    cut = counted(len(documents), "document") + WORDS["ends"][source.document]
     if encoding := documents[0].meta.get("encoding", ""):
         cut += f", read as {encoding}"
     is_plain = file_format(file.path.name, source).format == "txt" and source.column is None
     if reason != AS_ASKED and is_plain:
-        other = OTHER[source.document]
+        other = WORDS["other"][source.document]
         read = read_file(source.model_copy(update={"document": other}), file)
         others = sum(isinstance(each, Document) for each in read)
         if others not in (1, len(documents)):

@@ -145,7 +145,7 @@ def test_another_device_is_compared_first(project: Project, tmp_path: Path, monk
 
 
 def test_compiling_that_was_asked_for_and_cannot_be_is_said(project: Project, monkeypatch: Patch):
-    for module in (preflight, loop):
+    for module in (preflight, loop.compiler):
         monkeypatch.setattr(module, "phase_unsupported_reason", lambda *_: "no compiler here")
     said = project.run(sets=("phase.0.steps=1", "phase.0.compile=on"))
     assert said.code == 0, said.err
