@@ -28,7 +28,7 @@ class Batch:
     """Inputs, targets, and the document number of each input, (B, T), int64.
 
     weights_BT, reference_BT: as in `Rows`, if the objective needs them; fp32. read: tokens of each
-    source of the corpus, in the whole batch.
+    source of the corpus, in the whole batch. whole_rows: of the whole batch, if this is a part.
     """
 
     tokens_BT: Tensor
@@ -37,12 +37,13 @@ class Batch:
     weights_BT: Tensor | None = None
     reference_BT: Tensor | None = None
     read: Mapping[str, int] = field(default_factory=dict[str, int])
+    whole_rows: int | None = None
 
     @classmethod
-    def of(cls, rows: Rows, read: Mapping[str, int] | None = None) -> "Batch":
-        """Rows as tensors, without a copy."""
+    def of(cls, rows: Rows, **about: Any) -> "Batch":
+        """Rows as tensors, without a copy. about: the other fields."""
         parts: list[Any] = [None if part is None else torch.from_numpy(part) for part in rows]
-        return cls(*parts, read=read or {})
+        return cls(*parts, **about)
 
     def to(self, device: str) -> "Batch":
         """The batch on a device; the copy is asynchronous if it is pinned."""
@@ -53,7 +54,7 @@ class Batch:
         always = (self.tokens_BT, self.targets_BT, self.documents_BT)
         parts = (*always, self.weights_BT, self.reference_BT)
         changed: list[Any] = [None if part is None else change(part) for part in parts]
-        return Batch(*changed, read=self.read)
+        return Batch(*changed, read=self.read, whole_rows=self.whole_rows)
 
     def __len__(self) -> int:
         return self.tokens_BT.shape[0]
@@ -87,7 +88,8 @@ class Batches:
 
     def _made(self, step: int, rows: range) -> Batch:
         read = self.order.rows(step * self.rows + rows.start, len(rows))
-        batch = Batch.of(read, self.order.tokens_by_source(read.documents_BT))
+        counts = self.order.tokens_by_source(read.documents_BT)
+        batch = Batch.of(read, read=counts, whole_rows=self.rows)
         return batch if self._aside is None else batch.each(Tensor.pin_memory)
 
     @property

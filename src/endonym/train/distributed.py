@@ -127,17 +127,17 @@ class Group:
         return sums[0], short > 0
 
     def micro_batches(
-        self, batch: Batch, rows: int, batch_rows: int, *, is_sharded: bool
+        self, batch: Batch, rows: int, *, is_sharded: bool
     ) -> Iterator[tuple[Batch, int]]:
         """The micro-batches of this process, each with its weight in the loss (1).
 
         Sharded weights are gathered in every pass, so each process must make the same number of
-        passes: blank micro-batches of weight 0 are added. batch_rows: of the whole batch.
+        passes: blank micro-batches of weight 0 are added.
         """
         yield from ((part, 1) for part in batch.micro_batches(rows))
         if not is_sharded:
             return
-        largest = -(-batch_rows // self.size)
+        largest = -(-(batch.whole_rows or len(batch)) // self.size)
         blank = batch.each(lambda part: part.new_zeros((1, part.shape[1])))
         missing = -(-largest // rows) - -(-len(batch) // rows)
         yield from ((blank, 0) for _ in range(missing))

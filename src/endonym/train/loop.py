@@ -190,7 +190,6 @@ class Training:
             batch,
             lr_scale=self._lr_scale(state.step),
             rows=planned,
-            batch_rows=self.batches.rows,
             group=group,
             refuses=lambda stepped: loss_guard.reason_to_skip(stepped, state),
             seed=self._seed_dropout,

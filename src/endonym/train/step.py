@@ -63,7 +63,6 @@ def take_step(
     *,
     lr_scale: float,
     rows: int,
-    batch_rows: int | None = None,
     group: Group = ALONE,
     refuses: Callable[[Stepped], str] = MUST_BE_FINITE,
     seed: Callable[[], None] = lambda: None,
@@ -72,7 +71,7 @@ def take_step(
 
     The loss is the mean over the targets of the whole batch, by their weights; the experts' penalty
     is that of each micro-batch, weighted in the same way. lr_scale: share of the peak learning
-    rates. batch_rows: of the whole batch, if this process has only a part of it.
+    rates.
     refuses: why a step must be skipped, or empty; by default a step that is not finite raises
     NonFiniteLoss.
     seed: called before each attempt, so that a repeated one uses the same random numbers.
@@ -81,9 +80,7 @@ def take_step(
 
     def forward_backward(rows: int) -> Tensor:
         seed()
-        return accumulate_gradients(
-            optimizer, batch, rows=rows, weight=weight, batch_rows=batch_rows, group=group
-        )
+        return accumulate_gradients(optimizer, batch, rows=rows, weight=weight, group=group)
 
     if optimizer.is_sharded:
         # Each pass gathers weights, so one process cannot retry without the others.
@@ -103,23 +100,15 @@ def take_step(
 
 
 def accumulate_gradients(
-    optimizer: Optimizer,
-    batch: Batch,
-    *,
-    rows: int,
-    weight: float,
-    batch_rows: int | None = None,
-    group: Group = ALONE,
+    optimizer: Optimizer, batch: Batch, *, rows: int, weight: float, group: Group = ALONE
 ) -> Tensor:
     """Summed nats of this process's part of a batch; accumulates the gradient in the optimizer.
 
-    weight: of the whole batch's targets, by which the loss is divided. batch_rows: as in
-    `take_step`.
+    weight: of the whole batch's targets, by which the loss is divided.
     """
     objective, is_sharded = objective_of(optimizer.config), optimizer.is_sharded
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
-    whole = batch_rows or len(batch)
-    for part, counts in group.micro_batches(batch, rows, whole, is_sharded=is_sharded):
+    for part, counts in group.micro_batches(batch, rows, is_sharded=is_sharded):
         loss = objective.loss(optimizer.decoder, part)
         (loss.objective * counts / weight).backward()
         optimizer.collect()

@@ -1,5 +1,7 @@
 """Shares, parts and ranks; what needs several processes is in laws/test_processes_agree.py."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -32,8 +34,8 @@ def test_every_process_makes_equally_many_parts_and_blank_ones_weigh_nothing(row
     made = []
     for rank in range(4):
         group = Group(rank, 4)
-        share = batch(len(group.share(10)))
-        parts = list(group.micro_batches(share, rows, 10, is_sharded=True))
+        share = replace(batch(len(group.share(10))), whole_rows=10)
+        parts = list(group.micro_batches(share, rows, is_sharded=True))
         made.append(len(parts))
         real = [part.tokens_BT for part, weight in parts if weight]
         assert torch.equal(torch.cat(real), share.tokens_BT)
@@ -42,11 +44,11 @@ def test_every_process_makes_equally_many_parts_and_blank_ones_weigh_nothing(row
 
 
 def test_without_shards_no_part_is_blank() -> None:
-    assert list(Group(3, 4).micro_batches(batch(0), 2, 3, is_sharded=False)) == []
+    assert list(Group(3, 4).micro_batches(batch(0), 2, is_sharded=False)) == []
 
 
 def test_one_process_alone_has_no_blank_part_and_sends_nothing() -> None:
-    parts = ALONE.micro_batches(batch(5), 2, 5, is_sharded=True)
+    parts = ALONE.micro_batches(batch(5), 2, is_sharded=True)
     assert [weight for _, weight in parts] == [1, 1, 1]
     assert ALONE.broadcast({"step": 3}) == {"step": 3}
     assert ALONE.is_any(True)
