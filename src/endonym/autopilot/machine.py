@@ -252,8 +252,7 @@ def measured_pace(work: Work, machine_file: Path, *, compiles: bool = True) -> P
     from endonym.autopilot import probe
 
     key = work.key + ("" if compiles else " uncompiled")
-    given = (work.shape, work.config, work.target, work.length)
-    return Pace(**remembered(machine_file, key, lambda: probe.pace(*given, compiles=compiles)))
+    return Pace(**remembered(machine_file, key, lambda: probe.pace(work, compiles=compiles)))
 
 
 def choose_compile(work: Work, machine_file: Path) -> Choice:

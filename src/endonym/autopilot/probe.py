@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from endonym.autopilot.machine import Work
 from endonym.autopilot.model_size import DOCUMENT_TOKENS
 from endonym.cpu_contention import OtherProcesses
 from endonym.data.batches import Batch
@@ -79,23 +80,15 @@ def plain(
         return Steps(decoder, config, device, document).speed()
 
 
-def pace(
-    shape: AnyModelConfig,
-    config: TrainConfig,
-    device: str = "cpu",
-    document: int = DOCUMENT_TOKENS,
-    *,
-    compiles: bool = True,
-) -> dict[str, Any]:
+def pace(work: Work, *, compiles: bool = True) -> dict[str, Any]:
     """The fields of a `Pace`: without compilation and, if possible and asked for, with it.
 
-    document: length in tokens, on which the cuts of rows depend. Raises OutOfMemory if a step does
-    not fit.
+    Raises OutOfMemory if a step does not fit.
     """
     with explained_memory_errors(DOING):
-        steps = Steps(fresh(shape), config, device, document)
+        steps = Steps(fresh(work.shape), work.config, work.target, work.length)
         fields: dict[str, Any] = {"plain": steps.speed()}
-        if compiles and unsupported_reason(shape, device) is None:
+        if compiles and unsupported_reason(work.shape, work.target) is None:
             fields |= _compiled(steps)
     return fields | {"others": steps.others}
 

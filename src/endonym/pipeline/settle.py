@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,10 +132,12 @@ def settle(
         data = of_examples.get(number, facts)
         for warning in cautions(config, data, pack.context, seconds=seconds, longest=most):
             log.warn(warning)
-    tuned = _tuned(
-        training, lock, shards, identity_of(training), minutes=tune_minutes, target=target, log=log
-    )
-    training = training.with_choices(tuned)
+    tune = None
+    if tune_minutes is not None:
+        from endonym.pipeline import tuning
+
+        tune = partial(tuning.tune, training, shards, tune_minutes, log=log, target=target)
+    training = training.with_choices(_tuned(lock, identity_of(training), tune, log))
     compiling = resolve.compile_choices(recipe, training, document, machine_file, target=target)
     return training.with_choices(lock.keep(compiling))
 
@@ -149,25 +152,13 @@ def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) 
     return replace(facts, examples=counted)
 
 
-def _tuned(
-    training: ResolvedTraining,
-    lock: Lockfile,
-    shards: Artifact,
-    identity: str,
-    *,
-    minutes: float | None,
-    target: str,
-    log: Log,
-) -> Choices:
+def _tuned(lock: Lockfile, identity: str, tune: Callable[[], Choices] | None, log: Log) -> Choices:
     """The learning rates found by tuning, now or earlier for the training of this identity."""
     if earlier := lock.tuned_for(identity):
-        again = "; --replan forgets it" if minutes is not None else ""
+        again = "; --replan forgets it" if tune is not None else ""
         log.line(f"{'tuned before':<22} {values(earlier)}{again}")
-    elif minutes is not None:
-        from endonym.pipeline.tuning import tune
-
-        lock.tuned = tune(training, shards, minutes, log=log, target=target)
-        lock.tuned_stage = identity
+    elif tune is not None:
+        lock.tuned, lock.tuned_stage = tune(), identity
     elif lock.tuned:
         log.warn(
             f"{values(lock.tuned)} was tuned for another recipe, other texts or an older endonym, "

@@ -240,7 +240,7 @@ def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    monkeypatch.setattr(probe, "pace", lambda *given, **_: seen.append(given[3]) or {"plain": 1.0})
+    monkeypatch.setattr(probe, "pace", lambda work, **_: seen.append(work.length) or {"plain": 1.0})
     for context, document in ((64, 20), (64, 60), (1024, 20.4), (1024, 900.0), (1024, 9_000.0)):
         shape = usual_shape(64, 2, 1000, context)
         measured_pace(Work(shape, PHASE, document=document), file)
@@ -256,8 +256,8 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
         measured.append(f"as written on {device}, documents of {document}")
         return 1e6
 
-    def both(_: object, phase: TrainConfig, device: str, document: int, **how: bool):
-        measured.append(f"both on {device}, documents of {document}")
+    def both(work: Work, **_: bool) -> dict[str, float]:
+        measured.append(f"both on {work.target}, documents of {work.length}")
         return {"plain": 1e6, "compiled": 2e6, "compile_seconds": 30.0}
 
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
