@@ -61,7 +61,6 @@ USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
 ANSWERS_EPOCHS = Choice(3.0, "usual for answers; the best validation is kept")
 ANSWERS_RATES = {"chat": 1e-3, "preferences": 3e-5}
 """Up to USUAL_DIM channels, less in wider models."""
-STEPS_AN_EPOCH = 8
 SAMPLE_RECORDS = 2_000
 TINY_SHARE = 1e-9
 TEMPLATE_TOKENS = 8
@@ -106,7 +105,7 @@ def choose_phase(
         muon = muon_for(phase, facts, dim=dim, device=device, read=read)
         if muon is not None:
             choices["optimizer"], optimizer = muon, "muon"
-    batch, why = _batch(phase, facts, optimizer, device, row=context)
+    batch, why = _batch(phase, facts.unique_tokens, optimizer, device, row=context)
     tokens = _budget(phase, facts, batch)
     steps, passes = max(1, tokens // batch), tokens / max(1, facts.unique_tokens)
     choices["batch_tokens"] = Choice(batch, why)
@@ -173,7 +172,7 @@ def muon_for(
 
     The cost of Muon grows with the width, the rest of a step with the batch size.
     """
-    batch, _ = _batch(phase, facts, "muon", device, row=1)
+    batch, _ = _batch(phase, facts.unique_tokens, "muon", device, row=1)
     if batch < MUON_BATCH_TOKENS * max(1.0, (dim or USUAL_DIM) / USUAL_DIM):
         return None
     passes = read + _budget(phase, facts, batch) / max(1, facts.unique_tokens)
@@ -182,10 +181,10 @@ def muon_for(
     return Choice("muon", f"{passes:.1f} epochs: in the first ones Muon learns more than AdamW")
 
 
-def _batch(phase: Phase, facts: Facts, optimizer: str, device: str, *, row: int) -> tuple[int, str]:
-    """Batch size of a phase in tokens, a multiple of `row`, and why."""
+def _batch(phase: Phase, epoch: int, optimizer: str, device: str, *, row: int) -> tuple[int, str]:
+    """Batch size of a phase in tokens, a multiple of `row`, and why. epoch: tokens of one."""
     usual, why = usual_batch(optimizer, device)
-    few = facts.unique_tokens // STEPS_A_READING // row * row
+    few = epoch // STEPS_A_READING // row * row
     return phase.batch_tokens or max(row, min(usual, few)), why
 
 
@@ -230,9 +229,8 @@ def _rates_of_pretrained(phase: Phase, dim: int | None, *, has_new_vocabulary: b
     lr = phase.lr or lr
     tables = Choice(lr, "as lr: the embeddings are pretrained, too")
     if has_new_vocabulary:
-        tables = Choice(
-            float(f"{NEW_ROWS * lr:.4g}"), "more than lr: rows of new ids are to be learnt"
-        )
+        more = float(f"{NEW_ROWS * lr:.4g}")
+        tables = Choice(more, "more than lr: rows of new ids are to be learnt")
     return {"lr": Choice(lr, why), "embedding_lr": tables}
 
 
@@ -268,11 +266,8 @@ def _budget(phase: Phase, facts: Facts, batch: int) -> int:
 def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int:
     """Training tokens of all phases that read texts, as far as the recipe says."""
     usual, _ = usual_batch("adamw", device)
-    return sum(
-        _budget(phase, facts_of_phase(phase, facts), phase.batch_tokens or usual)
-        for phase in phases
-        if phase.reads_texts
-    )
+    reading = [(phase, facts_of_phase(phase, facts)) for phase in phases if phase.reads_texts]
+    return sum(_budget(phase, own, phase.batch_tokens or usual) for phase, own in reading)
 
 
 def choose_answers(
@@ -285,9 +280,7 @@ def choose_answers(
     choices: Choices = {}
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         choices["epochs"] = ANSWERS_EPOCHS
-    usual, why = usual_batch("adamw", device)
-    few = facts.positions // STEPS_AN_EPOCH // context * context
-    batch = phase.batch_tokens or max(context, min(usual, few))
+    batch, why = _batch(phase, facts.positions, "adamw", device, row=context)
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)
     width = min(1.0, USUAL_DIM / (dim or USUAL_DIM))

@@ -286,13 +286,8 @@ def resolve_training(
     mixture.require_judged(full.phase, facts)
     shape = shape_of(full, vocab, context)
     require_adapters(recipe, shape, phases)
-    return ResolvedTraining(
-        model=shape,
-        folder=recipe.model_folder,
-        pack=PackConfig(context=context, join=full.pack.join),
-        phases=phases,
-        seed=recipe.seed,
-    )
+    pack = PackConfig(context=context, join=full.pack.join)
+    return ResolvedTraining(shape, recipe.model_folder, pack, phases, recipe.seed)
 
 
 def memory_choices(

@@ -108,11 +108,8 @@ class Beginning:
     @property
     def damage(self) -> str:
         """Why its encoding is broken, with what was dropped for it; empty if it is not."""
-        lost = (
-            record.text
-            for record in self.records
-            if isinstance(record, Reject) and record.reason == "lost_letters"
-        )
+        rejects = (record for record in self.records if isinstance(record, Reject))
+        lost = (each.text for each in rejects if each.reason == "lost_letters")
         return lost_letters("\n".join([*self.texts, *lost]))
 
     @property

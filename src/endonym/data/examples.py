@@ -145,9 +145,7 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
     return Prepared(record, prompt, sides)
 
 
-def _apart(
-    prepared: Sequence[Prepared], kept_out: KeptOut, writer: "ExampleWriter"
-) -> list[Prepared]:
+def _apart(prepared: list[Prepared], kept_out: KeptOut, writer: "ExampleWriter") -> list[Prepared]:
     """The records of which no message shares text with what is kept out; rejects the others.
 
     Nothing of a system message is learnt, and one may stand in every record: it is not compared.

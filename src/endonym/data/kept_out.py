@@ -116,9 +116,8 @@ def _spans(folded: letters.Letters) -> Iterator[tuple[int, int]]:
 
 def _heads(folded: letters.Letters) -> letters.Runs:
     """All runs of thirteen letters."""
-    return letters.runs(
-        letters.single_letters(folded, *range(letters.KINDS)), folded, LEAST_LETTERS
-    )
+    every_letter = letters.single_letters(folded, *range(letters.KINDS))
+    return letters.runs(every_letter, folded, LEAST_LETTERS)
 
 
 def _borders(folded: letters.Letters) -> Marks:

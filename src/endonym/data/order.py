@@ -287,10 +287,8 @@ class Mixture:
         self.shards, self.context, self.first_rows = shards, context, first_rows or {}
         self.shares = largest_first(shares)
         self.parts = parts_of(self.shares)
-        self.orders = [
-            Order(shards, context=context, seed=seed, join=join, source=name)
-            for name in self.shares
-        ]
+        order_of = functools.partial(Order, shards, context=context, seed=seed, join=join)
+        self.orders = [order_of(source=name) for name in self.shares]
         sizes = {name: order.positions_per_epoch for name, order in self._pairs()}
         main = main_source(self.shares, sizes)
         self.positions_per_epoch = sizes[main] * PARTS // self.parts[[*sizes].index(main)]

@@ -57,15 +57,12 @@ class Metrics:
         self.stage, self.journal, self.inode = stage, journal, 0
         steps = [line["step"] for line in read_jsonl(journal) if line.get("event") == "step"]
         table, run, short = self.recipe.track, self.recipe.run_name, identity[:12]
+        names = {"name": f"{run} {stage} {identity[:6]}", "group": run}
+        names["project"] = table.project or self.recipe.name
+        config = {"recipe": run, "stage": stage, "id": short}
         for service in table.to:
-            start = {
-                "project": table.project or self.recipe.name,
-                "name": f"{run} {stage} {identity[:6]}",
-                "group": run,
-                "resume": "allow",
-                **({"id": short} if service == "wandb" else {}),
-                "config": {"recipe": run, "stage": stage, "id": short},
-            }
+            start: dict[str, Any] = {**names, "resume": "allow", "config": config}
+            start |= {"id": short} if service == "wandb" else {}
             self.services.append(Service(service, start, max(steps, default=-1), self.log))
         try:
             yield

@@ -229,12 +229,10 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
             module.p = 0.0
         elif isinstance(module, Attention):
             module.dropout = 0.0
-    enough, least_lr = ENOUGH, LEAST_LR
+    enough, least = ENOUGH, LEAST_LR
     if config.adapt is not None:
-        enough, least_lr = ADAPTED_ENOUGH, ADAPTED_LR
-    lively = config.but(
-        lr=max(config.lr, least_lr), embedding_lr=max(config.embedding_lr, least_lr)
-    )
+        enough, least = ADAPTED_ENOUGH, ADAPTED_LR
+    lively = config.but(lr=max(config.lr, least), embedding_lr=max(config.embedding_lr, least))
     optimizer, refuses = Optimizer(decoder, lively), require_finite("pre-flight")
     seen = list[float]()
     for _ in range(STEPS):
@@ -247,7 +245,7 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
         raise TrainingError(
             f"the {what}: {seen[0]:.4f} nats became {min(seen):.4f} after {len(seen)} steps",
             where=f"phase {config.name}",
-            do=_advice(config, least_lr, has_risen=seen[-1] > seen[0]),
+            do=_advice(config, least, has_risen=seen[-1] > seen[0]),
         )
     return seen[0], seen[-1]
 

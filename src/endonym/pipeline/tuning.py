@@ -95,14 +95,9 @@ class Trials:
             return math.inf
         steps = max(1, -(-self.tokens // self.batch))
         warmup = min(config.warmup_steps, steps // 10)
-        trial = config.but(
-            steps=steps,
-            warmup_steps=warmup,
-            patience=0,
-            keep="last",
-            eval_every_steps=steps + 1,
-            eval_tokens=self.validation_tokens,
-        ).executed(save_every_steps=steps + 1)
+        trial = config.but(steps=steps, warmup_steps=warmup, patience=0, keep="last")
+        trial = trial.but(eval_every_steps=steps + 1, eval_tokens=self.validation_tokens)
+        trial = trial.executed(save_every_steps=steps + 1)
         with tempfile.TemporaryDirectory() as folder:
             join = self.training.pack.join
             work = TrainingInputs(self.train, self.dev, Path(folder), math.inf, self.target, join)

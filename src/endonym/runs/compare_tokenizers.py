@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,8 @@ def compare_tokenizers(
     pairs = [pair for path in texts for pair in _read(path, log)]
     if not texts:
         corpora = {each.corpus.id: each.corpus for each in found if each.corpus is not None}
-        pairs = [
-            (document.source, document.text)
-            for corpus in corpora.values()
-            for document in Corpus(corpus.folder).documents("dev")
-        ]
+        held = (Corpus(corpus.folder).documents("dev") for corpus in corpora.values())
+        pairs = [(each.source, each.text) for each in chain.from_iterable(held)]
     if not pairs:
         do = "Name a text with --text, or a run, whose dev documents are then read."
         raise RecipeError("there is no text to compare them on", where="--text", do=do)

@@ -260,11 +260,6 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
     judged = store.find("evaluation", held_out[0]["id"])
     assert judged is not None
-    return FinishedRun(
-        name=name,
-        folder=folder,
-        models=models,
-        journals=[*map(history.journal_of, models)],
-        judged=judged.verify(),
-        evaluations=[each.verify() for each in made if each is not None],
-    )
+    journals = [*map(history.journal_of, models)]
+    evaluations = [each.verify() for each in made if each is not None]
+    return FinishedRun(name, folder, models, journals, judged.verify(), evaluations)

@@ -20,17 +20,15 @@ ON_GPU = re.compile(r"\bGPU (\d+)")
 UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
 
-def phase_bytes(
-    shape: AnyModelConfig, config: TrainConfig, longest_document: int | None = None
-) -> int:
-    """Bytes that a phase takes in each process. longest_document: in tokens, if known."""
+def phase_bytes(shape: AnyModelConfig, config: TrainConfig, longest: int | None = None) -> int:
+    """Bytes that a phase takes in each process. longest: document in tokens, if known."""
     execution = config.execution
     return training_bytes(
         shape,
         max(shape.context, min(execution.micro_tokens, config.batch_tokens)),
         config.number_format,
         checkpointed_blocks=execution.recompute,
-        longest_document=longest_document,
+        longest_document=longest,
         optimizer=config.optimizer,
         is_averaged=config.is_averaged,
         shard=execution.shard,

@@ -152,10 +152,8 @@ class Optimizer:
         found: dict[str, Tensor] = {}
         for name, master in zip(self.names, self.masters, strict=True):
             of_muon = self.muon.state if self.muon is not None else {}
-            optimizer_state = of_muon.get(master) or self.adamw.state.get(master, {})
-            found |= {
-                f"{name}.{kind}": each for kind, each in optimizer_state.items() if kind != "step"
-            }
+            known = of_muon.get(master) or self.adamw.state.get(master, {})
+            found |= {f"{name}.{kind}": each for kind, each in known.items() if kind != "step"}
         return found
 
     @torch.no_grad()

@@ -150,7 +150,7 @@ def test_training_begins_with_untouched_weights(project: Project, monkeypatch: P
 def test_memory_is_given_back_where_all_rows_need_it(bench: Bench, monkeypatch: Patch):
     config, longest = toy_config(context=1024), bench[0].train.longest_document
     phase = PHASE.but(batch_tokens=4096).executed(micro_tokens=4096)
-    short = phase_bytes(config, phase, longest_document=9)
+    short = phase_bytes(config, phase, longest=9)
     whole = phase_bytes(config, phase)
     assert short < whole
     calls: list[bool] = []
