@@ -141,13 +141,8 @@ class ExampleOrder:
             if reference is not None and self.reference is not None:
                 reference[begins] = self.reference[examples]
         shape = (count, self.context)
-        return Rows(
-            tokens.reshape(shape),
-            targets.reshape(shape),
-            documents.reshape(shape),
-            weights.reshape(shape),
-            None if reference is None else reference.reshape(shape),
-        )
+        flat: list[Any] = [tokens, targets, documents, weights, reference]
+        return Rows(*(None if part is None else part.reshape(shape) for part in flat))
 
     def tokens_by_source(self, documents: Integers) -> dict[str, int]:
         """Nothing: examples are of no source of the corpus."""

@@ -274,13 +274,10 @@ class ExampleWriter:
         }
         for name, array in arrays.items():
             np.save(self.out / f"{name}.npy", array, allow_pickle=False)
-        description = {
-            "objective": self.settings.objective,
-            "context": self.settings.context,
-            "vocab": self.tokenizer.vocab,
-            "end": self.tokenizer.end_id,
-            "opening": self.tokenizer.opening_id,
-        }
+        tokenizer = self.tokenizer
+        description = self.settings.model_dump(include={"objective", "context"})
+        description |= {"vocab": tokenizer.vocab, "end": tokenizer.end_id}
+        description["opening"] = tokenizer.opening_id
         text = json.dumps(description, ensure_ascii=False, sort_keys=True)
         (self.out / "examples.json").write_text(text, encoding="utf-8")
         return {

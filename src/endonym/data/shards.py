@@ -81,13 +81,8 @@ def write_shards(
         np.save(out / f"{split}.index.npy", index, allow_pickle=False)
     counts = np.stack((tokenizer.byte_counts, tokenizer.char_counts))
     np.save(out / "counts.npy", counts.astype("<i8"), allow_pickle=False)
-    description = {
-        "vocab": tokenizer.vocab,
-        "end": tokenizer.end_id,
-        "line_end": tokenizer.line_end_id,
-        "sources": sources,
-        "bytes": sizes,
-    }
+    ends = {"end": tokenizer.end_id, "line_end": tokenizer.line_end_id}
+    description = {"vocab": tokenizer.vocab, **ends, "sources": sources, "bytes": sizes}
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
     totals = {split: TokenShards(out, split).totals() for split in SPLITS}
     found: dict[str, Any] = {split: of_sources for split, (of_sources, _) in totals.items()}

@@ -142,26 +142,19 @@ def announce(
     shape: AnyModelConfig,
     config: TrainConfig,
     batches: Batches,
-    baseline_bits: Mapping[str, float],
+    baselines: Mapping[str, float],
     *,
     group: Group,
     log: Log,
 ) -> None:
     """Log shape, budget and baselines, and warn if compilation is not possible.
 
-    baseline_bits: bits per byte of the baselines on dev text; empty if no text is read.
+    baselines: bits per byte of the baselines on dev text; empty if no text is read.
     """
-    announced = (
-        templates_in(Path(__file__).parent)
-        .get_template("announced.txt")
-        .render(
-            shape=shape,
-            total=parameters(shape).total,
-            config=config,
-            batches=batches,
-            baselines=baseline_bits,
-            processes=group.size,
-        )
+    template = templates_in(Path(__file__).parent).get_template("announced.txt")
+    total = parameters(shape).total
+    announced = template.render(
+        shape=shape, total=total, config=config, batches=batches, baselines=baselines, group=group
     )
     for line in announced.splitlines():
         log.line(line)

@@ -85,15 +85,14 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[scored.Documents], list[s
     are_of_same = all(scored.are_of_same_texts(own[0], each) for each in own)
     note = "other_sources" if are_of_same else "other_documents"
     averaged = listed(_averaged(runs, common[0]))
-    return common if is_enough else [], [
-        NOTES[note if is_enough else f"{note}_and_few"].format(
-            split=runs[0].score.split,
-            sizes="; ".join(f"{run.name}: {number(run.score.n_documents)}" for run in runs),
-            common=number(len(common[0])),
-            sources=averaged or "all bytes",
-            of=f", of {averaged}" if averaged else "",
-        )
-    ]
+    note = NOTES[note if is_enough else f"{note}_and_few"].format(
+        split=runs[0].score.split,
+        sizes="; ".join(f"{run.name}: {number(run.score.n_documents)}" for run in runs),
+        common=number(len(common[0])),
+        sources=averaged or "all bytes",
+        of=f", of {averaged}" if averaged else "",
+    )
+    return common if is_enough else [], [note]
 
 
 def _with_intervals(
