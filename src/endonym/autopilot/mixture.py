@@ -179,27 +179,22 @@ def times_allowed(repeatable: bool | int | None) -> float:
 
 
 def epochs_allowed(
-    sources: Sequence[Source],
-    phase: Phase,
-    facts: Facts,
-    wanted: float,
-    *,
-    so_far: Mapping[str, float] | None = None,
+    sources: Sequence[Source], phase: Phase, facts: Facts, most: float, *, read: Mapping[str, float]
 ) -> float:
-    """The epochs of a phase without a budget: as many as wanted, or as its sources allow.
+    """The epochs of a phase without a budget: as many as asked for, or as its sources allow.
 
-    so_far: tokens of each source that earlier phases read. If these read nearly all that is
-    allowed, as many as wanted, which require_enough_text refuses.
+    read: tokens of each source that earlier phases read. If these read nearly all that is
+    allowed, as many as asked for, which require_enough_text refuses.
     """
     shares, whole = shares_of(phase, facts), facts_of_phase(phase, facts).positions
     limits: Mapping[str, bool | int | None] = {source.name: source.repeatable for source in sources}
-    found = wanted
+    found = most
     for name in shares or facts.sources:
         there, limit = facts.sources[name].positions, limits.get(name)
         share = shares[name] if shares else there / max(1, facts.positions)
-        left = times_allowed(limit) * there - (so_far or {}).get(name, 0.0)
+        left = times_allowed(limit) * there - read.get(name, 0.0)
         if limit is None and shares:
-            left = wanted * there
+            left = most * there
         if there:
             found = min(found, left / max(1.0, share * whole))
-    return found if found >= LEAST_EPOCHS else wanted
+    return found if found >= LEAST_EPOCHS else most

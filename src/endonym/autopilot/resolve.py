@@ -161,7 +161,7 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
             continue
         own = mixture.facts_of_phase(phase, facts)
         read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
-        most = partial(mixture.epochs_allowed, recipe.source, phase, facts, so_far=so_far)
+        most = partial(mixture.epochs_allowed, recipe.source, phase, facts, read=so_far)
         place = _place(recipe.phase, index)
         chosen = choose_phase(
             phase, own, context, read=read, place=place, most_epochs=most, **setting

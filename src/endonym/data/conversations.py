@@ -39,6 +39,11 @@ class Record(NamedTuple):
     value: Any
     raw: str
 
+    @property
+    def has_unread_weight(self) -> bool:
+        """Whether it has a weight that says something and is not that of an answer."""
+        return has_unread_weight(self.value)
+
 
 LINES, TABLES = (".jsonl", ".ndjson"), (".parquet",)
 BATCH_ROWS = 1024

@@ -29,7 +29,6 @@ from endonym.data.conversations import (
     Record,
     Unfit,
     conversation_of,
-    has_unread_weight,
     pair_of,
     read_records,
 )
@@ -117,7 +116,7 @@ def make_examples(
 
 def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
-    writer.unread_weights += has_unread_weight(record.value)
+    writer.unread_weights += record.has_unread_weight
     sides: list[tuple[Sequence[Message], Layout]]
     try:
         if writer.settings.objective == "chat":

@@ -24,16 +24,8 @@ SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 SHARD_TOKENS = 1 << 27
 BATCH_CHARS = 4_000_000
 CHUNK_TOKENS = 1 << 24
-INDEX = np.dtype(
-    [
-        ("shard", "<i4"),
-        ("start", "<i8"),
-        ("length", "<i8"),
-        ("source", "<i4"),
-        ("block", "<i8"),
-        ("position", "<i8"),
-    ]
-)
+FIELDS = ("shard", "start", "length", "source", "block", "position")
+INDEX = np.dtype([(name, "<i4" if name in ("shard", "source") else "<i8") for name in FIELDS])
 """A document: its shard, the index of the E before it, its tokens without E, its source, its block
 of neighbours and its position in the corpus (formats/document.py)."""
 
@@ -149,7 +141,7 @@ class TokenShards:
         self.sources: list[str] = description["sources"]
         self.source_bytes: dict[str, int] = description["bytes"]
         self.index = np.load(folder / f"{split}.index.npy", allow_pickle=False)
-        self.index.dtype.names = INDEX.names  # shards of version 3 called the position place
+        self.index.dtype.names = FIELDS  # shards of version 3 called the position place
         byte_counts, char_counts = np.load(folder / "counts.npy", allow_pickle=False)
         self.byte_counts: NDArray[np.int64] = byte_counts
         self.char_counts: NDArray[np.int64] = char_counts

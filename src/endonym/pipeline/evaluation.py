@@ -196,18 +196,16 @@ def evaluate_speed(ctx: StageContext) -> Numbers:
     measured = speed.contenders(model, exports)
     with ctx.log.progress(speed.SPEED, speed.ROUNDS * len(measured), "processes") as advance:
         rows = speed.measure_speed(measured, text, threads=device.threads(), advance=advance)
-    versions: dict[str, str] = {}
+    versions = dict[str, str]()
     for package in SPEED_PACKAGES:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
-    line = {
+    line: dict[str, Any] = {
         "event": speed.SPEED,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": device.processor(),
-        "versions": versions,
-        "rows": [asdict(row) for row in rows],
     }
-    append_jsonl(ctx.journal, line)
+    line |= {"processor": device.processor(), "versions": versions}
+    append_jsonl(ctx.journal, line | {"rows": [asdict(row) for row in rows]})
     table, notes = aligned(speed.cells(rows), indent=2), (f"  {note}" for note in speed.notes(rows))
     for shown in (*table, *notes):
         ctx.log.line(shown)

@@ -64,14 +64,9 @@ class Report:
 
 def as_metrics(report: Report) -> dict[str, Any]:
     """A report as one flat object, with units in the keys."""
-    flat: dict[str, Any] = {
-        "event": "step",
-        "step": report.step,
-        "tokens": report.tokens,
-        "epoch": round(report.epoch, 5),
-        "seconds": round(report.seconds, 5),
-        "lr": report.lr,
-    }
+    flat: dict[str, Any] = {"event": "step", "step": report.step, "tokens": report.tokens}
+    flat |= {"epoch": round(report.epoch, 5), "seconds": round(report.seconds, 5)}
+    flat["lr"] = report.lr
     if len(report.read) > 1:
         flat |= {f"read_tokens/{name}": count for name, count in report.read.items()}
     if report.seconds:

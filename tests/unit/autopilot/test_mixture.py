@@ -103,13 +103,15 @@ def test_the_stream_of_a_source_goes_on_in_later_phases_and_starts_anew_from_scr
 
 def test_without_a_budget_a_phase_reads_four_epochs_or_as_many_as_its_sources_allow() -> None:
     phase = Phase(sources={"web": 0.5, "books": 0.5})
-    assert epochs_allowed([source("web"), source("books")], Phase(), FACTS, 4.0) == 4.0
+    assert epochs_allowed([source("web"), source("books")], Phase(), FACTS, 4.0, read={}) == 4.0
     free = [source("web"), source("books", repeatable=True)]
-    assert epochs_allowed(free, phase, FACTS, 4.0) == 4.0
+    assert epochs_allowed(free, phase, FACTS, 4.0, read={}) == 4.0
     # An epoch is of the larger source, and reads the other one ten times.
-    assert epochs_allowed([source("web"), source("books")], phase, FACTS, 4.0) == pytest.approx(0.4)
+    assert epochs_allowed(
+        [source("web"), source("books")], phase, FACTS, 4.0, read={}
+    ) == pytest.approx(0.4)
     once = [source("web"), source("books", repeatable=False)]
-    assert epochs_allowed(once, phase, FACTS, 4.0) == pytest.approx(0.1)
+    assert epochs_allowed(once, phase, FACTS, 4.0, read={}) == pytest.approx(0.1)
 
 
 def test_a_source_without_training_text_is_named() -> None:
@@ -160,13 +162,13 @@ def test_repeatable_counts_in_a_phase_that_reads_all_sources_together() -> None:
 
 def test_open_epochs_are_what_earlier_phases_left() -> None:
     phase, once = Phase(sources={"books": 1.0}), [source("books", repeatable=False)]
-    assert epochs_allowed(once, phase, FACTS, 4.0) == 1.0
-    assert epochs_allowed(once, phase, FACTS, 4.0, so_far={"books": 7_500}) == pytest.approx(0.25)
-    assert epochs_allowed(once, Phase(), FACTS, 4.0, so_far={"books": 7_500}) == pytest.approx(0.25)
-    assert epochs_allowed([source("books")], phase, FACTS, 4.0, so_far={"books": 7_500}) == 4.0
+    assert epochs_allowed(once, phase, FACTS, 4.0, read={}) == 1.0
+    assert epochs_allowed(once, phase, FACTS, 4.0, read={"books": 7_500}) == pytest.approx(0.25)
+    assert epochs_allowed(once, Phase(), FACTS, 4.0, read={"books": 7_500}) == pytest.approx(0.25)
+    assert epochs_allowed([source("books")], phase, FACTS, 4.0, read={"books": 7_500}) == 4.0
     # Next to nothing is left: that is refused later, by name.
     for tokens in (9_999, 10_000):
-        assert epochs_allowed(once, phase, FACTS, 4.0, so_far={"books": tokens}) == 4.0
+        assert epochs_allowed(once, phase, FACTS, 4.0, read={"books": tokens}) == 4.0
 
 
 def test_a_temperature_near_its_bounds_gives_finite_shares() -> None:
