@@ -142,13 +142,9 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     if given is None:
         choices |= model_size.choose_shape(recipe.model, facts, lambda dim, layers: budget)
     dim = recipe.model.dim or (choices["model.dim"].value if given is None else given.dim)
-    setting: dict[str, Any] = {
-        "dim": dim,
-        "device": device,
-        "goes_on": given is not None,
-        "has_new_vocabulary": given is not None and not recipe.keeps_tokenizer,
-        "has_experts": "experts" in ffn_kinds(recipe.model),
-    }
+    setting: dict[str, Any] = {"dim": dim, "device": device, "goes_on": given is not None}
+    setting["has_new_vocabulary"] = given is not None and not recipe.keeps_tokenizer
+    setting["has_experts"] = "experts" in ffn_kinds(recipe.model)
     so_far: dict[str, float] = {}
     for index, phase in enumerate(recipe.phase):
         if phase.start == "scratch":

@@ -175,9 +175,8 @@ def _continue_prompts(
         samplings = [Sampling(temperature=evaluation.temperature, seed=each) for each in seeds]
         texts = model.generate_many(some, max_tokens=evaluation.max_tokens, samplings=samplings)
         for prompt, each in zip(some, texts, strict=True):
-            text = "".join(each)
-            reason = each.finish_reason
-            continuations.append({"prompt": prompt, "text": text, "finish_reason": reason})
+            made = {"text": "".join(each), "finish_reason": each.finish_reason}
+            continuations.append({"prompt": prompt, **made})
     write_json(ctx.out / "continuations.json", continuations)
     return {"kind": "prompts", "continuations": len(continuations)}
 
@@ -200,12 +199,10 @@ def evaluate_speed(ctx: StageContext) -> Numbers:
     for package in SPEED_PACKAGES:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
-    line: dict[str, Any] = {
-        "event": speed.SPEED,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    line |= {"processor": device.processor(), "versions": versions}
-    append_jsonl(ctx.journal, line | {"rows": [asdict(row) for row in rows]})
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    here = {"processor": device.processor(), "versions": versions}
+    line = {"event": speed.SPEED, "at": at, **here, "rows": [asdict(row) for row in rows]}
+    append_jsonl(ctx.journal, line)
     table, notes = aligned(speed.cells(rows), indent=2), (f"  {note}" for note in speed.notes(rows))
     for shown in (*table, *notes):
         ctx.log.line(shown)
