@@ -80,15 +80,12 @@ class KeptOut:
         """Whether a message is such a line, or lines or sentences with most of its letters are."""
         lines = message.splitlines()
         sentences = [part for line in lines for part in SENTENCE_END.split(line)]
+        lengths, has = range(LEAST_LETTERS, 2 * MOST_LETTERS + 1), self._changed.has
         for parts in {(message,), tuple(lines), tuple(sentences)}:
             folded = letters.folded_letters(parts)
-            known = sum(
-                last - first
-                for first, last in _spans(folded)
-                if LEAST_LETTERS <= last - first <= 2 * MOST_LETTERS
-                and self._changed.has(folded.codes[first:last])
-            )
-            if known > MOST_REMOVED * len(folded.codes):
+            spans = [(first, last) for first, last in _spans(folded) if last - first in lengths]
+            known = (last - first for first, last in spans if has(folded.codes[first:last]))
+            if sum(known) > MOST_REMOVED * len(folded.codes):
                 return True
         return False
 

@@ -202,17 +202,13 @@ def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
 def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
     """Read, clean, drop copies and evaluation texts, split. What is finished survives a kill."""
     workers = ctx.workers or suitable_workers(sum(each.bytes() for each in config.sources))
+    sources = [(each.source, each.files) for each in config.sources]
+    how: dict[str, Any] = {"out": ctx.out, "work": ctx.work / "corpus"}
+    how |= {"contrast": config.contrast, "evaluation": _evaluation_texts(config.evaluation)}
     with runner(workers) as pool:
+        progress = ctx.log.progress
         return make_corpus(
-            [(each.source, each.files) for each in config.sources],
-            config.clean,
-            config.split,
-            out=ctx.out,
-            contrast=config.contrast,
-            evaluation=_evaluation_texts(config.evaluation),
-            work=ctx.work / "corpus",
-            runner=pool,
-            progress=ctx.log.progress,
+            sources, config.clean, config.split, runner=pool, progress=progress, **how
         )
 
 

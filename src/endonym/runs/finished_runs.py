@@ -221,13 +221,11 @@ def _finished_of(recipe: Path, store: Store, log: Log, split: Split) -> list[Pat
 
 def missing(folder: Path, split: Split) -> str:
     """The first stage that a comparison needs but that is not made; empty if all are."""
-    needed = [
-        each
-        for each in find.planned(folder)
-        if each["stage"] == "model" or history.is_of_split(each["config"], split)
-    ]
-    if not any(each["stage"] == "model" for each in needed):
+    planned = find.planned(folder)
+    models = [each for each in planned if each["stage"] == "model"]
+    if not models:
         return "the model"
+    needed = [e for e in planned if e in models or history.is_of_split(e["config"], split)]
     store = find.store_of(folder, Store(find.USUAL_STORE))
     gone = (each["name"] for each in needed if store.find(each["stage"], each["id"]) is None)
     return next(gone, "")
