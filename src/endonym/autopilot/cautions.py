@@ -65,11 +65,8 @@ def cautions(
 
 def cautions_of_starts(recipe: Recipe) -> list[str]:
     """Warnings of phases that learn answers before any text."""
-    return [
-        f"phase {phase.name}: {TEXTS['new_weights']}"
-        for number, phase in enumerate(recipe.phase)
-        if phase.objective == "chat" and recipe.begins_new(number)
-    ]
+    new = (phase for number, phase in enumerate(recipe.phase) if recipe.begins_new(number))
+    return [f"phase {e.name}: {TEXTS['new_weights']}" for e in new if e.objective == "chat"]
 
 
 def cautions_of_cleaning(clean: Clean) -> list[str]:

@@ -331,18 +331,10 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
                 break
             sample.append(each)
             chars -= len(each)
-    return TextSize(
-        text_bytes=int(text),
-        letters=int(letters),
-        kept_share=kept_bytes / max(1.0, text),
-        document_bytes=kept_bytes / max(1.0, documents),
-        sample=tuple(sample),
-        sources={
-            name: (kept, kept / max(1.0, documents))
-            for name, (_, _, kept, documents) in sums_of.items()
-        },
-        faults=tuple(faults),
-    )
+    share, mean = kept_bytes / max(1.0, text), kept_bytes / max(1.0, documents)
+    kept_of = {name: (float(sums[2]), float(sums[3])) for name, sums in sums_of.items()}
+    sources = {name: (kept, kept / max(1.0, count)) for name, (kept, count) in kept_of.items()}
+    return TextSize(int(text), int(letters), share, mean, tuple(sample), sources, tuple(faults))
 
 
 def _cleaned(

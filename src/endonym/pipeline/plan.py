@@ -171,13 +171,11 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     judges = [evaluation for evaluation in evaluations if evaluation not in speeds]
     ends = {"model": model, "shards": data.shards}
     scored = {judge.name: judge for judge in judges if is_of_split(identity(judge.config))}
+    licenses = {each.name: each.license for each in recipe.source if each.license} or None
     exports, datasets, adapters = list[Stage](), list[Stage](), list[Stage]()
     for export in recipe.export:
         config = stages.ExportConfig(
-            export=export,
-            name=recipe.name,
-            language=recipe.language,
-            licenses={each.name: each.license for each in recipe.source if each.license} or None,
+            export=export, name=recipe.name, language=recipe.language, licenses=licenses
         )
         stage = partial(Stage, f"export {export.format}", "export")
         match export.row.content:

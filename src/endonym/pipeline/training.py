@@ -246,9 +246,8 @@ def _merged_adapter(
     decoder, start = initial_decoder(config, ctx.inputs), ctx.inputs.get("start")
     name = start.id if start is not None else config.folder.name if config.folder else "model"
     dropout = config.phase.adapt.dropout if config.phase.adapt else 0.0
-    if reason := write_adapter(
-        ctx.out / ADAPTER, decoder, changes, base_name=name, dropout=dropout
-    ):
+    reason = write_adapter(ctx.out / ADAPTER, decoder, changes, base_name=name, dropout=dropout)
+    if reason:
         ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
     merge_changes(decoder, changes)
     return weights_of(decoder)

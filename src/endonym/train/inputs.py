@@ -102,14 +102,9 @@ def validate(
         wanted = np.array([shares.get(name, 0.0) for name in dev.sources])
         weights = wanted * n_tokens / np.maximum(1, counts)
     total, size, scored = (float((each * weights).sum()) for each in (nats, sizes, counts))
-    return ValidationResult(
-        nats=total / max(1, scored),
-        bits_per_byte=bits(total, size),
-        sources={
-            name: bits(nats[key], sizes[key]) for key, name in enumerate(dev.sources) if counts[key]
-        },
-        n_tokens=int(n_tokens),
-    )
+    known = [(n, name) for n, name in enumerate(dev.sources) if counts[n]]
+    of_sources = {name: bits(nats[n], sizes[n]) for n, name in known}
+    return ValidationResult(total / max(1, scored), bits(total, size), of_sources, int(n_tokens))
 
 
 def judged_shares(dev: TokenShards, shares: Mapping[str, float]) -> Mapping[str, float]:
