@@ -52,12 +52,10 @@ def facts_of_phase(phase: Phase, facts: Facts) -> Facts:
         return shares[name] * positions * getattr(own, of) / max(1, own.positions)
 
     tokens = sum(part(name, "unique_tokens") for name in shares)
-    documents = max(1.0, positions - tokens)
+    text_bytes = round(sum(part(name, "text_bytes") for name in shares))
+    mean = tokens / max(1.0, positions - tokens)
     return replace(
-        facts,
-        text_bytes=round(sum(part(name, "text_bytes") for name in shares)),
-        unique_tokens=round(tokens),
-        mean_document_tokens=tokens / documents,
+        facts, text_bytes=text_bytes, unique_tokens=round(tokens), mean_document_tokens=mean
     )
 
 

@@ -141,8 +141,9 @@ class ExampleOrder:
             if reference is not None and self.reference is not None:
                 reference[begins] = self.reference[examples]
         shape = (count, self.context)
-        flat: list[Any] = [tokens, targets, documents, weights, reference]
-        return Rows(*(None if part is None else part.reshape(shape) for part in flat))
+        flat = [tokens, targets, documents, weights, reference]
+        parts: list[Any] = [None if part is None else part.reshape(shape) for part in flat]
+        return Rows(*parts)
 
     def tokens_by_source(self, documents: Integers) -> dict[str, int]:
         """Nothing: examples are of no source of the corpus."""

@@ -244,7 +244,8 @@ def result(kind: str, numbers: Numbers) -> str:
     """
     environment = templates_in(Path(__file__).parent)
     environment.filters["in_words"] = in_words
-    environment.tests["unicode"] = lambda encoding: str(encoding).startswith("utf-")
+    tests: dict[str, Any] = {"unicode": lambda encoding: encoding.startswith("utf-")}
+    environment.tests.update(tests)
     template = environment.get_template("counts.txt")
     figures = template.render(kind=kind, numbers=numbers, no_texts=NO_TEXTS).splitlines()
     return " · ".join(figure for figure in figures if figure)

@@ -337,7 +337,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     held = [(split, (each.text for each in texts.documents(split))) for split in ("dev", "test")]
     with ctx.log.progress("examples", 0, "records") as advance:
         kept_out = KeptOut([*held, *_evaluation_texts(config.evaluation)])
-        how = {"out": ctx.out, "advance": advance, "kept_out": kept_out}
+        how: dict[str, Any] = {"out": ctx.out, "advance": advance, "kept_out": kept_out}
         counted = make_examples(config.paths, tokenizer, config, **how)
     if n := counted["unread_weights"]:
         warn(
