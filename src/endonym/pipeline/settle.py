@@ -35,15 +35,10 @@ class Lockfile:
         self.path, folder = run / PLAN, recipe.model_folder
         self.recipe, self.raw = recipe, raw
         pretrained = [] if folder is None else folder_files(folder)
-        self.key = fingerprint(
-            {
-                "form": FORM,
-                "recipe": recipe.model_dump(mode="json", exclude_unset=True),
-                "variant": recipe.variant,
-                "sets": list(recipe.sets),
-                "inputs": [*(each.listing() for each in raw), *map(file_identity, pretrained)],
-            }
-        )
+        inputs = [*(each.listing() for each in raw), *map(file_identity, pretrained)]
+        keys = recipe.model_dump(mode="json", exclude_unset=True)
+        asked: dict[str, Any] = {"form": FORM, "recipe": keys, "variant": recipe.variant}
+        self.key = fingerprint(asked | {"sets": list(recipe.sets), "inputs": inputs})
         self.choices: Choices = {}
         data = {} if replan else read_plan(run)
         self.is_known = data.get("key") == self.key

@@ -206,16 +206,10 @@ def samples(comparison: Comparison) -> list[tuple[str, Texts]]:
     every = [run.continuations for run in comparison.runs]
     if not all(every):
         every = [run.written for run in comparison.runs]
-    prompts = dict.fromkeys(prompt for texts in every for prompt, _ in texts)
-    return [
-        (
-            prompt,
-            [
-                (comparison.short(run), text)
-                for run, texts in zip(comparison.runs, every, strict=True)
-                for asked, text in texts
-                if asked == prompt
-            ],
-        )
-        for prompt in prompts
+    told = [
+        (asked, comparison.short(run), text)
+        for run, texts in zip(comparison.runs, every, strict=True)
+        for asked, text in texts
     ]
+    prompts = dict.fromkeys(asked for asked, _, _ in told)
+    return [(p, [(name, text) for asked, name, text in told if asked == p]) for p in prompts]
