@@ -13,11 +13,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from endonym.data.order import Integers, Numbers, Rows, runs, shuffled
-from endonym.data.shards import CHUNK_TOKENS, damaged, id_type
+from endonym.data.shards import damaged, id_type
 from endonym.disk import read_json
 from endonym.seed import named_seed
 
 ExampleSplit = Literal["train", "dev"]
+GROUP_TOKENS = 1 << 20
+"""Tokens that are counted at once, about."""
 
 
 class ExampleTokens:
@@ -70,7 +72,7 @@ class ExampleTokens:
     def totals(self) -> dict[str, int]:
         """Examples, their tokens, the tokens that are learnt, and the bytes of these."""
         found = {"examples": len(self), "tokens": int(self.lengths.sum()), "learnt": 0, "bytes": 0}
-        groups = -(-found["tokens"] // CHUNK_TOKENS) or 1
+        groups = 1 + found["tokens"] // GROUP_TOKENS
         for numbers in np.array_split(np.arange(len(self)), groups):
             stored = runs(self.starts[numbers], self.lengths[numbers])
             learnt = stored[self.learnt[stored] > 0]
