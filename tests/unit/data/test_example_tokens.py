@@ -92,7 +92,7 @@ def test_every_answer_of_several_turns_stands_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("chunk", [1, 40, 1 << 24])
 def test_totals_are_those_of_the_answers(folder: Path, chunk: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(example_tokens, "CHUNK_TOKENS", chunk)
+    monkeypatch.setattr(example_tokens, "GROUP_TOKENS", chunk)
     tokenizer, lengths = fresh_tokenizer(), np.diff(np.load(folder / "offsets.npy"))
     for tokens, is_mine in zip(both(folder), (~IS_DEV, IS_DEV), strict=True):
         answers = [ASKED[number][1] for number in np.flatnonzero(is_mine)]
