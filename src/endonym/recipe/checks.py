@@ -195,8 +195,8 @@ def _repeated_names(parts: Parts) -> Iterator[Problem]:
         for number, item in items:
             first = seen.setdefault(item.name, number)
             if first != number:
-                words = {"key": key, "number": number + 1, "name": item.name, "first": first + 1}
-                yield _problem("repeated_name", (key, number, "name"), **words)
+                words: dict[str, Any] = {"key": key, "name": item.name, "first": first + 1}
+                yield _problem("repeated_name", (key, number, "name"), number=number + 1, **words)
 
 
 def _wrong_sources(parts: Parts) -> Iterator[Problem]:
@@ -251,7 +251,7 @@ def _beside_a_folder(parts: Parts) -> Iterator[Problem]:
 def _answers(parts: Parts) -> Iterator[Problem]:
     """A phase that learns answers has data and no sources; others have no data."""
     for number, phase in parts.phases:
-        path, asked = ("phase", number), {"objective": phase.objective}
+        path, asked = ("phase", number), dict[str, Any](objective=phase.objective)
         if phase.reads_texts:
             if phase.data is not None:
                 yield _problem("data_of_texts", (*path, "data"), at_value=False, **asked)
@@ -301,7 +301,9 @@ def _exports_of_no_adapter(parts: Parts) -> Iterator[Problem]:
     """An adapter can be exported if the last phase makes one."""
     written = parts.data.get("phase")
     last = _part(Phase, written[-1]) if isinstance(written, list) and written else None
-    for number, item in parts.exports if last is not None and last.adapt is None else ():
+    if last is None or last.adapt is not None:
+        return
+    for number, item in parts.exports:
         if item.row.content == "adapter":
             yield _problem("no_adapter", ("export", number, "format"), phase=last.name)
 
@@ -312,8 +314,8 @@ def _small_batches(parts: Parts) -> Iterator[Problem]:
     for number, phase in parts.phases:
         tokens = phase.batch_tokens
         if context is not None and tokens is not None and tokens < context:
-            path, words = ("phase", number, "batch_tokens"), {"tokens": tokens, "context": context}
-            yield _problem("small_batch", path, ("pack", "context"), **words)
+            path, other = ("phase", number, "batch_tokens"), ("pack", "context")
+            yield _problem("small_batch", path, other, tokens=tokens, context=context)
 
 
 def _flops_of_no_shape(parts: Parts) -> Iterator[Problem]:
