@@ -448,7 +448,7 @@ class Store:
             if gone != folder:
                 shutil.rmtree(gone, ignore_errors=True)
                 folder.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+            shutil.rmtree(gone)
 
 
 def _refuse(folder: Path) -> Callable[[str], None]:
