@@ -83,6 +83,8 @@ def test_a_phase_starts_where_the_previous_one_ended_unless_it_says_otherwise(st
     assert "model pretrain" in after["model books"]
     assert after["evaluation bits"] == {"model books", "shards"}
     assert after["export huggingface"] == {"model books", "evaluation bits", "shards"}
+    third = reads(stages_of(MORE.format(start="") + MORE.format(start="").replace("books", "news")))
+    assert third["model news"] & {"model pretrain", "model books"} == {"model books"}
     fresh = reads(stages_of(MORE.format(start='start = "scratch"')))
     assert fresh["model books"] == {"shards", "tokenizer"}
 

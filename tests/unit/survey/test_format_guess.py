@@ -176,6 +176,7 @@ CSV = '"id","җөмлә","n"\n' + "".join(f'"{n}","{text}","1"\n' for n, text in
     ("name", "content", "keys"),
     [
         ("a.jsonl", '{"id": "1", "text": "Кояш"}\n{"id": "a long id indeed", "text": "Ай"}', {}),
+        ("a.jsonl", '{"n": "a long value", "text": "Кояш"}\n' * 3 + '{"n": "none here"}\n', {}),
         ("a.jsonl", '{"id": "1", "tt": "Кояш."}\nbroken\n{"id": "2", "tt": "Ай."}', "tt"),
         ("a.jsonl", ('{"id": ' + "9" * 5_000 + ', "tt": "Кояш чыкты."}\n') * 3, "tt"),
         ("a.csv", CSV, "җөмлә"),

@@ -16,6 +16,8 @@ NAMES = [
     ("a.parquet", "", "", "parquet"),
     ("a.tar.gz", "gzip", "tar", ""),
     ("a.tgz", "gzip", "tar", ""),
+    ("a.tbz2", "bzip2", "tar", ""),
+    ("a.txz", "xz", "tar", ""),
     ("a.zip", "", "zip", ""),
     ("a.pdf", "", "", "pdf"),
     ("Ә.JPEG", "", "", "image"),

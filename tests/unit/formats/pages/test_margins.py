@@ -101,8 +101,9 @@ def test_lines_that_went_are_counted_in_the_notes_of_their_page():
     assert "running_lines" not in next(without_margins(book(10))).meta
 
 
-def test_two_pages_are_too_few():
+def test_two_pages_are_too_few_and_three_are_enough():
     assert len(texts(book(2, "Урман", "{n}"))) == 28
+    assert len(texts(book(3, "Урман", "{n}"))) == 36
 
 
 def test_numbers_are_left_out_of_a_line_and_near_heights_are_one_row():
