@@ -60,6 +60,15 @@ def test_every_form_of_two_persons_in_kazakhstan_and_russia_is_checked() -> None
     assert sum(is_code(each, ("KZ",)) for each in kazakh) == 1
 
 
+def test_an_austrian_number_may_have_a_thirteenth_month() -> None:
+    weights = [3, 7, 9, 0, 5, 8, 4, 2, 1, 6]
+    for month, is_right in ((12, True), (13, True), (15, True), (16, False)):
+        digits = f"1250{11:02}{month:02}80"
+        check = sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True)) % 11
+        assert check < 10
+        assert is_code(f"125{check}{digits[4:]}", ("AT",)) is is_right
+
+
 def test_a_code_is_that_of_a_country_of_the_language() -> None:
     assert not is_code(RIGHT["RO"], ("FR",))
     assert codes_of(("GE",)) is None
