@@ -113,6 +113,17 @@ def test_a_repetition_penalty_moves_on_to_what_was_not_said() -> None:
     assert model.generate("", max_tokens=3, sampling=Sampling(0, repetition_penalty=3.0)) == "abc"
 
 
+def test_what_a_context_has_lost_may_be_repeated() -> None:
+    logits = torch.zeros(BYTES.vocab)
+    for rank, letter in enumerate("abcdef"):
+        logits[BYTES.encode(letter)] = 5.0 - 0.1 * rank
+    model, reciter = reciting([END] * 20)
+    reciter.config.context = 4
+    reciter.readout = Readout(logits[:, None] * torch.ones(BYTES.vocab) / 9.0)
+    penalty = Sampling(temperature=0, repetition_penalty=3.0)
+    assert model.generate("", max_tokens=5, sampling=penalty) == "abcda"
+
+
 def lively(family: str = "qwen3", *, context: int = 16) -> LanguageModel:
     return LanguageModel(lively_decoder(toy_config(family, vocab=259, context=context)), BYTES)
 
