@@ -33,8 +33,8 @@ def training_bytes(
 
     checkpointed_blocks: how many of the first blocks use activation checkpointing; of a foreign
     model all or none. longest_document: in tokens, if known; short documents have few attention
-    scores. adapt: the adapters that are trained instead of the weights, if any. states: which ones
-    there are, and on how many processes; as in `fixed_bytes`.
+    scores. adapt: the adapters that are trained instead of the weights, if any. states: optimizer,
+    is_averaged, shard and processes of `fixed_bytes`.
     """
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, sizes.CHUNK_LOGITS // config.vocab))

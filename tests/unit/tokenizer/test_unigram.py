@@ -94,7 +94,7 @@ def test_of_a_large_text_every_so_many_lines_are_read(monkeypatch: pytest.Monkey
     total = sum(counts.characters.values())
     for most in (total, total - 1, total // 3):
         monkeypatch.setattr(module, "MOST_CHARACTERS", most)
-        module.trained(lambda: iter(texts), counts, [], 100)
+        module.train_pieces(lambda: iter(texts), counts, [], 100)
     assert asked == [1, 2, 4 if total % 3 else 3]
 
 

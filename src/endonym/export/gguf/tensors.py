@@ -60,8 +60,8 @@ def in_llama_cpp(row: GGUFArchitecture, config: ModelConfig, name: str, tensor: 
     """One tensor in llama.cpp's layout; of a matrix, or of the B of its adapter."""
     mixer = config.mixers[0]
     part = re.search(r"\.mixer\.(query|key)\.(weight|bias)$", name)
-    # There rotary positions turn neighbouring channels, here one of each half of a head; and only
-    # queries and keys together can be sharpened, so the queries have the factor of both.
+    # There rotary positions turn neighbouring channels, here one of each half of a head. The factor
+    # on the cosine and sine of queries and of keys is put into the queries: hence squared.
     if part and row.paired and isinstance(mixer, AttentionConfig):
         assert mixer.rope is not None
         heads = mixer.heads if part[1] == "query" else mixer.kv_heads
