@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -44,15 +45,18 @@ class Texts:
         return frozenset(self.sources) if self.averaged is None else self.averaged
 
     def measured(self, nats: Sequence[Any], draws: NDArray[np.float64] | None = None) -> Measured:
-        """Nats of the documents' tokens, with the documents' sizes. draws: as in Measured."""
-        sizes, letters = self.tokenizer.byte_counts, self.tokenizer.char_counts
+        """The sum of each document's nats, with its tokens, bytes and characters.
+
+        nats: of each document's tokens, or their sum. draws: as in Measured.
+        """
+        byte_counts, char_counts = self.tokenizer.byte_counts, self.tokenizer.char_counts
         return Measured(
             nats=np.array([float(np.sum(part)) for part in nats]),
             draws=draws,
             groups=self.groups,
             tokens=np.array([len(ids) for ids in self.ids], dtype=np.int64),
-            bytes=np.array([int(sizes[ids].sum()) for ids in self.ids], dtype=np.int64),
-            chars=np.array([int(letters[ids].sum()) for ids in self.ids], dtype=np.int64),
+            bytes=np.array([int(byte_counts[ids].sum()) for ids in self.ids], dtype=np.int64),
+            chars=np.array([int(char_counts[ids].sum()) for ids in self.ids], dtype=np.int64),
         )
 
     def each(self) -> Iterator[str]:
@@ -65,12 +69,12 @@ def held_out_texts(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
     documents = [shards.document(number) for number in range(len(shards))]
     ids = [document.ids for document in documents]
     sources = [shards.sources[document.source] for document in documents]
-    judged = Counter[str]()
-    for name, each in zip(sources, ids, strict=True):
-        judged[name] += int(tokenizer.byte_counts[each].sum())
+    scored_bytes = Counter[str]()
+    for name, document_ids in zip(sources, ids, strict=True):
+        scored_bytes[name] += int(tokenizer.byte_counts[document_ids].sum())
     averaged = frozenset(
         name
-        for name, size in judged.items()
+        for name, size in scored_bytes.items()
         if size >= JUDGED_BYTES and shards.source_bytes[name] >= SOURCE_BYTES
     )
     return Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
@@ -87,13 +91,14 @@ def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) 
     documents = held_out_texts(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)
     ids: list[NDArray[np.int64]] = []
-    sources, groups = list[str](), neighbours(shards)
-    for group in np.split(np.arange(len(groups)), np.flatnonzero(np.diff(groups)) + 1):
-        numbers: list[int] = group.tolist()
-        if numbers and (name := documents.sources[numbers[0]]) in join:
+    sources: list[str] = []
+    groups = neighbours(shards)
+    for block in np.split(np.arange(len(groups)), np.flatnonzero(np.diff(groups)) + 1):
+        numbers: list[int] = block.tolist()
+        if numbers and documents.sources[numbers[0]] in join:
             separated = [each for number in numbers for each in (line_end, documents.ids[number])]
-            ids.append(np.concatenate(separated[1:]))
-            sources.append(name)
+            ids.append(np.concatenate(separated[1:]))  # without the first line end
+            sources.append(documents.sources[numbers[0]])
     return Texts(ids, sources, tokenizer, "block", documents.averaged)
 
 
@@ -108,10 +113,10 @@ def measure_nats(model: LanguageModel, texts: Texts, *, advance: Callable[[int],
 
 def baseline_scores(baselines: Baselines, texts: Texts, *, split: str) -> list[Score]:
     """Scores of the uniform, unigram and bigram models on the same documents."""
-    guesses = [baselines.nats(ids) for ids in texts.ids]
+    nats_by_model = [baselines.nats(ids) for ids in texts.ids]
     found: list[Score] = []
     for name in ("uniform", "unigram", "bigram"):
-        measured = texts.measured([guess[name] for guess in guesses])
+        measured = texts.measured([nats[name] for nats in nats_by_model])
         found += by_source(texts, measured, model=name, split=split)
     return found
 
@@ -125,7 +130,7 @@ def compressor_scores(
     kept: compressor.KeptSizes | None = None,
     advance: Callable[[float], None] = lambda done: None,
 ) -> tuple[list[Score], dict[str, int]]:
-    """Scores of PPMd primed with the training text, and the sizes of its samples.
+    """Scores of PPMd primed with the training text, and how much text it read, for the record.
 
     It reads at most 32 MB of training documents and scores 2,000 texts, sampled evenly. For blocks
     the training documents are joined by line ends. The value is the mean over 8 to 40 ends of the
@@ -134,20 +139,24 @@ def compressor_scores(
     ends that is done.
     """
     separator = compressor.SEPARATORS[texts.text]
-    priming, sample = priming_text(train, texts.tokenizer, separator)
+    priming, priming_sizes = priming_text(train, texts.tokenizer, separator)
     chosen = spaced_sample(texts.sources, compressor.MOST_DOCUMENTS)
-    some = texts.only(chosen)
-    data = [each.encode("utf-8") for each in some.each()]
+    sampled = texts.only(chosen)
+    data = [text.encode("utf-8") for text in sampled.each()]
     sizes = compressor.compressed_bytes(priming, data, separator, kept=kept, advance=advance)
     nats = sizes.astype(np.float64) * (8 * math.log(2))
-    measured = some.measured(list(nats.mean(0)), nats)
-    of = len(texts.ids) if len(chosen) < len(texts.ids) else None
-    frame: dict[str, Any] = {"split": split, "with_tokens": False, "sampled_from": of}
-    found = by_source(some, measured, model="compressor", **frame)
-    if of is not None:
-        found += by_source(some, model.only(np.array(chosen)), model="model_on_sample", **frame)
+    sampled_from = len(texts.ids) if len(chosen) < len(texts.ids) else None
+
+    def sample_scores(measured: Measured, name: str) -> list[Score]:
+        return by_source(
+            sampled, measured, model=name, split=split, with_tokens=False, sampled_from=sampled_from
+        )
+
+    found = sample_scores(sampled.measured(list(nats.mean(0)), nats), "compressor")
+    if sampled_from is not None:
+        found += sample_scores(model.only(np.array(chosen)), "model_on_sample")
     settings = {"order": compressor.ORDER, "draws": len(sizes), "held_out_documents": len(chosen)}
-    return found, {**sample, **settings}
+    return found, {**priming_sizes, **settings}
 
 
 def priming_text(
@@ -155,6 +164,7 @@ def priming_text(
 ) -> tuple[bytes, dict[str, int]]:
     """Training documents joined by a separator: all, or an even sample of at most 32 MB.
 
+    With it, its number of bytes and of documents, for the record.
     Document n is taken where n · share passes a whole number; text over the limit is cut.
     """
     total = sum(int(train.byte_counts[part].sum()) + len(separator) for part in train.parts)
@@ -165,21 +175,36 @@ def priming_text(
     return data, {"training_bytes": len(data), "training_documents": len(parts)}
 
 
-def by_source(texts: Texts, measured: Measured, **frame: Any) -> list[Score]:
+def by_source(
+    texts: Texts,
+    measured: Measured,
+    *,
+    model: str,
+    split: str,
+    with_tokens: bool = True,
+    sampled_from: int | None = None,
+) -> list[Score]:
     """Scores of all documents together, and of each source.
 
-    With several sources, the first score is the mean over `Texts.averaged`. frame: with_tokens, and
-    the other fields of Score.
+    With several sources, the first score is the mean over `Texts.averaged`. with_tokens: as in
+    `scores`. model, split, sampled_from: as in Score.
     """
-    frame["text"] = texts.text
-    names, found = np.array(texts.sources), list[Score]()
-    here = np.isin(names, sorted(texts.in_mean()))
-    if len(np.unique(names[here])) > 1:
-        mean = {"sources": names[here], "is_mean": True}
-        found += scores(measured.only(here), source=None, **mean, **frame)
-    found += scores(measured, sources=names, source=None, **frame)
+    score = partial(
+        scores,
+        model=model,
+        split=split,
+        text=texts.text,
+        with_tokens=with_tokens,
+        sampled_from=sampled_from,
+    )
+    source_of = np.array(texts.sources)
+    is_in_mean = np.isin(source_of, sorted(texts.in_mean()))
+    found: list[Score] = []
+    if len(np.unique(source_of[is_in_mean])) > 1:
+        found += score(measured.only(is_in_mean), sources=source_of[is_in_mean], is_mean=True)
+    found += score(measured, sources=source_of)
     for name in sorted(set(texts.sources)):
-        found += scores(measured.only(names == name), source=name, **frame)
+        found += score(measured.only(source_of == name), source=name)
     return found
 
 
@@ -191,12 +216,12 @@ def spaced_sample(sources: Sequence[str], limit: int) -> list[int]:
     """
     if len(sources) <= limit:
         return list(range(len(sources)))
-    names = np.array(sources)
-    kinds = sorted(set(sources))
+    source_of = np.array(sources)
+    names = sorted(set(sources))
     found: list[int] = []
-    for name in kinds:
-        indices = np.flatnonzero(names == name)
-        share = limit / 2 * (len(indices) / len(sources) + 1 / len(kinds))
+    for name in names:
+        indices = np.flatnonzero(source_of == name)
+        share = limit / 2 * (len(indices) / len(sources) + 1 / len(names))
         count = min(len(indices), max(1, int(share)))
         found += [int(indices[n * len(indices) // count]) for n in range(count)]
     return sorted(found)

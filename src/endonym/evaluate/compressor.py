@@ -82,6 +82,7 @@ class KeptSizes:
         kept: Any = None
         with suppress(OSError):
             kept = read_if_good(self.path(key))
+        # `sealed` adds a hash of the content: a file that was changed is not equal to it.
         if not isinstance(kept, dict) or kept != sealed({"key": key, "sizes": kept.get("sizes")}):
             return None
         self.say("  compressor baseline: measured by an earlier run on the same texts, reused")
@@ -112,8 +113,9 @@ def compressed_bytes(
     """
     train_ends = ends(train, draws_of(len(documents), sum(map(len, documents))))
     extras = [separator + document for document in documents]
-    line = json.dumps({"ends": train_ends, "extras": list(map(len, extras))}).encode("utf-8")
-    data = struct.pack("<Q", len(line)) + line + train[: train_ends[-1]] + b"".join(extras)
+    # The length of the header in 8 bytes, the header, the training text, then all extras.
+    header = json.dumps({"ends": train_ends, "extras": list(map(len, extras))}).encode("utf-8")
+    data = struct.pack("<Q", len(header)) + header + train[: train_ends[-1]] + b"".join(extras)
     shape = (len(train_ends), len(documents))
     key = ""
     if kept:  # of everything that sizes depend on
@@ -123,7 +125,7 @@ def compressed_bytes(
         advance(1.0)
         return found
     rows: list[list[int]] = []
-    with closing(answered(data)) as answers:
+    with closing(sizes_by_end(data)) as answers:
         for row in answers:
             rows.append(row)
             advance(1 / len(train_ends))
@@ -133,12 +135,12 @@ def compressed_bytes(
     return sizes
 
 
-def answered(data: bytes) -> Generator[list[int]]:
-    """The answers of a process of this module to a request, one for each end of the text."""
-    module, surroundings = "endonym.evaluate.compressor", device.with_huge_pages()
+def sizes_by_end(request: bytes) -> Generator[list[int]]:
+    """For each end of the text, the bytes that each extra adds, by a process of this module."""
+    module, environment = "endonym.evaluate.compressor", device.with_huge_pages()
     try:
-        for row in output_lines(module, data, surroundings):
-            yield json.loads(row)
+        for line in output_lines(module, request, environment):
+            yield json.loads(line)
     except ProcessFailed as failure:
         raise EndonymError(
             f"the compressor {failure}",
@@ -148,7 +150,10 @@ def answered(data: bytes) -> Generator[list[int]]:
 
 
 def read_request(stream: IO[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """The training text, split at its ends, and the texts to measure after it."""
+    """The training text, split at its ends, and the texts to measure after it.
+
+    The layout is that of `compressed_bytes`.
+    """
     (length,) = struct.unpack("<Q", stream.read(8))
     header = json.loads(stream.read(length))
     starts = [0, *header["ends"]]
@@ -157,13 +162,16 @@ def read_request(stream: IO[bytes]) -> tuple[list[bytes], list[bytes]]:
 
 
 def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[list[int]]:
-    """For each end of the training text, the bytes that each extra adds, by a forked child each."""
+    """For each end of the training text, the bytes that each extra adds; each in a forked child."""
     import pyppmd
 
     encoder = pyppmd.Ppmd8Encoder(ORDER, MEMORY_BYTES)
 
-    def begun(extra: bytes) -> tuple[int, int]:
-        """A child that writes to a pipe how many more bytes the compressor writes after `extra`."""
+    def fork_child(extra: bytes) -> tuple[int, int]:
+        """Start a child that writes to a pipe how many bytes `extra` and the end compress to.
+
+        Returns the child's process id, and the end of the pipe to read from.
+        """
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
@@ -173,21 +181,22 @@ def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[li
         os.close(writer)
         return child, reader
 
-    def finished(child: int, reader: int) -> int:
+    def child_size(child: int, reader: int) -> int:
+        """The number of bytes that a child has written; waits for its end."""
         (size,) = struct.unpack("<q", os.read(reader, 8))
         os.close(reader)
         os.waitpid(child, 0)
         return size
 
-    asked = [b"", *extras]
+    texts = [b"", *extras]  # the first is the size to compare with
     # Memory is copied on write: a child may copy all of the compressor's memory.
     at_once = max(1, min(device.cores(), device.free_memory_bytes() // MEMORY_BYTES))
     for part in train:
         encoder.encode(part)
         sizes: list[int] = []
-        for first in range(0, len(asked), at_once):
-            children = [begun(extra) for extra in asked[first : first + at_once]]
-            sizes += [finished(*child) for child in children]
+        for first in range(0, len(texts), at_once):
+            children = [fork_child(text) for text in texts[first : first + at_once]]
+            sizes += [child_size(child, reader) for child, reader in children]
         yield [size - sizes[0] for size in sizes[1:]]
 
 

@@ -29,7 +29,7 @@ RECORD = np.dtype(
 as in Measured. averaged: whether its source is in the mean over sources."""
 
 KEY = ("text", "source")
-"""What a document is known by."""
+"""The fields that tell a document from all others."""
 
 Documents = NDArray[Any]
 
@@ -53,6 +53,7 @@ def documents(
 
 
 def _digests(texts: Iterable[str]) -> NDArray[np.uint64]:
+    """The first eight bytes of the SHA-256 of each text, as a number."""
     parts = [hashlib.sha256(text.encode("utf-8")).digest()[:8] for text in texts]
     return np.frombuffer(b"".join(parts), dtype="<u8")
 
@@ -86,21 +87,22 @@ def are_same(one: Documents, other: Documents) -> bool:
 
 
 def shared(every: Sequence[Documents]) -> list[Documents]:
-    """The documents that all have, each text of a source once, in one order.
+    """The documents that all runs have, each text of a source once, in one order.
 
-    A source is in the mean if it is in the mean of all.
+    every: the documents of each run. A source is in the mean if it is in the mean of all.
     """
-    places = [
-        {key: n for n, key in enumerate(zip(*(each[k].tolist() for k in KEY), strict=True))}
-        for each in every
-    ]
-    common = sorted(set(places[0]).intersection(*places[1:]))
+    numbers: list[dict[Any, int]] = []
+    """Of each run: the number of a document by its text and source."""
+    for run in every:
+        keys = zip(*(run[name].tolist() for name in KEY), strict=True)
+        numbers.append({key: number for number, key in enumerate(keys)})
+    common = sorted(set(numbers[0]).intersection(*numbers[1:]))
     found = [
-        each[[place[key] for key in common]] for each, place in zip(every, places, strict=True)
+        run[[of_run[key] for key in common]] for run, of_run in zip(every, numbers, strict=True)
     ]
-    averaged = np.all([each["averaged"] for each in found], axis=0)
-    for each in found:
-        each["averaged"] = averaged
+    averaged = np.all([run["averaged"] for run in found], axis=0)
+    for run in found:
+        run["averaged"] = averaged
     return found
 
 
@@ -114,17 +116,18 @@ def documents_for_intervals(every: Sequence[Documents]) -> list[Documents]:
     sources = np.unique(every[0]["source"][every[0]["averaged"]])
     if len(sources) < 2:
         return list(every) if interval(every[0])[1] is not None else []
-    enough: dict[int, int] = {}
+    group_counts: dict[int, int] = {}
+    """The sources with enough groups, and how many."""
     for source in sources:
-        sizes = [_group_sizes(each[each["source"] == source]) for each in every]
+        sizes = [_group_sizes(run[run["source"] == source]) for run in every]
         fewest, largest = min(map(len, sizes)), max(map(score.largest_share, sizes))
         if fewest >= score.FEWEST_OF_SOURCE and largest <= score.LARGEST_SHARE:
-            enough[source] = fewest
-    if len(enough) == len(sources):
+            group_counts[source] = fewest
+    if len(group_counts) == len(sources):
         return list(every)
-    if sum(enough.values()) < score.FEWEST_DOCUMENTS:
+    if sum(group_counts.values()) < score.FEWEST_DOCUMENTS:
         return []
-    return [each[np.isin(each["source"], list(enough))] for each in every]
+    return [run[np.isin(run["source"], list(group_counts))] for run in every]
 
 
 def _group_sizes(found: Documents) -> NDArray[Any]:
@@ -139,21 +142,23 @@ def named_in(found: Documents, sources: Sequence[str]) -> list[str]:
 
 
 def interval(found: Documents) -> tuple[float, float | None, float | None]:
-    """Bits per byte and its interval, as those of `difference` to a model that needs none."""
-    nothing = found.copy()
-    nothing["nats"] = 0.0
-    return difference(found, nothing)
+    """Bits per byte, and the low and high end of its interval, which are None if it has none."""
+    of_zero_bits = found.copy()
+    of_zero_bits["nats"] = 0.0
+    return difference(found, of_zero_bits)
 
 
 def difference(one: Documents, other: Documents) -> tuple[float, float | None, float | None]:
-    """Bits per byte of one minus the other, and its paired 95 % bootstrap interval.
+    """The bits per byte of one model minus the other's, and the low and high end of its interval.
 
-    Of the mean over sources if there are two or more, otherwise over all bytes. Each draw takes the
-    same documents for both, within each source, neighbours together. The interval is None where
-    that of `ratio` is.
+    Of the mean over sources if there are two or more, otherwise over all bytes. The interval is
+    the paired 95 % bootstrap: each draw takes the same documents for both, within each source,
+    neighbours together. Its ends are None where those of `ratio` are.
     """
     bits = (one["nats"] - other["nats"]) / math.log(2)
     is_mean = len(np.unique(one["source"][one["averaged"]])) > 1
-    some = one["averaged"] if is_mean else np.ones(len(one), dtype=np.bool_)
-    part = one[some]
-    return score.ratio(bits[some], part["bytes"], part["source"], part["group"], is_mean=is_mean)
+    is_counted = one["averaged"] if is_mean else np.ones(len(one), dtype=np.bool_)
+    counted = one[is_counted]
+    return score.ratio(
+        bits[is_counted], counted["bytes"], counted["source"], counted["group"], is_mean=is_mean
+    )

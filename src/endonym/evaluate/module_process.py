@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Generator, Mapping
 
 ENOUGH_CHARS = 200
-"""Of what a process says."""
+"""So much of what a process has said last is told in an error."""
 
 
 class ProcessFailed(Exception):
@@ -20,11 +20,11 @@ def output_lines(module: str, request: bytes, environment: Mapping[str, str]) ->
     """
     # -P: nothing is imported from the current folder.
     command = [sys.executable, "-P", "-m", module]
-    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said:
-        asked.write(request)
-        asked.seek(0)
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
+        stdin.write(request)
+        stdin.seek(0)
         with subprocess.Popen(
-            command, stdin=asked, stdout=subprocess.PIPE, stderr=said, env=environment
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environment
         ) as process:
             assert process.stdout is not None, "a pipe"
             try:
@@ -33,7 +33,7 @@ def output_lines(module: str, request: bytes, environment: Mapping[str, str]) ->
                 process.kill()
                 raise
         if process.returncode != 0:
-            said.seek(0)
-            lines = said.read().decode("utf-8", "replace").strip().splitlines()
-            why = lines[-1][-ENOUGH_CHARS:] if lines else "it says nothing"
-            raise ProcessFailed(f"ended with {process.returncode}: {why}")
+            stderr.seek(0)
+            lines = stderr.read().decode("utf-8", "replace").strip().splitlines()
+            reason = lines[-1][-ENOUGH_CHARS:] if lines else "it says nothing"
+            raise ProcessFailed(f"ended with {process.returncode}: {reason}")

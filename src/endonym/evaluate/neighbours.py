@@ -68,83 +68,93 @@ class Beside(NamedTuple):
 
 
 class Places:
-    """Where the documents of one source stand: raw files, positions, tokens."""
+    """Where the documents of one source stand: raw files, positions, tokens.
 
-    def __init__(self, train: TokenShards, held: TokenShards, every: Integers, source: int) -> None:
+    all_positions: of the documents of all splits, sorted.
+    """
+
+    def __init__(
+        self, train: TokenShards, held: TokenShards, all_positions: Integers, source: int
+    ) -> None:
         self.train, self.held = train, held
-        self.mine = np.flatnonzero(train.index["source"] == source)
-        self.positions = train.index["position"][self.mine]
+        self.numbers = np.flatnonzero(train.index["source"] == source)
+        self.positions = train.index["position"][self.numbers]
         # A raw file is a run of positions without a gap.
-        self.every = every
-        self.files = np.cumsum(np.diff(every, prepend=every[:1]) > 1, dtype=np.int64)
-        self.of_train = self.file_of(self.positions)
-        self.tokens = np.append(0, np.cumsum(train.index["length"][self.mine] + 1))
+        self.all_positions = all_positions
+        is_gap = np.diff(all_positions, prepend=all_positions[:1]) > 1
+        self.all_files = np.cumsum(is_gap, dtype=np.int64)
+        self.files = self.file_of(self.positions)
+        self.starts = np.append(0, np.cumsum(train.index["length"][self.numbers] + 1))
+        """The token at which each training document starts, and the end of the last one."""
         groups = neighbours(held)
-        here = np.flatnonzero(held.index["source"] == source)
-        self.blocks = np.split(here, np.flatnonzero(np.diff(groups[here])) + 1) if len(here) else []
+        judged = np.flatnonzero(held.index["source"] == source)
+        block_starts = np.flatnonzero(np.diff(groups[judged])) + 1
+        self.blocks = np.split(judged, block_starts) if len(judged) else []
 
     def file_of(self, positions: Integers) -> Integers:
         """The numbers of the raw files of these positions."""
-        return self.files[np.searchsorted(self.every, positions)]
+        return self.all_files[np.searchsorted(self.all_positions, positions)]
 
     def beside(self) -> Iterator[Beside]:
         """Some blocks that have training text beside them in their file, evenly spread."""
-        sample = self.mine[:: max(1, len(self.mine) // MEASURED_DOCUMENTS)]
+        sample = self.numbers[:: max(1, len(self.numbers) // MEASURED_DOCUMENTS)]
         ids = np.concatenate([self.train.document(int(number)).ids for number in sample])
         bytes_per_token = float(self.train.byte_counts[ids].sum() / max(1, len(ids)))
         side = SIDE_BYTES / bytes_per_token
         for block in self.blocks[:: max(1, len(self.blocks) // MOST_BLOCKS)]:
             position = self.held.index["position"][block[:1]]
-            at = int(np.searchsorted(self.positions, position[0]))
+            place = int(np.searchsorted(self.positions, position[0]))
+            middle = self.starts[place]
             file = self.file_of(position)[0]
-            bounds = np.searchsorted(self.of_train, (file, file + 1))
-            ends = np.searchsorted(self.tokens, (self.tokens[at] - side, self.tokens[at] + side))
-            first = min(at, max(int(ends[0]), int(bounds[0])))
-            last = max(at, min(int(ends[1]), int(bounds[1])))
+            # Not beyond the file, nor more tokens than `side` on either side.
+            file_first, file_end = np.searchsorted(self.files, (file, file + 1))
+            near_first, near_end = np.searchsorted(self.starts, (middle - side, middle + side))
+            first = min(place, max(int(near_first), int(file_first)))
+            last = max(place, min(int(near_end), int(file_end)))
             if first == last:
                 continue
             # As many tokens of training text, half a source away.
-            size = self.tokens[last] - self.tokens[first]
-            start = (first + len(self.mine) // 2) % len(self.mine)
-            if self.tokens[-1] - self.tokens[start] < size:
+            size = self.starts[last] - self.starts[first]
+            start = (first + len(self.numbers) // 2) % len(self.numbers)
+            if self.starts[-1] - self.starts[start] < size:
                 start = 0
-            end = int(np.searchsorted(self.tokens, self.tokens[start] + size))
-            elsewhere = range(start, min(end, len(self.mine)))
-            yield Beside(block, range(first, last), elsewhere)
+            end = int(np.searchsorted(self.starts, self.starts[start] + size))
+            elsewhere = range(start, min(end, len(self.numbers)))
+            yield Beside(block=block, near=range(first, last), elsewhere=elsewhere)
 
     def documents(self, numbers: range) -> list[Integers]:
         """The ids of training documents of this source."""
-        return [self.train.document(int(self.mine[number])).ids for number in numbers]
+        return [self.train.document(int(self.numbers[number])).ids for number in numbers]
 
 
 def gains(
     train: TokenShards, held: TokenShards, other: TokenShards, counts: Baselines
 ) -> list[Gain]:
-    """What neighbours save in each source with several documents in a file.
+    """What neighbours save in each source that has at least FEWEST_BLOCKS blocks beside training.
 
     held: the split that is judged. other: the third split. counts: of the training text.
     """
     positions = [shards.index["position"] for shards in (train, held, other)]
-    every = np.sort(np.concatenate(positions))
+    all_positions = np.sort(np.concatenate(positions))
     found: list[Gain] = []
     for number, name in enumerate(held.sources):
         if not (train.index["source"] == number).any():
             continue
-        places = Places(train, held, every, number)
-        saved: list[float] = []
+        places = Places(train, held, all_positions, number)
+        saved_bits: list[float] = []
         sizes: list[int] = []
         for beside in places.beside():
             ids = [held.document(int(each)).ids for each in beside.block]
-            without = [
-                DocumentCounts(counts, places.documents(some))
-                for some in (beside.near, beside.elsewhere)
-            ]
-            nats = [
-                sum(counts.nats(each, less)["bigram"].sum() for each in ids) for less in without
-            ]
-            saved.append((nats[0] - nats[1]) / np.log(2))
+            nats_without_near, nats_without_elsewhere = (
+                sum(counts.nats(each, left_out)["bigram"].sum() for each in ids)
+                for left_out in (
+                    DocumentCounts(counts, places.documents(beside.near)),
+                    DocumentCounts(counts, places.documents(beside.elsewhere)),
+                )
+            )
+            saved_bits.append((nats_without_near - nats_without_elsewhere) / np.log(2))
             sizes.append(sum(int(held.byte_counts[each].sum()) for each in ids))
-        if len(saved) >= FEWEST_BLOCKS:
-            value, low, high = ratio(np.array(saved), np.array(sizes, dtype=np.int64))
-            found.append(Gain(held.split, name, value, low, high, len(saved)))
+        if len(saved_bits) >= FEWEST_BLOCKS:
+            value, low, high = ratio(np.array(saved_bits), np.array(sizes, dtype=np.int64))
+            found.append(Gain(held.split, name, value, low, high, blocks=len(saved_bits)))
     return found

@@ -50,7 +50,7 @@ class Endonym:
         return seconds
 
     def nats(self, ids: Sequence[int]) -> float:
-        """The loss of all ids but the first, together."""
+        """The loss of all ids but the first, their sum in nats."""
         from endonym.generate.reading import read_nats
 
         (nats,) = read_nats(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[0])
@@ -65,7 +65,7 @@ class _OfLogits:
         raise NotImplementedError
 
     def nats(self, ids: Sequence[int]) -> float:
-        """As of Endonym."""
+        """The loss of all ids but the first, their sum in nats."""
         logs_TV = log_softmax(self.logits(ids[:-1]))
         return -float(logs_TV[np.arange(len(ids) - 1), list(ids[1:])].sum())
 
@@ -87,12 +87,13 @@ class Transformers(_OfLogits):
         self.context = int(settings["model_max_length"])
 
     def seconds_to_each_token(self, ids: Sequence[int], count: int) -> list[float]:
-        """As of Endonym."""
+        """Seconds from the prompt to each of `count` new tokens: greedy, and never the end."""
         import torch
 
         clock = _Clock()
-        row, given = torch.tensor([list(ids)]), self.model.generation_config
-        greedy = type(given)(do_sample=False, pad_token_id=given.pad_token_id)
+        row = torch.tensor([list(ids)])
+        own = self.model.generation_config
+        greedy = type(own)(do_sample=False, pad_token_id=own.pad_token_id)
         self.model.generate(
             row,
             attention_mask=torch.ones_like(row),
@@ -135,12 +136,12 @@ class LlamaCppRuntime(_OfLogits):
         self.context, self.logits = self.model.context, self.model.logits
 
     def seconds_to_each_token(self, ids: Sequence[int], count: int) -> list[float]:
-        """As of Endonym."""
+        """Seconds from the prompt to each of `count` new tokens: greedy, and never the end."""
         started, seconds, new = time.perf_counter(), list[float](), list(ids)
         self.model.clear()
         for _ in range(count):
-            *_, last = self.model.read(new, all_logits=False)
-            new = [int(last[-1].argmax())]
+            *_, logits = self.model.read(new, all_logits=False)
+            new = [int(logits[-1].argmax())]
             seconds.append(time.perf_counter() - started)
         return seconds
 
@@ -148,7 +149,7 @@ class LlamaCppRuntime(_OfLogits):
 RUNTIMES = {"endonym": Endonym, "transformers": Transformers, "llama.cpp": LlamaCppRuntime}
 
 
-def imported(program: str, path: Path) -> None:
+def import_program(program: str, path: Path) -> None:
     """Import what a program needs, before the time of loading a model is taken."""
     if program == "llama.cpp":
         from endonym.generate.llama_cpp import library
@@ -165,9 +166,12 @@ def imported(program: str, path: Path) -> None:
 
 
 def measured(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a request: times, memory and, if texts are given, bits a byte."""
+    """The answer to a request: times, memory and, if texts are given, bits a byte.
+
+    The keys of a request are written by `speed.measured_once`.
+    """
     path = Path(request["path"])
-    imported(request["program"], path)
+    import_program(request["program"], path)
     if request["program"] != "llama.cpp":
         device.prepare()
     started = time.perf_counter()
@@ -192,7 +196,10 @@ def measured(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process held. Linux counts a parent's in `ru_maxrss`."""
+    """The most memory that this process held, in bytes.
+
+    Linux has it as VmHWM, in kB; its `ru_maxrss` counts the parent's memory, too.
+    """
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM"):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -90,8 +91,14 @@ class Measured:
         """Some of the documents, by mask or by indices."""
         draws = None if self.draws is None else self.draws[:, which]
         groups = None if self.groups is None else self.groups[which]
-        sizes = (self.tokens[which], self.bytes[which], self.chars[which])
-        return Measured(self.nats[which], *sizes, draws, groups)
+        return Measured(
+            self.nats[which],
+            self.tokens[which],
+            self.bytes[which],
+            self.chars[which],
+            draws,
+            groups,
+        )
 
 
 METRICS = (
@@ -104,24 +111,35 @@ METRICS = (
 def scores(
     measured: Measured,
     *,
+    model: str,
+    split: str,
+    source: str | None = None,
     sources: Sources | None = None,
     is_mean: bool = False,
     with_tokens: bool = True,
-    **frame: Any,
+    text: Literal["document", "block"] = "document",
+    sampled_from: int | None = None,
 ) -> list[Score]:
     """Bits per byte, bits per character, nats per token, perplexity; each with its interval.
 
     sources: of each document, if they are of several. is_mean: whether the value is the mean over
-    these. frame: the other fields of Score.
+    these. with_tokens: whether the model has tokens to count. The others are fields of Score.
     """
-    frame |= {
-        "n_documents": len(measured.nats),
-        "n_bytes": int(measured.bytes.sum()),
-        "n_chars": int(measured.chars.sum()),
-        "n_tokens": int(measured.tokens.sum()) if with_tokens else 0,
-        "weighting": "sources" if is_mean else "bytes",
-        "averaged": tuple(map(str, np.unique(sources))) if is_mean and sources is not None else (),
-    }
+    averaged = sources if is_mean else None
+    make_score = partial(
+        Score,
+        n_documents=len(measured.nats),
+        n_bytes=int(measured.bytes.sum()),
+        n_chars=int(measured.chars.sum()),
+        n_tokens=int(measured.tokens.sum()) if with_tokens else 0,
+        source=source,
+        model=model,
+        split=split,
+        weighting="sources" if is_mean else "bytes",
+        averaged=() if averaged is None else tuple(map(str, np.unique(averaged))),
+        text=text,
+        sampled_from=sampled_from,
+    )
     found: list[Score] = []
     for metric, unit, size, scale in METRICS:
         if size == "tokens" and not with_tokens:
@@ -129,15 +147,18 @@ def scores(
         sizes = getattr(measured, size)
         nats = measured.nats * scale
         value, low, high = ratio(nats, sizes, sources, measured.groups, is_mean=is_mean)
-        spread = None
-        if measured.draws is not None:
-            averaged = sources if is_mean else None
-            found_spread = deviation(measured.draws, sizes, averaged)
-            spread = None if found_spread is None else found_spread * scale
-        found.append(Score(metric, value, unit, low, high, deviation=spread, **frame))
+        spread = None if measured.draws is None else deviation(measured.draws, sizes, averaged)
+        spread = None if spread is None else spread * scale
+        found.append(
+            make_score(metric=metric, value=value, unit=unit, low=low, high=high, deviation=spread)
+        )
         if size == "tokens":
-            powers = [None if x is None else math.exp(min(x, 700)) for x in (value, low, high)]
-            found.append(Score("perplexity", powers[0] or 0.0, "", powers[1], powers[2], **frame))
+            power, low, high = (
+                None if x is None else math.exp(min(x, 700)) for x in (value, low, high)
+            )
+            found.append(
+                make_score(metric="perplexity", value=power or 0.0, unit="", low=low, high=high)
+            )
     return found
 
 
@@ -173,12 +194,13 @@ def ratio(
     parts = _parts(len(numerators), sources)
     if not is_mean:
         parts = _few_together(parts)
-    few = len(numerators) < FEWEST_DOCUMENTS or min(map(len, parts), default=0) < FEWEST_OF_SOURCE
+    fewest = min(map(len, parts), default=0)
+    are_too_few = len(numerators) < FEWEST_DOCUMENTS or fewest < FEWEST_OF_SOURCE
     wholes = parts if is_mean else [np.arange(len(numerators))]
-    if few or any(largest_share(denominators[part]) > LARGEST_SHARE for part in wholes):
+    if are_too_few or any(largest_share(denominators[part]) > LARGEST_SHARE for part in wholes):
         return value, None, None
-    drawn = draws(numerators, denominators, parts, is_mean=is_mean)
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    values = draws(numerators, denominators, parts, is_mean=is_mean)
+    low, high = np.percentile(values, [2.5, 97.5])
     return value, float(low), float(high)
 
 
@@ -194,7 +216,10 @@ def _parts(count: int, sources: Sources | None) -> Parts:
 
 
 def _few_together(parts: Parts) -> Parts:
-    """Parts of too few groups as one, with the smallest other part if that is too few, too."""
+    """The parts of fewer than FEWEST_OF_SOURCE groups joined to one, behind the others.
+
+    If they are too few even together, the smallest of the others is joined to them.
+    """
     parts = sorted(parts, key=len)
     few = [part for part in parts if len(part) < FEWEST_OF_SOURCE]
     enough = parts[len(few) :]
@@ -204,14 +229,14 @@ def _few_together(parts: Parts) -> Parts:
 
 
 def largest_share(sizes: NDArray[Any]) -> float:
-    """How much of all the largest is."""
+    """The largest size as a share of their sum."""
     return float(sizes.max() / max(1, sizes.sum()))
 
 
 def _value(
     numerators: NDArray[np.float64], denominators: NDArray[np.int64], sources: Sources | None
 ) -> float:
-    """The mean over sources of the ratios of sums."""
+    """The mean over sources of the ratios of sums; without sources, the ratio of all sums."""
     parts = _parts(len(numerators), sources)
     ratios = [numerators[part].sum() / max(1, denominators[part].sum()) for part in parts]
     return float(sum(ratios) / max(1, len(ratios)))
@@ -226,17 +251,17 @@ def draws(
     its size: its sums are scaled by n / (n - 1).
     """
     generator = np.random.Generator(np.random.Philox(key=SEED))
-    over, under = np.zeros((len(parts), DRAWS)), np.zeros((len(parts), DRAWS))
-    for place, part in enumerate(parts):
+    upper, lower = np.zeros((len(parts), DRAWS)), np.zeros((len(parts), DRAWS))
+    for number, part in enumerate(parts):
         for first in range(0, DRAWS, CHUNK_DRAWS):
             chosen = part[generator.integers(0, len(part), size=(CHUNK_DRAWS, len(part) - 1))]
-            some = slice(first, first + CHUNK_DRAWS)
-            over[place, some] = numerators[chosen].sum(1)
-            under[place, some] = denominators[chosen].sum(1)
+            chunk = slice(first, first + CHUNK_DRAWS)
+            upper[number, chunk] = numerators[chosen].sum(1)
+            lower[number, chunk] = denominators[chosen].sum(1)
     if is_mean:
-        return (over / np.maximum(1, under)).mean(0)
+        return (upper / np.maximum(1, lower)).mean(0)
     scales = np.array([len(part) / (len(part) - 1) for part in parts])[:, None]
-    return (over * scales).sum(0) / np.maximum(1, (under * scales).sum(0))
+    return (upper * scales).sum(0) / np.maximum(1, (lower * scales).sum(0))
 
 
 def deviation(
@@ -266,5 +291,5 @@ def headline(
     found: Sequence[Score], *, model: str, metric: str = BITS, text: str = "document"
 ) -> Score | None:
     """The main score of one split's text: the mean over sources, or the total if there is none."""
-    given: dict[str, Any] = {"metric": metric, "model": model, "source": None, "text": text}
-    return find(found, **given, weighting="sources") or find(found, **given)
+    find_total = partial(find, found, metric=metric, model=model, source=None, text=text)
+    return find_total(weighting="sources") or find_total(weighting="bytes")

@@ -8,7 +8,7 @@ memory the largest. Times are no part of an artefact: they stand in its journal.
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Efficiency:
     reason: str = ""
 
     def add(self, answer: dict[str, Any]) -> None:
-        """Take the better of what is known and of another round."""
+        """Take in another round: of each time the best counts, of memory the largest."""
         if "reason" in answer:
             self.reason = answer["reason"]
             return
@@ -86,8 +86,8 @@ class Efficiency:
         for key in ("prompt_tokens_per_second", "decode_tokens_per_second"):
             setattr(self, key, max(getattr(self, key) or 0.0, answer[key]))
         for length, seconds in answer["first_token_seconds"].items():
-            known = self.first_token_seconds.get(length, math.inf)
-            self.first_token_seconds[length] = min(known, seconds)
+            best = self.first_token_seconds.get(length, math.inf)
+            self.first_token_seconds[length] = min(best, seconds)
         self.bits_per_byte = answer.get("bits_per_byte", self.bits_per_byte)
 
 
@@ -116,43 +116,47 @@ def contenders(model: Path, exports: Sequence[Path]) -> list[Contender]:
 def sample(shards: Path, tokenizer: Tokenizer, context: int) -> Sample:
     """Test documents, evenly spread, cut to the context; the prompt is made of them, too."""
     held = TokenShards(shards, "test")
-    every = [held.document(number).ids[: context - 1] for number in range(len(held))]
-    sizes = np.array([int(tokenizer.byte_counts[ids].sum()) for ids in every])
+    documents = [held.document(number).ids[: context - 1] for number in range(len(held))]
+    sizes = np.array([int(tokenizer.byte_counts[ids].sum()) for ids in documents])
     step = max(1, round(sizes.sum() / SAMPLE_BYTES))
     start = [tokenizer.end_id]
-    chosen = [number for number in range(0, len(every), step) if sizes[number]]
+    chosen = [number for number in range(0, len(documents), step) if sizes[number]]
     return Sample(
-        texts=[start + every[number].tolist() for number in chosen],
+        texts=[start + documents[number].tolist() for number in chosen],
         bytes=int(sizes[chosen].sum()),
-        prompt=np.resize(np.concatenate([start, *every]), max(LENGTHS)).tolist(),
+        prompt=np.resize(np.concatenate([start, *documents]), max(LENGTHS)).tolist(),
     )
 
 
 def measure_speed(
-    given: Sequence[Contender],
+    rivals: Sequence[Contender],
     text: Sample,
     *,
     threads: int,
     rounds: int = ROUNDS,
     advance: Callable[[float], None] = lambda done: None,
 ) -> list[Efficiency]:
-    """The efficiency of each contender, in the given order. advance: called with 1 a process."""
-    found = [Efficiency(each.name, each.bytes, threads) for each in given]
+    """The efficiency of each contender, in their order. advance: called with 1 a process."""
+    rows = [Efficiency(rival.name, rival.bytes, threads) for rival in rivals]
     for number in range(rounds):
-        for each, row in zip(given, found, strict=True):
+        for rival, row in zip(rivals, rows, strict=True):
             if not row.reason:
-                row.add(answered(each, text, threads=threads, with_texts=number == 0))
+                row.add(measured_once(rival, text, threads=threads, with_texts=number == 0))
             advance(1)
-    return found
+    return rows
 
 
-def answered(each: Contender, text: Sample, *, threads: int, with_texts: bool) -> dict[str, Any]:
+def measured_once(
+    rival: Contender, text: Sample, *, threads: int, with_texts: bool
+) -> dict[str, Any]:
     """What one process measures, or the reason why it could not."""
     request = {
-        **asdict(each),
-        "path": str(each.path),
-        **asdict(text),
+        "program": rival.program,
+        "path": str(rival.path),
+        "number_format": rival.number_format,
+        "prompt": text.prompt,
         "texts": text.texts if with_texts else [],
+        "bytes": text.bytes,
         "lengths": LENGTHS,
         "decode_after": DECODE_AFTER,
         "decode_tokens": DECODE_TOKENS,
@@ -189,12 +193,12 @@ def cells(rows: Sequence[Efficiency]) -> list[list[str]]:
 def notes(rows: Sequence[Efficiency]) -> list[str]:
     """The threads, and why rows have no figures."""
     threads = sorted({row.threads for row in rows})
-    said = [
+    lines = [
         f"{SAMPLE_BITS}: of a sample of test documents, each cut to the context; it compares the "
         "programs, not the model with other models",
         f"threads: {', '.join(map(str, threads))}; memory: of the whole process",
     ]
-    return said + [f"{row.runtime}: {row.reason}" for row in rows if row.reason]
+    return lines + [f"{row.runtime}: {row.reason}" for row in rows if row.reason]
 
 
 def measured_efficiency(evaluation: Artifact) -> list[Efficiency]:

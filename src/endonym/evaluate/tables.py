@@ -99,9 +99,9 @@ def model_cells(rows: Sequence[ScoreRow], kind: str) -> list[list[str]]:
     names = [name for name in MODELS if name in rows[0].scores]
     cells = [[kind, *model_heads(rows[0]), "95 % of model"]]
     for row in rows:
-        mine = row.score
+        score = row.score
         values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
-        span = TOO_FEW if mine.low is None else f"{mine.low:.4f}–{mine.high:.4f}"
+        span = TOO_FEW if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
         cells.append([row.name, *values, span])
     return cells
 
@@ -116,12 +116,14 @@ def model_heads(row: ScoreRow) -> list[str]:
 
 
 def remarks(rows: Sequence[ScoreRow]) -> list[str]:
-    """Notes on what a mean leaves out, missing intervals, and the compressor."""
-    first, notes = rows[0].score, list[str]()
-    out = [row.name for row in rows[1:-1] if row.name not in first.averaged]
-    if first.weighting == "sources" and out:
+    """Notes on what a mean leaves out, missing intervals, and the primed compressor."""
+    first = rows[0].score
+    notes: list[str] = []
+    # Between the mean and the total are the sources.
+    left_out = [row.name for row in rows[1:-1] if row.name not in first.averaged]
+    if first.weighting == "sources" and left_out:
         notes.append(
-            f"the mean leaves out {', '.join(out)}: it is over sources of at least "
+            f"the mean leaves out {', '.join(left_out)}: it is over sources of at least "
             f"{size(SOURCE_BYTES)}, with {size(JUDGED_BYTES)} of them scored"
         )
     if any(row.score.low is None for row in rows):
@@ -129,18 +131,19 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
             f"{TOO_FEW}: neighbouring {first.text}s count as one group; an interval takes "
             f"{FEWEST_DOCUMENTS} groups, and {FEWEST_OF_SOURCE} of each source in a mean"
         )
-    line = rows[0].scores.get("compressor")
-    if line is None:
+    primed = rows[0].scores.get("compressor")
+    if primed is None:
         return notes
-    if line.sampled_from is not None:
+    if primed.sampled_from is not None:
         notes.append(
-            f"* of {number(line.n_documents)} of the {number(line.sampled_from)} {line.text}s, "
-            "evenly spread within each source; the model's value on them is in the next column"
+            f"* of {number(primed.n_documents)} of the {number(primed.sampled_from)} "
+            f"{primed.text}s, evenly spread within each source; the model's value on them is in "
+            "the next column"
         )
-    if line.deviation is not None:
+    if primed.deviation is not None:
         notes.append(
             "compressor: mean over several ends of the training text, "
-            f"with a standard deviation of {line.deviation:.4f}"
+            f"with a standard deviation of {primed.deviation:.4f}"
         )
     return notes
 

@@ -204,7 +204,10 @@ def adapter_folder(folder: Path) -> Path:
 
 
 def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> dict[str, Change]:
-    """Changes by our own names. Raises Damaged unless scales and tensors are those of one."""
+    """The changes in tensors of our own names. Raises Damaged if scales and tensors do not match.
+
+    scales: of each change, by the name of its matrix, as the record has them.
+    """
     changes: dict[str, Change] = {}
     try:
         scales = SCALES.validate_python(scales, strict=True)
@@ -325,7 +328,7 @@ def write_card(out: Path, adapter: Adapter, *, is_gguf: bool, checks: Sequence[C
 
 
 def checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list[Check]:
-    """The adapter on its base in peft, or in our own reader where peft is not installed."""
+    """Compare the adapter on its base in peft, or in our own reader without peft, with ours."""
     base, sample = adapter.base, Sample(adapter.merged(), texts)
     if find_spec("peft") and find_spec("transformers"):
         with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
@@ -338,7 +341,7 @@ def checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> lis
 
 
 def checked_in_llama_cpp(folder: Path, adapter: Adapter, texts: Sequence[str]) -> list[Check]:
-    """The adapter on its base in llama.cpp, both in fp32."""
+    """Compare the adapter on its base in llama.cpp, both in fp32, with ours."""
     path, sample = adapter.gguf_file(folder), Sample(adapter.merged(), texts)
     with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
         (base,) = export_gguf(adapter.base, Path(work), ("F32",), Provenance())

@@ -128,10 +128,10 @@ def readme(
 
 
 def _scores(history: History | None) -> dict[str, Any]:
-    """Bits per byte of test documents, and what is said of their neighbours in training."""
+    """What the card's template shows of scores: of test documents, and of what is near them."""
     scores = history.scores() if history else []
     by_model = {model: headline(scores, model=model) for model in ("model", *BASELINES)}
-    mine, compressor = by_model["model"], by_model["compressor"]
+    of_model, compressor = by_model["model"], by_model["compressor"]
     tables: list[tuple[list[list[str]], list[str]]] = []
     for rows in map(score_rows, by_text(scores)):
         text = rows[0].score.text
@@ -142,14 +142,14 @@ def _scores(history: History | None) -> dict[str, Any]:
     return {
         "scores": scores,
         "headlines": [score for score in by_model.values() if score is not None],
-        "loses_to_compressor": mine and compressor and mine.value >= compressor.value,
+        "loses_to_compressor": of_model and compressor and of_model.value >= compressor.value,
         "score_tables": tables,
         "neighbours": sentences(history.neighbours(), history.corpus.numbers) if history else [],
     }
 
 
 def _data(history: History, licenses: Mapping[str, str]) -> dict[str, Any]:
-    """Sources with their licenses, corpora, data of answers and phases, of the whole lineage."""
+    """What the card's template shows of the data and phases of the whole lineage."""
     sources = [
         (name, figures["kept"], "not stated" if each is history else OF_BASE)
         for each in history.lineage
@@ -168,9 +168,9 @@ def _data(history: History, licenses: Mapping[str, str]) -> dict[str, Any]:
 
 
 def chosen_file(files: list[str]) -> str:
-    """The file of several forms of a model that Ollama is given."""
-    named = {file.removesuffix(".gguf").rpartition("-")[2]: file for file in reversed(files)}
-    return next((named[form] for form in PREFERRED if form in named), files[0])
+    """The GGUF file that Ollama is given, of those of several number formats."""
+    by_format = {file.removesuffix(".gguf").rpartition("-")[2]: file for file in reversed(files)}
+    return next((by_format[form] for form in PREFERRED if form in by_format), files[0])
 
 
 def modelfile(file: str, model: LanguageModel) -> str:

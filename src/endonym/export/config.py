@@ -53,10 +53,10 @@ class Export(Config):
     @model_validator(mode="after")
     def quantizes_gguf_alone(self) -> "Export":
         """`quantize` belongs to GGUF, and names each number format once."""
-        asked = self.quantize or ()
-        if self.format != "gguf" and asked:
+        formats = self.quantize or ()
+        if self.format != "gguf" and formats:
             raise ValueError('quantize belongs to format = "gguf"')
-        if len(set(asked)) < len(asked):
+        if len(set(formats)) < len(formats):
             raise ValueError("quantize names a number format twice")
         return self
 

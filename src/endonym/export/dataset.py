@@ -135,13 +135,13 @@ def size_category(documents: int) -> str:
 
 
 def _rules(clean: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The keys of `[clean]` that were set, but those that have no effect on a text.
+    """The keys of `[clean]` that were set, with their values; none that has no effect on a text.
 
     A path is shown by its last name: where a file lay on one machine says nothing elsewhere.
     """
-    usual = Clean().model_dump(mode="json")
+    defaults = Clean().model_dump(mode="json")
     for key, value in Clean.model_validate(clean).model_dump(mode="json").items():
-        if value == usual[key] or key in NOT_SHOWN:
+        if value == defaults[key] or key in NOT_SHOWN:
             continue
         values = value if isinstance(value, list) else [value]
         if key in PATHS:

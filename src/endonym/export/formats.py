@@ -62,9 +62,9 @@ def require_formats(
 def require_adapter_formats(
     exports: Iterable[Export], decoder: AnyDecoder, *, is_last: bool
 ) -> None:
-    """Raise ExportError if an adapter's export lacks a package, or cannot hold the decoder's.
+    """Raise ExportError if an export of adapters lacks a package, or cannot hold the decoder's.
 
-    is_last: whether the decoder's adapter is that of the last phase, the only one to be exported.
+    is_last: whether the decoder's adapter is that of the last phase: no other one is exported.
     """
     for export in exports:
         if export.row.content == "adapter":
@@ -102,10 +102,11 @@ def make_export(
     checks = making.prove(out, model, texts, name=card.name)
     require_ok(checks)
     write_card(out, card, model, is_gguf=export.format == "gguf", checks=checks, limits=limits)
-    merged = {} if card.merged is None else {"adapter": card.merged.id or card.merged.name}
     figures = [check.as_dict() for check in checks]
     record = {"model": made_of, "format": export.format, "limits": limits, "checks": figures}
-    return Exported(write_record(out, **record, **merged), checks)
+    if card.merged is not None:
+        record["adapter"] = card.merged.id or card.merged.name
+    return Exported(write_record(out, record), checks)
 
 
 def make_adapter_export(
@@ -121,7 +122,7 @@ def make_adapter_export(
     require_ok(checks)
     adapters.write_card(out, adapter, is_gguf=export.format == "gguf-adapter", checks=checks)
     figures = [check.as_dict() for check in checks]
-    files = write_record(out, model=made_of, format=export.format, checks=figures)
+    files = write_record(out, {"model": made_of, "format": export.format, "checks": figures})
     log.line(f"  verified on the base in {checks[0].runtime}")
     return Exported(files, checks)
 
@@ -138,7 +139,7 @@ def make_dataset(corpus: Artifact, out: Path, card: Card) -> list[str]:
     clean = corpus.manifest["config"]["clean"]
     text = dataset.readme(corpus.numbers, clean, card)
     write_atomic(out / README, text.encode("utf-8"))
-    write_record(out, format="dataset", corpus=corpus.id)
+    write_record(out, {"format": "dataset", "corpus": corpus.id})
     return [*files, README, RECORD]
 
 

@@ -34,15 +34,19 @@ class History:
     @property
     def sources(self) -> dict[str, dict[str, Any]]:
         """The corpus's figures by source, of those that a phase has read."""
-        every, read = self.corpus.numbers["sources"], set[str]()
-        for each in self.phases:
-            phase = each.manifest["config"]["phase"]
-            if phase["objective"] == "next_token":
-                read |= {given["name"] for given in phase.get("sources") or ()} or {*every}
-        return {name: each for name, each in every.items() if name in read}
+        figures = self.corpus.numbers["sources"]
+        read: set[str] = set()
+        for artifact in self.phases:
+            phase = artifact.manifest["config"]["phase"]
+            if phase["objective"] == "next_token":  # without a list it reads all sources
+                read |= {each["name"] for each in phase.get("sources") or ()} or {*figures}
+        return {name: each for name, each in figures.items() if name in read}
 
     def licenses(self, named: Mapping[str, str]) -> list[str | None]:
-        """Of each source of the lineage, in order. named: of this recipe's sources, by name."""
+        """The licenses of all sources of the lineage, in order; None where it is not known.
+
+        named: those of this recipe's sources, by name.
+        """
         before = [None for each in self.lineage[:-1] for _ in each.sources]
         return [*before, *(named.get(name) for name in self.sources)]
 
@@ -66,16 +70,17 @@ class History:
 
     def answers(self) -> list[tuple[list[str], dict[str, Any]]]:
         """Of each phase that learned answers: its data files, and what was counted of them."""
-        store, found = Store.of(self.corpus.folder), list[tuple[list[str], dict[str, Any]]]()
+        store = Store.of(self.corpus.folder)
+        found: list[tuple[list[str], dict[str, Any]]] = []
         for phase in self.phases:
             identity = phase.manifest["inputs"].get("examples")
             examples = store.find("examples", identity) if identity else None
             if examples is None:
                 continue
             inputs = examples.manifest["inputs"].items()
-            files = [store.find("source", each) for name, each in inputs if name.startswith("data")]
-            named = [file for each in files if each for file in each.manifest["config"]["files"]]
-            found.append(([file["name"] for file in named], examples.numbers))
+            data = [store.find("source", each) for name, each in inputs if name.startswith("data")]
+            files = [file for each in data if each for file in each.manifest["config"]["files"]]
+            found.append(([file["name"] for file in files], examples.numbers))
         return found
 
     def seconds(self) -> float:
@@ -141,7 +146,7 @@ def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History
 
 
 def phases_of_lineage(model: Artifact) -> tuple[list[Artifact], bool]:
-    """The phases of a model and of the models it went on from, and whether no one is missing."""
+    """The phases of a model and of those it went on from, and whether these are all phases."""
     phases = phases_of(model)
     base, inputs = base_of(phases[0]), phases[0].manifest["inputs"]
     if base is None:

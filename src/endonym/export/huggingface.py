@@ -56,15 +56,15 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
     write_json(out / folders.CONFIG, config)
-    stops, usual = list(tokenizer.stop_ids), Sampling()
+    stops, defaults = list(tokenizer.stop_ids), Sampling()
     generation = {
         "bos_token_id": tokenizer.start_id,
         "eos_token_id": stops[0] if len(stops) == 1 else stops,
         "pad_token_id": tokenizer.end_id,
         "do_sample": True,
-        "temperature": usual.temperature,
-        "top_k": usual.top_k,
-        "top_p": usual.top_p,
+        "temperature": defaults.temperature,
+        "top_k": defaults.top_k,
+        "top_p": defaults.top_p,
         "max_new_tokens": most_tokens(context),
     }
     write_json(out / "generation_config.json", generation)
@@ -83,6 +83,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     """
     content: dict[str, Any] = json.loads(tokenizer.to_json())
     start, index, processor = tokenizer.start, tokenizer.start_id, content["post_processor"]
+    # One text, and a pair of texts: the start token before each.
     first = [
         [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
         for n, name in enumerate("AB")
@@ -172,7 +173,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
 
 
 def names_in(config_json: dict[str, Any], names: Iterable[str]) -> dict[str, str]:
-    """A folder's tensors with the names that their class has for them now.
+    """The names of a folder's tensors, and those that their class has for them now.
 
     Without the buffers that it computes by itself. A folder that was saved without its head, as
     GPT-2 was published, lacks the prefix of all names.

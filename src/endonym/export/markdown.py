@@ -75,16 +75,16 @@ def hub_license(licenses: Iterable[str | None]) -> tuple[str, str] | None:
     >>> hub_license(["CC0-1.0", "CC0-1.0"])
     ('cc0-1.0', 'CC0-1.0')
     """
-    every = set(licenses)
-    if len(every) != 1 or None in every:
+    different = set(licenses)
+    if len(different) != 1 or None in different:
         return None
-    (one,) = every
-    assert one is not None
-    plain = one.lower()
+    (license,) = different
+    assert license is not None
+    plain = license.lower()
     for prefix, name in LICENSES["without_version"].items():
         plain = name if plain.startswith(prefix) else plain
     plain = plain.removesuffix("-only").removesuffix("-or-later")
-    return (plain if plain in LICENSES["known"] else "other"), one
+    return (plain if plain in LICENSES["known"] else "other"), license
 
 
 def language_code(language: str) -> str:

@@ -7,19 +7,19 @@ from endonym.evaluate.neighbours import Gain
 from endonym.export.markdown import filled_template
 
 MUCH_COVERED = 0.1
-"""A source is named of which training text has so large a share: the share of all may hide it."""
+"""A source is named if training text covers so large a share of it, which that of all may hide."""
 
 
-def sentences(found: Sequence[Gain], card: Mapping[str, Any]) -> list[str]:
-    """What to say beside a score, in sentences. card: of the corpus."""
+def sentences(gains: Sequence[Gain], card: Mapping[str, Any]) -> list[str]:
+    """What to say beside a score, in sentences. gains: by source. card: the corpus's numbers."""
     by_article, sources = held_by_article(card), card.get("sources", {})
-    others = [each.source for each in found if not each.is_certain]
+    uncertain = [each.source for each in gains if not each.is_certain]
     shares = {name: source.get("covered", 0) for name, source in sources.items()}
     text = filled_template(
         "neighbours.txt",
-        certain=[each for each in found if each.is_certain],
-        together=[name for name in others if name in by_article],
-        unknown=[name for name in others if name not in by_article],
+        certain=[each for each in gains if each.is_certain],
+        together=[name for name in uncertain if name in by_article],
+        unknown=[name for name in uncertain if name not in by_article],
         covered=card.get("covered") if card.get("sources", True) else None,
         much={
             name: each for name, each in shares.items() if len(shares) > 1 and each >= MUCH_COVERED

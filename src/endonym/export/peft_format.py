@@ -94,9 +94,9 @@ class LoraConfig(BaseModel):
 
 
 def _by_pattern(patterns: Mapping[str, Number] | None, module: str, usual: Number) -> Number:
-    """The value of the first pattern that the module's name ends with, as in peft; or the usual."""
-    known = (patterns or {}).items()
-    return next((v for pattern, v in known if re.match(rf"(.*\.)?({pattern})$", module)), usual)
+    """The value of the first pattern that a module's name ends with, as in peft; else `usual`."""
+    values = (patterns or {}).items()
+    return next((v for pattern, v in values if re.match(rf"(.*\.)?({pattern})$", module)), usual)
 
 
 def held_together(
@@ -132,7 +132,7 @@ def _modules(row: HFArchitecture, config: ModelConfig) -> dict[str, list[str]]:
 def _rows_of(
     row: HFArchitecture, config: ModelConfig, parts: Sequence[str], sizes: Mapping[str, int]
 ) -> Sequence[Tensor]:
-    """Which rows of the matrix that holds them these of ours are."""
+    """The rows that our matrices `parts` have in the one that holds them all. sizes: their rows."""
     if parts[0].endswith(f"mixer.{QUERY_KEY_VALUE[0]}"):
         return joined_rows(row, config)
     counts = [sizes[part] for part in parts]
@@ -183,8 +183,8 @@ def from_peft(config: ModelConfig, theirs: Changes) -> dict[str, Change]:
             continue
         wanted = sum(sizes[part] for part in parts)
         if change.b.shape[-2] != wanted:
-            words = {"rows": change.b.shape[-2], "parts": ", ".join(parts), "wanted": wanted}
-            raise refusal("peft_rows", "adapter_model.safetensors", **words)
+            where, rows = "adapter_model.safetensors", change.b.shape[-2]
+            raise refusal("peft_rows", where, rows=rows, parts=", ".join(parts), wanted=wanted)
         for part, rows in zip(parts, _rows_of(row, config, parts, sizes), strict=True):
             ours[part] = with_rows(change, rows)
     return ours
@@ -197,8 +197,9 @@ def tensors_of(theirs: Changes) -> dict[str, Tensor]:
         module, a, b = name, change.a, change.b
         if a.ndim == 3:
             module, _, parameter = name.rpartition(".")
+            # The wrapper of the second parameter is around that of the first, if both change.
             is_inner = parameter == EXPERTS[0] and f"{module}.{EXPERTS[1]}" in theirs
-            module += WRAPPED * is_inner
+            module += WRAPPED if is_inner else ""
             a, b = a.flatten(0, 1), b.permute(1, 2, 0).flatten(1)
         found[f"{PREFIX}{module}.lora_A.weight"] = a
         found[f"{PREFIX}{module}.lora_B.weight"] = b
@@ -216,11 +217,11 @@ def config_of(
     inputs × outputs. A module goes by its name behind its layer if all layers have it alike.
     """
     tails = {name: re.sub(r"^.*?\.\d+\.", "", name) for name in theirs}
-    count = Counter(tails.values())
+    uses = Counter(tails.values())
     forms = {(tails[name], each.rank, each.scale) for name, each in theirs.items()}
     alike = Counter(tail for tail, _, _ in forms)
     short = {
-        name: tail if count[tail] == layers and alike[tail] == 1 else name
+        name: tail if uses[tail] == layers and alike[tail] == 1 else name
         for name, tail in tails.items()
     }
     ranks = {short[name]: each.rank for name, each in theirs.items()}
@@ -308,12 +309,12 @@ def _parameter(module: str, parts: Mapping[str, Any], keys: LoraConfig) -> tuple
     """What a module of peft changes: itself, or a parameter of experts, and which of the two."""
     inner = module.removesuffix(WRAPPED)
     targets = keys.target_parameters or []
-    known = [each for each in EXPERTS if any(str(t).endswith(each) for t in targets)]
-    if not inner.endswith(".experts") or not known:
+    listed = [each for each in EXPERTS if any(str(t).endswith(each) for t in targets)]
+    if not inner.endswith(".experts") or not listed:
         return module, False
     if f"{inner}{WRAPPED}" in parts:
         return f"{inner}.{EXPERTS[0] if module != inner else EXPERTS[1]}", True
-    return f"{inner}.{known[0]}", True
+    return f"{inner}.{listed[0]}", True
 
 
 def _unknown(what: str, where: str) -> EndonymError:
@@ -334,13 +335,13 @@ def side_by_side(
     Raises ExportError if only some have magnitudes: the others' would be the norms of the base.
     """
     parts = [changes.get(name) for name in names]
-    known = [part for part in parts if part is not None]
+    present = [part for part in parts if part is not None]
     if len({part is not None and part.magnitude is not None for part in parts}) > 1:
         *others, last = (name.rpartition(".")[2] for name in names)
         raise refusal("dora_of_some", where, others=", ".join(others), last=last)
-    first = known[0]
-    is_shared = all(each.rank == first.rank and torch.equal(each.a, first.a) for each in known)
-    a = first.a if is_shared else torch.cat([each.a for each in known], dim=-2)
+    first = present[0]
+    is_shared = all(each.rank == first.rank and torch.equal(each.a, first.a) for each in present)
+    a = first.a if is_shared else torch.cat([each.a for each in present], dim=-2)
     blocks: list[Tensor] = []
     start = 0
     for name, change in zip(names, parts, strict=True):
@@ -349,7 +350,7 @@ def side_by_side(
             block[..., start : start + change.rank] = change.b * (change.scale / first.scale)
             start += 0 if is_shared else change.rank
         blocks.append(block)
-    magnitudes = [each.magnitude for each in known if each.magnitude is not None]
+    magnitudes = [each.magnitude for each in present if each.magnitude is not None]
     magnitude = torch.cat(magnitudes, dim=-1) if magnitudes else None
     return Change(a, torch.cat(blocks, dim=-2), first.scale, magnitude)
 

@@ -21,11 +21,10 @@ AGAIN = "Export the model again."
 """What to do about a folder that is not as it was exported."""
 
 
-def write_record(out: Path, **record: Any) -> list[str]:
-    """Write what is known of an export, and its files with their hashes; the names of all files."""
-    files = list_files(out).items()
-    kept = {name: entry for name, entry in files if name not in EDITED}
-    write_json(out / RECORD, record | {"files": kept})
+def write_record(out: Path, record: Mapping[str, Any]) -> list[str]:
+    """Write the record of an export, with the hashes of its files; returns all files' names."""
+    files = {name: entry for name, entry in list_files(out).items() if name not in EDITED}
+    write_json(out / RECORD, {**record, "files": files})
     return sorted(each.name for each in out.iterdir())
 
 

@@ -46,6 +46,7 @@ def _neox_json(config: ModelConfig) -> Json:
 
 
 def _falcon_json(config: ModelConfig) -> Json:
+    """Its form, old or new, its key/value heads, and in the new one its norms."""
     mixer = config.mixers[0]
     assert isinstance(mixer, AttentionConfig)
     is_grouped = mixer.kv_heads not in (1, mixer.heads)
@@ -55,6 +56,7 @@ def _falcon_json(config: ModelConfig) -> Json:
 
 
 def _falcon_keys(theirs: Json, keys: Json) -> None:
+    """Our keys for its form, with the defaults of its class."""
     is_new, heads = theirs.get("new_decoder_architecture", False), theirs["num_attention_heads"]
     kv_heads = theirs.get("num_kv_heads") or heads
     if not is_new:

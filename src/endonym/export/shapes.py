@@ -49,8 +49,8 @@ def row_of(config: ModelConfig) -> HFArchitecture:
     row, reason = nearest(ROWS, config)
     if reason is None:
         return row
-    words = {"architecture": row.architecture, "reason": reason}
-    raise refusal("not_in_transformers", "export huggingface", **words)
+    architecture, where = row.architecture, "export huggingface"
+    raise refusal("not_in_transformers", where, architecture=architecture, reason=reason)
 
 
 ROW_OF = {"huggingface": row_of, "gguf": architecture_of}
@@ -92,18 +92,21 @@ def read_config(data: Json, where: str) -> ModelConfig:
     refuse_code(data, where)
     row = row_named(data, where)
     config = _read_shape(row, data, where)
-    own = row_that_fits(data, config, where)
-    written = config_json(config, 0, own) | {"model_type": row.model_type}
+    fitting = row_that_fits(data, config, where)
+    model_type = row.model_type
+    written = config_json(config, 0, fitting) | {"model_type": model_type}
     expected = row.required | written
     expected |= {old: written[new] for old, new in row.aliases.items() if new in written}
-    for key, value in _plain(row.assumed | data, written, config).items():
-        known = key in expected and expected[key] == value
-        if not (known or key in row.harmless or is_harmless(key, value)):
+    for key, value in _as_we_write(row.assumed | data, written, config).items():
+        is_expected = key in expected and expected[key] == value
+        if not (is_expected or key in row.harmless or is_harmless(key, value)):
             allowed = (row.required[key],) if key in row.required else ONLY.get(key, ())
             values = " or ".join(map(repr, allowed))
             only = f"Only {key} = {values} can be read. " if allowed else ""
-            words = {"key": key, "value": repr(value), "only": only, "model_type": row.model_type}
-            raise refusal("strange_key", where, **words)
+            shown = repr(value)
+            raise refusal(
+                "strange_key", where, key=key, value=shown, only=only, model_type=model_type
+            )
     return config
 
 
@@ -173,7 +176,7 @@ def row_that_fits(data: Json, config: ModelConfig, where: str) -> HFArchitecture
         raise ExportError(error.message, where=where, do="Take another folder.") from error
 
 
-def _plain(data: Json, written: Json, config: ModelConfig) -> Json:
+def _as_we_write(data: Json, written: Json, config: ModelConfig) -> Json:
     """The keys as given, with equivalent values written as we write them."""
     plain = {key: value for key, value in data.items() if value is not None}
     mixer, kind = config.mixers[0], "linear_attention"
@@ -189,9 +192,9 @@ def _plain(data: Json, written: Json, config: ModelConfig) -> Json:
     for key in ACTIVATION_KEYS:
         if key in plain and our_activation(plain[key]) == our_activation(written.get(key)):
             plain[key] = written[key]
-    seen = plain.get("sliding_window")
-    if written.get("sliding_window") == config.context and isinstance(seen, int):
-        plain["sliding_window"] = min(seen, config.context)
+    window = plain.get("sliding_window")
+    if written.get("sliding_window") == config.context and isinstance(window, int):
+        plain["sliding_window"] = min(window, config.context)
     return plain
 
 

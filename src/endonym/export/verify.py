@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
@@ -287,7 +288,7 @@ class Sample:
         self.ours, self.lines = Ours(model), _lines(texts)
         self.rows = _rows(model, texts or STRANGE)
         self.longest = max(map(len, self.rows), default=LONGEST)
-        self._known: dict[int, NDArray[np.float64]] = {}
+        self._kept: dict[int, NDArray[np.float64]] = {}
 
     def compared(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
         """Every check of one runtime."""
@@ -300,47 +301,51 @@ class Sample:
             found["stops"] = [each for each in expected["stops"] if each in found["stops"]]
         differing = [name for name in found if found[name] != expected[name]]
         shown = (f"{name} is {found[name]!r}, not {expected[name]!r}"[:120] for name in differing)
-        unit, example = f"of {len(found)} settings differ", "".join(f": {each}" for each in shown)
-        yield Check(file, runtime.name, "settings", not differing, len(differing), 0, unit, example)
+        count, example = len(differing), "".join(f": {each}" for each in shown)
+        unit = f"of {len(found)} settings differ"
+        check = partial(Check, file, runtime.name)
+        yield check("settings", ok=not count, value=count, limit=0, unit=unit, example=example)
         if runtime.vocab == self.ours.vocab:
             yield from self._numbers(runtime, file, kind)
         else:
-            sizes = (runtime.vocab, self.ours.vocab, "logits at a position")
-            yield Check(file, runtime.name, "logits", False, *sizes)
+            ours, unit = self.ours.vocab, "logits at a position"
+            yield check("logits", ok=False, value=runtime.vocab, limit=ours, unit=unit)
 
     def _numbers(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
         """Logits and bits per byte of held-out documents."""
-        farthest, same, tied, total, nats = 0.0, 0, 0, 0, np.zeros(2)
+        farthest, same, tied, total = 0.0, 0, 0, 0
+        our_nats = their_nats = 0.0
         for number, row in enumerate(self.rows):
             # Logits may be shifted by a constant, which changes no probability.
-            pair = (self._own(number), log_softmax(runtime.logits(row.tolist())))
-            farthest = max(farthest, float(np.abs(pair[0] - pair[1]).max()))
-            theirs = np.take_along_axis(pair[0], pair[1].argmax(-1)[:, None], -1)[:, 0]
-            behind = pair[0].max(-1) - theirs
-            same += int((behind == 0).sum())
-            tied += int(((behind > 0) & (behind <= TIE)).sum())
+            ours, theirs = self._own(number), log_softmax(runtime.logits(row.tolist()))
+            farthest = max(farthest, float(np.abs(ours - theirs).max()))
+            # By how much our likeliest id is ahead of theirs, in our own probabilities.
+            ahead = ours.max(-1) - np.take_along_axis(ours, theirs.argmax(-1)[:, None], -1)[:, 0]
+            same += int((ahead == 0).sum())
+            tied += int(((ahead > 0) & (ahead <= TIE)).sum())
             total += len(row)
             targets = row[1:, None]
-            nats -= [np.take_along_axis(each[:-1], targets, -1).sum() for each in pair]
-        rise, limit = float(nats[1] / nats[0] - 1), AGREEMENT.get(kind)
-        agreement, of = same / total, f"of {total:,} positions"
-        size = sum(self.ours.model.tokenizer.byte_counts[row[1:]].sum() for row in self.rows)
-        bits = [float(nat / np.log(2) / size) for nat in nats]
-        yield Check(file, runtime.name, "logits", True, farthest, None, "nats at most apart")
+            our_nats -= np.take_along_axis(ours[:-1], targets, -1).sum()
+            their_nats -= np.take_along_axis(theirs[:-1], targets, -1).sum()
+        rise, limit = float(their_nats / our_nats - 1), AGREEMENT.get(kind)
+        n_bytes = sum(self.ours.model.tokenizer.byte_counts[row[1:]].sum() for row in self.rows)
+        our_bits, their_bits = (nats / np.log(2) / n_bytes for nats in (our_nats, their_nats))
+        check = partial(Check, file, runtime.name)
+        yield check("logits", ok=True, value=farthest, limit=None, unit="nats at most apart")
         is_ok = limit is None or (same + tied) / total >= limit
-        told = f"{of} agree" + f", {tied} more are ties" * (tied > 0)
-        yield Check(file, runtime.name, "likeliest", is_ok, agreement, limit, told)
+        unit = f"of {total:,} positions agree" + f", {tied} more are ties" * (tied > 0)
+        yield check("likeliest", ok=is_ok, value=same / total, limit=limit, unit=unit)
         is_ok = abs(rise) <= RISE[kind]  # False for nan
-        told = f"({bits[0]:.4f} here, {bits[1]:.4f} there)"
-        yield Check(file, runtime.name, "bits_per_byte", is_ok, rise, RISE[kind], told)
+        unit = f"({our_bits:.4f} here, {their_bits:.4f} there)"
+        yield check("bits_per_byte", ok=is_ok, value=rise, limit=RISE[kind], unit=unit)
 
     def _own(self, number: int) -> NDArray[np.float64]:
         """The model's own log-probabilities of a row; kept for the next runtime if they are few."""
-        if number in self._known:
-            return self._known[number]
+        if number in self._kept:
+            return self._kept[number]
         log_probabilities = log_softmax(self.ours.logits(self.rows[number].tolist()))
         if sum(map(len, self.rows)) * log_probabilities.shape[-1] <= MOST_KEPT:
-            self._known[number] = log_probabilities
+            self._kept[number] = log_probabilities
         return log_probabilities
 
 
@@ -366,11 +371,11 @@ def _text_checks(
         ("ids", expected, found),
         ("decoding", map(tokenizer.decode, expected), map(runtime.decode, found)),
     ]
-    for check, here, there in pairs:
-        rows = zip(texts, here, there, strict=True)
-        wrong = [(text, theirs) for text, ours, theirs in rows if ours != theirs]
-        example = f": {wrong[0][0][:60]!r} became {str(wrong[0][1])[:80]}" if wrong else ""
-        yield Check(file, runtime.name, check, not wrong, len(wrong), 0, unit, example)
+    for kind, ours, theirs in pairs:
+        rows = zip(texts, ours, theirs, strict=True)
+        wrong = [f": {text[:60]!r} became {str(its)[:80]}" for text, own, its in rows if own != its]
+        check = partial(Check, file, runtime.name, kind, unit=unit)
+        yield check(ok=not wrong, value=len(wrong), limit=0, example=wrong[0] if wrong else "")
 
 
 def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]:
@@ -379,7 +384,7 @@ def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]
     longest = min(context, LONGEST)
     joined = "\n".join(texts[:LONGEST])[: 16 * TOKENS]
     rows = [np.array([tokenizer.end_id, *tokenizer.encode(joined)])[: min(context, TOKENS)]]
-    some = texts[:: -(-len(texts) // 64)]
+    some = texts[:: -(-len(texts) // 64)]  # about 64, to tell how long documents are
     size = sum(min(len(ids), longest) for ids in tokenizer.encode_many(some))
     count = math.ceil(TOKENS * len(some) / max(1, size))
     room = TOKENS

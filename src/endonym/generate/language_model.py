@@ -68,7 +68,8 @@ class TextScore(float):
     def of(cls, nats: float, n_tokens: int, n_bytes: int) -> "TextScore":
         """From the sum of the tokens' negative log-probabilities."""
         score = cls(nats / math.log(2) / max(1, n_bytes))
-        score.log_probability, score.tokens, score.bytes = 0.0 - nats, n_tokens, n_bytes
+        score.log_probability = 0.0 - nats  # not -nats, which may be -0.0
+        score.tokens, score.bytes = n_tokens, n_bytes
         return score
 
 
@@ -93,14 +94,17 @@ class LanguageModel:
         config = read_shape(read_json(folder / "config.json"))
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
         if tokenizer.used_vocab > config.vocab:
-            sizes = {"ids": tokenizer.used_vocab, "rows": config.vocab}
-            raise damage("vocabulary", str(folder), **sizes)
+            ids, rows = tokenizer.used_vocab, config.vocab
+            raise damage("vocabulary", str(folder), ids=ids, rows=rows)
         decoder = load_any(config, folder / "weights.safetensors")
         return cls(decoder.to(device), tokenizer)
 
-    def generate(self, prompt: str = "", **how: Any) -> str:
-        """The continuation of a prompt, as one string. how: as for `stream`."""
-        return "".join(self.stream(prompt, **how))
+    def generate(self, prompt: str = "", **arguments: Any) -> str:
+        """The continuation of a prompt, as one string.
+
+        arguments: of `stream`: max_tokens, min_tokens, sampling, and fields of `Sampling`.
+        """
+        return "".join(self.stream(prompt, **arguments))
 
     def generate_many(
         self,
@@ -124,7 +128,7 @@ class LanguageModel:
         continuations = [Continuation(iter(())) for _ in prompts]
         for chosen in continued(self.decoder, ids, max_tokens, samplings, sampler=self.sampler):
             for number, index in chosen.items():
-                self._take(continuations[number], index)
+                self._record(continuations[number], index)
         for continuation in continuations:
             continuation.pieces = self._letters(iter(continuation.ids))
         return continuations
@@ -140,8 +144,8 @@ class LanguageModel:
     ) -> Continuation:
         """The continuation of a prompt, piece by piece.
 
-        How tokens are chosen: `sampling`, or its defaults, with the `settings` changed, such as
-        temperature=0 for greedy choice.
+        How tokens are chosen: `sampling`, or its defaults. settings: fields of `Sampling` to
+        change in it, such as temperature=0 for greedy choice.
 
         The prompt starts a document, after the token that opens one. The model may end it after
         `min_tokens`; at `max_tokens` it is cut. Pieces end at whole characters; an incomplete
@@ -149,7 +153,7 @@ class LanguageModel:
         from its last half context.
         """
         continuation = Continuation(iter(()))
-        chosen = continued(
+        chosen_by_row = continued(
             self.decoder,
             [self._opened(prompt)],
             max_tokens,
@@ -157,8 +161,13 @@ class LanguageModel:
             sampler=self.sampler,
             min_tokens=min_tokens,
         )
-        ids = (each[0] for each in chosen if self._take(continuation, each[0]))
-        continuation.pieces = self._letters(ids)
+
+        def recorded_ids() -> Iterator[int]:
+            for chosen in chosen_by_row:
+                if self._record(continuation, chosen[0]):  # the prompt is row 0
+                    yield chosen[0]
+
+        continuation.pieces = self._letters(recorded_ids())
         return continuation
 
     def score(self, text: str) -> "TextScore":
@@ -182,7 +191,7 @@ class LanguageModel:
         token_bytes = [self.tokenizer.bytes_of(index) for index in range(vocab)]
         return Sampler(token_bytes, self.tokenizer.stop_ids)
 
-    def _take(self, continuation: Continuation, index: int) -> bool:
+    def _record(self, continuation: Continuation, index: int) -> bool:
         """Record a generated token; False if it ends the document or the turn."""
         if index in self.tokenizer.stop_ids:
             continuation.finish_reason = "end"
@@ -241,7 +250,7 @@ def continued(
 
 
 class _Batch:
-    """Rows with their cache. A row that has ended stays in the batch and is ignored."""
+    """Rows, by their numbers, with their cache; one that has ended stays, and is ignored."""
 
     def __init__(self, decoder: AnyDecoder, rows: dict[int, list[int]], max_tokens: int) -> None:
         self.decoder, self.numbers = decoder, list(rows)
@@ -270,5 +279,5 @@ class _Batch:
             hidden_BTD, _ = self.decoder(piece_BT, span, self.cache)
             self.past += piece_BT.shape[1]
         assert hidden_BTD is not None, "a row has one token at least"
-        wanted = [self.numbers.index(number) for number in numbers]
-        return self.decoder.readout.logits(hidden_BTD[wanted, -1]).float().cpu().numpy()
+        places = [self.numbers.index(number) for number in numbers]
+        return self.decoder.readout.logits(hidden_BTD[places, -1]).float().cpu().numpy()

@@ -30,12 +30,12 @@ STRUCTS: dict[str, Any] = {}
 
 
 def _type(name: str) -> Any:
-    """A type of `llama_cpp.toml`."""
+    """The type of ctypes for a name in `llama_cpp.toml`: "" is nothing, "int*" a pointer."""
     if name in ("", "log"):
         return LOG if name else None
     plain = name.removesuffix("*")
-    found = STRUCTS.get(plain) or getattr(ctypes, f"c_{plain}")
-    return ctypes.POINTER(found) if name.endswith("*") else found
+    kind = STRUCTS.get(plain) or getattr(ctypes, f"c_{plain}")
+    return ctypes.POINTER(kind) if name.endswith("*") else kind
 
 
 for _name, _members in TABLES["structs"].items():
@@ -75,19 +75,20 @@ def library() -> ctypes.CDLL:
     except ImportError as error:
         do = 'Install it: pip install "endonym[gguf]"'
         raise ExportError("llama.cpp is not installed", do=do) from error
-    found = ctypes.CDLL(str(module.__file__))
+    loaded = ctypes.CDLL(str(module.__file__))
     for name, (result, arguments) in TABLES["functions"].items():
-        function = getattr(found, name)
+        function = getattr(loaded, name)
         function.restype, function.argtypes = _type(result), [*map(_type, arguments.split())]
-    found.llama_log_set(_log, None)
-    context, model = found.llama_context_default_params(), found.llama_model_default_params()
-    known = (context.n_ctx, context.n_batch, context.type_k, context.type_v, model.n_gpu_layers)
-    if known != (512, 2048, 1, 1, -1) or not model.use_extra_bufts or not context.offload_kqv:
+    loaded.llama_log_set(_log, None)
+    # In structs of another layout the defaults would be read at wrong places.
+    context, model = loaded.llama_context_default_params(), loaded.llama_model_default_params()
+    defaults = (context.n_ctx, context.n_batch, context.type_k, context.type_v, model.n_gpu_layers)
+    if defaults != (512, 2048, 1, 1, -1) or not model.use_extra_bufts or not context.offload_kqv:
         raise ExportError(
-            f"xllamacpp holds llama.cpp {version(found)}, whose structs are laid out otherwise",
+            f"xllamacpp holds llama.cpp {version(loaded)}, whose structs are laid out otherwise",
             do='Install the version that endonym knows: pip install "endonym[gguf]"',
         )
-    return found
+    return loaded
 
 
 def version(loaded: ctypes.CDLL | None = None) -> str:
@@ -140,7 +141,8 @@ class LlamaCpp:
             return
         settings = self._lib.llama_context_default_params()
         settings.n_batch = settings.n_ubatch = max(BATCH, sequences)
-        settings.n_ctx, settings.n_seq_max = sequences * -(-self.context // UNIT) * UNIT, sequences
+        settings.n_ctx = sequences * -(-self.context // UNIT) * UNIT  # rounded up, for each
+        settings.n_seq_max = sequences
         settings.n_outputs_max = settings.n_outputs_per_seq = 0
         settings.n_threads = settings.n_threads_batch = threads
         settings.type_k = settings.type_v = CACHE_TYPES[cache]
@@ -188,8 +190,9 @@ class LlamaCpp:
         """
         data = text.encode("utf-8")
         room = (ctypes.c_int32 * (len(data) + 2))()
-        how = (room, len(room), opens, by_name)
-        count = self._lib.llama_tokenize(self._vocab, data, len(data), *how)
+        count = self._lib.llama_tokenize(
+            self._vocab, data, len(data), room, len(room), opens, by_name
+        )
         if count < 0:
             raise ExportError(f"llama.cpp made {-count} tokens of {len(data)} bytes")
         return list(room[:count])
@@ -216,7 +219,7 @@ class LlamaCpp:
         """An id as the file spells it."""
         return self._lib.llama_vocab_get_text(self._vocab, index).decode("utf-8", "replace")
 
-    def says(self, key: str) -> str | None:
+    def value_of(self, key: str) -> str | None:
         """The value of a key of the file, as text."""
         room = ctypes.create_string_buffer(256)
         count = self._lib.llama_model_meta_val_str(self._model, key.encode(), room, len(room))
@@ -239,12 +242,14 @@ class LlamaCpp:
         sequences: NDArray[np.int32],
         is_wanted: NDArray[np.int8],
     ) -> NDArray[np.float32]:
-        """Logits of tokens of several texts, where `asked` is 1. Each has a position in its text.
+        """Logits of tokens of several texts, (tokens where is_wanted is 1, V).
 
-        Raises ExportError if llama.cpp fails.
+        sequences, positions: the text of each token, and its place there. Raises ExportError if
+        llama.cpp fails.
         """
         _messages.clear()
         counts = np.ones_like(ids)  # A token is of one sequence.
+        # For each token the address of its sequence's number.
         pointers = sequences.ctypes.data + sequences.itemsize * np.arange(len(ids), dtype=np.uint64)
         batch = STRUCTS["batch"](
             len(ids),

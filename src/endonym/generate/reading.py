@@ -25,7 +25,10 @@ Nats = NDArray[np.float64]
 
 
 class Window(NamedTuple):
-    """A window of a document: the model reads `row[begin:end]` and predicts `row[done:end]`."""
+    """A window of a document: the model reads `row[begin:end]` and predicts `row[done:end]`.
+
+    row: the end-of-text token, then the document.
+    """
 
     document: int
     begin: int
@@ -59,7 +62,7 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
     readout = decoder.readout
     rows = [np.concatenate(([end_id], ids)) for ids in documents]
     results = [np.zeros(len(ids)) for ids in documents]
-    todo = [w for n, row in enumerate(rows) for w in windows(n, len(row), context)]
+    todo = [each for n, row in enumerate(rows) for each in windows(n, len(row), context)]
     todo.sort(key=lambda window: window.end - window.begin)
     while todo:
         longest = todo[-1].end - todo[-1].begin
@@ -73,6 +76,7 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
         nats_N = token_nats(hidden_ND, readout, tokens_BT[:, 1:].flatten())
         del hidden_ND  # Not held during the next batch.
         nats = nats_N.view(len(batch), -1).cpu().double().numpy()  # Apple GPUs have no float64
+        # Nats at t are of the token at t + 1; results begin behind the end-of-text token.
         for index, (number, begin, done, end) in enumerate(batch):
             results[number][done - 1 : end - 1] = nats[index, done - begin - 1 : end - begin - 1]
     return results

@@ -78,7 +78,7 @@ class SamplerState:
         self.seen, self.made = set(prompt), 0
         self.pending = b""
         """An unfinished character."""
-        key = int(fingerprint([sampling.seed, *prompt])[:15], 16)
+        key = int(fingerprint([sampling.seed, *prompt])[:15], 16)  # 15 hexadecimal digits: 60 bits
         self.random = np.random.Generator(np.random.Philox(key=key))
 
 
@@ -110,7 +110,7 @@ class Sampler:
         drawn = [n for n, state in enumerate(states) if not state.sampling.is_greedy]
         if drawn:
             rows_BV = logits_BV if len(drawn) == len(states) else logits_BV[drawn]
-            likeliest_B[drawn] = _drawn(rows_BV, [states[n] for n in drawn])
+            likeliest_B[drawn] = _draw(rows_BV, [states[n] for n in drawn])
         chosen: list[int] = likeliest_B.tolist()
         for index, state in zip(chosen, states, strict=True):
             state.made += 1
@@ -119,7 +119,7 @@ class Sampler:
         return chosen
 
     def _restrict(self, logits_V: Logits, state: SamplerState) -> None:
-        """Bias, the repetition penalty, and tokens that may not come next."""
+        """Add the bias, penalize repetitions, and rule out tokens that may not come next."""
         for index, bias in state.bias.items():
             logits_V[index] += bias
         penalty = state.sampling.repetition_penalty
@@ -160,8 +160,8 @@ def unfinished(data: bytes) -> bytes | None:
     return b""
 
 
-def _drawn(logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:
-    """A token of each row, by its probability among those that top-k and top-p keep.
+def _draw(logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:
+    """Draw a token of each row, by its probability among those that top-k and top-p keep.
 
     Of a row that is no distribution (all tokens ruled out, or logits that are not numbers) it is
     the likeliest one.
@@ -175,16 +175,20 @@ def _drawn(logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:
     sums_B = mass_BV.sum(axis=1, dtype=np.float64)
     rows = zip(mass_BV, sums_B.tolist(), states, strict=True)
     return [
-        _drawn_one(mass_V, total, state) if np.isfinite(total) else int(likeliest_B[number])
+        _draw_one(mass_V, total, state) if np.isfinite(total) else int(likeliest_B[number])
         for number, (mass_V, total, state) in enumerate(rows)
     ]
 
 
-def _drawn_one(mass_V: Logits, total: float, state: SamplerState) -> int:
-    """Draw from masses whose highest is 1; they need not add up to it."""
+def _draw_one(mass_V: Logits, total: float, state: SamplerState) -> int:
+    """A token, drawn among those that top-k and top-p keep.
+
+    mass_V: probabilities relative to the likeliest token's, which has 1. total: their sum.
+    """
     top_k, top_p = state.sampling.top_k, state.sampling.top_p
     if top_p == 1 and not 0 < top_k < len(mass_V):
-        ids, sums = None, mass_V.cumsum(dtype=np.float64)
+        ids = None  # all tokens in their own order
+        sums = mass_V.cumsum(dtype=np.float64)
     else:
         ids = np.empty(0, dtype=np.int64)
         for faint in FAINT:
@@ -204,7 +208,7 @@ def _drawn_one(mass_V: Logits, total: float, state: SamplerState) -> int:
 
 
 def log_probabilities(logits_BV: Logits) -> Logits:
-    """Natural logarithms of the model's own probabilities."""
+    """Natural logarithms of the probabilities of each row, in float32."""
     top_B1 = logits_BV.max(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):  # of logits that are no numbers
         sums_B1 = np.exp(logits_BV - top_B1).sum(axis=1, keepdims=True, dtype=np.float64)
@@ -212,7 +216,10 @@ def log_probabilities(logits_BV: Logits) -> Logits:
 
 
 def likeliest(log_V: Logits, count: int) -> list[tuple[int, float]]:
-    """The likeliest ids with their log-probabilities, in order; none without a finite one."""
+    """The `count` likeliest ids with their log-probabilities, in order.
+
+    Fewer if others are not finite, as of ids that are ruled out.
+    """
     if not count:
         return []
     count = min(count, len(log_V))
@@ -222,7 +229,7 @@ def likeliest(log_V: Logits, count: int) -> list[tuple[int, float]]:
 
 
 def log_softmax(logits_TV: Logits) -> NDArray[np.float64]:
-    """The same in float64, for sums over a text."""
+    """Natural logarithms of the probabilities of each row, in float64, for sums over a text."""
     logits = logits_TV.astype(np.float64)
     logits -= logits.max(-1, keepdims=True)
     return logits - np.log(np.exp(logits).sum(-1, keepdims=True))

@@ -57,9 +57,9 @@ class Adapt(Config):
 
     def resolved(self) -> "AdaptConfig":
         """With a value for every key."""
-        given = self.model_dump(exclude={"alpha"})
+        values = self.model_dump(exclude={"alpha"})
         alpha = TIMES * self.rank if self.alpha is None else self.alpha
-        return AdaptConfig.model_validate({**given, "alpha": alpha})
+        return AdaptConfig.model_validate({**values, "alpha": alpha})
 
 
 class AdaptConfig(Config):
@@ -106,21 +106,21 @@ def matrices(config: ModelConfig) -> list[Matrix]:
     return found
 
 
-def chosen(names: list[str], on: tuple[str, ...]) -> list[str]:
-    """Those of the names of a model's matrices that `on` means, in order.
+def names_meant(names: list[str], on: tuple[str, ...]) -> list[str]:
+    """The names of matrices that `on` means, in the order of `names`, which are all of a model's.
 
     A name in `on` is the last parts of a module's name, or a group. Of foreign models the group
     "mixer" is told by the usual names of such modules, and "ffn" is the rest.
     Raises ShapeError if one of them means none of the matrices.
     """
-    meant = {wanted: [name for name in names if _is_meant(name, wanted)] for wanted in on}
-    missing = [wanted for wanted in on if not meant[wanted] and wanted not in GROUPS]
-    found = {name for some in meant.values() for name in some}
-    if missing or not found:
+    by_wanted = {wanted: [name for name in names if _is_meant(name, wanted)] for wanted in on}
+    missing = [wanted for wanted in on if not by_wanted[wanted] and wanted not in GROUPS]
+    meant = {name for some in by_wanted.values() for name in some}
+    if missing or not meant:
         known = ", ".join(dict.fromkeys(map(_last, names)))
         called = missing[0] if missing else " and ".join(on)
         raise misfit("no_matrix", "adapt.on", called=called, known=known)
-    return [name for name in names if name in found]
+    return [name for name in names if name in meant]
 
 
 def _is_meant(name: str, wanted: str) -> bool:
@@ -145,18 +145,18 @@ def adapted_matrices(config: ModelConfig, adapt: AdaptConfig) -> list[Matrix]:
 
     Raises ShapeError if a name means none, or if the rank is larger than one of them.
     """
-    known = {matrix.name: matrix for matrix in matrices(config)}
-    found = [known[name] for name in chosen(list(known), adapt.on)]
-    for each in found:
+    by_name = {matrix.name: matrix for matrix in matrices(config)}
+    adapted = [by_name[name] for name in names_meant(list(by_name), adapt.on)]
+    for each in adapted:
         require_rank(adapt.rank, each.name, each.inputs, each.outputs)
-    return found
+    return adapted
 
 
 def require_rank(rank: int, name: str, inputs: int, outputs: int) -> None:
     """Raise ShapeError if a matrix cannot have a change of this rank."""
     if rank > min(inputs, outputs):
-        words = {"name": name, "part": _last(name), "inputs": inputs, "outputs": outputs}
-        raise misfit("high_rank", "adapt.rank", rank=rank, most=min(inputs, outputs), **words)
+        matrix = {"name": name, "part": _last(name), "inputs": inputs, "outputs": outputs}
+        raise misfit("high_rank", "adapt.rank", rank=rank, most=min(inputs, outputs), **matrix)
 
 
 def require_adaptable(
@@ -177,7 +177,7 @@ def require_adaptable(
             for name, shape in weight_shapes(folder).items()
             if len(shape) == 2 and name.endswith(".weight") and not TABLES.search(name)
         }
-        for name in chosen(list(shapes), adapt.on):
+        for name in names_meant(list(shapes), adapt.on):
             require_rank(adapt.rank, name, *shapes[name])
 
 
@@ -206,9 +206,9 @@ def active_parameters(config: AnyModelConfig, adapt: AdaptConfig) -> int:
 
 
 def low_rank_numbers(config: AnyModelConfig, adapt: AdaptConfig) -> int:
-    """Numbers that the adapters of all layers add to what a token keeps for the backward pass."""
+    """How many numbers the adapters add to those that a token keeps for the backward pass."""
     if isinstance(config, ForeignConfig):
-        return config.layers * 7 * adapt.rank
+        return config.layers * 7 * adapt.rank  # seven matrices a layer, as in Llama
     masks = 2 if adapt.dropout else 0
     return sum(
         (adapt.rank + masks * each.inputs + (3 * each.outputs if adapt.dora else 0)) * each.used

@@ -57,6 +57,6 @@ class Attention(nn.Module):
                 query_BHTK, keys_BGMK, values_BGMK, span, window=mixer.window, dropout=dropout
             )
         else:
-            seen = cache.extend(span, keys_BGMK, values_BGMK)
-            mixed_BHTK = attend_seen(query_BHTK, *seen, dropout=dropout)
+            keys_BGMK, values_BGMK, mask_BTM = cache.extend(span, keys_BGMK, values_BGMK)
+            mixed_BHTK = attend_seen(query_BHTK, keys_BGMK, values_BGMK, mask_BTM, dropout=dropout)
         return self.output(mixed_BHTK.transpose(1, 2).flatten(2))

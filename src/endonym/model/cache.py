@@ -79,14 +79,14 @@ class Ring(_Buffers):
 
     def _extend_by_one(self, span: Span, keys_BGTK: Tensor, values_BGTK: Tensor) -> Seen:
         """One token replaces the oldest; the order of the slots does not matter."""
-        slot, held = span.past % self.window, min(span.past + 1, self.window)
+        slot, filled = span.past % self.window, min(span.past + 1, self.window)
         self.keys_BGMK[:, :, slot] = keys_BGTK[:, :, 0]
         self.values_BGMK[:, :, slot] = values_BGTK[:, :, 0]
         mask = None
         if span.starts_BT is not None:
-            slots_M = torch.arange(held, device=span.device)
+            slots_M = torch.arange(filled, device=span.device)
             mask = span.mask(self.window, span.past - (span.past - slots_M) % self.window)
-        return self.keys_BGMK[:, :, :held], self.values_BGMK[:, :, :held], mask
+        return self.keys_BGMK[:, :, :filled], self.values_BGMK[:, :, :filled], mask
 
 
 class TailAndState:

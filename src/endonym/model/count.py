@@ -100,16 +100,18 @@ def flops_per_token(
     attention that uses every weight.
     Source: arXiv:2001.08361, section 2.1, with the attention term of arXiv:2204.02311, appendix B.
     """
-    weights, mixing, length = config.vocab * config.dim, 0, length or config.context
+    length = length or config.context
+    weights = config.vocab * config.dim  # of the head
+    mixing = 0
     if isinstance(config, ForeignConfig):
         weights = config.parameters - (0 if config.tied else weights)
         mixing = 6 * config.layers * config.dim * length
     else:
         for mixer, ffn in config.blocks:
-            used = weights_of(ffn.matrices(config.dim))
+            ffn_weights = weights_of(ffn.matrices(config.dim))
             if isinstance(ffn, shapes.ExpertsConfig):
-                used = ffn.active * used + config.dim * ffn.experts
-            weights += weights_of(mixer.matrices(config.dim)) + used
+                ffn_weights = ffn.active * ffn_weights + config.dim * ffn.experts
+            weights += weights_of(mixer.matrices(config.dim)) + ffn_weights
             mixing += _mixing(mixer, length)
     if adapt is None:
         return 6 * weights + mixing
@@ -119,8 +121,8 @@ def flops_per_token(
 def _mixing(mixer: shapes.MixerConfig, length: int) -> int:
     """Operations between positions, for one token of a document of this length."""
     if isinstance(mixer, shapes.AttentionConfig):
-        hidden = max(0, length - (mixer.window or length)) ** 2
-        return -(-6 * mixer.inner * (length**2 - hidden) // length)
+        beyond_window = max(0, length - (mixer.window or length)) ** 2
+        return -(-6 * mixer.inner * (length**2 - beyond_window) // length)  # rounded up
     return 18 * mixer.inner * mixer.state + 6 * mixer.conv_width * mixer.convolved
 
 

@@ -116,11 +116,11 @@ class Decoder(nn.Module):
         x_BTD = self.dropout(x_BTD)
         penalties = x_BTD.new_zeros((), dtype=torch.float32)
         for number, block in enumerate(self.blocks):
-            given = (x_BTD, span, None if cache is None else cache[number])
+            layer_cache = None if cache is None else cache[number]
             if number < self.checkpointed_blocks and cache is None and torch.is_grad_enabled():
-                x_BTD, penalty = checkpoint(block, *given, use_reentrant=False)
+                x_BTD, penalty = checkpoint(block, x_BTD, span, layer_cache, use_reentrant=False)
             else:
-                x_BTD, penalty = block(*given)
+                x_BTD, penalty = block(x_BTD, span, layer_cache)
             penalties = penalties + penalty
         return self.norm(x_BTD), penalties
 

@@ -65,8 +65,8 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
     if keys.dim is None or keys.layers is None:
         raise misfit("no_size", "model")
     row = FAMILIES[keys.family]
-    given = {name: getattr(keys, name) for name in (*SHARED_KEYS, "attention_dropout")}
-    row = replace(row, **{name: value for name, value in given.items() if value is not None})
+    written = {name: getattr(keys, name) for name in (*SHARED_KEYS, "attention_dropout")}
+    row = replace(row, **{name: value for name, value in written.items() if value is not None})
     dim, layers = keys.dim, keys.layers
     mixers = tuple(
         resolve_mixer(each, row, dim=dim, context=context, where=_part_key(keys.mixer, "mixer", n))
@@ -76,7 +76,7 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
         resolve_ffn(each, row, dim=dim, where=_part_key(keys.ffn, "ffn", n))
         for n, each in enumerate(keys.ffns)
     )
-    _check(keys, row)
+    _refuse_contradictions(keys, row)
     dropout = keys.dropout or 0.0
     return shapes.ModelConfig(
         family=keys.family,
@@ -85,10 +85,10 @@ def resolve(keys: shapes.ModelKeys, *, vocab: int, context: int) -> shapes.Model
         dim=dim,
         layers=layers,
         **{name: getattr(row, name) for name in SHARED_KEYS},
-        tied=_first(keys.tied, True),
+        tied=_or_default(keys.tied, True),
         logit_cap=keys.logit_cap,
         dropout=dropout,
-        embedding_dropout=_first(keys.embedding_dropout, dropout),
+        embedding_dropout=_or_default(keys.embedding_dropout, dropout),
         residual_init=keys.residual_init or "zero",
         mixers=mixers,
         ffns=ffns,
@@ -120,7 +120,7 @@ def _part_key(written: Any, name: str, number: int) -> str:
     return f"model.{name}.{number}" if isinstance(written, tuple) else f"model.{name}"
 
 
-def _check(keys: shapes.ModelKeys, row: FamilyDefaults) -> None:
+def _refuse_contradictions(keys: shapes.ModelKeys, row: FamilyDefaults) -> None:
     """Raise ShapeError for keys that contradict each other."""
     if row.shared_norm and not row.parallel:
         raise misfit("shared_norm", "model.shared_norm")
@@ -131,8 +131,8 @@ def _check(keys: shapes.ModelKeys, row: FamilyDefaults) -> None:
         raise misfit("no_ffn", f"model.{'parallel' if keys.parallel else 'shared_norm'}")
     for name, parts in (("mixer", keys.mixers), ("ffn", keys.ffns)):
         if keys.layers is not None and len(parts) > keys.layers:
-            words = {"kinds": len(parts), "part": name, "layers": keys.layers}
-            raise misfit("too_many_kinds", f"model.{name}", **words)
+            where, count = f"model.{name}", len(parts)
+            raise misfit("too_many_kinds", where, kinds=count, part=name, layers=keys.layers)
 
 
 def resolve_mixer(
@@ -182,10 +182,10 @@ def _attention(
         heads=keys.heads,
         kv_heads=kv_heads,
         head_width=width,
-        query_key_norm=_first(keys.query_key_norm, row.query_key_norm),
+        query_key_norm=_or_default(keys.query_key_norm, row.query_key_norm),
         window=window,
         rope=_rope(keys, row, width, where),
-        bias=_first(keys.bias, row.bias),
+        bias=_or_default(keys.bias, row.bias),
         dropout=row.attention_dropout,
     )
 
@@ -231,16 +231,16 @@ def resolve_ffn(
     activation = keys.activation or row.activation
     if kind != "experts":
         hidden = keys.hidden or (0 if kind == "none" else _width(dim, is_gated=kind == "gated"))
-        bias = _first(keys.bias, row.bias)
+        bias = _or_default(keys.bias, row.bias)
         return shapes.FfnConfig(kind=kind, hidden=hidden, activation=activation, bias=bias)
     experts = keys.experts or 8
-    asked = keys.active or min(2, experts)
-    active = experts if asked == "all" else asked
+    written = keys.active or min(2, experts)
+    active = experts if written == "all" else written
     if active > experts or active < 1:
         raise misfit("active_experts", f"{where}.active", active=active, experts=experts)
     if keys.balance == "bias" and keys.balance_weight is not None:
         raise misfit("balance_weight", f"{where}.balance_weight")
-    is_gated = _first(keys.gated, True)
+    is_gated = _or_default(keys.gated, True)
     return shapes.ExpertsConfig(
         hidden=keys.hidden or _width(dim, is_gated=is_gated, share=active),
         activation=activation,
@@ -248,7 +248,7 @@ def resolve_ffn(
         experts=experts,
         active=active,
         balance=keys.balance or "penalty",
-        balance_weight=_first(keys.balance_weight, 0.01),
+        balance_weight=_or_default(keys.balance_weight, 0.01),
     )
 
 
@@ -258,27 +258,28 @@ def _width(dim: int, *, is_gated: bool, share: int = 1) -> int:
     Both take about the same number of parameters, and llama.cpp's K-quants need the multiple.
     share: active experts, which divide this width among them.
     """
+    # -(-a // b) is a / b rounded up.
     if is_gated:
         return -(-8 * dim // (3 * share) // 256) * 256
     return -(-4 * dim // share)
 
 
 def _refuse_uneven(many: int, few: int, names: tuple[str, str], where: str) -> None:
-    """Raise ShapeError if `few` does not divide `many`."""
+    """Raise ShapeError if `few` does not divide `many`. names: the keys of both."""
     if many % few:
-        words = {"many": many, "few": few, "heads": names[0], "groups": names[1]}
-        raise misfit("uneven_groups", f"{where}.{names[1]}", **words)
+        heads, groups = names
+        key = f"{where}.{groups}"
+        raise misfit("uneven_groups", key, many=many, few=few, heads=heads, groups=groups)
 
 
 def _refuse_unused(keys: Config, kind: str, known: dict[str, list[str]], where: str) -> None:
-    """Raise ShapeError for a key that this kind of part does not read."""
+    """Raise ShapeError for a key that this kind of part does not read. known: keys by kind."""
     for name in type(keys).model_fields:
         if name not in ("kind", *known[kind]) and getattr(keys, name) is not None:
-            homes = [other for other, names in known.items() if name in names]
-            words = {"key": name, "kind": kind, "homes": ", ".join(homes)}
-            raise misfit("no_effect", f"{where}.{name}", **words)
+            homes = ", ".join(other for other, names in known.items() if name in names)
+            raise misfit("no_effect", f"{where}.{name}", key=name, kind=kind, homes=homes)
 
 
-def _first(given: Any, default: Any) -> Any:
-    """The recipe's value, or the family's."""
-    return default if given is None else given
+def _or_default(value: Any, default: Any) -> Any:
+    """The recipe's value, or the family's if it has none."""
+    return default if value is None else value

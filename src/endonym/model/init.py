@@ -61,10 +61,13 @@ def zeros(parameter: Tensor, config: ModelConfig, generator: torch.Generator) ->
 
 
 def step_bias(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:
-    """Its softplus is log-uniform from 0.001 to 0.1. Source: arXiv:2312.00752, section 3.6."""
+    """Such that its softplus is log-uniform from 0.001 to 0.1.
+
+    Source: arXiv:2312.00752, section 3.6.
+    """
     ends = math.log(0.001), math.log(0.1)
     steps = torch.empty(parameter.shape).uniform_(*ends, generator=generator).exp()
-    parameter.copy_(steps + torch.log(-torch.expm1(-steps)))
+    parameter.copy_(steps + torch.log(-torch.expm1(-steps)))  # the inverse of softplus
 
 
 def log_counts(parameter: Tensor, config: ModelConfig, generator: torch.Generator) -> None:

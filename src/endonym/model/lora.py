@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from endonym.errors import ShapeError
-from endonym.model.adapt_config import AdaptConfig, chosen, matrices, require_rank
+from endonym.model.adapt_config import AdaptConfig, matrices, names_meant, require_rank
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
 from endonym.model.layers import Dropout, precise
@@ -80,13 +80,16 @@ class LowRank(nn.Module):
         self.magnitude = None if change.magnitude is None else nn.Parameter(change.magnitude)
 
     def change(self) -> Change:
-        """As tensors."""
+        """The change as it is now, as tensors without gradients."""
         magnitude = None if self.magnitude is None else self.magnitude.detach()
         return Change(self.lora_A.detach(), self.lora_B.detach(), self.scale, magnitude)
 
-    def added(self, linear: nn.Module, given: tuple[Any, ...], y: Tensor) -> Tensor:
-        """The changed output, as a hook. given: the input, after the expert's number in a stack."""
-        *expert, x = given
+    def hook(self, linear: nn.Module, inputs: tuple[Any, ...], y: Tensor) -> Tensor:
+        """The changed output of a linear map, for its forward hook.
+
+        inputs: the tensor, after the expert's number in a stack. y: the output without a change.
+        """
+        *expert, x = inputs
         a, b, magnitude = self.lora_A, self.lora_B, self.magnitude
         if expert:
             a, b = a[expert[0]], b[expert[0]]
@@ -144,7 +147,7 @@ def new_changes(decoder: AnyDecoder, adapt: AdaptConfig, seed: int) -> dict[str,
     """
     maps = linear_maps(decoder)
     found: dict[str, Change] = {}
-    for name in chosen(list(maps), adapt.on):
+    for name in names_meant(list(maps), adapt.on):
         matrix = matrix_of(maps[name])
         *experts, outputs, inputs = matrix.shape
         require_rank(adapt.rank, name, inputs, outputs)
@@ -179,7 +182,7 @@ def attach(decoder: AnyDecoder, changes: Mapping[str, Change], *, dropout: float
             magnitude = precise(magnitude).to(matrix.device, copy=True)
         adapter = LowRank(Change(a, b, change.scale, magnitude), dropout).train(linear.training)
         linear.add_module(HELD, nn.ModuleDict({NAME: adapter}))
-        linear.register_forward_hook(adapter.added)
+        linear.register_forward_hook(adapter.hook)
 
 
 def require_fit(maps: Mapping[str, nn.Module], changes: Mapping[str, Change]) -> None:
@@ -191,10 +194,10 @@ def require_fit(maps: Mapping[str, nn.Module], changes: Mapping[str, Change]) ->
         rank = change.rank
         wanted = [(*experts, rank, inputs), (*experts, outputs, rank), (*experts, outputs)]
         parts = [change.a, change.b, change.magnitude]
-        found = [None if part is None else tuple(part.shape) for part in parts]
-        for have, want in zip(found, wanted, strict=True):
-            if have is not None and have != want:
-                raise _misfit(f"the adapter has {have} for {path}, where {want} would fit")
+        shapes = [None if part is None else tuple(part.shape) for part in parts]
+        for shape, fitting in zip(shapes, wanted, strict=True):
+            if shape is not None and shape != fitting:
+                raise _misfit(f"the adapter has {shape} for {path}, where {fitting} would fit")
 
 
 def _misfit(message: str) -> ShapeError:
@@ -225,9 +228,9 @@ def changes_of(decoder: AnyDecoder) -> dict[str, Change]:
     """The attached adapter as tensors, by module; empty if there is none."""
     found: dict[str, Change] = {}
     for path, linear in linear_maps(decoder).items():
-        held = getattr(linear, HELD, None)
-        if isinstance(held, nn.ModuleDict):
-            adapter = held[NAME]
+        adapters = getattr(linear, HELD, None)
+        if isinstance(adapters, nn.ModuleDict):
+            adapter = adapters[NAME]
             assert isinstance(adapter, LowRank)
             found[path] = adapter.change()
     return found
@@ -253,6 +256,7 @@ def copy_on(decoder: AnyDecoder, changes: Mapping[str, Change]) -> AnyDecoder:
 
     Several adapters of one base can so be used side by side, from several threads.
     """
+    # deepcopy takes what is in its memo for copied already.
     shared = {id(each): each for each in (*decoder.parameters(), *decoder.buffers())}
     other = copy.deepcopy(decoder, dict(shared))
     attach(other, changes)

@@ -33,21 +33,21 @@ def training_bytes(
 
     checkpointed_blocks: how many of the first blocks use activation checkpointing; of a foreign
     model all or none. longest_document: in tokens, if known; short documents have few attention
-    scores. adapt: the adapters that are trained instead of the weights, if any. states: which ones
-    there are, and on how many processes; as in `fixed_bytes`.
+    scores. adapt: the adapters that are trained instead of the weights, if any. states: optimizer,
+    is_averaged, shard and processes of `fixed_bytes`.
     """
     narrow = 2 if number_format == "bf16" else 4
     rows = min(micro_tokens, max(128, sizes.CHUNK_LOGITS // config.vocab))
     head = rows * config.vocab * 3
     kept = kept_numbers(config, number_format, longest_document, checkpointed_blocks)
     _, blocks = _kept(config, number_format, longest_document)
-    again = _again(config, checkpointed_blocks)
+    recomputed = _recomputed(config, checkpointed_blocks)
     # The other blocks and the head are freed before the first checkpointed block is recomputed.
-    inside = int(micro_tokens * max(blocks[:again], default=0) * WAY_BACK)
+    inside = int(micro_tokens * max(blocks[:recomputed], default=0) * WAY_BACK)
     if adapt is not None:
         # What blocks keep that are computed again is the same each time: not counted twice.
-        kept += low_rank_numbers(config, adapt) * (config.layers - again) // config.layers
-    numbers = micro_tokens * kept + max(head, inside - micro_tokens * sum(blocks[again:]))
+        kept += low_rank_numbers(config, adapt) * (config.layers - recomputed) // config.layers
+    numbers = micro_tokens * kept + max(head, inside - micro_tokens * sum(blocks[recomputed:]))
     return fixed_bytes(config, number_format, adapt=adapt, **states) + narrow * numbers
 
 
@@ -81,7 +81,7 @@ def fixed_bytes(
             spread = (4 * total + states * trained) // processes
             return max(4 * total, spread + narrow * total)
         return narrow * total + (states + 4 * is_narrow) * trained
-    spread = total * states - 4 * counted.blocks * is_muon
+    spread = total * states - 4 * counted.blocks * is_muon  # what shards divide
     if not in_shards:
         return spread + 4 * total * is_narrow
     tables, block = total - counted.blocks, counted.blocks // config.layers
@@ -99,11 +99,11 @@ def kept_numbers(
 ) -> int:
     """Numbers, in the format of the activations, saved for the backward pass of each token."""
     ends, blocks = _kept(config, number_format, longest_document)
-    again = _again(config, checkpointed_blocks)
-    return ends + again * config.dim + sum(blocks[again:])
+    recomputed = _recomputed(config, checkpointed_blocks)
+    return ends + recomputed * config.dim + sum(blocks[recomputed:])
 
 
-def _again(config: AnyModelConfig, checkpointed_blocks: int) -> int:
+def _recomputed(config: AnyModelConfig, checkpointed_blocks: int) -> int:
     """Number of blocks that the backward pass recomputes."""
     if isinstance(config, ForeignConfig):
         return config.layers if checkpointed_blocks else 0

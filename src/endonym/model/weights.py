@@ -45,10 +45,10 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     try:
         save_file(ordered, path, metadata={"format": "pt"})
     except SafetensorError as error:
-        refused = re.search(r"os error (\d+)", str(error))
-        if refused is None:
+        os_error = re.search(r"os error (\d+)", str(error))
+        if os_error is None:
             raise
-        number = int(refused[1])
+        number = int(os_error[1])
         raise OSError(number, os.strerror(number), str(path)) from error
     path.chmod(mode)
 
@@ -91,9 +91,9 @@ def read_tensors(
     return tensors
 
 
-def require_finite(found: dict[str, Tensor], path: Path) -> None:
+def require_finite(tensors: dict[str, Tensor], path: Path) -> None:
     """Raise Damaged, naming the first tensor with a number that is not finite."""
-    for name, tensor in found.items():
+    for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise damaged(path, f"holds numbers that are not finite in {name}")
 
@@ -122,14 +122,14 @@ def _present_name(name: str) -> str:
     return name.replace(".decay_log", ".A_log")
 
 
-def decoder_with(config: ModelConfig, found: dict[str, Tensor], path: Path) -> Decoder:
+def decoder_with(config: ModelConfig, tensors: dict[str, Tensor], path: Path) -> Decoder:
     """A decoder with these tensors, in fp32; the caller has checked names and shapes.
 
     path: the file they were read from. Raises Damaged if a number is not finite.
     """
     decoder = on_meta(config)
-    require_finite(found, path)
-    decoder.load_state_dict({name: value.float() for name, value in found.items()}, assign=True)
+    require_finite(tensors, path)
+    decoder.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
     for parameter in decoder.parameters():
         parameter.requires_grad_(True)
     return decoder

@@ -107,7 +107,9 @@ class LlamaEngine:
 
 def claimed_context(described: LlamaCpp) -> int:
     """The context by the keys of the file; 0 if it has none."""
-    length = described.says(f"{described.says('general.architecture')}.context_length") or ""
+    length = (
+        described.value_of(f"{described.value_of('general.architecture')}.context_length") or ""
+    )
     return int(length) if length.isdigit() else 0
 
 
@@ -116,10 +118,10 @@ def cache_bytes(described: LlamaCpp) -> tuple[int, int]:
 
     Both are 0 for a kind of memory that is not known here.
     """
-    family = described.says("general.architecture") or ""
+    family = described.value_of("general.architecture") or ""
 
     def number(key: str, usual: int) -> int:
-        found = described.says(f"{family}.{key}") or ""
+        found = described.value_of(f"{family}.{key}") or ""
         return int(found) if found.isdigit() else usual
 
     width = number("embedding_length", 1)

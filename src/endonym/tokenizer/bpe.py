@@ -9,13 +9,13 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Engine
 
 from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
-from endonym.tokenizer.words import LINE_END, SPLIT, Counts, fed
+from endonym.tokenizer.words import LINE_END, SPLIT, Counts, repeated_lines
 
 Merges = list[tuple[str, str]]
 DEFAULT_VOCAB = 4096
 
 
-def pairs(config: TokenizerConfig, counts: Counts) -> Engine:
+def pair_merges(config: TokenizerConfig, counts: Counts) -> Engine:
     """Byte-pair encoding of split words. Source: arXiv:1508.07909, algorithm 1.
 
     The bytes of each frequent character are merged first, from its first byte on, and then whole
@@ -25,9 +25,9 @@ def pairs(config: TokenizerConfig, counts: Counts) -> Engine:
     least = max(config.min_count, zipf_least(counts, vocab))
     whole, merges = merged_bytes(counts, least, vocab)
     words = counts.cut_at(counts.characters.keys() - set(whole))
-    vocab = len(whole) + vocab - BYTE_VOCAB - len(merges)
-    found = learnt_merges(words, whole, vocab, min_count=config.min_count)
-    return byte_level([*merges, *((in_byte_letters(a), in_byte_letters(b)) for a, b in found)])
+    room = vocab - BYTE_VOCAB - len(merges)
+    pairs = learnt_merges(words, whole, len(whole) + room, min_count=config.min_count)
+    return byte_level([*merges, *((in_byte_letters(a), in_byte_letters(b)) for a, b in pairs)])
 
 
 def characters(config: TokenizerConfig, counts: Counts) -> Engine:
@@ -49,7 +49,8 @@ def zipf_least(counts: Counts, vocab: int) -> float:
 def merged_bytes(counts: Counts, least: float, vocab: int) -> tuple[list[str], Merges]:
     """The characters that get an id of their own, and the merges of their bytes.
 
-    Those that stand at least so often, the most frequent first, while ids are left.
+    Those that stand at least `least` times in the texts, the most frequent first, while ids are
+    left of `vocab`; and those of one byte.
     """
     whole: list[str] = []
     merges: dict[tuple[str, str], None] = {}
@@ -83,9 +84,9 @@ def byte_level(merges: Merges) -> Engine:
 def learnt_merges(
     words: Iterable[tuple[str, int]], alphabet: Sequence[str], vocab: int, *, min_count: int
 ) -> Merges:
-    """Merges of neighbours in words with their counts, the most frequent pair first.
+    """Merges of neighbours, learnt from words with their counts, the most frequent pair first.
 
-    vocab: of letters and merges together.
+    vocab: how many ids letters and merges have together.
     """
     if not alphabet:
         return []
@@ -97,7 +98,7 @@ def learnt_merges(
         initial_alphabet=list(alphabet),
         show_progress=False,
     )
-    engine.train_from_iterator(fed(words), trainer)
+    engine.train_from_iterator(repeated_lines(words), trainer)
     return [(left, right) for left, right in json.loads(engine.to_str())["model"]["merges"]]
 
 
@@ -121,5 +122,5 @@ def byte_alphabet() -> dict[str, int]:
 
 @functools.cache
 def byte_letters() -> list[str]:
-    """The letter of each byte."""
+    """The 256 letters of `byte_alphabet`, in the order of their bytes."""
     return sorted(byte_alphabet(), key=byte_alphabet().__getitem__)

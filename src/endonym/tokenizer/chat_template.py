@@ -45,7 +45,7 @@ class Part(NamedTuple):
     message: int | None = None
 
 
-class Asked(NamedTuple):
+class Conversation(NamedTuple):
     """What a template is filled with. opens_answer: whether the model is to answer next."""
 
     messages: Sequence[Mapping[str, str]]
@@ -55,7 +55,7 @@ class Asked(NamedTuple):
 PROBE_ROLES = ("user", ANSWERING, "user")
 ACTED_ON = (" \n<think>\nбер\n</think>\n\n<tool_response>ике</tool_response> өч. \n",) * 3
 """Contents that templates like to change: blanks around them, thoughts."""
-HELLO = Asked(({"role": "user", "content": "1 һ"},), True)
+HELLO = Conversation(({"role": "user", "content": "1 һ"},), True)
 """A conversation that any template takes."""
 
 
@@ -71,7 +71,7 @@ class ChatTemplate:
     start: str
     end: str
 
-    def filled(self, asked: Sequence[Asked]) -> list[str]:
+    def filled(self, conversations: Sequence[Conversation]) -> list[str]:
         """The template with each of these conversations, contents included.
 
         Raises TemplateRefusal, or RecipeError if it cannot be filled in or does not end.
@@ -79,16 +79,16 @@ class ChatTemplate:
         names = {"bos_token": self.start, "eos_token": self.end}
         values = [
             {"messages": each.messages, "add_generation_prompt": each.opens_answer, **names}
-            for each in asked
+            for each in conversations
         ]
-        found = fill_many(self.text, values)
-        for each in found:
-            if "refused" in each:
-                raise TemplateRefusal(f"the model's chat template says: {each['refused']}")
-            if "error" in each:
-                message = f"the model's chat template cannot be filled in: {each['error']}"
+        results = fill_many(self.text, values)
+        for result in results:
+            if "refused" in result:
+                raise TemplateRefusal(f"the model's chat template says: {result['refused']}")
+            if "error" in result:
+                message = f"the model's chat template cannot be filled in: {result['error']}"
                 raise RecipeError(message)
-        return [each["text"] for each in found]
+        return [result["text"] for result in results]
 
     @property
     def opened(self) -> str:
@@ -102,24 +102,27 @@ class ChatTemplate:
         # A comment takes the line end behind it along, and the template still begins a line.
         return OPENING + ("{# #}\n" if self.text[:1].isspace() else "") + self.text
 
-    def parts(self, asked: Sequence[tuple[Sequence[str], bool]]) -> list[list[Part]]:
-        """The parts of conversations, each given as its roles and `opens_answer`."""
+    def parts(self, conversations: Sequence[tuple[Sequence[str], bool]]) -> list[list[Part]]:
+        """The parts of conversations, each given as its roles and `opens_answer`.
+
+        The template is filled with a placeholder for each content, and split at these.
+        """
         # Digits outlast upper and lower case. There are always as many, as templates may count.
         secret = f"{secrets.randbits(64):020}"
-        most = max((len(roles) for roles, _ in asked), default=0)
-        places = {f"\ue000{secret}.{number}\ue001": number for number in range(most)}
-        placed = [
-            [{"role": role, "content": place} for role, place in zip(roles, places, strict=False)]
-            for roles, _ in asked
-        ]
-        filled = self.filled(
-            [Asked(each, opens) for each, (_, opens) in zip(placed, asked, strict=True)]
-        )
-        place = re.compile(f"(\ue000{secret}\\.[0-9]+\ue001)")
-        return [
-            [Part("", places[p]) if p in places else Part(p) for p in place.split(text) if p]
-            for text in filled
-        ]
+        most = max((len(roles) for roles, _ in conversations), default=0)
+        placeholders = {f"\ue000{secret}.{number}\ue001": number for number in range(most)}
+        to_fill: list[Conversation] = []
+        for roles, opens_answer in conversations:
+            contents = zip(roles, placeholders, strict=False)
+            messages = [{"role": role, "content": content} for role, content in contents]
+            to_fill.append(Conversation(messages, opens_answer))
+        any_placeholder = re.compile(f"(\ue000{secret}\\.[0-9]+\ue001)")
+
+        def part(piece: str) -> Part:
+            return Part("", placeholders[piece]) if piece in placeholders else Part(piece)
+
+        texts = self.filled(to_fill)
+        return [[part(piece) for piece in any_placeholder.split(text) if piece] for text in texts]
 
 
 def template_of(tokenizer: Tokenizer) -> ChatTemplate:
@@ -145,24 +148,30 @@ def ids_of(
 def differences(template: ChatTemplate, vocabulary: AnyVocabulary, markup: Encode) -> list[str]:
     """What programs that read the filled template as one text do otherwise, for a warning.
 
-    They fill in the contents before they encode; here contents are encoded apart.
+    They fill in the contents before they encode; here contents are encoded apart. markup: encodes
+    the template's own text.
     """
     found: list[str] = []
-    joined = _joined(vocabulary)
+    joining = _joining(vocabulary)
+
+    def to_ask(contents: Sequence[str]) -> Conversation:
+        messages = zip(PROBE_ROLES, contents, strict=True)
+        return Conversation([{"role": role, "content": each} for role, each in messages], True)
+
+    def with_contents(parts: Sequence[Part], contents: Sequence[str]) -> str:
+        return "".join(text if n is None else contents[n] for text, n in parts)
+
     with suppress(RecipeError):  # a template that is broken is told with the first message
-        acting, joining = (
-            [{"role": role, "content": each} for role, each in zip(PROBE_ROLES, said, strict=True)]
-            for said in (ACTED_ON, joined)
-        )
-        filled = template.filled([Asked(acting, True), Asked(joining, True)])
+        text_acted_on, text_joining = template.filled([to_ask(ACTED_ON), to_ask(joining)])
         (parts,) = template.parts([(PROBE_ROLES, True)])
-        if filled[0] != "".join(p if n is None else ACTED_ON[n] for p, n in parts):
+        if text_acted_on != with_contents(parts, ACTED_ON):
             found.append(
                 "its chat template tests or changes the texts of messages, which is left out here: "
                 "each is encoded as it was written"
             )
-        is_placed = filled[1] == "".join(p if n is None else joined[n] for p, n in parts)
-        if is_placed and markup(filled[1]) != ids_of(parts, joined, vocabulary.encode, markup):
+        is_placed = text_joining == with_contents(parts, joining)
+        ids_apart = ids_of(parts, joining, vocabulary.encode, markup)
+        if is_placed and markup(text_joining) != ids_apart:
             found.append(
                 "its chat template puts texts of messages right beside letters or blanks of its "
                 "own, which are encoded apart here: llama.cpp's server and transformers read both "
@@ -171,11 +180,15 @@ def differences(template: ChatTemplate, vocabulary: AnyVocabulary, markup: Encod
     return found
 
 
-def _joined(vocabulary: AnyVocabulary) -> list[str]:
-    """Contents that become one token with a blank before them, if the vocabulary has such words."""
+def _joining(vocabulary: AnyVocabulary) -> list[str]:
+    """Contents that become one token with a blank before them, if the vocabulary has such words.
+
+    One for each role of PROBE_ROLES.
+    """
+    count = len(PROBE_ROLES)
     texts = (vocabulary.bytes_of(n).decode("utf-8", "ignore") for n in range(vocabulary.vocab))
     words = (text[1:] for text in texts if text[:1] == " " and text[1:].isalpha())
-    return [*islice(words, len(PROBE_ROLES)), *["һәм"] * len(PROBE_ROLES)][: len(PROBE_ROLES)]
+    return [*islice(words, count), *["һәм"] * count][:count]
 
 
 class Markup:

@@ -31,7 +31,7 @@ Merge = tuple[str, str]
 
 
 def extend_tokenizer(
-    given: Tokenizer, config: TokenizerConfig, texts: Callable[[], Iterator[str]]
+    base: Tokenizer, config: TokenizerConfig, texts: Callable[[], Iterator[str]]
 ) -> Tokenizer:
     """The tokenizer with up to `config.extend` more pieces, learnt from texts.
 
@@ -39,7 +39,7 @@ def extend_tokenizer(
     the texts have no more that stand `config.min_count` times. Raises TokenizerError for a
     tokenizer that is not a byte-level BPE, and if decoding does not restore the texts.
     """
-    described: dict[str, Any] = json.loads(given.to_json())
+    described: dict[str, Any] = json.loads(base.to_json())
     _require_byte_level(described)
     try:
         counts = count_words(evenly(texts, config.sample_bytes)())
@@ -48,25 +48,28 @@ def extend_tokenizer(
     # Ids of added tokens would move behind the new pieces, were they not in the vocabulary.
     vocab: dict[str, int] = described["model"]["vocab"]
     vocab |= {each["content"]: each["id"] for each in described["added_tokens"]}
-    pieces = _Pieces(described, given.vocab, config.extend or 0)
+    pieces = _Pieces(described, base.vocab, config.extend or 0)
     _merge_bytes(pieces, counts, config)
     _merge_characters(pieces, counts, config)
-    made = Tokenizer(pieces.engine(), given.end, given.start)
-    made.chat_template = given.chat_template
+    extended = Tokenizer(pieces.engine(), base.end, base.start)
+    extended.chat_template = base.chat_template
     # A tokenizer that normalizes does not restore them all, before or after.
-    strange = (text for text in STRANGE if given.restores(text))
-    made.check_lossless(itertools.chain(checked_texts(texts()), strange))
-    return made
+    strange = (text for text in STRANGE if base.restores(text))
+    extended.check_lossless(itertools.chain(checked_texts(texts()), strange))
+    return extended
 
 
 class _Pieces:
-    """A `tokenizer.json` that grows; room: how many pieces may still be added."""
+    """A `tokenizer.json` that grows.
+
+    described: its JSON. next_id: of the next new piece. room: how many may still be added.
+    """
 
     def __init__(self, described: dict[str, Any], next_id: int, room: int) -> None:
         self.described, self.next_id, self.room = described, next_id, room
         self.vocab: dict[str, int] = described["model"]["vocab"]
         self.merges: list[Any] = described["model"]["merges"]
-        self.known = {tuple(merge) for merge in self.merges}
+        self.known_merges = {tuple(merge) for merge in self.merges}
 
     def add(self, merge: Merge) -> bool:
         """Add a merge, and its piece if it is new; False if there is no room for one."""
@@ -75,9 +78,10 @@ class _Pieces:
             if not self.room:
                 return False
             self.vocab[piece] = self.next_id
-            self.next_id, self.room = self.next_id + 1, self.room - 1
-        if merge not in self.known:
-            self.known.add(merge)
+            self.next_id += 1
+            self.room -= 1
+        if merge not in self.known_merges:
+            self.known_merges.add(merge)
             self.merges.append(list(merge))
         return True
 
@@ -110,29 +114,34 @@ def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) 
     vocab = len(symbols) + pieces.room + SPARE
     merges = learnt_merges(words, [*symbols.values()], vocab, min_count=config.min_count)
     token_of = {symbol: token for token, symbol in symbols.items()}
+
+    def spelled(symbols_of_piece: str) -> str:
+        return "".join(token_of[symbol] for symbol in symbols_of_piece)
+
     for left, right in merges:
-        parts = ("".join(token_of[each] for each in part) for part in (left, right))
-        if not pieces.add((next(parts), next(parts))):
+        if not pieces.add((spelled(left), spelled(right))):
             return
 
 
 def _in_symbols(
     engine: Engine, counts: Counts, symbols: dict[str, str]
 ) -> Iterator[tuple[str, int]]:
-    """The words in a symbol for each token, with their counts, if there is something to merge.
+    """The words, with a symbol for each of their tokens, and their counts.
 
-    symbols: is filled, by token.
+    Only runs of several tokens that are text of a line: others cannot be merged. symbols: of
+    tokens; new ones are added to it.
     """
     split, model = engine.pre_tokenizer, engine.model
-    whole: dict[str, bool] = {}
+    is_text: dict[str, bool] = {}
     for word, count in counts.words.items():
         for piece, _ in split.pre_tokenize_str(word):
             spelled: list[str] = []
             for token in (each.value for each in model.tokenize(piece)):
-                if token not in whole:
-                    whole[token] = _is_text_of_a_line(token)
-                if whole[token]:
+                if token not in is_text:
+                    is_text[token] = _is_text_of_a_line(token)
+                if is_text[token]:
                     if token not in symbols:
+                        # One character for each token; surrogates are none.
                         code = FIRST_SYMBOL + len(symbols)
                         is_below = code < SURROGATES.start
                         symbols[token] = chr(code if is_below else code + len(SURROGATES))
@@ -160,13 +169,13 @@ def _require_byte_level(described: dict[str, Any]) -> None:
     model = described["model"]
     split = described.get("pre_tokenizer") or {}
     steps = split.get("pretokenizers", [split])
-    strange = [key for key in ("continuing_subword_prefix", "end_of_word_suffix") if model.get(key)]
+    affixes = [key for key in ("continuing_subword_prefix", "end_of_word_suffix") if model.get(key)]
     is_byte_level = steps[-1].get("type") == "ByteLevel" and not steps[-1].get("add_prefix_space")
-    if model["type"] == "BPE" and is_byte_level and not model.get("byte_fallback") and not strange:
+    if model["type"] == "BPE" and is_byte_level and not model.get("byte_fallback") and not affixes:
         return
-    found = model["type"] if model["type"] != "BPE" else "BPE that does not read bytes"
+    kind = model["type"] if model["type"] != "BPE" else "BPE that does not read bytes"
     raise TokenizerError(
-        f"extend adds merges of bytes, and the folder's tokenizer is a {found}",
+        f"extend adds merges of bytes, and the folder's tokenizer is a {kind}",
         where="tokenizer.extend",
         do='Replace it: write kind = "bpe" (and vocab, if you like) instead of extend.',
     )

@@ -16,13 +16,13 @@ def kind_of(tokenizer: Tokenizer) -> Kind | None:
 
     None is also a tokenizer of characters that was made before they were merges of bytes.
     """
-    found = frame(json.loads(tokenizer.to_json()))
-    if found == own_frame("unigram"):
+    rules = frame(json.loads(tokenizer.to_json()))
+    if rules == own_frame("unigram"):
         return "unigram"
-    if found != own_frame("bpe"):
+    if rules != own_frame("bpe"):
         return None
-    is_pairs = (tokenizer.char_counts > 1).any()
-    return "bpe" if is_pairs else "char" if merges_of(tokenizer) else "byte"
+    has_longer_pieces = (tokenizer.char_counts > 1).any()
+    return "bpe" if has_longer_pieces else "char" if merges_of(tokenizer) else "byte"
 
 
 def merges_of(tokenizer: Tokenizer) -> list[tuple[str, str]]:

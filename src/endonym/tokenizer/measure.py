@@ -74,8 +74,8 @@ def measure_tokenizer(engine: tokenizers.Tokenizer, texts: Sequence[tuple[str, s
     seen: set[int] = set()
     sources: dict[str, Fit] = {}
     for batch in in_batches(texts, lambda _: 1, BATCH_DOCUMENTS):
-        found = engine.encode_batch([text for _, text in batch], add_special_tokens=False)
-        for (source, text), encoding in zip(batch, found, strict=True):
+        encodings = engine.encode_batch([text for _, text in batch], add_special_tokens=False)
+        for (source, text), encoding in zip(batch, encodings, strict=True):
             fit = sources.setdefault(source, Fit())
             fit.documents += 1
             fit.bytes += len(text.encode("utf-8"))
@@ -85,11 +85,11 @@ def measure_tokenizer(engine: tokenizers.Tokenizer, texts: Sequence[tuple[str, s
             fit.cut_letters += cut_letters(text, encoding.offsets, encoding.tokens)
             fit.changed += engine.decode(encoding.ids, skip_special_tokens=False) != text
             seen.update(encoding.ids)
-    known = engine.get_vocab(with_added_tokens=True)
+    vocab = engine.get_vocab(with_added_tokens=True)
     specials = {each["id"] for each in json.loads(engine.to_str())["added_tokens"]}
-    unused = len({*known.values()} - specials - seen)
+    unused = len({*vocab.values()} - specials - seen)
     speed = megabytes_per_second(engine, [text for _, text in texts])
-    return Measured(len(known), unused, speed, dict(sorted(sources.items())))
+    return Measured(len(vocab), unused, speed, dict(sorted(sources.items())))
 
 
 def cut_letters(text: str, offsets: Sequence[tuple[int, int]], tokens: Sequence[str]) -> int:
@@ -103,13 +103,16 @@ def cut_letters(text: str, offsets: Sequence[tuple[int, int]], tokens: Sequence[
     shared = spans[1:, 0] < spans[:-1, 1]
     for number in np.flatnonzero(shared).tolist():
         if BYTE_TOKEN.fullmatch(token := tokens[number + 1]):
-            shared[number] = 0x80 <= int(token[3:5], 16) < 0xC0
+            shared[number] = 0x80 <= int(token[3:5], 16) < 0xC0  # it continues a character
     marks = [found.start() for found in MARK.finditer(text)]
     return int((shared | np.isin(spans[1:, 0], marks)).sum())
 
 
 def megabytes_per_second(engine: tokenizers.Tokenizer, texts: Iterable[str]) -> float:
-    """How fast texts are encoded on all cores: the best of several times. TIMED_BYTES are read."""
+    """Megabytes of text encoded in a second on all cores: the best of several times.
+
+    Reads about TIMED_BYTES.
+    """
     chosen: list[str] = []
     total = 0
     for text in texts:

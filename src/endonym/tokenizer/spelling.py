@@ -17,27 +17,27 @@ def spelled(new: Tokenizer, old: Tokenizer) -> list[list[int]]:
         if piece := old.bytes_of(index):
             is_byte = BYTE_TOKEN.fullmatch(old.name_of(index) or "")
             (byte_tokens if is_byte else pieces).setdefault(piece, index)
-    known = byte_tokens | pieces
-    found: list[list[int]] = [[] for _ in range(new.vocab)]
+    id_of_piece = byte_tokens | pieces
+    spellings: list[list[int]] = [[] for _ in range(new.vocab)]
     texts: dict[int, str] = {}
     for index in range(new.vocab):
         name, piece = new.name_of(index), new.bytes_of(index)
-        same = _same(index, new, old) if not piece else known.get(piece)
+        same = id_of_piece.get(piece) if piece else _same(index, new, old)
         if index < old.vocab and (name, piece) == (old.name_of(index), old.bytes_of(index)):
-            found[index] = [index]
+            spellings[index] = [index]
         elif same is not None:
-            found[index] = [same]
+            spellings[index] = [same]
         elif not piece and name is not None:
             texts[index] = name
         elif piece:
             try:
                 texts[index] = piece.decode("utf-8")
             except UnicodeDecodeError:
-                found[index] = _greedy(piece, known)
+                spellings[index] = _greedy(piece, id_of_piece)
     encoded = old.encode_many(list(texts.values()))
     for index, ids in zip(texts, encoded, strict=True):
-        found[index] = ids.tolist()
-    return found
+        spellings[index] = ids.tolist()
+    return spellings
 
 
 def _same(index: int, new: Tokenizer, old: Tokenizer) -> int | None:
@@ -53,13 +53,13 @@ def _same(index: int, new: Tokenizer, old: Tokenizer) -> int | None:
     return old.start_id if index == new.start_id else None
 
 
-def _greedy(piece: bytes, known: dict[bytes, int]) -> list[int]:
-    """Part of a character as the longest known pieces, from the left; none if a byte is unknown."""
+def _greedy(piece: bytes, id_of_piece: dict[bytes, int]) -> list[int]:
+    """The ids of part of a character: the longest pieces, from the left; [] if a byte has none."""
     found: list[int] = []
     while piece:
-        size = next((n for n in range(len(piece), 0, -1) if piece[:n] in known), 0)
+        size = next((n for n in range(len(piece), 0, -1) if piece[:n] in id_of_piece), 0)
         if not size:
             return []
-        found.append(known[piece[:size]])
+        found.append(id_of_piece[piece[:size]])
         piece = piece[size:]
     return found

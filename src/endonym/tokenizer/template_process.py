@@ -18,9 +18,10 @@ _process = LimitedProcess("endonym.tokenizer.template_process:fill_asked")
 
 
 def fill_many(template: str, values: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """For each of the values, within one time and memory.
+    """Fill in the template with each of the values, within one limit of time and memory.
 
-    Under `text` the filled template, under `refused` what it refuses, or an `error`.
+    Each has one key: `text`, the filled template; `refused`, what the template says against the
+    values; or `error`.
     """
     question = {"template": template, "values": values}
     try:
@@ -30,13 +31,13 @@ def fill_many(template: str, values: Sequence[Mapping[str, Any]]) -> list[dict[s
 
 
 def fill_asked(question: Mapping[str, Any]) -> dict[str, Any]:
-    """Runs in that process: `filled` for each of the values."""
-    return {"filled": [filled(question["template"], each) for each in question["values"]]}
+    """Runs in the process with limits: `fill_one` for each of the values."""
+    return {"filled": [fill_one(question["template"], each) for each in question["values"]]}
 
 
-def filled(template: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """What `fill_many` gives for one of the values, in this process."""
-    refusals: list[str] = []
+def fill_one(template: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """Fill in the template here: its `text`, what it `refused`, or an `error`."""
+    refusals: list[str] = []  # tells raise_exception from other errors
 
     def refuse(message: str) -> None:
         refusals.append(message)
@@ -92,8 +93,9 @@ def to_json(
     sort_keys: bool = False,
 ) -> str:
     """The filter tojson of `transformers`; Jinja's own escapes letters of HTML."""
-    how: dict[str, Any] = {"ensure_ascii": ensure_ascii, "indent": indent, "sort_keys": sort_keys}
-    return json.dumps(value, separators=separators, **how)
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def strftime_now(form: str) -> str:

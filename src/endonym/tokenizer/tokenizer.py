@@ -54,6 +54,7 @@ class Tokenizer:
         self._bytes[end_id] = b""
         self.used_vocab = max(n for n, b in enumerate(self._bytes) if b or n == end_id) + 1
         self.byte_counts = np.array([len(piece) for piece in self._bytes], dtype=np.int64)
+        # A character begins at every byte that does not continue one (10xxxxxx).
         self.char_counts = np.array(
             [sum(byte & 0xC0 != 0x80 for byte in piece) for piece in self._bytes], dtype=np.int64
         )
@@ -61,8 +62,8 @@ class Tokenizer:
     @property
     def start_id(self) -> int:
         """The id of the bos token; the eos token if there is none."""
-        found = self._engine.token_to_id(self.start)
-        return self.end_id if found is None else found
+        start_id = self._engine.token_to_id(self.start)
+        return self.end_id if start_id is None else start_id
 
     @property
     def opening_id(self) -> int:
@@ -75,10 +76,11 @@ class Tokenizer:
     @property
     def stop_ids(self) -> tuple[int, ...]:
         """The ids that end what a model writes: end-of-text; with a template a turn's end, too."""
-        found = [self.end_id]
+        ids = [self.end_id]
         if self.chat_template is not None:
-            found += [i for n in self.turn_ends if (i := self._engine.token_to_id(n)) is not None]
-        return tuple(dict.fromkeys(found))
+            turn_ends = map(self._engine.token_to_id, self.turn_ends)
+            ids += [each for each in turn_ends if each is not None]
+        return tuple(dict.fromkeys(ids))
 
     @property
     def conversation_tokens(self) -> list[str]:
@@ -141,11 +143,13 @@ class Tokenizer:
             # A bare Exception is the library's: no token stands for what is unknown.
             if type(error) is not Exception and not is_panic(error):
                 raise
-            why = "a rule of this one is too slow for such a text" if is_panic(error) else ""
+            reason = "this one cannot read all texts"
+            if is_panic(error):
+                reason = "a rule of this one is too slow for such a text"
             raise TokenizerError(
                 f"the tokenizer fails at this text: {error}",
                 where=f"one of {len(texts)} texts, the first is {texts[0][:40]!r}",
-                do=f"Take another tokenizer: {why or 'this one cannot read all texts'}.",
+                do=f"Take another tokenizer: {reason}.",
             ) from error
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
 
@@ -178,7 +182,7 @@ class Tokenizer:
     def pieces(self, ids: Iterable[int]) -> list[tuple[str, int]]:
         """Ids as readable texts, each with its number of ids: those of one character are joined."""
         found: list[tuple[str, int]] = []
-        waiting: list[int] = []
+        waiting: list[int] = []  # the ids of a character that may go on
         for index in ids:
             waiting.append(index)
             try:
@@ -197,15 +201,15 @@ class Tokenizer:
         return str(self._engine.to_str(pretty=True)) + "\n"
 
     def save(self, folder: Path) -> None:
-        """Write `tokenizer.json`, and what is not endonym's own: eos, bos, a chat template."""
+        """Write `tokenizer.json`; eos, bos and a chat template beside it if not endonym's own."""
         (folder / "tokenizer.json").write_text(self.to_json(), encoding="utf-8")
-        named: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         if (self.end, self.start) != (END_OF_TEXT, END_OF_TEXT):
-            named |= {"bos_token": self.start, "eos_token": self.end}
+            settings |= {"bos_token": self.start, "eos_token": self.end}
         if self.chat_template is not None:
-            named |= {"chat_template": self.chat_template, "turn_ends": list(self.turn_ends)}
-        if named:
-            text = json.dumps(named, ensure_ascii=False, indent=1) + "\n"
+            settings |= {"chat_template": self.chat_template, "turn_ends": list(self.turn_ends)}
+        if settings:
+            text = json.dumps(settings, ensure_ascii=False, indent=1) + "\n"
             (folder / SETTINGS).write_text(text, encoding="utf-8")
 
     def restores(self, text: str) -> bool:
@@ -229,7 +233,7 @@ class Tokenizer:
 
 
 def half_characters(texts: Iterable[str]) -> TokenizerError | None:
-    """What to say of texts with a lone surrogate, which no file in UTF-8 can hold; None if none."""
+    """The error for texts with a lone surrogate, which no file in UTF-8 can hold; None without."""
     for text in texts:
         try:
             text.encode("utf-8")
@@ -286,16 +290,16 @@ def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
 
     By name from the tokenizer's settings, else endonym's own, else by id from the model's config.
     """
-    named = [_json_object(folder / name) for name in (SETTINGS, "special_tokens_map.json")]
-    numbered = [_json_object(folder / name) for name in ("config.json", "generation_config.json")]
+    settings = [_json_object(folder / name) for name in (SETTINGS, "special_tokens_map.json")]
+    configs = [_json_object(folder / name) for name in ("config.json", "generation_config.json")]
 
     def by_name(kind: str) -> str | None:
-        tokens = [_token(each.get(f"{kind}_token")) for each in named]
+        tokens = [_token(each.get(f"{kind}_token")) for each in settings]
         return next((t for t in tokens if t and engine.token_to_id(t) is not None), None)
 
     def by_id(kind: str) -> str | None:
-        found = [each.get(f"{kind}_token_id") for each in numbered]
-        first = [each[0] if isinstance(each, list) and each else each for each in found]
+        values = [each.get(f"{kind}_token_id") for each in configs]
+        first = [each[0] if isinstance(each, list) and each else each for each in values]
         ids = [each for each in first if isinstance(each, int) and each >= 0]
         return engine.id_to_token(ids[0]) if ids else None
 
@@ -323,9 +327,9 @@ def _turn_ends(folder: Path, tokenizer: Tokenizer) -> tuple[str, ...]:
     """The tokens that end an answer: by name as endonym writes them, else by what ends generation
     in `transformers`, else ChatML's.
     """
-    found = _json_object(folder / SETTINGS).get("turn_ends")
-    if isinstance(found, list):
-        return tuple(str(each) for each in found)
+    named = _json_object(folder / SETTINGS).get("turn_ends")
+    if isinstance(named, list):
+        return tuple(str(each) for each in named)
     ids = _json_object(folder / "generation_config.json").get("eos_token_id")
     others = [each for each in ids if isinstance(each, int)] if isinstance(ids, list) else []
     names = [tokenizer.name_of(each) for each in others if each >= 0 and each != tokenizer.end_id]

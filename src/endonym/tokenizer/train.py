@@ -45,7 +45,9 @@ def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]])
         engine = bpe.byte_level([])
     else:
         engine = (
-            bpe.pairs(config, counts) if config.kind == "bpe" else bpe.characters(config, counts)
+            bpe.pair_merges(config, counts)
+            if config.kind == "bpe"
+            else bpe.characters(config, counts)
         )
     tokenizer = Tokenizer(engine)
     tokenizer.check_lossless(itertools.chain(checked_texts(texts()), STRANGE, BYTE_TOKENS))
@@ -142,6 +144,7 @@ def by_shares(
             quota = quotas.get(source, 0)
             data = text.encode("utf-8")
             seen[source] += len(data)
+            # While less of the quota is taken than of the source was seen.
             if taken[source] * sizes[source] < quota * seen[source]:
                 data = data[: quota - taken[source]]
                 taken[source] += len(data)

@@ -71,7 +71,8 @@ def unigram(config: TokenizerConfig, counts: Counts, texts: Texts) -> Engine:
     texts: a function that iterates over them.
     """
     single, room = single_pieces(config, counts)
-    return chosen(trained(texts, counts, single, room), counts, single, room)
+    pieces = train_pieces(texts, counts, single, room)
+    return engine_of_best(pieces, counts, single, room)
 
 
 def single_pieces(config: TokenizerConfig, counts: Counts) -> tuple[list[str], int]:
@@ -84,29 +85,34 @@ def single_pieces(config: TokenizerConfig, counts: Counts) -> tuple[list[str], i
             where="tokenizer.vocab",
             do='Give it more ids, or choose kind = "bpe".',
         )
-    known = counts.characters
+    frequency = counts.characters
     least = max(config.min_count, zipf_least(counts, vocab))
-    frequent = sorted((c for c in known if known[c] >= least), key=lambda c: (-known[c], c))
+    frequent = sorted(
+        (c for c in frequency if frequency[c] >= least), key=lambda c: (-frequency[c], c)
+    )
     return list(dict.fromkeys([LINE_END, *SPELLING, *frequent]))[:room], room
 
 
-def chosen(found: Mapping[str, float], counts: Counts, single: Sequence[str], room: int) -> Engine:
+def engine_of_best(
+    found: Mapping[str, float], counts: Counts, single: Sequence[str], room: int
+) -> Engine:
     """The tokenizer of those trained pieces that there is room for.
 
-    found: pieces with their log-probabilities.
+    found: pieces with their log-probabilities. single: the characters that are pieces in any case.
     """
-    known = counts.characters
+    frequency = counts.characters
     rarest = min([*found.values(), -1.0])
-    total = sum(known.values()) or 1
+    total = sum(frequency.values()) or 1
     scores = {
-        each: found.get(each, max(rarest, math.log(max(known.get(each, 0), 1) / total)))
+        each: found.get(each, max(rarest, math.log(max(frequency.get(each, 0), 1) / total)))
         for each in single
     }
     longer = sorted((p for p in found if len(p) > 1), key=lambda p: (-found[p], p))
-    parts = counts.cut_at(known.keys() - set(single))
+    parts = counts.cut_at(frequency.keys() - set(single))
     words = heapq.nsmallest(SETTLED_WORDS, parts, key=lambda each: (-each[1], each[0]))
     texts = [text for text, _ in words]
-    return engine(_whole_numbers(scores, {p: found[p] for p in longer}, room, texts))
+    longer_scores = {piece: found[piece] for piece in longer}
+    return engine(_whole_numbers(scores, longer_scores, room, texts))
 
 
 def engine(scores: Mapping[str, int]) -> Engine:
@@ -120,7 +126,9 @@ def engine(scores: Mapping[str, int]) -> Engine:
     return made
 
 
-def trained(texts: Texts, counts: Counts, single: Sequence[str], room: int) -> dict[str, float]:
+def train_pieces(
+    texts: Texts, counts: Counts, single: Sequence[str], room: int
+) -> dict[str, float]:
     """Pieces and their log-probabilities by sentencepiece; all characters are among them.
 
     It reads lines, not words: in a list of words nothing but an end follows the end of a word, and
@@ -161,7 +169,7 @@ def trained(texts: Texts, counts: Counts, single: Sequence[str], room: int) -> d
 
 
 def cut_lines(texts: Iterable[str], others: Iterable[str], every: int = 1) -> Iterator[str]:
-    """Every k-th line, cut at these characters and where it is long; blanks alone are left out."""
+    """Every k-th line, cut at the characters `others` and where it is long; not if it is blank."""
     table = str.maketrans(dict.fromkeys([*others, "\r"], LINE_END))
     lines = (line for text in texts for line in text.split(LINE_END))
     for line in itertools.islice(lines, 0, None, every):
@@ -174,9 +182,9 @@ def cut_lines(texts: Iterable[str], others: Iterable[str], every: int = 1) -> It
 def _whole_numbers(
     single: Mapping[str, float], longer: Mapping[str, float], room: int, words: Sequence[str]
 ) -> dict[str, int]:
-    """The scores as whole numbers; of the longer pieces those that leave no two best ways.
+    """The scores as whole numbers; of the longer pieces those that leave no two best ways to cut.
 
-    words: texts of known characters, to look for what is left.
+    words: texts of known characters, in which ways that are equally good are looked for.
     """
     factor = LOWEST / min([*single.values(), *longer.values(), -1.0])
     scores = {piece: min(-1, round(score * factor)) for piece, score in single.items()}
@@ -186,13 +194,16 @@ def _whole_numbers(
         added, waiting = waiting[: room - len(scores)], waiting[room - len(scores) :]
         scores |= {piece: min(-1, round(longer[piece] * factor)) for piece in added}
         for _ in range(ROUNDS):
-            if not _settled(scores, words):
+            if not _break_ties(scores, words):
                 break
     return scores
 
 
-def _settled(scores: dict[str, int], words: Sequence[str]) -> int:
-    """Change scores by a little, or drop pieces, where two ways are equally good; how many."""
+def _break_ties(scores: dict[str, int], words: Sequence[str]) -> int:
+    """Change scores by a little, or drop pieces, where two ways to cut a text are equally good.
+
+    Returns in how many texts they were.
+    """
     passes = itertools.takewhile(bool, (equal_overlaps(scores) for _ in range(PASSES)))
     for number, equal in enumerate(passes):
         for piece in equal:
@@ -206,9 +217,9 @@ def _settled(scores: dict[str, int], words: Sequence[str]) -> int:
     ]
     found = ties([*repeated_edges, *words], scores)
     for first, last in found:
-        other = sorted({*first} ^ {*last}, key=len)
-        if other and other[-1] in scores:
-            scores[other[-1]] -= 1
+        in_one_way = sorted({*first} ^ {*last}, key=len)
+        if in_one_way and in_one_way[-1] in scores:
+            scores[in_one_way[-1]] -= 1
         elif len(longest := max(first, key=len)) > 1:
             scores.pop(longest, None)
     return len(found)
@@ -241,17 +252,17 @@ def equal_overlaps(scores: Mapping[str, int]) -> set[str]:
 
 
 def ties(texts: Sequence[str], scores: Mapping[str, int]) -> list[tuple[list[str], list[str]]]:
-    """The texts of known characters that have two best ways to be cut: both of them.
+    """Both ways to cut each of the texts that has two best ways.
 
     Read backwards, the longer last piece is the longer first one. So a reader of reversed texts
     cuts as llama.cpp does.
     """
     backwards = engine({piece[::-1]: score for piece, score in scores.items()})
-    forth = engine(scores).encode_batch(list(texts), add_special_tokens=False)
-    back = backwards.encode_batch([text[::-1] for text in texts], add_special_tokens=False)
+    forward = engine(scores).encode_batch(list(texts), add_special_tokens=False)
+    reversed_ = backwards.encode_batch([text[::-1] for text in texts], add_special_tokens=False)
     found: list[tuple[list[str], list[str]]] = []
-    for here, there in zip(forth, back, strict=True):
-        other = [piece[::-1] for piece in reversed(there.tokens)]
-        if other != here.tokens:
-            found.append((other, here.tokens))
+    for longer_last, longer_first in zip(forward, reversed_, strict=True):
+        other = [piece[::-1] for piece in reversed(longer_first.tokens)]
+        if other != longer_last.tokens:
+            found.append((other, longer_last.tokens))
     return found

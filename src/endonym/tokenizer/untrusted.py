@@ -59,7 +59,11 @@ def trusted_text(path: Path) -> str:
         require_bounds(described, path)
         if digest not in _probed and not is_own(described):
             mb = len(data) / 1e6
-            limits = Limits((2 << 30) + 24 * len(data), 15 + 2 * mb, 120 + 20 * mb)
+            limits = Limits(
+                memory_bytes=(2 << 30) + 24 * len(data),
+                cpu_seconds=15 + 2 * mb,
+                seconds=120 + 20 * mb,
+            )
             _process.ask({"letters": risky_letters(described)}, limits, data)
     except RecursionError as error:
         raise refusal("no tokenizer.json: it is nested too deep", path) from error
@@ -94,7 +98,7 @@ def is_own(described: Mapping[str, Any]) -> bool:
 
 
 def is_own_frame(described: Mapping[str, Any]) -> bool:
-    """Whether it is one of endonym's own tokenizers but for what training decides."""
+    """Whether it has the rules of one of endonym's own tokenizers."""
     try:
         return frame(described) in (own_frame("bpe"), own_frame("unigram"))
     except (LookupError, TypeError, AttributeError):
@@ -103,7 +107,7 @@ def is_own_frame(described: Mapping[str, Any]) -> bool:
 
 @functools.cache
 def own_frame(kind: Literal["bpe", "unigram"]) -> str:
-    """What all tokenizers of a kind have in common."""
+    """The rules that all our tokenizers of a kind have in common."""
     from endonym.tokenizer import bpe, unigram  # not in the process with limits
 
     made = bpe.byte_level([]) if kind == "bpe" else unigram.engine({})
@@ -111,7 +115,7 @@ def own_frame(kind: Literal["bpe", "unigram"]) -> str:
 
 
 def frame(described: Mapping[str, Any]) -> str:
-    """A `tokenizer.json` without what training decides, and without the list of specials."""
+    """The rules of a `tokenizer.json`: all but what training decides and the list of specials."""
     model = described["model"].items()
     kept = {key: value for key, value in model if key not in ("vocab", "merges", "unk_id")}
     rules = dict(described)
@@ -120,7 +124,10 @@ def frame(described: Mapping[str, Any]) -> str:
 
 
 def ids_of(described: Mapping[str, Any]) -> set[int]:
-    """All ids. Raises TypeError, KeyError or AttributeError for what is no number or list."""
+    """All ids of a `tokenizer.json`.
+
+    Raises TypeError, KeyError or AttributeError for what is no number or list.
+    """
     vocab = described["model"].get("vocab") or {}
     found = [*vocab.values()] if isinstance(vocab, dict) else [*range(len(vocab))]
     found += [each["id"] for each in described.get("added_tokens") or ()]
@@ -177,11 +184,11 @@ def whole_size(text: str) -> int:
 
 
 def risky_letters(described: Mapping[str, Any]) -> list[str]:
-    """Letters, and few letters after each other, on which a pattern of the rules may be slow.
+    """Letters, and pairs of letters, on which a pattern of the rules may be slow when repeated.
 
-    The last are all letters of the patterns: without them a pattern may be given up at once.
+    The last item has all letters of the patterns: without them a pattern may be given up at once.
     """
-    found = dict.fromkeys(LETTERS)
+    found = dict.fromkeys(LETTERS)  # a dictionary, to keep the order
     literal = ""
     for pattern in patterns_of([described.get("normalizer"), described.get("pre_tokenizer")]):
         own = "".join(literals_of(pattern))
@@ -192,7 +199,7 @@ def risky_letters(described: Mapping[str, Any]) -> list[str]:
 
 
 def patterns_of(rule: Any) -> Iterator[str]:
-    """The patterns in rules."""
+    """The patterns in a rule, or in rules, at any depth: regular expressions and strings."""
     if isinstance(rule, list):
         for each in rule:
             yield from patterns_of(each)
@@ -226,7 +233,7 @@ def literals_of(pattern: str) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=256)
 def example_of(named: str) -> str:
-    """A letter of a class, if there is one among the whole characters below U+10000."""
+    """A letter of a class such as "\\d"; empty if none below U+10000 belongs to it."""
     basic_plane = map(chr, [*range(0x20, 0xD800), *range(0xE000, 0x10000)])
     try:
         found = regex.search(named, "".join(basic_plane))

@@ -82,15 +82,16 @@ def count_words(texts: Iterable[str], max_words: int = MAX_WORDS) -> Counts:
     return counts
 
 
-def fed(parts: Iterable[tuple[str, int]]) -> Iterator[str]:
-    """Texts in which each part stands as often as its count, for a trainer that takes only texts.
+def repeated_lines(parts: Iterable[tuple[str, int]]) -> Iterator[str]:
+    """Texts in which each part stands as often as its count, each time as a line of its own.
 
-    Line ends divide them, so a pre-tokenizer that splits at line ends counts what was counted.
+    For a trainer that takes only texts: one that splits them at line ends finds the same counts.
     """
     waiting: list[str] = []
     length = 0
     for part, count in parts:
-        line, left = part + LINE_END, count
+        line = part + LINE_END
+        left = count
         while left > 0:
             many = min(left, 1 + (FED_CHARACTERS - length) // len(line))
             waiting.append(line * many)
@@ -147,7 +148,7 @@ def _count_batch(batch: list[str], words: "collections.Counter[str]") -> None:
                 chunks.update([" " + part for part in parts[1:]])
             else:
                 chunks[line] += 1
-    once: list[str] = []
+    once: list[str] = []  # counted together at the end, which is faster
     for chunk, count in chunks.items():
         found = _CUT.findall(chunk)
         if count == 1:
@@ -168,6 +169,7 @@ def _prune(words: "collections.Counter[str]", kept: int) -> None:
     limit = int(np.partition(counts, len(counts) - kept)[len(counts) - kept])
     at_limit = np.flatnonzero(counts == limit)
     room = kept - int((counts > limit).sum())
+    # Those that stay are lifted over the limit.
     counts[at_limit[np.arange(room) * len(at_limit) // room]] += 1
     for word, count in zip(list(words), counts.tolist(), strict=True):
         if count <= limit:

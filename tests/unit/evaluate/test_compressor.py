@@ -111,7 +111,7 @@ def test_sizes_are_measured_once_for_the_same_texts(kept: Kept, monkeypatch: Pat
     found = compressed_bytes(TRAIN, DOCUMENTS, kept=sizes)
     assert said == []
     assert found.tolist() == compressed_bytes(TRAIN, DOCUMENTS).tolist()
-    monkeypatch.setattr(compressor, "answered", lambda data: pytest.fail("measured again"))
+    monkeypatch.setattr(compressor, "sizes_by_end", lambda data: pytest.fail("measured again"))
     done: list[float] = []
     again = compressed_bytes(TRAIN, DOCUMENTS, kept=sizes, advance=done.append)
     assert (again.dtype, again.tolist(), done) == (found.dtype, found.tolist(), [1.0])
@@ -136,7 +136,7 @@ def test_other_texts_or_settings_are_measured_anew(
     kept: Kept, change: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]], monkeypatch: Patch
 ) -> None:
     sizes, said = kept
-    monkeypatch.setattr(compressor, "answered", fixed_answers)
+    monkeypatch.setattr(compressor, "sizes_by_end", fixed_answers)
     compressed_bytes(TRAIN, DOCUMENTS, kept=sizes)
     (given, settings) = change()
     for name, value in settings.items():
@@ -160,7 +160,7 @@ def test_other_texts_or_settings_are_measured_anew(
 )
 def test_a_damaged_file_is_redone(kept: Kept, spoil: Callable[[bytes], bytes], monkeypatch: Patch):
     sizes, said = kept
-    monkeypatch.setattr(compressor, "answered", fixed_answers)
+    monkeypatch.setattr(compressor, "sizes_by_end", fixed_answers)
     right = compressed_bytes(TRAIN, DOCUMENTS, kept=sizes)
     (path,) = sizes.folder.iterdir()
     good = path.read_bytes()
@@ -181,7 +181,7 @@ def test_sizes_of_another_request_are_not_taken_under_its_name(kept: Kept) -> No
 
 
 def test_where_sizes_cannot_be_kept_they_are_measured(tmp_path: Path, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(compressor, "answered", fixed_answers)
+    monkeypatch.setattr(compressor, "sizes_by_end", fixed_answers)
     (tmp_path / "cache").write_text("a file", encoding="utf-8")
     sizes = KeptSizes(tmp_path / "cache", lambda line: pytest.fail(line))
     assert compressed_bytes(TRAIN, DOCUMENTS, kept=sizes).max() == 170

@@ -9,7 +9,7 @@ import pytest
 
 from endonym.data.shards import ShardDocument, write_shards
 from endonym.evaluate import speed
-from endonym.evaluate.speed import LENGTHS, Contender, Sample, answered, cells, notes, sample
+from endonym.evaluate.speed import LENGTHS, Contender, Sample, cells, measured_once, notes, sample
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
@@ -44,7 +44,7 @@ def test_programs_take_turns_and_the_best_of_each_time_counts(monkeypatch: Patch
         asked.append((each.name, with_texts))
         return next(answers)
 
-    monkeypatch.setattr(speed, "answered", answered_here)
+    monkeypatch.setattr(speed, "measured_once", answered_here)
     ticks: list[float] = []
     given = [contender("one"), contender("two")]
     one, two = speed.measure_speed(given, NOTHING, threads=2, rounds=3, advance=ticks.append)
@@ -107,6 +107,6 @@ def test_the_sample_is_of_test_documents(tokenizer: Tokenizer, tmp_path: Path, m
 def test_a_process_that_dies_is_a_reason(tmp_path: Path) -> None:
     text = Sample([[0, 1]], 1, [0] * max(LENGTHS))
     gone = replace(contender("one", tmp_path / "gone"), program="abacus")
-    reason = answered(gone, text, threads=1, with_texts=True)["reason"]
+    reason = measured_once(gone, text, threads=1, with_texts=True)["reason"]
     assert "the process ended with 1" in reason
     assert "gone" in reason

@@ -7,7 +7,13 @@ from toys import toy_decoder
 
 from endonym.errors import ShapeError
 from endonym.model import adapt_config
-from endonym.model.adapt_config import Adapt, adapted_matrices, adapter_parameters, chosen, matrices
+from endonym.model.adapt_config import (
+    Adapt,
+    adapted_matrices,
+    adapter_parameters,
+    matrices,
+    names_meant,
+)
 from endonym.model.config import ExpertsConfig
 from endonym.model.count import flops_per_token, parameters, trained_parameters
 from endonym.model.foreign.folder import ForeignConfig
@@ -37,20 +43,20 @@ def test_the_formula_knows_every_linear_map_of_a_decoder(name: str) -> None:
 
 def test_groups_and_names_mean_matrices() -> None:
     names = [each.name for each in matrices(shape("moe"))]
-    assert {each.split(".")[-1] for each in chosen(names, ("mixer",))} == {
+    assert {each.split(".")[-1] for each in names_meant(names, ("mixer",))} == {
         *("query", "key", "value", "output")
     }
-    assert {each.split(".")[-1] for each in chosen(names, ("ffn",))} == {"gate", "up", "down"}
-    assert len(chosen(names, ("all",))) == len(names)
-    assert chosen(names, ("router",)) == ["blocks.0.ffn.router", "blocks.1.ffn.router"]
-    assert chosen(names, ("0.mixer.query", "down"))[0] == "blocks.0.mixer.query"
+    assert {each.split(".")[-1] for each in names_meant(names, ("ffn",))} == {"gate", "up", "down"}
+    assert len(names_meant(names, ("all",))) == len(names)
+    assert names_meant(names, ("router",)) == ["blocks.0.ffn.router", "blocks.1.ffn.router"]
+    assert names_meant(names, ("0.mixer.query", "down"))[0] == "blocks.0.mixer.query"
 
 
 def test_groups_of_foreign_models_are_told_by_the_usual_names() -> None:
     names = ["model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj"]
-    assert chosen(names, ("mixer",)) == names[:1]
-    assert chosen(names, ("ffn",)) == names[1:]
-    assert chosen(names, ("q_proj", "ffn")) == names
+    assert names_meant(names, ("mixer",)) == names[:1]
+    assert names_meant(names, ("ffn",)) == names[1:]
+    assert names_meant(names, ("q_proj", "ffn")) == names
 
 
 def test_a_name_that_means_nothing_is_told_with_what_there_is() -> None:

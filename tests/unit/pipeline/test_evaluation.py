@@ -162,9 +162,9 @@ def test_compressors_are_run_once(finished: Path, tmp_path: Path, monkeypatch: P
     pack = PackConfig.model_validate(first.manifest["config"]["pack"])
     config = EvaluationConfig(evaluation=recipe.evaluate[0], files=(), pack=pack, seed=recipe.seed)
     asked: list[bytes] = []
-    measured = compressor.answered
+    measured = compressor.sizes_by_end
     monkeypatch.setattr(
-        compressor, "answered", lambda data: (asked.append(data), measured(data))[1]
+        compressor, "sizes_by_end", lambda data: (asked.append(data), measured(data))[1]
     )
 
     def again(out: Path) -> tuple[dict[str, bytes], Any, int, bool]:

@@ -12,7 +12,7 @@ from toys import toy_texts
 from endonym.tokenizer import bpe
 from endonym.tokenizer import words as module
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
-from endonym.tokenizer.words import LINE_END, TRAINING_SPLIT, count_words, fed
+from endonym.tokenizer.words import LINE_END, TRAINING_SPLIT, count_words, repeated_lines
 
 
 @pytest.mark.parametrize("vocab", [300, 450, 900])
@@ -32,7 +32,7 @@ def test_merges_are_those_of_the_library_on_the_whole_text(vocab: int) -> None:
     trainer = trainers.BpeTrainer(vocab_size=size, **keys)
     engine.train_from_iterator(texts, trainer)
     plain = json.loads(engine.to_str())["model"]["merges"]
-    made = json.loads(bpe.pairs(config, counts).to_str())["model"]["merges"]
+    made = json.loads(bpe.pair_merges(config, counts).to_str())["model"]["merges"]
     expected = [list(map(bpe.in_byte_letters, pair)) for pair in plain]
     assert made[len(merges) :] == expected
     assert len(made) > 20
@@ -100,7 +100,7 @@ def test_the_rarest_words_go_when_there_are_too_many(monkeypatch: pytest.MonkeyP
 
 def test_a_trainer_reads_each_part_as_often_as_it_was_counted() -> None:
     parts = [("кош", 3), ("é" * 9_000, 4), ("ел", 20_001)]
-    texts = list(fed(parts))
+    texts = list(repeated_lines(parts))
     assert max(map(len, texts)) < 30_000
     found = collections.Counter(part for text in texts for part in text.split(LINE_END) if part)
     assert found == dict(parts)

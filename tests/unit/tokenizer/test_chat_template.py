@@ -11,8 +11,15 @@ from toys import KINDS, toy_tokenizer
 
 from endonym.errors import RecipeError
 from endonym.tokenizer import chat_template, template_process
-from endonym.tokenizer.chat_template import CHATML, Asked, ChatTemplate, Markup, Part, differences
-from endonym.tokenizer.template_process import LONGEST, MEMORY, fill_many, filled
+from endonym.tokenizer.chat_template import (
+    CHATML,
+    ChatTemplate,
+    Conversation,
+    Markup,
+    Part,
+    differences,
+)
+from endonym.tokenizer.template_process import LONGEST, MEMORY, fill_many, fill_one
 from endonym.tokenizer.tokenizer import Tokenizer
 
 END = "<|endoftext|>"
@@ -35,7 +42,7 @@ def test_parts_depend_on_the_roles_alone() -> None:
 
 def test_it_is_the_chatml_of_transformers() -> None:
     messages = [{"role": "user", "content": "Сәлам"}, {"role": "assistant", "content": "Сәлам!"}]
-    (text,) = template().filled([Asked(messages, True)])
+    (text,) = template().filled([Conversation(messages, True)])
     assert text == (
         "<|im_start|>user\nСәлам<|im_end|>\n<|im_start|>assistant\nСәлам!<|im_end|>\n"
         "<|im_start|>assistant\n"
@@ -126,7 +133,7 @@ def test_a_template_is_opened_once() -> None:
 @pytest.mark.parametrize("blank", ["", "   ", "\n", "\n  "])
 def test_an_opened_template_writes_the_same_text_behind_its_start(blank: str) -> None:
     """Blanks before a block at the beginning of a line are no text."""
-    asked = [Asked([{"role": "user", "content": "Сәлам"}], True)]
+    asked = [Conversation([{"role": "user", "content": "Сәлам"}], True)]
     given = template(blank + CHATML)
     assert template(given.opened).filled(asked) == [END + given.filled(asked)[0]]
 
@@ -159,7 +166,7 @@ def filled_there(template: str, values: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_template_is_filled_in_and_may_refuse() -> None:
-    for fill in (filled_there, filled):
+    for fill in (filled_there, fill_one):
         assert fill("{{ a }} ភូមិ", {"a": "Сәлам"}) == {"text": "Сәлам ភូមិ"}
         assert fill("{{ raise_exception('юк') }}", {}) == {"refused": "юк"}
         assert "division" in fill("{{ 1/0 }}", {})["error"]

@@ -75,7 +75,7 @@ def test_pieces_of_two_ways_are_changed_or_left_out() -> None:
 def test_texts_of_pieces_that_begin_as_they_end_are_settled_without_being_given() -> None:
     for piece in ("ata", "abtab"):
         scores = ALPHABET | {piece: -5_500_000}
-        unigram._settled(scores, [])
+        unigram._break_ties(scores, [])
         texts = [piece + piece[n:] for n in range(1, len(piece)) if piece.endswith(piece[:n])]
         assert texts
         assert unigram.ties(texts, scores) == []
@@ -94,14 +94,14 @@ def test_of_a_large_text_every_so_many_lines_are_read(monkeypatch: pytest.Monkey
     total = sum(counts.characters.values())
     for most in (total, total - 1, total // 3):
         monkeypatch.setattr(module, "MOST_CHARACTERS", most)
-        module.trained(lambda: iter(texts), counts, [], 100)
+        module.train_pieces(lambda: iter(texts), counts, [], 100)
     assert asked == [1, 2, 4 if total % 3 else 3]
 
 
 def test_two_sides_of_one_equation_are_not_changed_alike_for_ever() -> None:
     # вб + в = в + бв, and в + б = вб, and б + в = бв: both pairs are changed in each pass.
     scores = {"а": -5, "б": -2, "в": -2, "вб": -2, "бв": -2}
-    unigram._settled(scores, [])
+    unigram._break_ties(scores, [])
     assert unigram.equal_overlaps(scores) == set()
 
 

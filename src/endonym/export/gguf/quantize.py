@@ -26,6 +26,7 @@ FILE_TYPES: dict[Quantization, int] = QUANTIZATIONS["file_types"]
 KEPT = ("_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "ssm_conv1d.weight")
 """Small matrices that stay in fp32, besides all vectors and what does not end in `weight`."""
 SAME = {"F32", "F16", "BF16"}
+"""Formats of single numbers, without blocks: all matrices get the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,14 @@ class Mixture:
 
     def type_of(self, name: str, shape: tuple[int, ...]) -> str:
         """The name of the type a tensor gets, by its name and shape (columns last)."""
-        wanted = self.wanted(name, shape)
+        wanted = self.usual_type(name, shape)
         if shape[-1] % block_size(wanted):
             wanted = QUANTIZATIONS["smaller_blocks"].get(wanted, wanted)
         return wanted if shape[-1] % block_size(wanted) == 0 else "F16"
 
-    def wanted(self, name: str, shape: tuple[int, ...]) -> str:
-        """The type before the fallback for rows that do not fit."""
-        is_kept = any(name.endswith(each) for each in KEPT)
-        if len(shape) < 2 or not name.endswith("weight") or is_kept:
+    def usual_type(self, name: str, shape: tuple[int, ...]) -> str:
+        """The name of the type a tensor gets if its rows fit into the blocks of the type."""
+        if len(shape) < 2 or not name.endswith("weight") or name.endswith(KEPT):
             return "F32"
         if self.quantization in SAME:
             return self.quantization
@@ -87,7 +87,7 @@ class Mixture:
 
 
 def _has_more_bits(layer: int, layers: int) -> bool:
-    """The first and the last eighth of the layers, and every third between them."""
+    """Whether a layer is in the first or the last eighth, or every third between them."""
     eighth = layers // 8
     return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
 

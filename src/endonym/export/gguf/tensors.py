@@ -20,24 +20,25 @@ def gguf_tensors(
 ) -> dict[str, Tensor]:
     """The tensors of a GGUF file, in fp32: llama.cpp's names, layer after layer."""
     names = row.names(config)
-    tensors = dict(_added(row, config, weights))
+    tensors = dict(_tensors_to_add(row, config, weights))
     for name, tensor in weights.items():
         pattern, layer = pattern_of(name)
-        part = re.search(r"\.mixer\.(query|key|value)\.(weight|bias)$", name)
-        if row.joined and part:
-            if part[1] == "query":
+        match = re.search(r"\.mixer\.(query|key|value)\.(weight|bias)$", name)
+        if row.joined and match:
+            part, kind = match.groups()
+            if part == "query":  # its keys and values come with it
                 parts = [weights[name.replace(".query.", f".{each}.")] for each in QUERY_KEY_VALUE]
-                tensors[f"blk.{layer}.attn_qkv.{part[2]}"] = torch.cat(parts)
+                tensors[f"blk.{layer}.attn_qkv.{kind}"] = torch.cat(parts)
             continue
         theirs = names[pattern].replace("*", layer)
         tensors[theirs] = in_llama_cpp(row, config, name, tensor)
     contiguous = {name: tensor.detach().float().contiguous() for name, tensor in tensors.items()}
-    layers = {name: re.match(r"blk\.(\d+)\.", name) for name in contiguous}
-    places = {name: int(layer[1]) if layer else -1 for name, layer in layers.items()}
-    return {name: contiguous[name] for name in sorted(contiguous, key=lambda n: (places[n], n))}
+    matches = {name: re.match(r"blk\.(\d+)\.", name) for name in contiguous}
+    layers = {name: int(match[1]) if match else -1 for name, match in matches.items()}
+    return {name: contiguous[name] for name in sorted(contiguous, key=lambda n: (layers[n], n))}
 
 
-def _added(
+def _tensors_to_add(
     row: GGUFArchitecture, config: ModelConfig, weights: Mapping[str, Tensor]
 ) -> Iterator[tuple[str, Tensor]]:
     """Tensors that llama.cpp wants and we do not have."""
@@ -59,6 +60,8 @@ def in_llama_cpp(row: GGUFArchitecture, config: ModelConfig, name: str, tensor: 
     """One tensor in llama.cpp's layout; of a matrix, or of the B of its adapter."""
     mixer = config.mixers[0]
     part = re.search(r"\.mixer\.(query|key)\.(weight|bias)$", name)
+    # There rotary positions turn neighbouring channels, here one of each half of a head. The factor
+    # on the cosine and sine of queries and of keys is put into the queries: hence squared.
     if part and row.paired and isinstance(mixer, AttentionConfig):
         assert mixer.rope is not None
         heads = mixer.heads if part[1] == "query" else mixer.kv_heads

@@ -71,7 +71,10 @@ def drops_of(tokenizer: Tokenizer) -> str:
 
 
 def _tokens(tokenizer: Tokenizer, added: dict[int, bool], size: int) -> tuple[list[str], list[int]]:
-    """Every id's token and type; ids that stand for nothing are unused. added: is it special?"""
+    """Every id's token and type; ids that stand for nothing are unused.
+
+    added: of each added token whether it is special, by id.
+    """
     tokens: list[str] = []
     types: list[int] = []
     for index in range(size):

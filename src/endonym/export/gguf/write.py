@@ -129,8 +129,8 @@ def _write(
             writer.write_tensor_data(quantized(tensor.numpy(), types[name]))
     finally:
         writer.close()
-    wanted = {name: mixture.wanted(name, shape) for name, shape in shapes.items()}
-    return GGUFFile(path, {n: t.name for n, t in types.items() if t.name != wanted[n]})
+    usual = {name: mixture.usual_type(name, shape) for name, shape in shapes.items()}
+    return GGUFFile(path, {n: t.name for n, t in types.items() if t.name != usual[n]})
 
 
 def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> Json:
@@ -194,7 +194,7 @@ def write_gguf_adapter(
     require_gguf_adapter(config, changes)
     row = architecture_of(config)
     theirs = _changes_in_llama_cpp(row, config, changes)
-    alpha = max(their.scale * their.rank for their in theirs.values())
+    alpha = max(change.scale * change.rank for change in theirs.values())
     writer = gguf.GGUFWriter(path, row.name)
     try:
         writer.add_type("adapter")
@@ -217,7 +217,7 @@ def _changes_in_llama_cpp(
     row: GGUFArchitecture, config: ModelConfig, changes: Mapping[str, Change]
 ) -> dict[str, Change]:
     """The changes by llama.cpp's tensors, with its order of rows."""
-    theirs: dict[str, Change] = {}
+    theirs: dict[str, Change] = {}  # by tensor
     sizes = {matrix.name: matrix.outputs for matrix in matrices(config)}
     joined = "blk.*.attn_qkv.weight" if row.joined else ""
     for tensor, parts in held_together(config, joined, row.names(config)).items():

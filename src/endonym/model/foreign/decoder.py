@@ -27,11 +27,11 @@ class ForeignCache:
     """The cache of a foreign model: one object, which the model makes itself."""
 
     def __init__(self) -> None:
-        self.held: Any = None
+        self.network_cache: Any = None
 
     def bytes(self) -> int:
         """Memory it takes."""
-        layers = getattr(self.held, "layers", [])
+        layers = getattr(self.network_cache, "layers", [])
         parts = tree_leaves([vars(layer) for layer in layers])
         return sum(part.nbytes for part in parts if isinstance(part, Tensor))
 
@@ -58,15 +58,15 @@ class ForeignDecoder(nn.Module):
     @checkpointed_blocks.setter
     def checkpointed_blocks(self, wanted: int) -> None:
         """Switch activation checkpointing on for all blocks, or off if `wanted` is 0."""
-        can = self.network.supports_gradient_checkpointing
-        self._checkpointed_blocks = self.config.layers if wanted and can else 0
+        is_supported = self.network.supports_gradient_checkpointing
+        self._checkpointed_blocks = self.config.layers if wanted and is_supported else 0
         # The name in newer transformers, and in older ones.
-        names = [f"{kind}_checkpointing_{{}}able" for kind in ("activation", "gradient")]
-        there = next(name for name in names if hasattr(self.network, name.format("en")))
+        kinds = ("activation_checkpointing", "gradient_checkpointing")
+        kind = next(each for each in kinds if hasattr(self.network, f"{each}_enable"))
         if self._checkpointed_blocks:
-            getattr(self.network, there.format("en"))({"use_reentrant": False})
+            getattr(self.network, f"{kind}_enable")({"use_reentrant": False})
         else:
-            getattr(self.network, there.format("dis"))()
+            getattr(self.network, f"{kind}_disable")()
 
     @property
     def readout(self) -> Readout:
@@ -103,9 +103,9 @@ class ForeignDecoder(nn.Module):
     def _body(self, tokens_BT: Tensor, positions_BT: Tensor, **arguments: Any) -> Any:
         """The network without its head. transformers finds packed documents by their positions."""
         positions_BT = positions_BT.expand(tokens_BT.shape)
-        usual = {"use_cache": False, "position_ids": positions_BT, "return_dict": True} | arguments
-        kept = {k: v for k, v in usual.items() if k in self.arguments or k == "return_dict"}
-        return self.network.base_model(input_ids=tokens_BT, **kept)
+        arguments = {"use_cache": False, "position_ids": positions_BT} | arguments
+        understood = {name: each for name, each in arguments.items() if name in self.arguments}
+        return self.network.base_model(input_ids=tokens_BT, return_dict=True, **understood)
 
     def _continue_from_cache(self, tokens_BT: Tensor, span: Span, cache: ForeignCache) -> Tensor:
         """Hidden states of the tokens that follow those in the cache, which are added to it."""
@@ -116,14 +116,14 @@ class ForeignDecoder(nn.Module):
             return torch.cat([self._continue_from_cache(*part, cache) for part in parts], dim=1)
         arguments: dict[str, Any] = {"use_cache": True}
         if span.past:
-            arguments[self.cache_argument] = cache.held
+            arguments[self.cache_argument] = cache.network_cache
         if span.starts_BT is not None:  # rows with padding before their documents
             if not self.reads_padded:
                 raise misfit("no_padding", "batch", family=self.config.family)
             indices_M = torch.arange(span.past + span.length, device=span.device)
             arguments["attention_mask"] = (indices_M >= span.starts_BT[:, -1:]).long()
         out = self._body(tokens_BT, span.positions_BT, **arguments)
-        cache.held = out[self.cache_argument]
+        cache.network_cache = out[self.cache_argument]
         return out[0]
 
     def _one_by_one(self, tokens_BT: Tensor, span: Span) -> Tensor:
@@ -134,7 +134,8 @@ class ForeignDecoder(nn.Module):
             ends = [*torch.nonzero(positions_T == 0)[1:, 0].tolist(), len(tokens_T)]
             lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
             parts = zip(tokens_T.split(lengths), positions_T.split(lengths), strict=True)
-            rows.append(torch.cat([self._body(t[None], p[None])[0] for t, p in parts], dim=1))
+            alone = [self._body(tokens[None], positions[None])[0] for tokens, positions in parts]
+            rows.append(torch.cat(alone, dim=1))
         return torch.cat(rows)
 
 

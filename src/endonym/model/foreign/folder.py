@@ -7,7 +7,6 @@ that asks for its own code is refused.
 import json
 import math
 import os
-import struct
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -150,8 +149,8 @@ def _is_rope_fixed(keys: dict[str, Any]) -> bool:
     """Whether positions are rotary, with angles that do not depend on the context length."""
     tables = [keys.get(key) for key in ("rope_parameters", "rope_scaling")]
     settings = [each for each in tables if isinstance(each, dict)]
-    inside = [each for table in settings for each in table.values() if isinstance(each, dict)]
-    kinds = {each.get("rope_type", each.get("type", "default")) for each in (*settings, *inside)}
+    nested = [each for table in settings for each in table.values() if isinstance(each, dict)]
+    kinds = {each.get("rope_type", each.get("type", "default")) for each in (*settings, *nested)}
     return bool(settings or "rope_theta" in keys) and kinds <= {"default", "linear", "llama3"}
 
 
@@ -266,7 +265,10 @@ def require_numbers(
     dtypes: tuple[str, ...] = FLOATS,
     named: Callable[[str], str | None] = str,
 ) -> None:
-    """Raise Damaged, from the headers, if a tensor that has a name here has another dtype."""
+    """Raise Damaged, from the headers, if a tensor has none of these dtypes.
+
+    named: a tensor's name in our model; None for one that is left out.
+    """
     for path in files:
         for name, (_, dtype) in _header(path).items():
             if dtype not in dtypes and named(name):
@@ -274,16 +276,18 @@ def require_numbers(
 
 
 def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and dtype of each tensor of a file."""
+    """Shape and dtype of each tensor of a safetensors file.
+
+    Its first 8 bytes are the length of the header; the header in JSON and the numbers follow.
+    """
     try:
         opened = open_regular(path)
     except ValueError as error:
         raise Damaged(str(error), where=str(path), do="Take a whole copy.") from error
     with opened as file:
         size = os.fstat(file.fileno()).st_size
-        head = file.read(8)
-        length = struct.unpack("<Q", head)[0] if len(head) == 8 else HEADER_LIMIT_BYTES + 1
-        if length > min(HEADER_LIMIT_BYTES, size):
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(HEADER_LIMIT_BYTES, size):
             raise damaged(path, "is not a whole safetensors file")
         try:
             header = json.loads(file.read(length))

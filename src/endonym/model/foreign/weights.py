@@ -110,16 +110,16 @@ def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
         return
     size = sum(stat.st_size for stat in stats)
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
-    limits = Limits(MEMORY + COPIES * size, seconds, 4 * seconds)
+    limits = Limits(MEMORY + COPIES * size, cpu_seconds=seconds, seconds=4 * seconds)
     question = {"folder": sendable(str(folder.absolute())), "config_json": config_json}
     try:
         answer = _process.ask(question, limits, is_last=size > KEPT)
     except Failure as failure:
         raise refusal("harmful", str(folder / CONFIG), failure=failure) from failure
     if "refused" in answer:
-        refused = answer["refused"]
-        kind = getattr(errors, refused["kind"])
-        raise kind(refused["message"], where=refused["where"], do=refused["do"])
+        told = answer["refused"]
+        kind = getattr(errors, told["kind"])
+        raise kind(told["message"], where=told["where"], do=told["do"])
     _tried.add(key)
 
 
@@ -155,7 +155,7 @@ def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
     wanted = {NETWORK + name: tuple(each.shape) for name, each in weights_of(skeleton).items()}
     weights = read_tensors([path], wanted, (*FLOATS, *WHOLE))
     own = {name.removeprefix(NETWORK): each for name, each in weights.items()}
-    return _loaded(config, own, str(path))
+    return _load_network(config, own, str(path))
 
 
 def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> ForeignDecoder:
@@ -169,7 +169,7 @@ def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> For
     config, files = foreign_config(folder, config_json), weight_files(folder)
     where = str(folder / CONFIG)
     skeleton = _skeleton(config, where)
-    with _fitting(where):
+    with _refusing_misfits(where):
         stored = _as_stored(skeleton, weights_of(skeleton))
     expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
     # Some folders store the tied head again: it must be equal to the embedding.
@@ -183,7 +183,7 @@ def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> For
         named=lambda name: None if name in tied - doubled else name,
     )
     heads = {name: tensors.pop(name) for name in doubled}
-    decoder = _loaded(config, tensors, where)
+    decoder = _load_network(config, tensors, where)
     require_tied(heads, decoder.network.get_input_embeddings().weight, where)
     return decoder
 
@@ -218,33 +218,33 @@ def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
     if config_class not in classes:
         raise refusal("no_class", where, version=library.__version__, family=config.family)
     keys = {k: v for k, v in config.transformers.items() if k not in UNTRUSTED}
-    with _fitting(where):
+    with _refusing_misfits(where):
         keys = library.PreTrainedConfig._decode_special_floats(keys)
         return classes[config_class], config_class.from_dict(keys)
 
 
 @contextmanager
-def _fitting(where: str) -> Generator[None]:
-    """Around what a class builds from its sizes, which may not fit together."""
-    of_keys = importlib.import_module("huggingface_hub.errors").StrictDataclassError
+def _refusing_misfits(where: str) -> Generator[None]:
+    """Raise ExportError for the errors of a class whose sizes do not fit together."""
+    error_of_keys = importlib.import_module("huggingface_hub.errors").StrictDataclassError
     try:
         with _quiet():
             yield
-    except (of_keys, *BUILDING) as error:
+    except (error_of_keys, *BUILDING) as error:
         raise refusal("wrong_sizes", where, error=" ".join(str(error).split())) from error
 
 
 def _skeleton(config: ForeignConfig, where: str) -> Any:
     """The network on the meta device, for names and shapes."""
     network_class, class_config = _network_class(config, where)
-    with torch.device("meta"), _fitting(where):
+    with torch.device("meta"), _refusing_misfits(where):
         return network_class(class_config)
 
 
-def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> ForeignDecoder:
+def _load_network(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> ForeignDecoder:
     """The network with its weights, in fp32, tested on a few tokens."""
     network_class, class_config = _network_class(config, where)
-    with _fitting(where):
+    with _refusing_misfits(where):
         network, info = network_class.from_pretrained(
             None,
             config=class_config,
@@ -254,14 +254,14 @@ def _loaded(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> Fo
             output_loading_info=True,
         )
     with _quiet():
-        wrong = sorted(str(name) for names in info.values() for name in names)
-        if wrong:
-            raise ExportError(f"transformers misses or does not know {wrong[:3]}", where=where)
+        strange = sorted(str(name) for names in info.values() for name in names)
+        if strange:
+            raise ExportError(f"transformers misses or does not know {strange[:3]}", where=where)
         for parameter in network.parameters():
             parameter.requires_grad_(True)
         decoder = ForeignDecoder(config, network).eval()
         try:
-            _try(decoder, where)
+            _test_on_tokens(decoder, where)
         except BUILDING as error:
             reason = " ".join(str(error).split())
             message = f"{config.family} cannot read a few tokens: {reason}"
@@ -285,7 +285,7 @@ def _quiet() -> Generator[None]:
 
 
 @torch.inference_mode()
-def _try(decoder: ForeignDecoder, where: str) -> None:
+def _test_on_tokens(decoder: ForeignDecoder, where: str) -> None:
     """Test the decoder on a few tokens. Raises ExportError if endonym would not be exact."""
     family, vocab = decoder.config.family, decoder.config.vocab
     row_T = torch.arange(3, 3 + 2 * TRIED_TOKENS) * 7 % min(vocab, len(decoder.readout.weight_VD))
@@ -326,7 +326,7 @@ def _logits_with_cache(decoder: ForeignDecoder, row: Tensor) -> Tensor:
 
 
 def _agree(logits: Tensor, wanted: Tensor, share: float = CLOSE) -> bool:
-    """Whether two ways of computing logits agree."""
+    """Whether no logits differ by more than this share of the largest."""
     return bool((logits - wanted).abs().max() <= share * wanted.abs().max())
 
 

@@ -38,8 +38,8 @@ def attend(
         each.transpose(1, 2) for each in (query_BHTK, keys_BGTK, values_BGTK)
     )
     is_partial = span.starts_BT is not None or window is not None
-    form = (query_BHTK.device, query_BHTK.dtype, query_BHTK.shape[-1])
-    if is_partial and not dropout and unsupported_reason(*form) is None:
+    device, dtype, width = query_BHTK.device, query_BHTK.dtype, query_BHTK.shape[-1]
+    if is_partial and not dropout and unsupported_reason(device, dtype, width) is None:
         mixed_BTHK = attend_varlen(query_BTHK, keys_BTGK, values_BTGK, span, window=window)
         return mixed_BTHK.transpose(1, 2)
     blocks = blocks_of(span, len(query_BHTK), window) if span.device.type == "cpu" else None
@@ -52,18 +52,23 @@ def attend(
 def _by_blocks(
     query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, blocks: Blocks, *, dropout: float
 ) -> Tensor:
-    """Attention within segments, N of the same length together."""
-    given = [each.flatten(0, 1) for each in (query_BTHK, keys_BTGK, values_BTGK)]
-    query, *own = (blocks.laid_out(each) for each in given)
-    earlier = [blocks.laid_out_before(each) for each in given[1:]]
+    """Attention within segments, N of the same length together.
+
+    P: positions of all rows. own, earlier: keys and values of segments, and of the tokens before.
+    """
+    query_PHK, keys_PGK, values_PGK = (
+        each.flatten(0, 1) for each in (query_BTHK, keys_BTGK, values_BTGK)
+    )
+    queries, own = blocks.laid_out(query_PHK), [*map(blocks.laid_out, (keys_PGK, values_PGK))]
+    earlier = [*map(blocks.laid_out_before, (keys_PGK, values_PGK))]
     mixed: list[Tensor] = []
     for number, part in enumerate(blocks.parts):
-        seen = [each[number] for each in own]
+        seen = [tensors[number] for tensors in own]
         if part.is_cut:
-            pairs = zip(earlier, own, strict=True)
-            seen = [torch.cat((before[number], now[number]), dim=1) for before, now in pairs]
+            before = [tensors[number] for tensors in earlier]
+            seen = [torch.cat(pair, dim=1) for pair in zip(before, seen, strict=True)]
         query_NHTK, keys_NGMK, values_NGMK = (
-            each.transpose(1, 2) for each in (query[number], *seen)
+            each.transpose(1, 2) for each in (queries[number], *seen)
         )
         mixed_NHTK = attend_seen(query_NHTK, keys_NGMK, values_NGMK, part.mask_NTM, dropout=dropout)
         mixed.append(mixed_NHTK.transpose(1, 2).flatten(0, 1))
@@ -152,13 +157,13 @@ class _WholeScores(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         query, keys, values, *kept = ctx.saved_tensors
-        (given,) = grad_outputs
+        (d_output,) = grad_outputs
         d_queries: list[Tensor] = []
         d_keys = d_values = None
         # The last tile is first: without a window it sees all keys, so that nothing is zeroed.
         for (rows, seen), shares in zip(reversed(ctx.tiles), reversed(kept), strict=True):
             part = query[:, :, rows]
-            d_mixed = _grouped(given[:, :, rows], keys)
+            d_mixed = _grouped(d_output[:, :, rows], keys)
             d_scores = torch.ops.aten._softmax_backward_data(
                 d_mixed @ values[:, :, seen].mT, shares, -1, shares.dtype
             )
@@ -174,7 +179,7 @@ def _joined(parts: list[Tensor]) -> Tensor:
 
 
 def _added(total: Tensor | None, part: Tensor, seen: slice, like: Tensor) -> Tensor:
-    """The sum over tiles of gradients of keys or values; `seen`: the keys of this tile."""
+    """The gradients of keys or values, with those of one tile added; `seen`: the tile's keys."""
     if total is None and part.shape == like.shape:
         return part
     total = torch.zeros_like(like) if total is None else total

@@ -36,7 +36,7 @@ def token_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor
 
 
 def learnable_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor:
-    """The same with gradients for hidden states and W, for losses that are no plain sum.
+    """Nats of each target with gradients for hidden states and W, for losses that are no plain sum.
 
     Logits are computed a second time for the gradient, so that they are never held together.
     """
@@ -61,8 +61,8 @@ class _SummedNats(torch.autograd.Function):
     def forward(
         ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, cap: float | None
     ) -> Tensor:
-        given = (hidden_ND, Readout(weight_VD, cap), targets_N)
-        total, *gradients = _gradients(*given, is_frozen=not ctx.needs_input_grad[1])
+        readout, is_frozen = Readout(weight_VD, cap), not ctx.needs_input_grad[1]
+        total, *gradients = _gradients(hidden_ND, readout, targets_N, is_frozen=is_frozen)
         ctx.save_for_backward(*gradients)
         return total
 
@@ -88,9 +88,10 @@ class _TokenNats(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         hidden_ND, weight_VD, targets_N = ctx.saved_tensors
-        given = (hidden_ND, Readout(weight_VD, ctx.cap), targets_N)
-        is_frozen = not ctx.needs_input_grad[1]
-        _, *gradients = _gradients(*given, scale_N=grad_outputs[0], is_frozen=is_frozen)
+        readout, is_frozen = Readout(weight_VD, ctx.cap), not ctx.needs_input_grad[1]
+        _, *gradients = _gradients(
+            hidden_ND, readout, targets_N, scale_N=grad_outputs[0], is_frozen=is_frozen
+        )
         return *gradients, None, None
 
 
@@ -112,17 +113,17 @@ def _gradients(
     d_hidden_ND, start = torch.empty_like(hidden_ND), 0
     d_weight_VD: Tensor | None = None
     for h_CD, t_C in chunks(hidden_ND, targets_N, len(weight_VD)):
-        here = slice(start, start + len(h_CD))
-        start = here.stop
+        chunk = slice(start, start + len(h_CD))
+        start = chunk.stop
         logits_CV = readout.logits(h_CD)
         bend_CV = None if cap is None else 1 - (logits_CV / cap).square()
         slopes_CV, nats = _slopes(logits_CV, t_C)
         if bend_CV is not None:
             slopes_CV *= bend_CV
         if scale_N is not None:
-            slopes_CV *= scale_N[here, None].to(slopes_CV.dtype)
+            slopes_CV *= scale_N[chunk, None].to(slopes_CV.dtype)
         total += nats
-        torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[here])
+        torch.mm(slopes_CV, weight_VD, out=d_hidden_ND[chunk])
         if not is_frozen:
             d_part_VD = slopes_CV.T @ h_CD
             d_weight_VD = d_part_VD if d_weight_VD is None else d_weight_VD.float().add_(d_part_VD)
@@ -130,7 +131,7 @@ def _gradients(
 
 
 def _slopes(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
-    """softmax - onehot, and the summed nats; the logits' memory is reused."""
+    """softmax - onehot, and the sum of the targets' nats; the logits are overwritten."""
     index_C1 = targets_C[:, None]
     if logits_CV.dtype == torch.float32:
         logs_CV = torch.log_softmax(logits_CV, dim=-1)

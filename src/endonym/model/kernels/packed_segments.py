@@ -83,9 +83,10 @@ class Take(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         (back,) = ctx.saved_tensors
-        (given,) = grad_outputs
-        found = given.index_select(0, back.clamp_min(0))
-        return found.mul_((back >= 0).view(-1, *(1,) * (found.ndim - 1))), None, None
+        (d_taken,) = grad_outputs
+        d_rows = d_taken.index_select(0, back.clamp_min(0))
+        is_taken = (back >= 0).view(-1, *(1,) * (d_rows.ndim - 1))
+        return d_rows.mul_(is_taken), None, None
 
 
 def _blocks(span: Span, batch: int, window: int | None) -> Blocks | None:
@@ -107,7 +108,8 @@ def _blocks(span: Span, batch: int, window: int | None) -> Blocks | None:
             continue
         for cut in range(0, length, window):
             pieces[window, True].append((start + cut, min(window, length - cut), min(window, cut)))
-    keys = sum(n * n * len(found) * (2 if cut else 1) for (n, cut), found in pieces.items())
+    # n tokens read n keys each; cut pieces read the n tokens before them, too.
+    keys = sum(n * n * len(alike) * (2 if cut else 1) for (n, cut), alike in pieces.items())
     tokens = batch * span.length
     return (
         _laid_out(pieces, tokens, window) if is_cutting_worth(keys, tokens, span.length) else None
@@ -122,17 +124,18 @@ def _laid_out(
     taken, laid, before = ([np.zeros(0, np.int64)] for _ in range(3))
     back, before_back = np.zeros(n_tokens, np.int64), np.full(n_tokens, -1, np.int64)
     done = done_before = 0
-    for (width, has_before), found in sorted(pieces.items()):
-        rows, steps = np.array(found), np.arange(width)
-        numbers = rows[:, :1] + steps
+    for (width, has_before), alike in sorted(pieces.items()):
+        starts_N1, lengths_N1, earlier_N1 = np.hsplit(np.array(alike), 3)
+        steps = np.arange(width)
+        numbers = starts_N1 + steps
         taken.append(numbers.clip(max=n_tokens - 1).ravel())
-        laid.append(np.where(steps < rows[:, 1:2], numbers, -1).ravel())
-        for start, length, _ in found:
+        laid.append(np.where(steps < lengths_N1, numbers, -1).ravel())
+        for start, length, _ in alike:
             back[start : start + length] = np.arange(done, done + length)
             done += width
         if has_before:
-            before.append((rows[:, :1] - width + steps).clip(min=0).ravel())
-            for start, _, earlier in found:
+            before.append((starts_N1 - width + steps).clip(min=0).ravel())
+            for start, _, earlier in alike:
                 end = done_before + width
                 before_back[start - earlier : start] = np.arange(end - earlier, end)
                 done_before = end
@@ -141,9 +144,11 @@ def _laid_out(
             keys = np.arange(-width if has_before else 0, width)
             is_seen = (keys <= steps[:, None]) & (keys > steps[:, None] - window)
             if has_before:  # of the tokens before a piece, those that there are
-                is_seen = is_seen[None] & (keys >= -rows[:, 2:3])[:, None]
+                is_seen = is_seen[None] & (keys >= -earlier_N1)[:, None]
             mask_NTM = torch.from_numpy(is_seen if has_before else is_seen[None])
-        parts.append(Segments(len(found), width, has_before, mask_NTM))
-    joined = [np.concatenate(each) for each in (taken, laid, before)]
-    indices = (joined[0], back, joined[1], joined[2], before_back)
-    return Blocks(parts, *(torch.from_numpy(index) for index in indices))
+        parts.append(Segments(len(alike), width, has_before, mask_NTM))
+    indices = (*map(np.concatenate, (taken, laid, before)), back, before_back)
+    taken_L, laid_L, before_L, back_T, before_back_T = map(torch.from_numpy, indices)
+    return Blocks(
+        parts, taken=taken_L, back=back_T, laid=laid_L, before=before_L, before_back=before_back_T
+    )

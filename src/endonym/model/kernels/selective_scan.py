@@ -99,9 +99,10 @@ class _Buffers:
         return all_BTC[:, segment].transpose(0, 1).to(self.dtype)
 
     def piece(self, segment: slice, inputs: tuple[Any, ...]) -> _Piece:
-        """All inputs of a segment."""
-        x_LBC, dt_LBC, B_LBS, C_LBS = (self.cut(each, segment) for each in inputs[:4])
-        is_first_LB = None if inputs[4] is None else inputs[4][:, segment].T
+        """All inputs of a segment. inputs: x, dt, B, C and is_first of whole rows."""
+        *sequences, is_first_BT = inputs
+        x_LBC, dt_LBC, B_LBS, C_LBS = (self.cut(each, segment) for each in sequences)
+        is_first_LB = None if is_first_BT is None else is_first_BT[:, segment].T
         return _Piece(x_LBC, dt_LBC, B_LBS, C_LBS, dt_LBC * x_LBC, is_first_LB)
 
     def run(self, piece: _Piece, start_BSC: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,7 +148,8 @@ class _Scan(torch.autograd.Function):
         for segment, start_BSC in zip(buffers.segments, starts_NBSC, strict=True):
             start_BSC[:] = state_BSC
             piece = buffers.piece(segment, inputs)
-            states_LBSC = buffers.run(piece, start_BSC)[1][1:]
+            _, states_MBSC = buffers.run(piece, start_BSC)
+            states_LBSC = states_MBSC[1:]
             y_BTC[:, segment] = _over_state(piece.C_LBS, states_LBSC).transpose(0, 1)
             state_BSC = states_LBSC[-1]
         ctx.save_for_backward(*given[:6], starts_NBSC)
@@ -163,35 +165,36 @@ class _Scan(torch.autograd.Function):
         d_inputs = [torch.empty_like(each) for each in inputs[:4]]
         for segment, start_BSC in reversed(list(zip(buffers.segments, starts, strict=True))):
             piece, d_y_LBC = buffers.piece(segment, inputs), buffers.cut(d_y_BTC, segment)
-            ran = buffers.run(piece, start_BSC)
+            decays_LBSC, states_MBSC = buffers.run(piece, start_BSC)
             slopes_LBSC = buffers.run_back(piece, d_y_LBC, d_state_BSC)
-            d_state_BSC = ran[0][0] * slopes_LBSC[0]
-            *d_piece, d_part_SC = _input_slopes(piece, buffers.A_SC, d_y_LBC, (*ran, slopes_LBSC))
+            d_state_BSC = decays_LBSC[0] * slopes_LBSC[0]
+            ran = (decays_LBSC, states_MBSC, slopes_LBSC)
+            *d_piece, d_part_SC = _input_slopes(piece, buffers.A_SC, d_y_LBC, ran)
             d_decay_SC += d_part_SC
             for d_all, d_part in zip(d_inputs, d_piece, strict=True):
                 d_all[:, segment] = d_part.transpose(0, 1)
         d_decay_CS = d_decay_SC.T.to(A_CS.dtype)
         d_before_BCS = d_state_BSC.mT if ctx.needs_input_grad[6] else None
-        d_x_BTC, d_step_BTC, d_B_BTS, d_out_of_BTS = d_inputs
-        return d_x_BTC, d_step_BTC, d_decay_CS, d_B_BTS, d_out_of_BTS, None, d_before_BCS
+        d_x_BTC, d_dt_BTC, d_B_BTS, d_C_BTS = d_inputs
+        return d_x_BTC, d_dt_BTC, d_decay_CS, d_B_BTS, d_C_BTS, None, d_before_BCS
 
 
 def _input_slopes(
     piece: _Piece, A_SC: Tensor, d_y_LBC: Tensor, ran: tuple[Tensor, Tensor, Tensor]
 ) -> tuple[Tensor, ...]:
-    """d loss / d x, step, B, C and decay; overwrites the decays and slopes in `ran`.
+    """d loss / d x, dt, B, C and decay; overwrites the decays and slopes in `ran`.
 
-    The gradient of the exponent, step · decay, is exp(step decay) h_(t-1) d loss / d h_t.
+    The gradient of the exponent, dt · decay, is exp(dt decay) h_(t-1) d loss / d h_t.
     """
     decays_LBSC, states_MBSC, slopes_LBSC = ran
     d_taken_LBC = _over_state(piece.B_LBS, slopes_LBSC)
     d_B_LBS = _over_channels(piece.taken_LBC, slopes_LBSC)
-    d_out_of_LBS = _over_channels(d_y_LBC, states_MBSC[1:])
+    d_C_LBS = _over_channels(d_y_LBC, states_MBSC[1:])
     d_exponent_LBSC = decays_LBSC.mul_(states_MBSC[:-1]).mul_(slopes_LBSC)
-    d_step_LBC = torch.mul(d_exponent_LBSC, A_SC, out=slopes_LBSC).sum(2)
-    d_step_LBC.addcmul_(d_taken_LBC, piece.x_LBC)
+    d_dt_LBC = torch.mul(d_exponent_LBSC, A_SC, out=slopes_LBSC).sum(2)
+    d_dt_LBC.addcmul_(d_taken_LBC, piece.x_LBC)
     d_decay_SC = d_exponent_LBSC.mul_(piece.dt_LBC[:, :, None]).sum((0, 1))
-    return d_taken_LBC.mul_(piece.dt_LBC), d_step_LBC, d_B_LBS, d_out_of_LBS, d_decay_SC
+    return d_taken_LBC.mul_(piece.dt_LBC), d_dt_LBC, d_B_LBS, d_C_LBS, d_decay_SC
 
 
 def _over_state(port_LBS: Tensor, states_LBSC: Tensor) -> Tensor:

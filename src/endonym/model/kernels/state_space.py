@@ -57,37 +57,43 @@ def state_space(
     else:
         if is_first_BT is None:
             is_first_BT = torch.zeros(x_BTHK.shape[:2], dtype=torch.bool, device=x_BTHK.device)
-        given = (x_BTGW, log_decay_BTGR, B_BTGS, C_BTGS, is_first_BT)
-        y_BTGW, state_BGWS = _parts(given, state_BGWS)
+        inputs = (x_BTGW, log_decay_BTGR, B_BTGS, C_BTGS, is_first_BT)
+        y_BTGW, state_BGWS = _parts(inputs, state_BGWS)
     return y_BTGW.reshape(x_BTHK.shape), state_BGWS.reshape(state_BHKS.shape)
 
 
-def _parts(given: tuple[Tensor, ...], state_BGWS: Tensor) -> tuple[Tensor, Tensor]:
-    """On a CPU as many tokens at a time as the cache holds, elsewhere all at once."""
-    x_BTGW, log_decay_BTGR = given[:2]
+def _parts(inputs: tuple[Tensor, ...], state_BGWS: Tensor) -> tuple[Tensor, Tensor]:
+    """The outputs and the last state: on a CPU in parts that the cache holds, elsewhere at once.
+
+    inputs: x, log decays, B, C and is_first, as in `state_space`.
+    """
+    x_BTGW, log_decay_BTGR = inputs[:2]
     if x_BTGW.device.type != "cpu":
-        return _chunks(given, state_BGWS, CHUNK)
+        return _chunks(inputs, state_BGWS, CHUNK)
     mixing = log_decay_BTGR[:, 0].numel() * CPU_CHUNK
     numbers = max(x_BTGW[:, 0].numel(), mixing, state_BGWS.numel() // CPU_CHUNK)
     tokens = CPU_BYTES // (numbers * x_BTGW.element_size() * CPU_CHUNK) * CPU_CHUNK
     if x_BTGW.shape[1] <= tokens:
-        return _chunks(given, state_BGWS, CPU_CHUNK)
+        return _chunks(inputs, state_BGWS, CPU_CHUNK)
     parts: list[Tensor] = []
-    splits = (tensor.split(max(tokens, CPU_CHUNK), 1) for tensor in given)
+    splits = (tensor.split(max(tokens, CPU_CHUNK), 1) for tensor in inputs)
     for part in zip(*splits, strict=True):
         y_BTGW, state_BGWS = _chunks(part, state_BGWS, CPU_CHUNK)
         parts.append(y_BTGW)
     return torch.cat(parts, 1), state_BGWS
 
 
-def _chunks(given: tuple[Tensor, ...], state_BGWS: Tensor, longest: int) -> tuple[Tensor, Tensor]:
-    """Cut into equal chunks. Padding at the end adds nothing to the state and has no decay."""
-    length = given[0].shape[1]
+def _chunks(inputs: tuple[Tensor, ...], state_BGWS: Tensor, longest: int) -> tuple[Tensor, Tensor]:
+    """The outputs and the last state, by equal chunks of at most `longest` tokens.
+
+    Padding at the end adds nothing to the state and has no decay.
+    """
+    length = inputs[0].shape[1]
     chunks = -(-length // longest)
     missing = -length % chunks
     if missing:
-        given = tuple(F.pad(t, [0, 0] * (t.dim() - 2) + [0, missing]) for t in given)
-    x_BNCGW, log_decay, B, C, is_first = (t.unflatten(1, (chunks, -1)) for t in given)
+        inputs = tuple(F.pad(t, [0, 0] * (t.dim() - 2) + [0, missing]) for t in inputs)
+    x_BNCGW, log_decay, B, C, is_first = (t.unflatten(1, (chunks, -1)) for t in inputs)
     y_NBGCW, after_BGSW = _Chunks.apply(
         x_BNCGW.permute(1, 0, 3, 2, 4),
         log_decay.permute(1, 0, 3, 4, 2),
@@ -150,7 +156,7 @@ class _Chunks(torch.autograd.Function):
             _by_head(x_NBGCW, decay), _by_head(d_y_NBGCW, decay), mixing_NBG1CC, decay
         )
         d_B_NBGCS = (d_mixing_NBGCC.mT @ C_NBGCS).add_(written_NBGCW @ d_states_MBGSW[1:].mT)
-        d_out_NBGCS = (d_mixing_NBGCC @ B_NBGCS).add_(read_NBGCW @ states_MBGSW[:-1].mT)
+        d_C_NBGCS = (d_mixing_NBGCC @ B_NBGCS).add_(read_NBGCW @ states_MBGSW[:-1].mT)
         left_NBGRC = _products(written_NBGCW, d_written_NBGCW, decay)
         d_total_NBGRC += _products(read_NBGCW, far_NBGCW, decay) - left_NBGRC
         through_NBGSW = (d_states_MBGSW[1:] * states_MBGSW[:-1]).sum(3, keepdim=True)
@@ -158,7 +164,7 @@ class _Chunks(torch.autograd.Function):
         d_total_NBGRC[..., -1:] += left_NBGRC.sum(-1, keepdim=True) + through_NBGRC
         d_x_NBGCW = _sum(d_near_NBGRCK, d_written_NBGCW, decay.leave_NBGCR1)
         d_log_decay_NBGRC = d_total_NBGRC.flip(-1).cumsum(-1).flip(-1)
-        return d_x_NBGCW, d_log_decay_NBGRC, d_B_NBGCS, d_out_NBGCS, None, d_wide_MBGSW[0]
+        return d_x_NBGCW, d_log_decay_NBGRC, d_B_NBGCS, d_C_NBGCS, None, d_wide_MBGSW[0]
 
 
 class _Decays(NamedTuple):

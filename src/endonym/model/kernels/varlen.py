@@ -30,15 +30,16 @@ def unsupported_reason(device: torch.device, dtype: torch.dtype, width: int) -> 
         return f"never tried on {device.type}"
     if dtype not in (torch.bfloat16, torch.float16):
         return f"the kernel does not compute in {str(dtype).removeprefix('torch.')}"
-    return tried(device, dtype, width)
+    return reason_by_trial(device, dtype, width)
 
 
 @functools.cache
-def tried(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
-    """As `unsupported_reason`, by a trial on a device; validation or training may call it first."""
-    kept = torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x)
+def reason_by_trial(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
+    """Why the kernel fails or is inexact on a few tokens; None if it is exact."""
+    # Validation or training may call it first, with or without gradients and hooks.
+    no_hooks = torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x)
     try:
-        with torch.inference_mode(False), torch.enable_grad(), kept:
+        with torch.inference_mode(False), torch.enable_grad(), no_hooks:
             gap = max(
                 gap_from_dense(device, dtype, width, window=window, heads=heads)
                 for window in TRIED_WINDOWS
@@ -104,14 +105,15 @@ def gap_from_dense(
     noise = torch.Generator().manual_seed(0)
     counts = (heads[0], heads[1], heads[1], heads[0])
     shapes = [(2, span.length, count, width) for count in counts]
-    *given, weights = (torch.randn(shape, generator=noise).to(device) for shape in shapes)
+    *inputs, weights = (torch.randn(shape, generator=noise).to(device) for shape in shapes)
 
-    def computed(kernel: Callable[..., Tensor], dtype: torch.dtype) -> list[Tensor]:
-        parts = [part.to(dtype).requires_grad_() for part in given]
+    def outputs_and_gradients(kernel: Callable[..., Tensor], dtype: torch.dtype) -> list[Tensor]:
+        parts = [part.to(dtype).requires_grad_() for part in inputs]
         mixed = kernel(*parts, span, window=window)
         return [mixed.detach(), *torch.autograd.grad((mixed * weights).sum(), parts)]
 
-    fast, slow = computed(attend_varlen, dtype), computed(_dense, torch.float64)
+    fast = outputs_and_gradients(attend_varlen, dtype)
+    slow = outputs_and_gradients(_dense, torch.float64)
     pairs = zip(fast, slow, strict=True)
     return max(float((one - other).abs().max() / other.abs().max()) for one, other in pairs)
 
@@ -119,7 +121,7 @@ def gap_from_dense(
 def _dense(
     query_BTHK: Tensor, keys_BTGK: Tensor, values_BTGK: Tensor, span: Span, *, window: int | None
 ) -> Tensor:
-    """The same with a dense mask."""
+    """Attention within documents by a dense mask, (B, T, H, K)."""
     mask_BTM = span.mask(window)
     assert mask_BTM is not None
     parts = (each.transpose(1, 2) for each in (query_BTHK, keys_BTGK, values_BTGK))

@@ -42,7 +42,7 @@ def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("memory was taken before the folder was checked")
 
     monkeypatch.setattr("endonym.model.weights.load_tensors", refuse)
-    monkeypatch.setattr(foreign_weights, "_loaded", refuse)
+    monkeypatch.setattr(foreign_weights, "_load_network", refuse)
 
 
 def rewrite(path: Path, **said: Any) -> None:

@@ -12,7 +12,12 @@ from torch.nn.attention import varlen
 from torch.utils.checkpoint import checkpoint
 
 from endonym.model.kernels import varlen as varlen_module
-from endonym.model.kernels.varlen import TOLERANCE, gap_from_dense, tried, unsupported_reason
+from endonym.model.kernels.varlen import (
+    TOLERANCE,
+    gap_from_dense,
+    reason_by_trial,
+    unsupported_reason,
+)
 
 
 def forgetful(query: Tensor, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> Tensor:
@@ -28,9 +33,9 @@ def fresh_trial(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The trial on few tokens, with torch's kernel played by what torch says of it."""
     monkeypatch.setattr(varlen, "varlen_attn", slow_varlen)
     monkeypatch.setattr(varlen_module, "TRIED_LENGTHS", (5, 1, 9))
-    tried.cache_clear()
+    reason_by_trial.cache_clear()
     yield
-    tried.cache_clear()
+    reason_by_trial.cache_clear()
 
 
 WHERE = (torch.device("cpu"), torch.bfloat16, 16)
@@ -40,17 +45,17 @@ WHERE = (torch.device("cpu"), torch.bfloat16, 16)
 def test_a_right_kernel_is_found_right_whoever_asks_first() -> None:
     @torch.no_grad()
     def in_a_validation() -> str | None:
-        return tried(*WHERE)
+        return reason_by_trial(*WHERE)
 
     def in_a_block(x: Tensor) -> Tensor:
-        assert tried(*WHERE) is None
+        assert reason_by_trial(*WHERE) is None
         return x.sin()
 
     assert in_a_validation() is None
-    tried.cache_clear()
+    reason_by_trial.cache_clear()
     with torch.inference_mode():
-        assert tried(*WHERE) is None
-    tried.cache_clear()
+        assert reason_by_trial(*WHERE) is None
+    reason_by_trial.cache_clear()
     x = torch.ones(3, requires_grad=True)
     checkpoint(in_a_block, x, use_reentrant=False).sum().backward()
     assert x.grad is not None
@@ -59,7 +64,7 @@ def test_a_right_kernel_is_found_right_whoever_asks_first() -> None:
 @pytest.mark.usefixtures("fresh_trial")
 def test_a_kernel_that_forgets_where_documents_end_is_found_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(varlen, "varlen_attn", forgetful)
-    assert "differs from the dense mask" in (tried(*WHERE) or "")
+    assert "differs from the dense mask" in (reason_by_trial(*WHERE) or "")
     for window in (None, 4):
         assert gap_from_dense(*WHERE, window=window, heads=(4, 2)) > 10 * TOLERANCE
 
@@ -73,11 +78,11 @@ def test_a_kernel_that_is_not_there_says_why(monkeypatch: pytest.MonkeyPatch):
         return kernel
 
     monkeypatch.setattr(varlen, "varlen_attn", ends(RuntimeError("sm_70 is too old\nin a.cu")))
-    assert tried(*WHERE) == "sm_70 is too old"
-    tried.cache_clear()
+    assert reason_by_trial(*WHERE) == "sm_70 is too old"
+    reason_by_trial.cache_clear()
     monkeypatch.setattr(varlen, "varlen_attn", ends(torch.OutOfMemoryError("none left")))
     with pytest.raises(torch.OutOfMemoryError):
-        tried(*WHERE)
+        reason_by_trial(*WHERE)
 
 
 def test_the_kernel_for_gpus_is_used_on_gpus_alone() -> None:
