@@ -21,7 +21,7 @@ from endonym.errors import CorpusError, RecipeError
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, read_lines
-from endonym.formats.readable import said
+from endonym.formats.readable import loss_in_words
 from endonym.workers import Inline, Runner
 
 CARD = "card.json"
@@ -117,7 +117,7 @@ def write_card(
 def notes(stats: SourceStats, source: Source) -> Iterator[str]:
     """Warnings about one source."""
     yield from stats.damages
-    if unreadable := said(stats.reading()):
+    if unreadable := loss_in_words(stats.reading()):
         yield unreadable
     guessed = [name for name in sorted(stats.encodings) if not name.startswith("utf-")]
     if guessed and source.encoding is None:
