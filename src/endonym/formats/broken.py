@@ -99,7 +99,7 @@ def has_lost_letters(text: str) -> bool:
 
 
 def lost_letters(text: str) -> str:
-    """The message that letters of a whole file became "?"; empty if too few of its words have one."""
+    """The message that letters of a file became "?"; empty if too few of its words have one."""
     if text.count("?") < MIN_LOST:
         return ""
     all_words = text.split()

@@ -85,7 +85,7 @@ def source_files(source: Source, folder: Path, left_out: list[Path] | None = Non
 
 
 def files_named(patterns: Sequence[str], folder: Path) -> tuple[list[Path], list[str]]:
-    """The files of some paths and globs, each once, in their order; and the patterns without any."""
+    """The files of paths and globs, each once, in their order; and the patterns without any."""
     found: dict[Path, None] = {}
     missing: list[str] = []
     for pattern in patterns:

@@ -1,7 +1,7 @@
 """Messages between a reader and its worker process: JSON, and texts as they are.
 
-Before both stand their lengths, of four bytes each. Texts are no part of the JSON, as to write them so
-takes longer than to send them.
+Before both stand their lengths, of four bytes each. Texts are no part of the JSON, as to write
+them so takes longer than to send them.
 
 Beside them, both see a few bytes of memory, in which the worker says where it is. It outlives the
 worker, so that a reader knows in which unit it crashed, though the units before are not sent yet.

@@ -83,8 +83,8 @@ def address_space() -> int:
 def set_limits(limits: Mapping[str, Any], loaded_bytes: int = 0) -> None:
     """Limit what the next question may take. limits: the fields of `process.Limits`.
 
-    loaded_bytes: address space of the function's module, which is not the question's: torch for a GPU
-    has gigabytes.
+    loaded_bytes: address space of the function's module, which is not the question's: torch for a
+    GPU has gigabytes.
 
     The asking program stops a long one, too. If that was killed, this does: SIGXCPU and SIGALRM end
     a process.
