@@ -211,15 +211,7 @@ class Cleaned:
                 record = judge(number, Document(row["text"], row["id"], task.source, meta), size)
                 number += 1
             else:
-                record = Reject(
-                    reason,
-                    row["id"],
-                    task.source,
-                    detail=row["detail"] or "",
-                    text=row["text"],
-                    raw_bytes=size,
-                    stayed=row.get("stayed") or "",
-                )
+                record = chunks.reject_of(row, task.source)
             record = self.add(record, row["meta"], row["file"], size)
             if is_raw:
                 self.stats.read.update(records=1, bytes=size)

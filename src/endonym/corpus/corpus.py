@@ -132,11 +132,11 @@ def source_warnings(stats: SourceStats, source: Source) -> Iterator[str]:
     for warning, number in sorted(stats.warnings.items()):
         shown = sentences[warning].format(example=stats.examples[warning])
         yield f"{number:,} documents {shown}"
-    n_held_out = stats.kept["dev"]["documents"] + stats.kept["test"]["documents"]
-    if n_held_out < stats.near_copies:
+    n_held = stats.kept["dev"]["documents"] + stats.kept["test"]["documents"]
+    if n_held < stats.near_copies:
         yield (
             f"{stats.near_copies:,} documents drawn for dev or test nearly repeat a text of "
-            f"another set and go there; {n_held_out:,} are left, so its own score rests on few texts"
+            f"another set and go there; {n_held:,} are left, so its own score rests on few texts"
         )
     if stats.kept["train"]["documents"] and not stats.kept["test"]["documents"]:
         yield "no documents are held out, so it gets no score of its own"

@@ -17,6 +17,7 @@ import pyarrow.compute as compute
 import pyarrow.ipc as ipc
 
 from endonym.disk import packaged_tables
+from endonym.formats.document import Reject
 from endonym.formats.document_files import Whole, write_file
 
 CHUNK_CHARS = 4 << 20
@@ -77,6 +78,19 @@ def read_chunk(
 def is_document(table: arrow.Table) -> Marks:
     """Which rows are documents. The table has the column `reason`."""
     return table["reason"].is_null().to_numpy()
+
+
+def reject_of(row: Mapping[str, Any], source: str) -> Reject:
+    """The reject in a row of a chunk. row: by column; `stayed` may be left out."""
+    return Reject(
+        row["reason"],
+        row["id"],
+        source,
+        detail=row["detail"] or "",
+        text=row["text"],
+        raw_bytes=row["size"],
+        stayed=row.get("stayed") or "",
+    )
 
 
 def strings(values: Sequence[str | None]) -> arrow.Array:

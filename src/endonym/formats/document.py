@@ -94,7 +94,6 @@ def columns_noted(names: Iterable[str], *, text: str) -> dict[str, str]:
     present = set(names) - {text}
     found: dict[str, str] = {}
     for key, usual_names in NAMES.items():
-        name = next((each for each in usual_names if each in present), None)
-        if name is not None:
+        if (name := next((each for each in usual_names if each in present), None)) is not None:
             found[key] = name
     return found

@@ -95,8 +95,8 @@ def explained(source: Source) -> Generator[None]:
     except HfHubHTTPError as error:
         status = error.response.status_code
         if status == 404:
-            revision = source.revision or "main"
-            raise source_error("no_version", source.path, revision=revision) from error
+            wanted = source.revision or "main"
+            raise source_error("no_version", source.path, revision=wanted) from error
         raise source_error("hub_answers", source.path, status=status) from error
     except (network, OSError, RuntimeError) as error:
         cause = error.__cause__ or error

@@ -40,9 +40,8 @@ def rights(kernel_version: int) -> bytes:
         files |= right if kernel_version >= least else 0
     if kernel_version < 4:
         return struct.pack("=Q", files)
-    return struct.pack("=QQ", files, TCP) + (
-        struct.pack("=Q", SCOPES) if kernel_version >= 6 else b""
-    )
+    scopes = struct.pack("=Q", SCOPES) if kernel_version >= 6 else b""
+    return struct.pack("=QQ", files, TCP) + scopes
 
 
 def restrict_by_landlock() -> bool:

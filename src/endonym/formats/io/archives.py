@@ -85,9 +85,8 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
             yield from _members(archive, size)
 
 
-def _members(archive: zipfile.ZipFile, size: int) -> Iterator[Member]:
-    """The members of an archive. size: of its file, in bytes."""
-    bytes_left = size
+def _members(archive: zipfile.ZipFile, bytes_left: int) -> Iterator[Member]:
+    """The members of an archive. bytes_left: the size of its file."""
     for info in archive.infolist():
         name = printable(info.filename)
         if name.endswith("/") or is_hidden(name):

@@ -142,11 +142,7 @@ def marks(page: Page) -> dict[int, Mark]:
         is_apart = pitch > 0 and max(gaps, default=0.0) > APART * pitch
         within = most if is_apart else near
         found[number] = Mark(
-            text=skeleton(line),
-            is_top=is_top,
-            height=own_height / height,
-            near=within / height,
-            is_apart=is_apart,
+            skeleton(line), is_top, own_height / height, near=within / height, is_apart=is_apart
         )
     return found
 

@@ -138,13 +138,9 @@ def require_tesseract(packs: Sequence[str], script: str | None = None) -> Tesser
     if engine is None:
         raise source_error("no_tesseract", "[[source]]", packages=ocr_packages(script))
     if missing := [pack for pack in packs if pack not in engine.packs]:
-        raise source_error(
-            "no_pack",
-            "ocr in [[source]]",
-            package=missing[0].lower().replace("_", "-"),
-            missing=", ".join(missing),
-            packs=", ".join(engine.packs),
-        )
+        package, packs_here = missing[0].lower().replace("_", "-"), ", ".join(engine.packs)
+        where, names = "ocr in [[source]]", ", ".join(missing)
+        raise source_error("no_pack", where, package=package, missing=names, packs=packs_here)
     return engine
 
 
@@ -168,8 +164,7 @@ def ocr_lines(table: str) -> list[OcrLine]:
     def finish() -> None:
         if words:
             letters = sum(len(text) for text, _ in words)
-            confidence = sum(len(text) * word_confidence for text, word_confidence in words)
-            confidence /= letters
+            confidence = sum(len(text) * certainty for text, certainty in words) / letters
             lines.append(OcrLine(" ".join(text for text, _ in words), confidence, *box))
             words.clear()
 

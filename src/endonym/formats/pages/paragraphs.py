@@ -82,8 +82,8 @@ CLOSED = regex.compile(rf"[{SENTENCE_ENDS}:;][\p{{Pe}}\p{{Pf}}\"'»”’]*\s*$"
 class Paragraph:
     """A paragraph that may go on. page: where it begins. size: of its letters, in points.
 
-    last: its last line. parts: its lines, with what stands between them. They are joined once, as a page may have
-    thousands.
+    last: its last line. parts: its lines, with what stands between them. They are joined once, as a
+    page may have thousands.
     """
 
     page: int

@@ -180,8 +180,7 @@ def html_unit(data: bytes, options: Options) -> Unit:
         detail = f"by its content this is {what}: rename it"
         return Unit(1, raw_bytes=len(data), reason="other_kind", detail=detail)
     if OWN_PAGE in data[:FIRST_BYTES]:
-        detail = "endonym made this page"
-        return Unit(1, raw_bytes=len(data), reason="own_page", detail=detail)
+        return Unit(1, raw_bytes=len(data), reason="own_page", detail="endonym made this page")
     text, encoding = decoded(data, None, options.get("encoding"), options.get("script"))
     page = parsed(text)
     meta = page_meta(page) | {"method": "html"}

@@ -267,8 +267,9 @@ def upright(
 ) -> tuple[float, list[tuple[str, tuple[float, ...]]]]:
     """The height of a page and its lines with their boxes, once it is turned to be read.
 
-    A box: left, bottom, right, top, size of letters, in points. It is turned as most text is. Where most of that is written from right to left, the page
-    is seen in a mirror, so that lines begin at the left of their boxes.
+    A box: left, bottom, right, top, size of letters, in points. It is turned as most
+    text is. Where most of that is written from right to left, the page is seen in a mirror, so that
+    lines begin at the left of their boxes.
     """
     letters = Counter[int]()
     for line in lines:

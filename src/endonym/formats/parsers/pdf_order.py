@@ -37,9 +37,10 @@ class LinePart(NamedTuple):
 
 
 def in_order(text: str, places: Sequence[tuple[float, float]], *, is_to_left: bool) -> str:
-    """The text of a line in the order in which it is read. places: the left and the right side of each character.
+    """The text of a line in the order in which it is read.
 
-    is_to_left: whether it is read from right to left. PDFium's line, if that has this order.
+    places: the left and the right side of each character. is_to_left: whether
+    it is read from right to left. The text is PDFium's, if that has this order.
     """
     parts = sorted(parts_of(text, places), key=lambda each: each.middle)
     kinds = {each.kind for each in parts}

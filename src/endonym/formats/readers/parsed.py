@@ -87,8 +87,8 @@ def units_of(
         if is_unreadable(unit.reason):
             rest = int(max(0, content.raw_bytes - used) * parser.text_share)
             usual = sum(text_sizes) // len(text_sizes) if text_sizes else rest
-            is_rest_of_file = unit.number == 0
-            raw_bytes = max(1, rest if is_rest_of_file else min(usual, rest) or usual)
+            # The number 0 stands for the rest of the file.
+            raw_bytes = max(1, rest if unit.number == 0 else min(usual, rest) or usual)
         shown, number = unit.text[:SHOWN_CHARS].encode(), unit.number or None
         yield origin.reject(unit.reason, unit.detail, record=number, raw=shown, raw_bytes=raw_bytes)
 

@@ -47,11 +47,8 @@ class PageOcr:
             return None
         packs = [] if source.ocr == "auto" else list(source.ocr)
         least = source.min_ocr_confidence
-        return cls(
-            engine=require_tesseract(packs, source.script),
-            packs=packs,
-            least=LEAST_CONFIDENCE if least is None else least,
-        )
+        engine = require_tesseract(packs, source.script)
+        return cls(engine, packs, least=LEAST_CONFIDENCE if least is None else least)
 
     def page(self, picture: Path | bytes, unit: Unit, number: int = 1) -> Page:
         """A page as lines. Raises OcrFailed, also if OCR is not sure enough of it."""
