@@ -181,7 +181,7 @@ class Making:
         return chunks
 
     def check_readable(self, chunks: Sequence[Chunk]) -> None:
-        """Raise SourceError if too much could not be read or cleaned, and write what was dropped."""
+        """Raise SourceError, after what was dropped is written, if too much could not be read."""
         readings = [stats.reading() for stats in self.stats.values()]
         if (error := too_much(readings, self.clean.max_unreadable)) is not None:
             self.write_dropped(chunks)

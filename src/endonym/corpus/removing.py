@@ -90,8 +90,8 @@ def evaluation_index(files: Sequence[EvaluationFile], work: Work) -> Path:
 
 def decontaminate_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Take evaluation texts out of the documents of a chunk."""
-    assert task.known is not None, "it is told where the runs of evaluation texts are"
-    contamination = Contamination.load(task.known)
+    assert task.knowledge is not None, "it is told where the runs of evaluation texts are"
+    contamination = Contamination.load(task.knowledge)
     judged = list(contamination.judge(task.texts()))
 
     def judge(number: int, document: Document) -> Judged | None:
@@ -242,7 +242,7 @@ class Decisions:
 
 def remove_copies(task: ChunkTask, advance: Advance) -> Result:
     """Take copies, and paragraphs that stood before, out of a chunk."""
-    assert task.known is not None, "it is told where the decisions are"
+    assert task.knowledge is not None, "it is told where the decisions are"
     count = int(chunks.is_document(chunks.read_chunk(task.chunk, ["reason"])).sum())
-    decisions = Decisions(task.known, task.first, count)
+    decisions = Decisions(task.knowledge, task.first, count)
     return write_judged(task, decisions.judge, advance, "paragraphs")

@@ -65,8 +65,8 @@ def damaged(document: Document) -> Reject | None:
         reason = "lost_letters"
     else:
         return None
-    shown, size = text[:SHOWN_CHARS], len(text.encode())
-    return Reject(reason, document.id, document.source, DETAILS[reason], shown, size)
+    detail, shown, size = DETAILS[reason], text[:SHOWN_CHARS], len(text.encode())
+    return Reject(reason, document.id, document.source, detail, text=shown, raw_bytes=size)
 
 
 def is_mojibake(text: str) -> bool:
