@@ -66,7 +66,7 @@ def write_judged(
                 made.remove(document, reason, text, judged.detail)
         return record
 
-    return made.made_by(left, advance)
+    return made.judge_all(left, advance)
 
 
 def shortened(document: Document, part: Judged, reason: str, min_chars: int) -> Document | Reject:
