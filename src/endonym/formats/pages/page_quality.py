@@ -47,8 +47,7 @@ def quality(text: str, script: str | None = None) -> tuple[float, str]:
     if script not in (None, "latin"):
         n_letters, n_latin = len(LETTER.findall(text)), letters(LATIN, text)
         n_own = len(regex.findall(rf"(?=\p{{L}})\p{{Script={script}}}", text))
-        is_latin = n_latin > LEAST_LATIN and n_latin > n_letters / 2
-        if is_latin and n_own < LEAST_OWN * n_letters:
+        if n_latin > LEAST_LATIN and n_own < LEAST_OWN * n_letters and n_latin > n_letters / 2:
             limits = LIMITS | {WITHIN_WORDS: LIMITS[WITHIN_WORDS] / STRICTER}
     worst = max(shares, key=lambda name: shares[name] / limits[name], default="")
     badness = shares[worst] / limits[worst] if worst else 0.0
