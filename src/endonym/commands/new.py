@@ -18,7 +18,7 @@ from endonym.disk import write_atomic
 from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Split
 from endonym.formats.files import source_files
-from endonym.formats.readable import said
+from endonym.formats.readable import loss_in_words
 from endonym.log import Log, counted, number
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
@@ -54,7 +54,11 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         code=language,
         language=language_name(language),
         is_known=all(name.startswith("utf-") for name in survey.encodings),
-        lost=[f"{each.source}: about {why}" for each in survey.readings if (why := said(each))],
+        lost=[
+            f"{each.source}: about {why}"
+            for each in survey.readings
+            if (why := loss_in_words(each))
+        ],
         odd=[f"{printable(source.path)}: {reason}" for source, reason in survey.odd],
         patterns=[*survey.exclude(), *(Path(each.path).name for each, _ in survey.odd)],
         few=few_warnings(survey.all_documents),

@@ -59,7 +59,7 @@ class Group:
 
 
 def groups_of(files: Sequence[RawFile]) -> Iterator[tuple[int, int, int]]:
-    """Neighbouring files in groups: the first one, the one after the last, and their bytes."""
+    """Neighbouring files in groups: the number of the first, that after the last, their bytes."""
     first = size = 0
     for number, file in enumerate(files):
         size += size_of(file)
@@ -71,28 +71,28 @@ def groups_of(files: Sequence[RawFile]) -> Iterator[tuple[int, int, int]]:
 
 
 def read_group(group: Group, advance: Advance) -> Result:
-    """Read raw files to chunks; which these are, and the encodings of the files."""
-    raw, most = RawChunks(group), group.most_bytes
+    """Read raw files to chunks; the names of these, and the encodings of the files."""
+    raw_chunks, most = RawChunks(group), group.most_bytes
     for number, file in enumerate(group.files, group.first):
-        size = left = size_of(file)
-        fetched = taken = 0
+        size = bytes_left = size_of(file)
+        file_bytes = record_bytes = 0  # that were read so far
 
-        def read(raw_bytes: int) -> None:
-            nonlocal fetched, left
-            fetched += raw_bytes
-            advance(min(raw_bytes, left))
-            left -= min(raw_bytes, left)
+        def count_read(raw_bytes: int) -> None:
+            nonlocal file_bytes, bytes_left
+            file_bytes += raw_bytes
+            advance(min(raw_bytes, bytes_left))
+            bytes_left -= min(raw_bytes, bytes_left)
 
-        for record in read_file(group.source, file, read):
-            raw.add(record, number)
+        for record in read_file(group.source, file, count_read):
+            raw_chunks.add(record, number)
             # Readers fetch far more than one record; of a packed file a record has more bytes.
-            taken += record.raw_bytes
-            if most is not None and size > most and min(taken, fetched) >= most:
+            record_bytes += record.raw_bytes
+            if most is not None and size > most and min(record_bytes, file_bytes) >= most:
                 break
-        advance(left)
-    raw.write()
-    source = group.source.name
-    return {"source": source, "files": raw.written, "encodings": dict(raw.encodings)}
+        advance(bytes_left)
+    raw_chunks.write()
+    encodings = dict(raw_chunks.encodings)
+    return {"source": group.source.name, "files": raw_chunks.written, "encodings": encodings}
 
 
 class RawChunks:
@@ -111,7 +111,7 @@ class RawChunks:
     def add(self, record: Document | Reject, file: int) -> None:
         """Add a record of a file."""
         if isinstance(record, Document):
-            row = (self.noted(record), file, -1, None, None)
+            row = (self.notes_json(record), file, -1, None, None)  # its size is counted later
         else:
             row = (None, file, record.raw_bytes, record.reason, record.detail)
         self.rows.append((record.text, record.id, *row))
@@ -119,7 +119,7 @@ class RawChunks:
         if self.chars >= chunks.CHUNK_CHARS:
             self.write()
 
-    def noted(self, document: Document) -> str:
+    def notes_json(self, document: Document) -> str:
         """The notes of the reader as JSON, with how the text was taken from its file.
 
         The encoding of a file, or of a member of an archive, is counted with its first document.
@@ -139,11 +139,11 @@ class RawChunks:
         """Write what was gathered, if anything was, and begin a new chunk."""
         if not self.rows:
             return
-        texts, places, metas, files, sizes, reasons, details = zip(*self.rows, strict=True)
-        column, lengths = chunks.strings(texts), np.array(sizes, dtype=np.int64)
-        lengths = np.where(lengths < 0, chunks.byte_lengths(column), lengths)
+        texts, ids, metas, files, sizes, reasons, details = zip(*self.rows, strict=True)
+        column, given_sizes = chunks.strings(texts), np.array(sizes, dtype=np.int64)
+        lengths = np.where(given_sizes < 0, chunks.byte_lengths(column), given_sizes)
         name = f"{self.group.name}-{len(self.written):05d}.arrow"
-        columns = [column, places, metas, files, lengths, reasons, details]
+        columns = [column, ids, metas, files, lengths, reasons, details]
         written = chunks.write_chunk(self.group.folder, name, chunks.RAW, columns)
         self.written.append(written | {"size": int(lengths.sum())})
         self.rows, self.chars = [], 0
@@ -153,7 +153,7 @@ class RawChunks:
 class ChunkTask:
     """A chunk, and the folder and the name of what a step makes of it.
 
-    known: the folder of what the step knows of the whole corpus, if it needs to: facts, runs of
+    knowledge: the folder of what the step knows of the whole corpus, if it needs to: facts, runs of
     evaluation texts, or decisions about copies. first: the number of its first document in the
     corpus; of a raw chunk, that of the first of `files`, the raw files of its group. samples: of
     what each rule does.
@@ -165,7 +165,7 @@ class ChunkTask:
     name: str
     clean: Clean
     seed: int
-    known: Path | None = None
+    knowledge: Path | None = None
     first: int = 0
     files: tuple[str, ...] = ()
     samples: int = SAMPLES
@@ -196,7 +196,7 @@ class Cleaned:
         self.rows: list[tuple[Any, ...]] = []
         self.removed: list[bytes] = []
 
-    def made_by(self, judge: Judge, advance: Advance) -> Result:
+    def judge_all(self, judge: Judge, advance: Advance) -> Result:
         """Judge and write all documents of the task's chunk; the files and the counts.
 
         Of a raw chunk (one with files) all records are counted, later only what is dropped now.
@@ -211,8 +211,7 @@ class Cleaned:
                 record = judge(number, Document(row["text"], row["id"], task.source, meta), size)
                 number += 1
             else:
-                why = (row["detail"] or "", row["text"], size, row.get("stayed") or "")
-                record = Reject(reason, row["id"], task.source, *why)
+                record = chunks.reject_of(row, task.source)
             record = self.add(record, row["meta"], row["file"], size)
             if is_raw:
                 self.stats.read.update(records=1, bytes=size)
@@ -226,14 +225,14 @@ class Cleaned:
     def add(
         self, record: Document | Reject, meta: str | None, file: int, size: int
     ) -> Document | Reject:
-        """Add a record; what was added: in the place of a document its reject, if our code fails.
+        """Add a record to the rows and return it; a reject of a document in which our code fails.
 
         meta: the notes of its reader, as JSON. size: its bytes as read.
         """
         if isinstance(record, Document):
             with passing_over() as faults:
-                place = (record.id, meta, file, size, None, None)
-                self.rows.append((record.text, *place, *self.known_of(record), None))
+                raw_columns = (record.text, record.id, meta, file, size, None, None)
+                self.rows.append((*raw_columns, *self.cleaned_columns(record), None))
                 self.documents += 1
                 return record
             record = refusal(record, faults[0])
@@ -241,11 +240,11 @@ class Cleaned:
         self.rows.append((record.text, record.id, None, file, size, *why))
         return record
 
-    def known_of(self, document: Document) -> tuple[bytes, str | None, bytes | None]:
-        """Of a document the digest, warnings as JSON, and the digest of its article, if any."""
+    def cleaned_columns(self, document: Document) -> tuple[bytes, str | None, bytes | None]:
+        """The digest of a document, its warnings as JSON, and the digest of its article, if any."""
         text, article, seed = document.text, document.meta.get(ARTICLE), self.task.seed
-        found = text_warnings(text)
-        warnings = document_files.json_text(found) if found else None
+        examples = text_warnings(text)
+        warnings = document_files.json_text(examples) if examples else None
         of_article = None if article is None else digest(article.encode(), seed)
         return digest(text.encode(), seed), warnings, of_article
 
@@ -273,7 +272,7 @@ def clean_chunk(task: ChunkTask, advance: Advance) -> Result:
 
     If a rule needs to know the whole corpus, documents are only normalized (see judge_chunk).
     """
-    made, waits = Cleaned(task), rounds(task.clean) > 0
+    made, is_judged_later = Cleaned(task), rounds(task.clean) > 0
     cleaning = Cleaning(task.clean, made.remove, made.stats.tally)
 
     def cleaned(number: int, document: Document, size: int) -> Document | Reject:
@@ -281,14 +280,14 @@ def clean_chunk(task: ChunkTask, advance: Advance) -> Result:
         if isinstance(record, Reject):
             return record
         made.stats.changed_documents += record is not document
-        return record if waits else cleaning.judged(record, size)
+        return record if is_judged_later else cleaning.judged(record, size)
 
-    return {"source": task.source, **made.made_by(cleaned, advance)}
+    return {"source": task.source, **made.judge_all(cleaned, advance)}
 
 
 def count_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Count what the rules need to know of a chunk of normalized documents."""
-    counts = Counts(task.clean, None if task.known is None else Facts.load(task.known))
+    counts = Counts(task.clean, None if task.knowledge is None else Facts.load(task.knowledge))
     table = chunks.read_chunk(task.chunk, ["text", "size", "reason"])
     for text, size, reason in zip(*(column.to_pylist() for column in table.columns), strict=True):
         if reason is None:
@@ -311,15 +310,15 @@ def combine_counts(
 
     before: the facts of an earlier round. contrast: texts in other languages, by language.
     """
-    known = None if before is None else Facts.load(before)
-    combine(clean, map(Counted.load, counts), known, contrast).save(out)
+    earlier_facts = None if before is None else Facts.load(before)
+    combine(clean, map(Counted.load, counts), earlier_facts, contrast).save(out)
     return {"files": document_files.seen_files(out, out.rglob("*"))}
 
 
 def judge_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Judge the documents of a chunk by what is known of the whole corpus."""
-    assert task.known is not None, "facts are combined before chunks are judged"
-    corpus, texts = CorpusJudge(task.clean, Facts.load(task.known)), task.texts()
+    assert task.knowledge is not None, "facts are combined before chunks are judged"
+    corpus, texts = CorpusJudge(task.clean, Facts.load(task.knowledge)), task.texts()
     made = Cleaned(task)
     cleaning = Cleaning(task.clean, made.remove, made.stats.tally)
 
@@ -329,7 +328,7 @@ def judge_chunk(task: ChunkTask, advance: Advance) -> Result:
                 corpus.prepare(texts[number : number + JUDGED_AT_ONCE])
         return cleaning.judged(document, size, corpus)
 
-    return made.made_by(judged, advance)
+    return made.judge_all(judged, advance)
 
 
 def contrast_texts(files: Sequence[Path]) -> dict[str, list[str]]:

@@ -43,7 +43,7 @@ class Part:
 class ChunkGroup:
     """Chunks whose chosen documents a job takes; its files have this name in the folder.
 
-    chosen: a file that says of every document whether it is. index: the folder of the index.
+    chosen: a file with a boolean for every document. index: the folder of the index.
     """
 
     parts: tuple[Part, ...]
@@ -62,7 +62,7 @@ class SearchByWorkers(NearCopySearch):
         self.is_compared = len(parts) <= GROUP_CHUNKS
 
     def index(self, candidates: Marks, every: Marks) -> Index:
-        """See NearCopySearch."""
+        """The index of the candidates, made and saved; workers count the runs of all texts."""
         if self.is_compared:  # too small to be divided
             return super().index(candidates, every)
         made = self.work.step("runs", count_runs, *self.groups("runs", every))
@@ -76,7 +76,10 @@ class SearchByWorkers(NearCopySearch):
         return index
 
     def compare(self, index: Index, others: Marks) -> None:
-        """See NearCopySearch. Only the first texts are many; later ones are near copies."""
+        """Mark the candidates that other texts nearly repeat; by workers in the first call only.
+
+        Only the texts of that are many; those of later calls are near copies.
+        """
         if self.is_compared:
             super().compare(index, others)
             return

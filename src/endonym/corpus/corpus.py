@@ -21,7 +21,7 @@ from endonym.errors import CorpusError, RecipeError
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, read_lines
-from endonym.formats.readable import said
+from endonym.formats.readable import loss_in_words
 from endonym.workers import Inline, Runner
 
 CARD = "card.json"
@@ -63,8 +63,8 @@ def make_corpus(
     )
     try:
         held = making.make()
-        said = {"warnings": mask_warnings(clean.mask, clean.language), **making.said}
-        card = write_card(list(making.stats.values()), held, sources, out=out, said=said)
+        notes = {"warnings": mask_warnings(clean.mask, clean.language), **making.card_notes}
+        card = write_card(list(making.stats.values()), held, sources, out=out, card_notes=notes)
         if folder.is_dir():  # which is not made for no sources
             shutil.rmtree(folder)
     finally:
@@ -90,34 +90,36 @@ def write_card(
     sources: Sources,
     *,
     out: Path,
-    said: Mapping[str, Any],
+    card_notes: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Write card.json; returns its content.
 
-    said: of copies and of evaluation texts, and warnings about the corpus as a whole.
+    card_notes: of copies and of evaluation texts, and warnings about the corpus as a whole.
     """
     warnings: list[str] = []
     for stats, (source, _) in zip(all_stats, sources, strict=True):
-        warnings += [f"{stats.name}: {note}" for note in notes(stats, source)]
-    covered = zip(all_stats, held.covered_of, strict=True)
-    of_sources = {each.name: each.as_dict() | {"covered": round(n, 6)} for each, n in covered}
+        warnings += [f"{stats.name}: {note}" for note in source_warnings(stats, source)]
+    source_tables = {
+        stats.name: stats.as_dict() | {"covered": round(covered, 6)}
+        for stats, covered in zip(all_stats, held.covered_of, strict=True)
+    }
     card: dict[str, Any] = {
-        "sources": of_sources,
+        "sources": source_tables,
         "total": total(all_stats),
         "overlap": round(held.overlap, 6),
         "covered": round(held.covered, 6),
-        **said,
-        "warnings": [*said.get("warnings", ()), *warnings],
+        **card_notes,
+        "warnings": [*card_notes.get("warnings", ()), *warnings],
     }
     text = json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True)
     (out / CARD).write_text(text + "\n", encoding="utf-8")
     return card
 
 
-def notes(stats: SourceStats, source: Source) -> Iterator[str]:
+def source_warnings(stats: SourceStats, source: Source) -> Iterator[str]:
     """Warnings about one source."""
     yield from stats.damages
-    if unreadable := said(stats.reading()):
+    if unreadable := loss_in_words(stats.reading()):
         yield unreadable
     guessed = [name for name in sorted(stats.encodings) if not name.startswith("utf-")]
     if guessed and source.encoding is None:
@@ -126,15 +128,15 @@ def notes(stats: SourceStats, source: Source) -> Iterator[str]:
     unread = stats.dropped.get("unsupported_format")
     if unread is not None:
         yield f"{unread['records']:,} files or members are in a format that is not read"
-    said_of = packaged_tables("endonym.corpus", "warnings.toml")
+    sentences = packaged_tables("endonym.corpus", "warnings.toml")
     for warning, number in sorted(stats.warnings.items()):
-        shown = said_of[warning].format(example=stats.examples[warning])
+        shown = sentences[warning].format(example=stats.examples[warning])
         yield f"{number:,} documents {shown}"
-    held = stats.kept["dev"]["documents"] + stats.kept["test"]["documents"]
-    if held < stats.near_copies:
+    n_held = stats.kept["dev"]["documents"] + stats.kept["test"]["documents"]
+    if n_held < stats.near_copies:
         yield (
             f"{stats.near_copies:,} documents drawn for dev or test nearly repeat a text of "
-            f"another set and go there; {held:,} are left, so its own score rests on few texts"
+            f"another set and go there; {n_held:,} are left, so its own score rests on few texts"
         )
     if stats.kept["train"]["documents"] and not stats.kept["test"]["documents"]:
         yield "no documents are held out, so it gets no score of its own"
@@ -160,10 +162,10 @@ class Corpus:
         """The documents of one split, in order."""
         for path in sorted(self.folder.glob(f"{split}-*.jsonl.gz")):
             for record in read_lines(path):
-                known = [record[key] for key in ("text", "id", "source", "meta")]
+                fields = [record[key] for key in ("text", "id", "source", "meta")]
                 # A corpus of version 2 called it place.
                 position = record["position"] if "position" in record else record["place"]
-                yield Document(*known, block=record["block"], position=position)
+                yield Document(*fields, block=record["block"], position=position)
 
 
 def dropped_records(
@@ -192,6 +194,7 @@ def some_dropped(folder: Path, reason: str, count: int, kind: str = DROPPED) -> 
     """
     found: dict[str, list[Reject]] = {}
     numbers, strides = Counter[str](), dict[str, int]()
+    # Every stride-th record of a source is kept; if these are too many, every second one goes.
     for reject in dropped_records(folder, reason, kind) if count > 0 else ():
         kept, stride = found.setdefault(reject.source, []), strides.setdefault(reject.source, 1)
         if numbers[reject.source] % stride == 0:

@@ -97,12 +97,12 @@ class SourceStats:
 
     def reading(self) -> Reading:
         """How much of what should be read could not be read."""
-        meant, bad = self.read.copy(), 0
+        meant, n_bad = self.read.copy(), 0
         for reason, each in self.dropped.items():
-            bad += each["records"] * is_one_record(reason)
+            n_bad += each["records"] * is_one_record(reason)
             if is_unread(reason):
                 meant.subtract(each)
-        return Reading(self.name, meant["records"], meant["bytes"], bad, lost=self.unreadable)
+        return Reading(self.name, meant["records"], meant["bytes"], n_bad, lost=self.unreadable)
 
     def balance(self) -> None:
         """Raise CorpusError unless read = kept + dropped, in records and in bytes."""
@@ -153,9 +153,9 @@ def total(all_stats: list[SourceStats]) -> dict[str, Any]:
         del table["samples"], table["rules"]
     for stats in all_stats:
         tally.add(stats.tally.as_dict())
-    every = added(tables)
-    every["rules"] = rules_table(tally.rules, every["read"]["records"])
-    return every
+    sums = added(tables)
+    sums["rules"] = rules_table(tally.rules, sums["read"]["records"])
+    return sums
 
 
 def reasons_table(all_stats: list[SourceStats]) -> str:
@@ -168,19 +168,19 @@ def reasons_table(all_stats: list[SourceStats]) -> str:
 
 @functools.cache
 def khmer_disorder() -> "regex.Pattern[str]":
-    """What the language pack puts in order."""
+    """Finds Khmer syllables whose signs the language pack would put in order."""
     return packs()["khmer_order"].finds()
 
 
 def text_warnings(text: str) -> dict[str, str]:
     """The warnings about a text, by their names in warnings.toml, each with an example of it."""
     is_khmer = "\u17d2" in text or "\u17c1" in text
-    named = {
+    has_sign = {
         "lost_letters": has_lost_letters(text),
         "replacement": "\ufffd" in text,
         "khmer_order": is_khmer and khmer_disorder().search(text) is not None,
     }
-    return {name: warning_example(text, name) for name, is_said in named.items() if is_said}
+    return {name: warning_example(text, name) for name, is_found in has_sign.items() if is_found}
 
 
 def warning_example(text: str, warning: str) -> str:

@@ -61,8 +61,8 @@ class Making:
     """The steps of one corpus.
 
     samples: of what each rule does. most_bytes: about how much is read of each raw file that has
-    more, if not all. stats: of each source. said: what the card says of copies and of evaluation
-    texts. removed: files of parts that were taken out of documents.
+    more, if not all. stats: of each source. card_notes: what the card says of copies and of
+    evaluation texts. removed: files of parts that were taken out of documents.
     """
 
     sources: Sources
@@ -75,24 +75,23 @@ class Making:
     evaluation: Sequence[EvaluationFile] = ()
     samples: int = RULE_SAMPLES
     most_bytes: int | None = None
-    said: dict[str, Any] = field(init=False, default_factory=dict[str, Any])
+    card_notes: dict[str, Any] = field(init=False, default_factory=dict[str, Any])
     removed: list[Path] = field(init=False, default_factory=list[Path])
 
     def __post_init__(self) -> None:
-        given = {"clean": self.clean, "seed": self.split.seed, "samples": self.samples}
-        self.task = partial(ChunkTask, **given)
+        self.task = partial(ChunkTask, clean=self.clean, seed=self.split.seed, samples=self.samples)
         self.stats = {
             source.name: SourceStats(source.name, len(files), tally=Tally(self.samples))
             for source, files in self.sources
         }
 
     def make(self) -> HeldOut:
-        """Every step; the counts are in `stats` then, and the files in `out`."""
+        """Run every step and return what is held out. Fills `stats`, and `out` with files."""
         if not self.sources:
             return NOTHING
         chunks = self.cleaned()
-        kept = [(chunk.source, chunk.path) for chunk in chunks]
-        placed = Placed(self.sources, kept, self.split.block_bytes, self.work.place("place"))
+        paths = [(chunk.source, chunk.path) for chunk in chunks]
+        placed = Placed(self.sources, paths, self.split.block_bytes, self.work.place("place"))
         for source, count in placed.of_articles.items():
             self.stats[source].of_articles = count
         if placed.documents == 0:
@@ -112,60 +111,67 @@ class Making:
         return held
 
     def cleaned(self) -> list[Chunk]:
-        """The chunks of what stays; what is dropped is written for people."""
+        """The chunks of what stays, after every rule; what is dropped is written for people."""
         chunks = self.without_copies(self.chunks())
         self.write_dropped(chunks)
         return chunks
 
     def read(self) -> tuple[list[ChunkTask], list[int]]:
         """Read the raw files; the tasks of cleaning, with their sizes."""
-        groups, sizes = list[chunk_steps.Group](), list[int]()
+        read_to, clean_to = self.work.place("read"), self.work.place("clean")
+        new_group = partial(chunk_steps.Group, folder=read_to, most_bytes=self.most_bytes)
+        groups, group_sizes = list[chunk_steps.Group](), list[int]()
         for source, files in self.sources:
             for first, end, size in chunk_steps.groups_of(files):
-                place = (first, self.work.place("read"), f"{len(groups):05d}", self.most_bytes)
-                groups.append(chunk_steps.Group(source, tuple(files[first:end]), *place))
-                sizes.append(size)
-        read = self.work.step("read", chunk_steps.read_group, groups, sizes)
-        tasks, sizes, folder = list[ChunkTask](), list[int](), self.work.place("clean")
-        for group, result in zip(groups, read, strict=True):
-            names, source = tuple(file.name for file in group.files), group.source.name
-            task = partial(self.task, source=source, folder=folder, first=group.first, files=names)
+                name, some_files = f"{len(groups):05d}", tuple(files[first:end])
+                groups.append(new_group(source, some_files, first=first, name=name))
+                group_sizes.append(size)
+        results = self.work.step("read", chunk_steps.read_group, groups, group_sizes)
+        tasks, sizes = list[ChunkTask](), list[int]()
+        for group, result in zip(groups, results, strict=True):
+            names = tuple(raw_file.name for raw_file in group.files)
+            new_task = partial(self.task, folder=clean_to, first=group.first, files=names)
             for file in result["files"]:
-                tasks.append(task(group.folder / file["name"], name=f"{len(tasks):05d}.arrow"))
+                chunk, name = group.folder / file["name"], f"{len(tasks):05d}.arrow"
+                tasks.append(new_task(chunk, group.source.name, name=name))
                 sizes.append(file["size"])
         return tasks, sizes
 
     def tasks(
-        self, step: str, chunks: Sequence[Chunk], known: Path | None = None
+        self, step: str, chunks: Sequence[Chunk], knowledge: Path | None = None
     ) -> tuple[list[ChunkTask], list[int]]:
-        """The tasks of a step on cleaned chunks, with their sizes. known: see ChunkTask."""
+        """The tasks of a step on cleaned chunks, with their sizes. knowledge: see ChunkTask."""
         tasks, first = list[ChunkTask](), 0
+        new_task = partial(self.task, folder=self.work.place(step), knowledge=knowledge)
         for number, chunk in enumerate(chunks):
-            out = (self.work.place(step), f"{number:05d}")
-            tasks.append(self.task(chunk.path, chunk.source, *out, known=known, first=first))
+            name = f"{number:05d}"
+            tasks.append(new_task(chunk.path, chunk.source, name=name, first=first))
             first += chunk.documents
         return tasks, [chunk.size for chunk in chunks]
 
     def step(
-        self, name: str, function: Function, chunks: Sequence[Chunk], known: Path | None = None
+        self, name: str, function: Function, chunks: Sequence[Chunk], knowledge: Path | None = None
     ) -> list[Result]:
-        """What the jobs of a step say of cleaned chunks."""
-        return self.work.step(name, function, *self.tasks(name, chunks, known))
+        """Run a step with a job for each cleaned chunk; what the jobs return."""
+        tasks, sizes = self.tasks(name, chunks, knowledge)
+        return self.work.step(name, function, tasks, sizes)
 
     def chunks(self) -> list[Chunk]:
         """Read, clean, and judge by the whole corpus if a rule asks for that."""
         judged = self.work.finished("judge") if rounds(self.clean) else None
-        known = self.work.results if judged is not None else self.work.finished
-        results = known("clean")
+        # Once the chunks are judged, only the records of cleaning are left, and they suffice.
+        is_past = judged is not None
+        results = self.work.results("clean") if is_past else self.work.finished("clean")
         if results is None:
-            results = self.work.step("clean", chunk_steps.clean_chunk, *self.read())
+            tasks, sizes = self.read()
+            results = self.work.step("clean", chunk_steps.clean_chunk, tasks, sizes)
         for each in self.work.results("read") or ():
             self.stats[each["source"]].encodings.update(each["encodings"])
         self.work.forget("read")
         folder = self.work.place("clean")
         read = [
-            Chunk(result["source"], folder, result["documents"], result["counts"]["read"]["bytes"])
-            for result in results
+            Chunk(each["source"], folder, each["documents"], size=each["counts"]["read"]["bytes"])
+            for each in results
         ]
         chunks = self.next_chunks(read, results, folder)
         self.check_readable(chunks)
@@ -175,14 +181,17 @@ class Making:
         return chunks
 
     def check_readable(self, chunks: Sequence[Chunk]) -> None:
-        """Raise SourceError if too much could not be read or cleaned; what, is written before."""
+        """Raise SourceError, after what was dropped is written, if too much could not be read."""
         readings = [stats.reading() for stats in self.stats.values()]
         if (error := too_much(readings, self.clean.max_unreadable)) is not None:
             self.write_dropped(chunks)
             raise error
 
     def judged(self, chunks: Sequence[Chunk], made: list[Result] | None) -> list[Chunk]:
-        """The chunks after the rules that must know the whole corpus. made: by an earlier run."""
+        """The chunks after the rules that must know the whole corpus.
+
+        made: what the jobs of an earlier run returned, if it judged all chunks.
+        """
         if made is None:
             contrast, facts = chunk_steps.contrast_texts(self.contrast), None
             for number in range(rounds(self.clean)):
@@ -190,8 +199,10 @@ class Making:
                 counted = self.step(step, chunk_steps.count_chunk, chunks, before)
                 counts = [self.work.place(step) / each["counts"] for each in counted]
                 facts = self.work.place(f"facts{number}")
-                known = (self.clean, counts, before, contrast)
-                self.work.once(facts.name, partial(chunk_steps.combine_counts, *known, out=facts))
+                combine = partial(
+                    chunk_steps.combine_counts, self.clean, counts, before, contrast, out=facts
+                )
+                self.work.once(facts.name, combine)
             made = self.step("judge", chunk_steps.judge_chunk, chunks, facts)
         for step in ("clean", *(f"count{number}" for number in range(rounds(self.clean)))):
             self.work.forget(step)
@@ -204,18 +215,18 @@ class Making:
             runs = removing.evaluation_index(self.evaluation, self.work)
             folder = self.work.place("decontaminate")
             made = self.step("decontaminate", removing.decontaminate_chunk, chunks, runs)
-            self.said["decontamination"] = removing.contamination_of(made, runs, folder)
+            self.card_notes["decontamination"] = removing.contamination_of(made, runs, folder)
             chunks = self.next_chunks(chunks, made, folder)
         if self.clean.dedup:
-            keys, copies, folder = (self.work.place(n) for n in ("keys", "copies", "remove"))
+            keys, copies, folder = map(self.work.place, ("keys", "copies", "remove"))
             self.step("keys", removing.key_chunk, chunks)
             tasks, sizes = self.tasks("remove", chunks, copies)
             documents = sum(chunk.documents for chunk in chunks)
             by_ray = isinstance(self.work.runner, Cluster)
             decided = partial(removing.decide, tasks, documents, keys, copies, by_ray=by_ray)
-            said = self.work.once("copies", decided)["said"]
-            if said:
-                self.said["near"] = said
+            near_notes = self.work.once("copies", decided)["said"]
+            if near_notes:
+                self.card_notes["near"] = near_notes
                 link_or_copy(copies / COPIES, self.out / COPIES)
             made = self.work.step("remove", removing.remove_copies, tasks, sizes)
             chunks = self.next_chunks(chunks, made, folder)
@@ -224,7 +235,10 @@ class Making:
     def next_chunks(
         self, chunks: Sequence[Chunk], made: Sequence[Result], folder: Path
     ) -> list[Chunk]:
-        """What the jobs of a step made of the chunks; what they dropped is counted."""
+        """The chunks that the jobs of a step made of these; what they dropped is counted.
+
+        made: what the jobs returned. folder: of their files.
+        """
         left: list[Chunk] = []
         for chunk, each in zip(chunks, made, strict=True):
             self.stats[chunk.source].add(each["counts"])
@@ -239,8 +253,8 @@ class Making:
         folder = self.work.place("dropped")
         tasks: list[Reason] = []
         for reason in sorted({reason for chunk in chunks for reason in chunk.dropped}):
-            some = [(each.source, each.path) for each in chunks if reason in each.dropped]
-            tasks.append(Reason(folder, reason, tuple(some)))
+            holding = [(each.source, each.path) for each in chunks if reason in each.dropped]
+            tasks.append(Reason(folder, reason, tuple(holding)))
         made = self.work.step("dropped", written.write_dropped, tasks, [0] * len(tasks))
         self.hand_over("dropped", made, self.out / DROPPED)
         for file in written.write_removed(self.removed, folder / REMOVED):
@@ -276,12 +290,13 @@ class Making:
         sides = self.work.place("split") / "sides.npy"
         shards = dict(placed.shards(sides, self.work.place("write")))
         made = self.work.step("write", written.write_shard, list(shards), list(shards.values()))
+        # Of each source and warning, the position of the first document with it, and its example.
         firsts: dict[tuple[str, str], tuple[int, str]] = {}
         for each in made:
-            for source, found in each["sources"].items():
+            for source, counts in each["sources"].items():
                 stats = self.stats[source]
-                stats.kept[each["side"]].update(found["kept"])
-                for warning, (count, position, example) in found["warnings"].items():
+                stats.kept[each["side"]].update(counts["kept"])
+                for warning, (count, position, example) in counts["warnings"].items():
                     stats.warnings[warning] += count
                     key = (source, warning)
                     firsts[key] = min(firsts.get(key, (position, example)), (position, example))
@@ -290,14 +305,14 @@ class Making:
         self.hand_over("write", made, self.out)
 
     def hand_over(self, step: str, made: Sequence[Result], out: Path) -> None:
-        """Give the artefact the files of a step."""
+        """Link or copy the files of a step into the artefact. made: what its jobs returned."""
         for each in made:
             for file in each["files"]:
                 link_or_copy(self.work.place(step) / file["name"], out / file["name"])
 
     def note_samples(self, placed: Placed, held: HeldOut) -> None:
         """Note of each source how many near copies moved, and a few documents of each split."""
-        counts = [len(key) for key in placed.keys]
+        counts = [len(keys) for keys in placed.keys]
         sides, moved = (of_source(each, counts) for each in (held.sides(), held.near_copies))
         first = 0
         for stats, keys, side, near in zip(

@@ -45,10 +45,10 @@ def write_judged(
 ) -> Result:
     """Write a chunk without what a judge takes out of its documents; its counts.
 
-    judge: from the number of a document in its chunk to what is left of it, to a reject, or to None
-    if nothing goes.
+    judge: from the number of a document in its chunk, and the document, to what is left of it, to a
+    reject, or to None if nothing goes. reason: under which the parts are noted.
     """
-    made, least = Cleaned(task), task.clean.min_chars or 0
+    made, min_chars = Cleaned(task), task.clean.min_chars or 0
     tally = made.stats.tally
 
     def left(number: int, document: Document, size: int) -> Document | Reject:
@@ -57,7 +57,7 @@ def write_judged(
         if judged is None:
             return document
         is_reject = isinstance(judged, Reject)
-        record = judged if is_reject else shortened(document, judged, reason, least)
+        record = judged if is_reject else shortened(document, judged, reason, min_chars)
         if isinstance(record, Reject):
             tally.dropped(record.reason, document.text, record.detail, size)
         elif not is_reject:
@@ -66,32 +66,32 @@ def write_judged(
                 made.remove(document, reason, text, judged.detail)
         return record
 
-    return made.made_by(left, advance)
+    return made.judge_all(left, advance)
 
 
-def shortened(document: Document, part: Judged, reason: str, least: int) -> Document | Reject:
-    """What is left of a document; a reject if that is less than so many characters."""
+def shortened(document: Document, part: Judged, reason: str, min_chars: int) -> Document | Reject:
+    """What is left of a document; a reject if that is shorter than `min_chars`."""
     text, detail = part.text, part.detail
     if text is not None and VISIBLE.search(text):
-        if len(text) >= least:
+        if len(text) >= min_chars:
             return replace(document, text=text)
-        detail += f"; the rest has {len(text):,} characters, below {least:,}"
+        detail += f"; the rest has {len(text):,} characters, below {min_chars:,}"
     return Reject(reason, document.id, document.source, detail, document.text[:SHOWN_CHARS])
 
 
 def evaluation_index(files: Sequence[EvaluationFile], work: Work) -> Path:
     """The folder of the runs of evaluation texts, named by these texts; made once, then mapped."""
-    every = [(name, list(texts)) for name, texts in files]
-    name = f"evaluation-{hashlib.sha256(json_bytes(every)).hexdigest()[:16]}"
+    texts_of = [(name, list(texts)) for name, texts in files]
+    name = f"evaluation-{hashlib.sha256(json_bytes(texts_of)).hexdigest()[:16]}"
     folder = work.place(name)
-    work.once(name, lambda: {"files": Contamination.of_files(every).save(folder)})
+    work.once(name, lambda: {"files": Contamination.of_files(texts_of).save(folder)})
     return folder
 
 
 def decontaminate_chunk(task: ChunkTask, advance: Advance) -> Result:
     """Take evaluation texts out of the documents of a chunk."""
-    assert task.known is not None, "it is told where the runs of evaluation texts are"
-    contamination = Contamination.load(task.known)
+    assert task.knowledge is not None, "it is told where the runs of evaluation texts are"
+    contamination = Contamination.load(task.knowledge)
     judged = list(contamination.judge(task.texts()))
 
     def judge(number: int, document: Document) -> Judged | None:
@@ -128,45 +128,50 @@ def key_chunk(task: ChunkTask, advance: Advance) -> Result:
 
 
 def decide(
-    every: Sequence[ChunkTask], documents: int, keys: Path, out: Path, *, by_ray: bool = False
+    tasks: Sequence[ChunkTask], documents: int, keys: Path, out: Path, *, by_ray: bool = False
 ) -> Result:
-    """Write what goes as a copy, to a folder; what the card says of it.
+    """Decide which documents and paragraphs go as copies, and write that to a folder.
 
+    tasks: of removal, one a chunk. documents: how many there are. The result has the files, and in
+    `said` what the card says of near copies.
     by_ray: keys are brought together by the cluster that runs (copies/keys.py).
     """
 
     def texts(numbers: Indices) -> Iterator[str]:
-        for _, _, table in chosen_rows(every, numbers, ["text"]):
+        for _, _, table in chosen_rows(tasks, numbers, ["text"]):
             yield from table["text"].to_pylist()
 
-    clean = every[0].clean
+    clean = tasks[0].clean
     with Tables(out / "tables") as tables:
         by_keys = functools.partial(rows_that_share, folder=tables.folder, count=documents)
-        shuffled = by_keys if by_ray else None
-        found = removal_by_keys(tables, keys, texts, clean.near_similarity, sharing=shuffled)
+        sharing = by_keys if by_ray else None
+        removal = removal_by_keys(tables, keys, texts, clean.near_similarity, sharing=sharing)
         said: dict[str, Any] = {}
         if "near" in clean.dedup:
-            figures = write_clusters(clustered(found.near, every), tables, out)
-            crowded = found.partly_compared
+            figures = write_clusters(clustered(removal.near, tasks), tables, out)
+            crowded = removal.partly_compared
             said = {"similarity": clean.near_similarity, "crowded": crowded, **figures}
     for part in (*STAYED, "cuts"):
-        arrays = getattr(found, part)._asdict()
+        arrays = getattr(removal, part)._asdict()
         chunks.write_arrays(out, {f"{part}-{name}": array for name, array in arrays.items()})
-    stayed = np.union1d(found.exact.stayed, found.near.stayed)
+    stayed = np.union1d(removal.exact.stayed, removal.near.stayed)
     names = [
         f"{source}/{name}"
-        for source, _, table in chosen_rows(every, stayed, ["id"])
+        for source, _, table in chosen_rows(tasks, stayed, ["id"])
         for name in table["id"].to_pylist()
     ]
-    chunks.write_arrays(out, {"scraps": found.emptied, "stayed": stayed})
+    chunks.write_arrays(out, {"scraps": removal.emptied, "stayed": stayed})
     chunks.write_chunk(out, "names.arrow", NAMES, [names], compression=None)
     return {"files": seen_files(out, out.rglob("*")), "said": said}
 
 
-def chosen_rows(every: Sequence[ChunkTask], numbers: Any, columns: Sequence[str]) -> Iterator[Any]:
-    """The rows of chosen documents (their numbers, ascending), a chunk at a time."""
-    for place, each in enumerate(every):
-        end = every[place + 1].first if place + 1 < len(every) else np.iinfo(np.int64).max
+def chosen_rows(tasks: Sequence[ChunkTask], numbers: Any, columns: Sequence[str]) -> Iterator[Any]:
+    """The source, the numbers and the rows of chosen documents, a chunk at a time.
+
+    numbers: of the documents in the corpus, ascending.
+    """
+    for place, each in enumerate(tasks):
+        end = tasks[place + 1].first if place + 1 < len(tasks) else np.iinfo(np.int64).max
         low, high = np.searchsorted(numbers, [each.first, end])
         if low < high:
             table = chunks.read_chunk(each.chunk, [*columns, "reason"])
@@ -174,16 +179,16 @@ def chosen_rows(every: Sequence[ChunkTask], numbers: Any, columns: Sequence[str]
             yield each.source, numbers[low:high], table.take(arrow.array(rows))
 
 
-def clustered(near: Copies, every: Sequence[ChunkTask]) -> Iterator[dict[str, Any]]:
+def clustered(near: Copies, tasks: Sequence[ChunkTask]) -> Iterator[dict[str, Any]]:
     """The documents that have near copies, and these, as `copies/near.py` takes them."""
     numbers = np.union1d(near.documents, near.stayed)
-    for source, mine, table in chosen_rows(every, numbers, ["id", "text"]):
-        stayed, similarity = near.in_place_of(mine)
+    for source, some_numbers, table in chosen_rows(tasks, numbers, ["id", "text"]):
+        stayed, similarity = near.in_place_of(some_numbers)
         yield {
-            "document": mine,
+            "document": some_numbers,
             "stayed": stayed,
             "similarity": similarity,
-            "source": [source] * len(mine),
+            "source": [source] * len(some_numbers),
             "id": table["id"],
             "text": [text[:SHOWN_CHARS] for text in table["text"].to_pylist()],
         }
@@ -193,27 +198,30 @@ class Decisions:
     """What goes as a copy of `count` documents from the number `first` on, as `decide` wrote it."""
 
     def __init__(self, folder: Path, first: int, count: int) -> None:
-        def mine(name: str, *others: str) -> list[Any]:
+        def own_rows(name: str, *others: str) -> list[Any]:
+            """Columns by name for these documents; the first has their numbers, from 0 on."""
             arrays = chunks.read_arrays(folder, (name, *others))
             low, high = np.searchsorted(arrays[0], [first, first + count])
             numbers, *rest = (array[low:high] for array in arrays)
             return [(numbers - first).tolist(), *(each.tolist() for each in rest)]
 
+        # By number: why a document goes, which one stays in its place, and how similar they are.
         self.goes: dict[int, tuple[str, int, float]] = {}
         for kind in STAYED:
-            columns = mine(*(f"{kind}-{field}" for field in Copies._fields))
+            columns = own_rows(*(f"{kind}-{field}" for field in Copies._fields))
             for number, stayed, similarity in zip(*columns, strict=True):
                 self.goes[number] = (kind, stayed, similarity)
         self.cuts: dict[int, list[int]] = {}
-        for number, part in zip(*mine(*(f"cuts-{field}" for field in Cuts._fields)), strict=True):
+        cuts = own_rows(*(f"cuts-{field}" for field in Cuts._fields))
+        for number, part in zip(*cuts, strict=True):
             self.cuts.setdefault(number, []).append(part)
-        (emptied,) = mine("scraps")
+        (emptied,) = own_rows("scraps")
         self.emptied = set(emptied)
         (self.stayed,) = chunks.read_arrays(folder, ("stayed",))
         self.names = chunks.read_chunk(folder / "names.arrow", schema=NAMES)["name"]
 
     def judge(self, number: int, document: Document) -> Judged | Reject | None:
-        """See write_judged."""
+        """What is left of a document, by its number in the chunk; None if all of it."""
         if number in self.goes:
             kind, stayed, similarity = self.goes[number]
             name = self.names[int(np.searchsorted(self.stayed, stayed))].as_py()
@@ -234,7 +242,7 @@ class Decisions:
 
 def remove_copies(task: ChunkTask, advance: Advance) -> Result:
     """Take copies, and paragraphs that stood before, out of a chunk."""
-    assert task.known is not None, "it is told where the decisions are"
+    assert task.knowledge is not None, "it is told where the decisions are"
     count = int(chunks.is_document(chunks.read_chunk(task.chunk, ["reason"])).sum())
-    decisions = Decisions(task.known, task.first, count)
+    decisions = Decisions(task.knowledge, task.first, count)
     return write_judged(task, decisions.judge, advance, "paragraphs")

@@ -44,16 +44,16 @@ class Work:
         return folder
 
     def results(self, name: str) -> list[Result] | None:
-        """What the records of a finished step say; None if it is not finished."""
+        """What the jobs of a finished step returned; None if it is not finished."""
         return read_if_good(self.folder / f"{name}.json").get("results")
 
     def finished(self, name: str) -> list[Result] | None:
-        """The same, if all files of the step are whole."""
+        """What the jobs of a finished step returned, if all its files are whole; else None."""
         results = self.results(name)
         return results if results is not None and self._are_whole(name, results) else None
 
     def once(self, name: str, make: Callable[[], Result]) -> Result:
-        """What a step of a single job in this process gives, or gave an earlier run."""
+        """Run a step of one job in this process, unless an earlier run did; what it returned."""
         found = self.finished(name)
         if found is None:
             self.place(name)
@@ -64,7 +64,7 @@ class Work:
     def step(
         self, name: str, function: Function, tasks: Sequence[Any], sizes: Sequence[int]
     ) -> list[Result]:
-        """What the records of all jobs of a step say, in order; those that are done stay.
+        """Run the jobs of a step that are not done yet; what all of them returned, in order.
 
         sizes: of the tasks in bytes, for the progress.
         """
@@ -73,8 +73,8 @@ class Work:
             Job(task, folder / f"{number:05d}.json", size)
             for number, (task, size) in enumerate(zip(tasks, sizes, strict=True))
         ]
-        found = ((job.record, read_if_good(job.record)) for job in jobs)
-        done = {path: each for path, each in found if each and self._are_whole(name, [each])}
+        records = ((job.record, read_if_good(job.record)) for job in jobs)
+        done = {path: each for path, each in records if each and self._are_whole(name, [each])}
         with self.progress(name, sum(sizes), "bytes") as advance:
             advance(sum(job.size for job in jobs if job.record in done))
             left = (job for job in jobs if job.record not in done)

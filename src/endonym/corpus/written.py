@@ -23,8 +23,7 @@ from endonym.copies.hashes import Hashes
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Blocks, Side, split_keys
 from endonym.corpus.comparing import Part
 from endonym.corpus.work import Sources
-from endonym.formats.chunks import digests, memory_mapped, read_chunk, write_array
-from endonym.formats.document import Reject
+from endonym.formats.chunks import digests, memory_mapped, read_chunk, reject_of, write_array
 from endonym.formats.document_files import GzipLines, Whole, reject_line
 from endonym.formats.io.content import SHOWN_CHARS
 from endonym.workers import Advance, Result
@@ -80,16 +79,19 @@ class Placed:
         for name, (_, files) in zip(self.names, sources, strict=True):
             self.file, self.files_before = -1, files_before
             files_before += len(files)
-            blocks, own, few = [np.empty(0, dtype=np.uint64)], list[Hashes](), True
+            block_keys = [np.empty(0, dtype=np.uint64)]
+            own_keys, are_few = list[Hashes](), True  # own_keys: while the blocks are few
             for number, (source, chunk) in enumerate(chunks):
                 if source == name:
                     part = Part(name, chunk, folder / f"{number:05d}.npy", self.documents)
-                    keys, of_blocks = self.add(part)
-                    blocks.append(of_blocks)
-                    own += [keys] * few
-                    few = few and len(np.unique(np.concatenate(blocks))) < FEW_BLOCKS
-            every = np.concatenate(blocks)
-            self.keys.append(split_keys(np.concatenate([every[:0], *own]), every) if few else every)
+                    keys, keys_of_blocks = self.add(part)
+                    block_keys.append(keys_of_blocks)
+                    if are_few:
+                        own_keys.append(keys)
+                        are_few = len(np.unique(np.concatenate(block_keys))) < FEW_BLOCKS
+            by_block = np.concatenate(block_keys)
+            by_document = np.concatenate([by_block[:0], *own_keys])
+            self.keys.append(split_keys(by_document, by_block) if are_few else by_block)
 
     def add(self, part: Part) -> tuple[Hashes, Hashes]:
         """Number the documents of the next chunk; their keys, and those of their blocks.
@@ -99,14 +101,15 @@ class Placed:
         table = read_chunk(part.chunk, ["file", "digest", "bytes", "article"])
         rows, names = digests(table)
         of_article, articles = digests(table, "article")
-        at = np.searchsorted(rows, of_article)
-        names[at] = articles
+        with_article = np.searchsorted(rows, of_article)
+        names[with_article] = articles
         files, sizes = (table[each].to_numpy()[rows] for each in ("file", "bytes"))
         numbers = np.empty(len(rows), dtype=NUMBERS)
         numbers["row"], numbers["bytes"] = rows, sizes
         starts = np.diff(files, prepend=self.file) != 0
         sizes = sizes.copy()
-        sizes[at] = np.maximum(sizes[at], self.blocks.size)  # so that nothing else is in its block
+        # A document as large as a block has it for itself.
+        sizes[with_article] = np.maximum(sizes[with_article], self.blocks.size)
         numbers["block"], keys = self.blocks.add(names, sizes, starts)
         # One number is left out where a raw file begins.
         numbers["position"] = part.first + np.arange(len(rows)) + self.files_before + files + 1
@@ -132,10 +135,10 @@ class Placed:
             number = size = 0
             for part in self.parts:
                 sizes = memory_mapped(part.numbers)["bytes"]
-                here = of_all[part.first : part.first + len(sizes)] == index
-                if here.any():
+                is_on_side = of_all[part.first : part.first + len(sizes)] == index
+                if is_on_side.any():
                     taken.append(part)
-                    size += int(sizes[here].sum())
+                    size += int(sizes[is_on_side].sum())
                 if size >= SHARD_BYTES:
                     yield Shard(folder, f"{side}-{number:05d}", side, sides, tuple(taken)), size
                     taken, size, number = [], 0, number + 1
@@ -150,16 +153,16 @@ class Placed:
 
 
 def write_shard(shard: Shard, advance: Advance) -> Result:
-    """Write the documents of one split in some chunks; what was written of each source."""
+    """Write a file of a split; its side, and the counts of what was written of each source."""
     sides = memory_mapped(shard.sides)
     sources: dict[str, dict[str, Any]] = {}
     with GzipLines(shard.folder, f"{shard.name}.jsonl.gz") as lines:
         for part in shard.parts:
             numbers = np.load(part.numbers, allow_pickle=False)
-            here = sides[part.first : part.first + len(numbers)] == SIDES.index(shard.side)
-            if not here.any():
+            is_on_side = sides[part.first : part.first + len(numbers)] == SIDES.index(shard.side)
+            if not is_on_side.any():
                 continue
-            numbers = numbers[here]
+            numbers = numbers[is_on_side]
             table = read_chunk(part.chunk).take(arrow.array(numbers["row"]))
             for line in document_lines(part.source, table, numbers):
                 lines.line(line)
@@ -173,24 +176,28 @@ def document_lines(source: str, table: arrow.Table, numbers: Numbers) -> Iterato
     """Documents as `json_line` would write them, from their columns: several times as fast."""
     name = json_string(source)
     columns = [table[each].to_pylist() for each in ("text", "id", "meta")]
-    places = numbers["block"].tolist(), numbers["position"].tolist()
-    for text, place, meta, block, position in zip(*columns, *places, strict=True):
+    columns += [numbers["block"].tolist(), numbers["position"].tolist()]
+    for text, record_id, meta, block, position in zip(*columns, strict=True):
         yield (
-            f'{{"block": {block}, "id": {json_string(place)}, "meta": {meta}, '
+            f'{{"block": {block}, "id": {json_string(record_id)}, "meta": {meta}, '
             f'"position": {position}, "source": {name}, "text": {json_string(text)}}}\n'
         ).encode()
 
 
 def count(table: arrow.Table, numbers: Numbers, counts: dict[str, Any]) -> None:
-    """Count documents, and the warnings about them with the example that stands first."""
+    """Add documents to the counts of their source.
+
+    Of each warning: how many documents, and the position and the example of the first one.
+    """
     columns = {"bytes": "size", "text_bytes": "bytes", "chars": "chars"}
     sums = {name: int(table[column].to_numpy().sum()) for name, column in columns.items()}
     counts["kept"].update(documents=len(table), **sums)
     for row in np.flatnonzero(table["warnings"].is_valid().to_numpy()).tolist():
         position = int(numbers["position"][row])
         for warning, example in json.loads(table["warnings"][row].as_py()).items():
-            known = counts["warnings"].setdefault(warning, [0, position, example])
-            known[0] += 1
+            # number of documents, position of the first one, its example
+            warning_counts = counts["warnings"].setdefault(warning, [0, position, example])
+            warning_counts[0] += 1
 
 
 def write_dropped(reason: Reason, advance: Advance) -> Result:
@@ -201,9 +208,8 @@ def write_dropped(reason: Reason, advance: Advance) -> Result:
             reasons = table["reason"].to_pylist()
             rows = [row for row, each in enumerate(reasons) if each == reason.reason]
             for each in table.take(arrow.array(rows)).to_pylist():
-                shown, stayed = each["text"][:SHOWN_CHARS], each["stayed"] or ""
-                why = (each["detail"] or "", shown, each["size"], stayed)
-                lines.line(reject_line(Reject(reason.reason, each["id"], source, *why)))
+                shown = {"text": each["text"][:SHOWN_CHARS]}
+                lines.line(reject_line(reject_of(each | shown, source)))
                 advance(each["size"])
     return {"files": [lines.written]}
 

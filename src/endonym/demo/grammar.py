@@ -163,11 +163,12 @@ def _bars(block: str) -> tuple[str, ...]:
 
 def _adjectives(blocks: dict[str, str]) -> dict[str, tuple[Adjective, ...]]:
     """Read adjectives written "masculine/feminine" or "masculine/feminine/before a vowel"."""
-    words = {name: [each.split("/") for each in block.split()] for name, block in blocks.items()}
-    return {
-        name: tuple(Adjective(one[0], one[1], one[2] if one[2:] else one[0]) for one in each)
-        for name, each in words.items()
-    }
+
+    def adjective(text: str) -> Adjective:
+        masculine, feminine, *before_vowel = text.split("/")
+        return Adjective(masculine, feminine, before_vowel[0] if before_vowel else masculine)
+
+    return {name: tuple(map(adjective, block.split())) for name, block in blocks.items()}
 
 
 @cache
@@ -191,7 +192,7 @@ def lexicon() -> Lexicon:
         fronts=_adjectives(raw["avant"]),
         objects={
             kind: tuple(noun for each in entries for noun in nouns(each[0], [each[2:]]))
-            for kind, entries in raw["objets"].items()
+            for kind, entries in raw["objets"].items()  # such as "m sac de noix"
         },
         places=tuple(tuple(row.split(" | ")) for row in raw["lieux"]["liste"].strip().splitlines()),
         seasons={

@@ -40,17 +40,18 @@ Articles = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
 def with_articles(records: Records, file: RawFile, source: Source) -> Records:
-    """The same records; of each sentence whose article is known, it stands in the notes."""
-    known: dict[str, Articles] = {}
+    """The same records; the notes of a sentence name its article, if the table has it."""
+    articles_of: dict[str, Articles] = {}  # by the name of the corpus
     for record in records:
-        member, _, number = record.id.rpartition("#")
+        member, _, line_number = record.id.rpartition("#")
         if isinstance(record, Document) and (name := corpus_name(member)):
-            if name not in known:
-                known[name] = articles(file, name, source)
-            own = record.meta.get("id", number)
-            sentence = int(own) if own.isdecimal() else 0
-            if 0 < sentence < len(known[name]) and (found := int(known[name][sentence])):
-                article = f"{PurePosixPath(name).name}#{found}"
+            if name not in articles_of:
+                articles_of[name] = articles(file, name, source)
+            sentence_id = record.meta.get("id", line_number)
+            sentence = int(sentence_id) if sentence_id.isdecimal() else 0
+            has_row = 0 < sentence < len(articles_of[name])
+            if has_row and (article_number := int(articles_of[name][sentence])):
+                article = f"{PurePosixPath(name).name}#{article_number}"
                 record = replace(record, meta={**record.meta, ARTICLE: article})
         yield record
 
@@ -68,11 +69,11 @@ def articles(file: RawFile, name: str, source: Source) -> Articles:
     rows = Rows()
     with suppress(OSError):
         if kind.archive:
-            wanted = name.removeprefix(f"{file.name}/") + TABLE
+            table_name = name.removeprefix(f"{file.name}/") + TABLE
             with file.path.open("rb") as raw:
                 members = archive_members(raw, kind, Expansion(file.path.stat().st_size))
-                found = (each for each in members if isinstance(each, Member) and not each.problem)
-                table = next((each for each in found if each.name == wanted), None)
+                files = (each for each in members if isinstance(each, Member) and not each.problem)
+                table = next((each for each in files if each.name == table_name), None)
                 rows = rows if table is None else table_rows(table.stream)
         else:
             beside = file.path.with_name(file.path.name.replace(SENTENCES, TABLE))
@@ -85,16 +86,17 @@ def articles(file: RawFile, name: str, source: Source) -> Articles:
 
 
 def table_rows(stream: Stream) -> Rows:
-    """The rows of a table; none if it is damaged or too long. Eight bytes a row are held."""
-    found, size, rest = Rows(), 0, b""
+    """The rows of a table; none if it is damaged or too long. Eight bytes a row are in memory."""
+    portions, size, rest = Rows(), 0, b""
     for piece in stream:
         size += 0 if isinstance(piece, Damage) else len(piece)
         if isinstance(piece, Damage) or size > MOST_BYTES or len(rest) > LONGEST_ROW:
             return []
         for first in range(0, len(piece), PORTION_BYTES):
-            lines, end, rest = (rest + piece[first : first + PORTION_BYTES]).rpartition(b"\n")
-            found.append(parsed_rows(lines + end))
-    return [*found, parsed_rows(rest)]
+            data = rest + piece[first : first + PORTION_BYTES]
+            lines, end, rest = data.rpartition(b"\n")
+            portions.append(parsed_rows(lines + end))
+    return [*portions, parsed_rows(rest)]
 
 
 def parsed_rows(lines: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
@@ -103,11 +105,16 @@ def parsed_rows(lines: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]
 
 
 def numbered(rows: Rows) -> Articles:
-    """A table as an array; of a sentence in several sources the first counts."""
+    """The article of each sentence, by its number, from the rows of a table.
+
+    Of a sentence in several articles the first counts.
+    """
     most = min(MOST_SENTENCES, SPARSE * sum(map(len, rows)) + 1)
-    known = [(row[:, 1] > 0) & (row[:, 1] < most) for row in rows]
-    largest = (int(each[k, 1].max(initial=0)) for each, k in zip(rows, known, strict=True))
+    is_valid = [(each[:, 1] > 0) & (each[:, 1] < most) for each in rows]
+    largest = (int(each[v, 1].max(initial=0)) for each, v in zip(rows, is_valid, strict=True))
     found = np.zeros(max(largest, default=0) + 1, dtype=np.int32)
-    for each, k in zip(rows[::-1], known[::-1], strict=True):
-        found[each[k, 1][::-1]] = each[k, 0][::-1]
+    # Backwards: the first row of a sentence is written last, and so it stays.
+    for each, valid in zip(rows[::-1], is_valid[::-1], strict=True):
+        sources, sentences = each[valid][::-1].T
+        found[sentences] = sources
     return found

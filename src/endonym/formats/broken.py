@@ -65,23 +65,23 @@ def damaged(document: Document) -> Reject | None:
         reason = "lost_letters"
     else:
         return None
-    shown, size = text[:SHOWN_CHARS], len(text.encode())
-    return Reject(reason, document.id, document.source, DETAILS[reason], shown, size)
+    detail, shown, size = DETAILS[reason], text[:SHOWN_CHARS], len(text.encode())
+    return Reject(reason, document.id, document.source, detail, text=shown, raw_bytes=size)
 
 
 def is_mojibake(text: str) -> bool:
-    """Whether most non-ASCII characters are in such pairs."""
+    """Whether most non-ASCII characters are in pairs as UTF-8 in a wrong encoding has them."""
     if text.isascii() or not SUSPECT.search(text):
         return False
-    beyond = len(text) - len(text.encode("ascii", "ignore"))
+    n_non_ascii = len(text) - len(text.encode("ascii", "ignore"))
     # A pair has at most two characters for each tail in it.
-    if 2 * len(TAIL.findall(text)) < MOJIBAKE_SHARE * beyond:
+    if 2 * len(TAIL.findall(text)) < MOJIBAKE_SHARE * n_non_ascii:
         return False
-    found = paired = 0
+    n_pairs = n_paired_chars = 0
     for match in MOJIBAKE.finditer(text):
-        found += 1
-        paired += match.end() - match.start()
-    return found >= MIN_SIGNS and paired >= MOJIBAKE_SHARE * beyond
+        n_pairs += 1
+        n_paired_chars += match.end() - match.start()
+    return n_pairs >= MIN_SIGNS and n_paired_chars >= MOJIBAKE_SHARE * n_non_ascii
 
 
 def is_lossy(text: str) -> bool:
@@ -99,16 +99,16 @@ def has_lost_letters(text: str) -> bool:
 
 
 def lost_letters(text: str) -> str:
-    """Why a whole file is broken, whose lines may be too short to tell; empty if it is not."""
+    """The message that letters of a file became "?"; empty if too few of its words have one."""
     if text.count("?") < MIN_LOST:
         return ""
-    every = text.split()
-    lossy = [each for each in every if LOST.search(each) and not ADDRESS.search(each)]
-    if len(lossy) < max(MIN_LOST, LOST_SHARE * len(every)):
+    all_words = text.split()
+    lossy = [each for each in all_words if LOST.search(each) and not ADDRESS.search(each)]
+    if len(lossy) < max(MIN_LOST, LOST_SHARE * len(all_words)):
         return ""
     example = next((word for word in lossy if len(word) <= LONGEST_EXAMPLE), lossy[0])
     return (
-        f"broken encoding: `?` stands inside {len(lossy) / len(every):.0%} of its words, as in "
+        f"broken encoding: `?` stands inside {len(lossy) / len(all_words):.0%} of its words, as in "
         f"{example[:LONGEST_EXAMPLE]}"
     )
 

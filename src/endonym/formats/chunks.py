@@ -17,6 +17,7 @@ import pyarrow.compute as compute
 import pyarrow.ipc as ipc
 
 from endonym.disk import packaged_tables
+from endonym.formats.document import Reject
 from endonym.formats.document_files import Whole, write_file
 
 CHUNK_CHARS = 4 << 20
@@ -79,13 +80,26 @@ def is_document(table: arrow.Table) -> Marks:
     return table["reason"].is_null().to_numpy()
 
 
+def reject_of(row: Mapping[str, Any], source: str) -> Reject:
+    """The reject in a row of a chunk. row: by column; `stayed` may be left out."""
+    return Reject(
+        row["reason"],
+        row["id"],
+        source,
+        detail=row["detail"] or "",
+        text=row["text"],
+        raw_bytes=row["size"],
+        stayed=row.get("stayed") or "",
+    )
+
+
 def strings(values: Sequence[str | None]) -> arrow.Array:
     """A column of strings. Halves of characters, which UTF-8 cannot hold, become escapes."""
     try:
         return arrow.array(values, type=arrow.string())
     except UnicodeEncodeError:
-        whole = [v and v.encode("utf-8", "backslashreplace").decode() for v in values]
-        return arrow.array(whole, type=arrow.string())
+        escaped = [each and each.encode("utf-8", "backslashreplace").decode() for each in values]
+        return arrow.array(escaped, type=arrow.string())
 
 
 def byte_lengths(texts: arrow.Array) -> Lengths:
@@ -105,8 +119,8 @@ def digests(table: arrow.Table, column_name: str = "digest") -> tuple[Lengths, K
     column = table[column_name].combine_chunks()
     rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
     data = column.buffers()[1]
-    found = np.frombuffer(data or b"", dtype=">u8").reshape(-1, 2)[column.offset :]
-    return rows, found[rows].astype(np.uint64)
+    pairs = np.frombuffer(data or b"", dtype=">u8").reshape(-1, 2)[column.offset :]
+    return rows, pairs[rows].astype(np.uint64)
 
 
 def write_array(folder: Path, name: str, array: np.ndarray[Any, Any]) -> Whole:
@@ -117,7 +131,7 @@ def write_array(folder: Path, name: str, array: np.ndarray[Any, Any]) -> Whole:
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> list[Whole]:
-    """The same for several arrays, which `read_arrays` finds by their names."""
+    """Write each array as NAME.npy; `read_arrays` finds them by their names."""
     return [write_array(folder, f"{name}.npy", array) for name, array in arrays.items()]
 
 

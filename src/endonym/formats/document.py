@@ -91,6 +91,9 @@ def noted(fields: Mapping[Any, Any], *, text: str | None = None) -> Notes:
 
 def columns_noted(names: Iterable[str], *, text: str) -> dict[str, str]:
     """Of the columns of a table, those that say where a record comes from: key -> name."""
-    there = set(names) - {text}
-    chosen = ((key, next((n for n in known if n in there), None)) for key, known in NAMES.items())
-    return {key: name for key, name in chosen if name is not None}
+    present = set(names) - {text}
+    found: dict[str, str] = {}
+    for key, usual_names in NAMES.items():
+        if (name := next((each for each in usual_names if each in present), None)) is not None:
+            found[key] = name
+    return found

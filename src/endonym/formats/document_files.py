@@ -56,22 +56,23 @@ def write_file(folder: Path, name: str, data: bytes | memoryview) -> Whole:
 
 
 def seen_files(folder: Path, paths: Iterable[Path]) -> list[Whole]:
-    """What is_whole needs to know of files below a folder, which something else has written.
+    """The names, sizes and CRC-32 of files below a folder, which something else has written.
 
     Parts are left out, of a run that was killed or of another process that writes the same.
     """
     seen = sorted(path for path in paths if path.suffix != ".part" and path.is_file())
-    return [_seen(folder, path.relative_to(folder).as_posix()) for path in seen]
+    return [_measured(folder, path.relative_to(folder).as_posix()) for path in seen]
 
 
 def is_whole(folder: Path, file: Whole) -> bool:
     """Whether a file is what was written: after a power cut it may be empty, or lack its end."""
     path = folder / file["name"]
     is_as_long = path.is_file() and path.stat().st_size == file["bytes"]
-    return is_as_long and _seen(folder, file["name"])["crc"] == file["crc"]
+    return is_as_long and _measured(folder, file["name"])["crc"] == file["crc"]
 
 
-def _seen(folder: Path, name: str) -> Whole:
+def _measured(folder: Path, name: str) -> Whole:
+    """The name, the size and the CRC-32 of a file as it is on disk."""
     found: Whole = {"name": name, "bytes": 0, "crc": 0}
     with (folder / name).open("rb") as data:
         while piece := data.read(BUFFER_BYTES):
@@ -119,7 +120,7 @@ class WholeFile:
 
 
 class GzipLines(WholeFile):
-    """The same for lines, gzipped."""
+    """A gzipped file of lines that has its name only when all of it is written."""
 
     def __init__(self, folder: Path, name: str) -> None:
         super().__init__(folder, name)

@@ -25,9 +25,9 @@ RAISED = (OSError, EndonymError, MemoryError)
 def fault(error: Exception, rest: str = "this document is left out") -> str:
     """What went wrong in our own code, and where: enough to report it. rest: what follows."""
     frames = traceback.extract_tb(error.__traceback__)
-    at = next((frame for frame in reversed(frames) if "endonym" in frame.filename), frames[-1])
-    _, is_ours, name = Path(at.filename).as_posix().rpartition("/endonym/")
-    place = f"endonym/{name}:{at.lineno}" if is_ours else f"{Path(name).name}:{at.lineno}"
+    frame = next((each for each in reversed(frames) if "endonym" in each.filename), frames[-1])
+    _, is_ours, name = Path(frame.filename).as_posix().rpartition("/endonym/")
+    place = f"endonym/{name}:{frame.lineno}" if is_ours else f"{Path(name).name}:{frame.lineno}"
     return (
         f"a fault of endonym, not of your file: {type(error).__name__} at {place} ({error}); "
         f"{rest}. Please report this line"
@@ -50,39 +50,39 @@ def line_of(error: Exception) -> str:
 
 @contextmanager
 def passing_over() -> Generator[list[Exception]]:
-    """Goes on behind a fault of our own code, and gives it.
+    """Catch a fault of our own code; after it, the list that this gives holds the error.
 
     One in a document that only adds to what is known of many is not told: cleaning the same
     document refuses it, and says why.
     """
-    found = list[Exception]()
+    faults = list[Exception]()
     try:
-        yield found
+        yield faults
     except RAISED:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it costs what was worked on
-        found.append(error)
+        faults.append(error)
 
 
 def failure(work: Callable[[], object]) -> str:
     """The fault that ended some work, as `line_of` has it; empty if it was done."""
-    with passing_over() as found:
+    with passing_over() as faults:
         work()
-    return "".join(map(line_of, found))
+    return "".join(map(line_of, faults))
 
 
 def of_sound(
     work: Callable[[str, Sequence[str]], Made], sample: str, documents: Sequence[str]
 ) -> Made:
-    """What `work` makes of a sample of lines and of documents; without those that it fails in.
+    """What `work` makes of a sample of lines and of documents, without the texts it fails in.
 
-    They are looked for only after a failure. A fault that is in no single text is raised.
+    These are looked for only after a failure. A fault that is in no single text is raised.
     """
     with passing_over():
         return work(sample, documents)
     lines = _sound(lambda some: work("\n".join(some), ()), sample.split("\n"))
-    rest = "\n".join(lines)
-    return work(rest, _sound(lambda some: work(rest, some), documents))
+    sound_sample = "\n".join(lines)
+    return work(sound_sample, _sound(lambda some: work(sound_sample, some), documents))
 
 
 def _sound(work: Callable[[Sequence[str]], object], texts: Sequence[str]) -> list[str]:

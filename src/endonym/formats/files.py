@@ -79,22 +79,22 @@ def source_files(source: Source, folder: Path, left_out: list[Path] | None = Non
     which are not entered. Raises MissingSource if the path does not exist or holds no file.
     """
     # Unlike Path.expanduser, this leaves the home of a user that does not exist as it stands.
-    given = hub_folder(source) if is_on_hub(source) else Path(os.path.expanduser(source.path))  # noqa: PTH111
-    omitted = Omitted(source.exclude, [] if left_out is None else left_out)
-    return files_at(given, folder, name=source.name, omitted=omitted)
+    pattern = hub_folder(source) if is_on_hub(source) else Path(os.path.expanduser(source.path))  # noqa: PTH111
+    omitted = Omitted(exclude=source.exclude, stores=[] if left_out is None else left_out)
+    return files_at(pattern, folder, name=source.name, omitted=omitted)
 
 
 def files_named(patterns: Sequence[str], folder: Path) -> tuple[list[Path], list[str]]:
-    """The files that paths and globs name, each once, in their order; and those that name none."""
+    """The files of paths and globs, each once, in their order; and the patterns without any."""
     found: dict[Path, None] = {}
     missing: list[str] = []
     for pattern in patterns:
         try:
-            here = files_at(Path(pattern), folder, name=pattern)
+            matching = files_at(Path(pattern), folder, name=pattern)
         except SourceError:
             missing.append(pattern)
             continue
-        found |= dict.fromkeys(each.path for each in here if not not_a_file(each.path))
+        found |= dict.fromkeys(each.path for each in matching if not not_a_file(each.path))
     return list(found), missing
 
 
@@ -120,7 +120,8 @@ class Omitted:
         if is_named(printable(path.relative_to(root).as_posix()), self.exclude):
             return True
         is_mine = is_store(path) or is_run_of_store(path)
-        self.stores.extend([path] if is_mine else [])
+        if is_mine:
+            self.stores.append(path)
         return is_mine
 
 
@@ -130,19 +131,19 @@ def is_named(name: str, patterns: Sequence[str]) -> bool:
 
 
 def files_at(
-    given: Path, folder: Path, *, name: str, omitted: Omitted | None = None
+    pattern: Path, folder: Path, *, name: str, omitted: Omitted | None = None
 ) -> list[RawFile]:
-    """The raw files at a path or a glob, below `folder` if it is relative; `name` is for errors."""
+    """The raw files at a path or a glob, below `folder` if it is relative. name: for errors."""
     omitted = omitted or Omitted()
-    path, files = Path(os.path.abspath(folder / given)), list[RawFile]()  # noqa: PTH100
+    path, files = Path(os.path.abspath(folder / pattern)), list[RawFile]()  # noqa: PTH100
     why = "there is no file here" + (", or `exclude` names its folder" if omitted.exclude else "")
     try:
         if path.is_file():
             files = [RawFile(path=path, name=printable(path.name))]
-        elif path.is_dir() or any(sign in str(given) for sign in GLOB_SIGNS):
-            root, parts = (path, ("**",)) if path.is_dir() else glob_root(given, folder)
+        elif path.is_dir() or any(sign in str(pattern) for sign in GLOB_SIGNS):
+            root, parts = (path, ("**",)) if path.is_dir() else glob_root(pattern, folder)
             if root.is_dir():
-                files = named(root, files_matching(root, parts, omitted))
+                files = sorted_files(root, files_matching(root, parts, omitted))
         else:
             why = "this is neither a file nor a folder" if path.exists() else NOTHING
     except OSError as error:
@@ -152,12 +153,12 @@ def files_at(
         why = UNREACHABLE[error.errno]
     if any(not not_a_file(file.path) for file in files):
         why = "`exclude` leaves no file here"
-        if found := [file for file in files if not omitted.has_file(file.name)]:
-            return found
+        if kept := [file for file in files if not omitted.has_file(file.name)]:
+            return kept
     raise source_error("not_here", printable(str(path)), source=name, why=why)
 
 
-def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
+def sorted_files(root: Path, paths: Iterator[Path]) -> list[RawFile]:
     """Files with their names below the root, sorted by name."""
     files = [
         RawFile(path=each, name=printable(each.relative_to(root).as_posix())) for each in paths
@@ -165,9 +166,9 @@ def named(root: Path, paths: Iterator[Path]) -> list[RawFile]:
     return sorted(files, key=lambda file: (file.name, os.fsencode(file.path)))
 
 
-def glob_root(given: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
+def glob_root(pattern: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
     """The folder before a glob's first wildcard, and the parts from there on."""
-    parts = Path(os.path.normpath(given)).parts
+    parts = Path(os.path.normpath(pattern)).parts
     first = next(n for n, part in enumerate(parts) if any(sign in part for sign in GLOB_SIGNS))
     return Path(os.path.abspath(folder.joinpath(*parts[:first]))), parts[first:]  # noqa: PTH100
 
@@ -203,7 +204,7 @@ class Glob:
         return frozenset(reached)
 
     def entries(self, folder: Path) -> list[os.DirEntry[str]]:
-        """What of a folder it may match, last names first."""
+        """The entries of a folder that it may match, sorted by name from last to first."""
         with os.scandir(folder) as found:
             shown = [each for each in found if self.shows_hidden or not each.name.startswith(".")]
         return sorted(shown, key=lambda entry: entry.name, reverse=True)
@@ -217,8 +218,9 @@ def files_matching(root: Path, parts: Sequence[str], omitted: Omitted) -> Iterat
     A folder that cannot be entered is given itself; one that is omitted is passed over.
     """
     glob = Glob(parts)
+    # Folders still to read, each with the parts of the glob that may match what is in it.
     folders, links = [(root, glob.start)], list[tuple[Path, frozenset[int]]]()
-    read = set[tuple[int, int, frozenset[int]]]()
+    read = set[tuple[int, int, frozenset[int]]]()  # device, inode and parts of those that were
     while folders or links:
         folder, reached = (folders or links).pop()
         try:
@@ -242,7 +244,8 @@ def files_matching(root: Path, parts: Sequence[str], omitted: Omitted) -> Iterat
             elif len(os.fsencode(path)) > LONGEST_PATH_BYTES:
                 yield path
             elif after:
-                (links if entry.is_symlink() else folders).append((path, after))
+                waiting = links if entry.is_symlink() else folders
+                waiting.append((path, after))
 
 
 def leads_to_folder(entry: os.DirEntry[str]) -> bool:

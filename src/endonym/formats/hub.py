@@ -41,11 +41,11 @@ def hub_folder(source: Source) -> Path:
     if find_spec("huggingface_hub") is None:
         raise source_error("no_hub_library", source.path)
     with explained(source):
-        return fetched(source, name)
+        return fetch(source, name)
 
 
-def fetched(source: Source, name: str) -> Path:
-    """The folder of a data set in the cache of the hub's library."""
+def fetch(source: Source, name: str) -> Path:
+    """Fetch a data set into the cache of the hub's library; returns its folder."""
     from huggingface_hub import HfApi, constants, hf_hub_download
     from huggingface_hub.utils import disable_progress_bars
 
@@ -53,13 +53,14 @@ def fetched(source: Source, name: str) -> Path:
     if source.revision and COMMIT.fullmatch(source.revision) and is_whole(home, source.revision):
         return home / "snapshots" / source.revision
     disable_progress_bars()
-    found = HfApi(library_name="endonym").dataset_info(name, revision=source.revision)
-    commit, files = str(found.sha), [each.rfilename for each in found.siblings or []]
+    info = HfApi(library_name="endonym").dataset_info(name, revision=source.revision)
+    commit = str(info.sha)
+    files = [each.rfilename for each in info.siblings or []]
     kinds = {each: file_format(each, source) for each in files if not is_hidden(each)}
     wanted = sorted(each for each, kind in kinds.items() if kind.format or kind.archive)
     if not wanted:
-        there = ", ".join(files[:10])
-        raise source_error("nothing_readable", source.path, source=source.name, files=there)
+        names = ", ".join(files[:10])
+        raise source_error("nothing_readable", source.path, source=source.name, files=names)
     if not is_whole(home, commit):
         for each in wanted:
             hf_hub_download(name, each, repo_type="dataset", revision=commit)
@@ -93,8 +94,10 @@ def explained(source: Source) -> Generator[None]:
         raise source_error("no_data_set", source.path) from error
     except HfHubHTTPError as error:
         status = error.response.status_code
-        name, revision = "hub_answers" if status != 404 else "no_version", source.revision or "main"
-        raise source_error(name, source.path, status=status, revision=revision) from error
+        if status == 404:
+            wanted = source.revision or "main"
+            raise source_error("no_version", source.path, revision=wanted) from error
+        raise source_error("hub_answers", source.path, status=status) from error
     except (network, OSError, RuntimeError) as error:
         cause = error.__cause__ or error
         why = (str(cause) or repr(cause)).splitlines()[0][:200]

@@ -22,7 +22,7 @@ from typing import Any
 from endonym.formats.parsers.unit import Options, Refused, Unit
 from endonym.formats.source_errors import source_error
 from endonym.limited import frames
-from endonym.limited.process import end, kill, started
+from endonym.limited.process import end, kill, start_process
 
 WORKER = "endonym.formats.parsers.worker"
 START_SECONDS, CLOSING_SECONDS = 60.0, 30.0
@@ -61,7 +61,7 @@ class Limits:
         return self.file_seconds + self.file_seconds_per_mb * raw_bytes / 1e6
 
     def too_much_memory(self) -> str:
-        """What is said of a parser that took more."""
+        """The message about a parser that took more memory."""
         return f"it took more than {self.memory_bytes >> 20:,} MiB of memory"
 
 
@@ -72,12 +72,12 @@ class ParserProcess:
     """One worker process."""
 
     def __init__(self, limits: Limits) -> None:
-        """Tell a new process its limits. Raises SourceError if it does not start."""
+        """Start a process and send it its limits. Raises SourceError if it does not start."""
         self.limits = limits
         with tempfile.TemporaryFile() as memory:
             memory.truncate(frames.WHEREABOUTS.size)
             shared = (memory.fileno(),)
-            self.process = started(WORKER, stderr=subprocess.PIPE, pass_fds=shared)
+            self.process = start_process(WORKER, stderr=subprocess.PIPE, pass_fds=shared)
             requests, answers, errors = self.process.stdin, self.process.stdout, self.process.stderr
             assert requests is not None and answers is not None and errors is not None, "pipes"  # noqa: PT018
             self.close = weakref.finalize(self, end, self.process, os.getpid())
@@ -85,15 +85,15 @@ class ParserProcess:
             self.requests, self.answers = requests.fileno(), frames.Incoming(answers.fileno())
             if sys.platform == "linux":  # fewer turns between the two processes
                 fcntl.fcntl(answers.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            first = {"parent": os.getpid(), "whereabouts": memory.fileno()}
+            setup = {"parent": os.getpid(), "whereabouts": memory.fileno()}
             try:
-                frames.send(self.requests, asdict(limits) | first)
+                frames.send(self.requests, asdict(limits) | setup)
                 self.receive(START_SECONDS)
             except (Refused, BrokenPipeError) as failure:
                 kill(self.process)
-                said = errors.read().decode("utf-8", "replace").strip().splitlines()
+                error_lines = errors.read().decode("utf-8", "replace").strip().splitlines()
                 self.close()
-                why = (said or [str(failure)])[-1][:200]
+                why = (error_lines or [str(failure)])[-1][:200]
                 raise source_error("no_parser", "[[source]]", why=why) from failure
 
     @property
@@ -187,7 +187,8 @@ def parsed_units(
 class Parsing:
     """Where the parsing of a file stands.
 
-    next: the first unit that has not come. failed_ahead: the failure of a later one; the units
+    next: the first unit that has not come. spare: seconds of processor time that units which hang
+    may still take. failed_ahead: the failure of a later one; the units
     before it were parsed, not yet sent, and are parsed again.
     """
 
@@ -206,12 +207,12 @@ class Parsing:
         try:
             frames.send(process.requests, self.request | {"start": self.next, "until": until})
             while "unit" in (message := self.receive_in_time(process)):
-                yield self.taken(message["unit"], message.get("texts", b""), until)
+                yield self.received(message["unit"], message.get("texts", b""), until)
             is_usable = not message.get("is_last")
-            yield from self.ended(message)
+            yield from self.end(message)
         except (Refused, BrokenPipeError) as error:
             failure = error if isinstance(error, Refused) else process.failure()
-            yield from self.failed(failure, process.progress.unit)
+            yield from self.fail(failure, process.progress.unit)
         except GeneratorExit:
             is_usable = process.stop()
             raise
@@ -241,9 +242,8 @@ class Parsing:
             finally:
                 self.seconds -= time.monotonic() - began
 
-    def taken(self, sent: Any, text: bytes, until: int) -> Unit:
-        """A unit as it was sent, and its text. Raises Refused if it is none, or not behind the one
-        before."""
+    def received(self, sent: Any, text: bytes, until: int) -> Unit:
+        """The unit of a message. Raises Refused if it is none, or not behind the one before."""
         try:
             unit = Unit(**(sent | {"text": text.decode()}))
         except (TypeError, UnicodeDecodeError) as error:
@@ -255,33 +255,33 @@ class Parsing:
         self.spare += SPARE_A_UNIT
         return unit
 
-    def ended(self, message: dict[str, Any]) -> Iterator[Unit]:
-        """What follows from the parser's last message. Raises Refused."""
-        end, reason, detail = (message.get(key, "") for key in ("end", "reason", "detail"))
-        if end not in ENDS or type(reason) is not str or type(detail) is not str:
+    def end(self, message: dict[str, Any]) -> Iterator[Unit]:
+        """Go by the parser's last message; the units that stand for a failure. Raises Refused."""
+        ending, reason, detail = (message.get(key, "") for key in ("end", "reason", "detail"))
+        if ending not in ENDS or type(reason) is not str or type(detail) is not str:
             raise Refused("parser_crashed", "what the parser sent is no end of a file")
-        if end == "failed":
+        if ending == "failed":
             raise Refused(reason, detail or self.limits.too_much_memory())
-        if end == "missing":
+        if ending == "missing":
             raise source_error("no_library", "[[source]]", library=detail)
         if self.failed_ahead:
-            yield from self.refused(self.failed_ahead[1])
+            yield from self.skip_next(self.failed_ahead[1])
             return
         self.is_over = True
-        if end == "refused":
+        if ending == "refused":
             yield Unit(0, reason=reason, detail=detail)
 
-    def failed(self, failure: Refused, unit: int) -> Iterator[Unit]:
-        """What follows from a failure in this unit."""
+    def fail(self, failure: Refused, unit: int) -> Iterator[Unit]:
+        """Note a failure in the unit of this number; the units that stand for it, if it is next."""
         if unit == 0:
             self.is_over = True
             yield Unit(0, reason=failure.reason, detail=failure.detail)
         elif unit <= self.next or (self.failed_ahead and unit >= self.failed_ahead[0]):
-            yield from self.refused(failure)
+            yield from self.skip_next(failure)
         else:
             self.failed_ahead = (unit, failure)
 
-    def refused(self, failure: Refused) -> Iterator[Unit]:
+    def skip_next(self, failure: Refused) -> Iterator[Unit]:
         """The next unit as one that failed; the rest of the file, too, if it cannot go on."""
         self.failed_ahead = None
         self.failures += failure.reason != "parser_failed"

@@ -18,8 +18,8 @@ from endonym.formats.source_errors import source_error
 
 FEW_RECORDS = 10
 """Up to so many bad records end nothing, however long; `max_unreadable = 0` allows none."""
-SAID_SHARE = 0.01
-"""Of a source of which more than this share cannot be read, it is said."""
+TOLD_SHARE = 0.01
+"""A person is told of a source of which more than this share cannot be read."""
 SHOWN = 5
 LEAST_DOCUMENTS = 4
 """Two for train, one each for dev and test: at most half is held out."""
@@ -54,7 +54,7 @@ class Reading:
             self.example = self.example or detail
 
     def include(self, other: "Reading", times: float = 1.0) -> None:
-        """Add the other one, so many times."""
+        """Add the counts of another reading, each multiplied by `times`."""
         self.records += times * other.records
         self.bytes += times * other.bytes
         self.bad_records += times * other.bad_records
@@ -100,17 +100,18 @@ def too_much(readings: Sequence[Reading], limit: float) -> SourceError | None:
     lost = [reading for reading in readings if limit < 1 and is_lost(reading)]
     share = judged_share(readings, limit)
     if share > limit:
-        found = f"{share:.1%} of all bytes cannot be read, above clean.max_unreadable = {limit:g}"
-        go_on = f"max_unreadable = {allowance(readings, limit):g}"
+        problem = f"{share:.1%} of all bytes cannot be read, above clean.max_unreadable = {limit:g}"
+        setting = f"max_unreadable = {allowance(readings, limit):g}"
     elif lost:
-        found, go_on = "nothing of this source can be read", "max_unreadable = 1"
+        problem = "nothing of this source can be read"
+        setting = "max_unreadable = 1"
     else:
         return None
     shown = worst(readings if share > limit else lost)
     names = list(dict.fromkeys(name for _, name, _ in shown))
     where = f"source{'s' * (len(names) > 1)} " + ", ".join(f'"{name}"' for name in names)
     files = "\n".join(f"    {size:>12,} bytes  {what}" for size, _, what in shown)
-    return source_error("too_much_unreadable", where, found=found, files=files, go_on=go_on)
+    return source_error("too_much_unreadable", where, found=problem, files=files, go_on=setting)
 
 
 def too_few(documents: float) -> str:
@@ -124,9 +125,10 @@ def too_few(documents: float) -> str:
 
 
 def worst(readings: Iterable[Reading]) -> list[tuple[int, str, str]]:
-    """Of what loses most: its bytes, its source, and the reason with the file."""
-    every = [(size, each.source, what) for each in readings for what, size in each.lost.items()]
-    return sorted(every, key=lambda each: (-each[0], each[1:]))[:SHOWN]
+    """The largest losses: the bytes, the source, and "REASON  FILE", of each."""
+    losses = [(size, each.source, what) for each in readings for what, size in each.lost.items()]
+    # The largest first; of equal ones by source, then by reason and file.
+    return sorted(losses, key=lambda loss: (-loss[0], loss[1:]))[:SHOWN]
 
 
 def allowance(readings: Sequence[Reading], limit: float) -> float:
@@ -138,9 +140,9 @@ def allowance(readings: Sequence[Reading], limit: float) -> float:
     return limit if 2 * share <= limit else min(1.0, ceil(200 * share) / 100)
 
 
-def said(reading: Reading) -> str:
+def loss_in_words(reading: Reading) -> str:
     """How much of a source cannot be read, for people; empty if it is little."""
-    if reading.share <= SAID_SHARE:
+    if reading.share <= TOLD_SHARE:
         return ""
     (_, _, what), *_ = worst([reading])
     why = f"; the first: {reading.example}" if reading.example else ""

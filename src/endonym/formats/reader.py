@@ -89,11 +89,11 @@ def never_silent(records: Records, origin: Origin) -> Records:
     read with more of it.
     """
     record = None
-    with passing_over() as found:
+    with passing_over() as faults:
         for record in records:
             yield record
-    if found:
-        yield origin.whole_file("reader_failed", fault(found[0], FOLLOWS))
+    if faults:
+        yield origin.whole_file("reader_failed", fault(faults[0], FOLLOWS))
     elif record is None:
         detail = "no text: the file is blank, or has dividing lines alone"
         yield origin.whole_file("no_text", detail)
@@ -109,9 +109,10 @@ def size_of(file: RawFile) -> int:
 
 def no_access(file: RawFile, error: OSError) -> SourceError:
     """The error for a file that cannot be read from the disk, or not be unpacked to it."""
-    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    name, where, folder = "no_room" if is_full else "closed_file", str(file.path), gettempdir()
-    return source_error(name, printable(where), why=error.strerror or error, folder=folder)
+    where, why = printable(str(file.path)), error.strerror or error
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return source_error("no_room", where, why=why, folder=gettempdir())
+    return source_error("closed_file", where, why=why)
 
 
 def opened_file(
@@ -140,21 +141,21 @@ def archive_records(
     members: Iterator[Member | Damage], origin: Origin, source: Source, expansion: Expansion
 ) -> Records:
     """The records of those members of an archive that the recipe selects."""
-    others: list[str] = []
-    found = False
+    other_names: list[str] = []
+    is_any_read = False
     for member in members:
         if isinstance(member, Damage):
-            found = True
+            is_any_read = True
             size = member.raw_bytes or origin.raw_bytes
             yield origin.reject(member.reason, member.detail, record=None, raw_bytes=size)
         elif is_meant(member.name, source.member):
-            found = True
-            here = origin.member(member.name, member.raw_bytes)
-            yield from member_records(member, here, source, expansion)
-        elif len(others) < SHOWN_MEMBERS:
-            others.append(member.name)
-    if not found and others:
-        names = ", ".join(others)
+            is_any_read = True
+            member_origin = origin.member(member.name, member.raw_bytes)
+            yield from member_records(member, member_origin, source, expansion)
+        elif len(other_names) < SHOWN_MEMBERS:
+            other_names.append(member.name)
+    if not is_any_read and other_names:
+        names = ", ".join(other_names)
         detail = f'no member matches "{source.member}"; the archive holds: {names}'
         yield origin.whole_file("no_member", detail)
 

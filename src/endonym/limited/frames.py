@@ -1,7 +1,7 @@
 """Messages between a reader and its worker process: JSON, and texts as they are.
 
-Before them stand two lengths of four bytes. Texts are no part of the JSON, as to write them so
-takes longer than to send them.
+Before both stand their lengths, of four bytes each. Texts are no part of the JSON, as to write
+them so takes longer than to send them.
 
 Beside them, both see a few bytes of memory, in which the worker says where it is. It outlives the
 worker, so that a reader knows in which unit it crashed, though the units before are not sent yet.
@@ -16,7 +16,10 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-HEAD, WHEREABOUTS = struct.Struct(">II"), struct.Struct("=qq")
+HEAD = struct.Struct(">II")
+"""The bytes of the JSON, and of the texts."""
+WHEREABOUTS = struct.Struct("=qq")
+"""The number of the unit in work, and a count of steps."""
 MAX_FRAME_BYTES = 192 << 20
 """Of both parts: the largest document, and as much again of what its reader must know."""
 PIECE_BYTES = 1 << 18
@@ -42,13 +45,13 @@ def sendable(path: str) -> str:
 
 
 def as_sent(name: str) -> str:
-    """The path in letters that `sendable` made."""
+    """The path that `sendable` has put in letters."""
     return os.fsdecode(name.encode("latin-1"))
 
 
 @contextmanager
 def readable(name: str) -> Generator[str]:
-    """The path in letters that `sendable` made.
+    """A path that can be opened, from what `sendable` has made of it.
 
     If it is not UTF-8, which libraries in C refuse, the file is open, and named by its number.
     """

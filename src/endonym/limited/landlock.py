@@ -33,31 +33,33 @@ def version() -> int:
     return ctypes.CDLL(None).syscall(CREATE_RULESET, None, 0, SAY_VERSION)
 
 
-def rights(known: int) -> bytes:
-    """What is taken, as far as a kernel with this version knows it."""
+def rights(kernel_version: int) -> bytes:
+    """The struct landlock_ruleset_attr: what is taken, as far as this Landlock knows it."""
     files = EXECUTE | WRITE_FILE | READ_FILE | REMOVE_AND_MAKE
     for least, right in ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV)):
-        files |= right if known >= least else 0
-    if known < 4:
+        files |= right if kernel_version >= least else 0
+    if kernel_version < 4:
         return struct.pack("=Q", files)
-    return struct.pack("=QQ", files, TCP) + (struct.pack("=Q", SCOPES) if known >= 6 else b"")
+    scopes = struct.pack("=Q", SCOPES) if kernel_version >= 6 else b""
+    return struct.pack("=QQ", files, TCP) + scopes
 
 
-def restrict() -> bool:
+def restrict_by_landlock() -> bool:
     """Take these rights, and the way to get more by a program; whether the kernel did so."""
     if sys.platform != "linux":
         return False
-    libc, found = ctypes.CDLL(None), version()
+    libc, kernel_version = ctypes.CDLL(None), version()
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if found <= 0:
+    if kernel_version <= 0:
         return False
-    asked = rights(found)
-    ruleset = libc.syscall(CREATE_RULESET, asked, len(asked), 0)
+    attributes = rights(kernel_version)
+    ruleset = libc.syscall(CREATE_RULESET, attributes, len(attributes), 0)
     if ruleset < 0:
         return False
     for name in sorted(set(os.listdir("/")) - {"proc"}):  # noqa: PTH208
         with suppress(OSError):
             folder = os.open(f"/{name}", os.O_PATH | os.O_CLOEXEC)
-            libc.syscall(ADD_RULE, ruleset, BELOW, struct.pack("=Qi", READ_FILE, folder), 0)
+            rule = struct.pack("=Qi", READ_FILE, folder)  # struct landlock_path_beneath_attr
+            libc.syscall(ADD_RULE, ruleset, BELOW, rule, 0)
             os.close(folder)
     return libc.syscall(RESTRICT_SELF, ruleset, 0) == 0

@@ -73,7 +73,7 @@ class LimitedProcess:
         message = {"limits": asdict(limits), "question": dict(question)}
         with self._lock:
             try:
-                answer = self._asked(framed(message, data), limits)
+                answer = self._answer(framed(message, data), limits)
             finally:
                 if is_last:
                     self.close()
@@ -81,12 +81,15 @@ class LimitedProcess:
             raise Failure(str(answer["failed"]))
         return answer
 
-    def _asked(self, message: bytes, limits: Limits) -> dict[str, Any]:
+    def _answer(self, message: bytes, limits: Limits) -> dict[str, Any]:
+        """Send a message as bytes and wait for the answer. Raises Failure if there is none."""
         is_ours = self._owner == os.getpid()
         if self._process is None or not is_ours or self._process.poll() is not None:
             self.close()
-            self._owner, nothing = os.getpid(), subprocess.DEVNULL
-            self._process = started(WORKER, self.function, stderr=nothing, variables=ONE_THREAD)
+            self._owner = os.getpid()
+            self._process = start_process(
+                WORKER, self.function, stderr=subprocess.DEVNULL, variables=ONE_THREAD
+            )
         process, is_late = self._process, threading.Event()
         assert process.stdin is not None, "a pipe"
         assert process.stdout is not None, "a pipe"
@@ -109,7 +112,7 @@ class LimitedProcess:
             code = process.wait()
             self.close()
             why = f"it does not end within {limits.seconds:g} seconds"
-            raise Failure(why if is_late.is_set() else ending(code, limits)) from error
+            raise Failure(why if is_late.is_set() else why_it_ended(code, limits)) from error
         except BaseException:
             self.close()  # an interrupt: the next question must not get this answer
             raise
@@ -127,14 +130,14 @@ class LimitedProcess:
             end(process, self._owner)
 
 
-def started(
+def start_process(
     module: str,
     *arguments: str,
     stderr: int,
     variables: Mapping[str, str] | None = None,
     pass_fds: Collection[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """A process that runs the `main` of a module of endonym, with pipes to it and from it.
+    """Start a process that runs the `main` of a module of endonym, with pipes to it and from it.
 
     arguments: stand in its sys.argv[3:]. Of the environment it sees PASSED_ON and `variables`: no
     keys and no tokens. It has its own session, so that it gets no Ctrl-C.
@@ -169,7 +172,7 @@ def end(process: subprocess.Popen[bytes], owner: int) -> None:
             pipe.close()
 
 
-def ending(code: int, limits: Limits) -> str:
+def why_it_ended(code: int, limits: Limits) -> str:
     """Why a process that ended so gave no answer."""
     most = f"{limits.memory_bytes >> 20:,} MiB of memory"
     if code == -signal.SIGXCPU:

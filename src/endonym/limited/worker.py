@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.limited.frames import Incoming, send
-from endonym.limited.landlock import restrict
+from endonym.limited.landlock import restrict_by_landlock
 
 MAX_FILES = 128
 ENOUGH_CHARS = 2_000
@@ -24,24 +24,26 @@ ENOUGH_CHARS = 2_000
 
 
 def main() -> None:
-    """Answer by the function that is named in the third argument."""
+    """Answer questions by the function that `sys.argv[3]` names as module:function."""
     questions, answers = own_pipes()
     module, _, name = sys.argv[3].partition(":")
     function = getattr(importlib.import_module(module), name)
     cap({resource.RLIMIT_NOFILE: MAX_FILES, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0})
-    libraries = address_space()
-    restrict()
+    loaded_bytes = address_space()
+    restrict_by_landlock()
     while (message := questions.receive()) is not None:
-        begin(message["limits"], libraries)
+        set_limits(message["limits"], loaded_bytes)
         send(answers, answer(function, message))
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)  # cancel the alarm
 
 
 def answer(
     function: Callable[[Mapping[str, Any]], Mapping[str, Any]], message: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """What the function gives, or why it failed."""
-    question = message["question"] | {k: message[k] for k in ("texts",) if k in message}
+    question = message["question"]
+    if "texts" in message:
+        question = question | {"texts": message["texts"]}
     try:
         return function(question)
     except MemoryError:
@@ -61,12 +63,12 @@ def own_pipes() -> tuple[Incoming, int]:
     return Incoming(requests), answers
 
 
-def cap(most: Mapping[int, int], *, for_good: bool = True) -> None:
-    """Limit each of these resources, for good or until the next call."""
-    for what, given in most.items():
-        hard = resource.getrlimit(what)[1]
-        given = given if hard == resource.RLIM_INFINITY else min(given, hard)
-        resource.setrlimit(what, (given, given if for_good else hard))
+def cap(limits: Mapping[int, int], *, for_good: bool = True) -> None:
+    """Limit each of these resources (resource.RLIMIT_…), for good or until the next call."""
+    for kind, limit in limits.items():
+        _, hard = resource.getrlimit(kind)
+        soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (soft, soft if for_good else hard))
 
 
 def address_space() -> int:
@@ -78,16 +80,16 @@ def address_space() -> int:
     return int(pages) * resource.getpagesize()
 
 
-def begin(limits: Mapping[str, Any], libraries: int = 0) -> None:
-    """Set what the next question may take.
+def set_limits(limits: Mapping[str, Any], loaded_bytes: int = 0) -> None:
+    """Limit what the next question may take. limits: the fields of `process.Limits`.
 
-    libraries: address space of the function's module, which is not the question's: torch for a GPU
-    has gigabytes.
+    loaded_bytes: address space of the function's module, which is not the question's: torch for a
+    GPU has gigabytes.
 
     The asking program stops a long one, too. If that was killed, this does: SIGXCPU and SIGALRM end
     a process.
     """
     cpu_seconds = math.ceil(time.process_time() + limits["cpu_seconds"]) + 1
-    memory_bytes = limits["memory_bytes"] + libraries
+    memory_bytes = limits["memory_bytes"] + loaded_bytes
     cap({resource.RLIMIT_AS: memory_bytes, resource.RLIMIT_CPU: cpu_seconds}, for_good=False)
     signal.setitimer(signal.ITIMER_REAL, limits["seconds"] + 1.0)

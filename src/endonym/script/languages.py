@@ -112,5 +112,6 @@ def _near_codes(language: str) -> list[str]:
         return [TAKEN_FOR[language]]
     codes = [each for each in (*TWO_LETTERS, *NAMES) if len(each) == len(language)]
     alike = [each for each in codes if sum(map(str.__ne__, each, language)) == 1]
+    # First those with the same first letter, of them those with the same first two.
     alike.sort(key=lambda each: (each[0] != language[0], each[:2] != language[:2], each))
     return list(dict.fromkeys(TWO_LETTERS.get(each, each) for each in alike))[:MOST_NEAR]

@@ -87,8 +87,8 @@ def script_share(text: str, script: str) -> float:
 def letters_share(text: str, wanted: str) -> float:
     """The share of a text's letters that are in `wanted`, ignoring case."""
     letters = matches(text, LETTER)
-    found = sum(text.count(letter) for letter in set(wanted.lower() + wanted.upper()))
-    return found / letters if letters else 0.0
+    count = sum(text.count(letter) for letter in set(wanted.lower() + wanted.upper()))
+    return count / letters if letters else 0.0
 
 
 def script_counts(text: str) -> Counter[str]:
@@ -97,7 +97,7 @@ def script_counts(text: str) -> Counter[str]:
     left = Counter(regex.findall(SIGN, text))
     for name in sorted(COMMON_SCRIPTS):
         members = regex.compile(script_class(name))
-        here = [letter for letter in left if members.match(letter)]
-        counts[name] = sum(left.pop(letter) for letter in here)
+        letters = [letter for letter in left if members.match(letter)]
+        counts[name] = sum(left.pop(letter) for letter in letters)
     counts["other"] = sum(left.values())
     return +counts

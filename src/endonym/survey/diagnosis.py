@@ -15,7 +15,7 @@ from endonym.autopilot.text_size import TextSize, samples_of, tried
 from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
-from endonym.formats.readable import said
+from endonym.formats.readable import loss_in_words
 from endonym.log import Log, counted, number, size
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
@@ -300,7 +300,9 @@ def advice(
     known = [*read, *(survey.readings if survey else ())]
     clean = findings.recommended(examined.clean, found, known)
     found = findings.prescribed(found, clean)
-    table = findings.clean_table(clean, found, [each.source for each in read if said(each)])
+    table = findings.clean_table(
+        clean, found, [each.source for each in read if loss_in_words(each)]
+    )
     return Advice(examined, found, clean, findings.mended(examined, patient.sources), table)
 
 

@@ -34,7 +34,14 @@ from endonym.formats.pages.ocr import OcrFailed, Picture, best_pack, tesseract
 from endonym.formats.parsers.bounded import Bounded
 from endonym.formats.parsers.unit import Refused
 from endonym.formats.reader import read_file
-from endonym.formats.readers.arrow import ERRORS, batch_rows, is_text, opened, texts, too_large
+from endonym.formats.readers.arrow import (
+    ERRORS,
+    batch_rows,
+    is_text,
+    open_batches,
+    texts,
+    too_large,
+)
 from endonym.formats.readers.pdf import drawn
 from endonym.formats.readers.plain import INNER_END_OF_GARBLED, STARS, VISIBLE
 from endonym.formats.readers.records import DEFAULT_FIELD, json_value
@@ -196,7 +203,7 @@ def arrow_guess(raw: BinaryIO) -> Guess:
         if too_large(Path(raw.name), Expansion(raw.seek(0, io.SEEK_END)), 1) is not None:
             return {}, "an Arrow file that unpacks to far more than any text"
         raw.seek(0)
-        schema, batches = opened(raw)
+        schema, batches = open_batches(raw)
         names = [field.name for field in schema if is_text(field.type)]
         for batch in islice(batches, 1):
             rows = batch.slice(0, LOOKED_AT_RECORDS)

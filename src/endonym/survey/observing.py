@@ -122,7 +122,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
     in. One in which our code fails is half seen; cleaning it tells of the fault.
     """
     seen, first = Seen(), dict[str, int]()
-    facts = None if task.known is None else Facts.load(task.known)
+    facts = None if task.knowledge is None else Facts.load(task.knowledge)
     shared = set[int]() if facts is None else {int(key) for key in facts.skeletons[:, 0]}
     table = read_chunk(task.chunk, ["text", "id", "meta", "size", "reason"])
     member = ""

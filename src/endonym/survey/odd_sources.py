@@ -25,7 +25,7 @@ from endonym.autopilot.text_size import SourceSample, reading_of
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.normalize import composed
 from endonym.formats.faults import passing_over
-from endonym.formats.readable import DIVIDE, Reading, said, too_few, too_much
+from endonym.formats.readable import DIVIDE, Reading, loss_in_words, too_few, too_much
 from endonym.script import languages
 from endonym.script.scripts import script_counts
 
@@ -217,7 +217,9 @@ def few_warnings(documents: float) -> list[str]:
 
 def unreadable_warnings(readings: Sequence[Reading], limit: float) -> list[str]:
     """Of which sources much cannot be read, and whether that ends the run."""
-    warnings = [f'source "{each.source}": about {why}' for each in readings if (why := said(each))]
+    warnings = [
+        f'source "{each.source}": about {why}' for each in readings if (why := loss_in_words(each))
+    ]
     if (error := too_much(readings, limit)) is not None:
         found = error.message.partition("\n")[0]
         warnings.append(f"the run will end for {error.where}: {found}. {error.do}")

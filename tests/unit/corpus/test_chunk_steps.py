@@ -237,7 +237,7 @@ def test_a_line_of_many_documents_goes_however_they_are_divided(tmp_path: Path, 
     combine_counts(clean, counts, None, {}, out=facts)
     stats, rows, documents = SourceStats("тел"), Rows(), 0
     for path in chunks:
-        task = ChunkTask(path, "тел", tmp_path, f"judged-{path.stem}", clean, 7, known=facts)
+        task = ChunkTask(path, "тел", tmp_path, f"judged-{path.stem}", clean, 7, knowledge=facts)
         said = judge_chunk(task, silent)
         rows += read_chunk(tmp_path / said["files"][0]["name"]).to_pylist()
         stats.add(said["counts"])

@@ -62,7 +62,7 @@ class Removed:
         making.write_dropped(found)
         kept = [(each.source, each.path) for each in found]
         placed = Placed(names, kept, 2_000, work.place("place"))
-        self.stats, self.said = list(making.stats.values()), making.said
+        self.stats, self.said = list(making.stats.values()), making.card_notes
         self.keys, self.documents = placed.keys, list[dict[str, Any]]()
         for part in placed.parts:
             table = read_chunk(part.chunk).to_pylist()

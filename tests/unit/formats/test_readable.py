@@ -5,7 +5,14 @@ from collections import Counter
 import pytest
 
 from endonym.formats import readable
-from endonym.formats.readable import FEW_RECORDS, Reading, allowance, judged_share, said, too_much
+from endonym.formats.readable import (
+    FEW_RECORDS,
+    Reading,
+    allowance,
+    judged_share,
+    loss_in_words,
+    too_much,
+)
 
 
 def reading(source: str, good: int, bad: int, reason: str = "bad_row", size: int = 80) -> Reading:
@@ -108,8 +115,8 @@ def test_a_sample_stands_for_a_whole_file() -> None:
 
 
 def test_much_that_is_left_out_is_said_with_an_example() -> None:
-    assert said(reading("a", 1_000, 5)) == ""
-    text = said(reading("a", 90, 10))
+    assert loss_in_words(reading("a", 1_000, 5)) == ""
+    text = loss_in_words(reading("a", 90, 10))
     assert text.startswith("10.0% of its bytes cannot be read, and are left out: bad_row  a.csv")
     assert "line 7: the row has 5 columns, not 3" in text
 
@@ -125,8 +132,8 @@ def test_what_is_lost_may_be_as_much_as_the_limit() -> None:
 
 
 def test_a_hundredth_is_left_out_in_silence() -> None:
-    assert said(reading("a", 99, 1)) == ""
-    assert "2.0% of its bytes" in said(reading("a", 98, 2))
+    assert loss_in_words(reading("a", 99, 1)) == ""
+    assert "2.0% of its bytes" in loss_in_words(reading("a", 98, 2))
 
 
 def test_four_documents_are_the_least() -> None:

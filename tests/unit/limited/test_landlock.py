@@ -25,8 +25,8 @@ def test_an_old_kernel_is_asked_only_for_what_it_knows():
 TRIES = """
 import os, signal, socket, sys
 from pathlib import Path
-from endonym.limited.landlock import restrict
-assert restrict()
+from endonym.limited.landlock import restrict_by_landlock
+assert restrict_by_landlock()
 there, port, parent = Path(sys.argv[1]), int(sys.argv[2]), os.getppid()
 tries = [
     lambda: there.unlink(), lambda: there.rename(there.with_name("b")), lambda: there.open("a"),

@@ -37,9 +37,9 @@ def test_a_limit_is_never_above_the_one_that_there_is():
 
 SMALL_AFTER_LARGE_LIBRARIES = """
 import mmap, resource
-from endonym.limited.worker import address_space, begin
+from endonym.limited.worker import address_space, set_limits
 library = mmap.mmap(-1, 1 << 30)
-begin({"memory_bytes": 1 << 28, "cpu_seconds": 9, "seconds": 60.0}, address_space())
+set_limits({"memory_bytes": 1 << 28, "cpu_seconds": 9, "seconds": 60.0}, address_space())
 bytearray(1 << 27)
 try:
     bytearray(1 << 29)
@@ -57,10 +57,10 @@ def test_what_libraries_take_is_not_the_questions():
 
 LATER_QUESTION = """
 import resource, time
-from endonym.limited.worker import begin
+from endonym.limited.worker import set_limits
 while time.process_time() < 1.2:
     pass
-begin({"memory_bytes": 1 << 40, "cpu_seconds": 0.9, "seconds": 60.0})
+set_limits({"memory_bytes": 1 << 40, "cpu_seconds": 0.9, "seconds": 60.0})
 print(resource.getrlimit(resource.RLIMIT_CPU)[0] - time.process_time())
 """
 

@@ -106,7 +106,7 @@ def test_stubs_that_stay_are_named(tmp_path: Path):
     clean = Clean(max_same_skeleton=3)
     facts_of(clean, stubs).save(tmp_path / "facts")
     path = chunk(tmp_path, "0", stubs[:2])
-    task = ChunkTask(path, "тел", tmp_path, "0", clean, 7, known=tmp_path / "facts")
+    task = ChunkTask(path, "тел", tmp_path, "0", clean, 7, knowledge=tmp_path / "facts")
     found = together([observe_chunk(task, lambda size: None)], 20)
     assert sum(found.stubs.values()) == 2
     assert found.members[0][0] == "тел/a.txt#0"

@@ -63,7 +63,7 @@ def other_archive(head: bytes, own: tuple[str, ...]) -> Damage | None:
 def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
     """The members of a zip, in its own order; none of one that is a document."""
     try:
-        left = file.seek(0, os.SEEK_END)
+        size = file.seek(0, os.SEEK_END)
         archive = zipfile.ZipFile(file)
     except UNREADABLE as error:
         file.seek(0)
@@ -77,24 +77,25 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
         return
     with archive:
         if what := document_kind(archive.namelist()):
-            do = "save it in a format that is read, such as CSV or PDF"
-            do = "rename it" if what in READ else do
-            yield Damage("other_kind", f"by its content this is {what}: {do}")
+            advice = "save it in a format that is read, such as CSV or PDF"
+            if what in READ:
+                advice = "rename it"
+            yield Damage("other_kind", f"by its content this is {what}: {advice}")
         else:
-            yield from _members(archive, left)
+            yield from _members(archive, size)
 
 
-def _members(archive: zipfile.ZipFile, left: int) -> Iterator[Member]:
-    """The members of an archive of so many bytes."""
+def _members(archive: zipfile.ZipFile, bytes_left: int) -> Iterator[Member]:
+    """The members of an archive. bytes_left: the size of its file."""
     for info in archive.infolist():
         name = printable(info.filename)
         if name.endswith("/") or is_hidden(name):
             continue
         problem = unsafe_name(info.filename)
-        if info.compress_size > left:
+        if info.compress_size > bytes_left:
             problem = problem or "it overlaps other members, or is larger than the archive"
         else:
-            left -= info.compress_size
+            bytes_left -= info.compress_size
         if stat.S_ISLNK(info.external_attr >> 16):
             problem = problem or "a link; links are not followed"
         if info.flag_bits & 1:

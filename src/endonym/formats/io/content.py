@@ -100,8 +100,9 @@ class Origin:
         raw: bytes = b"",
         raw_bytes: int = -1,
     ) -> Reject:
-        """A reject for a record; its size is that of `raw` unless it is given.
+        """A reject for a record, or for the whole file if `record` is None.
 
+        Its size is that of `raw` unless `raw_bytes` says another.
         The beginning of `raw` is shown, with `\\xNN` for bytes that are not UTF-8.
         """
         name = self.name if record is None else f"{self.name}#{record}"

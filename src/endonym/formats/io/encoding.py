@@ -53,10 +53,10 @@ class Encoding(NamedTuple):
 def known_encoding(name: str) -> str:
     """Python's name of an encoding from a recipe; RecipeError if no text file has it."""
     try:
-        known = codecs.lookup(name).name.removesuffix("-sig")
-        if known.replace("_", "-") not in ENCODINGS["not_of_files"].split():
-            "".encode(known)  # refuses rot13, zlib and others that make no bytes of text
-            return known
+        python_name = codecs.lookup(name).name.removesuffix("-sig")
+        if python_name.replace("_", "-") not in ENCODINGS["not_of_files"].split():
+            "".encode(python_name)  # refuses rot13, zlib and others that make no bytes of text
+            return python_name
     except (LookupError, ValueError):  # ValueError: NUL, or what is no UTF-8
         pass
     raise RecipeError(
@@ -65,18 +65,20 @@ def known_encoding(name: str) -> str:
     )
 
 
-def detect(head: bytes, given: str | None, script: str | None = None) -> Encoding | Damage:
+def detect(
+    head: bytes, recipe_encoding: str | None, script: str | None = None
+) -> Encoding | Damage:
     """The encoding of a file that begins with `head`, or why it is rejected.
 
-    given: by the recipe. script: in which the text is expected.
+    recipe_encoding: its `encoding`. script: in which the text is expected.
     """
     for mark, name in MARKS:
         if head.startswith(mark):
             return Encoding(name, len(mark))
     if what := binary_kind(head):
         return Damage("binary", f"binary data: this is {what}, not plain text")
-    if given is not None:
-        return ordered(known_encoding(given), head)
+    if recipe_encoding is not None:
+        return with_byte_order(known_encoding(recipe_encoding), head)
     if b"\0" in head:
         name = wide_encoding(head)
         if name and not has_narrow_lines(head):
@@ -90,8 +92,8 @@ def detect(head: bytes, given: str | None, script: str | None = None) -> Encodin
     return Encoding("utf-8") if mostly_utf8(head) else guess(head, script)
 
 
-def ordered(name: str, head: bytes) -> Encoding | Damage:
-    """The encoding that a recipe names; "utf-16" and "utf-32" leave the byte order open."""
+def with_byte_order(name: str, head: bytes) -> Encoding | Damage:
+    """The encoding that a recipe names, with the byte order if "utf-16" leaves it open."""
     if name not in ("utf-16", "utf-32"):
         return Encoding(name)
     if name == "utf-16" and (found := wide_encoding(head)):
@@ -104,7 +106,7 @@ def ordered(name: str, head: bytes) -> Encoding | Damage:
 
 
 def wide_encoding(head: bytes) -> str | None:
-    """UTF-16 without a mark: zero bytes are at even or at odd positions only."""
+    """The UTF-16 of bytes without a mark, whose zeros are at even or odd places only; else None."""
     head = head[: len(head) // 2 * 2]
     even, odd = head[::2].count(0), head[1::2].count(0)
     if max(even, odd) < 0.01 * len(head) or min(even, odd) > 0.05 * max(even, odd):
@@ -145,14 +147,16 @@ def mostly_utf8(head: bytes) -> bool:
     return True
 
 
-def utf8_stream(stream: Stream, given: str | None, script: str | None = None) -> tuple[str, Stream]:
+def utf8_stream(
+    stream: Stream, recipe_encoding: str | None, script: str | None = None
+) -> tuple[str, Stream]:
     """The name of a stream's encoding ("" if it is rejected), and the stream as UTF-8.
 
-    given: by the recipe. script: in which the text is expected.
+    recipe_encoding: its `encoding`. script: in which the text is expected.
     """
     feed = Feed(stream)
     head = feed.peek(HEAD_BYTES)
-    found = detect(head, given, script)
+    found = detect(head, recipe_encoding, script)
     if isinstance(found, Damage):
         size = feed.drain()[0]
         return "", iter([Damage(found.reason, found.detail, size)])
@@ -217,16 +221,16 @@ def guess(head: bytes, script: str | None) -> Encoding | Damage:
     """The encoding of these bytes, which are no UTF-8; or why it is refused."""
     lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
     sample = b"".join(lines)[:SAMPLE_BYTES]
-    found = readings(sample, LIKELY, USUAL_CHAOS)
-    if found and is_certain(found, len(sample), CERTAIN_CHAOS) and is_likely(found[0], script):
-        return Encoding(codecs.lookup(found[0].encoding).name)
-    fitting = readings(sample, of_scripts(sample, [script]), ANY_CHAOS)
+    usual = readings(sample, LIKELY, USUAL_CHAOS)
+    if usual and is_certain(usual, len(sample), CERTAIN_CHAOS) and is_likely(usual[0], script):
+        return Encoding(codecs.lookup(usual[0].encoding).name)
+    expected = readings(sample, of_scripts(sample, [script]), ANY_CHAOS)
     # It may be text in another script after all.
-    others = [each for each in found if any(is_of_script(str(each), old) for old in OLD_SCRIPTS)]
-    possible = [*fitting, *others]
-    if fitting and is_certain(possible, len(sample), ANY_CHAOS) and is_likely(fitting[0], script):
-        return Encoding(codecs.lookup(fitting[0].encoding).name)
-    if not (possible := [*fitting, *found]):
+    others = [each for each in usual if any(is_of_script(str(each), old) for old in OLD_SCRIPTS)]
+    rivals = [*expected, *others]
+    if expected and is_certain(rivals, len(sample), ANY_CHAOS) and is_likely(expected[0], script):
+        return Encoding(codecs.lookup(expected[0].encoding).name)
+    if not (possible := [*expected, *usual]):
         sample = sample[:NAMING_BYTES]
         possible = readings(sample, of_scripts(sample, OLD_SCRIPTS), ANY_CHAOS)
     names = list(dict.fromkeys(each.encoding for each in possible))
@@ -261,9 +265,9 @@ def readings(sample: bytes, names: Sequence[str], most_chaos: float) -> list[Cha
 
 def of_scripts(sample: bytes, scripts: Sequence[str | None]) -> list[str]:
     """The usual encodings in which the bytes are text of one of these scripts."""
-    known = [script for script in scripts if script in OLD_SCRIPTS]
-    texts = [(name, decoded(sample, name)) for name in LIKELY] if known else []
-    return [name for name, text in texts if any(is_of_script(text, each) for each in known)]
+    old_scripts = [script for script in scripts if script in OLD_SCRIPTS]
+    texts = [(name, decoded(sample, name)) for name in LIKELY] if old_scripts else []
+    return [name for name, text in texts if any(is_of_script(text, each) for each in old_scripts)]
 
 
 def is_certain(found: Sequence[CharsetMatch], n_bytes: int, most_chaos: float) -> bool:
@@ -272,11 +276,11 @@ def is_certain(found: Sequence[CharsetMatch], n_bytes: int, most_chaos: float) -
     text = str(best).translate(COMMAS)
     rivals = [other for other in others if str(other).translate(COMMAS) != text]
     margin = COHERENCE_MARGIN if n_bytes >= COHERENT_BYTES else SHORT_MARGIN
-    beaten = (
+    is_worse = (
         other.chaos >= best.chaos + CHAOS_MARGIN or other.coherence <= best.coherence - margin
         for other in rivals
     )
-    return best.chaos <= most_chaos and best.coherence >= CERTAIN_COHERENCE and all(beaten)
+    return best.chaos <= most_chaos and best.coherence >= CERTAIN_COHERENCE and all(is_worse)
 
 
 def is_likely(reading: CharsetMatch, script: str | None) -> bool:
@@ -308,9 +312,9 @@ def is_of_script(text: str, script: str) -> bool:
     other = regex.compile(
         rf"[\p{{L}}--[\p{{ASCII}}\p{{Script={script}}}\p{{Common}}\p{{Inherited}}]]", regex.V1
     )
-    beyond = sum(sign > "\x7f" for sign in text)
-    foreign = sum(len(each.findall(text)) for each in (other, NO_LETTERS, TORN))
+    n_non_ascii = sum(sign > "\x7f" for sign in text)
+    n_foreign = sum(len(each.findall(text)) for each in (other, NO_LETTERS, TORN))
     words = [word for word in WORD.findall(text) if not word.isascii()]
-    mixed = sum(regex.search(r"[A-Za-z]", word) is not None for word in words)
-    is_text = len(own.findall(text)) > beyond / 2 and foreign <= MOST_FOREIGN * beyond
-    return is_text and (script == "latin" or mixed <= MOST_MIXED * len(words))
+    n_mixed = sum(regex.search(r"[A-Za-z]", word) is not None for word in words)
+    is_text = len(own.findall(text)) > n_non_ascii / 2 and n_foreign <= MOST_FOREIGN * n_non_ascii
+    return is_text and (script == "latin" or n_mixed <= MOST_MIXED * len(words))

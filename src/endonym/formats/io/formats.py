@@ -76,11 +76,11 @@ def format_by(lower: str, extension: str, source: Source) -> str:
     name = PurePosixPath(lower).name
     if CACHE_OF_DATASETS.search(name) or (LEIPZIG_TABLE.search(lower) and extension != ".tsv"):
         return ""
-    known = "wiki" if DUMP.search(name) else FORMATS.get(extension, "")
+    by_name = "wiki" if DUMP.search(name) else FORMATS.get(extension, "")
     if source.format == "auto":
         is_plain = source.document == "file" and source.column is None
-        return "leipzig" if is_plain and LEIPZIG_SENTENCES.search(lower) else known
-    if extension not in NOT_PLAIN or source.format in (known, *MARKUP.get(extension, ())):
+        return "leipzig" if is_plain and LEIPZIG_SENTENCES.search(lower) else by_name
+    if extension not in NOT_PLAIN or source.format in (by_name, *MARKUP.get(extension, ())):
         return source.format
     return ""
 
@@ -99,5 +99,5 @@ def unsupported(kind: FileFormat, name: str) -> str:
         return f'{what} are not read, unless they are dumps of a wiki: then write format = "wiki"'
     is_plain = kind.extension not in NOT_PLAIN
     advice = '; if it is plain text, write format = "txt"' if is_plain else ""
-    known = " ".join(sorted(FORMATS))
-    return f"{what} are not read (read are: {known}, tar and zip){advice}"
+    extensions = " ".join(sorted(FORMATS))
+    return f"{what} are not read (read are: {extensions}, tar and zip){advice}"

@@ -73,7 +73,7 @@ def _is_json_line(head: bytes) -> bool:
 
 
 def without_json(head: bytes) -> str:
-    """What a text of lines is of which none is meant as JSON; empty if one is, or it is no text."""
+    """What lines are, in words, of which none is meant as JSON; empty if one is, or if no text."""
     lines = [line for line in head.splitlines() if line.strip()]
     return "" if any(map(_is_meant_as_json, lines)) else any_kind(head)
 
@@ -89,7 +89,7 @@ def _is_meant_as_json(line: bytes) -> bool:
 
 
 def any_kind(head: bytes) -> str:
-    """The same; also of plain text and its tables, for what is taken for no text at all."""
+    """What a file is, in words, as `kind`; also plain text and its tables. Empty if no text."""
     if what := kind(head):
         return what
     try:

@@ -218,7 +218,10 @@ class Expansion:
 
 
 class Feed:
-    """Reads a stream in portions of any size; damage that ends it is kept in `damage`."""
+    """Reads a stream in portions of any size; damage that ends it is kept in `damage`.
+
+    held: the pieces that were read ahead, of which `at` bytes are consumed.
+    """
 
     def __init__(self, stream: Stream) -> None:
         self.stream, self.held, self.at = stream, b"", 0
@@ -270,11 +273,11 @@ class Feed:
 
     def drain(self) -> tuple[int, bool]:
         """Consume the rest: its number of bytes, and whether one of them is not zero."""
-        size, filled = 0, False
+        size, is_filled = 0, False
         while data := self.take(PIECE_BYTES):
             size += len(data)
-            filled = filled or data.count(0) < len(data)
-        return size, filled
+            is_filled = is_filled or data.count(0) < len(data)
+        return size, is_filled
 
     def rest(self) -> Stream:
         """The rest of the stream, damage included."""
@@ -333,12 +336,13 @@ def member_pieces(feed: Feed, compression: str) -> Stream:
         try:
             piece = member.decompress(data, UNPACKED_BYTES)
         except (zlib.error, zstandard.ZstdError, lzma.LZMAError, EOFError, OSError) as error:
-            detail, left = f"the {compression} file is damaged: {error}", feed.drain()[0]
+            lost_bytes, _ = feed.drain()
             if "check" in str(error):
-                yield Damage("bad_checksum", detail, left)
+                detail = f"the {compression} file is damaged: {error}"
+                yield Damage("bad_checksum", detail, lost_bytes)
             else:
                 detail = f"the {compression} data or their check sum are damaged ({error})"
-                yield Damage("damaged", detail, left)
+                yield Damage("damaged", detail, lost_bytes)
             return
         yield piece
     feed.put_back(member.unused_data)
@@ -347,12 +351,12 @@ def member_pieces(feed: Feed, compression: str) -> Stream:
 def foreign_bytes(feed: Feed, compression: str, members: int) -> Stream:
     """Bytes of another format, at the start or after the last member; zeros are padding."""
     what = any_kind(feed.peek(PIECE_BYTES))
-    size, filled = feed.drain()
+    size, is_filled = feed.drain()
     if members == 0:
         kind = f": it is {what}" if what else ""
         detail = f"the name says {compression}, but this is no {compression} file{kind}; rename it"
         yield Damage("not_compressed", detail, size)
-    elif filled:
+    elif is_filled:
         detail = f"bytes that are no {compression} follow the end of the {compression} data"
         yield Damage("trailing_garbage", f"{size:,} {detail}", size)
     if feed.damage is not None:

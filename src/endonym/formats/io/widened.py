@@ -23,9 +23,9 @@ ANSI = ("cp1252", "cp1250", "cp1251")
 
 def _bytes_of(name: str) -> dict[int, int]:
     """The byte of each character of an encoding; bytes without one stand for controls."""
-    signs = (bytes([each]).decode(name, "ignore") for each in range(256))
-    known = {ord(sign): each for each, sign in enumerate(signs) if sign}
-    return {each: each for each in range(256)} | known
+    signs = (bytes([byte]).decode(name, "ignore") for byte in range(256))
+    bytes_of_letters = {ord(sign): byte for byte, sign in enumerate(signs) if sign}
+    return {byte: byte for byte in range(256)} | bytes_of_letters
 
 
 BYTES_OF_SIGNS = [_bytes_of(name) for name in ANSI]
@@ -51,7 +51,7 @@ NO_CONTROL = regex.compile(r"[^\0-\x08\x0E-\x1F]")
 
 
 def narrowed(text: str) -> str:
-    """The text with such runs as the letters that they stand for.
+    """The text with runs of halves of letters as the letters that they stand for.
 
     Of the readings in either order of bytes, the right one leaves fewer controls, and has blanks.
     """
@@ -62,7 +62,7 @@ def narrowed(text: str) -> str:
         pattern.sub(lambda run, name=name: _read(run[0], name), text)
         for name, pattern in PATTERNS.items()
     ]
-    best = min(readings, key=lambda each: (len(NO_CONTROL.sub("", each)), -_blanks(each)))
+    best = min(readings, key=lambda each: (_count_controls(each), -_count_blanks(each)))
     return text if best == text else best.strip("\0")
 
 
@@ -76,16 +76,20 @@ def _whole_letters(run: regex.Match[str]) -> str:
     return whole if is_cyrillic or NO_HALF.search(whole) else run[0]
 
 
-def _blanks(text: str) -> int:
+def _count_controls(text: str) -> int:
+    return len(NO_CONTROL.sub("", text))
+
+
+def _count_blanks(text: str) -> int:
     return text.count(" ") + text.count("\n")
 
 
 def _read(run: str, name: str) -> str:
-    """A run in this order of bytes; as it is if that is no text."""
+    """A run as text. name: utf-16-le or -be. As it is if it is no text in that."""
     for table in BYTES_OF_SIGNS:
         if all(ord(half) in table for half in run):
-            found = bytes(table[ord(half)] for half in run).decode(name, "replace")
-            return run if NO_TEXT.search(found) else found
+            text = bytes(table[ord(half)] for half in run).decode(name, "replace")
+            return run if NO_TEXT.search(text) else text
     return run
 
 
@@ -122,7 +126,7 @@ class Lines:
         self.before = ""
 
     def narrowed(self, data: bytes) -> bytes:
-        """So many lines, of which the last one may lack its end."""
+        """These lines with UTF-16 as UTF-8. data: lines, of which the last one may lack its end."""
         if not self.before and not _count(data, SIGN_BYTES):
             return data
         lines, found, at = data.split(b"\n"), list[bytes](), 0
@@ -133,7 +137,7 @@ class Lines:
         return b"\n".join(found)
 
     def _line(self, lines: list[bytes], at: int) -> tuple[bytes, int]:
-        """The line that begins here, and how many there were, as LF is also half of a letter."""
+        """The line at this index, and how many of `lines` it takes: LF may be half of a letter."""
         line, end = lines[at], at + 1
         if not self.before and len(line) + len(lines[min(end, len(lines) - 1)]) < LEAST_CHARS:
             return line, 1
@@ -202,18 +206,22 @@ def is_utf8(line: bytes) -> bool:
 
 
 def _count(data: bytes, wanted: bytes) -> int:
+    """How many bytes of `data` are among those of `wanted`."""
     return len(data) - len(data.translate(None, wanted))
 
 
 def _order(line: bytes, least_chars: int) -> str:
     """The byte order of a line of UTF-16; empty if it is none, or has fewer characters."""
     line = line[: len(line) // 2 * 2]
-    be, le = (_count(half, FIRST_BYTES) for half in (line[::2], line[1::2]))
+    n_even, n_odd = (_count(half, FIRST_BYTES) for half in (line[::2], line[1::2]))
     least = max(least_chars, LEAST_SHARE * (len(line) // 2))
-    if max(be, le) < least or be == le:
+    if max(n_even, n_odd) < least or n_even == n_odd:
         return ""
-    half = line[::2] if be > le else line[1::2]
-    return ("utf-16-be" if be > le else "utf-16-le") if _count(half, SIGN_BYTES) else ""
+    is_big_endian = n_even > n_odd
+    first_halves = line[::2] if is_big_endian else line[1::2]
+    if not _count(first_halves, SIGN_BYTES):
+        return ""
+    return "utf-16-be" if is_big_endian else "utf-16-le"
 
 
 def _order_by(line: bytes, after: bytes) -> str:
@@ -227,9 +235,11 @@ def _order_by(line: bytes, after: bytes) -> str:
         return ""
     if order == "utf-16-be":
         return order
-    ends = after.endswith(b"\0")
-    le = whole.decode(order, "replace").count(" "), not ends
-    return order if le > (after.decode("utf-16-be", "replace").count(" "), ends) else ""
+    ends_with_nul = after.endswith(b"\0")
+    # The better reading has more blanks; of two with as many, the one with all its line end.
+    little = (whole.decode(order, "replace").count(" "), not ends_with_nul)
+    big = (after.decode("utf-16-be", "replace").count(" "), ends_with_nul)
+    return order if little > big else ""
 
 
 def _is_half(order: str, size: int, line: bytes, after: bytes) -> bool:
@@ -237,8 +247,10 @@ def _is_half(order: str, size: int, line: bytes, after: bytes) -> bool:
 
     size: in bytes, of all that stands before it.
     """
-    other = after[:1] if order == "utf-16-le" else line[-1:]
-    return size % 2 == (order == "utf-16-be") and other != b"\0" and _count(other, SIGN_BYTES) > 0
+    is_big_endian = order == "utf-16-be"
+    other_half = line[-1:] if is_big_endian else after[:1]
+    is_at_place = size % 2 == is_big_endian  # LF comes second in big-endian, first in little-endian
+    return is_at_place and other_half != b"\0" and _count(other_half, SIGN_BYTES) > 0
 
 
 def _text(line: bytes, order: str) -> str | None:

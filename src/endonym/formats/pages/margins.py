@@ -69,10 +69,10 @@ class Seen(NamedTuple):
 
 
 def seen(page: Page) -> Seen:
-    """A page, looked at."""
-    found = marks(page)
-    inner = (skeleton(line) for n, line in enumerate(page.lines) if n not in found)
-    return Seen(page, found, Counter(each[:LEAST_COMMON] for each in inner))
+    """A page with the lines at its edges, and how its other lines begin."""
+    at_edges = marks(page)
+    inner = (skeleton(line) for n, line in enumerate(page.lines) if n not in at_edges)
+    return Seen(page, at_edges, Counter(each[:LEAST_COMMON] for each in inner))
 
 
 def without_margins(pages: Iterable[Page]) -> Iterator[Page]:
@@ -95,26 +95,26 @@ def judged(own: Seen, near: Sequence[Seen]) -> Page:
     if least < 2:
         return page
     shifts = Counter(shift for each in others for shift in page_shifts(each))
-    gone: set[int] = set()
+    removed: set[int] = set()  # numbers of lines
     for number, mark in own.marks.items():
         text = page.lines[number].text[: MOST_CHARS + 1]
         is_of_text = sum(each.middle[mark.text[:LEAST_COMMON]] for each in near) >= LEAST_PAGES
-        alike = (
+        is_alike = (
             any(is_same(mark, other, whole=is_of_text) for other in each.marks.values())
             for each in others
         )
-        found = ONLY_NUMBER.fullmatch(text) if len(text) <= MOST_CHARS else None
-        is_page_number = found and shifts[int(found[1]) - page.number] >= LEAST_PAGES
-        if is_page_number or ((mark.is_apart or not is_of_text) and sum(alike) >= least):
-            gone.add(number)
-    if not gone:
+        alone = ONLY_NUMBER.fullmatch(text) if len(text) <= MOST_CHARS else None
+        is_page_number = alone and shifts[int(alone[1]) - page.number] >= LEAST_PAGES
+        if is_page_number or ((mark.is_apart or not is_of_text) and sum(is_alike) >= least):
+            removed.add(number)
+    if not removed:
         return page
-    left = [line for n, line in enumerate(page.lines) if n not in gone]
-    return replace(page, lines=left, meta=page.meta | {RUNNING_LINES: str(len(gone))})
+    left = [line for n, line in enumerate(page.lines) if n not in removed]
+    return replace(page, lines=left, meta=page.meta | {RUNNING_LINES: str(len(removed))})
 
 
 def page_shifts(seen: Seen) -> set[int]:
-    """How far the numbers at the edges of a page are from its place in the file."""
+    """Each number at the edges of a page less the number of the page in its file."""
     texts = (seen.page.lines[number].text[:MOST_CHARS] for number in seen.marks)
     return {int(each) - seen.page.number for text in texts for each in DIGITS.findall(text)}
 
@@ -128,20 +128,22 @@ def marks(page: Page) -> dict[int, Mark]:
     top, bottom = heights[-ROWS:], heights[:ROWS]
     found: dict[int, Mark] = {}
     for number, line in enumerate(page.lines):
-        at = line.bottom
-        is_top = any(abs(at - each) <= near for each in top)
-        if not is_top and not any(abs(at - each) <= near for each in bottom):
+        own_height = line.bottom
+        is_top = any(abs(own_height - each) <= near for each in top)
+        if not is_top and not any(abs(own_height - each) <= near for each in bottom):
             continue
         if len(found) == MOST_MARKS:
             break
         if is_top:
-            inward = [each for each in heights[: -ROWS - 2 : -1] if each < at]
+            inward = [each for each in heights[: -ROWS - 2 : -1] if each < own_height]
         else:
-            inward = [each for each in heights[: ROWS + 1] if each > at]
-        gaps = [abs(a - b) for a, b in pairwise([at, *inward])]
+            inward = [each for each in heights[: ROWS + 1] if each > own_height]
+        gaps = [abs(a - b) for a, b in pairwise([own_height, *inward])]
         is_apart = pitch > 0 and max(gaps, default=0.0) > APART * pitch
         within = most if is_apart else near
-        found[number] = Mark(skeleton(line), is_top, at / height, within / height, is_apart)
+        found[number] = Mark(
+            skeleton(line), is_top, own_height / height, near=within / height, is_apart=is_apart
+        )
     return found
 
 
@@ -153,7 +155,7 @@ def usual_pitch(page: Page) -> float:
 
 
 def rows(heights: list[float], near: float) -> list[float]:
-    """Different heights, the lowest first."""
+    """The heights of the rows, the lowest first. near: lines this near are in one row."""
     found: list[float] = []
     for height in sorted(heights):
         if not found or height - found[-1] > near:

@@ -88,16 +88,16 @@ class Tesseract:
         Raises OcrFailed.
         """
         if isinstance(picture, bytes):
-            head, given, data = picture[:16], "stdin", picture
+            head, file_argument, data = picture[:16], "stdin", picture
         else:
             with picture.open("rb") as file:
-                head, given, data = file.read(16), str(picture), None
+                head, file_argument, data = file.read(16), str(picture), None
         if not SIGNATURE.match(head):
             raise OcrFailed("damaged", NO_PICTURE)
         # Without it, the first page of a TIFF would be all of them.
         page = ["-c", f"tessedit_page_number={number - 1}"]
-        command = [self.program, given, "stdout", "-l", "+".join(packs), *page, "tsv"]
-        limits = [str(MEMORY_BYTES >> 10), str(PAGE_CPU_SECONDS)]
+        command = [self.program, file_argument, "stdout", "-l", "+".join(packs), *page, "tsv"]
+        limits = [str(MEMORY_BYTES >> 10), str(PAGE_CPU_SECONDS)]  # ulimit counts KiB, seconds
         try:
             done = subprocess.run(
                 ["/bin/sh", "-c", LIMITED, "sh", *limits, *command],
@@ -124,33 +124,34 @@ def tesseract() -> Tesseract | None:
     program = shutil.which(PROGRAM)
     if program is None:
         return None
-    said = subprocess.run([program, "--list-langs"], capture_output=True, check=False)
-    head, *names = (said.stdout or said.stderr).decode("utf-8", "replace").splitlines() or [""]
-    folder = FOLDER.search(head)
+    listing = subprocess.run([program, "--list-langs"], capture_output=True, check=False)
+    text = (listing.stdout or listing.stderr).decode("utf-8", "replace")
+    head, *names = text.splitlines() or [""]
+    folder = FOLDER.search(head)  # "List of available languages in "/usr/…/tessdata/" (3):"
     packs = tuple(sorted(name.strip() for name in names if name.strip() not in ("", "osd")))
     return Tesseract(program, Path(folder[1] if folder else "."), packs)
 
 
 def require_tesseract(packs: Sequence[str], script: str | None = None) -> Tesseract:
     """The program with these packs. Raises SourceError, in one line, if anything is missing."""
-    found = tesseract()
-    if found is None:
+    engine = tesseract()
+    if engine is None:
         raise source_error("no_tesseract", "[[source]]", packages=ocr_packages(script))
-    if missing := [pack for pack in packs if pack not in found.packs]:
-        words = {"missing": ", ".join(missing), "packs": ", ".join(found.packs)}
-        package = missing[0].lower().replace("_", "-")
-        raise source_error("no_pack", "ocr in [[source]]", package=package, **words)
-    return found
+    if missing := [pack for pack in packs if pack not in engine.packs]:
+        package, packs_here = missing[0].lower().replace("_", "-"), ", ".join(engine.packs)
+        where, names = "ocr in [[source]]", ", ".join(missing)
+        raise source_error("no_pack", where, package=package, missing=names, packs=packs_here)
+    return engine
 
 
-def failure(code: int, said: str) -> OcrFailed:
+def failure(code: int, stderr: str) -> OcrFailed:
     """Why Tesseract ended without a page."""
-    if code in (137, -9, 152, -24):
+    if code in (137, -9, 152, -24):  # SIGKILL and SIGXCPU, as a shell and as Python tell them
         return OcrFailed("parser_timeout", f"OCR took more than {PAGE_CPU_SECONDS} s of processor")
-    if any(sign in said.lower() for sign in ("alloc", "memory")):
+    if any(sign in stderr.lower() for sign in ("alloc", "memory")):
         limit = MEMORY_BYTES >> 20
         return OcrFailed("parser_memory", f"OCR took more than {limit:,} MiB of memory")
-    if code == 1 and any(sign in said for sign in NOT_A_PICTURE):
+    if code == 1 and any(sign in stderr for sign in NOT_A_PICTURE):
         return OcrFailed("damaged", NO_PICTURE)
     return OcrFailed("parser_crashed", f"Tesseract ended with exit code {code}")
 
@@ -163,7 +164,7 @@ def ocr_lines(table: str) -> list[OcrLine]:
     def finish() -> None:
         if words:
             letters = sum(len(text) for text, _ in words)
-            confidence = sum(len(text) * sure for text, sure in words) / letters
+            confidence = sum(len(text) * certainty for text, certainty in words) / letters
             lines.append(OcrLine(" ".join(text for text, _ in words), confidence, *box))
             words.clear()
 
@@ -215,23 +216,27 @@ def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "")
     """
     wanted = Counter(LETTER.findall(letters.casefold()))
     tried = candidates(engine, wanted)
-    scores, sure = dict[str, Score](), dict[str, float]()
+    scores = dict[str, Score]()  # the mean over the pages
+    best_confidence = dict[str, float]()  # that of the page which a pack reads best
     for pack, covered in tried.items():
-        read = (measured(engine, pack, picture, wanted) for picture in pictures)
-        found = [score._replace(total=score.total * covered) for score in read if score]
+        results = (measured(engine, pack, picture, wanted) for picture in pictures)
+        found = [score._replace(total=score.total * covered) for score in results if score]
         if found:
-            sums = [sum(parts) / len(pictures) for parts in zip(*found, strict=True)]
-            scores[pack] = Score(*sums)
-            sure[pack] = max(each.confidence for each in found)
+            means = [sum(values) / len(pictures) for values in zip(*found, strict=True)]
+            scores[pack] = Score(*means)
+            best_confidence[pack] = max(each.confidence for each in found)
     if not scores:
         raise OcrFailed("parser_failed", f"none of the packs reads it: {', '.join(tried)}")
     best = max(scores, key=lambda pack: (scores[pack].total, pack))
-    said = f"sure to {scores[best].confidence:.0%}"
+    reason = f"sure to {scores[best].confidence:.0%}"
     if wanted.total() >= LEAST_LETTERS:
-        said += f", its letters as frequent as in the language to {scores[best].likeness:.0%}"
-    others = sorted((each for each in scores if each != best), key=lambda x: -scores[x].total)
-    beaten = ", ".join(f"{other} {scores[other].confidence:.0%}" for other in others[:SHOWN])
-    return Chosen(best, sure[best], f"{said}; {beaten}" if beaten else said)
+        reason += f", its letters as frequent as in the language to {scores[best].likeness:.0%}"
+    others = [pack for pack in scores if pack != best]
+    others.sort(key=lambda pack: -scores[pack].total)
+    if others:
+        shown = (f"{pack} {scores[pack].confidence:.0%}" for pack in others[:SHOWN])
+        reason += f"; {', '.join(shown)}"
+    return Chosen(best, best_confidence[best], reason)
 
 
 def candidates(engine: Tesseract, wanted: Counter[str]) -> dict[str, float]:
@@ -240,8 +245,8 @@ def candidates(engine: Tesseract, wanted: Counter[str]) -> dict[str, float]:
     if not wanted:
         return dict.fromkeys(one_of_each_script(letters), 1.0)
     covered: dict[str, float] = {}
-    for pack, known in letters.items():
-        covered[pack] = sum(n for sign, n in wanted.items() if sign in known) / wanted.total()
+    for pack, own in letters.items():
+        covered[pack] = sum(n for sign, n in wanted.items() if sign in own) / wanted.total()
     best = sorted(covered, key=lambda pack: (-covered[pack], pack))
     good = [pack for pack in best if covered[pack] >= LEAST_COVERED * covered[best[0]]]
     return {pack: covered[pack] for pack in good[:MOST_TRIED]}
@@ -284,17 +289,21 @@ def pack_letters(path: Path) -> set[str]:
     """
     try:
         with path.open("rb") as file:
+            # An int32 says how many components there are; an int64 of each where it begins, 0 or
+            # less if it is absent. One ends where the next begins. A list of letters is a line with
+            # their number, then a line for each, which the letter begins.
             (count,) = struct.unpack("<i", file.read(4))
             if not 0 < count < 1_000:
                 return set()
             offsets = struct.unpack(f"<{count}q", file.read(8 * count))
-            ends = [*sorted(offset for offset in offsets if offset > 0), path.stat().st_size]
-            listed = [n for n in (LSTM_LETTERS, LEGACY_LETTERS) if n < count and offsets[n] > 0]
-            if not listed:
+            present = [n for n in (LSTM_LETTERS, LEGACY_LETTERS) if n < count and offsets[n] > 0]
+            if not present:
                 return set()
-            start = offsets[listed[0]]
+            start = offsets[present[0]]
+            later = [offset for offset in offsets if offset > start]
+            end = min(later, default=path.stat().st_size)
             file.seek(start)
-            data = file.read(ends[ends.index(start) + 1] - start)
+            data = file.read(end - start)
     except (OSError, struct.error):
         return set()
     lines = data.decode("utf-8", "replace").splitlines()[1:]

@@ -37,7 +37,7 @@ LIMITS = packaged_tables("endonym.formats.pages", "page_quality.toml")
 
 
 def quality(text: str, script: str | None = None) -> tuple[float, str]:
-    """A score from 0 to 1, of which 0.5 is the least of a text; and what lowers it most.
+    """How much a page is text, from 0 to 1 (0.5 is the least), and the worst sign against it.
 
     script: that of the language, in which the text is expected. A text that is nearly all in Latin
     letters instead is judged more strictly.
@@ -45,9 +45,9 @@ def quality(text: str, script: str | None = None) -> tuple[float, str]:
     text = text[:JUDGED_CHARS]
     shares, limits = measures(text), LIMITS
     if script not in (None, "latin"):
-        every, latin = len(LETTER.findall(text)), letters(LATIN, text)
-        own = len(regex.findall(rf"(?=\p{{L}})\p{{Script={script}}}", text))
-        if latin > LEAST_LATIN and own < LEAST_OWN * every and latin > every / 2:
+        n_letters, n_latin = len(LETTER.findall(text)), letters(LATIN, text)
+        n_own = len(regex.findall(rf"(?=\p{{L}})\p{{Script={script}}}", text))
+        if n_latin > LEAST_LATIN and n_own < LEAST_OWN * n_letters and n_latin > n_letters / 2:
             limits = LIMITS | {WITHIN_WORDS: LIMITS[WITHIN_WORDS] / STRICTER}
     worst = max(shares, key=lambda name: shares[name] / limits[name], default="")
     badness = shares[worst] / limits[worst] if worst else 0.0

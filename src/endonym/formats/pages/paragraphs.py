@@ -30,14 +30,14 @@ class Words:
     """The words of a document, by which a hyphen at a line end is judged."""
 
     def __init__(self) -> None:
-        self.known = set[str]()
+        self.seen = set[str]()
 
     def learn(self, lines: Iterable[str]) -> None:
         """The words of some lines, without those that line ends may have cut."""
         for line in lines:
             found = WORD.findall(line.casefold())
-            if len(self.known) < MOST_WORDS:
-                self.known.update(found[1:-1])
+            if len(self.seen) < MOST_WORDS:
+                self.seen.update(found[1:-1])
 
     def joined(self, before: str, after: str) -> tuple[str, str]:
         """Two pieces of a text that a line end has parted, as they stand one after the other.
@@ -56,8 +56,8 @@ class Words:
             last = LAST.search(tail[: hyphen.start()].casefold())
             first = FIRST.match(head.casefold())
             parts = (last[0], first[0]) if last and first else ("", "")
-            is_known = "-".join(parts) in self.known and "".join(parts) not in self.known
-            if after[0].isupper() or is_known:
+            has_hyphen = "-".join(parts) in self.seen and "".join(parts) not in self.seen
+            if after[0].isupper() or has_hyphen:
                 return before, after
         return before[: len(before) - len(tail) + hyphen.start()], after
 
@@ -82,8 +82,8 @@ CLOSED = regex.compile(rf"[{SENTENCE_ENDS}:;][\p{{Pe}}\p{{Pf}}\"'»”’]*\s*$"
 class Paragraph:
     """A paragraph that may go on. page: where it begins. size: of its letters, in points.
 
-    parts: its lines, with what stands between them. They are joined once, as a page may have
-    thousands.
+    last: its last line. parts: its lines, with what stands between them. They are joined once, as a
+    page may have thousands.
     """
 
     page: int
@@ -112,16 +112,18 @@ class Rebuilt:
 
 def rebuilt(pages: Iterable[Page]) -> Iterator[Rebuilt]:
     """The paragraphs of each page; one that goes on over the page's end is whole on the first."""
-    words, waiting = Words(), list[Rebuilt]()
+    words = Words()
+    # A page whose last paragraph may go on, and pages after it without a paragraph of their own.
+    waiting = list[Rebuilt]()
     for page in pages:
         words.learn(line.text for line in page.lines)
-        found = Rebuilt(page, paragraphs(page, words))
+        current = Rebuilt(page, paragraphs(page, words))
         if waiting:
-            join_over_pages(waiting[0], found, words)
-        if found.paragraphs:  # and not all of it belongs to a page before
+            join_over_pages(waiting[0], current, words)
+        if current.paragraphs:  # and not all of it belongs to a page before
             yield from waiting
             waiting.clear()
-        waiting.append(found)
+        waiting.append(current)
     yield from waiting
 
 
@@ -196,16 +198,16 @@ def add(paragraph: Paragraph, line: Line, edges: tuple[float, float], words: Wor
 
 
 def join_over_pages(before: Rebuilt, after: Rebuilt, words: Words) -> None:
-    """Move the first paragraph of a page to the last one of the page before, if it goes on there.
+    """Join the first paragraph of a page to the last one of the page before, if that goes on.
 
     Notes at the foot of the page, in smaller letters, may stand between the two.
     """
     first = next(iter(after.paragraphs), None)
     if first is None:
         return
-    of_text = first.size * (1 - OTHER_SIZE)
-    ends = (each for each in before.paragraphs[: -MOST_NOTES - 1 : -1] if each.size >= of_text)
-    last = next(ends, None)
+    least_size = first.size * (1 - OTHER_SIZE)
+    from_the_end = before.paragraphs[: -MOST_NOTES - 1 : -1]
+    last = next((each for each in from_the_end if each.size >= least_size), None)
     if last is None or last.size - first.size > OTHER_SIZE * first.size:
         return
     if not BULLET.match(first.parts[0]) and goes_on(last.parts[-1], first.parts[0]):

@@ -35,19 +35,19 @@ def epub_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The chapters from number `start` on. Raises Refused if the book has no list of them."""
     archive = Bounded(path)
     roots = xml_root(archive.read(CONTAINER), CONTAINER).iter("{*}rootfile")
-    place = next((name for root in roots if (name := root.get("full-path"))), None)
-    if place is None:
+    package_path = next((name for root in roots if (name := root.get("full-path"))), None)
+    if package_path is None:
         raise Refused("damaged", f"{CONTAINER} names no list of the book's parts")
-    package = xml_root(archive.read(place), place)
+    package = xml_root(archive.read(package_path), package_path)
     meta = {"method": "epub"}
     for name in FIELDS:
         found = package.find(f".//{{http://purl.org/dc/elements/1.1/}}{name}")
         if found is not None and (text := " ".join("".join(found.itertext()).split())):
             meta["author" if name == "creator" else name] = text[:FIELD_CHARS]
-    chapters = [*spine(package, posixpath.dirname(place), locked(archive))]
-    named = {chapter.name for chapter in chapters}
+    chapters = [*spine(package, posixpath.dirname(package_path), locked(archive))]
+    listed_names = {chapter.name for chapter in chapters}
     for name in archive.infos:
-        if (why := unsafe_name(name)) and posixpath.normpath(name) not in named:
+        if (why := unsafe_name(name)) and posixpath.normpath(name) not in listed_names:
             chapters.append(Chapter(name, "unsafe_member", f"{name}: {why}"))
     if not chapters:
         raise Refused("no_text", "no text: the book's list names no chapter")
@@ -72,18 +72,18 @@ def spine(package: Any, folder: str, locked_names: set[str]) -> Iterator[Chapter
     manifest = {each.get("id"): each for each in package.iter("{*}item")}
     seen = set[str]()
     for reference in package.iter("{*}itemref"):
-        listed = (reference.get("idref") or "")[:200]
-        item = manifest.get(listed)
+        item_id = (reference.get("idref") or "")[:200]
+        item = manifest.get(item_id)
         if item is None:
-            detail = f'the book lists a chapter "{listed}", and has none'
-            yield Chapter(listed, "no_member", detail)
+            detail = f'the book lists a chapter "{item_id}", and has none'
+            yield Chapter(item_id, "no_member", detail)
             continue
         if "nav" in (item.get("properties") or "").split():
             continue
         place, kind, is_text = entry(item)
-        other = manifest.get(item.get("fallback"))
-        if other is not None and not is_text:
-            place, kind, is_text = entry(other)
+        fallback = manifest.get(item.get("fallback"))
+        if fallback is not None and not is_text:
+            place, kind, is_text = entry(fallback)
         name = posixpath.normpath(posixpath.join(folder, place))
         if name in seen:
             continue
@@ -112,13 +112,13 @@ def entry(item: Any) -> tuple[str, str, bool]:
 def chapter_unit(archive: Bounded, number: int, chapter: Chapter, meta: dict[str, str]) -> Unit:
     """A chapter as a unit. meta: of the book."""
     if chapter.reason:
-        return Unit(number, "", {}, 0, chapter.reason, chapter.detail)
+        return Unit(number, reason=chapter.reason, detail=chapter.detail)
     info = archive.infos.get(chapter.name)
     size = info.compress_size if info is not None else 0
     try:
         data = archive.read(chapter.name)
     except Refused as refusal:
-        return Unit(number, "", {}, size, refusal.reason, refusal.detail)
+        return Unit(number, raw_bytes=size, reason=refusal.reason, detail=refusal.detail)
     text, _ = decoded(data, None, None)
     text = text.strip() if chapter.is_plain else page_text(parsed(text), only_main=False)
     return Unit(number, text, meta | {"part": chapter.name}, size)

@@ -41,26 +41,26 @@ EMPTY_LINES = regex.compile(r"\n{3,}")
 
 
 def decoded(
-    data: bytes, of_server: str | None, given: str | None, script: str | None = None
+    data: bytes, of_server: str | None, recipe_encoding: str | None, script: str | None = None
 ) -> tuple[str, str]:
     """A page as text, and the name of its encoding.
 
-    of_server: what the server said. given: by the recipe. script: in which the text is expected.
+    of_server: the encoding that the server named. script: in which the text is expected.
     UTF-8 that is whole is taken as such, whatever the page says. Raises Refused.
     """
-    if given is None and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        said = declared(data, of_server)
-        if b"\0" in data[:HEAD_BYTES] and (wide := utf16(data[:HEAD_BYTES], said)):
+    if recipe_encoding is None and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        declared_name = declared(data, of_server)
+        if b"\0" in data[:HEAD_BYTES] and (wide := utf16(data[:HEAD_BYTES], declared_name)):
             return readable(data, wide)
         try:
             text = data.decode("utf-8-sig")
-            if said not in STATEFUL or not data.isascii():
+            if declared_name not in STATEFUL or not data.isascii():
                 return text, "utf-8"
         except UnicodeDecodeError:
             pass
-        if said and said != "utf-8":
-            return readable(data, said)
-    found = detect(data[:HEAD_BYTES], given, script)
+        if declared_name and declared_name != "utf-8":
+            return readable(data, declared_name)
+    found = detect(data[:HEAD_BYTES], recipe_encoding, script)
     if isinstance(found, Damage):
         raise Refused(found.reason, found.detail)
     return readable(data[found.mark_bytes :], found.name)
@@ -72,28 +72,28 @@ def declared(data: bytes, of_server: str | None) -> str:
     of_page = next((group for group in found.groups() if group), b"") if found else b""
     for name in (of_server or "", of_page.decode("ascii", "ignore")):
         try:
-            known = codecs.lookup(name.strip().strip("\"'")).name
+            python_name = codecs.lookup(name.strip().strip("\"'")).name
         except (LookupError, ValueError):
             continue
-        known = AS_BROWSERS.get(known, known)
-        if known in OF_BROWSERS:
-            return known
+        python_name = AS_BROWSERS.get(python_name, python_name)
+        if python_name in OF_BROWSERS:
+            return python_name
     return ""
 
 
-def utf16(head: bytes, said: str) -> str:
+def utf16(head: bytes, declared_name: str) -> str:
     """Which UTF-16 a page with NUL bytes and no mark is in; "" if none.
 
-    Its signs <, >, / and blanks have a NUL byte in every pair, at one side of it.
+    Its signs <, >, / and blanks are pairs of bytes of which one is NUL, always the same one.
     """
-    if said in ("utf-16-le", "utf-16-be"):
-        return said
+    if declared_name in ("utf-16-le", "utf-16-be"):
+        return declared_name
     even, odd = head[::2], head[1::2]
-    first = sum(map(odd.count, b"<> /")) if even.count(0) > odd.count(0) else 0
-    last = sum(map(even.count, b"<> /")) if odd.count(0) > even.count(0) else 0
-    if max(first, last) < LEAST_SIGNS:
+    big_endian_signs = sum(map(odd.count, b"<> /")) if even.count(0) > odd.count(0) else 0
+    little_endian_signs = sum(map(even.count, b"<> /")) if odd.count(0) > even.count(0) else 0
+    if max(big_endian_signs, little_endian_signs) < LEAST_SIGNS:
         return ""
-    return "utf-16-be" if first else "utf-16-le"
+    return "utf-16-be" if big_endian_signs else "utf-16-le"
 
 
 def readable(data: bytes, name: str) -> tuple[str, str]:
@@ -133,8 +133,8 @@ def page_text(page: Any, *, only_main: bool = True) -> str:
         skip_elements=BESIDE if only_main else None,
     )
     lines = (LINE_BLANKS.sub(" ", line).strip() for line in text.split("\n"))
-    found = EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
-    return found or (page_text(page, only_main=False) if only_main else "")
+    tidied = EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
+    return tidied or (page_text(page, only_main=False) if only_main else "")
 
 
 def page_meta(page: Any) -> dict[str, str]:
@@ -172,14 +172,15 @@ def html_units(path: str, start: int, options: Options) -> Iterator[Unit]:
 
 
 def html_unit(data: bytes, options: Options) -> Unit:
-    """The one unit."""
+    """The page as a unit; with a reason if it is of another kind. Raises Refused."""
     if MHTML.match(data[:FIRST_BYTES]):
         what = "a web page saved as MHTML; save it as HTML"
-        return Unit(1, "", {}, len(data), "unsupported_format", what)
+        return Unit(1, raw_bytes=len(data), reason="unsupported_format", detail=what)
     if (what := kind(data[:KIND_BYTES])) not in MARKUP:
-        return Unit(1, "", {}, len(data), "other_kind", f"by its content this is {what}: rename it")
+        detail = f"by its content this is {what}: rename it"
+        return Unit(1, raw_bytes=len(data), reason="other_kind", detail=detail)
     if OWN_PAGE in data[:FIRST_BYTES]:
-        return Unit(1, "", {}, len(data), "own_page", "endonym made this page")
+        return Unit(1, raw_bytes=len(data), reason="own_page", detail="endonym made this page")
     text, encoding = decoded(data, None, options.get("encoding"), options.get("script"))
     page = parsed(text)
     meta = page_meta(page) | {"method": "html"}

@@ -25,9 +25,9 @@ Unpacked = tuple[bytes, bool]
 
 
 class Answer(NamedTuple):
-    """status: 0 if there is none. media_type: in lower case, without its parameters.
+    """An answer of a web server, its body unpacked. status: 0 if there is none.
 
-    is_cut: the body is not whole.
+    media_type: in lower case, without its parameters. is_cut: the body is not whole.
     """
 
     status: int
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 
 def answer(data: bytes, content_type: str = "") -> Answer:
-    """The answer in these bytes. Raises Refused.
+    """The answer of a web server in these bytes, parsed. Raises Refused.
 
     content_type: of bytes that are no answer, but a body alone.
     """
@@ -46,11 +46,10 @@ def answer(data: bytes, content_type: str = "") -> Answer:
         return Answer(0, *media(content_type), data)
     end = END_OF_HEAD.search(data)
     head, body = (data[: end.start()], data[end.end() :]) if end else (data, b"")
-    first, *lines = head.decode("latin-1").splitlines()
-    fields = {
-        name.strip().lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)
-    }
-    status = first.split(" ")[1] if first.count(" ") else ""
+    status_line, *lines = head.decode("latin-1").splitlines()
+    parts = (line.partition(":") for line in lines)
+    fields = {name.strip().lower(): value.strip() for name, _, value in parts}
+    status = status_line.split(" ")[1] if status_line.count(" ") else ""
     media_type, charset = media(fields.get("content-type", ""))
     is_cut = False
     if "chunked" in fields.get("transfer-encoding", "").lower():
@@ -95,9 +94,10 @@ def unpacked(body: bytes, method: str) -> Unpacked:
 
 
 def members(body: bytes, kind: str) -> Unpacked | None:
-    """One member after the other; what follows them and is none is left out. Raises Refused.
+    """The members of a body, unpacked, one after the other. Raises Refused.
 
-    None if the body does not begin with a whole member, or with what there is of one.
+    What follows them and is none is left out. None if the body does not begin with a whole member,
+    or with what there is of one. kind: a name in UNPACKERS.
     """
     most = min(MAX_BODY_BYTES, max(LEAST_BODY_BYTES, MAX_RATIO * len(body)))
     feed, found = Feed(iter([body])), bytearray()

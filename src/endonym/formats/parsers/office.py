@@ -62,7 +62,7 @@ def word_part(archive: Bounded) -> str:
 
 
 def docx_unit(archive: Bounded) -> Unit:
-    """The one unit: the paragraphs, and after them those of the notes. Raises Refused."""
+    """A Word file as a unit: its paragraphs, and after them those of its notes. Raises Refused."""
     main = word_part(archive)
     notes = (posixpath.join(posixpath.dirname(main), each) for each in WORD_NOTES)
     texts: list[str] = []
@@ -77,8 +77,9 @@ def word_paragraphs(root: Any) -> Iterator[str]:
     stack = [root]
     while stack:
         each = stack.pop()
-        name = each.tag.rpartition("}")[2] if isinstance(each.tag, str) else "del"
-        if each.tag == FALLBACK or name in ("del", "moveFrom"):
+        if not isinstance(each.tag, str) or each.tag == FALLBACK:
+            continue
+        if each.tag.rpartition("}")[2] in ("del", "moveFrom"):
             continue
         if each.tag in WORD_PARAGRAPHS and (text := word_paragraph(each).strip()):
             yield text
@@ -110,7 +111,7 @@ def odt_units(path: str, start: int, options: Options) -> Iterator[Unit]:
 
 
 def odt_unit(archive: Bounded) -> Unit:
-    """The one unit: the paragraphs, and after each the notes in it. Raises Refused."""
+    """An ODT file as a unit: its paragraphs, and after each the notes in it. Raises Refused."""
     if MANIFEST in archive:
         for part in xml_root(archive.read(MANIFEST), MANIFEST).iter("{*}file-entry"):
             is_text = part.get(FULL_PATH) in (BODY, ENCRYPTED)
@@ -148,8 +149,9 @@ def odt_paragraph(element: Any) -> tuple[str, list[Any]]:
         if name in ("note", "frame") or (each.tag in PARAGRAPHS and each is not element):
             inner.append(each)
             continue
-        count = each.get(f"{TEXT}c", "1") if name == "s" else "0"
-        parts.append(" " * min(MAX_BLANKS, int(count) if count.isdecimal() else 1))
+        if name == "s":  # some blanks, as many as its attribute says
+            count = each.get(f"{TEXT}c", "1")
+            parts.append(" " * min(MAX_BLANKS, int(count) if count.isdecimal() else 1))
         parts.append(SIGNS.get(name, ""))
         stack.extend(reversed(each))
         stack.append(each.text or "")
@@ -164,6 +166,6 @@ def properties(archive: Bounded, member: str) -> dict[str, str]:
         root = xml_root(archive.read(member), member)
     except Refused:
         return {}
-    named = [each for each in root.iter() if isinstance(each.tag, str)]
-    found = {each.tag.rpartition("}")[2]: (each.text or "").strip() for each in named}
-    return {key: found[name][:200] for name, key in FIELDS.items() if found.get(name)}
+    elements = [each for each in root.iter() if isinstance(each.tag, str)]
+    texts = {each.tag.rpartition("}")[2]: (each.text or "").strip() for each in elements}
+    return {key: texts[name][:200] for name, key in FIELDS.items() if texts.get(name)}

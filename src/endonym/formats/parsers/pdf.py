@@ -48,27 +48,29 @@ def pdf_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     document, size = open_pdf(path), Path(path).stat().st_size
     meta = {"method": "pdf"} | document_meta(document, path)
     last = min(len(document), max(1, size // LEAST_PAGE_BYTES))
-    page_bytes, broken = size // last, 0
+    page_bytes = size // last
+    n_damaged = 0  # pages in a row, up to this one
 
     def damaged(first: int, last: int) -> Unit:
         count = last + 1 - first
         which = f"page {first}" if count == 1 else f"pages {first} to {last} ({count:,})"
-        return Unit(last, "", {}, page_bytes * count, "damaged", f"{which} cannot be read")
+        detail = f"{which} cannot be read"
+        return Unit(last, raw_bytes=page_bytes * count, reason="damaged", detail=detail)
 
     for number in range(start, last + 1):
-        found = pdf_page(document, number, meta, page_bytes)
-        if found is None:
-            broken += 1
-        elif broken:
-            yield damaged(number - broken, number - 1)
-            broken = 0
-        yield found
+        unit = pdf_page(document, number, meta, page_bytes)
+        if unit is None:
+            n_damaged += 1
+        elif n_damaged:
+            yield damaged(number - n_damaged, number - 1)
+            n_damaged = 0
+        yield unit
     if last < len(document):
         claim = f"the file claims {len(document):,} pages and has {size:,} bytes"
-        first = max(start, last + 1) - broken
+        first = max(start, last + 1) - n_damaged
         raise Refused("damaged", f"{claim}; from page {first:,} on none is read")
-    if broken:
-        yield damaged(last + 1 - broken, last)
+    if n_damaged:
+        yield damaged(last + 1 - n_damaged, last)
 
 
 def document_meta(document: Any, path: str) -> dict[str, str]:
@@ -76,8 +78,10 @@ def document_meta(document: Any, path: str) -> dict[str, str]:
 
     A whole PDF has its mark in its last bytes.
     """
-    found = document.get_metadata_dict()
-    meta = {key: found[name].strip()[:FIELD_CHARS] for name, key in FIELDS.items() if name in found}
+    fields = document.get_metadata_dict()
+    meta = {
+        key: fields[name].strip()[:FIELD_CHARS] for name, key in FIELDS.items() if name in fields
+    }
     date = DATE.match(meta.get("date", ""))
     meta["date"] = "-".join(date.groups()) if date else ""
     with Path(path).open("rb") as file:
@@ -109,24 +113,24 @@ def open_pdf(path: str) -> Any:
 def pdf_page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -> Unit | None:
     """A page as a unit; None if it cannot be read."""
     try:
-        found = document[number - 1]
-        text = found.get_textpage()
+        page = document[number - 1]
+        text = page.get_textpage()
     except pypdfium2.PdfiumError:
         return None
     lines = list(islice(page_lines(text), MOST_LINES + 1))
-    height, placed = upright(lines, *found.get_size())
+    height, placed = upright(lines, *page.get_size())
     joined = "\n".join(line for line, _ in placed)
     data = {
-        "picture": picture_share(found) if len(joined) <= FEW_CHARS else 0.0,
+        "picture": picture_share(page) if len(joined) <= FEW_CHARS else 0.0,
         "height": height,
-        "objects": pdfium.FPDFPage_CountObjects(found.raw),
+        "objects": pdfium.FPDFPage_CountObjects(page.raw),
         "boxes": [[round(each * PARTS) for each in box] for _, box in placed],
     }
     text.close()
-    found.close()
+    page.close()
     if len(lines) > MOST_LINES or len(joined) > MOST_CHARS:
         detail = f"page {number} has more than {MOST_LINES:,} lines or {MOST_CHARS:,} characters"
-        return Unit(number, "", {}, raw_bytes, "too_long", detail)
+        return Unit(number, raw_bytes=raw_bytes, reason="too_long", detail=detail)
     return Unit(number, joined, meta | {"page": str(number)}, raw_bytes, data=data)
 
 

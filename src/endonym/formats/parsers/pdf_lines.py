@@ -153,6 +153,7 @@ def with_ligatures(page: Any, text: str, signs: Sequence[int], boxes: Sequence[B
     other letters of a word from right to left. It does not where the font names a character such as
     U+FEFB, which PDFium itself takes apart. What could be either is taken for the former.
     """
+    # Letters of one glyph have one box; begin: the first one of the current glyph.
     found, begin = list(text), 0
     for at in range(1, len(text) + 1):
         is_same = at < len(text) and boxes[at - 1] == boxes[at]
@@ -198,7 +199,7 @@ def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
 
 
 def place_of(marks: Sequence[Sign], before: Sequence[Sign]) -> int | None:
-    """The place behind the letter before them on which marks stand; None if there is no letter."""
+    """The index behind the letter on which these marks stand; None if none of `before` is it."""
     if not marks:
         return len(before)
     for at in range(len(before) - 1, max(-1, len(before) - 1 - NEAR), -1):
@@ -209,7 +210,7 @@ def place_of(marks: Sequence[Sign], before: Sequence[Sign]) -> int | None:
 
 
 def is_unwritten_blank(before: Sequence[Sign], letter: Sign, size: float) -> bool:
-    """Whether the last sign is a blank between a letter from right to left and its neighbour."""
+    """Whether the last sign is a blank between two letters that touch, from right to left."""
     if len(before) < 2 or before[-1].text != " ":
         return False
     letters = (each for each in reversed(before[:-1]) if not is_mark(each.text))
@@ -245,7 +246,7 @@ def ligatures() -> frozenset[str]:
 
 
 def of_signs(text: str, units: Sequence[int]) -> Iterator[int]:
-    """What belongs to each character, of what belongs to UTF-16 units."""
+    """The number of the first UTF-16 unit of each character. units: the numbers of all units."""
     at = 0
     for sign in text:
         yield units[at]
@@ -264,10 +265,11 @@ def loose_box(page: Any, number: int) -> Box:
 def upright(
     lines: Sequence[Turned], width: float, height: float
 ) -> tuple[float, list[tuple[str, tuple[float, ...]]]]:
-    """The height of a page, and its lines with their boxes, as its reader holds it.
+    """The height of a page and its lines with their boxes, once it is turned to be read.
 
-    It is turned as most of its text is. Where most of that is written from right to left, the page
-    is seen in a mirror, so that lines begin at the left of their boxes.
+    A box: left, bottom, right, top, size of letters, in points. It is turned as most
+    text is. Where most of that is written from right to left, the page is seen in a mirror, so that
+    lines begin at the left of their boxes.
     """
     letters = Counter[int]()
     for line in lines:
@@ -282,7 +284,8 @@ def upright(
             left, right = wide - right, wide - left
         found.append((line.text, (left, bottom, right, top, line.size)))
     # PDFium sorts lines that stand upright from left to right, whichever way they are turned.
-    rises = sum(1 if after[1] > before[1] else -1 for (_, before), (_, after) in pairwise(found))
+    bottoms = [bottom for _, (_, bottom, *_) in found]
+    rises = sum(1 if after > before else -1 for before, after in pairwise(bottoms))
     return high, found[::-1] if quarter == DOWNWARD and rises > 0 else found
 
 

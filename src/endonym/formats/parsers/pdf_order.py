@@ -37,9 +37,10 @@ class LinePart(NamedTuple):
 
 
 def in_order(text: str, places: Sequence[tuple[float, float]], *, is_to_left: bool) -> str:
-    """A line as it is read. places: the left and the right side of each character.
+    """The text of a line in the order in which it is read.
 
-    is_to_left: whether it is read from right to left. PDFium's line, if that has this order.
+    places: the left and the right side of each character. is_to_left: whether
+    it is read from right to left. The text is PDFium's, if that has this order.
     """
     parts = sorted(parts_of(text, places), key=lambda each: each.middle)
     kinds = {each.kind for each in parts}
@@ -55,23 +56,22 @@ def parts_of(text: str, places: Sequence[tuple[float, float]]) -> Iterator[LineP
     """The parts of a line in PDFium's order: within a part, that is the one in which it is read."""
     kind, begin = "", 0
     for at, sign in enumerate(text):
-        way = unicodedata.bidirectional(sign)
-        own = KINDS.get(way, NEUTRAL)
-        if at and (way in JOINED or (own == kind != NEUTRAL)):
+        direction = unicodedata.bidirectional(sign)
+        own = KINDS.get(direction, NEUTRAL)
+        if at and (direction in JOINED or (own == kind != NEUTRAL)):
             continue
         if at:
-            yield part(kind, text, places, begin, at)
+            yield part(kind, text[begin:at], places[begin:at])
         kind, begin = own, at
-    yield part(kind, text, places, begin, len(text))
+    yield part(kind, text[begin:], places[begin:])
 
 
-def part(kind: str, text: str, places: Sequence[tuple[float, float]], *ends: int) -> LinePart:
-    """The part of a line between two ends."""
-    here, own = places[slice(*ends)], text[slice(*ends)]
-    middle = (min(left for left, _ in here) + max(right for _, right in here)) / 2
-    if kind == RIGHT and max(own) > "\uffff" and here[0][0] < here[-1][0]:
-        own = "".join(CLUSTER.findall(own)[::-1])
-    return LinePart(kind, own, middle)
+def part(kind: str, text: str, places: Sequence[tuple[float, float]]) -> LinePart:
+    """A part of a line. places: the left and the right side of each of its characters."""
+    lefts, rights = zip(*places, strict=True)
+    if kind == RIGHT and max(text) > "\uffff" and lefts[0] < lefts[-1]:  # not turned by PDFium
+        text = "".join(CLUSTER.findall(text)[::-1])
+    return LinePart(kind, text, middle=(min(lefts) + max(rights)) / 2)
 
 
 def to_left(parts: Sequence[LinePart], number: re.Pattern[str]) -> list[str]:
@@ -80,8 +80,8 @@ def to_left(parts: Sequence[LinePart], number: re.Pattern[str]) -> list[str]:
     for area in reversed([*areas(parts, RIGHT)]):
         texts = [each.text for each in area]
         if not any(each.kind == LEFT for each in area):
-            whole = texts if area[0].kind == RIGHT else number.findall("".join(texts))
-            found += reversed(whole)
+            pieces = texts if area[0].kind == RIGHT else number.findall("".join(texts))
+            found += reversed(pieces)
             continue
         first, last = ends(area, (LEFT, NUMBER))
         is_point = area[last].kind == NUMBER and ENUMERATED.search("".join(texts[:last]))
@@ -117,7 +117,7 @@ def areas(parts: Sequence[LinePart], kind: str) -> Iterator[list[LinePart]]:
 
 
 def ends(area: Sequence[LinePart], kinds: Sequence[str]) -> tuple[int, int]:
-    """The first and the last part of these kinds; those of an empty stretch at the end if none."""
+    """The indices of the first and the last part of these kinds; if there is none, of no part."""
     found = [at for at, each in enumerate(area) if each.kind in kinds]
     return (found[0], found[-1]) if found else (len(area), len(area) - 1)
 

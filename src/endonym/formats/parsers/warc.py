@@ -93,24 +93,24 @@ def of_warc(
     fastwarc: Any = importlib.import_module("fastwarc.warc")
     kinds = fastwarc.WarcRecordType
     meant = kinds.response | kinds.resource | kinds.conversion
-    number = told = 0
+    number = last_position = 0
     try:
         for record in fastwarc.ArchiveIterator(file, parse_http=False, record_types=meant):
-            said, size = record.headers, record.content_length
-            if said.get("Content-Length") is None:
+            headers, size = record.headers, record.content_length
+            if headers.get("Content-Length") is None:
                 raise Refused("truncated", "the archive ends early, in the head of a record")
             number += 1
             if number < start:
                 if number % RECORDS_A_TICK == 0:
                     yield None
                 continue
-            now = packed.consumed if packed is not None else file.tell()
-            raw_bytes, told = now - told, now
-            url = said.get("WARC-Target-URI") or ""
-            meta = {"url": url, "date": said.get("WARC-Date") or "", "method": "warc"}
+            position = packed.consumed if packed is not None else file.tell()
+            raw_bytes, last_position = position - last_position, position
+            url = headers.get("WARC-Target-URI") or ""
+            meta = {"url": url, "date": headers.get("WARC-Date") or "", "method": "warc"}
             data = record.reader.read(size) if 0 < size <= MAX_BODY_BYTES else b""
-            kind = said.get("Content-Type") or ""
-            yield answer_unit(Record(data, size, kind, meta), number, raw_bytes, options)
+            content_type = headers.get("Content-Type") or ""
+            yield answer_unit(Record(data, size, content_type, meta), number, raw_bytes, options)
     except OSError as error:
         what = str(error).splitlines()[0][:100] if str(error) else "it cannot be read on"
         raise Refused("truncated", f"the archive ends early, or is damaged: {what}") from error
@@ -129,12 +129,12 @@ def answer_unit(record: Record, number: int, raw_bytes: int, options: Options) -
     """An answer as a unit: the main text, if it is a page."""
     if record.size > MAX_BODY_BYTES:
         detail = f"{record.size:,} bytes; a page may have {MAX_BODY_BYTES >> 20} MiB"
-        return Unit(number, "", {}, raw_bytes, "too_long", detail)
+        return Unit(number, raw_bytes=raw_bytes, reason="too_long", detail=detail)
     try:
         text, meta = answer_text(record, options)
     except Refused as refusal:
         detail = f"{record.meta['url'][:80]}: {refusal.detail}"
-        return Unit(number, "", {}, raw_bytes, refusal.reason, detail)
+        return Unit(number, raw_bytes=raw_bytes, reason=refusal.reason, detail=detail)
     return Unit(number, text, meta, raw_bytes)
 
 
@@ -147,8 +147,8 @@ def answer_text(record: Record, options: Options) -> tuple[str, dict[str, str]]:
         raise Refused("not_a_page", f"the server answered {found.status}")
     if found.media_type not in (*PAGES, "text/plain"):
         raise Refused("not_a_page", f"{found.media_type[:40] or 'of no known kind'}, not a page")
-    given, script = options.get("encoding"), options.get("script")
-    text, encoding = decoded(found.body, found.charset, given, script)
+    recipe_encoding, script = options.get("encoding"), options.get("script")
+    text, encoding = decoded(found.body, found.charset, recipe_encoding, script)
     if found.is_cut:
         raise Refused("truncated", "its body ends early")
     meta = {key: value[:300] for key, value in record.meta.items() if value}

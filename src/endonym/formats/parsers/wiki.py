@@ -42,12 +42,14 @@ def wiki_units(path: str, start: int, options: Options) -> Iterator[Unit | None]
 
 
 def divided(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """What stands before each page, and the page, by their tags: in a text, these are escaped.
+    """What stands before each page, and the page, as bytes.
 
-    So a page that is no XML loses nothing but itself. One that is too long is empty. Raises Refused
+    They are found by their tags, which are escaped in a text. So of a page that is no XML only
+    itself is lost. One that is too long is empty. Raises Refused
     where the dump ends early, or if it has no page.
     """
-    held, searched, is_skipped, is_found = bytearray(), 0, False, False
+    held, searched = bytearray(), 0  # searched: bytes of it in which no page ends
+    is_skipped = is_found = False
     for piece in pieces:
         held += piece
         while (end := held.find(PAGE_END, searched)) >= 0:
@@ -95,12 +97,13 @@ def wiki_page(data: bytes, number: int, site: Site, raw_bytes: int) -> Unit:
     """A page as a unit, from its XML; empty if that is too long."""
     if not data:
         detail = f"a page of more than {MAX_PAGE_BYTES >> 20} MiB"
-        return Unit(number, "", {}, raw_bytes, "too_long", detail)
+        return Unit(number, raw_bytes=raw_bytes, reason="too_long", detail=detail)
     etree = lxml_etree()
     try:
         page = etree.fromstring(data, etree.XMLParser(**SAFE_OPTIONS))
     except etree.XMLSyntaxError as error:
-        return Unit(number, "", {}, raw_bytes, "damaged", f"this page is no XML: {error.msg}")
+        detail = f"this page is no XML: {error.msg}"
+        return Unit(number, raw_bytes=raw_bytes, reason="damaged", detail=detail)
     title = text_of(page, "title")[:TITLE_CHARS]
     revision = next(iter(page.iterchildren("{*}revision", reversed=True)), None)
     text, date, model, form = (text_of(revision, name) for name in OF_REVISION)
@@ -119,7 +122,8 @@ def wiki_page(data: bytes, number: int, site: Site, raw_bytes: int) -> Unit:
     elif page.find("{*}redirect") is not None or is_redirect(text):
         reason, detail = "redirect", "it leads to another page"
     if reason:
-        return Unit(number, "", {}, raw_bytes, reason, f"{title[:80]}: {detail}")
+        detail = f"{title[:80]}: {detail}"
+        return Unit(number, raw_bytes=raw_bytes, reason=reason, detail=detail)
     return Unit(number, plain_text(text, site.names), meta, raw_bytes)
 
 

@@ -42,8 +42,8 @@ def is_aside(title: str, names: Set[str]) -> bool:
     prefix, colon, _ = title.partition(":")
     prefix = prefix.strip()
     name = prefix.replace("_", " ").lower()
-    is_known = name in NAMES["asides"] or name in names
-    return bool(colon) and (is_known or LANGUAGE.fullmatch(prefix) is not None)
+    is_namespace = name in NAMES["asides"] or name in names
+    return bool(colon) and (is_namespace or LANGUAGE.fullmatch(prefix) is not None)
 
 
 def is_redirect(text: str) -> bool:
@@ -69,16 +69,17 @@ def without_tags(text: str) -> str:
     """The text without tags that show no text, and what is in them; of one that does not close,
     only the tag itself goes."""
     tags = [(each.start(), each.end(), *each.groups()) for each in CUT_TAG.finditer(text)]
-    closing: dict[str, list[int]] = {}
+    closing: dict[str, list[int]] = {}  # by name the ends of closing tags, the last one first
     for _, end, slash, name, _ in reversed(tags):
         if slash:
-            closing.setdefault(name.lower(), []).append(end)  # the first one stands last
+            closing.setdefault(name.lower(), []).append(end)
     parts, at = list[str](), 0
     for start, end, slash, name, is_empty in tags:
         if start < at:
             continue
         parts.append(text[at:start])
-        ends, at = closing.get(name.lower(), []), end
+        at = end
+        ends = closing.get(name.lower(), [])
         while ends and ends[-1] <= start:
             ends.pop()
         if ends and not slash and not is_empty:

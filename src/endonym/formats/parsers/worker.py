@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from endonym.formats.parsers.unit import Refused, Unit
 from endonym.limited import frames
-from endonym.limited.landlock import restrict
+from endonym.limited.landlock import restrict_by_landlock
 from endonym.limited.worker import cap, own_pipes
 
 PR_SET_PDEATHSIG = 1
@@ -53,13 +53,13 @@ def main() -> None:
     die_with(starter)
     where = frames.Whereabouts(limits["whereabouts"])
     # No file may grow, no process or thread be started; the last does not bind the user root.
-    most = {resource.RLIMIT_AS: limits["memory_bytes"], resource.RLIMIT_NOFILE: MAX_FILES}
-    nothing = (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC)
-    cap(most | dict.fromkeys(nothing, 0))
+    limited = {resource.RLIMIT_AS: limits["memory_bytes"], resource.RLIMIT_NOFILE: MAX_FILES}
+    forbidden = (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC)
+    cap(limited | dict.fromkeys(forbidden, 0))
     worker = Worker(requests, answers, where, limits["unit_cpu_seconds"])
     frames.send(answers, {"ready": True})
     os.dup2(0, 2)  # Errors are said in messages; libraries print warnings of their own.
-    restrict()
+    restrict_by_landlock()
     while (request := requests.receive()) is not None:
         if "stop" in request:
             frames.send(answers, {"end": "stopped"})
@@ -96,7 +96,7 @@ def die_with(parent: int) -> None:
         sys.exit(0)
 
 
-def ended(end: str, reason: str, detail: str) -> dict[str, str]:
+def end_message(end: str, reason: str, detail: str) -> dict[str, str]:
     """How the parsing of a file ended, as the last message says it."""
     return {"end": end, "reason": reason, "detail": detail[:DETAIL_CHARS]}
 
@@ -117,30 +117,31 @@ class Worker:
         Within a part of a second, the last limit still holds.
         """
         if time.monotonic() - self.cpu_renewed_at >= RENEWED_SECONDS:
-            most = int(time.process_time()) + self.cpu_seconds
-            cap({resource.RLIMIT_CPU: most}, for_good=False)
+            total_seconds = int(time.process_time()) + self.cpu_seconds
+            cap({resource.RLIMIT_CPU: total_seconds}, for_good=False)
             self.cpu_renewed_at = time.monotonic()
 
     def serve(self, request: dict[str, Any]) -> bool:
         """Parse one file; False if this process should not be used again."""
-        end, path = {"end": "done"}, request["path"]
+        end = {"end": "done"}
+        path = request["path"]
         try:
             self.where.say(0)
             self.renew_cpu()
             parser = pkgutil.resolve_name(request["parser"])
             with frames.readable(request["path"]) as path:
-                found = parser(path, request["start"], request["options"])
-                if self.is_stopped(found, request["start"], request["until"]):
+                units = parser(path, request["start"], request["options"])
+                if self.send_units(units, request["start"], request["until"]):
                     end = {"end": "stopped"}
         except Refused as refusal:
-            end = ended("refused", refusal.reason, refusal.detail)
+            end = end_message("refused", refusal.reason, refusal.detail)
         except ModuleNotFoundError as error:
-            end = ended("missing", "", str(error.name))
+            end = end_message("missing", "", str(error.name))
         except MemoryError:
-            end = ended("failed", "parser_memory", "")
+            end = end_message("failed", "parser_memory", "")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's file
             detail = f"{type(error).__name__}: {error}".replace(path, "the file")
-            end = ended("failed", "parser_failed", ADDRESS.sub("…", detail))
+            end = end_message("failed", "parser_failed", ADDRESS.sub("…", detail))
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
         is_worn = most != resource.RLIM_INFINITY and used > RENEWED_SHARE * most
@@ -148,11 +149,11 @@ class Worker:
         self.flush(end | {"is_last": is_last})
         return not is_last
 
-    def is_stopped(self, found: Iterator[Unit | None], start: int, until: int) -> bool:
+    def send_units(self, units: Iterator[Unit | None], start: int, until: int) -> bool:
         """Send the units up to number `until`; whether the other side has stopped it."""
         number = start
         self.where.say(number)
-        for unit in found:
+        for unit in units:
             if unit is not None:
                 self.hold(unit)
                 number = unit.number + 1

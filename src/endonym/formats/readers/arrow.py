@@ -55,12 +55,12 @@ def read_columns(
     """
 
     def read(path: Path) -> Records:
-        n_rows, kept = 0, Expansion(origin.raw_bytes)
+        n_rows, expansion = 0, Expansion(origin.raw_bytes)
         try:
             with path.open("rb") as file:
                 for n_rows, row in enumerate(rows_of(file, content, source), 1):
-                    if not kept.has_room(len(row.text)):
-                        raise Refused("bomb", f"after {n_rows - 1:,} rows {kept.message()}")
+                    if not expansion.has_room(len(row.text)):
+                        raise Refused("bomb", f"after {n_rows - 1:,} rows {expansion.message()}")
                     yield row_document(n_rows, row, origin)
         except Refused as refusal:
             size = 0 if n_rows else origin.raw_bytes
@@ -81,9 +81,9 @@ def text_column(schema: Any, column: str | int | None) -> str:
         name = schema.names[name - 1] if name <= len(schema.names) else ""
     if name in names and schema.names.count(name) == 1:
         return name
-    there = ", ".join(f"{field.name} ({field.type})"[:60] for field in list(schema)[:12])
+    columns = ", ".join(f"{field.name} ({field.type})"[:60] for field in list(schema)[:12])
     wanted = column or DEFAULT_FIELD
-    raise Refused("no_column", f'there is no column "{wanted}" of strings; it has: {there}')
+    raise Refused("no_column", f'there is no column "{wanted}" of strings; it has: {columns}')
 
 
 def note_columns(schema: Any, text: str) -> dict[str, str]:
@@ -104,16 +104,16 @@ def is_text(kind: Any) -> bool:
 
 
 def strings(column: Any) -> Iterator[Any]:
-    """The buffers of a column of strings in their order, null as None.
+    """The values of a column of strings as buffers of Arrow, null as None.
 
     Offsets and indices may point anywhere in a stranger's file: they are checked before.
     Raises ArrowException or IndexError if they do.
     """
     if types.is_dictionary(column.type):
-        known = as_bytes(column.dictionary)
+        values = as_bytes(column.dictionary)
         column.indices.validate(full=True)
         for number in column.indices.to_pylist():
-            yield None if number is None else known[number].as_buffer()
+            yield None if number is None else values[number].as_buffer()
         return
     for value in as_bytes(column):
         yield value.as_buffer()
@@ -196,7 +196,7 @@ def arrow_rows(file: BinaryIO, content: Content, source: Source) -> Iterator[Row
     """
     if (bomb := too_large(Path(file.name), Expansion(content.raw_bytes))) is not None:
         raise Refused("bomb", bomb)
-    schema, batches = opened(file)
+    schema, batches = open_batches(file)
     column = text_column(schema, source.column)
     beside = note_columns(schema, column)
     for batch in batches:
@@ -206,21 +206,21 @@ def arrow_rows(file: BinaryIO, content: Content, source: Source) -> Iterator[Row
         content.advance(batch.nbytes)
 
 
-def too_large(path: Path, kept: Expansion, batches: int | None = None) -> str | None:
+def too_large(path: Path, allowed: Expansion, batches: int | None = None) -> str | None:
     """Why a file is not unpacked here; None if it may be. batches: how many will be read.
 
     pyarrow makes room for as much as a compressed batch says. So all are first unpacked in a
     process with limits.
     """
     size = path.stat().st_size
-    seconds = SECONDS + SECONDS_PER_GB * (kept.limit + size) / 1e9
+    seconds = SECONDS + SECONDS_PER_GB * (allowed.limit + size) / 1e9
     limits = Limits(MOST_BATCH_BYTES + size, seconds, 4 * seconds)
-    question = {"file": sendable(str(path)), "most": kept.limit, "batches": batches}
+    question = {"file": sendable(str(path)), "most": allowed.limit, "batches": batches}
     try:
         total = _unpacking.ask(question, limits)["total"]
     except Failure as failure:
         return f"it cannot be unpacked: {failure}"
-    return kept.message() if total > kept.limit else None
+    return allowed.message() if total > allowed.limit else None
 
 
 def unpacked_bytes(question: Mapping[str, Any]) -> dict[str, int]:
@@ -231,7 +231,7 @@ def unpacked_bytes(question: Mapping[str, Any]) -> dict[str, int]:
     total = 0
     try:
         with readable(question["file"]) as name, arrow.memory_map(name) as file:
-            for batch in islice(opened(file)[1], question["batches"]):
+            for batch in islice(open_batches(file)[1], question["batches"]):
                 # Batches share a dictionary: of it only the memory is limited.
                 total += sum(getattr(column, "indices", column).nbytes for column in batch.columns)
                 if total > question["most"]:
@@ -243,15 +243,15 @@ def unpacked_bytes(question: Mapping[str, Any]) -> dict[str, int]:
     return {"total": total}
 
 
-def opened(file: Any) -> tuple[Any, Iterator[Any]]:
+def open_batches(file: Any) -> tuple[Any, Iterator[Any]]:
     """The schema of a file, and its batches. `datasets` writes the format for streams."""
     try:
         stream = arrow.ipc.open_stream(file)
         return stream.schema, iter(stream)
     except arrow.ArrowInvalid:
         file.seek(0)
-        found = arrow.ipc.open_file(file)
-        return found.schema, (found.get_batch(n) for n in range(found.num_record_batches))
+        reader = arrow.ipc.open_file(file)
+        return reader.schema, (reader.get_batch(n) for n in range(reader.num_record_batches))
 
 
 BATCH_ROWS, BATCH_BYTES = 1 << 16, 16 << 20
@@ -278,9 +278,9 @@ def parquet_rows(file: BinaryIO, content: Content, source: Source) -> Iterator[R
         raise Refused("bomb", allowed.message())
     beside = {k: name for k, name in note_columns(schema, column).items() if name not in large}
     names = [column, *beside.values()]
-    coded = [name for name in names if is_text(schema.field(name).type)]
-    decoded = parquet.ParquetFile(file, read_dictionary=coded)
-    for batch in decoded.iter_batches(batch_size=batch_rows(table), columns=names):
+    dictionaries = [name for name in names if is_text(schema.field(name).type)]
+    decoding = parquet.ParquetFile(file, read_dictionary=dictionaries)
+    for batch in decoding.iter_batches(batch_size=batch_rows(table), columns=names):
         for text, meta in noted_texts(batch, column, beside):
             yield Row(text, meta, len(text))
 

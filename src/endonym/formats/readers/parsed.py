@@ -69,7 +69,8 @@ def units_of(
     Bytes that are lost are compared with bytes of text, so they are counted as about as many bytes
     as text would have had there.
     """
-    size, used, text_sizes = path.stat().st_size, 0, list[int]()
+    size, used = path.stat().st_size, 0  # bytes of the file, and of the units so far
+    text_sizes = list[int]()
     for unit in isolation.parsed_units(parser.function, path, options, raw_bytes=size):
         # Bytes of a temporary file stand for fewer of the raw file.
         raw_bytes = unit.raw_bytes * content.raw_bytes // max(1, size)
@@ -86,6 +87,7 @@ def units_of(
         if is_unreadable(unit.reason):
             rest = int(max(0, content.raw_bytes - used) * parser.text_share)
             usual = sum(text_sizes) // len(text_sizes) if text_sizes else rest
+            # The number 0 stands for the rest of the file.
             raw_bytes = max(1, rest if unit.number == 0 else min(usual, rest) or usual)
         shown, number = unit.text[:SHOWN_CHARS].encode(), unit.number or None
         yield origin.reject(unit.reason, unit.detail, record=number, raw=shown, raw_bytes=raw_bytes)

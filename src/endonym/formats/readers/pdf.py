@@ -71,15 +71,17 @@ class Pdf:
             count = len(LETTER.findall(unit.text))
             if unit.data["picture"] < LEAST_PICTURE or count >= MOST_LETTERS:
                 return layer
-            return self.seen(unit, "needs_ocr", SCAN.format(letters=count), layer)
+            return self.by_ocr(unit, "needs_ocr", SCAN.format(letters=count), layer)
         if unit.text:
-            return self.seen(unit, "bad_text_layer", BAD_LAYER.format(share=worst))
+            return self.by_ocr(unit, "bad_text_layer", BAD_LAYER.format(share=worst))
         if unit.data["objects"]:
-            return self.seen(unit, "needs_ocr", NO_LAYER)
+            return self.by_ocr(unit, "needs_ocr", NO_LAYER)
         self.refuse(unit, "blank", "this page is blank")
         return None
 
-    def seen(self, unit: Unit, reason: str, detail: str, layer: Page | None = None) -> Page | None:
+    def by_ocr(
+        self, unit: Unit, reason: str, detail: str, layer: Page | None = None
+    ) -> Page | None:
         """The page as OCR reads it, or None and a reject.
 
         layer: what its text layer says, which is taken if OCR fails or reads less.
@@ -93,19 +95,20 @@ class Pdf:
         try:
             if picture.reason:
                 raise OcrFailed(picture.reason, f"the page cannot be drawn: {picture.detail}")
-            found = self.ocr.page(base64.b64decode(picture.text), unit)
+            page = self.ocr.page(base64.b64decode(picture.text), unit)
         except OcrFailed as failed:
             if layer is None:
                 self.refuse(unit, failed.reason, failed.detail)
             return layer
-        return found if layer is None or letters(found) > letters(layer) else layer
+        return page if layer is None or letters(page) > letters(layer) else layer
 
     def refuse(self, unit: Unit, reason: str, detail: str) -> None:
         """Add a reject for a page."""
-        raw, said = unit.text[:SHOWN].encode(), f"page {unit.number}: {detail}"
-        self.rejects.append(
-            self.origin.reject(reason, said, record=unit.number, raw=raw, raw_bytes=unit.raw_bytes)
+        raw, detail = unit.text[:SHOWN].encode(), f"page {unit.number}: {detail}"
+        reject = self.origin.reject(
+            reason, detail, record=unit.number, raw=raw, raw_bytes=unit.raw_bytes
         )
+        self.rejects.append(reject)
 
 
 def drawn(path: Path, number: int) -> Unit:

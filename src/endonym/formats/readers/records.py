@@ -49,23 +49,24 @@ def read_json_lines(content: Content, origin: Origin, source: Source) -> Records
     for item in lines:
         if isinstance(item, Reject):
             yield item
-        elif item[1].strip():
-            yield record(item, origin, source.column, meta)
+            continue
+        number, line = item
+        if line.strip():
+            yield record(number, line, origin, column=source.column, meta=meta)
 
 
 def record(
-    item: tuple[int, str], origin: Origin, column: str | int | None, meta: Notes
+    number: int, line: str, origin: Origin, *, column: str | int | None, meta: Notes
 ) -> Document | Reject:
     """One line as a document, or why it is rejected."""
-    number, line = item
     value, raw = value_of(number, line, origin), line.encode()
     if isinstance(value, Reject):
         return value
     text, reason, detail = text_of(value, column)
     if reason:
         return origin.reject(reason, f"line {number}: {detail}", record=number, raw=raw)
-    said = noted(value, text=field_of(value, column))
-    return origin.document(number, text, raw_bytes=len(raw), meta=meta | said)
+    notes = noted(value, text=field_of(value, column))
+    return origin.document(number, text, raw_bytes=len(raw), meta=meta | notes)
 
 
 def value_of(number: int, line: str, origin: Origin) -> Any | Reject:
@@ -103,8 +104,8 @@ def text_of(value: Any, column: str | int | None) -> tuple[str, str, str]:
         return "", "not_object", f"this is a JSON {type(value).__name__}, not an object"
     name = field_of(value, column)
     if name not in value:
-        known = ", ".join(str(key)[:40] for key in list(value)[:8])
-        return "", "no_text_field", f'there is no field "{name}"; the fields are: {known}'
+        fields = ", ".join(str(key)[:40] for key in list(value)[:8])
+        return "", "no_text_field", f'there is no field "{name}"; the fields are: {fields}'
     text = value[name]
     if text is None:
         return "", "", ""

@@ -31,7 +31,10 @@ line's box says less, as it depends on its letters."""
 
 @dataclass(slots=True)
 class PageOcr:
-    """OCR as a recipe asks for it. packs: empty until the first page has shown which read best."""
+    """OCR as a recipe asks for it. packs: empty until the first page has shown which read best.
+
+    least: the confidence, from 0 to 1, below which a page is refused.
+    """
 
     engine: Tesseract
     packs: list[str]
@@ -43,8 +46,9 @@ class PageOcr:
         if source.ocr is None:
             return None
         packs = [] if source.ocr == "auto" else list(source.ocr)
-        engine, least = require_tesseract(packs, source.script), source.min_ocr_confidence
-        return cls(engine, packs, LEAST_CONFIDENCE if least is None else least)
+        least = source.min_ocr_confidence
+        engine = require_tesseract(packs, source.script)
+        return cls(engine, packs, least=LEAST_CONFIDENCE if least is None else least)
 
     def page(self, picture: Path | bytes, unit: Unit, number: int = 1) -> Page:
         """A page as lines. Raises OcrFailed, also if OCR is not sure enough of it."""
@@ -63,16 +67,16 @@ class PageOcr:
 def placed(lines: Sequence[OcrLine]) -> tuple[list[Line], float]:
     """Lines with boxes that do not depend on their letters, and the height of the page."""
     usual = median(line.height for line in lines)
-    page = max(line.top + line.height for line in lines) + usual
+    page_height = max(line.top + line.height for line in lines) + usual
     found: list[Line] = []
     for line in lines:
         is_usual = usual / OTHER_SIZE < line.height < usual * OTHER_SIZE
         size = float(usual if is_usual else line.height)
-        middle = page - line.top - line.height / 2
+        middle = page_height - line.top - line.height / 2
         right = float(line.left + line.width)
         bottom, top = middle - size / 2, middle + size / 2
         found.append(Line(line.text, float(line.left), bottom, right, top, size))
-    return found, page
+    return found, page_height
 
 
 MAX_PAGES = 10_000

@@ -9,7 +9,7 @@ as Excel writes it. In tsv quotes have no meaning.
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ MAX_COLUMNS = 10_000
 SEPARATOR = re.compile(r'sep=([^\w"])', re.IGNORECASE)
 
 Numbered = tuple[int, str]
+"""The number of a line, and its text."""
 
 
 class TableRow(NamedTuple):
@@ -89,7 +90,8 @@ def no_column(origin: Origin, source: Source, header: TableRow, lines: Lines) ->
         if isinstance(item, Reject):
             yield item
         else:
-            size += len(item[1].encode()) + 1
+            _, line = item
+            size += len(line.encode()) + 1
     names = ", ".join(name[:40] for name in header.fields[:12])
     name = source.column or DEFAULT_FIELD
     detail = f'the first row names no column "{name}"; it has: {names}'
@@ -99,12 +101,12 @@ def no_column(origin: Origin, source: Source, header: TableRow, lines: Lines) ->
 def row_document(row: TableRow, layout: Layout, origin: Origin, meta: Notes) -> Document | Reject:
     """One row as a document, or why it is rejected."""
     raw = row.raw.encode()
-    found = len(row.fields)
+    n_columns = len(row.fields)
     wanted = layout.columns or layout.index + 1
-    broken = found != wanted if layout.columns else found < wanted
-    if broken or not row.whole:
-        what = f"{found} columns, not {wanted}" if row.whole else "quotes that do not close"
-        what = what if found <= MAX_COLUMNS else f"more than {MAX_COLUMNS:,} columns"
+    is_broken = n_columns != wanted if layout.columns else n_columns < wanted
+    if is_broken or not row.whole:
+        what = f"{n_columns} columns, not {wanted}" if row.whole else "quotes that do not close"
+        what = what if n_columns <= MAX_COLUMNS else f"more than {MAX_COLUMNS:,} columns"
         detail = f"line {row.number}: the row has {what}"
         return origin.reject("bad_row", detail, record=row.number, raw=raw)
     if layout.notes:
@@ -117,46 +119,65 @@ def tsv_rows(lines: Lines) -> Iterator[TableRow | Reject]:
     for item in lines:
         if isinstance(item, Reject):
             yield item
-        elif VISIBLE.search(item[1]):
-            cells = item[1].split("\t", MAX_COLUMNS)
-            yield TableRow(item[0], cells, item[1], whole=len(cells) <= MAX_COLUMNS)
+            continue
+        number, line = item
+        if VISIBLE.search(line):
+            cells = line.split("\t", MAX_COLUMNS)
+            yield TableRow(number, cells, line, whole=len(cells) <= MAX_COLUMNS)
 
 
 def csv_rows(lines: Lines) -> Iterator[TableRow | Reject]:
     """Rows whose quoted fields may contain line ends; an unclosed quote rejects only its line."""
     delimiter = ""
-    again: list[Numbered] = []
-    while (item := again.pop() if again else next(lines, None)) is not None:
+    pushed_back: list[Numbered] = []  # lines to be read again, the next one last
+
+    def next_line() -> Numbered | Reject | None:
+        return pushed_back.pop() if pushed_back else next(lines, None)
+
+    while (item := next_line()) is not None:
         if isinstance(item, Reject):
             yield item
             continue
-        if not VISIBLE.search(item[1]):
+        number, line = item
+        if not VISIBLE.search(line):
             continue
-        if not delimiter and (named := SEPARATOR.fullmatch(item[1])):
-            delimiter = named[1]
+        if not delimiter and (separator := SEPARATOR.fullmatch(line)):
+            delimiter = separator[1]
             continue
-        delimiter = delimiter or max(",;\t", key=item[1].count)
-        gathered, quotes, size = [item], item[1].count('"'), len(item[1])
-        while quotes % 2 and len(gathered) < MAX_ROW_LINES and size < MAX_DOCUMENT_BYTES:
-            follows = again.pop() if again else next(lines, None)
-            if follows is None:
-                break
-            if isinstance(follows, Reject):
-                yield follows
-                continue
-            gathered.append(follows)
-            quotes += follows[1].count('"')
-            size += len(follows[1])
-        raw = "\n".join(line for _, line in gathered)
+        delimiter = delimiter or max(",;\t", key=line.count)
+        row_lines, rejects = lines_of_row(item, next_line)
+        yield from rejects
+        raw = "\n".join(text for _, text in row_lines)
         if raw.count(delimiter) > MAX_COLUMNS and '"' not in raw:
-            yield TableRow(item[0], raw.split(delimiter, MAX_COLUMNS), raw, whole=False)
+            yield TableRow(number, raw.split(delimiter, MAX_COLUMNS), raw, whole=False)
             continue
         fields = fields_of(raw, delimiter)
         if fields is None:
-            again.extend(reversed(gathered[1:]))
-            yield TableRow(item[0], [], item[1], whole=False)
+            pushed_back.extend(reversed(row_lines[1:]))
+            yield TableRow(number, [], line, whole=False)
         else:
-            yield TableRow(item[0], fields, raw)
+            yield TableRow(number, fields, raw)
+
+
+def lines_of_row(
+    first: Numbered, next_line: Callable[[], Numbered | Reject | None]
+) -> tuple[list[Numbered], list[Reject]]:
+    """The lines of a row, up to one where all quotes are closed, and the rejects among them."""
+    row_lines, rejects = [first], list[Reject]()
+    _, line = first
+    quotes, size = line.count('"'), len(line)
+    while quotes % 2 and len(row_lines) < MAX_ROW_LINES and size < MAX_DOCUMENT_BYTES:
+        item = next_line()
+        if item is None:
+            break
+        if isinstance(item, Reject):
+            rejects.append(item)
+            continue
+        row_lines.append(item)
+        _, line = item
+        quotes += line.count('"')
+        size += len(line)
+    return row_lines, rejects
 
 
 def fields_of(raw: str, delimiter: str) -> list[str] | None:
