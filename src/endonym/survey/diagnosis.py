@@ -11,7 +11,7 @@ from typing import Any
 from endonym.autopilot import model_size
 from endonym.autopilot.machine import usual_shape
 from endonym.autopilot.phase import budget_of
-from endonym.autopilot.text_size import TextSize, samples_of, tried
+from endonym.autopilot.text_size import TextSize, samples_of, try_tokenizer
 from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
@@ -84,18 +84,27 @@ def potential(text_bytes: int, chars: int, documents: int, sample: Sequence[str]
     vocab = model_size.choose_vocab(chars).value
     ratio = model_size.BYTES_PER_TOKEN
     if sum(map(len, sample)) >= LEAST_CHARS:
-        ratio = tried(TokenizerConfig(kind="bpe", vocab=vocab), sample).bytes_per_token
-    tokens = int(text_bytes / ratio)
-    text_size = TextSize(text_bytes, chars, 1.0, text_bytes / max(1, documents), tuple(sample))
+        config = TokenizerConfig(kind="bpe", vocab=vocab)
+        ratio = try_tokenizer(config, sample).bytes_per_token
+    mean = text_bytes / max(1, documents)
+    text_size = TextSize(
+        text_bytes, letters=chars, kept_share=1.0, document_bytes=mean, sample=tuple(sample)
+    )
     facts = text_size.facts(Split(), ratio)
     budget = budget_of([Phase(name="pretrain")], facts)
     shape = model_size.choose_shape(ModelKeys(), facts, lambda dim, layers: budget)
     dim, layers = shape["model.dim"].value, shape["model.layers"].value
     context = model_size.choose_context(facts, ModelKeys()).value
-    total = parameters(usual_shape(dim, layers, vocab, context)).total
     needed = model_size.TOKENS_PER_PARAMETER * model_size.block_weights(dim, layers)
-    is_enough = needed <= model_size.useful(budget, facts)
-    return Potential(text_bytes, tokens, vocab, total, dim, layers, is_enough)
+    return Potential(
+        bytes=text_bytes,
+        tokens=int(text_bytes / ratio),
+        vocab=vocab,
+        parameters=parameters(usual_shape(dim, layers, vocab, context)).total,
+        dim=dim,
+        layers=layers,
+        is_enough=needed <= model_size.useful(budget, facts),
+    )
 
 
 @dataclass(frozen=True, slots=True)
