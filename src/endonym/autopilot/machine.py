@@ -215,18 +215,14 @@ def usual_training(
     The learning rates and the number of steps are placeholders, as they do not change the speed.
     """
     batch_tokens, _ = usual_batch(optimizer, "cpu")
-    return TrainConfig.model_validate(
-        {
-            "steps": 1,
-            "lr": 0.0,
-            "embedding_lr": 0.0,
-            "eval_every_steps": 1,
-            "number_format": number_format or device.faster_format(rates),
-            "optimizer": optimizer,
-            "batch_tokens": batch_tokens,
-            "execution": Execution(save_every_steps=1),
-        }
-    )
+    placeholders = {"steps": 1, "lr": 0.0, "embedding_lr": 0.0, "eval_every_steps": 1}
+    keys = {
+        "number_format": number_format or device.faster_format(rates),
+        "optimizer": optimizer,
+        "batch_tokens": batch_tokens,
+        "execution": Execution(save_every_steps=1),
+    }
+    return TrainConfig.model_validate(placeholders | keys)
 
 
 def promised_here(work: Work, rates: dict[str, float], machine_file: Path) -> float:

@@ -262,13 +262,12 @@ class ResolvedTraining:
         phases = list(self.phases)
         for key, choice in choices.items():
             _, number, name = key.split(".")
-            phase = phases[int(number)]
+            index = int(number)
+            phase = phases[index]
             value = choice.value == "on" if name == "compile" else choice.value
             is_of_execution = name in Execution.model_fields
             change = {name: value}
-            phases[int(number)] = (
-                phase.executed(**change) if is_of_execution else phase.but(**change)
-            )
+            phases[index] = phase.executed(**change) if is_of_execution else phase.but(**change)
         return replace(self, phases=tuple(phases))
 
 

@@ -177,7 +177,7 @@ def numbers_in(texts: Letters) -> Hashes:
     """A hash of the digits of each text in their order; 0 for a text without digits."""
     at = np.flatnonzero(table(r"\p{N}")[texts.codes])
     firsts = np.searchsorted(at, texts.firsts)
-    return sums(placed(texts.codes[at], places_within(np.diff(firsts)), 4), firsts)
+    return sums(placed(texts.codes[at], places_within(np.diff(firsts)), seed=4), firsts)
 
 
 def words(texts: Letters) -> Items:
@@ -187,7 +187,7 @@ def words(texts: Letters) -> Items:
     places = places_within(np.diff(ends))
     is_other = np.append(0, np.cumsum(kinds()[texts.codes] != SPACED))
     holds_other = is_other[ends[1:]] != is_other[ends[:-1]]
-    return Items(sums(placed(texts.codes, places, 3), ends), starts, holds_other)
+    return Items(sums(placed(texts.codes, places, seed=3), ends), starts, holds_other)
 
 
 def single_letters(texts: Letters, *wanted: int) -> Items:
