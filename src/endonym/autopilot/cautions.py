@@ -54,13 +54,8 @@ def cautions(
     batch, tokens = config.batch_tokens, facts.unique_tokens
     fewer = max(context, tokens // 100)
     if batch > max(tokens, fewer):
-        warn(
-            "large_batch",
-            times=batch / max(1, tokens),
-            batch=number(batch),
-            tokens=number(tokens),
-            fewer=number(fewer),
-        )
+        sizes = {"batch": number(batch), "tokens": number(tokens), "fewer": number(fewer)}
+        warn("large_batch", times=batch / max(1, tokens), **sizes)
     if context > SHORT_CONTEXT and longest is not None and longest < context:
         warn("long_context", context=number(context), longest=number(longest))
     if missing := not_held_out([source.name for source in config.sources], facts):
@@ -70,11 +65,9 @@ def cautions(
 
 def cautions_of_starts(recipe: Recipe) -> list[str]:
     """Warnings of phases that learn answers before any text."""
-    return [
-        f"phase {phase.name}: {TEXTS['new_weights']}"
-        for index, phase in enumerate(recipe.phase)
-        if recipe.begins_new(index) and phase.objective == "chat"
-    ]
+    text, phases = TEXTS["new_weights"], enumerate(recipe.phase)
+    new = [phase for index, phase in phases if recipe.begins_new(index)]
+    return [f"phase {phase.name}: {text}" for phase in new if phase.objective == "chat"]
 
 
 def cautions_of_cleaning(clean: Clean) -> list[str]:

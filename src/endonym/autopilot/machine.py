@@ -216,13 +216,10 @@ def usual_training(
     """
     batch_tokens, _ = usual_batch(optimizer, "cpu")
     placeholders = {"steps": 1, "lr": 0.0, "embedding_lr": 0.0, "eval_every_steps": 1}
-    keys = {
-        "number_format": number_format or device.faster_format(rates),
-        "optimizer": optimizer,
-        "batch_tokens": batch_tokens,
-        "execution": Execution(save_every_steps=1),
-    }
-    return TrainConfig.model_validate(placeholders | keys)
+    number_format = number_format or device.faster_format(rates)
+    keys = {"number_format": number_format, "optimizer": optimizer, "batch_tokens": batch_tokens}
+    execution = Execution(save_every_steps=1)
+    return TrainConfig.model_validate({**placeholders, **keys, "execution": execution})
 
 
 def promised_here(work: Work, rates: dict[str, float], machine_file: Path) -> float:

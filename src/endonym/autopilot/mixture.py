@@ -112,8 +112,7 @@ def require_enough_text(
     once.
     """
     limits = {source.name: source.repeatable for source in sources}
-    so_far = dict[str, float]()
-    slack = 0
+    so_far, slack = dict[str, float](), 0
     for number_, (phase, config) in enumerate(zip(phases, configs, strict=True)):
         if phase.start == "scratch":
             so_far, slack = {}, 0
@@ -132,12 +131,10 @@ def require_enough_text(
                 )
             if not text_tokens or (limit is None and not is_shared):
                 continue
-            if limit is None:  # counted in this phase alone
-                counted, spare = tokens, config.batch_tokens
-                most = max(1.0, phase.epochs or 1.0)
-            else:
-                counted, spare = so_far[name], slack
-                most = times_allowed(limit)
+            # Without a limit of its source, a phase is counted alone.
+            counted = tokens if limit is None else so_far[name]
+            most = max(1.0, phase.epochs or 1.0) if limit is None else times_allowed(limit)
+            spare = config.batch_tokens if limit is None else slack
             if counted <= most * text_tokens + spare:
                 continue
             earlier = " with the phases before it" if counted > tokens else ""

@@ -114,12 +114,9 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
     why = f"the widest with at least {TOKENS_PER_PARAMETER} training tokens a weight in blocks"
     if seen > useful(seen, facts):
         why += f"; epochs after {LONGEST_TRAINING} do not count here"
-    open_mixers = [
-        mixer
-        for mixer in model.mixers
-        if (mixer.kind or kind) == "attention" and mixer.heads is None
-    ]
-    keys = zip(without_heads(model), open_mixers, strict=True)
+    attention = [mixer for mixer in model.mixers if (mixer.kind or kind) == "attention"]
+    without = [mixer for mixer in attention if mixer.heads is None]
+    keys = zip(without_heads(model), without, strict=True)
     return {
         "model.dim": Choice(dim, why),
         "model.layers": Choice(layers, "the depth that was tried with this width"),
@@ -137,9 +134,8 @@ def deeper(dim: int, layers: int, facts: Facts, tokens_for: TokensFor) -> Choice
     if not affordable:
         return None
     times = affordable[-1]
-    return Choice(
-        layers * times, f"{times} times as deep: there is time for all {MOST_PASSES} passes"
-    )
+    why = f"{times} times as deep: there is time for all {MOST_PASSES} passes"
+    return Choice(layers * times, why)
 
 
 def _heads(dim: int, kv_heads: int) -> Choice:

@@ -60,9 +60,8 @@ def facts_of(shards: Artifact) -> Facts:
     dev: Mapping[str, Mapping[str, int]] = shards.numbers["dev"]
 
     def counted(totals: Sequence[Mapping[str, int]]) -> Facts:
-        n_bytes, tokens, documents = (
-            sum(total[key] for total in totals) for key in ("bytes", "tokens", "documents")
-        )
+        keys = ("bytes", "tokens", "documents")
+        n_bytes, tokens, documents = (sum(total[key] for total in totals) for key in keys)
         return Facts(n_bytes, tokens, tokens / max(1, documents))
 
     train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]
@@ -265,9 +264,8 @@ class ResolvedTraining:
             index = int(number)
             phase = phases[index]
             value = choice.value == "on" if name == "compile" else choice.value
-            is_of_execution = name in Execution.model_fields
-            change = {name: value}
-            phases[index] = phase.executed(**change) if is_of_execution else phase.but(**change)
+            copy_with = phase.executed if name in Execution.model_fields else phase.but
+            phases[index] = copy_with(**{name: value})
         return replace(self, phases=tuple(phases))
 
 

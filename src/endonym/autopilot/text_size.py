@@ -219,8 +219,7 @@ def samples_of(raw: Sequence[RawSet]) -> list[SourceSample]:
 
     Raises SourceError if the disk does not give a file.
     """
-    step = -(-sum(len(each.files) for each in raw) // MOST_FILES)
-    samples: list[SourceSample] = []
+    step, samples = -(-sum(len(each.files) for each in raw) // MOST_FILES), list[SourceSample]()
     for each in raw:
         chosen = each.files[:: max(1, step)]
         chars = chars_a_file(len(raw), len(chosen))
@@ -343,8 +342,7 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
     kept_texts: list[tuple[float, list[str]]] = []  # bytes kept of a source, and kept samples
     sources: dict[str, tuple[float, float]] = {}
     for each in samples:
-        sums = _Sums()
-        texts: list[str] = []
+        sums, texts = _Sums(), list[str]()
         for _, begin in each.beginnings:
             of_file, kept = _cleaned(begin.documents_read, clean or Clean())
             if begin.is_one_document and kept:
@@ -376,8 +374,7 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
 def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[str]]:
     """The sums of these documents, and the texts of those that cleaning keeps."""
     cleaning, sums = Cleaning(clean), _Sums()
-    kept: list[str] = []
-    seen: set[int] = set()
+    kept, seen = list[str](), set[int]()
     for document in documents:
         size = len(document.text.encode("utf-8", "replace"))
         sums.text += size

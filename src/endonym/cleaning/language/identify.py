@@ -126,9 +126,10 @@ def other_language(lines: Sequence[str], identifier: Identifier) -> list[bool]:
     """For each line of a document, whether it is in another language.
 
     Blank lines go with the line before. Each has its log-odds of being in the language; a change of
-    language between two lines costs SWITCH_ODDS. The likeliest sequence is chosen (Viterbi), so that a short line, which says
-    little, goes with its neighbours, and so does a heading in capitals, which often lacks its
-    accents. Taking the others out changes nothing about those that stay.
+    language between two lines costs SWITCH_ODDS. The likeliest sequence is chosen (Viterbi), so
+    that a short line, which says little, goes with its neighbours, and so does a heading in
+    capitals, which often lacks its accents. Taking the others out changes nothing about those that
+    stay.
     """
     odds = identifier.odds(lines)
     for place, line in enumerate(lines):
