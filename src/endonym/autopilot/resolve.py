@@ -194,23 +194,22 @@ def counted_choices(
 
 def _place(phases: Sequence[Phase], index: int) -> Place:
     """Where a phase stands among those that go on learning texts with all weights."""
-    if _goes_on(phases[index : index + 2]):
+    if index + 1 < len(phases) and _goes_on(phases[index], phases[index + 1]):
         return "followed"
-    return "last" if index and _goes_on(phases[index - 1 : index + 1]) else "alone"
+    return "last" if index and _goes_on(phases[index - 1], phases[index]) else "alone"
 
 
-def _goes_on(both: Sequence[Phase]) -> bool:
+def _goes_on(first: Phase, second: Phase) -> bool:
     """Whether the second of two phases goes on at the learning rate of the first one.
 
     Not where the recipe says how far that rate falls, or gives the second phase another one.
     """
     return (
-        len(both) == 2
-        and both[0].final_lr is None
-        and both[0].lr == both[1].lr
-        and both[0].schedule in (None, "constant")
-        and both[1].start != "scratch"
-        and all(each.reads_texts and each.adapt is None for each in both)
+        first.final_lr is None
+        and first.lr == second.lr
+        and first.schedule in (None, "constant")
+        and second.start != "scratch"
+        and all(phase.reads_texts and phase.adapt is None for phase in (first, second))
     )
 
 

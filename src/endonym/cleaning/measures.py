@@ -44,7 +44,7 @@ LETTERS = regex.compile(r"\p{L}\p{M}*|\p{N}+")
 
 
 class Kinds(NamedTuple):
-    """How many characters of each kind a text has, and how many words of how many characters."""
+    """How many characters of each kind a text has, and how many words."""
 
     letters: int
     digits: int

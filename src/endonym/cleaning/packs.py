@@ -144,14 +144,14 @@ def _in_words(script: str, pattern: "regex.Pattern[str]", change: Change) -> Cha
 
 def _in_lines(step: PackStep, pattern: "regex.Pattern[str]", change: Change) -> Change:
     """The change in all lines but those that are reliably in another language."""
-    own = step.own and regex.compile(f"[{regex.escape(step.own)}]")
-    known = regex.escape(step.own + step.shared + "".join(step.letters))
-    strange = [rf"[\p{{L}}--\p{{ASCII}}--[{known}]]"] if step.own else []
+    own_letter = step.own and regex.compile(f"[{regex.escape(step.own)}]")
+    letters = regex.escape(step.own + step.shared + "".join(step.letters))
+    strange = [rf"[\p{{L}}--\p{{ASCII}}--[{letters}]]"] if step.own else []
     strange += [step.strange] if step.strange else []
     foreign = regex.compile(f"(?V1){'|'.join(strange)}") if strange else None
 
     def is_in_language(line: str) -> bool:
-        if own and own.search(line):
+        if own_letter and own_letter.search(line):
             return True
         return not (foreign and foreign.search(line)) and reliable_code(line) in ("", *step.only_in)
 

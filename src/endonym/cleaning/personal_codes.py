@@ -155,10 +155,10 @@ def codes_within(countries: tuple[str, ...]) -> list[Code]:
 @functools.cache
 def codes_of(countries: tuple[str, ...]) -> "regex.Pattern[str] | None":
     """What has the form of a code of one of these countries; None if no code is known."""
-    known = codes_within(countries)
-    if not known:
+    possible = codes_within(countries)
+    if not possible:
         return None
-    forms = "|".join(f"(?:{each.form})" for each in known)
+    forms = "|".join(f"(?:{each.form})" for each in possible)
     starts = r"\dA-Za-z" if regex.search(r"\[A-Z\]|\[XYZ\]", forms) else r"\d"
     letter = rf"[\p{{L}}--{UNSPACED}]"
     # No sum of money either: neither the sign of a currency before nor decimals after it.

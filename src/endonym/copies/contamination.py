@@ -114,7 +114,8 @@ class Contamination:
             spans = [pieces(text) for text in batch]
             sizes = np.array([len(some) for some in spans], dtype=np.int64)
             documents = np.repeat(np.arange(len(batch)), sizes)
-            parts = (text[a:b] for text, some in zip(batch, spans, strict=True) for a, b in some)
+            pairs = zip(batch, spans, strict=True)
+            parts = (text[slice(*span)] for text, own in pairs for span in own)
             lengths, files, runs_in = self._overlaps(parts, documents)
             is_lost = np.zeros(len(documents), dtype=np.bool_)  # of each paragraph of the batch
             is_lost[list(files)] = True

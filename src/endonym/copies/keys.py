@@ -90,7 +90,7 @@ def text_keys(texts: Sequence[str], numbers: Indices, _: Clean | None = None) ->
 def paragraph_keys(texts: Sequence[str], numbers: Indices, _: Clean) -> Columns:
     """Digests of the folded letters of each paragraph that is not short."""
     spans = [paragraphs(text) for text in texts]
-    every = (text[a:b] for text, found in zip(texts, spans, strict=True) for a, b in found)
+    every = (text[slice(*span)] for text, own in zip(texts, spans, strict=True) for span in own)
     counts = np.array([len(found) for found in spans], dtype=np.int64)
     none = np.zeros(0, dtype=np.uint64)
     parts = [(none, none, none), *(digests_of_any(batch) for batch in batches(every))]
@@ -182,10 +182,10 @@ def near_keys(texts: Sequence[str], numbers: Indices, clean: Clean) -> Columns:
     bands = list(shingles.band_keys(shingles.shingles(folded), divided))
     short = np.flatnonzero(letters < SPELT_LETTERS)
     if len(short):
-        spelt = digests(folded_letters([texts[place] for place in short.tolist()], spelling()))
-        high[short], low[short] = spelt
+        as_spelt = folded_letters([texts[place] for place in short.tolist()], spelling())
+        high[short], low[short] = digests(as_spelt)
         for band in bands:
-            band[short] = mixed(spelt[0] ^ spelt[1])
+            band[short] = mixed(high[short] ^ low[short])
     columns: Columns = {"document": numbers, "letters": letters}
     columns |= {"damage": damage(texts), "accents": accents(texts)}
     columns |= {"high": high, "low": low, "level": np.zeros_like(numbers)}

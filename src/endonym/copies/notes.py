@@ -58,15 +58,15 @@ def _kept_out(counts: dict[str, Any]) -> str:
     dropped, cut = counts["dropped_documents"], counts["cut_documents"]
     removed = [f"{counted(dropped, 'document')} dropped"] if dropped else []
     removed += [f"{counted(cut, 'document')} shortened"] if cut else []
-    said = f"Overlap with {counts['file']} was looked for in the corpus: "
-    said += f"{' and '.join(removed)} for it. " if removed else "no document had any. "
+    text = f"Overlap with {counts['file']} was looked for in the corpus: "
+    text += f"{' and '.join(removed)} for it. " if removed else "no document had any. "
     if not counts["runs"]:
-        return f"{said}All its texts are too short to be compared."
-    said += f"{100 * counts['overlap']:.1f} % of its runs of eight words still stand in the corpus"
+        return f"{text}All its texts are too short to be compared."
+    text += f"{100 * counts['overlap']:.1f} % of its runs of eight words still stand in the corpus"
     if counts["too_short"]:
         short = f"{number(counts['too_short'])} of its {counted(counts['texts'], 'text')}"
-        said += f"; {short} are too short to be compared"
-    return f"{said}."
+        text += f"; {short} are too short to be compared"
+    return f"{text}."
 
 
 def copies(card: Mapping[str, Any]) -> list[str]:

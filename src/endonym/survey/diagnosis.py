@@ -382,8 +382,8 @@ def language_of(named: str | None, documents: Sequence[str]) -> tuple[str, str]:
         return usual_code(named), ""
     code, share = guess_language(documents)
     if code:
-        said = f"The texts were taken to be {language_name(code)} ({code}): {100 * share:.0f} % of "
-        return code, said + "those whose language can be told. If not, name it: --language CODE."
+        why = f"The texts were taken to be {language_name(code)} ({code}): {100 * share:.0f} % of "
+        return code, why + "those whose language can be told. If not, name it: --language CODE."
     return "", (
         "The language could not be told, so nothing is said of documents in other languages. Name "
         "it: --language CODE, such as tt."

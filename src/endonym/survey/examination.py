@@ -274,7 +274,7 @@ def most_of_each(sizes: Sequence[int], limit: int) -> int | None:
 
 
 def _read_out(examined: Examined, out: Path, samples: int) -> None:
-    """Read the examples, before the folder is deleted."""
+    """Read the examples of what was dropped from `out`, before it is deleted."""
     for reason in examined.reasons():
         examined.rejects[reason] = some_dropped(out, reason, samples)
     for path in sorted((out / REMOVED).glob("*.jsonl.gz")):
@@ -284,7 +284,7 @@ def _read_out(examined: Examined, out: Path, samples: int) -> None:
     examined.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
     copies = read_lines(out / COPIES) if (out / COPIES).is_file() else ()
     clusters = [(copy["stays"]["text"][:SHOWN_CHARS], copy["copies"] + 1) for copy in copies]
-    examined.clusters = sorted(clusters, key=lambda each: -each[1])[:samples]
+    examined.clusters = sorted(clusters, key=lambda cluster: -cluster[1])[:samples]
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)
         examined.foreign[reason] = Counter(reliable_code(each.text) for each in some)

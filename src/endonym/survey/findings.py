@@ -104,10 +104,10 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints; of examples only what is there."""
-        told: dict[str, Any] = asdict(self)
-        examples: list[dict[str, str]] = told["examples"]
+        data: dict[str, Any] = asdict(self)
+        examples: list[dict[str, str]] = data["examples"]
         shown = [{key: value for key, value in each.items() if value} for each in examples]
-        return told | {"severity": self.severity, "share": round(self.share, 6), "examples": shown}
+        return data | {"severity": self.severity, "share": round(self.share, 6), "examples": shown}
 
 
 def findings_of(

@@ -76,23 +76,26 @@ class Seen:
         fields = {name: getattr(self, name) for name in self.__slots__}
         return fields | {"paragraphs": list(self.paragraphs.values())}
 
-    def add(self, told: dict[str, Any], samples: int) -> None:
-        """Add what `as_dict` says of the documents that come next. samples: of what is shown."""
+    def add(self, seen: dict[str, Any], samples: int) -> None:
+        """Add what was seen of the documents that come next, as `as_dict` gives it.
+
+        samples: how many examples are kept of each kind.
+        """
         for name in ("documents", "chars", "bytes", "words", "damaged"):
-            setattr(self, name, getattr(self, name) + told[name])
+            setattr(self, name, getattr(self, name) + seen[name])
         for name in ("letters", "scripts", "mixed", "stubs"):
-            getattr(self, name).update(told[name])
-        self.lengths = [one + two for one, two in zip(self.lengths, told["lengths"], strict=True)]
-        self.examples = told["examples"] | self.examples
+            getattr(self, name).update(seen[name])
+        self.lengths = [one + two for one, two in zip(self.lengths, seen["lengths"], strict=True)]
+        self.examples = seen["examples"] | self.examples
         for name in ("mixed_examples", "members", "damages"):
             shown = getattr(self, name)
-            shown += told[name][: max(0, samples - len(shown))]
-        for file, guess in told["named"].items():
+            shown += seen[name][: max(0, samples - len(shown))]
+        for file, guess in seen["named"].items():
             if len(self.named) < MOST_NAMED:
                 self.named.setdefault(file, guess)
-        for source, counts in told["licences"].items():
+        for source, counts in seen["licences"].items():
             self.licences.setdefault(source, Counter()).update(counts)
-        self.draw((key_of(each), each) for each in told["paragraphs"])
+        self.draw((key_of(each), each) for each in seen["paragraphs"])
 
     def draw(self, paragraphs: Iterable[tuple[int, str]]) -> None:
         """Draw the sample of paragraphs again, from these ones (each with its key) as well."""

@@ -223,28 +223,28 @@ def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -
 
     files: how many are opened.
     """
-    found = Look(path, *guess_source(path, "texts"))
-    if why := failure(partial(read_beginning, found, chars, files, script=script)):
-        found.problem = why
-    return found
+    opened = Look(path, *guess_source(path, "texts"))
+    if why := failure(partial(read_beginning, opened, chars, files, script=script)):
+        opened.problem = why
+    return opened
 
 
-def read_beginning(found: Look, chars: int, files: int = 1, *, script: str | None = None) -> None:
+def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | None = None) -> None:
     """Read the first documents of a file by its guessed source, and say what is wrong with it."""
-    path = str(found.path.absolute())
-    source = found.source.model_copy(update={"path": path, "script": script})
-    found.begin = text_size.beginning(source, found.file, chars)
-    found.reading = text_size.reading_of(source, found.file, found.begin, files)
-    found.problem = found.begin.damage
-    if found.problem or found.documents:
+    path = str(opened.path.absolute())
+    source = opened.source.model_copy(update={"path": path, "script": script})
+    opened.begin = text_size.beginning(source, opened.file, chars)
+    opened.reading = text_size.reading_of(source, opened.file, opened.begin, files)
+    opened.problem = opened.begin.damage
+    if opened.problem or opened.documents:
         return
-    found.problem = "no text in it"
-    for first in found.rejects[:1]:
-        found.problem = first.detail or first.reason
+    opened.problem = "no text in it"
+    for first in opened.rejects[:1]:
+        opened.problem = first.detail or first.reason
         # A kind that is read may have files that are not, such as a page saved as MHTML.
-        is_read = file_format(found.path.name, found.source).format != ""
+        is_read = file_format(opened.path.name, opened.source).format != ""
         is_unknown = first.reason == "unsupported_format" and not is_read
-        found.is_foreign = is_unknown or first.reason == "needs_ocr"
+        opened.is_foreign = is_unknown or first.reason == "needs_ocr"
 
 
 def see(group: list[Look], language: str, texts: str) -> None:
@@ -296,25 +296,25 @@ def _sketched(found: Iterable[Look]) -> Iterator[Sketch]:
             yield sketch(str(each.path), (text.text for text in each.documents), each.text_bytes)
 
 
-def _add(survey: Survey, found: list[Look], odd: dict[str, str], folder: Path) -> None:
+def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -> None:
     """Add the source of a file, or of many of one kind; name what is odd or unreadable.
 
     odd: by path the reason why a file is odd.
     """
     left_out: dict[Path, str] = {}
-    for each in found:
+    for each in group:
         if each.problem:
             _leave_out(survey, each)
             left_out[each.path] = each.problem
-        elif len(found) > 1 and str(each.path) in odd:
+        elif len(group) > 1 and str(each.path) in odd:
             left_out[each.path] = odd[str(each.path)]
-    strange = [each for each in found if each.documents and str(each.path) in odd]
+    strange = [each for each in group if each.documents and str(each.path) in odd]
     for each in strange[:SHOWN_ODD]:
         source, _ = _source(survey, [each], {}, folder)
         survey.odd.append((source, odd[str(each.path)]))
     survey.odd_files += len(strange)
     survey.odd_bytes += sum(each.text_bytes for each in strange)
-    good = [each for each in found if (each.documents or each.like) and str(each.path) not in odd]
+    good = [each for each in group if (each.documents or each.like) and str(each.path) not in odd]
     if not good:
         return
     source, reason = _source(survey, good, left_out, folder)
@@ -332,20 +332,20 @@ def _add(survey: Survey, found: list[Look], odd: dict[str, str], folder: Path) -
     survey.samples.append(_sampled(source, good))
 
 
-def _leave_out(survey: Survey, found: Look) -> None:
+def _leave_out(survey: Survey, opened: Look) -> None:
     """Name a file that cannot be read."""
-    survey.skipped.append((printable(str(found.path)), found.problem))
-    if any(reject.reason == "unknown_encoding" for reject in found.rejects):
-        survey.unknown_encodings.append(found.path.name)
-    if needs_ocr(found.rejects):
-        survey.pictures = found.problem
+    survey.skipped.append((printable(str(opened.path)), opened.problem))
+    if any(reject.reason == "unknown_encoding" for reject in opened.rejects):
+        survey.unknown_encodings.append(opened.path.name)
+    if needs_ocr(opened.rejects):
+        survey.pictures = opened.problem
     # The kind of an archive says nothing of what other archives hold.
-    if found.is_foreign and not file_format(found.path.name, found.source).archive:
-        survey.foreign[printable(found.path.suffix).lower() or "no extension"] += 1
+    if opened.is_foreign and not file_format(opened.path.name, opened.source).archive:
+        survey.foreign[printable(opened.path.suffix).lower() or "no extension"] += 1
     else:
-        is_one = survey.names[found.path.name] < 2
-        name = raw_files.pattern(found.path) if is_one else f"*{raw_files.pattern(found.path, 2)}"
-        survey.unreadable[name] = found.problem
+        is_one = survey.names[opened.path.name] < 2
+        name = raw_files.pattern(opened.path) if is_one else f"*{raw_files.pattern(opened.path, 2)}"
+        survey.unreadable[name] = opened.problem
 
 
 def _sampled(source: Source, good: list[Look]) -> SourceSample:
@@ -363,16 +363,16 @@ def _sampled(source: Source, good: list[Look]) -> SourceSample:
 
 
 def _source(
-    survey: Survey, found: list[Look], left_out: dict[Path, str], folder: Path
+    survey: Survey, group: list[Look], left_out: dict[Path, str], folder: Path
 ) -> tuple[Source, str]:
     """The source of these files, with a name that no other one has, and the reason for it."""
-    homes = {each.path.parent.absolute() for each in found}
-    first, home, is_deep = found[0], Path(os.path.commonpath(homes)), len(homes) > 1
+    homes = {each.path.parent.absolute() for each in group}
+    first, home, is_deep = group[0], Path(os.path.commonpath(homes)), len(homes) > 1
     # Files of this kind may lie elsewhere, where the path of this source does not lead.
     parents = {path: [*path.absolute().parents] for path in left_out}
     most = None if is_deep else 1  # parents of a file that the path of the source leads to
     left_out = {path: why for path, why in left_out.items() if home in parents[path][:most]}
-    is_alone = len(found) == 1 and not left_out
+    is_alone = len(group) == 1 and not left_out
     name = _unique(first.path if is_alone else home, survey)
     path, reason = raw_files.relative(first.path, folder), first.reason
     is_exact = is_alone and raw_files.is_writable(path)
@@ -383,11 +383,11 @@ def _source(
             kind = raw_files.as_glob(raw_files.kind(first.path))
             path = below + ("**/*" if is_deep else "*") + kind
         home = glob_root(Path(path), folder)[0]
-        if len(found) > 1:
-            reason = f"{len(found)} files of one kind; the first: {reason}"
-    used = [each.path for each in found]
+        if len(group) > 1:
+            reason = f"{len(group)} files of one kind; the first: {reason}"
+    used = [each.path for each in group]
     keys: dict[str, Any] = {"name": name, "path": path}
-    if divided := _divided(found):
+    if divided := _divided(group):
         keys["document"] = divided
         reason += f"; they are few, so each {PARTS[divided]} is a document"
     if left_out:
@@ -402,10 +402,10 @@ def _source(
     return source, reason
 
 
-def _divided(found: list[Look]) -> str:
+def _divided(group: list[Look]) -> str:
     """How the documents of a source are divided if they are too few to hold some out; or ""."""
-    kind_of = file_format(found[0].path.name, found[0].source).format
-    if len(found) >= FEW_DOCUMENTS or kind_of not in raw_files.DIVISIBLE:
+    kind_of = file_format(group[0].path.name, group[0].source).format
+    if len(group) >= FEW_DOCUMENTS or kind_of not in raw_files.DIVISIBLE:
         return ""
     return "page" if kind_of in ("pdf", "epub") else "blank_lines"
 

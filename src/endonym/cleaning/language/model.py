@@ -161,9 +161,9 @@ class CharacterModel:
         rows = group_rows(codes, starts_of(owner))[0]
         is_letter = codes != SPACE
         is_known = self.shares[0][rows, place] > np.log(RARE_LETTER)
-        known = np.bincount(owner[is_letter & is_known], minlength=len(texts))
-        letters = np.bincount(owner[is_letter], minlength=len(texts))
-        return known / np.maximum(1, letters)
+        n_known = np.bincount(owner[is_letter & is_known], minlength=len(texts))
+        n_letters = np.bincount(owner[is_letter], minlength=len(texts))
+        return n_known / np.maximum(1, n_letters)
 
     def likelihoods(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], Integers]:
         """The log-likelihood of each text in each class and in the background; and its letters."""

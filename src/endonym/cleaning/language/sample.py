@@ -64,16 +64,16 @@ class Learnt:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         write_arrays(folder, self.model.arrays())
-        told = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
-        write_file(folder, TOLD, json_bytes(told))
+        fields = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
+        write_file(folder, TOLD, json_bytes(fields))
 
     @classmethod
     def load(cls, folder: Path) -> "Learnt":
         """The model in a folder."""
-        told = read_json(folder / TOLD)
+        fields = read_json(folder / TOLD)
         arrays = {path.stem: memory_mapped(path) for path in folder.glob("*.npy")}
-        model = CharacterModel.of_arrays(told["codes"], arrays)
-        return cls(model, told["least"], told["knows"])
+        model = CharacterModel.of_arrays(fields["codes"], arrays)
+        return cls(model, fields["least"], fields["knows"])
 
 
 def candidates(text: str) -> Iterator[tuple[int, str]]:
