@@ -65,21 +65,22 @@ def cautions(
 
 def cautions_of_starts(recipe: Recipe) -> list[str]:
     """Warnings of phases that learn answers before any text."""
-    new = (phase for number, phase in enumerate(recipe.phase) if recipe.begins_new(number))
-    return [f"phase {e.name}: {TEXTS['new_weights']}" for e in new if e.objective == "chat"]
+    text, phases = TEXTS["new_weights"], enumerate(recipe.phase)
+    new = [phase for index, phase in phases if recipe.begins_new(index)]
+    return [f"phase {phase.name}: {text}" for phase in new if phase.objective == "chat"]
 
 
 def cautions_of_cleaning(clean: Clean) -> list[str]:
     """Warnings of what cleaning leaves in the texts."""
-    found: list[str] = []
+    warnings: list[str] = []
     if clean.min_script_share is None and clean.min_expected_share is None:
-        found.append("[clean] names no script threshold: other languages may pass")
+        warnings.append("[clean] names no script threshold: other languages may pass")
     if missing := [each for each in ("exact", "near") if each not in clean.dedup]:
         kinds = " and ".join(f'"{each}"' for each in missing)
-        found.append(f"[clean] dedup has no {kinds}: copies may be memorized")
+        warnings.append(f"[clean] dedup has no {kinds}: copies may be memorized")
     if "nfc" not in clean.normalize:
-        found.append('[clean] normalize has no "nfc": one word may be spelt in two ways')
-    return found
+        warnings.append('[clean] normalize has no "nfc": one word may be spelt in two ways')
+    return warnings
 
 
 def caution_of_rows(facts: Facts, pack: PackConfig) -> str:
@@ -96,13 +97,14 @@ def require_adapters(recipe: Recipe, shape: AnyModelConfig, phases: Sequence[Tra
     Only the adapter of the last phase is exported. Imports torch only for such an export.
     """
     problems: list[Problem] = []
-    for n, phase in enumerate(phases):
+    for index, phase in enumerate(phases):
         try:
             require_adaptable(shape, phase.adapt, recipe.model_folder)
         except ShapeError as error:
-            problems.append(unfit_adapter(n, error))
+            problems.append(unfit_adapter(index, error))
+    recipe.refuse(problems)
     last = phases[-1]
-    for n, export in enumerate(() if problems else recipe.export):
+    for index, export in enumerate(recipe.export):
         if export.row.content != "adapter" or last.adapt is None:
             continue
         from endonym.export.adapters import require_form
@@ -110,7 +112,8 @@ def require_adapters(recipe: Recipe, shape: AnyModelConfig, phases: Sequence[Tra
         try:
             require_form(export, shape, last.adapt)
         except ExportError as error:
-            path, about = ("export", n, "format"), (("phase", len(recipe.phase) - 1, "adapt"),)
+            path = ("export", index, "format")
+            about = (("phase", len(recipe.phase) - 1, "adapt"),)
             message = f"{error.message}."
             problems.append(Problem(path, message, error.do, at_value=True, about=about))
     recipe.refuse(problems)

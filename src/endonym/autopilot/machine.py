@@ -41,36 +41,37 @@ def remembered(file: Path, key: str, measure: Callable[[], Any]) -> Any:
     The key includes the processor, its instruction sets and the number of threads, so that a store
     on another machine is measured again.
     """
-    here, measurements = _here(), read_if_whole(file)
-    if key not in measurements.get(here, {}):
+    machine = _machine_key()
+    measurements = read_if_whole(file)
+    if key not in measurements.get(machine, {}):
         value = measure()
         # Another run may have measured something else meanwhile.
         measurements = read_if_whole(file)
-        measurements.setdefault(here, {})[key] = value
+        measurements.setdefault(machine, {})[key] = value
         write_sealed(file, measurements)
-    return measurements[here][key]
+    return measurements[machine][key]
 
 
 def forget(file: Path) -> None:
     """Delete all measurements of this machine, so that they are made again when needed."""
     measurements = read_if_whole(file)
-    if measurements.pop(_here(), None) is not None:
+    if measurements.pop(_machine_key(), None) is not None:
         write_sealed(file, measurements)
 
 
-def known(file: Path, key: str) -> Any:
+def saved_measurement(file: Path, key: str) -> Any:
     """The saved measurement of this machine, or None; measures nothing itself."""
-    return read_if_whole(file).get(_here(), {}).get(key)
+    return read_if_whole(file).get(_machine_key(), {}).get(key)
 
 
-def _here() -> str:
+def _machine_key() -> str:
     """The key of this machine: rented ones may differ in instruction sets, not in name."""
     flags = hashlib.sha256(device.instruction_sets().encode()).hexdigest()[:6]
     return f"{device.processor()} {flags} x {device.threads()}"
 
 
 class Pace(NamedTuple):
-    """Tokens a second without and with compilation (None: not possible), and compile time.
+    """Tokens a second without compilation, and with it (None: not possible); compile time.
 
     others: CPU cores that other programs used meanwhile. failure: the compiler's error.
     """
@@ -175,7 +176,7 @@ def matrix_rates(machine_file: Path) -> dict[str, float]:
 def promised_seconds(
     shape: AnyModelConfig, rate: float, small: Pace | None = None, adapt: AdaptConfig | None = None
 ) -> float:
-    """Training time per token by formula.
+    """Training time per token by formula, in seconds.
 
     rate: FLOP/s in the number format of training. small: the measured pace of the small shape here.
     Its time besides matrix products is scaled by dim × layers. adapt: the adapters that are trained
@@ -183,19 +184,20 @@ def promised_seconds(
     """
     if small is None:
         return flops_per_token(shape, adapt=adapt) / (rate * EFFICIENCY)
-    reference, rate = small_shape(), rate * PRODUCTS
-    beside = max(0.0, 1.0 / small.best - flops_per_token(reference) / rate)
-    channels = shape.dim * shape.layers / (reference.dim * reference.layers)
-    return flops_per_token(shape, adapt=adapt) / rate + beside * channels
+    reference = small_shape()
+    product_rate = rate * PRODUCTS
+    other_seconds = max(0.0, 1.0 / small.best - flops_per_token(reference) / product_rate)
+    times = shape.dim * shape.layers / (reference.dim * reference.layers)
+    return flops_per_token(shape, adapt=adapt) / product_rate + other_seconds * times
 
 
 def usual_shape(
     dim: int, layers: int, vocab: int, context: int, *, dropout: float = 0.0
 ) -> ModelConfig:
     """The full config of one of the shapes that the autopilot chooses from."""
-    heads = {"heads": max(1, dim // HEAD_WIDTH)}
-    given = {"dim": dim, "layers": layers, "mixer": heads, "dropout": dropout}
-    return resolve(ModelKeys.model_validate(given), vocab=vocab, context=context)
+    mixer = {"heads": max(1, dim // HEAD_WIDTH)}
+    keys = {"dim": dim, "layers": layers, "mixer": mixer, "dropout": dropout}
+    return resolve(ModelKeys.model_validate(keys), vocab=vocab, context=context)
 
 
 def small_shape() -> ModelConfig:
@@ -212,19 +214,19 @@ def usual_training(
 
     The learning rates and the number of steps are placeholders, as they do not change the speed.
     """
-    batch, _ = usual_batch(optimizer, "cpu")
-    given = {"number_format": number_format or device.faster_format(rates), "optimizer": optimizer}
-    idle = {"steps": 1, "lr": 0.0, "embedding_lr": 0.0, "eval_every_steps": 1}
+    batch_tokens, _ = usual_batch(optimizer, "cpu")
+    placeholders = {"steps": 1, "lr": 0.0, "embedding_lr": 0.0, "eval_every_steps": 1}
+    number_format = number_format or device.faster_format(rates)
+    keys = {"number_format": number_format, "optimizer": optimizer, "batch_tokens": batch_tokens}
     execution = Execution(save_every_steps=1)
-    data = {**idle, **given, "batch_tokens": batch, "execution": execution}
-    return TrainConfig.model_validate(data)
+    return TrainConfig.model_validate({**placeholders, **keys, "execution": execution})
 
 
 def promised_here(work: Work, rates: dict[str, float], machine_file: Path) -> float:
     """Training time per token by formula, from saved measurements; measures nothing."""
     number_format = work.config.number_format
     small = Work(small_shape(), usual_training(rates, number_format))
-    saved = known(machine_file, small.key)
+    saved = saved_measurement(machine_file, small.key)
     pace = None if saved is None else Pace(**saved)
     return promised_seconds(work.shape, rates[number_format], pace, work.config.adapt)
 
@@ -234,10 +236,10 @@ def expected_here(work: Work, machine_file: Path) -> float | None:
 
     None if this machine was never measured.
     """
-    rates = known(machine_file, "matmul_per_second")
+    rates = saved_measurement(machine_file, "matmul_per_second")
     if not rates:
         return None
-    if (saved := known(machine_file, work.key)) is None:
+    if (saved := saved_measurement(machine_file, work.key)) is None:
         return promised_here(work, rates, machine_file)
     pace = Pace(**saved)
     return 1 / (pace.best if pace.pays(work.tokens) else pace.plain)
@@ -267,9 +269,9 @@ def choose_compile(work: Work, machine_file: Path) -> Choice:
     if reason is not None:
         return Choice("off", reason)
     try:
-        guess = work.tokens * seconds_a_token(work, machine_file)
-        if guess < WORTH_MEASURING_SECONDS and known(machine_file, work.key) is None:
-            return Choice("off", f"about {duration(guess)} of training: too short to pay")
+        seconds = work.tokens * seconds_a_token(work, machine_file)
+        if seconds < WORTH_MEASURING_SECONDS and saved_measurement(machine_file, work.key) is None:
+            return Choice("off", f"about {duration(seconds)} of training: too short to pay")
         pace = measured_pace(work, machine_file)
     except OutOfMemory:
         return Choice("off", "there was no memory to measure whether it pays")

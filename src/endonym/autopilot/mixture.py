@@ -46,13 +46,13 @@ def facts_of_phase(phase: Phase, facts: Facts) -> Facts:
     main = main_source(shares, {name: facts.sources[name].positions for name in shares})
     positions = facts.sources[main].positions / shares[main]
 
-    def part(name: str, of: str) -> float:
-        """Of what an epoch reads of a source, its bytes or its tokens."""
-        own = facts.sources[name]
-        return shares[name] * positions * getattr(own, of) / max(1, own.positions)
+    def read_in_epoch(name: str, amount: str) -> float:
+        """How much an epoch reads of a source. amount: "text_bytes" or "unique_tokens"."""
+        source = facts.sources[name]
+        return shares[name] * positions * getattr(source, amount) / max(1, source.positions)
 
-    tokens = sum(part(name, "unique_tokens") for name in shares)
-    text_bytes = round(sum(part(name, "text_bytes") for name in shares))
+    tokens = sum(read_in_epoch(name, "unique_tokens") for name in shares)
+    text_bytes = round(sum(read_in_epoch(name, "text_bytes") for name in shares))
     mean = tokens / max(1.0, positions - tokens)
     return replace(
         facts, text_bytes=text_bytes, unique_tokens=round(tokens), mean_document_tokens=mean
@@ -63,22 +63,22 @@ def with_sources(
     phases: Sequence[Phase], configs: Sequence[TrainConfig], facts: Facts, context: int
 ) -> tuple[TrainConfig, ...]:
     """The phases with their shares; the stream of a source goes on from one phase to the next."""
-    read: dict[str, int] = {}
-    found: list[TrainConfig] = []
+    rows_read: dict[str, int] = {}
+    with_shares: list[TrainConfig] = []
     for phase, config in zip(phases, configs, strict=True):
         if phase.start == "scratch":
-            read = {}
+            rows_read = {}
         shares = shares_of(phase, facts)
-        kept = [
-            SourceShare(name=name, share=share, first_row=read.get(name, 0))
+        shares_of_phase = [
+            SourceShare(name=name, share=share, first_row=rows_read.get(name, 0))
             for name, share in shares.items()
         ]
-        found.append(config.but(sources=tuple(kept)))
+        with_shares.append(config.but(sources=tuple(shares_of_phase)))
         if shares:
             rows = config.steps * config.batch_tokens // context
             of_each = rows_by_source(shares, rows)
-            read |= {name: read.get(name, 0) + more for name, more in of_each.items()}
-    return tuple(found)
+            rows_read |= {name: rows_read.get(name, 0) + more for name, more in of_each.items()}
+    return tuple(with_shares)
 
 
 def texts_read(phase: Phase, rows: int, facts: Facts, context: int) -> dict[str, float]:
@@ -93,7 +93,7 @@ def texts_read(phase: Phase, rows: int, facts: Facts, context: int) -> dict[str,
 
 
 def summed(before: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
-    """Tokens of each source, of both together."""
+    """The tokens of each source in two counts together."""
     return {name: before.get(name, 0.0) + more.get(name, 0.0) for name in {**before, **more}}
 
 
@@ -118,27 +118,30 @@ def require_enough_text(
             so_far, slack = {}, 0
         slack += config.batch_tokens  # A batch is whole rows, and steps are rounded up.
         read = texts_read(phase, config.steps * config.batch_tokens // context, facts, context)
-        so_far, is_shared = summed(so_far, read), bool(config.sources)
+        so_far = summed(so_far, read)
+        is_shared = bool(config.sources)
         for name, tokens in read.items():
-            there, limit = facts.sources[name].positions, limits.get(name)
+            text_tokens = facts.sources[name].positions
+            limit = limits.get(name)
             if is_shared and not facts.sources[name].unique_tokens:
                 raise RecipeError(
                     f'phase "{phase.name}" reads "{name}", which has no training text',
                     where=f"phase.{number_}.sources",
                     do="Look at what cleaning dropped (`endonym look RUN`), or leave it out.",
                 )
-            if not there or (limit is None and not is_shared):
+            if not text_tokens or (limit is None and not is_shared):
                 continue
-            counted, most, spare = so_far[name], times_allowed(limit), slack
-            if limit is None:
-                counted, most, spare = tokens, max(1.0, phase.epochs or 1.0), config.batch_tokens
-            if counted <= most * there + spare:
+            # Without a limit of its source, a phase is counted alone.
+            counted = tokens if limit is None else so_far[name]
+            most = max(1.0, phase.epochs or 1.0) if limit is None else times_allowed(limit)
+            spare = config.batch_tokens if limit is None else slack
+            if counted <= most * text_tokens + spare:
                 continue
             earlier = " with the phases before it" if counted > tokens else ""
             raise RecipeError(
                 f'phase "{phase.name}" reads {number(round(counted))} tokens of "{name}"{earlier}, '
-                f"which has {number(there)}: {counted / max(1, there):.1f} times its text, where "
-                f"at most {most:g} times is allowed",
+                f"which has {number(text_tokens)}: {counted / max(1, text_tokens):.1f} times its "
+                f"text, where at most {most:g} times is allowed",
                 where=f"phase.{number_}" + ".sources" * is_shared,
                 do=f'Write repeatable = true (or a number of times) into the source "{name}", or '
                 f"give the phase{' and those before it' * bool(earlier)} fewer tokens"
@@ -148,7 +151,7 @@ def require_enough_text(
 
 
 def not_held_out(names: Collection[str], facts: Facts) -> str:
-    """Those of these sources that have no dev text, in quotes; empty if all have some.
+    """The names, in quotes, of those sources that have no dev text; empty if all have some.
 
     Also empty if nothing was counted yet.
     """
@@ -158,13 +161,13 @@ def not_held_out(names: Collection[str], facts: Facts) -> str:
 def require_judged(phases: Sequence[Phase], facts: Facts) -> None:
     """Raise RecipeError if weights are to be chosen by dev text that a source does not have."""
     for number_, phase in enumerate(phases):
-        asked = "patience" if phase.patience is not None else "keep"
+        key = "patience" if phase.patience is not None else "keep"
         is_chosen = phase.keep == "best" or phase.patience is not None
         if is_chosen and (missing := not_held_out(shares_of(phase, facts), facts)):
             raise RecipeError(
                 f'phase "{phase.name}" chooses its weights by held-out text, and nothing of '
                 f"{missing} is held out",
-                where=f"phase.{number_}.{asked}",
+                where=f"phase.{number_}.{key}",
                 do=f'{HOLD_OUT} Or leave patience out, and write keep = "last" or "average".',
             )
 
@@ -184,15 +187,17 @@ def epochs_allowed(
     read: tokens of each source that earlier phases read. If these read nearly all that is
     allowed, as many as asked for, which require_enough_text refuses.
     """
-    shares, whole = shares_of(phase, facts), facts_of_phase(phase, facts).positions
+    shares = shares_of(phase, facts)
+    epoch_tokens = facts_of_phase(phase, facts).positions
     limits: Mapping[str, bool | int | None] = {source.name: source.repeatable for source in sources}
-    found = most
+    epochs = most
     for name in shares or facts.sources:
-        there, limit = facts.sources[name].positions, limits.get(name)
-        share = shares[name] if shares else there / max(1, facts.positions)
-        left = times_allowed(limit) * there - read.get(name, 0.0)
+        text_tokens = facts.sources[name].positions
+        limit = limits.get(name)
+        share = shares[name] if shares else text_tokens / max(1, facts.positions)
+        left = times_allowed(limit) * text_tokens - read.get(name, 0.0)
         if limit is None and shares:
-            left = most * there
-        if there:
-            found = min(found, left / max(1.0, share * whole))
-    return found if found >= LEAST_EPOCHS else most
+            left = most * text_tokens
+        if text_tokens:
+            epochs = min(epochs, left / max(1.0, share * epoch_tokens))
+    return epochs if epochs >= LEAST_EPOCHS else most

@@ -102,8 +102,8 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
     depth = 2 if is_half_blocks(model) else 1
     dim, layers = SHAPES[0]
     for wide, deep in SHAPES:
-        worth = useful(tokens_for(wide, deep * depth), facts)
-        if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= worth:
+        tokens = useful(tokens_for(wide, deep * depth), facts)
+        if TOKENS_PER_PARAMETER * block_weights(wide, deep) <= tokens:
             dim, layers = wide, deep
     kind = FAMILIES[model.family].mixer
     if not model.dim:  # Round up, so that the heads that the recipe gives divide the width evenly.
@@ -114,12 +114,13 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
     why = f"the widest with at least {TOKENS_PER_PARAMETER} training tokens a weight in blocks"
     if seen > useful(seen, facts):
         why += f"; epochs after {LONGEST_TRAINING} do not count here"
-    left_out = [e for e in model.mixers if (e.kind or kind) == "attention" and e.heads is None]
-    keys = zip(without_heads(model), left_out, strict=True)
+    attention = [mixer for mixer in model.mixers if (mixer.kind or kind) == "attention"]
+    without = [mixer for mixer in attention if mixer.heads is None]
+    keys = zip(without_heads(model), without, strict=True)
     return {
         "model.dim": Choice(dim, why),
         "model.layers": Choice(layers, "the depth that was tried with this width"),
-        **{f"model.{key}": _heads(dim, each.kv_heads or 1) for key, each in keys},
+        **{f"model.{key}": _heads(dim, mixer.kv_heads or 1) for key, mixer in keys},
         **choose_dropout(facts, seen),
     }
 
@@ -128,12 +129,13 @@ def deeper(dim: int, layers: int, facts: Facts, tokens_for: TokensFor) -> Choice
     """More layers, if there is time for MOST_PASSES epochs with them; else None."""
     if dim > DEEPENED_DIM:
         return None
-    enough = MOST_PASSES * facts.unique_tokens
-    fit = [times for times in DEEPER if tokens_for(dim, layers * times) >= enough]
-    if not fit:
+    wanted_tokens = MOST_PASSES * facts.unique_tokens
+    affordable = [times for times in DEEPER if tokens_for(dim, layers * times) >= wanted_tokens]
+    if not affordable:
         return None
-    why = f"{fit[-1]} times as deep: there is time for all {MOST_PASSES} passes"
-    return Choice(layers * fit[-1], why)
+    times = affordable[-1]
+    why = f"{times} times as deep: there is time for all {MOST_PASSES} passes"
+    return Choice(layers * times, why)
 
 
 def _heads(dim: int, kv_heads: int) -> Choice:

@@ -142,8 +142,8 @@ def _course(phase: Phase, place: Place, passes: float) -> Choices:
         why = "the next phase goes on; the last one lets the rate fall (docs/phases.md)"
         return {"schedule": Choice("constant", why)}
     choices = {"schedule": Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")}
-    said = (phase.keep, phase.average, phase.final_lr, phase.patience)
-    is_open = said == (None, None, None, None) and phase.schedule in (None, "linear")
+    keys = (phase.keep, phase.average, phase.final_lr, phase.patience)
+    is_open = all(key is None for key in keys) and phase.schedule in (None, "linear")
     if place == "last" and is_open and passes <= NEW_PASSES:
         choices["keep"] = Choice(
             "average", "the mean of the last steps gained most (docs/phases.md)"
@@ -181,11 +181,13 @@ def muon_for(
     return Choice("muon", f"{passes:.1f} epochs: in the first ones Muon learns more than AdamW")
 
 
-def _batch(phase: Phase, epoch: int, optimizer: str, device: str, *, row: int) -> tuple[int, str]:
-    """Batch size of a phase in tokens, a multiple of `row`, and why. epoch: tokens of one."""
+def _batch(
+    phase: Phase, epoch_tokens: int, optimizer: str, device: str, *, row: int
+) -> tuple[int, str]:
+    """Batch size of a phase in tokens, and why: whole rows of `row` tokens, if it is chosen."""
     usual, why = usual_batch(optimizer, device)
-    few = epoch // STEPS_A_READING // row * row
-    return phase.batch_tokens or max(row, min(usual, few)), why
+    most = epoch_tokens // STEPS_A_READING // row * row
+    return phase.batch_tokens or max(row, min(usual, most)), why
 
 
 def usual_batch(optimizer: str, device: str) -> tuple[int, str]:
@@ -306,42 +308,43 @@ def choose_answers(
 def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> dict[int, Facts]:
     """What the data of each phase will be as examples, by the first records of its files."""
     facts: dict[int, Facts] = {}
-    for phase, asked in enumerate(recipe.phase):
-        if asked.reads_texts:
+    for index, phase in enumerate(recipe.phase):
+        if phase.reads_texts:
             continue
-        sums, is_pairs = np.zeros(3), asked.is_of_pairs
-        for path in recipe.data_files(phase):
-            sums += _sampled(path, bytes_per_token, is_pairs=is_pairs)
+        sums = np.zeros(3)
+        for path in recipe.data_files(index):
+            sums += _example_sums(path, bytes_per_token, is_pairs=phase.is_of_pairs)
         examples, tokens, answer_bytes = (sums * (1 - recipe.chat.val_share)).tolist()
         rows = max(1, -(-int(tokens) // context))
         mean = tokens / max(1, round(examples))
-        facts[phase] = Facts(int(answer_bytes), int(tokens), mean, rows * context)
+        facts[index] = Facts(int(answer_bytes), int(tokens), mean, row_positions=rows * context)
     return facts
 
 
-def _sampled(path: Path, bytes_per_token: float, *, is_pairs: bool) -> np.ndarray:
-    """Examples, their tokens and the bytes of their answers in a file, by its first records."""
-    sums, read, line_bytes = np.zeros(3), 0, 0
+def _example_sums(path: Path, bytes_per_token: float, *, is_pairs: bool) -> np.ndarray:
+    """Three sums of a file, by its first records: examples, their tokens, bytes of answers."""
+    sums = np.zeros(3)
+    n_records = line_bytes = 0
     for record in read_records(path, path.name):
-        if read == SAMPLE_RECORDS:
-            return sums / max(TINY_SHARE, share_read(path, read, line_bytes))
-        read += 1
+        if n_records == SAMPLE_RECORDS:
+            return sums / max(TINY_SHARE, share_read(path, n_records, line_bytes))
+        n_records += 1
         if isinstance(record, Reject):
             line_bytes += record.raw_bytes + 1  # with the end of the line
             continue
         line_bytes += len(record.raw.encode()) + 1
         try:
-            sides = _contents(record.value, is_pairs=is_pairs)
+            examples = _contents(record.value, is_pairs=is_pairs)
         except Unfit:
             continue
-        for contents, answers in sides:
+        for contents, answer_bytes in examples:
             tokens = sum(map(len, contents)) / bytes_per_token + TEMPLATE_TOKENS * len(contents)
-            sums += (1, tokens, answers)
+            sums += (1, tokens, answer_bytes)
     return sums
 
 
 def _contents(record: object, *, is_pairs: bool) -> list[tuple[list[bytes], int]]:
-    """The contents of each example's messages, and the bytes of its answers."""
+    """The examples of a record: of each the contents of its messages, and its answers' size."""
     if not is_pairs:
         messages = conversation_of(record).messages
         contents = [message.content.encode() for message in messages]
@@ -364,8 +367,8 @@ def choose_memory(
     if phase.micro_tokens is not None and phase.recompute != "auto":
         return {}
     for tokens, blocks in _ways(shape, phase, config):
-        way = config.executed(micro_tokens=tokens, recompute=blocks)
-        needed = phase_bytes(shape, way, longest)
+        executed_config = config.executed(micro_tokens=tokens, recompute=blocks)
+        needed = phase_bytes(shape, executed_config, longest)
         if needed * FORMULA_MARGIN <= free:
             choices: Choices = {}
             reason = f"training needs ≈ {size(needed)} of {size(free)} free"
@@ -378,8 +381,8 @@ def choose_memory(
                 choices["recompute"] = Choice(blocks, reason)
             return choices
     blocks = shape.layers if phase.recompute == "auto" else phase.recompute
-    way = config.executed(micro_tokens=phase.micro_tokens or 1, recompute=blocks)
-    least = phase_bytes(shape, way, longest)
+    executed_config = config.executed(micro_tokens=phase.micro_tokens or 1, recompute=blocks)
+    least = phase_bytes(shape, executed_config, longest)
     raise OutOfMemory(
         f"training needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
         f"{size(free)} are free",

@@ -36,7 +36,7 @@ from endonym.autopilot.phase import (
     choose_phase,
     estimated_examples,
 )
-from endonym.autopilot.text_size import SourceSample, TextSize, measure, tried
+from endonym.autopilot.text_size import SourceSample, TextSize, measure, try_tokenizer
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape
@@ -60,8 +60,9 @@ def facts_of(shards: Artifact) -> Facts:
     dev: Mapping[str, Mapping[str, int]] = shards.numbers["dev"]
 
     def counted(totals: Sequence[Mapping[str, int]]) -> Facts:
-        sums = [sum(total[key] for total in totals) for key in ("bytes", "tokens", "documents")]
-        return Facts(sums[0], sums[1], sums[1] / max(1, sums[2]))
+        keys = ("bytes", "tokens", "documents")
+        n_bytes, tokens, documents = (sum(total[key] for total in totals) for key in keys)
+        return Facts(n_bytes, tokens, tokens / max(1, documents))
 
     train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]
     sources = {
@@ -85,17 +86,17 @@ def vocab_choice(recipe: Recipe, size: Callable[[], TextSize]) -> Choices:
 
 def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
     """The recipe with its phases' FLOPs as tokens: as many as a model of this vocabulary reads."""
-    phases = {n: phase.flops for n, phase in enumerate(recipe.phase) if phase.flops is not None}
-    if not phases:
+    flops_of = {n: phase.flops for n, phase in enumerate(recipe.phase) if phase.flops is not None}
+    if not flops_of:
         return recipe
     context = recipe.pack.context or model_size.choose_context(facts, recipe.model).value
     shape = shape_of(recipe, vocab, context)
     values: dict[str, Any] = {}
-    for n, flops in phases.items():
+    for n, flops in flops_of.items():
         adapt = recipe.phase[n].adapt
         cost = flops_per_token(shape, adapt=None if adapt is None else adapt.resolved())
         values[f"phase.{n}.tokens"] = max(1, round(flops / cost))
-    return recipe.with_values(values | {f"phase.{n}.flops": None for n in phases})
+    return recipe.with_values(values | {f"phase.{n}.flops": None for n in flops_of})
 
 
 def facts_of_examples(examples: Artifact) -> Facts:
@@ -136,15 +137,12 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     recipe = in_tokens(recipe, facts, vocab)
     budget = budget_of(recipe.phase, facts, device)
     folder, choice = recipe.model_folder, context_choice(recipe, facts)
-    given = None if folder is None else folder_shape(folder)
+    pretrained = None if folder is None else folder_shape(folder)
     choices: Choices = {"pack.context": choice}
     context: int = choice.value
-    if given is None:
+    if pretrained is None:
         choices |= model_size.choose_shape(recipe.model, facts, lambda dim, layers: budget)
-    dim = recipe.model.dim or (choices["model.dim"].value if given is None else given.dim)
-    setting: dict[str, Any] = {"dim": dim, "device": device, "goes_on": given is not None}
-    setting["has_new_vocabulary"] = given is not None and not recipe.keeps_tokenizer
-    setting["has_experts"] = "experts" in ffn_kinds(recipe.model)
+    dim = recipe.model.dim or (choices["model.dim"].value if pretrained is None else pretrained.dim)
     so_far: dict[str, float] = {}
     for index, phase in enumerate(recipe.phase):
         if phase.start == "scratch":
@@ -158,9 +156,18 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         own = mixture.facts_of_phase(phase, facts)
         read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
         most = partial(mixture.epochs_allowed, recipe.source, phase, facts, read=so_far)
-        place = _place(recipe.phase, index)
         chosen = choose_phase(
-            phase, own, context, read=read, place=place, most_epochs=most, **setting
+            phase,
+            own,
+            context,
+            dim=dim,
+            device=device,
+            read=read,
+            goes_on=pretrained is not None,
+            has_new_vocabulary=pretrained is not None and not recipe.keeps_tokenizer,
+            has_experts="experts" in ffn_kinds(recipe.model),
+            place=_place(recipe.phase, index),
+            most_epochs=most,
         )
         unjudged = mixture.not_held_out(mixture.shares_of(phase, facts), facts)
         if unjudged and "keep" not in chosen:
@@ -187,23 +194,22 @@ def counted_choices(
 
 def _place(phases: Sequence[Phase], index: int) -> Place:
     """Where a phase stands among those that go on learning texts with all weights."""
-    if _goes_on(phases[index : index + 2]):
+    if index + 1 < len(phases) and _goes_on(phases[index], phases[index + 1]):
         return "followed"
-    return "last" if index and _goes_on(phases[index - 1 : index + 1]) else "alone"
+    return "last" if index and _goes_on(phases[index - 1], phases[index]) else "alone"
 
 
-def _goes_on(both: Sequence[Phase]) -> bool:
+def _goes_on(first: Phase, second: Phase) -> bool:
     """Whether the second of two phases goes on at the learning rate of the first one.
 
     Not where the recipe says how far that rate falls, or gives the second phase another one.
     """
     return (
-        len(both) == 2
-        and both[0].final_lr is None
-        and both[0].lr == both[1].lr
-        and both[0].schedule in (None, "constant")
-        and both[1].start != "scratch"
-        and all(each.reads_texts and each.adapt is None for each in both)
+        first.final_lr is None
+        and first.lr == second.lr
+        and first.schedule in (None, "constant")
+        and second.start != "scratch"
+        and all(phase.reads_texts and phase.adapt is None for phase in (first, second))
     )
 
 
@@ -254,10 +260,11 @@ class ResolvedTraining:
         phases = list(self.phases)
         for key, choice in choices.items():
             _, number, name = key.split(".")
-            phase = phases[int(number)]
+            index = int(number)
+            phase = phases[index]
             value = choice.value == "on" if name == "compile" else choice.value
-            how = phase.executed if name in Execution.model_fields else phase.but
-            phases[int(number)] = how(**{name: value})
+            copy_with = phase.executed if name in Execution.model_fields else phase.but
+            phases[index] = copy_with(**{name: value})
         return replace(self, phases=tuple(phases))
 
 
@@ -287,9 +294,14 @@ def resolve_training(
 
 
 def memory_choices(
-    recipe: Recipe, training: ResolvedTraining, known: Choices, device: str, *, longest: int | None
+    recipe: Recipe,
+    training: ResolvedTraining,
+    earlier: Choices,
+    device: str,
+    *,
+    longest: int | None,
 ) -> Choices:
-    """micro_tokens and recompute of each phase; known choices stay, whatever is free now.
+    """micro_tokens and recompute of each phase; earlier choices stay, whatever is free now.
 
     If such a choice does not fit any more, training halves micro_tokens. Raises OutOfMemory if a
     phase cannot fit.
@@ -298,8 +310,8 @@ def memory_choices(
     for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
         keys = [f"phase.{number}.micro_tokens"] if phase.micro_tokens is None else []
         keys += [f"phase.{number}.recompute"] if phase.recompute == "auto" else []
-        if all(key in known for key in keys):
-            choices |= {key: known[key] for key in keys}
+        if all(key in earlier for key in keys):
+            choices |= {key: earlier[key] for key in keys}
             continue
         free = free_memory_bytes(device)
         chosen = choose_memory(training.model, phase, config, free=free, longest=longest)
@@ -339,18 +351,18 @@ def resolve_tokenizer(recipe: Recipe, choices: Mapping[str, Choice]) -> Tokenize
 
 
 def estimated(
-    recipe: Recipe, samples: Sequence[SourceSample], device: str, known: Choices
+    recipe: Recipe, samples: Sequence[SourceSample], device: str, earlier: Choices
 ) -> tuple[Facts, Choices]:
     """Facts and choices from samples of the texts, without making anything.
 
-    known: choices that an earlier run has made.
+    earlier: choices that an earlier run has made, which stay.
     """
     size = measure(samples, recipe.clean)
-    vocab = vocab_choice(recipe, lambda: size) | known
+    vocab = vocab_choice(recipe, lambda: size) | earlier
     facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
     facts = replace(facts, examples=likely_examples(recipe, facts))
     chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab, facts), device)
-    return facts, vocab | chosen | known
+    return facts, vocab | chosen | earlier
 
 
 def likely_examples(recipe: Recipe, facts: Facts) -> dict[int, Facts]:
@@ -380,13 +392,13 @@ def likely_vocab(recipe: Recipe, choices: Choices, facts: Facts) -> int:
 
 def estimated_facts(recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig) -> Facts:
     """The training text in tokens, by trying the tokenizer on the sample."""
-    given = _kept_tokenizer(recipe, tokenizer)
-    found = tried(tokenizer, size.sample, given)
-    facts = size.facts(recipe.split, found.bytes_per_token)
-    if given is None or tokenizer.extend is None or found.vocab is None:
+    pretrained = _kept_tokenizer(recipe, tokenizer)
+    trial = try_tokenizer(tokenizer, size.sample, pretrained)
+    facts = size.facts(recipe.split, trial.bytes_per_token)
+    if pretrained is None or tokenizer.extend is None or trial.vocab is None:
         return facts
     # New pieces grow more slowly than the text.
-    sampled = sum(len(text.encode("utf-8", "replace")) for text in size.sample)
-    times = max(1.0, size.text_bytes * size.kept_share / max(1, sampled))
-    added = min(tokenizer.extend, math.ceil(times * (found.vocab - given.vocab)))
-    return replace(facts, vocab=given.vocab + added)
+    sample_bytes = sum(len(text.encode("utf-8", "replace")) for text in size.sample)
+    times = max(1.0, size.text_bytes * size.kept_share / max(1, sample_bytes))
+    added = min(tokenizer.extend, math.ceil(times * (trial.vocab - pretrained.vocab)))
+    return replace(facts, vocab=pretrained.vocab + added)

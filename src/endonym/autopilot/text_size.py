@@ -11,9 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from endonym.autopilot.model_size import BYTES_PER_TOKEN, Facts
 from endonym.cleaning.cleaning import Cleaning
 from endonym.errors import TokenizerError
@@ -73,17 +70,42 @@ class TextSize:
 
     def facts(self, split: Split, bytes_per_token: float) -> Facts:
         """The training text in tokens, without what is held out."""
-        kept, held = self.text_bytes * self.kept_share, split.resolved()
-        share = held.val_share or 0.0
-        if held.val_documents is not None:
-            share = min(LARGEST_HELD, held.val_documents * self.document_bytes / max(1.0, kept))
+        kept_bytes = self.text_bytes * self.kept_share
+        split = split.resolved()
+        share = split.val_share or 0.0
+        if split.val_documents is not None:
+            held_out_bytes = split.val_documents * self.document_bytes
+            share = min(LARGEST_HELD, held_out_bytes / max(1.0, kept_bytes))
 
-        def counted(kept: float, document: float) -> Facts:
-            train = kept * (1 - share)
-            return Facts(int(train), int(train / bytes_per_token), document / bytes_per_token)
+        def facts_for(kept_bytes: float, document_bytes: float) -> Facts:
+            train_bytes = kept_bytes * (1 - share)
+            tokens = int(train_bytes / bytes_per_token)
+            return Facts(int(train_bytes), tokens, document_bytes / bytes_per_token)
 
-        sources = {name: counted(*each) for name, each in self.sources.items()}
-        return replace(counted(kept, self.document_bytes), sources=sources)
+        sources = {name: facts_for(kept, mean) for name, (kept, mean) in self.sources.items()}
+        return replace(facts_for(kept_bytes, self.document_bytes), sources=sources)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Bytes and letters of texts, and bytes and number of the documents kept; estimated.
+
+    faults: as in TextSize.
+    """
+
+    text: float = 0.0
+    letters: float = 0.0
+    kept: float = 0.0
+    documents: float = 0.0
+    faults: list[str] = field(default_factory=list[str])
+
+    def add(self, other: "_Sums", times: float = 1.0) -> None:
+        """Add other sums, so many times."""
+        self.text += times * other.text
+        self.letters += times * other.letters
+        self.kept += times * other.kept
+        self.documents += times * other.documents
+        self.faults += other.faults
 
 
 @dataclass(slots=True)
@@ -126,52 +148,52 @@ class Beginning:
 def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
     """Read the first records of a file, up to about so many characters.
 
-    Of a tar file more is read, and not kept, until it shows how much of it is text.
+    Of a tar file more is n_read, and not n_kept, until it shows how much of it is text.
     Raises SourceError if the disk does not give the file.
     """
     from endonym.formats.reader import read_file  # Parquet and others, which few commands need.
 
-    found, kind, total = Beginning(), file_format(file.name, source), size_on_disk(file.path)
+    begin, kind, total = Beginning(), file_format(file.name, source), size_on_disk(file.path)
     is_tar = kind.archive == "tar"
     is_as_read = kind.format in BINARY | PARSED or not kind.compression
     if kind.format in JOINED and source.document == "file":
         # A whole book would have to be read for its beginning.
         source = source.model_copy(update={"document": "page"})
-        found.is_one_document = True
-    seen = consumed = read = kept = marked = 0
+        begin.is_one_document = True
+    seen_chars = consumed = n_read = n_kept = marked = 0  # all but the first in bytes
     per_byte = 0.0  # bytes of a tar file for each that was read; 0: unknown
 
     def advance(n_bytes: int) -> None:
         # Records are behind what was consumed while the head of the file is looked at: only the
         # first call after a record says how far they reach.
         nonlocal consumed, marked, per_byte
-        if read > marked and consumed >= PACKED_BYTES:
-            marked, per_byte = read, consumed / read
+        if n_read > marked and consumed >= PACKED_BYTES:
+            marked, per_byte = n_read, consumed / n_read
         consumed += n_bytes
 
-    for each in read_file(source, file, advance):
-        size = each.raw_bytes + 1  # with the end of the line
-        read += size
-        if seen < chars:
-            found.records.append(each)
-            kept = read
-            is_as_read &= not (isinstance(each, Document) and "encoding" in each.meta)
+    for record in read_file(source, file, advance):
+        size = record.raw_bytes + 1  # with the end of the line
+        n_read += size
+        if seen_chars < chars:
+            begin.records.append(record)
+            n_kept = n_read
+            is_as_read &= not (isinstance(record, Document) and "encoding" in record.meta)
         # No character takes more than four bytes; the rest of a record is no text.
-        seen += max(len(each.text), size // 4)
-        if seen < chars or (is_tar and consumed and not per_byte):
+        seen_chars += max(len(record.text), size // 4)
+        if seen_chars < chars or (is_tar and consumed and not per_byte):
             continue
         if not consumed:
-            share = _read_share(file.path, len(found.records), kept)
+            share = _read_share(file.path, len(begin.records), n_kept)
         elif is_tar:
-            share = kept * per_byte / max(1, total)
+            share = n_kept * per_byte / max(1, total)
         elif is_as_read:
-            share = kept / max(1, total)
+            share = n_kept / max(1, total)
         else:
-            share = kept / max(1, _unpacked_bytes(source, file, chars))
-        found.share = min(1.0, share)
-        return found
-    found.share = kept / max(1, read) or 1.0
-    return found
+            share = n_kept / max(1, _unpacked_bytes(source, file, chars))
+        begin.share = min(1.0, share)
+        return begin
+    begin.share = n_kept / max(1, n_read) or 1.0
+    return begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +241,15 @@ def chars_a_file(sources: int, files: int) -> int:
     return max(LEAST_FILE_CHARS, of_source // max(1, files))
 
 
-def read_of(records: Iterable[Document | Reject], source: str, file: str) -> Reading:
+def reading_of_records(records: Iterable[Document | Reject], source: str, file: str) -> Reading:
     """How much of these records cannot be read."""
-    found = Reading(source)
+    reading = Reading(source)
     for record in records:
         if isinstance(record, Reject):
-            found.add(record.raw_bytes, record.reason, file, record.detail)
+            reading.add(record.raw_bytes, record.reason, file, record.detail)
         else:
-            found.add(len(record.text.encode("utf-8", "replace")))
-    return found
+            reading.add(len(record.text.encode("utf-8", "replace")))
+    return reading
 
 
 def reading_of(source: Source, file: RawFile, begin: Beginning, files: int) -> Reading:
@@ -238,22 +260,26 @@ def reading_of(source: Source, file: RawFile, begin: Beginning, files: int) -> R
     """
     from endonym.formats.reader import read_file
 
-    found, kind = Reading(source.name), file_format(file.name, source)
-    found.include(read_of(begin.records, source.name, file.name), 1 / begin.share)
+    kind = file_format(file.name, source)
+    by_beginning = Reading(source.name)
+    of_records = reading_of_records(begin.records, source.name, file.name)
+    by_beginning.include(of_records, 1 / begin.share)
     if begin.share >= 1 or kind.archive or kind.format in PARSED:
-        return found
-    left = MOST_READ // max(1, files)
+        return by_beginning
+    bytes_left = MOST_READ // max(1, files)
 
-    def some() -> Iterator[Document | Reject]:
-        nonlocal left
-        for each in read_file(source, file):
-            yield each
-            left -= max(len(each.text), each.raw_bytes)
-            if left < 0:
+    def first_records() -> Iterator[Document | Reject]:
+        nonlocal bytes_left
+        for record in read_file(source, file):
+            yield record
+            bytes_left -= max(len(record.text), record.raw_bytes)
+            if bytes_left < 0:
                 return
 
-    read, whole = read_of(some(), source.name, file.name), Reading(source.name)
-    whole.include(read, 1.0 if left >= 0 else max(1.0, found.bytes / max(1.0, read.bytes)))
+    read = reading_of_records(first_records(), source.name, file.name)
+    is_whole = bytes_left >= 0
+    whole = Reading(source.name)
+    whole.include(read, 1.0 if is_whole else max(1.0, by_beginning.bytes / max(1.0, read.bytes)))
     return whole
 
 
@@ -297,9 +323,11 @@ def _read_share(path: Path, records: int, raw_bytes: int) -> float:
         with path.open("rb") as file:
             if zipfile.is_zipfile(file):
                 with zipfile.ZipFile(file) as archive:
-                    whole, done = sum(info.file_size for info in archive.infolist()), raw_bytes
+                    whole = sum(info.file_size for info in archive.infolist())
+                done = raw_bytes
             else:
-                whole, done = int(read_metadata(file).num_rows), records
+                whole = int(read_metadata(file).num_rows)
+                done = records
     except (OSError, zipfile.BadZipFile, ArrowException):
         return 1.0
     return min(1.0, done / max(1, whole))
@@ -310,55 +338,59 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
 
     clean: the recipe's; without it everything is kept.
     """
-    sums_of, texts_of = dict[str, NDArray[np.float64]](), list[tuple[float, list[str]]]()
-    faults: list[str] = []
+    whole = _Sums()
+    kept_texts: list[tuple[float, list[str]]] = []  # bytes kept of a source, and kept samples
+    sources: dict[str, tuple[float, float]] = {}
     for each in samples:
-        sums, texts = np.zeros(4), list[str]()
+        sums, texts = _Sums(), list[str]()
         for _, begin in each.beginnings:
-            of_file, kept = _cleaned(begin.documents_read, clean or Clean(), faults)
+            of_file, kept = _cleaned(begin.documents_read, clean or Clean())
             if begin.is_one_document and kept:
-                of_file[-1] = begin.share
-            sums += each.scale / begin.share * of_file
+                of_file.documents = begin.share
+            sums.add(of_file, each.scale / begin.share)
             texts += kept
-        sums_of[each.source.name] = sums
-        texts_of.append((float(sums[2]), texts))
-    text, letters, kept_bytes, documents = sum(sums_of.values(), np.zeros(4)).tolist()
+        whole.add(sums)
+        kept_texts.append((sums.kept, texts))
+        sources[each.source.name] = (sums.kept, sums.kept / max(1.0, sums.documents))
     sample: list[str] = []
-    for kept, texts in texts_of:
-        chars = SAMPLE_CHARS * kept / max(1.0, kept_bytes)
-        for each in texts:
+    for kept_bytes, texts in kept_texts:
+        chars = SAMPLE_CHARS * kept_bytes / max(1.0, whole.kept)
+        for text in texts:
             if chars <= 0:
                 break
-            sample.append(each)
-            chars -= len(each)
-    share, mean = kept_bytes / max(1.0, text), kept_bytes / max(1.0, documents)
-    kept_of = {name: (float(sums[2]), float(sums[3])) for name, sums in sums_of.items()}
-    sources = {name: (kept, kept / max(1.0, count)) for name, (kept, count) in kept_of.items()}
-    return TextSize(int(text), int(letters), share, mean, tuple(sample), sources, tuple(faults))
+            sample.append(text)
+            chars -= len(text)
+    return TextSize(
+        text_bytes=int(whole.text),
+        letters=int(whole.letters),
+        kept_share=whole.kept / max(1.0, whole.text),
+        document_bytes=whole.kept / max(1.0, whole.documents),
+        sample=tuple(sample),
+        sources=sources,
+        faults=tuple(whole.faults),
+    )
 
 
-def _cleaned(
-    documents: Iterable[Document], clean: Clean, faults: list[str]
-) -> tuple[NDArray[np.float64], list[str]]:
-    """Bytes and letters of these documents, bytes and number of those kept; and the latter's texts.
-
-    faults: gets those of our own code.
-    """
-    cleaning, kept, seen = Cleaning(clean), list[str](), set[int]()
-    n_bytes = letters = 0
+def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[str]]:
+    """The sums of these documents, and the texts of those that cleaning keeps."""
+    cleaning, sums = Cleaning(clean), _Sums()
+    kept, seen = list[str](), set[int]()
     for document in documents:
         size = len(document.text.encode("utf-8", "replace"))
-        n_bytes, letters = n_bytes + size, letters + len(document.text)
-        found = cleaning.normalized(document)
-        if isinstance(found, Document):
-            found = cleaning.judged(found, size)
-        if isinstance(found, Reject):
-            faults += [f"{document.id}: {found.detail}"] if found.reason == FAULT else []
-        elif not (clean.dedup and hash(found.text) in seen):
-            kept.append(found.text)
-            seen.add(hash(found.text))
-    kept_bytes = sum(len(text.encode("utf-8", "replace")) for text in kept)
-    return np.array([n_bytes, letters, kept_bytes, len(kept)], dtype=np.float64), kept
+        sums.text += size
+        sums.letters += len(document.text)
+        cleaned = cleaning.normalized(document)
+        if isinstance(cleaned, Document):
+            cleaned = cleaning.judged(cleaned, size)
+        if isinstance(cleaned, Reject):
+            if cleaned.reason == FAULT:
+                sums.faults.append(f"{document.id}: {cleaned.detail}")
+        elif not (clean.dedup and hash(cleaned.text) in seen):
+            sums.kept += len(cleaned.text.encode("utf-8", "replace"))
+            sums.documents += 1
+            kept.append(cleaned.text)
+            seen.add(hash(cleaned.text))
+    return sums, kept
 
 
 class TokenizerTrial(NamedTuple):
@@ -368,22 +400,22 @@ class TokenizerTrial(NamedTuple):
     vocab: int | None = None
 
 
-def tried(
-    config: TokenizerConfig, sample: Sequence[str], given: "Tokenizer | None" = None
+def try_tokenizer(
+    config: TokenizerConfig, sample: Sequence[str], pretrained: "Tokenizer | None" = None
 ) -> TokenizerTrial:
     """What a tokenizer trained on the sample does on it; a usual figure if none can be made.
 
-    given: the tokenizer of a pretrained model, which is extended if the config says so.
+    pretrained: the tokenizer of a pretrained model, which is extended if the config says so.
     """
     from endonym.tokenizer.extend import extend_tokenizer
     from endonym.tokenizer.train import fit, train_tokenizer
 
     lines = [line for text in sample for line in text.split("\n") if line.strip()]
     try:
-        made = given or train_tokenizer(config, lambda: iter(lines))
-        if given is not None and config.extend is not None:
-            made = extend_tokenizer(given, config, lambda: iter(lines))
-        found = fit(made, (("sample", line) for line in lines))["total"]["bytes_per_token"]
+        tokenizer = pretrained or train_tokenizer(config, lambda: iter(lines))
+        if pretrained is not None and config.extend is not None:
+            tokenizer = extend_tokenizer(pretrained, config, lambda: iter(lines))
+        totals = fit(tokenizer, (("sample", line) for line in lines))["total"]
     except TokenizerError:
         return TokenizerTrial(BYTES_PER_TOKEN)
-    return TokenizerTrial(float(found) or BYTES_PER_TOKEN, made.vocab)
+    return TokenizerTrial(float(totals["bytes_per_token"]) or BYTES_PER_TOKEN, tokenizer.vocab)

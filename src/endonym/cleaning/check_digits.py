@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 def by_weights(
     signs: str, *weights: Sequence[int], second: Sequence[int] = ()
 ) -> Callable[[str], bool]:
-    """A function of a code: whether after the digits that have weights stands the right sign.
+    """A check of a code: whether the sign behind its first digits is that of their weighted sum.
 
-    signs: the sign for each remainder of the sum by their number. second: weights that are taken in
-    place of these if the remainder is ten. Of several check digits each has weights of its own.
+    signs: the sign for each remainder of that sum by their number. weights: of the first digits; a
+    code with several check digits has several. second: weights that are taken instead if the
+    remainder is ten.
     """
 
     def remainder(code: str, first: Sequence[int]) -> int:
@@ -29,17 +30,18 @@ def digits_of(found: str) -> str:
 
 
 def total(code: str, weights: Sequence[int]) -> int:
-    """The sum of the first digits by these weights."""
+    """The sum of the first digits of a code, each times its weight."""
     return sum(int(digit) * weight for digit, weight in zip(code, weights, strict=False))
 
 
 def is_day(month: int, day: int) -> bool:
-    """Whether it can be a date."""
+    """Whether these can be the month and day of a date."""
     return 1 <= month <= 12 and 1 <= day <= 31
 
 
 def is_luhn(code: str) -> bool:
     """Whether the last digit is right (Luhn)."""
+    # Every second digit from the right counts twice, as the sum of the digits of its double.
     doubled = sum(sum(divmod(2 * int(each), 10)) for each in code[-2::-2])
     return (total(code[::-2], [1] * len(code)) + doubled) % 10 == 0
 
@@ -75,6 +77,7 @@ def is_czech(code: str) -> bool:
 
 def is_italian(code: str) -> bool:
     """Codice fiscale: names, date and place as letters and digits, and a check letter."""
+    # At odd places a sign counts by its place in a table, at even ones by its place from A or 0.
     letters = [chr(ord("A") + int(each)) if each.isdigit() else each for each in code[:15]]
     odd = sum("BAKPLCQDREVOSFTGUHMINJWZYX".index(letter) for letter in letters[::2])
     return (odd + sum(ord(each) - ord("A") for each in letters[1::2])) % 26 == ord(code[15]) - 65
@@ -111,7 +114,7 @@ def is_indian(code: str) -> bool:
 
 
 def pentagon(one: int, other: int) -> int:
-    """The product of two of its ten symmetries: 0 to 4 turn it, 5 to 9 turn it over as well."""
+    """The product of two symmetries of a pentagon: 0 to 4 turn it, 5 to 9 turn it over as well."""
     side = (one - other if one > 4 else one + other) % 5
     return side + 5 * ((one > 4) != (other > 4))
 

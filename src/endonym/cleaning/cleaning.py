@@ -52,10 +52,9 @@ class Cleaning:
     def judged(
         self, document: Document, size: int, corpus: CorpusJudge | None = None
     ) -> Document | Reject:
-        """A normalized document, shortened where rules of the corpus ask for it; or a reject, also
-        if our code fails.
+        """A normalized document, shortened by rules of the corpus; or a reject with its reason.
 
-        size: its bytes as read.
+        size: its bytes as read. A document in which our code fails is a reject, too.
         """
         self.tally.begin(document.id)
         try:

@@ -181,7 +181,8 @@ class Counts:
                 self.skeletons.append((key_of(found), key_of(text)))
             if by_language:
                 sampled = self.facts.sampled
-                self.texts.update(each for each in candidates(text) if each[0] <= sampled)
+                pairs = candidates(text)
+                self.texts.update((key, paragraph) for key, paragraph in pairs if key <= sampled)
 
     def counted(self) -> "Counted":
         """What was counted so far."""
@@ -276,7 +277,7 @@ def combine(
 
 
 def _first_facts(clean: Clean, parts: Iterable[Counted]) -> Facts:
-    """The number of documents, lines and words of many of them, and which paragraphs to learn."""
+    """The facts of the first round: frequent lines and words, and the paragraphs to learn from."""
     every, sample = list[Counted](), NONE
     for part in parts:
         sample = smallest_keys([sample, part.paragraphs], SAMPLE_CHARS)
@@ -315,7 +316,8 @@ class CorpusJudge:
     def __init__(self, clean: Clean, facts: Facts) -> None:
         self.clean, self.facts = clean, facts
         self.lines, self.common = Members(facts.lines), Members(facts.common)
-        self.most = dict(map(tuple, facts.skeletons.tolist()))
+        # By the key of a skeleton the largest key of a document that is kept.
+        self.largest_kept = dict(map(tuple, facts.skeletons.tolist()))
         self.identifier: Identifier | None = None
         if asks_language(clean):
             self.identifier = Identifier(clean.language or "", facts.learnt)
@@ -326,9 +328,9 @@ class CorpusJudge:
             self.identifier.prepare(texts)
 
     def shortened(self, text: str) -> tuple[str, list[tuple[str, str]]]:
-        """A document without lines of boilerplate and paragraphs in another language.
+        """A document without boilerplate and paragraphs in another language; and what is gone.
 
-        With what was taken out, each part with its rule.
+        Of each part that is gone its rule and its text.
         """
         gone: list[tuple[str, str]] = []
         if self.clean.max_line_documents is not None:
@@ -359,12 +361,12 @@ class CorpusJudge:
             ):
                 return "split_languages", "all its paragraphs are in another language"
         if self.clean.max_same_skeleton is not None:
-            found = skeleton(text, self.facts.usual)
-            largest = self.most.get(key_of(found)) if found else None
+            own_skeleton = skeleton(text, self.facts.usual)
+            largest = self.largest_kept.get(key_of(own_skeleton)) if own_skeleton else None
             if largest is not None and key_of(text) > largest:
                 return "max_same_skeleton", (
                     f"more than {self.clean.max_same_skeleton} documents are the same once digits, "
-                    f"names and rare words are blanked: {found[:100]}"
+                    f"names and rare words are blanked: {own_skeleton[:100]}"
                 )
         return None
 

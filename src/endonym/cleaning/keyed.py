@@ -37,6 +37,7 @@ def merged(
     order and division of the parts.
     """
     pieces = max(1, -(-sum(map(len, parts)) // PORTION_ROWS))
+    # Where the ranges of keys begin: they divide all keys of 64 bits evenly.
     edges = np.array([(number << 64) // pieces for number in range(1, pieces)], dtype=np.uint64)
     none = np.zeros((0, 2), dtype=np.uint64)
     divided = [np.split(part, np.searchsorted(part[:, 0], edges)) for part in (none, *parts)]
@@ -58,7 +59,7 @@ def summed(least: int) -> "Callable[[np.ndarray], np.ndarray]":
 
 
 def smallest(most: int) -> "Callable[[np.ndarray], np.ndarray]":
-    """A reduction: keys with more values than `most`, each with the largest of its least values.
+    """A reduction: keys with more values than `most`, each with the last of its `most` smallest.
 
     A value that stands in several rows of a key counts once.
     """

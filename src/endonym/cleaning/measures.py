@@ -44,7 +44,7 @@ LETTERS = regex.compile(r"\p{L}\p{M}*|\p{N}+")
 
 
 class Kinds(NamedTuple):
-    """How many characters of each kind a text has, and how many words of how many characters."""
+    """How many characters of each kind a text has, and how many words."""
 
     letters: int
     digits: int
@@ -79,7 +79,7 @@ def kinds_of(text: str) -> Kinds:
         counts += np.bincount(kinds, minlength=5)
         is_word = (kinds == LETTER) | (kinds == DIGIT)
         words += int(np.count_nonzero(is_word[1:] & ~is_word[:-1]))
-        words += int(is_word[0]) - int(is_word[0] and was_word)
+        words += int(is_word[0] and not was_word)  # one that goes on from the portion before is not
         was_word = bool(is_word[-1])
     letters, digits, points, others = counts[[LETTER, DIGIT, POINT, OTHER]].tolist()
     return Kinds(letters, digits, points, others, words)
@@ -162,17 +162,18 @@ def repeated_ngram_share(text: str) -> float | None:
         n, units = NGRAM_UNBROKEN, LETTERS.findall(text)
     if len(units) < 2 * n:
         return None
-    known: dict[str, int] = {}
-    numbers = np.array([known.setdefault(unit, len(known)) for unit in units], dtype=np.uint64)
+    ids: dict[str, int] = {}
+    numbers = np.array([ids.setdefault(unit, len(ids)) for unit in units], dtype=np.uint64)
+    # A hash of the n units that begin at each place.
     ngrams = np.zeros(len(units) - n + 1, dtype=np.uint64)
     for place in range(n):
         ngrams *= np.uint64(0x9E3779B97F4A7C15)
         ngrams += numbers[place : place + len(ngrams)] + np.uint64(1)
         ngrams ^= ngrams >> np.uint64(29)
-    first = np.zeros(len(ngrams), dtype=np.bool_)
-    first[np.unique(ngrams, return_index=True)[1]] = True
-    covered = np.zeros(len(units) + 1, dtype=np.int32)
-    again = np.nonzero(~first)[0]
-    covered[again] += 1
-    covered[again + n] -= 1
-    return float(np.count_nonzero(np.cumsum(covered[:-1])) / len(units))
+    is_first = np.zeros(len(ngrams), dtype=np.bool_)
+    is_first[np.unique(ngrams, return_index=True)[1]] = True
+    repeats = np.nonzero(~is_first)[0]
+    change = np.zeros(len(units) + 1, dtype=np.int32)  # in how many repeats a unit stands
+    change[repeats] += 1
+    change[repeats + n] -= 1
+    return float(np.count_nonzero(np.cumsum(change[:-1])) / len(units))

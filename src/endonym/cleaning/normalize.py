@@ -136,7 +136,10 @@ def without_zero_width(text: str, script: str | None) -> str:
 
 
 def without_turns(text: str) -> str:
-    """The text without marks by turns; of a run of one mark, or with the end of a word, that."""
+    """The text without runs of marks by turns, which hide a message.
+
+    Of a run of one mark, that mark stays; of one with U+200B, which ends a word, that.
+    """
 
     def left(run: "regex.Match[str]") -> str:
         return run[0][0] if len(set(run[0])) == 1 else BREAK * (BREAK in run[0])
@@ -182,16 +185,16 @@ WORD, WORD_BACKWARDS = regex.compile(r"[\p{L}\p{M}]*"), regex.compile(r"(?r)[\p{
 
 
 def with_words(text: str, where: "regex.Pattern[str]", change: Callable[[str], str]) -> str:
-    """The text with each word changed in which the pattern is found.
+    """The text with each word changed in which the pattern `where` is found.
 
     A word is a run of letters and their marks. A pattern such as `\\w*x\\w*` would do the same, and
     take quadratic time on long words.
     """
     parts, done = list[str](), 0
-    for found in where.finditer(text):
-        if found.start() < done:
+    for match in where.finditer(text):
+        if match.start() < done:
             continue
-        start, end = found.span()
+        start, end = match.span()
         word, before = WORD.match(text, start), WORD_BACKWARDS.match(text, done, start)
         if word and before and word.end() > start:
             start, end = before.start(), max(word.end(), end)
@@ -233,7 +236,7 @@ def script_of(letter: str) -> str:
 
 @functools.cache
 def twins() -> dict[str, dict[str, str]]:
-    """For each script, the letters of others to their twins, of the same shape, in it."""
+    """By script: from the letters of other scripts to those of this one that look the same."""
     found: dict[str, dict[str, str]] = {LATIN: {}, CYRILLIC: {}, GREEK: {}}
     for group in TABLES["twins"].split():
         for letter in group:
@@ -285,20 +288,20 @@ def in_one_script(word: str, usual: str) -> str:
         chosen = max(possible, key=lambda name: (scripts.count(name), name))
         if 2 * scripts.count(chosen) <= len(scripts):
             return word
-    to = twins()[chosen]
-    return "".join(to.get(letter, letter) for letter in word)
+    twin_of = twins()[chosen]
+    return "".join(twin_of.get(letter, letter) for letter in word)
 
 
 def is_possible(word: str, script: str) -> bool:
     """Whether all letters of a word that are of other scripts have a twin in this one."""
-    to = twins()[script]
-    return all(script_of(letter) in ("", script) or letter in to for letter in word)
+    twin_of = twins()[script]
+    return all(script_of(letter) in ("", script) or letter in twin_of for letter in word)
 
 
 def is_acronym(word: str) -> bool:
     """Whether a word is an acronym in one script with an ending in another."""
-    found = ACRONYM.fullmatch(word)
-    if found is None:
+    match = ACRONYM.fullmatch(word)
+    if match is None:
         return False
-    stem, ending = ({script_of(letter) for letter in part} - {""} for part in found.groups())
+    stem, ending = ({script_of(letter) for letter in part} - {""} for part in match.groups())
     return len(stem) == len(ending) == 1 and stem != ending

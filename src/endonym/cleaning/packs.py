@@ -30,8 +30,8 @@ from endonym.cleaning.normalize import with_words
 from endonym.config import Config
 from endonym.script.scripts import script_class
 
-Pattern = tuple["regex.Pattern[str]", str]
 Change = Callable[[str], str]
+"""From a text to the text after a step."""
 
 
 class PackStep(Config):
@@ -54,21 +54,25 @@ class PackStep(Config):
         """Whether a text has, somewhere, what the step would make."""
         return regex.search(self.right, text) is not None
 
-    def change(self) -> Change:
+    def changer(self) -> Change:
         """The function that makes the change, only in lines and words for which it is meant."""
-        change, finds = _changed(self), self.finds()
+        change, pattern = _everywhere(self), self.pattern()
         if self.words_in:
-            change = _in_words(self.words_in, finds, change)
+            change = _in_words(self.words_in, pattern, change)
         if self.only_in:
-            change = _in_lines(self, finds, change)
-        return lambda text: change(text) if finds.search(text) else text
+            change = _in_lines(self, pattern, change)
 
-    def finds(self) -> "regex.Pattern[str]":
-        """A pattern of what it would change, wherever it stands."""
+        def changed(text: str) -> str:
+            return change(text) if pattern.search(text) else text
+
+        return changed
+
+    def pattern(self) -> "regex.Pattern[str]":
+        """A pattern of what the step would change, wherever it stands."""
         letters = [f"[{regex.escape(''.join(self.letters))}]"] if self.letters else []
         wrong = [f"(?:{later})(?:{sooner})" for sooner, later in combinations(self.order, 2)]
-        found = [pattern for pattern, _ in (*self.patterns, *self.after)]
-        return regex.compile("|".join([*letters, *found, *wrong]), regex.MULTILINE)
+        replaced = [pattern for pattern, _ in (*self.patterns, *self.after)]
+        return regex.compile("|".join([*letters, *replaced, *wrong]), regex.MULTILINE)
 
 
 @functools.cache
@@ -90,11 +94,11 @@ def pack_steps(language: str) -> list[str]:
     return [name for name, step in packs().items() if step.language == code]
 
 
-def _changed(step: PackStep) -> Change:
-    """The change itself, wherever it is allowed."""
+def _everywhere(step: PackStep) -> Change:
+    """A function that makes the change of a step everywhere in a text."""
     table = str.maketrans(step.letters)
     before, after = (
-        [partial(regex.compile(found, regex.MULTILINE).sub, put) for found, put in pairs]
+        [partial(regex.compile(pattern, regex.MULTILINE).sub, put) for pattern, put in pairs]
         for pairs in (step.patterns, step.after)
     )
     arrange = [_arranger(step.order)] if step.order else []
@@ -115,43 +119,43 @@ def _arranger(order: tuple[str, ...]) -> Change:
     run = regex.compile(f"(?:{part.pattern}){{2,}}+")
 
     @functools.cache
-    def place(found: str) -> int:
-        return next(n for n, each in enumerate(classes) if each.fullmatch(found))
+    def class_of(sign: str) -> int:
+        return next(n for n, each in enumerate(classes) if each.fullmatch(sign))
 
-    def arranged(found: "regex.Match[str]") -> str:
-        return "".join(sorted(part.findall(found[0]), key=place))
+    def arranged(match: "regex.Match[str]") -> str:
+        return "".join(sorted(part.findall(match[0]), key=class_of))
 
     return lambda text: run.sub(arranged, text)
 
 
-def _in_words(script: str, finds: "regex.Pattern[str]", change: Change) -> Change:
-    """The change in words with a letter of a script, or beside such words."""
+def _in_words(script: str, pattern: "regex.Pattern[str]", change: Change) -> Change:
+    """The change in words with a letter of a script, and in words without any beside such ones."""
     own = regex.compile(script_class(script))
-    alone = regex.compile(rf"(?!{finds.pattern})\p{{L}}")
+    other = regex.compile(rf"(?!{pattern.pattern})\p{{L}}")  # a letter that is not to be changed
 
     def in_word(word: str) -> str:
-        return change(word) if own.search(word) or not alone.search(word) else word
+        return change(word) if own.search(word) or not other.search(word) else word
 
     def in_line(line: str) -> str:
-        return with_words(line, finds, in_word) if own.search(line) else line
+        return with_words(line, pattern, in_word) if own.search(line) else line
 
     return lambda text: "\n".join(map(in_line, text.split("\n")))
 
 
-def _in_lines(step: PackStep, finds: "regex.Pattern[str]", change: Change) -> Change:
+def _in_lines(step: PackStep, pattern: "regex.Pattern[str]", change: Change) -> Change:
     """The change in all lines but those that are reliably in another language."""
-    own = step.own and regex.compile(f"[{regex.escape(step.own)}]")
-    known = regex.escape(step.own + step.shared + "".join(step.letters))
-    strange = [rf"[\p{{L}}--\p{{ASCII}}--[{known}]]"] if step.own else []
+    own_letter = step.own and regex.compile(f"[{regex.escape(step.own)}]")
+    letters = regex.escape(step.own + step.shared + "".join(step.letters))
+    strange = [rf"[\p{{L}}--\p{{ASCII}}--[{letters}]]"] if step.own else []
     strange += [step.strange] if step.strange else []
     foreign = regex.compile(f"(?V1){'|'.join(strange)}") if strange else None
 
     def is_in_language(line: str) -> bool:
-        if own and own.search(line):
+        if own_letter and own_letter.search(line):
             return True
         return not (foreign and foreign.search(line)) and reliable_code(line) in ("", *step.only_in)
 
     def in_line(line: str) -> str:
-        return change(line) if finds.search(line) and is_in_language(line) else line
+        return change(line) if pattern.search(line) and is_in_language(line) else line
 
     return lambda text: "\n".join(map(in_line, text.split("\n")))

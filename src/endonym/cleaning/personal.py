@@ -24,15 +24,15 @@ EMAIL = regex.compile(
 def code_in(match: "regex.Match[str]", language: str) -> str:
     """The code of a person that a match is; empty if it is none."""
     near = match.string[max(0, match.start() - personal_codes.WORD_BEFORE) : match.start()]
-    known, line = personal_codes.countries(language), near.rpartition("\n")[2]
-    return match[0] * personal_codes.is_code(match[0], known, line)
+    countries, line = personal_codes.countries(language), near.rpartition("\n")[2]
+    return match[0] if personal_codes.is_code(match[0], countries, before=line) else ""
 
 
 Within = Callable[["regex.Match[str]", str], str]
 Search = tuple["regex.Pattern[str]", Within]
 KINDS: dict[str, tuple["regex.Pattern[str] | None", Within, str]] = {
     "email": (EMAIL, lambda match, language: match[0], "@"),
-    "ip": (phones.IP, lambda match, language: match[0] * phones.is_ip(match[0]), ""),
+    "ip": (phones.IP, lambda match, language: match[0] if phones.is_ip(match[0]) else "", ""),
     "iban": (personal_codes.IBAN, lambda match, language: personal_codes.iban_within(match[0]), ""),
     "code": (None, code_in, ""),
     "card": (personal_codes.CARD, lambda match, language: personal_codes.card_within(match[0]), ""),
@@ -71,9 +71,9 @@ def as_ascii(digit: str) -> str:
 
 
 def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], str]:
-    """A function that puts a text in place of everything of a kind. language: of the texts."""
-    given, one_in, sign = KINDS[kind]
-    pattern = given or personal_codes.codes_of(personal_codes.countries(language or ""))
+    """A function that puts the text `put` in place of all of a kind. language: of the texts."""
+    own_pattern, one_in, sign = KINDS[kind]
+    pattern = own_pattern or personal_codes.codes_of(personal_codes.countries(language or ""))
     if pattern is None:
         return lambda text: text
     searches: list[Search] = [(pattern, one_in)]
@@ -88,11 +88,9 @@ def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], st
         plain = phones.without_books(plain) if kind == "phone" else plain
         spans = list[tuple[int, int]]()
         for search in searches:
-            more = [*spans_of(plain, search, language or "", is_within=kind in WITHIN_FAILED)]
-            signs = list(plain) if more else []
-            for start, end in more:
-                signs[start:end] = "_" * (end - start)
-            plain, spans = "".join(signs) or plain, sorted([*spans, *more])
+            found = [*spans_of(plain, search, language or "", is_within=kind in WITHIN_FAILED)]
+            plain = hidden(plain, found) if found else plain
+            spans = sorted([*spans, *found])
         parts, done = list[str](), 0
         for start, end in spans:
             parts += [text[done:start], put]
@@ -100,6 +98,14 @@ def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], st
         return "".join([*parts, text[done:]])
 
     return masked
+
+
+def hidden(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text with `_` for each character in these spans."""
+    signs = list(text)
+    for start, end in spans:
+        signs[start:end] = "_" * (end - start)
+    return "".join(signs)
 
 
 def spans_of(
@@ -121,9 +127,9 @@ def spans_of(
 
 def mask_warnings(kinds: Sequence[str], language: str | None) -> list[str]:
     """What masks of these kinds cannot find in texts of a language, one sentence a kind."""
-    known = personal_codes.countries(language or "")
+    countries = personal_codes.countries(language or "")
     named = f'of language "{language}"' if language else ""
-    if not known:
+    if not countries:
         why = f"no country {named} is known" if named else "language is not given"
         finds = {"phone": "only telephone numbers with +", "code": "no codes of persons"}
         return [
@@ -131,6 +137,6 @@ def mask_warnings(kinds: Sequence[str], language: str | None) -> list[str]:
             for kind in finds
             if kind in kinds
         ]
-    if "code" in kinds and personal_codes.codes_of(known) is None:
-        return [f"mask: no codes of persons of {' '.join(known)} are known, so none are found"]
+    if "code" in kinds and personal_codes.codes_of(countries) is None:
+        return [f"mask: no codes of persons of {' '.join(countries)} are known, so none are found"]
     return []

@@ -69,18 +69,19 @@ def iban_within(found: str) -> str:
     ends = [end for end, sign in enumerate(found, 1) if sign.isalnum()]
     if not length or len(ends) < length:
         return ""
-    one = found[: ends[length - 1]]
-    if found[len(one) : len(one) + 1].isalnum():
+    account = found[: ends[length - 1]]
+    if found[len(account) : len(account) + 1].isalnum():
         return ""
-    signs = [each for each in one if each.isalnum()]
+    signs = [each for each in account if each.isalnum()]
     if sum(map(str.isdigit, signs)) < LEAST_ACCOUNT_DIGITS:
         return ""
+    # ISO 13616: the first four signs stand last, A counts 10 and Z 35.
     is_right = int("".join(str(int(each, 36)) for each in signs[4:] + signs[:4])) % 97 == 1
-    return one if is_right else ""
+    return account if is_right else ""
 
 
 def is_ean(found: str) -> bool:
-    """Whether it has 13 digits, of which the last is right: a number of goods (EAN, ISBN-13)."""
+    """Whether it is a number of goods (EAN, ISBN-13): 13 digits, of which the last is right."""
     values = [int(each) for each in digits_of(found)]
     return len(values) == 13 and (sum(values[::2]) + 3 * sum(values[1::2])) % 10 == 0
 
@@ -99,8 +100,8 @@ def is_card(found: str) -> bool:
 def card_within(found: str) -> str:
     """What of digits is the number of a card: all, or what stands in the groups of one."""
     groups = CARD_GROUPS.match(found)
-    tried = [found, groups[0]] if groups else [found]
-    return next((each for each in tried if is_card(each)), "")
+    candidates = [found, groups[0]] if groups else [found]
+    return next((each for each in candidates if is_card(each)), "")
 
 
 class Code(NamedTuple):
@@ -120,8 +121,8 @@ class Code(NamedTuple):
     def is_right(self, code: str) -> bool:
         """Whether the check digits are right, and the date can be one."""
         if self.date:
-            month, day = self.date.index("MM"), self.date.index("DD")
-            month, day = int(code[month : month + 2]), int(code[day : day + 2])
+            at_month, at_day = self.date.index("MM"), self.date.index("DD")
+            month, day = int(code[at_month : at_month + 2]), int(code[at_day : at_day + 2])
             if not is_day(month % self.months, day % self.days):
                 return False
         return self.check(code)
@@ -137,11 +138,12 @@ def codes() -> tuple[Code, ...]:
     found = list[Code]()
     for row in packaged_tables("endonym.cleaning", "person_codes.toml")["code"]:
         if "check" in row:
-            check = getattr(check_digits, row["check"])
+            check = getattr(check_digits, row.pop("check"))
         else:
-            signs, weights, second = row.pop("signs"), row.pop("weights"), row.pop("second", ())
-            check = check_digits.by_weights(signs, *weights, second=second)
-        found.append(Code(**row | {"check": check}))
+            weights = row.pop("weights")
+            second = row.pop("second", ())
+            check = check_digits.by_weights(row.pop("signs"), *weights, second=second)
+        found.append(Code(**row, check=check))
     return tuple(found)
 
 
@@ -153,10 +155,10 @@ def codes_within(countries: tuple[str, ...]) -> list[Code]:
 @functools.cache
 def codes_of(countries: tuple[str, ...]) -> "regex.Pattern[str] | None":
     """What has the form of a code of one of these countries; None if no code is known."""
-    known = codes_within(countries)
-    if not known:
+    possible = codes_within(countries)
+    if not possible:
         return None
-    forms = "|".join(f"(?:{each.form})" for each in known)
+    forms = "|".join(f"(?:{each.form})" for each in possible)
     starts = r"\dA-Za-z" if regex.search(r"\[A-Z\]|\[XYZ\]", forms) else r"\d"
     letter = rf"[\p{{L}}--{UNSPACED}]"
     # No sum of money either: neither the sign of a currency before nor decimals after it.

@@ -112,16 +112,16 @@ def is_ip(found: str) -> bool:
 
 @functools.cache
 def share_of_mobiles(language: str, digits: int) -> float:
-    """Of the numbers of so many digits, how many are a mobile phone's in the language's countries.
+    """The share of numbers of so many digits that are mobile phones' in the language's countries.
 
-    Measured on numbers that are always the same.
+    Measured on DRAWN numbers that are always the same.
     """
-    draw, found = random.Random(digits), 0
+    draw, n_mobile = random.Random(digits), 0
     for _ in range(DRAWN):
         drawn = str(draw.randrange(10 ** (digits - 1), 10**digits))
         numbers = (phone_number(drawn, country) for country in countries(language))
-        found += any(n and is_mobile(n) and str(n.national_number) == drawn for n in numbers)
-    return found / DRAWN
+        n_mobile += any(n and is_mobile(n) and str(n.national_number) == drawn for n in numbers)
+    return n_mobile / DRAWN
 
 
 def phone_number(found: str, country: str | None) -> "PhoneNumber | None":
@@ -149,10 +149,10 @@ def is_phone(found: str, language: str = "", *, is_beside_word: bool = False) ->
     is_thousands = THOUSANDS.fullmatch(found) is not None
     if years > 1 or YEAR_IN_BRACKETS.search(found) or (is_thousands and not is_beside_word):
         return False
-    given = (None,) if found.startswith("+") else countries(language)
-    if found.startswith("00") and given:
-        found, given = f"+{found[2:]}", (None,)
-    for country in given:
+    areas = (None,) if found.startswith("+") else countries(language)
+    if found.startswith("00") and areas:
+        found, areas = f"+{found[2:]}", (None,)
+    for country in areas:
         number = phone_number(found, country)
         if number is None:
             continue
@@ -164,13 +164,13 @@ def is_phone(found: str, language: str = "", *, is_beside_word: bool = False) ->
             return True
         if number.country_code == 1 and NORTH_AMERICAN.fullmatch(found):
             return True
-        if is_mobile(number) and len(given) <= FEW_COUNTRIES and is_usual(found, number, language):
+        if is_mobile(number) and len(areas) <= FEW_COUNTRIES and is_usual(found, number, language):
             return True
     return False
 
 
 def is_usual(found: str, number: "PhoneNumber", language: str) -> bool:
-    """Whether digits that a mobile phone has are rather its number than another one."""
+    """Whether digits that may be a mobile phone's number are more likely that than another one."""
     if halves := HALVES.fullmatch(found):
         return halves["one"] > halves["other"] > LATEST_YEAR
     if not UNDIVIDED.fullmatch(found):
@@ -227,10 +227,10 @@ def has_word_beside(match: "regex.Match[str]") -> bool:
 
 
 def without_books(text: str) -> str:
-    """The same with a sign in place of each character of an ISBN that stands beside no word."""
+    """The text with `_` for the characters of ISBNs beside which no word for a telephone stands."""
 
     def hidden(match: "regex.Match[str]") -> str:
-        is_other = is_book(match[0]) and not has_word_beside(match)
-        return "_" * len(match[0]) if is_other else match[0]
+        is_isbn = is_book(match[0]) and not has_word_beside(match)
+        return "_" * len(match[0]) if is_isbn else match[0]
 
     return BOOK.sub(hidden, text)

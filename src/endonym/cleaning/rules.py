@@ -66,8 +66,8 @@ class Drop:
         """The measure of a text by a recipe."""
         if not self.of:
             return self.measure
-        asked = getattr(clean, self.of) or ""
-        return lambda text: self.measure(text, asked)
+        wanted = getattr(clean, self.of) or ""
+        return lambda text: self.measure(text, wanted)
 
     def verdict(self, value: float | None, limit: float) -> str | None:
         """What is wrong with a text of this measure; None if nothing is."""
@@ -123,7 +123,7 @@ def step_names() -> list[str]:
 def steps(clean: Clean) -> list[tuple[str, Step]]:
     """The steps of a recipe in its order, then its masks in theirs."""
     chosen = [
-        (name, STEPS[name](clean) if name in STEPS else packs()[name].change())
+        (name, STEPS[name](clean) if name in STEPS else packs()[name].changer())
         for name in clean.normalize
     ]
     masks = [
@@ -143,12 +143,12 @@ def normalizer(clean: Clean, note: Note | None = None) -> Step:
 
     def normalized(text: str) -> str:
         for _ in range(MOST_ROUNDS):
-            begun = text
+            start = text
             for name, step in chosen:
                 before, text = text, step(text)
                 if note and text is not before and text != before:
                     note(name, before, text)
-            if text is begun or text == begun:
+            if text is start or text == start:
                 break
         return text
 
@@ -157,7 +157,7 @@ def normalizer(clean: Clean, note: Note | None = None) -> Step:
 
 def judge(clean: Clean) -> Callable[[str], Verdict | None]:
     """A function from a normalized text to a verdict, if it is dropped."""
-    asked = [
+    limits = [
         (drop, drop.measure_of(clean), limit)
         for drop in DROPS
         if (limit := getattr(clean, drop.key)) is not None
@@ -168,7 +168,7 @@ def judge(clean: Clean) -> Callable[[str], Verdict | None]:
             return "empty", "nothing that can be seen is left"
         if "\0" in text:
             return "nul", 'it holds NUL; normalize = ["spaces"] makes them blanks'
-        for drop, measure, limit in asked:
+        for drop, measure, limit in limits:
             detail = drop.verdict(measure(text), limit)
             if detail is not None:
                 if drop.key == "min_script_share" and (mixed := MIXED.search(text)):

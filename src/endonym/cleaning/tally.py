@@ -65,8 +65,8 @@ class Tally:
     _seen: set[str] = field(default_factory=set[str])
 
     def begin(self, document_id: str) -> None:
-        """The following is about this document."""
-        self._id, self._key = document_id, -1
+        """Begin a document: what the next calls say is counted for it."""
+        self._id, self._key = document_id, -1  # hashed when a rule first asks for it
         self._seen.clear()
 
     def _rule(self, name: str) -> RuleCount:
@@ -102,6 +102,7 @@ class Tally:
         self._sample(rule, text=text[:SHOWN], why=detail)
 
     def _sample(self, rule: RuleCount, **shown: str) -> None:
+        """Keep what is shown of the document as a sample, if it is among the first by key."""
         if rule.wants(self._key):
             rule.sample(self._key, {"id": self._id, **shown})
 

@@ -213,7 +213,7 @@ def expected(
         choices = resolve.counted_choices(choices, recipe, facts, vocab, device=target)
     machine_file = store.root / "machine.json"
     formats = dict.fromkeys(resolve.unsaid_formats(recipe), UNMEASURED)
-    if target != "cpu" or machine.known(machine_file, "matmul_per_second"):
+    if target != "cpu" or machine.saved_measurement(machine_file, "matmul_per_second"):
         formats = resolve.number_formats(recipe, machine_file, target)
     choices |= formats | known
     training = resolve.resolve_training(recipe, choices, facts, vocab)
@@ -237,7 +237,7 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
 
     Nothing if the machine was never measured.
     """
-    if not machine.known(store.root / "machine.json", "matmul_per_second"):
+    if not machine.saved_measurement(store.root / "machine.json", "matmul_per_second"):
         return {}
     samples, raw = texts_of(recipe, store)
     found = expected(recipe, samples, store, "cpu", raw=raw)

@@ -10,7 +10,7 @@ from pathlib import Path
 from endonym.autopilot import machine, model_size
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
-from endonym.autopilot.text_size import measure, tried
+from endonym.autopilot.text_size import measure, try_tokenizer
 from endonym.commands.check import Checked, check
 from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
@@ -189,7 +189,7 @@ def choose(
         log.warn(fault)
     vocab = model_size.choose_vocab(texts.letters)
     config = TokenizerConfig(kind="bpe", vocab=vocab.value)
-    facts = texts.facts(Split(), tried(config, texts.sample).bytes_per_token)
+    facts = texts.facts(Split(), try_tokenizer(config, texts.sample).bytes_per_token)
     context = model_size.choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape, promised = _timed_shape(

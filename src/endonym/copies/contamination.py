@@ -114,19 +114,20 @@ class Contamination:
             spans = [pieces(text) for text in batch]
             sizes = np.array([len(some) for some in spans], dtype=np.int64)
             documents = np.repeat(np.arange(len(batch)), sizes)
-            parts = (text[a:b] for text, some in zip(batch, spans, strict=True) for a, b in some)
+            pairs = zip(batch, spans, strict=True)
+            parts = (text[slice(*span)] for text, own in pairs for span in own)
             lengths, files, runs_in = self._overlaps(parts, documents)
-            lost = np.zeros(len(documents), dtype=np.bool_)
-            lost[list(files)] = True
-            gone = np.bincount(documents, weights=lengths * lost, minlength=len(batch))
-            every = np.bincount(documents, weights=lengths, minlength=len(batch))
-            dropped = gone > MOST_REMOVED * every
+            is_lost = np.zeros(len(documents), dtype=np.bool_)  # of each paragraph of the batch
+            is_lost[list(files)] = True
+            lost_letters = np.bincount(documents, weights=lengths * is_lost, minlength=len(batch))
+            letters_of = np.bincount(documents, weights=lengths, minlength=len(batch))
+            dropped = lost_letters > MOST_REMOVED * letters_of
             for paragraphs_of, numbers in runs_in:  # The short runs of the paragraphs that stay.
-                stays = ~(dropped[documents] | lost)[paragraphs_of]
+                stays = ~(dropped[documents] | is_lost)[paragraphs_of]
                 self.seen[numbers[stays]] = True
             for number, first in enumerate((np.cumsum(sizes) - sizes).tolist()):
-                some = range(first, first + len(spans[number]))
-                overlapping = {place - first: files[place] for place in some if place in files}
+                own = range(first, first + len(spans[number]))
+                overlapping = {place - first: files[place] for place in own if place in files}
                 is_dropped = bool(dropped[number])
                 yield self._judged(batch[number], spans[number], overlapping, is_dropped=is_dropped)
 
@@ -154,18 +155,19 @@ class Contamination:
         files, runs_in = dict[int, set[int]](), list[tuple[Indices, Indices]]()
         for texts in letters.batches(paragraphs_of):
             folded = letters.folded_letters(texts)
-            here = slice(first, first + len(texts))
-            lengths[here] = np.diff(folded.firsts)
+            batch = slice(first, first + len(texts))
+            lengths[batch] = np.diff(folded.firsts)
             # Runs go across the paragraphs of a document.
-            starts = np.flatnonzero(np.diff(documents[here], prepend=-1))
+            starts = np.flatnonzero(np.diff(documents[batch], prepend=-1))
             whole = folded._replace(firsts=np.append(folded.firsts[starts], folded.firsts[-1]))
             for long, short in compared_runs(whole):
-                for index, some in ((self.long, long), (self.of_short_texts, short)):
-                    which, numbers = index.matches(some.hashes)
-                    a, b = (folded.owners(ends[which]) for ends in (some.firsts, some.lasts))
+                for index, runs in ((self.long, long), (self.of_short_texts, short)):
+                    which, numbers = index.matches(runs.hashes)
+                    begins = folded.owners(runs.firsts[which])
+                    n_touched = folded.owners(runs.lasts[which]) - begins + 1
                     # Each paragraph that the run touches, with each file that has the run.
-                    touched, of_run = spread(a, b - a + 1), np.repeat(numbers, b - a + 1)
-                    owners, counts = index.holders(of_run)
+                    touched = spread(begins, n_touched)
+                    owners, counts = index.holders(np.repeat(numbers, n_touched))
                     holding = np.repeat(first + touched, counts)
                     pairs = distinct(holding * len(self.counts) + owners)
                     for paragraph, file in zip(*np.divmod(pairs, len(self.counts)), strict=True):
@@ -195,7 +197,7 @@ def pieces(text: str) -> list[letters.Span]:
 
 
 def compared_runs(texts: letters.Letters) -> Iterator[tuple[letters.Runs, letters.Runs]]:
-    """For each kind of script the long and the short runs of texts."""
+    """For each kind of script the long and the short runs of texts, as in WIDTHS."""
     for kind, (long, short) in WIDTHS.items():
         is_spaced = kind == letters.SPACED
         items = letters.words(texts) if is_spaced else letters.single_letters(texts, kind)
@@ -203,8 +205,7 @@ def compared_runs(texts: letters.Letters) -> Iterator[tuple[letters.Runs, letter
 
 
 def evaluation_runs(texts: Iterable[str], counts: FileCounts) -> tuple[Hashes, Hashes, Hashes]:
-    """The distinct runs of an evaluation file: long ones, short ones of texts without a long one,
-    and all short ones."""
+    """The distinct runs of an evaluation file, as in KINDS; its texts are added to `counts`."""
     every: list[tuple[Hashes, Hashes, Hashes]] = [(NO_HASHES, NO_HASHES, NO_HASHES)]
     for batch in letters.batches(texts):
         folded = letters.folded_letters(batch)

@@ -35,7 +35,7 @@ PARTS = ("hashes", "firsts", "owners", "filter")
 class Postings:
     """Which owners have a hash: `owners[firsts[i] : firsts[i + 1]]` have `hashes[i]`.
 
-    filter: for the first bits of a hash, whether a known one begins so.
+    filter: for the first bits of a hash, whether one of the index begins so.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Postings:
     def made(cls, hashes: Hashes, owners: Indices) -> "Postings":
         """From hashes in any order, each with the owner that has it."""
         order = np.argsort(hashes, kind="stable")
-        known, firsts = np.unique(hashes[order], return_index=True)
-        return cls(known, np.append(firsts, len(hashes)), owners[order])
+        distinct_hashes, firsts = np.unique(hashes[order], return_index=True)
+        return cls(distinct_hashes, np.append(firsts, len(hashes)), owners[order])
 
     @classmethod
     def load(cls, folder: Path, name: str) -> "Postings":
@@ -80,7 +80,7 @@ class Postings:
         return likely[same], numbers[same]
 
     def holders(self, numbers: Indices) -> tuple[Indices, Indices]:
-        """The owners of each of these hashes, one after the other; and how many each has."""
+        """The owners of hashes with these numbers, one after the other; and how many each has."""
         counts = self.firsts[numbers + 1] - self.firsts[numbers]
         return self.owners[spread(self.firsts[numbers], counts)], counts
 
@@ -93,7 +93,10 @@ class Postings:
         return distinct(documents[which] * len(self.hashes) + numbers)
 
     def pairs(self, found: Indices) -> Iterator[tuple[Indices, Indices]]:
-        """Documents and owners of each hash found, in portions of whole documents."""
+        """Each document with each owner of a hash that it has, in portions of whole documents.
+
+        found: what `find` gives.
+        """
         documents, numbers = found // len(self.hashes), found % len(self.hashes)
         for start, end in ranges(documents, self.firsts[numbers + 1] - self.firsts[numbers]):
             owners, counts = self.holders(numbers[start:end])

@@ -72,9 +72,11 @@ def write_rows(rows: Iterable[Columns], path: Path) -> None:
     """Write a file of parquet, whole or not at all; there is none without rows."""
     tables = [pa.table(columns) for columns in rows]
     if tables:
-        how: Any = {"compression": "zstd", "use_dictionary": False, "row_group_size": ROW_GROUP}
         with WholeFile(path.parent, path.name) as file:
-            pq.write_table(pa.concat_tables(tables), pa.PythonFile(file, mode="w"), **how)
+            table, sink = pa.concat_tables(tables), pa.PythonFile(file, mode="w")
+            pq.write_table(
+                table, sink, compression="zstd", use_dictionary=False, row_group_size=ROW_GROUP
+            )
 
 
 def text_keys(texts: Sequence[str], numbers: Indices, _: Clean | None = None) -> Columns:
@@ -88,7 +90,7 @@ def text_keys(texts: Sequence[str], numbers: Indices, _: Clean | None = None) ->
 def paragraph_keys(texts: Sequence[str], numbers: Indices, _: Clean) -> Columns:
     """Digests of the folded letters of each paragraph that is not short."""
     spans = [paragraphs(text) for text in texts]
-    every = (text[a:b] for text, found in zip(texts, spans, strict=True) for a, b in found)
+    every = (text[slice(*span)] for text, own in zip(texts, spans, strict=True) for span in own)
     counts = np.array([len(found) for found in spans], dtype=np.int64)
     none = np.zeros(0, dtype=np.uint64)
     parts = [(none, none, none), *(digests_of_any(batch) for batch in batches(every))]
@@ -117,13 +119,13 @@ def damage(texts: Sequence[str]) -> Indices:
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
     firsts = np.append(0, np.cumsum(lengths))
     alphabet = alphabets()[codes]
-    both = np.zeros(len(codes), dtype=np.bool_)
-    both[1:] = alphabet[1:] + alphabet[:-1] == LATIN + CYRILLIC  # other characters are 0
+    is_mixed = np.zeros(len(codes), dtype=np.bool_)
+    is_mixed[1:] = alphabet[1:] + alphabet[:-1] == LATIN + CYRILLIC  # other characters are 0
     # A text does not mix with the one before it.
-    both[firsts[:-1][lengths > 0]] = False
+    is_mixed[firsts[:-1][lengths > 0]] = False
     capitals = counted_marks(table(r"\p{Lu}")[codes], firsts)
     small = counted_marks(table(r"\p{Ll}")[codes], firsts)
-    signs = counted_marks(both | (codes == REPLACEMENT), firsts)
+    signs = counted_marks(is_mixed | (codes == REPLACEMENT), firsts)
     signs += np.where(capitals > small, capitals, 0)
     return 100 * signs // np.maximum(lengths, 1)
 
@@ -149,15 +151,17 @@ def counted_marks(marks: Marks, firsts: Indices) -> Indices:
 
 
 def digests_of_any(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Digests in two halves, and numbers of letters, of texts or of one text of any length."""
+    """Digests of texts, or of one text of any length: both halves, and the number of letters."""
     if len(texts) > 1 or len(texts[0]) <= shingles.LONG_CHARS:
         folded = folded_letters(texts)
         return *digests(folded), np.diff(folded.firsts).astype(np.uint64)
     high, low, letters = np.zeros((3, 1), dtype=np.uint64)
     for portion in portions(texts[0]):
         folded = folded_letters([portion])
-        more = digests(folded, before=int(letters[0]))
-        high, low, letters = high + more[0], low + more[1], letters + np.uint64(len(folded.codes))
+        # The digest of a text is the sum of those of its portions.
+        more_high, more_low = digests(folded, before=int(letters[0]))
+        high, low = high + more_high, low + more_low
+        letters = letters + np.uint64(len(folded.codes))
     return high, low, letters
 
 
@@ -178,10 +182,10 @@ def near_keys(texts: Sequence[str], numbers: Indices, clean: Clean) -> Columns:
     bands = list(shingles.band_keys(shingles.shingles(folded), divided))
     short = np.flatnonzero(letters < SPELT_LETTERS)
     if len(short):
-        spelt = digests(folded_letters([texts[place] for place in short.tolist()], spelling()))
-        high[short], low[short] = spelt
+        as_spelt = folded_letters([texts[place] for place in short.tolist()], spelling())
+        high[short], low[short] = digests(as_spelt)
         for band in bands:
-            band[short] = mixed(spelt[0] ^ spelt[1])
+            band[short] = mixed(high[short] ^ low[short])
     columns: Columns = {"document": numbers, "letters": letters}
     columns |= {"damage": damage(texts), "accents": accents(texts)}
     columns |= {"high": high, "low": low, "level": np.zeros_like(numbers)}
@@ -190,8 +194,10 @@ def near_keys(texts: Sequence[str], numbers: Indices, clean: Clean) -> Columns:
 
 
 def long_near_keys(text: str, number: int, clean: Clean) -> Columns:
-    """The same for a text near the limit of a level or above one, in two rows: for its own level
-    and for the next one. So texts of similar lengths have a level in common."""
+    """The columns of `near_keys` for a long text, in two rows: for its level and the next one.
+
+    So texts of similar lengths have a level in common.
+    """
     high, low, letters = digests_of_any([text])
     row = {"document": number, "letters": int(letters[0]), "damage": int(damage([text])[0])}
     row["accents"] = sum(int(accents([portion])[0]) for portion in portions(text))

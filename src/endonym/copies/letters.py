@@ -112,6 +112,7 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
 def folded_letters(texts: Sequence[str], replaced: Codes | None = None) -> Letters:
     """The folded letters of texts. replaced: what becomes of each code point; see `folding`."""
     codes, places, letters, firsts = folding(texts, replaced)
+    # A word begins where a separator stands between a letter and the one before, or a text begins.
     divided = np.cumsum(separators()[codes], dtype=np.int32)[places]
     begins = np.ones(len(letters), dtype=np.bool_)
     begins[1:] = divided[1:] != divided[:-1]
@@ -177,7 +178,7 @@ def numbers_in(texts: Letters) -> Hashes:
     """A hash of the digits of each text in their order; 0 for a text without digits."""
     at = np.flatnonzero(table(r"\p{N}")[texts.codes])
     firsts = np.searchsorted(at, texts.firsts)
-    return sums(placed(texts.codes[at], places_within(np.diff(firsts)), 4), firsts)
+    return sums(placed(texts.codes[at], places_within(np.diff(firsts)), seed=4), firsts)
 
 
 def words(texts: Letters) -> Items:
@@ -185,9 +186,9 @@ def words(texts: Letters) -> Items:
     starts = np.flatnonzero(texts.begins)
     ends = np.append(starts, len(texts.codes))
     places = places_within(np.diff(ends))
-    is_other = np.append(0, np.cumsum(kinds()[texts.codes] != SPACED))
-    holds_other = is_other[ends[1:]] != is_other[ends[:-1]]
-    return Items(sums(placed(texts.codes, places, 3), ends), starts, holds_other)
+    others_before = np.append(0, np.cumsum(kinds()[texts.codes] != SPACED))
+    holds_other = others_before[ends[1:]] != others_before[ends[:-1]]
+    return Items(sums(placed(texts.codes, places, seed=3), ends), starts, holds_other)
 
 
 def single_letters(texts: Letters, *wanted: int) -> Items:
@@ -210,8 +211,8 @@ def runs(items: Items, texts: Letters, width: int) -> Runs:
     owners = np.repeat(np.arange(len(texts.firsts) - 1), np.diff(texts.firsts))[items.letters]
     whole = owners[:count] == owners[width - 1 :][:count]
     if items.is_other.any():
-        others = np.append(0, np.cumsum(items.is_other))
-        whole &= others[width:][:count] == others[:count]
+        others_before = np.append(0, np.cumsum(items.is_other))
+        whole &= others_before[width:][:count] == others_before[:count]
     numbers = np.flatnonzero(whole)
     after = np.append(items.letters, len(texts.codes))
     return Runs(mixed(hashes[numbers]), items.letters[numbers], after[numbers + width] - 1)

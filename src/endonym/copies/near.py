@@ -48,8 +48,10 @@ class Copies(NamedTuple):
     similarity: Shares
 
     def in_place_of(self, documents: Indices) -> tuple[Indices, Shares]:
-        """For each of these documents the one that stays in its place, and their similarity; of a
-        document that stays, itself and 1."""
+        """For each of these documents the one that stays in its place, and their similarity.
+
+        Of a document that stays, itself and 1.
+        """
         stayed, similarity = documents.copy(), np.ones(len(documents), dtype=np.float32)
         if len(self.documents):
             at = np.minimum(np.searchsorted(self.documents, documents), len(self.documents) - 1)
@@ -65,11 +67,11 @@ NO_COPIES = Copies(NONE, NONE, np.zeros(0, dtype=np.float32))
 def near_copies(
     tables: Tables, files: Sequence[Path], similarity: float, texts: Texts, *, gone: Indices
 ) -> tuple[Copies, int]:
-    """The near copies among documents, without those that are gone already.
+    """The near copies among documents, and how many that stay were partly compared.
 
-    files: their `near` keys. similarity: from which on two texts are near copies. Gives too how
-    many documents stay and share a key with so many others that they were compared with the best of
-    them only.
+    files: their `near` keys. similarity: from which on two texts are near copies. gone: documents
+    that are dropped already. Partly compared are those that share a key with so many others that
+    they were compared with the best of them only.
     """
     if not files:
         return NO_COPIES, 0
@@ -231,13 +233,13 @@ def write_clusters(
     clusters, largest = 0, 0
     with GzipLines(out, COPIES) as lines:
         for _, members in groupby(rows, key=itemgetter(0)):
-            _, *stays, _ = next(members)
+            _, *stays, _ = next(members)  # The document that stays is the first one of its cluster.
             shown, count = list[dict[str, Any]](), 0
             for count, (_, *copy, similarity) in enumerate(members, 1):
                 if count <= SHOWN_COPIES:
                     text = dict(zip(TEXT, copy, strict=True))
                     shown.append({**text, "similarity": round(similarity, 3)})
-            one = {"stays": dict(zip(TEXT, stays, strict=True)), "copies": count, "goes": shown}
-            lines.line(json_line(one))
+            line = {"stays": dict(zip(TEXT, stays, strict=True)), "copies": count, "goes": shown}
+            lines.line(json_line(line))
             clusters, largest = clusters + 1, max(largest, count + 1)
     return {"clusters": clusters, "largest": largest}

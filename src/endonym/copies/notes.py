@@ -35,11 +35,11 @@ def kept_out_of(card: Mapping[str, Any], file: str) -> list[str]:
     def parts_of(path: str) -> list[str]:
         return [part for part in PurePath(path).parts if part != ".."]
 
-    said, asked = kept_out(card), parts_of(file)
-    names = {name: parts_of(name) for name in said}
-    exact = [name for name, parts in names.items() if asked[-len(parts) :] == parts]
-    likely = [name for name, parts in names.items() if asked and parts[-len(asked) :] == asked]
-    return [said[name] for name in exact or likely]
+    sentences, wanted = kept_out(card), parts_of(file)
+    names = {name: parts_of(name) for name in sentences}
+    exact = [name for name, parts in names.items() if wanted[-len(parts) :] == parts]
+    likely = [name for name, parts in names.items() if wanted and parts[-len(wanted) :] == wanted]
+    return [sentences[name] for name in exact or likely]
 
 
 def distinct_names(paths: Sequence[PurePath]) -> list[str]:
@@ -53,20 +53,20 @@ def distinct_names(paths: Sequence[PurePath]) -> list[str]:
     return found
 
 
-def _kept_out(each: dict[str, Any]) -> str:
-    """One file."""
-    dropped, cut = each["dropped_documents"], each["cut_documents"]
+def _kept_out(counts: dict[str, Any]) -> str:
+    """What was removed for one evaluation file, and what is left. counts: as in card.json."""
+    dropped, cut = counts["dropped_documents"], counts["cut_documents"]
     removed = [f"{counted(dropped, 'document')} dropped"] if dropped else []
     removed += [f"{counted(cut, 'document')} shortened"] if cut else []
-    said = f"Overlap with {each['file']} was looked for in the corpus: "
-    said += f"{' and '.join(removed)} for it. " if removed else "no document had any. "
-    if not each["runs"]:
-        return f"{said}All its texts are too short to be compared."
-    said += f"{100 * each['overlap']:.1f} % of its runs of eight words still stand in the corpus"
-    if each["too_short"]:
-        short = f"{number(each['too_short'])} of its {counted(each['texts'], 'text')}"
-        said += f"; {short} are too short to be compared"
-    return f"{said}."
+    text = f"Overlap with {counts['file']} was looked for in the corpus: "
+    text += f"{' and '.join(removed)} for it. " if removed else "no document had any. "
+    if not counts["runs"]:
+        return f"{text}All its texts are too short to be compared."
+    text += f"{100 * counts['overlap']:.1f} % of its runs of eight words still stand in the corpus"
+    if counts["too_short"]:
+        short = f"{number(counts['too_short'])} of its {counted(counts['texts'], 'text')}"
+        text += f"; {short} are too short to be compared"
+    return f"{text}."
 
 
 def copies(card: Mapping[str, Any]) -> list[str]:

@@ -108,7 +108,7 @@ def repeated_paragraphs(tables: Tables, files: Sequence[Path], gone: Indices) ->
 
 
 def repeated_remainders(tables: Tables, files: Sequence[Path], gone: Indices) -> Indices:
-    """The documents of which there is left what an earlier one leaves, or what another one is.
+    """The documents whose remainder equals that of an earlier document, or a whole other document.
 
     files: digests of whole texts; gone: documents that are dropped.
     """

@@ -69,8 +69,7 @@ class Bands:
 
     @classmethod
     def for_similarity(cls, similarity: float) -> "Bands":
-        """The longest bands, and so the fewest false pairs, that miss at most one true pair of a
-        hundred at this similarity."""
+        """The longest bands, with the fewest false pairs, that miss at most MISSED of the true."""
         for rows in range(PERMUTATIONS, 1, -1):
             bands = cls(PERMUTATIONS // rows, rows)
             if bands.missed(similarity) <= MISSED:
@@ -184,13 +183,14 @@ class ShingleSets:
         # So no range has more pairs than the bits beside a hash can number.
         sizes = np.maximum(self.sizes[first] + self.sizes[second], LEAST_SIZE)
         for start, end in ranges(np.arange(len(first)), sizes):
-            found[start:end] = self._of(first[start:end], second[start:end])
+            found[start:end] = self._jaccard(first[start:end], second[start:end])
         one, two = self.numbers[first], self.numbers[second]
         found[(one != two) & (one != 0) & (two != 0)] = 0
         return found
 
-    def _of(self, first: Indices, second: Indices) -> Shares:
+    def _jaccard(self, first: Indices, second: Indices) -> Shares:
         """The Jaccard similarity of so few pairs that all their hashes are in memory at once."""
+        # The number of the pair stands in the bits beside a hash: one sort compares all pairs.
         pairs = np.arange(len(first), dtype=np.uint64) << BITS
         sides = [
             self.hashes[spread(self.firsts[side], self.sizes[side])]

@@ -168,8 +168,8 @@ def reasons_table(all_stats: list[SourceStats]) -> str:
 
 @functools.cache
 def khmer_disorder() -> "regex.Pattern[str]":
-    """Finds Khmer syllables whose signs the language pack would put in order."""
-    return packs()["khmer_order"].finds()
+    """What the language pack puts in order."""
+    return packs()["khmer_order"].pattern()
 
 
 def text_warnings(text: str) -> dict[str, str]:
@@ -190,5 +190,5 @@ def warning_example(text: str, warning: str) -> str:
         if warning != "khmer_order":
             return word
         if khmer_disorder().search(word):
-            return f"{word} for {packs()['khmer_order'].change()(word)}"
+            return f"{word} for {packs()['khmer_order'].changer()(word)}"
     return "…"

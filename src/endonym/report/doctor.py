@@ -139,7 +139,7 @@ def languages(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
     for reason, counts in examined.foreign.items():
         for each, n in counts.items():
             others[foreign_name(reason, each, code)] += n
-    foreign = sum(examined.dropped(reason)[0] for reason in FOREIGN)
+    foreign = sum(examined.dropped(reason).records for reason in FOREIGN)
     own = {language_name(diagnosis.patient.code): max(0, examined.documents - foreign)}
     return shares(own, examined.documents) + [
         (f"other: {name}", n, share) for name, n, share in shares(others, examined.documents)

@@ -64,12 +64,12 @@ def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Cl
 
 
 def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
-    """See diagnostic_clean. Raises whatever a rule raises."""
+    """As `diagnostic_clean`, but raises what a rule raises."""
     script = main_script(sample)
     clean = normalizer(Clean(normalize=ALWAYS))
     plain = [text for document in documents if (text := clean(document))]
-    own, code = pack_steps(language), language.partition("-")[0]
-    wanted = {*STEPS, *(name for name in own if is_wanted(name, documents))}
+    code = language.partition("-")[0]
+    wanted = {*STEPS, *(name for name in pack_steps(language) if is_wanted(name, documents))}
     keys: dict[str, Any] = {
         "normalize": tuple(name for name in step_names() if name in wanted),
         "min_chars": SHORTEST_BRIEF if script in BRIEF_SCRIPTS else SHORTEST,
@@ -97,7 +97,7 @@ def main_script(sample: str) -> str:
 
 
 def is_wanted(name: str, documents: Sequence[str]) -> bool:
-    """Whether a step unifies the sample; where all of it is spelt one way, it may stay so."""
+    """Whether some document of the sample has the spelling that a step of a pack would make."""
     right = packs()[name].right if name in packs() else ""
     return not right or any(packs()[name].is_right(text) for text in documents)
 
@@ -118,7 +118,7 @@ def thresholds(documents: Sequence[str], script: str) -> dict[str, float]:
         rule, values = rules[key], [value for value in column if value is not None]
         if len(values) < LEAST_DOCUMENTS:
             continue
-        low, high = (float(each) for each in np.quantile(values, (0.25, 0.75)))
+        low, high = (float(quartile) for quartile in np.quantile(values, (0.25, 0.75)))
         reach = FENCE * (high - low)
         fence = low - reach if rule.is_least else high + reach
         least, most = BOUNDS[key]

@@ -11,7 +11,7 @@ from typing import Any
 from endonym.autopilot import model_size
 from endonym.autopilot.machine import usual_shape
 from endonym.autopilot.phase import budget_of
-from endonym.autopilot.text_size import TextSize, samples_of, tried
+from endonym.autopilot.text_size import TextSize, samples_of, try_tokenizer
 from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
@@ -84,16 +84,20 @@ def potential(text_bytes: int, chars: int, documents: int, sample: Sequence[str]
     vocab = model_size.choose_vocab(chars).value
     ratio = model_size.BYTES_PER_TOKEN
     if sum(map(len, sample)) >= LEAST_CHARS:
-        ratio = tried(TokenizerConfig(kind="bpe", vocab=vocab), sample).bytes_per_token
-    tokens = int(text_bytes / ratio)
-    text_size = TextSize(text_bytes, chars, 1.0, text_bytes / max(1, documents), tuple(sample))
+        config = TokenizerConfig(kind="bpe", vocab=vocab)
+        ratio = try_tokenizer(config, sample).bytes_per_token
+    mean = text_bytes / max(1, documents)
+    text_size = TextSize(
+        text_bytes, letters=chars, kept_share=1.0, document_bytes=mean, sample=tuple(sample)
+    )
     facts = text_size.facts(Split(), ratio)
     budget = budget_of([Phase(name="pretrain")], facts)
     shape = model_size.choose_shape(ModelKeys(), facts, lambda dim, layers: budget)
     dim, layers = shape["model.dim"].value, shape["model.layers"].value
     context = model_size.choose_context(facts, ModelKeys()).value
-    total = parameters(usual_shape(dim, layers, vocab, context)).total
     needed = model_size.TOKENS_PER_PARAMETER * model_size.block_weights(dim, layers)
+    tokens = int(text_bytes / ratio)
+    total = parameters(usual_shape(dim, layers, vocab, context)).total
     is_enough = needed <= model_size.useful(budget, facts)
     return Potential(text_bytes, tokens, vocab, total, dim, layers, is_enough)
 
@@ -140,43 +144,43 @@ class Diagnosis:
         examined = self.examined
         if not examined.documents:
             return "No text could be read. The findings say which files these are, and why."
-        goes = examined.documents - examined.kept.documents
+        n_dropped = examined.documents - examined.kept.documents
         texts = f"{counted(examined.documents, 'document')} ({size(examined.raw.bytes)})"
-        some = [each for each in self.findings if each.weight and each.count]
-        serious = [each for each in some if each.severity == "serious"][:MOST_NAMED]
-        named = serious or [each for each in some if each.severity != "small"][:MOST_NAMED]
-        listed = ", ".join(f"{each.title.lower()} ({number(each.count)})" for each in named)
+        present = [each for each in self.findings if each.weight and each.count]
+        serious = [each for each in present if each.severity == "serious"][:MOST_NAMED]
+        named = serious or [each for each in present if each.severity != "small"][:MOST_NAMED]
+        names = ", ".join(f"{each.title.lower()} ({number(each.count)})" for each in named)
         if serious:
-            said = f"Of {texts}, {100 * goes / examined.documents:.1f} % should go. "
-            said += f"What matters most: {listed}."
+            sentence = f"Of {texts}, {100 * n_dropped / examined.documents:.1f} % should go. "
+            sentence += f"What matters most: {names}."
         elif named:
-            said = f"{texts} in good order, with something worth mending: {listed}."
+            sentence = f"{texts} in good order, with something worth mending: {names}."
         else:
-            said = f"{texts} in good order: nothing that matters was found."
+            sentence = f"{texts} in good order: nothing that matters was found."
         left = f"{counted(examined.kept.documents, 'document')}, {size(examined.kept.bytes)}"
         enough = "too little for any model here"
         if self.kept.is_enough:
             enough = f"enough for a model of about {rough(self.kept.parameters)} parameters"
         tokens = f"about {rough(self.kept.tokens)} tokens"
-        return f"{said} With the recipe below {left} stay: {tokens}, {enough}."
+        return f"{sentence} With the recipe below {left} stay: {tokens}, {enough}."
 
     def read(self) -> list[str]:
-        """What was read, where it is not everything, and what is doubtful."""
+        """Sentences on what was read, where it is not everything, and on what is doubtful."""
         examined, patient = self.examined, self.patient
-        said = [patient.why] if patient.why else []
+        notes = [patient.why] if patient.why else []
         if examined.files < examined.all_files:
-            said.append(
+            notes.append(
                 f"Examined is an evenly spread sample: {number(examined.files)} of "
                 f"{counted(examined.all_files, 'file')}, {size(examined.bytes)} of "
                 f"{size(examined.all_bytes)}. All numbers below are of this sample."
             )
         if examined.cut:
-            said.append("Of large files only the beginnings were read. Numbers below are of these.")
+            notes += ["Of large files only the beginnings were read. Numbers below are of these."]
         if any(source.ocr for source, _ in patient.sources):
-            said.append("Pictures of text were not read here; the recipe lets Tesseract read them.")
+            notes += ["Pictures of text were not read here; the recipe lets Tesseract read them."]
         if patient.survey is not None and patient.survey.doubt:
-            said.append(patient.survey.doubt)
-        return said
+            notes += [patient.survey.doubt]
+        return notes
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -262,9 +266,10 @@ def diagnose(
         potential(each.bytes, each.chars, each.documents, list(each.paragraphs.values()))
         for each in (advised.examined.raw, advised.examined.kept)
     )
-    found = (advised.examined, advised.findings, advised.clean)
     recipe, seconds = _recipe(patient, advised), time.perf_counter() - began
-    return Diagnosis(patient, *found, recipe, raw, kept, seconds)
+    return Diagnosis(
+        patient, advised.examined, advised.findings, advised.clean, recipe, raw, kept, seconds
+    )
 
 
 def advice(
@@ -290,15 +295,22 @@ def advice(
     ]
     total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)
     with runner_of(min(total, limit)) as runner:
-        given: dict[str, Any] = {"contrast": contrast, "samples": samples, "limit": limit}
-        examined = examine(plain, clean, runner=runner, progress=log.progress, **given)
+        examined = examine(
+            plain,
+            clean,
+            contrast=contrast,
+            runner=runner,
+            progress=log.progress,
+            samples=samples,
+            limit=limit,
+        )
     sources, survey = [each for each, _ in patient.sources], patient.survey
     packages = ocr_packages(patient.script, patient.code)
     found = findings.findings_of(examined, sources, survey, samples=samples, packages=packages)
     read = findings.readings(examined)
     # Late faults of large files are in the survey, which reads more of some.
-    known = [*read, *(survey.readings if survey else ())]
-    clean = findings.recommended(examined.clean, found, known)
+    all_readings = [*read, *(survey.readings if survey else ())]
+    clean = findings.recommended(examined.clean, found, all_readings)
     found = findings.prescribed(found, clean)
     table = findings.clean_table(
         clean, found, [each.source for each in read if loss_in_words(each)]
@@ -312,20 +324,21 @@ def _recipe(patient: Patient, advised: Advice) -> str:
         return ""
     if patient.recipe is None:
         notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
-        given = (patient.name, patient.code, advised.sources, advised.table)
-        return findings.recipe_text(*given, notes=notes)
+        return findings.recipe_text(
+            patient.name, patient.code, advised.sources, advised.table, notes=notes
+        )
     before = [source for source, _ in patient.sources]
     changed = [each for each in advised.sources if each not in before]
-    tried, own = (
-        each.model_dump(exclude_defaults=True)
-        for each in (advised.examined.clean, patient.recipe.clean)
+    tried_keys, own_keys = (
+        clean.model_dump(exclude_defaults=True)
+        for clean in (advised.examined.clean, patient.recipe.clean)
     )
     path = printable(str(patient.recipe.path))
     notes = [f"# Put this in the place of [clean] in {path}; all else stays."]
     if changed:
         names = ", ".join(f'"{source.name}"' for source in changed)
         notes.append(f"# The same for [[source]] {names}.")
-    if untried := ", ".join(key for key in own if key not in tried):
+    if untried := ", ".join(key for key in own_keys if key not in tried_keys):
         why = "that were not tried here; keep them if you want them"
         notes.append(f"# It has keys {why}: {untried}")
     tables = [*map(findings.source_table, changed), advised.table]
@@ -336,12 +349,14 @@ def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     """Texts, whose sources are guessed as `endonym new` does."""
     folder = Path.cwd()
     survey = look_through(paths, folder, language=usual_code(language or ""), log=log)
-    code, why = known_language(language, survey.texts)
+    code, why = language_of(language, survey.texts)
     sources = [(source, source_files(source, folder)) for source, _ in survey.sources]
-    name = printable(paths[0].absolute().name.split(".")[0])
-    valid = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in name)
-    given = (survey.sample, survey.texts, survey)
-    return Patient(valid.strip("-.")[:48] or "texts", folder, sources, code, why, *given)
+    stem = printable(paths[0].absolute().name.split(".")[0])
+    valid = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in stem)
+    name = valid.strip("-.")[:48] or "texts"
+    return Patient(
+        name, folder, sources, code, why, survey.sample, documents=survey.texts, survey=survey
+    )
 
 
 def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
@@ -357,18 +372,20 @@ def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     sources = [(each.source, list(each.files)) for each in raw]
     code = usual_code(language) if language else recipe.language
     why = f"Examined are the sources of {paths[0]}."
-    given = ("\n".join(texts), texts, None, recipe)
-    return Patient(recipe.name, recipe.folder, sources, code, why, *given)
+    sample = "\n".join(texts)
+    return Patient(
+        recipe.name, recipe.folder, sources, code, why, sample, documents=texts, recipe=recipe
+    )
 
 
-def known_language(given: str | None, documents: Sequence[str]) -> tuple[str, str]:
-    """The code of the language, and how it is known if nobody has said it."""
-    if given:
-        return usual_code(given), ""
+def language_of(named: str | None, documents: Sequence[str]) -> tuple[str, str]:
+    """The code of the language, as it is named or guessed; and, if guessed, how it is known."""
+    if named:
+        return usual_code(named), ""
     code, share = guess_language(documents)
     if code:
-        said = f"The texts were taken to be {language_name(code)} ({code}): {100 * share:.0f} % of "
-        return code, said + "those whose language can be told. If not, name it: --language CODE."
+        why = f"The texts were taken to be {language_name(code)} ({code}): {100 * share:.0f} % of "
+        return code, why + "those whose language can be told. If not, name it: --language CODE."
     return "", (
         "The language could not be told, so nothing is said of documents in other languages. Name "
         "it: --language CODE, such as tt."

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import NamedTuple
 
 from endonym.cleaning.corpus_rules import Facts, rounds, skeleton
 from endonym.cleaning.language.votes import reliable_code
@@ -47,9 +47,16 @@ BROKEN = ("fault", "file", "unread")
 """Kinds of reasons that say that a file as a whole is not read."""
 
 
+class Dropped(NamedTuple):
+    """How many records were dropped, and their bytes."""
+
+    records: int
+    bytes: int
+
+
 @dataclass(slots=True)
 class Examined:
-    """What was found.
+    """What was found in raw texts by cleaning them with every rule.
 
     stats: of each source. raw, kept: the documents as they were read and as they stay; growth: of
     their vocabularies. rejects, removed: examples by reason. stayed: the texts in whose places
@@ -111,10 +118,10 @@ class Examined:
             rule.documents, rule.bytes = self.dropped(reason)
         return tally.rules
 
-    def dropped(self, reason: str) -> tuple[int, int]:
-        """Records dropped for a reason, and their bytes."""
+    def dropped(self, reason: str) -> Dropped:
+        """What was dropped for a reason."""
         lost = sum((stats.dropped.get(reason, Counter()) for stats in self.stats), Counter[str]())
-        return lost["records"], lost["bytes"]
+        return Dropped(lost["records"], lost["bytes"])
 
     def reasons(self) -> list[str]:
         """All reasons for which something was dropped."""
@@ -127,7 +134,7 @@ class Examining(Making):
     raw: Sequence[Result] = ()
 
     def read(self) -> tuple[list[ChunkTask], list[int]]:
-        """See Making; the raw documents are observed."""
+        """The tasks of the chunks that were read, and their sizes; observes the raw documents."""
         tasks, sizes = super().read()
         folder = self.work.place("raw")
         seen = [replace(task, folder=folder) for task in tasks]
@@ -145,24 +152,24 @@ class Examining(Making):
 
 
 def observe_raw(task: ChunkTask, advance: Advance) -> Result:
-    """See observe_chunk; and by their numbers which files gave documents, and which are broken."""
+    """What `observe_chunk` sees; and the numbers of files with documents, and of broken ones."""
     table = read_chunk(task.chunk, ["file", "reason"], RAW)
     rows = set(zip(*(column.to_pylist() for column in table.columns), strict=True))
     broken = [row for row in sorted(rows, key=str) if READER_REASONS.get(row[1]) in BROKEN]
-    given = sorted({file for file, reason in rows if reason is None})
+    readable = sorted({file for file, reason in rows if reason is None})
     seen = observe_chunk(task, advance)
-    return seen | {"source": task.source, "given": given, "broken": broken}
+    return seen | {"source": task.source, "readable": readable, "broken": broken}
 
 
 def unread_files(sources: Sources, made: Sequence[Result]) -> dict[str, dict[RawFile, str]]:
     """By source the files that are broken and gave no document, each with the reason."""
     unread = dict[str, dict[RawFile, str]]()
     for source, files in sources:
-        mine = [each for each in made if each["source"] == source.name]
-        given = {number for each in mine for number in each["given"]}
-        broken = [row for each in mine for row in each["broken"] if row[0] not in given]
-        if broken:
-            unread[source.name] = {files[number]: reason for number, reason in broken}
+        own = [result for result in made if result["source"] == source.name]
+        readable = {number for result in own for number in result["readable"]}
+        broken = [row for result in own for row in result["broken"]]
+        if reasons := {files[n]: reason for n, reason in broken if n not in readable}:
+            unread[source.name] = reasons
     return unread
 
 
@@ -186,9 +193,9 @@ def examine(
     check_names(sources)
     clean = clean.model_copy(update={"max_unreadable": 1.0})
     chosen, examined = sampled(sources, limit), Examined(clean)
-    every, sizes = file_sizes(sources), file_sizes(chosen)
-    most_bytes = shares(sizes, limit)
-    examined.all_files, examined.all_bytes = len(every), sum(every)
+    all_sizes, sizes = file_sizes(sources), file_sizes(chosen)
+    most_bytes = most_of_each(sizes, limit)
+    examined.all_files, examined.all_bytes = len(all_sizes), sum(all_sizes)
     examined.files = len(sizes)
     examined.bytes = sum(sizes if most_bytes is None else (min(size, most_bytes) for size in sizes))
     examined.cut = most_bytes is not None
@@ -198,9 +205,17 @@ def examine(
         out = Path(name) / "out"
         out.mkdir()
         work = Work(Path(name) / "work", runner or Inline(), progress)
-        given: dict[str, Any] = {"contrast": contrast, "evaluation": evaluation}
-        given |= {"samples": samples, "most_bytes": most_bytes}
-        making = Examining(chosen, clean, Split(), work=work, out=out, **given)
+        making = Examining(
+            chosen,
+            clean,
+            Split(),
+            work=work,
+            out=out,
+            contrast=contrast,
+            evaluation=evaluation,
+            samples=samples,
+            most_bytes=most_bytes,
+        )
         kept = making.kept(making.cleaned())
         examined.stats = list(making.stats.values())
         examined.raw, examined.kept = together(making.raw, samples), together(kept, samples)
@@ -227,11 +242,12 @@ def sampled(sources: Sources, limit: int) -> list[tuple[Source, list[RawFile]]]:
 
 
 def _each_so_many_bytes(files: Sequence[RawFile], stride: float) -> list[RawFile]:
-    """The files in which every so many bytes of all of them end; the largest one at least."""
+    """The files that a stride of so many bytes through all of them lands in; at least one."""
     sizes = [size_on_disk(file.path) for file in files]
-    passed = [int(total / stride + 0.5) for total in accumulate(sizes, initial=0)]
-    ends = zip(files, pairwise(passed), strict=True)
-    chosen = [file for file, (before, after) in ends if after > before]
+    # How many strides end before each file, and before the end of the last one.
+    strides = [int(total / stride + 0.5) for total in accumulate(sizes, initial=0)]
+    pairs = zip(files, pairwise(strides), strict=True)
+    chosen = [file for file, (before, after) in pairs if after > before]
     return chosen or [files[sizes.index(max(sizes))]] if files else []
 
 
@@ -240,12 +256,12 @@ def file_sizes(sources: Sources) -> list[int]:
     return [size_on_disk(file.path) for _, files in sources for file in files]
 
 
-def shares(sizes: Sequence[int], limit: int) -> int | None:
-    """How many bytes may be read of each file, so that all have `limit`; None for all of them.
+def most_of_each(sizes: Sequence[int], limit: int) -> int | None:
+    """How many bytes at most are read of each file, so that all together are `limit`; None: all.
 
     What small files leave is for the large ones.
 
-    >>> shares([10, 100, 200], 210)
+    >>> most_of_each([10, 100, 200], 210)
     100
     """
     left = limit
@@ -258,7 +274,7 @@ def shares(sizes: Sequence[int], limit: int) -> int | None:
 
 
 def _read_out(examined: Examined, out: Path, samples: int) -> None:
-    """Read the examples, before the folder is deleted."""
+    """Read the examples of what was dropped from `out`, before it is deleted."""
     for reason in examined.reasons():
         examined.rejects[reason] = some_dropped(out, reason, samples)
     for path in sorted((out / REMOVED).glob("*.jsonl.gz")):
@@ -268,7 +284,7 @@ def _read_out(examined: Examined, out: Path, samples: int) -> None:
     examined.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
     copies = read_lines(out / COPIES) if (out / COPIES).is_file() else ()
     clusters = [(copy["stays"]["text"][:SHOWN_CHARS], copy["copies"] + 1) for copy in copies]
-    examined.clusters = sorted(clusters, key=lambda each: -each[1])[:samples]
+    examined.clusters = sorted(clusters, key=lambda cluster: -cluster[1])[:samples]
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)
         examined.foreign[reason] = Counter(reliable_code(each.text) for each in some)

@@ -104,10 +104,10 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints; of examples only what is there."""
-        told: dict[str, Any] = asdict(self)
-        examples: list[dict[str, str]] = told["examples"]
+        data: dict[str, Any] = asdict(self)
+        examples: list[dict[str, str]] = data["examples"]
         shown = [{key: value for key, value in each.items() if value} for each in examples]
-        return told | {"severity": self.severity, "share": round(self.share, 6), "examples": shown}
+        return data | {"severity": self.severity, "share": round(self.share, 6), "examples": shown}
 
 
 def findings_of(
@@ -129,15 +129,16 @@ def findings_of(
     return sorted(every, key=lambda each: (-each.rank, -each.count, each.name))
 
 
-def finding_of(name: str, count: int, total: int, packages: str = "", **more: Any) -> Finding:
-    """A finding with its words: so many of all.
+def finding_of(name: str, count: int, total: int, packages: str = "", **fields: Any) -> Finding:
+    """A finding with its words from the table: `count` of `total`.
 
     name: of a rule of cleaning, or a reason of the reader. packages: those that its words may name.
+    fields: the other fields of Finding.
     """
     if name in FINDING_WORDS["words"]:
-        said = FINDING_WORDS["words"][name]
-        title, weight = said["title"], said["weight"]
-        meaning = FINDING_WORDS["meanings"].get(said["meaning"], said["meaning"])
+        words = FINDING_WORDS["words"][name]
+        title, weight = words["title"], words["weight"]
+        meaning = FINDING_WORDS["meanings"].get(words["meaning"], words["meaning"])
     else:
         kind = "unread" if name in READER_REASONS else "step" if name in packs() else "measured"
         meaning, weight = FINDING_WORDS["meanings"][kind], FINDING_WORDS["weights"][kind]
@@ -147,7 +148,7 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **more: An
         elif kind == "unread":
             title, meaning = f"Unreadable: {in_words(name)}", f"{meaning} ({name})."
     meaning = meaning.format(packages=packages)
-    return Finding(name, title, meaning, count, count / max(1, total), weight=weight, **more)
+    return Finding(name, title, meaning, count, count / max(1, total), weight=weight, **fields)
 
 
 def _of_rules(examined: Examined, samples: int) -> Iterator[Finding]:
@@ -205,7 +206,7 @@ def _of_reader(examined: Examined, packages: str) -> Iterator[Finding]:
     for reason in examined.reasons():
         if reason not in READER_REASONS or reason in NO_FINDING | BROKEN_TEXT:
             continue
-        count, _ = examined.dropped(reason)
+        count = examined.dropped(reason).records
         rejects = examined.rejects.get(reason, [])
         is_page = reason in PAGES
         yield finding_of(
@@ -318,27 +319,31 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
     if (kept := examined.kept).damaged:
         examples = [Example(place, text, why=why) for place, text, why in kept.damages]
         yield finding_of("replacement", kept.damaged, examined.documents, examples=examples)
-    told = {each.name: examined.raw.licences.get(each.name, {}) for each in sources}
+    licences = {each.name: examined.raw.licences.get(each.name, {}) for each in sources}
     without = [each.name for each in sources if not each.license]
-    silent = [name for name in without if not told[name] or told[name].get("")]
+    # Sources of which the recipe names no licence, and some document names none itself.
+    silent = [name for name in without if not licences[name] or licences[name].get("")]
     if silent:
-        given = {"recipe": '# license = "…"', "table": _sources(silent)}
-        yield finding_of("license", len(silent), len(sources), of="source", **given)
+        line, table = '# license = "…"', _sources(silent)
+        yield finding_of(
+            "license", len(silent), len(sources), of="source", recipe=line, table=table
+        )
 
 
 def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
     """Files that were left out when the sources were guessed."""
-    given: dict[str, Any] = {"of": "file", "table": "[[source]] of their folder"}
+    table = "[[source]] of their folder"
     if unread := survey.skipped:
         lines = [exclude_line(survey.exclude()), own_encoding(survey.unknown_encodings)]
         yield finding_of(
             "unread_files",
             len(unread),
             survey.files,
+            of="file",
+            table=table,
             recipe="\n".join(filter(None, lines)),
             groups=Counter(why for _, why in unread).most_common(20),
             examples=[Example(path, why=why) for path, why in unread[:samples]],
-            **given,
         )
     if survey.odd_files:
         names = [PurePosixPath(source.path).name for source, _ in survey.odd]
@@ -346,14 +351,15 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
             "odd_files",
             survey.odd_files,
             survey.files,
+            of="file",
+            table=table,
             recipe=exclude_line(names, survey.odd_files),
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
-            **given,
         )
 
 
 def of_most(findings: Iterable[Finding]) -> list[Finding]:
-    """What would drop most of the documents: no rule is recommended for it."""
+    """The findings whose rule would drop most of the documents, and so is not recommended."""
     droppers = {*(rule.key for rule in DROPS), "min_language_score"}
     return [each for each in findings if each.name in droppers and each.share > MOST_DROPPED]
 
@@ -370,10 +376,10 @@ def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Readin
     always = {"min_script_share", "min_language_score"}
     names = always.union(finding.name for finding in findings) - most
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
-    given = clean.model_dump(exclude_defaults=True)
+    tried_keys = clean.model_dump(exclude_defaults=True)
     keys: dict[str, Any] = {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
-    for name in [each for each in given if each in names and each not in keys]:
-        keys |= {key: given[key] for key in NEEDS.get(name, (name,)) if key in given}
+    for name in [each for each in tried_keys if each in names and each not in keys]:
+        keys |= {key: tried_keys[key] for key in NEEDS.get(name, (name,)) if key in tried_keys}
     if (allowed := allowance(read, usual := Clean().max_unreadable)) > usual:
         keys["max_unreadable"] = allowed
     return Clean.model_validate(keys)
@@ -390,9 +396,10 @@ def mended(examined: Examined, sources: Sources) -> list[Source]:
         if len(unread) == len(files):
             continue
         if unread:
-            given = [file.path for file in files if file not in unread]
+            wanted = [file.path for file in files if file not in unread]
             home = files[0].path.absolute().parents[len(PurePosixPath(files[0].name).parts) - 1]
-            keys["exclude"] = (*source.exclude, *globs([each.path for each in unread], given, home))
+            unwanted = globs([each.path for each in unread], wanted, home)
+            keys["exclude"] = (*source.exclude, *unwanted)
         dropped = next(stat.dropped for stat in examined.stats if stat.name == source.name)
         is_scan = "needs_ocr" in dropped or "bad_text_layer" in dropped
         if is_scan and source.ocr is None and tesseract() is not None:
@@ -431,12 +438,12 @@ def lines_for(name: str, clean: Clean) -> str:
     """
     if name.startswith("mask "):
         return f"# in mask: {toml(name.removeprefix('mask '))}"
-    given = clean.model_dump(exclude_defaults=True)
+    table = clean.model_dump(exclude_defaults=True)
     for key, names in (("normalize", step_names()), ("dedup", KINDS_OF_COPIES)):
         if name in names:
-            return f"# in {key}: {toml(name)}" if name in given.get(key, ()) else ""
+            return f"# in {key}: {toml(name)}" if name in table.get(key, ()) else ""
     keys = NEEDS.get(name, (name,))
-    return "\n".join(f"{key} = {toml(given[key])}" for key in keys if key in given)
+    return "\n".join(f"{key} = {toml(table[key])}" for key in keys if key in table)
 
 
 def recipe_text(
@@ -462,8 +469,8 @@ def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[
     """[clean], where each key says what it mends. unreadable: sources much of which is broken."""
     reasons = {each.name: f"{each.title.lower()}: {number(each.count)}" for each in findings}
     for key, items in (("normalize", clean.normalize), ("dedup", clean.dedup)):
-        said = [reasons[item] for item in dict.fromkeys(items) if item in reasons]
-        reasons[key] = "; ".join(said)
+        mended = [reasons[item] for item in dict.fromkeys(items) if item in reasons]
+        reasons[key] = "; ".join(mended)
     names = ", ".join(f'"{name}"' for name in unreadable)
     reasons["script"] = "the script of most letters"
     reasons["max_unreadable"] = f"so much of {names} may be unreadable; it is left out"

@@ -168,9 +168,9 @@ def archive_guess(raw: io.BufferedReader, kind: FileFormat, source: Source, look
         if member.name.endswith(SENTENCES):
             keys = {"member": f"*{SENTENCES}", "document": "line", "column": 2}
             return keys, f"an archive of the Leipzig corpora: numbered lines in *{SENTENCES}"
-        kind = file_format(member.name, source)
-        if first is None and kind.format and not kind.archive and member.raw_bytes:
-            keys, reason = stream_guess(member.stream, kind, member.name, look)
+        inner = file_format(member.name, source)
+        if first is None and inner.format and not inner.archive and member.raw_bytes:
+            keys, reason = stream_guess(member.stream, inner, member.name, look)
             first = keys, f"an archive; {member.name}: {reason}"
     return first or ({}, why)
 
@@ -189,8 +189,9 @@ def parquet_guess(raw: io.BufferedReader) -> Guess:
         for batch in islice(file.iter_batches(batch_size=most, columns=names), 1):
             n_rows = batch.num_rows
             for name, column in zip(names, batch.columns, strict=True):
-                known = call_function("utf8_length", [column.dictionary.cast(arrow.large_string())])
-                lengths[name] = known.take(column.indices.drop_null()).to_pylist()
+                values = column.dictionary.cast(arrow.large_string())
+                of_values = call_function("utf8_length", [values])
+                lengths[name] = of_values.take(column.indices.drop_null()).to_pylist()
     except (arrow.ArrowException, OSError):
         return {}, "not a whole parquet file"
     return field_guess(lengths, n_rows, "column")
@@ -353,8 +354,8 @@ def line_guess(texts: list[str], gaps: int) -> Guess:
     closed = sum(CLOSED.search(line) is not None for line in texts) / len(texts)
     if full > 0.6 and closed < 0.3 and margin < 120:
         return {"document": "file"}, f"lines are broken at a margin of about {margin} characters"
-    found = f"{gaps:,} empty line{'s' * (gaps > 1)}" if gaps else "no empty lines between the lines"
-    return {"document": "line"}, f"{found}; the median line has {median(lengths):.0f} characters"
+    empty = f"{gaps:,} empty line{'s' * (gaps > 1)}" if gaps else "no empty lines between the lines"
+    return {"document": "line"}, f"{empty}; the median line has {median(lengths):.0f} characters"
 
 
 def needs_ocr(rejects: Sequence[Reject]) -> bool:
@@ -374,13 +375,13 @@ def pack_for(
         return "", NO_PROGRAM.format(packages=packages)
     letters = texts[:LETTERS_CHARS] + LETTERS.get(language.split("-")[0], "")
     try:
-        found = best_pack(engine, [page_of(*file) for file in files], letters)
+        best = best_pack(engine, [page_of(*file) for file in files], letters)
     except OcrFailed as failed:
         return "", f"{NO_TEXT}, and {failed.detail}"
-    if found.confidence < LEAST_CONFIDENCE:
-        why = f"{NO_TEXT} that OCR does not read well enough: {found.pack} is {found.reason}"
+    if best.confidence < LEAST_CONFIDENCE:
+        why = f"{NO_TEXT} that OCR does not read well enough: {best.pack} is {best.reason}"
         return "", f"{why}; better may be: apt-get install {packages}"
-    return found.pack, f"OCR by the pack that reads it best: {found.pack} is {found.reason}"
+    return best.pack, f"OCR by the pack that reads it best: {best.pack} is {best.reason}"
 
 
 def pack_of(source: Source, files: Sequence[RawFile], language: str, letters: str) -> str:

@@ -72,30 +72,33 @@ class Seen:
     paragraphs: dict[int, str] = field(default_factory=dict[int, str])
 
     def as_dict(self) -> dict[str, Any]:
-        """The form that `of` reads."""
-        told = {name: getattr(self, name) for name in self.__slots__}
-        return told | {"paragraphs": list(self.paragraphs.values())}
+        """The form that `add` reads."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return fields | {"paragraphs": list(self.paragraphs.values())}
 
-    def add(self, told: dict[str, Any], samples: int) -> None:
-        """Add what `as_dict` says of the documents that come next. samples: of what is shown."""
+    def add(self, seen: dict[str, Any], samples: int) -> None:
+        """Add what was seen of the documents that come next, as `as_dict` gives it.
+
+        samples: how many examples are kept of each kind.
+        """
         for name in ("documents", "chars", "bytes", "words", "damaged"):
-            setattr(self, name, getattr(self, name) + told[name])
+            setattr(self, name, getattr(self, name) + seen[name])
         for name in ("letters", "scripts", "mixed", "stubs"):
-            getattr(self, name).update(told[name])
-        self.lengths = [one + two for one, two in zip(self.lengths, told["lengths"], strict=True)]
-        self.examples = told["examples"] | self.examples
+            getattr(self, name).update(seen[name])
+        self.lengths = [one + two for one, two in zip(self.lengths, seen["lengths"], strict=True)]
+        self.examples = seen["examples"] | self.examples
         for name in ("mixed_examples", "members", "damages"):
-            mine = getattr(self, name)
-            mine += told[name][: max(0, samples - len(mine))]
-        for file, found in told["named"].items():
+            shown = getattr(self, name)
+            shown += seen[name][: max(0, samples - len(shown))]
+        for file, guess in seen["named"].items():
             if len(self.named) < MOST_NAMED:
-                self.named.setdefault(file, found)
-        for source, counts in told["licences"].items():
+                self.named.setdefault(file, guess)
+        for source, counts in seen["licences"].items():
             self.licences.setdefault(source, Counter()).update(counts)
-        self.draw((key_of(each), each) for each in told["paragraphs"])
+        self.draw((key_of(each), each) for each in seen["paragraphs"])
 
     def draw(self, paragraphs: Iterable[tuple[int, str]]) -> None:
-        """Draw again, from these paragraphs too."""
+        """Draw the sample of paragraphs again, from these ones (each with its key) as well."""
         self.paragraphs = drawn_paragraphs(self.paragraphs | dict(paragraphs), SAMPLE_CHARS)
 
 
@@ -116,14 +119,15 @@ def script_shares(text: str) -> list[tuple[str, float]]:
 
 
 def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
-    """Observe the documents of a chunk, raw or cleaned.
+    """Observe the documents of a chunk, raw or cleaned: a `Seen`, and the file of its words.
 
-    By what the task knows of the corpus, documents are told that stay though a program filled them
-    in. One in which our code fails is half seen; cleaning it tells of the fault.
+    The file has a row for each word: its key, and after how many words it stands first. By what the
+    task knows of the corpus, documents are told that stay though a program filled them in. One in
+    which our code fails is half seen; cleaning it tells of the fault.
     """
     seen, first = Seen(), dict[str, int]()
     facts = None if task.knowledge is None else Facts.load(task.knowledge)
-    shared = set[int]() if facts is None else {int(key) for key in facts.skeletons[:, 0]}
+    templates = set[int]() if facts is None else {int(key) for key in facts.skeletons[:, 0]}
     table = read_chunk(task.chunk, ["text", "id", "meta", "size", "reason"])
     member = ""
     for text, place, meta, size, reason in zip(
@@ -138,19 +142,20 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
             encoding = notes.get("encoding", "utf-8")
             if not encoding.startswith("utf-") and len(seen.named) < MOST_NAMED:
                 seen.named[file] = [encoding, text[:160]]
-        mine = seen.licences.setdefault(task.source, Counter())
-        said = notes.get("license", "")
-        mine[said if said in mine or len(mine) < MOST_NAMED else "others"] += 1
+        licences = seen.licences.setdefault(task.source, Counter())
+        licence = notes.get("license", "")
+        is_named = licence in licences or len(licences) < MOST_NAMED
+        licences[licence if is_named else "others"] += 1
         with passing_over():
             _count(seen, text, where, task.samples)
             for word in WORD.findall(text):
                 first.setdefault(word.lower(), seen.words)
                 seen.words += 1
-            found = skeleton(text, facts.usual) if facts is not None and shared else ""
-            if found and key_of(found) in shared:
-                seen.stubs[found] += 1
+            stub = skeleton(text, facts.usual) if facts is not None and templates else ""
+            if stub and key_of(stub) in templates:
+                seen.stubs[stub] += 1
                 if len(seen.members) < task.samples:
-                    seen.members.append([where, text[:160], found])
+                    seen.members.append([where, text[:160], stub])
     seen.draw(())
     keys = [[key_of(word), number] for word, number in first.items()]
     rows = np.array(keys, dtype=np.uint64).reshape(-1, 2)
@@ -159,14 +164,13 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
 
 
 def _count(seen: Seen, text: str, where: str, samples: int) -> None:
-    """Count the letters, the length and the script of a document."""
+    """Count the letters, the length and the script of a document, and keep examples of them."""
     seen.documents += 1
     seen.chars += len(text)
     seen.bytes += len(text.encode("utf-8", "surrogatepass"))
     seen.lengths[int(np.searchsorted(EDGES, len(text), side="right"))] += 1
     seen.paragraphs.update(candidates(text))
-    found = Counter(text)
-    for letter, number in found.items():
+    for letter, number in Counter(text).items():
         if not LETTER.match(letter):
             continue
         seen.letters[letter] += number
@@ -211,23 +215,22 @@ Point = tuple[int, int]
 
 
 def growth(folder: Path, made: Sequence[Result]) -> list[Point]:
-    """How many distinct words so many words of the texts hold, in their order, at a few points."""
-    total, known = 0, np.zeros(0, dtype=np.uint64)
+    """At a few points of the texts in their order: words so far, and distinct words among them."""
+    total, known_words = 0, np.zeros(0, dtype=np.uint64)
     points: list[Point] = [(0, 0)]
     step = max(1, sum(each["seen"]["words"] for each in made) // POINTS)
     for each in made:
         rows = np.load(folder / each["files"][0]["name"], allow_pickle=False)
         rows = rows[np.argsort(rows[:, 0])]
-        place = np.minimum(np.searchsorted(known, rows[:, 0]), max(0, len(known) - 1))
-        is_new = known[place] != rows[:, 0] if len(known) else np.ones(len(rows), dtype=np.bool_)
+        is_new = ~np.isin(rows[:, 0], known_words)
         firsts = np.sort(rows[is_new, 1])
         words = each["seen"]["words"]
         # The round numbers of words within a chunk.
         for edge in range(total - total % step + step, total + words, step):
-            points.append((edge, len(known) + int(np.searchsorted(firsts, edge - total))))
-        known = np.union1d(known, rows[:, 0])
+            points.append((edge, len(known_words) + int(np.searchsorted(firsts, edge - total))))
+        known_words = np.union1d(known_words, rows[:, 0])
         total += words
-    return [*points, (total, len(known))] if total else []
+    return [*points, (total, len(known_words))] if total else []
 
 
 def heaps(points: Sequence[Point]) -> float | None:
@@ -240,5 +243,6 @@ def heaps(points: Sequence[Point]) -> float | None:
     some = [(words, kinds) for words, kinds in points if words >= end / 3 and kinds > 1]
     if end < 2_000 or len(some) < 5:
         return None
-    across, up = (np.log(np.array(each, dtype=float)) for each in zip(*some, strict=True))
-    return float(np.polyfit(across, up, 1)[0])
+    log_words, log_kinds = (np.log(np.array(each, dtype=float)) for each in zip(*some, strict=True))
+    slope, _ = np.polyfit(log_words, log_kinds, 1)
+    return float(slope)

@@ -105,11 +105,12 @@ class Reference:
                 half.update(more)
         one, other = pool.halves
         self.usual = usual(one + other)
-        self.known = (known(one, usual(other)) + known(other, usual(one))) / 2
+        self.own_share = (share_among(one, usual(other)) + share_among(other, usual(one))) / 2
 
     def trigrams_alike(self, sketch: Sketch) -> float:
-        """The share of its trigrams that are usual here, of what is usual among these texts."""
-        return known(sketch.halves[0] + sketch.halves[1], self.usual) / max(self.known, 0.1)
+        """The share of its trigrams that are usual here, divided by that of these texts' own."""
+        share = share_among(sketch.halves[0] + sketch.halves[1], self.usual)
+        return share / max(self.own_share, 0.1)
 
     def is_alike(self, sketch: Sketch) -> bool:
         """Whether a text is in the language of these; so are texts too short to say."""
@@ -124,8 +125,8 @@ class Reference:
             return True
         if self.trigrams_alike(sketch) >= TRIGRAMS_ALIKE:
             return True
-        back = sketch.count >= LEAST_BOTH_WAYS
-        return back and Reference([sketch]).trigrams_alike(self.pool) >= TRIGRAMS_ALIKE_BACK
+        is_long = sketch.count >= LEAST_BOTH_WAYS
+        return is_long and Reference([sketch]).trigrams_alike(self.pool) >= TRIGRAMS_ALIKE_BACK
 
 
 def guess_language(documents: Sequence[str]) -> tuple[str, float]:
@@ -147,22 +148,22 @@ def guess_language(documents: Sequence[str]) -> tuple[str, float]:
 
 
 def sketch(name: str, texts: Iterable[str], text_bytes: float) -> Sketch:
-    """The counts of the beginning of a text. text_bytes: the size of all of it."""
-    made, sample = Sketch(name, text_bytes), ""
+    """The counts of the beginning of some texts. text_bytes: the size of all of them."""
+    result, sample = Sketch(name, text_bytes), ""
     for text in texts:
         sample += text[:SKETCH_CHARS] + "\n"
         if len(sample) > SKETCH_CHARS:
             break
-    made.line = shown_line(sample)
+    result.line = shown_line(sample)
     sample = composed(sample[:SKETCH_CHARS]).lower()
     for number, start in enumerate(range(0, len(sample), PIECE_CHARS)):
-        half = made.halves[number % 2]
+        half = result.halves[number % 2]
         for word in WORD.findall(sample[start : start + PIECE_CHARS]):
             padded = f" {word} "
             half.update(padded[n : n + 3] for n in range(len(word)))
-    made.letters.update("".join(WORD.findall(sample)))
-    made.scripts.update(script_counts(sample))
-    return made
+    result.letters.update("".join(WORD.findall(sample)))
+    result.scripts.update(script_counts(sample))
+    return result
 
 
 def shown_line(sample: str) -> str:
@@ -178,7 +179,7 @@ def source_warnings(
 ) -> list[str]:
     """What is doubtful about a recipe's sources: odd or broken ones, and the language's code.
 
-    max_unreadable: that of its [clean]; what ends a run is said.
+    max_unreadable: that of its [clean]; a warning says if so much is unreadable that a run ends.
     """
     sketches = {each.source.name: dict[str, Sketch]() for each in samples}
     readings = [Reading(each.source.name) for each in samples]
@@ -195,14 +196,14 @@ def source_warnings(
                     continue
                 name = f"{source.name}/{file.name}"
                 sketches[source.name][file.name] = sketch(name, begin.texts, begin.text_bytes)
-    found = odd_ones([each for mine in sketches.values() for each in mine.values()], language)
-    warnings += [found.doubt] if found.doubt else []
-    for name, mine in sketches.items():
-        odd = [file for file, each in mine.items() if each.name in found.reasons]
+    judged = odd_ones([each for own in sketches.values() for each in own.values()], language)
+    warnings += [judged.doubt] if judged.doubt else []
+    for name, own in sketches.items():
+        odd = [file for file, each in own.items() if each.name in judged.reasons]
         if odd:
-            which = f": {len(odd)} of {len(mine)} files, such as {odd[0]}, read"
-            which = " reads" if len(odd) == len(mine) else which
-            why = found.reasons[mine[odd[0]].name]
+            which = f": {len(odd)} of {len(own)} files, such as {odd[0]}, read"
+            which = " reads" if len(odd) == len(own) else which
+            why = judged.reasons[own[odd[0]].name]
             warnings.append(f'source "{name}"{which} like another language: {why}')
     warnings += unreadable_warnings(readings, max_unreadable)
     if opened == files > 0 and all(each.is_whole for each in samples):
@@ -211,12 +212,12 @@ def source_warnings(
 
 
 def few_warnings(documents: float) -> list[str]:
-    """What is said of texts of at most so many documents: nothing, if they are enough."""
+    """A warning if a run will end because texts have at most so many documents."""
     return [f"the run will end: {why}. {DIVIDE}"] if (why := too_few(documents)) else []
 
 
 def unreadable_warnings(readings: Sequence[Reading], limit: float) -> list[str]:
-    """Of which sources much cannot be read, and whether that ends the run."""
+    """Warnings of sources of which much cannot be read, and of whether that ends the run."""
     warnings = [
         f'source "{each.source}": about {why}' for each in readings if (why := loss_in_words(each))
     ]
@@ -263,8 +264,8 @@ def other_language(sketch: Sketch, references: Sequence[Reference], language: st
     if sketch.count < LEAST_LETTERS:
         return ""
     pools = [reference.pool for reference in references]
-    mixed = any(unexpected(pool, language, pools) for pool in pools)
-    why = "" if mixed else unexpected(sketch, language, pools)
+    is_misnamed = any(unexpected(pool, language, pools) for pool in pools)
+    why = "" if is_misnamed else unexpected(sketch, language, pools)
     if not why and references and not any(reference.is_alike(sketch) for reference in references):
         why = unlike(sketch, max(references, key=lambda each: each.pool.count))
     return with_line(why, sketch) if why else ""
@@ -283,7 +284,7 @@ def largest_group(sketches: Sequence[Sketch]) -> list[Sketch]:
     left = sorted(sketches, key=lambda each: -each.text_bytes)
     groups: list[list[Sketch]] = []
     while left:
-        group = joining = left[:1]
+        group = joining = left[:1]  # The largest text left begins a group.
         left = left[1:]
         while joining and left:
             reference = Reference(group)
@@ -322,10 +323,10 @@ def unlike(sketch: Sketch, reference: Reference) -> str:
     """Why a text is not in the language of the reference."""
     if sketch.script != reference.pool.script:
         return f"its letters are {sketch.script}, those of other texts {reference.pool.script}"
-    here = known(sketch.halves[0] + sketch.halves[1], reference.usual)
+    common = share_among(sketch.halves[0] + sketch.halves[1], reference.usual)
     text = (
-        f"its words are spelt unlike those of the other texts: {here:.0%} of its groups of three "
-        f"letters are usual there, and {reference.known:.0%} of their own"
+        f"its words are spelt unlike those of the other texts: {common:.0%} of its groups of three "
+        f"letters are usual there, and {reference.own_share:.0%} of their own"
     )
     limit = 1e-4 * reference.pool.count
     letters = [letter for letter, _ in sketch.letters.most_common()]
@@ -347,7 +348,7 @@ def usual(trigrams: Counter[str]) -> frozenset[str]:
     return frozenset(each for each, count in trigrams.items() if count >= limit)
 
 
-def known(trigrams: Counter[str], among: frozenset[str]) -> float:
+def share_among(trigrams: Counter[str], among: frozenset[str]) -> float:
     """The share of a text's trigrams that are among these."""
     count = sum(count for each, count in trigrams.items() if each in among)
     return count / max(1, trigrams.total())

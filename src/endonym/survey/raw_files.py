@@ -62,14 +62,14 @@ def kind(path: Path) -> str:
     return Path(path.stem).suffix + path.suffix if is_packed else path.suffix
 
 
-def globs(paths: Iterable[Path], given: Iterable[Path], home: Path) -> list[str]:
-    """Globs that leave these files out of the folder `home`, and none of those that are given.
+def globs(paths: Iterable[Path], wanted: Iterable[Path], home: Path) -> list[str]:
+    """Globs that leave these files out of the folder `home`, and none of those that are wanted.
 
     A name alone stands for all files with this name, wherever they lie.
     """
-    names, found = {each.name for each in given}, list[str]()
+    wanted_names, found = {each.name for each in wanted}, list[str]()
     for path in paths:
-        if path.name not in names:
+        if path.name not in wanted_names:
             found.append(pattern(path))
         elif path.absolute().is_relative_to(home):
             depth = len(path.absolute().relative_to(home).parts)
@@ -78,7 +78,7 @@ def globs(paths: Iterable[Path], given: Iterable[Path], home: Path) -> list[str]
 
 
 def pattern(path: Path, depth: int = 1) -> str:
-    """The glob for a file's name, or for the last parts of its path, so many."""
+    """The glob for a file's name, or for the last `depth` parts of its path."""
     return escape(printable("/".join(path.absolute().parts[-depth:])))
 
 

@@ -171,13 +171,13 @@ def look_through(
     log: Log | None = None,
     option: str = "",
 ) -> Survey:
-    """The same; without sources if no file can be read.
+    """As `survey_texts`, but a survey without sources if no file can be read.
 
     option: what an error writes before a path. Raises MissingSource if a path has no file.
     """
-    listed = [raw_files.files_below(text, option) for text in texts]
-    refused = {path: why for paths in listed for path in paths if (why := not_a_file(path))}
-    regular = ([path for path in paths if path not in refused] for paths in listed)
+    paths_of = [raw_files.files_below(text, option) for text in texts]
+    refused = {path: why for paths in paths_of for path in paths if (why := not_a_file(path))}
+    regular = ([path for path in paths if path not in refused] for paths in paths_of)
     groups = [group for paths in regular for group in raw_files.grouped(paths)]
     survey = Survey(files=sum(map(len, groups)))
     survey.names.update(path.name for group in groups for path in group)
@@ -192,20 +192,21 @@ def look_through(
                 looks[-1].append(look(path, chars, survey.files, script=script))
                 advance(1, printable(path.name)[:30])
         # The language's letters are known by the beginnings of what was read.
-        documents = (text for found in looks for each in found for text in each.documents)
+        documents = (text for group in looks for each in group for text in each.documents)
         some = [document.text[:LETTERS_CHARS] for document in islice(documents, LETTERS_DOCUMENTS)]
-        for found in looks:
-            see(found, language, "\n".join(some))
-    read = [each for found in looks for each in found if each.documents]
+        for group in looks:
+            see(group, language, "\n".join(some))
+    read = [each for group in looks for each in group if each.documents]
     step = -(-len(read) // text_size.MOST_FILES) or 1
     others = _sketched(each for number, each in enumerate(read) if number % step)
     odd = odd_ones([*_sketched(read[::step])], language, others)
     survey.doubt = odd.doubt
-    for found in looks:
-        _add(survey, found, odd.reasons, folder)
+    for group in looks:
+        _add(survey, group, odd.reasons, folder)
+    # The documents of each file that is used, group by group.
     used = [
-        [each.documents for each in found if each.documents and str(each.path) not in odd.reasons]
-        for found in looks
+        [each.documents for each in group if each.documents and str(each.path) not in odd.reasons]
+        for group in looks
     ]
     share = SAMPLE_CHARS // max(1, len(survey.sources)) + 1
     for files in used:
@@ -222,42 +223,42 @@ def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -
 
     files: how many are opened.
     """
-    found = Look(path, *guess_source(path, "texts"))
-    if why := failure(partial(read_beginning, found, chars, files, script=script)):
-        found.problem = why
-    return found
+    opened = Look(path, *guess_source(path, "texts"))
+    if why := failure(partial(read_beginning, opened, chars, files, script=script)):
+        opened.problem = why
+    return opened
 
 
-def read_beginning(found: Look, chars: int, files: int = 1, *, script: str | None = None) -> None:
-    """Read the first documents of a file by its guessed source."""
-    path = str(found.path.absolute())
-    here = found.source.model_copy(update={"path": path, "script": script})
-    found.begin = text_size.beginning(here, found.file, chars)
-    found.reading = text_size.reading_of(here, found.file, found.begin, files)
-    found.problem = found.begin.damage
-    if found.problem or found.documents:
+def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | None = None) -> None:
+    """Read the first documents of a file by its guessed source, and say what is wrong with it."""
+    path = str(opened.path.absolute())
+    source = opened.source.model_copy(update={"path": path, "script": script})
+    opened.begin = text_size.beginning(source, opened.file, chars)
+    opened.reading = text_size.reading_of(source, opened.file, opened.begin, files)
+    opened.problem = opened.begin.damage
+    if opened.problem or opened.documents:
         return
-    found.problem = "no text in it"
-    for first in found.rejects[:1]:
-        found.problem = first.detail or first.reason
+    opened.problem = "no text in it"
+    for first in opened.rejects[:1]:
+        opened.problem = first.detail or first.reason
         # A kind that is read may have files that are not, such as a page saved as MHTML.
-        is_read = file_format(found.path.name, found.source).format != ""
+        is_read = file_format(opened.path.name, opened.source).format != ""
         is_unknown = first.reason == "unsupported_format" and not is_read
-        found.is_foreign = is_unknown or first.reason == "needs_ocr"
+        opened.is_foreign = is_unknown or first.reason == "needs_ocr"
 
 
-def see(found: list[Look], language: str, texts: str) -> None:
+def see(group: list[Look], language: str, texts: str) -> None:
     """Let Tesseract read what the files of a group have as pictures, and take it into the source.
 
     Only a few files are read, as a page takes seconds; others are taken to be like them.
     """
-    blind = [each for each in found if needs_ocr(each.rejects)]
+    blind = [each for each in group if needs_ocr(each.rejects)]
     if not blind:
         return
     unread = [each for each in blind if not each.documents]
     tried = [(each.path, each.rejects) for each in blind[:: -(-len(blind) // SEEN_FILES)]]
     pack, reason = pack_for(tried, language, texts)
-    for each in found if pack else ():
+    for each in group if pack else ():
         each.source = each.source.model_copy(update={"ocr": (pack,)})
         each.reason += f"; {reason}"
     seen, failed = list[Look](), 0
@@ -295,22 +296,25 @@ def _sketched(found: Iterable[Look]) -> Iterator[Sketch]:
             yield sketch(str(each.path), (text.text for text in each.documents), each.text_bytes)
 
 
-def _add(survey: Survey, found: list[Look], odd: dict[str, str], folder: Path) -> None:
-    """Add the source of a file, or of many of one kind; what is odd or unreadable is named."""
+def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -> None:
+    """Add the source of a file, or of many of one kind; name what is odd or unreadable.
+
+    odd: by path the reason why a file is odd.
+    """
     left_out: dict[Path, str] = {}
-    for each in found:
+    for each in group:
         if each.problem:
             _leave_out(survey, each)
             left_out[each.path] = each.problem
-        elif len(found) > 1 and str(each.path) in odd:
+        elif len(group) > 1 and str(each.path) in odd:
             left_out[each.path] = odd[str(each.path)]
-    strange = [each for each in found if each.documents and str(each.path) in odd]
+    strange = [each for each in group if each.documents and str(each.path) in odd]
     for each in strange[:SHOWN_ODD]:
         source, _ = _source(survey, [each], {}, folder)
         survey.odd.append((source, odd[str(each.path)]))
     survey.odd_files += len(strange)
     survey.odd_bytes += sum(each.text_bytes for each in strange)
-    good = [e for e in found if (e.documents or e.like) and str(e.path) not in odd]
+    good = [each for each in group if (each.documents or each.like) and str(each.path) not in odd]
     if not good:
         return
     source, reason = _source(survey, good, left_out, folder)
@@ -328,20 +332,20 @@ def _add(survey: Survey, found: list[Look], odd: dict[str, str], folder: Path) -
     survey.samples.append(_sampled(source, good))
 
 
-def _leave_out(survey: Survey, found: Look) -> None:
+def _leave_out(survey: Survey, opened: Look) -> None:
     """Name a file that cannot be read."""
-    survey.skipped.append((printable(str(found.path)), found.problem))
-    if any(reject.reason == "unknown_encoding" for reject in found.rejects):
-        survey.unknown_encodings.append(found.path.name)
-    if needs_ocr(found.rejects):
-        survey.pictures = found.problem
+    survey.skipped.append((printable(str(opened.path)), opened.problem))
+    if any(reject.reason == "unknown_encoding" for reject in opened.rejects):
+        survey.unknown_encodings.append(opened.path.name)
+    if needs_ocr(opened.rejects):
+        survey.pictures = opened.problem
     # The kind of an archive says nothing of what other archives hold.
-    if found.is_foreign and not file_format(found.path.name, found.source).archive:
-        survey.foreign[printable(found.path.suffix).lower() or "no extension"] += 1
+    if opened.is_foreign and not file_format(opened.path.name, opened.source).archive:
+        survey.foreign[printable(opened.path.suffix).lower() or "no extension"] += 1
     else:
-        is_one = survey.names[found.path.name] < 2
-        name = raw_files.pattern(found.path) if is_one else f"*{raw_files.pattern(found.path, 2)}"
-        survey.unreadable[name] = found.problem
+        is_one = survey.names[opened.path.name] < 2
+        name = raw_files.pattern(opened.path) if is_one else f"*{raw_files.pattern(opened.path, 2)}"
+        survey.unreadable[name] = opened.problem
 
 
 def _sampled(source: Source, good: list[Look]) -> SourceSample:
@@ -359,15 +363,16 @@ def _sampled(source: Source, good: list[Look]) -> SourceSample:
 
 
 def _source(
-    survey: Survey, found: list[Look], left_out: dict[Path, str], folder: Path
+    survey: Survey, group: list[Look], left_out: dict[Path, str], folder: Path
 ) -> tuple[Source, str]:
     """The source of these files, with a name that no other one has, and the reason for it."""
-    homes = {each.path.parent.absolute() for each in found}
-    first, home, is_deep = found[0], Path(os.path.commonpath(homes)), len(homes) > 1
+    homes = {each.path.parent.absolute() for each in group}
+    first, home, is_deep = group[0], Path(os.path.commonpath(homes)), len(homes) > 1
     # Files of this kind may lie elsewhere, where the path of this source does not lead.
-    above = {path: [*path.absolute().parents] for path in left_out}
-    left_out = {p: left_out[p] for p in left_out if home in above[p][: None if is_deep else 1]}
-    is_alone = len(found) == 1 and not left_out
+    parents = {path: [*path.absolute().parents] for path in left_out}
+    most = None if is_deep else 1  # parents of a file that the path of the source leads to
+    left_out = {path: why for path, why in left_out.items() if home in parents[path][:most]}
+    is_alone = len(group) == 1 and not left_out
     name = _unique(first.path if is_alone else home, survey)
     path, reason = raw_files.relative(first.path, folder), first.reason
     is_exact = is_alone and raw_files.is_writable(path)
@@ -378,42 +383,42 @@ def _source(
             kind = raw_files.as_glob(raw_files.kind(first.path))
             path = below + ("**/*" if is_deep else "*") + kind
         home = glob_root(Path(path), folder)[0]
-        if len(found) > 1:
-            reason = f"{len(found)} files of one kind; the first: {reason}"
-    given = [each.path for each in found]
+        if len(group) > 1:
+            reason = f"{len(group)} files of one kind; the first: {reason}"
+    used = [each.path for each in group]
     keys: dict[str, Any] = {"name": name, "path": path}
-    if divided := _divided(found):
+    if divided := _divided(group):
         keys["document"] = divided
         reason += f"; they are few, so each {PARTS[divided]} is a document"
     if left_out:
         why = next(iter(left_out.values()))
         out = counted(len(left_out), "file")
         reason += f"; excluded: {out}, the first because: {why}".replace("\n", " ")
-    keys["exclude"] = tuple(raw_files.globs(left_out, given, home))
+    keys["exclude"] = tuple(raw_files.globs(left_out, used, home))
     source = first.source.model_copy(update=keys)
     if not is_exact:
-        exclude = (*source.exclude, *_others(source, given, folder, home))
+        exclude = (*source.exclude, *_others(source, used, folder, home))
         source = source.model_copy(update={"exclude": exclude})
     return source, reason
 
 
-def _divided(found: list[Look]) -> str:
+def _divided(group: list[Look]) -> str:
     """How the documents of a source are divided if they are too few to hold some out; or ""."""
-    kind_of = file_format(found[0].path.name, found[0].source).format
-    if len(found) >= FEW_DOCUMENTS or kind_of not in raw_files.DIVISIBLE:
+    kind_of = file_format(group[0].path.name, group[0].source).format
+    if len(group) >= FEW_DOCUMENTS or kind_of not in raw_files.DIVISIBLE:
         return ""
     return "page" if kind_of in ("pdf", "epub") else "blank_lines"
 
 
-def _others(source: Source, given: list[Path], folder: Path, home: Path) -> list[str]:
+def _others(source: Source, used: list[Path], folder: Path, home: Path) -> list[str]:
     """Globs that leave out what else the path of a source matches: other kinds, other sources."""
-    known, own = {each.absolute() for each in given}, raw_files.kind(given[0])
+    used_paths, own = {each.absolute() for each in used}, raw_files.kind(used[0])
     paths = [file.path for file in source_files(source, folder)]
-    more = [path for path in paths if path.absolute() not in known]
+    more = [path for path in paths if path.absolute() not in used_paths]
     kinds = [kind for path in more if (kind := raw_files.kind(path)) != own]
     alike = [path for path in more if raw_files.kind(path) == own]
     others = [f"*{escape(printable(kind))}" for kind in kinds]
-    return list(dict.fromkeys([*others, *raw_files.globs(alike, given, home)]))
+    return list(dict.fromkeys([*others, *raw_files.globs(alike, used, home)]))
 
 
 def _unique(path: Path, survey: Survey) -> str:

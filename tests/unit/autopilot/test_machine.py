@@ -14,11 +14,11 @@ from endonym.autopilot.machine import (
     Work,
     choose_compile,
     expected_here,
-    known,
     measured_pace,
     promised_here,
     promised_seconds,
     remembered,
+    saved_measurement,
     seconds_a_token,
     small_shape,
     usual_shape,
@@ -49,12 +49,12 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_measurement_is_made_once_and_a_second_key_keeps_the_first(file: Path) -> None:
-    assert known(file, "speed") is None
+    assert saved_measurement(file, "speed") is None
     assert remembered(file, "speed", lambda: 5_400.0) == 5_400.0
     remembered(file, "matmul", lambda: {"fp32": 2.0, "bf16": 3.0})
-    assert remembered(file, "speed", refuse) == known(file, "speed") == 5_400.0
-    assert known(file, "matmul") == {"fp32": 2.0, "bf16": 3.0}
-    assert known(file, "another key") is None
+    assert remembered(file, "speed", refuse) == saved_measurement(file, "speed") == 5_400.0
+    assert saved_measurement(file, "matmul") == {"fp32": 2.0, "bf16": 3.0}
+    assert saved_measurement(file, "another key") is None
 
 
 def test_a_store_carried_to_another_machine_is_measured_anew_and_each_forgets_its_own(
@@ -65,7 +65,7 @@ def test_a_store_carried_to_another_machine_is_measured_anew_and_each_forgets_it
     monkeypatch.setattr(device, "processor", lambda: "Elbrus-8S")
     remembered(file, "speed", lambda: 1.0)
     monkeypatch.setattr(device, "processor", lambda: "Apple M1 Pro")
-    assert known(file, "speed") is None
+    assert saved_measurement(file, "speed") is None
     assert remembered(file, "speed", lambda: 2.0) == 2.0
     assert len(read_if_whole(file)) == 2
     machine.forget(file)
@@ -89,15 +89,15 @@ def test_another_number_of_threads_or_other_units_are_another_machine(
     monkeypatch.setattr(device, "cores", lambda: 8)
     remembered(file, "speed", lambda: 8.0)
     monkeypatch.setattr(device, "cores", lambda: 2)
-    assert known(file, "speed") is None
+    assert saved_measurement(file, "speed") is None
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
-    assert known(file, "speed") == 8.0
+    assert saved_measurement(file, "speed") == 8.0
 
 
 def test_a_broken_memory_is_measured_again(tmp_path: Path) -> None:
     broken = tmp_path / "machine.json"
     broken.write_text('{"half', encoding="utf-8")
-    assert known(broken, "speed") is None
+    assert saved_measurement(broken, "speed") is None
     assert remembered(broken, "speed", lambda: 3.0) == 3.0
 
 

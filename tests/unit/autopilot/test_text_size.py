@@ -24,7 +24,7 @@ from endonym.autopilot.text_size import (
     measure,
     reading_of,
     samples_of,
-    tried,
+    try_tokenizer,
 )
 from endonym.cleaning import rules
 from endonym.formats.config import Clean, Source, Split
@@ -199,7 +199,7 @@ def test_tokens_are_counted_by_trying_the_tokenizer(
     config = TokenizerConfig(kind="bpe", vocab=500)
     made = train_tokenizer(config, lambda: iter(lines))
     size = measure(samples_of([raw_set(tmp_path, "a.txt")]))
-    facts = size.facts(Split(val_share=0.1), tried(config, size.sample).bytes_per_token)
+    facts = size.facts(Split(val_share=0.1), try_tokenizer(config, size.sample).bytes_per_token)
     counted = sum(len(made.encode(line)) for line in lines)
     assert facts.unique_tokens == pytest.approx(0.9 * counted, rel=0.03)
     assert facts.mean_document_tokens == pytest.approx(counted / len(lines), rel=0.03)

@@ -16,7 +16,7 @@ CEDILLAS = str.maketrans("șțȘȚ", "şţŞŢ")
 
 
 def changed(step: str, text: str) -> str:
-    return packs()[step].change()(text)
+    return packs()[step].changer()(text)
 
 
 def test_a_recipe_may_name_every_step_and_no_other_and_is_told_what_it_does():

@@ -156,9 +156,9 @@ def test_replanning_measures_anew(recipe: Path, command: Say, monkeypatch: pytes
     machine.remembered(store / "machine.json", "pace of yesterday", lambda: 1.0)
     args = ["run", recipe, "--store", store, "--until", "source"]
     assert command(*args).code == 0
-    assert machine.known(store / "machine.json", "pace of yesterday") == 1.0
+    assert machine.saved_measurement(store / "machine.json", "pace of yesterday") == 1.0
     assert command(*args, "--replan").code == 0
-    assert machine.known(store / "machine.json", "pace of yesterday") is None
+    assert machine.saved_measurement(store / "machine.json", "pace of yesterday") is None
 
 
 def test_sizing_to_a_gpu_is_said(command: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

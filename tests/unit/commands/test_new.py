@@ -119,7 +119,7 @@ def test_a_machine_that_others_use_is_said_and_what_was_known_of_it_is_measured_
     machine.remembered(file, "pace of an older version", lambda: 1.0)
     text = write(texts)
     assert "other programs" not in text
-    assert machine.known(file, "pace of an older version") is None
+    assert machine.saved_measurement(file, "pace of an older version") is None
     (texts.parent / "project" / "recipe.toml").unlink()
     capsys.readouterr()
     monkeypatch.setattr(machine, "measured_pace", lambda *_, **__: Pace(SPEED, others=1.3))

@@ -19,7 +19,7 @@ from endonym.formats.config import Split
 from endonym.formats.files import source_files
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
-from endonym.survey.diagnosis import Diagnosis, diagnose, known_language, potential, rough
+from endonym.survey.diagnosis import Diagnosis, diagnose, language_of, potential, rough
 from endonym.workers import Inline
 
 
@@ -143,8 +143,8 @@ def test_a_runner_is_asked_for_by_the_size_of_the_texts(texts: Path):
 
 
 def test_a_language_is_known_guessed_or_not_told():
-    assert known_language("tat", []) == ("tt", "")
-    assert known_language(None, ["123"])[0] == ""
+    assert language_of("tat", []) == ("tt", "")
+    assert language_of(None, ["123"])[0] == ""
 
 
 def test_a_number_is_said_by_the_largest_unit_that_it_has():

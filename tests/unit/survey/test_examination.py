@@ -13,7 +13,7 @@ from endonym.corpus.corpus_stats import total
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile
 from endonym.survey.cleaning import diagnostic_clean
-from endonym.survey.examination import examine, sampled, shares
+from endonym.survey.examination import examine, most_of_each, sampled
 
 
 def source(*paths: Path) -> tuple[Source, list[RawFile]]:
@@ -33,7 +33,7 @@ def test_what_was_dirtied_is_found_and_nothing_stays_on_disk(tmp_path: Path):
     path = write(tmp_path, "a.txt", "\n".join(texts) + "\n")
     found = examine([source(path)], diagnostic_clean("", "\n".join(texts), texts), samples=50)
     assert found.documents == len(texts)
-    assert found.dropped("exact")[0] == 1
+    assert found.dropped("exact").records == 1
     assert found.stats[0].tally.rules["look_alikes"].documents == 1
     assert sum(found.templates.values()) == 60
     assert sum(found.kept.stubs.values()) > 0
@@ -74,9 +74,9 @@ def test_so_much_is_read_of_each_large_file_as_the_limit_allows(tmp_path: Path):
 
 
 def test_what_small_files_leave_of_the_limit_is_for_the_large_ones():
-    assert shares([100] * 9 + [10_000_000], 3_000_000) == 2_999_100
-    assert shares([5, 5], 10) is None
-    assert shares([], 10) is None
+    assert most_of_each([100] * 9 + [10_000_000], 3_000_000) == 2_999_100
+    assert most_of_each([5, 5], 10) is None
+    assert most_of_each([], 10) is None
 
 
 def test_small_files_do_not_stand_for_a_large_one(tmp_path: Path):

@@ -26,9 +26,9 @@ from endonym.survey.odd_sources import (
     Reference,
     Sketch,
     guess_language,
-    known,
     letters_alike,
     odd_ones,
+    share_among,
     shown_line,
     sketch,
     source_warnings,
@@ -297,8 +297,8 @@ def test_texts_with_the_same_frequencies_of_letters_are_alike_and_others_are_not
 def test_trigrams_are_usual_from_one_in_ten_thousand_on() -> None:
     counts = Counter({"көн": 29_995, "төн": 3, "өн ": 2})
     assert usual(counts) == {"көн", "төн"}
-    assert known(Counter({"көн": 3, "төн": 1}), frozenset({"көн"})) == 0.75
-    assert known(Counter(), frozenset({"көн"})) == 0
+    assert share_among(Counter({"көн": 3, "төн": 1}), frozenset({"көн"})) == 0.75
+    assert share_among(Counter(), frozenset({"көн"})) == 0
 
 
 def test_a_text_is_judged_from_three_hundred_letters_on(language_sentences: Say) -> None:

@@ -44,7 +44,7 @@ class Identifier:
 
     def __init__(self, language: str, learnt: Learnt | None = None) -> None:
         self.language, self.learnt = language.partition("-")[0], learnt
-        self.known: dict[str, float] = {}
+        self.prepared: dict[str, float] = {}
 
     def score(self, text: str) -> float:
         """The probability, from 0 to 1, that a text is in the language; of a long one, of parts."""
@@ -53,7 +53,7 @@ class Identifier:
     def prepare(self, texts: Sequence[str]) -> None:
         """Ask the model about texts that will be judged one by one: that is faster at once."""
         parts = [*map(excerpt, texts)]
-        self.known = dict(zip(parts, self.own_odds(parts), strict=True))
+        self.prepared = dict(zip(parts, self.own_odds(parts), strict=True))
 
     def odds(self, texts: Sequence[str]) -> list[float]:
         """The log-odds of each text being in the language."""
@@ -64,16 +64,18 @@ class Identifier:
         """The character model's log-odds; 0 without a model."""
         if self.learnt is None:
             return [0.0] * len(texts)
-        if len(texts) == 1 and texts[0] in self.known:
-            return [self.known[texts[0]]]
+        if len(texts) == 1 and texts[0] in self.prepared:
+            return [self.prepared[texts[0]]]
         model, place = self.learnt.model, self.learnt.model.codes.index(self.language)
-        found, letters = model.likelihoods(texts)
-        found[:, -1] += self.learnt.least * letters
-        known = np.delete(found[:, :-1], place, axis=1).max(axis=1, initial=-np.inf)
-        far = np.minimum(1, MOST_LETTERS / np.maximum(1, letters))
-        against_known = np.clip(far * (found[:, place] - known), -MOST_ODDS, MOST_ODDS)
+        # A row for each text: a column for each language that was learnt, then the background.
+        likely, letters = model.likelihoods(texts)
+        likely[:, -1] += self.learnt.least * letters
+        own = likely[:, place]
+        best_other = np.delete(likely[:, :-1], place, axis=1).max(axis=1, initial=-np.inf)
+        scale = np.minimum(1, MOST_LETTERS / np.maximum(1, letters))
+        against_known = np.clip(scale * (own - best_other), -MOST_ODDS, MOST_ODDS)
         most = MOST_UNKNOWN if self.learnt.knows_neighbours else MOST_UNTOLD
-        against_unknown = np.clip(far * (found[:, place] - found[:, -1]), -most, most)
+        against_unknown = np.clip(scale * (own - likely[:, -1]), -most, most)
         odds = np.minimum(against_known, against_unknown)
         # Texts too short for words to tell: against the language where the letters are foreign.
         short = np.flatnonzero(letters < LEAST_LETTERS)
@@ -121,13 +123,13 @@ class Identifier:
 
 
 def other_language(lines: Sequence[str], identifier: Identifier) -> list[bool]:
-    """For each line of a document, whether it is in another language; blank ones go with the line
-    before.
+    """For each line of a document, whether it is in another language.
 
-    Each has its log-odds of being in the language; a change of language between two lines costs
-    SWITCH_ODDS. The likeliest sequence is chosen (Viterbi), so that a short line, which says
-    little, goes with its neighbours, and so does a heading in capitals, which often lacks its
-    accents. Taking the others out changes nothing about those that stay.
+    Blank lines go with the line before. Each has its log-odds of being in the language; a change of
+    language between two lines costs SWITCH_ODDS. The likeliest sequence is chosen (Viterbi), so
+    that a short line, which says little, goes with its neighbours, and so does a heading in
+    capitals, which often lacks its accents. Taking the others out changes nothing about those that
+    stay.
     """
     odds = identifier.odds(lines)
     for place, line in enumerate(lines):
@@ -137,16 +139,21 @@ def other_language(lines: Sequence[str], identifier: Identifier) -> list[bool]:
 
 
 def likeliest(odds: Sequence[float]) -> list[bool]:
-    """Whether each is the second of two states, in the likeliest sequence of states."""
-    best, came = [0.0, 0.0], list[tuple[int, int]]()
+    """Whether each is in state 1 and not 0, in the likeliest sequence of states (Viterbi).
+
+    odds: log-odds of each being in state 0.
+    """
+    best = [0.0, 0.0]  # of all sequences up to here that end in state 0, and in state 1
+    befores: list[tuple[int, int]] = []  # the state before, if this one is 0, and if it is 1
     for odd in odds:
-        first, second = best[0] < best[1] - SWITCH_ODDS, best[1] > best[0] - SWITCH_ODDS
-        came.append((int(first), int(second)))  # The state before, if this one is the first, …
+        before_0 = int(best[0] < best[1] - SWITCH_ODDS)
+        before_1 = int(best[1] > best[0] - SWITCH_ODDS)
+        befores.append((before_0, before_1))
         best = [
-            best[first] - SWITCH_ODDS * first + odd / 2,
-            best[second] - SWITCH_ODDS * (not second) - odd / 2,
+            best[before_0] - SWITCH_ODDS * (before_0 != 0) + odd / 2,
+            best[before_1] - SWITCH_ODDS * (before_1 != 1) - odd / 2,
         ]
-    states = [best[1] > best[0]]
-    for before in reversed(came):
+    states = [best[1] > best[0]]  # from the last one back to the one before the first
+    for before in reversed(befores):
         states.append(bool(before[states[-1]]))
     return states[-2::-1]

@@ -50,7 +50,7 @@ def letter_codes() -> NDArray[np.uint32]:
 
 
 def coded(texts: Sequence[str]) -> tuple[NDArray[np.uint64], Integers]:
-    """The letters of all texts as numbers, with spaces around words; and the text of each.
+    """The letters of all texts as numbers, with spaces around words; and of each its text's number.
 
     Case is folded; digits and signs count as spaces.
     """
@@ -59,8 +59,8 @@ def coded(texts: Sequence[str]) -> tuple[NDArray[np.uint64], Integers]:
     owner = np.repeat(np.arange(len(plain)), [len(each) for each in plain])
     kept = codes != 0
     codes, owner = codes[kept], owner[kept]
-    again = (codes[1:] == SPACE) & (codes[:-1] == SPACE) & (owner[1:] == owner[:-1])
-    kept = np.append(True, ~again)
+    is_second_space = (codes[1:] == SPACE) & (codes[:-1] == SPACE) & (owner[1:] == owner[:-1])
+    kept = np.append(True, ~is_second_space)
     return codes[kept].astype(np.uint64), owner[kept]
 
 
@@ -70,20 +70,21 @@ def starts_of(owner: Integers) -> NDArray[np.bool_]:
 
 
 def group_rows(codes: NDArray[np.uint64], start: NDArray[np.bool_]) -> list[Integers]:
-    """For each length, the row of the group that ends at each letter.
+    """For each length, the row in its table of the group that ends at each letter.
 
     A group that would begin in the text before begins with its own text.
     """
-    found: list[Integers] = []
-    mixed = np.zeros(len(codes), dtype=np.uint64)
-    here = codes * np.uint64(0xC2B2AE3D27D4EB4F)
+    rows: list[Integers] = []
+    hashes = np.zeros(len(codes), dtype=np.uint64)
+    of_letters = codes * np.uint64(0xC2B2AE3D27D4EB4F)
     for length, bits in enumerate(ROW_BITS):
-        before = _shifted(mixed, start, np.uint64(0))
-        mixed = (before * np.uint64(0x9E3779B97F4A7C15)) ^ here
-        mixed ^= mixed >> np.uint64(31)
-        spread = (mixed + np.uint64(length)) * np.uint64(0xD6E8FEB86659FD93)
-        found.append((spread >> np.uint64(64 - bits)).astype(np.int64))
-    return found
+        # The hash of a group: that of the group without its last letter, mixed with this letter.
+        before = _shifted(hashes, start, np.uint64(0))
+        hashes = (before * np.uint64(0x9E3779B97F4A7C15)) ^ of_letters
+        hashes ^= hashes >> np.uint64(31)
+        spread = (hashes + np.uint64(length)) * np.uint64(0xD6E8FEB86659FD93)
+        rows.append((spread >> np.uint64(64 - bits)).astype(np.int64))
+    return rows
 
 
 def _shifted(values: NDArray[Any], start: NDArray[np.bool_], at_start: Any) -> NDArray[Any]:
@@ -125,7 +126,7 @@ class CharacterModel:
                 self.unseen.append(np.log(unseen))
 
     def _counted(self, texts: Mapping[str, Sequence[str]]) -> list[Floats]:
-        """How often each group of each length stands in the texts of each class."""
+        """For each length of groups a table: how often each (row) stands in each class (column)."""
         counts = [np.zeros((1 << bits, len(texts)), dtype=np.float32) for bits in ROW_BITS]
         for column, code in enumerate(self.codes):
             if not texts[code]:
@@ -160,19 +161,20 @@ class CharacterModel:
         rows = group_rows(codes, starts_of(owner))[0]
         is_letter = codes != SPACE
         is_known = self.shares[0][rows, place] > np.log(RARE_LETTER)
-        known = np.bincount(owner[is_letter & is_known], minlength=len(texts))
-        letters = np.bincount(owner[is_letter], minlength=len(texts))
-        return known / np.maximum(1, letters)
+        n_known = np.bincount(owner[is_letter & is_known], minlength=len(texts))
+        n_letters = np.bincount(owner[is_letter], minlength=len(texts))
+        return n_known / np.maximum(1, n_letters)
 
     def likelihoods(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], Integers]:
         """The log-likelihood of each text in each class and in the background; and its letters."""
-        found = [self._likelihoods(part) for part in _portions(texts)]
-        if not found:
+        portions = [self._likelihoods(portion) for portion in _portions(texts)]
+        if not portions:
             return np.zeros((0, len(self.codes) + 1)), np.zeros(0, dtype=np.int64)
-        return np.concatenate([s for s, _ in found]), np.concatenate([n for _, n in found])
+        sums, letters = zip(*portions, strict=True)
+        return np.concatenate(sums), np.concatenate(letters)
 
     def _likelihoods(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], Integers]:
-        """The same of a few texts."""
+        """The log-likelihoods and letters of texts whose arrays are in memory at once."""
         sums = np.zeros((len(texts), len(self.codes) + 1), dtype=np.float64)
         codes, owner = coded(texts)
         start = starts_of(owner)

@@ -64,16 +64,16 @@ class Learnt:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         write_arrays(folder, self.model.arrays())
-        told = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
-        write_file(folder, TOLD, json_bytes(told))
+        fields = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
+        write_file(folder, TOLD, json_bytes(fields))
 
     @classmethod
     def load(cls, folder: Path) -> "Learnt":
         """The model in a folder."""
-        told = read_json(folder / TOLD)
+        fields = read_json(folder / TOLD)
         arrays = {path.stem: memory_mapped(path) for path in folder.glob("*.npy")}
-        model = CharacterModel.of_arrays(told["codes"], arrays)
-        return cls(model, told["least"], told["knows"])
+        model = CharacterModel.of_arrays(fields["codes"], arrays)
+        return cls(model, fields["least"], fields["knows"])
 
 
 def candidates(text: str) -> Iterator[tuple[int, str]]:
@@ -109,14 +109,14 @@ def learn(
     None if there is too little text.
     """
     code = language.partition("-")[0]
-    given = {name: list(texts) for name, texts in contrast.items() if name != code}
+    others = {name: list(texts) for name, texts in contrast.items() if name != code}
     labels = _labels(paragraphs, code)
     for _ in range(ROUNDS):
-        labels = _relabelled(paragraphs, labels, code, given)
-    classes = _classes(paragraphs, labels, code, given)
+        labels = _relabelled(paragraphs, labels, code, others)
+    classes = _classes(paragraphs, labels, code, others)
     if sum(map(len, classes[code])) < LEAST_MODEL:
         return None
-    return Learnt(CharacterModel(classes), _usual_odds(classes[code]), bool(given))
+    return Learnt(CharacterModel(classes), _usual_odds(classes[code]), bool(others))
 
 
 def _usual_odds(texts: Sequence[str]) -> float:
@@ -138,21 +138,24 @@ def _usual(above: NDArray[np.float64]) -> float:
 
 def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
     """The language of each paragraph: the corpus's own unless both libraries name another."""
-    found = [reliable_code(paragraph) or code for paragraph in paragraphs]
-    most = MOST_WRONG * len(found)
-    frequent = {label for label, number in Counter(found).items() if number > most} | {code}
+    named = [reliable_code(paragraph) or code for paragraph in paragraphs]
+    most = MOST_WRONG * len(named)
+    frequent = {label for label, number in Counter(named).items() if number > most} | {code}
     return [
         label if label not in frequent and langid_vote(text).code == label else code
-        for label, text in zip(found, paragraphs, strict=True)
+        for label, text in zip(named, paragraphs, strict=True)
     ]
 
 
 def _classes(
-    paragraphs: Sequence[str], labels: Sequence[str], code: str, given: Mapping[str, Sequence[str]]
+    paragraphs: Sequence[str], labels: Sequence[str], code: str, others: Mapping[str, Sequence[str]]
 ) -> dict[str, list[str]]:
-    """The texts of each class, the language's own first; small classes are one."""
-    names = [code, *sorted({*labels, *given} - {code})]
-    classes = {name: list(given.get(name, ())) for name in names}
+    """The texts of each class, the language's own first; small classes are one.
+
+    others: given texts in other languages, by language.
+    """
+    names = [code, *sorted({*labels, *others} - {code})]
+    classes = {name: list(others.get(name, ())) for name in names}
     for text, label in zip(paragraphs, labels, strict=True):
         classes[label].append(text)
     small = [name for name in names[1:] if sum(map(len, classes[name])) < LEAST_CLASS]
@@ -163,17 +166,17 @@ def _classes(
 
 
 def _relabelled(
-    paragraphs: Sequence[str], labels: Sequence[str], code: str, given: Mapping[str, Sequence[str]]
+    paragraphs: Sequence[str], labels: Sequence[str], code: str, others: Mapping[str, Sequence[str]]
 ) -> list[str]:
-    """Labels after each half has been judged by a model of the other half.
+    """The labels of paragraphs after each half has been judged by a model of the other half.
 
     A paragraph changes to the language of the corpus only if it is as far above the background as
     most of that language.
     """
     halves = [[n for n in range(len(labels)) if n % 2 == half] for half in (0, 1)]
     found = list(labels)
-    for mine, other in (halves, halves[::-1]):
-        classes = _classes([paragraphs[n] for n in other], [labels[n] for n in other], code, given)
+    for mine, rest in (halves, halves[::-1]):
+        classes = _classes([paragraphs[n] for n in rest], [labels[n] for n in rest], code, others)
         if len(classes) < 2:
             continue
         model = CharacterModel(classes)

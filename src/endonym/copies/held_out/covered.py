@@ -51,9 +51,10 @@ class Sentences(NamedTuple):
 
     def within(self, text: int, first: int, size: int) -> "Sentences":
         """Those that stand wholly in a stretch of a text; places from its beginning."""
-        a, b = np.searchsorted(self.texts, [text, text + 1])
-        ends = self.places[a:b] + self.sizes[a:b]
-        stays = a + np.flatnonzero((self.places[a:b] >= first) & (ends <= first + size))
+        begin, end = np.searchsorted(self.texts, [text, text + 1])
+        places = self.places[begin:end]
+        is_within = (places >= first) & (places + self.sizes[begin:end] <= first + size)
+        stays = begin + np.flatnonzero(is_within)
         found = self.at(stays)
         return found._replace(places=found.places - first)
 
@@ -127,6 +128,7 @@ class Covered:
     def shares(self) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
         """For each candidate the share of its letters that are covered."""
         count = len(self.letters)
+        # Of each place among the runs, and after them of each sentence, whether it was seen.
         begins = np.zeros(len(self.postings.owners), dtype=np.bool_)
         begins[self.postings.holders(np.flatnonzero(self.seen))[0]] = True
         runs = int(self.ends[-1]) if len(self.ends) else 0
@@ -146,6 +148,7 @@ def covered_letters(size: int, runs: Indices, places: Indices, sizes: Indices) -
     """How many of so many letters are covered by runs and sentences that begin at these places."""
     if not len(runs) + len(places):
         return 0
+    # One more where something begins, one less behind its end: the sum is how many cover a letter.
     change = np.zeros(size + 1, dtype=np.int64)
     change[runs] += 1
     change[runs + WIDTH] -= 1
@@ -172,24 +175,26 @@ def stretches_of(texts: Sequence[str], folded: Sequence[str]) -> Iterator[list[S
 
 def short_sentences(texts: Sequence[str]) -> Sentences:
     """The short sentences of texts. A sentence of a text of a million letters may be cut in two."""
-    found = [_of_whole([text if len(text) <= PORTION_CHARS else "" for text in texts])[0]]
+    found = [
+        _sentences_and_letters([text if len(text) <= PORTION_CHARS else "" for text in texts])[0]
+    ]
     for number, text in enumerate(texts):
         before = 0
         for portion in portions(text) if len(text) > PORTION_CHARS else ():
-            some, letters = _of_whole([portion])
+            some, letters = _sentences_and_letters([portion])
             found.append(some._replace(texts=some.texts + number, places=some.places + before))
             before += letters
     every = Sentences(*(np.concatenate(each) for each in zip(*found, strict=True)))
     return every.at(np.argsort(every.texts, kind="stable"))
 
 
-def _of_whole(texts: Sequence[str]) -> tuple[Sentences, int]:
-    """The short sentences of texts that are folded at once, and the letters of all."""
+def _sentences_and_letters(texts: Sequence[str]) -> tuple[Sentences, int]:
+    """The short sentences of texts that are folded at once, and how many letters all texts have."""
     codes, kept, letters, firsts = folding([text.replace("፡፡", "።") for text in texts])
     numbers = np.cumsum(table(BORDERS)[codes], dtype=np.int64)[kept]
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
     sizes = np.diff(starts, append=len(kept))
-    hashes = sums(placed(letters, places_within(sizes), SEED), np.append(starts, len(kept)))
+    hashes = sums(placed(letters, places_within(sizes), seed=SEED), np.append(starts, len(kept)))
     owners = np.searchsorted(firsts, starts, side="right") - 1
     every = Sentences(hashes, owners, starts - firsts[owners], sizes)
     return every.at((sizes >= LEAST) & (sizes < WIDTH)), len(kept)

@@ -137,14 +137,14 @@ class Index:
         self.forget_found()
 
     def found(self) -> list[np.ndarray]:
-        """What was found: candidates, and which runs were seen, as bits."""
+        """The candidates that are contaminated; runs seen of `contained`, of `covered`, as bits."""
         seen = (self.contained.seen, self.covered.seen)
         return [np.flatnonzero(self.contaminated), *map(np.packbits, seen)]
 
-    def add(self, contaminated: Indices, *seen: np.ndarray) -> None:
-        """Add what a copy of this index has found."""
+    def add(self, contaminated: Indices, contained: np.ndarray, covered: np.ndarray) -> None:
+        """Add what a copy of this index has found, as `found` gives it."""
         self.contaminated[contaminated] = True
-        for part, bits in zip((self.contained, self.covered), seen, strict=True):
+        for part, bits in ((self.contained, contained), (self.covered, covered)):
             part.seen |= np.unpackbits(bits, count=len(part.seen)).astype(np.bool_)
         self.forget_found()
 
@@ -157,7 +157,8 @@ class Index:
 class Contained:
     """The runs of thirteen letters of the candidates, and which were seen.
 
-    here: runs of the text at hand; a look-up there is far faster than a search.
+    is_in_text: of each run, whether the text that is compared has it: a look-up is far faster than
+    a search.
 
     Of a long text those runs are kept whose hash is divisible by a power of two that depends on its
     length alone, so that the same two texts are always compared in the same way. Runs of candidate
@@ -169,7 +170,7 @@ class Contained:
         self.postings, self.sizes, self.runs = postings, sizes, runs
         self.firsts = np.cumsum(self.sizes) - self.sizes
         self.seen = np.zeros(len(self.postings.hashes), dtype=np.bool_)
-        self.here = np.zeros_like(self.seen)
+        self.is_in_text = np.zeros_like(self.seen)
 
     @classmethod
     def made(cls, kept: Sequence[Hashes]) -> "Contained":
@@ -180,6 +181,7 @@ class Contained:
         postings = Postings.made(np.concatenate([*kept, np.empty(0, dtype=np.uint64)]), owners)
         holders = np.diff(postings.firsts)
         runs = np.repeat(np.arange(len(postings.hashes)), holders)
+        # Of each candidate the rarest runs first; its first half finds it.
         order = np.lexsort((runs, holders[runs], postings.owners))
         leads = np.zeros(len(order), dtype=np.bool_)
         leads[order] = 2 * (np.arange(len(order)) - firsts[owners]) < sizes[owners]
@@ -206,13 +208,13 @@ class Contained:
         starts = np.flatnonzero(np.diff(documents, prepend=-1))
         for start, end in zip(starts, np.append(starts[1:], len(documents)), strict=True):
             first, last = np.searchsorted(holders, documents[start] + np.arange(2))
-            theirs = found[first:last] % len(self.seen)
-            self.here[theirs] = True
+            own = found[first:last] % len(self.seen)
+            self.is_in_text[own] = True
             sizes = self.sizes[owners[start:end]]
             runs = self.runs[spread(self.firsts[owners[start:end]], sizes)]
             ends = np.cumsum(sizes)
-            counts[start:end] = np.add.reduceat(self.here[runs], ends - sizes, dtype=np.int64)
-            self.here[theirs] = False
+            counts[start:end] = np.add.reduceat(self.is_in_text[runs], ends - sizes, dtype=np.int64)
+            self.is_in_text[own] = False
         return counts
 
     def overlap(self, candidates: Indices) -> float:
@@ -222,10 +224,10 @@ class Contained:
 
 
 def kept_runs(text: str) -> Hashes:
-    """The distinct runs of thirteen that represent a folded text."""
+    """The distinct runs of thirteen that represent a folded text: of a long one every `step`th."""
     step = 1 << (len(text) // KEPT_RUNS).bit_length()
     hashes = [run_hashes(portion, LONG) for portion in overlapping_portions(text, LONG)]
-    kept = np.concatenate([hash_[hash_ % np.uint64(step) == 0] for hash_ in hashes])
+    kept = np.concatenate([some[some % np.uint64(step) == 0] for some in hashes])
     return distinct(kept) if len(kept) else distinct(hashes[0])[:1]
 
 
@@ -253,6 +255,7 @@ class Similar:
         found = self.postings.find(*short_runs(texts))
         for documents, owners in self.postings.pairs(found):
             theirs, ours = lengths[documents], self.lengths[owners]
+            # Texts of lengths too far apart cannot be similar.
             near = np.minimum(theirs, ours) + 1 > SIMILARITY * np.maximum(theirs, ours)
             near &= ~contaminated[owners]
             pairs = distinct(documents[near] * len(self.lengths) + owners[near])
@@ -301,11 +304,11 @@ def runs_to_search_by(texts: Sequence[str], counters: Counters) -> tuple[Hashes,
     hashes, owners = short_runs(texts)
     order = np.lexsort((hashes, owners))
     hashes, owners = hashes[order], owners[order]
-    new = np.ones(len(hashes), dtype=np.bool_)
-    new[1:] = (np.diff(hashes) != 0) | (np.diff(owners) != 0)
-    starts = np.nonzero(new)[0]
+    is_new = np.ones(len(hashes), dtype=np.bool_)
+    is_new[1:] = (np.diff(hashes) != 0) | (np.diff(owners) != 0)
+    starts = np.nonzero(is_new)[0]
     hashes, owners = hashes[starts], owners[starts]
-    own = np.diff(starts, append=len(new))
+    own = np.diff(starts, append=len(is_new))  # how often a run stands in its own text
     elsewhere = counters[counter_of(hashes)].astype(np.int64) - own
     order = np.lexsort((hashes, elsewhere, owners))
     order = order[elsewhere[order] > 0]
@@ -313,6 +316,6 @@ def runs_to_search_by(texts: Sequence[str], counters: Counters) -> tuple[Hashes,
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
     limits = np.minimum(MAX_COMPARED_TEXTS, MAX_COMPARED_LETTERS // np.maximum(lengths, 1))
     total = np.cumsum(elsewhere)
-    before = np.append(0, total)[np.searchsorted(owners, owners)]
-    few = total - before <= limits[owners]
-    return hashes[few], owners[few]
+    before = np.append(0, total)[np.searchsorted(owners, owners)]  # in runs of earlier texts
+    is_within = total - before <= limits[owners]
+    return hashes[is_within], owners[is_within]

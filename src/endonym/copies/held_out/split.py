@@ -82,7 +82,7 @@ class Blocks:
         self.is_over = True
 
     def add(self, digests: Digests, sizes: Indices, starts: Marks) -> tuple[Indices, Hashes]:
-        """The numbers of the documents' blocks, and the keys of these.
+        """Of each document the number of its block, and the key of that.
 
         sizes: in bytes. starts: which documents begin a block whatever their digest is, as the
         first one of a raw file does.
@@ -146,8 +146,8 @@ def held_out(
     of_sources = np.split(staying, np.cumsum(sizes_of)[:-1])
     overlap, covered = index.contained.overlap(staying), index.covered.share(staying)
     covered_of = [index.covered.share(numbers) for numbers in of_sources]
-    moved = to_train | to_dev
-    return HeldOut(dev | to_dev, test & ~to_dev, moved, overlap, covered, covered_of)
+    dev, test, near_copies = dev | to_dev, test & ~to_dev, to_train | to_dev
+    return HeldOut(dev, test, near_copies, overlap, covered, covered_of)
 
 
 def nearly_repeated(
@@ -179,8 +179,8 @@ def candidates_of(
     shares = [share] * len(keys)
     if split.val_bytes is not None and sizes is not None:
         shares = [min(share, split.val_bytes / max(1, size)) for size in sizes]
-    chosen = [below(*each) for each in zip(keys, shares, strict=True)]
-    if all(any(each[side].any() for each in chosen) for side in (0, 1)):
+    chosen = [below(source, limit) for source, limit in zip(keys, shares, strict=True)]
+    if any(dev.any() for dev, _ in chosen) and any(test.any() for _, test in chosen):
         return chosen
     # Sources of a few documents each: split as if they were one.
     dev, test = below(np.concatenate(list(keys)), share)
@@ -204,14 +204,16 @@ def smallest(keys: Sequence[Hashes], count: int) -> list[tuple[Marks, Marks]]:
     if len(blocks) < len(SIDES):
         nothing = [np.zeros(len(source), dtype=np.bool_) for source in keys]
         return [(each, each) for each in nothing]
-    ends = [int(blocks.searchsorted(every[n - 1])) for n in (count // 2, count)]
-    first = min(ends[0], len(blocks) - 3)
-    middle, last = blocks[first], blocks[min(max(ends[1], first + 1), len(blocks) - 2)]
+    # Test ends with a block, dev with a later one; at least one more stays in train.
+    test_end, dev_end = (int(blocks.searchsorted(every[n - 1])) for n in (count // 2, count))
+    test_end = min(test_end, len(blocks) - 3)
+    dev_end = min(max(dev_end, test_end + 1), len(blocks) - 2)
+    middle, last = blocks[test_end], blocks[dev_end]
     return [((source > middle) & (source <= last), source <= middle) for source in keys]
 
 
 def below(keys: Hashes, share: float) -> tuple[Marks, Marks]:
-    """Dev and test of a source: blocks with keys below a share of all, the lower half of it test.
+    """Dev and test of a source: its blocks with keys below a share of all; the lower half is test.
 
     At least one of each, of four blocks or more, and at most half of the documents in all. A block
     that has more than half of them stays in train.
