@@ -425,13 +425,7 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     tokenizer = _tokenizer_of(model.folder)
     base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)
     changes = read_adapter(folder, base.decoder)
-    adapter = Adapter(
-        base=base,
-        changes=changes,
-        name=config.name,
-        base_name=base_name_of(folder),
-        dropout=dropout,
-    )
+    adapter = Adapter(base, changes, config.name, base_name_of(folder), dropout=dropout)
     return _exported(partial(make_adapter_export, config.export, adapter), config, ctx, tokenizer)
 
 

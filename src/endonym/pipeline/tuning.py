@@ -109,13 +109,10 @@ class Trials:
         trial = trial.but(eval_every_steps=steps + 1, eval_tokens=self.validation_tokens)
         trial = trial.executed(save_every_steps=steps + 1)
         with tempfile.TemporaryDirectory() as folder:
+            join = self.training.pack.join
+            # A short training need not be better than unigrams.
             inputs = TrainingInputs(
-                train=self.train,
-                dev=self.dev,
-                folder=Path(folder),
-                unigram_nats=math.inf,  # a short training need not be better than unigrams
-                device=self.target,
-                join=self.training.pack.join,
+                self.train, self.dev, Path(folder), math.inf, device=self.target, join=join
             )
             decoder = adapted(self.decoder(), trial.adapt, self.training.seed).to(self.target)
             try:
