@@ -206,8 +206,8 @@ def _make_now(
         if part is None:
             artifact = store.find(stage.kind, stage.id)
             assert artifact is not None, "the other process has made it"
-            waited = time.perf_counter() - started
-            return Made(stage, artifact.verify(), is_new=False, seconds=waited)
+            seconds = time.perf_counter() - started
+            return Made(stage, artifact.verify(), is_new=False, seconds=seconds)
         if not stage.resumes:
             part.journal.unlink(missing_ok=True)
         inputs: dict[str, Artifact] = {}
@@ -256,8 +256,7 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
     names = {name: (name, *name.split(" ", 1)) for name in plan.stage_names(recipe)}
     matches = [name for name, terms in names.items() if until in terms]
     if not matches:
-        all_terms = ", ".join(sorted({term for terms in names.values() for term in terms}))
-        do = f"Stages: {all_terms}."
+        do = f"Stages: {', '.join(sorted({term for terms in names.values() for term in terms}))}."
         raise RecipeError(f"no stage is called {until}", where="--until", do=do)
     return matches[-1]
 
@@ -283,13 +282,9 @@ def result(kind: str, numbers: Numbers) -> str:
         total: dict[str, Any] = numbers["total"]
         dropped_records = {reason: n["records"] for reason, n in total["dropped"].items()}
         encodings = {k: n for k, n in total["encodings"].items() if not k.startswith("utf-")}
-    figures = environment.get_template("counts.txt").render(
-        kind=kind,
-        numbers=numbers,
-        dropped=_dropped(dropped_records),
-        encodings=encodings,
-        no_texts=NO_TEXTS,
-    )
+    values = {"kind": kind, "numbers": numbers, "encodings": encodings, "no_texts": NO_TEXTS}
+    template = environment.get_template("counts.txt")
+    figures = template.render(values, dropped=_dropped(dropped_records))
     return " · ".join(figure for figure in figures.splitlines() if figure)
 
 

@@ -271,18 +271,14 @@ def evaluation_stages(
 ) -> list[Stage]:
     """The recipe's evaluations of the finished model."""
     evaluations: list[Stage] = []
-    for name, evaluation in zip(evaluation_names(recipe), recipe.evaluate, strict=True):
-        files = tuple(evaluation.files(recipe.folder))
+    for name, each in zip(evaluation_names(recipe), recipe.evaluate, strict=True):
+        files = tuple(each.files(recipe.folder))
         inputs = {"model": model, "shards": data.shards}
-        inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
-        folder = training.folder if evaluation.kind == "bits" else None
+        inputs |= {f"file {n}": data.files[str(path)] for n, path in enumerate(files)}
+        folder = training.folder if each.kind == "bits" else None
         inputs |= {"folder": data.folder} if folder and data.folder else {}
         config = stages.EvaluationConfig(
-            evaluation=evaluation,
-            folder=folder,
-            files=files,
-            pack=training.pack,
-            seed=training.seed,
+            evaluation=each, folder=folder, files=files, pack=training.pack, seed=training.seed
         )
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations

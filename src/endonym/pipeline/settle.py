@@ -121,16 +121,16 @@ def settle(
     training = training.with_choices(lock.keep(memory))
     for warning in filter(None, [caution_of_rows(facts, pack), *cautions_of_starts(recipe)]):
         log.warn(warning)
-    document_tokens = pack.usual_length(facts.mean_document_tokens)
+    length = pack.usual_length(facts.mean_length)
     for number, config in enumerate(training.phases):
         seconds = None
         if target == "cpu" or isinstance(training.model, ModelConfig):
             with suppress(OutOfMemory):
-                work = Work(training.model, config, target, document_tokens)
+                work = Work(training.model, config, target, length)
                 seconds = seconds_a_token(work, machine_file)
-        longest_text = longest if number not in example_facts else None
+        most = longest if number not in example_facts else None
         data = example_facts.get(number, facts)
-        for warning in cautions(config, data, pack.context, seconds=seconds, longest=longest_text):
+        for warning in cautions(config, data, pack.context, seconds=seconds, longest=most):
             log.warn(warning)
     tune = None
     if tune_minutes is not None:
@@ -138,9 +138,7 @@ def settle(
 
         tune = partial(tuning.tune, training, shards, tune_minutes, log=log, target=target)
     training = training.with_choices(_tuned(lock, identity_of(training), tune, log))
-    compiling = resolve.compile_choices(
-        recipe, training, document_tokens, machine_file, target=target
-    )
+    compiling = resolve.compile_choices(recipe, training, length, machine_file, target=target)
     return training.with_choices(lock.keep(compiling))
 
 

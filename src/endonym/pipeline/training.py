@@ -120,9 +120,8 @@ def text_inputs(
     # A phase that is judged by other texts alone need not be good at them.
     unigram_nats = baselines["nats"]["unigram"] if shares or not config.phase.sources else math.inf
     target = device.pick(ctx.device)
-    inputs = TrainingInputs(
-        order.shards, dev, ctx.work, unigram_nats, device=target, join=pack.join
-    )
+    train, join = order.shards, pack.join
+    inputs = TrainingInputs(train, dev, ctx.work, unigram_nats, device=target, join=join)
     return inputs, baselines["bits"]
 
 
@@ -133,12 +132,13 @@ def example_inputs(
 
     These are computed in the number format of the phase.
     """
-    folder, target = ctx.inputs["examples"].folder, device.pick(ctx.device)
+    folder, context = ctx.inputs["examples"].folder, config.pack.context
+    target = device.pick(ctx.device)
     train, dev = ExampleTokens(folder, "train"), ExampleTokens(folder, "dev")
     inputs = ExampleInputs(train, dev, ctx.work, target)
 
     @functools.cache
-    def starting_decoder() -> AnyDecoder:
+    def first_decoder() -> AnyDecoder:
         decoder = make_decoder()
         if config.phase.number_format == "bf16":
             narrow(decoder)
@@ -149,7 +149,7 @@ def example_inputs(
             inputs.references[tokens.split] = reference(
                 starting_decoder,
                 tokens,
-                context=config.pack.context,
+                context=context,
                 folder=ctx.work,
                 device=target,
                 group=group,
@@ -160,7 +160,7 @@ def example_inputs(
 def baselines_of(
     order: Order, dev: TokenShards, tokenizer: Tokenizer, shares: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
-    """ "nats" per token and "bits" per byte of uniform, unigram and bigram models on the dev text.
+    """Nats per token and bits per byte of uniform, unigram and bigram models on the dev text.
 
     shares: of the sources in the tokens of the phase, by which the dev text of each is weighted; if
     there are none, all dev text is scored together.
@@ -221,11 +221,10 @@ def _keep(
 ) -> Numbers:
     """Write the finished model; returns its counts. learnt: the weights that were trained."""
     shape = training.decoder.config
-    adapter_counts: dict[str, int] = {}
     if config.phase.adapt is None:
-        weights = weights_of(training.decoder) | learnt
+        weights, counts = weights_of(training.decoder) | learnt, {}
     else:
-        adapter_counts["trained_parameters"] = sum(each.numel() for each in learnt.values())
+        counts = {"trained_parameters": sum(weight.numel() for weight in learnt.values())}
         weights = _merged_adapter(training, learnt, config, ctx)
     save_tensors({name: weight.cpu() for name, weight in weights.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
@@ -233,7 +232,7 @@ def _keep(
     write_json(ctx.out / "validations.json", state.validations)
     return {
         "parameters": parameters(shape).total,
-        **adapter_counts,
+        **counts,
         "steps": state.step,
         "kept_step": state.best_step if training.config.keep == "best" else state.step,
         "tokens": state.step * training.batches.tokens,
@@ -260,9 +259,8 @@ def _merged_adapter(
     if "start" in ctx.inputs:
         base_name = ctx.inputs["start"].id
     dropout = config.phase.adapt.dropout if config.phase.adapt else 0.0
-    reason = write_adapter(
-        ctx.out / ADAPTER, decoder, changes, base_name=base_name, dropout=dropout
-    )
+    out = ctx.out / ADAPTER
+    reason = write_adapter(out, decoder, changes, base_name=base_name, dropout=dropout)
     if reason:
         ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
     merge_changes(decoder, changes)

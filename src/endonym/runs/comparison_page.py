@@ -156,13 +156,9 @@ def efficiency(comparison: Comparison, run: FinishedRun) -> dict[str, Any]:
     """A run's table of the programs that run it, with its chart."""
     heads, *rows = speed_cells(run.efficiency)
     speed_chart = efficiency_chart(run.efficiency)
-    return {
-        "name": comparison.short(run),
-        "heads": heads,
-        "rows": rows,
-        "charts": [speed_chart] if speed_chart else [],
-        "notes": speed_notes(run.efficiency),
-    }
+    table = {"name": comparison.short(run), "heads": heads, "rows": rows}
+    charts = [speed_chart] if speed_chart else []
+    return {**table, "charts": charts, "notes": speed_notes(run.efficiency)}
 
 
 def curve(run: FinishedRun) -> list[tuple[float, float]]:

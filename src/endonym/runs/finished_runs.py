@@ -270,11 +270,8 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     evaluations = [store.find("evaluation", identity) for identity in ids]
     judged = store.find("evaluation", held_out[0]["id"])
     assert judged is not None, "`missing` has looked for it"
+    journals = [history.journal_of(model) for model in models]
+    made = [each.verify() for each in evaluations if each is not None]
     return FinishedRun(
-        name=name,
-        folder=folder,
-        models=models,
-        journals=[history.journal_of(model) for model in models],
-        judged=judged.verify(),
-        evaluations=[each.verify() for each in evaluations if each is not None],
+        name, folder, models, journals=journals, judged=judged.verify(), evaluations=made
     )

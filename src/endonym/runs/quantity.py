@@ -18,15 +18,8 @@ from typing import Any
 import numpy as np
 
 from endonym.disk import packaged_tables
-from endonym.evaluate.documents import (
-    Documents,
-    are_of_same_texts,
-    are_same,
-    documents_for_intervals,
-    interval,
-    named_in,
-    shared,
-)
+from endonym.evaluate import documents as document_scores
+from endonym.evaluate.documents import Documents
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE
 from endonym.log import listed, number
 from endonym.recipe.recipe import Recipe
@@ -70,8 +63,12 @@ class Quantity:
             return cls(documents=[], bits=scores, sources=[], is_whole=False, notes=notes)
         documents, more_notes = _with_intervals(runs, common)
         own_documents = [run.documents for run in runs if run.documents is not None]
-        is_whole = all(map(are_same, documents, own_documents))
-        bits = scores if is_whole else [Bits(*interval(of_run)) for of_run in documents]
+        is_whole = all(map(document_scores.are_same, documents, own_documents))
+        bits = (
+            scores
+            if is_whole
+            else [Bits(*document_scores.interval(of_run)) for of_run in documents]
+        )
         averaged = _averaged(runs, documents[0])
         sources = averaged if len(averaged) > 1 else []
         return cls(documents, bits, sources, is_whole, notes + more_notes)
@@ -86,11 +83,11 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
     if without:
         return [], [NOTES["no_documents"].format(names=listed(without))]
     own = [run.documents for run in runs if run.documents is not None]
-    if all(are_same(own[0], each) for each in own[1:]):
+    if all(document_scores.are_same(own[0], each) for each in own[1:]):
         return own, []
-    common = shared(own)
-    is_enough = bool(documents_for_intervals(common))
-    if all(are_of_same_texts(own[0], each) for each in own):
+    common = document_scores.shared(own)
+    is_enough = bool(document_scores.documents_for_intervals(common))
+    if all(document_scores.are_of_same_texts(own[0], each) for each in own):
         name = "other_sources" if is_enough else "other_sources_and_few"
     else:
         name = "other_documents" if is_enough else "other_documents_and_few"
@@ -112,7 +109,7 @@ def _with_intervals(
 
     documents: of each run. Also a note if some sources are left out, or if there are no intervals.
     """
-    some = documents_for_intervals(documents)
+    some = document_scores.documents_for_intervals(documents)
     if some and len(some[0]) == len(documents[0]):
         return documents, []
     split = runs[0].score.split
@@ -122,22 +119,16 @@ def _with_intervals(
         )
         return documents, [note]
     averaged = _averaged(runs, documents[0])
-    kept = named_in(some[0], averaged)
+    kept = document_scores.named_in(some[0], averaged)
     left_out = [name for name in averaged if name not in kept]
-    note = NOTES["left_out"].format(
-        split=split,
-        of_source=FEWEST_OF_SOURCE,
-        names=listed(left_out),
-        kept=listed(kept),
-        documents=number(len(some[0])),
-    )
-    return some, [note]
+    values = {"names": listed(left_out), "kept": listed(kept), "documents": number(len(some[0]))}
+    return some, [NOTES["left_out"].format(split=split, of_source=FEWEST_OF_SOURCE, **values)]
 
 
 def _averaged(runs: Sequence[FinishedRun], documents: Documents) -> list[str]:
     """The sources in the mean over sources of any run that have documents here."""
     names = sorted({str(name) for run in runs for name in run.score.averaged})
-    return named_in(documents[documents["averaged"]], names)
+    return document_scores.named_in(documents[documents["averaged"]], names)
 
 
 ANGLES = 200_001
@@ -259,14 +250,10 @@ def seed_groups(
         groups.append(SeedGroup(members, scores))
     groups.sort(key=lambda group: group.mean)
     several = [group for group in groups if group.has_several]
-    if not are_comparable:
-        return groups
-    return [
-        replace(group, difference=welch(group.values, several[0].values))
-        if group in several[1:]
-        else group
-        for group in groups
-    ]
+    for group in several[1:] if are_comparable else ():
+        to_best = welch(group.values, several[0].values)
+        groups[groups.index(group)] = replace(group, difference=to_best)
+    return groups
 
 
 def welch(one: Sequence[float], other: Sequence[float]) -> Difference:

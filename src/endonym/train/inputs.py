@@ -100,16 +100,12 @@ def validate(
     if shares:  # As if each source had its share of these tokens.
         share_by_source = np.array([shares.get(name, 0.0) for name in dev.sources])
         weights = share_by_source * n_tokens / np.maximum(1, counts)
-    total_nats, total_bytes, total = (
-        float((each * weights).sum()) for each in (nats, n_bytes, counts)
-    )
+    totals = (float((each * weights).sum()) for each in (nats, n_bytes, counts))
+    total_nats, total_bytes, total = totals
     scored = [(index, name) for index, name in enumerate(dev.sources) if counts[index]]
-    return ValidationResult(
-        nats=total_nats / max(1, total),
-        bits_per_byte=bits(total_nats, total_bytes),
-        sources={name: bits(nats[index], n_bytes[index]) for index, name in scored},
-        n_tokens=int(n_tokens),
-    )
+    by_source = {name: bits(nats[index], n_bytes[index]) for index, name in scored}
+    mean_nats, mean_bits = total_nats / max(1, total), bits(total_nats, total_bytes)
+    return ValidationResult(mean_nats, mean_bits, sources=by_source, n_tokens=int(n_tokens))
 
 
 def judged_shares(dev: TokenShards, shares: Mapping[str, float]) -> Mapping[str, float]:
@@ -134,12 +130,9 @@ def _tokens_by_source(
         return {None: tokens}
     with_dev = [name for name in dev.sources if len(dev.documents_of(name))]
     watched = [name for name in with_dev if name not in shares]
-    watched_tokens = int(tokens * WATCHED_SHARE / max(1, len(watched)))  # of each
-    judged_tokens = tokens * (1 - WATCHED_SHARE) if watched else tokens
-    return {
-        name: int(judged_tokens * shares[name]) if name in shares else watched_tokens
-        for name in with_dev
-    }
+    few = int(tokens * WATCHED_SHARE / max(1, len(watched)))
+    judged = tokens * (1 - WATCHED_SHARE) if watched else tokens
+    return {name: int(judged * shares[name]) if name in shares else few for name in with_dev}
 
 
 def _sums_by_source(order: Order, batch: Batch, nats_BT: Sums) -> Sums:
@@ -184,30 +177,21 @@ class TrainingInputs:
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
         order: Order | Mixture
+        train, join = self.train, self.join
         if config.sources:
-            first_rows = {source.name: source.first_row for source in config.sources}
+            firsts = {source.name: source.first_row for source in config.sources}
             order = Mixture(
-                self.train,
-                config.shares,
-                context=context,
-                seed=seed,
-                join=self.join,
-                first_rows=first_rows,
+                train, config.shares, context=context, seed=seed, join=join, first_rows=firsts
             )
         else:
-            order = Order(self.train, context=context, seed=seed, join=self.join)
+            order = Order(train, context=context, seed=seed, join=join)
         return Batches(order, rows=config.batch_tokens // context, device=self.device)
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
         """The loss on held-out text."""
+        tokens, shares = config.eval_tokens, config.shares
         return validate(
-            decoder,
-            self.dev,
-            config.eval_tokens,
-            self.device,
-            group=group,
-            join=self.join,
-            shares=config.shares,
+            decoder, self.dev, tokens, self.device, group=group, join=self.join, shares=shares
         )
 
 
@@ -254,13 +238,9 @@ class ExampleInputs:
         sums = group.total(torch.from_numpy(sums)).numpy()
         count, loss, nats, n_bytes, right, margin = sums.tolist()
         count = max(1.0, count)
-        return ValidationResult(
-            nats=loss / count,
-            bits_per_byte=bits(nats, n_bytes),
-            sources={},
-            n_tokens=int(count),
-            figures={"accuracy": right / count, "margin": margin / count} if is_pairs else {},
-        )
+        figures = {"accuracy": right / count, "margin": margin / count} if is_pairs else {}
+        mean_loss, mean_bits, n_learnt = loss / count, bits(nats, n_bytes), int(count)
+        return ValidationResult(mean_loss, mean_bits, {}, n_tokens=n_learnt, figures=figures)
 
 
 PhaseInputs = TrainingInputs | ExampleInputs

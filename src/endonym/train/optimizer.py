@@ -126,17 +126,14 @@ class Optimizer:
     def _cautious_decay_(self, decay: float) -> None:
         """Cautious decay before AdamW's step, whose update has the sign of its new first moment."""
         state = self.adamw.state
-        matrices, gradients, first_moments = list[Tensor](), list[Tensor](), list[Tensor]()
-        for matrix in self.matrices:
-            if matrix.grad is None:
-                continue
-            matrices.append(own(matrix))
-            gradients.append(own(matrix.grad))
-            has_moment = matrix in state
-            moment = own(state[matrix]["exp_avg"]) if has_moment else torch.zeros_like(own(matrix))
-            first_moments.append(moment)
+        updated = [matrix for matrix in self.matrices if matrix.grad is not None]
+        gradients = [own(matrix.grad) for matrix in updated]
+        first_moments = [
+            own(state[matrix]["exp_avg"]) if matrix in state else torch.zeros_like(own(matrix))
+            for matrix in updated
+        ]
         new_moments = torch._foreach_lerp(first_moments, gradients, 1 - self.config.betas[0])
-        cautious_decay_(matrices, new_moments, decay)
+        cautious_decay_([own(matrix) for matrix in updated], new_moments, decay)
 
     def refresh(self) -> None:
         """Copy the masters into the model's number format; free weights gathered from shards."""
