@@ -147,12 +147,7 @@ def example_inputs(
     if config.phase.is_of_pairs:
         for tokens in (train, dev):
             inputs.references[tokens.split] = reference(
-                starting_decoder,
-                tokens,
-                context=context,
-                folder=ctx.work,
-                device=target,
-                group=group,
+                first_decoder, tokens, context=context, folder=ctx.work, device=target, group=group
             )
     return inputs
 
