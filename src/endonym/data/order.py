@@ -176,8 +176,8 @@ class Order:
     ) -> tuple[Integers, Integers, Integers]:
         """Inputs, targets and document numbers of pieces of an epoch's stream, concatenated.
 
-        number: of the epoch. begins_P, sizes_P: of the pieces, in positions of its stream. Pieces are
-        split at documents, so that the search runs once per piece, not per token.
+        number: of the epoch. begins_P, sizes_P: of the pieces, in positions of its stream. Pieces
+        are split at documents, so that the search runs once per piece, not per token.
         """
         epoch, index = self.epoch(number), self.index
         stops_P = begins_P + sizes_P

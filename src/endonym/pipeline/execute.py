@@ -182,22 +182,20 @@ def make(
         store.tidy(artifact)
         made = Made(stage, artifact.verify(), is_new=False, seconds=0.0)
     else:
-        made = _make_now(stage, store, log, metrics=metrics, device=device, workers=workers)
+        context = partial(StageContext, log=log, device=device, metrics=metrics, workers=workers)
+        made = _make_now(stage, store, log, context)
     if metrics is not None:
         metrics.add_finished(stage.name, store.journal(stage.kind, stage.id))
     return made
 
 
 def _make_now(
-    stage: plan.Stage,
-    store: Store,
-    log: Log,
-    *,
-    metrics: Metrics | None,
-    device: str | None,
-    workers: int | str | None,
+    stage: plan.Stage, store: Store, log: Log, context: Callable[..., StageContext]
 ) -> Made:
-    """The artefact, made here, or by another process that was waited for."""
+    """The artefact, made here, or by another process that was waited for.
+
+    context: makes the StageContext, of which it lacks out, work, journal and inputs.
+    """
     log.line(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()
     with store.workspace(
@@ -215,17 +213,8 @@ def _make_now(
             artifact = store.find(upstream.kind, upstream.id)
             assert artifact is not None, f"{stage.name} was started before {upstream.name}"
             inputs[name] = artifact
-        ctx = StageContext(
-            out=part.out,
-            work=part.work,
-            journal=part.journal,
-            inputs=inputs,
-            log=log,
-            device=device,
-            metrics=metrics,
-            workers=workers,
-        )
-        following = metrics and metrics.following(stage.name, stage.id, part.journal)
+        ctx = context(out=part.out, work=part.work, journal=part.journal, inputs=inputs)
+        following = ctx.metrics and ctx.metrics.following(stage.name, stage.id, part.journal)
         with following or nullcontext():
             numbers = stage.make(stage.config, ctx)
         artifact = store.publish(part, {**stage.declared(), "id": stage.id, "numbers": numbers})

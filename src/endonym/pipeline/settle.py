@@ -121,7 +121,7 @@ def settle(
     training = training.with_choices(lock.keep(memory))
     for warning in filter(None, [caution_of_rows(facts, pack), *cautions_of_starts(recipe)]):
         log.warn(warning)
-    length = pack.usual_length(facts.mean_length)
+    length = pack.usual_length(facts.mean_document_tokens)
     for number, config in enumerate(training.phases):
         seconds = None
         if target == "cpu" or isinstance(training.model, ModelConfig):

@@ -343,9 +343,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     if "strftime_now" in template_of(tokenizer).text:
         warn("its chat template may write the date: later prompts differ from what is learnt")
     texts = Corpus(ctx.inputs["corpus"].folder)
-    held_out = [
-        (split, (document.text for document in texts.documents(split))) for split in ("dev", "test")
-    ]
+    held_out = [(side, (each.text for each in texts.documents(side))) for side in ("dev", "test")]
     with ctx.log.progress("examples", 0, "records") as advance:
         kept_out = KeptOut([*held_out, *_evaluation_texts(config.evaluation)])
         numbers = make_examples(
