@@ -1,7 +1,7 @@
 """The recipe's keys of packing: how documents become rows."""
 
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -51,11 +51,9 @@ class Chat(Config):
 
 
 class HasObjective(Protocol):
-    """A config with the name of a training objective."""
+    """A config with the name of a training objective, as in a recipe."""
 
-    @property
-    def objective(self) -> str:
-        """As in a recipe."""
+    objective: Any
 
 
 class ObjectiveProperties:
