@@ -14,7 +14,7 @@ DISCOUNT = 0.75
 
 
 class NumberCounts(NamedTuple):
-    """Counts of some numbers, which are sorted."""
+    """Some numbers, sorted, and how often each occurs."""
 
     numbers: Integers
     counts: Integers
@@ -36,7 +36,8 @@ def counts_of(numbers: Integers) -> NumberCounts:
 class Baselines:
     """Counts of tokens and of pairs, which are `first * vocab + second`.
 
-    tokens: counts as a target. contexts: counts as an input.
+    tokens: counts as a target. contexts: counts as an input. followers: how many different targets
+    each input has.
     """
 
     vocab: int
@@ -58,15 +59,15 @@ class Baselines:
         Source: Ney, Essen and Kneser 1994, eq. 12 (absolute discounting, interpolated).
         """
         less = less or DocumentCounts(self, [])
-        found = self.tokens[ids] - less.tokens.of(ids)
-        unigram = (found + 1.0) / (self.tokens.sum() - less.size + self.vocab)
+        occurrences = self.tokens[ids] - less.tokens.of(ids)
+        unigram = (occurrences + 1.0) / (self.tokens.sum() - less.size + self.vocab)
         contexts = np.concatenate(([self.end_id], ids[:-1]))
         keys = contexts * self.vocab + ids
-        seen = self.pairs.of(keys) - less.pairs.of(keys)
+        pair_counts = self.pairs.of(keys) - less.pairs.of(keys)
         totals = np.maximum(self.contexts[contexts] - less.contexts.of(contexts), 1)
         types = self.followers[contexts] - less.followers.of(contexts)
-        left = np.where(types > 0, DISCOUNT * types / totals, 1.0)
-        bigram = np.maximum(seen - DISCOUNT, 0.0) / totals + left * unigram
+        unigram_weight = np.where(types > 0, DISCOUNT * types / totals, 1.0)
+        bigram = np.maximum(pair_counts - DISCOUNT, 0.0) / totals + unigram_weight * unigram
         return {
             "uniform": np.full(len(ids), np.log(self.vocab)),
             "unigram": -np.log(unigram),
@@ -83,14 +84,15 @@ class DocumentCounts:
 
     def __init__(self, whole: Baselines, documents: Sequence[Integers]) -> None:
         none, end = np.zeros(0, dtype=np.int64), np.array([whole.end_id])
-        befores = np.concatenate([none, *(part for ids in documents for part in (end, ids))])
-        afters = np.concatenate([none, *(part for ids in documents for part in (ids, end))])
-        self.size = len(afters)
-        self.tokens, self.contexts = counts_of(afters), counts_of(befores)
-        pairs, times = counts_of(befores * whole.vocab + afters)
-        known = whole.pairs.of(pairs)
-        self.pairs = NumberCounts(pairs, np.minimum(times, known))
-        self.followers = counts_of(pairs[(times >= known) & (known > 0)] // whole.vocab)
+        inputs = np.concatenate([none, *(part for ids in documents for part in (end, ids))])
+        targets = np.concatenate([none, *(part for ids in documents for part in (ids, end))])
+        self.size = len(targets)
+        self.tokens, self.contexts = counts_of(targets), counts_of(inputs)
+        pairs, counts = counts_of(inputs * whole.vocab + targets)
+        whole_counts = whole.pairs.of(pairs)
+        self.pairs = NumberCounts(pairs, np.minimum(counts, whole_counts))
+        is_only_here = (counts >= whole_counts) & (whole_counts > 0)
+        self.followers = counts_of(pairs[is_only_here] // whole.vocab)
 
 
 def count(shards: TokenShards, order: Order | None = None) -> Baselines:
@@ -106,19 +108,17 @@ def count(shards: TokenShards, order: Order | None = None) -> Baselines:
     for number, part in enumerate(shards.parts):
         for start in range(0, len(part) - 1, CHUNK_TOKENS):
             piece = part[start : start + CHUNK_TOKENS + 1].astype(np.int64)
-            read = (piece[:-1].copy(), piece[1:])
+            inputs, targets = piece[:-1].copy(), piece[1:]
             if line_ends:
-                for ids, offsets in zip(read, line_ends[number], strict=True):
+                for ids, offsets in zip((inputs, targets), line_ends[number], strict=True):
                     first, last = np.searchsorted(offsets, (start, start + len(ids)))
                     ids[offsets[first:last] - start] = shards.require_line_end()
-            befores, afters = read
-            contexts += np.bincount(befores, minlength=vocab)
-            tokens += np.bincount(afters, minlength=vocab)
-            found, times = np.unique(befores * vocab + afters, return_counts=True)
-            merged, inverse = np.unique(np.concatenate((pairs, found)), return_inverse=True)
-            together = np.concatenate((counts, times)).astype(np.float64)
-            counts = np.bincount(inverse, weights=together).astype(np.int64)
-            pairs = merged
+            contexts += np.bincount(inputs, minlength=vocab)
+            tokens += np.bincount(targets, minlength=vocab)
+            new_pairs, new_counts = np.unique(inputs * vocab + targets, return_counts=True)
+            pairs, inverse = np.unique(np.concatenate((pairs, new_pairs)), return_inverse=True)
+            all_counts = np.concatenate((counts, new_counts)).astype(np.float64)
+            counts = np.bincount(inverse, weights=all_counts).astype(np.int64)
     followers = np.bincount(pairs // vocab, minlength=vocab)
-    known = NumberCounts(pairs, counts)
-    return Baselines(vocab, shards.end_id, tokens, contexts, known, followers)
+    pair_counts = NumberCounts(pairs, counts)
+    return Baselines(vocab, shards.end_id, tokens, contexts, pairs=pair_counts, followers=followers)

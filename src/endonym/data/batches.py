@@ -40,20 +40,22 @@ class Batch:
     whole_rows: int | None = None
 
     @classmethod
-    def of(cls, rows: Rows, **about: Any) -> "Batch":
-        """Rows as tensors, without a copy. about: the other fields."""
-        parts: list[Any] = [None if part is None else torch.from_numpy(part) for part in rows]
-        return cls(*parts, **about)
+    def of(
+        cls, rows: Rows, read: Mapping[str, int] | None = None, whole_rows: int | None = None
+    ) -> "Batch":
+        """Rows as tensors, without a copy."""
+        tensors: list[Any] = [None if array is None else torch.from_numpy(array) for array in rows]
+        return cls(*tensors, read=read or {}, whole_rows=whole_rows)
 
     def to(self, device: str) -> "Batch":
         """The batch on a device; the copy is asynchronous if it is pinned."""
         return self.each(lambda part: part.to(device, non_blocking=part.is_pinned()))
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        """The batch with each of its tensors changed."""
+        """The batch with `change` applied to each of its tensors."""
         always = (self.tokens_BT, self.targets_BT, self.documents_BT)
-        parts = (*always, self.weights_BT, self.reference_BT)
-        changed: list[Any] = [None if part is None else change(part) for part in parts]
+        tensors = (*always, self.weights_BT, self.reference_BT)
+        changed: list[Any] = [None if tensor is None else change(tensor) for tensor in tensors]
         return Batch(*changed, read=self.read, whole_rows=self.whole_rows)
 
     def __len__(self) -> int:
@@ -66,11 +68,14 @@ class Batch:
 
 
 class Batches:
-    """The batches of a phase: `batches[step]` is a pure function of the seed."""
+    """The batches of a phase: `batches[step]` is a pure function of the seed.
+
+    _thread: for a GPU, prepares batches. _next: the step and rows of one in preparation, and it.
+    """
 
     def __init__(self, order: AnyOrder, *, rows: int, device: str = "cpu") -> None:
         self.order, self.rows, self.device = order, rows, device
-        self._aside = ThreadPoolExecutor(1) if device.startswith("cuda") else None
+        self._thread = ThreadPoolExecutor(1) if device.startswith("cuda") else None
         self._next: tuple[tuple[int, range], Future[Batch]] | None = None
 
     def __getitem__(self, step: int) -> Batch:
@@ -78,19 +83,22 @@ class Batches:
 
     def part(self, step: int, rows: range) -> Batch:
         """Some neighbouring rows of a batch; for a GPU a thread prepares those of the next step."""
-        if self._aside is None:
+        if self._thread is None:
             return self._made(step, rows).to(self.device)
-        asked, made = self._next or (None, None)
-        batch = made.result() if made and asked == (step, rows) else self._made(step, rows)
-        after = (step + 1, rows)
-        self._next = (after, self._aside.submit(self._made, *after))
+        prepared_key, prepared = self._next or (None, None)
+        if prepared is not None and prepared_key == (step, rows):
+            batch = prepared.result()
+        else:
+            batch = self._made(step, rows)
+        self._next = (step + 1, rows), self._thread.submit(self._made, step + 1, rows)
         return batch.to(self.device)
 
     def _made(self, step: int, rows: range) -> Batch:
-        read = self.order.rows(step * self.rows + rows.start, len(rows))
-        counts = self.order.tokens_by_source(read.documents_BT)
-        batch = Batch.of(read, read=counts, whole_rows=self.rows)
-        return batch if self._aside is None else batch.each(Tensor.pin_memory)
+        """These rows of a batch on the CPU; for a GPU in pinned memory."""
+        arrays = self.order.rows(step * self.rows + rows.start, len(rows))
+        counts = self.order.tokens_by_source(arrays.documents_BT)
+        batch = Batch.of(arrays, read=counts, whole_rows=self.rows)
+        return batch if self._thread is None else batch.each(Tensor.pin_memory)
 
     @property
     def tokens(self) -> int:

@@ -57,7 +57,7 @@ class Layouts:
     """The layouts of conversations by their roles, each made once.
 
     longest: tokens that an example may have. turn_ends: the special tokens that end an answer, as
-    far as they were seen.
+    far as they were seen. _cached_size: pieces of all layouts in the cache.
     """
 
     def __init__(self, template: ChatTemplate, tokenizer: Tokenizer, longest: int) -> None:
@@ -66,8 +66,8 @@ class Layouts:
         self._specials = set(self._markup.specials.values())
         # Most turns have the same text of the template.
         self._ids_of = functools.lru_cache(PIECES_KEPT)(self._encoded)
-        self._known: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
-        self._held, self._lost_seconds = 0, 0.0
+        self._cache: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
+        self._cached_size, self._lost_seconds = 0, 0.0
         self.turn_ends: dict[int, str] = {}
 
     def probe(self) -> None:
@@ -88,22 +88,22 @@ class Layouts:
             detail = f"{len(roles):,} messages; {self.longest:,} tokens have room"
             raise Unfit("longer_than_context", detail)
         key = (tuple(roles), is_last_only)
-        if key not in self._known:
-            found = self._tried(*key)
-            size = len(roles) if isinstance(found, Unfit) else sum(map(len, found))
-            if self._held + size > PIECES_KEPT:
-                self._known.clear()
-                self._held = 0
-            self._held += size
-            self._known[key] = found
-        found = self._known[key]
-        if isinstance(found, Unfit):
-            raise Unfit(found.reason, found.detail)  # One that is raised again keeps all frames.
-        return found
+        if key not in self._cache:
+            layouts = self._tried(*key)
+            size = len(roles) if isinstance(layouts, Unfit) else sum(map(len, layouts))
+            if self._cached_size + size > PIECES_KEPT:
+                self._cache.clear()
+                self._cached_size = 0
+            self._cached_size += size
+            self._cache[key] = layouts
+        layouts = self._cache[key]
+        if isinstance(layouts, Unfit):
+            raise Unfit(layouts.reason, layouts.detail)  # One raised again keeps all frames.
+        return layouts
 
     def _tried(self, roles: tuple[str, ...], is_last_only: bool) -> tuple[Layout, ...] | Unfit:
         """The layouts, or why there are none."""
-        began = time.monotonic()
+        start = time.monotonic()
         try:
             return self._made(roles, is_last_only=is_last_only)
         except Unfit as unfit:
@@ -111,7 +111,7 @@ class Layouts:
         except TemplateRefusal as refusal:
             return Unfit("refused_by_template", refusal.message)
         except RecipeError as error:
-            self._lost_seconds += time.monotonic() - began
+            self._lost_seconds += time.monotonic() - start
             if self._lost_seconds > PATIENCE_SECONDS:
                 raise RecipeError(
                     f"{error.message}; conversations like this took "
@@ -122,7 +122,10 @@ class Layouts:
             return Unfit("template", error.message)
 
     def _made(self, roles: tuple[str, ...], *, is_last_only: bool = False) -> tuple[Layout, ...]:
-        """The last answer decides first whether there is room: an earlier one comes after less."""
+        """The layouts, made now. One for all answers, if each stands in it after its own prompt.
+
+        The last answer decides whether there is room: an earlier one has fewer tokens before it.
+        """
         last, prompt, whole = self._last_answer(roles)
         size = sum(len(piece.ids) for piece in last)
         if size > self.longest + 1:  # An end-of-text at the start opens no second text.
@@ -144,21 +147,21 @@ class Layouts:
 
     def _prompts(self, roles: tuple[str, ...], answers: Sequence[int]) -> Iterator[list[Part]]:
         """The prompts before these answers, some at a time: together they grow as a square."""
-        asked: list[tuple[Sequence[str], bool]] = []
-        size = 0
+        batch: list[tuple[Sequence[str], bool]] = []
+        n_messages = 0
         for number in answers:
-            asked.append((roles[:number], True))
-            size += number
-            if size >= MESSAGES_AT_ONCE:
-                yield from self.template.parts(asked)
-                asked, size = [], 0
-        if asked:
-            yield from self.template.parts(asked)
+            batch.append((roles[:number], True))
+            n_messages += number
+            if n_messages >= MESSAGES_AT_ONCE:
+                yield from self.template.parts(batch)
+                batch, n_messages = [], 0
+        if batch:
+            yield from self.template.parts(batch)
 
     def _last_answer(self, roles: tuple[str, ...]) -> tuple[Layout, list[Part], list[Part]]:
-        """The last answer and what ends it, after the prompt that a server makes.
+        """The layout in which the last answer is learnt, after the prompt that a server makes.
 
-        Also this prompt, and the whole conversation.
+        Also the parts of this prompt, and those of the whole conversation.
         """
         prompt, whole = self.template.parts([(roles[:-1], True), (roles, False)])
         last, places = len(roles) - 1, [part.message for part in whole]
@@ -167,20 +170,23 @@ class Layouts:
         return self._layout([*prompt, *whole[places.index(last) :]], [last]), prompt, whole
 
     def _layout(self, parts: Sequence[Part], learnt: Sequence[int]) -> Layout:
-        """Pieces of the parts, without what follows the last piece that is learnt."""
+        """The parts as a layout, which ends with the last piece that is learnt.
+
+        learnt: the numbers of the answers to learn.
+        """
         pieces: list[LayoutPart] = []
-        after = False  # whether an answer stands before this part
+        is_after_answer = False
         for text, number in parts:
             if number is None:
                 ids = self._ids_of(text)
-                end = self._turn_end(ids) if after else 0
+                end = self._turn_end(ids) if is_after_answer else 0
                 pieces += [LayoutPart(ids[:end], None, True), LayoutPart(ids[end:], None, False)]
-            elif after:
+            elif is_after_answer:
                 raise self._endless()
             else:
                 pieces.append(LayoutPart(NONE, number, number in learnt))
-            after = number in learnt
-        if after:
+            is_after_answer = number in learnt
+        if is_after_answer:
             raise self._endless()
         last = max(n for n, piece in enumerate(pieces) if piece.is_learnt)
         kept = pieces[: last + 1]

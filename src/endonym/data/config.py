@@ -1,7 +1,7 @@
 """The recipe's keys of packing: how documents become rows."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -50,7 +50,27 @@ class Chat(Config):
     """
 
 
-class ExampleSettings(Config):
+class HasObjective(Protocol):
+    """A config with the name of a training objective, as in a recipe."""
+
+    objective: Any
+
+
+class ObjectiveProperties:
+    """What the objective of a config says about its data."""
+
+    @property
+    def reads_texts(self: HasObjective) -> bool:
+        """Whether it learns every token of the corpus, and not the records of `data`."""
+        return self.objective == "next_token"
+
+    @property
+    def is_of_pairs(self: HasObjective) -> bool:
+        """Whether it learns which of two answers to one prompt is better."""
+        return self.objective == "preferences"
+
+
+class ExampleSettings(Config, ObjectiveProperties):
     """How examples are made.
 
     context: positions of a row; longer examples, or pairs, are rejected. val_share: of the prompts.
@@ -63,11 +83,6 @@ class ExampleSettings(Config):
     max_rejected: float = Field(json_schema_extra=NOT_IDENTITY)
     seed: int
 
-    @property
-    def is_of_pairs(self) -> bool:
-        """Whether a record is a pair of answers to one prompt."""
-        return self.objective == "preferences"
-
 
 class PackConfig(Config):
     """`Pack` with a value for every key."""
@@ -76,7 +91,9 @@ class PackConfig(Config):
     join: tuple[str, ...] = ()
 
     def usual_length(self, document: float) -> float:
-        """Mean length, over tokens, of the text that is read at once; document: their length.
+        """Mean length, over tokens, of the text that is read at once.
+
+        document: the length of a document, averaged in the same way; all are in tokens.
 
         Of joined sources, `ALONE_SHARE` is read alone, the rest in stretches with log-uniform
         lengths from a document to the context, whose mean over tokens is half of both ends' sum.
@@ -87,7 +104,7 @@ class PackConfig(Config):
         return ALONE_SHARE * alone + (1 - ALONE_SHARE) * (alone + self.context) / 2
 
     def longest(self, document: int) -> int:
-        """Most tokens read at once; document: length of the longest one."""
+        """The most tokens that are read at once. document: tokens of the longest document."""
         return max(document, self.context) if self.join else document
 
 

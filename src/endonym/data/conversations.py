@@ -39,11 +39,6 @@ class Record(NamedTuple):
     value: Any
     raw: str
 
-    @property
-    def has_unread_weight(self) -> bool:
-        """Whether it has a weight that says something and is not that of an answer."""
-        return has_unread_weight(self.value)
-
 
 LINES, TABLES = (".jsonl", ".ndjson"), (".parquet",)
 BATCH_ROWS = 1024
@@ -87,7 +82,7 @@ def read_records(path: Path, source: str) -> Iterator[Record | Reject]:
 
 
 def share_read(path: Path, records: int, line_bytes: int) -> float:
-    """The share of a file that its first records are, 0 to 1; line_bytes: of their lines.
+    """The share of a file, 0 to 1, that was read with so many records. line_bytes: of their lines.
 
     A parquet file says how many rows it has. Of compressed lines the first MOST_UNPACKED bytes say
     how many all of them are. Raises SourceError for damaged compressed lines.
@@ -112,9 +107,9 @@ def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     """The records of JSON lines. Blank lines are none."""
     with path.open("rb") as raw:
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
-        room = streams.Expansion(origin.raw_bytes)
+        expansion = streams.Expansion(origin.raw_bytes)
         packed = streams.uncompressed(raw)
-        content = Content(packed, compression, room, origin.raw_bytes, path)
+        content = Content(packed, compression, expansion, origin.raw_bytes, path)
         _, stream = utf8_stream(content.stream(), "utf-8")
         for item in readable_lines(_whole(stream, path), origin, "utf-8"):
             if isinstance(item, Reject):
@@ -128,7 +123,7 @@ def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
 
 
 def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
-    """The stream. Raises SourceError where it is damaged."""
+    """The pieces of a stream. Raises SourceError where it is damaged."""
     for piece in stream:
         if isinstance(piece, streams.Damage):
             raise _damaged(path, piece.detail)
@@ -150,13 +145,13 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
     number = 0
     try:
         with parquet.ParquetFile(path) as table:
-            metadata, kept = table.metadata, streams.Expansion(origin.raw_bytes)
-            groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
-            if not kept.has_room(sum(group.total_byte_size for group in groups)):
-                raise _damaged(path, kept.message())
+            metadata, expansion = table.metadata, streams.Expansion(origin.raw_bytes)
+            groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+            if not expansion.has_room(sum(group.total_byte_size for group in groups)):
+                raise _damaged(path, expansion.message())
             for batch in table.iter_batches(batch_size=BATCH_ROWS):
-                if not kept.has_room(batch.nbytes):
-                    raise _damaged(path, f"after {number:,} rows {kept.message()}")
+                if not expansion.has_room(batch.nbytes):
+                    raise _damaged(path, f"after {number:,} rows {expansion.message()}")
                 for row in batch.to_pylist():
                     number += 1
                     yield Record(f"{origin.name}#{number}", origin.source, row, str(row))
@@ -215,10 +210,10 @@ def conversation_of(record: Any) -> Conversation:
     """The conversation in a record, up to the last answer that is learnt. Raises Unfit."""
     fields = _fields(record)
     messages = _conversation(fields)
-    answers = [n for n, each in enumerate(messages) if each.role == ANSWERING]
+    answers = [index for index, each in enumerate(messages) if each.role == ANSWERING]
     if not answers:
         raise Unfit("no_answer", "nobody answers in this conversation")
-    learnt = [n for n in answers if messages[n].is_learnt]
+    learnt = [index for index in answers if messages[index].is_learnt]
     if not learnt:
         raise Unfit("nothing_learnt", 'each answer has "weight": 0')
     kept = messages[: learnt[-1] + 1]
@@ -234,11 +229,11 @@ def pair_of(record: Any) -> Pair:
     if missing := [name for name in ("chosen", "rejected") if fields.get(name) is None]:
         raise _no_columns(fields, f"no {' and no '.join(missing)}")
     asking = next((name for name in ("prompt", "question", "instruction") if fields.get(name)), "")
-    before = _asked(fields, asking) if asking else ()
+    question = _question(fields, asking) if asking else ()
     if not asking:
         _require_unused(fields, "chosen")
-    sides = [_said(fields[name], name, ANSWERING) for name in ("chosen", "rejected")]
-    chosen, rejected = (_with_system(_joined(before, side), fields) for side in sides)
+    sides = [_messages_of(fields[name], name, ANSWERING) for name in ("chosen", "rejected")]
+    chosen, rejected = (_with_system(_joined(question, side), fields) for side in sides)
     if _stripped(chosen) == _stripped(rejected):
         raise Unfit("equal_sides", "chosen and rejected are the same, but for blanks at the ends")
     for name, each in (("chosen", chosen), ("rejected", rejected)):
@@ -246,11 +241,12 @@ def pair_of(record: Any) -> Pair:
             raise Unfit("no_answer", f"{name} does not end with an answer")
         if not each[-1].is_learnt:
             raise Unfit("nothing_learnt", f'the last answer of {name} has "weight": 0')
-    # Their weights say nothing there.
-    prompt, other = (
-        tuple(said._replace(is_learnt=True) for said in each[:-1]) for each in (chosen, rejected)
+    # Weights of messages in a prompt say nothing.
+    prompt, other_prompt = (
+        tuple(message._replace(is_learnt=True) for message in side[:-1])
+        for side in (chosen, rejected)
     )
-    if prompt != other:
+    if prompt != other_prompt:
         raise Unfit("no_common_prompt", "chosen and rejected differ before their last answers")
     if not any(each.role == "user" for each in chosen[:-1]):
         raise Unfit("no_prompt", "no question stands before the answers")
@@ -267,10 +263,9 @@ def has_unread_weight(record: Any) -> bool:
     if not isinstance(record, dict):
         return False
     fields: Mapping[str, Any] = record
-    told = (each for value in fields.values() if isinstance(value, list) for each in value)
-    weights = (
-        each.get("weight") for each in told if isinstance(each, dict) and _role(each) != ANSWERING
-    )
+    items = (each for value in fields.values() if isinstance(value, list) for each in value)
+    others = (each for each in items if isinstance(each, dict) and _role(each) != ANSWERING)
+    weights = (message.get("weight") for message in others)
     return fields.get("weight") not in (None, 1) or any(each not in (None, 0) for each in weights)
 
 
@@ -294,26 +289,27 @@ def _conversation(fields: Mapping[str, Any]) -> Messages:
         raise _no_columns(fields, "no messages, and no prompt with its answer")
     if fields[answering] is None:
         raise Unfit("no_answer", f'"{answering}" is null')
-    asked, answer = _asked(fields, asking), _said(fields[answering], answering, ANSWERING)
-    return _with_system((*asked, *answer), fields)
+    question = _question(fields, asking)
+    answer = _messages_of(fields[answering], answering, ANSWERING)
+    return _with_system((*question, *answer), fields)
 
 
-def _asked(fields: Mapping[str, Any], asking: str) -> Messages:
-    """The question in a column, with what it is about, after the history."""
-    asked = _said(fields[asking], asking, "user")
-    more = [_text(fields[name], name) for name in COLUMNS["added"] if fields.get(name)]
-    if isinstance(fields[asking], list) or len(asked) != 1:
+def _question(fields: Mapping[str, Any], asking: str) -> Messages:
+    """The question in the column `asking`, with what it is about, after the history."""
+    question = _messages_of(fields[asking], asking, "user")
+    added = [_text(fields[name], name) for name in COLUMNS["added"] if fields.get(name)]
+    if isinstance(fields[asking], list) or len(question) != 1:
         _require_unused(fields, asking)
-    elif more:
-        asked = (Message("user", "\n\n".join([asked[0].content, *more])),)
+    elif added:
+        question = (Message("user", "\n\n".join([question[0].content, *added])),)
     history = fields.get("history") or []
     if not isinstance(history, list) or not all(
         isinstance(turn, list) and len(turn) == 2 for turn in history
     ):
         raise Unfit("unused_column", '"history" is no list of questions with their answers')
     turns = [(_text(ask, "history"), _text(answer, "history")) for ask, answer in history]
-    before = [(Message("user", ask), Message(ANSWERING, answer)) for ask, answer in turns]
-    return (*(message for turn in before for message in turn), *asked)
+    earlier = [(Message("user", ask), Message(ANSWERING, answer)) for ask, answer in turns]
+    return (*(message for turn in earlier for message in turn), *question)
 
 
 def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
@@ -325,10 +321,10 @@ def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
 
 def _with_system(messages: Messages, fields: Mapping[str, Any]) -> Messages:
     """The messages after the one of the column `system`, if they do not begin with it."""
-    given = fields.get("system") or fields.get("system_prompt")
-    if not given:
+    prompt = fields.get("system") or fields.get("system_prompt")
+    if not prompt:
         return messages
-    system = Message("system", _text(given, "system"))
+    system = Message("system", _text(prompt, "system"))
     if not messages or messages[0].role != "system":
         return (system, *messages)
     if messages[0] != system:
@@ -336,17 +332,17 @@ def _with_system(messages: Messages, fields: Mapping[str, Any]) -> Messages:
     return messages
 
 
-def _joined(before: Messages, side: Messages) -> Messages:
+def _joined(prompt: Messages, side: Messages) -> Messages:
     """A side of a pair after its prompt, which it may repeat, with or without a system message."""
-    if side[: len(before)] == before:
+    if side[: len(prompt)] == prompt:
         return side
-    system = before[:1] if before[0].role == "system" else ()
-    asked = before[len(system) :]
-    if asked and side[: len(asked)] == asked:
+    system = prompt[:1] if prompt[0].role == "system" else ()
+    question = prompt[len(system) :]
+    if question and side[: len(question)] == question:
         return (*system, *side)
-    if side and side[0].role == "system" and side[1 : 1 + len(before)] == before:
+    if side and side[0].role == "system" and side[1 : 1 + len(prompt)] == prompt:
         return side
-    return (*before, *side)
+    return (*prompt, *side)
 
 
 def _stripped(messages: Messages) -> list[tuple[str, str]]:
@@ -354,8 +350,11 @@ def _stripped(messages: Messages) -> list[tuple[str, str]]:
     return [(message.role, message.content.strip()) for message in messages]
 
 
-def _said(value: Any, name: str, role: str) -> Messages:
-    """A text as one message, or a list of them, or a text with turns."""
+def _messages_of(value: Any, name: str, role: str) -> Messages:
+    """The messages in a column: a list of them, a text with turns, or a text that is one message.
+
+    name: of the column. role: of a text that is one message.
+    """
     if isinstance(value, list):
         return _messages(value, name)
     text = _text(value, name)
@@ -363,44 +362,45 @@ def _said(value: Any, name: str, role: str) -> Messages:
     if len(pieces) == 1 or pieces[0].strip():
         return (Message(role, text),)
     turns = zip(pieces[1::2], pieces[2::2], strict=True)
-    found = [Message("user" if who == "Human" else ANSWERING, said.strip()) for who, said in turns]
-    if found[-1] == Message(ANSWERING, ""):  # "…\n\nAssistant:" asks for the answer
-        found.pop()
-    return tuple(found)
+    sides = {"Human": "user", "Assistant": ANSWERING}
+    messages = [Message(sides[side], content.strip()) for side, content in turns]
+    if messages[-1] == Message(ANSWERING, ""):  # "…\n\nAssistant:" asks for the answer
+        messages.pop()
+    return tuple(messages)
 
 
 def _messages(value: Any, name: str) -> Messages:
     """A list of messages, each with a role and its content."""
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise Unfit("not_messages", f'"{name}" is no list of messages')
-    found: list[Message] = []
+    messages: list[Message] = []
     for number, each in enumerate(value, 1):
         role = _role(each)
         if role is None:
-            known, said_by = ", ".join(ROLES), each.get("role", each.get("from"))
-            detail = f"message {number} is of {str(said_by)[:40]!r}; known are {known}"
+            name_of_role = str(each.get("role", each.get("from")))[:40]
+            detail = f"message {number} is of {name_of_role!r}; known are {', '.join(ROLES)}"
             raise Unfit("unknown_role", detail)
         if calls := [key for key in COLUMNS["calls"] if each.get(key)]:
             raise Unfit("tool_calls", f'message {number} has "{calls[0]}", which is not learnt')
         content = each.get("content", each.get("value"))
         is_learnt = role != ANSWERING or _is_learnt(each.get("weight"), f"message {number}")
-        found.append(Message(role, _content(content, f"message {number}"), is_learnt))
-    return tuple(found)
+        messages.append(Message(role, _content(content, f"message {number}"), is_learnt))
+    return tuple(messages)
 
 
 def _role(message: Mapping[str, Any]) -> str | None:
     """Who says a message; None if that is not known."""
-    said_by = message.get("role", message.get("from"))
-    return ROLES.get(said_by.lower()) if isinstance(said_by, str) else None
+    name = message.get("role", message.get("from"))
+    return ROLES.get(name.lower()) if isinstance(name, str) else None
 
 
 def _is_learnt(value: Any, where: str) -> bool:
-    """Whether the "weight" of an answer asks for it to be learnt; tables have null for none."""
+    """Whether an answer with this "weight" is learnt; one without a weight, or with null, is."""
     if value is None:
         return True
     if isinstance(value, bool) or value not in (0, 1):
-        found = f"{where}, an answer, has the weight {str(value)[:40]!r}"
-        raise Unfit("bad_weight", f"{found}; known are 0 (read only) and 1 (learnt)")
+        problem = f"{where}, an answer, has the weight {str(value)[:40]!r}"
+        raise Unfit("bad_weight", f"{problem}; known are 0 (read only) and 1 (learnt)")
     return bool(value)
 
 
@@ -436,5 +436,5 @@ def _require_content(messages: Messages) -> None:
 
 
 def _no_columns(fields: Mapping[str, Any], what: str) -> Unfit:
-    known = ", ".join(str(key)[:40] for key in list(fields)[:8])
-    return Unfit("no_columns", f"{what}; the columns are: {known}")
+    columns = ", ".join(str(key)[:40] for key in list(fields)[:8])
+    return Unfit("no_columns", f"{what}; the columns are: {columns}")

@@ -42,9 +42,9 @@ class ExampleTokens:
             if (folder / name).stat().st_size != offsets[-1] * size:
                 message = f"the index needs {offsets[-1]:,} tokens, the file has another size"
                 raise damaged(folder, message, name)
-        is_mine = np.load(folder / "dev.npy", allow_pickle=False) == (split == "dev")
-        self.starts: Integers = offsets[:-1][is_mine]
-        self.lengths: Integers = np.diff(offsets)[is_mine]
+        is_of_split = np.load(folder / "dev.npy", allow_pickle=False) == (split == "dev")
+        self.starts: Integers = offsets[:-1][is_of_split]
+        self.lengths: Integers = np.diff(offsets)[is_of_split]
         self.ids = np.memmap(folder / "ids.bin", dtype=kind, mode="r")
         self.learnt = np.memmap(folder / "learnt.bin", dtype=np.uint8, mode="r")
         self.byte_counts: Integers = np.load(folder / "bytes.npy", allow_pickle=False)
@@ -59,26 +59,26 @@ class ExampleTokens:
 
     def prompt(self, number: int) -> Integers:
         """The ids of an example before its first answer."""
-        here = slice(self.starts[number], self.starts[number] + self.lengths[number])
-        return self.ids[here][: int(self.learnt[here].argmax())].astype(np.int64)
+        stored = slice(self.starts[number], self.starts[number] + self.lengths[number])
+        return self.ids[stored][: int(self.learnt[stored].argmax())].astype(np.int64)
 
     def answers(self, number: int) -> list[Integers]:
         """The ids of each stretch of an example that is learnt."""
-        here = slice(self.starts[number], self.starts[number] + self.lengths[number])
-        ids, learnt = self.ids[here].astype(np.int64), self.learnt[here].astype(np.bool_)
-        parts = np.split(ids, np.flatnonzero(learnt[1:] != learnt[:-1]) + 1)
-        return parts[int(not learnt[0]) :: 2]
+        stored = slice(self.starts[number], self.starts[number] + self.lengths[number])
+        ids, is_learnt = self.ids[stored].astype(np.int64), self.learnt[stored].astype(np.bool_)
+        stretches = np.split(ids, np.flatnonzero(is_learnt[1:] != is_learnt[:-1]) + 1)
+        return stretches[0 if is_learnt[0] else 1 :: 2]  # in turn learnt and only read
 
     def totals(self) -> dict[str, int]:
         """Examples, their tokens, the tokens that are learnt, and the bytes of these."""
-        found = {"examples": len(self), "tokens": int(self.lengths.sum()), "learnt": 0, "bytes": 0}
-        groups = 1 + found["tokens"] // GROUP_TOKENS
+        n_tokens, n_learnt, n_bytes = int(self.lengths.sum()), 0, 0
+        groups = 1 + n_tokens // GROUP_TOKENS
         for numbers in np.array_split(np.arange(len(self)), groups):
             stored = runs(self.starts[numbers], self.lengths[numbers])
             learnt = stored[self.learnt[stored] > 0]
-            found["learnt"] += len(learnt)
-            found["bytes"] += int(self.byte_counts[self.ids[learnt]].sum())
-        return found
+            n_learnt += len(learnt)
+            n_bytes += int(self.byte_counts[self.ids[learnt]].sum())
+        return {"examples": len(self), "tokens": n_tokens, "learnt": n_learnt, "bytes": n_bytes}
 
 
 def figures(tokens: ExampleTokens, rows: int, context: int) -> dict[str, Any]:
@@ -123,29 +123,28 @@ class ExampleOrder:
         return self._bytes if self.tokens.together == 1 else np.inf
 
     def rows(self, first: int, count: int) -> Rows:
-        """Rows `first` to `first + count`."""
+        """The rows from `first` up to `first + count`, whose end is not included."""
         size = count * self.context
         tokens, targets = np.full((2, size), self.tokens.end_id, dtype=np.int64)
         documents = np.full(size, GAP, dtype=np.int64)
         weights = np.zeros(size, dtype=np.float32)
         reference = None if self.reference is None else np.zeros(size, dtype=np.float32)
-        for place, number in enumerate(range(first, first + count)):
-            epoch, index = divmod(number, self.rows_per_epoch)
-            examples = self.examples(epoch, index)
+        for index in range(count):
+            epoch, row = divmod(first + index, self.rows_per_epoch)
+            examples = self.examples(epoch, row)
             lengths = self.tokens.lengths[examples]
-            begins = place * self.context + np.cumsum(lengths) - lengths
-            goals, stored = runs(begins, lengths), runs(self.tokens.starts[examples], lengths)
-            targets[goals] = self.tokens.ids[stored]
-            tokens[goals[1:]] = targets[goals[:-1]]
-            tokens[begins] = self.tokens.opening_id
-            weights[goals] = self.tokens.learnt[stored]
-            documents[goals] = np.repeat(epoch * len(self.tokens) + examples, lengths)
+            starts = index * self.context + np.cumsum(lengths) - lengths
+            positions, stored = runs(starts, lengths), runs(self.tokens.starts[examples], lengths)
+            targets[positions] = self.tokens.ids[stored]
+            tokens[positions[1:]] = targets[positions[:-1]]
+            tokens[starts] = self.tokens.opening_id
+            weights[positions] = self.tokens.learnt[stored]
+            documents[positions] = np.repeat(epoch * len(self.tokens) + examples, lengths)
             if reference is not None and self.reference is not None:
-                reference[begins] = self.reference[examples]
-        shape = (count, self.context)
+                reference[starts] = self.reference[examples]
         flat = [tokens, targets, documents, weights, reference]
-        parts: list[Any] = [None if part is None else part.reshape(shape) for part in flat]
-        return Rows(*parts)
+        shaped: list[Any] = [e if e is None else e.reshape(count, self.context) for e in flat]
+        return Rows(*shaped)
 
     def tokens_by_source(self, documents: Integers) -> dict[str, int]:
         """Nothing: examples are of no source of the corpus."""
@@ -159,7 +158,7 @@ class ExampleOrder:
         return (items[start:stop, None] * together + np.arange(together)).ravel()
 
     def _made(self, epoch: int) -> tuple[Integers, Integers]:
-        """The items in their places, and the order of the rows."""
+        """The items of an epoch in their places, and the order of the rows."""
         seed = named_seed(self.seed, "examples", epoch)
         drawn = shuffled(len(self.item_lengths), seed)
         # By length, and within a length in the order drawn: the same places, other items.
@@ -177,22 +176,24 @@ def packed(lengths: Integers, size: int) -> Packing:
 
     One or two items that fill it are looked for: few such steps of minimum bin slack (Gupta and Ho
     1999) leave less empty than best fit alone. Equal lengths keep their order. No item may be
-    longer than `size`.
+    longer than `size`. Which lengths are left is a number, of which bit n stands for length n, so
+    that the longest one that fits is the highest bit below a mask.
     """
     by_length = np.argsort(lengths, kind="stable")
     sizes, firsts = np.unique(lengths[by_length], return_index=True)
     groups = np.split(by_length, firsts[1:])
     left = {n: group[::-1].tolist() for n, group in zip(sizes.tolist(), groups, strict=True)}
-    has = sum(1 << length for length in left)  # bit n: some item of length n is left
+    lengths_left = sum(1 << length for length in left)  # bit n: some item of length n is left
     mirrored = sum(1 << (size - length) for length in left)  # bit size - n: the same
-    assert has.bit_length() <= size + 1, "too long ones are rejected"
+    assert lengths_left.bit_length() <= size + 1, "too long ones are rejected"
     items: list[int] = []
     starts = [0]
-    while has:
+    while lengths_left:
         room = size
-        while fitting := has & ((2 << room) - 1):
+        while fitting := lengths_left & ((2 << room) - 1):
             length = fitting.bit_length() - 1
-            if room < size and length < room and (pairs := has & (mirrored >> (size - room))):
+            pairs = lengths_left & (mirrored >> (size - room))
+            if room < size and length < room and pairs:
                 # Lengths n of which room - n is there, too; the same one only if there are two.
                 longest = pairs.bit_length() - 1
                 if 2 * longest != room or len(left[longest]) > 1:
@@ -200,7 +201,7 @@ def packed(lengths: Integers, size: int) -> Packing:
             items.append(left[length].pop())
             room -= length
             if not left[length]:
-                has ^= 1 << length
+                lengths_left ^= 1 << length
                 mirrored ^= 1 << (size - length)
         starts.append(len(items))
     return Packing(np.array(items, dtype=np.int64), np.array(starts, dtype=np.int64))

@@ -29,6 +29,7 @@ from endonym.data.conversations import (
     Record,
     Unfit,
     conversation_of,
+    has_unread_weight,
     pair_of,
     read_records,
 )
@@ -63,10 +64,10 @@ class Prepared(NamedTuple):
     sides: Sequence[tuple[Sequence[Message], Layout]]
 
 
-def with_template(tokenizer: Tokenizer, given: str | None) -> Tokenizer:
-    """The tokenizer, with a template: the given one, else its own, else ChatML."""
-    if given is not None or tokenizer.chat_template is None:
-        tokenizer.chat_template = CHATML if given is None else given
+def with_template(tokenizer: Tokenizer, template: str | None) -> Tokenizer:
+    """The tokenizer, changed to have a chat template: this one, else its own, else ChatML."""
+    if template is not None or tokenizer.chat_template is None:
+        tokenizer.chat_template = CHATML if template is None else template
         tokenizer.turn_ends = ()
     return tokenizer
 
@@ -98,11 +99,11 @@ def make_examples(
         while batch := list(islice(records, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
             for item in batch:
-                found = item if isinstance(item, Reject) else _prepared(item, layouts, writer)
-                if isinstance(found, Reject):
-                    writer.reject(found)
+                result = item if isinstance(item, Reject) else _prepared(item, layouts, writer)
+                if isinstance(result, Reject):
+                    writer.reject(result)
                 else:
-                    prepared.append(found)
+                    prepared.append(result)
             writer.add(_apart(prepared, kept_out, writer) if kept_out else prepared)
             advance(len(batch))
         tokenizer.turn_ends = tuple(layouts.turn_ends.values())
@@ -116,18 +117,20 @@ def make_examples(
 
 def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
-    writer.unread_weights += record.has_unread_weight
+    writer.unread_weights += has_unread_weight(record.value)
     sides: list[tuple[Sequence[Message], Layout]]
     try:
         if writer.settings.objective == "chat":
-            found = conversation_of(record.value)
-            messages, learns = found.messages, [message.is_learnt for message in found.messages]
-            made = layouts.of([message.role for message in messages])
-            if not all(learns):
-                made = [kept for layout in made if (kept := learning_only(layout, learns))]
-            sides = [(messages, layout) for layout in made]
-            writer.cut += found.cut > 0
-            prompt, identity = found.prompt, (messages,)
+            conversation = conversation_of(record.value)
+            messages = conversation.messages
+            examples = layouts.of([message.role for message in messages])
+            is_learnt = [message.is_learnt for message in messages]
+            if not all(is_learnt):
+                learning = (learning_only(layout, is_learnt) for layout in examples)
+                examples = [layout for layout in learning if layout]
+            sides = [(messages, layout) for layout in examples]
+            writer.cut += conversation.cut > 0
+            prompt, identity = conversation.prompt, (messages,)
         else:
             pair = pair_of(record.value)
             prompt, identity = pair.prompt, pair
@@ -137,10 +140,10 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
             sides = [((*prompt, Message(ANSWERING, answer)), layout) for answer in answers]
     except Unfit as unfit:
         return _reject(record, unfit.reason, unfit.detail)
-    mark = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest()[:16]
-    if mark in writer.seen:
+    digest_16 = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest()[:16]
+    if digest_16 in writer.seen:
         return _reject(record, "duplicate", "the same stands before it")
-    writer.seen.add(mark)
+    writer.seen.add(digest_16)
     return Prepared(record, prompt, sides)
 
 
@@ -149,15 +152,15 @@ def _apart(prepared: list[Prepared], kept_out: KeptOut, writer: "ExampleWriter")
 
     Nothing of a system message is learnt, and one may stand in every record: it is not compared.
     """
-    said = [
+    contents_by_record = [
         {message.content for side, _ in each.sides for message in side if message.role != "system"}
         for each in prepared
     ]
-    shared = kept_out.shared_by(sorted(set[str]().union(*said)))
+    shared = kept_out.shared_by(sorted(set[str]().union(*contents_by_record)))
     apart: list[Prepared] = []
-    for each, contents in zip(prepared, said, strict=True):
-        if both := contents & shared:
-            detail = f"shares text with held-out or evaluation texts: {min(both)[:SHOWN_CHARS]}"
+    for each, contents in zip(prepared, contents_by_record, strict=True):
+        if own := contents & shared:
+            detail = f"shares text with held-out or evaluation texts: {min(own)[:SHOWN_CHARS]}"
             writer.reject(_reject(each.record, HELD_OUT, detail))
         else:
             apart.append(each)
@@ -208,8 +211,8 @@ class ExampleWriter:
 
     def add(self, prepared: Sequence[Prepared]) -> None:
         """Encode and write records; those that are longer than a row are rejected."""
-        said = (message for each in prepared for side, _ in each.sides for message in side)
-        contents = list(dict.fromkeys(message.content for message in said))
+        messages = (message for each in prepared for side, _ in each.sides for message in side)
+        contents = list(dict.fromkeys(message.content for message in messages))
         ids = dict(zip(contents, self.tokenizer.encode_many(contents), strict=True))
         context, is_pair = self.settings.context, self.settings.is_of_pairs
         for each in prepared:
@@ -237,16 +240,16 @@ class ExampleWriter:
         parts = [each.ids if each.message is None else contents[each.message] for each in layout]
         ids = np.concatenate(parts)
         learnt = np.repeat([each.is_learnt for each in layout], [len(part) for part in parts])
-        opens = int(ids[0] == self.tokenizer.opening_id)
-        return ids[opens:], learnt[opens:]
+        first = int(ids[0] == self.tokenizer.opening_id)  # 1 if the template writes it itself
+        return ids[first:], learnt[first:]
 
     def finish(self) -> dict[str, Any]:
         """Write the index, and return what was counted.
 
         Raises SourceError if too many records were rejected, CorpusError if too few are left.
         """
-        worst = self._dropped.most_common(SHOWN_REASONS)
-        reasons = "\n".join(f"    {count:>10,} {reason}" for reason, count in worst)
+        frequent = self._dropped.most_common(SHOWN_REASONS)
+        reasons = "\n".join(f"    {count:>10,} {reason}" for reason, count in frequent)
         prompts = len(set(self._keys))
         if prompts < 2:
             dropped = f"; dropped were:\n{reasons}" if reasons else "\n"
@@ -257,14 +260,14 @@ class ExampleWriter:
                 where="phase.data",
                 do=self._advice(self._dropped),
             )
-        lost = Counter({each: n for each, n in self._dropped.items() if each not in ALLOWED})
-        share = lost.total() / max(1, self._records)
+        unusable = Counter({why: n for why, n in self._dropped.items() if why not in ALLOWED})
+        share = unusable.total() / max(1, self._records)
         if share > self.settings.max_rejected:
             raise SourceError(
                 f"{share:.1%} of {self._records:,} records cannot be used, above "
                 f"chat.max_rejected = {self.settings.max_rejected:g}\n{reasons}",
                 where="phase.data",
-                do=f"{self._advice(lost)} Or raise chat.max_rejected to go on without these.",
+                do=f"{self._advice(unusable)} Or raise chat.max_rejected to go on without these.",
             )
         arrays = {
             "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8"),
@@ -290,14 +293,14 @@ class ExampleWriter:
 
     def _advice(self, dropped: Counter[str]) -> str:
         """What to do about the reason for which most records were dropped."""
-        (main, _), *_ = dropped.most_common(1) or [("duplicate", 0)]
-        return ADVICE.get(main, ADVICE["others"]).format(first=self._first.get(main))
+        reason = dropped.most_common(1)[0][0] if dropped else "duplicate"
+        return ADVICE.get(reason, ADVICE["others"]).format(first=self._first.get(reason))
 
 
 def prompt_key(prompt: Sequence[Message], seed: int) -> int:
     """The keyed hash of a prompt, without blanks around its contents: 64 bits."""
-    said = [[each.role, each.content.strip()] for each in prompt]
-    text = json.dumps(said, ensure_ascii=False).encode("utf-8")
+    messages = [[message.role, message.content.strip()] for message in prompt]
+    text = json.dumps(messages, ensure_ascii=False).encode("utf-8")
     return int.from_bytes(digest(text, seed)[:8], "little")
 
 

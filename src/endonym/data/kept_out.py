@@ -49,20 +49,20 @@ class KeptOut:
         noted = ((name, self._noted(texts)) for name, texts in files)
         self._runs = Contamination.of_files(noted)
         heads = np.fromiter(self._lengths, dtype=np.uint64)
-        self._known = Postings.made(heads, np.zeros(len(heads), dtype=np.int64))
+        self._heads = Postings.made(heads, np.zeros(len(heads), dtype=np.int64))
 
     def _noted(self, texts: Iterable[str]) -> Iterator[str]:
-        """These texts; they and their lines are noted on the way."""
+        """Yields these texts, and remembers them and their lines on the way."""
         for batch in letters.batches(texts):
             lines = dict.fromkeys(each for text in batch for each in (text, *text.splitlines()))
             folded = letters.folded_letters(list(lines))
             heads = _heads(folded)
-            at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
+            head_at = dict(zip(heads.firsts.tolist(), heads.hashes.tolist(), strict=True))
             for first, last in _spans(folded):
                 length = min(last - first, MOST_LETTERS)
                 if length >= LEAST_LETTERS:
                     self._whole.add(_mark(folded, first, first + length))
-                    self._lengths[at[first]].add(length)
+                    self._lengths[head_at[first]].add(length)
                 if LEAST_LETTERS <= last - first <= MOST_LETTERS:
                     self._changed.add(folded.codes[first:last].copy())
             yield from batch
@@ -70,33 +70,33 @@ class KeptOut:
     def shared_by(self, messages: Sequence[str]) -> set[str]:
         """Those of the messages that share text with what is kept out."""
         judged = zip(messages, self._runs.judge(messages), strict=True)
-        shared = {message for message, found in judged if found.files}
+        shared = {message for message, judgement in judged if judgement.files}
         for batch in letters.batches(message for message in messages if message not in shared):
             shared.update(self._holding(batch))
             shared.update(message for message in batch if self._is_changed(message))
         return shared
 
     def _is_changed(self, message: str) -> bool:
-        """Whether a message is such a line, or lines or sentences with most of its letters are."""
+        """Whether a message, or most of its letters in lines or in sentences, are changed lines."""
         lines = message.splitlines()
         sentences = [part for line in lines for part in SENTENCE_END.split(line)]
-        lengths, has = range(LEAST_LETTERS, 2 * MOST_LETTERS + 1), self._changed.has
+        lengths, is_known = range(LEAST_LETTERS, 2 * MOST_LETTERS + 1), self._changed.has
         for parts in {(message,), tuple(lines), tuple(sentences)}:
             folded = letters.folded_letters(parts)
             spans = [(first, last) for first, last in _spans(folded) if last - first in lengths]
-            known = (last - first for first, last in spans if has(folded.codes[first:last]))
-            if sum(known) > MOST_REMOVED * len(folded.codes):
+            known = [(first, last) for first, last in spans if is_known(folded.codes[first:last])]
+            if sum(last - first for first, last in known) > MOST_REMOVED * len(folded.codes):
                 return True
         return False
 
     def _holding(self, messages: Sequence[str]) -> Iterator[str]:
-        """The messages in which a whole line stands between borders of words."""
+        """The messages in which a line that is kept out stands whole, between borders of words."""
         folded = letters.folded_letters(messages)
         heads, is_border = _heads(folded), _borders(folded)
-        which, _ = self._known.matches(heads.hashes)
-        which = which[is_border[heads.firsts[which]]]
-        owners = folded.owners(heads.firsts[which])
-        for number, owner in zip(which.tolist(), owners.tolist(), strict=True):
+        matches, _ = self._heads.matches(heads.hashes)
+        matches = matches[is_border[heads.firsts[matches]]]
+        owners = folded.owners(heads.firsts[matches])  # the message of each
+        for number, owner in zip(matches.tolist(), owners.tolist(), strict=True):
             first, end = int(heads.firsts[number]), int(folded.firsts[owner + 1])
             for length in self._lengths[int(heads.hashes[number])]:
                 last = first + length
@@ -108,11 +108,12 @@ class KeptOut:
 
 
 def _spans(folded: letters.Letters) -> Iterator[tuple[int, int]]:
+    """Where each text begins and ends among the folded letters of all."""
     return itertools.pairwise(folded.firsts.tolist())
 
 
 def _heads(folded: letters.Letters) -> letters.Runs:
-    """All runs of thirteen letters."""
+    """The hash of every run of LEAST_LETTERS letters, and where it begins."""
     every_letter = letters.single_letters(folded, *range(letters.KINDS))
     return letters.runs(every_letter, folded, LEAST_LETTERS)
 
@@ -145,8 +146,8 @@ class ChangedLines:
         """Note a line."""
         self._lengths.add(len(line))
         for key in _ends(line.tobytes(), len(line)):
-            if len(known := self._by_end[key]) < MOST_OF_ONE_END:
-                known.append(line)
+            if len(lines := self._by_end[key]) < MOST_OF_ONE_END:
+                lines.append(line)
 
     def has(self, line: Codes) -> bool:
         """Whether one of them is the same line, or the same but for one place."""
@@ -165,10 +166,11 @@ def _ends(data: bytes, length: int) -> tuple[int, int]:
 
 
 def _is_alike(one: Codes, other: Codes) -> bool:
-    """Whether the common beginning and the common end have enough letters."""
+    """Whether the common beginning and the common end of two lines have enough letters."""
     shorter, longer = sorted((len(one), len(other)))
-    differ = np.flatnonzero(one[:shorter] != other[:shorter])
-    first = int(differ[0]) if len(differ) else shorter
-    differ = np.flatnonzero(one[::-1][: shorter - first] != other[::-1][: shorter - first])
-    last = int(differ[0]) if len(differ) else shorter - first
-    return first + last >= ALIKE * longer
+    differing = np.flatnonzero(one[:shorter] != other[:shorter])
+    begin = int(differing[0]) if len(differing) else shorter
+    rest = shorter - begin
+    differing = np.flatnonzero(one[::-1][:rest] != other[::-1][:rest])
+    end = int(differing[0]) if len(differing) else rest
+    return begin + end >= ALIKE * longer

@@ -64,7 +64,7 @@ class Order:
     whose documents are joined, unless they are as long as a row on average. Raises RecipeError for
     unknown sources, or if the tokenizer has no token that is exactly a line end.
 
-    is_listed: by document, whether a line end follows it instead of end-of-text.
+    is_joined: by document, whether a line end follows it instead of end-of-text.
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class Order:
         self.lengths: Integers = self.index["length"] + 1
         self.positions_per_epoch = int(self.lengths.sum())
         self.joined: dict[str, Integers] = {}
-        self.is_listed = np.zeros(len(self.index), dtype=np.bool_)
+        self.is_joined = np.zeros(len(self.index), dtype=np.bool_)
         names = sorted(join) if source is None else [source] * (source in join)
         for name in names:
             documents = np.arange(len(self.index)) if source else shards.documents_of(name)
             # Documents that fill a row are read alone, and end-of-text follows them.
             if len(documents) and self.lengths[documents].mean() < context:
                 self.joined[name] = documents
-                self.is_listed[documents] = True
+                self.is_joined[documents] = True
         self._bytes: int | None = None
         self.line_end = shards.require_line_end() if names else None
         self.epoch = functools.lru_cache(maxsize=2)(self._epoch)
@@ -101,7 +101,7 @@ class Order:
         if self._bytes is None:
             of_source = self.shards.bytes_by_source()
             read = np.unique(self.index["source"])
-            self._bytes = int(of_source[read].sum() + self.is_listed.sum())
+            self._bytes = int(of_source[read].sum() + self.is_joined.sum())
         return self._bytes / max(1, self.positions_per_epoch)
 
     def first_row(self, epoch: int) -> int:
@@ -109,39 +109,39 @@ class Order:
         return -(-epoch * self.positions_per_epoch // self.context)
 
     def rows(self, first: int, count: int) -> Rows:
-        """Rows `first` to `first + count`."""
+        """The rows from `first` up to `first + count`, whose end is not included."""
         starts_B = self._starts(np.arange(first, first + count))
         length, shape = self.positions_per_epoch, (count, self.context)
-        found = tuple(np.empty(count * self.context, dtype=np.int64) for _ in range(3))
+        arrays = tuple(np.empty(count * self.context, dtype=np.int64) for _ in range(3))
         # Rows are cut where an epoch ends, so that each piece is of one epoch.
         rows_P, epochs_P = _ranges(starts_B // length, (starts_B + self.context - 1) // length)
         begins_P = np.maximum(starts_B[rows_P], epochs_P * length)
         ends_P = np.minimum(starts_B[rows_P] + self.context, (epochs_P + 1) * length)
-        goals_P = rows_P * self.context + begins_P - starts_B[rows_P]
-        for number in np.unique(epochs_P):
-            here = epochs_P == number
-            sizes = ends_P[here] - begins_P[here]
-            filled = runs(goals_P[here], sizes)
-            read = self._read(int(number), begins_P[here] - number * length, sizes)
-            for whole, part in zip(found, read, strict=True):
-                whole[filled] = part
-        tokens_BT, targets_BT, documents_BT = (whole.reshape(shape) for whole in found)
+        places_P = rows_P * self.context + begins_P - starts_B[rows_P]  # in the flat rows
+        for epoch in np.unique(epochs_P):
+            is_of_epoch = epochs_P == epoch
+            sizes = ends_P[is_of_epoch] - begins_P[is_of_epoch]
+            positions = runs(places_P[is_of_epoch], sizes)
+            parts = self._read(int(epoch), begins_P[is_of_epoch] - epoch * length, sizes)
+            for array, part in zip(arrays, parts, strict=True):
+                array[positions] = part
+        tokens_BT, targets_BT, documents_BT = (array.reshape(shape) for array in arrays)
         return Rows(tokens_BT, targets_BT, documents_BT)
 
     def originals(self, numbers: Integers) -> Integers:
-        """The document for each document number in rows; those of the source have own numbers."""
+        """The index, in `self.index`, of the document for each document number in rows."""
         epochs, ranks = np.divmod(numbers, len(self.lengths))
-        found = np.empty_like(numbers)
-        for number in np.unique(epochs):
-            here = epochs == number
-            found[here] = self.epoch(int(number)).documents[ranks[here]]
-        return found
+        documents = np.empty_like(numbers)
+        for epoch in np.unique(epochs):
+            is_of_epoch = epochs == epoch
+            documents[is_of_epoch] = self.epoch(int(epoch)).documents[ranks[is_of_epoch]]
+        return documents
 
     def tokens_by_source(self, documents: Integers) -> dict[str, int]:
         """How many of the inputs of these document numbers are of each source.
 
         The end-of-text before a document is of its source.
-        Empty if there is one source: then nobody asks.
+        Empty if there is one source alone.
         """
         if len(self.shards.sources) == 1:
             return {}
@@ -150,24 +150,25 @@ class Order:
         return dict(zip(self.shards.sources, counts.tolist(), strict=True))
 
     def line_ends(self, number: int) -> list[tuple[Integers, Integers]]:
-        """For each shard, the inputs and targets that are line ends instead of end-of-text.
+        """For each shard, which inputs and targets of an epoch are line ends, not end-of-text.
 
-        Both are offsets of stored tokens: what precedes a document is stored at its start, what
-        follows it at its end.
+        number: of the epoch. Both are offsets of stored tokens: what precedes a document is stored
+        at its start, what follows it at its end.
         """
         index, starts = self.index, self.index["start"]
-        is_inner = np.ones(len(index), dtype=np.bool_)
+        is_inner = np.ones(len(index), dtype=np.bool_)  # not the first document of a stretch
         is_inner[self._stretches(number)] = False
         ends = starts + index["length"]
-        shards = [index["shard"] == shard for shard in range(len(self.shards.parts))]
-        return [(starts[here & is_inner], ends[here & self.is_listed]) for here in shards]
+        is_of_shards = [index["shard"] == shard for shard in range(len(self.shards.parts))]
+        return [(starts[each & is_inner], ends[each & self.is_joined]) for each in is_of_shards]
 
     def _starts(self, rows_B: Integers) -> Integers:
         """Where rows start in the stream of all epochs, after shuffling within each epoch."""
         epochs_B, starts_B = rows_B * self.context // self.positions_per_epoch, rows_B.copy()
-        for number in np.unique(epochs_B):
-            here, first = epochs_B == number, self.first_row(int(number))
-            starts_B[here] = first + self.epoch(int(number)).rows[rows_B[here] - first]
+        for epoch in np.unique(epochs_B):
+            is_of_epoch, first = epochs_B == epoch, self.first_row(int(epoch))
+            order = self.epoch(int(epoch)).rows
+            starts_B[is_of_epoch] = first + order[rows_B[is_of_epoch] - first]
         return starts_B * self.context
 
     def _read(
@@ -175,7 +176,8 @@ class Order:
     ) -> tuple[Integers, Integers, Integers]:
         """Inputs, targets and document numbers of pieces of an epoch's stream, concatenated.
 
-        Pieces are split at documents, so that the search runs once per piece, not per token.
+        number: of the epoch. begins_P, sizes_P: of the pieces, in positions of its stream. Pieces
+        are split at documents, so that the search runs once per piece, not per token.
         """
         epoch, index = self.epoch(number), self.index
         stops_P = begins_P + sizes_P
@@ -195,7 +197,7 @@ class Order:
             is_line_end, is_end = (each == self.shards.end_id for each in (tokens, targets))
             is_line_end[(np.cumsum(sizes_S) - sizes_S)[begins_S == starts_S]] = False
             tokens[is_line_end] = self.line_end
-            targets[is_end & np.repeat(self.is_listed[documents_S], sizes_S)] = self.line_end
+            targets[is_end & np.repeat(self.is_joined[documents_S], sizes_S)] = self.line_end
         return tokens, targets, np.repeat(ranks_S + number * len(self.lengths), sizes_S)
 
     def _epoch(self, number: int) -> Epoch:
@@ -303,18 +305,22 @@ class Mixture:
         return sum(order.bytes_per_position * part for order, part in pairs) / PARTS
 
     def rows(self, first: int, count: int) -> Rows:
-        """Rows `first` to `first + count`."""
+        """The rows from `first` up to `first + count`, whose end is not included.
+
+        A document's number is that in its source's order, times the sources, plus the source's.
+        """
         numbers_B, indices_B = self.chosen(np.arange(first, first + count))
         shape = (count, self.context)
         tokens_BT, targets_BT, documents_BT = (np.empty(shape, dtype=np.int64) for _ in range(3))
         for number, (name, order) in enumerate(self._pairs()):
-            here = numbers_B == number
-            if not here.any():
+            is_of_source = numbers_B == number
+            if not is_of_source.any():
                 continue
-            start, many = self.first_rows.get(name, 0) + int(indices_B[here][0]), int(here.sum())
-            read = order.rows(start, many)
-            tokens_BT[here], targets_BT[here] = read.tokens_BT, read.targets_BT
-            documents_BT[here] = read.documents_BT * len(self.orders) + number
+            start = self.first_rows.get(name, 0) + int(indices_B[is_of_source][0])
+            source_rows = order.rows(start, int(is_of_source.sum()))
+            tokens_BT[is_of_source] = source_rows.tokens_BT
+            targets_BT[is_of_source] = source_rows.targets_BT
+            documents_BT[is_of_source] = source_rows.documents_BT * len(self.orders) + number
         return Rows(tokens_BT, targets_BT, documents_BT)
 
     def chosen(self, rows_B: Integers) -> tuple[Integers, Integers]:
@@ -324,22 +330,22 @@ class Mixture:
         round(row × part / parts left) grows by one.
         """
         numbers_B, indices_B = np.zeros_like(rows_B), np.zeros_like(rows_B)
-        left_B, waiting, parts = rows_B.copy(), np.ones(len(rows_B), dtype=np.bool_), PARTS
+        left_B, is_open_B, parts = rows_B.copy(), np.ones(len(rows_B), dtype=np.bool_), PARTS
         for number, part in enumerate(self.parts):
             before_B = (left_B * part + parts // 2) // parts
             after_B = ((left_B + 1) * part + parts // 2) // parts
-            takes = waiting & (after_B > before_B)
-            numbers_B[takes], indices_B[takes] = number, before_B[takes]
-            waiting &= ~takes
+            takes_B = is_open_B & (after_B > before_B)
+            numbers_B[takes_B], indices_B[takes_B] = number, before_B[takes_B]
+            is_open_B &= ~takes_B
             left_B, parts = left_B - before_B, parts - part
         return numbers_B, indices_B
 
     def tokens_by_source(self, documents: Integers) -> dict[str, int]:
-        """As Order.tokens_by_source."""
-        found, numbers = Counter[str](), documents % len(self.orders)
+        """How many of the inputs of these document numbers are of each source."""
+        counts, numbers = Counter[str](), documents % len(self.orders)
         for number, order in enumerate(self.orders):
-            found.update(order.tokens_by_source(documents[numbers == number] // len(self.orders)))
-        return dict(found)
+            counts.update(order.tokens_by_source(documents[numbers == number] // len(self.orders)))
+        return dict(counts)
 
 
 def main_source(shares: Mapping[str, float], sizes: Mapping[str, int]) -> str:
@@ -356,15 +362,15 @@ def largest_first(shares: Mapping[str, float]) -> dict[str, float]:
 def rows_by_source(shares: Mapping[str, float], rows: int) -> dict[str, int]:
     """How many of the first rows of a mixture are of each source."""
     ordered = largest_first(shares)
-    left, parts, found = rows, PARTS, dict[str, int]()
+    left, parts, counts = rows, PARTS, dict[str, int]()
     for name, part in zip(ordered, parts_of(ordered), strict=True):
-        found[name] = (left * part + parts // 2) // parts
-        left, parts = left - found[name], parts - part
-    return found
+        counts[name] = (left * part + parts // 2) // parts
+        left, parts = left - counts[name], parts - part
+    return counts
 
 
 def largest_gap(shares: Mapping[str, float], ends: Sequence[int]) -> float:
-    """How far a source's share is off, at most, within the rows between two of these numbers.
+    """The largest error of a source's share in the rows from one of these row numbers to the next.
 
     Rows are of one source each, so that few rows cannot have any share.
     """

@@ -77,14 +77,15 @@ def write_shards(
     description = {"vocab": tokenizer.vocab, **ends, "sources": sources, "bytes": sizes}
     (out / "shards.json").write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
     totals = {split: TokenShards(out, split).totals() for split in SPLITS}
-    found: dict[str, Any] = {split: of_sources for split, (of_sources, _) in totals.items()}
-    return {**found, "unused": totals["train"][1]}
+    by_split: dict[str, Any] = {split: by_source for split, (by_source, _) in totals.items()}
+    _, unused = totals["train"]
+    return {**by_split, "unused": unused}
 
 
 def _write_split(
     start: str, tokenizer: Tokenizer, batches: Iterable[list[ShardDocument]], sources: list[str]
 ) -> NDArray[Any]:
-    """Write the shards of a split, in files whose paths start so; returns its index."""
+    """Write the shards of a split, in files `{start}-00000.bin` and so on; returns its index."""
     kind, end = id_type(tokenizer.vocab), tokenizer.end_id
     index, numbers = [np.zeros(0, dtype=INDEX)], {name: n for n, name in enumerate(sources)}
     shard, offset, file = -1, SHARD_TOKENS, None
@@ -107,7 +108,7 @@ def _write_split(
 
 
 def follow(entries: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether each of these entries of an index, but the first, directly follows the one before it.
+    """For each entry of an index but the first: whether it directly follows the one before it.
 
     It does if it is in the same shard and has the next position in the corpus. Otherwise there is a
     document of another split or a new raw file between them.
@@ -180,7 +181,7 @@ class TokenShards:
 
     def bytes_by_source(self) -> NDArray[np.int64]:
         """Bytes of text of each source in this split."""
-        found = np.zeros(len(self.sources), dtype=np.int64)
+        source_bytes = np.zeros(len(self.sources), dtype=np.int64)
         for number, part in enumerate(self.parts):
             entries = self.index[self.index["shard"] == number]
             for group in np.array_split(entries, -(-len(part) // CHUNK_TOKENS)):
@@ -188,9 +189,9 @@ class TokenShards:
                     continue
                 first, last = int(group["start"][0]), int(group["start"][-1] + group["length"][-1])
                 sizes = self.byte_counts[part[first : last + 1]]
-                of_document = np.add.reduceat(sizes, group["start"] - first)
-                np.add.at(found, group["source"], of_document)
-        return found
+                document_bytes = np.add.reduceat(sizes, group["start"] - first)
+                np.add.at(source_bytes, group["source"], document_bytes)
+        return source_bytes
 
     def require_line_end(self) -> int:
         """The id of a line end. Raises RecipeError if no token is exactly a line end."""
@@ -206,11 +207,11 @@ class TokenShards:
         """The ids at these offsets in these shards; all arrays have the same shape."""
         if len(self.parts) == 1:
             return self.parts[0][offsets].astype(np.int64)
-        found = np.empty(offsets.shape, dtype=np.int64)
-        for number in np.unique(shards):
-            here = shards == number
-            found[here] = self.parts[number][offsets[here]]
-        return found
+        ids = np.empty(offsets.shape, dtype=np.int64)
+        for shard in np.unique(shards):
+            is_of_shard = shards == shard
+            ids[is_of_shard] = self.parts[shard][offsets[is_of_shard]]
+        return ids
 
     def totals(self) -> tuple[dict[str, dict[str, int]], int]:
         """Documents, tokens, bytes, characters and unused ids of each source; ids that none uses.
@@ -242,8 +243,8 @@ class TokenShards:
             )
             raise damaged(self.folder, message)
         for number, part in enumerate(self.parts):
-            mine = self.index[self.index["shard"] == number]
-            end = int(mine["start"][-1] + mine["length"][-1]) + 2 if len(mine) else 1
+            entries = self.index[self.index["shard"] == number]
+            end = int(entries["start"][-1] + entries["length"][-1]) + 2 if len(entries) else 1
             if end != len(part):
                 file = f"{self.split}-{number:05d}.bin"
                 message = f"the index needs {end} tokens, the file has {len(part)}"

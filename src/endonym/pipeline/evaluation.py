@@ -45,52 +45,55 @@ COUNTED_SEED = 42
 
 def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     """Run one evaluation of a recipe."""
-    asked, files, pack = config.evaluation, config.files, config.pack
-    if asked.kind == "speed":
+    evaluation, files, pack = config.evaluation, config.files, config.pack
+    if evaluation.kind == "speed":
         return evaluate_speed(ctx)
     device.prepare()
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
-    if asked.kind == "prompts":
-        return _continue_prompts(asked, files[0], config.seed, ctx=ctx, model=model)
+    if evaluation.kind == "prompts":
+        return _continue_prompts(evaluation, files[0], config.seed, ctx=ctx, model=model)
     shards = ctx.inputs["shards"].folder
-    train = training_text(shards, pack) if asked.baselines else None
-    judged = [texts_below(path, model.tokenizer, ctx.log) for path in files]
+    train = training_text(shards, pack) if evaluation.baselines else None
+    texts_to_score = [texts_below(path, model.tokenizer, ctx.log) for path in files]
     if not files:
-        judged = held_texts(shards, asked.split, model.tokenizer, pack)
-    split, scores = asked.file or asked.split, list[list[Score]]()
-    samples: dict[str, dict[str, int]] = {}
-    for texts in judged:
+        texts_to_score = held_texts(shards, evaluation.split, model.tokenizer, pack)
+    split = evaluation.file or evaluation.split
+    scores = list[list[Score]]()  # of each of these texts
+    samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
+    for texts in texts_to_score:
         measured = read_texts(model, texts, ctx.log)
         scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
         scores.append(scored)
         if texts.text == "document":
             save(ctx.out, documents(texts.each(), texts.sources, measured, texts.in_mean()))
     if config.folder is not None:
-        place = model.decoder.readout.weight_VD.device
+        model_device = model.decoder.readout.weight_VD.device
         del model  # the device need not hold both
-        before = pretrained_model(config.folder, pack.context, place)
-        for texts, scored in zip(judged, scores, strict=True):
-            ids = before.tokenizer.encode_many(list(texts.each()))
-            reread = replace(texts, ids=ids, tokenizer=before.tokenizer)
-            measured = read_texts(before, reread, ctx.log)
-            scored += bits.by_source(reread, measured, model=BEFORE, split=split)
+        base = pretrained_model(config.folder, pack.context, model_device)
+        for texts, scored in zip(texts_to_score, scores, strict=True):
+            ids = base.tokenizer.encode_many(list(texts.each()))
+            texts_of_base = replace(texts, ids=ids, tokenizer=base.tokenizer)
+            measured = read_texts(base, texts_of_base, ctx.log)
+            scored += bits.by_source(texts_of_base, measured, model=BEFORE, split=split)
     write_json(ctx.out / "scores.json", [asdict(each) for scored in scores for each in scored])
     if train is not None and not files:
-        other = "dev" if asked.split == "test" else "test"
-        split_shards, third = (TokenShards(shards, each) for each in (asked.split, other))
-        neighbour_gains = gains(train.shards, split_shards, third, train.counts)
+        split_shards = TokenShards(shards, evaluation.split)
+        other_shards = TokenShards(shards, "dev" if evaluation.split == "test" else "test")
+        neighbour_gains = gains(train.shards, split_shards, other_shards, train.counts)
         write_json(ctx.out / NEIGHBOURS, [asdict(each) for each in neighbour_gains])
     return {"kind": "bits", "split": split, "compressor": samples}
 
 
-def pretrained_model(folder: Path, context: int, place: torch.device) -> LanguageModel:
-    """The model that training went on from, on a device; it reads rows as long as the trained one.
+def pretrained_model(folder: Path, context: int, model_device: torch.device) -> LanguageModel:
+    """The pretrained model of a folder on a device, with rows as long as those of the trained one.
 
     Its tokenizer is its own: bits per byte compare across tokenizers, nats per token do not.
     """
     base = load_pretrained(folder)
     context = min(context, base.decoder.config.context)
-    return LanguageModel(with_context(base.decoder, context, folder).to(place), base.tokenizer)
+    return LanguageModel(
+        with_context(base.decoder, context, folder).to(model_device), base.tokenizer
+    )
 
 
 class TrainingText(NamedTuple):
@@ -105,9 +108,9 @@ class TrainingText(NamedTuple):
 
 
 def training_text(shards: Path, pack: PackConfig) -> TrainingText | None:
-    """The training text, counted in an order of training: the same one for every seed.
+    """The training text with n-gram counts, which are the same for every seed.
 
-    None of a recipe without texts: a model that learnt conversations alone.
+    None if the recipe has no texts: its model learnt conversations alone.
     """
     if not len(TokenShards(shards, "train")):
         return None
@@ -118,7 +121,7 @@ def training_text(shards: Path, pack: PackConfig) -> TrainingText | None:
 def held_texts(
     shards: Path, split: Literal["test", "dev"], tokenizer: Tokenizer, pack: PackConfig
 ) -> list[bits.Texts]:
-    """The documents of a split, and its lists of sentences joined into blocks, if any.
+    """The documents of a split; and, if sources are lists of sentences, these joined into blocks.
 
     Raises RecipeError if there are none: a recipe without texts holds no documents out.
     """
@@ -135,8 +138,8 @@ def held_texts(
 
 def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
     """The texts of the documents that training did not read: those of test, then those of dev."""
-    splits = [TokenShards(shards, split) for split in ("test", "dev")]
-    return [text for held in splits for text in bits.held_out_texts(held, tokenizer).each()]
+    splits = [TokenShards(shards, name) for name in ("test", "dev")]
+    return [text for split in splits for text in bits.held_out_texts(split, tokenizer).each()]
 
 
 def read_texts(model: LanguageModel, texts: bits.Texts, log: Log) -> Measured:
@@ -149,40 +152,43 @@ def read_texts(model: LanguageModel, texts: bits.Texts, log: Log) -> Measured:
 def score_texts(
     measured: Measured, texts: bits.Texts, train: TrainingText | None, *, split: str, log: Log
 ) -> tuple[list[Score], dict[str, int]]:
-    """The model's scores and, with a training text, those of the baselines."""
+    """The model's scores and, with a training text, those of the baselines.
+
+    Also which documents the compressor was measured on: how many, and their bytes.
+    """
     scores = bits.by_source(texts, measured, model="model", split=split)
     if train is None:
         return scores, {}
     scores += bits.baseline_scores(train.counts, texts, split=split)
-    sizes = KeptSizes(train.cache, log.line)
+    kept_sizes = KeptSizes(train.cache, log.line)
     with log.progress("compressor", 1.0, "ends of the text") as advance:
-        lines, sample = bits.compressor_scores(
-            train.shards, texts, measured, split=split, kept=sizes, advance=advance
+        compressor_scores, sample = bits.compressor_scores(
+            train.shards, texts, measured, split=split, kept=kept_sizes, advance=advance
         )
-    return scores + lines, sample
+    return scores + compressor_scores, sample
 
 
 def _continue_prompts(
     evaluation: Evaluation, file: Path, seed: int, *, ctx: StageContext, model: LanguageModel
 ) -> Numbers:
-    """Continue each line of the file, each with a seed of its own."""
+    """Let the model continue each line of a file that is not blank, each under its own seed."""
     lines = file.read_text(encoding="utf-8").splitlines()
     prompts = [line for line in lines if line.strip()]
     continuations: list[dict[str, Any]] = []
     for first in range(0, len(prompts), PROMPTS_AT_ONCE):
-        some = prompts[first : first + PROMPTS_AT_ONCE]
-        seeds = range(seed + first, seed + first + len(some))
+        batch = prompts[first : first + PROMPTS_AT_ONCE]
+        seeds = range(seed + first, seed + first + len(batch))
         samplings = [Sampling(temperature=evaluation.temperature, seed=each) for each in seeds]
-        texts = model.generate_many(some, max_tokens=evaluation.max_tokens, samplings=samplings)
-        for prompt, each in zip(some, texts, strict=True):
-            made = {"text": "".join(each), "finish_reason": each.finish_reason}
-            continuations.append({"prompt": prompt, **made})
+        answers = model.generate_many(batch, max_tokens=evaluation.max_tokens, samplings=samplings)
+        for prompt, answer in zip(batch, answers, strict=True):
+            line = {"prompt": prompt, "text": "".join(answer)}
+            continuations.append({**line, "finish_reason": answer.finish_reason})
     write_json(ctx.out / "continuations.json", continuations)
     return {"kind": "prompts", "continuations": len(continuations)}
 
 
 def evaluate_speed(ctx: StageContext) -> Numbers:
-    """Measure the model and every export that the stage was given, in the programs that run them.
+    """Time the model and each export among the stage's inputs, in the programs that run them.
 
     The artefact holds what was measured on (the sample of text, the files); what depends on the
     machine and on other programs' versions goes to the journal.
@@ -192,21 +198,21 @@ def evaluate_speed(ctx: StageContext) -> Numbers:
     context = read_shape(read_json(model / "config.json")).context
     text = speed.sample(ctx.inputs["shards"].folder, tokenizer, context)
     exports = [each.folder for name, each in ctx.inputs.items() if name.startswith("export")]
-    measured = speed.contenders(model, exports)
-    with ctx.log.progress(speed.SPEED, speed.ROUNDS * len(measured), "processes") as advance:
-        rows = speed.measure_speed(measured, text, threads=device.threads(), advance=advance)
+    runtimes = speed.contenders(model, exports)
+    with ctx.log.progress(speed.SPEED, speed.ROUNDS * len(runtimes), "processes") as advance:
+        rows = speed.measure_speed(runtimes, text, threads=device.threads(), advance=advance)
     versions = dict[str, str]()
     for package in SPEED_PACKAGES:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    here = {"processor": device.processor(), "versions": versions}
-    line = {"event": speed.SPEED, "at": at, **here, "rows": [asdict(row) for row in rows]}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    machine = {"processor": device.processor(), "versions": versions}
+    line = {"event": speed.SPEED, "at": now, **machine, "rows": [asdict(row) for row in rows]}
     append_jsonl(ctx.journal, line)
-    table, notes = aligned(speed.cells(rows), indent=2), (f"  {note}" for note in speed.notes(rows))
-    for shown in (*table, *notes):
-        ctx.log.line(shown)
+    table = aligned(speed.cells(rows), indent=2)
+    for text_line in (*table, *(f"  {note}" for note in speed.notes(rows))):
+        ctx.log.line(text_line)
     counts = {"documents": len(text.texts), "bytes": text.bytes}
-    files = [{"runtime": each.name, "bytes": each.bytes} for each in measured]
+    files = [{"runtime": runtime.name, "bytes": runtime.bytes} for runtime in runtimes]
     write_json(ctx.out / speed.SPEED_FILE, {"sample": counts, "runtimes": files})
-    return {"kind": speed.SPEED, "runtimes": len(measured), **counts}
+    return {"kind": speed.SPEED, "runtimes": len(runtimes), **counts}

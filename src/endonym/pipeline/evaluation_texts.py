@@ -69,7 +69,7 @@ class Cutting:
         return cls(document, numbered)
 
     def keys_for(self, kind: str) -> dict[str, Any]:
-        """The keys that are given, of those that a format of files has.
+        """The keys of a [[source]] that say so, for a file of the format `kind`.
 
         Plain text is cut as `document` says: a column that was guessed would cut it by lines.
         Records of JSON and rows of tables are documents as they are.
@@ -107,12 +107,14 @@ def neighbours_of(texts: Sequence[str], sources: Sequence[str]) -> Integers:
 
     As in a corpus: about BLOCK_BYTES, and a longer document is a group of its own.
     """
-    begins, size, last = list[bool](), 0, ""
+    begins_group, group_bytes, last_source = list[bool](), 0, ""
     for text, source in zip(texts, sources, strict=True):
         n_bytes = len(text.encode("utf-8", "surrogatepass"))
-        begins.append(source != last or size >= BLOCK_BYTES or n_bytes >= BLOCK_BYTES)
-        size, last = (0 if begins[-1] else size) + n_bytes, source
-    return np.cumsum(begins, dtype=np.int64) - 1
+        is_full = group_bytes >= BLOCK_BYTES or n_bytes >= BLOCK_BYTES
+        begins_group.append(source != last_source or is_full)
+        group_bytes = n_bytes if begins_group[-1] else group_bytes + n_bytes
+        last_source = source
+    return np.cumsum(begins_group, dtype=np.int64) - 1
 
 
 def documents_below(
@@ -129,40 +131,40 @@ def documents_below(
         missing = SourceError("no such file", where=str(path), do=IS_A_PATH)
         missing.exit_code = 2
         raise missing
-    texts, sources, rejects, blank = list[str](), list[str](), list[Reject](), 0
+    texts, sources, rejects, n_blank = list[str](), list[str](), list[Reject](), 0
     files = source_files(Source(name="texts", path=str(path.absolute())), Path("/"))
-    for place, file in enumerate(files):
+    for index, file in enumerate(files):
         source, reason = guess_source(file.path, "texts", is_plain=path.is_file(), look=LOOK)
         if keys := cutting.keys_for(file_format(file.path.name, source).format):
             source, reason = source.model_copy(update=keys), AS_ASKED
-        read = list(read_file(source, file))
-        documents_here = [e for e in read if isinstance(e, Document) and LETTER.search(e.text)]
-        refused = [each for each in read if isinstance(each, Reject)]
-        blank += len(read) - len(documents_here) - len(refused)
-        texts += [each.text for each in documents_here]
-        sources += [file.name] * len(documents_here)
-        rejects += refused
-        say = log.line if place < SHOWN_FILES else log.detail
-        if documents_here:
-            say(f"{file.name}: {how_cut(source, file, documents_here, reason)}")
+        records = list(read_file(source, file))
+        documents = [e for e in records if isinstance(e, Document) and LETTER.search(e.text)]
+        file_rejects = [each for each in records if isinstance(each, Reject)]
+        n_blank += len(records) - len(documents) - len(file_rejects)
+        texts += [document.text for document in documents]
+        sources += [file.name] * len(documents)
+        rejects += file_rejects
+        say = log.line if index < SHOWN_FILES else log.detail
+        if documents:
+            say(f"{file.name}: {how_cut(source, file, documents, reason)}")
         elif len(files) > 1:
-            say(f"{file.name}: not read: {why_not(refused)}")
+            say(f"{file.name}: not read: {why_not(file_rejects)}")
     if len(files) > SHOWN_FILES:
-        documents = counted(len(texts), "document")
-        log.line(f"{path.name}: {documents} in {len(files)} files; -v lists them all")
+        count = counted(len(texts), "document")
+        log.line(f"{path.name}: {count} in {len(files)} files; -v lists them all")
     if not texts:
-        first = rejects[0].reason if rejects else ""
+        reason = rejects[0].reason if rejects else ""
         raise SourceError(
             f"no text that can be read: {why_not(rejects)}",
             where=str(path),
-            do=WORDS["advice"][first if first in WORDS["advice"] else "others"],
+            do=WORDS["advice"].get(reason, WORDS["advice"]["others"]),
         )
     if rejects:
         reasons = Counter(reject.reason for reject in rejects).most_common()
         counts = ", ".join(f"{number(n)} {in_words(reason)}" for reason, n in reasons)
         log.warn(f"{path.name}: not read: {counts}")
-    if blank:
-        log.warn(f"{path.name}: not scored: {counted(blank, 'document')} without a letter")
+    if n_blank:
+        log.warn(f"{path.name}: not scored: {counted(n_blank, 'document')} without a letter")
     return texts, sources
 
 
@@ -177,19 +179,19 @@ def how_cut(source: Source, file: RawFile, documents: Sequence[Document], reason
     is_plain = file_format(file.path.name, source).format == "txt" and source.column is None
     if reason != AS_ASKED and is_plain:
         other = WORDS["other"][source.document]
-        read = read_file(source.model_copy(update={"document": other}), file)
-        others = sum(isinstance(each, Document) for each in read)
-        if others not in (1, len(documents)):
-            reason += f"; --document {other} reads {number(others)}"
+        records = read_file(source.model_copy(update={"document": other}), file)
+        n_others = sum(isinstance(record, Document) for record in records)
+        if n_others not in (1, len(documents)):
+            reason += f"; --document {other} reads {number(n_others)}"
     return f"{cut} ({reason})"
 
 
 def why_not(rejects: Sequence[Reject]) -> str:
-    """Why nothing was read, by the first reject, without advice about a recipe."""
+    """Why nothing was read, by the first reject, without its advice about a recipe."""
     if not rejects:
         return NO_LETTER
-    advised = rejects[0].reason in ("unsupported_format", "unknown_encoding")
-    return rejects[0].detail.partition(";")[0] if advised else rejects[0].detail
+    has_advice = rejects[0].reason in ("unsupported_format", "unknown_encoding")
+    return rejects[0].detail.partition(";")[0] if has_advice else rejects[0].detail
 
 
 def texts_to_keep_out(path: Path) -> Iterator[str]:
@@ -205,41 +207,41 @@ def texts_to_keep_out(path: Path) -> Iterator[str]:
         source = Source(name="texts", path=str(path), format="txt")
     elif kind.format in ("jsonl", "csv", "tsv"):
         source = Source(name="texts", path=str(path), format="txt", document="line")
-    columns = [source]
+    sources = [source]  # of a table one for each column of texts
     if kind.format == "parquet" and not kind.compression:
         with suppress(arrow.ArrowException, OSError, ValueError):  # A damaged file is a reject.
             schema = parquet.read_schema(path)
             names = [field.name for field in schema if is_text(field.type)]
-            columns = [source.model_copy(update={"column": name}) for name in names] or columns
-    count, refused = 0, list[Reject]()
-    for column in columns:
-        for record in read_file(column, RawFile(path=path, name=path.name)):
+            sources = [source.model_copy(update={"column": name}) for name in names] or sources
+    count, rejects = 0, list[Reject]()
+    for each in sources:
+        for record in read_file(each, RawFile(path=path, name=path.name)):
             if isinstance(record, Reject):
-                refused.append(record)
+                rejects.append(record)
                 continue
             count += 1
             yield from strings(record.text) if is_json else (record.text,)
     if not count:
         raise SourceError(
-            f"no text that can be read: {why_not(refused)}",
+            f"no text that can be read: {why_not(rejects)}",
             where=str(path),
             do="Name files with texts in [clean] decontaminate and in [[evaluate]].",
         )
 
 
 def strings(record: str) -> Iterator[str]:
-    """Every string in a record of JSON, however deep; the record itself if it is none."""
+    """Every string in a record of JSON, however deep; the record itself if it is no JSON."""
     try:
-        waiting: list[Any] = [json.loads(record)]
+        stack: list[Any] = [json.loads(record)]
     except (ValueError, RecursionError):
         yield record
         return
-    while waiting:
-        value = waiting.pop()
+    while stack:
+        value = stack.pop()
         if isinstance(value, str):
             yield value
         elif isinstance(value, dict | list):
-            waiting += reversed(list(value.values()) if isinstance(value, dict) else value)
+            stack += reversed(list(value.values()) if isinstance(value, dict) else value)
 
 
 class Part(NamedTuple):
@@ -249,18 +251,18 @@ class Part(NamedTuple):
     tokenizer: Tokenizer
 
     def texts(self) -> Iterator[str]:
-        """Its texts, one by one."""
-        for n in range(len(self.tokens)):
+        """The text of each document, or of each answer."""
+        for index in range(len(self.tokens)):
             if isinstance(self.tokens, TokenShards):
-                parts = [self.tokens.document(n).ids]
+                parts = [self.tokens.document(index).ids]
             else:
-                parts = self.tokens.answers(n)
+                parts = self.tokens.answers(index)
             yield from (self.tokenizer.decode(ids.tolist()) for ids in parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What a model was trained on: what its store holds of it, and names of what it lacks."""
+    """What a model was trained on. lost: what of it the store does not hold, in words."""
 
     parts: Sequence[Part]
     lost: Sequence[str]
@@ -280,16 +282,16 @@ def learnt_by(model: Artifact | None) -> Learnt:
         return Learnt([], ["what the model was trained on"])
     phases, is_whole = phases_of_lineage(model)
     parts = dict[str, Part]()
-    lost = dict.fromkeys([] if is_whole else ["what its base was trained on"])
+    lost = dict.fromkeys([] if is_whole else ["what its base was trained on"])  # each once
     for phase in phases:
         store, inputs = Store.of(phase.folder), phase.manifest["inputs"]
-        for kind, what in (("shards", "texts"), ("examples", "answers")):
+        for kind, contents in (("shards", "texts"), ("examples", "answers")):
             identity = inputs.get(kind)
             if identity is None or identity in parts:
                 continue
             artifact = store.find(kind, identity)
             if artifact is None:
-                lost[f"{what} that it was trained on"] = None
+                lost[f"{contents} that it was trained on"] = None
                 continue
             tokens_class = TokenShards if kind == "shards" else ExampleTokens
             tokens = tokens_class(artifact.verify().folder, "train")
@@ -298,23 +300,23 @@ def learnt_by(model: Artifact | None) -> Learnt:
 
 
 def trained_on(judged: Sequence[Texts], learnt: Learnt, log: Log) -> list[int]:
-    """How many documents of each of these stand in what was learnt: whole, nearly, or in pieces.
+    """How many documents of each of the judged texts were learnt: whole, nearly, or in pieces.
 
     By the rules that keep held-out text apart from training text (copies/held_out/repeated.py): a
     part of a training line counts, and so does a page of training lines.
     """
     judged_texts = [text for texts in judged for text in texts.each()]
-    total = 2 * sum(len(each.tokens) for each in learnt.parts)
+    total = 2 * sum(len(part.tokens) for part in learnt.parts)  # they are read twice
     with log.progress("comparing with the training text", total, "documents") as advance:
 
-        def theirs() -> Iterator[str]:
+        def learnt_texts() -> Iterator[str]:
             for part in learnt.parts:
                 for text in part.texts():
                     yield text
                     advance(1)
 
-        index = Index.made(judged_texts, chain(judged_texts, theirs()))
-        index.compare(theirs())
+        index = Index.made(judged_texts, chain(judged_texts, learnt_texts()))
+        index.compare(learnt_texts())
     index.judge_covered()
     ends = np.cumsum([len(texts.ids) for texts in judged], dtype=np.int64)
     return [int(is_learnt.sum()) for is_learnt in np.split(index.contaminated, ends[:-1])]

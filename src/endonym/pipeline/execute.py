@@ -1,7 +1,7 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
 from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
-from endonym.log import Log, append_jsonl, duration, size
+from endonym.log import Log, append_jsonl, duration, number, size
 from endonym.pipeline import plan, sources
 from endonym.pipeline.metrics import Metrics, require_packages
 from endonym.pipeline.settle import Lockfile, settle
@@ -97,8 +97,15 @@ def run_recipe(
         raw = sources.hash_all(sources.find(recipe, store, log), store, log)
         run, metrics = Run(folder, recipe, store), Metrics(folder, recipe, log)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
-        settings = {"machine_file": store.root / "machine.json", "tune_minutes": tune_minutes}
-        resolved = partial(settle, recipe, lock, **settings, target=target, log=log)
+        resolved = partial(
+            settle,
+            recipe,
+            lock,
+            machine_file=store.root / "machine.json",
+            tune_minutes=tune_minutes,
+            target=target,
+            log=log,
+        )
         (folder / FAILURE).unlink(missing_ok=True)
         try:
             for stage in planned_stages(run, lock, resolved, log):
@@ -121,7 +128,7 @@ def planned_stages(
     """The data stages, then, with tokens counted and every key resolved, the rest.
 
     Each stage is made before the next is asked for. Until there is a corpus, odd sources are
-    warned of.
+    warned of. resolved: `settle` for this recipe, without the shards and the examples.
     """
     recipe, store = run.recipe, run.store
     samples = cache(lambda: samples_of(lock.raw))
@@ -156,38 +163,49 @@ def first_identity(recipe: Recipe, data: plan.DataStages, training: ResolvedTrai
 
 
 def make(
-    stage: plan.Stage, store: Store, log: Log, *, metrics: Metrics | None = None, **how: Any
+    stage: plan.Stage,
+    store: Store,
+    log: Log,
+    *,
+    metrics: Metrics | None = None,
+    device: str | None = None,
+    workers: int | str | None = None,
 ) -> Made:
     """The stage's artefact: found and verified, or made now from its inputs.
 
-    metrics: of the run, which follow the training of a model. how: other fields of StageContext.
+    metrics: of the run, which follow the training of a model. device, workers: as in StageContext.
     """
     metrics = metrics if stage.kind == "model" else None
     artifact = store.find(stage.kind, stage.id)
     if artifact is not None:
         log.line(f"{stage.name:<22} {artifact.id}  there already")
         store.tidy(artifact)
-        made = Made(stage, artifact.verify(), False, 0.0)
+        made = Made(stage, artifact.verify(), is_new=False, seconds=0.0)
     else:
-        made = _make_now(stage, store, log, metrics=metrics, **how)
+        context = partial(StageContext, log=log, device=device, metrics=metrics, workers=workers)
+        made = _make_now(stage, store, log, context)
     if metrics is not None:
         metrics.add_finished(stage.name, store.journal(stage.kind, stage.id))
     return made
 
 
 def _make_now(
-    stage: plan.Stage, store: Store, log: Log, *, metrics: Metrics | None, **how: Any
+    stage: plan.Stage, store: Store, log: Log, context: Callable[..., StageContext]
 ) -> Made:
-    """The artefact, made here, or by another process that was waited for."""
+    """The artefact, made here, or by another process that was waited for.
+
+    context: makes the StageContext, of which it lacks out, work, journal and inputs.
+    """
     log.line(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()
     with store.workspace(
         stage.kind, stage.id, waiting=lambda who: log.line(f"  waiting: {who}")
     ) as part:
         if part is None:
-            found = store.find(stage.kind, stage.id)
-            assert found is not None
-            return Made(stage, found.verify(), False, time.perf_counter() - started)
+            artifact = store.find(stage.kind, stage.id)
+            assert artifact is not None, "the other process has made it"
+            seconds = time.perf_counter() - started
+            return Made(stage, artifact.verify(), is_new=False, seconds=seconds)
         if not stage.resumes:
             part.journal.unlink(missing_ok=True)
         inputs: dict[str, Artifact] = {}
@@ -195,21 +213,21 @@ def _make_now(
             artifact = store.find(upstream.kind, upstream.id)
             assert artifact is not None, f"{stage.name} was started before {upstream.name}"
             inputs[name] = artifact
-        ctx = StageContext(part.out, part.work, part.journal, inputs, log, metrics=metrics, **how)
-        follows = metrics and metrics.following(stage.name, stage.id, part.journal)
-        with follows or nullcontext():
+        ctx = context(out=part.out, work=part.work, journal=part.journal, inputs=inputs)
+        following = ctx.metrics and ctx.metrics.following(stage.name, stage.id, part.journal)
+        with following or nullcontext():
             numbers = stage.make(stage.config, ctx)
         artifact = store.publish(part, {**stage.declared(), "id": stage.id, "numbers": numbers})
     seconds = time.perf_counter() - started
-    finished = {"event": "finished", "at": datetime.now(UTC).isoformat(timespec="seconds")}
-    line = {**finished, "wall_seconds": round(seconds, 3)}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    line = {"event": "finished", "at": now, "wall_seconds": round(seconds, 3)}
     append_jsonl(store.journal(stage.kind, stage.id), line)
     if counts := result(stage.kind, numbers):
         log.line(f"  {counts}")
     for warning in numbers.get("warnings", []) if stage.kind == "corpus" else []:
         log.warn(warning)
     log.line(f"{'':<22} {artifact.id}  {size(artifact.bytes())} in {duration(seconds)}")
-    return Made(stage, artifact, True, seconds)
+    return Made(stage, artifact, is_new=True, seconds=seconds)
 
 
 def run_folder(store: Store, recipe: Recipe) -> Path:
@@ -227,11 +245,13 @@ def last_stage(recipe: Recipe, until: str | None) -> str | None:
     names = {name: (name, *name.split(" ", 1)) for name in plan.stage_names(recipe)}
     matches = [name for name, terms in names.items() if until in terms]
     if not matches:
-        known = ", ".join(sorted({term for terms in names.values() for term in terms}))
-        raise RecipeError(f"no stage is called {until}", where="--until", do=f"Stages: {known}.")
+        do = f"Stages: {', '.join(sorted({term for terms in names.values() for term in terms}))}."
+        raise RecipeError(f"no stage is called {until}", where="--until", do=do)
     return matches[-1]
 
 
+SHOWN_REASONS = 4
+"""Reasons for which records were dropped that the log names."""
 NO_TEXTS = "no texts: the recipe has no [[source]]"
 """Of a recipe that learns from conversations alone."""
 
@@ -244,8 +264,26 @@ def result(kind: str, numbers: Numbers) -> str:
     """
     environment = templates_in(Path(__file__).parent)
     environment.filters["in_words"] = in_words
-    tests: dict[str, Any] = {"unicode": lambda encoding: encoding.startswith("utf-")}
-    environment.tests.update(tests)
+    dropped_records, encodings = dict[str, int](), dict[str, int]()
+    if kind == "examples":
+        dropped_records = numbers["dropped"]
+    elif kind == "corpus" and numbers["sources"]:
+        total: dict[str, Any] = numbers["total"]
+        dropped_records = {reason: n["records"] for reason, n in total["dropped"].items()}
+        encodings = {k: n for k, n in total["encodings"].items() if not k.startswith("utf-")}
+    values = {"kind": kind, "numbers": numbers, "encodings": encodings, "no_texts": NO_TEXTS}
     template = environment.get_template("counts.txt")
-    figures = template.render(kind=kind, numbers=numbers, no_texts=NO_TEXTS).splitlines()
-    return " · ".join(figure for figure in figures if figure)
+    figures = template.render(values, dropped=_dropped(dropped_records))
+    return " · ".join(figure for figure in figures.splitlines() if figure)
+
+
+def _dropped(counts: Mapping[str, int]) -> str:
+    """How many records were dropped, and the most frequent reasons. counts: by reason."""
+    if not counts:
+        return "none dropped"
+    sorted_counts = sorted(((count, reason) for reason, count in counts.items()), reverse=True)
+    shown = [f"{number(n)} {in_words(reason)}" for n, reason in sorted_counts[:SHOWN_REASONS]]
+    others = [count for count, _ in sorted_counts[SHOWN_REASONS:]]
+    if others:
+        shown.append(f"{number(sum(others))} for other reasons")
+    return f"{number(sum(counts.values()))} dropped ({', '.join(shown)})"

@@ -25,18 +25,22 @@ Line = dict[str, Any]
 
 def require_packages(recipe: Recipe) -> None:
     """Raise RecipeError if a service that the recipe names is not installed."""
-    gone = [name for name in recipe.track.to if find_spec(name) is None]
-    if gone:
+    missing = [name for name in recipe.track.to if find_spec(name) is None]
+    if missing:
         raise RecipeError(
-            f"track.to names {' and '.join(gone)}, which is not installed here",
+            f"track.to names {' and '.join(missing)}, which is not installed here",
             where=str(recipe.path),
-            do=f"Install it (pip install {' '.join(gone)}), or take it out of track.to: "
+            do=f"Install it (pip install {' '.join(missing)}), or take it out of track.to: "
             "metrics.jsonl and TensorBoard's events are written anyway.",
         )
 
 
 class Metrics:
-    """Follows the journals of a run's models, one after the other."""
+    """Writes the metrics of a run: follows the journals of its models, one after the other.
+
+    finished: lines of models that are made. inode, offset: of the file that is followed, and how
+    many of its bytes are written already.
+    """
 
     def __init__(self, folder: Path, recipe: Recipe, log: Log) -> None:
         self.path = folder / "metrics.jsonl"
@@ -48,7 +52,7 @@ class Metrics:
         self.inode, self.offset = 0, 0
 
     def add_finished(self, stage: str, journal: Path) -> None:
-        """A model that is made: its lines come before those of the next one."""
+        """Add the lines of a model that is made; they come before those of the next one."""
         self.finished += [{"stage": stage, **line} for line in read_jsonl(journal)]
 
     @contextmanager
@@ -56,13 +60,13 @@ class Metrics:
         """While a model is trained, `update` writes what its journal has got."""
         self.stage, self.journal, self.inode = stage, journal, 0
         steps = [line["step"] for line in read_jsonl(journal) if line.get("event") == "step"]
-        table, run, short = self.recipe.track, self.recipe.run_name, identity[:12]
+        track, run, short_id = self.recipe.track, self.recipe.run_name, identity[:12]
         names = {"name": f"{run} {stage} {identity[:6]}", "group": run}
-        names["project"] = table.project or self.recipe.name
-        config = {"recipe": run, "stage": stage, "id": short}
-        for service in table.to:
+        names["project"] = track.project or self.recipe.name
+        config = {"recipe": run, "stage": stage, "id": short_id}
+        for service in track.to:
             start: dict[str, Any] = {**names, "resume": "allow", "config": config}
-            start |= {"id": short} if service == "wandb" else {}
+            start |= {"id": short_id} if service == "wandb" else {}
             self.services.append(Service(service, start, max(steps, default=-1), self.log))
         try:
             yield
@@ -82,11 +86,12 @@ class Metrics:
         with self.journal.open("rb") as file:
             file.seek(self.offset)
             data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        if not whole:
+        whole_lines = data[: data.rfind(b"\n") + 1]
+        if not whole_lines:
             return
-        self.offset += len(whole)
-        lines = [{"stage": self.stage, **line} for line in journal_values(whole, self.journal)]
+        self.offset += len(whole_lines)
+        values = journal_values(whole_lines, self.journal)
+        lines = [{"stage": self.stage, **line} for line in values]
         with self.path.open("ab") as file:
             file.write(as_jsonl(lines))
         self.events.write(lines)
@@ -94,13 +99,14 @@ class Metrics:
             service.send(lines)
 
     def end(self, *, is_whole: bool) -> None:
-        """Write the lines of the models that are made, if others stand there.
+        """Write the lines of the models that are made, unless they stand there already.
 
         is_whole: no model comes after them; else lines of later ones, made before, may follow.
         """
-        known = self.path.read_bytes() if self.path.is_file() else b""
+        written = self.path.read_bytes() if self.path.is_file() else b""
         wanted = as_jsonl(self.finished)
-        if known != wanted if is_whole else not known.startswith(wanted):
+        is_right = written == wanted if is_whole else written.startswith(wanted)
+        if not is_right:
             write_atomic(self.path, wanted)
             if self.events.steps != sum(line.get("event") == "step" for line in self.finished):
                 self.events.begin(self.finished)
@@ -128,8 +134,10 @@ class Events:
         self._writer: Any = None
 
     def begin(self, lines: Sequence[Line]) -> None:
-        """A new file with these lines in place of all others. A TensorBoard that shows them forgets
-        them."""
+        """Begin a new file with these lines, in place of all files before.
+
+        A TensorBoard that is open forgets what it has shown.
+        """
         self.close()
         self.steps = 0
         try:
@@ -176,6 +184,7 @@ class Events:
 class Service:
     """wandb or trackio, which have the same functions: init, log, finish.
 
+    start: the arguments of init. sent: the last step that it has.
     Each step is sent once: not again when it is repeated after a kill or a rollback. Whatever the
     service raises ends the tracking with a warning, and never the training.
     """
@@ -197,6 +206,7 @@ class Service:
         self._call("finish")
 
     def _call(self, function: str, *arguments: Any, **keys: Any) -> None:
+        """Call a function of the package; if it fails, warn, and call it no more."""
         if not self.is_on:
             return
         try:

@@ -72,7 +72,10 @@ class Stage:
 
 
 class DataStages(NamedTuple):
-    """What is made before training is resolved. files: other files that the recipe names."""
+    """The stages that are made before the keys of training are resolved.
+
+    folder: the pretrained model, if any. files: other files that the recipe names, by path.
+    """
 
     sources: list[Stage]
     folder: Stage | None
@@ -127,7 +130,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
 
 
 def evaluation_inputs(recipe: Recipe, files: dict[str, Stage]) -> dict[str, Stage]:
-    """The files that judge models, of which no stage may learn anything."""
+    """Inputs of a stage: the files that judge models, of which it may learn nothing, by name."""
     return {
         f"evaluation text {n}": files[str(path)] for n, path in enumerate(recipe.evaluation_texts)
     }
@@ -164,13 +167,17 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
 
 
 def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
-    """Examples, the phases, evaluations and exports of the last one's model, what measures both."""
-    *_, model = models = model_stages(recipe, data, training)
+    """Examples, phases, and the evaluations and exports of the last phase's model, in order.
+
+    Evaluations of speed come last, as they measure the exports, too.
+    """
+    models = model_stages(recipe, data, training)
+    model = models[-1]
     evaluations = evaluation_stages(recipe, data, training, model)
     speeds = [evaluation for evaluation in evaluations if evaluation.name.startswith(SPEED_NAME)]
-    judges = [evaluation for evaluation in evaluations if evaluation not in speeds]
-    ends = {"model": model, "shards": data.shards}
-    scored = {judge.name: judge for judge in judges if is_of_split(identity(judge.config))}
+    others = [evaluation for evaluation in evaluations if evaluation not in speeds]
+    inputs = {"model": model, "shards": data.shards}
+    scores = {each.name: each for each in others if is_of_split(identity(each.config))}
     licenses = {each.name: each.license for each in recipe.source if each.license} or None
     exports, datasets, adapters = list[Stage](), list[Stage](), list[Stage]()
     for export in recipe.export:
@@ -183,20 +190,20 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
                 datasets.append(stage(config, stages.dataset, {"corpus": data.corpus}))
             case "adapter":  # proven on the weights that the phase began with
                 # A folder is read with the tokenizer of the recipe, which may have changed its ids.
-                needed = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
-                before = {key: model.inputs[key] for key in needed}
+                names = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
+                base = {name: model.inputs[name] for name in names}
                 config = config.model_copy(update={"training": model.config})
-                adapters.append(stage(config, stages.export_adapter, {**ends, **before}))
+                adapters.append(stage(config, stages.export_adapter, {**inputs, **base}))
             case "model":
-                exports.append(stage(config, stages.export, {**ends, **scored}))
-    exported = {each.name: each for each in exports}
-    speeds = [replace(speed, inputs={**speed.inputs, **exported}) for speed in speeds]
+                exports.append(stage(config, stages.export, {**inputs, **scores}))
+    exports_by_name = {each.name: each for each in exports}
+    speeds = [replace(speed, inputs={**speed.inputs, **exports_by_name}) for speed in speeds]
     examples = plan_examples(recipe, data, training.pack.context).values()
-    return [*datasets, *examples, *models, *judges, *exports, *adapters, *speeds]
+    return [*datasets, *examples, *models, *others, *exports, *adapters, *speeds]
 
 
 def pretrained_stage(recipe: Recipe) -> Stage | None:
-    """The pretrained model, if there is one.
+    """The stage of the pretrained model's files; None if the recipe starts from nothing.
 
     Raises ShapeError if it cannot read rows as long as the recipe says, and Damaged if it is an
     artefact whose files are not those of its manifest.
@@ -219,24 +226,27 @@ def named_files(recipe: Recipe) -> list[Path]:
     evaluated = [path for each in recipe.evaluate for path in each.files(recipe.folder)]
     contrast = recipe.clean.contrast_files(recipe.folder)
     data = [path for number in range(len(recipe.phase)) for path in recipe.data_files(number)]
-    data += [recipe.template_file] if recipe.template_file is not None and data else []
+    if recipe.template_file is not None and data:
+        data.append(recipe.template_file)
     return list(dict.fromkeys([*contrast, *evaluated, *recipe.evaluation_texts, *data]))
 
 
 def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -> list[Stage]:
-    """The phases; each starts from the previous one unless the recipe says otherwise."""
+    """A stage for each phase of training; it starts from the one before, unless the recipe says
+    otherwise."""
     models: list[Stage] = []
     prompts = tuple(
         path for each in recipe.evaluate for path in each.files(recipe.folder, "prompts")
     )
     examples = plan_examples(recipe, data, training.pack.context)
     ffns = training.model.ffns if isinstance(training.model, ModelConfig) else ()
-    has_penalty = any(isinstance(e, ExpertsConfig) and e.balance == "penalty" for e in ffns)
-    for number, (asked, phase) in enumerate(zip(recipe.phase, training.phases, strict=True)):
+    experts = [ffn for ffn in ffns if isinstance(ffn, ExpertsConfig)]
+    has_penalty = any(each.balance == "penalty" for each in experts)
+    for number, (keys, phase) in enumerate(zip(recipe.phase, training.phases, strict=True)):
         inputs = {"tokenizer": data.tokenizer, "shards": data.shards}
         if number in examples:
             inputs["examples"] = examples[number]
-        if models and asked.start == "previous":
+        if models and keys.start == "previous":
             inputs["start"] = models[-1]
         elif data.folder is not None:
             inputs["folder"] = data.folder
@@ -261,14 +271,14 @@ def evaluation_stages(
 ) -> list[Stage]:
     """The recipe's evaluations of the finished model."""
     evaluations: list[Stage] = []
-    for name, asked in zip(evaluation_names(recipe), recipe.evaluate, strict=True):
-        files = tuple(asked.files(recipe.folder))
+    for name, each in zip(evaluation_names(recipe), recipe.evaluate, strict=True):
+        files = tuple(each.files(recipe.folder))
         inputs = {"model": model, "shards": data.shards}
-        inputs |= {f"file {n}": data.files[str(each)] for n, each in enumerate(files)}
-        folder = training.folder if asked.kind == "bits" else None
+        inputs |= {f"file {n}": data.files[str(path)] for n, path in enumerate(files)}
+        folder = training.folder if each.kind == "bits" else None
         inputs |= {"folder": data.folder} if folder and data.folder else {}
         config = stages.EvaluationConfig(
-            evaluation=asked, folder=folder, files=files, pack=training.pack, seed=training.seed
+            evaluation=each, folder=folder, files=files, pack=training.pack, seed=training.seed
         )
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations
@@ -277,9 +287,9 @@ def evaluation_stages(
 def evaluation_names(recipe: Recipe) -> list[str]:
     """What the evaluations are called: by kind and split, with a number if that is not enough."""
     names: list[str] = []
-    for number, asked in enumerate(recipe.evaluate):
-        is_dev = asked.kind == "bits" and asked.split == "dev" and asked.file is None
-        name = f"evaluation {asked.kind}" + " dev" * is_dev
+    for number, each in enumerate(recipe.evaluate):
+        is_dev = each.kind == "bits" and each.split == "dev" and each.file is None
+        name = f"evaluation {each.kind}" + " dev" * is_dev
         names.append(f"{name} {number}" if name in names else name)
     return names
 
@@ -288,19 +298,20 @@ def stage_names(recipe: Recipe) -> list[str]:
     """The name of every stage, in order, without planning any; its first word is its kind."""
 
     def exports(content: Content) -> list[str]:
-        return [f"export {e.format}" for e in recipe.export if e.row.content == content]
+        matching = [each for each in recipe.export if each.row.content == content]
+        return [f"export {each.format}" for each in matching]
 
     folders = [recipe.model_folder] if recipe.model_folder else []
     sources = [each.name for each in (*recipe.source, *folders, *named_files(recipe))]
-    judges = evaluation_names(recipe)
+    evaluations = evaluation_names(recipe)
     return [
         *(f"source {name}" for name in sources),
         *("corpus", "tokenizer", "shards"),
         *(f"examples {phase.name}" for phase in recipe.phase if not phase.reads_texts),
         *exports("corpus"),
         *(f"model {phase.name}" for phase in recipe.phase),
-        *(name for name in judges if not name.startswith(SPEED_NAME)),
+        *(name for name in evaluations if not name.startswith(SPEED_NAME)),
         *exports("model"),
         *exports("adapter"),
-        *(name for name in judges if name.startswith(SPEED_NAME)),
+        *(name for name in evaluations if name.startswith(SPEED_NAME)),
     ]

@@ -37,6 +37,7 @@ TOLERANCE = 0.01
 STEPS = 60
 ROW_TOKENS = 256
 ENOUGH = 0.5
+"""Share of the first loss to which the loss must fall."""
 LEAST_LR = 2e-3
 """A phase may have a low learning rate on purpose; this check is only of the gradients."""
 ADAPTED_LR, ADAPTED_ENOUGH = 2e-2, 0.999
@@ -72,7 +73,8 @@ def before_training(
     total = trained_parameters(shape, adapt)
     every = min(config.execution.save_every_steps, config.eval_every_steps)
     saves = max(1, config.steps // every)
-    checkpoint.check_disk_space(inputs.folder, total, saves, 4 if config.is_averaged else 3)
+    numbers = 4 if config.is_averaged else 3  # a parameter: the weight, two of AdamW, the average
+    checkpoint.check_disk_space(inputs.folder, total, saves, numbers)
     decoder = decoder.to(inputs.device)
     if inputs.device != "cpu":
         gap = require_agreement(decoder, make_decoder(), batches[0])
@@ -91,16 +93,16 @@ def before_training(
                 f"≈ {size(needed)} here"
             )
             return
-    before, after = overfit_one_row(decoder, batches[0], config)
+    loss_before, loss_after = overfit_one_row(decoder, batches[0], config)
     learns = "overfits one row" if adapt is None else "adapters learn from one row"
-    log.line(f"  pre-flight: {learns}, as it should: loss {before:.3f} → {after:.3f}")
+    log.line(f"  pre-flight: {learns}, as it should: loss {loss_before:.3f} → {loss_after:.3f}")
 
 
 @torch.no_grad()
 def warn_of_unlearnt_ends(
     decoder: AnyDecoder, tokenizer: Tokenizer, config: TrainConfig, log: Log
 ) -> None:
-    """Warn if adapters are to learn how an answer ends, but the head never had its id.
+    """Warn if adapters are to learn an end of answers whose row of the head was never trained.
 
     Where the head has the same row for several ids, these share their probability, whatever
     adapters do in the layers before it.
@@ -111,11 +113,11 @@ def warn_of_unlearnt_ends(
     norms_V = torch.linalg.vector_norm(weight_VD, dim=-1, dtype=torch.float32)
     for end in tokenizer.stop_ids:
         cosines_V = precise(weight_VD @ weight_VD[end]) / (norms_V * norms_V[end])
-        alike = int((cosines_V > ALIKE).sum()) - 1
-        if alike > 0:
+        n_alike = int((cosines_V > ALIKE).sum()) - 1
+        if n_alike > 0:
             log.warn(
                 f"{tokenizer.token(end)} ends an answer, but no text that trained the head had "
-                f"it: its row is that of {alike} other ids, and adapters do not train rows. In "
+                f"it: its row is that of {n_alike} other ids, and adapters do not train rows. In "
                 "narrow models greedy answers end, but sampled ones run on. Train a phase of "
                 "conversations without adapt, or go on from a model that has learnt the template"
             )
@@ -163,27 +165,27 @@ def announce(
         log.warn(f'compile = "on", but nothing is compiled: {unsupported}')
 
 
-def require_agreement(there: AnyDecoder, here: AnyDecoder, batch: Batch) -> float:
+def require_agreement(on_device: AnyDecoder, on_cpu: AnyDecoder, batch: Batch) -> float:
     """Compare the fp32 logits of a device and of the CPU for a row's first 64 tokens.
 
-    there, here: decoders with equal weights, on the device and on the CPU; both are changed to fp32
-    without zero weights. Returns the largest difference, as a share of the standard deviation of
+    on_device, on_cpu: decoders with equal weights; both are changed to fp32 without zero weights.
+    Returns the largest difference, as a share of the standard deviation of
     the CPU's logits. Raises TrainingError if that is above TOLERANCE.
     """
     # Residual branches start with output weights of zero, which would hide errors before them:
     # these get the same noise on both sides.
     noise = torch.Generator().manual_seed(0)
-    pairs = zip(there.float().parameters(), here.float().parameters(), strict=True)
-    for one, other in pairs:
-        if not other.any():
-            drawn = torch.randn(other.shape, generator=noise) / other.shape[-1] ** 0.5
-            one.data += drawn.to(one.device)
-            other.data += drawn
-    parts = (batch.tokens_BT, batch.documents_BT)
-    tokens_BT, documents_BT = (part[:1, :COMPARED_TOKENS].contiguous() for part in parts)
-    device = str(there.readout.weight_VD.device)
-    expected_BTV = logits(here, tokens_BT, documents_BT)
-    gaps_BTV = (logits(there, tokens_BT, documents_BT) - expected_BTV).abs()
+    pairs = zip(on_device.float().parameters(), on_cpu.float().parameters(), strict=True)
+    for weight, cpu_weight in pairs:
+        if not cpu_weight.any():
+            drawn = torch.randn(cpu_weight.shape, generator=noise) / cpu_weight.shape[-1] ** 0.5
+            weight.data += drawn.to(weight.device)
+            cpu_weight.data += drawn
+    tokens_BT = batch.tokens_BT[:1, :COMPARED_TOKENS].contiguous()
+    documents_BT = batch.documents_BT[:1, :COMPARED_TOKENS].contiguous()
+    device = str(on_device.readout.weight_VD.device)
+    expected_BTV = logits(on_cpu, tokens_BT, documents_BT)
+    gaps_BTV = (logits(on_device, tokens_BT, documents_BT) - expected_BTV).abs()
     gap = float(gaps_BTV.max()) / max(float(expected_BTV.std()), 1e-30)
     if gap <= TOLERANCE:
         return gap
@@ -204,16 +206,17 @@ def logits(decoder: AnyDecoder, tokens_BT: Tensor, documents_BT: Tensor) -> Tens
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        found = decoder.eval().logits(tokens_BT.to(device), Span.packed(documents_BT.to(device)))
+        span = Span.packed(documents_BT.to(device))
+        logits_BTV = decoder.eval().logits(tokens_BT.to(device), span)
     finally:
         torch.set_float32_matmul_precision(precision)
-    return found.float().cpu()
+    return logits_BTV.float().cpu()
 
 
 def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> tuple[float, float]:
-    """Train a decoder on one short row; returns its nats before and after. It changes the decoder.
+    """Train a decoder, in place, on one short row; returns its loss in nats before and after.
 
-    Raises TrainingError if the loss does not fall to half, or of adapters not at all: then
+    Raises TrainingError if the loss does not fall to half, or, with adapters, at all: then
     gradients, optimizer or number format are wrong.
     """
     row = _short_row(batch)
@@ -222,38 +225,39 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
             module.p = 0.0
         elif isinstance(module, Attention):
             module.dropout = 0.0
-    enough, least = ENOUGH, LEAST_LR
+    enough, least_lr = ENOUGH, LEAST_LR
     if config.adapt is not None:
-        enough, least = ADAPTED_ENOUGH, ADAPTED_LR
-    lively = config.but(lr=max(config.lr, least), embedding_lr=max(config.embedding_lr, least))
-    optimizer, refuses = Optimizer(decoder, lively), require_finite("pre-flight")
-    seen = list[float]()
+        enough, least_lr = ADAPTED_ENOUGH, ADAPTED_LR
+    fast = config.but(lr=max(config.lr, least_lr), embedding_lr=max(config.embedding_lr, least_lr))
+    optimizer, refuses = Optimizer(decoder, fast), require_finite("pre-flight")
+    nats = list[float]()
     for _ in range(STEPS):
         stepped = take_step(optimizer, row, lr_scale=0.5, rows=1, refuses=refuses)
-        seen.append(stepped.nats)
-        if stepped.nats < enough / 2 * seen[0]:
+        nats.append(stepped.nats)
+        if stepped.nats < enough / 2 * nats[0]:
             break
-    if min(seen) > enough * seen[0]:
+    if min(nats) > enough * nats[0]:
         what = "model cannot overfit one row" if config.adapt is None else "adapters learn no row"
         raise TrainingError(
-            f"the {what}: {seen[0]:.4f} nats became {min(seen):.4f} after {len(seen)} steps",
+            f"the {what}: {nats[0]:.4f} nats became {min(nats):.4f} after {len(nats)} steps",
             where=f"phase {config.name}",
-            do=_advice(config, least, has_risen=seen[-1] > seen[0]),
+            do=_advice(config, least_lr, has_risen=nats[-1] > nats[0]),
         )
-    return seen[0], seen[-1]
+    return nats[0], nats[-1]
 
 
 def _short_row(batch: Batch) -> Batch:
-    """The beginning of a row. Pairs are not cut, nor is a row of which nothing else is learnt."""
+    """The first ROW_TOKENS of the first row; all of it if it holds pairs, or if nothing of the
+    first ones is learnt."""
     width = min(ROW_TOKENS, batch.tokens_BT.shape[1])
-    weights, is_cut = batch.weights_BT, batch.reference_BT is None
-    if weights is not None and not weights[:1, :width].any():
-        is_cut = False
-    return batch.each(lambda part: part[:1, : width if is_cut else None].contiguous())
+    weights_BT, has_pairs = batch.weights_BT, batch.reference_BT is not None
+    if has_pairs or (weights_BT is not None and not weights_BT[:1, :width].any()):
+        width = batch.tokens_BT.shape[1]
+    return batch.each(lambda tensor_BT: tensor_BT[:1, :width].contiguous())
 
 
 def _advice(config: TrainConfig, least_lr: float, *, has_risen: bool) -> str:
-    """What may help. The learning rate only if the phase's own was tried and diverged."""
+    """What a user may change. The learning rate only if the phase's own was tried and diverged."""
     if has_risen and config.lr > least_lr:
         return f'Lower lr = {config.lr:g} (too high diverges), or set number_format = "fp32".'
     tried = f"It was tried at lr = {max(config.lr, least_lr):g}. "

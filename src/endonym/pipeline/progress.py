@@ -38,28 +38,28 @@ def stop_requests() -> Generator[threading.Event]:
     torchrun passes on a Ctrl-C that its processes also get from the terminal: two within a second
     count as one.
     """
-    asked = threading.Event()
+    stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield stop
         return
     echo_seconds = 1.0 if process_info().size > 1 else 0.0
-    over = 0.0
+    end_of_echo = 0.0
 
-    def ask(number: int, frame: Any) -> None:
-        nonlocal over
-        if asked.is_set() and time.monotonic() >= over:
+    def request_stop(number: int, frame: Any) -> None:
+        nonlocal end_of_echo
+        if stop.is_set() and time.monotonic() >= end_of_echo:
             raise KeyboardInterrupt
-        over = over or time.monotonic() + echo_seconds
-        asked.set()
+        end_of_echo = end_of_echo or time.monotonic() + echo_seconds
+        stop.set()
 
-    with signals_to(ask, signal.SIGINT, signal.SIGTERM):
-        yield asked
-    if asked.is_set():  # Asked for after the last step: what follows training must not run.
+    with signals_to(request_stop, signal.SIGINT, signal.SIGTERM):
+        yield stop
+    if stop.is_set():  # Asked for after the last step: what follows training must not run.
         raise KeyboardInterrupt
 
 
 def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> None:
-    """Write down a step; problems also go to the console."""
+    """Write a step to the journal; its problems also to the log."""
     if report.is_rolled_back:
         _rewrite(journal, _still_true(journal, state))
     for event in report.events:
@@ -70,7 +70,7 @@ def note_report(report: Report, state: TrainState, journal: Path, log: Log) -> N
 
 
 def cut_journal(journal: Path, training: Training) -> None:
-    """Delete what will be repeated; add the lines of a saved step that a kill left unwritten."""
+    """Delete the lines of steps that will be repeated; add those that a kill left unwritten."""
     state = training.state
     kept = _still_true(journal, state) if state.step else []
     unwritten = [line for line in state.lines if line["step"] == state.step and line not in kept]
@@ -80,7 +80,7 @@ def cut_journal(journal: Path, training: Training) -> None:
 
 
 def _still_true(journal: Path, state: TrainState) -> list[dict[str, Any]]:
-    """Lines up to the state's step, and those about problems before its last rollback."""
+    """Lines of a journal up to the state's step, and those of problems before its last rollback."""
     return [
         line
         for line in read_jsonl(journal)
@@ -90,6 +90,7 @@ def _still_true(journal: Path, state: TrainState) -> list[dict[str, Any]]:
 
 
 def _rewrite(journal: Path, lines: Sequence[dict[str, Any]]) -> None:
+    """Replace the journal by these lines, at once."""
     write_atomic(journal, b"".join(map(journal_line, lines)))
 
 
@@ -102,26 +103,29 @@ def run_training(
     do not count.
     """
     steps, group = training.config.steps, training.group
-    spent, seen, at = 0.0, 0, training.state.step
+    seconds, tokens, last_step = 0.0, 0, training.state.step
     if group.is_first:
-        start = {"event": "started", "step": training.state.step, "versions": device.versions()}
-        where = {"processor": device.processor(), "threads": device.threads()}
-        append_jsonl(ctx.journal, {**start, **where, "processes": group.size})
+        start = {"event": "started", "step": last_step, "versions": device.versions()}
+        machine = {"processor": device.processor(), "threads": device.threads()}
+        append_jsonl(ctx.journal, {**start, **machine, "processes": group.size})
     sample_every = training.config.validations_per_sample
     contention = ContentionMonitor(training.inputs.device)
-    with ctx.log.progress("training", steps, "", done=at) as advance, stop_requests() as stop:
+    progress = ctx.log.progress("training", steps, "", done=last_step)
+    with progress as advance, stop_requests() as stop:
         for report in training.reports():
-            seen += training.batches.tokens if report.seconds else 0
-            spent += report.seconds
-            pace = f" · {number(seen / max(1e-9, spent))} tokens/s" if report.seconds else ""
+            tokens += training.batches.tokens if report.seconds else 0
+            seconds += report.seconds
+            pace = f" · {number(tokens / max(1e-9, seconds))} tokens/s" if report.seconds else ""
             if group.is_first:
                 note_report(report, training.state, ctx.journal, ctx.log)
-                if report.seconds and (slowed := contention.warning(report.seconds)):
-                    ctx.log.warn(slowed)
-            loss = f"{report.bits_per_byte:.3f} bits/byte"
-            loss = loss if report.bits_per_byte else f"loss {report.nats:.3f}"
-            advance(report.step - at, note=f"step {report.step} · {loss}{pace}" if pace else "")
-            at = report.step
+                if report.seconds and (warning := contention.warning(report.seconds)):
+                    ctx.log.warn(warning)
+            loss = f"loss {report.nats:.3f}"  # of pairs, which have no bits per byte
+            if report.bits_per_byte:
+                loss = f"{report.bits_per_byte:.3f} bits/byte"
+            note = f"step {report.step} · {loss}{pace}" if pace else ""
+            advance(report.step - last_step, note=note)
+            last_step = report.step
             if report.validation is not None:
                 ctx.log.line(_validation_line(report, report.validation, steps, pace))
                 validations = len(training.state.validations) - 1
@@ -132,13 +136,13 @@ def run_training(
             if group.is_any(stop.is_set()) and report.step:
                 is_saved = training.save()
                 group.wait()
-                kept = "saved" if is_saved else DISCARDED
-                ctx.log.line(f"stopped after step {report.step}, {kept} in {ctx.work}")
+                what = "saved" if is_saved else DISCARDED
+                ctx.log.line(f"stopped after step {report.step}, {what} in {ctx.work}")
                 raise KeyboardInterrupt
 
 
 def _validation_line(report: Report, validation: ValidationResult, steps: int, pace: str) -> str:
-    """One validation as a line of the log."""
+    """One validation as a line of the log. steps: of the phase. pace: tokens a second, in words."""
     mark = " · best" if report.is_best and report.step else ""
     step = f"{report.step:>{len(str(steps))}} of {steps}"
     bits = f"dev {validation.bits_per_byte:.4f} bits/byte"
@@ -151,7 +155,7 @@ def _validation_line(report: Report, validation: ValidationResult, steps: int, p
 def _sample(
     training: Training, tokenizer: Tokenizer, prompts: Sequence[Prompt], step: int, *, journal: Path
 ) -> None:
-    """Generate samples with the current weights."""
+    """Continue the prompts with the current weights, and write what comes to the journal."""
     samplings = [Sampling(seed=step * SAMPLES + index) for index in range(len(prompts))]
     with training.for_evaluation():
         decoder = training.whole_decoder()
@@ -159,9 +163,9 @@ def _sample(
             return
         model = LanguageModel(decoder, tokenizer)
         texts = model.generate_many(prompts, max_tokens=SAMPLE_TOKENS, samplings=samplings)
-    for prompt, each in zip(prompts, texts, strict=True):
-        if not isinstance(prompt, str):
+    for prompt, pieces in zip(prompts, texts, strict=True):
+        if not isinstance(prompt, str):  # the ids of a conversation
             prompt = "".join(text for text, _ in tokenizer.pieces(prompt))
-        line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(each)}
+        line = {"event": "sample", "step": step, "prompt": prompt, "text": "".join(pieces)}
         append_jsonl(journal, line)
     training.decoder.train()

@@ -29,7 +29,11 @@ FORM = 6
 
 
 class Lockfile:
-    """The choices made for one recipe and its inputs, kept in the run's `plan.json`."""
+    """The choices made for one recipe and its inputs, kept in the run's `plan.json`.
+
+    raw: the hashed files of the sources. is_known: whether the file there is of this recipe and
+    these inputs.
+    """
 
     def __init__(self, run: Path, recipe: Recipe, raw: Sequence[RawSet], *, replan: bool) -> None:
         self.path, folder = run / PLAN, recipe.model_folder
@@ -37,8 +41,8 @@ class Lockfile:
         pretrained = [] if folder is None else folder_files(folder)
         inputs = [*(each.listing() for each in raw), *map(file_identity, pretrained)]
         keys = recipe.model_dump(mode="json", exclude_unset=True)
-        asked: dict[str, Any] = {"form": FORM, "recipe": keys, "variant": recipe.variant}
-        self.key = fingerprint(asked | {"sets": list(recipe.sets), "inputs": inputs})
+        identity: dict[str, Any] = {"form": FORM, "recipe": keys, "variant": recipe.variant}
+        self.key = fingerprint(identity | {"sets": list(recipe.sets), "inputs": inputs})
         self.choices: Choices = {}
         data = {} if replan else read_plan(run)
         self.is_known = data.get("key") == self.key
@@ -80,6 +84,7 @@ class Lockfile:
 
 
 def _pairs(choices: Choices) -> dict[str, list[Any]]:
+    """Choices as JSON: the value and the reason by key."""
     return {key: list(choice) for key, choice in sorted(choices.items())}
 
 
@@ -105,8 +110,8 @@ def settle(
     Warns of harmful settings before anything is tried. Raises OutOfMemory if a phase does not fit.
     """
     facts, train = resolve.facts_of(shards), TokenShards(shards.folder, "train")
-    of_examples = {number: resolve.facts_of_examples(each) for number, each in examples.items()}
-    facts = replace(facts, examples=of_examples)
+    example_facts = {n: resolve.facts_of_examples(artifact) for n, artifact in examples.items()}
+    facts = replace(facts, examples=example_facts)
     choices = resolve.training_choices(recipe, facts, train.vocab, target)
     choices |= resolve.number_formats(recipe, machine_file, target)
     training = resolve.resolve_training(recipe, lock.keep(choices), facts, train.vocab)
@@ -116,15 +121,15 @@ def settle(
     training = training.with_choices(lock.keep(memory))
     for warning in filter(None, [caution_of_rows(facts, pack), *cautions_of_starts(recipe)]):
         log.warn(warning)
-    document = pack.usual_length(facts.mean_document_tokens)
+    length = pack.usual_length(facts.mean_document_tokens)
     for number, config in enumerate(training.phases):
         seconds = None
         if target == "cpu" or isinstance(training.model, ModelConfig):
             with suppress(OutOfMemory):
-                work = Work(training.model, config, target, document)
+                work = Work(training.model, config, target, length)
                 seconds = seconds_a_token(work, machine_file)
-        most = longest if number not in of_examples else None
-        data = of_examples.get(number, facts)
+        most = longest if number not in example_facts else None
+        data = example_facts.get(number, facts)
         for warning in cautions(config, data, pack.context, seconds=seconds, longest=most):
             log.warn(warning)
     tune = None
@@ -133,15 +138,18 @@ def settle(
 
         tune = partial(tuning.tune, training, shards, tune_minutes, log=log, target=target)
     training = training.with_choices(_tuned(lock, identity_of(training), tune, log))
-    compiling = resolve.compile_choices(recipe, training, document, machine_file, target=target)
+    compiling = resolve.compile_choices(recipe, training, length, machine_file, target=target)
     return training.with_choices(lock.keep(compiling))
 
 
 def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) -> Facts:
-    """Facts of texts with those of examples: counted if they are made, estimated otherwise."""
+    """The facts of the texts with those of each phase's examples.
+
+    Examples are counted if they are made already, and estimated otherwise.
+    """
     planned = plan_examples(recipe, data, resolve.context_choice(recipe, facts).value)
-    examples = {number: store.find(each.kind, each.id) for number, each in planned.items()}
-    counted = {number: resolve.facts_of_examples(each) for number, each in examples.items() if each}
+    artifacts = {number: store.find(stage.kind, stage.id) for number, stage in planned.items()}
+    counted = {n: resolve.facts_of_examples(each) for n, each in artifacts.items() if each}
     if len(counted) < len(planned):
         counted = {**resolve.likely_examples(recipe, facts), **counted}
     return replace(facts, examples=counted)
@@ -150,8 +158,8 @@ def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) 
 def _tuned(lock: Lockfile, identity: str, tune: Callable[[], Choices] | None, log: Log) -> Choices:
     """The learning rates found by tuning, now or earlier for the training of this identity."""
     if earlier := lock.tuned_for(identity):
-        again = "; --replan forgets it" if tune is not None else ""
-        log.line(f"{'tuned before':<22} {values(earlier)}{again}")
+        advice = "; --replan forgets it" if tune is not None else ""
+        log.line(f"{'tuned before':<22} {values(earlier)}{advice}")
     elif tune is not None:
         lock.tuned, lock.tuned_stage = tune(), identity
     elif lock.tuned:

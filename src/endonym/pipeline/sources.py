@@ -37,7 +37,7 @@ def hash_once(path: Path) -> str:
 
 
 def require_unchanged(path: Path, named: Artifact) -> None:
-    """Raise SourceError if a file is not any more what was hashed; named: by the stage of it.
+    """Raise SourceError if a file has changed since it was hashed; named: the artefact of its hash.
 
     Called after reading, so that nothing is made of other contents under this identity.
     """
@@ -59,9 +59,9 @@ def _hash_once(path: Path, *mark: int) -> str:
 def find(recipe: Recipe, store: Store | None = None, log: Log | None = None) -> list[Found]:
     """The files of every source. Raises MissingSource for the first path that has none.
 
-    Where OCR is to choose its pack, it does so here, once for the source, if there is a store to
-    remember it in: the name of the pack is part of what the corpus is made of.
-    log: is told of stores and runs of endonym below a source, which are left out.
+    Where OCR is to choose its language pack, it does so here, once for the source, if there is a
+    store to remember it in: the pack's name is part of what the corpus is made of.
+    log: gets a line about stores and runs of endonym below a source, which are left out.
     """
     sources: list[Found] = []
     log = log or Log(quiet=True)
@@ -76,8 +76,8 @@ def find(recipe: Recipe, store: Store | None = None, log: Log | None = None) -> 
                 f'source "{source.name}": {names} left out ({counted(count, "file")}): '
                 "endonym made them, and they are no texts"
             )
-        alike = (file.path for file in files if file.path.name == recipe.path.name)
-        if any(each.resolve() == recipe.path.resolve() for each in alike):
+        same_name = (file.path for file in files if file.path.name == recipe.path.name)
+        if any(path.resolve() == recipe.path.resolve() for path in same_name):
             log.line(
                 f'source "{source.name}": it reads the recipe\'s own folder. A log or a report '
                 "that is written there becomes training text. Give the texts their own folder."
@@ -89,13 +89,14 @@ def find(recipe: Recipe, store: Store | None = None, log: Log | None = None) -> 
 
 
 def with_pack(source: Source, files: Sequence[RawFile], recipe: Recipe, store: Store) -> Source:
-    """A source whose OCR names its pack; the choice is remembered for this machine."""
+    """A source whose OCR names its language pack, which is remembered for this machine."""
     if source.ocr != "auto" or tesseract() is None:
         return source
-    letters, first = recipe.clean.expected_letters or "", files[:TRIED_FILES]
-    marks = [[file.name, *_mark(file.path)] for file in first if file.path.is_file()]
-    key = f"ocr {recipe.language} {letters} {hashlib.sha256(repr(marks).encode()).hexdigest()[:16]}"
-    measure = functools.partial(pack_of, source, first, recipe.language, letters)
+    letters, tried = recipe.clean.expected_letters or "", files[:TRIED_FILES]
+    marks = [[file.name, *_mark(file.path)] for file in tried if file.path.is_file()]
+    digest = hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
+    key = f"ocr {recipe.language} {letters} {digest}"
+    measure = functools.partial(pack_of, source, tried, recipe.language, letters)
     pack = machine.remembered(store.root / "machine.json", key, measure)
     return source.model_copy(update={"ocr": (pack,)}) if pack else source
 
@@ -121,16 +122,18 @@ def hash_all(
 
 
 def remembered(sources: Sequence[Found], store: Store) -> list[RawSet] | None:
-    """The same, if every file's hash is known from an earlier run; no file is read. Or else None.
+    """As `hash_all`, but with the hashes of earlier runs alone; None if that of a file is missing.
 
-    Without it there is no corpus of these files in this store.
+    No file is read. Without all hashes there is no corpus of these files in this store.
     """
     entries = read_if_whole(store.root / "hashes.json")
-    hashes = [tuple(_known_hash(file.path, entries) for file in files) for _, files in sources]
-    if not all(map(all, hashes)):
-        return None
-    pairs = zip(sources, hashes, strict=True)
-    return [RawSet(source=each, files=tuple(files), hashes=known) for (each, files), known in pairs]
+    sets: list[RawSet] = []
+    for source, files in sources:
+        hashes = tuple(_known_hash(file.path, entries) for file in files)
+        if not all(hashes):
+            return None
+        sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
+    return sets
 
 
 def _hash(file: RawFile, entries: dict[str, Any], advance: Any) -> str:
@@ -153,7 +156,8 @@ def _hash(file: RawFile, entries: dict[str, Any], advance: Any) -> str:
 def _known_hash(path: Path, entries: dict[str, Any]) -> str:
     """The remembered SHA-256; empty if the file is new or has changed.
 
-    What is no file is not opened: reading a pipe or a device may never end.
+    Of what is no file, such as a pipe or a device, it is that of the reason why it is not read:
+    reading it may never end.
     """
     if refusal := not_a_file(path):
         return hashlib.sha256(refusal.encode()).hexdigest()

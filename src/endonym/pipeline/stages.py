@@ -189,13 +189,14 @@ def named_files(config: NamedFiles, ctx: StageContext) -> Numbers:
 def pretrained(config: PretrainedFiles, ctx: StageContext) -> Numbers:
     """Load the pretrained model as a test, before any text is read; then write down its files.
 
-    made_of: the id of the model that it was exported from, if its record tells.
+    "made_of" is the id of the model that it was exported from, if its record tells.
     """
     from endonym.export.huggingface import load_pretrained
     from endonym.export.record import model_behind
 
     load_pretrained(config.folder)
-    made_of = model_behind(config.folder, {file["name"]: file["sha256"] for file in config.files})
+    hashes = {file["name"]: file["sha256"] for file in config.files}
+    made_of = model_behind(config.folder, hashes)
     return named_files(config, ctx) | ({"made_of": made_of} if made_of else {})
 
 
@@ -203,12 +204,17 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
     """Read, clean, drop copies and evaluation texts, split. What is finished survives a kill."""
     workers = ctx.workers or suitable_workers(sum(each.bytes() for each in config.sources))
     sources = [(each.source, each.files) for each in config.sources]
-    how: dict[str, Any] = {"out": ctx.out, "work": ctx.work / "corpus"}
-    how |= {"contrast": config.contrast, "evaluation": _evaluation_texts(config.evaluation)}
     with runner(workers) as pool:
-        progress = ctx.log.progress
         return make_corpus(
-            sources, config.clean, config.split, runner=pool, progress=progress, **how
+            sources,
+            config.clean,
+            config.split,
+            out=ctx.out,
+            contrast=config.contrast,
+            evaluation=_evaluation_texts(config.evaluation),
+            work=ctx.work / "corpus",
+            runner=pool,
+            progress=ctx.log.progress,
         )
 
 
@@ -220,9 +226,9 @@ def _evaluation_texts(paths: Sequence[Path]) -> list[tuple[str, Iterator[str]]]:
 
 
 def suitable_workers(raw_bytes: int) -> int:
-    """One process for small texts, as others take a second to start; else one for each core.
+    """How many processes make a corpus: one for small texts, as others take a second to start.
 
-    Not more than there is memory for.
+    For large ones one for each core, but not more than there is memory for.
     """
     if raw_bytes < LARGE_BYTES:
         return 1
@@ -230,7 +236,7 @@ def suitable_workers(raw_bytes: int) -> int:
 
 
 def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:
-    """Train on the training split alone, and report the fit on the dev split."""
+    """Train a tokenizer on the training split alone, and report how it fits the dev split."""
     from endonym.tokenizer.train import train_tokenizer
 
     texts = Corpus(ctx.inputs["corpus"].folder)
@@ -238,17 +244,17 @@ def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:
 
 
 def changed_tokenizer(config: ChangedTokenizer, ctx: StageContext) -> Numbers:
-    """Extend the pretrained model's tokenizer, or train another one; report both fits."""
+    """Extend the pretrained model's tokenizer, or train another one; report how both fit."""
     from endonym.tokenizer.extend import extend_tokenizer
     from endonym.tokenizer.train import train_tokenizer
 
-    texts, asked = Corpus(ctx.inputs["corpus"].folder), config.tokenizer
-    base, sample = _tokenizer_of(config.folder), _training_texts(asked, texts)
-    if asked.extend is None:
-        return _keep_tokenizer(train_tokenizer(asked, sample), texts, ctx, before=base)
-    extended = extend_tokenizer(base, asked, sample)
+    texts, settings = Corpus(ctx.inputs["corpus"].folder), config.tokenizer
+    base, sample = _tokenizer_of(config.folder), _training_texts(settings, texts)
+    if settings.extend is None:
+        return _keep_tokenizer(train_tokenizer(settings, sample), texts, ctx, before=base)
+    extended = extend_tokenizer(base, settings, sample)
     numbers = _keep_tokenizer(extended, texts, ctx, before=base)
-    return numbers | {"asked": asked.extend, "added": extended.vocab - base.vocab}
+    return numbers | {"asked": settings.extend, "added": extended.vocab - base.vocab}
 
 
 def _training_texts(config: TokenizerConfig, texts: Corpus) -> Callable[[], Iterator[str]]:
@@ -267,7 +273,7 @@ def _named_texts(texts: Corpus, split: Side) -> Iterator[tuple[str, str]]:
 
 
 def pretrained_tokenizer(config: PretrainedTokenizer, ctx: StageContext) -> Numbers:
-    """Take the pretrained model's tokenizer, after a round trip of every document."""
+    """Take the pretrained model's tokenizer, if it gives every document back as it was."""
     from endonym.data.shards import SPLITS
 
     texts, tokenizer = Corpus(ctx.inputs["corpus"].folder), _tokenizer_of(config.folder)
@@ -286,7 +292,10 @@ def _tokenizer_of(folder: Path) -> "Tokenizer":
 def _keep_tokenizer(
     tokenizer: "Tokenizer", texts: Corpus, ctx: StageContext, before: "Tokenizer | None" = None
 ) -> Numbers:
-    """Write a tokenizer, and how it fits the dev documents. before: the one that it takes over."""
+    """Write a tokenizer, and how it fits the dev documents.
+
+    before: the tokenizer that it replaces or extends, whose fit is written beside.
+    """
     from endonym.tokenizer.train import fit
 
     tokenizer.save(ctx.out)
@@ -303,15 +312,15 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
 
     texts = Corpus(ctx.inputs["corpus"].folder)
     tokenizer = _tokenizer_of(ctx.inputs["tokenizer"].folder)
-    stats: dict[str, Any] = texts.card["sources"]
-    total = sum(kept["bytes"] for stat in stats.values() for kept in stat["kept"].values())
+    sources: dict[str, Any] = texts.card["sources"]  # what was counted, by the source's name
+    n_bytes = sum(side["bytes"] for source in sources.values() for side in source["kept"].values())
 
     def documents(split: Side) -> Iterator[ShardDocument]:
         for each in texts.documents(split):
             yield ShardDocument(each.source, each.text, each.block, each.position)
 
-    with ctx.log.progress("shards", total, "bytes") as advance:
-        return write_shards(ctx.out, tokenizer, sorted(stats), documents, advance=advance)
+    with ctx.log.progress("shards", n_bytes, "bytes") as advance:
+        return write_shards(ctx.out, tokenizer, sorted(sources), documents, advance=advance)
 
 
 def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
@@ -334,19 +343,20 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     if "strftime_now" in template_of(tokenizer).text:
         warn("its chat template may write the date: later prompts differ from what is learnt")
     texts = Corpus(ctx.inputs["corpus"].folder)
-    held = [(split, (each.text for each in texts.documents(split))) for split in ("dev", "test")]
+    held_out = [(side, (each.text for each in texts.documents(side))) for side in ("dev", "test")]
     with ctx.log.progress("examples", 0, "records") as advance:
-        kept_out = KeptOut([*held, *_evaluation_texts(config.evaluation)])
-        how: dict[str, Any] = {"out": ctx.out, "advance": advance, "kept_out": kept_out}
-        counted = make_examples(config.paths, tokenizer, config, **how)
-    if n := counted["unread_weights"]:
+        kept_out = KeptOut([*held_out, *_evaluation_texts(config.evaluation)])
+        numbers = make_examples(
+            config.paths, tokenizer, config, out=ctx.out, advance=advance, kept_out=kept_out
+        )
+    if n := numbers["unread_weights"]:
         warn(
-            f'{n:,} of {counted["records"]:,} records have a "weight" beside '
+            f'{n:,} of {numbers["records"]:,} records have a "weight" beside '
             "those of answers, which is not read: each counts once, and only answers are learnt"
         )
-    if n := counted["dropped"].get(HELD_OUT):
+    if n := numbers["dropped"].get(HELD_OUT):
         warn(
-            f"{n:,} of {counted['records']:,} records left out: they share "
+            f"{n:,} of {numbers['records']:,} records left out: they share "
             "text with held-out or evaluation texts, and would make scores too good"
         )
     for number, path in enumerate(config.paths):
@@ -354,7 +364,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     if config.template_file is not None:
         require_unchanged(config.template_file, ctx.inputs["template"])
     tokenizer.save(ctx.out)
-    return counted
+    return numbers
 
 
 def model(config: PhaseTraining, ctx: StageContext) -> Numbers:
@@ -367,13 +377,14 @@ def model(config: PhaseTraining, ctx: StageContext) -> Numbers:
 
 
 def help_training(device: str | None) -> None:
-    """Train together with the first process, phase after phase, until it ends the work."""
+    """In another process than the first: train with it, phase after phase, until it is done."""
     from endonym.train.distributed import follow
 
     follow(lambda group: _train(*group.broadcast(), group=group), device or "cpu")
 
 
 def _train(config: PhaseTraining, ctx: StageContext, *, group: "Group") -> Numbers:
+    """Train one phase in one process of the group; errors about memory say what to set."""
     from endonym.pipeline.training import train_model
     from endonym.train.memory_budget import explained_memory_errors
 
@@ -412,7 +423,7 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     tokenizer = _tokenizer_of(model.folder)
     base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)
     changes = read_adapter(folder, base.decoder)
-    adapter = Adapter(base, changes, config.name, base_name_of(folder), dropout)
+    adapter = Adapter(base, changes, config.name, base_name_of(folder), dropout=dropout)
     return _exported(partial(make_adapter_export, config.export, adapter), config, ctx, tokenizer)
 
 
@@ -434,7 +445,10 @@ def export(config: ExportConfig, ctx: StageContext) -> Numbers:
 def _exported(
     make: Callable[..., "Exported"], config: ExportConfig, ctx: StageContext, tokenizer: "Tokenizer"
 ) -> Numbers:
-    """The counts of an export, which is made into `ctx.out` and proven on held-out documents."""
+    """Make an export in `ctx.out`, prove it on held-out documents, and return its counts.
+
+    make: `make_export` or `make_adapter_export`, which lacks what is the same for both.
+    """
     from endonym.pipeline.evaluation import held_out_documents
 
     texts = held_out_documents(ctx.inputs["shards"].folder, tokenizer)

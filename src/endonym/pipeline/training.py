@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -52,21 +51,21 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
     In a group, only the first process writes, checks and logs; the others only train.
     """
     device.prepare()
-    phase, pack, folders = config.phase, config.pack, ctx.inputs
+    phase, pack = config.phase, config.pack
     # With the chat template of the examples, or of what the phase starts from.
-    stage = next(name for name in ("examples", "start", "tokenizer") if name in folders)
-    tokenizer = Tokenizer.load(folders[stage].folder / "tokenizer.json")
-    dev = TokenShards(folders["shards"].folder, "dev")
+    source = next(name for name in ("examples", "start", "tokenizer") if name in ctx.inputs)
+    tokenizer = Tokenizer.load(ctx.inputs[source].folder / "tokenizer.json")
+    dev = TokenShards(ctx.inputs["shards"].folder, "dev")
 
     def make_decoder() -> AnyDecoder:
-        return adapted(initial_decoder(config, folders), phase.adapt, config.seed)
+        return adapted(initial_decoder(config, ctx.inputs), phase.adapt, config.seed)
 
     prompts: Sequence[Prompt] = [""]  # Without prompts, samples start as a document does.
     baseline_bits: dict[str, float] = {}
-    if "examples" in folders:
+    if "examples" in ctx.inputs:
         inputs = example_inputs(config, ctx, make_decoder, group)
-        sampled = range(0, len(inputs.dev), inputs.dev.together)[:2]
-        prompts = [inputs.dev.prompt(n).tolist() for n in sampled]
+        numbers = range(0, len(inputs.dev), inputs.dev.together)[:2]
+        prompts = [inputs.dev.prompt(number).tolist() for number in numbers]
         longest = inputs.train.longest_document
     else:
         inputs, baseline_bits = text_inputs(config, ctx, tokenizer, group)
@@ -76,7 +75,8 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) 
             prompts = [line for line in lines if line.strip()][:2]
     decoder = make_decoder()
     shape = decoder.config
-    dev_texts = islice(held_out_texts(dev, tokenizer).each(), COMPARED_DOCUMENTS * group.is_first)
+    n_documents = COMPARED_DOCUMENTS if group.is_first else 0
+    dev_texts = islice(held_out_texts(dev, tokenizer).each(), n_documents)
     require_formats(config.exports, shape, tokenizer, list(dev_texts))  # Fail now, not after hours.
     require_adapter_formats(config.exports, decoder, is_last=config.is_last)
     preflight.spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
@@ -112,70 +112,74 @@ def text_inputs(
 ) -> tuple[TrainingInputs, dict[str, float]]:
     """Texts to read, and bits per byte of the baselines on the dev text."""
     folder, pack = ctx.inputs["shards"].folder, config.pack
-    order, dev = training_order(folder, pack, config.seed), TokenShards(folder, "dev")
+    order = training_order(folder, pack, config.seed)
+    dev = TokenShards(folder, "dev")
     shares = judged_shares(dev, config.phase.shares)
     baselines = baselines_of(order, dev, tokenizer, shares) if group.is_first else None
-    baselines, target = group.broadcast(baselines), device.pick(ctx.device)
+    baselines = group.broadcast(baselines)
     # A phase that is judged by other texts alone need not be good at them.
-    unigram = baselines["nats"]["unigram"] if shares or not config.phase.sources else math.inf
-    inputs = TrainingInputs(order.shards, dev, ctx.work, unigram, target, pack.join)
+    unigram_nats = baselines["nats"]["unigram"] if shares or not config.phase.sources else math.inf
+    target = device.pick(ctx.device)
+    train, join = order.shards, pack.join
+    inputs = TrainingInputs(train, dev, ctx.work, unigram_nats, device=target, join=join)
     return inputs, baselines["bits"]
 
 
 def example_inputs(
     config: PhaseTraining, ctx: StageContext, make_decoder: Callable[[], AnyDecoder], group: Group
 ) -> ExampleInputs:
-    """Examples to read; of preference pairs with what the starting weights say of them.
+    """Examples to read; of preference pairs with their log-probabilities under the first weights.
 
-    They say it in the number format in which the phase computes.
+    These are computed in the number format of the phase.
     """
-    folder, target = ctx.inputs["examples"].folder, device.pick(ctx.device)
+    folder, context = ctx.inputs["examples"].folder, config.pack.context
+    target = device.pick(ctx.device)
     train, dev = ExampleTokens(folder, "train"), ExampleTokens(folder, "dev")
     inputs = ExampleInputs(train, dev, ctx.work, target)
 
     @functools.cache
-    def starting_decoder() -> AnyDecoder:
+    def first_decoder() -> AnyDecoder:
         decoder = make_decoder()
         if config.phase.number_format == "bf16":
             narrow(decoder)
         return decoder
 
     if config.phase.is_of_pairs:
-        settings: dict[str, Any] = {"context": config.pack.context, "folder": ctx.work}
-        settings |= {"device": target, "group": group}
         for tokens in (train, dev):
-            inputs.references[tokens.split] = reference(starting_decoder, tokens, **settings)
+            inputs.references[tokens.split] = reference(
+                first_decoder, tokens, context=context, folder=ctx.work, device=target, group=group
+            )
     return inputs
 
 
 def baselines_of(
     order: Order, dev: TokenShards, tokenizer: Tokenizer, shares: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
-    """A uniform guess, unigrams and bigrams on the dev text of a phase: nats per token, and bits
-    per byte.
+    """Nats per token and bits per byte of uniform, unigram and bigram models on the dev text.
 
-    shares: of the sources in its tokens, if it has shares; all dev text otherwise.
+    shares: of the sources in the tokens of the phase, by which the dev text of each is weighted; if
+    there are none, all dev text is scored together.
     """
     all_scores = baseline_scores(
         count(order.shards, order), held_out_texts(dev, tokenizer), split="dev"
     )
-    found: dict[str, dict[str, float]] = {"nats": {}, "bits": {}}
+    baselines: dict[str, dict[str, float]] = {"nats": {}, "bits": {}}
     for name in ("uniform", "unigram", "bigram"):
-        nats = size = total = 0.0
+        nats = n_bytes = total_share = 0.0  # nats and bytes per token, weighted by shares
         for source in shares or [None]:
             share = shares.get(source or "", 1.0)
-            each = find(all_scores, metric="nats_per_token", model=name, source=source)
-            if each is not None:
-                nats += share * each.value
-                size += share * each.n_bytes / max(1, each.n_tokens)
-                total += share
-        found["nats"][name] = nats / (total or 1.0)
-        found["bits"][name] = nats / math.log(2) / (size or 1.0)
-    return found
+            score = find(all_scores, metric="nats_per_token", model=name, source=source)
+            if score is not None:
+                nats += share * score.value
+                n_bytes += share * score.n_bytes / max(1, score.n_tokens)
+                total_share += share
+        baselines["nats"][name] = nats / (total_share or 1.0)
+        baselines["bits"][name] = nats / math.log(2) / (n_bytes or 1.0)
+    return baselines
 
 
 def initial_decoder(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
-    """The decoder to start from: an earlier phase's, a pretrained or a new one."""
+    """The decoder that a phase starts from: that of an earlier phase, a pretrained or a new one."""
     if "start" in inputs:
         folder = inputs["start"].folder
         return load_any(read_shape(read_json(folder / "config.json")), folder / WEIGHTS)
@@ -197,7 +201,7 @@ def new_or_loaded(
 
 
 def mask_reasons(training: Training) -> set[str]:
-    """Why attention on a GPU uses masks of whole rows, if it does; the kernel is tried here."""
+    """Why attention on a GPU uses masks of whole rows; empty if it does not. Tries the kernel."""
     shape, weights_device = training.decoder.config, training.decoder.readout.weight_VD.device
     if weights_device.type == "cpu" or not isinstance(shape, ModelConfig):
         return set()
@@ -210,26 +214,26 @@ def mask_reasons(training: Training) -> set[str]:
 def _keep(
     training: Training, learnt: dict[str, Tensor], config: PhaseTraining, ctx: StageContext
 ) -> Numbers:
-    """Write the finished model."""
+    """Write the finished model; returns its counts. learnt: the weights that were trained."""
     shape = training.decoder.config
     if config.phase.adapt is None:
-        weights, trained = weights_of(training.decoder) | learnt, {}
+        weights, counts = weights_of(training.decoder) | learnt, {}
     else:
-        trained = {"trained_parameters": sum(each.numel() for each in learnt.values())}
+        counts = {"trained_parameters": sum(weight.numel() for weight in learnt.values())}
         weights = _merged_adapter(training, learnt, config, ctx)
-    save_tensors({name: each.cpu() for name, each in weights.items()}, ctx.out / WEIGHTS)
+    save_tensors({name: weight.cpu() for name, weight in weights.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
-    state, nats = training.state, training.state.best_nats
+    state = training.state
     write_json(ctx.out / "validations.json", state.validations)
     return {
         "parameters": parameters(shape).total,
-        **trained,
+        **counts,
         "steps": state.step,
         "kept_step": state.best_step if training.config.keep == "best" else state.step,
         "tokens": state.step * training.batches.tokens,
         "epochs": training.batches.epochs(state.step),
         "unique_tokens": int(training.batches.order.positions_per_epoch),
-        "best_nats": None if nats is None else float(np.round(nats, 6)),
+        "best_nats": None if state.best_nats is None else float(np.round(state.best_nats, 6)),
     }
 
 
@@ -238,17 +242,20 @@ def _merged_adapter(
 ) -> dict[str, Tensor]:
     """Write the adapter beside the model; returns the weights with the adapter merged.
 
-    They are merged into the weights that the phase began with, in fp32: in bf16 those that
-    trained are rounded. The latter are dropped first, so that only one copy is held.
+    It is merged into the weights that the phase began with, read again in fp32: those of a training
+    in bf16 are rounded. These are dropped first, so that only one copy is held.
     """
     changes = changes_with(training.decoder, {name: each.cpu() for name, each in learnt.items()})
     for parameter in training.decoder.parameters():
         if not parameter.requires_grad and is_plain(parameter):
             parameter.data = parameter.data.new_empty(0)
-    decoder, start = initial_decoder(config, ctx.inputs), ctx.inputs.get("start")
-    name = start.id if start is not None else config.folder.name if config.folder else "model"
+    decoder = initial_decoder(config, ctx.inputs)
+    base_name = config.folder.name if config.folder else "model"
+    if "start" in ctx.inputs:
+        base_name = ctx.inputs["start"].id
     dropout = config.phase.adapt.dropout if config.phase.adapt else 0.0
-    reason = write_adapter(ctx.out / ADAPTER, decoder, changes, base_name=name, dropout=dropout)
+    out = ctx.out / ADAPTER
+    reason = write_adapter(out, decoder, changes, base_name=base_name, dropout=dropout)
     if reason:
         ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
     merge_changes(decoder, changes)

@@ -45,72 +45,85 @@ only after many epochs."""
 
 
 class Trials:
-    """Short trainings of a first phase, each for so many seconds, on a device."""
+    """Short trainings of a first phase, each of so many seconds, on a device.
+
+    target: the device. failure: why the last trial failed.
+    """
 
     def __init__(
         self, training: ResolvedTraining, shards: Artifact, seconds: float, target: str
     ) -> None:
         self.training, self.target, self.failure = training, target, ""
-        self.train, self.dev = (TokenShards(shards.folder, split) for split in ("train", "dev"))
+        self.train = TokenShards(shards.folder, "train")
+        self.dev = TokenShards(shards.folder, "dev")
         folder = Store.of(shards.folder).folder("tokenizer", shards.manifest["inputs"]["tokenizer"])
         self.tokenizer = folder / "tokenizer.json"
         config = training.phases[0]
-        self.batch, decoder = config.batch_tokens, self.decoder()
+        self.batch_tokens, decoder = config.batch_tokens, self.decoder()
         length = training.pack.usual_length(facts_of(shards).mean_document_tokens)
         document = usual_document(length, decoder.config)
-        self.speed = probe.plain(decoder, config, target, document)
-        self.held_out = sum(each["tokens"] for each in shards.numbers["dev"].values())
-        self.whole = config.steps * self.batch
-        self.give(seconds)
+        self.tokens_per_second = probe.plain(decoder, config, target, document)
+        self.dev_tokens = sum(source["tokens"] for source in shards.numbers["dev"].values())
+        self.phase_tokens = config.steps * self.batch_tokens
+        self.set_seconds(seconds)
 
     def decoder(self) -> AnyDecoder:
-        """A decoder as the phase starts with."""
+        """The decoder that the phase starts with."""
         training = self.training
         return new_or_loaded(training.model, training.folder, self.tokenizer, training.seed)
 
-    def give(self, seconds: float) -> None:
-        """Set the seconds of each training, and from them its tokens."""
-        self.seconds, read = seconds, seconds * self.speed
-        most = int(read * VALIDATION_SHARE / (2 * FORWARD_SHARE))
-        self.validation_tokens = max(1, min(VALIDATION_TOKENS, self.held_out, most))
-        self.tokens = min(int(read - 2 * FORWARD_SHARE * self.validation_tokens), self.whole)
+    def set_seconds(self, seconds: float) -> None:
+        """Set the seconds of each training, and from them its tokens and those of a validation."""
+        self.seconds, most_tokens = seconds, seconds * self.tokens_per_second
+        most_validated = int(most_tokens * VALIDATION_SHARE / (2 * FORWARD_SHARE))
+        self.validation_tokens = max(1, min(VALIDATION_TOKENS, self.dev_tokens, most_validated))
+        left = most_tokens - 2 * FORWARD_SHARE * self.validation_tokens
+        self.tokens = min(int(left), self.phase_tokens)
 
     def require_enough(self) -> None:
         """Raise RecipeError if trainings are too short to be compared."""
-        least, steps = min(LEAST_STEPS * self.batch, self.whole), self.tokens // self.batch
+        least = min(LEAST_STEPS * self.batch_tokens, self.phase_tokens)
         if self.tokens < least:
-            times = least / (1 - VALIDATION_SHARE) / max(1.0, self.seconds * self.speed)
+            steps = self.tokens // self.batch_tokens
+            tokens_now = max(1.0, self.seconds * self.tokens_per_second)
+            times = least / (1 - VALIDATION_SHARE) / tokens_now
             raise RecipeError(
                 f"{self.seconds:.2g} s for each training are {steps} steps: too few",
                 where="--tune",
                 do=f"Give {times:.2g} times as many minutes.",
             )
 
-    def bits(self, config: TrainConfig) -> float:
-        """Dev bits per byte after such a phase; infinite if it fails."""
+    def trial_bits(self, config: TrainConfig) -> float:
+        """Train this config on fewer tokens; returns its dev bits per byte.
+
+        Infinite if the training fails; `failure` then says why.
+        """
         try:
             require_weights_left(config.lr, config.weight_decay)
         except ValueError as error:
             self.failure = str(error)
             return math.inf
-        steps = max(1, -(-self.tokens // self.batch))
+        steps = max(1, math.ceil(self.tokens / self.batch_tokens))
         warmup = min(config.warmup_steps, steps // 10)
         trial = config.but(steps=steps, warmup_steps=warmup, patience=0, keep="last")
         trial = trial.but(eval_every_steps=steps + 1, eval_tokens=self.validation_tokens)
         trial = trial.executed(save_every_steps=steps + 1)
         with tempfile.TemporaryDirectory() as folder:
             join = self.training.pack.join
-            work = TrainingInputs(self.train, self.dev, Path(folder), math.inf, self.target, join)
+            # A short training need not be better than unigrams.
+            inputs = TrainingInputs(
+                self.train, self.dev, Path(folder), math.inf, device=self.target, join=join
+            )
             decoder = adapted(self.decoder(), trial.adapt, self.training.seed).to(self.target)
             try:
-                *_, last = Training(decoder, trial, work, seed=self.training.seed).reports()
+                *_, last = Training(decoder, trial, inputs, seed=self.training.seed).reports()
             except TrainingError as error:
                 self.failure = error.message
                 return math.inf
         return last.validation.bits_per_byte if last.validation is not None else math.inf
 
     def describe(self, bits: float) -> str:
-        """The result of a training, or why it failed."""
+        """The result of the last trial for the log, or why it failed."""
         return f"{bits:.4f} bits/byte" if math.isfinite(bits) else f"failed: {self.failure}"
 
 
@@ -119,8 +132,8 @@ def tune(
 ) -> Choices:
     """Tune learning rate and weight decay of the first phase, around the resolved values.
 
-    The reasons hold the scores. Empty if every trial failed. Raises RecipeError if the time is too
-    short.
+    Returns the best values; their reasons hold the scores. Empty if every trial failed. Raises
+    RecipeError if the time is too short.
     """
     config = training.phases[0]
     if not config.reads_texts:
@@ -133,24 +146,24 @@ def tune(
     # The best training of one key is the first of the next.
     count = 1 + sum(len(SCALES[key]) - 1 for key in keys)
     trials = Trials(training, shards, minutes * 60 / count, target)
-    if DECAY in keys and trials.tokens < READ_SHARE * trials.whole:
-        half = f"with {count} trainings none would read half of the phase's tokens"
-        log.line(f"{'tuning':<22} {DECAY} is not tuned: {half}")
+    if DECAY in keys and trials.tokens < READ_SHARE * trials.phase_tokens:
+        why = f"with {count} trainings none would read half of the phase's tokens"
+        log.line(f"{'tuning':<22} {DECAY} is not tuned: {why}")
         keys.remove(DECAY)
         count -= len(SCALES[DECAY]) - 1
-        trials.give(minutes * 60 / count)
+        trials.set_seconds(minutes * 60 / count)
     trials.require_enough()
     tokens = number(trials.tokens)
     log.line(f"{'tuning':<22} {count} trainings of {tokens} tokens")
     choices: Choices = {}
-    bits: dict[float, float] = {}
+    bits: dict[float, float] = {}  # dev bits per byte by scale, of the key that is tuned
     best_scale = 1.0
     for key in keys:
         values = {scale: scaled(config, key, scale) for scale in SCALES[key]}
         bits = {1.0: bits[best_scale]} if bits else {}
         for scale, changed in values.items():
             if scale not in bits:
-                bits[scale] = trials.bits(config.but(**changed))
+                bits[scale] = trials.trial_bits(config.but(**changed))
             log.line(f"  {key} = {changed[key]:g}: {trials.describe(bits[scale])}")
         best_scale = min(SCALES[key], key=lambda scale: bits[scale] - GAIN * (scale == 1.0))
         if not math.isfinite(bits[best_scale]):

@@ -6,22 +6,22 @@ trained under several seeds, recipes are compared by these (seeds.py), and singl
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from endonym.evaluate.documents import difference
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import aligned, rows_with_heads
-from endonym.export.markdown import templates_in
-from endonym.log import duration, folded, listed, number
+from endonym.log import counted, duration, folded, listed, number
 from endonym.runs.finished_runs import FinishedRun
-from endonym.runs.quantity import Bits, Difference, Quantity, SeedGroup, seed_groups
+from endonym.runs.quantity import NOTES, Bits, Difference, Quantity, SeedGroup, seed_groups
 
 BASELINES = ("before", "unigram", "bigram", "compressor")
 ALIKE = 1.02
 """Numbers of parameters, and of training tokens, within this factor are called alike."""
+SHOWN_KEYS = 8
+"""Keys of recipes that are named where recipes differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Comparison:
         return ([group for group in self.groups if group.has_several] or self.groups)[0].own
 
     def short(self, run: FinishedRun) -> str:
-        """A run's variant and overrides, if all are runs of one recipe; else its name.
+        """What tells a run from the others: its variant and overrides, or else its name.
 
         With several seeds, the recipe's short name and the seed: "wide, seed 42".
         """
@@ -76,30 +76,30 @@ class Comparison:
 
 
 def compare(runs: Sequence[FinishedRun]) -> Comparison:
-    """Put runs side by side."""
+    """Put runs side by side: the best first, if they share enough documents."""
     quantity = Quantity.of(runs)
     bits, documents = quantity.bits, quantity.documents
     groups = seed_groups(runs, [each.value for each in bits], are_comparable=bool(documents))
     order, differences = [*range(len(runs))], list[Difference]()
     if documents:
         ranks = {run.folder: rank for rank, group in enumerate(groups) for run in group.runs}
-        order.sort(key=lambda n: (ranks[runs[n].folder], bits[n].value))
+        order.sort(key=lambda index: (ranks[runs[index].folder], bits[index].value))
         if not any(group.has_several for group in groups):
             best = documents[order[0]]
-            differences = [Difference(*difference(documents[n], best)) for n in order]
+            differences = [Difference(*difference(documents[index], best)) for index in order]
     baselines, differing = _baselines(runs)
     are_elsewhere = bool(baselines and documents) and not quantity.is_whole
-    found = Comparison(
-        runs=[runs[n] for n in order],
-        bits=[bits[n] for n in order],
+    comparison = Comparison(
+        runs=[runs[index] for index in order],
+        bits=[bits[index] for index in order],
         groups=groups,
         differences=differences,
         baselines=[] if are_elsewhere else baselines,
         notes=[],
         documents=len(documents[0]) if documents else 0,
     )
-    notes = _notes(found, quantity, differing, are_elsewhere=are_elsewhere)
-    return replace(found, notes=notes)
+    notes = _notes(comparison, quantity, differing, are_elsewhere=are_elsewhere)
+    return replace(comparison, notes=notes)
 
 
 def _baselines(runs: Sequence[FinishedRun]) -> tuple[list[Score], list[str]]:
@@ -107,42 +107,116 @@ def _baselines(runs: Sequence[FinishedRun]) -> tuple[list[Score], list[str]]:
     shared, differing = list[Score](), list[str]()
     for name in BASELINES:
         scores = [run.scores.get(name) for run in runs]
-        first, *others = {score and (round(score.value, 6), score.n_bytes) for score in scores}
-        if first is not None and not others and scores[0] is not None:
-            shared.append(scores[0])
-        elif first is not None or others:
+        distinct = {score and (round(score.value, 6), score.n_bytes) for score in scores}
+        if len(distinct) > 1:
             differing.append(name)
+        elif scores[0] is not None:
+            shared.append(scores[0])
     return shared, differing
 
 
 def _notes(
-    found: Comparison, quantity: Quantity, differing: Sequence[str], *, are_elsewhere: bool
+    comparison: Comparison, quantity: Quantity, differing: Sequence[str], *, are_elsewhere: bool
 ) -> list[str]:
-    """What a reader of the tables should know, by the template `notes.txt`.
+    """What a reader of the tables should know, one note a line.
 
     differing: baselines that are not the same for all runs. are_elsewhere: whether the others are
     over other documents.
     """
-    runs, fewest = found.runs, min(each.value for each in found.bits)
-    pairs = zip(runs[1:], found.differences[1:], strict=False)  # there may be no differences
-    on_sample = [(run.name, run.scores.get("model_on_sample")) for run in runs]
-    untrained = [line for line in found.baselines if line.sampled_from is None]
+    runs, groups, verdict = comparison.runs, comparison.groups, list[str]()
+    has_seeds = any(group.has_several for group in groups)
+    if comparison.documents:
+        verdict = _seed_notes(groups) if has_seeds else [_verdict(comparison)]
+    notes = [*verdict, *quantity.notes]
+    notes += _baseline_notes(comparison, quantity, differing, are_elsewhere=are_elsewhere)
     keys = dict.fromkeys(key for run in runs for key in run.settings)  # but name and seed
-    environment = templates_in(Path(__file__).parent)
-    environment.filters["listed"] = listed
-    notes = environment.get_template("notes.txt").render(
-        comparison=found,
-        quantity=quantity,
-        differing=differing,
-        are_elsewhere=are_elsewhere,
-        near=[run.name for run, each in pairs if not each.is_claimed],
-        on_sample=[f"{name} {score.value:.4f}" for name, score in on_sample if score],
-        fewest=fewest,
-        better=[f"{e.model} ({e.value:.4f})" for e in untrained if e.value < fewest],
-        keys=[key for key in keys if len({run.settings.get(key) for run in runs}) > 1],
-        alike=ALIKE,
-    )
-    return [line for line in notes.splitlines() if line]
+    differing_keys = [key for key in keys if len({run.settings.get(key) for run in runs}) > 1]
+    if differing_keys:
+        rest = len(differing_keys) - SHOWN_KEYS
+        more = f" and {number(rest)} more" if rest > 0 else ""
+        shown = ", ".join(differing_keys[:SHOWN_KEYS])
+        notes.append(NOTES["settings"].format(keys=shown, more=more))
+    notes += _amounts_apart("Parameters", {run.name: run.parameters[0] for run in runs})
+    notes += _amounts_apart("Training tokens", {run.name: run.tokens for run in runs})
+    if quantity.sources:
+        notes.append(NOTES["sources"].format(sources=listed(quantity.sources)))
+    if len({run.machine for run in runs}) > 1:
+        notes.append(NOTES["machines"])
+    has_dev_scores = all(run.dev_score for run in runs)
+    if comparison.split == "test" and len(groups) > 1 and not has_dev_scores:
+        notes.append(NOTES["dev"])
+    return [*notes, NOTES["intervals" if has_seeds else "intervals_of_one_seed"]]
+
+
+def _verdict(comparison: Comparison) -> str:
+    """Which run is best, and which ones are not significantly worse."""
+    runs, differences = comparison.runs, comparison.differences
+    best = runs[0]
+    if differences[-1].low is None:
+        return NOTES["no_claim"].format(best=best.name)
+    pairs = zip(runs[1:], differences[1:], strict=True)
+    near = [run.name for run, difference in pairs if not difference.is_claimed]
+    note = NOTES["best_but_near" if near else "best"]
+    count = number(comparison.documents)
+    return note.format(best=best.name, near=listed(near), count=count, split=best.score.split)
+
+
+def _seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
+    """Which recipe is the best by its seeds, and what one seed or two cannot say.
+
+    groups: the best first, at least one of several seeds.
+    """
+    several, notes = [group for group in groups if group.has_several], list[str]()
+    best = several[0]
+    near = [g.name for g in groups if g.difference is not None and not g.difference.is_claimed]
+    if len(groups) == 1:
+        seeds = counted(len(best.runs), "seed")
+        note = NOTES["seeds_of_one"]
+        notes.append(
+            note.format(name=best.name, mean=best.mean, seeds=seeds, deviation=best.deviation)
+        )
+    elif any(group.difference for group in groups):
+        note = NOTES["best_seeds_but_near" if near else "best_seeds"]
+        notes.append(note.format(best=best.name, near=", ".join(near)))
+    few = [group.name for group in several if group.has_few]
+    if few:
+        notes.append(NOTES["two_seeds"].format(names=", ".join(few)))
+    of_one_seed = [group.name for group in groups if not group.has_several]
+    if of_one_seed:
+        notes.append(NOTES["one_seed"].format(names=listed(of_one_seed)))
+    return notes
+
+
+def _baseline_notes(
+    comparison: Comparison, quantity: Quantity, differing: Sequence[str], *, are_elsewhere: bool
+) -> list[str]:
+    """Which baselines are not shown, and which of the others no model is better than."""
+    baselines, notes = comparison.baselines, list[str]()
+    if are_elsewhere:
+        notes.append(NOTES["baselines_elsewhere"])
+    elif differing and (baselines or quantity.is_whole):
+        notes.append(NOTES["baselines_differ"].format(names=listed(differing)))
+    on_sample = [(run.name, run.scores.get("model_on_sample")) for run in comparison.runs]
+    values = [f"{name} {score.value:.4f}" for name, score in on_sample if score is not None]
+    if values and any(baseline.model == "compressor" for baseline in baselines):
+        notes.append(NOTES["on_sample"].format(values=listed(values)))
+    best = min(bits.value for bits in comparison.bits)
+    untrained = [baseline for baseline in baselines if baseline.sampled_from is None]
+    better = [f"{each.model} ({each.value:.4f})" for each in untrained if each.value < best]
+    if better:
+        notes.append(NOTES["baselines_better"].format(names=listed(better), best=best))
+    return notes
+
+
+def _amounts_apart(what: str, amounts: Mapping[str, int]) -> list[str]:
+    """A note on how far an amount differs, if by more than ALIKE. amounts: by run."""
+    least, most = min(amounts, key=amounts.__getitem__), max(amounts, key=amounts.__getitem__)
+    smallest, largest = amounts[least], amounts[most]
+    if largest <= smallest * ALIKE:
+        return []
+    small, large = f"{number(smallest)} ({least})", f"{number(largest)} ({most})"
+    factor = largest / max(1, smallest)
+    return [NOTES["amounts"].format(what=what, factor=factor, small=small, large=large)]
 
 
 def cells(comparison: Comparison) -> list[list[str]]:

@@ -40,16 +40,16 @@ def compare_tokenizers(
     names: Sequence[str], texts: Sequence[Path], store: Store, log: Log
 ) -> list[tuple[Named, Measured]]:
     """Measure tokenizers on the given texts, else on the dev documents of the runs among them."""
-    found = [find_tokenizer(name, store) for name in dict.fromkeys(names)]
-    pairs = [pair for path in texts for pair in _read(path, log)]
+    tokenizers = [find_tokenizer(name, store) for name in dict.fromkeys(names)]
+    pairs = [pair for path in texts for pair in _read(path, log)]  # source and text
     if not texts:
-        corpora = {each.corpus.id: each.corpus for each in found if each.corpus is not None}
-        held = (Corpus(corpus.folder).documents("dev") for corpus in corpora.values())
-        pairs = [(each.source, each.text) for each in chain.from_iterable(held)]
+        corpora = {each.corpus.id: each.corpus for each in tokenizers if each.corpus is not None}
+        dev = (Corpus(corpus.folder).documents("dev") for corpus in corpora.values())
+        pairs = [(document.source, document.text) for document in chain.from_iterable(dev)]
     if not pairs:
         do = "Name a text with --text, or a run, whose dev documents are then read."
         raise RecipeError("there is no text to compare them on", where="--text", do=do)
-    return [(each, measure_tokenizer(read_engine(each.file), pairs)) for each in found]
+    return [(each, measure_tokenizer(read_engine(each.file), pairs)) for each in tokenizers]
 
 
 def _read(path: Path, log: Log) -> list[tuple[str, str]]:
@@ -72,7 +72,7 @@ def find_tokenizer(name: str, store: Store) -> Named:
     if (run := resolve_run(store, name)) is not None:
         trained = made_artifact(run, store, "tokenizer")
         corpus = planned_artifact(run, store, "corpus")
-        return Named(name, trained.folder / FILE, corpus, _seconds(trained))
+        return Named(name, trained.folder / FILE, corpus=corpus, seconds=_seconds(trained))
     if (trained := artifact_by_id(store, "tokenizer", name)) is not None:
         return Named(name, trained.folder / FILE, seconds=_seconds(trained))
     do = f"Name a {FILE}, a folder that holds one, a run, or the id of a tokenizer."
@@ -87,7 +87,7 @@ def _seconds(artifact: Artifact) -> float | None:
     return ends[0]["wall_seconds"] if ends else None
 
 
-def tokenizer_figures(found: Sequence[tuple[Named, Measured]]) -> dict[str, Any]:
+def tokenizer_figures(tokenizers: Sequence[tuple[Named, Measured]]) -> dict[str, Any]:
     """The form that `--json` prints."""
     return {
         "tokenizers": [
@@ -102,17 +102,17 @@ def tokenizer_figures(found: Sequence[tuple[Named, Measured]]) -> dict[str, Any]
                 "total": measured.total().as_dict(),
                 "sources": {name: fit.as_dict() for name, fit in measured.sources.items()},
             }
-            for named, measured in found
+            for named, measured in tokenizers
         ]
     }
 
 
-def tokenizer_table(found: Sequence[tuple[Named, Measured]]) -> str:
+def tokenizer_table(tokenizers: Sequence[tuple[Named, Measured]]) -> str:
     """An aligned table: for each tokenizer a row of all texts, and one of each source."""
     rows: list[dict[str, str]] = []
     notes = ["cut letters: tokens that begin between a letter and its marks, or inside a character"]
     notes += ["unused: ids that do not occur in these texts"]
-    for named, measured in found:
+    for named, measured in tokenizers:
         total = measured.total()
         row = {"tokenizer": named.name + " *" * (not measured.is_lossless), "text": ALL}
         row |= {"ids": number(measured.vocab), **_fit_cells(total)}

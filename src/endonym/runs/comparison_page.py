@@ -27,8 +27,8 @@ FIRST_SHARE = 0.15
 def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path:
     """Write the page, and beside it the same as CSV and as JSON; returns the page's path.
 
-    Without a folder, beside the first run's own. A page of other runs or of another split is left
-    alone: this one then has a number in its name.
+    Without a folder they stand beside that of the first run. A page of other runs or of another
+    split is left alone: this one then has a number in its name.
     """
     stem = f"{comparison.name}-comparison" if comparison.name else "comparison"
     stem += "" if comparison.split == "test" else f"-{comparison.split}"
@@ -54,7 +54,10 @@ def efficiency_path(page: Path) -> Path:
 
 
 def _free(folder: Path, stem: str, mine: list[tuple[str, str]]) -> Path:
-    """The first of stem.html, stem-2.html … that is not there or compares just these."""
+    """The first of stem.html, stem-2.html … that is not there yet or compares the same runs.
+
+    mine: these runs, as `_compared` gives them.
+    """
     page, number = folder / f"{stem}.html", 1
     while any(page.with_suffix(kind).exists() for kind in (".html", ".json", ".csv")):
         if _compared(read_if_good(page.with_suffix(".json"))) == mine:
@@ -79,8 +82,8 @@ def as_csv(data: dict[str, Any]) -> str:
     """
     rows: list[dict[str, Any]] = []
     for run in data["runs"]:
-        apart = ("score", "compared", "difference", "efficiency")
-        plain = {key: run[key] for key in run if key not in apart}
+        nested = ("score", "compared", "difference", "efficiency")
+        plain = {key: run[key] for key in run if key not in nested}
         plain |= {"sets": " ".join(run["sets"]), "deviation": None}
         score = _score(run["score"] | run["compared"])
         rows.append({"row": "run", **plain, **score, **_difference(run)})
@@ -92,7 +95,8 @@ def as_csv(data: dict[str, Any]) -> str:
             mean |= {"row": "seeds", "name": group["name"], "deviation": group["deviation"]}
             mean |= {"seed": " ".join(map(str, group["seeds"])), "bits_per_byte": group["mean"]}
             rows.append(mean | _difference(group))
-    rows += [{"row": "baseline", "name": e["model"], **_score(e)} for e in data["baselines"]]
+    for baseline in data["baselines"]:
+        rows.append({"row": "baseline", "name": baseline["model"], **_score(baseline)})
     return _csv(rows)
 
 
@@ -101,16 +105,16 @@ def efficiency_csv(data: dict[str, Any]) -> str:
     rows: list[dict[str, Any]] = []
     for run in data["runs"]:
         for row in run["efficiency"]:
-            firsts = {
+            first_tokens = {
                 f"first_token_seconds_{n}": row["first_token_seconds"].get(str(n)) for n in LENGTHS
             }
             plain = {key: row[key] for key in row if key != "first_token_seconds"}
-            rows.append({"name": run["name"], **plain, **firsts})
+            rows.append({"name": run["name"], **plain, **first_tokens})
     return _csv(rows) if rows else ""
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
-    """Rows under the keys of the first."""
+    """Rows as CSV, under the keys of the first row; it has all that any row has."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -118,22 +122,22 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _difference(of: dict[str, Any]) -> dict[str, Any]:
-    """The difference of a run or of a recipe to the best one."""
-    to_best = of["difference"] or {}
+def _difference(row: dict[str, Any]) -> dict[str, Any]:
+    """Columns of the difference of a run, or of a group of seeds, to the best one."""
+    to_best = row["difference"] or {}
     return {f"difference_{key}": to_best.get(key) for key in DIFFERENCE}
 
 
 def _score(score: dict[str, Any]) -> dict[str, Any]:
-    """Bits per byte with its interval, and on what it was measured."""
+    """Columns of bits per byte with its interval, and of what it was measured on."""
     kept = {key: score[key] for key in ("low", "high", "split", "n_documents", "n_bytes")}
     return {"bits_per_byte": score["value"], **kept}
 
 
 def gather(comparison: Comparison) -> dict[str, Any]:
-    """All that the page shows."""
+    """The values of the template `comparison.html`, by name."""
     heads, *rows = cells(comparison)
-    drawn = chart(comparison)
+    loss_chart = chart(comparison)
     return {
         "name": comparison.name or "Comparison",
         "count": len(comparison.runs),
@@ -142,7 +146,7 @@ def gather(comparison: Comparison) -> dict[str, Any]:
         "recipes": recipes(comparison),
         "heads": heads,
         "rows": rows,
-        "charts": [drawn] if drawn else [],
+        "charts": [loss_chart] if loss_chart else [],
         "samples": samples(comparison),
         "efficiency": [efficiency(comparison, run) for run in comparison.runs if run.efficiency],
     }
@@ -151,18 +155,19 @@ def gather(comparison: Comparison) -> dict[str, Any]:
 def efficiency(comparison: Comparison, run: FinishedRun) -> dict[str, Any]:
     """A run's table of the programs that run it, with its chart."""
     heads, *rows = speed_cells(run.efficiency)
-    drawn = efficiency_chart(run.efficiency)
-    found = {"name": comparison.short(run), "heads": heads, "rows": rows}
-    return {**found, "charts": [drawn] if drawn else [], "notes": speed_notes(run.efficiency)}
+    speed_chart = efficiency_chart(run.efficiency)
+    table = {"name": comparison.short(run), "heads": heads, "rows": rows}
+    charts = [speed_chart] if speed_chart else []
+    return {**table, "charts": charts, "notes": speed_notes(run.efficiency)}
 
 
 def curve(run: FinishedRun) -> list[tuple[float, float]]:
     """Dev bits per byte by tokens seen, one phase after another."""
     points: list[tuple[float, float]] = []
-    before = 0
+    earlier_tokens = 0
     for model, lines in zip(run.models, run.journals, strict=True):
-        points += [(before + tokens, bits) for tokens, bits in dev_points(lines)]
-        before += model.numbers["tokens"]
+        points += [(earlier_tokens + tokens, bits) for tokens, bits in dev_points(lines)]
+        earlier_tokens += model.numbers["tokens"]
     return points
 
 
@@ -171,13 +176,13 @@ def chart(comparison: Comparison) -> Chart | None:
     curves = [(comparison.short(run), points) for run in comparison.runs if (points := curve(run))]
     if not curves:
         return None
-    late = max(points[-1][0] for _, points in curves) * FIRST_SHARE
-    every = [point for _, points in curves for point in points]
-    values = [y for x, y in every if x >= late] or [y for _, y in every]
-    low, high = with_margin(values)
+    first_tokens = max(points[-1][0] for _, points in curves) * FIRST_SHARE
+    all_points = [point for _, points in curves for point in points]
+    late_bits = [bits for tokens, bits in all_points if tokens >= first_tokens]
+    low, high = with_margin(late_bits or [bits for _, bits in all_points])
     return Chart(
         title="Dev loss of all runs while training, in bits per byte",
-        description=" ".join(f"{name} ends at {p[-1][1]:.3f}." for name, p in curves),
+        description=" ".join(f"{name} ends at {points[-1][1]:.3f}." for name, points in curves),
         x_name="tokens seen",
         y_name="bits per byte, dev",
         series=[
@@ -193,8 +198,9 @@ def chart(comparison: Comparison) -> Chart | None:
 
 def levels(comparison: Comparison) -> dict[str, float]:
     """The shared baselines, over all bytes as in the validations of the curves."""
-    every = comparison.runs[0].every_score
-    totals = [find(every, metric=BITS, model=n.model, source=None) for n in comparison.baselines]
+    scores = comparison.runs[0].every_score
+    names = [baseline.model for baseline in comparison.baselines]
+    totals = [find(scores, metric=BITS, model=name, source=None) for name in names]
     return {total.model: total.value for total in totals if total is not None}
 
 
@@ -203,13 +209,11 @@ def samples(comparison: Comparison) -> list[tuple[str, Texts]]:
 
     By the finished models if all have some; else those written during training.
     """
-    every = [run.continuations for run in comparison.runs]
-    if not all(every):
-        every = [run.written for run in comparison.runs]
-    told = [
-        (asked, comparison.short(run), text)
-        for run, texts in zip(comparison.runs, every, strict=True)
-        for asked, text in texts
-    ]
-    prompts = dict.fromkeys(asked for asked, _, _ in told)
-    return [(p, [(name, text) for asked, name, text in told if asked == p]) for p in prompts]
+    texts_by_run = [run.continuations for run in comparison.runs]
+    if not all(texts_by_run):
+        texts_by_run = [run.written for run in comparison.runs]
+    by_prompt: dict[str, Texts] = {}
+    for run, texts in zip(comparison.runs, texts_by_run, strict=True):
+        for prompt, continuation in texts:
+            by_prompt.setdefault(prompt, []).append((comparison.short(run), continuation))
+    return list(by_prompt.items())

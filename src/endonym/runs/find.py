@@ -38,11 +38,14 @@ def is_run(folder: Path) -> bool:
 
 
 def find_run(store: Store, name: str) -> Path:
-    """As `resolve_run`; raises RecipeError with the known runs if there is none."""
-    found = resolve_run(store, name)
-    if found is None:
+    """The folder of a run, by whatever `resolve_run` takes.
+
+    Raises RecipeError, which names the runs that are there, if there is no such run.
+    """
+    run = resolve_run(store, name)
+    if run is None:
         raise no_such("run", name, store, where="RUN")
-    return found
+    return run
 
 
 def no_such(what: str, name: str, store: Store, *, where: str) -> RecipeError:
@@ -54,10 +57,13 @@ def no_such(what: str, name: str, store: Store, *, where: str) -> RecipeError:
 
 
 def resolve_run(store: Store, name: str) -> Path | None:
-    """A run by its name, its folder, or the recipe or folder that has no other run."""
-    found, recipe = run_by_name(store, name), recipe_file(Path(name))
-    if found is not None or not name:
-        return found
+    """The folder of a run, by its name, its folder, or a recipe or project with no other run.
+
+    None if there is no such run. Raises RecipeError if there are several.
+    """
+    run, recipe = run_by_name(store, name), recipe_file(Path(name))
+    if run is not None or not name:
+        return run
     runs = runs_in(Path(name) / "runs") if recipe is None else runs_of(store, recipe)
     if len(runs) > 1:
         listed = ", ".join(run_argument(run, store) for run in runs)
@@ -75,7 +81,7 @@ def run_by_name(store: Store, name: str) -> Path | None:
         return folder if folder.name else Path("..") / Path.cwd().name
     if not re.fullmatch(r"[^/]+", name):
         return None
-    for places in _places(store):
+    for places in _places(store):  # each time equally near ones
         folders = [place / name for place in places if is_run(place / name)]
         if len(folders) > 1:
             listed = ", ".join(map(str, folders))
@@ -111,15 +117,14 @@ def _places(store: Store) -> Iterator[list[Path]]:
 
 
 def known_runs(store: Store, name: str = "") -> str:
-    """The runs that can be named here, as a sentence, after what `name` is most like."""
+    """A sentence with the names of the runs here, after a question about the most similar name."""
     names = list(dict.fromkeys(path.name for path in runs_here(store)))
     folder = Path(name).parent
-    beside = [str(path) for path in sorted(folder.glob("*.toml"))]
-    beside += [str(path.parent) for path in sorted(folder.glob(f"*/{RECIPE}"))]
-    near = get_close_matches(name, [*names, *beside], n=1) if name else []
-    return "".join(f"Did you mean {each}? " for each in near) + (
-        f"Runs here: {', '.join(names) or 'none yet'}."
-    )
+    recipe_names = [str(path) for path in sorted(folder.glob("*.toml"))]
+    recipe_names += [str(path.parent) for path in sorted(folder.glob(f"*/{RECIPE}"))]
+    similar = get_close_matches(name, [*names, *recipe_names], n=1) if name else []
+    question = f"Did you mean {similar[0]}? " if similar else ""
+    return f"{question}Runs here: {', '.join(names) or 'none yet'}."
 
 
 def find_recipe(store: Store, name: Path) -> NamedRecipe:
@@ -185,13 +190,13 @@ def run_argument(run: Path, store: Store) -> str:
 
 
 def store_of(run: Path, store: Store) -> Store:
-    """The store of a run's artefacts; the given one for a run that has no plan yet."""
+    """The store of a run's artefacts; `store` for a run that has no plan yet."""
     root = read_plan(run).get("store")
     return Store(_beside(run, root)) if root else store
 
 
 def _beside(run: Path, path: str) -> Path:
-    """A path that a run has relative to itself; absolute if the run's own is."""
+    """A path that a plan names relative to its run, seen from here; absolute if `run` is."""
     resolved = (run / path).resolve()
     return resolved if run.is_absolute() else Path(os.path.relpath(resolved))
 
@@ -228,7 +233,7 @@ def made_artifact(run: Path, store: Store, kind: str, *, until: str = "") -> Art
 
 
 def artifact_by_id(store: Store, kind: str, name: str) -> Artifact | None:
-    """The artefact of a kind whose id begins so; None if that is no id, or that of several."""
+    """The artefact of a kind whose id begins with `name`; None unless there is exactly one."""
     if re.fullmatch("[0-9a-f]{4,64}", name) is None:
         return None
     manifests = [*(store.root / kind).glob(f"{name[:12]}*/manifest.json")]

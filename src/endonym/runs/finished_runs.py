@@ -32,7 +32,10 @@ Texts = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run: its models, first phase first, their journals, and its evaluations."""
+    """A finished run: its models, first phase first, their journals, and its evaluations.
+
+    judged: the evaluation whose documents runs are compared on.
+    """
 
     name: str
     folder: Path
@@ -63,9 +66,9 @@ class FinishedRun:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The keys of its recipe as it ran with their values, name, seed and variants aside.
+        """The dotted keys of its recipe as it ran with their values, but name, seed and variants.
 
-        None without the run's copy of it. Raises Damaged if the copy cannot be read.
+        Empty without the run's copy of the recipe. Raises Damaged if the copy cannot be read.
         """
         path = self.folder / "recipe.toml"
         if not path.exists():
@@ -82,12 +85,12 @@ class FinishedRun:
     @cached_property
     def dev_score(self) -> Score | None:
         """The headline bits per byte of dev documents, if an evaluation scored them."""
-        lines = [row for evaluation in self.evaluations for row in evaluation.rows("scores.json")]
-        return headline([Score(**e) for e in lines if e["split"] == "dev"], model="model")
+        rows = [row for evaluation in self.evaluations for row in evaluation.rows("scores.json")]
+        return headline([Score(**row) for row in rows if row["split"] == "dev"], model="model")
 
     @property
     def parameters(self) -> tuple[int, int]:
-        """The total number, and how many each token uses."""
+        """How many parameters the last model has, and how many of them each token uses."""
         counted = parameters(self.shape)
         return counted.total, counted.active
 
@@ -140,9 +143,9 @@ class FinishedRun:
     @cached_property
     def efficiency(self) -> list[Efficiency]:
         """What an evaluation measured of the programs that run it; empty without one."""
-        made = [each for each in self.evaluations if (each.folder / SPEED_FILE).is_file()]
-        every = (measured_efficiency(each) for each in made)
-        return next((rows for rows in every if rows), [])
+        timed = [each for each in self.evaluations if (each.folder / SPEED_FILE).is_file()]
+        measurements = (measured_efficiency(evaluation) for evaluation in timed)
+        return next((rows for rows in measurements if rows), [])
 
     @property
     def continuations(self) -> Texts:
@@ -159,7 +162,10 @@ class FinishedRun:
 
 
 def _settings(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Dotted keys and their values; a named item of a list is one, so that it is missed whole."""
+    """The dotted keys of a recipe below this name, with their values as Python writes them.
+
+    A source is one key, so that a recipe that lacks it differs in one key.
+    """
     if isinstance(value, dict):
         for key, inside in value.items():
             yield from _settings(f"{name}.{key}" if name else key, inside)
@@ -193,42 +199,47 @@ def finished_runs(
         else:
             folders.append(find.find_run(store, name))
     paths = [folder.resolve() for folder in folders]
-    if twice := [path for path in paths if paths.count(path) > 1]:
-        message = f"{twice[0].name} is named twice"
+    if repeated := [path for path in paths if paths.count(path) > 1]:
+        message = f"{repeated[0].name} is named twice"
         raise RecipeError(message, where="compare", do="Name each run once.")
     if len(folders) < 2:
         do = f"{find.known_runs(store)} All of a recipe: endonym run RECIPE --variant all"
         raise RecipeError("it takes two finished runs to compare", where="compare", do=do)
-    ends = [folder.name for folder in folders]
+    folder_names = [folder.name for folder in folders]
     return [
-        read(folder, folder.name if ends.count(folder.name) == 1 else str(folder), split)
+        read(folder, folder.name if folder_names.count(folder.name) == 1 else str(folder), split)
         for folder in folders
     ]
 
 
 def _finished_of(recipe: Path, store: Store, log: Log, split: Split) -> list[Path]:
-    """The finished runs of the recipe in this file; what is left out is told."""
+    """The folders of a recipe's finished runs; warns of each run that is not finished."""
     finished: list[Path] = []
-    usual = [run_folder(store, each) for each in Recipe.load_all(recipe)]
-    for folder in dict.fromkeys([*usual, *find.runs_of(store, recipe)]):
-        gone = missing(folder, split)
-        if gone:
-            log.warn(f"left out: {folder.name}: {gone} is not made yet")
+    usual_folders = [run_folder(store, each) for each in Recipe.load_all(recipe)]
+    for folder in dict.fromkeys([*usual_folders, *find.runs_of(store, recipe)]):
+        if stage := missing(folder, split):
+            log.warn(f"left out: {folder.name}: {stage} is not made yet")
         else:
             finished.append(folder)
     return finished
 
 
 def missing(folder: Path, split: Split) -> str:
-    """The first stage that a comparison needs but that is not made; empty if all are."""
-    planned = find.planned(folder)
-    models = [each for each in planned if each["stage"] == "model"]
+    """The name of the first stage that a comparison needs but that is not made; empty if all are.
+
+    folder: of the run. split: whose scores are needed.
+    """
+    stages = find.planned(folder)
+    models = [stage for stage in stages if stage["stage"] == "model"]
     if not models:
         return "the model"
-    needed = [e for e in planned if e in models or history.is_of_split(e["config"], split)]
+    evaluations = [stage for stage in stages if history.is_of_split(stage["config"], split)]
     store = find.store_of(folder, Store(find.USUAL_STORE))
-    gone = (each["name"] for each in needed if store.find(each["stage"], each["id"]) is None)
-    return next(gone, "")
+    for stage in stages:
+        is_needed = stage in models or stage in evaluations
+        if is_needed and store.find(stage["stage"], stage["id"]) is None:
+            return stage["name"]
+    return ""
 
 
 def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
@@ -238,12 +249,12 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     """
     stages, store = find.planned(folder), find.store_of(folder, Store(find.USUAL_STORE))
     held_out = [stage for stage in stages if history.is_of_split(stage["config"], split)]
-    texts = [stage for stage in stages if stage["stage"] == "corpus"]
+    corpora = [stage for stage in stages if stage["stage"] == "corpus"]
     message = do = ""
-    if gone := missing(folder, split):
-        message = f"{gone} is not made yet"
+    if unfinished := missing(folder, split):
+        message = f"{unfinished} is not made yet"
         do = "The same `endonym run` goes on from where it stopped."
-    elif not held_out and texts and texts[0]["config"].get("order") == []:
+    elif not held_out and corpora and corpora[0]["config"].get("order") == []:
         message = "this run has no held-out documents to compare: its recipe has no [[source]]"
         do = "Score each model on the same file: endonym evaluate MODEL --text FILE."
     elif not held_out:
@@ -255,9 +266,12 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     if message:
         raise RecipeError(message, where=str(folder), do=do)
     models = history.phases_of(find.made_artifact(folder, store, "model"))
-    made = [store.find("evaluation", e["id"]) for e in stages if e["stage"] == "evaluation"]
+    ids = [stage["id"] for stage in stages if stage["stage"] == "evaluation"]
+    evaluations = [store.find("evaluation", identity) for identity in ids]
     judged = store.find("evaluation", held_out[0]["id"])
-    assert judged is not None
-    journals = [*map(history.journal_of, models)]
-    evaluations = [each.verify() for each in made if each is not None]
-    return FinishedRun(name, folder, models, journals, judged.verify(), evaluations)
+    assert judged is not None, "`missing` has looked for it"
+    journals = [history.journal_of(model) for model in models]
+    made = [each.verify() for each in evaluations if each is not None]
+    return FinishedRun(
+        name, folder, models, journals=journals, judged=judged.verify(), evaluations=made
+    )

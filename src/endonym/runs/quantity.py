@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from endonym.disk import packaged_tables
-from endonym.evaluate import documents as scored
+from endonym.evaluate import documents as document_scores
+from endonym.evaluate.documents import Documents
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE
 from endonym.log import listed, number
 from endonym.recipe.recipe import Recipe
@@ -47,7 +48,7 @@ class Quantity:
     sources that each run was scored on. notes: what was left out, and why.
     """
 
-    documents: list[scored.Documents]
+    documents: list[Documents]
     bits: list[Bits]
     sources: list[str]
     is_whole: bool
@@ -56,36 +57,42 @@ class Quantity:
     @classmethod
     def of(cls, runs: Sequence[FinishedRun]) -> "Quantity":
         """The quantity that all these runs have."""
-        own = [Bits(run.score.value, run.score.low, run.score.high) for run in runs]
+        scores = [Bits(run.score.value, run.score.low, run.score.high) for run in runs]
         common, notes = _common(runs)
         if not common:
-            return cls([], own, [], False, notes)
+            return cls(documents=[], bits=scores, sources=[], is_whole=False, notes=notes)
         documents, more_notes = _with_intervals(runs, common)
         own_documents = [run.documents for run in runs if run.documents is not None]
-        is_whole = all(map(scored.are_same, documents, own_documents))
-        bits = own if is_whole else [Bits(*scored.interval(of_run)) for of_run in documents]
+        is_whole = all(map(document_scores.are_same, documents, own_documents))
+        bits = (
+            scores
+            if is_whole
+            else [Bits(*document_scores.interval(of_run)) for of_run in documents]
+        )
         averaged = _averaged(runs, documents[0])
         sources = averaged if len(averaged) > 1 else []
         return cls(documents, bits, sources, is_whole, notes + more_notes)
 
 
-def _common(runs: Sequence[FinishedRun]) -> tuple[list[scored.Documents], list[str]]:
-    """The documents that all runs were scored on, and a note if they are not all of each.
+def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
+    """Of each run the documents that all were scored on, and a note if these are not all it has.
 
-    None, and why, if the runs share too few.
+    No documents, and a note on why, if the runs share too few.
     """
-    old = [run.name for run in runs if run.documents is None]
-    if old:
-        return [], [NOTES["no_documents"].format(names=listed(old))]
+    without = [run.name for run in runs if run.documents is None]
+    if without:
+        return [], [NOTES["no_documents"].format(names=listed(without))]
     own = [run.documents for run in runs if run.documents is not None]
-    if all(scored.are_same(own[0], each) for each in own[1:]):
+    if all(document_scores.are_same(own[0], each) for each in own[1:]):
         return own, []
-    common = scored.shared(own)
-    is_enough = bool(scored.documents_for_intervals(common))
-    are_of_same = all(scored.are_of_same_texts(own[0], each) for each in own)
-    note = "other_sources" if are_of_same else "other_documents"
+    common = document_scores.shared(own)
+    is_enough = bool(document_scores.documents_for_intervals(common))
+    if all(document_scores.are_of_same_texts(own[0], each) for each in own):
+        name = "other_sources" if is_enough else "other_sources_and_few"
+    else:
+        name = "other_documents" if is_enough else "other_documents_and_few"
     averaged = listed(_averaged(runs, common[0]))
-    note = NOTES[note if is_enough else f"{note}_and_few"].format(
+    note = NOTES[name].format(
         split=runs[0].score.split,
         sizes="; ".join(f"{run.name}: {number(run.score.n_documents)}" for run in runs),
         common=number(len(common[0])),
@@ -96,29 +103,32 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[scored.Documents], list[s
 
 
 def _with_intervals(
-    runs: Sequence[FinishedRun], documents: list[scored.Documents]
-) -> tuple[list[scored.Documents], list[str]]:
+    runs: Sequence[FinishedRun], documents: list[Documents]
+) -> tuple[list[Documents], list[str]]:
     """The documents whose differences have intervals: of all sources of the mean, or of some.
 
-    And a note if they are of some, or if there are no intervals.
+    documents: of each run. Also a note if some sources are left out, or if there are no intervals.
     """
-    some = scored.documents_for_intervals(documents)
+    some = document_scores.documents_for_intervals(documents)
     if some and len(some[0]) == len(documents[0]):
         return documents, []
-    limits = {"split": runs[0].score.split, "of_source": FEWEST_OF_SOURCE}
+    split = runs[0].score.split
     if not some:
-        return documents, [NOTES["no_interval"].format(documents=FEWEST_DOCUMENTS, **limits)]
+        note = NOTES["no_interval"].format(
+            documents=FEWEST_DOCUMENTS, split=split, of_source=FEWEST_OF_SOURCE
+        )
+        return documents, [note]
     averaged = _averaged(runs, documents[0])
-    kept = scored.named_in(some[0], averaged)
-    names = listed([name for name in averaged if name not in kept])
-    values = {"names": names, "kept": listed(kept), "documents": number(len(some[0]))}
-    return some, [NOTES["left_out"].format(**values, **limits)]
+    kept = document_scores.named_in(some[0], averaged)
+    left_out = [name for name in averaged if name not in kept]
+    values = {"names": listed(left_out), "kept": listed(kept), "documents": number(len(some[0]))}
+    return some, [NOTES["left_out"].format(split=split, of_source=FEWEST_OF_SOURCE, **values)]
 
 
-def _averaged(runs: Sequence[FinishedRun], documents: scored.Documents) -> list[str]:
+def _averaged(runs: Sequence[FinishedRun], documents: Documents) -> list[str]:
     """The sources in the mean over sources of any run that have documents here."""
     names = sorted({str(name) for run in runs for name in run.score.averaged})
-    return scored.named_in(documents[documents["averaged"]], names)
+    return document_scores.named_in(documents[documents["averaged"]], names)
 
 
 ANGLES = 200_001
@@ -202,29 +212,29 @@ class SeedGroup:
 def under_seeds(
     path: Path, variants: Sequence[str | None], sets: Sequence[str], count: int
 ) -> list[Recipe]:
-    """A recipe, or these variants of it, under `count` seeds: the recipe's own and the next ones.
+    """These variants of a recipe under `count` seeds: the recipe's own seed and the next ones.
 
     All variants under one seed come before the next seed.
     """
-    firsts = [Recipe.load(path, variant=variant, sets=sets) for variant in variants]
-    others = [each for each in sets if each.partition("=")[0].strip() != "seed"]
+    own_seeds = [Recipe.load(path, variant=variant, sets=sets) for variant in variants]
+    other_sets = [each for each in sets if each.partition("=")[0].strip() != "seed"]
     next_seeds = [
-        Recipe.load(path, variant=first.variant, sets=[*others, f"seed={first.seed + ahead}"])
+        Recipe.load(path, variant=own.variant, sets=[*other_sets, f"seed={own.seed + ahead}"])
         for ahead in range(1, count)
-        for first in firsts
+        for own in own_seeds
     ]
-    return [*firsts, *next_seeds]
+    return [*own_seeds, *next_seeds]
 
 
 def seed_groups(
     runs: Sequence[FinishedRun], values: Sequence[float], *, are_comparable: bool = True
 ) -> list[SeedGroup]:
-    """The runs, those together that differ by their seed alone; the lowest mean first.
+    """The runs in groups that differ by their seed alone; the group with the lowest mean first.
 
     values: bits per byte of each run. are_comparable: whether they are of the same documents, so
     that the groups have differences.
     """
-    alike: dict[str, list[tuple[FinishedRun, float]]] = {}
+    by_training: dict[str, list[tuple[FinishedRun, float]]] = {}
     for run, value in zip(runs, values, strict=True):
         # What was trained on what: all but the seed, and a start that differs with it.
         trained: list[dict[str, Any]] = []
@@ -232,20 +242,18 @@ def seed_groups(
             config = {key: each for key, each in manifest["config"].items() if key != "seed"}
             inputs = {key: each for key, each in manifest["inputs"].items() if key != "start"}
             trained.append({"config": config, "inputs": inputs})
-        alike.setdefault(fingerprint(trained), []).append((run, value))
+        by_training.setdefault(fingerprint(trained), []).append((run, value))
     groups: list[SeedGroup] = []
-    for pairs in alike.values():
+    for pairs in by_training.values():
         pairs.sort(key=lambda pair: pair[0].seed)
         members, scores = zip(*pairs, strict=True)
         groups.append(SeedGroup(members, scores))
     groups.sort(key=lambda group: group.mean)
-    best, *others = [group for group in groups if group.has_several] or [None]
-    if best is None or not are_comparable:
-        return groups
-    return [
-        replace(group, difference=welch(group.values, best.values)) if group in others else group
-        for group in groups
-    ]
+    several = [group for group in groups if group.has_several]
+    for group in several[1:] if are_comparable else ():
+        to_best = welch(group.values, several[0].values)
+        groups[groups.index(group)] = replace(group, difference=to_best)
+    return groups
 
 
 def welch(one: Sequence[float], other: Sequence[float]) -> Difference:
@@ -254,14 +262,15 @@ def welch(one: Sequence[float], other: Sequence[float]) -> Difference:
     Source: Welch 1947, with the degrees of freedom of Satterthwaite 1946, as in R's t.test and
     scipy's ttest_ind(equal_var=False).
     """
+    # Of each mean: its variance, and the degrees of freedom of this.
     parts = [(statistics.variance(each) / len(each), len(each) - 1) for each in (one, other)]
     variance = sum(part for part, _ in parts)
     middle = statistics.fmean(one) - statistics.fmean(other)
     if variance == 0:
-        return Difference(middle, middle, middle)
-    freedom = variance**2 / sum(part**2 / free for part, free in parts)
+        return Difference(middle, low=middle, high=middle)
+    freedom = variance**2 / sum(part**2 / part_freedom for part, part_freedom in parts)
     reach = t_quantile(freedom) * math.sqrt(variance)
-    return Difference(middle, middle - reach, middle + reach)
+    return Difference(middle, low=middle - reach, high=middle + reach)
 
 
 def t_quantile(freedom: float) -> float:

@@ -39,7 +39,10 @@ def newest_share(kind: str, share: float, *, step: int, steps: int) -> float:
 
 
 class Average:
-    """The average of a phase's weights; the weights themselves before or without averaging."""
+    """The average of a phase's weights; the weights themselves before or without averaging.
+
+    tensors: the average of each master weight; empty before averaging starts.
+    """
 
     def __init__(self, optimizer: Optimizer, config: TrainConfig) -> None:
         self.optimizer, self.config = optimizer, config
@@ -47,9 +50,9 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Add the weights after this step, counted from 1."""
-        kind, share = self.config.average, self.config.average_share
-        share = newest_share(kind, share, step=step, steps=self.config.steps)
+        """Take the weights after this step, counted from 1, into the average."""
+        config = self.config
+        share = newest_share(config.average, config.average_share, step=step, steps=config.steps)
         if share and self.tensors:
             torch._foreach_lerp_(self.tensors, self._masters(), share)
         elif share:
@@ -57,7 +60,7 @@ class Average:
 
     @contextmanager
     def shown(self) -> Generator[None]:
-        """Put the average into the model; afterwards its own weights, bit for bit."""
+        """Within it the model has the average, and afterwards its own weights, bit for bit."""
         self._exchange()
         try:
             yield
@@ -70,9 +73,9 @@ class Average:
         if not self.tensors:
             return
         for master, average in zip(self._masters(), self.tensors, strict=True):
-            kept = master.clone()
+            current = master.clone()
             master.copy_(average)
-            average.copy_(kept)
+            average.copy_(current)
         self.optimizer.refresh()
 
     def _masters(self) -> list[Tensor]:
@@ -89,9 +92,10 @@ class Average:
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Load the average from a checkpoint's optimizer state; empty if it has none."""
-        pairs = zip(self.optimizer.names, self.optimizer.masters, strict=True)
-        known = [(state.get(f"{name}{SUFFIX}"), master) for name, master in pairs]
-        self.tensors = [part_of(each, like).clone() for each, like in known if each is not None]
+        self.tensors = []
+        for name, master in zip(self.optimizer.names, self.optimizer.masters, strict=True):
+            if (average := state.get(f"{name}{SUFFIX}")) is not None:
+                self.tensors.append(part_of(average, master).clone())
 
 
 def averaged(weights: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:

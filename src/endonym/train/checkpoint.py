@@ -61,8 +61,8 @@ class TrainState:
 
         After a rollback to the good step, later validations are forgotten.
         """
-        until = [each for each in self.validations if each["step"] <= self.good_step]
-        best = min(until, key=lambda each: each["nats"], default={"step": self.good_step})
+        earlier = [each for each in self.validations if each["step"] <= self.good_step]
+        best = min(earlier, key=lambda each: each["nats"], default={"step": self.good_step})
         return {self.best_step, self.good_step, best["step"]}
 
     def note_validation(self, nats: float, bits: float) -> bool:
@@ -148,16 +148,16 @@ def _finish(fresh: Path, state: TrainState) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
     flush_folder(work)
-    kept = {work / f"step-{step:06d}" for step in state.needed_steps}
+    needed = {work / f"step-{step:06d}" for step in state.needed_steps}
     for old in _folders(work)[:-KEEP_RECENT]:
-        if old not in kept:
+        if old not in needed:
             shutil.rmtree(old)
 
 
 def last(work: Path, tell: Callable[[Path], None] = lambda damaged: None) -> Checkpoint | None:
-    """The newest checkpoint whose files match its manifest.
+    """The newest checkpoint whose files match its manifest; None if there is none.
 
-    tell: called with what a damaged one is renamed to.
+    Damaged ones are renamed. tell: called with the new name of each.
     """
     for folder in reversed(_folders(work)):
         try:
@@ -176,11 +176,11 @@ def at(work: Path, step: int) -> Checkpoint:
 
 def back_to(work: Path, step: int) -> Checkpoint:
     """The checkpoint of a step; later ones are removed. Raises Damaged."""
-    found = at(work, step)
+    checkpoint = at(work, step)
     for folder in _folders(work):
         if _step_of(folder) > step:
             shutil.rmtree(folder)
-    return found
+    return checkpoint
 
 
 def check_disk_space(work: Path, n_parameters: int, save_count: int, numbers: int = 3) -> None:
@@ -188,8 +188,8 @@ def check_disk_space(work: Path, n_parameters: int, save_count: int, numbers: in
 
     numbers: fp32 numbers per parameter in a checkpoint: the weight and its optimizer state.
     """
-    kept = min(save_count, KEEP_RECENT + 3) + 1
-    needed = 4 * numbers * n_parameters * kept
+    n_kept = min(save_count, KEEP_RECENT + 3) + 1  # the recent, the needed, and one being written
+    needed = 4 * numbers * n_parameters * n_kept
     free = shutil.disk_usage(existing(work)).free
     if free < needed:
         raise StoreError(
@@ -201,8 +201,8 @@ def check_disk_space(work: Path, n_parameters: int, save_count: int, numbers: in
 
 def _folders(work: Path) -> list[Path]:
     """Checkpoint folders, sorted by step."""
-    found = [path for path in work.glob("step-*") if path.suffix == "" and path.is_dir()]
-    return sorted(found, key=_step_of)
+    folders = [path for path in work.glob("step-*") if path.suffix == "" and path.is_dir()]
+    return sorted(folders, key=_step_of)
 
 
 def _step_of(folder: Path) -> int:
@@ -221,9 +221,9 @@ def _open(folder: Path) -> Checkpoint:
         raise _damaged(folder, f"not a complete checkpoint ({error})") from error
 
 
-def _damaged(folder: Path, found: str) -> Damaged:
+def _damaged(folder: Path, message: str) -> Damaged:
     return Damaged(
-        found,
+        message,
         where=str(folder),
         do=f"Remove the folder {folder.parent} and run again: this phase is trained again, earlier "
         "phases are kept.",

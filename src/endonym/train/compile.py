@@ -23,6 +23,7 @@ from endonym.train.config import Execution
 COMPILERS = ("g++", "clang++", "c++")
 COMPILING = ("torch._dynamo", "torch._inductor")
 LINE = 200
+"""Characters of a compiler's error that are shown."""
 
 
 def unsupported_reason(shape: AnyModelConfig, device: str = "cpu") -> str | None:
@@ -82,13 +83,14 @@ def compiler_failure(error: BaseException) -> str | None:
     causes = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)
-    is_compilers = any(type(each).__module__.startswith(COMPILING) for each in causes)
+    is_from_compiler = any(type(each).__module__.startswith(COMPILING) for each in causes)
     # Loading the compiled file may fail: unlike for a missing package, the error names the file.
-    if not is_compilers and not (isinstance(error, ImportError) and error.path):
+    if not is_from_compiler and not (isinstance(error, ImportError) and error.path):
         return None
     lines = [line.strip() for each in reversed(causes) for line in str(each).splitlines()]
-    telling = [line for line in lines if "error:" in line.lower()] or list(filter(None, lines))
-    return telling[0][:LINE] if telling else type(error).__name__
+    error_lines = [line for line in lines if "error:" in line.lower()]
+    shown = error_lines or [line for line in lines if line]
+    return shown[0][:LINE] if shown else type(error).__name__
 
 
 @contextmanager

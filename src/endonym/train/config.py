@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from endonym.config import NOT_IDENTITY, Config, optional
+from endonym.data.config import ObjectiveProperties
 from endonym.model.adapt_config import Adapt, AdaptConfig
 from endonym.model.config import Positive, Share
 
@@ -37,18 +38,19 @@ def require_weights_left(lr: float, decay: float) -> None:
     """Raise ValueError if lr × weight_decay ≥ 1, which would decay weights past zero."""
     if lr * decay < 1:
         return
-    ways = [
+    advice = [
         f"weight_decay = {decay:g} (with this lr, below {1 / lr:g})",
         f"lr = {lr:g} (0.003 is usual)",
     ]
-    likely = ways[::-1] if lr > UNUSUAL_LR else ways
+    if lr > UNUSUAL_LR:
+        advice.reverse()
     raise ValueError(
         f"lr × weight_decay = {lr * decay:g}: every step would pull the weights past zero; lower "
-        f"{' or '.join(likely)}"
+        f"{' or '.join(advice)}"
     )
 
 
-class Phase(Config):
+class Phase(Config, ObjectiveProperties):
     """A phase of training: its length, optimizer, schedule and execution."""
 
     name: str = Field(default="pretrain", pattern=r"^[\w.-]{1,64}$", json_schema_extra=NOT_IDENTITY)
@@ -199,10 +201,10 @@ class Phase(Config):
     def one_budget(self) -> "Phase":
         """At most one of steps, tokens, epochs and flops."""
         names = ("steps", "tokens", "epochs", "flops")
-        given = [name for name in names if getattr(self, name) is not None]
-        if len(given) > 1:
-            listed = " and ".join(given)
-            raise ValueError(f"give one of steps, tokens, epochs and flops, not {listed}")
+        written = [name for name in names if getattr(self, name) is not None]
+        if len(written) > 1:
+            keys = " and ".join(written)
+            raise ValueError(f"give one of steps, tokens, epochs and flops, not {keys}")
         return self
 
     @model_validator(mode="after")
@@ -213,7 +215,7 @@ class Phase(Config):
 
     @model_validator(mode="after")
     def nothing_in_vain(self) -> "Phase":
-        """Keys that need another key to have an effect."""
+        """Raise ValueError for a key that has no effect without another one."""
         muon, is_muon = 'optimizer = "muon" in the recipe', self.optimizer == "muon"
         is_averaged = self.average not in (None, "none") or self.keep == "average"
         if self.keep == "average" and self.average not in (None, "tail"):
@@ -221,7 +223,7 @@ class Phase(Config):
                 f'keep = "average" is the mean of the last steps: leave average = "{self.average}" '
                 "out" + ', or write keep = "last" for its last value' * (self.average == "ema")
             )
-        needed = (
+        needed = (  # a key, whether it has an effect, and what gives it one
             ("cooldown", self.schedule == "wsd", 'schedule = "wsd"'),
             ("final_lr", self.schedule != "constant", "a schedule that falls"),
             ("momentum", is_muon, muon),
@@ -234,16 +236,6 @@ class Phase(Config):
             if getattr(self, key) is not None and not has_effect:
                 raise ValueError(f"{key} changes nothing without {condition}")
         return self
-
-    @property
-    def reads_texts(self) -> bool:
-        """Whether it learns every token of the corpus, and not the records of `data`."""
-        return self.objective == "next_token"
-
-    @property
-    def is_of_pairs(self) -> bool:
-        """Whether it learns which of two answers is better."""
-        return self.objective == "preferences"
 
 
 class Execution(Config):
@@ -268,7 +260,7 @@ class SourceShare(Config):
     first_row: int = 0
 
 
-class TrainConfig(Config):
+class TrainConfig(Config, ObjectiveProperties):
     """A phase with a value for every key, which mean the same as in `Phase`. patience 0 is none."""
 
     name: str = Field(default="pretrain", json_schema_extra=NOT_IDENTITY)
@@ -300,16 +292,6 @@ class TrainConfig(Config):
     keep: Literal["best", "last", "average"] = "best"
     number_format: Literal["fp32", "bf16"]
     execution: Execution = Field(json_schema_extra=NOT_IDENTITY)
-
-    @property
-    def reads_texts(self) -> bool:
-        """Whether it learns every token of the corpus, and not the records of `data`."""
-        return self.objective == "next_token"
-
-    @property
-    def is_of_pairs(self) -> bool:
-        """Whether it learns which of two answers is better."""
-        return self.objective == "preferences"
 
     @property
     def shares(self) -> dict[str, float]:
@@ -345,7 +327,10 @@ class Track(Config):
 
 
 def length_of(phase: Phase, *, context: int, positions: int) -> tuple[int, int]:
-    """A phase's steps and the tokens of a batch, which is whole rows; as resolve_phase."""
+    """A phase's steps, and the tokens of a batch, which are those of whole rows.
+
+    context: tokens of a row. positions: tokens of one epoch.
+    """
     batch_tokens = max(1, (phase.batch_tokens or context) // context) * context
     tokens = phase.tokens or (phase.epochs or 1) * positions
     return phase.steps or max(1, math.ceil(tokens / batch_tokens)), batch_tokens
@@ -357,25 +342,25 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
     context: tokens of a row. positions: tokens of one epoch.
     """
     steps, batch_tokens = length_of(phase, context=context, positions=positions)
-    every = phase.eval_every_steps or max(1, steps // VALIDATIONS)
+    eval_every_steps = phase.eval_every_steps or max(1, steps // VALIDATIONS)
     average = phase.average or ("tail" if phase.keep == "average" else "none")
-    implied: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "average": average,
         "embedding_lr": phase.lr,
         "final_lr": FINAL_LRS[phase.schedule or "linear"],
         "average_share": AVERAGE_SHARES[average],
-        "eval_every_steps": every,
+        "eval_every_steps": eval_every_steps,
     }
     if phase.is_of_pairs:
-        implied["beta"] = BETA
+        defaults["beta"] = BETA
     execution = Execution(
         micro_tokens=phase.micro_tokens or USEFUL_TOKENS,
         recompute=0 if phase.recompute == "auto" else phase.recompute,
         compile=phase.compile == "on",
         shard=phase.shard,
-        save_every_steps=phase.save_every_steps or every,
+        save_every_steps=phase.save_every_steps or eval_every_steps,
     )
-    exact = {
+    computed = {
         "steps": steps,
         "batch_tokens": batch_tokens,
         "warmup_steps": min(phase.warmup_steps or 0, steps // 2),
@@ -383,5 +368,5 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
         "execution": execution,
     }
     included = set(TrainConfig.model_fields) - {"sources"}
-    given = phase.model_dump(exclude_none=True, include=included)
-    return TrainConfig.model_validate({**implied, **given, **exact})
+    written = phase.model_dump(exclude_none=True, include=included)
+    return TrainConfig.model_validate({**defaults, **written, **computed})

@@ -8,6 +8,7 @@ DistributedDataParallel would send each micro-batch's gradients, rounded to bf16
 them while the backward pass still runs (arXiv:2006.15704, section 3.2), which is not done here.
 """
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -55,10 +56,10 @@ class Group:
 
     def broadcast(self, value: Any = None) -> Any:
         """The first process's value, on every process; torch pickles it."""
-        said = [value]
+        values = [value]
         if self.size > 1:
-            dist.broadcast_object_list(said)
-        return said[0]
+            dist.broadcast_object_list(values)
+        return values[0]
 
     def is_any(self, flag: bool) -> bool:
         """Whether the flag is set on any process."""
@@ -66,10 +67,10 @@ class Group:
 
     def least(self, number: int) -> int:
         """The smallest number of all processes."""
-        found = torch.tensor(number)
+        smallest = torch.tensor(number)
         if self.size > 1:
-            dist.all_reduce(found, dist.ReduceOp.MIN)
-        return int(found)
+            dist.all_reduce(smallest, dist.ReduceOp.MIN)
+        return int(smallest)
 
     def total(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, in place."""
@@ -92,12 +93,12 @@ class Group:
 
         Tensors are gathered one by one, so that the others hold one whole tensor at most.
         """
-        found: dict[str, Tensor] = {}
-        for name, each in tensors.items():
-            everything = full_tensor(each)
-            if self.is_first or is_plain(each):
-                found[name] = everything
-        return found
+        gathered: dict[str, Tensor] = {}
+        for name, tensor in tensors.items():
+            whole = full_tensor(tensor)
+            if self.is_first or is_plain(tensor):
+                gathered[name] = whole
+        return gathered
 
     def add_up(
         self, masters: Sequence[nn.Parameter], nats: Tensor, *, ran_short: bool = False
@@ -112,19 +113,20 @@ class Group:
         if self.size == 1:
             return nats, ran_short
         plain = [master for master in masters if is_plain(master)]
-        has = [float(each.grad is not None) for each in plain]
-        sums = self.total(torch.cat([nats.reshape(1), nats.new_tensor([float(ran_short), *has])]))
-        short, *counts = sums[1:].tolist()
-        used = [each for each, count in zip(plain, counts, strict=True) if count]
+        has_gradient = [float(master.grad is not None) for master in plain]
+        flags = nats.new_tensor([float(ran_short), *has_gradient])
+        sums = self.total(torch.cat([nats.reshape(1), flags]))  # one message for all of these
+        short_count, *gradient_counts = sums[1:].tolist()
+        used = [master for master, n in zip(plain, gradient_counts, strict=True) if n]
         for piece in _pieces(used):
-            for each in piece:
-                each.grad = torch.zeros_like(each) if each.grad is None else each.grad
-            grads = [each.grad for each in piece if each.grad is not None]
-            flat = self.total(torch.cat([each.flatten() for each in grads]))
-            parts = flat.split([each.numel() for each in grads])
+            for master in piece:
+                master.grad = torch.zeros_like(master) if master.grad is None else master.grad
+            grads = [master.grad for master in piece if master.grad is not None]
+            flat = self.total(torch.cat([grad.flatten() for grad in grads]))
+            parts = flat.split([grad.numel() for grad in grads])
             for grad, part in zip(grads, parts, strict=True):
                 grad.copy_(part.view_as(grad))
-        return sums[0], short > 0
+        return sums[0], short_count > 0
 
     def micro_batches(
         self, batch: Batch, rows: int, *, is_sharded: bool
@@ -137,9 +139,9 @@ class Group:
         yield from ((part, 1) for part in batch.micro_batches(rows))
         if not is_sharded:
             return
-        largest = -(-(batch.whole_rows or len(batch)) // self.size)
-        blank = batch.each(lambda part: part.new_zeros((1, part.shape[1])))
-        missing = -(-largest // rows) - -(-len(batch) // rows)
+        most_rows = math.ceil((batch.whole_rows or len(batch)) / self.size)  # of any process
+        blank = batch.each(lambda tensor_BT: tensor_BT.new_zeros((1, tensor_BT.shape[1])))
+        missing = math.ceil(most_rows / rows) - math.ceil(len(batch) / rows)
         yield from ((blank, 0) for _ in range(missing))
 
 
@@ -191,7 +193,7 @@ def translated_distributed_errors() -> Generator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not (isinstance(error, dist.DistError) or any(w in str(error) for w in LOSSES)):
+        if not (isinstance(error, dist.DistError) or any(part in str(error) for part in LOSSES)):
             raise
         raise LostProcess(
             "another process of this training has ended or cannot be reached",
@@ -203,64 +205,66 @@ def translated_distributed_errors() -> Generator[None]:
 @contextmanager
 def called(device: str) -> Generator[Group]:
     """Start a phase on the other processes, if there are any; they leave it at the end."""
-    here = process_info()
-    if here.size == 1:
+    process = process_info()
+    if process.size == 1:
         yield ALONE
         return
     with translated_distributed_errors():
-        board = _board(here)
+        board = _board(process)
         number = board.add("phases", 1)
         board.set(f"phase-{number}", CALLED)
-    with _joined(board, here, number, device) as group:
+    with _joined(board, process, number, device) as group:
         yield group
 
 
 @translated_distributed_errors()
 def follow(work: Callable[[Group], object], device: str) -> None:
     """Do the work of each phase that the first process starts, until it ends the last one."""
-    here, number = process_info(), 1
-    board = _board(here)
+    process, number = process_info(), 1
+    board = _board(process)
     while True:
         # The first process may take hours before it starts a phase.
         while not board.check([f"phase-{number}"]):
             time.sleep(POLL_SECONDS)
         if board.get(f"phase-{number}").decode() == OVER:
             return
-        with _joined(board, here, number, device) as group:
+        with _joined(board, process, number, device) as group:
             work(group)
         number += 1
 
 
 def dismiss() -> None:
     """Let the other processes know that no phase is left."""
-    here = process_info()
-    if here.size > 1:
+    process = process_info()
+    if process.size > 1:
         with suppress(LostProcess), translated_distributed_errors():
-            board = _board(here)
+            board = _board(process)
             board.set(f"phase-{board.add('phases', 1)}", OVER)
 
 
-def _board(here: ProcessInfo) -> dist.Store:
+def _board(process: ProcessInfo) -> dist.Store:
     """The key-value store that processes share: a file, or torchrun's."""
-    if here.meeting:
-        return dist.FileStore(here.meeting, here.size)
+    if process.meeting:
+        return dist.FileStore(process.meeting, process.size)
     return next(iter(dist.rendezvous("env://")))[0]
 
 
 @contextmanager
-def _joined(board: dist.Store, here: ProcessInfo, number: int, device: str) -> Generator[Group]:
+def _joined(board: dist.Store, process: ProcessInfo, number: int, device: str) -> Generator[Group]:
     """The connected group of a phase: gloo on CPUs, NCCL on NVIDIA GPUs.
 
+    board: the store that processes share. number: of the phase in this run, from 1.
     Raises LostProcess if one of the processes ends.
     """
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
-    notes = dist.PrefixStore(f"phase-{number}/", board)
+    phase_store = dist.PrefixStore(f"phase-{number}/", board)
+    rank, size = process.rank, process.size
     with translated_distributed_errors():
         dist.init_process_group(
-            backend, store=notes, rank=here.rank, world_size=here.size, timeout=PATIENCE
+            backend, store=phase_store, rank=rank, world_size=size, timeout=PATIENCE
         )
         try:
-            group = Group(here.rank, here.size)
+            group = Group(rank, size)
             yield group
             group.wait()
         finally:

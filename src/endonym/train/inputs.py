@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -54,15 +53,15 @@ class ValidationResult:
 def scored_batches(
     decoder: AnyDecoder, order: AnyOrder, rows: range, *, device: str, group: Group
 ) -> Iterator[tuple[Batch, Tensor]]:
-    """This process's share of some rows in batches, on the CPU, with the nats of their targets.
+    """Batches of this process's share of some rows, with the nats of their targets.
 
-    nats: (B, T), float64.
+    Both are on the CPU; nats: (B, T), float64.
     """
-    mine, most = group.share(len(rows)), -(-len(rows) // group.size)
-    together = max(1, ROWS_TOKENS // order.context)
+    share, most_rows = group.share(len(rows)), math.ceil(len(rows) / group.size)
+    batch_rows = max(1, ROWS_TOKENS // order.context)
     # Sharded weights are gathered in every pass, so each process makes the same number of passes.
-    for start in range(0, most, together):
-        part = rows[mine.start : mine.stop][start : start + together]
+    for start in range(0, most_rows, batch_rows):
+        part = rows[share.start : share.stop][start : start + batch_rows]
         batch = Batch.of(order.rows(part.start, len(part) or 1))
         nats_BT = held_out_nats(decoder, batch.to(device)).cpu().double()
         if len(part):
@@ -90,32 +89,34 @@ def validate(
     itself, and the loss is that of the phase's mixture: the others are only watched.
     """
     shares, context = judged_shares(dev, shares or {}), decoder.config.context
-    sums: Sums = np.zeros((3, len(dev.sources)))
-    for source, most in _tokens_by_source(dev, shares, tokens).items():
+    sums: Sums = np.zeros((3, len(dev.sources)))  # nats, bytes and tokens of each source
+    for source, most_tokens in _tokens_by_source(dev, shares, tokens).items():
         order = Order(dev, context=context, seed=VALIDATION_SEED, join=join, source=source)
-        rows = range(max(1, min(most, order.positions_per_epoch) // context))
+        rows = range(max(1, min(most_tokens, order.positions_per_epoch) // context))
         for batch, nats_BT in scored_batches(decoder, order, rows, device=device, group=group):
             sums += _sums_by_source(order, batch, nats_BT.numpy())
-    nats, sizes, counts = group.total(torch.from_numpy(sums)).numpy()
+    nats, n_bytes, counts = group.total(torch.from_numpy(sums)).numpy()
     n_tokens, weights = float(counts.sum()), np.ones(len(dev.sources))
     if shares:  # As if each source had its share of these tokens.
-        wanted = np.array([shares.get(name, 0.0) for name in dev.sources])
-        weights = wanted * n_tokens / np.maximum(1, counts)
-    total, size, scored = (float((each * weights).sum()) for each in (nats, sizes, counts))
-    known = [(n, name) for n, name in enumerate(dev.sources) if counts[n]]
-    of_sources = {name: bits(nats[n], sizes[n]) for n, name in known}
-    return ValidationResult(total / max(1, scored), bits(total, size), of_sources, int(n_tokens))
+        share_by_source = np.array([shares.get(name, 0.0) for name in dev.sources])
+        weights = share_by_source * n_tokens / np.maximum(1, counts)
+    totals = (float((each * weights).sum()) for each in (nats, n_bytes, counts))
+    total_nats, total_bytes, total = totals
+    scored = [(index, name) for index, name in enumerate(dev.sources) if counts[index]]
+    by_source = {name: bits(nats[index], n_bytes[index]) for index, name in scored}
+    mean_nats, mean_bits = total_nats / max(1, total), bits(total_nats, total_bytes)
+    return ValidationResult(mean_nats, mean_bits, sources=by_source, n_tokens=int(n_tokens))
 
 
 def judged_shares(dev: TokenShards, shares: Mapping[str, float]) -> Mapping[str, float]:
-    """The shares of the sources with dev text, of 1 in all.
+    """The shares of the sources that have dev text, scaled so that their sum is 1.
 
     Empty if none has any: then all dev text is scored together.
     """
-    there = {name: share for name, share in shares.items() if len(dev.documents_of(name))}
-    if len(there) == len(shares):
+    with_dev = {name: share for name, share in shares.items() if len(dev.documents_of(name))}
+    if len(with_dev) == len(shares):
         return shares
-    return {name: share / sum(there.values()) for name, share in there.items()}
+    return {name: share / sum(with_dev.values()) for name, share in with_dev.items()}
 
 
 def _tokens_by_source(
@@ -127,11 +128,11 @@ def _tokens_by_source(
     """
     if not shares:
         return {None: tokens}
-    there = [name for name in dev.sources if len(dev.documents_of(name))]
-    watched = [name for name in there if name not in shares]
+    with_dev = [name for name in dev.sources if len(dev.documents_of(name))]
+    watched = [name for name in with_dev if name not in shares]
     few = int(tokens * WATCHED_SHARE / max(1, len(watched)))
-    judged = tokens * (1 - WATCHED_SHARE * bool(watched))
-    return {name: int(judged * shares[name]) if name in shares else few for name in there}
+    judged = tokens * (1 - WATCHED_SHARE) if watched else tokens
+    return {name: int(judged * shares[name]) if name in shares else few for name in with_dev}
 
 
 def _sums_by_source(order: Order, batch: Batch, nats_BT: Sums) -> Sums:
@@ -141,9 +142,9 @@ def _sums_by_source(order: Order, batch: Batch, nats_BT: Sums) -> Sums:
     is_text = targets_BT != dev.end_id
     sources = order.index["source"][order.originals(batch.documents_BT.numpy())]
     for source in np.unique(sources):
-        here = (sources == source) & is_text
-        n_bytes = dev.byte_counts[targets_BT[here]].sum()
-        sums[:, source] = nats_BT[here].sum(), n_bytes, here.sum()
+        is_scored = (sources == source) & is_text
+        n_bytes = dev.byte_counts[targets_BT[is_scored]].sum()
+        sums[:, source] = nats_BT[is_scored].sum(), n_bytes, is_scored.sum()
     return sums
 
 
@@ -176,18 +177,22 @@ class TrainingInputs:
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
         order: Order | Mixture
-        how: dict[str, Any] = {"context": context, "seed": seed, "join": self.join}
+        train, join = self.train, self.join
         if config.sources:
-            how["first_rows"] = {each.name: each.first_row for each in config.sources}
-            order = Mixture(self.train, config.shares, **how)
+            firsts = {source.name: source.first_row for source in config.sources}
+            order = Mixture(
+                train, config.shares, context=context, seed=seed, join=join, first_rows=firsts
+            )
         else:
-            order = Order(self.train, **how)
+            order = Order(train, context=context, seed=seed, join=join)
         return Batches(order, rows=config.batch_tokens // context, device=self.device)
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
         """The loss on held-out text."""
-        given = (decoder, self.dev, config.eval_tokens, self.device)
-        return validate(*given, group=group, join=self.join, shares=config.shares)
+        tokens, shares = config.eval_tokens, config.shares
+        return validate(
+            decoder, self.dev, tokens, self.device, group=group, join=self.join, shares=shares
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +200,7 @@ class ExampleInputs:
     """Conversations or preference pairs to train on and held-out ones.
 
     references: log-probabilities under the starting weights, by split; of preference pairs only.
-    unigram_nats: infinite, as nobody has to be better than a unigram model at answers.
+    unigram_nats: infinite, as answers need not be better than a unigram model's.
     """
 
     train: ExampleTokens
@@ -224,7 +229,7 @@ class ExampleInputs:
         context, is_pairs = decoder.config.context, config.is_of_pairs
         order = self.order(self.dev, context, VALIDATION_SEED)
         rows = range(max(1, min(config.eval_tokens // context, order.rows_per_epoch)))
-        sums: Sums = np.zeros(6)
+        sums: Sums = np.zeros(6)  # as `_pair_sums` has them
         for batch, nats in scored_batches(decoder, order, rows, device=self.device, group=group):
             if is_pairs:
                 sums += _pair_sums(batch, nats, self.dev, config.beta or BETA)
@@ -234,7 +239,8 @@ class ExampleInputs:
         count, loss, nats, n_bytes, right, margin = sums.tolist()
         count = max(1.0, count)
         figures = {"accuracy": right / count, "margin": margin / count} if is_pairs else {}
-        return ValidationResult(loss / count, bits(nats, n_bytes), {}, int(count), figures)
+        mean_loss, mean_bits, n_learnt = loss / count, bits(nats, n_bytes), int(count)
+        return ValidationResult(mean_loss, mean_bits, {}, n_tokens=n_learnt, figures=figures)
 
 
 PhaseInputs = TrainingInputs | ExampleInputs
@@ -242,7 +248,10 @@ PhaseInputs = TrainingInputs | ExampleInputs
 
 
 def _answer_sums(batch: Batch, nats_BT: Tensor, tokens: ExampleTokens) -> Sums:
-    """Learnt targets, their nats (as the loss, and again), and their bytes."""
+    """Six sums over a batch, in the places of `_pair_sums`, of which answers fill the first four.
+
+    The learnt targets, their loss, which is their nats, their nats, and their bytes.
+    """
     assert batch.weights_BT is not None, "conversations say what is learnt"
     is_learnt = batch.weights_BT > 0
     n_bytes = tokens.byte_counts[batch.targets_BT[is_learnt].numpy()].sum()
@@ -251,7 +260,7 @@ def _answer_sums(batch: Batch, nats_BT: Tensor, tokens: ExampleTokens) -> Sums:
 
 
 def _pair_sums(batch: Batch, nats_BT: Tensor, tokens: ExampleTokens, beta: float) -> Sums:
-    """Pairs, their loss, nats and bytes of the chosen answers, right choices, margins.
+    """Six sums over a batch: pairs, loss, nats and bytes of chosen answers, right choices, margins.
 
     A tie is half a right choice.
     """
@@ -284,39 +293,41 @@ def reference(
     format; called only if something is missing. Every process of a group must call this.
     """
     order = ExampleOrder(tokens, context=context, seed=0)
-    each = max(1, PIECE_TOKENS // context)
+    piece_rows = max(1, PIECE_TOKENS // context)
     decoder: AnyDecoder | None = None
-    found = np.zeros(len(tokens), dtype=np.float32)
-    for start in range(0, order.rows_per_epoch, each):
-        rows = range(start, min(start + each, order.rows_per_epoch))
+    log_probabilities = np.zeros(len(tokens), dtype=np.float32)
+    for start in range(0, order.rows_per_epoch, piece_rows):
+        rows = range(start, min(start + piece_rows, order.rows_per_epoch))
         examples = np.concatenate([order.examples(0, row) for row in rows])
         path = folder / f"reference-{tokens.split}-{start:08d}.f4"
-        known = group.broadcast(_read(path, len(examples)) if group.is_first else None)
-        if known is None:
+        piece = group.broadcast(_read(path, len(examples)) if group.is_first else None)
+        if piece is None:
             decoder = make_decoder().to(device) if decoder is None else decoder
             sums = torch.zeros(len(tokens), dtype=torch.float64)
             for batch, nats in scored_batches(decoder, order, rows, device=device, group=group):
                 assert batch.weights_BT is not None, "examples say what is learnt"
-                learnt = batch.weights_BT > 0
-                sums.index_add_(0, batch.documents_BT[learnt], -nats[learnt])
-            known = group.total(sums).numpy().astype(np.float32)[examples]
+                is_learnt = batch.weights_BT > 0
+                sums.index_add_(0, batch.documents_BT[is_learnt], -nats[is_learnt])
+            piece = group.total(sums).numpy().astype(np.float32)[examples]
             if group.is_first:
-                write_atomic(path, _piece(known))
-        found[examples] = known
-    return found
+                write_atomic(path, _piece_bytes(piece))
+        log_probabilities[examples] = piece
+    return log_probabilities
 
 
 def _read(path: Path, count: int) -> Numbers | None:
-    """A piece that is what was written, or None."""
+    """A piece of `count` numbers from its file; None if that is missing or damaged."""
     try:
         data = path.read_bytes()
     except OSError:
         return None
-    known = np.frombuffer(data[HASH_BYTES:], dtype="<f4", count=-1 if len(data) % 4 == 0 else 0)
-    return known if data == _piece(known) and known.shape == (count,) else None
+    if len(data) % 4:
+        return None
+    piece = np.frombuffer(data[HASH_BYTES:], dtype="<f4")
+    return piece if data == _piece_bytes(piece) and piece.shape == (count,) else None
 
 
-def _piece(known: Numbers) -> bytes:
+def _piece_bytes(piece: Numbers) -> bytes:
     """A piece as a file: SHA-256 of its numbers, and these as little-endian float32."""
-    data = known.astype("<f4").tobytes()
+    data = piece.astype("<f4").tobytes()
     return hashlib.sha256(data).digest() + data

@@ -76,10 +76,10 @@ def as_metrics(report: Report) -> dict[str, Any]:
         flat["gradient_norm"] = report.gradient_norm
     if report.is_skipped:
         flat = {k: v for k, v in flat.items() if k == "event" or math.isfinite(v)}
-    if (seen := report.validation) is not None:
-        flat |= {"dev_nats": seen.nats, "dev_bits_per_byte": seen.bits_per_byte}
-        flat |= {f"dev_bits_per_byte/{k}": v for k, v in seen.sources.items()}
-        flat |= {f"dev_{k}": v for k, v in seen.figures.items()}
+    if (dev := report.validation) is not None:
+        flat |= {"dev_nats": dev.nats, "dev_bits_per_byte": dev.bits_per_byte}
+        flat |= {f"dev_bits_per_byte/{source}": bits for source, bits in dev.sources.items()}
+        flat |= {f"dev_{name}": value for name, value in dev.figures.items()}
     return flat
 
 
@@ -125,30 +125,30 @@ class Training:
         self.state = TrainState()
         self.events: list[TrainingEvent] = []
 
-    def resume(self, found: Checkpoint | None = None) -> int:
-        """Load `found`, or else the newest checkpoint; returns its step.
+    def resume(self, saved: Checkpoint | None = None) -> int:
+        """Load this checkpoint, or else the newest one in the folder; returns its step.
 
         A checkpoint of step 0 is not loaded: it is kept only because it may be the best one.
         """
-        if found is None and self.group.is_first:
-            found = checkpoint.last(self.inputs.folder)
-        if self.group.broadcast(found.state.step if found else 0):
-            self._restore(found)
+        if saved is None and self.group.is_first:
+            saved = checkpoint.last(self.inputs.folder)
+        if self.group.broadcast(saved.state.step if saved else 0):
+            self._restore(saved)
         return self.state.step
 
-    def _restore(self, found: Checkpoint | None) -> None:
-        """Load the checkpoint that the first process found, on every process."""
-        step = self.group.broadcast(found.state.step if found else None)
-        found = found or checkpoint.at(self.inputs.folder, step)
-        optimizer_state = found.optimizer_state()
-        self.optimizer.load(found.weights(), optimizer_state, found.state.updates)
+    def _restore(self, saved: Checkpoint | None) -> None:
+        """Load a checkpoint on every process. saved: the checkpoint, on the first one alone."""
+        step = self.group.broadcast(saved.state.step if saved else None)
+        saved = saved or checkpoint.at(self.inputs.folder, step)
+        optimizer_state = saved.optimizer_state()
+        self.optimizer.load(saved.weights(), optimizer_state, saved.state.updates)
         self.average.load(optimizer_state)
-        self.state = found.state
+        self.state = saved.state
 
     def reports(self) -> Iterator[Report]:
         """Train to the end or until early stopping, and save checkpoints."""
         self.decoder.train()
-        freezes = not gc.get_freeze_count()  # Who embeds this may have done so, for longer.
+        freezes = not gc.get_freeze_count()  # A program around this one may have done so itself.
         if freezes:
             gc.collect()
             gc.freeze()  # The collector would walk through all of torch's objects again and again.
@@ -178,13 +178,13 @@ class Training:
     def _step(self) -> Stepped:
         """One optimizer step, or a skipped one; all processes decide alike."""
         state, group = self.state, self.group
-        planned = state.micro_rows or self.micro_rows
+        micro_rows = state.micro_rows or self.micro_rows
         batch = self.batches.part(state.step, group.share(self.batches.rows))
         stepped = take_step(
             self.optimizer,
             batch,
             lr_scale=self._lr_scale(state.step),
-            rows=planned,
+            rows=micro_rows,
             group=group,
             refuses=lambda stepped: loss_guard.reason_to_skip(stepped, state),
             seed=self._seed_dropout,
@@ -194,7 +194,7 @@ class Training:
             counts = torch.tensor([batch.read[name] for name in names], dtype=torch.float64)
             for name, count in zip(names, group.total(counts).tolist(), strict=True):
                 state.read[name] = state.read.get(name, 0) + int(count)
-        if stepped.rows < planned:
+        if stepped.rows < micro_rows:
             state.micro_rows = stepped.rows
             text = f"out of memory: {stepped.rows} rows at a time from now on"
             self._note("smaller_micro_batch", text)
@@ -223,12 +223,16 @@ class Training:
         """Whether weights and optimizer state are finite on every process."""
         return not self.group.is_any(not self.optimizer.is_finite())
 
-    def _roll_back(self, last: Report) -> Report:
-        """Go back to the last good checkpoint, with half the learning rate."""
+    def _roll_back(self, report: Report) -> Report:
+        """Go back to the last good checkpoint, with half the learning rate.
+
+        report: of the step after which the weights are lost.
+        """
         lost, rows = self.state, self.batches.row_numbers(self.state.step - 1)
         where = f"step {lost.step}, rows {rows.start} to {rows.stop - 1}, "
         where += f"last checkpoint in {self.inputs.folder}"
-        why, is_finite = last.events[-1].message, math.isfinite(last.nats + last.gradient_norm)
+        why = report.events[-1].message
+        is_finite = math.isfinite(report.nats + report.gradient_norm)
         loss_guard.require_hope(lost, self.config, why, where, is_finite=is_finite)
         is_first = self.group.is_first
         self._restore(checkpoint.back_to(self.inputs.folder, lost.good_step) if is_first else None)
@@ -242,29 +246,30 @@ class Training:
 
     def _finish_step(self, stepped: Stepped | None, seconds: float) -> Report:
         """Validate and save if due, unless the weights are lost; returns the step's report."""
-        state, config, inputs, seen = self.state, self.config, self.inputs, None
+        state, config, inputs = self.state, self.config, self.inputs
+        validation = None
         if validates_at(config, state.step) and not loss_guard.is_lost(state):
             with self.for_evaluation():
-                seen = inputs.validate(self.decoder, config, self.group)
-            if math.isfinite(seen.nats):
-                state.note_validation(seen.nats, seen.bits_per_byte)
+                validation = inputs.validate(self.decoder, config, self.group)
+            if math.isfinite(validation.nats):
+                state.note_validation(validation.nats, validation.bits_per_byte)
                 loss_guard.require_learning(state, config, inputs.unigram_nats)
             else:
-                why = f"the dev loss is not a finite number ({seen.nats})"
+                why = f"the dev loss is not a finite number ({validation.nats})"
                 self.events.append(loss_guard.lost(state, why))
-                seen = None
+                validation = None
         if not loss_guard.is_lost(state):
             is_stale = 0 < config.patience <= state.validations_since_best
             state.is_finished = state.step >= config.steps or is_stale
-        report = self._report(stepped, seconds, seen)
-        is_due = seen or state.is_finished or saves_at(config, state.step)
+        report = self._report(stepped, seconds, validation)
+        is_due = validation or state.is_finished or saves_at(config, state.step)
         if is_due and not loss_guard.is_lost(state):
             state.lines = journal_lines(report)
             self.save()
         return report
 
     def _report(
-        self, stepped: Stepped | None, seconds: float, seen: ValidationResult | None = None
+        self, stepped: Stepped | None, seconds: float, validation: ValidationResult | None = None
     ) -> Report:
         """The report of the current step; it takes all events noted so far."""
         step, events = self.state.step, tuple(self.events)
@@ -279,8 +284,8 @@ class Training:
             lr=self.config.lr * self._lr_scale(max(0, step - 1)),
             gradient_norm=stepped.gradient_norm if stepped else float("nan"),
             seconds=seconds,
-            validation=seen,
-            is_best=seen is not None and self.state.best_step == step,
+            validation=validation,
+            is_best=validation is not None and self.state.best_step == step,
             events=events,
             read=dict(self.state.read),
         )
@@ -308,8 +313,8 @@ class Training:
         """A decoder that the first process can use alone; every process must call this."""
         if not self.optimizer.is_sharded:
             return self.decoder
-        held = {name: each.detach() for name, each in self.decoder.named_parameters()}
-        weights = self.group.gather(held)
+        shards = {name: each.detach() for name, each in self.decoder.named_parameters()}
+        weights = self.group.gather(shards)
         if not self.group.is_first:
             return self.decoder
         assert isinstance(self.decoder, Decoder)
@@ -322,8 +327,7 @@ class Training:
     def weights(self) -> dict[str, Tensor]:
         """The final weights: of the best validation or the last step, averaged if asked for.
 
-        Those that were trained: of an adapted model only its adapters'.
-
+        Only those that were trained: of a model with adapters those of the adapters.
         Every process must call this; of sharded weights only the first process gets them.
         """
         if self.config.keep != "best" or self.state.best_step == self.state.step:

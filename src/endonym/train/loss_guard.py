@@ -64,15 +64,15 @@ def reason_to_skip(stepped: Stepped, state: TrainState) -> str:
     """
     if reason := not_finite(stepped):
         return reason
-    above = _sigmas(stepped.nats, state.recent_nats, LEAST_SIGMA_NATS)
-    if above > SIGMAS:
+    sigmas = _sigmas(stepped.nats, state.recent_nats, LEAST_SIGMA_NATS)
+    if sigmas > SIGMAS:
         usual = fmean(state.recent_nats)
-        return f"a loss of {stepped.nats:.2f} nats, {above:.0f} sigma above the usual {usual:.2f}"
-    above = _sigmas(_log(stepped.gradient_norm), state.recent_log_norms, LEAST_SIGMA_LOG)
-    if above > SIGMAS:
+        return f"a loss of {stepped.nats:.2f} nats, {sigmas:.0f} sigma above the usual {usual:.2f}"
+    sigmas = _sigmas(_log(stepped.gradient_norm), state.recent_log_norms, LEAST_SIGMA_LOG)
+    if sigmas > SIGMAS:
         usual = math.exp(fmean(state.recent_log_norms))
         norm = f"{stepped.gradient_norm:.3g}"
-        return f"a gradient of norm {norm}, {above:.0f} sigma above the usual {usual:.3g}"
+        return f"a gradient of norm {norm}, {sigmas:.0f} sigma above the usual {usual:.3g}"
     return ""
 
 
@@ -99,11 +99,11 @@ def rollback_lr_scale(state: TrainState) -> float:
     return SLOWER**state.rollbacks
 
 
-def returned(lost: TrainState, found: TrainState) -> TrainingEvent:
-    """The event of a rollback."""
-    lr_scale = rollback_lr_scale(found)
-    message = f"back to step {found.step}, at {lr_scale:.3g} of the learning rate from now on"
-    numbers = {"to_step": found.step, "lr_scale": lr_scale}
+def returned(lost: TrainState, restored: TrainState) -> TrainingEvent:
+    """The event of a rollback from the lost state to the restored one."""
+    lr_scale = rollback_lr_scale(restored)
+    message = f"back to step {restored.step}, at {lr_scale:.3g} of the learning rate from now on"
+    numbers = {"to_step": restored.step, "lr_scale": lr_scale}
     return TrainingEvent("rolled_back", lost.step, message, lost.rollbacks, numbers)
 
 
@@ -120,7 +120,11 @@ def require_sound(state: TrainState, config: TrainConfig) -> None:
 def require_hope(
     state: TrainState, config: TrainConfig, why: str, where: str, *, is_finite: bool
 ) -> None:
-    """After RETURNS rollbacks, raise TrainingError, or NonFiniteLoss if it was not finite."""
+    """Raise TrainingError if there were RETURNS rollbacks already, so that none would help.
+
+    why, where: of the lost weights. is_finite: whether loss and gradient were; else it raises
+    NonFiniteLoss.
+    """
     if state.rollbacks < RETURNS:
         return
     lr = config.lr

@@ -12,7 +12,7 @@ from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.memory import training_bytes
 from endonym.train.config import TrainConfig
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 ALLOCATOR_OVERHEAD = 2.3
 """An allocator that keeps freed memory takes up to 2.26 times the needed memory."""
 ASKED = re.compile(r"tried to allocate (\d[\d.]*) ?(bytes|[KMG]iB)?", re.IGNORECASE)
@@ -38,9 +38,9 @@ def phase_bytes(shape: AnyModelConfig, config: TrainConfig, longest: int | None 
 
 
 def within_memory(
-    attempt: Callable[..., Found], rows: int, forget: Callable[[], None]
-) -> tuple[Found, int]:
-    """`attempt(rows=rows)`, with half the rows after each out-of-memory error, and the rows.
+    attempt: Callable[..., Result], rows: int, forget: Callable[[], None]
+) -> tuple[Result, int]:
+    """What `attempt(rows=rows)` returns, and the rows: half as many after each out-of-memory error.
 
     forget: called before each retry, to free memory. Raises OutOfMemory if one row does not fit.
     """
@@ -61,20 +61,25 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means out of memory: on a GPU, in torch's CPU allocator, in Python."""
     if isinstance(error, MemoryError):
         return True
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in said or bool(ASKED.search(said)))
+    message = str(error).lower()
+    is_about_memory = "out of memory" in message or bool(ASKED.search(message))
+    return isinstance(error, RuntimeError) and is_about_memory
 
 
 def out_of_memory(error: BaseException, doing: str) -> OutOfMemory:
-    """An OutOfMemory with the memory asked for, the free memory, and what to set."""
+    """The OutOfMemory for an error of torch or Python: memory asked for, memory free, what to set.
+
+    doing: what was computed.
+    """
     match = ASKED.search(str(error))
-    asked = "more memory"
+    wanted = "more memory"
     if match is not None:
-        asked = size(float(match[1]) * UNITS[(match[2] or "bytes").lower()]) + " more"
+        number, unit = float(match[1]), (match[2] or "bytes").lower()
+        wanted = size(number * UNITS[unit]) + " more"
     gpu = ON_GPU.search(str(error))
     free = free_memory_bytes(f"cuda:{gpu[1]}" if gpu else "cpu")
     return OutOfMemory(
-        f"{asked} was asked for, {size(free)} are free",
+        f"{wanted} was asked for, {size(free)} are free",
         where=doing,
         do="Set more blocks in recompute or a smaller micro_tokens in the phase, then a smaller "
         "pack.context, model.layers or model.dim; or end other programs. The last checkpoint is "

@@ -43,7 +43,7 @@ included: twice in the first, for the matrix and for its polynomial."""
 
 
 class Muon:
-    """Muon for matrices of shape (..., R, C).
+    """Muon for matrices of shape (..., R, C). state: momentum and row squares of each.
 
     row_memory: decay rate of the second moment for row normalisation, or None.
     number_format: of the matrix products of the orthogonalisation.
@@ -75,9 +75,10 @@ class Muon:
             for matrix in self.matrices
         ]
         momenta = [own(self.state[matrix]["momentum"]) for matrix in self.matrices]
-        parts = [own(gradient) for gradient in gradients]
-        torch._foreach_lerp_(momenta, parts, 1 - self.momentum)
-        torch._foreach_lerp_(parts, momenta, self.momentum)  # Nesterov: one step ahead
+        own_gradients = [own(gradient) for gradient in gradients]
+        torch._foreach_lerp_(momenta, own_gradients, 1 - self.momentum)
+        # Nesterov: the gradients become the momentum one step ahead.
+        torch._foreach_lerp_(own_gradients, momenta, self.momentum)
         whole_updates = orthogonal([full_tensor(each) for each in gradients], self.number_format)
         if self.row_memory is not None:
             for matrix, update in zip(self.matrices, whole_updates, strict=True):
@@ -86,11 +87,11 @@ class Muon:
         updates = [own(part_of(update, matrix)) for update, matrix in pairs]
         matrices = [own(matrix) for matrix in self.matrices]
         if self.cautious:
-            pull_with_caution(matrices, updates, lr * decay)
+            cautious_decay_(matrices, updates, lr * decay)
         else:
             torch._foreach_mul_(matrices, 1 - lr * decay)
-        sizes = [-lr * UPDATE_RMS * math.sqrt(max(each.shape[-2:])) for each in self.matrices]
-        torch._foreach_mul_(updates, sizes)
+        scales = [-lr * UPDATE_RMS * math.sqrt(max(each.shape[-2:])) for each in self.matrices]
+        torch._foreach_mul_(updates, scales)
         torch._foreach_add_(matrices, updates)
 
 
@@ -100,31 +101,31 @@ def orthogonal(matrices: Sequence[Tensor], number_format: torch.dtype) -> list[T
     Singular values of at least 1/500 of the matrix's norm end in [0.87, 1.13], smaller ones below;
     zeros stay zero. matrices: (..., R, C), not sharded, on one device.
     """
-    by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
+    indices_by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, matrix in enumerate(matrices):
-        low, high = sorted(matrix.shape[-2:])
-        by_shape[low, high].append(index)
-    found: dict[int, Tensor] = {}
-    for indices in by_shape.values():
+        smaller, larger = sorted(matrix.shape[-2:])
+        indices_by_shape[smaller, larger].append(index)
+    results: dict[int, Tensor] = {}
+    for indices in indices_by_shape.values():
         stacks: list[Tensor] = []
         for index in indices:
             stack = matrices[index].reshape(-1, *matrices[index].shape[-2:])
             # No more rows than columns, so that the Gram matrices are as small as possible.
             stacks.append(stack.mT if stack.shape[-2] > stack.shape[-1] else stack)
         # Apply the polynomials to the singular values: those of X (X Xᵀ)ⁿ have the power 2n + 1.
-        whole_NRC = torch.cat(stacks)
-        norms_N11 = torch.linalg.vector_norm(whole_NRC, dim=(-2, -1), keepdim=True)
-        x_NRC = (whole_NRC / norms_N11.clamp_min(LEAST_NORM)).to(number_format)
+        stacked_NRC = torch.cat(stacks)
+        norms_N11 = torch.linalg.vector_norm(stacked_NRC, dim=(-2, -1), keepdim=True)
+        x_NRC = (stacked_NRC / norms_N11.clamp_min(LEAST_NORM)).to(number_format)
         for a, b, c in COEFFICIENTS:
             gram_NRR = x_NRC @ x_NRC.mT
-            rest_NRR = torch.baddbmm(gram_NRR, gram_NRR, gram_NRR, beta=b, alpha=c)
-            x_NRC = torch.baddbmm(x_NRC, rest_NRR, x_NRC, beta=a)
+            even_terms_NRR = torch.baddbmm(gram_NRR, gram_NRR, gram_NRR, beta=b, alpha=c)
+            x_NRC = torch.baddbmm(x_NRC, even_terms_NRR, x_NRC, beta=a)
         counts = [len(stack) for stack in stacks]
-        for index, done in zip(indices, x_NRC.float().split(counts), strict=True):
-            like = matrices[index]
-            is_transposed = like.shape[-2] > like.shape[-1]
-            found[index] = (done.mT if is_transposed else done).reshape(like.shape)
-    return [found[index] for index in range(len(matrices))]
+        for index, result in zip(indices, x_NRC.float().split(counts), strict=True):
+            shape = matrices[index].shape
+            is_transposed = shape[-2] > shape[-1]
+            results[index] = (result.mT if is_transposed else result).reshape(shape)
+    return [results[index] for index in range(len(matrices))]
 
 
 def even_out_rows(update: Tensor, squares: Tensor, memory: float) -> None:
@@ -137,19 +138,19 @@ def even_out_rows(update: Tensor, squares: Tensor, memory: float) -> None:
     squares.lerp_(update.square().mean(-1, keepdim=True), 1 - memory)
     norm = torch.linalg.vector_norm(update, dim=(-2, -1), keepdim=True)
     update /= squares.sqrt() + LEAST_ROOT
-    uneven = torch.linalg.vector_norm(update, dim=(-2, -1), keepdim=True)
-    update *= norm / uneven.clamp_min(LEAST_NORM)
+    norm_now = torch.linalg.vector_norm(update, dim=(-2, -1), keepdim=True)
+    update *= norm / norm_now.clamp_min(LEAST_NORM)
 
 
-def pull_with_caution(weights: Matrices, updates: Matrices, decay: float) -> None:
+def cautious_decay_(weights: Matrices, updates: Matrices, decay: float) -> None:
     """Cautious weight decay: subtract `decay` · weight only where update · weight ≥ 0, in place.
 
     updates: will be subtracted from the weights; only their signs matter here.
     Source: arXiv:2510.12402, algorithm 1.
     """
-    pulls = torch._foreach_mul(updates, weights)
-    torch._foreach_sign_(pulls)
-    torch._foreach_add_(pulls, 1)
-    torch._foreach_clamp_max_(pulls, 1)
-    torch._foreach_mul_(pulls, weights)
-    torch._foreach_add_(weights, pulls, alpha=-decay)
+    masks = torch._foreach_mul(updates, weights)
+    torch._foreach_sign_(masks)  # -1, 0 or 1
+    torch._foreach_add_(masks, 1)
+    torch._foreach_clamp_max_(masks, 1)  # 1 where update · weight ≥ 0, else 0
+    torch._foreach_mul_(masks, weights)  # the weight there, else 0
+    torch._foreach_add_(weights, masks, alpha=-decay)

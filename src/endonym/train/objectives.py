@@ -87,7 +87,7 @@ class Pairs(NamedTuple):
         return len(self.reference_P2)
 
     def margins(self, nats_N: Tensor, beta: float) -> Tensor:
-        """How much more the chosen answer is rewarded than the rejected one, (P,).
+        """By how much the reward of the chosen answer is above that of the rejected one, (P,).
 
         nats_N: of the learnt tokens.
         """
@@ -104,10 +104,11 @@ def pairs_of(batch: Batch) -> Pairs:
     documents = batch.documents_BT.flatten()
     numbers_E, examples_N = documents[learnt_N].unique(return_inverse=True)
     # The reference stands at the first token of an example, which is never learnt itself.
-    known = batch.reference_BT.flatten()
-    places = known.nonzero()[:, 0]
-    found_E = torch.searchsorted(numbers_E, documents[places])
-    reference_E = known.new_zeros(len(numbers_E)).index_add(0, found_E, known[places])
+    reference = batch.reference_BT.flatten()
+    firsts = reference.nonzero()[:, 0]
+    examples = torch.searchsorted(numbers_E, documents[firsts])
+    no_reference_E = reference.new_zeros(len(numbers_E))
+    reference_E = no_reference_E.index_add(0, examples, reference[firsts])
     return Pairs(learnt_N, examples_N, reference_E.view(-1, 2))
 
 

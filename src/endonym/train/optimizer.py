@@ -17,7 +17,7 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.weights import narrow
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import full_tensor, is_plain, own, part_of
-from endonym.train.muon import Muon, pull_with_caution
+from endonym.train.muon import Muon, cautious_decay_
 
 UNDECAYED = re.compile(r"(A_log|convolution\.weight|conv1d\.weight|\.magnitude)$")
 """Not matrices, despite two or more axes: state decays, convolution kernels, and the magnitudes of
@@ -36,10 +36,10 @@ class Optimizer:
         self.decoder, self.config = decoder, config
         self.is_sharded = not all(map(is_plain, decoder.parameters()))
         self.is_narrow = config.number_format == "bf16" and not self.is_sharded
-        learning = {n: each for n, each in decoder.named_parameters() if each.requires_grad}
-        self.names = list(learning)
+        trainable = {n: each for n, each in decoder.named_parameters() if each.requires_grad}
+        self.names = list(trainable)
         self.embeddings_and_head = embedding_and_head_names(decoder)
-        self.parameters = list(learning.values())
+        self.parameters = list(trainable.values())
         self.masters = self.parameters
         if self.is_narrow:
             copies = [each.detach().to(torch.float32, copy=True) for each in self.masters]
@@ -80,7 +80,7 @@ class Optimizer:
             parameter.grad = None
 
     def clip(self, largest: float) -> Tensor:
-        """Clip the gradient to this norm; returns its L2 norm before clipping."""
+        """Clip the gradient to the norm `largest`; returns its L2 norm before clipping."""
         gradients = [master.grad for master in self.masters if master.grad is not None]
         total = nn.utils.get_total_norm(gradients)
         norm = full_tensor(total)
@@ -98,19 +98,22 @@ class Optimizer:
     @torch.no_grad()
     def is_finite(self) -> bool:
         """Whether all weights and optimizer state of this process are finite."""
-        held = (*self.weights().values(), *self.state().values())
-        return all(bool(torch.isfinite(own(each)).all()) for each in held)
+        tensors = (*self.weights().values(), *self.state().values())
+        return all(bool(torch.isfinite(own(tensor)).all()) for tensor in tensors)
 
     @torch.no_grad()
     def step(self, lr_scale: float) -> None:
-        """One step at this factor (above 0) on the peak learning rates; gradients are cleared."""
+        """Update the weights at `lr_scale` (above 0) times the peak learning rates.
+
+        The gradients are cleared.
+        """
         config, lr, decay = self.config, self.config.lr * lr_scale, self.config.weight_decay
         if config.decay_schedule == "constant":
             decay /= lr_scale
         if self.muon is not None:
             self.muon.step(lr, decay)
         elif config.cautious:
-            self._pull_with_caution(lr * decay)
+            self._cautious_decay_(lr * decay)
         for group in self.adamw.param_groups:
             group["lr"] = group["peak"] * lr_scale
             if group["kind"] == "matrix" and not config.cautious:
@@ -120,17 +123,17 @@ class Optimizer:
             master.grad = None
         self.refresh()
 
-    def _pull_with_caution(self, decay: float) -> None:
+    def _cautious_decay_(self, decay: float) -> None:
         """Cautious decay before AdamW's step, whose update has the sign of its new first moment."""
-        learning = [(each, own(each.grad)) for each in self.matrices if each.grad is not None]
-        matrices, gradients = [own(each) for each, _ in learning], [grad for _, grad in learning]
-        known = self.adamw.state
+        state = self.adamw.state
+        updated = [matrix for matrix in self.matrices if matrix.grad is not None]
+        gradients = [own(matrix.grad) for matrix in updated]
         first_moments = [
-            own(known[each]["exp_avg"]) if each in known else torch.zeros_like(own(each))
-            for each, _ in learning
+            own(state[matrix]["exp_avg"]) if matrix in state else torch.zeros_like(own(matrix))
+            for matrix in updated
         ]
-        ahead = torch._foreach_lerp(first_moments, gradients, 1 - self.config.betas[0])
-        pull_with_caution(matrices, ahead, decay)
+        new_moments = torch._foreach_lerp(first_moments, gradients, 1 - self.config.betas[0])
+        cautious_decay_([own(matrix) for matrix in updated], new_moments, decay)
 
     def refresh(self) -> None:
         """Copy the masters into the model's number format; free weights gathered from shards."""
@@ -149,12 +152,12 @@ class Optimizer:
 
     def state(self) -> dict[str, Tensor]:
         """The optimizer state of AdamW and Muon by name, without step counts."""
-        found: dict[str, Tensor] = {}
+        state: dict[str, Tensor] = {}
+        muon_state = self.muon.state if self.muon is not None else {}
         for name, master in zip(self.names, self.masters, strict=True):
-            of_muon = self.muon.state if self.muon is not None else {}
-            known = of_muon.get(master) or self.adamw.state.get(master, {})
-            found |= {f"{name}.{kind}": each for kind, each in known.items() if kind != "step"}
-        return found
+            tensors = muon_state.get(master) or self.adamw.state.get(master, {})
+            state |= {f"{name}.{kind}": each for kind, each in tensors.items() if kind != "step"}
+        return state
 
     @torch.no_grad()
     def load(self, weights: dict[str, Tensor], state: dict[str, Tensor], step: int) -> None:
@@ -176,6 +179,6 @@ class Optimizer:
 
 def embedding_and_head_names(decoder: AnyDecoder) -> set[str]:
     """Names of the embeddings (of tokens and positions) and the head."""
-    found = [module.weight for module in decoder.modules() if isinstance(module, nn.Embedding)]
-    embeddings_and_head = {id(weight) for weight in (*found, decoder.readout.weight_VD)}
+    tables = [module.weight for module in decoder.modules() if isinstance(module, nn.Embedding)]
+    embeddings_and_head = {id(weight) for weight in (*tables, decoder.readout.weight_VD)}
     return {name for name, each in decoder.named_parameters() if id(each) in embeddings_and_head}

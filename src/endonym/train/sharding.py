@@ -44,9 +44,9 @@ def shard(decoder: AnyDecoder, config: TrainConfig, group: Group) -> None:
         policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
     device = next(decoder.parameters()).device.type
     mesh = init_device_mesh(device, (group.size,))
-    frees = config.execution.shard == "weights"
+    reshards = config.execution.shard == "weights"
     for block in decoder.blocks:
-        fully_shard(block, mesh=mesh, mp_policy=policy, reshard_after_forward=frees)
+        fully_shard(block, mesh=mesh, mp_policy=policy, reshard_after_forward=reshards)
     # The head's matrix is used after the forward pass, so the root's weights stay gathered.
     fully_shard(decoder, mesh=mesh, mp_policy=policy, reshard_after_forward=False)
     for module in decoder.modules():
@@ -87,15 +87,15 @@ def load_shards(folder: Path) -> dict[str, Tensor]:
     """Whole tensors from the files of any number of processes. Raises Damaged if unreadable."""
     reader = HuggingFaceStorageReader(str(folder))
     try:
-        known = reader.read_metadata().state_dict_metadata
-        found = {
+        metadata = reader.read_metadata().state_dict_metadata
+        tensors = {
             name: torch.empty(each.size, dtype=each.properties.dtype)
-            for name, each in known.items()
+            for name, each in metadata.items()
             if isinstance(each, TensorStorageMetadata)
         }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that it is read by one process
-            dcp.load(found, storage_reader=reader, no_dist=True)
+            dcp.load(tensors, storage_reader=reader, no_dist=True)
     except (CheckpointException, SafetensorError, ValueError, KeyError) as error:
         raise Damaged(f"the shards cannot be read ({error})", where=str(folder)) from error
-    return found
+    return tensors

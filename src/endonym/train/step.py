@@ -32,7 +32,7 @@ class Stepped:
 
 
 def not_finite(stepped: Stepped) -> str:
-    """A message if the loss or the gradient norm is not finite, or empty."""
+    """A message if the loss or the gradient norm is not finite; empty if both are."""
     for what, value in (("loss", stepped.nats), ("gradient", stepped.gradient_norm)):
         if not math.isfinite(value):
             return f"the {what} is not a finite number ({value})"
@@ -85,13 +85,15 @@ def take_step(
     if optimizer.is_sharded:
         # Each pass gathers weights, so one process cannot retry without the others.
         with explained_memory_errors(f"{rows} rows at a time, in shards"):
-            nats, held = forward_backward(rows), rows
+            nats, fitting_rows = forward_backward(rows), rows
     else:
-        nats, held = within_memory(forward_backward, rows, optimizer.forget)
-    total, ran_short = group.add_up(optimizer.masters, nats, ran_short=held < rows)
+        nats, fitting_rows = within_memory(forward_backward, rows, optimizer.forget)
+    is_short = fitting_rows < rows
+    total_nats, is_any_short = group.add_up(optimizer.masters, nats, ran_short=is_short)
     norm = optimizer.clip(optimizer.config.clip)
-    held = group.least(held) if ran_short else held
-    stepped = Stepped(float(total) / weight, float(norm), held)
+    if is_any_short:
+        fitting_rows = group.least(fitting_rows)
+    stepped = Stepped(float(total_nats) / weight, gradient_norm=float(norm), rows=fitting_rows)
     if reason := refuses(stepped):
         optimizer.forget()
         return replace(stepped, refused=reason)

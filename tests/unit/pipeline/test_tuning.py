@@ -54,7 +54,7 @@ def bench(finished: Path, monkeypatch: Patch) -> Bench:
         decay = phase.weight_decay or 0.06
         return 2.0 + abs(math.log(phase.lr / 6e-3)) + abs(math.log(decay / 0.06))
 
-    monkeypatch.setattr(tuning.Trials, "bits", bits)
+    monkeypatch.setattr(tuning.Trials, "trial_bits", bits)
     monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
     return Bench(*opened(finished), tried)
 
@@ -176,7 +176,7 @@ def test_a_trial_is_the_phase_on_the_asked_device(finished: Path, monkeypatch: P
     monkeypatch.setattr(Training, "reports", reports)
     monkeypatch.setattr(probe, "plain", plain)
     trials = tuning.Trials(given, shards, 1.2, "cpu:0")
-    bits = trials.bits(given.phases[0])
+    bits = trials.trial_bits(given.phases[0])
     (training,) = seen
     assert 1.0 < bits < 12.0
     assert facts_of(shards).mean_document_tokens > given.pack.context
@@ -200,7 +200,7 @@ def test_a_trial_opens_train_and_dev_text_and_no_test_text(finished: Path, monke
     monkeypatch.setattr(TokenShards, "__init__", opens)
     monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
     trials = tuning.Trials(given, shards, 1.2, "cpu")
-    assert trials.bits(given.phases[0]) < 12.0
+    assert trials.trial_bits(given.phases[0]) < 12.0
     assert splits == ["train", "dev"]
 
 
@@ -210,7 +210,7 @@ def test_impossible_rates_are_no_trial(finished: Path, monkeypatch: Patch):
     monkeypatch.setattr(Training, "reports", lambda _: pytest.fail("trained"))
     trials = tuning.Trials(given, shards, 1.2, "cpu")
     edge = given.phases[0].but(lr=4e-3, weight_decay=300.0)
-    assert trials.bits(edge) == math.inf
+    assert trials.trial_bits(edge) == math.inf
     assert "every step would pull the weights past zero" in trials.describe(math.inf)
 
 
@@ -222,7 +222,7 @@ def test_a_training_that_ends_early_is_infinitely_bad(finished: Path, monkeypatc
     monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
     monkeypatch.setattr(Training, "reports", lost)
     trials = tuning.Trials(given, shards, 1.2, "cpu")
-    assert trials.bits(given.phases[0]) == math.inf
+    assert trials.trial_bits(given.phases[0]) == math.inf
     assert trials.describe(math.inf) == "failed: lost"
 
 

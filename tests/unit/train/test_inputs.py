@@ -88,7 +88,7 @@ def test_whole_pieces_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         flipped[place] ^= 16
         pieces[0].write_bytes(flipped)
         assert (computed(tmp_path / "one", tokens, asked) == whole).all()
-    other = module._piece(np.full(1, -2.0))  # whole, but of other examples
+    other = module._piece_bytes(np.full(1, -2.0))  # whole, but of other examples
     for odd in (b"", b"null", before[0] + before[0][-4:], before[0][:32], other):
         pieces[0].write_bytes(odd)
         assert (computed(tmp_path / "one", tokens, asked) == whole).all()
