@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from endonym.commands.filled import filled
 from endonym.disk import write_atomic
@@ -17,15 +16,27 @@ SHOWN = 12
 
 
 def examine_texts(
-    paths: Sequence[Path], *, out: Path, log: Log, workers: int | str | None = None, **how: Any
+    paths: Sequence[Path],
+    *,
+    out: Path,
+    log: Log,
+    language: str | None = None,
+    contrast: Sequence[str] = (),
+    samples: int = EXAMPLES,
+    workers: int | str | None = None,
 ) -> Diagnosis:
     """Examine texts or a recipe's sources, and write the page to `out`.
 
-    workers: how many processes, or "ray"; chosen by the size of the texts if None. how: as for
+    workers: how many processes, or "ray"; chosen by the size of the texts if None. Others: as for
     `diagnose`. Raises MissingSource if a path has no file.
     """
     diagnosis = diagnose(
-        paths, runner_of=lambda size: runner(workers or suitable_workers(size)), log=log, **how
+        paths,
+        runner_of=lambda n_bytes: runner(workers or suitable_workers(n_bytes)),
+        log=log,
+        language=language,
+        contrast=contrast,
+        samples=samples,
     )
     write_atomic(out, doctor_page(diagnosis).encode("utf-8", "backslashreplace"))
     return diagnosis
