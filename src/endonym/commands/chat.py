@@ -50,7 +50,8 @@ class Talk:
         """The answer to a conversation; its oldest messages are left out if they do not fit."""
         self._require_fitting(messages[-1]["content"], "MESSAGE")
         kept = list(messages)
-        while len(kept) > 1 and _characters(kept) > self._scheduler.most_bytes:
+        most_bytes = self._scheduler.most_bytes
+        while len(kept) > 1 and sum(len(each["content"]) for each in kept) > most_bytes:
             del kept[:2]  # a question and its answer
         ids = chat_ids(self.engine, kept)
         room = self.engine.context - min(max_tokens, self.engine.context // 4)
@@ -73,8 +74,8 @@ class Talk:
         n_bytes, most = len(text.encode("utf-8", "replace")), self._scheduler.most_bytes
         if n_bytes > most:
             raise RecipeError(
-                f"a text of {n_bytes} bytes, but the model's context is {self.engine.context} tokens, "
-                f"which hold at most {most} bytes",
+                f"a text of {n_bytes} bytes, but the model's context is {self.engine.context} "
+                f"tokens, which hold at most {most} bytes",
                 where=where,
                 do="Give the end of the text only.",
             )
@@ -97,8 +98,3 @@ class Talk:
                 yield from update.pieces
         finally:
             self._scheduler.cancel([generation])
-
-
-def _characters(messages: Sequence[Mapping[str, str]]) -> int:
-    """The characters of all messages."""
-    return sum(len(each["content"]) for each in messages)

@@ -315,11 +315,6 @@ def describe(checked: Checked) -> str:
     phases, weights = checked.training.phases, count.parameters(shape)
     about = "" if checked.is_counted else "≈ "
     has_open_vocab = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
-    trained = [
-        (phase.name, count.trained_parameters(shape, phase.adapt), phase.adapt)
-        for phase in phases
-        if phase.adapt is not None
-    ]
     return filled(
         "check.txt",
         checked=checked,
@@ -328,9 +323,14 @@ def describe(checked: Checked) -> str:
         about_adapters="" if isinstance(shape, ModelConfig) else "≈ ",
         weights=weights,
         parts_text=count.parts_text(shape),
-        adapters=[
-            (name, n, 100 * n / weights.total, count.flops_per_token(shape, adapt=adapt))
-            for name, n, adapt in trained
+        adapted=[
+            (
+                phase.name,
+                count.trained_parameters(shape, phase.adapt),
+                count.flops_per_token(shape, adapt=phase.adapt),
+            )
+            for phase in phases
+            if phase.adapt is not None
         ],
         token_flops=count.flops_per_token(shape),
         uniform_nats=math.log(shape.vocab),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from endonym.commands.filled import filled
 from endonym.disk import write_atomic
@@ -16,27 +17,15 @@ SHOWN = 12
 
 
 def examine_texts(
-    paths: Sequence[Path],
-    *,
-    out: Path,
-    log: Log,
-    language: str | None = None,
-    contrast: Sequence[str] = (),
-    samples: int = EXAMPLES,
-    workers: int | str | None = None,
+    paths: Sequence[Path], *, out: Path, log: Log, workers: int | str | None = None, **options: Any
 ) -> Diagnosis:
     """Examine texts or a recipe's sources, and write the page to `out`.
 
-    workers: how many processes, or "ray"; chosen by the size of the texts if None. Others: as for
-    `diagnose`. Raises MissingSource if a path has no file.
+    workers: how many processes, or "ray"; chosen by the size of the texts if None. options:
+    language, contrast and samples, as for `diagnose`. Raises MissingSource if a path has no file.
     """
     diagnosis = diagnose(
-        paths,
-        runner_of=lambda n_bytes: runner(workers or suitable_workers(n_bytes)),
-        log=log,
-        language=language,
-        contrast=contrast,
-        samples=samples,
+        paths, runner_of=lambda size: runner(workers or suitable_workers(size)), log=log, **options
     )
     write_atomic(out, doctor_page(diagnosis).encode("utf-8", "backslashreplace"))
     return diagnosis

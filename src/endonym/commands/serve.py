@@ -206,12 +206,7 @@ def _llama_engine(
 
     memory, threads = device.free_memory_bytes() // MEMORY_SHARE, device.threads()
     engine = LlamaEngine(
-        path,
-        adapter=adapter,
-        chat=chat,
-        most_slots=MOST_SLOTS,
-        memory=memory,
-        threads=threads,
+        path, adapter=adapter, chat=chat, most_slots=MOST_SLOTS, memory=memory, threads=threads
     )
     if engine.context < engine.whole_context:
         whole = f"{engine.whole_context} tokens of context do not fit into {memory >> 20} MiB"

@@ -29,6 +29,8 @@ MOST_EPOCHS = 12
 
 Lines = list[dict[str, Any]]
 """Lines of the journal of a training."""
+Levels = dict[str, float]
+"""Bits per byte under each baseline, by its name."""
 BITS, OF_SOURCE = "dev_bits_per_byte", "dev_bits_per_byte/"
 """Keys of the journal: bits per byte of the dev documents, and of those of a source."""
 
@@ -114,14 +116,9 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
         name = "rose"
     else:
         name = "began"
-    return SENTENCES["overfitting"][name].format(
-        step=whole(best.step),
-        epoch=best.epoch,
-        best=best.bits,
-        last=last.bits,
-        rise=rise,
-        worse="the one after it was" if n_after == 1 else f"the {n_after} after it were",
-    )
+    worse = "the one after it was" if n_after == 1 else f"the {n_after} after it were"
+    sentence, step = SENTENCES["overfitting"][name], whole(best.step)
+    return sentence.format(step=step, best=best, last=last, rise=rise, worse=worse)
 
 
 def phase_curves(made: Made) -> PhaseCurves | None:
@@ -175,19 +172,14 @@ def with_margin(values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def dev_baselines(lines: Lines) -> dict[str, float]:
+def dev_baselines(lines: Lines) -> Levels:
     """Bits per byte of the dev documents under the baselines; empty in an older journal."""
     found = events(lines, "baselines")
     return {name: found[-1][name] for name in BASELINES} if found else {}
 
 
 def _loss(
-    raw: Points,
-    train: Points,
-    validations: Sequence[Validation],
-    *,
-    steps: Lines,
-    levels: dict[str, float],
+    raw: Points, train: Points, validations: list[Validation], *, steps: Lines, levels: Levels
 ) -> Chart:
     """Training and dev loss, and the baselines as horizontal lines.
 
@@ -235,9 +227,7 @@ def _legend(chart: Chart) -> str:
     if chart.levels:
         text += " Horizontal lines: baselines, on the dev documents."
     low, high = chart.low or -math.inf, chart.high or math.inf
-    outside = [
-        f"{name} ({value:.2f})" for name, value in chart.levels.items() if not low <= value <= high
-    ]
+    outside = [f"{n} ({bits:.2f})" for n, bits in chart.levels.items() if not low <= bits <= high]
     return f"{text} Outside the chart: {' and '.join(outside)}." if outside else text
 
 
@@ -416,13 +406,11 @@ def pairs_sentence(validations: Lines) -> str:
     if not after_start:
         return ""
     last, widest = after_start[-1], max(after_start, key=lambda line: line[MARGIN])
-    text = SENTENCES["pairs"]["last"].format(
-        accuracy=100 * last[ACCURACY], step=whole(last["step"]), margin=last[MARGIN]
-    )
-    if widest["step"] != last["step"]:
-        text += SENTENCES["pairs"]["widest"].format(
-            step=whole(widest["step"]), margin=widest[MARGIN]
-        )
+    words = SENTENCES["pairs"]
+    accuracy, step = 100 * last[ACCURACY], whole(last["step"])
+    text = words["last"].format(accuracy=accuracy, step=step, margin=last[MARGIN])
+    if widest is not last:
+        text += words["widest"].format(step=whole(widest["step"]), margin=widest[MARGIN])
     return f"{text}."
 
 
@@ -435,21 +423,15 @@ def pairs_charts(validations: Lines) -> list[Chart]:
     if len(accuracy) < 2:
         return []
     low, high = with_margin([0.0, *(margin for _, margin in margins)])
-    return [
-        Chart(
-            **CHARTS["accuracy"],
-            description=f"From {accuracy[0][1]:.1f} % to {accuracy[-1][1]:.1f} %.",
-            series=[Series("accuracy", accuracy, "held", is_named=False, has_dots=True)],
-            low=0.0,
-            high=100.0,
-            height=170.0,
-        ),
-        Chart(
-            **CHARTS["margin"],
-            description=f"From {margins[0][1]:.3f} to {margins[-1][1]:.3f}.",
-            series=[Series("margin", margins, "held", is_named=False, has_dots=True)],
-            low=low,
-            high=high,
-            height=170.0,
-        ),
-    ]
+    from_to = f"From {accuracy[0][1]:.1f} % to {accuracy[-1][1]:.1f} %."
+    first = _pairs_chart("accuracy", accuracy, from_to, low=0.0, high=100.0)
+    from_to = f"From {margins[0][1]:.3f} to {margins[-1][1]:.3f}."
+    return [first, _pairs_chart("margin", margins, from_to, low=low, high=high)]
+
+
+def _pairs_chart(name: str, points: Points, description: str, *, low: float, high: float) -> Chart:
+    """A small chart of one measure at each validation on pairs."""
+    series = [Series(name, points, "held", is_named=False, has_dots=True)]
+    return Chart(
+        **CHARTS[name], description=description, series=series, low=low, high=high, height=170.0
+    )
