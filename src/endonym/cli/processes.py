@@ -106,12 +106,9 @@ class ProcessGroup:
 
     def _start(self, rank: int, count: int, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
         """One process, in its own session, so that only hand_on sends it Ctrl-C."""
+        meeting = str(self.folder / "meet")
         info = ProcessInfo(
-            rank=rank,
-            size=count,
-            local_rank=rank,
-            local_size=count,
-            meeting=str(self.folder / "meet"),
+            rank=rank, size=count, local_rank=rank, local_size=count, meeting=meeting
         )
         output = None if rank == 0 else self._output_file(rank).open("wb")
         try:

@@ -254,6 +254,7 @@ def run_recipes(
 
     log = settings.log()
     is_study = variant == "all" or "," in (variant or "") or seeds > 1
+    options["device"] = settings.device
     until, replan = options.get("until"), options.get("replan", False)
     recipes, store = named_recipes(settings, recipe, variant, sets, seeds=seeds)
     if is_study:
@@ -273,7 +274,7 @@ def run_recipes(
     for place, each in enumerate(recipes, start=1):
         if is_study:
             log.line(f"{each.run_name}, {place} of {len(recipes)}")
-        made = commands.run_and_report(each, store, log, device=settings.device, **options)
+        made = commands.run_and_report(each, store, log, **options)
         finished.append(made)
         if not (settings.is_json or is_study):
             commands.say_results(made)

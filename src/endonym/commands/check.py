@@ -311,52 +311,24 @@ def _compressor_seconds(facts: Facts, tokens: float, *, is_in_blocks: bool) -> f
 
 def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
-    recipe, facts, shape = checked.recipe, checked.facts, checked.shape
+    tokenizer, shape = checked.recipe.tokenizer, checked.shape
     phases, weights = checked.training.phases, count.parameters(shape)
     about = "" if checked.is_counted else "≈ "
-    has_open_vocab = recipe.tokenizer.extend is not None or recipe.tokenizer.kind == "char"
+    has_open_vocab = tokenizer.extend is not None or tokenizer.kind == "char"
+    adapted = [phase for phase in phases if phase.adapt is not None]
     return filled(
         "check.txt",
         checked=checked,
+        figures=checked.as_dict(),
         about=about,
         about_vocab=about if has_open_vocab else "",
         about_adapters="" if isinstance(shape, ModelConfig) else "≈ ",
         weights=weights,
         parts_text=count.parts_text(shape),
-        adapted=[
-            (
-                phase.name,
-                count.trained_parameters(shape, phase.adapt),
-                count.flops_per_token(shape, adapt=phase.adapt),
-            )
-            for phase in phases
-            if phase.adapt is not None
-        ],
-        token_flops=count.flops_per_token(shape),
+        adapter_flops={p.name: count.flops_per_token(shape, adapt=p.adapt) for p in adapted},
         uniform_nats=math.log(shape.vocab),
-        token_bytes=facts.text_bytes / max(1, facts.unique_tokens),
-        phases=[
-            (phase, phase.steps * phase.batch_tokens, inexact(phase, shape.context))
-            for phase in phases
-            if len(phases) > 1 or phase.sources
-        ],
-        examples=[_example_figures(phases[n], own) for n, own in sorted(facts.examples.items())],
-        cache_token_bytes=count.cache_bytes_per_token(shape),
-        cache_bytes=count.cache_bytes(shape, shape.context),
+        inexact={phase.name: inexact(phase, shape.context) for phase in phases},
     )
-
-
-def _example_figures(phase: TrainConfig, facts: Facts) -> dict[str, Any]:
-    """What the check shows of a phase on examples. facts: of these."""
-    tokens = phase.steps * phase.batch_tokens
-    return {
-        "phase": phase.name,
-        "objective": phase.objective,
-        "tokens": tokens,
-        "epochs": tokens / facts.positions,
-        "count": round(facts.unique_tokens / max(1e-9, facts.mean_document_tokens)),
-        "mean_tokens": facts.mean_document_tokens,
-    }
 
 
 def inexact(phase: TrainConfig, context: int) -> str:

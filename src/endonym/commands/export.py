@@ -57,20 +57,15 @@ def export_model(
     """
     require_empty(out)
     is_alone = export.row.content == "adapter"
-    lone_adapter = adapter_of(name, adapter, store, log) if is_alone else None
-    if lone_adapter is not None:
-        model = lone_adapter.base
-    else:
-        model = load.load_model(name, store, log=log, adapter=adapter)
+    alone = adapter_of(name, adapter, store, log) if is_alone else None
+    model = alone.base if alone else load.load_model(name, store, log=log, adapter=adapter)
     artifact, texts = load.find_artifact(name, store), texts_of(name, model, store)
     if not texts:
         log.warn(NO_TEXTS)
     made_of = Path(name).name if artifact is None else artifact.id  # no path is told
     with new_folder(out) as part:
-        if lone_adapter is not None:
-            made = make_adapter_export(
-                export, lone_adapter, part, texts=texts, made_of=made_of, log=log
-            )
+        if alone is not None:
+            made = make_adapter_export(export, alone, part, texts=texts, made_of=made_of, log=log)
         else:
             card = load.card_of(name, store)
             card = card if adapter is None else _merged_card(card, adapter, store)

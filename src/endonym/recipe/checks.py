@@ -196,7 +196,7 @@ def _repeated_names(parts: Parts) -> Iterator[Problem]:
             first = seen.setdefault(item.name, number)
             if first != number:
                 path = (key, number, "name")
-                numbers = {"number": number + 1, "first": first + 1}
+                numbers: dict[str, Any] = {"number": number + 1, "first": first + 1}
                 yield _problem("repeated_name", path, key=key, name=item.name, **numbers)
 
 
@@ -263,7 +263,7 @@ def _answers(parts: Parts) -> Iterator[Problem]:
             yield _problem("no_data", (*path, "objective"), objective=objective)
         for key in ("sources", "temperature"):
             if getattr(phase, key) is not None:
-                words = {"key": key, "objective": objective}
+                words: dict[str, Any] = {"key": key, "objective": objective}
                 yield _problem("texts_of_data", (*path, key), at_value=False, **words)
 
 

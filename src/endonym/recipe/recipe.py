@@ -23,7 +23,7 @@ from endonym.formats.files import files_named
 from endonym.model.config import ModelKeys
 from endonym.recipe.checks import base_model, contradictions, missing_files, missing_sources
 from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, recipe_toml, set_value
-from endonym.recipe.messages import findings, written_value, validated
+from endonym.recipe.messages import findings, validated, written_value
 from endonym.recipe.problems import Origin, Problem, refuse
 from endonym.recipe.text import KeyPath, dotted
 from endonym.tokenizer.config import TokenizerConfig

@@ -145,12 +145,8 @@ def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
             for key, (value, reason) in choices.items()
         ],
         "phases": [
-            {
-                "name": made.stage.name.removeprefix("model "),
-                **made.artifact.numbers,
-                "phase": config,
-            }
-            for made, config in zip(models, phases, strict=False)
+            {"name": made.stage.name.removeprefix("model "), **made.artifact.numbers, "phase": keys}
+            for made, keys in zip(models, phases, strict=False)
         ],
     }
 

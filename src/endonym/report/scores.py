@@ -97,17 +97,10 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
     if mine.weighting == "sources" and total:
         details.insert(0, f"the mean of {len(mine.averaged)} sources")
         details.append(f"{total.value:.2f} over all bytes")
-    figures = sentences(
-        "verdict.txt",
-        mine=mine,
-        details=details,
-        before=by_model["before"],
-        bigram=by_model["bigram"],
-        compressor=by_model["compressor"],
-        model_on_sample=by_model["model_on_sample"],
-        fewest=FEWEST_DOCUMENTS,
-        fewest_of_source=FEWEST_OF_SOURCE,
-    )
+    figures = sentences("verdict.txt", mine=mine, details=details, by_model=by_model)
+    if mine.low is None:
+        words = SENTENCES["verdict"]["no_interval"]
+        figures.append(words.format(fewest=FEWEST_DOCUMENTS, of_source=FEWEST_OF_SOURCE))
     if not judges:
         return figures
     standing = _standing(mine, by_model)
@@ -272,7 +265,4 @@ def efficiency_chart(rows: Sequence[Efficiency]) -> Chart | None:
         ],
         low=min(values) - margin,
         high=max(values) + margin,
-        left=0.0,
-        height=360.0,
-        names_at_dots=True,
     )

@@ -76,11 +76,7 @@ def validations_of(lines: Lines) -> list[Validation]:
     """The validations on the dev documents that a journal tells of, in order."""
     return [
         Validation(
-            step=line["step"],
-            tokens=line["tokens"],
-            epoch=line["epoch"],
-            bits=line[BITS],
-            sources=by_source(line, OF_SOURCE),
+            line["step"], line["tokens"], line["epoch"], line[BITS], by_source(line, OF_SOURCE)
         )
         for line in events(lines, "step")
         if BITS in line
@@ -262,7 +258,6 @@ def _by_source(validations: Sequence[Validation], steps: Lines) -> Chart | None:
         marks=epoch_marks(steps),
         low=low,
         high=high,
-        height=240.0,
     )
 
 
@@ -293,8 +288,6 @@ def _rates(steps: Lines) -> Chart | None:
         **CHARTS["rate"],
         description=f"Peak {max(y for _, y in points):g}.",
         series=[Series("lr", thinned(points, SMOOTH_POINTS), "rate", is_named=False)],
-        low=0.0,
-        height=150.0,
     )
 
 
@@ -383,9 +376,6 @@ def mixture_chart(parts: list[Slice]) -> Chart | None:
         **CHARTS["mixture"],
         description=" ".join(f"{s.name}: {100 * so_far.get(s.name, 0.0):.1f} %." for s in series),
         series=series,
-        low=0.0,
-        high=100.0,
-        height=170.0,
     )
 
 
@@ -423,15 +413,17 @@ def pairs_charts(validations: Lines) -> list[Chart]:
     if len(accuracy) < 2:
         return []
     low, high = with_margin([0.0, *(margin for _, margin in margins)])
-    from_to = f"From {accuracy[0][1]:.1f} % to {accuracy[-1][1]:.1f} %."
-    first = _pairs_chart("accuracy", accuracy, from_to, low=0.0, high=100.0)
-    from_to = f"From {margins[0][1]:.3f} to {margins[-1][1]:.3f}."
-    return [first, _pairs_chart("margin", margins, from_to, low=low, high=high)]
-
-
-def _pairs_chart(name: str, points: Points, description: str, *, low: float, high: float) -> Chart:
-    """A small chart of one measure at each validation on pairs."""
-    series = [Series(name, points, "held", is_named=False, has_dots=True)]
-    return Chart(
-        **CHARTS[name], description=description, series=series, low=low, high=high, height=170.0
-    )
+    return [
+        Chart(
+            **CHARTS["accuracy"],
+            description=f"From {accuracy[0][1]:.1f} % to {accuracy[-1][1]:.1f} %.",
+            series=[Series("accuracy", accuracy, "held", is_named=False, has_dots=True)],
+        ),
+        Chart(
+            **CHARTS["margin"],
+            description=f"From {margins[0][1]:.3f} to {margins[-1][1]:.3f}.",
+            series=[Series("margin", margins, "held", is_named=False, has_dots=True)],
+            low=low,
+            high=high,
+        ),
+    ]
