@@ -19,7 +19,8 @@ def optional(default: str | None = None, *, is_identity: bool = True, **limits: 
     is_identity: False as of NOT_IDENTITY. limits: of its values, as of a Field.
     """
     extra = {} if is_identity else NOT_IDENTITY
-    extra = extra if default is None else extra | unset(default)
+    if default is not None:
+        extra = extra | unset(default)
     return Field(default=None, json_schema_extra=extra or None, **limits)
 
 

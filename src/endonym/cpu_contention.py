@@ -26,15 +26,18 @@ class OtherProcesses:
     """
 
     def __init__(self) -> None:
-        self.began, self.all, self.own = time.perf_counter(), _cpu_seconds(), time.process_time()
+        self.began = time.perf_counter()
+        self.all_seconds = _cpu_seconds()
+        self.own_seconds = time.process_time()
 
     def cores_used(self) -> float | None:
         """Cores that they used on average; None if the system does not say."""
         now = _cpu_seconds()
-        if self.all is None or now is None:
+        if self.all_seconds is None or now is None:
             return None
-        theirs = now - self.all - (time.process_time() - self.own)
-        return round(max(0.0, theirs / (time.perf_counter() - self.began)), 2)
+        own = time.process_time() - self.own_seconds
+        others = now - self.all_seconds - own
+        return round(max(0.0, others / (time.perf_counter() - self.began)), 2)
 
     def cores_taken(self) -> float | None:
         """Cores that they took from this process's threads, if more than TOO_MANY; else None."""
@@ -57,8 +60,8 @@ def _cpu_seconds() -> float | None:
     except OSError:
         return None
     columns = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("cpu")}
-    counted = [columns[name] for core in _own_cores() if (name := f"cpu{core}") in columns]
-    ticks = sum(int(each[i]) for each in counted for i in WORKING)
+    rows = [columns[name] for core in _own_cores() if (name := f"cpu{core}") in columns]
+    ticks = sum(int(row[column]) for row in rows for column in WORKING)
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
@@ -74,12 +77,12 @@ class ContentionMonitor:
         self.device_name = device_name
         self.recent: deque[float] = deque(maxlen=WINDOW)
         self.best = float("inf")
-        self.is_said = False
+        self.has_warned = False
         self.others: OtherProcesses | None = None
 
     def warning(self, seconds: float) -> str | None:
         """The warning after a step, with advice; None if there is none or it was given."""
-        if self.is_said:
+        if self.has_warned:
             return None
         if self.others is None:  # Not before the first step: compilation uses more cores.
             self.others = OtherProcesses()
@@ -97,7 +100,7 @@ class ContentionMonitor:
                 return None
             times = f"{pace / self.best:.0f} times as long as they did"
             sign = f"steps take {times}. Other programs may be using this machine."
-        self.is_said = True
+        self.has_warned = True
         if self.device_name != "cpu" or threads == 1:
             return sign
         # With another number of threads, results are rounded differently.

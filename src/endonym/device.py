@@ -58,7 +58,7 @@ class ProcessInfo:
 
 @contextmanager
 def signals_to(handler: Callable[[int, FrameType | None], Any], *numbers: int) -> Generator[None]:
-    """These signals are handled so, in the main thread; then as before."""
+    """Let a handler take these signals within the context, in the main thread."""
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
@@ -72,10 +72,10 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
 def process_info() -> ProcessInfo:
     """This process's rank, from its environment; the only process if nothing is set."""
-    said = [os.environ.get(name, "") for name in VARIABLES]
-    if not all(each.isdigit() for each in said):
+    values = [os.environ.get(name, "") for name in VARIABLES]
+    if not all(each.isdigit() for each in values):
         return ProcessInfo()
-    rank, size, local_rank, local_size = map(int, said)
+    rank, size, local_rank, local_size = map(int, values)
     return ProcessInfo(rank, size, local_rank, local_size, os.environ.get(MEETING, ""))
 
 
@@ -89,12 +89,14 @@ def program() -> str:
 
 def cores() -> int:
     """CPU cores that this process may use, within the limit of a container if there is one."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        usable = len(os.sched_getaffinity(0))
     try:
         most, period = (CONTROL_GROUPS / "cpu.max").read_text(encoding="utf-8").split()
-        return min(here, max(1, round(int(most) / int(period))))
+        return min(usable, max(1, round(int(most) / int(period))))
     except (OSError, ValueError):  # No control group, or its limit is "max".
-        return here
+        return usable
 
 
 def threads() -> int:
@@ -102,9 +104,9 @@ def threads() -> int:
 
     Processes of one training share the cores of their machine.
     """
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    if setting.isdigit() and int(setting) > 0:
+        return int(setting)
     return max(1, cores() // process_info().local_size)
 
 
@@ -134,16 +136,16 @@ def with_threads(count: int) -> dict[str, str]:
 
 def processor() -> str:
     """The name of the CPU."""
-    return _said_of_cores("model name") or platform.processor() or platform.machine()
+    return _core_field("model name") or platform.processor() or platform.machine()
 
 
 def instruction_sets() -> str:
     """The instruction sets of the CPU, as Linux names them; empty elsewhere."""
-    return _said_of_cores("flags", "Features")
+    return _core_field("flags", "Features")
 
 
-def _said_of_cores(*names: str) -> str:
-    """Linux's value for the first core under one of these names; empty if there is none."""
+def _core_field(*names: str) -> str:
+    """What Linux says of the first core under one of these names; empty if there is none."""
     with suppress(OSError):
         for line in CORES.read_text(encoding="utf-8").splitlines():
             if line.startswith(names):
@@ -173,7 +175,8 @@ def free_memory_bytes(target: str = "cpu") -> int:
         (CONTROL_GROUPS / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
     ):
         with suppress(OSError, ValueError):  # No control group, or its limit is "max".
-            most, now = (int((folder / file).read_text(encoding="utf-8")) for file in (limit, used))
+            most = int((folder / limit).read_text(encoding="utf-8"))
+            now = int((folder / used).read_text(encoding="utf-8"))
             lines = (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
             parts = dict(line.split(maxsplit=1) for line in lines)
             free = min(free, most - now + int(parts.get("inactive_file", 0)))
@@ -256,7 +259,7 @@ def versions() -> dict[str, str]:
 
 
 def _matmul_rate(number_format: str, seconds: float) -> float:
-    """FLOP/s of the matrix products of a small model.
+    """FLOP/s of the matrix products of a small model. seconds: how long they are measured.
 
     They have fewer rows where a product would take more than a quarter of these seconds: one of
     bf16 takes a second on a processor that has no instructions for it.

@@ -128,7 +128,7 @@ def existing(path: Path) -> Path:
 
 
 def link_or_copy(path: Path, name: Path) -> None:
-    """Give a file another name, in the same file system without another copy of its bytes."""
+    """Give a file another name: a link to the same bytes, or a copy where there are no links."""
     name.parent.mkdir(parents=True, exist_ok=True)
     try:
         name.hardlink_to(path)
@@ -147,13 +147,14 @@ def is_file(path: Path) -> bool:
 
 
 def read_given(path: Path, most_bytes: int) -> bytes:
-    """A file of a folder that a stranger may have made.
+    """The bytes of a file, in a folder that a stranger may have made.
 
     Raises ValueError for a larger one, for a pipe, socket or device, which may never end, and for a
     link out of the folder, which would make a private file part of what is exported. In the hub's
     cache files are links to the folder of blobs beside.
     """
-    real, folder = (Path(os.path.realpath(each)) for each in (path, path.parent))
+    real = Path(os.path.realpath(path))
+    folder = Path(os.path.realpath(path.parent))
     is_blob = real.parent.name == "blobs" and real.parent.parent in folder.parents
     if path.is_symlink() and not is_blob and folder not in real.parents:
         raise ValueError(
@@ -227,14 +228,14 @@ def read_json(path: Path) -> Any:
 
 
 def packaged_tables(package: str, name: str) -> dict[str, Any]:
-    """What a TOML file says that is a part of a package."""
+    """The tables of a TOML file that lies in a package."""
     return tomllib.loads(files(package).joinpath(name).read_text(encoding="utf-8"))
 
 
 def read_if_good(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if the file is missing or damaged."""
     try:
-        found = read_json(path)
+        value = read_json(path)
     except (FileNotFoundError, Damaged):
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}

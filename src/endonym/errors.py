@@ -61,8 +61,8 @@ class EndonymError(Exception):
 
     def as_dict(self) -> dict[str, str]:
         """The form that `--json` prints."""
-        said = {"message": self.message, "where": self.where, "do": self.do}
-        return {"kind": type(self).__name__, **said}
+        kind = type(self).__name__
+        return {"kind": kind, "message": self.message, "where": self.where, "do": self.do}
 
 
 class RecipeError(EndonymError):

@@ -133,8 +133,8 @@ class Log:
 
             console = Console(stderr=True)
         if console is not None:
-            given: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
-            console.print(folded(text), style=style or None, **given)
+            plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+            console.print(folded(text), style=style or None, **plain)
         else:
             sys.stderr.write(folded(text) + "\n")
             sys.stderr.flush()
@@ -145,7 +145,7 @@ class Log:
     ) -> Generator[Callable[..., None]]:
         """A progress bar; yields `advance(n, note="")`. Hidden without a terminal.
 
-        done: what an earlier run has done already.
+        total, done: in units; done is what an earlier run has done already. what: the label.
         """
         if self.quiet or not sys.stderr.isatty() or total <= 0:
             yield _no_advance
@@ -177,8 +177,8 @@ def _no_advance(n: float, note: str = "") -> None:
 def columns(text: str) -> int:
     """The width of a text in a terminal: two for wide characters, none for combining ones."""
     wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
-    none = sum(unicodedata.category(sign) in ("Mn", "Me", "Cf") for sign in text)
-    return len(text) + wide - none
+    without_width = sum(unicodedata.category(sign) in ("Mn", "Me", "Cf") for sign in text)
+    return len(text) + wide - without_width
 
 
 def padded(text: str, width: int, *, right: bool = False) -> str:
@@ -222,13 +222,13 @@ def journal_values(data: bytes, path: Path) -> list[dict[str, Any]]:
     Raises Damaged for a line that `journal_line` did not write, so no reader checks types. Lines
     of an older endonym have no checksums; they count only before the first line that has one.
     """
-    found: list[dict[str, Any]] = []
+    values: list[dict[str, Any]] = []
     is_older = True
     for number, line in enumerate(data.split(b"\n")[:-1], 1):
         check = CHECK.fullmatch(line, max(0, len(line) - CHECK_BYTES))
         content = line[:-CHECK_BYTES] + b"}"
         if check is None and is_older and (value := _older_value(line)) is not None:
-            found.append(value)
+            values.append(value)
             continue
         is_older = False
         if check is None or int(check[1], 16) != zlib.crc32(content):
@@ -238,8 +238,8 @@ def journal_values(data: bytes, path: Path) -> list[dict[str, Any]]:
                 do="Remove this line, or the file. It holds times and metrics, and nothing is made "
                 "of it.",
             )
-        found.append(json.loads(content))
-    return found
+        values.append(json.loads(content))
+    return values
 
 
 def _older_value(line: bytes) -> dict[str, Any] | None:
@@ -256,7 +256,7 @@ def _older_value(line: bytes) -> dict[str, Any] | None:
 
 
 def _has_type(key: str, value: Any) -> bool:
-    """Whether a value of a journal is of the type that its key has."""
+    """Whether a value of a journal is of the type that values of its key have."""
     if key in TEXTS:
         return isinstance(value, str)
     if key in NESTED:

@@ -117,61 +117,65 @@ class Artifact:
         entry = self.manifest["files"].get(name)
         if entry is None:
             raise _damaged(self.folder, name, "is missing")
-        path = disk.own_file(self.folder, name, do=_remake(self.folder))
+        path = disk.own_file(self.folder, name, do=_how_to_remake(self.folder))
         if path.stat().st_size != entry["bytes"]:
-            found = f"has {path.stat().st_size} bytes instead of {entry['bytes']}"
-            raise _damaged(self.folder, name, found)
+            fault = f"has {path.stat().st_size} bytes instead of {entry['bytes']}"
+            raise _damaged(self.folder, name, fault)
         if hash_of(path) != entry["sha256"]:
-            found = "is not what was written: its SHA-256 differs"
-            raise _damaged(self.folder, name, found)
+            fault = "is not what was written: its SHA-256 differs"
+            raise _damaged(self.folder, name, fault)
 
 
-def _damaged(folder: Path, name: str, found: str) -> Damaged:
-    return Damaged(f"{name} {found}", where=str(folder / name), do=_remake(folder))
+def _damaged(folder: Path, name: str, fault: str) -> Damaged:
+    """The error for a file of an artefact. fault: what it is or does, such as "is missing"."""
+    return Damaged(f"{name} {fault}", where=str(folder / name), do=_how_to_remake(folder))
 
 
-def _remake(folder: Path) -> str:
+def _how_to_remake(folder: Path) -> str:
+    """What to do about a damaged artefact."""
     return f"Remove the folder {folder} and run again what made it, or take a whole copy."
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest with a hash of its content, which shows any later change."""
-    said = {key: value for key, value in manifest.items() if key != "seal"}
-    return {**said, "seal": fingerprint(said)}
+    content = {key: value for key, value in manifest.items() if key != "seal"}
+    return {**content, "seal": fingerprint(content)}
 
 
 def open_artifact(folder: Path) -> Artifact:
-    """Read a folder's manifest. Raises Damaged if it has none or an unreadable one, and if the
-    folder has the name of another artefact, as after two folders have changed places.
+    """The artefact in a folder, by its manifest; a stranger may have made it, with a right seal.
 
-    A stranger may have made the folder, with a right seal.
+    Raises Damaged if there is no readable manifest, and if the folder has the name of another
+    artefact, as after two folders have changed places.
     """
-    manifest = read_sealed(folder / MANIFEST, do=_remake(folder))
+    manifest = read_sealed(folder / MANIFEST, do=_how_to_remake(folder))
     if manifest is None:
         raise _damaged(folder, MANIFEST, "is missing")
     if not _is_manifest(manifest):
         raise _damaged(folder, MANIFEST, "does not say what made which files")
     if IDENTIFIER.fullmatch(folder.name) and folder.name != manifest["id"][:12]:
-        found = f"is that of {manifest['stage']} {manifest['id'][:12]}, not of this folder"
-        raise _damaged(folder, MANIFEST, found)
+        fault = f"is that of {manifest['stage']} {manifest['id'][:12]}, not of this folder"
+        raise _damaged(folder, MANIFEST, fault)
     return Artifact(folder, manifest)
 
 
-def _is_manifest(said: dict[str, Any]) -> bool:
-    """Whether an object has the keys and values of a manifest; those of `config` and `numbers`
-    depend on the stage. Stages and identifiers become parts of paths.
+def _is_manifest(fields: dict[str, Any]) -> bool:
+    """Whether an object has the keys of a manifest with values of their kinds.
+
+    What stands in `config` and `numbers` depends on the stage. Stages and identifiers become parts
+    of paths.
     """
-    if not all(type(said.get(key)) is kind for key, kind in MANIFEST_TYPES.items()):
+    if not all(type(fields.get(key)) is kind for key, kind in MANIFEST_TYPES.items()):
         return False
-    identifiers = [said["id"], *said["inputs"].values()]
+    identifiers = [fields["id"], *fields["inputs"].values()]
     return (
-        said["stage"].isidentifier()
+        fields["stage"].isidentifier()
         and all(isinstance(each, str) and WHOLE_IDENTIFIER.fullmatch(each) for each in identifiers)
         and all(
             isinstance(entry, dict)
             and type(entry.get("bytes")) is int
             and isinstance(entry.get("sha256"), str)
-            for entry in said["files"].values()
+            for entry in fields["files"].values()
         )
     )
 
@@ -193,13 +197,13 @@ def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
         value = json.loads(data)
         if data == disk.json_bytes(sealed(value)):
             return {key: each for key, each in value.items() if key != "seal"}
-        found = "its seal differs"
+        fault = "its seal differs"
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        found = printable(str(error))[:200]
+        fault = printable(str(error))[:200]
     raise Damaged(
-        f"the file is not what was written ({found}): it was changed or damaged, or is of an older "
+        f"the file is not what was written ({fault}): it was changed or damaged, or is of an older "
         "endonym",
         where=str(path),
         do=do,
@@ -207,7 +211,7 @@ def read_sealed(path: Path, do: str) -> dict[str, Any] | None:
 
 
 def read_if_whole(path: Path) -> dict[str, Any]:
-    """The same; empty if the file is missing or damaged. For what is made again then."""
+    """As `read_sealed`, but empty if the file is missing or damaged: it is made again then."""
     with suppress(Damaged):
         return read_sealed(path, AGAIN) or {}
     return {}
@@ -228,15 +232,18 @@ def is_run_of_store(folder: Path) -> bool:
     """Whether a store refers to a folder as a run."""
     if folder.parent.name != RUNS:
         return False
-    beside = (each for each in folder.parent.parent.iterdir() if (each / REFERENCES).is_dir())
-    return any(_reference_file(each, _from_store(each, folder)).is_file() for each in beside)
+    siblings = folder.parent.parent.iterdir()
+    stores = (each for each in siblings if (each / REFERENCES).is_dir())
+    return any(_reference_file(each, _from_store(each, folder)).is_file() for each in stores)
 
 
 def _from_store(root: Path, path: Path) -> str:
+    """A path as it is written in a store: relative to it."""
     return os.path.relpath(path.resolve(), root.resolve())
 
 
 def _reference_file(root: Path, run_path: str) -> Path:
+    """The file of a store that says what a run needs. run_path: of `_from_store`."""
     return root / REFERENCES / f"{fingerprint(run_path)[:12]}.json"
 
 
@@ -372,14 +379,14 @@ class Store:
 
     def claim(self, run: Path, recipe: Path) -> None:
         """Write down whose run a folder is. Raises RecipeError if it is another recipe's."""
-        path, known = self._reference(run)
-        mine = _from_store(self.root, recipe)
-        other = str(known.get("recipe", mine))
-        if other != mine and (self.root / other).is_file() and run.is_dir():
+        path, reference = self._reference(run)
+        own = _from_store(self.root, recipe)
+        other = str(reference.get("recipe", own))
+        if other != own and (self.root / other).is_file() and run.is_dir():
             message = f"the run {run.name} here was made by another recipe"
             do = "Give this recipe another name, or use another folder: --store DIR."
             raise RecipeError(message, where=str((self.root / other).resolve()), do=do)
-        write_sealed(path, {**known, "recipe": mine})
+        write_sealed(path, {**reference, "recipe": own})
 
     def refer(self, run: Path, identifiers: Mapping[str, str], *, is_whole: bool = True) -> None:
         """Write down which artefacts (identifier -> stage) a run needs, so that prune keeps them.
@@ -387,25 +394,25 @@ class Store:
         is_whole: these are all; otherwise those written down before stay. The run's path is
         relative to the store, so that both may move together.
         """
-        path, known = self._reference(run)
-        before = {} if is_whole else known["artefacts"]
-        write_sealed(path, {**known, "artefacts": {**before, **identifiers}})
+        path, reference = self._reference(run)
+        before = {} if is_whole else reference["artefacts"]
+        write_sealed(path, {**reference, "artefacts": {**before, **identifiers}})
 
     def _reference(self, run: Path) -> tuple[Path, dict[str, Any]]:
-        """The file that says what a run needs, and what it says; if it is gone, what the plan says.
+        """The file that says what a run needs, and its content; of the run's plan if it is gone.
 
         Raises Damaged: with a guess in its place, prune would remove what the run needs.
         """
         run_path = _from_store(self.root, run)
         path = _reference_file(self.root, run_path)
-        known = read_sealed(path, UNKNOWN_NEED)
-        if known is None:
+        reference = read_sealed(path, UNKNOWN_NEED)
+        if reference is None:
             plan = read_plan(run)
             planned = {stage["id"]: stage["stage"] for stage in plan.get("stages", [])}
-            known = {"run": run_path, "artefacts": planned}
+            reference = {"run": run_path, "artefacts": planned}
             if "recipe" in plan:
-                known["recipe"] = _from_store(self.root, run / plan["recipe"])
-        return path, known
+                reference["recipe"] = _from_store(self.root, run / plan["recipe"])
+        return path, reference
 
     def unreferred(self) -> list[Artifact]:
         """Artefacts that no run refers to. A run counts as long as its folder exists."""
@@ -437,10 +444,10 @@ class Store:
         return needed
 
     def remove(self, folder: Path) -> None:
-        """Delete an artefact, a work folder, or one of GGUF files. Raises Busy if a process is
-        making it.
+        """Delete an artefact, a work folder, or a folder of GGUF files.
 
-        It is renamed first, so that no half of it is taken for complete.
+        It is renamed first, so that no half of it is taken for complete. Raises Busy if a process
+        is making it.
         """
         name = folder.name.strip(".").split(".")[0]
         gone = folder.with_name(f"{name}.gone.part")

@@ -63,7 +63,7 @@ class Job:
         return f"job {self.record.parent.name}/{self.record.stem}"
 
     @property
-    def told(self) -> Path:
+    def progress_file(self) -> Path:
         """The file in which a worker says how far it is."""
         return self.record.with_suffix(".told")
 
@@ -90,19 +90,19 @@ def perform(function: Function, job: Job, advance: Advance) -> Result:
 
 def perform_remotely(function: Function, job: Job) -> Result:
     """Do one job in a worker, which says in a file how far it is."""
-    told, due = 0, time.monotonic() + TELL_SECONDS
+    done_bytes, due = 0, time.monotonic() + TELL_SECONDS
 
-    def tell(size: int) -> None:
-        nonlocal told, due
-        told += size
+    def tell(n_bytes: int) -> None:
+        nonlocal done_bytes, due
+        done_bytes += n_bytes
         if time.monotonic() >= due:
-            job.told.write_text(str(told), encoding="utf-8")
+            job.progress_file.write_text(str(done_bytes), encoding="utf-8")
             due = time.monotonic() + TELL_SECONDS
 
     try:
         return perform(function, job, tell)
     finally:
-        job.told.unlink(missing_ok=True)
+        job.progress_file.unlink(missing_ok=True)
 
 
 class Share:
@@ -112,15 +112,15 @@ class Share:
         self.job, self.advance, self.told = job, advance, 0
 
     def more(self, size: int) -> None:
-        """So many bytes more were worked on."""
+        """Tell that so many bytes more were worked on."""
         size = min(size, self.job.size - self.told)
         self.told += size
         self.advance(size)
 
     def look(self) -> None:
-        """Read how far a worker is."""
+        """Read how far a worker is, and tell it."""
         with suppress(OSError, ValueError):
-            self.more(max(0, int(self.job.told.read_text(encoding="utf-8")) - self.told))
+            self.more(max(0, int(self.job.progress_file.read_text(encoding="utf-8")) - self.told))
 
 
 class Inline:
@@ -153,16 +153,18 @@ class RemoteRunner(ABC):
 
     def run(self, function: Function, jobs: Iterable[Job], advance: Advance) -> Iterator[Result]:
         """See Runner."""
-        left, submitted, running = iter(jobs), deque[SubmittedJob](), list[SubmittedJob]()
+        waiting, running = iter(jobs), list[SubmittedJob]()
+        submitted: deque[SubmittedJob] = deque()
         while True:
-            for job in islice(left, 2 * self.count - len(running)):
+            for job in islice(waiting, 2 * self.count - len(running)):
                 new = SubmittedJob(Share(job, advance), self.submit(function, job))
                 submitted.append(new)
                 running.append(new)
             if not submitted:
                 return
             if submitted[0].is_done:
-                result, share = self.result(function, submitted), submitted.popleft().share
+                result = self.result(function, submitted)
+                share = submitted.popleft().share
                 share.more(share.job.size)
                 yield result
                 continue
@@ -215,7 +217,7 @@ class Processes(RemoteRunner):
             self.close()
             for each in submitted:
                 if isinstance(each.handle.exception(), BrokenProcessPool):
-                    each.handle = again(function, each.share.job)
+                    each.handle = done_alone(function, each.share.job)
         return submitted[0].handle.result()
 
     def close(self) -> None:
@@ -225,16 +227,19 @@ class Processes(RemoteRunner):
             self.pool = None
 
 
-def again(function: Function, job: Job) -> Future[Result]:
-    """What a job comes to that was under way when a worker was killed. Raises LostWorker."""
-    alone = Pool(1)
+def done_alone(function: Function, job: Job) -> Future[Result]:
+    """Do a job, which was under way when a worker was killed, in a process of its own.
+
+    Raises LostWorker if that is killed, too.
+    """
+    pool = Pool(1)
     try:
-        done = alone.submit(function, job)
-        if isinstance(done.exception(), BrokenProcessPool):
+        future = pool.submit(function, job)
+        if isinstance(future.exception(), BrokenProcessPool):
             raise lost(job)
-        return done
+        return future
     finally:
-        alone.close()
+        pool.close()
 
 
 def lost(job: Job) -> LostWorker:
@@ -258,7 +263,7 @@ class Pool:
         context = multiprocessing.get_context("spawn")
         theirs, self.lifeline = context.Pipe(duplex=False)
         self.executor = ProcessPoolExecutor(
-            count, mp_context=context, initializer=begin, initargs=(theirs,)
+            count, mp_context=context, initializer=become_worker, initargs=(theirs,)
         )
 
     def submit(self, function: Function, job: Job) -> Future[Result]:
@@ -279,7 +284,7 @@ class Pool:
         self.executor.shutdown(cancel_futures=True)
 
 
-def begin(lifeline: Connection) -> None:
+def become_worker(lifeline: Connection) -> None:
     """Make a new process a worker: Ctrl-C is its parent's matter, and it ends with its parent."""
 
     def end_with_parent() -> None:
@@ -301,9 +306,9 @@ class Cluster(RemoteRunner):
     def __init__(self) -> None:
         import ray
 
-        given: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
         with cluster_errors(f"--workers {RAY}"):
-            ray.init(include_dashboard=False, ignore_reinit_error=True, **given)
+            ray.init(include_dashboard=False, ignore_reinit_error=True, **quiet)
         self.count = max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def submit(self, function: Function, job: Job) -> Any:
@@ -354,13 +359,14 @@ def cluster_errors(where: str) -> Generator[None]:
         cause = error.cause if isinstance(error, RayTaskError) else error
         if not isinstance(cause, RayError | UserCodeException) and cause is not error:
             raise cause from error
-        said, full = str(error).strip() or str(cause), os.strerror(errno.ENOSPC)
-        if full in said:
+        text = str(error).strip() or str(cause)
+        full = os.strerror(errno.ENOSPC)
+        if full in text:
             raise OSError(errno.ENOSPC, full) from error
-        lines = said.partition("\n\nThe above exception was the direct cause")[0].splitlines()
+        lines = text.partition("\n\nThe above exception was the direct cause")[0].splitlines()
         words = [line for line in lines if line and not line.startswith((" ", "\x1b", "Traceback"))]
         raise ClusterError(
-            "\n".join(words[-MOST_SAID:]) or said[:SAID_CHARS],
+            "\n".join(words[-MOST_SAID:]) or text[:SAID_CHARS],
             where=where,
             do="What was finished is kept: the same command goes on. `ray status` says how the "
             "cluster is; with --workers and a number there is none.",
@@ -395,8 +401,8 @@ def runner(workers: int | str) -> Generator[Runner]:
     if workers == RAY and find_spec("ray") is None:
         do = 'Install it: pip install "endonym[cluster]", or give a number of processes.'
         raise RecipeError("Ray is not installed here", where=f"--workers {RAY}", do=do)
-    found = Cluster() if workers == RAY else Processes(int(workers))
+    chosen = Cluster() if workers == RAY else Processes(int(workers))
     try:
-        yield found
+        yield chosen
     finally:
-        found.close()
+        chosen.close()

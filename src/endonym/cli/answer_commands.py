@@ -84,16 +84,16 @@ class Generation(NamedTuple):
 
 
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the flags to a command, which gets what they say as `how`."""
+    """Add the flags to a command, which gets what they say as `options`."""
 
     @functools.wraps(command)
-    def with_how(*arguments: Any, **flags: Any) -> Any:
-        how = Generation(**{name: flags.pop(name) for name in Generation._fields})
-        return command(*arguments, how=how, **flags)
+    def with_options(*arguments: Any, **flags: Any) -> Any:
+        options = Generation(**{name: flags.pop(name) for name in Generation._fields})
+        return command(*arguments, options=options, **flags)
 
     for option in reversed(SAMPLING_OPTIONS):
-        with_how = option(with_how)
-    return with_how
+        with_options = option(with_options)
+    return with_options
 
 
 @click.command()
@@ -107,7 +107,7 @@ def generate(
     settings: Settings,
     model: str,
     prompt: str | None,
-    how: Generation,
+    options: Generation,
     count: int,
     adapter: str | None,
 ) -> None:
@@ -123,16 +123,16 @@ def generate(
     device.prepare()
 
     def continued(text: str, seed: int) -> "Continuation":
-        return loaded.stream(readable(text), **how.lengths, sampling=how.sampling(seed))
+        return loaded.stream(readable(text), **options.lengths, sampling=options.sampling(seed))
 
     is_typed = sys.stdin is not None and sys.stdin.isatty()
     if prompt is None and is_typed and not settings.is_json:
-        prompt_loop(continued, how.seed)
+        prompt_loop(continued, options.seed)
         return
     prompts = [prompt or ""] if prompt is not None or is_typed else piped_prompts()
-    every = (text for text in prompts for _ in range(count))
-    for number, text in enumerate(every):
-        made = continued(text, how.seed + number)
+    repeated = (text for text in prompts for _ in range(count))
+    for number, text in enumerate(repeated):
+        made = continued(text, options.seed + number)
         if settings.is_json:
             print_json(made_text(made, lambda made=made: (made.finish_reason, len(made.ids))))
             continue
@@ -212,7 +212,7 @@ def serve(
 @adapter_option("An adapter of MODEL.")
 @click.pass_obj
 def chat(
-    settings: Settings, model: str, how: Generation, surprise: bool, adapter: str | None
+    settings: Settings, model: str, options: Generation, surprise: bool, adapter: str | None
 ) -> None:
     """Hold a conversation with a model that has a chat template; other models continue texts.
 
@@ -226,26 +226,28 @@ def chat(
     target = device.pick(settings.device)
     engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
     if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
-        how = how._replace(min_tokens=0)  # an answer may be short
+        options = options._replace(min_tokens=0)  # an answer may be short
     with Talk(engine, log.warn) as talk:
 
         def continued(text: str, seed: int) -> Iterator[Text]:
-            pieces = talk.continued(readable(text), how.sampling(seed), **how.lengths)
+            pieces = talk.continued(readable(text), options.sampling(seed), **options.lengths)
             return texts(pieces, has_shades=surprise)
 
         def answered(messages: Messages, seed: int) -> Iterator[Text]:
             decoded = [{**message, "content": readable(message["content"])} for message in messages]
-            pieces = talk.answered(decoded, how.sampling(seed), **how.lengths)
+            pieces = talk.answered(decoded, options.sampling(seed), **options.lengths)
             return texts(pieces, has_shades=surprise)
 
         is_typed = sys.stdin is not None and sys.stdin.isatty() and not settings.is_json
         if is_typed and engine.template is None:
-            prompt_loop(continued, how.seed, f"{model} is a base model: it continues texts. {HELP}")
+            prompt_loop(
+                continued, options.seed, f"{model} is a base model: it continues texts. {HELP}"
+            )
         elif is_typed:
-            conversation_loop(answered, how.seed)
+            conversation_loop(answered, options.seed)
         else:
             messages: Messages = []
-            for seed, line in enumerate(piped_prompts(), start=how.seed):
+            for seed, line in enumerate(piped_prompts(), start=options.seed):
                 if engine.template is None:
                     _write(settings, talk, line, continued(line, seed))
                     continue
@@ -263,15 +265,15 @@ def texts(pieces: "Iterable[TextPiece]", *, has_shades: bool) -> Iterator[Text]:
 
 
 def _write(settings: Settings, talk: "Talk", prompt: str, pieces: Iterable[Text]) -> str:
-    """Write a text as it comes, or one JSON object; gives the text without its prompt."""
+    """Write a text as it comes, or one JSON object; returns the text without its prompt."""
     if settings.is_json:
         reasons = {"stop": "end"}
         made = made_text(pieces, lambda: (reasons.get(talk.reason, talk.reason), talk.tokens))
         print_json(made)
         return made["text"]
-    said: list[str] = []
-    write_text(prompt, noted(pieces, said))
-    return "".join(said)
+    written: list[str] = []
+    write_text(prompt, noted(pieces, written))
+    return "".join(written)
 
 
 def prompt_loop(
@@ -285,11 +287,11 @@ def prompt_loop(
     """
     prompt = ""
     for number, line in enumerate(typed(hint)):
-        asked = line if line.strip() else prompt
+        new_prompt = line if line.strip() else prompt
         with told_refusals():
             with suppress(KeyboardInterrupt):
-                write_text(asked, continued(asked, seed + number))
-            prompt = asked
+                write_text(new_prompt, continued(new_prompt, seed + number))
+            prompt = new_prompt
 
 
 def conversation_loop(answered: Callable[[Messages, int], Iterable[Text]], seed: int) -> None:
@@ -300,14 +302,15 @@ def conversation_loop(answered: Callable[[Messages, int], Iterable[Text]], seed:
     """
     messages: Messages = []
     for number, line in enumerate(typed(CHAT_HELP)):
-        asked = [*messages, {"role": "user", "content": line}] if line.strip() else messages[:-1]
-        if not asked:
+        message = {"role": "user", "content": line}
+        question = [*messages, message] if line.strip() else messages[:-1]
+        if not question:
             continue
-        said: list[str] = []
+        answer: list[str] = []
         with told_refusals():
             with suppress(KeyboardInterrupt):
-                write_text("", noted(answered(asked, seed + number), said))
-            messages = [*asked, {"role": "assistant", "content": "".join(said)}]
+                write_text("", noted(answered(question, seed + number), answer))
+            messages = [*question, {"role": "assistant", "content": "".join(answer)}]
 
 
 @contextmanager
@@ -319,10 +322,10 @@ def told_refusals() -> Generator[None]:
         click.echo(folded(str(error)), err=True)
 
 
-def noted(pieces: Iterable[Text], said: list[str]) -> Iterator[Text]:
-    """Pieces as they are; their texts are noted."""
+def noted(pieces: Iterable[Text], written: list[str]) -> Iterator[Text]:
+    """Pieces as they are; their texts are added to `written`."""
     for piece in pieces:
-        said.append(piece if isinstance(piece, str) else piece.text)
+        written.append(piece if isinstance(piece, str) else piece.text)
         yield piece
 
 
@@ -368,7 +371,7 @@ def write_text(prompt: str, pieces: Iterable[Text]) -> None:
         for piece in pieces:
             if isinstance(piece, Shaded):
                 shade = SHADES[bisect_right(SHADE_BITS, piece.bits)]
-                ink = None if shade is None else 16
+                ink = None if shade is None else 16  # black
                 click.secho(printable_lines(piece.text), bg=shade, fg=ink, nl=False)
             else:
                 click.echo(printable_lines(piece), nl=False)

@@ -35,10 +35,10 @@ class Positive(click.FloatRange):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """The number. Fails for what is none."""
-        found = super().convert(value, param, ctx)
-        if math.isnan(found):
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
             self.fail(f"{value} is not a number above 0.", param, ctx)
-        return found
+        return number
 
 
 def adapter_option(
@@ -96,7 +96,7 @@ class Settings:
     is_json: bool = False
     is_quiet: bool = False
     is_verbose: bool = False
-    given: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
     def log(self) -> Log:
         """The log of this command."""
@@ -115,7 +115,10 @@ class Settings:
 
 
 def _flag(*names: str, keeps: str, **keys: Any) -> click.Option:
-    """An option that is stored in Settings, before or after the command's name."""
+    """An option that is stored in Settings, before or after the command's name.
+
+    keeps: the field of Settings. keys: others of click's Option.
+    """
 
     def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value is not None and value is not False:
@@ -207,13 +210,13 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; every failure becomes a message and an exit code, never a traceback."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     wait_briefly()
-    sys.excepthook = partial(explain_fault, is_json="--json" in given)
+    sys.excepthook = partial(explain_fault, is_json="--json" in arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    code = answer(given)
+    code = answer(arguments)
     if process_info().size > 1:
         # Threads of gloo outlive the training. The interpreter may abort at exit if one of them
         # frees a tensor late (torch 2.13, pytorch#179291).
@@ -230,40 +233,44 @@ def explain_fault(
     import tempfile
     import traceback
 
-    trail, kept = "".join(traceback.format_exception(kind, fault, trace)), ""
+    trail = "".join(traceback.format_exception(kind, fault, trace))
+    with_file = ""
     with (
         suppress(OSError),
         tempfile.NamedTemporaryFile(prefix="endonym-fault-", suffix=".txt", delete=False) as file,
     ):
         file.write(trail.encode("utf-8", "backslashreplace"))
-        kept = f" with {file.name}"
+        with_file = f" with {file.name}"
     message = printable_lines(f"internal error of endonym: {kind.__name__}: {fault}")
-    advice = printable_lines(f"Please report it{kept}. Finished work is kept.")
+    advice = printable_lines(f"Please report it{with_file}. Finished work is kept.")
     failure = {"kind": "Fault", "message": message, "where": "", "do": advice}
     _tell_failure(failure, f"{message}\n{advice}", is_json=is_json)
 
 
-def _tell_failure(failure: dict[str, str], said: str, *, is_json: bool) -> None:
+def _tell_failure(failure: dict[str, str], message: str, *, is_json: bool) -> None:
     """Print a failure for people, and before it as data if that is wanted."""
     if is_json:
         with suppress(BrokenPipeError):  # the reader has closed the pipe
             print_json({"error": failure})
-    click.echo(folded(said), err=True)
+    click.echo(folded(message), err=True)
 
 
-def answer(given: list[str]) -> int:
-    """Exit code: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted with state saved."""
+def answer(arguments: list[str]) -> int:
+    """Run a command and tell its failure; its exit code.
+
+    0 done, 1 failed, 2 wrong usage or input, 130 interrupted with state saved.
+    """
     try:
-        obj = Settings(given=tuple(given))
-        code = cli.main(args=given, prog_name="endonym", standalone_mode=False, obj=obj)
+        obj = Settings(arguments=tuple(arguments))
+        code = cli.main(args=arguments, prog_name="endonym", standalone_mode=False, obj=obj)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except BrokenPipeError:
         sys.stderr.close()
         return 1
     except EXPECTED as error:
-        code, failure, said = failed(error)
-        _tell_failure(failure, said, is_json="--json" in given)
+        code, failure, message = described_failure(error)
+        _tell_failure(failure, message, is_json="--json" in arguments)
         return code
     return code if isinstance(code, int) else 0  # click returns the code of its Exit
 
@@ -279,9 +286,9 @@ EXPECTED = (
 """Failures that are no internal errors."""
 
 
-def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
+def described_failure(error: BaseException) -> tuple[int, dict[str, str], str]:
     """The exit code of an expected failure, its `--json` form, and its message."""
-    code, kind, where, do, said = 1, "OutOfMemory", "", "", ""
+    code, kind, where, do = 1, "OutOfMemory", "", ""
     match error:
         case EndonymError():
             return error.exit_code, error.as_dict(), str(error)
@@ -290,16 +297,16 @@ def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
             context = getattr(error, "ctx", None)
             do = f"Help: {context.command_path} --help" if context else ""
             is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
-            said = message if is_help else f"{message}\n{do}".strip()
+            text = message if is_help else f"{message}\n{do}".strip()
         case KeyboardInterrupt() | click.Abort():
             code, kind, message = 130, "Interrupted", "interrupted"
             do = str(error) or "What was finished is kept. The same command goes on."
-            said = f"\ninterrupted. {do}"
+            text = f"\ninterrupted. {do}"
         case OSError():
             kind, message = "SystemFailure", printable(error.strerror or str(error))
             if isinstance(error.filename, str | bytes):  # the path that the system refused
                 where = printable(os.fsdecode(error.filename))
-            said = f"{where}: {message}" if where else message
+            text = f"{where}: {message}" if where else message
         case _:
             # Training says what it needs by itself (train/memory_budget.py).
             message = "out of memory"
@@ -307,8 +314,8 @@ def failed(error: BaseException) -> tuple[int, dict[str, str], str]:
                 "Close other programs; shorter documents and records need less. "
                 "What was finished is kept."
             )
-            said = f"{message}. {do}"
-    return code, {"kind": kind, "message": message, "where": where, "do": do}, said
+            text = f"{message}. {do}"
+    return code, {"kind": kind, "message": message, "where": where, "do": do}, text
 
 
 if __name__ == "__main__":

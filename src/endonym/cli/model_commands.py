@@ -121,22 +121,22 @@ def export(
     from endonym.commands.export import export_corpus, export_model
     from endonym.export.config import Export
 
-    asked = tuple(each.strip() for each in quantize.split(",")) if quantize else None
+    formats = tuple(each.strip() for each in quantize.split(",")) if quantize else None
     try:
-        wanted = Export.model_validate({"format": form, "quantize": asked})
+        config = Export.model_validate({"format": form, "quantize": formats})
     except ValidationError as error:
         raise click.UsageError(f"--quantize {quantize}: {error.errors()[0]['msg']}") from error
-    if wanted.row.content == "corpus" and adapter is not None:
+    if config.row.content == "corpus" and adapter is not None:
         raise click.UsageError("A data set has no --adapter.")
     names = [Path(each).name for each in (model, adapter) if each]
     target = out or Path(f"{'-'.join(names)}-{form}")
     store, log = settings.open_store(), settings.log()
     # SIGTERM ends the work as Ctrl-C does, so that what is half written is removed.
     with signals_to(signal.default_int_handler, signal.SIGTERM):
-        if wanted.row.content == "corpus":
+        if config.row.content == "corpus":
             written = export_corpus(model, target, store=store)
         else:
-            written = export_model(model, wanted, target, store=store, log=log, adapter=adapter)
+            written = export_model(model, config, target, store=store, log=log, adapter=adapter)
     files: list[dict[str, Any]] = []
     for path in written:
         files.append({"path": path, "format": form, "bytes": path.stat().st_size})
@@ -148,7 +148,7 @@ def export(
     for each in files:
         click.echo(f"{printable(str(each['path']))}  {each['bytes']}")
     gguf = next((path for path in written if path.suffix == ".gguf"), None)
-    log.line(f"next: {wanted.row.use.format(folder=target, file=gguf, program=program())}")
+    log.line(f"next: {config.row.use.format(folder=target, file=gguf, program=program())}")
 
 
 @click.command()
@@ -217,7 +217,7 @@ def publish(
         click.confirm("Upload?", abort=True, err=True)
     made = publishing.publish(upload, repository, is_public=public, is_update=update, log=log)
     if settings.is_json:
-        listed = [{"path": name, "bytes": n_bytes} for name, n_bytes in upload.sizes.items()]
-        print_json({**made, "files": listed})
+        rows = [{"path": name, "bytes": n_bytes} for name, n_bytes in upload.sizes.items()]
+        print_json({**made, "files": rows})
     else:
         click.echo(made["url"])

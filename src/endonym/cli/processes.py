@@ -37,31 +37,31 @@ def among_others(device: str | None) -> Generator[bool]:
     The other ranks take part in its training until it dismisses them. They print nothing when it
     stops or a process is lost: rank 0 or the launcher reports it.
     """
-    here = process_info()
-    if here.size == 1:
+    own = process_info()
+    if own.size == 1:
         yield True
         return
-    if here.meeting:
+    if own.meeting:
         threading.Thread(target=_end_with_launcher, daemon=True).start()
     try:
         require_able(device)
-        yield here.rank == 0
-        if here.rank > 0:
+        yield own.rank == 0
+        if own.rank > 0:
             from endonym.pipeline.stages import help_training
 
             help_training(device)
     except LostProcess:
-        if here.meeting:
+        if own.meeting:
             raise click.exceptions.Exit(LOST) from None
-        if here.rank > 0:
+        if own.rank > 0:
             raise click.exceptions.Exit(1) from None
         raise
     except KeyboardInterrupt:
-        if here.rank > 0:
+        if own.rank > 0:
             raise click.exceptions.Exit(STOPPED) from None
         raise
     finally:
-        if here.rank == 0:
+        if own.rank == 0:
             from endonym.train.distributed import dismiss
 
             dismiss()
@@ -106,22 +106,25 @@ class ProcessGroup:
 
     def _start(self, rank: int, count: int, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
         """One process, in its own session, so that only hand_on sends it Ctrl-C."""
-        here = ProcessInfo(rank, count, rank, count, str(self.folder / "meet"))
-        said = None if rank == 0 else self._said(rank).open("wb")
+        meeting = str(self.folder / "meet")
+        info = ProcessInfo(
+            rank=rank, size=count, local_rank=rank, local_size=count, meeting=meeting
+        )
+        output = None if rank == 0 else self._output_file(rank).open("wb")
         try:
             return subprocess.Popen(
                 [sys.executable, "-m", "endonym", *arguments],
-                env={"GLOO_SOCKET_IFNAME": LOOPBACK, **os.environ, **here.variables()},
+                env={"GLOO_SOCKET_IFNAME": LOOPBACK, **os.environ, **info.variables()},
                 stdin=subprocess.PIPE,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
         finally:
-            if said is not None:
-                said.close()
+            if output is not None:
+                output.close()
 
-    def _said(self, rank: int) -> Path:
+    def _output_file(self, rank: int) -> Path:
         return self.folder / f"said-{rank}.txt"
 
     def hand_on(self, number: int, frame: Any) -> None:
@@ -165,8 +168,10 @@ class ProcessGroup:
         elif codes[rank] < 0:
             reason = f"was ended by {signal.Signals(-codes[rank]).name}"
         else:
-            said = self._said(rank).read_text(encoding="utf-8").strip() if rank else ""
-            reason = said or "lost the others"
+            output = ""
+            if rank:
+                output = self._output_file(rank).read_text(encoding="utf-8").strip()
+            reason = output or "lost the others"
         raise LostProcess(
             reason,
             where=f"process {rank + 1} of {len(codes)}",

@@ -5,7 +5,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
@@ -16,6 +16,7 @@ from endonym.log import duration
 from endonym.workers import RAY, require_reachable
 
 if TYPE_CHECKING:
+    from endonym.commands.run import RunOptions
     from endonym.pipeline.execute import Run
     from endonym.recipe.recipe import Recipe
     from endonym.store import Store
@@ -67,7 +68,8 @@ def new(
     """Write a commented starter recipe, sized to the texts and to this machine."""
     from endonym.commands import new as starter
 
-    store, log, found = settings.store, settings.log(), dict[str, Any]()
+    store, log = settings.store, settings.log()
+    survey_numbers: dict[str, Any] = {}
     if demo is not None:
         path = starter.write_demo(folder, demo, store=store, log=log)
     elif not texts or language is None:
@@ -83,9 +85,9 @@ def new(
         path, survey = starter.write_recipe(
             folder, language=language, texts=texts, hours=hours, store=store, log=log
         )
-        found = survey.as_dict()
+        survey_numbers = survey.as_dict()
     if settings.is_json:
-        print_json({"recipe": str(path), "left_out": [], **found})
+        print_json({"recipe": str(path), "left_out": [], **survey_numbers})
     else:
         click.echo(printable(str(path)))
     quoted = shlex.quote(str(path))
@@ -119,7 +121,7 @@ def new(
 )
 @click.option("--workers", type=WorkersType(), help="As for run: processes, or a cluster of Ray.")
 @click.pass_obj
-def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **how: Any) -> None:
+def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **options: Any) -> None:
     """Say what is wrong with texts, and what mends it, on one page that needs no network.
 
     PATH is a file or folder of texts, or a recipe.toml. Nothing else is written.
@@ -128,10 +130,10 @@ def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **how: Any
     from endonym.commands.new import require_language
     from endonym.survey.findings import UNKNOWN
 
-    if how["language"] is not None:
-        require_language(how["language"])
+    if options["language"] is not None:
+        require_language(options["language"])
     try:
-        diagnosis = examining.examine_texts(paths, out=out, log=settings.log(), **how)
+        diagnosis = examining.examine_texts(paths, out=out, log=settings.log(), **options)
     except KeyboardInterrupt as stop:
         raise click.Abort("Nothing is kept of it. The same command begins anew.") from stop
     text = f"{examining.describe(diagnosis)}\n\npage  {out}"
@@ -214,7 +216,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
     "small texts, one).",
 )
 @click.pass_obj
-def run(settings: Settings, recipe: Path, *, processes: int, **how: Any) -> None:
+def run(settings: Settings, recipe: Path, *, processes: int, **options: Any) -> None:
     """Make every missing artefact of a recipe, in order. Safe to interrupt and to repeat.
 
     RECIPE is a file, its folder, or a run, which goes on. Another --set makes another run.
@@ -224,13 +226,13 @@ def run(settings: Settings, recipe: Path, *, processes: int, **how: Any) -> None
     """
     from endonym.cli.processes import among_others, launch, require_able
 
-    if process_info().size == 1 and processes > 1 and not how["dry_run"]:
+    if process_info().size == 1 and processes > 1 and not options["dry_run"]:
         require_able(settings.device)
-        launch(processes, settings.given)
+        launch(processes, settings.arguments)
         return
     with among_others(settings.device) as is_first:
         if is_first:
-            run_recipes(settings, recipe, **how)
+            run_recipes(settings, recipe, **options)
 
 
 def run_recipes(
@@ -241,21 +243,24 @@ def run_recipes(
     sets: tuple[str, ...],
     seeds: int,
     dry_run: bool,
-    **how: Any,
+    **options: "Unpack[RunOptions]",
 ) -> None:
     """Make or, with dry_run, list the stages of the recipe, of its variants, under its seeds.
 
-    how: what else `run_and_report` is told.
+    options: all those that `run` has flags for.
     """
     from endonym.autopilot import machine
     from endonym.commands import run as commands
 
-    log, is_study = settings.log(), variant == "all" or "," in (variant or "") or seeds > 1
+    log = settings.log()
+    is_study = variant == "all" or "," in (variant or "") or seeds > 1
+    options["device"] = settings.device
+    until, replan = options.get("until"), options.get("replan", False)
     recipes, store = named_recipes(settings, recipe, variant, sets, seeds=seeds)
     if is_study:
-        commands.check_all(recipes, store, log, how["until"])
+        commands.check_all(recipes, store, log, until)
     if dry_run:
-        until, replan, target = how["until"], how["replan"], target_of(settings)
+        target = target_of(settings)
         plans = [
             commands.describe_plan(each, store, log, until=until, replan=replan, target=target)
             for each in recipes
@@ -263,13 +268,13 @@ def run_recipes(
         data = plans[0] if len(plans) == 1 else {"runs": plans}
         settings.show(commands.describe_plans(plans), data)
         return
-    if how["replan"] and process_info().rank == 0:
+    if replan and process_info().rank == 0:
         machine.forget(store.root / "machine.json")
     finished: list[Run] = []
     for place, each in enumerate(recipes, start=1):
         if is_study:
             log.line(f"{each.run_name}, {place} of {len(recipes)}")
-        made = commands.run_and_report(each, store, log, device=settings.device, **how)
+        made = commands.run_and_report(each, store, log, **options)
         finished.append(made)
         if not (settings.is_json or is_study):
             commands.say_results(made)

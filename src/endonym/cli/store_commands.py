@@ -50,7 +50,7 @@ def status(settings: Settings, run: str | None) -> None:
 )
 @count_option("How many documents to show, or rejects of each reason.", default=5)
 @click.pass_obj
-def look(settings: Settings, artefact: str, kind: str | None, **how: Any) -> None:
+def look(settings: Settings, artefact: str, kind: str | None, **options: Any) -> None:
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
 
     ARTEFACT is a run, or the id of an artefact (`endonym status` lists them). KIND is what to look
@@ -58,7 +58,7 @@ def look(settings: Settings, artefact: str, kind: str | None, **how: Any) -> Non
     """
     from endonym.commands import inspect as inspection
 
-    text, data = inspection.look(settings.open_store(), artefact, kind, **how)
+    text, data = inspection.look(settings.open_store(), artefact, kind, **options)
     settings.show(text, {"text": text, **data})
 
 
@@ -70,13 +70,13 @@ def prune(settings: Settings, yes: bool) -> None:
     from endonym.commands.inspect import describe_unused, unused
 
     store = settings.open_store()
-    found = unused(store)
-    for each in found if yes else ():
+    unused_artefacts = unused(store)
+    for each in unused_artefacts if yes else ():
         store.remove(each.folder)
-    data = {"artefacts": [each.as_dict() for each in found], "removed": yes}
-    settings.show(describe_unused(found, are_removed=yes), data)
-    if found and not yes and not settings.is_json:
-        total = size(sum(each.bytes for each in found))
+    data = {"artefacts": [each.as_dict() for each in unused_artefacts], "removed": yes}
+    settings.show(describe_unused(unused_artefacts, are_removed=yes), data)
+    if unused_artefacts and not yes and not settings.is_json:
+        total = size(sum(each.bytes for each in unused_artefacts))
         settings.log().line(f"{total} in all; next: {program()} prune --yes")
 
 
@@ -107,15 +107,15 @@ def show_comparison(
     page = write_comparison(comparison, out)
     pages = {"page": str(page)}
     pages |= {kind: str(page.with_suffix(f".{kind}")) for kind in ("csv", "json")}
-    beside = ".csv and .json"
+    other_files = ".csv and .json"
     if (efficiency := efficiency_path(page)).exists():
         pages["efficiency_csv"] = str(efficiency)
-        beside = ".csv, .json and -efficiency.csv"
+        other_files = ".csv, .json and -efficiency.csv"
     if settings.is_json:
         shown = {**comparing.as_dict(comparison), **pages}
         print_json({**more, "comparison": shown} if more else shown)
         return
-    table = f"\n{comparing.describe(comparison)}\n\npage  {page}, and beside it {beside}"
+    table = f"\n{comparing.describe(comparison)}\n\npage  {page}, and beside it {other_files}"
     click.echo(printable_lines(table))
     store = settings.open_store()
     first = run_argument(comparison.first.folder, store)
@@ -146,11 +146,11 @@ def tokenizer_compare(
     """
     from endonym.runs import compare_tokenizers as comparing
 
-    found = comparing.compare_tokenizers(tokenizers, texts, settings.open_store(), settings.log())
+    rows = comparing.compare_tokenizers(tokenizers, texts, settings.open_store(), settings.log())
     if settings.is_json:
-        print_json(comparing.tokenizer_figures(found))
+        print_json(comparing.tokenizer_figures(rows))
         return
-    click.echo(printable_lines("\n" + comparing.tokenizer_table(found)))
+    click.echo(printable_lines("\n" + comparing.tokenizer_table(rows)))
 
 
 global_options(tokenizer_compare)

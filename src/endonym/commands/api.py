@@ -75,8 +75,8 @@ def load(
     >>> model = endonym.load("my-tatar")  # or runs/my-tatar, or a folder
     >>> model.generate("Кояшлы көндә", max_tokens=80)
     """
-    given = None if adapter is None else str(adapter)
-    return load_model(str(model), Store(Path(store)), pick(device), Log(), adapter=given)
+    adapter_name = None if adapter is None else str(adapter)
+    return load_model(str(model), Store(Path(store)), pick(device), Log(), adapter=adapter_name)
 
 
 def with_adapter(

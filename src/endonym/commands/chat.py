@@ -28,28 +28,33 @@ class Talk:
     def __exit__(self, *_: object) -> None:
         self._scheduler.close()
 
-    def continued(self, text: str, sampling: Sampling, **lengths: int) -> Iterator[TextPiece]:
-        """The pieces that follow a text. Raises RecipeError if it is longer than the context.
-
-        lengths: max_tokens and min_tokens.
-        """
+    def continued(
+        self, text: str, sampling: Sampling, *, max_tokens: int, min_tokens: int
+    ) -> Iterator[TextPiece]:
+        """The pieces that follow a text. Raises RecipeError if it is longer than the context."""
         self._require_fitting(text, "PROMPT")
         ids = [self.engine.opening, *self.engine.vocabulary.encode(text)]
         if len(ids) > self.engine.context:
             message = f"{len(ids)} tokens, but the model's context is {self.engine.context}"
             raise RecipeError(message, where="PROMPT", do="Give the end of the text only.")
-        return self._pieces(ids, sampling, **lengths)
+        return self._pieces(ids, sampling, max_tokens=max_tokens, min_tokens=min_tokens)
 
     def answered(
-        self, messages: Sequence[Mapping[str, str]], sampling: Sampling, **lengths: int
+        self,
+        messages: Sequence[Mapping[str, str]],
+        sampling: Sampling,
+        *,
+        max_tokens: int,
+        min_tokens: int,
     ) -> Iterator[TextPiece]:
         """The answer to a conversation; its oldest messages are left out if they do not fit."""
         self._require_fitting(messages[-1]["content"], "MESSAGE")
-        kept, most = list(messages), self._scheduler.most_bytes
-        while len(kept) > 1 and sum(len(each["content"]) for each in kept) > most:
-            del kept[:2]
+        kept = list(messages)
+        most_bytes = self._scheduler.most_bytes
+        while len(kept) > 1 and sum(len(each["content"]) for each in kept) > most_bytes:
+            del kept[:2]  # a question and its answer
         ids = chat_ids(self.engine, kept)
-        room = self.engine.context - min(lengths["max_tokens"], self.engine.context // 4)
+        room = self.engine.context - min(max_tokens, self.engine.context // 4)
         while len(ids) > room and len(kept) > 1:
             del kept[:2]
             ids = chat_ids(self.engine, kept)
@@ -61,15 +66,16 @@ class Talk:
                 where="MESSAGE",
             )
         opening = [] if ids[:1] == [self.engine.opening] else [self.engine.opening]
-        return self._pieces([*opening, *ids], sampling, **lengths)
+        ids = [*opening, *ids]
+        return self._pieces(ids, sampling, max_tokens=max_tokens, min_tokens=min_tokens)
 
     def _require_fitting(self, text: str, where: str) -> None:
         """Raise RecipeError for a text that is longer than the context however it is encoded."""
-        size, most = len(text.encode("utf-8", "replace")), self._scheduler.most_bytes
-        if size > most:
+        n_bytes, most = len(text.encode("utf-8", "replace")), self._scheduler.most_bytes
+        if n_bytes > most:
             raise RecipeError(
-                f"a text of {size} bytes, but the model's context is {self.engine.context} tokens, "
-                f"which hold at most {most} bytes",
+                f"a text of {n_bytes} bytes, but the model's context is {self.engine.context} "
+                f"tokens, which hold at most {most} bytes",
                 where=where,
                 do="Give the end of the text only.",
             )
@@ -78,14 +84,14 @@ class Talk:
         self, ids: list[int], sampling: Sampling, *, max_tokens: int, min_tokens: int
     ) -> Iterator[TextPiece]:
         """The pieces as they come. The generation is cancelled if nobody reads on."""
-        news: SimpleQueue[Update] = SimpleQueue()
+        updates: SimpleQueue[Update] = SimpleQueue()
         state = SamplerState(sampling, ids, min_tokens=min_tokens)
-        generation = Generation(list(ids), max_tokens, state, logprobs=0, take=news.put)
+        generation = Generation(list(ids), max_tokens, state, logprobs=0, take=updates.put)
         self._scheduler.submit([generation])
         try:
             self.reason, self.tokens = "", 0
             while not self.reason:
-                update = news.get()
+                update = updates.get()
                 if update.reason == "failed":
                     raise EndonymError("the model could not be computed")
                 self.reason, self.tokens = update.reason or "", state.made

@@ -130,8 +130,8 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     recipe.require_sources()
     require_packages(recipe)
     samples, raw = texts_of(recipe, store)
-    found = expected(recipe, samples, store, target, raw=raw)
-    facts, choices, training = found.facts, found.choices, found.training
+    estimate = expected(recipe, samples, store, target, raw=raw)
+    facts, choices, training = estimate.facts, estimate.choices, estimate.training
     paces = paces_here(training, facts, store) if target == "cpu" else []
     require_shapes(recipe.export, training.model)
     warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
@@ -142,27 +142,32 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
-    tokens, read = 0, 0
-    for n, (config, pace) in enumerate(zip_longest(training.phases, paces)):
-        tokens += config.steps * config.batch_tokens
-        read += config.steps * config.batch_tokens * config.reads_texts
-        own = facts.examples.get(n, facts)
-        warnings += cautions(config, own, training.pack.context, seconds=pace, longest=None)
+    train_tokens, text_tokens = 0, 0
+    # There are no paces, not even some, on a machine that was never measured.
+    for number, (config, pace) in enumerate(zip_longest(training.phases, paces)):
+        phase_tokens = config.steps * config.batch_tokens
+        train_tokens += phase_tokens
+        text_tokens += phase_tokens if config.reads_texts else 0
+        read_facts = facts.examples.get(number, facts)
+        warnings += cautions(config, read_facts, training.pack.context, seconds=pace, longest=None)
     return Checked(
         recipe=recipe,
         training=training,
         choices=choices,
         facts=facts,
-        train_tokens=tokens,
-        text_tokens=read,
+        train_tokens=train_tokens,
+        text_tokens=text_tokens,
         parts=promised_parts(recipe, training, facts, paces) if paces else {},
         warnings=warnings,
-        is_counted=found.is_counted,
+        is_counted=estimate.is_counted,
     )
 
 
 def texts_of(recipe: Recipe, store: Store) -> tuple[list[SourceSample], list[RawSet] | None]:
-    """Samples of a recipe's sources, and these with their hashes; None if one was never hashed."""
+    """Samples of a recipe's sources, and the sources with their files and hashes.
+
+    None in place of these if one was never hashed.
+    """
     files = sources.find(recipe, store)
     unhashed = [RawSet(source=source, files=tuple(each)) for source, each in files]
     return samples_of(unhashed), sources.remembered(files, store)
@@ -201,8 +206,8 @@ def expected(
     lock, data, shards = None, None, None
     if raw is not None:
         lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
-    known = lock.choices if lock else {}
-    facts, choices = resolve.estimated(recipe, samples, target, known)
+    earlier_choices = lock.choices if lock else {}
+    facts, choices = resolve.estimated(recipe, samples, target, earlier_choices)
     vocab = resolve.likely_vocab(recipe, choices, facts)
     if raw is not None:
         data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, choices))
@@ -215,7 +220,7 @@ def expected(
     formats = dict.fromkeys(resolve.unsaid_formats(recipe), UNMEASURED)
     if target != "cpu" or machine.saved_measurement(machine_file, "matmul_per_second"):
         formats = resolve.number_formats(recipe, machine_file, target)
-    choices |= formats | known
+    choices |= formats | earlier_choices
     training = resolve.resolve_training(recipe, choices, facts, vocab)
     choices = {key: choice for key, choice in choices.items() if choice is not UNMEASURED}
     return Expected(facts, choices, training, data, lock, shards is not None)
@@ -223,10 +228,10 @@ def expected(
 
 def paces_here(training: resolve.ResolvedTraining, facts: Facts, store: Store) -> list[float]:
     """Seconds of a token of training in each phase; nothing if this machine was not measured."""
-    file = store.root / "machine.json"
+    machine_file = store.root / "machine.json"
     document = training.pack.usual_length(facts.mean_document_tokens)
     paces = [
-        expected_here(Work(training.model, phase, document=document), file)
+        expected_here(Work(training.model, phase, document=document), machine_file)
         for phase in training.phases
     ]
     return [pace for pace in paces if pace is not None]
@@ -240,9 +245,9 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     if not machine.saved_measurement(store.root / "machine.json", "matmul_per_second"):
         return {}
     samples, raw = texts_of(recipe, store)
-    found = expected(recipe, samples, store, "cpu", raw=raw)
-    paces = paces_here(found.training, found.facts, store)
-    return promised_parts(recipe, found.training, found.facts, paces) if paces else {}
+    estimate = expected(recipe, samples, store, "cpu", raw=raw)
+    paces = paces_here(estimate.training, estimate.facts, store)
+    return promised_parts(recipe, estimate.training, estimate.facts, paces) if paces else {}
 
 
 def promised_parts(
@@ -251,73 +256,87 @@ def promised_parts(
     facts: Facts,
     seconds_a_token: Sequence[float],
 ) -> dict[str, float]:
-    """Seconds by part. seconds_a_token: of training, for each phase."""
+    """Seconds of each part of a run, from start to export.
+
+    seconds_a_token: of training, for each phase.
+    """
     split = recipe.split.resolved()
     share = split.val_share or 0.0
-    held = facts.unique_tokens * share / (1 - share)
+    held_out_tokens = facts.unique_tokens * share / (1 - share)
     if split.val_documents is not None:
-        held = split.val_documents * facts.mean_document_tokens
-    judged = held / 2  # of dev and of test each
+        held_out_tokens = split.val_documents * facts.mean_document_tokens
+    judged_tokens = held_out_tokens / 2  # of dev and of test each
     names = ("start", "training", "validations", "samples", "evaluation", "export")
     parts: dict[str, float] = dict.fromkeys(names, 0.0)
-    models = sum(each.row.content != "corpus" for each in recipe.export)
-    generated = GENERATED_TOKEN_SECONDS * training.model.layers
+    n_models = sum(each.row.content != "corpus" for each in recipe.export)
+    generated_token_seconds = GENERATED_TOKEN_SECONDS * training.model.layers
     for phase, (config, seconds) in enumerate(zip(training.phases, seconds_a_token, strict=True)):
         if config.is_of_pairs and phase in facts.examples:
             parts["start"] += facts.examples[phase].positions * FORWARD_SHARE * seconds
         validations = config.steps // config.eval_every_steps + 1
         parts["start"] += START_SECONDS
         parts["training"] += seconds * config.steps * config.batch_tokens
-        validated = validations * min(config.eval_tokens, judged)
-        parts["validations"] += validated * FORWARD_SHARE * seconds
+        validated_tokens = validations * min(config.eval_tokens, judged_tokens)
+        parts["validations"] += validated_tokens * FORWARD_SHARE * seconds
         samples = (validations - 1) // config.validations_per_sample + 1
-        parts["samples"] += samples * SAMPLE_TOKENS * generated
-    for asked in recipe.evaluate:
-        if asked.kind == "prompts":
-            parts["evaluation"] += asked.max_tokens * generated
+        parts["samples"] += samples * SAMPLE_TOKENS * generated_token_seconds
+    for evaluation in recipe.evaluate:
+        if evaluation.kind == "prompts":
+            parts["evaluation"] += evaluation.max_tokens * generated_token_seconds
             continue
-        if asked.kind == "speed":
-            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * models)
+        if evaluation.kind == "speed":
+            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * n_models)
             continue
         # Lists of sentences are read a second time, in blocks.
         readings = 2 if training.pack.join else 1
-        parts["evaluation"] += readings * judged * FORWARD_SHARE * seconds_a_token[-1]
-        if asked.baselines:
-            parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=False)
+        parts["evaluation"] += readings * judged_tokens * FORWARD_SHARE * seconds_a_token[-1]
+        if evaluation.baselines:
+            parts["evaluation"] += _compressor_seconds(facts, judged_tokens, is_in_blocks=False)
             if training.pack.join:
-                parts["evaluation"] += _compressor_seconds(facts, judged, is_in_blocks=True)
-    parts["export"] = EXPORT_SECONDS * models
+                parts["evaluation"] += _compressor_seconds(facts, judged_tokens, is_in_blocks=True)
+    parts["export"] = EXPORT_SECONDS * n_models
     return parts
 
 
-def _compressor_seconds(facts: Facts, judged: float, *, is_in_blocks: bool) -> float:
-    """Time of the compressor on so many tokens, in documents or in blocks of them."""
-    ratio = facts.text_bytes / max(1, facts.unique_tokens)
-    each = BLOCK_BYTES if is_in_blocks else facts.mean_document_tokens * ratio
-    count = int(min(MOST_DOCUMENTS, judged * ratio / max(1.0, each)))
-    forks = draws_of(count, int(count * each)) * (count + 1)
-    primed = min(facts.text_bytes, PRIMING_LIMIT_BYTES)
-    return primed / PRIMED_BYTES_A_SECOND + forks * (FORK_SECONDS + each * FORK_BYTE_SECONDS)
+def _compressor_seconds(facts: Facts, tokens: float, *, is_in_blocks: bool) -> float:
+    """Time of the compressor baseline on so many tokens, in documents or in blocks of them."""
+    token_bytes = facts.text_bytes / max(1, facts.unique_tokens)
+    text_bytes = BLOCK_BYTES if is_in_blocks else facts.mean_document_tokens * token_bytes
+    n_texts = int(min(MOST_DOCUMENTS, tokens * token_bytes / max(1.0, text_bytes)))
+    # A process is primed with training text, and forked for each text and once for none.
+    forks = draws_of(n_texts, int(n_texts * text_bytes)) * (n_texts + 1)
+    priming_seconds = min(facts.text_bytes, PRIMING_LIMIT_BYTES) / PRIMED_BYTES_A_SECOND
+    return priming_seconds + forks * (FORK_SECONDS + text_bytes * FORK_BYTE_SECONDS)
 
 
 def describe(checked: Checked) -> str:
     """The check as text for people. ≈ marks estimates, such as those from samples of the texts."""
-    shape = checked.shape
+    tokenizer, shape = checked.recipe.tokenizer, checked.shape
+    phases, weights = checked.training.phases, count.parameters(shape)
+    about = "" if checked.is_counted else "≈ "
+    has_open_vocab = tokenizer.extend is not None or tokenizer.kind == "char"
+    adapted = [phase for phase in phases if phase.adapt is not None]
     return filled(
         "check.txt",
         checked=checked,
-        is_ours=isinstance(shape, ModelConfig),
-        count=count,
-        uniform=math.log(shape.vocab),
-        inexact=inexact,
+        figures=checked.as_dict(),
+        about=about,
+        about_vocab=about if has_open_vocab else "",
+        about_adapters="" if isinstance(shape, ModelConfig) else "≈ ",
+        weights=weights,
+        parts_text=count.parts_text(shape),
+        adapter_flops={p.name: count.flops_per_token(shape, adapt=p.adapt) for p in adapted},
+        uniform_nats=math.log(shape.vocab),
+        inexact={phase.name: inexact(phase, shape.context) for phase in phases},
     )
 
 
 def inexact(phase: TrainConfig, context: int) -> str:
     """How exact shares can be within a hundredth of a phase, if that has few rows."""
-    batch = phase.batch_tokens // context
-    ends = [batch * -(-phase.steps * part // SLICES) for part in range(1, SLICES + 1)]
-    rows = max(batch, ends[-1] // SLICES)
+    batch_rows = phase.batch_tokens // context
+    steps = [math.ceil(phase.steps * part / SLICES) for part in range(1, SLICES + 1)]
+    ends = [batch_rows * step for step in steps]
+    rows = max(batch_rows, ends[-1] // SLICES)
     if len(phase.sources) < 2 or rows >= EXACT_ROWS:
         return ""
     gap = largest_gap(phase.shares, ends)

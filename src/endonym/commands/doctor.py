@@ -17,15 +17,15 @@ SHOWN = 12
 
 
 def examine_texts(
-    paths: Sequence[Path], *, out: Path, log: Log, workers: int | str | None = None, **how: Any
+    paths: Sequence[Path], *, out: Path, log: Log, workers: int | str | None = None, **options: Any
 ) -> Diagnosis:
     """Examine texts or a recipe's sources, and write the page to `out`.
 
-    workers: how many processes, or "ray"; chosen by the size of the texts if None. how: as for
-    `diagnose`. Raises MissingSource if a path has no file.
+    workers: how many processes, or "ray"; chosen by the size of the texts if None. options:
+    language, contrast and samples, as for `diagnose`. Raises MissingSource if a path has no file.
     """
     diagnosis = diagnose(
-        paths, runner_of=lambda size: runner(workers or suitable_workers(size)), log=log, **how
+        paths, runner_of=lambda size: runner(workers or suitable_workers(size)), log=log, **options
     )
     write_atomic(out, doctor_page(diagnosis).encode("utf-8", "backslashreplace"))
     return diagnosis

@@ -93,13 +93,13 @@ def known_texts(
     if lost:
         log.line(f"Not compared with {' and '.join(lost)}: not in this store.")
     what = "training text or answers" if learnt.has_answers else "training text"
-    found = trained_on([texts for _, texts in judged], learnt, log)
-    for (file, texts), known in zip(judged, found, strict=True):
+    counts = trained_on([texts for _, texts in judged], learnt, log)
+    for (file, texts), n_known in zip(judged, counts, strict=True):
         total = len(texts.ids)
-        if known:
+        if n_known:
             yield (
                 file,
-                f"{100 * known / total:.1f} % of its {counted(total, 'document')} stand in the "
+                f"{100 * n_known / total:.1f} % of its {counted(total, 'document')} stand in the "
                 f"{what}, whole, nearly or in pieces: new text of this kind would score higher",
             )
 
@@ -112,19 +112,21 @@ def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
     files: dict[str, list[str]] = {}
     for file, text in zip(texts.sources, texts.each(), strict=True):
         files.setdefault(file, []).append(text)
-    known: dict[int, list[str]] = {}
+    train_texts: dict[int, list[str]] = {}
     if train is not None:
         for number in range(0, len(train), max(1, len(train) // MOST_COMPARED)):
-            each = train.document(number)
-            known.setdefault(each.source, []).append(texts.tokenizer.decode(each.ids.tolist()))
-    references = [Reference([sketch("", parts, 1.0)]) for parts in known.values()]
-    found = list[str]()
+            document = train.document(number)
+            text = texts.tokenizer.decode(document.ids.tolist())
+            train_texts.setdefault(document.source, []).append(text)
+    references = [Reference([sketch("", parts, 1.0)]) for parts in train_texts.values()]
+    reasons: list[str] = []
     for file, parts in files.items():
         with passing_over():  # A doubt is no score.
             why = lost_letters("\n".join(parts))
-            if why := why or other_language(sketch(file, parts, 1.0), references, language):
-                found.append(f"{file}: {why}" if len(files) > 1 else why)
-    return found
+            why = why or other_language(sketch(file, parts, 1.0), references, language)
+            if why:
+                reasons.append(f"{file}: {why}" if len(files) > 1 else why)
+    return reasons
 
 
 def conclusions(scores: Sequence[Score], cautions: Sequence[str] = ()) -> list[str]:
@@ -132,14 +134,14 @@ def conclusions(scores: Sequence[Score], cautions: Sequence[str] = ()) -> list[s
 
     cautions: why they say little about the model, which is then not judged by them.
     """
-    said = [terminal_text(line) for line in verdict(scores, judges=not cautions)]
-    said += cautions
+    lines = [terminal_text(line) for line in verdict(scores, judges=not cautions)]
+    lines += cautions
     if all(score.model == "model" for score in scores):
-        said.append(
+        lines.append(
             "There are no baselines: they are counted on training text, "
             "and the store of this model has none of it."
         )
-    return said
+    return lines
 
 
 def names_of(files: Sequence[Path]) -> list[str]:

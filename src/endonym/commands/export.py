@@ -57,15 +57,15 @@ def export_model(
     """
     require_empty(out)
     is_alone = export.row.content == "adapter"
-    held = adapter_of(name, adapter, store, log) if is_alone else None
-    model = held.base if held else load.load_model(name, store, log=log, adapter=adapter)
+    alone = adapter_of(name, adapter, store, log) if is_alone else None
+    model = alone.base if alone else load.load_model(name, store, log=log, adapter=adapter)
     artifact, texts = load.find_artifact(name, store), texts_of(name, model, store)
     if not texts:
         log.warn(NO_TEXTS)
     made_of = Path(name).name if artifact is None else artifact.id  # no path is told
     with new_folder(out) as part:
-        if held is not None:
-            made = make_adapter_export(export, held, part, texts=texts, made_of=made_of, log=log)
+        if alone is not None:
+            made = make_adapter_export(export, alone, part, texts=texts, made_of=made_of, log=log)
         else:
             card = load.card_of(name, store)
             card = card if adapter is None else _merged_card(card, adapter, store)
@@ -78,13 +78,14 @@ def export_model(
 def _merged_card(card: Card, adapter: str, store: Store) -> Card:
     """The card of a base with an adapter in its weights, of which the base's scores say nothing."""
     folder = load.find_adapter(adapter, store)
-    around = adapters.model_around(folder)
-    made = open_artifact(around) if around is not None else None
-    merged = Merged(load.adapter_name(adapter, store), "" if made is None else made.id)
-    if made is not None and (known := history_of(made)) is not None:
-        phase = made.manifest["config"]["phase"]
-        read = [each["name"] for each in phase.get("sources") or ()] or [*known.sources]
-        merged = merged._replace(data=RECORDS.get(phase["objective"], ", ".join(read)))
+    model_folder = adapters.model_around(folder)
+    artifact = open_artifact(model_folder) if model_folder is not None else None
+    merged = Merged(load.adapter_name(adapter, store), "" if artifact is None else artifact.id)
+    if artifact is not None and (adapter_history := history_of(artifact)) is not None:
+        phase = artifact.manifest["config"]["phase"]
+        sources = [each["name"] for each in phase.get("sources") or ()]
+        sources = sources or [*adapter_history.sources]
+        merged = merged._replace(data=RECORDS.get(phase["objective"], ", ".join(sources)))
     history = None if card.history is None else replace(card.history, evaluations=())
     return replace(card, history=history, merged=merged)
 
@@ -110,15 +111,15 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
                 "with adapt.",
             )
         start = artifact.manifest["inputs"].get("start") or adapters.base_name_of(folder)
-        found = Store.of(artifact.folder).find("model", start) if start else None
-        if found is None:
+        base_artifact = Store.of(artifact.folder).find("model", start) if start else None
+        if base_artifact is None:
             raise ExportError(
                 "the model that its last phase began with is not in the store, so that nothing "
                 "could be proven of its adapter",
                 where=name,
                 do=f"Name the base as well: endonym export BASE --adapter {name}",
             )
-        base, base_name = load_pretrained(found.verify().folder), found.id
+        base, base_name = load_pretrained(base_artifact.verify().folder), base_artifact.id
         own_name = load.words_of(name, store).name
     changes = adapters.read_adapter(folder, base.decoder)
     base = LanguageModel(base.decoder, load.with_chat(base.tokenizer, folder))
@@ -201,7 +202,7 @@ def verify_model(
         message = f"it was made of {name} with the adapter {made_with}: {error.message}"
         do = "Name both: --against BASE --adapter DIR"
         raise RecipeError(message, where=str(folder), do=do) from error
-    texts = [t for file in files for t in texts_below(file, model.tokenizer, log).each()]
+    texts = [text for file in files for text in texts_below(file, model.tokenizer, log).each()]
     texts = texts or texts_of(name, model, store)
     if not texts:
         log.warn(NO_TEXTS)

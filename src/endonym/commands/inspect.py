@@ -48,23 +48,23 @@ def unrun(store: Store, name: str | None) -> list[Path]:
     files = [*around.glob(find.RECIPE), *sorted(around.glob(f"*/{find.RECIPE}"))]
     named = map(find.recipe_file, files if name is None else [Path(name)])
     recipes = [recipe for recipe in named if recipe is not None]
-    known = find.runs_by_recipe(store) if recipes else {}
-    return [each for each in recipes if each.resolve() not in known]
+    runs = find.runs_by_recipe(store) if recipes else {}
+    return [recipe for recipe in recipes if recipe.resolve() not in runs]
 
 
 def status_of(run: Path, store: Store) -> dict[str, Any]:
     """The state of each stage of a run, and why it failed when it was last run."""
     stages: list[dict[str, Any]] = []
-    expected, where = find.planned(run), find.store_of(run, store)
-    for stage in expected:
-        folder = where.folder(stage["stage"], stage["id"])
-        parts = folder.with_name(folder.name + ".part")
-        state = "done" if folder.is_dir() else "started" if parts.is_dir() else "missing"
-        weight = open_artifact(folder).bytes() if state == "done" else 0
-        maker = where.maker(stage["stage"], stage["id"]) if state == "started" else ""
-        steps = sorted(path.name for path in parts.glob("step-*") if path.suffix == "")
+    planned_stages, run_store = find.planned(run), find.store_of(run, store)
+    for stage in planned_stages:
+        folder = run_store.folder(stage["stage"], stage["id"])
+        work = folder.with_name(folder.name + ".part")
+        state = "done" if folder.is_dir() else "started" if work.is_dir() else "missing"
+        n_bytes = open_artifact(folder).bytes() if state == "done" else 0
+        maker = run_store.maker(stage["stage"], stage["id"]) if state == "started" else ""
+        steps = sorted(path.name for path in work.glob("step-*") if path.suffix == "")
         note = ", ".join(each for each in (maker, *steps[-1:]) if each)
-        stages.append({"name": stage["name"], "id": stage["id"], "bytes": weight, "note": note})
+        stages.append({"name": stage["name"], "id": stage["id"], "bytes": n_bytes, "note": note})
         stages[-1]["state"] = "running" if maker else state
     called = find.run_argument(run, store)
     return {
@@ -72,7 +72,7 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
         "called": called,
         "is_changed": is_changed(run, store),
         "stages": stages,
-        "is_planned": any(each["stage"] == "model" for each in expected),
+        "is_planned": any(each["stage"] == "model" for each in planned_stages),
         "asked": find.asked(called, find.planned_artifact(run, store, "model")),
         "failure": read_if_whole(run / FAILURE),
     }
@@ -81,8 +81,8 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
 def is_changed(run: Path, store: Store) -> bool:
     """Whether the recipe says something else by now than when it ran. Comments do not matter."""
     with suppress(EndonymError, OSError, ValueError):
-        named = find.recipe_of(run, store)
-        now = Recipe.load(named.path, variant=named.variant, sets=named.sets)
+        origin = find.recipe_of(run, store)
+        now = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
         return now.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
     return False
 
@@ -112,11 +112,9 @@ def look(
     wanted = "corpus" if dropped else "tokenizer" if text is not None else kind
     refused = _refused_corpus(store, name) if dropped else None
     if dropped and refused is not None:
-        counts, parts = (
-            dict(Counter(each.reason for each in dropped_records(refused, kind=kind)))
-            for kind in (DROPPED, REMOVED)
-        )
-        return _look_at_dropped(refused, counts, parts, reason=dropped, count=count)
+        records = Counter(each.reason for each in dropped_records(refused, kind=DROPPED))
+        parts = Counter(each.reason for each in dropped_records(refused, kind=REMOVED))
+        return _look_at_dropped(refused, dict(records), dict(parts), reason=dropped, count=count)
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
         flag = "--dropped" if dropped else "--text" if text is not None else "this"
@@ -161,26 +159,29 @@ def _refused_corpus(store: Store, name: str) -> Path | None:
 def _look_at_dropped(
     folder: Path, counts: dict[str, int], parts: dict[str, int], *, reason: str, count: int
 ) -> Inspection:
-    """How many records were dropped for each reason, and some of them; and parts of documents."""
+    """How many records were dropped for each reason, and some of them; and parts of documents.
+
+    counts, parts: how many records, and parts of documents, by reason. reason: one, or "all".
+    """
     counts = {**dict.fromkeys(parts, 0), **counts}
     if reason not in ("all", *counts):
-        known = ", ".join(sorted(counts)) or "none, nothing was dropped"
+        reasons = ", ".join(sorted(counts)) or "none, nothing was dropped"
         message = f"nothing was dropped for the reason {reason}"
-        raise RecipeError(message, where="--dropped", do=f"Reasons here: {known}; or all.")
+        raise RecipeError(message, where="--dropped", do=f"Reasons here: {reasons}; or all.")
     ordered = sorted(counts, key=lambda each: (-counts[each], each))
     shown: list[tuple[str, list[Reject], dict[str, str], list[Reject]]] = []
-    for why in ordered if reason == "all" else [reason]:
-        some = some_dropped(folder, why, count)
-        stayed = staying_texts(folder, {each.stayed for each in some if why == "near"})
-        taken = some_dropped(folder, why, count, REMOVED) if why in parts else []
-        shown.append((why, some, stayed, taken))
     rejects, removed = list[dict[str, Any]](), list[dict[str, Any]]()
-    for _, some, stayed, taken in shown:
-        for each in some:
+    for why in ordered if reason == "all" else [reason]:
+        some_rejects = some_dropped(folder, why, count)
+        near_ids = {each.stayed for each in some_rejects if why == "near"}
+        stayed = staying_texts(folder, near_ids)
+        some_removed = some_dropped(folder, why, count, REMOVED) if why in parts else []
+        shown.append((why, some_rejects, stayed, some_removed))
+        for each in some_rejects:
             rejects.append(_plain(each))
             if stayed.get(each.stayed):
                 rejects[-1]["stayed_text"] = stayed[each.stayed][:SHOWN_CHARS]
-        removed += map(_plain, taken)
+        removed += map(_plain, some_removed)
     text = filled("look_dropped.txt", ordered=ordered, counts=counts, parts=parts, shown=shown)
     data = {"rejects": rejects, "dropped": counts, "removed": removed, "parts": parts}
     return Inspection(text, data)
@@ -197,12 +198,18 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
         return _look_at_dropped(artifact.folder, counts, parts, reason=reason, count=count)
     documents = (document for side in SIDES for document in corpus.documents(side))
     shown = [_plain(each) for each in itertools.islice(documents, count)]
-    sources = corpus.card["sources"]
-    given = {"sources": sources, "sides": SIDES, "documents": shown, "no_texts": NO_TEXTS}
-    return Inspection(filled("look_corpus.txt", **given), {"documents": shown})
+    text = filled(
+        "look_corpus.txt",
+        sources=corpus.card["sources"],
+        sides=SIDES,
+        documents=shown,
+        no_texts=NO_TEXTS,
+    )
+    return Inspection(text, {"documents": shown})
 
 
 def _plain(each: Document | Reject) -> dict[str, Any]:
+    """A document or a reject as `--json` shows it, with the beginning of its text."""
     shown = {"id": each.id, "source": each.source, "text": each.text[:SHOWN_CHARS]}
     if isinstance(each, Reject):
         return {**shown, "reason": each.reason, "detail": each.detail}
@@ -214,7 +221,8 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
     from endonym.tokenizer.tokenizer import Tokenizer
 
     report = artifact.numbers["held_out"]
-    tokens, pieces, n_bytes = list[str](), None, 0
+    tokens: list[str] = []
+    pieces, n_bytes = None, 0
     if text is not None:
         if Path(text).is_file():
             with Path(text).open("rb") as file:  # its first whole characters
@@ -228,8 +236,10 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
             + (f" [{count} tokens]" if count > 1 else "")
             for piece, count in reader.pieces(ids)
         ]
-    given = {"report": report, "tokens": tokens, "pieces": pieces, "n_bytes": n_bytes}
-    return Inspection(filled("look_tokenizer.txt", **given), {"report": report, "tokens": tokens})
+    shown = filled(
+        "look_tokenizer.txt", report=report, tokens=tokens, pieces=pieces, n_bytes=n_bytes
+    )
+    return Inspection(shown, {"report": report, "tokens": tokens})
 
 
 def validated_by(model: Artifact) -> tuple[str, str]:
@@ -244,13 +254,13 @@ def _look_at_model(artifact: Artifact) -> Inspection:
     file = artifact.folder / "validations.json"
     # Models of version 8 and before called this file looks.json.
     validations = artifact.json(file.name if file.exists() else "looks.json")
-    key, what = validated_by(artifact)
+    key, metric = validated_by(artifact)
     values = [validation[key] for validation in validations]
     low, span = min(values), max(max(values) - min(values), 1e-9)
     text = filled(
         "look_model.txt",
         numbers=artifact.numbers,
-        what=what,
+        what=metric,
         values=values,
         curve="".join(BARS[int((value - low) / span * (len(BARS) - 1))] for value in values),
         samples=events(journal_of(artifact), "sample")[-2:],
@@ -283,19 +293,21 @@ class Unused:
 
 def unused(store: Store) -> list[Unused]:
     """All that no run refers to."""
-    found, scores = list[Unused](), _test_scores(store)
+    found: list[Unused] = []
+    scores = _test_scores(store)
     for each in store.unreferred():
         note = _note(each, scores.get(each.id)) if each.stage == "model" else ""
         found.append(Unused(each.stage, each.folder, each.bytes(), note))
     for part in store.unfinished():
-        found.append(Unused(f"{part.parent.name} (unfinished)", part, _weight(part)))
+        found.append(Unused(f"{part.parent.name} (unfinished)", part, _bytes_of(part)))
     for folder in store.unneeded_gguf():
         kind = "gguf (unfinished)" if folder.name.endswith(".part") else "gguf"
-        found.append(Unused(kind, folder, _weight(folder), "serve makes it again"))
+        found.append(Unused(kind, folder, _bytes_of(folder), "serve makes it again"))
     return found
 
 
-def _weight(folder: Path) -> int:
+def _bytes_of(folder: Path) -> int:
+    """The bytes of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
@@ -307,21 +319,21 @@ def describe_unused(found: Sequence[Unused], *, are_removed: bool = False) -> st
 
 def _note(model: Artifact, score: float | None) -> str:
     """What a model scores, on test documents if they were judged, and when it was finished."""
-    key, what = validated_by(model)
+    key, metric = validated_by(model)
     values = [row[key] for row in model.rows("validations.json")]
-    said = f"{min(values):.3f} {what} of dev text" if values else "not scored"
+    note = f"{min(values):.3f} {metric} of dev text" if values else "not scored"
     if score is not None:
-        said = f"{score:.3f} bits/byte of test text"
-    ends = [line["at"][:10] for line in events(journal_of(model), "finished")]
-    return ", ".join([said, *(f"finished {at}" for at in ends[-1:])])
+        note = f"{score:.3f} bits/byte of test text"
+    dates = [line["at"][:10] for line in events(journal_of(model), "finished")]
+    return f"{note}, finished {dates[-1]}" if dates else note
 
 
 def _test_scores(store: Store) -> dict[str, float]:
     """Bits per byte of test documents, by the short identifier of each model that was judged."""
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     for artifact in store.artifacts():
         rows = artifact.rows("scores.json") if artifact.stage == "evaluation" else []
         score = headline([Score(**row) for row in rows if row["split"] == "test"], model="model")
         if score is not None:
-            found[artifact.manifest["inputs"]["model"][:12]] = score.value
-    return found
+            scores[artifact.manifest["inputs"]["model"][:12]] = score.value
+    return scores

@@ -36,8 +36,8 @@ from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 from endonym.workers import runner
 
-WARNING = "warning: "
-"""Lines of a template that begin with it are warnings."""
+LABEL = 12
+"""Columns of the labels of survey.txt."""
 NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
 LEAST_PART = 0.05
@@ -48,36 +48,41 @@ EXAMINED_BYTES, EXAMPLES = 10_000_000, 3
 
 def describe_survey(survey: Survey, language: str, log: Log) -> None:
     """Say what was found in the texts; what is left out is a warning."""
-    told = filled(
-        "survey.txt",
-        survey=survey,
-        code=language,
-        language=language_name(language),
-        is_known=all(name.startswith("utf-") for name in survey.encodings),
-        lost=[
-            f"{each.source}: about {why}"
-            for each in survey.readings
-            if (why := loss_in_words(each))
-        ],
-        odd=[f"{printable(source.path)}: {reason}" for source, reason in survey.odd],
-        patterns=[*survey.exclude(), *(Path(each.path).name for each, _ in survey.odd)],
-        few=few_warnings(survey.all_documents),
-        named=NAMED,
-    )
-    for line in told.split("\n"):
-        if line.startswith(WARNING):
-            log.warn(line.removeprefix(WARNING))
-        else:
-            log.line(line)
+    is_known = all(name.startswith("utf-") for name in survey.encodings)
+    log.line(filled("survey.txt", part="read", survey=survey, is_known=is_known))
+    for name, reason in list(survey.unreadable.items())[:NAMED]:
+        log.warn(f"{name} cannot be read, and is left out: {reason}")
+    lost = [
+        f"{each.source}: about {why}" for each in survey.readings if (why := loss_in_words(each))
+    ]
+    _warn_of(lost, "sources that cannot be read as a whole", log)
+    share = survey.odd_bytes / max(1, survey.odd_bytes + survey.text_bytes)
+    name = language_name(language)
+    log.line(filled("survey.txt", part="language", survey=survey, language=name, odd_share=share))
+    _warn_of([f"{printable(source.path)}: {reason}" for source, reason in survey.odd], "", log)
+    patterns = [*survey.exclude(), *(Path(source.path).name for source, _ in survey.odd)]
+    if patterns:
+        text = filled("survey.txt", part="left out", survey=survey, patterns=patterns, named=NAMED)
+        log.line(text)
+    for warning in few_warnings(survey.all_documents):
+        log.warn(warning)
+    if survey.doubt:
+        log.warn(f"{survey.doubt}. Is --language {language} right?")
+
+
+def _warn_of(warnings: Sequence[str], kind: str, log: Log) -> None:
+    """Give the first warnings, and say how many more there are of the kind."""
+    for warning in warnings[:NAMED]:
+        log.warn(warning)
+    if len(warnings) > NAMED:
+        log.line(f"{'':<{LABEL}}and {len(warnings) - NAMED} more {kind}".rstrip())
 
 
 def describe_model(checked: Checked, log: Log) -> None:
     """Say which model was chosen, and how long it will take."""
     least = LEAST_PART * (checked.seconds or 0.0)
     parts = [(name, seconds) for name, seconds in checked.parts.items() if seconds >= least]
-    told = filled("chosen.txt", checked=checked, parameters=parameters, long_parts=parts)
-    for line in told.split("\n"):
-        log.line(line)
+    log.line(filled("chosen.txt", checked=checked, parameters=parameters, long_parts=parts))
 
 
 DEMO_SECONDS, DEMO_TOKENS = 120.0, 4_000_000
@@ -98,9 +103,9 @@ def write_recipe(
     path = folder / "recipe.toml"
     require_language(language)
     refuse_to_overwrite(path)
-    given, language = language, usual_code(language)
-    if language != given:
-        log.line(f"language {given}: the recipe has its usual code, {language}")
+    written_code, language = language, usual_code(language)
+    if language != written_code:
+        log.line(f"language {written_code}: the recipe has its usual code, {language}")
     elif warning := language_warning(language):
         log.warn(warning)
     survey = survey_texts(texts, folder, language=language, log=log)
@@ -126,7 +131,7 @@ def write_recipe(
 
 
 def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Advice:
-    """What the doctor says of the texts, of a sample if they are large; a line tells of it."""
+    """What the doctor advises for the texts, or for a sample of large ones. Says what it found."""
     sources = [(source, source_files(source, folder)) for source, _ in survey.sources]
     patient = Patient(
         folder.name, folder, sources, language, "", survey.sample, survey.texts, survey
@@ -146,14 +151,14 @@ def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Adv
     examined = advised.examined
     text = "nothing could be examined: the run reads pictures of text"
     if examined.documents:
-        goes = 1 - examined.kept.documents / examined.documents
+        dropped_share = 1 - examined.kept.documents / examined.documents
         sample = "" if examined.is_whole else "a sample of "
         documents = counted(examined.documents, "document")
         text = (
-            f"{100 * goes:.1f} % of {sample}{documents} are dropped by the rules in the recipe; "
-            "endonym doctor shows examples of each rule"
+            f"{100 * dropped_share:.1f} % of {sample}{documents} are dropped by the rules in the "
+            "recipe; endonym doctor shows examples of each rule"
         )
-    log.line(f"cleaning    {text}")
+    log.line(f"{'cleaning':<{LABEL}}{text}")
     return advised
 
 
@@ -179,7 +184,7 @@ def refuse_to_overwrite(path: Path) -> None:
 def choose(
     survey: Survey, folder: Path, hours: float, *, store: Path, log: Log, clean: Clean | None = None
 ) -> Choices:
-    """All choices for these texts, cleaned in this way, and hours.
+    """All choices that a recipe for these texts states, if it trains for so many hours.
 
     The shape is chosen by an estimate of its speed from that of a small shape; the token budget by
     measuring the chosen one.
@@ -199,6 +204,7 @@ def choose(
     chosen = machine.usual_shape(dim, layers, vocab.value, context.value, dropout=dropout)
 
     def probed(muon: Choice | None) -> machine.Pace:
+        """The measured pace of the chosen shape, with Muon or without it."""
         optimizer = "adamw" if muon is None else "muon"
         usual = machine.usual_training(machine.matrix_rates(machine_file), optimizer=optimizer)
         pack = PackConfig(context=context.value, join=tuple(survey.joined))
@@ -212,15 +218,15 @@ def choose(
         muon = muon_for(Phase(tokens=budget(pace)[0]), facts, dim=dim)
         pace = probed(None) if muon is None else pace
     if pace.doubt:
-        again = shlex.quote(str(folder / "recipe.toml"))
+        path = shlex.quote(str(folder / "recipe.toml"))
         log.warn(
             f"{busy(pace)}, so the recipe may ask for too little: when they are done, delete "
-            f"{again} and give this command again"
+            f"{path} and give this command again"
         )
     tokens, reason = budget(pace)
     phase = {} if muon is None else {"optimizer": muon}
-    given = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
-    phase |= choose_phase(given, facts, context.value, dim=dim)
+    keys = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
+    phase |= choose_phase(keys, facts, context.value, dim=dim)
     if tokens > NEW_PASSES * facts.unique_tokens:
         phase["average"] = Choice("ema", "averaged weights overfit less")
     data = {"tokenizer.vocab": vocab, "pack.context": context}
@@ -229,7 +235,7 @@ def choose(
         data["pack.join"] = Choice(survey.joined, why)
     data |= shape | model_size.choose_dropout(facts, tokens)
     data["phase.tokens"] = Choice(tokens, reason)
-    return data | {f"phase.{key}": c for key, c in phase.items()}
+    return data | {f"phase.{key}": choice for key, choice in phase.items()}
 
 
 def _timed_shape(
@@ -244,14 +250,15 @@ def _timed_shape(
     small = machine.measured_pace(machine.Work(machine.small_shape(), usual), machine_file)
 
     def promised(dim: int, layers: int) -> int:
+        """The tokens that a shape can train on in these seconds, by estimate."""
         shape = machine.usual_shape(dim, layers, vocab, context)
         tokens = seconds / machine.promised_seconds(shape, rates[usual.number_format], small)
         return max(1, int(tokens))
 
     choices = model_size.choose_shape(ModelKeys(), facts, promised)
     dim, layers = choices["model.dim"].value, choices["model.layers"].value
-    if (more := model_size.deeper(dim, layers, facts, promised)) is not None:
-        choices["model.layers"] = more
+    if (more_layers := model_size.deeper(dim, layers, facts, promised)) is not None:
+        choices["model.layers"] = more_layers
     return choices, promised(dim, choices["model.layers"].value)
 
 
@@ -269,7 +276,7 @@ def _budget(pace: machine.Pace, unique: int, hours: float, seconds: float) -> tu
 
 
 def busy(pace: machine.Pace) -> str:
-    """That a measurement was disturbed."""
+    """The words for a measurement that other programs disturbed."""
     return f"other programs took {pace.others:.1f} cores while this machine was measured"
 
 

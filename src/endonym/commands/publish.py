@@ -40,6 +40,7 @@ def find_upload(name: str, store: Store) -> Upload:
         folder = _export_of(run, store)
     record = record_of(folder)
     names = [*record["files"], RECORD]
+    # Files that people may edit are taken as they are.
     edited = [each for each in EDITED if (folder / each).exists() or (folder / each).is_symlink()]
     names += [own_file(folder, each, do=AGAIN).name for each in edited]
     if "README.md" not in names:
@@ -130,24 +131,26 @@ def explained_hub_errors(repository: str) -> Generator[None]:
 
     # The HTTP library is httpx or httpx2, by the version of huggingface_hub.
     network = cast(type[Exception], HfHubHTTPError.__bases__[0])
+    of_others = "Take a name of your own, or a token that may write."
     taken = "Take another name, or add a commit to it with --update."
-    foreign = "Take a name of your own, or a token that may write."
-    known = {
+    refusals = {
         401: ("the hub does not know this token", "Log in again: hf auth login"),
-        403: ("this token may not write here", foreign),
+        403: ("this token may not write here", of_others),
         409: ("there is a repository of this name already", taken),
     }
     try:
         yield
     except HfHubHTTPError as error:
         status = error.response.status_code
-        said = str(error.server_message or f"the hub answers {status}").splitlines()[0]
-        message, do = known.get(status, (said, "Try again later: --update goes on."))
+        answer = str(error.server_message or f"the hub answers {status}").splitlines()[0]
+        message, do = refusals.get(status, (answer, "Try again later: --update goes on."))
         raise ExportError(message, where=repository, do=do) from error
     except (network, OSError, RuntimeError) as error:
         cause = error.__cause__ or error
         if isinstance(error, RuntimeError) and not isinstance(cause, (network, OSError)):
             raise
-        said = str(cause).splitlines()[0] if str(cause) else repr(cause)
+        reason = str(cause).splitlines()[0] if str(cause) else repr(cause)
         do = "Check the network and try again; if the repository was made, add --update."
-        raise ExportError(f"the hub cannot be reached: {said}", where=repository, do=do) from error
+        raise ExportError(
+            f"the hub cannot be reached: {reason}", where=repository, do=do
+        ) from error

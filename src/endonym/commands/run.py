@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
@@ -40,10 +40,20 @@ PROMISED = ("model", "evaluation", "export")
 """The kinds of stages whose time `check` estimates."""
 
 
-def run_and_report(recipe: Recipe, store: Store, log: Log, **how: Any) -> Run:
+class RunOptions(TypedDict, total=False):
+    """What `run_recipe` may be told beside the recipe."""
+
+    until: str | None
+    replan: bool
+    tune_minutes: float | None
+    device: str | None
+    workers: int | str | None
+
+
+def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[RunOptions]) -> Run:
     """Run a recipe and write `report.html` into its folder.
 
-    how: as for `run_recipe`. A first run on the CPU ends with the time that `check` expects of it
+    A first run on the CPU ends with the time that `check` expects of it
     and the time it took.
     """
     recipe.require_sources()
@@ -54,9 +64,9 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **how: Any) -> Run:
             f"the recipe was changed since {recipe.run_name} was run, whose report is replaced. To "
             'keep both, give it another name: name = "…" in the recipe, or --set name=…'
         )
-    is_expected = is_first and how.get("device") in (None, "cpu")
-    promise = promised(recipe, store) if is_expected else {}
-    finished = run_recipe(recipe, store, log, **how)
+    is_timed = is_first and options.get("device") in (None, "cpu")
+    promise = promised(recipe, store) if is_timed else {}
+    finished = run_recipe(recipe, store, log, **options)
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
             path = write_report(finished)
@@ -127,16 +137,19 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     """Print scores, a sample, what the report says first, its path and the next command."""
     parts = splits(scores_of(run))
     dev = headline(parts.get("dev", []), model="model")
+    next_command = None
+    if is_last:
+        run_name = printable(run_argument(run.folder, run.store))
+        next_command = asked(run_name, run.artifact("model"))
     text = filled(
         "results.txt",
         parts=parts,
         dev="" if dev is None else f"{dev.value:.4f}",
         table=table,
-        samples=[e for each in run.all("evaluation") for e in each.rows(CONTINUATIONS)[:2]],
+        samples=[row for each in run.all("evaluation") for row in each.rows(CONTINUATIONS)[:2]],
         conclusions=conclusions(run),
         report=run.folder / "report.html",
-        following=is_last
-        and asked(printable(run_argument(run.folder, run.store)), run.artifact("model")),
+        following=next_command,
     )
     sys.stdout.write(f"{text}\n" if text else "")
 
@@ -152,8 +165,8 @@ def conclusions(run: Run) -> list[str]:
     if made is not None and made.is_new and warnings:
         count = counted(len(warnings), "warning")
         warnings = [f"{count} about the texts: above, where the corpus was made, and in the report"]
-    beside = [Gain(**row) for each in run.all("evaluation") for row in each.rows(NEIGHBOURS)]
-    return [*warnings, *map(terminal_text, verdicts(scores_of(run), card, beside))]
+    gains = [Gain(**row) for each in run.all("evaluation") for row in each.rows(NEIGHBOURS)]
+    return [*warnings, *map(terminal_text, verdicts(scores_of(run), card, gains))]
 
 
 def describe_plan(
@@ -172,8 +185,8 @@ def describe_plan(
     recipe.require_sources()
     last = last_stage(recipe, until)
     raw = sources.hash_all(sources.find(recipe, store), store, log, is_kept=False)
-    found = expected(recipe, samples_of(raw), store, target, raw=raw, replan=replan)
-    data, lock, training = found.data, found.lock, found.training
+    estimate = expected(recipe, samples_of(raw), store, target, raw=raw, replan=replan)
+    data, lock, training = estimate.data, estimate.lock, estimate.training
     assert data is not None, "the texts were hashed"
     assert lock is not None, "the texts were hashed"
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))
@@ -198,15 +211,15 @@ def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> d
         kept = sum(side["documents"] for side in numbers["kept"].values())
     else:
         paths = recipe.evaluation_texts
-        found = examine(
+        examined = examine(
             [(each.source, each.files) for each in raw],
             recipe.clean,
             contrast=recipe.clean.contrast_files(recipe.folder),
             evaluation=list(zip(distinct_names(paths), map(texts_to_keep_out, paths), strict=True)),
             limit=CLEANED_BYTES,
         )
-        numbers, is_whole, kept = total(found.stats), found.is_whole, found.kept.documents
-        numbers["rules"] = rules_table(found.rules(), numbers["read"]["records"])
+        numbers, is_whole, kept = total(examined.stats), examined.is_whole, examined.kept.documents
+        numbers["rules"] = rules_table(examined.rules(), numbers["read"]["records"])
     rules = {name: numbers["rules"][name] for name in in_order(numbers["rules"])}
     read = {"documents": numbers["read"]["records"], "bytes": numbers["read"]["bytes"]}
     return {**read, "kept": kept, "is_whole": is_whole, "rules": rules}

@@ -86,10 +86,10 @@ def place_of(host: str, port: int, key_file: Path | None, proxies: Sequence[str]
 
 def proxy_name(name: str) -> str:
     """`host` or `host:port` as browsers send it. Raises RecipeError for what is neither."""
-    found = HOST.fullmatch(name)
+    match = HOST.fullmatch(name)
     try:
-        if found is not None:
-            return found["host"].encode("idna").decode().lower() + (found["port"] or "")
+        if match is not None:
+            return match["host"].encode("idna").decode().lower() + (match["port"] or "")
     except UnicodeError:
         pass  # told below
     message = f"{name!r} is no name of a host, such as lm.example.org or lm.example.org:8443"
@@ -138,9 +138,9 @@ def make_engine(
         require_gguf_adapter(base.decoder.config, changes_of(model.decoder))
     except ExportError as error:
         return _own_engine(model, name, error.message, log)
-    made = None if adapter is None else _kept_gguf(name, store, log, adapter)
+    adapter_file = None if adapter is None else _kept_gguf(name, store, log, adapter)
     chat = None if adapter is None else model.tokenizer
-    return _llama_engine(_kept_gguf(name, store, log), name, log, made, chat=chat)
+    return _llama_engine(_kept_gguf(name, store, log), name, log, adapter_file, chat=chat)
 
 
 def _gguf_engine(name: str, adapter: str | None, log: Log) -> "Engine":
@@ -159,12 +159,12 @@ def _gguf_engine(name: str, adapter: str | None, log: Log) -> "Engine":
 def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) -> Path:
     """The GGUF file of a model, made and verified when it is first asked for.
 
-    adapter: that of the adapter alone is asked for.
+    adapter: one of the model; the file is that of the adapter alone then.
     """
-    identity, asked = _identity(name, store), Export(format="gguf", quantize=(FORMAT,))
+    identity, export = _identity(name, store), Export(format="gguf", quantize=(FORMAT,))
     folder = store.cache / "gguf" / f"{identity}-{FORMAT}"
     if adapter is not None:
-        asked = Export(format="gguf-adapter")
+        export = Export(format="gguf-adapter")
         identity += "-" + fingerprint(adapter_identity(find_adapter(adapter, store)))[:12]
         folder = store.cache / "gguf" / identity
     with store.lock("gguf", identity, log.line):
@@ -172,7 +172,7 @@ def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) ->
             log.line(f"{name}: making a GGUF file for llama.cpp, once …")
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
-            export_model(name, asked, folder, store=store, log=log, adapter=adapter)
+            export_model(name, export, folder, store=store, log=log, adapter=adapter)
     return next(folder.glob("*.gguf"))
 
 
@@ -201,28 +201,31 @@ def _identity(name: str, store: Store) -> str:
 def _llama_engine(
     path: Path, name: str, log: Log, adapter: Path | None = None, *, chat: Tokenizer | None = None
 ) -> "Engine":
+    """The engine of GGUF files of a model and its adapter, which says how it runs."""
     from endonym.serve.llama_engine import LlamaEngine
 
     memory, threads = device.free_memory_bytes() // MEMORY_SHARE, device.threads()
-    given = {"most_slots": MOST_SLOTS, "memory": memory, "threads": threads}
-    engine = LlamaEngine(path, adapter=adapter, chat=chat, **given)
+    engine = LlamaEngine(
+        path, adapter=adapter, chat=chat, most_slots=MOST_SLOTS, memory=memory, threads=threads
+    )
     if engine.context < engine.whole_context:
         whole = f"{engine.whole_context} tokens of context do not fit into {memory >> 20} MiB"
         log.warn(f"{name}: {whole}, a part of the free memory: {engine.context} are used")
-    added = "" if adapter is None else f" with {adapter}"
-    return _told(engine, name, f"llama.cpp runs {path}{added}", log)
+    beside = "" if adapter is None else f" with {adapter}"
+    return _announced(engine, name, f"llama.cpp runs {path}{beside}", log)
 
 
 def _own_engine(model: LanguageModel, name: str, reason: str, log: Log) -> "Engine":
+    """The engine of endonym's own runtime. reason: why llama.cpp cannot run the model."""
     from endonym.serve.own_engine import OwnEngine
 
     device.prepare()
     memory = device.free_memory_bytes() // MEMORY_SHARE
     engine = OwnEngine(model, most_slots=MOST_OWN_SLOTS, memory=memory)
-    return _told(engine, name, f"endonym's own runtime, not llama.cpp: {reason}", log)
+    return _announced(engine, name, f"endonym's own runtime, not llama.cpp: {reason}", log)
 
 
-def _told(engine: "Engine", name: str, runtime: str, log: Log) -> "Engine":
+def _announced(engine: "Engine", name: str, runtime: str, log: Log) -> "Engine":
     """The engine, after saying what it is, and what other programs do with its template."""
     from endonym.serve.engine import prompt_differences
 
@@ -244,21 +247,21 @@ def served_names(
     if adapters and len(models) != 1:
         message = f"{len(models)} models: adapters belong to one"
         raise RecipeError(message, where="--adapter", do="Start a server for each base.")
-    found: dict[str, tuple[str, str | None]] = {}
+    names: dict[str, tuple[str, str | None]] = {}
     pairs = [(model, None) for model in models] + [(models[0], adapter) for adapter in adapters]
     for model, adapter in pairs:
         path = Path(adapter or model)
         is_inner = adapter is not None and path.name == ADAPTER_FOLDER
         plain = path.parent.name if is_inner else path.name
         short = plain.removesuffix(".gguf") or str(path)
-        if short in found:
+        if short in names:
             message = f"two models would be called {short}"
             if adapter is None:
-                message = f"{found[short][0]} and {model} would both be called {short}"
+                message = f"{names[short][0]} and {model} would both be called {short}"
             where = "MODEL" if adapter is None else "--adapter"
             raise RecipeError(message, where=where, do="Rename one of them.")
-        found[short] = (model, adapter)
-    return found
+        names[short] = (model, adapter)
+    return names
 
 
 def serve(

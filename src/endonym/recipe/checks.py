@@ -50,20 +50,20 @@ def base_model(named: Path) -> Path:
     plan = read_plan(named)
     store = Store((named / plan["store"]).resolve())
     models = [each["id"] for each in plan["stages"] if each["stage"] == "model"]
-    made = store.folder("model", models[-1] if models else "none")
+    last_model = store.folder("model", models[-1] if models else "none")
     if not store.root.is_dir():
         message = f"the store of the run {named.name} is not found: it should be {store.root}"
         do = "Put the run back beside its store, or name the model's artefact: STORE/model/ID."
-    elif not (made / MANIFEST).is_file():
+    elif not (last_model / MANIFEST).is_file():
         message = f"the run {named.name} has no finished model yet"
         do = f"Finish it: {program()} run {shlex.quote(os.path.relpath(named))}"
     else:
-        return made
+        return last_model
     raise RecipeError(message, where="model.folder", do=do)
 
 
 PROBLEMS: dict[str, list[str]] = packaged_tables("endonym.recipe", "checks.toml")["problems"]
-"""What is wrong, and what to do."""
+"""Of each kind of problem what is wrong, and what to do."""
 SHARES_TOLERANCE = 1e-6
 ASSUMED_VOCAB, ASSUMED_CONTEXT = 512, 64
 """Used to check a shape before they are chosen; the result does not depend on them."""
@@ -109,13 +109,13 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
 def _problem(
     kind: str, path: KeyPath, /, *about: KeyPath, at_value: bool = True, **words: Any
 ) -> Problem:
-    """A problem of `checks.toml`. about: other keys involved. words: what is filled in."""
+    """A problem of this kind. about: other keys involved. words: for the braces of its text."""
     message, do = (text.format(**words) for text in PROBLEMS[kind])
     return Problem(path, message, do, at_value=at_value, about=about)
 
 
-def _told_by(error: EndonymError, path: KeyPath, *about: KeyPath) -> Problem:
-    """What an error says of a value."""
+def _problem_of(error: EndonymError, path: KeyPath, *about: KeyPath) -> Problem:
+    """An error as a problem of the value at a path. about: other keys involved."""
     return Problem(path, f"{error.message}.", error.do, at_value=True, about=about)
 
 
@@ -126,7 +126,7 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> Iterator[Problem]:
         if parts.model is not None and parts.model.folder is not None:
             base_model(folder / parts.model.folder)
     except RecipeError as error:
-        yield _told_by(error, ("model", "folder"))
+        yield _problem_of(error, ("model", "folder"))
     for number, pattern in enumerate(parts.clean.contrast):
         if not Clean(contrast=(pattern,)).contrast_files(folder):
             yield _problem("contrast", ("clean", "contrast", number), pattern=pattern)
@@ -157,7 +157,7 @@ def _unfit_template(named: str | None, folder: Path) -> Iterator[Problem]:
         template.parts([(("user", ANSWERING), False)])
     except RecipeError as error:
         error.do = error.do or "Repair the template; it is tried with a question and its answer."
-        yield _told_by(error, path)
+        yield _problem_of(error, path)
 
 
 def missing_sources(sources: Sequence[Source], folder: Path) -> Iterator[Problem]:
@@ -166,7 +166,7 @@ def missing_sources(sources: Sequence[Source], folder: Path) -> Iterator[Problem
         try:
             source_files(source, folder)
         except MissingSource as error:
-            yield _told_by(error, ("source", number, "path"))
+            yield _problem_of(error, ("source", number, "path"))
 
 
 def _part(config: type[AnyConfig], value: Any) -> AnyConfig | None:
@@ -195,23 +195,24 @@ def _repeated_names(parts: Parts) -> Iterator[Problem]:
         for number, item in items:
             first = seen.setdefault(item.name, number)
             if first != number:
-                path, words = (key, number, "name"), dict[str, Any](key=key, name=item.name)
-                yield _problem("repeated_name", path, number=number + 1, first=first + 1, **words)
+                path = (key, number, "name")
+                numbers: dict[str, Any] = {"number": number + 1, "first": first + 1}
+                yield _problem("repeated_name", path, key=key, name=item.name, **numbers)
 
 
 def _wrong_sources(parts: Parts) -> Iterator[Problem]:
     """Keys that name sources name those of the recipe, and shares are parts of one whole."""
-    written = parts.data.get("source")
-    is_list = isinstance(written, list)
-    known = [each.get("name") for each in written if isinstance(each, dict)] if is_list else None
-    named: list[tuple[KeyPath, Any]] = [(("tokenizer", "sources"), parts.tokenizer.sources or None)]
-    named += [(("pack", "join"), parts.pack.join)]
-    named += [(("phase", number, "sources"), phase.sources) for number, phase in parts.phases]
-    for path, sources in named:
+    tables = parts.data.get("source")
+    names = None
+    if isinstance(tables, list):
+        names = [table.get("name") for table in tables if isinstance(table, dict)]
+    uses: list[tuple[KeyPath, Any]] = [(("tokenizer", "sources"), parts.tokenizer.sources or None)]
+    uses += [(("pack", "join"), parts.pack.join)]
+    uses += [(("phase", number, "sources"), phase.sources) for number, phase in parts.phases]
+    for path, sources in uses:
         for name in sources or ():
-            if known is not None and name not in known:
-                every = ", ".join(map(str, known))
-                yield _problem("unknown_source", path, name=name, known=every)
+            if names is not None and name not in names:
+                yield _problem("unknown_source", path, name=name, known=", ".join(map(str, names)))
         if isinstance(sources, dict):
             total = sum(sources.values())
             if abs(total - 1) > SHARES_TOLERANCE:
@@ -252,16 +253,18 @@ def _answers(parts: Parts) -> Iterator[Problem]:
     """A phase that learns answers has data and no sources; others have no data."""
     for number, phase in parts.phases:
         path: KeyPath = ("phase", number)
-        asked: dict[str, Any] = {"objective": phase.objective}
+        objective = phase.objective
         if phase.reads_texts:
             if phase.data is not None:
-                yield _problem("data_of_texts", (*path, "data"), at_value=False, **asked)
+                data_path = (*path, "data")
+                yield _problem("data_of_texts", data_path, at_value=False, objective=objective)
             continue
         if phase.data is None:
-            yield _problem("no_data", (*path, "objective"), **asked)
+            yield _problem("no_data", (*path, "objective"), objective=objective)
         for key in ("sources", "temperature"):
             if getattr(phase, key) is not None:
-                yield _problem("texts_of_data", (*path, key), at_value=False, key=key, **asked)
+                words: dict[str, Any] = {"key": key, "objective": objective}
+                yield _problem("texts_of_data", (*path, key), at_value=False, **words)
 
 
 def _texts_of_none(parts: Parts) -> Iterator[Problem]:
@@ -300,8 +303,8 @@ def _refinements_of_nothing(parts: Parts) -> Iterator[Problem]:
 
 def _exports_of_no_adapter(parts: Parts) -> Iterator[Problem]:
     """An adapter can be exported if the last phase makes one."""
-    written = parts.data.get("phase")
-    last = _part(Phase, written[-1]) if isinstance(written, list) and written else None
+    tables = parts.data.get("phase")
+    last = _part(Phase, tables[-1]) if isinstance(tables, list) and tables else None
     for number, item in parts.exports:
         if item.row.content == "adapter" and last is not None and last.adapt is None:
             yield _problem("no_adapter", ("export", number, "format"), phase=last.name)
@@ -339,7 +342,7 @@ def _shape(parts: Parts) -> Iterator[Problem]:
         shape = resolve(keys, vocab=parts.tokenizer.vocab or ASSUMED_VOCAB, context=context)
     except ShapeError as error:
         path = tuple(int(part) if part.isdigit() else part for part in error.where.split("."))
-        yield _told_by(error, path, ("model",))
+        yield _problem_of(error, path, ("model",))
         return
     for number, phase in parts.phases:
         try:
@@ -357,4 +360,4 @@ def _shape(parts: Parts) -> Iterator[Problem]:
 
 def unfit_adapter(phase: int, error: ShapeError) -> Problem:
     """What is wrong with `adapt` of a phase."""
-    return _told_by(error, ("phase", phase, *error.where.split(".")), ("model",))
+    return _problem_of(error, ("phase", phase, *error.where.split(".")), ("model",))

@@ -64,15 +64,15 @@ def docstrings(config: type[Config]) -> dict[str, str]:
     They are read from the source when they are needed: pydantic's `use_attribute_docstrings` reads
     them at import, which makes every command 0.13 s slower.
     """
-    found: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     for base in config.__mro__[-3::-1]:  # but object and BaseModel
         for field, below in pairwise(_classes(base.__module__)[base.__name__].body):
             match field, below:
                 case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
-                    found[name] = inspect.cleandoc(text)
+                    descriptions[name] = inspect.cleandoc(text)
                 case _:
                     pass
-    return found
+    return descriptions
 
 
 @cache
@@ -97,18 +97,19 @@ def inner(annotation: Any) -> tuple[type[Config] | None, bool]:
 def tables(root: type[Config]) -> dict[str, Table]:
     """Every table of a recipe by its dotted name, each before its own tables; "" is the recipe."""
     top = Table("", root, "a recipe", False, (root.__doc__ or "").partition("\n")[0])
-    found, left = dict[str, Table](), [top]
-    while left:
-        table = left.pop()
-        found[table.name] = table
+    by_name: dict[str, Table] = {}
+    waiting = [top]
+    while waiting:
+        table = waiting.pop()
+        by_name[table.name] = table
         below: list[Table] = []
         for key, field in table.keys.items():
             config, is_list = inner(field.annotation)
             if config is not None:
                 name, about = table.dotted(key), table.meaning(key)
                 below.append(Table(name, config, field.title or about, is_list, about))
-        left += reversed(below)
-    return found
+        waiting += reversed(below)
+    return by_name
 
 
 def meant(root: type[Config], words: Sequence[str]) -> list[tuple[Table, str]]:
@@ -117,28 +118,28 @@ def meant(root: type[Config], words: Sequence[str]) -> list[tuple[Table, str]]:
     The words are those of a dotted name. Names and numbers of list items are passed over. Nothing
     is found for the name of a table.
     """
-    known = tables(root)
+    by_name = tables(root)
     path: list[str] = []
     for word in words:
-        above = known.get(".".join(path))
+        above = by_name.get(".".join(path))
         is_item = above is not None and above.is_list and plain_word(word) not in above.keys
         if not (is_item and word != words[-1]):
             path.append(plain_word(word))
     name, last = ".".join(path[:-1]), path[-1]
-    if name in known and last in known[name].keys:
-        return [(known[name], last)]
+    if name in by_name and last in by_name[name].keys:
+        return [(by_name[name], last)]
     key = other_programs()["names"].get(last, last)
     return [
         (table, key)
-        for table in known.values()
+        for table in by_name.values()
         if key in table.keys and f".{name}." in f"..{table.name}."
     ]
 
 
 def nearest(word: str, choices: list[str], *, cutoff: float = 0.6) -> str | None:
     """The choice that is spelled most like the word, if one is near."""
-    found = difflib.get_close_matches(plain_word(word), choices, n=1, cutoff=cutoff)
-    return found[0] if found else None
+    matches = difflib.get_close_matches(plain_word(word), choices, n=1, cutoff=cutoff)
+    return matches[0] if matches else None
 
 
 def did_you_mean(word: str, choices: list[str]) -> str:
@@ -157,13 +158,13 @@ def nearest_key(
     table: Table,
     wrong: str,
     *,
-    held: Sequence[str] = (),
+    inner_keys: Sequence[str] = (),
     is_dotted: bool = False,
 ) -> str | None:
     """A key to suggest for an unknown one: of this table, of one inside it, or of another.
 
-    held: the keys under the unknown one, which may tell what table is meant. is_dotted: whether a
-    key of another table is written as `--set` takes it.
+    inner_keys: the keys under the unknown one, which may tell what table is meant. is_dotted:
+    whether a key of another table is written as `--set` takes it.
     """
     every, names = [*tables(root).values()], other_programs()["names"]
     name = names.get(plain_word(wrong), plain_word(wrong))
@@ -176,16 +177,17 @@ def nearest_key(
     }
     if name in inside and name not in own:
         return f"`{inside[name]}`"
-    close = nearest(wrong if held else name, own, cutoff=0.7)
+    close = nearest(wrong if inner_keys else name, own, cutoff=0.7)
     if close is not None:
         return f"`{close}`"
-    known = [key for other in every for key in other.keys]
+    all_keys = [key for other in every for key in other.keys]
     wanted: list[str] = []
-    for word in map(plain_word, held or [name]):
-        near = nearest(word, [*known, *names], cutoff=0.8) or word
+    for word in map(plain_word, inner_keys or [name]):
+        near = nearest(word, [*all_keys, *names], cutoff=0.8) or word
         wanted.append(names.get(near, near))
-    if not held and wanted[0] in [*own, *inside]:
+    if not inner_keys and wanted[0] in [*own, *inside]:
         return f"`{wanted[0] if wanted[0] in own else inside[wanted[0]]}`"
+    # The table with most of the wanted keys.
     homes = [other for other in every if any(each in other.keys for each in wanted)]
     if homes:
         home = max(homes, key=lambda other: sum(each in other.keys for each in wanted))

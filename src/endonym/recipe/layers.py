@@ -102,34 +102,35 @@ def lay_variant(
     wanted = origin.variant
     if wanted is not None and wanted not in variants:
         names = sorted(variants)
-        listed = f"Variants: {', '.join(names)}" if names else "It has no variants."
+        variants_text = f"Variants: {', '.join(names)}" if names else "It has no variants."
         message = f"variant {wanted} is not in this recipe."
-        do = did_you_mean(wanted, names) + listed
+        do = did_you_mean(wanted, names) + variants_text
         raise RecipeError(message, where=str(origin.path), do=do)
     chosen, problems = base, list[Problem]()
     for name, tables in variants.items():
-        here: KeyPath = ("variant", name)
+        variant_path: KeyPath = ("variant", name)
         if not isinstance(tables, dict):
             do = f"Write [variant.{name}.model], for example: a variant replaces whole tables."
-            problems.append(Problem(here, f"variant.{name} must be a table.", do))
+            problems.append(Problem(variant_path, f"variant.{name} must be a table.", do))
             continue
         if name == "all" or not VARIANT_NAME.fullmatch(name):
             do = "Use letters, digits, `_`, `.` or `-`; `all` means the recipe and every variant."
-            problems.append(Problem(here, f"{name!r} cannot name a variant.", do))
+            problems.append(Problem(variant_path, f"{name!r} cannot name a variant.", do))
         if "name" in tables:
             do = f"Leave it out: its runs are called {base.get('name', 'NAME')}@{name}."
-            problems.append(Problem((*here, "name"), "a variant cannot rename the recipe.", do))
+            path = (*variant_path, "name")
+            problems.append(Problem(path, "a variant cannot rename the recipe.", do))
         laid, misplaced = _laid(base, tables)
-        problems += [replace(problem, path=(*here, key)) for key, problem in misplaced]
+        problems += [replace(problem, path=(*variant_path, key)) for key, problem in misplaced]
         if name == wanted:
             chosen = laid
             continue
         # The keys of the other variants are checked as well.
         unusable, values = plain(laid)
-        known = {problem.path for problem in unusable}
-        unusable += [finding for finding in findings(root, values) if finding.path not in known]
+        unusable_paths = {problem.path for problem in unusable}
+        unusable += [each for each in findings(root, values) if each.path not in unusable_paths]
         inside = [each for each in unusable if each.path and each.path[0] in tables]
-        problems += [replace(each, path=(*here, *each.path)) for each in inside]
+        problems += [replace(each, path=(*variant_path, *each.path)) for each in inside]
     return chosen, problems
 
 
@@ -184,7 +185,8 @@ def lay_sets(
     data: Mapping[str, Any], sets: Iterable[str]
 ) -> tuple[dict[str, Any], list[Problem], dict[KeyPath, str]]:
     """The data with every `KEY=VALUE` applied, the problems, and the override of each key."""
-    changed, problems = deepcopy(dict(data)), list[Problem]()
+    changed = deepcopy(dict(data))
+    problems: list[Problem] = []
     labels: dict[KeyPath, str] = {}
     for override in sets:
         short = override if len(override) <= SHOWN_CHARS else f"{override[:SHOWN_CHARS]}…"
@@ -211,11 +213,11 @@ def lay_sets(
 def _value(text: str) -> Any:
     """The value as TOML, else as text; None, which removes the key, for an empty one."""
     try:
-        read_as = tomllib.loads(f"value = {text}")
+        parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text.strip() or None
-    is_value = list(read_as) == ["value"] and _depth(read_as) <= DEEPEST_LEVELS
-    return read_as["value"] if is_value else text
+    is_one_value = list(parsed) == ["value"] and _depth(parsed) <= DEEPEST_LEVELS
+    return parsed["value"] if is_one_value else text
 
 
 def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath, Problem | None]:
@@ -224,7 +226,7 @@ def set_value(data: dict[str, Any], key: list[str], value: Any) -> tuple[KeyPath
     The only item of a list may be left out: `phase.lr`.
     """
     path: list[Any] = []
-    at: Any = data
+    at: Any = data  # the table or list that the next part is looked up in
     for number, part in enumerate(key):
         above, is_last = ".".join(key[:number]), number == len(key) - 1
         if path:
@@ -256,17 +258,17 @@ def _names(items: Any, above: str) -> list[str | None]:
 
 
 def _no_item(at: Any, part: str, above: str, *, is_last: bool) -> Problem:
-    """The problem of a part of a dotted key that names no key or item of what is above it."""
+    """The problem of a part of a dotted key that names no key or item of `at`, what is above it."""
     if not isinstance(at, list):
         return Problem((), f"{above} is not a table.", f"More: endonym explain {above}")
     names = _names(at, above)
-    known = [str(name) for name in names if name]
-    question = did_you_mean(part, known)
+    item_names = [str(name) for name in names if name]
+    question = did_you_mean(part, item_names)
     if is_last and not question and not part.isdecimal() and names:
         first = names[0] if re.fullmatch(r"[\w-]+", str(names[0] or "")) else 0
         question = f"Name the item as well: {above}.{first}.{part}  "
-    listed = ", ".join(known + [str(number) for number in range(len(at))])
-    return Problem((), f"{above} has no item {part}.", f"{question}It has: {listed}")
+    every = ", ".join(item_names + [str(number) for number in range(len(at))])
+    return Problem((), f"{above} has no item {part}.", f"{question}It has: {every}")
 
 
 WIDE = 28
@@ -299,8 +301,8 @@ def recipe_toml(data: Mapping[str, Any]) -> str:
 
 def config_lines(config: Config, reasons: Mapping[str, str] | None = None) -> list[str]:
     """The fields of a config that differ from defaults, each with its reason if it has one."""
-    given = config.model_dump(exclude_defaults=True)
-    return [noted(f"{key} = {toml(each)}", (reasons or {}).get(key)) for key, each in given.items()]
+    fields, reasons = config.model_dump(exclude_defaults=True), reasons or {}
+    return [noted(f"{key} = {toml(value)}", reasons.get(key)) for key, value in fields.items()]
 
 
 def noted(line: str, reason: str | None) -> str:
@@ -313,8 +315,8 @@ def noted(line: str, reason: str | None) -> str:
 
 def _tables(value: Any) -> list[Mapping[str, Any]]:
     """The tables that a top-level key stands for; none for a single value."""
-    listed = value if isinstance(value, list) else [value]
-    return listed if listed and all(isinstance(each, Mapping) for each in listed) else []
+    items = value if isinstance(value, list) else [value]
+    return items if items and all(isinstance(each, Mapping) for each in items) else []
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:

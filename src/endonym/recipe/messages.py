@@ -31,7 +31,7 @@ def findings(root: type[Config], data: Mapping[str, Any]) -> list[Problem]:
         return []
     except ValidationError as error:
         details = error.errors()
-    ways: dict[KeyPath, list[ErrorDetails]] = {}
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in details:
         # pydantic's location also names members of unions, which are no keys.
         path: KeyPath = ()
@@ -41,13 +41,13 @@ def findings(root: type[Config], data: Mapping[str, Any]) -> list[Problem]:
                 path, value = (*path, part), value[part]
         if detail["type"] == "missing":
             path = (*path, detail["loc"][-1])
-        ways.setdefault(path, []).append(detail)
+        by_path.setdefault(path, []).append(detail)
     problems: list[Problem] = []
-    for path, details in ways.items():
-        deeper = any(other[: len(path)] == path != other for other in ways)
+    for path, details in by_path.items():
+        has_deeper = any(other[: len(path)] == path != other for other in by_path)
         # Another type in a union had the value's own type, and says what is wrong within.
         is_other_type = all(each["type"] in EXPECTED for each in details)
-        if not (deeper and (details[0]["type"] == "too_short" or is_other_type)):
+        if not (has_deeper and (details[0]["type"] == "too_short" or is_other_type)):
             problems.append(_problem(root, data, path, details))
     return problems
 
@@ -66,7 +66,7 @@ def shown(path: KeyPath, data: Mapping[str, Any]) -> str:
     for part in path:
         value = value[part] if _holds(value, part) else None
         if isinstance(part, str):
-            names.append(part if _is_bare(part) else found_value(part))
+            names.append(part if _is_bare(part) else written_value(part))
         elif isinstance(value, dict):
             name = cast(dict[str, Any], value).get("name")
             names.append(name if isinstance(name, str) and _is_bare(name) else str(part))
@@ -87,8 +87,8 @@ def _problem(
     kind, key, value = detail["type"], shown(path, data), detail["input"]
     explained = f"More: {_command(path)}"
     if kind == "extra_forbidden":
-        held = list(cast(dict[str, Any], value)) if isinstance(value, dict) else []
-        return unknown_key(root, path, key, held)
+        inner_keys = list(cast(dict[str, Any], value)) if isinstance(value, dict) else []
+        return unknown_key(root, path, key, inner_keys)
     if kind == "missing" and isinstance(path[-1], int):
         return Problem(path[:-1], f"{key} has too few values.", explained)
     if kind == "missing":
@@ -103,27 +103,29 @@ def _problem(
         above, _, last = _names(path).rpartition(".")
         allowed = choices(keys.tables(root)[above].keys[last].annotation)
         question = keys.did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
-        listed = ", ".join(found_value(each) for each in allowed)
-        message = f"{key} = {found_value(value)} is not one of {listed}."
+        every = ", ".join(written_value(each) for each in allowed)
+        message = f"{key} = {written_value(value)} is not one of {every}."
         return Problem(path, message, f"{question}Meanings: {_command(path)}", at_value=True)
     if kind == "value_error":
         message = str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
         return Problem(path, f"{key or 'the recipe'}: {message}.", explained)
     if kind in EXPECTED:
         expected = " or ".join(EXPECTED[each["type"]] for each in details)
-        message = f"{key} must be {expected}, not {found(value)}."
+        message = f"{key} must be {expected}, not {value_in_words(value)}."
         return Problem(path, message, _retype(path, kind, value) or explained, at_value=True)
-    message = f"{key} {_constraint(detail)}, not {found(value)}."
+    message = f"{key} {_constraint(detail)}, not {value_in_words(value)}."
     # What a person names, such as a source in `sources`, has no explanation of its own.
     if _names(path[:-1]) not in keys.tables(root):
         explained = f"More: {_command(path[:-1])}"
     return Problem(path, message, explained, at_value=True)
 
 
-def unknown_key(root: type[Config], path: KeyPath, key: str, held: Sequence[str] = ()) -> Problem:
+def unknown_key(
+    root: type[Config], path: KeyPath, key: str, inner_keys: Sequence[str] = ()
+) -> Problem:
     """The problem of a key that the table does not have, with a suggestion.
 
-    held: the keys under it, if it is a table.
+    key: as it is shown. inner_keys: the keys under it, if it is a table.
     """
     table = _table(root, path[:-1])
     word = keys.plain_word(str(path[-1]))
@@ -134,11 +136,12 @@ def unknown_key(root: type[Config], path: KeyPath, key: str, held: Sequence[str]
     hint = f"{'All keys' if table.name else 'Tables'}: {_command((table.name,))}"
     if conversion := elsewhere["conversions"].get(word):
         hint = f"{word}: {conversion}  {hint}"
-    near = [
-        keys.nearest_key(root, table, word, held=held, is_dotted=each) for each in (False, True)
-    ]
-    do, do_in_set = (f"Did you mean {each}?  {hint}" if each else hint for each in near)
-    return Problem(path, message, do, do_in_set=do_in_set)
+
+    def advice(*, is_dotted: bool) -> str:
+        near = keys.nearest_key(root, table, word, inner_keys=inner_keys, is_dotted=is_dotted)
+        return f"Did you mean {near}?  {hint}" if near else hint
+
+    return Problem(path, message, advice(is_dotted=False), do_in_set=advice(is_dotted=True))
 
 
 def choices(annotation: Any) -> list[Any]:
@@ -177,7 +180,7 @@ def _retype(path: KeyPath, kind: str, value: Any) -> str:
         plain = value.replace("_", "").replace(".", "", 1).removeprefix("-")
         return f"Write it without quotes: {key} = {value}" if plain.isdecimal() else ""
     if kind == "string_type" and isinstance(value, int | float):
-        return f"Write it in quotes: {key} = {found_value(str(value))}"
+        return f"Write it in quotes: {key} = {written_value(str(value))}"
     if kind == "bool_type" and str(value).lower() in ("true", "false"):
         return f"Write it without quotes and small: {key} = {str(value).lower()}"
     if kind == "tuple_type" and isinstance(value, dict):
@@ -185,20 +188,20 @@ def _retype(path: KeyPath, kind: str, value: Any) -> str:
     if kind == "model_type" and isinstance(value, list):
         return f"Write [{_names(path)}], in single brackets: there is one."
     if kind == "tuple_type" and not isinstance(value, list):
-        return f"Write it in brackets: {key} = [{found_value(value)}]"
+        return f"Write it in brackets: {key} = [{written_value(value)}]"
     return ""
 
 
-def found(value: Any) -> str:
+def value_in_words(value: Any) -> str:
     """A value of any type, in words."""
     if isinstance(value, str):
-        return f"the text {found_value(value)}"
+        return f"the text {written_value(value)}"
     if isinstance(value, dict):
         return "a table"
-    return found_value(value)
+    return written_value(value)
 
 
-def found_value(value: Any) -> str:
+def written_value(value: Any) -> str:
     """A value as a recipe writes it, shortened if it is long."""
     written = json.dumps(value, ensure_ascii=False)
     return written if len(written) <= 60 else f"{written[:57]}…"
@@ -206,8 +209,8 @@ def found_value(value: Any) -> str:
 
 def _table(root: type[Config], path: KeyPath) -> keys.Table:
     """The table of this name; the recipe itself if there is none."""
-    known = keys.tables(root)
-    return known.get(_names(path), known[""])
+    by_name = keys.tables(root)
+    return by_name.get(_names(path), by_name[""])
 
 
 def _names(path: KeyPath) -> str:

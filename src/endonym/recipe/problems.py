@@ -92,21 +92,22 @@ def block_of(problem: Problem, origin: Origin, text: str, marks: Mapping[KeyPath
 
 
 def refuse(
-    found: Sequence[tuple[Iterable[Problem], Origin]], error: type[EndonymError] = RecipeError
+    drafts: Sequence[tuple[Iterable[Problem], Origin]], error: type[EndonymError] = RecipeError
 ) -> None:
     """Raise one error with all problems of a recipe and its variants, each once.
 
-    Problems of later items of `found` are reported with the name of their variant.
+    drafts: the problems and the origin of the recipe and of each of its variants; those of a
+    variant are reported with its name.
     """
     blocks: list[Block] = []
     seen: set[Block] = set()
-    for problems, origin in found:
+    for problems, origin in drafts:
         unique, text = list(dict.fromkeys(problems)), normal(origin.text)
         marks = scan(text) if unique else {}
         every = [block_of(each, origin, text, marks) for each in unique]
         new = [block for block in every if block not in seen]
         seen.update(new)
-        among = f", in variant {origin.variant}" if origin.variant and len(found) > 1 else ""
+        among = f", in variant {origin.variant}" if origin.variant and len(drafts) > 1 else ""
         blocks += [block._replace(where=block.where + among) for block in new]
     blocks.sort(key=lambda block: block.line)
     errors = [error(each.message, where=each.where, do=each.do) for each in blocks]

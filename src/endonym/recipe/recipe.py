@@ -23,7 +23,7 @@ from endonym.formats.files import files_named
 from endonym.model.config import ModelKeys
 from endonym.recipe.checks import base_model, contradictions, missing_files, missing_sources
 from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, recipe_toml, set_value
-from endonym.recipe.messages import findings, found_value, validated
+from endonym.recipe.messages import findings, validated, written_value
 from endonym.recipe.problems import Origin, Problem, refuse
 from endonym.recipe.text import KeyPath, dotted
 from endonym.tokenizer.config import TokenizerConfig
@@ -75,8 +75,8 @@ class Recipe(Config):
     def masks_know_the_language(self) -> Self:
         """Numbers of telephones and persons are those of the recipe's language if none is said."""
         if self.clean.mask and self.clean.language is None:
-            known = self.clean.model_copy(update={"language": self.language})
-            object.__setattr__(self, "clean", known)
+            clean = self.clean.model_copy(update={"language": self.language})
+            object.__setattr__(self, "clean", clean)  # the recipe is frozen
         return self
 
     @classmethod
@@ -107,8 +107,8 @@ class Recipe(Config):
     @classmethod
     def require_all_sources(cls, recipes: Sequence[Self]) -> None:
         """Raise MissingSource for every source path, of any of them, that matches no file."""
-        found = [(missing_sources(each.source, each.folder), each._origin) for each in recipes]
-        refuse(found, MissingSource)
+        missing = [(missing_sources(each.source, each.folder), each._origin) for each in recipes]
+        refuse(missing, MissingSource)
 
     @property
     def path(self) -> Path:
@@ -153,14 +153,16 @@ class Recipe(Config):
 
     @property
     def evaluation_texts(self) -> list[Path]:
-        """The files whose texts must not stand in the corpus: those that are scored, and those of
-        `clean.decontaminate`."""
+        """The files whose texts must not stand in the corpus, each once.
+
+        Those that are scored, and those of `clean.decontaminate`.
+        """
         scored = [path for each in self.evaluate for path in each.files(self.folder, "bits")]
         named, _ = files_named(self.clean.decontaminate, self.folder)
-        found: dict[Path, Path] = {}
+        by_real_path: dict[Path, Path] = {}
         for path in [*scored, *named]:
-            found.setdefault(path.resolve(), path)
-        return list(found.values())
+            by_real_path.setdefault(path.resolve(), path)
+        return list(by_real_path.values())
 
     @property
     def text(self) -> str:
@@ -202,7 +204,7 @@ class Recipe(Config):
         problems: list[Problem] = []
         for key, value in changes.items():
             path, problem = set_value(data, dotted(key), _dumped(value))
-            label = f"{key} = {found_value(_dumped(value))}"
+            label = f"{key} = {written_value(_dumped(value))}"
             if problem:
                 problems.append(replace(problem, where=label))
             else:
@@ -218,10 +220,13 @@ class Recipe(Config):
         """Raise RecipeError with these problems, if there are any, each with its line."""
         refuse([(problems, self._origin)])
 
-    def is_other_than(self, ran: str) -> bool:
-        """Whether it says something else than a recipe that has run. Comments do not matter."""
-        now, then = ({**parse(self.path, each), "variant": None} for each in (self.as_run(), ran))
-        return now != then
+    def is_other_than(self, text: str) -> bool:
+        """Whether it says something else than the text of a recipe that has run.
+
+        Comments and variants do not matter.
+        """
+        own = {**parse(self.path, self.as_run()), "variant": None}
+        return own != {**parse(self.path, text), "variant": None}
 
     @classmethod
     def _read(cls, file: Path, variant: str | None, sets: Sequence[str]) -> Draft:
@@ -238,8 +243,8 @@ class Recipe(Config):
         checked: list[Draft] = []
         for data, origin, problems in drafts:
             unusable, values = plain(data)
-            known = {problem.path for problem in unusable}
-            wrong = [finding for finding in findings(cls, values) if finding.path not in known]
+            unusable_paths = {problem.path for problem in unusable}
+            wrong = [each for each in findings(cls, values) if each.path not in unusable_paths]
             wrong += contradictions(values, origin.variant)
             wrong += missing_files(values, origin.path.absolute().parent)
             checked.append((values, origin, [*problems, *unusable, *wrong]))
@@ -254,14 +259,15 @@ class Recipe(Config):
 
 def overrides_name(sets: Sequence[str]) -> str:
     """What overrides add to a run's name: themselves if they are short and plain, else a hash."""
-    pairs = {key.strip(): value.strip() for key, _, value in (e.partition("=") for e in sets)}
+    parts = (override.partition("=") for override in sets)
+    pairs = {key.strip(): value.strip() for key, _, value in parts}
     pairs.pop("name", None)  # It is in the name already.
     if not pairs:
         return ""
-    plainly = ",".join(f"{key}={value}" for key, value in sorted(pairs.items()))
-    if len(plainly) <= LONGEST_OVERRIDES and re.fullmatch(r"[\w.,=+-]+", plainly, re.ASCII):
-        return f"+{plainly}"
-    return f"+{hashlib.sha256(plainly.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+    text = ",".join(f"{key}={value}" for key, value in sorted(pairs.items()))
+    if len(text) <= LONGEST_OVERRIDES and re.fullmatch(r"[\w.,=+-]+", text, re.ASCII):
+        return f"+{text}"
+    return f"+{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def _dumped(value: Any) -> Any:

@@ -121,23 +121,23 @@ def explain(key: str = "") -> str:
     if name.partition(".")[0] == "variant":
         variants = FOLDER.joinpath("variants.md").read_text(encoding="utf-8")
         return f"[variant.NAME.…]\n\n{variants}"
-    known, elsewhere = tables(Recipe), other_programs()
-    if name in known:
-        return _explain_table(known[name])
+    by_name, elsewhere = tables(Recipe), other_programs()
+    if name in by_name:
+        return _explain_table(by_name[name])
     last = plain_word(names[-1])
     head, keys = "", meant(Recipe, names)
     if keys and last != keys[0][1]:
-        said = elsewhere["conversions"].get(last)
-        head = f"{last}: {said}" if said else f"{last} is called {keys[0][1]} here."
+        conversion = elsewhere["conversions"].get(last)
+        head = f"{last}: {conversion}" if conversion else f"{last} is called {keys[0][1]} here."
     elif not keys and len(names) == 1:
         head = f"{name} is a value of this key."
-        every = [(table, key) for table in known.values() for key in table.keys]
+        every = [(table, key) for table in by_name.values() for key in table.keys]
         keys = [each for each in every if name in type_text(key_schema(*each)).split('"')[1::2]]
     if keys:
         return "\n\n".join([*([head] if head else []), *(_explain_key(*each) for each in keys)])
     if instead := elsewhere["without_key"].get(last):
         return f"{name}: {instead}"
-    wrong = next(n for n in range(1, len(names) + 1) if ".".join(names[:n]) not in known)
+    wrong = next(n for n in range(1, len(names) + 1) if ".".join(names[:n]) not in by_name)
     problem = unknown_key(Recipe, tuple(names[:wrong]), name, names[-1:] if names[wrong:] else [])
     raise RecipeError(problem.message, do=problem.do_in_set or problem.do)
 
@@ -199,8 +199,8 @@ def type_text(node: dict[str, Any]) -> str:
         return " or ".join(type_text(way) for way in ways)
     values = node.get("enum", [node["const"]] if "const" in node else [])
     if values:
-        listed = ", ".join(toml_value(value) for value in values)
-        return f"one of {listed}" if len(values) > 1 else listed
+        every = ", ".join(toml_value(value) for value in values)
+        return f"one of {every}" if len(values) > 1 else every
     if node.get("type") == "array":
         if "prefixItems" in node:
             first = type_text(node["prefixItems"][0])

@@ -56,10 +56,10 @@ class Search:
         """Search one document; returns whether it holds a longer span."""
         is_longer, offset = False, 0
         while offset + self.gram <= len(text) and len(self.text) < self.longest:
-            known = self.positions.get(text[offset : offset + self.gram])
-            if known and self.is_late():
+            places = self.positions.get(text[offset : offset + self.gram])
+            if places and self.is_late():
                 break
-            if known and self._extend(text, offset, known):
+            if places and self._extend(text, offset, places):
                 is_longer = True
                 offset = max(0, offset - self.stride)
                 self._prepare()
@@ -71,10 +71,13 @@ class Search:
         """Whether the time is up."""
         return time.monotonic() > self.end
 
-    def _extend(self, text: str, offset: int, known: Sequence[tuple[int, int]]) -> bool:
-        """Grow a shared gram both ways; returns whether it became the longest span."""
-        best = len(self.text)
-        for number, start in known:
+    def _extend(self, text: str, offset: int, places: Sequence[tuple[int, int]]) -> bool:
+        """Grow a shared gram both ways; returns whether it became the longest span.
+
+        places: the samples that have the gram by their numbers, each with where it begins.
+        """
+        longest_before = len(self.text)
+        for number, start in places:
             sample = self.samples[number]
             back, reach = 0, self.gram
             while back < min(offset, start) and text[offset - back - 1] == sample[start - back - 1]:
@@ -84,7 +87,7 @@ class Search:
                 reach += 1
             if back + reach > len(self.text):
                 self.text = sample[start - back : start + reach]
-        return len(self.text) > best
+        return len(self.text) > longest_before
 
 
 def longest_copied(
@@ -92,14 +95,15 @@ def longest_copied(
 ) -> Copied | None:
     """Search the documents in order until the time is up; None without samples or spans."""
     search = Search(samples, most_seconds)
-    where, source, count, chars = "", "", 0, 0
+    document_id, source, n_documents, n_chars = "", "", 0, 0
     for document in documents:
         if search.is_late():
             break
-        count, chars = count + 1, chars + len(document.text)
+        n_documents += 1
+        n_chars += len(document.text)
         if search.read(document.text):
-            where, source = document.id, document.source
+            document_id, source = document.id, document.source
     if not search.text:
         return None
     is_whole = not search.is_late()
-    return Copied(search.text, where, source, count, chars, is_whole)
+    return Copied(search.text, document_id, source, n_documents, n_chars, is_whole)

@@ -40,7 +40,7 @@ def corpus_card(artifact: Artifact | None) -> dict[str, Any] | None:
         return None
     total: dict[str, Any] = card["total"]
     dropped: dict[str, dict[str, int]] = total.get("dropped", {})
-    firsts = ((r, some_dropped(corpus.folder, r, REJECTS_SHOWN)) for r in dropped)
+    rejects = ((reason, some_dropped(corpus.folder, reason, REJECTS_SHOWN)) for reason in dropped)
     rules: dict[str, dict[str, Any]] = total.get("rules", {})  # a corpus of version 4 has none
     return {
         "card": card,
@@ -49,7 +49,7 @@ def corpus_card(artifact: Artifact | None) -> dict[str, Any] | None:
         "changes": {name: rules[name] for name in in_order(rules) if name not in dropped},
         "notes": [*copies(card), *kept_out(card).values()],
         "kept": _kept(corpus, sources),
-        "rejects": [(reason, rejects) for reason, rejects in firsts if rejects][:REASONS_SHOWN],
+        "rejects": [(reason, some) for reason, some in rejects if some][:REASONS_SHOWN],
     }
 
 
@@ -89,11 +89,11 @@ def tokenizer_card(
         unused["all"] = shards.numbers["unused"]
     fits = dict(report["sources"])
     fits |= {"all": report["total"]} if len(fits) > 1 else {}
-    found = {"kind": kind, "report": report, "fits": fits, "unused": unused, "sentences": []}
+    card = {"kind": kind, "report": report, "fits": fits, "unused": unused, "sentences": []}
     if corpus is not None:
         tokenizer = Tokenizer.load(artifact.folder / "tokenizer.json")
-        found["sentences"] = first_sentences(tokenizer, Corpus(corpus.folder).documents("dev"))
-    return found
+        card["sentences"] = first_sentences(tokenizer, Corpus(corpus.folder).documents("dev"))
+    return card
 
 
 def first_sentence(text: str) -> str:
@@ -118,7 +118,7 @@ def first_sentences(
 
 
 def answers_card(made: Sequence[Made]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Of each phase that learnt from examples its name, their kind, and what was counted."""
+    """(name, kind of examples, their counts) of each phase that learnt from examples."""
     examples = [each for each in made if each.stage.kind == "examples"]
     named = [
         (each.stage.name.removeprefix("examples "), each.artifact.numbers) for each in examples

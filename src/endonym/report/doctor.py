@@ -131,16 +131,21 @@ def shares(counts: Mapping[str, int], total: int) -> list[tuple[str, str, str]]:
 
 
 def languages(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
-    """Documents by language: those of the corpus's own, and those that were examined in others."""
+    """(name, count, share) of documents by language, the corpus's own first.
+
+    Languages of documents that were dropped as foreign may be unknown: others need not sum up to
+    all that is not the corpus's own.
+    """
     examined = diagnosis.examined
     if not diagnosis.patient.code:
         return []
-    code, others = diagnosis.patient.code.partition("-")[0], Counter[str]()
+    own_code = diagnosis.patient.code.partition("-")[0]
+    others = Counter[str]()
     for reason, counts in examined.foreign.items():
-        for each, n in counts.items():
-            others[foreign_name(reason, each, code)] += n
-    foreign = sum(examined.dropped(reason).records for reason in FOREIGN)
-    own = {language_name(diagnosis.patient.code): max(0, examined.documents - foreign)}
+        for code, n in counts.items():
+            others[foreign_name(reason, code, own_code)] += n
+    n_foreign = sum(examined.dropped(reason).records for reason in FOREIGN)
+    own = {language_name(diagnosis.patient.code): max(0, examined.documents - n_foreign)}
     return shares(own, examined.documents) + [
         (f"other: {name}", n, share) for name, n, share in shares(others, examined.documents)
     ]
@@ -152,27 +157,27 @@ def lengths(raw: Seen) -> Bars:
     names += [f"{whole(a)}–{whole(b)}" for a, b in pairwise(EDGES)]
     names.append(f"≥ {whole(EDGES[-1])}")
     rows = [(name, 100 * n / raw.documents) for name, n in zip(names, raw.lengths, strict=True)]
-    seen = [place for place, (_, value) in enumerate(rows) if value]
-    chosen = rows[seen[0] : seen[-1] + 1]
-    bars = [Bar(name, value, None, None, "model") for name, value in chosen]
+    filled = [place for place, (_, percent) in enumerate(rows) if percent]
+    between = rows[filled[0] : filled[-1] + 1]  # without empty classes at both ends
+    bars = [Bar(name, percent, None, None, "model") for name, percent in between]
     return Bars("Documents by their length in characters, in percent", bars)
 
 
 def rare_letters(seen: Seen) -> list[Letter]:
     """Letters that are rare; first those in a word with another script, where look-alikes hide."""
     most = max(1, RARE_SHARE * seen.letters.total())
-    examined = [letter_of(seen, letter) for letter, n in seen.letters.items() if n <= most]
-    return sorted(examined, key=lambda each: (not mixes(each), each.count, each.letter))[:MOST_RARE]
+    rare = [letter_of(seen, letter) for letter, n in seen.letters.items() if n <= most]
+    return sorted(rare, key=lambda each: (not mixes(each), each.count, each.letter))[:MOST_RARE]
 
 
 def gone_letters(raw: Seen, kept: Seen) -> list[Letter]:
     """Letters that cleaning takes away, nearly all of them; the most frequent first."""
-    examined = [
+    gone = [
         letter_of(raw, letter)
         for letter, n in raw.letters.items()
         if kept.letters.get(letter, 0) <= KEPT_SHARE * n
     ]
-    return sorted(examined, key=lambda each: (-each.count, each.letter))[:MOST_RARE]
+    return sorted(gone, key=lambda each: (-each.count, each.letter))[:MOST_RARE]
 
 
 def letter_of(seen: Seen, letter: str) -> Letter:
@@ -191,9 +196,10 @@ def mixes(letter: Letter) -> bool:
 def growth_chart(diagnosis: Diagnosis) -> list[Chart]:
     """Distinct words against words read."""
     growth = diagnosis.examined.growth
-    names = {"raw": ("as it is", "train"), "kept": ("what stays", "held")}
+    names = {"raw": "as it is", "kept": "what stays"}
+    styles = {"raw": "train", "kept": "held"}
     series = [
-        Series(names[side][0], [(float(a), float(b)) for a, b in points], names[side][1])
+        Series(names[side], [(float(x), float(y)) for x, y in points], styles[side])
         for side, points in growth.items()
         if len(points) > 2
     ]
@@ -204,9 +210,9 @@ def licences(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     """Each source with its licence, of the recipe or of its documents."""
     rows: list[tuple[str, str]] = []
     for source, _ in diagnosis.patient.sources:
-        told = diagnosis.examined.raw.licences.get(source.name, {})
-        said = [f"{name} ({whole(n)})" for name, n in told.items() if name][:5]
-        silent = told.get("", 0)
-        said += [f"{whole(silent)} documents say none"] if said and silent else []
-        rows.append((source.name, source.license or ", ".join(said) or "none is named"))
+        counts = diagnosis.examined.raw.licences.get(source.name, {})
+        parts = [f"{name} ({whole(n)})" for name, n in counts.items() if name][:5]
+        n_without = counts.get("", 0)
+        parts += [f"{whole(n_without)} documents say none"] if parts and n_without else []
+        rows.append((source.name, source.license or ", ".join(parts) or "none is named"))
     return rows

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import regex
 
+from endonym.disk import packaged_tables
 from endonym.export.markdown import templates_in
 from endonym.log import THIN, number
 
@@ -15,6 +16,8 @@ NARROW_BLANK = "\u202f"
 JOINER = "\u2060"
 """No line break beside it."""
 
+SENTENCES = packaged_tables("endonym.report", "sentences.toml")
+"""Sentences by what they are of and by name; the modules choose one and fill it in."""
 SHOWN_CHARS = 240
 LONGEST_LETTER = 32
 """Characters that a letter with its signs may have."""

@@ -21,7 +21,7 @@ from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
 from endonym.report.formatting import templates
 from endonym.report.scores import METRICS, gap, group, splits, verdicts
 from endonym.report.svg import Bars, Chart, draw_all, draw_bars
-from endonym.report.training import phase_curves, sampled_steps
+from endonym.report.training import SampledStep, phase_curves, sampled_steps
 from endonym.script.languages import language_name
 from endonym.store import read_plan
 
@@ -63,16 +63,18 @@ def both_bars(bars: Bars) -> Markup:
 def gather(run: Run) -> dict[str, Any]:
     """The values of every section of the template."""
     scores = [Score(**row) for row in _rows(run, "scores.json")]
-    beside = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
+    gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
-    asked = run.recipe.tokenizer
-    kind = "as it came, and extended" if asked.extend is not None else asked.kind
-    kind = "as it came" if run.recipe.keeps_tokenizer else kind
+    kind = run.recipe.tokenizer.kind
+    if run.recipe.keeps_tokenizer:
+        kind = "as it came"
+    elif run.recipe.tokenizer.extend is not None:
+        kind = "as it came, and extended"
     models = [made for made in run.made if made.stage.kind == "model"]
     parts = splits(scores)
     phases = [each for made in models if (each := phase_curves(made)) is not None]
     written = sampled_steps(models)
-    texts = [text for step in written for _, text in step["texts"]]
+    texts = [text for step in written for _, text in step.texts]
     texts += [prompt["text"] for prompt in prompts]
     corpus, model = run.artifact("corpus"), run.artifact("model")
     starts = events(journal_of(models[-1].artifact), "started") if models else []
@@ -84,11 +86,11 @@ def gather(run: Run) -> dict[str, Any]:
     return {
         "name": run.recipe.run_name,
         "language": language_name(run.recipe.language),
-        "verdict": verdicts(scores, card, beside),
+        "verdict": verdicts(scores, card, gains),
         "numbers": {} if model is None else model.numbers,
         "card": card,
         "groups": [
-            group(each, card, beside)
+            group(each, card, gains)
             for part in parts.values()
             for each in by_text(part)
             if any(score.metric == BITS and score.source is None for score in each)
@@ -117,7 +119,7 @@ def _rows(run: Run, file: str) -> list[dict[str, Any]]:
     return [row for artifact in run.all("evaluation") for row in artifact.rows(file)]
 
 
-def _some(written: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _some(written: Sequence[SampledStep]) -> list[SampledStep]:
     """A few of these steps, evenly spread, the first and the last among them."""
     last = len(written) - 1
     indices = sorted({round(n * last / (SAMPLES_SHOWN - 1)) for n in range(SAMPLES_SHOWN)})
@@ -130,8 +132,9 @@ def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
     if artifact is None or "config.json" not in artifact.manifest["files"]:
         return None
     shape = read_shape(artifact.json("config.json"))
-    known = read_plan(run.folder)
-    choices = {**known.get("choices", {}), **(known.get("tuned") or {}).get("choices", {})}
+    plan = read_plan(run.folder)
+    tuned = plan.get("tuned") or {}
+    choices = plan.get("choices", {}) | tuned.get("choices", {})
     phases = run.training.phases if run.training else ()
     return {
         "shape": shape,
@@ -142,8 +145,8 @@ def _model(run: Run, models: Sequence[Made]) -> dict[str, Any] | None:
             for key, (value, reason) in choices.items()
         ],
         "phases": [
-            {"name": made.stage.name.removeprefix("model "), **made.artifact.numbers, "phase": each}
-            for made, each in zip(models, phases, strict=False)
+            {"name": made.stage.name.removeprefix("model "), **made.artifact.numbers, "phase": keys}
+            for made, keys in zip(models, phases, strict=False)
         ],
     }
 

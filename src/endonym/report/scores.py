@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from endonym.copies.notes import kept_out_of
@@ -11,7 +12,7 @@ from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import BLOCKS, MODELS, TOO_FEW, model_heads, remarks, score_rows
 from endonym.export import neighbours
 from endonym.log import THIN
-from endonym.report.formatting import NARROW_BLANK, between, decimal, sentences, whole
+from endonym.report.formatting import NARROW_BLANK, SENTENCES, between, decimal, sentences, whole
 from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 
 NEAR_UNIFORM = 0.9
@@ -20,6 +21,22 @@ METRICS = (
     ("nats_per_token", "nats/token", 3),
     ("perplexity", "perplexity", 1),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreGroup:
+    """The tables and bars of one text, a named file or the test documents, read in one way.
+
+    rows: a line of the table for each source, as its name and cells. others: a line of the table
+    in other units for each model, alike.
+    """
+
+    title: str
+    heads: list[str]
+    rows: list[tuple[str, list[str]]]
+    others: list[tuple[str, list[str]]]
+    notes: list[str]
+    bars: Bars
 
 
 def interval(score: Score, decimals: int) -> str:
@@ -43,32 +60,33 @@ def splits(scores: Sequence[Score]) -> dict[str, list[Score]]:
 
 
 def verdicts(
-    scores: Sequence[Score], card: Mapping[str, Any] | None = None, beside: Sequence[Gain] = ()
+    scores: Sequence[Score], card: Mapping[str, Any] | None = None, gains: Sequence[Gain] = ()
 ) -> list[str]:
-    """What the scores of test text say, and those of each file that was judged beside it.
+    """What the scores of test text say, and then those of each file that was judged.
 
-    card: of the corpus, which says what was removed from it for these files. beside: what
-    neighbours in training save, in each source.
+    card: of the corpus, which says what was removed from it for these files. gains: bits per byte
+    that neighbours in the training text save, by source. Dev text speaks only if it is the first
+    of the scores and there is no test text.
     """
     parts = splits(scores)
     first = "test" if "test" in parts else next(iter(parts), "")
-    judged = [name for name in parts if name == first or name not in ("test", "dev")]
-    said: list[str] = []
-    for name in sorted(judged, key=lambda name: name != first):
-        said += [*verdict(parts[name]), *provisos(name, card or {}, beside)]
-    return said
+    files = [name for name in parts if name not in (first, "test", "dev")]
+    lines: list[str] = []
+    for name in [first, *files] if parts else []:
+        lines += [*verdict(parts[name]), *provisos(name, card or {}, gains)]
+    return lines
 
 
-def provisos(split: str, card: Mapping[str, Any], beside: Sequence[Gain]) -> list[str]:
+def provisos(split: str, card: Mapping[str, Any], gains: Sequence[Gain]) -> list[str]:
     """What makes the scores of a text too good, and what was done about it."""
-    mine = [gain for gain in beside if gain.split == split]
-    return [*kept_out_of(card, split), *neighbours.sentences(mine, card)]
+    gains_here = [gain for gain in gains if gain.split == split]
+    return [*kept_out_of(card, split), *neighbours.sentences(gains_here, card)]
 
 
 def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
     """What one split's scores say, as sentences; blocks have their own where they say otherwise.
 
-    judges: whether the model is compared with the baselines, not only its figures given.
+    judges: also says how the model compares with the baselines.
     """
     by_model = {name: headline(scores, model=name) for name in MODELS}
     mine = by_model["model"]
@@ -79,43 +97,70 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
     if mine.weighting == "sources" and total:
         details.insert(0, f"the mean of {len(mine.averaged)} sources")
         details.append(f"{total.value:.2f} over all bytes")
-    fewest = {"fewest": FEWEST_DOCUMENTS, "fewest_of_source": FEWEST_OF_SOURCE}
-    said = sentences("verdict.txt", mine=mine, details=details, **by_model, **fewest)
+    figures = sentences("verdict.txt", mine=mine, details=details, by_model=by_model)
+    if mine.low is None:
+        words = SENTENCES["verdict"]["no_interval"]
+        figures.append(words.format(fewest=FEWEST_DOCUMENTS, of_source=FEWEST_OF_SOURCE))
     if not judges:
-        return said
+        return figures
     standing = _standing(mine, by_model)
     by_block = {name: headline(scores, model=name, text="block") for name in MODELS}
     if (block := by_block["model"]) is not None:
-        other = _standing(block, by_block)
-        if other != standing:
-            standing += [f"Read in blocks it needs {block.value:.2f}.", *other]
-    return said + standing
+        block_standing = _standing(block, by_block)
+        if block_standing != standing:
+            standing += [f"Read in blocks it needs {block.value:.2f}.", *block_standing]
+    return figures + standing
 
 
 def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
-    """How the model compares with the baselines; a difference must lie outside its interval.
+    """How the model compares with the baselines: one sentence; none if there are no baselines."""
+    name, words = _standing_name(mine, by_model), SENTENCES["standing"]
+    if name is None:
+        return []
+    is_own_text = mine.split in ("test", "dev")
+    advice = words["longer" if is_own_text else "other_kind"]
+    uniform = by_model["uniform"]
+    guessing = uniform.value if uniform else math.nan
+    return [words[name].format(uniform=guessing, advice=advice, longer=words["longer"])]
 
-    Against the compressor: the interval on the compressor's documents, and the compressor's own
-    standard deviation. Without an interval both of its ends are the value.
+
+def _standing_name(mine: Score, by_model: dict[str, Score | None]) -> str | None:
+    """The name of the sentence that holds; a difference must lie outside the model's interval.
+
+    Against the compressor: the interval on the compressor's documents, widened by the compressor's
+    own standard deviation. None if there are no baselines.
     """
-    (low, high), (least, most) = (
-        (
-            each.value if each.low is None else each.low,
-            each.value if each.high is None else each.high,
-        )
-        for each in (mine, by_model["model_on_sample"] or mine)
-    )
-    ends = {"low": low, "high": high, "least": least, "most": most}
-    return sentences("standing.txt", mine=mine, near_uniform=NEAR_UNIFORM, **by_model, **ends)
+    low, high = _ends(mine)
+    sample_low, sample_high = _ends(by_model["model_on_sample"] or mine)
+    uniform, bigram = by_model["uniform"], by_model["bigram"]
+    if uniform and mine.value >= NEAR_UNIFORM * uniform.value:
+        return "worse_than_guessing" if mine.value > uniform.value else "close_to_guessing"
+    if bigram and low > bigram.value:
+        return "worse_than_pairs"
+    if bigram and high >= bigram.value:
+        return "not_apart_from_pairs"
+    if compressor := by_model["compressor"]:
+        spread = compressor.deviation or 0.0
+        if sample_low > compressor.value + spread:
+            return "between_pairs_and_compressor" if bigram else "worse_than_compressor"
+        if sample_high >= compressor.value - spread:
+            return "not_apart_from_compressor"
+    if bigram:
+        return "better_than_both" if compressor else "better_than_pairs"
+    return None
+
+
+def _ends(score: Score) -> tuple[float, float]:
+    """The ends of a score's interval; without one both are its value."""
+    low = score.value if score.low is None else score.low
+    high = score.value if score.high is None else score.high
+    return low, high
 
 
 def group(
-    scores: Sequence[Score], card: Mapping[str, Any] | None = None, beside: Sequence[Gain] = ()
-) -> dict[str, Any]:
-    """The tables and bars of one split, a named file or the test documents, read in one way.
-
-    Rows are a name and its cells. card, beside: as in `verdicts`.
-    """
+    scores: Sequence[Score], card: Mapping[str, Any] | None = None, gains: Sequence[Gain] = ()
+) -> ScoreGroup:
+    """The tables and bars of one text, read in one way. card, gains: as in `verdicts`."""
     rows = score_rows(scores)
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
@@ -148,14 +193,14 @@ def group(
                 for metric, _, decimals in METRICS
             ]
             units.append((model, [decimal(each and each.value, n) for each, n in values]))
-    return {
-        "title": title,
-        "heads": ["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
-        "rows": table,
-        "others": units,
-        "notes": notes + provisos(first.split, card or {}, beside),
-        "bars": Bars(f"Bits per byte on {name}", bars),
-    }
+    return ScoreGroup(
+        title=title,
+        heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
+        rows=table,
+        others=units,
+        notes=notes + provisos(first.split, card or {}, gains),
+        bars=Bars(f"Bits per byte on {name}", bars),
+    )
 
 
 def gap(scores: Sequence[Score]) -> tuple[Bars, list[str]] | None:
@@ -170,32 +215,33 @@ def gap(scores: Sequence[Score]) -> tuple[Bars, list[str]] | None:
     bars = [Bar(text_name(s.split), s.value, s.low, s.high, "model") for s in totals]
     notes: list[str] = []
     for away in totals:
-        if away is not home:
-            bigrams = [headline(parts[each.split], model="bigram") for each in (home, away)]
-            notes.append(_difference(home, away, bigrams))
+        if away is home:
+            continue
+        note = _difference(home, away)
+        before = headline(parts[home.split], model="bigram")
+        after = headline(parts[away.split], model="bigram")
+        if before and after:
+            pairs = SENTENCES["difference"]["pairs"]
+            note += " " + pairs.format(before=before.value, after=after.value)
+        notes.append(note)
     return Bars("Bits per byte of the model on each text", bars), notes
 
 
-def _difference(home: Score, away: Score, bigrams: Sequence[Score | None]) -> str:
+def _difference(home: Score, away: Score) -> str:
     """Why one text is harder; a difference is claimed only if its interval excludes zero.
 
-    The two texts are independent, so half-widths add as squares. bigrams: of both.
+    The two texts are independent, so half-widths add as squares.
     """
-    reach = None
-    if not (home.low is None or home.high is None or away.low is None or away.high is None):
-        reach = math.hypot((home.high - home.low) / 2, (away.high - away.low) / 2)
-    said = sentences(
-        "difference.txt",
-        home=home,
-        away=away,
-        here=text_name(home.split),
-        there=text_name(away.split),
-        more=away.value - home.value,
-        reach=reach,
-        before=bigrams[0],
-        after=bigrams[1],
+    words, there = SENTENCES["difference"], text_name(away.split)
+    needs = words["needs"].format(
+        there=there, away=away.value, here=text_name(home.split), home=home.value
     )
-    return " ".join(said)
+    if home.low is None or home.high is None or away.low is None or away.high is None:
+        return words["few_documents"].format(needs=needs)
+    more = away.value - home.value
+    reach = math.hypot((home.high - home.low) / 2, (away.high - away.low) / 2)
+    name = "uncertain" if abs(more) <= reach else "easier" if more < 0 else "harder"
+    return words[name].format(needs=needs, reach=reach, fewer=-more, more=more, there=there)
 
 
 STYLES = 15
@@ -204,18 +250,18 @@ STYLES = 15
 
 def efficiency_chart(rows: Sequence[Efficiency]) -> Chart | None:
     """Bits a byte over the size on disk, a dot for each program; None if nothing was measured."""
-    found = [(row.runtime, row.bytes, row.bits_per_byte) for row in rows]
-    known = [(name, float(size), bits) for name, size, bits in found if bits is not None]
-    if not known:
+    all_rows = [(row.runtime, row.bytes, row.bits_per_byte) for row in rows]
+    measured = [(name, float(size), bits) for name, size, bits in all_rows if bits is not None]
+    if not measured:
         return None
-    values = [bits for _, _, bits in known]
+    values = [bits for _, _, bits in measured]
     margin = (max(values) - min(values)) * 0.15 or 0.01
     return Chart(
         **CHARTS["efficiency"],
-        description=" ".join(f"{n}: {size:,.0f} bytes, {bits:.4f}." for n, size, bits in known),
+        description=" ".join(f"{n}: {size:,.0f} bytes, {bits:.4f}." for n, size, bits in measured),
         series=[
             Series(name, [(size, bits)], f"run{index % STYLES}", has_dots=True)
-            for index, (name, size, bits) in enumerate(known)
+            for index, (name, size, bits) in enumerate(measured)
         ],
         low=min(values) - margin,
         high=max(values) + margin,

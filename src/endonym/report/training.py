@@ -7,13 +7,14 @@ from typing import Any
 
 from endonym.export.history import events, journal_of
 from endonym.pipeline.execute import Made
-from endonym.report.formatting import sentences, whole
+from endonym.report.formatting import SENTENCES, sentences, whole
 from endonym.report.svg import CHARTS, Chart, Mark, Points, Series, nice_ticks, smoothed, thinned
 
 RAW_POINTS = 400
 SMOOTH_POINTS = 240
 LEAST_WINDOW = 7
 HEADROOM = 0.06
+"""Space above and below the curves, as a share of their range."""
 FIRST_SHARE = 0.04
 """Share of the training, from its start, that does not set the range of the y axis."""
 
@@ -22,24 +23,69 @@ UNIFORM_SHARE = 0.35
 
 BASELINES = ("uniform", "unigram", "bigram")
 LEVELLED = 0.002
+"""Dev loss that rose by no more than this share of its lowest value is called level."""
 SOURCES_DRAWN = 6
 MOST_EPOCHS = 12
 
 Lines = list[dict[str, Any]]
-
-
+"""Lines of the journal of a training."""
+Levels = dict[str, float]
+"""Bits per byte under each baseline, by its name."""
 BITS, OF_SOURCE = "dev_bits_per_byte", "dev_bits_per_byte/"
 """Keys of the journal: bits per byte of the dev documents, and of those of a source."""
 
 
-def validations_of(lines: Lines) -> Lines:
-    """The lines of a journal that have a validation on the dev documents, in order."""
-    return [line for line in events(lines, "step") if BITS in line]
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """One validation on the dev documents. bits: per byte of them; sources: those of each."""
+
+    step: int
+    tokens: int
+    epoch: float
+    bits: float
+    sources: dict[str, float]
 
 
-def dev_points(lines: Lines) -> list[tuple[float, float]]:
+@dataclass(frozen=True, slots=True)
+class SampledStep:
+    """A step at which samples were written. texts: pairs of prompt and continuation."""
+
+    phase: str
+    step: int
+    epoch: float | None
+    texts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseCurves:
+    """A model stage: its name, its curves and what they say.
+
+    seconds, tokens: of all steps. starts: how often its training was started.
+    """
+
+    name: str
+    charts: list[Chart]
+    notes: list[str]
+    legend: str
+    seconds: float
+    tokens: int
+    starts: int
+
+
+def validations_of(lines: Lines) -> list[Validation]:
+    """The validations on the dev documents that a journal tells of, in order."""
+    return [
+        Validation(
+            line["step"], line["tokens"], line["epoch"], line[BITS], by_source(line, OF_SOURCE)
+        )
+        for line in events(lines, "step")
+        if BITS in line
+    ]
+
+
+def dev_points(validations: Sequence[Validation]) -> list[tuple[float, float]]:
     """Bits per byte of the dev documents by tokens seen, at each validation."""
-    return [(float(line["tokens"]), line[BITS]) for line in validations_of(lines)]
+    return [(float(each.tokens), each.bits) for each in validations]
 
 
 def by_source(line: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -47,25 +93,31 @@ def by_source(line: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {k.removeprefix(prefix): line[k] for k in line if k.startswith(prefix)}
 
 
-def overfitting(validations: Lines, train: Points) -> str:
+def overfitting(validations: Sequence[Validation], train: Points) -> str:
     """A sentence about where dev loss was lowest. train: training loss by tokens seen."""
     if len(validations) < 2:
         return ""
-    best, last = min(validations, key=lambda each: each[BITS]), validations[-1]
-    before = [y for x, y in train if x <= best["tokens"]]
-    later = [y for x, y in train if x >= last["tokens"]]
-    (said,) = sentences(
-        "overfitting.txt",
-        best=best,
-        last=last,
-        after=sum(each["step"] > best["step"] for each in validations),
-        levelled=LEVELLED,
-        is_still_learning=not (before and later and later[-1] >= before[-1]),
-    )
-    return said
+    best, last = min(validations, key=lambda each: each.bits), validations[-1]
+    n_after = sum(each.step > best.step for each in validations)
+    rise = last.bits - best.bits
+    losses_before = [loss for tokens, loss in train if tokens <= best.tokens]
+    losses_after = [loss for tokens, loss in train if tokens >= last.tokens]
+    if not n_after:
+        name = "still_falling"
+    elif rise <= LEVELLED * best.bits:
+        name = "level"
+    elif best.step == 0:
+        name = "best_at_start"
+    elif losses_before and losses_after and losses_after[-1] >= losses_before[-1]:
+        name = "rose"
+    else:
+        name = "began"
+    worse = "the one after it was" if n_after == 1 else f"the {n_after} after it were"
+    sentence, step = SENTENCES["overfitting"][name], whole(best.step)
+    return sentence.format(step=step, best=best, last=last, rise=rise, worse=worse)
 
 
-def phase_curves(made: Made) -> dict[str, Any] | None:
+def phase_curves(made: Made) -> PhaseCurves | None:
     """A model stage's name, its curves and what they say; None if its journal is gone."""
     lines = journal_of(made.artifact)
     steps = events(lines, "step")
@@ -79,32 +131,34 @@ def phase_curves(made: Made) -> dict[str, Any] | None:
     train = smoothed(raw, max(LEAST_WINDOW, len(raw) // 40))
     validations = validations_of(lines)
     notes = [overfitting(validations, train)]
-    kept, last = (made.artifact.numbers.get(key) for key in ("kept_step", "steps"))
-    if kept and last:
-        which = "the last ones" if kept == last else f"those of step {whole(kept)} of {whole(last)}"
+    kept_step = made.artifact.numbers.get("kept_step")
+    last_step = made.artifact.numbers.get("steps")
+    if kept_step and last_step:
+        which = f"those of step {whole(kept_step)} of {whole(last_step)}"
+        which = "the last ones" if kept_step == last_step else which
         notes.append(f"The final weights are {which}.")
     config = made.artifact.manifest["config"].get("phase", {})
     planned = {each["name"]: each["share"] for each in config.get("sources", ())}
-    read = slices(steps)
+    parts = slices(steps)
     pairs = judged_pairs(steps)
-    notes += [mixture_sentence(read, planned), pairs_sentence(pairs)]
+    notes += [mixture_sentence(parts, planned), pairs_sentence(pairs)]
     charts = [
         _loss(raw, train, validations, steps=steps, levels=dev_baselines(lines)),
         _by_source(validations, steps),
         *pairs_charts(pairs),
-        mixture_chart(read),
+        mixture_chart(parts),
         _rates(steps),
     ]
     drawn = [chart for chart in charts if chart is not None]
-    return {
-        "name": made.stage.name.removeprefix("model "),
-        "charts": drawn,
-        "notes": [sentence for sentence in notes if sentence],
-        "legend": _legend(drawn[0]),
-        "seconds": sum(line.get("seconds", 0.0) for line in steps),
-        "tokens": steps[-1]["tokens"] - steps[0]["tokens"],
-        "starts": len(events(lines, "started")),
-    }
+    return PhaseCurves(
+        name=made.stage.name.removeprefix("model "),
+        charts=drawn,
+        notes=[sentence for sentence in notes if sentence],
+        legend=_legend(drawn[0]),
+        seconds=sum(line.get("seconds", 0.0) for line in steps),
+        tokens=steps[-1]["tokens"] - steps[0]["tokens"],
+        starts=len(events(lines, "started")),
+    )
 
 
 def with_margin(values: Sequence[float]) -> tuple[float, float]:
@@ -114,36 +168,41 @@ def with_margin(values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def dev_baselines(lines: Lines) -> dict[str, float]:
+def dev_baselines(lines: Lines) -> Levels:
     """Bits per byte of the dev documents under the baselines; empty in an older journal."""
     found = events(lines, "baselines")
     return {name: found[-1][name] for name in BASELINES} if found else {}
 
 
 def _loss(
-    raw: Points, train: Points, validations: Lines, *, steps: Lines, levels: dict[str, float]
+    raw: Points, train: Points, validations: list[Validation], *, steps: Lines, levels: Levels
 ) -> Chart:
-    """Training and dev loss, and the baselines as horizontal lines."""
-    held = dev_points(validations)
-    late = steps[-1]["tokens"] * FIRST_SHARE
-    values = [y for x, y in [*train, *held] if x >= late] or [y for _, y in [*train, *held]]
+    """Training and dev loss, and the baselines as horizontal lines.
+
+    raw, train: training loss of each step, and smoothed. levels: the baselines by name.
+    """
+    dev = dev_points(validations)
+    first_tokens = steps[-1]["tokens"] * FIRST_SHARE
+    points = [*train, *dev]
+    values = [loss for tokens, loss in points if tokens >= first_tokens]
+    values = values or [loss for _, loss in points]
     values += [levels[name] for name in ("bigram", "unigram") if name in levels]
     low, high = min(values), max(values)
     uniform = levels.get("uniform", high)
     high = uniform if high < uniform < high + (high - low) * UNIFORM_SHARE else high
     low, high = with_margin((low, high))
     marks = epoch_marks(steps)
-    if held:
-        tokens, bits = min(held, key=lambda point: point[1])
+    if dev:
+        tokens, bits = min(dev, key=lambda point: point[1])
         marks.append(Mark(tokens, f"best {bits:.3f}", bits, is_strong=True))
     series = [
         Series("raw", thinned(raw, RAW_POINTS), "raw", is_named=False),
         Series("training", thinned(train, SMOOTH_POINTS), "train"),
-        Series("dev", held, "held", has_dots=True),
+        Series("dev", dev, "held", has_dots=True),
     ]
     described: list[str] = []
-    if held:
-        described.append(f"Dev loss goes from {held[0][1]:.2f} to {held[-1][1]:.2f}.")
+    if dev:
+        described.append(f"Dev loss goes from {dev[0][1]:.2f} to {dev[-1][1]:.2f}.")
     if train:
         described.append(f"Training loss goes from {train[0][1]:.2f} to {train[-1][1]:.2f}.")
     described += [f"{name}: {value:.2f}." for name, value in levels.items()]
@@ -164,8 +223,8 @@ def _legend(chart: Chart) -> str:
     if chart.levels:
         text += " Horizontal lines: baselines, on the dev documents."
     low, high = chart.low or -math.inf, chart.high or math.inf
-    gone = [f"{n} ({value:.2f})" for n, value in chart.levels.items() if not low <= value <= high]
-    return f"{text} Outside the chart: {' and '.join(gone)}." if gone else text
+    outside = [f"{n} ({bits:.2f})" for n, bits in chart.levels.items() if not low <= bits <= high]
+    return f"{text} Outside the chart: {' and '.join(outside)}." if outside else text
 
 
 def epoch_marks(steps: Lines) -> list[Mark]:
@@ -174,21 +233,21 @@ def epoch_marks(steps: Lines) -> list[Mark]:
     if not last["tokens"] or last["epoch"] < 1:
         return []
     every = max(1.0, nice_ticks(0.0, last["epoch"], MOST_EPOCHS)[1])
-    width = last["tokens"] / last["epoch"]
+    tokens_an_epoch = last["tokens"] / last["epoch"]
     count = int(last["epoch"] / every + 1e-6)
-    numbers = [number * every for number in range(1, count + 1)]
+    epochs = [number * every for number in range(1, count + 1)]
     return [
-        Mark(number * width, f"epoch {number:g}" if index == 0 else f"{number:g}")
-        for index, number in enumerate(numbers)
+        Mark(epoch * tokens_an_epoch, f"epoch {epoch:g}" if index == 0 else f"{epoch:g}")
+        for index, epoch in enumerate(epochs)
     ]
 
 
-def _by_source(validations: Lines, steps: Lines) -> Chart | None:
+def _by_source(validations: Sequence[Validation], steps: Lines) -> Chart | None:
     """Dev loss of each source, if there are several."""
-    points = [(each["tokens"], by_source(each, OF_SOURCE)) for each in validations]
+    points = [(each.tokens, each.sources) for each in validations]
     series = source_series(points, has_dots=True)
-    late = steps[-1]["tokens"] * FIRST_SHARE
-    values = [y for each in series for x, y in each.points if x >= late]
+    first_tokens = steps[-1]["tokens"] * FIRST_SHARE
+    values = [bits for each in series for tokens, bits in each.points if tokens >= first_tokens]
     if not values or len(validations) < 2:
         return None
     low, high = with_margin(values)
@@ -232,22 +291,23 @@ def _rates(steps: Lines) -> Chart | None:
     )
 
 
-def sampled_steps(made: Sequence[Made]) -> Lines:
-    """The samples that the models wrote during training, as pairs of prompt and text, by step."""
-    by_step: dict[tuple[str, int], dict[str, Any]] = {}
+def sampled_steps(made: Sequence[Made]) -> list[SampledStep]:
+    """The samples that the models wrote during training, by step."""
+    by_step: dict[tuple[str, int], SampledStep] = {}
     for each in made:
         lines = journal_of(each.artifact)
         epochs = {line["step"]: line["epoch"] for line in events(lines, "step")}
         name = each.stage.name.removeprefix("model ")
         for line in events(lines, "sample"):
             step = line["step"]
-            new = {"phase": name, "step": step, "epoch": epochs.get(step), "texts": []}
+            new = SampledStep(phase=name, step=step, epoch=epochs.get(step), texts=[])
             sampled = by_step.setdefault((each.artifact.id, step), new)
-            sampled["texts"].append((line["prompt"], line["text"]))
+            sampled.texts.append((line["prompt"], line["text"]))
     return list(by_step.values())
 
 
 PREFIX = "read_tokens/"
+"""Begins the keys of a journal that count the tokens read of a source so far."""
 SLICES = 100
 
 
@@ -269,23 +329,27 @@ def slices(steps: list[dict[str, Any]]) -> list[Slice]:
     lines = [line for line in steps if by_source(line, PREFIX)]
     if not lines:
         return []
-    last, before, found = lines[-1]["step"], dict[str, int](), list[Slice]()
+    last_step = lines[-1]["step"]
+    read_before: dict[str, int] = {}
+    parts: list[Slice] = []
     for number in range(1, SLICES + 1):
-        line = next(each for each in lines if each["step"] * SLICES >= number * last)
+        line = next(each for each in lines if each["step"] * SLICES >= number * last_step)
         read = by_source(line, PREFIX)
-        added = {name: count - before.get(name, 0) for name, count in read.items()}
+        added = {name: count - read_before.get(name, 0) for name, count in read.items()}
         if total := sum(added.values()):
             shares = {name: count / total for name, count in added.items()}
             everything = sum(read.values())
             so_far = {name: count / everything for name, count in read.items()}
-            found.append(Slice(line["tokens"], shares, so_far))
-            before = read
-    return found
+            parts.append(Slice(line["tokens"], shares, so_far))
+            read_before = read
+    return parts
 
 
 def largest_deviation(parts: list[Slice], planned: Mapping[str, float]) -> float:
-    """How far the shares of all that was read so far were from the planned ones, at the end of any
-    hundredth."""
+    """The largest difference of a source's share of all read so far from its planned share.
+
+    At the end of any hundredth of the phase.
+    """
     return max(
         abs(share - planned.get(name, 0.0)) for part in parts for name, share in part.so_far.items()
     )
@@ -326,29 +390,39 @@ def judged_pairs(steps: Lines) -> Lines:
     return [line for line in steps if ACCURACY in line and MARGIN in line]
 
 
-def pairs_sentence(found: Lines) -> str:
+def pairs_sentence(validations: Lines) -> str:
     """What the last validation says, and which had the widest margin; empty without any."""
-    judged = [line for line in found if line["step"]]
-    return sentences("pairs.txt", judged=judged)[0] if judged else ""
+    after_start = [line for line in validations if line["step"]]
+    if not after_start:
+        return ""
+    last, widest = after_start[-1], max(after_start, key=lambda line: line[MARGIN])
+    words = SENTENCES["pairs"]
+    accuracy, step = 100 * last[ACCURACY], whole(last["step"])
+    text = words["last"].format(accuracy=accuracy, step=step, margin=last[MARGIN])
+    if widest is not last:
+        text += words["widest"].format(step=whole(widest["step"]), margin=widest[MARGIN])
+    return f"{text}."
 
 
-def pairs_charts(found: Lines) -> list[Chart]:
+def pairs_charts(validations: Lines) -> list[Chart]:
     """Accuracy and margin over the phase; none of fewer than two validations after the start."""
-    right = [(float(line["tokens"]), 100 * line[ACCURACY]) for line in found if line["step"]]
-    wide = [(float(line["tokens"]), line[MARGIN]) for line in found]
-    if len(right) < 2:
+    accuracy = [
+        (float(line["tokens"]), 100 * line[ACCURACY]) for line in validations if line["step"]
+    ]
+    margins = [(float(line["tokens"]), line[MARGIN]) for line in validations]
+    if len(accuracy) < 2:
         return []
-    low, high = with_margin([0.0, *(margin for _, margin in wide)])
+    low, high = with_margin([0.0, *(margin for _, margin in margins)])
     return [
         Chart(
             **CHARTS["accuracy"],
-            description=f"From {right[0][1]:.1f} % to {right[-1][1]:.1f} %.",
-            series=[Series("accuracy", right, "held", is_named=False, has_dots=True)],
+            description=f"From {accuracy[0][1]:.1f} % to {accuracy[-1][1]:.1f} %.",
+            series=[Series("accuracy", accuracy, "held", is_named=False, has_dots=True)],
         ),
         Chart(
             **CHARTS["margin"],
-            description=f"From {wide[0][1]:.3f} to {wide[-1][1]:.3f}.",
-            series=[Series("margin", wide, "held", is_named=False, has_dots=True)],
+            description=f"From {margins[0][1]:.3f} to {margins[-1][1]:.3f}.",
+            series=[Series("margin", margins, "held", is_named=False, has_dots=True)],
             low=low,
             high=high,
         ),

@@ -14,7 +14,7 @@ from endonym.evaluate.speed import notes as speed_notes
 from endonym.report.page import render
 from endonym.report.scores import STYLES, efficiency_chart
 from endonym.report.svg import Chart, Series
-from endonym.report.training import dev_points, with_margin
+from endonym.report.training import dev_points, validations_of, with_margin
 from endonym.runs.compare import Comparison, as_dict, cells, recipes
 from endonym.runs.finished_runs import FinishedRun, Texts
 
@@ -166,7 +166,9 @@ def curve(run: FinishedRun) -> list[tuple[float, float]]:
     points: list[tuple[float, float]] = []
     earlier_tokens = 0
     for model, lines in zip(run.models, run.journals, strict=True):
-        points += [(earlier_tokens + tokens, bits) for tokens, bits in dev_points(lines)]
+        points += [
+            (earlier_tokens + tokens, bits) for tokens, bits in dev_points(validations_of(lines))
+        ]
         earlier_tokens += model.numbers["tokens"]
     return points
 

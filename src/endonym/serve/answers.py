@@ -57,7 +57,7 @@ class TextForm:
     has_logprobs: bool
     prefix = "cmpl"
     whole_kind = chunk_kind = "text_completion"
-    _told: dict[int, int] = field(default_factory=dict[int, int])
+    _n_told: dict[int, int] = field(default_factory=dict[int, int])
     """How many characters of each choice were told."""
 
     def opening(self, index: int) -> Json | None:
@@ -69,8 +69,9 @@ class TextForm:
         text = "".join(piece.text for piece in pieces)
         logprobs = None
         if self.has_logprobs:
-            logprobs = self._logprobs(pieces, self._told.get(index, 0))
-            self._told[index] = self._told.get(index, 0) + len(text)
+            offset = self._n_told.get(index, 0)
+            logprobs = self._logprobs(pieces, offset)
+            self._n_told[index] = offset + len(text)
         return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}
 
     whole = chunk

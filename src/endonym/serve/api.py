@@ -118,15 +118,15 @@ def build_app(service: Service, access: Access) -> App:
         redoc_url=None,
         responses=ERRORS,
     )
-    described = app.openapi
+    plain_openapi = app.openapi
 
     def openapi() -> Json:
         """The description of the interface, which says what models there are."""
-        found = described()
+        description = plain_openapi()
         for request in (CompletionRequest, ChatRequest):
-            keys = found["components"]["schemas"][request.__name__]["properties"]
+            keys = description["components"]["schemas"][request.__name__]["properties"]
             keys["model"]["enum"] = [*service.schedulers]
-        return found
+        return description
 
     app.openapi = openapi
     _add_errors(app)
@@ -137,7 +137,7 @@ def build_app(service: Service, access: Access) -> App:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Every error in OpenAI's form."""
+    """Let the application answer with every error in OpenAI's form."""
 
     @app.exception_handler(ApiError)
     async def refused(request: Request, error: ApiError) -> Response:
@@ -165,6 +165,7 @@ def _add_errors(app: FastAPI) -> None:
 
 
 async def _answered(job: Job, request: Request, *, is_stream: bool) -> Response:
+    """The answer to a request, as a whole or as a stream. Raises ApiError if it finds no place."""
     job.begin()
     if is_stream:
         return StreamingResponse(
@@ -179,27 +180,30 @@ async def _answered(job: Job, request: Request, *, is_stream: bool) -> Response:
 
 
 def _add_completions(app: FastAPI, service: Service) -> None:
+    """Add the routes that continue texts and answer in conversations."""
+
     @app.post("/v1/completions")
-    async def completions(asked: CompletionRequest, request: Request) -> Response:
+    async def completions(body: CompletionRequest, request: Request) -> Response:
         """Continue texts."""
-        job = await text_job(service, asked)
-        return await _answered(job, request, is_stream=bool(asked.stream))
+        job = await text_job(service, body)
+        return await _answered(job, request, is_stream=bool(body.stream))
 
     @app.post("/v1/chat/completions")
-    async def chat_completions(asked: ChatRequest, request: Request) -> Response:
+    async def chat_completions(body: ChatRequest, request: Request) -> Response:
         """Answer in a conversation, by models with a chat template."""
-        job = await chat_job(service, asked)
-        return await _answered(job, request, is_stream=bool(asked.stream))
+        job = await chat_job(service, body)
+        return await _answered(job, request, is_stream=bool(body.stream))
 
 
 def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
+    """Add the routes by which a server is watched: its models, its health, its figures."""
     created = int(time.time())
 
     def model_json(name: str) -> Json:
         engine = service.scheduler(name).engine
-        found = {"id": name, "object": "model", "created": created, "owned_by": "endonym"}
-        about = {"engine": engine.name, "context": engine.context}
-        return {**found, **about, "chat": engine.template is not None}
+        as_openai = {"id": name, "object": "model", "created": created, "owned_by": "endonym"}
+        more = {"engine": engine.name, "context": engine.context}
+        return {**as_openai, **more, "chat": engine.template is not None}
 
     @app.get("/v1/models")
     async def models() -> Json:
@@ -224,7 +228,7 @@ def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
 
 def _add_pages(app: FastAPI) -> None:
-    """The page and its files; no file comes from elsewhere."""
+    """Add the routes of the page and its files; no file comes from elsewhere."""
 
     def answer(name: str) -> Response:
         kind = KINDS[name.rpartition(".")[2]]

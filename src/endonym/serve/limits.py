@@ -129,6 +129,7 @@ class Guard:
             return messages.pop() if messages else await receive()
 
         async def send_marked(message: Message) -> None:
+            """Send on, with HEADERS; the status of the answer is told to `answered`."""
             nonlocal is_answered
             if message["type"] == "http.response.start":
                 is_answered = True
@@ -158,14 +159,17 @@ class Guard:
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes | None:
-    """The body; None if the client has gone. Raises ApiError if it is too large or too slow."""
+    """The body; None if the client has gone. Raises ApiError if it is too large or too slow.
+
+    A body that is too large is drained for DRAIN_SECONDS, so that its sender hears why.
+    """
     headers = dict(scope["headers"])
     announced = headers.get(b"content-length", b"0")
     is_large = not announced.isdigit() or int(announced) > BODY_BYTES
     if is_large and headers.get(b"expect", b"").lower() == b"100-continue":
         raise _too_large()
     chunks: list[bytes] = []
-    size, is_dropped = 0, False
+    size, is_draining = 0, False
     try:
         async with asyncio.timeout(BODY_SECONDS) as deadline:
             while True:
@@ -175,49 +179,49 @@ async def read_body(scope: Scope, receive: Receive) -> bytes | None:
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 chunks.append(chunk)
-                if not is_dropped and (is_large or size > BODY_BYTES):
-                    is_dropped = True
+                if not is_draining and (is_large or size > BODY_BYTES):
+                    is_draining = True
                     deadline.reschedule(asyncio.get_running_loop().time() + DRAIN_SECONDS)
-                if is_dropped:
+                if is_draining:
                     chunks.clear()
                 if not message.get("more_body"):
                     break
     except TimeoutError:
-        if not is_dropped:
+        if not is_draining:
             raise ApiError(
                 408,
                 f"the body did not come within {BODY_SECONDS:.0f} seconds",
                 code="timeout",
                 headers={"Connection": "close"},
             ) from None
-    if is_dropped:
+    if is_draining:
         raise _too_large()
     return b"".join(chunks)
 
 
 def require_few_values(body: bytes) -> None:
-    """Raise ApiError for JSON of more values than any request has: each is checked, and told if it
-    is wrong, which takes a hundred times the memory of its bytes.
+    """Raise ApiError for JSON of more values than any request has.
 
-    What is no JSON is told where it is read.
+    Each value is checked, and named if it is wrong, which takes a hundred times the memory of its
+    bytes. What is no JSON passes: it is refused where it is read.
     """
-    outside = STRING.sub(b"", body)
+    without_strings = STRING.sub(b"", body)
     # Lists and objects alone take many times their bytes: a body of so many is not read at all.
-    count = outside.count(b"]") + outside.count(b"}") - 1
+    count = without_strings.count(b"]") + without_strings.count(b"}") - 1
     if count <= MOST_VALUES:
         try:
-            waiting = [json.loads(body)]
+            uncounted = [json.loads(body)]
         except (ValueError, RecursionError):
             return
         count = 0
-        while waiting and count <= MOST_VALUES:
-            value, inner = waiting.pop(), []
+        while uncounted and count <= MOST_VALUES:
+            value, inner = uncounted.pop(), []
             if isinstance(value, dict):
                 inner = [*value.values()]
             elif isinstance(value, list):
                 inner = [each for each in value if not isinstance(each, int | float)]
             count += len(inner)
-            waiting += inner
+            uncounted += inner
     if count > MOST_VALUES:
         message = f"a body may hold {MOST_VALUES} values beside numbers in lists"
         raise ApiError(400, message, code="too_many_values")

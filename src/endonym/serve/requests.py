@@ -60,23 +60,23 @@ class Asked(BaseModel):
     @field_validator("stream_options")
     @classmethod
     def _require_stream(
-        cls, given: StreamOptions | None, info: ValidationInfo
+        cls, value: StreamOptions | None, info: ValidationInfo
     ) -> StreamOptions | None:
-        if given is not None and not info.data.get("stream"):
+        if value is not None and not info.data.get("stream"):
             raise ValueError("only with stream: true")
-        return given
+        return value
 
     @field_validator("stop", mode="wrap")
     @classmethod
-    def _tell_stop(cls, given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    def _tell_stop(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         with _told_as("a text of 1 to 200 characters, or a list of at most 16 of them"):
-            return check(given)
+            return check(value)
 
     def sampling(self, seed: int) -> Sampling:
         """How tokens are chosen, with this seed."""
         keys = ("temperature", "top_k", "top_p", "repetition_penalty")
-        given = {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
-        return Sampling(seed=seed, **given)
+        stated = {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+        return Sampling(seed=seed, **stated)
 
     def stops(self) -> list[str]:
         """The stop strings."""
@@ -99,17 +99,17 @@ class CompletionRequest(Asked):
 
     @field_validator("prompt", mode="wrap")
     @classmethod
-    def _require_prompt(cls, given: Any, check: ValidatorFunctionWrapHandler) -> Any:
-        if given == []:
+    def _require_prompt(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        if value == []:
             raise ValueError('an empty list holds no prompt; for a text from nothing it is ""')
         kinds = "a text, a list of texts, a list of ids, or a list of such lists"
-        if isinstance(given, list):  # pydantic would tell an error for each item
-            types = {type(each) for each in given}
-            are_ids = types == {list} and all(type(n) is int for each in given for n in each)
+        if isinstance(value, list):  # pydantic would tell an error for each item
+            types = {type(each) for each in value}
+            are_ids = types == {list} and all(type(n) is int for each in value for n in each)
             if types not in ({str}, {int}) and not are_ids:
                 raise ValueError(f"expected {kinds}")
         with _told_as(kinds):
-            return check(given)
+            return check(value)
 
     @model_validator(mode="after")
     def _check(self) -> "CompletionRequest":
@@ -142,16 +142,16 @@ class Message(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _join(cls, given: Any) -> Any:
-        parts = given.get("content") if isinstance(given, dict) else None
+    def _join(cls, value: Any) -> Any:
+        parts = value.get("content") if isinstance(value, dict) else None
         if isinstance(parts, list) and all(
             isinstance(part, dict)
             and part.get("type") == "text"
             and isinstance(part.get("text"), str)
             for part in parts
         ):
-            return {**given, "content": "".join(part["text"] for part in parts)}
-        return given
+            return {**value, "content": "".join(part["text"] for part in parts)}
+        return value
 
 
 class ChatRequest(Asked):

@@ -22,10 +22,10 @@ LONGEST_WAIT = 60
 class Generation:
     """One text to continue. `ids` begins with the token that opens a document.
 
-    logprobs: how many of the likeliest tokens are told beside each; None tells nothing. scored:
-    log-probabilities of the prompt are wanted, too. They stand in `prompt` before the first Update
-    of this text, and of all texts after it in its request that have the same prompt. take: is
-    called with each Update.
+    past: how many of the ids were computed. begun: when it got its slot. logprobs: how many of the
+    likeliest tokens are told beside each; None tells nothing. scored: log-probabilities of the
+    prompt are wanted, too. They stand in `prompt` before the first Update of this text, and of all
+    texts after it in its request that have the same prompt. take: is called with each Update.
     """
 
     ids: list[int]
@@ -190,18 +190,18 @@ class Scheduler:
                         self._admit()
                     self._step()
                 except Exception as error:  # noqa: BLE001 - clients wait; others may come
-                    self._say(error)
+                    self._report_error(error)
                     self._fail_all()
                 self._tell_news()
         except Exception as error:  # noqa: BLE001 - clients wait
-            self._say(error, "no longer computed: ")
+            self._report_error(error, "no longer computed: ")
         with self._changed:
             self.has_died = not self.is_ending
         try:
             self._fail_all()
             self._tell_news()
         except Exception as error:  # noqa: BLE001 - clients wait
-            self._say(error, "not ended cleanly: ")
+            self._report_error(error, "not ended cleanly: ")
 
     def _is_wanted(self) -> bool:
         """Wait for something to do; False at the end."""
@@ -209,7 +209,7 @@ class Scheduler:
             self._changed.wait_for(lambda: self.is_ending or self._waiting or self._active)
             return not self.is_ending
 
-    def _say(self, error: Exception, state: str = "") -> None:
+    def _report_error(self, error: Exception, state: str = "") -> None:
         message = str(error) if isinstance(error, EndonymError) else repr(error)
         self._report(f"{self.engine.name}: {state}{message}")
 
@@ -286,9 +286,9 @@ class Scheduler:
         return Token(index, nats if math.isfinite(nats) else None, tuple(others))
 
     def _write(self, logits_BV: Logits, writers: list[Generation]) -> None:
-        """Choose the next token of each text, and tell it."""
+        """Choose the next token of each text, and tell it. Row n of the logits is of writer n."""
         rows = [n for n, each in enumerate(writers) if each.logprobs is not None]
-        log_BV = dict(zip(rows, log_probabilities(logits_BV[rows]), strict=True)) if rows else {}
+        log_V_of = dict(zip(rows, log_probabilities(logits_BV[rows]), strict=True)) if rows else {}
         continuing = [n for n, each in enumerate(writers) if each.max_tokens > 0]
         chosen = self._sampler.next_tokens(
             logits_BV[continuing], [writers[n].sampler_state for n in continuing]
@@ -300,8 +300,8 @@ class Scheduler:
                 self._end(each, Update((), "length"))
                 continue
             token = Token(indices[number])
-            if number in log_BV:
-                token = self._token(token.index, log_BV[number], each.logprobs)
+            if number in log_V_of:
+                token = self._token(token.index, log_V_of[number], each.logprobs)
             self._tell(each, token)
 
     def _tell(self, each: Generation, token: Token) -> None:
@@ -321,6 +321,7 @@ class Scheduler:
             self._news.append((each, Update(pieces)))
 
     def _end(self, each: Generation, update: Update) -> None:
+        """End a sequence with its last update; `_seconds` is a running mean of their times."""
         self.counts.ended += 1
         self._seconds += 0.1 * (time.monotonic() - each.begun - self._seconds)
         self._leave(each)

@@ -29,10 +29,10 @@ Numbered = tuple[int, Update]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The ids of a prompt. given: how many of the last ones came from the client."""
+    """The ids of a prompt. n_sent: how many of the last ones came from the client."""
 
     ids: list[int]
-    given: int
+    n_sent: int
 
 
 class Service:
@@ -49,7 +49,7 @@ class Service:
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def hand_out(self, news: News) -> None:
-        """Called by schedulers."""
+        """Bring news to the event loop. Schedulers call it from their threads."""
         if self.loop is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(take_each, news)
 
@@ -90,10 +90,10 @@ class Service:
         return scheduler
 
 
-async def text_job(service: Service, asked: CompletionRequest) -> "Job":
+async def text_job(service: Service, body: CompletionRequest) -> "Job":
     """The generations of `/v1/completions`. Raises ApiError if they cannot be."""
-    texts = asked.prompts()
-    scheduler = service.scheduler_with_room(asked.model, len(texts) * (asked.n or 1))
+    texts = body.prompts()
+    scheduler = service.scheduler_with_room(body.model, len(texts) * (body.n or 1))
     engine = scheduler.engine
     prompts: list[Prompt] = []
     for each in texts:
@@ -107,23 +107,23 @@ async def text_job(service: Service, asked: CompletionRequest) -> "Job":
             message = f"id {unknown} in a vocabulary of {engine.vocabulary.vocab}"
             raise ApiError(400, message, param="prompt")
         prompts.append(opened(each, engine, "prompt", is_open=each[:1] == [engine.opening]))
-    form = TextForm(engine.vocabulary, asked.logprobs is not None)
-    return Job(scheduler, asked, prompts, form)
+    form = TextForm(engine.vocabulary, body.logprobs is not None)
+    return Job(scheduler, body, prompts, form)
 
 
-async def chat_job(service: Service, asked: ChatRequest) -> "Job":
+async def chat_job(service: Service, body: ChatRequest) -> "Job":
     """The generation of `/v1/chat/completions`. Raises ApiError for a base model."""
-    scheduler = service.scheduler_with_room(asked.model, asked.n or 1)
+    scheduler = service.scheduler_with_room(body.model, body.n or 1)
     engine = scheduler.engine
     if engine.template is None:
         raise ApiError(
             400,
-            f"{asked.model} is a base model: it continues texts and has no chat template. "
+            f"{body.model} is a base model: it continues texts and has no chat template. "
             "Send the beginning of a text to /v1/completions.",
             param="model",
             code="no_chat_template",
         )
-    messages = [{"role": message.role, "content": message.content} for message in asked.messages]
+    messages = [{"role": message.role, "content": message.content} for message in body.messages]
     for each in messages:
         require_readable(each["content"], scheduler, "messages")
     try:
@@ -132,8 +132,8 @@ async def chat_job(service: Service, asked: ChatRequest) -> "Job":
     except RecipeError as error:
         raise ApiError(400, error.message, param="messages") from error
     prompt = opened(ids, engine, "messages", is_open=ids[:1] == [engine.opening])
-    form = ChatForm(engine.vocabulary, bool(asked.logprobs))
-    return Job(scheduler, asked, [prompt], form)
+    form = ChatForm(engine.vocabulary, bool(body.logprobs))
+    return Job(scheduler, body, [prompt], form)
 
 
 def opened(ids: list[int], engine: Engine, param: str, *, is_open: bool) -> Prompt:
@@ -164,7 +164,7 @@ def _too_long(length: str, engine: Engine, param: str) -> ApiError:
 
 
 class Job:
-    """One request: its generations, `n` for each prompt, and how their updates are told.
+    """One request: its generations, `n` for each prompt, and the answer that they make.
 
     Draws depend on seed, number and prompt. Raises ApiError for more log-probabilities than an
     answer may hold, and for a bias of what is no id.
@@ -173,37 +173,39 @@ class Job:
     def __init__(
         self,
         scheduler: Scheduler,
-        asked: CompletionRequest | ChatRequest,
+        body: CompletionRequest | ChatRequest,
         prompts: list[Prompt],
         form: Form,
     ) -> None:
-        self.scheduler, self.asked, self.prompts, self.form = scheduler, asked, prompts, form
+        self.scheduler, self.body, self.prompts, self.form = scheduler, body, prompts, form
         self.id, self.created = f"{form.prefix}-{secrets.token_hex(12)}", int(time.time())
-        length, logprobs, times = asked.length(), asked.likeliest(), asked.n or 1
+        length, logprobs, times = body.length(), body.likeliest(), body.n or 1
         if logprobs is not None:
+            room, numbers_each = scheduler.engine.context + 1, 1 + logprobs
+            n_tokens = 0
+            for size in (len(prompt.ids) for prompt in prompts):
+                n_tokens += (size if body.echo else 0) + min(length, room - size)
+            count = n_tokens * times * numbers_each
             # One text of a whole context may always have them.
-            room, each = scheduler.engine.context + 1, 1 + logprobs
-            sizes = [len(prompt.ids) for prompt in prompts]
-            count = sum(bool(asked.echo) * size + min(length, room - size) for size in sizes)
-            count, most = count * times * each, max(MOST_NATS, room * each)
+            most = max(MOST_NATS, room * numbers_each)
             if count > most:
                 message = f"up to {count} log-probabilities in one answer; at most {most}"
                 raise ApiError(400, message, param="logprobs", code="too_many_log_probabilities")
-        seed = secrets.randbits(60) if asked.seed is None else asked.seed
-        bias = logit_bias(asked, scheduler.engine)
+        seed = secrets.randbits(60) if body.seed is None else body.seed
+        bias = logit_bias(body, scheduler.engine)
         self.generations = [
             Generation(
                 [*prompt.ids],
                 length,
                 SamplerState(
-                    asked.sampling(seed + number),
+                    body.sampling(seed + number),
                     prompt.ids,
-                    min_tokens=asked.min_tokens,
+                    min_tokens=body.min_tokens,
                     bias=bias,
                 ),
-                stop=asked.stops(),
+                stop=body.stops(),
                 logprobs=logprobs,
-                scored=bool(asked.echo) and logprobs is not None and not number,
+                scored=bool(body.echo) and logprobs is not None and not number,
             )
             for prompt in prompts
             for number in range(times)
@@ -220,6 +222,7 @@ class Job:
         self.scheduler.submit(self.generations)
 
     def _take(self, number: int, update: Update) -> None:
+        """Note an update of a text, which may be its last."""
         self._news.append((number, update))
         self._left -= update.reason is not None
         self._changed.set()
@@ -269,19 +272,19 @@ class Job:
                 await self._changed.wait()
                 self._changed.clear()
                 news, self._news = self._news, []
-                has_prompts = self.asked.echo and any(n not in self._begun for n, _ in news)
-                yield await asyncio.to_thread(self._told, news) if has_prompts else self._told(news)
+                has_prompts = self.body.echo and any(n not in self._begun for n, _ in news)
+                yield await asyncio.to_thread(self._sent, news) if has_prompts else self._sent(news)
                 if any(update.reason == "failed" for _, update in news):
                     return
         finally:
             self._cancel()
-        options = self.asked.stream_options
+        options = self.body.stream_options
         if options is not None and options.include_usage:
             yield _event(self._json(kind, [], self._usage()))
         yield b"data: [DONE]\n\n"
 
-    def _told(self, news: Sequence[Numbered]) -> bytes:
-        """The chunks of some updates; with log-probabilities, one for each piece."""
+    def _sent(self, news: Sequence[Numbered]) -> bytes:
+        """The chunks that are sent of some updates; with log-probabilities, one for each piece."""
         events: list[bytes] = []
         for number, update in news:
             if update.reason == "failed":
@@ -297,29 +300,31 @@ class Job:
         return b"".join(events)
 
     def _prompt(self, number: int) -> list[TextPiece]:
-        """The prompt as pieces, once, if it is part of the answer. The first of its texts has it
-        scored.
+        """The prompt of a text as pieces, if it is part of the answer; once for each text.
+
+        The first text of each prompt has its log-probabilities.
         """
-        if not self.asked.echo or number in self._begun:
+        if not self.body.echo or number in self._begun:
             return []
         self._begun.add(number)
         times = len(self.generations) // len(self.prompts)
         prompt = self.prompts[number // times]
-        scored = self.generations[number - number % times].prompt
+        first = number - number % times  # text of the same prompt
+        scored = self.generations[first].prompt
         tokens = scored or [Token(index) for index in prompt.ids[1:]]
-        if prompt.given == len(prompt.ids):
+        if prompt.n_sent == len(prompt.ids):
             tokens = [Token(prompt.ids[0]), *tokens]
         pieces = pieces_of(self.scheduler.engine.vocabulary, tokens)
         return pieces if scored else [TextPiece("".join(piece.text for piece in pieces), ())]
 
     def _usage(self) -> Json:
         """Tokens of the request; the one that opens a document is not counted."""
-        sent = sum(prompt.given for prompt in self.prompts)
+        sent = sum(prompt.n_sent for prompt in self.prompts)
         answer = sum(generation.sampler_state.made for generation in self.generations)
         return {"prompt_tokens": sent, "completion_tokens": answer, "total_tokens": sent + answer}
 
     def _json(self, kind: str, choices: Sequence[Json], usage: Json | None = None) -> Json:
-        head = {"id": self.id, "object": kind, "created": self.created, "model": self.asked.model}
+        head = {"id": self.id, "object": kind, "created": self.created, "model": self.body.model}
         return {**head, "choices": choices} | ({"usage": usage} if usage else {})
 
 
@@ -329,15 +334,15 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def logit_bias(asked: CompletionRequest | ChatRequest, engine: Engine) -> Mapping[int, float]:
+def logit_bias(body: CompletionRequest | ChatRequest, engine: Engine) -> Mapping[int, float]:
     """The bias of each id. Raises ApiError for what is no id."""
     vocab = engine.vocabulary.vocab
-    for name in asked.logit_bias or {}:
+    for name in body.logit_bias or {}:
         is_number = name.isascii() and name.isdigit() and len(name) <= LONGEST_ID
         if not is_number or int(name) >= vocab:
             message = f"{name[: 2 * LONGEST_ID]!r} is no id of a vocabulary of {vocab}"
             raise ApiError(400, message, param="logit_bias")
-    return {int(name): bias for name, bias in (asked.logit_bias or {}).items()}
+    return {int(name): bias for name, bias in (body.logit_bias or {}).items()}
 
 
 def _event(value: Json) -> bytes:

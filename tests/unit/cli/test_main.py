@@ -14,7 +14,7 @@ import pytest
 
 from endonym import device
 from endonym.cli import main
-from endonym.cli.main import COMMANDS, Lazy, cli, failed
+from endonym.cli.main import COMMANDS, Lazy, cli, described_failure
 from endonym.errors import Damaged, MissingSource
 
 GLOBAL = {"--store DIR", "--device NAME", "--json", "-q/--quiet", "-v/--verbose"}
@@ -186,7 +186,7 @@ FAILURES = [
 
 @pytest.mark.parametrize(("fault", "code", "kind", "start"), FAILURES)
 def test_every_failure_has_a_code_and_kind(fault: BaseException, code: int, kind: str, start: str):
-    found, failure, said = failed(fault)
+    found, failure, said = described_failure(fault)
     assert (found, failure["kind"]) == (code, kind)
     assert said.startswith(start)
 
@@ -266,4 +266,4 @@ def test_faults_and_errors_of_the_system_are_told_with_escapes(
     main.explain_fault(ValueError, ValueError("b"), None, is_json=True)
     assert "Please report it." in capsys.readouterr().err
     error = OSError(errno.EIO, "no\x1b luck", b"/tmp/\xff")
-    assert failed(error)[2] == "/tmp/\\xff: no\\x1b luck"
+    assert described_failure(error)[2] == "/tmp/\\xff: no\\x1b luck"

@@ -82,7 +82,8 @@ UNKNOWN_TABLES = [
 @pytest.mark.parametrize(("wrong", "held", "suggested"), UNKNOWN_TABLES)
 def test_an_unknown_table_is_met_by_keys(wrong: str, held: list[str], suggested: tuple[str, str]):
     top = tables(Recipe)[""]
-    found = [nearest_key(Recipe, top, wrong, held=held, is_dotted=each) for each in (False, True)]
+    plain = nearest_key(Recipe, top, wrong, inner_keys=held, is_dotted=False)
+    found = [plain, nearest_key(Recipe, top, wrong, inner_keys=held, is_dotted=True)]
     assert tuple(found) == suggested
 
 

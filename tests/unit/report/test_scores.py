@@ -40,8 +40,8 @@ def test_dev_documents_are_of_the_corpus_s_own_kind() -> None:
 def test_what_neighbours_save_is_said_of_the_text_that_was_judged() -> None:
     of_dev, of_test = (Gain(split, "роман", 0.1, 0.08, 0.12, 40) for split in ("dev", "test"))
     alone = verdicts([score("model", 1.2)])
-    assert verdicts([score("model", 1.2)], beside=[of_dev]) == alone
-    *opening, said = verdicts([score("model", 1.2)], beside=[of_dev, of_test])
+    assert verdicts([score("model", 1.2)], gains=[of_dev]) == alone
+    *opening, said = verdicts([score("model", 1.2)], gains=[of_dev, of_test])
     assert opening == alone
     assert said.count("роман 0.100 (0.080–0.120)") == 1
 
@@ -77,7 +77,7 @@ def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
     sentences = verdict([score("model", 1.20, **few), *baselines(**few)])
     assert "95" not in sentences[0]
     assert "no interval: it takes 10 groups" in sentences[1]
-    assert group([score("model", 1.20, **few)])["rows"][0][1][1] == "too few"
+    assert group([score("model", 1.20, **few)]).rows[0][1][1] == "too few"
 
 
 def test_a_file_that_was_judged_beside_the_test_text_has_its_own_verdict() -> None:
@@ -107,13 +107,13 @@ def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_besid
     ]
     shown = group(found)
     models = ["bits/byte", "model", "95 %", "compressor*", "model*"]
-    assert shown["heads"] == [*models, "of bytes", "of documents", "documents", "bytes"]
+    assert shown.heads == [*models, "of bytes", "of documents", "documents", "bytes"]
     values = ["1.640", f"1.610{JOINER}–{JOINER}1.670", "1.400", "1.390"]
-    (row,) = shown["rows"]
+    (row,) = shown.rows
     assert row[1] == [*values, "100.0 %", "100.0 %", "412", "90\u202f000"]
-    (note,) = shown["notes"]
+    (note,) = shown.notes
     assert note.startswith("* of 20 of the 412 documents, evenly spread within each source;")
-    assert [bar.name for bar in shown["bars"].bars] == ["model", "compressor on 20", "model on 20"]
+    assert [bar.name for bar in shown.bars.bars] == ["model", "compressor on 20", "model on 20"]
 
 
 def test_the_compressors_own_spread_is_part_of_what_is_claimed() -> None:
@@ -128,7 +128,7 @@ def test_the_compressors_own_spread_is_part_of_what_is_claimed() -> None:
     worse = score("model", 1.55)
     assert verdict([worse, pairs, unsure])[1:] == verdict([mine, pairs, unsure])[1:]
     assert "the compressor still predicts" in verdict([worse, pairs, sure])[1]
-    assert group([mine, unsure])["notes"] == [
+    assert group([mine, unsure]).notes == [
         "compressor: mean over several ends of the training text, "
         "with a standard deviation of 0.2000"
     ]
@@ -145,22 +145,22 @@ def test_the_headline_is_the_mean_over_sources_with_each_ones_share_beside_it() 
         "(the mean of 2 sources; 95 %: 0.69–0.76; 0.57 over all bytes)."
     )
     shown = group(found)
-    assert shown["heads"][-4:] == ["of bytes", "of documents", "documents", "bytes"]
-    rows = [(name, cells[0], *cells[2:4]) for name, cells in shown["rows"]]
+    assert shown.heads[-4:] == ["of bytes", "of documents", "documents", "bytes"]
+    rows = [(name, cells[0], *cells[2:4]) for name, cells in shown.rows]
     assert rows == [
         ("mean of 2 sources", "0.725", "100.0 %", "100.0 %"),
         ("роман", "1.060", "38.0 %", "75.0 %"),
         ("ярдәм", "0.390", "62.0 %", "25.0 %"),
         ("all, by bytes", "0.570", "100.0 %", "100.0 %"),
     ]
-    assert shown["bars"].bars[0].value == 0.725
+    assert shown.bars.bars[0].value == 0.725
 
 
 def test_blocks_have_a_group_of_their_own_name() -> None:
     shown = group([score("model", 1.2, text="block"), score("bigram", 2.0, text="block")])
-    assert shown["title"] == "Test documents, neighbours read together"
-    assert "blocks" in shown["heads"]
-    assert shown["notes"][0] == BLOCKS
+    assert shown.title == "Test documents, neighbours read together"
+    assert "blocks" in shown.heads
+    assert shown.notes[0] == BLOCKS
     found = [score("model", 1.3), score("model", 1.2, text="block")]
     assert "1.30 bits per byte" in verdict(found)[0]
 

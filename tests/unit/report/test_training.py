@@ -9,8 +9,7 @@ from made_conversations import toy_inputs
 from toys import toy_config, toy_decoder, train_config
 
 from endonym.report.training import (
-    BITS,
-    Lines,
+    Validation,
     dev_baselines,
     epoch_marks,
     judged_pairs,
@@ -25,9 +24,8 @@ from endonym.report.training import (
 from endonym.train.loop import Training, as_metrics
 
 
-def validations(*bits: float) -> Lines:
-    rows = [{"step": 10 * n, "tokens": 1000 * n, "epoch": n / 2} for n in range(len(bits))]
-    return [row | {BITS: value} for row, value in zip(rows, bits, strict=True)]
+def validations(*bits: float) -> list[Validation]:
+    return [Validation(10 * n, 1000 * n, n / 2, value, {}) for n, value in enumerate(bits)]
 
 
 FALLING = [(float(x), 3.0 - x / 10_000) for x in range(0, 6000, 100)]
