@@ -7,11 +7,12 @@ import pytest
 import torch
 from laws.shapes import SHAPES, shape, some_tokens
 from torch.nn import functional as F
+from unlearnt import UNLEARNT, is_unlearnt
 
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
-from endonym.model.init import UNLEARNT, is_unlearnt, new_decoder
+from endonym.model.init import new_decoder
 
 SIZES = [(64, 512), (256, 257), (384, 4096)]
 """Widths and vocabularies that the autopilot chooses, and bytes."""

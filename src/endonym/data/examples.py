@@ -22,17 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.copies.held_out.split import digest
+from endonym.data import conversations
 from endonym.data.chat_layout import Layout, Layouts, learning_only
 from endonym.data.config import ExampleSettings
-from endonym.data.conversations import (
-    Message,
-    Record,
-    Unfit,
-    conversation_of,
-    has_unread_weight,
-    pair_of,
-    read_records,
-)
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
@@ -59,9 +51,9 @@ class Prepared(NamedTuple):
     sides: the messages and the layout of each example; both sides of a pair.
     """
 
-    record: Record
-    prompt: Sequence[Message]
-    sides: Sequence[tuple[Sequence[Message], Layout]]
+    record: conversations.Record
+    prompt: Sequence[conversations.Message]
+    sides: Sequence[tuple[Sequence[conversations.Message], Layout]]
 
 
 def with_template(tokenizer: Tokenizer, template: str | None) -> Tokenizer:
@@ -94,7 +86,7 @@ def make_examples(
     longest = settings.context // (2 if settings.is_of_pairs else 1)
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
-    records = chain.from_iterable(read_records(path, path.name) for path in paths)
+    records = chain.from_iterable(conversations.read_records(path, path.name) for path in paths)
     with ExampleWriter(out, tokenizer, settings) as writer:
         while batch := list(islice(records, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
@@ -115,13 +107,15 @@ def make_examples(
     return counted
 
 
-def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
+def _prepared(
+    record: conversations.Record, layouts: Layouts, writer: "ExampleWriter"
+) -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
-    writer.unread_weights += has_unread_weight(record.value)
-    sides: list[tuple[Sequence[Message], Layout]]
+    writer.unread_weights += conversations.has_unread_weight(record.value)
+    sides: list[tuple[Sequence[conversations.Message], Layout]]
     try:
         if writer.settings.objective == "chat":
-            conversation = conversation_of(record.value)
+            conversation = conversations.conversation_of(record.value)
             messages = conversation.messages
             examples = layouts.of([message.role for message in messages])
             is_learnt = [message.is_learnt for message in messages]
@@ -132,13 +126,15 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
             writer.cut += conversation.cut > 0
             prompt, identity = conversation.prompt, (messages,)
         else:
-            pair = pair_of(record.value)
+            pair = conversations.pair_of(record.value)
             prompt, identity = pair.prompt, pair
             roles = [*(each.role for each in prompt), ANSWERING]
             (layout,) = layouts.of(roles, is_last_only=True)
             answers = (pair.chosen, pair.rejected)
-            sides = [((*prompt, Message(ANSWERING, answer)), layout) for answer in answers]
-    except Unfit as unfit:
+            sides = [
+                ((*prompt, conversations.Message(ANSWERING, answer)), layout) for answer in answers
+            ]
+    except conversations.Unfit as unfit:
         return _reject(record, unfit.reason, unfit.detail)
     digest_16 = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest()[:16]
     if digest_16 in writer.seen:
@@ -167,7 +163,7 @@ def _apart(prepared: list[Prepared], kept_out: KeptOut, writer: "ExampleWriter")
     return apart
 
 
-def _reject(record: Record, reason: str, detail: str) -> Reject:
+def _reject(record: conversations.Record, reason: str, detail: str) -> Reject:
     text = record.raw[:SHOWN_CHARS]
     return Reject(reason, record.id, record.source, detail, text, len(record.raw.encode()))
 
@@ -297,7 +293,7 @@ class ExampleWriter:
         return ADVICE.get(reason, ADVICE["others"]).format(first=self._first.get(reason))
 
 
-def prompt_key(prompt: Sequence[Message], seed: int) -> int:
+def prompt_key(prompt: Sequence[conversations.Message], seed: int) -> int:
     """The keyed hash of a prompt, without blanks around its contents: 64 bits."""
     messages = [[message.role, message.content.strip()] for message in prompt]
     text = json.dumps(messages, ensure_ascii=False).encode("utf-8")

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from endonym.disk import file_hash, read_given, write_atomic, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
+from endonym.export import peft_format
 from endonym.export.config import Export
 from endonym.export.gguf.write import (
     Provenance,
@@ -35,32 +36,17 @@ from endonym.export.gguf.write import (
 )
 from endonym.export.huggingface import export_huggingface
 from endonym.export.markdown import filled_template
-from endonym.export.peft_format import (
-    Alpha,
-    changes_from,
-    config_of,
-    from_peft,
-    tensors_of,
-    to_peft,
-)
 from endonym.export.record import README
 from endonym.export.refusals import refusal
 from endonym.export.shapes import row_of
 from endonym.export.verify import Check, Gguf, Ours, Peft, Sample
 from endonym.generate.language_model import LanguageModel
+from endonym.model import lora
 from endonym.model.adapt_config import AdaptConfig, adapted_matrices
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import MOST_JSON_BYTES, AnyModelConfig, require_numbers
 from endonym.model.foreign.weights import weights_of
-from endonym.model.lora import (
-    Change,
-    copy_on,
-    is_inputs_first,
-    linear_maps,
-    merge_changes,
-    require_fit,
-)
 from endonym.model.weights import load_tensors, require_finite, save_tensors
 from endonym.store import MANIFEST
 from endonym.tokenizer.chat_template import template_of
@@ -70,7 +56,7 @@ FOLDER = "adapter"
 TENSORS, CONFIG, OURS = "adapter_model.safetensors", "adapter_config.json", "endonym.json"
 VERSION = 1
 PARTS = ("lora_A", "lora_B", "magnitude")
-SCALES = TypeAdapter[dict[str, float]](Annotated[dict[str, Alpha], Field(min_length=1)])
+SCALES = TypeAdapter[dict[str, float]](Annotated[dict[str, peft_format.Alpha], Field(min_length=1)])
 UNBASED = ("positions.weight",)
 """Weights that do not tell one base from another: learned positions are cut to the context."""
 
@@ -90,7 +76,7 @@ def base_identity(decoder: AnyDecoder) -> str:
 def write_adapter(
     out: Path,
     decoder: AnyDecoder,
-    changes: Mapping[str, Change],
+    changes: Mapping[str, lora.Change],
     *,
     base_name: str,
     dropout: float = 0.0,
@@ -122,23 +108,28 @@ def write_adapter(
 
 
 def in_peft(
-    decoder: AnyDecoder, changes: Mapping[str, Change], base_name: str = "", dropout: float = 0.0
+    decoder: AnyDecoder,
+    changes: Mapping[str, lora.Change],
+    base_name: str = "",
+    dropout: float = 0.0,
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and config of an adapter for peft. Raises ExportError if it cannot hold it."""
     shape = decoder.config
-    theirs = to_peft(shape, changes) if isinstance(shape, ModelConfig) else dict(changes)
-    maps = linear_maps(decoder)
+    theirs = (
+        peft_format.to_peft(shape, changes) if isinstance(shape, ModelConfig) else dict(changes)
+    )
+    maps = lora.linear_maps(decoder)
     if isinstance(shape, ModelConfig):
         is_turned = bool(row_of(shape).transposed)
     else:
-        is_turned = any(is_inputs_first(maps[name]) for name in changes)
-    config = config_of(
+        is_turned = any(lora.is_inputs_first(maps[name]) for name in changes)
+    config = peft_format.config_of(
         theirs, layers=shape.layers, base=base_name, dropout=dropout, inputs_first=is_turned
     )
-    return tensors_of(theirs), config
+    return peft_format.tensors_of(theirs), config
 
 
-def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
+def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, lora.Change]:
     """The changes of a decoder's matrices in a folder of peft's or of ours; nothing is unpickled.
 
     Raises ExportError for a folder that is none, an adapter of another base or one that endonym
@@ -155,15 +146,15 @@ def read_adapter(folder: Path, decoder: AnyDecoder) -> dict[str, Change]:
     require_finite(tensors, path)
     tensors = {name: tensor.float() for name, tensor in tensors.items()}
     if (folder / CONFIG).is_file():
-        changes = changes_from(tensors, _json(folder / CONFIG), str(folder / CONFIG))
+        changes = peft_format.changes_from(tensors, _json(folder / CONFIG), str(folder / CONFIG))
         if isinstance(decoder.config, ModelConfig):
-            changes = from_peft(decoder.config, changes)
+            changes = peft_format.from_peft(decoder.config, changes)
     elif "scales" in record:
         changes = _own_changes(tensors, record["scales"], path)
     else:
         raise ExportError(f"no {CONFIG} in this folder", where=str(folder))
     try:
-        require_fit(linear_maps(decoder), changes)
+        lora.require_fit(lora.linear_maps(decoder), changes)
     except ShapeError as error:
         raise ExportError(error.message, where=str(folder), do=error.do) from error
     base = record.get("base")  # peft's own folders name none by hash
@@ -203,12 +194,14 @@ def adapter_folder(folder: Path) -> Path:
     return inner if not (folder / TENSORS).is_file() and inner.is_dir() else folder
 
 
-def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> dict[str, Change]:
+def _own_changes(
+    tensors: Mapping[str, Tensor], scales: object, path: Path
+) -> dict[str, lora.Change]:
     """The changes in tensors of our own names. Raises Damaged if scales and tensors do not match.
 
     scales: of each change, by the name of its matrix, as the record has them.
     """
-    changes: dict[str, Change] = {}
+    changes: dict[str, lora.Change] = {}
     try:
         scales = SCALES.validate_python(scales, strict=True)
     except ValidationError as error:
@@ -220,7 +213,7 @@ def _own_changes(tensors: Mapping[str, Tensor], scales: object, path: Path) -> d
             raise _not_whole(f"no {PARTS[0]} and {PARTS[1]} of {name}", path)
         if min(a.ndim, b.ndim) < 2 or not a.shape[-2]:
             raise _not_whole(f"{tuple(a.shape)} and {tuple(b.shape)} for {name}", path)
-        changes[name] = Change(a, b, float(scale), magnitude)
+        changes[name] = lora.Change(a, b, float(scale), magnitude)
     names = {f"{name}.{part}" for name in scales for part in PARTS}
     if unknown := sorted({*tensors} - names):
         raise _not_whole(f"no scale for {unknown[0]}", path)
@@ -250,7 +243,7 @@ class Adapter:
     """
 
     base: LanguageModel
-    changes: Mapping[str, Change]
+    changes: Mapping[str, lora.Change]
     name: str
     base_name: str
     dropout: float = 0.0
@@ -258,7 +251,7 @@ class Adapter:
     def merged(self) -> LanguageModel:
         """The base with the adapter in its weights; the base stays as it is."""
         decoder = copy.deepcopy(self.base.decoder)
-        merge_changes(decoder, self.changes)
+        lora.merge_changes(decoder, self.changes)
         return LanguageModel(decoder, self.base.tokenizer)
 
     def gguf_file(self, folder: Path) -> Path:
@@ -271,25 +264,25 @@ def require_form(export: Export, shape: AnyModelConfig, adapt: AdaptConfig) -> N
 
     Changes of rank 1 are tried, as small as may be.
     """
-    changes: dict[str, Change] = {}
+    changes: dict[str, lora.Change] = {}
     for each in adapted_matrices(shape, adapt) if isinstance(shape, ModelConfig) else ():
         experts = (each.copies,) if each.copies > 1 else ()
         a, b = torch.zeros(*experts, 1, each.inputs), torch.zeros(*experts, each.outputs, 1)
-        changes[each.name] = Change(a, b, 1.0, b[..., 0] if adapt.dora else None)
+        changes[each.name] = lora.Change(a, b, 1.0, b[..., 0] if adapt.dora else None)
     REQUIRE_SHAPE[export.format](shape, changes)
 
 
-def _require_peft(shape: AnyModelConfig, changes: Mapping[str, Change]) -> None:
+def _require_peft(shape: AnyModelConfig, changes: Mapping[str, lora.Change]) -> None:
     """Raise ExportError if peft cannot hold changes of a model of ours."""
     if isinstance(shape, ModelConfig):
-        to_peft(shape, changes)
+        peft_format.to_peft(shape, changes)
 
 
 REQUIRE_SHAPE = {"adapter": _require_peft, "gguf-adapter": require_gguf_adapter}
 """What refuses the changes of a model of some shape, before there are weights."""
 
 
-def require_gguf(decoder: AnyDecoder, changes: Mapping[str, Change]) -> None:
+def require_gguf(decoder: AnyDecoder, changes: Mapping[str, lora.Change]) -> None:
     """Raise ExportError if llama.cpp cannot add these changes to this decoder."""
     require_gguf_adapter(decoder.config, changes)
 
@@ -334,7 +327,7 @@ def checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> lis
         with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
             export_huggingface(base, Path(work))
             return list(sample.compared(Peft(Path(work), folder), folder.name, "F32"))
-    read = copy_on(base.decoder, read_adapter(folder, base.decoder))
+    read = lora.copy_on(base.decoder, read_adapter(folder, base.decoder))
     runtime = Ours(LanguageModel(read, base.tokenizer))
     runtime.name = "endonym's own reader (peft is not installed)"
     return list(sample.compared(runtime, folder.name, "F32"))

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from endonym.config import Config, unset
+from endonym.config import Config, optional
 from endonym.errors import ExportError
 
 FormatName = Literal["huggingface", "gguf", "dataset", "adapter", "gguf-adapter"]
@@ -45,9 +45,7 @@ class Export(Config):
     format: FormatName = Field(
         description="\n- ".join(f"{name}: {row.words}" for name, row in FORMATS.items())
     )
-    quantize: tuple[Quantization, ...] | None = Field(
-        default=None, min_length=1, json_schema_extra=unset("F16 and Q8_0")
-    )
+    quantize: tuple[Quantization, ...] | None = optional("F16 and Q8_0", min_length=1)
     """gguf: number formats of the weights, a file for each; names are llama.cpp's"""
 
     @model_validator(mode="after")

@@ -45,9 +45,7 @@ class Source(Config):
     """files and folders to leave out, as globs: "*.bak" matches a name, "old/*.txt" a path below
     `path`
     """
-    revision: str | None = Field(
-        default=None, pattern=r"^[\w./-]{1,200}$", json_schema_extra=NOT_IDENTITY
-    )
+    revision: str | None = optional(pattern=r"^[\w./-]{1,200}$", is_identity=False)
     """which version of a data set of the hub: a commit, a tag or a branch; default main"""
     format: Format = "auto"
     """how records are written; auto goes by the file's name"""
@@ -91,9 +89,7 @@ class Source(Config):
 
     - if not given, each phase as many times as it says epochs; with `sources` else once
     """
-    license: str | None = Field(
-        default=None, pattern=r"^[^\s`|][^\n`|]{0,99}$", json_schema_extra=NOT_IDENTITY
-    )
+    license: str | None = optional(pattern=r"^[^\s`|][^\n`|]{0,99}$", is_identity=False)
     """what the texts may be used under, for the model's README: an identifier of SPDX such as
     CC-BY-SA-4.0, or words
     """

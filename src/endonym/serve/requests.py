@@ -4,16 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-    model_validator,
-)
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from endonym.generate.language_model import MAX_TOKENS
 from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
@@ -57,18 +49,18 @@ class Asked(BaseModel):
     presence_penalty: Nothing | None = None
     user: str | None = None
 
-    @field_validator("stream_options")
+    @pydantic.field_validator("stream_options")
     @classmethod
     def _require_stream(
-        cls, value: StreamOptions | None, info: ValidationInfo
+        cls, value: StreamOptions | None, info: pydantic.ValidationInfo
     ) -> StreamOptions | None:
         if value is not None and not info.data.get("stream"):
             raise ValueError("only with stream: true")
         return value
 
-    @field_validator("stop", mode="wrap")
+    @pydantic.field_validator("stop", mode="wrap")
     @classmethod
-    def _tell_stop(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    def _tell_stop(cls, value: Any, check: pydantic.ValidatorFunctionWrapHandler) -> Any:
         with _told_as("a text of 1 to 200 characters, or a list of at most 16 of them"):
             return check(value)
 
@@ -97,9 +89,9 @@ class CompletionRequest(Asked):
     best_of: int | None = None
     suffix: None = None
 
-    @field_validator("prompt", mode="wrap")
+    @pydantic.field_validator("prompt", mode="wrap")
     @classmethod
-    def _require_prompt(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    def _require_prompt(cls, value: Any, check: pydantic.ValidatorFunctionWrapHandler) -> Any:
         if value == []:
             raise ValueError('an empty list holds no prompt; for a text from nothing it is ""')
         kinds = "a text, a list of texts, a list of ids, or a list of such lists"
@@ -111,7 +103,7 @@ class CompletionRequest(Asked):
         with _told_as(kinds):
             return check(value)
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _check(self) -> "CompletionRequest":
         if self.best_of not in (None, self.n or 1):
             raise ValueError("best_of must be n: texts are not ranked here")
@@ -140,7 +132,7 @@ class Message(BaseModel):
     role: Literal["system", "developer", "user", "assistant"]
     content: str
 
-    @model_validator(mode="before")
+    @pydantic.model_validator(mode="before")
     @classmethod
     def _join(cls, value: Any) -> Any:
         parts = value.get("content") if isinstance(value, dict) else None

@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 from laws.shapes import SHAPES, shape
+from unlearnt import is_unlearnt
 
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
 from endonym.model.families import FAMILIES
-from endonym.model.init import TABLE, initialise, is_unlearnt, new_decoder, rule_of
+from endonym.model.init import TABLE, initialise, new_decoder, rule_of
 
 WIDE = 128
 

@@ -11,15 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from endonym.errors import printable
-from endonym.formats.io import streams
-from endonym.formats.io.archives import (
-    HEAD_BYTES,
-    Member,
-    is_hidden,
-    other_archive,
-    unsafe_name,
-    zip_members,
-)
+from endonym.formats.io import archives, streams
 from endonym.formats.io.formats import FileFormat
 
 MAX_HEADER_BYTES = 1 << 20
@@ -90,7 +82,7 @@ def archive_members(
     kind: FileFormat,
     expansion: streams.Expansion,
     advance: Callable[[int], None] = streams.ignored,
-) -> Iterator[Member | streams.Damage]:
+) -> Iterator[archives.Member | streams.Damage]:
     """The members of an archive on disk, which together unpack to so much at most.
 
     Of a zip the members after that are only counted. advance: as in `read_file`, of a tar.
@@ -99,24 +91,24 @@ def archive_members(
         packed = streams.uncompressed(raw, advance)
         yield from tar_members(expansion.unpacked(packed, kind.compression))
         return
-    members = zip_members(raw)
+    members = archives.zip_members(raw)
     for member in members:
         if expansion.size > expansion.limit:
             left = 1 + sum(1 for _ in members)
             yield streams.Damage("bomb", f"members not read: {left:,}; {expansion.message()}")
             return
-        if isinstance(member, Member):
+        if isinstance(member, archives.Member):
             member = replace(member, stream=expansion.bounded(member.stream))
         yield member
 
 
-def tar_members(stream: streams.Stream) -> Iterator[Member | streams.Damage]:
+def tar_members(stream: streams.Stream) -> Iterator[archives.Member | streams.Damage]:
     """The members of a tar, in order. Read each stream before asking for the next member.
 
     Damage, if any, comes last.
     """
     feed = streams.Feed(stream)
-    other = other_archive(feed.peek(HEAD_BYTES), ("a tar archive",))
+    other = archives.other_archive(feed.peek(archives.HEAD_BYTES), ("a tar archive",))
     try:
         if not feed.peek(1) and feed.damage is None:
             yield streams.Damage("truncated", "not a whole tar archive: it is empty")
@@ -136,7 +128,7 @@ def tar_members(stream: streams.Stream) -> Iterator[Member | streams.Damage]:
         yield feed.damage
 
 
-def members_of(feed: streams.Feed) -> Iterator[Member]:
+def members_of(feed: streams.Feed) -> Iterator[archives.Member]:
     """The members, up to a block of zeros.
 
     Raises Truncated, HeaderError or ValueError where they cannot be read on.
@@ -151,7 +143,7 @@ def members_of(feed: streams.Feed) -> Iterator[Member]:
             read_extension(feed, info, before)
             continue
         content = content_of(feed, info, raw, before)
-        if not (info.isdir() or is_hidden(before.name(info))):
+        if not (info.isdir() or archives.is_hidden(before.name(info))):
             yield tar_member(info, before, content)
         content.skip()
         before = Before()
@@ -219,10 +211,10 @@ def require_size(size: int) -> int:
     return size
 
 
-def tar_member(info: tarfile.TarInfo, before: Before, content: Content) -> Member:
+def tar_member(info: tarfile.TarInfo, before: Before, content: Content) -> archives.Member:
     """A file of a tar; links, devices, sparse files and unsafe names have a `problem`."""
     name = before.name(info)
-    problem = before.problem or unsafe_name(name)
+    problem = before.problem or archives.unsafe_name(name)
     if info.issym() or info.islnk():
         link = printable(before.text(b"linkpath", info.linkname))
         problem = problem or f"a link to {link}; links are not followed"
@@ -231,4 +223,4 @@ def tar_member(info: tarfile.TarInfo, before: Before, content: Content) -> Membe
     elif any(key.startswith(b"GNU.sparse") for key in before.fields):
         problem = problem or "a sparse file; its holes are no text"
     stream = iter(()) if problem else content.stream()
-    return Member(name, content.left, stream, problem)
+    return archives.Member(name, content.left, stream, problem)
