@@ -19,16 +19,7 @@ from endonym.export.row import HFArchitecture, Json, nearest, our_activation
 from endonym.export.rows import ROWS
 from endonym.model.config import AttentionConfig, ModelConfig, ModelKeys
 from endonym.model.families import resolve
-from endonym.model.foreign.folder import (
-    CONFIG,
-    AnyModelConfig,
-    foreign_config,
-    is_artefact,
-    read_json,
-    read_shape,
-    refuse_code,
-    weight_shapes,
-)
+from endonym.model.foreign import folder as foreign
 
 NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infinity"}])
 """Infinity as written by Python's JSON and by `transformers`."""
@@ -57,7 +48,7 @@ ROW_OF = {"huggingface": row_of, "gguf": architecture_of}
 """For each format of a model: what gives its row for a shape, or raises ExportError."""
 
 
-def require_shapes(exports: Iterable[Export], config: AnyModelConfig) -> None:
+def require_shapes(exports: Iterable[Export], config: foreign.AnyModelConfig) -> None:
     """Raise ExportError if a format lacks a package, or cannot express this shape."""
     for export in exports:
         if export.row.content == "model":
@@ -89,7 +80,7 @@ def read_config(data: Json, where: str) -> ModelConfig:
     Raises ExportError with the key that is missing, unknown, or has an unsupported value.
     """
     data = without_own_code(data)
-    refuse_code(data, where)
+    foreign.refuse_code(data, where)
     row = row_named(data, where)
     config = _read_shape(row, data, where)
     fitting = row_that_fits(data, config, where)
@@ -110,19 +101,19 @@ def read_config(data: Json, where: str) -> ModelConfig:
     return config
 
 
-def folder_shape(folder: Path) -> AnyModelConfig:
+def folder_shape(folder: Path) -> foreign.AnyModelConfig:
     """The config of a folder, ours or in the transformers format, without reading tensors.
 
     Raises ExportError if neither endonym nor transformers supports it, Damaged if the weights'
     headers are damaged.
     """
-    config_json, where = read_json(folder / CONFIG), str(folder / CONFIG)
-    if is_artefact(folder):
+    config_json, where = foreign.read_json(folder / foreign.CONFIG), str(folder / foreign.CONFIG)
+    if foreign.is_artefact(folder):
         return our_shape(config_json, where)
     config_json = without_own_code(config_json)
     if not has_row(config_json):
-        return foreign_config(folder, config_json)
-    weight_shapes(folder)
+        return foreign.foreign_config(folder, config_json)
+    foreign.weight_shapes(folder)
     return read_config(config_json, where)
 
 
@@ -142,10 +133,10 @@ def without_own_code(config_json: Json) -> Json:
     return {key: value for key, value in config_json.items() if key != "auto_map"}
 
 
-def our_shape(config_json: Json, where: str) -> AnyModelConfig:
+def our_shape(config_json: Json, where: str) -> foreign.AnyModelConfig:
     """The config in a model artefact's `config.json`. Raises ExportError if it is none."""
     try:
-        return read_shape(config_json)
+        return foreign.read_shape(config_json)
     except ValidationError as error:
         raise refusal("no_own_config", where) from error
 

@@ -12,14 +12,7 @@ from torch import Tensor, nn
 
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import Decoder, on_meta
-from endonym.model.foreign.folder import (
-    FLOATS,
-    damaged,
-    refusal,
-    require_numbers,
-    require_shapes,
-    tensor_shapes,
-)
+from endonym.model.foreign import folder as foreign
 
 PRECISE = re.compile(r"(A_log|step_bias|step\.bias|dt_bias|dt_proj\.bias|\.magnitude)$")
 """Steps and decays of state spaces stay in fp32, as their errors multiply over a document; and
@@ -55,7 +48,7 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Read named tensors. Raises Damaged if the file is short, misshapen or not safetensors."""
-    tensor_shapes(path)
+    foreign.tensor_shapes(path)
     try:
         if str(path).isascii():
             return load_file(path)
@@ -63,13 +56,13 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
             # safetensors refuses a path that is not UTF-8; this is the same file by its number.
             return load_file(f"/dev/fd/{file.fileno()}")
     except SafetensorError as error:
-        raise damaged(path, f"has an unreadable header ({error})") from error
+        raise foreign.damaged(path, f"has an unreadable header ({error})") from error
 
 
 def read_tensors(
     files: Sequence[Path],
     wanted: Mapping[str, tuple[int, ...]],
-    dtypes: tuple[str, ...] = FLOATS,
+    dtypes: tuple[str, ...] = foreign.FLOATS,
     *,
     named: Callable[[str], str | None] = str,
 ) -> dict[str, Tensor]:
@@ -78,9 +71,13 @@ def read_tensors(
     named: a tensor's name here; None for one that is left out. Raises Damaged for a tensor that is
     missing, unknown, of another shape or dtype, or not finite.
     """
-    headers = {named(name): shape for file in files for name, shape in tensor_shapes(file).items()}
-    require_shapes({name: shape for name, shape in headers.items() if name}, wanted, files[0])
-    require_numbers(files, dtypes, named)
+    headers = {
+        named(name): shape for file in files for name, shape in foreign.tensor_shapes(file).items()
+    }
+    foreign.require_shapes(
+        {name: shape for name, shape in headers.items() if name}, wanted, files[0]
+    )
+    foreign.require_numbers(files, dtypes, named)
     tensors: dict[str, Tensor] = {}
     for file in files:
         part = {
@@ -95,14 +92,14 @@ def require_finite(tensors: dict[str, Tensor], path: Path) -> None:
     """Raise Damaged, naming the first tensor with a number that is not finite."""
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
-            raise damaged(path, f"holds numbers that are not finite in {name}")
+            raise foreign.damaged(path, f"holds numbers that are not finite in {name}")
 
 
 def require_tied(heads: Mapping[str, Tensor], embedding_VD: Tensor, where: str) -> None:
     """Raise ExportError if a stored head of a tied model differs from the embedding."""
     for name, head_VD in heads.items():
         if not torch.equal(head_VD, embedding_VD):
-            raise refusal("other_head", where, name=name)
+            raise foreign.refusal("other_head", where, name=name)
 
 
 def load_decoder(config: ModelConfig, path: Path) -> Decoder:
@@ -110,9 +107,9 @@ def load_decoder(config: ModelConfig, path: Path) -> Decoder:
 
     Raises Damaged if a tensor is missing, unknown, of another shape, or not finite.
     """
-    count = len(tensor_shapes(path))
+    count = len(foreign.tensor_shapes(path))
     if config.layers > count:
-        raise damaged(path, f"has {count} tensors for {config.layers} layers")
+        raise foreign.damaged(path, f"has {count} tensors for {config.layers} layers")
     wanted = {name: tuple(each.shape) for name, each in on_meta(config).state_dict().items()}
     return decoder_with(config, read_tensors([path], wanted, named=_present_name), path)
 

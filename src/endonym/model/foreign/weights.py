@@ -24,23 +24,8 @@ from endonym.errors import EndonymError, ExportError
 from endonym.limited.frames import as_sent, sendable
 from endonym.limited.process import Failure, LimitedProcess, Limits
 from endonym.model.config import ModelConfig
+from endonym.model.foreign import folder as foreign
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
-from endonym.model.foreign.folder import (
-    CONFIG,
-    FLOATS,
-    HEADS,
-    OUR_WEIGHTS,
-    WHOLE,
-    AnyModelConfig,
-    ForeignConfig,
-    foreign_config,
-    is_artefact,
-    read_json,
-    read_shape,
-    refusal,
-    weight_files,
-    weight_shapes,
-)
 from endonym.model.span import Span
 from endonym.model.weights import load_decoder, read_tensors, require_tied
 
@@ -87,8 +72,8 @@ def load_tried(folder: Path, config_json: dict[str, Any] | None = None) -> Forei
 
     Raises the errors of `load_foreign`, and ExportError if opening takes too much memory or time.
     """
-    config_json = read_json(folder / CONFIG) if config_json is None else config_json
-    foreign_config(folder, config_json)
+    config_json = foreign.read_json(folder / foreign.CONFIG) if config_json is None else config_json
+    foreign.foreign_config(folder, config_json)
     require_harmless(folder, config_json)
     return load_foreign(folder, config_json)
 
@@ -99,10 +84,16 @@ def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
     folder: in the format of transformers, or a model artefact. config_json: its `config.json`. A
     model that endonym computes itself is not tried.
     """
-    if is_artefact(folder) and not isinstance(read_shape(config_json), ForeignConfig):
+    if foreign.is_artefact(folder) and not isinstance(
+        foreign.read_shape(config_json), foreign.ForeignConfig
+    ):
         return
     _transformers()  # raises if it is not installed
-    files = [folder / OUR_WEIGHTS] if is_artefact(folder) else weight_files(folder)
+    files = (
+        [folder / foreign.OUR_WEIGHTS]
+        if foreign.is_artefact(folder)
+        else foreign.weight_files(folder)
+    )
     stats = [file.stat() for file in files]
     versions = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
     key = (str(config_json), *map(str, files), *versions)
@@ -115,7 +106,7 @@ def require_harmless(folder: Path, config_json: dict[str, Any]) -> None:
     try:
         answer = _process.ask(question, limits, is_last=size > KEPT)
     except Failure as failure:
-        raise refusal("harmful", str(folder / CONFIG), failure=failure) from failure
+        raise foreign.refusal("harmful", str(folder / foreign.CONFIG), failure=failure) from failure
     if "refused" in answer:
         told = answer["refused"]
         kind = getattr(errors, told["kind"])
@@ -130,8 +121,8 @@ def open_there(question: Mapping[str, Any]) -> dict[str, Any]:
     """
     folder, config_json = Path(as_sent(question["folder"])), question["config_json"]
     try:
-        if is_artefact(folder):
-            load_any(read_shape(config_json), folder / OUR_WEIGHTS)
+        if foreign.is_artefact(folder):
+            load_any(foreign.read_shape(config_json), folder / foreign.OUR_WEIGHTS)
         else:
             load_foreign(folder, config_json)
     except EndonymError as error:
@@ -144,7 +135,7 @@ def open_there(question: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
+def load_any(config: foreign.AnyModelConfig, path: Path) -> AnyDecoder:
     """A decoder of either kind with the weights of a model artefact, in fp32.
 
     Raises Damaged if a tensor is missing, unknown, of another shape, or not finite.
@@ -153,7 +144,7 @@ def load_any(config: AnyModelConfig, path: Path) -> AnyDecoder:
         return load_decoder(config, path)
     skeleton = _skeleton(config, str(path))
     wanted = {NETWORK + name: tuple(each.shape) for name, each in weights_of(skeleton).items()}
-    weights = read_tensors([path], wanted, (*FLOATS, *WHOLE))
+    weights = read_tensors([path], wanted, (*foreign.FLOATS, *foreign.WHOLE))
     own = {name.removeprefix(NETWORK): each for name, each in weights.items()}
     return _load_network(config, own, str(path))
 
@@ -166,20 +157,22 @@ def load_foreign(folder: Path, config_json: dict[str, Any] | None = None) -> For
     tensors that are missing, unknown or of another shape; then Damaged for numbers that are not
     finite.
     """
-    config, files = foreign_config(folder, config_json), weight_files(folder)
-    where = str(folder / CONFIG)
+    config, files = foreign.foreign_config(folder, config_json), foreign.weight_files(folder)
+    where = str(folder / foreign.CONFIG)
     skeleton = _skeleton(config, where)
     with _refusing_misfits(where):
         stored = _as_stored(skeleton, weights_of(skeleton))
     expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
     # Some folders store the tied head again: it must be equal to the embedding.
     tied = skeleton.all_tied_weights_keys.keys() - expected.keys()
-    doubled = {name for name in HEADS if name in tied and name in weight_shapes(folder)}
+    doubled = {
+        name for name in foreign.HEADS if name in tied and name in foreign.weight_shapes(folder)
+    }
     expected |= dict.fromkeys(doubled, tuple(skeleton.get_input_embeddings().weight.shape))
     tensors = read_tensors(
         files,
         expected,
-        (*FLOATS, *WHOLE),
+        (*foreign.FLOATS, *foreign.WHOLE),
         named=lambda name: None if name in tied - doubled else name,
     )
     heads = {name: tensors.pop(name) for name in doubled}
@@ -200,7 +193,7 @@ def _transformers(submodule: str = "") -> Any:
     except ImportError as error:
         if error.name != "transformers":
             raise
-        raise refusal("no_transformers", "model") from error
+        raise foreign.refusal("no_transformers", "model") from error
 
 
 def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -209,14 +202,14 @@ def _as_stored(network: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]
     return dict(loading.revert_weight_conversion(network, dict(weights)))
 
 
-def _network_class(config: ForeignConfig, where: str) -> tuple[Any, Any]:
+def _network_class(config: foreign.ForeignConfig, where: str) -> tuple[Any, Any]:
     """The class of an architecture and its config in transformers. Needs no internet."""
     library, auto = _transformers(), _transformers(".models.auto.modeling_auto")
     classes, config_class = auto.MODEL_FOR_CAUSAL_LM_MAPPING, None
     if config.family in library.CONFIG_MAPPING:
         config_class: Any = library.CONFIG_MAPPING[config.family]
     if config_class not in classes:
-        raise refusal("no_class", where, version=library.__version__, family=config.family)
+        raise foreign.refusal("no_class", where, version=library.__version__, family=config.family)
     keys = {k: v for k, v in config.transformers.items() if k not in UNTRUSTED}
     with _refusing_misfits(where):
         keys = library.PreTrainedConfig._decode_special_floats(keys)
@@ -231,17 +224,19 @@ def _refusing_misfits(where: str) -> Generator[None]:
         with _quiet():
             yield
     except (error_of_keys, *BUILDING) as error:
-        raise refusal("wrong_sizes", where, error=" ".join(str(error).split())) from error
+        raise foreign.refusal("wrong_sizes", where, error=" ".join(str(error).split())) from error
 
 
-def _skeleton(config: ForeignConfig, where: str) -> Any:
+def _skeleton(config: foreign.ForeignConfig, where: str) -> Any:
     """The network on the meta device, for names and shapes."""
     network_class, class_config = _network_class(config, where)
     with torch.device("meta"), _refusing_misfits(where):
         return network_class(class_config)
 
 
-def _load_network(config: ForeignConfig, weights: dict[str, Tensor], where: str) -> ForeignDecoder:
+def _load_network(
+    config: foreign.ForeignConfig, weights: dict[str, Tensor], where: str
+) -> ForeignDecoder:
     """The network with its weights, in fp32, tested on a few tokens."""
     network_class, class_config = _network_class(config, where)
     with _refusing_misfits(where):
