@@ -133,7 +133,7 @@ def shape_of(recipe: Recipe, vocab: int, context: int) -> AnyModelConfig:
 
 
 def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cpu") -> Choices:
-    """Every other key that the recipe leaves open, for training on a device."""
+    """All keys of training that the recipe leaves open, once the vocabulary is known."""
     recipe = in_tokens(recipe, facts, vocab)
     budget = budget_of(recipe.phase, facts, device)
     folder, choice = recipe.model_folder, context_choice(recipe, facts)
@@ -143,41 +143,41 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     if pretrained is None:
         choices |= model_size.choose_shape(recipe.model, facts, lambda dim, layers: budget)
     dim = recipe.model.dim or (choices["model.dim"].value if pretrained is None else pretrained.dim)
-    so_far: dict[str, float] = {}
+    first_phase, read_before = 0, dict[str, float]()  # since weights were last random
     for index, phase in enumerate(recipe.phase):
         if phase.start == "scratch":
-            so_far = {}
+            first_phase, read_before = index, {}
         if not phase.reads_texts:
-            own = facts.examples.get(index, facts)
+            counts = facts.examples.get(index, facts)
             is_new = recipe.begins_new(index)
-            chosen = choose_answers(phase, own, context, dim=dim, device=device, is_new=is_new)
+            chosen = choose_answers(phase, counts, context, dim=dim, device=device, is_new=is_new)
             choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
             continue
-        own = mixture.facts_of_phase(phase, facts)
-        read = budget_of(recipe.phase[:index], facts, device) / max(1, own.unique_tokens)
-        most = partial(mixture.epochs_allowed, recipe.source, phase, facts, read=so_far)
+        counts = mixture.facts_of_phase(phase, facts)
+        tokens_before = budget_of(recipe.phase[first_phase:index], facts, device)
+        most_epochs = partial(mixture.epochs_allowed, recipe.source, phase, facts, read=read_before)
         chosen = choose_phase(
             phase,
-            own,
+            counts,
             context,
             dim=dim,
             device=device,
-            read=read,
+            read=tokens_before / max(1, counts.unique_tokens),
             goes_on=pretrained is not None,
             has_new_vocabulary=pretrained is not None and not recipe.keeps_tokenizer,
             has_experts="experts" in ffn_kinds(recipe.model),
             place=_place(recipe.phase, index),
-            most_epochs=most,
+            most_epochs=most_epochs,
         )
         unjudged = mixture.not_held_out(mixture.shares_of(phase, facts), facts)
         if unjudged and "keep" not in chosen:
             chosen["keep"] = Choice("last", f"nothing of {unjudged} is held out to judge by")
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
         values = {key: each.value for key, each in chosen.items() if getattr(phase, key) is None}
-        full = phase.model_copy(update=values)
-        steps, batch_tokens = length_of(full, context=context, positions=own.positions)
-        more = mixture.texts_read(full, steps * batch_tokens // context, facts, context)
-        so_far = mixture.summed(so_far, more)
+        resolved = phase.model_copy(update=values)
+        steps, batch_tokens = length_of(resolved, context=context, positions=counts.positions)
+        read_now = mixture.texts_read(resolved, steps * batch_tokens // context, facts, context)
+        read_before = mixture.summed(read_before, read_now)
     return {key: choice for key, choice in choices.items() if value_at(recipe, key) is None}
 
 
@@ -322,9 +322,9 @@ def memory_choices(
 def compile_choices(
     recipe: Recipe, training: ResolvedTraining, document: float, machine_file: Path, *, target: str
 ) -> Choices:
-    """Whether blocks are compiled, for each phase that says "auto"; needs all other keys.
+    """Whether blocks are compiled, for each phase that says "auto", when all other keys are known.
 
-    document: the usual length of what is read at once.
+    document: tokens of a usual document.
     """
     return {
         f"phase.{n}.compile": choose_compile(

@@ -272,7 +272,7 @@ def _write(settings: Settings, talk: "Talk", prompt: str, pieces: Iterable[Text]
         print_json(made)
         return made["text"]
     written: list[str] = []
-    write_text(prompt, noted(pieces, written))
+    write_text(prompt, recording(pieces, written))
     return "".join(written)
 
 
@@ -286,7 +286,7 @@ def prompt_loop(
     continuation. A prompt that is refused is forgotten.
     """
     prompt = ""
-    for number, line in enumerate(typed(hint)):
+    for number, line in enumerate(typed_lines(hint)):
         new_prompt = line if line.strip() else prompt
         with told_refusals():
             with suppress(KeyboardInterrupt):
@@ -294,14 +294,15 @@ def prompt_loop(
             prompt = new_prompt
 
 
-def conversation_loop(answered: Callable[[Messages, int], Iterable[Text]], seed: int) -> None:
+def conversation_loop(stream_answer: Callable[[Messages, int], Iterable[Text]], seed: int) -> None:
     """Ask for messages and write the answers, each with all messages before it.
 
+    stream_answer: from the messages and a seed to the pieces of an answer.
     Enter alone asks for another answer to the last message. An answer that Ctrl-C stops stays in
     the conversation as far as it came. A message that is refused is forgotten.
     """
     messages: Messages = []
-    for number, line in enumerate(typed(CHAT_HELP)):
+    for number, line in enumerate(typed_lines(CHAT_HELP)):
         message = {"role": "user", "content": line}
         question = [*messages, message] if line.strip() else messages[:-1]
         if not question:
@@ -309,7 +310,7 @@ def conversation_loop(answered: Callable[[Messages, int], Iterable[Text]], seed:
         answer: list[str] = []
         with told_refusals():
             with suppress(KeyboardInterrupt):
-                write_text("", noted(answered(question, seed + number), answer))
+                write_text("", recording(stream_answer(question, seed + number), answer))
             messages = [*question, {"role": "assistant", "content": "".join(answer)}]
 
 
@@ -322,14 +323,14 @@ def told_refusals() -> Generator[None]:
         click.echo(folded(str(error)), err=True)
 
 
-def noted(pieces: Iterable[Text], written: list[str]) -> Iterator[Text]:
+def recording(pieces: Iterable[Text], written: list[str]) -> Iterator[Text]:
     """Pieces as they are; their texts are added to `written`."""
     for piece in pieces:
         written.append(piece if isinstance(piece, str) else piece.text)
         yield piece
 
 
-def typed(hint: str) -> Iterator[str]:
+def typed_lines(hint: str) -> Iterator[str]:
     """The lines that are typed at a terminal, until Ctrl-D or Ctrl-C."""
     with suppress(ImportError):
         import_module("readline")  # makes lines editable, and brings earlier ones back

@@ -115,7 +115,7 @@ class ProcessGroup:
             return subprocess.Popen(
                 [sys.executable, "-m", "endonym", *arguments],
                 env={"GLOO_SOCKET_IFNAME": LOOPBACK, **os.environ, **info.variables()},
-                stdin=subprocess.PIPE,
+                stdin=subprocess.PIPE,  # closes when the launcher dies, which ends the process
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

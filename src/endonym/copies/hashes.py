@@ -71,13 +71,17 @@ class Postings:
         self.owners = self.owners[stays]
 
     def matches(self, hashes: Hashes) -> tuple[Indices, Indices]:
-        """Which of these hashes stand in the index, and the number of each of them."""
-        likely = np.nonzero(self.filter[hashes >> self.shift])[0]
-        likely = likely[np.argsort(hashes[likely])]  # so that the search below walks forward
-        wanted = hashes[likely]
+        """The places of those of these hashes that are in the index, and their numbers in it.
+
+        Both are in the order of the hashes themselves.
+        """
+        maybe_present = np.nonzero(self.filter[hashes >> self.shift])[0]
+        # In order, so that the search below walks forward.
+        maybe_present = maybe_present[np.argsort(hashes[maybe_present])]
+        wanted = hashes[maybe_present]
         numbers = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
         same = self.hashes[numbers] == wanted
-        return likely[same], numbers[same]
+        return maybe_present[same], numbers[same]
 
     def holders(self, numbers: Indices) -> tuple[Indices, Indices]:
         """The owners of hashes with these numbers, one after the other; and how many each has."""

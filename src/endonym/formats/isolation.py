@@ -284,7 +284,8 @@ class Parsing:
     def skip_next(self, failure: Refused) -> Iterator[Unit]:
         """The next unit as one that failed; the rest of the file, too, if it cannot go on."""
         self.failed_ahead = None
-        self.failures += failure.reason != "parser_failed"
+        if failure.reason != "parser_failed":  # a crash, a hang, or too much memory
+            self.failures += 1
         is_timeout = failure.reason == "parser_timeout"
         self.timeouts = self.timeouts + 1 if is_timeout else 0
         self.spare -= self.limits.unit_cpu_seconds if is_timeout else 0
@@ -299,7 +300,7 @@ class Parsing:
         else:
             return
         self.is_over = True
-        if self.limits.failures > 1:
+        if self.limits.failures > 1:  # of a single picture there is no rest
             yield Unit(0, reason=failure.reason, detail=f"{why}, the rest is not read")
 
 

@@ -245,7 +245,9 @@ def test_open_epochs_respect_what_all_phases_may_read(recipe: Recipe) -> None:
     assert found == pytest.approx(0.6, abs=0.01)
     phases[1] = phases[1].model_copy(update={"start": "scratch"})
     two = begun.model_copy(update={"phase": tuple(phases)})
-    assert choices_of(two, facts)["phase.1.epochs"].value == 2.0
+    anew, alone = choices_of(two, facts), choices_of(whole, facts)
+    assert anew["phase.1.epochs"].value == 2.0
+    assert anew["phase.1.embedding_lr"] == alone["phase.0.embedding_lr"], "nothing was read before"
 
 
 def test_no_choice_of_a_phase_outlives_the_estimate_that_it_was_made_from(recipe: Recipe) -> None:

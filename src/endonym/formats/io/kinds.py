@@ -1,5 +1,6 @@
 """What bytes are, by how they begin, whatever the name of their file says."""
 
+import codecs
 import csv
 import json
 
@@ -93,7 +94,8 @@ def any_kind(head: bytes) -> str:
     if what := kind(head):
         return what
     try:
-        text = head.decode("utf-8", "strict" if len(head) < TEXT_BYTES else "ignore")
+        is_whole = len(head) < TEXT_BYTES  # else it may end inside a character
+        text = codecs.getincrementaldecoder("utf-8")().decode(head, final=is_whole)
     except UnicodeDecodeError:
         return ""
     if CONTROL.search(text) or not text.strip():

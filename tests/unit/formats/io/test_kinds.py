@@ -77,6 +77,13 @@ def test_texts_and_tables_are_kinds_for_what_should_be_none(text: str, said: str
     assert any_kind((text + "\n").encode() + "ә".encode()[:1] * (said == "")) == said
 
 
+def test_text_in_another_encoding_is_no_plain_text_however_long_it_is():
+    line = "L’été dernier, la rivière débordait.\n"
+    assert any_kind(line.replace("’", "'").encode("latin-1")) == ""
+    assert any_kind(line.replace("’", "'").encode("latin-1") * 4_000) == ""
+    assert any_kind((line * 4_000).encode()[:70_001]) == any_kind((line * 4_000).encode()[:70_002])
+
+
 @pytest.mark.parametrize(
     "text", [*TATAR, "{Ике", "BM ә", "ID3 нче", "[Редакциядән]\nБүген", "<3 шигырь"]
 )
