@@ -132,6 +132,7 @@ class Events:
     def __init__(self, folder: Path) -> None:
         self.folder, self.steps = folder, 0
         self._writer: Any = None
+        self._event: Any = None
 
     def begin(self, lines: Sequence[Line]) -> None:
         """Begin a new file with these lines, in place of all files before.
@@ -141,37 +142,29 @@ class Events:
         self.close()
         self.steps = 0
         try:
-            from tensorboard.compat.proto.event_pb2 import (
-                Event,  # pyright: ignore[reportAttributeAccessIssue] - protobuf makes it at import
-                SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
-            )
+            # Protobuf makes its classes at import.
+            event_pb2: Any = importlib.import_module("tensorboard.compat.proto.event_pb2")
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._writer = EventFileWriter(str(self.folder))
-        self._writer.add_event(Event(step=0, session_log=SessionLog(status=SessionLog.START)))
+        self._writer, self._event = EventFileWriter(str(self.folder)), event_pb2.Event
+        start = {"status": event_pb2.SessionLog.START}
+        self._writer.add_event(self._event(step=0, session_log=start))
         self.write(lines)
 
     def write(self, lines: Sequence[Line]) -> None:
         """Write the numbers of steps, and flush them."""
         if self._writer is None:
             return
-        from tensorboard.compat.proto.event_pb2 import (
-            Event,  # pyright: ignore[reportAttributeAccessIssue]
-        )
-        from tensorboard.compat.proto.summary_pb2 import (
-            Summary,  # pyright: ignore[reportAttributeAccessIssue]
-        )
-
         for line in lines:
             values = [
-                Summary.Value(tag=f"{line['stage']}/{key}", simple_value=value)
+                {"tag": f"{line['stage']}/{key}", "simple_value": value}
                 for key, value in numbers(line).items()
             ]
             if values:
                 self.steps += 1
-                self._writer.add_event(Event(step=line["step"], summary=Summary(value=values)))
+                self._writer.add_event(self._event(step=line["step"], summary={"value": values}))
         self._writer.flush()
 
     def close(self) -> None:
