@@ -294,12 +294,7 @@ def resolve_training(
 
 
 def memory_choices(
-    recipe: Recipe,
-    training: ResolvedTraining,
-    earlier: Choices,
-    device: str,
-    *,
-    longest: int | None,
+    recipe: Recipe, training: ResolvedTraining, prior: Choices, device: str, *, longest: int | None
 ) -> Choices:
     """micro_tokens and recompute of each phase; earlier choices stay, whatever is free now.
 
@@ -310,8 +305,8 @@ def memory_choices(
     for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
         keys = [f"phase.{number}.micro_tokens"] if phase.micro_tokens is None else []
         keys += [f"phase.{number}.recompute"] if phase.recompute == "auto" else []
-        if all(key in earlier for key in keys):
-            choices |= {key: earlier[key] for key in keys}
+        if all(key in prior for key in keys):
+            choices |= {key: prior[key] for key in keys}
             continue
         free = free_memory_bytes(device)
         chosen = choose_memory(training.model, phase, config, free=free, longest=longest)
@@ -351,18 +346,18 @@ def resolve_tokenizer(recipe: Recipe, choices: Mapping[str, Choice]) -> Tokenize
 
 
 def estimated(
-    recipe: Recipe, samples: Sequence[SourceSample], device: str, earlier: Choices
+    recipe: Recipe, samples: Sequence[SourceSample], device: str, prior: Choices
 ) -> tuple[Facts, Choices]:
     """Facts and choices from samples of the texts, without making anything.
 
-    earlier: choices that an earlier run has made, which stay.
+    prior: choices that an earlier run has made, which stay.
     """
     size = measure(samples, recipe.clean)
-    vocab = vocab_choice(recipe, lambda: size) | earlier
+    vocab = vocab_choice(recipe, lambda: size) | prior
     facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
     facts = replace(facts, examples=likely_examples(recipe, facts))
     chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab, facts), device)
-    return facts, vocab | chosen | earlier
+    return facts, vocab | chosen | prior
 
 
 def likely_examples(recipe: Recipe, facts: Facts) -> dict[int, Facts]:

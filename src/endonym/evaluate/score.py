@@ -91,14 +91,9 @@ class Measured:
         """Some of the documents, by mask or by indices."""
         draws = None if self.draws is None else self.draws[:, which]
         groups = None if self.groups is None else self.groups[which]
-        return Measured(
-            self.nats[which],
-            self.tokens[which],
-            self.bytes[which],
-            self.chars[which],
-            draws,
-            groups,
-        )
+        arrays = (self.nats, self.tokens, self.bytes, self.chars)
+        nats, tokens, n_bytes, chars = (array[which] for array in arrays)
+        return Measured(nats, tokens, n_bytes, chars, draws, groups)
 
 
 METRICS = (

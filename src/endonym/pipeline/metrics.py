@@ -149,8 +149,8 @@ class Events:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         self._writer, self._event = EventFileWriter(str(self.folder)), event_pb2.Event
-        start = {"status": event_pb2.SessionLog.START}
-        self._writer.add_event(self._event(step=0, session_log=start))
+        status = event_pb2.SessionLog.START
+        self._writer.add_event(self._event(step=0, session_log={"status": status}))
         self.write(lines)
 
     def write(self, lines: Sequence[Line]) -> None:
