@@ -91,8 +91,8 @@ class Measured:
         """Some of the documents, by mask or by indices."""
         draws = None if self.draws is None else self.draws[:, which]
         groups = None if self.groups is None else self.groups[which]
-        arrays = (self.nats, self.tokens, self.bytes, self.chars)
-        nats, tokens, n_bytes, chars = (array[which] for array in arrays)
+        nats, tokens = self.nats[which], self.tokens[which]
+        n_bytes, chars = self.bytes[which], self.chars[which]
         return Measured(nats, tokens, n_bytes, chars, draws, groups)
 
 
