@@ -15,7 +15,8 @@ from endonym.errors import Damaged
 from endonym.model import weights
 from endonym.model.config import ModelConfig
 from endonym.model.decoder import on_meta
-from endonym.model.weights import load_decoder, load_tensors, save_tensors, tensor_shapes
+from endonym.model.foreign.folder import tensor_shapes
+from endonym.model.weights import load_decoder, load_tensors, save_tensors
 
 SHAPE = shape("llama", "untied")
 Tensors = dict[str, torch.Tensor]
