@@ -138,8 +138,9 @@ def killed_at_step_8(args: list[str], command: Say) -> None:
     """Run the command, which dies after its checkpoint of step 8."""
     save = checkpoint.save
 
-    def save_and_die(*arguments: Any, **options: Any) -> None:
-        if save(*arguments, **options).state.step == 8:
+    def save_and_die(work: Path, state: checkpoint.TrainState, *tensors: Any, **options: Any):
+        save(work, state, *tensors, **options)
+        if state.step == 8:
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
