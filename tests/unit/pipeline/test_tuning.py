@@ -104,7 +104,7 @@ def test_decay_stays_where_trials_read_less_than_half_of_the_phase(bench: Bench)
 def test_another_rate_is_taken_only_for_more_than_seeds_differ_by(bench: Bench, monkeypatch: Patch):
     for gain, taken in ((0.001, 3e-3), (0.003, 6e-3)):
         bits = {1.5e-3: 2.5, 3e-3: 2.0, 6e-3: 2.0 - gain}
-        monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase, bits=bits: bits[phase.lr])
+        monkeypatch.setattr(tuning.Trials, "trial_bits", lambda _, phase, bits=bits: bits[phase.lr])
         assert bench.tune()[LR].value == taken
 
 
@@ -126,12 +126,12 @@ def test_no_decay_is_not_scaled(bench: Bench) -> None:
 
 def test_failed_trials_are_infinitely_bad(bench: Bench, monkeypatch: Patch):
     monkeypatch.setattr(
-        tuning.Trials, "bits", lambda _, phase: 9.0 if phase.lr < 2e-3 else math.inf
+        tuning.Trials, "trial_bits", lambda _, phase: 9.0 if phase.lr < 2e-3 else math.inf
     )
     found = bench.tune()
     assert found[LR].value == 1.5e-3
     assert "0.0015 9.0000 · 0.003 failed · 0.006 failed" in found[LR].reason
-    monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: math.inf)
+    monkeypatch.setattr(tuning.Trials, "trial_bits", lambda _, phase: math.inf)
     assert bench.tune() == {}
 
 
@@ -248,7 +248,7 @@ def test_named_rates_are_tuned_and_the_answer_is_told(prepared: Path, monkeypatc
     rates = ["lr = 1e-5\nweight_decay = 0.1", "lr = 3e-5\nweight_decay = 0.1"]
     first, second = (text.replace("lr = 4e-3", each) for each in rates)
     prepared.write_text(first, encoding="utf-8")
-    monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: 9 - phase.lr * 1e5)
+    monkeypatch.setattr(tuning.Trials, "trial_bits", lambda _, phase: 9 - phase.lr * 1e5)
     run, said = made(prepared, 5.0)
     phase = run.training.phases[0]
     assert (phase.lr, phase.weight_decay) == (2e-5, 0.1)
@@ -267,7 +267,7 @@ def test_named_rates_are_tuned_and_the_answer_is_told(prepared: Path, monkeypatc
     changed, said = made(prepared)
     assert changed.training.phases[0].lr == 3e-5
     assert any("lr = 2e-05" in each and "is not used" in each for each in said)
-    monkeypatch.setattr(tuning.Trials, "bits", lambda _, phase: math.inf)
+    monkeypatch.setattr(tuning.Trials, "trial_bits", lambda _, phase: math.inf)
     failed, said = made(prepared, 5.0)
     assert any("nothing is tuned" in each for each in said)
     plan = json.loads((failed.folder / "plan.json").read_text(encoding="utf-8"))
