@@ -84,7 +84,10 @@ def cautions_of_cleaning(clean: Clean) -> list[str]:
 
 
 def caution_of_rows(facts: Facts, pack: PackConfig) -> str:
-    """A warning if documents are so short that no row connects two of them; empty if not."""
+    """A warning if documents are short and not joined; empty if not.
+
+    Attention does not cross the documents of a row, so a longer context teaches nothing then.
+    """
     mean = facts.mean_document_tokens
     if not mean or pack.join or mean * SHORT_DOCUMENTS > pack.context:
         return ""

@@ -74,12 +74,14 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
 def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     """Write `tokenizer.json` and the settings by which `AutoTokenizer` reads texts as we do.
 
-    Each text begins with the bos token, as in training, unless add_special_tokens=False; of the
-    tokenizer's own post-processor the trimming of offsets stays. Without a chat template the name
-    of a special token in a text stays plain text (split_special_tokens), so bos cannot be written
-    before a prompt. `tokenizer.json` has no such setting: programs that read this file alone set
-    `encode_special_tokens = True` themselves. With a chat template names are read as special
-    tokens, as transformers reads a filled template as one text; it writes bos.
+    * Without a chat template, the post-processor puts bos before each text, as in training, unless
+      add_special_tokens=False. The name of a special token in a text stays plain text
+      (split_special_tokens). `tokenizer.json` has no such setting: programs that read this file
+      alone set `encode_special_tokens = True` themselves.
+    * With a chat template, the template writes bos, and names are read as special tokens, since
+      transformers reads a filled template as one text.
+
+    Of the tokenizer's own post-processor only the trimming of offsets is kept.
     """
     content: dict[str, Any] = json.loads(tokenizer.to_json())
     start, index, processor = tokenizer.start, tokenizer.start_id, content["post_processor"]

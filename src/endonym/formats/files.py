@@ -211,11 +211,12 @@ class Glob:
 
 
 def files_matching(root: Path, parts: Sequence[str], omitted: Omitted) -> Iterator[Path]:
-    """What lies below a folder, is no folder, and matches a glob, given in its parts.
+    """The files below a folder whose paths match a glob, given in its parts.
 
     Hidden names match only if the glob itself has a leading dot. Links to folders are followed
-    last, and no folder is read twice. No depth of folders is too large: this does not recurse.
-    A folder that cannot be entered is given itself; one that is omitted is passed over.
+    last, and no folder is read twice for the same parts of the glob, as links may form cycles. No
+    depth of folders is too large: this does not recurse. A folder that cannot be entered is
+    yielded itself; one that is omitted is passed over.
     """
     glob = Glob(parts)
     # Folders still to read, each with the parts of the glob that may match what is in it.

@@ -365,11 +365,12 @@ def of_most(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Reading] = ()) -> Clean:
-    """Of the rules that were switched on, those that did something, and those for every corpus.
+    """The rules of `clean` that found something, and those that every corpus gets.
 
-    A rule that would drop most of the texts is left out: such is this corpus, or the language is
-    not the one that was named. read: of each source, of which more than usual may have to be
-    unreadable.
+    Every corpus gets the script, the removal of copies, and the rules against other languages. A
+    rule that would drop most of the texts is left out: either the corpus is like that, or its
+    language is named wrongly. read: how much of each source could be read, which sets
+    `max_unreadable` where it is less than usual.
     """
     most = {finding.name for finding in of_most(findings)}
     # Rules against other languages stay for what was not examined: pictures, later files.

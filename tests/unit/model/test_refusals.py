@@ -26,8 +26,9 @@ def raised(package: str, function: str) -> Iterator[tuple[str, set[str] | None]]
     """The names of the errors that a package raises, with their words; None if these are packed."""
     for path in sorted((SOURCES / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            if is_call and node.func.id == function and isinstance(node.args[0], ast.Constant):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            is_error = called == function or called.endswith(f".{function}")
+            if is_error and isinstance(node.args[0], ast.Constant):
                 words = [each.arg for each in node.keywords]
                 yield node.args[0].value, None if None in words else {str(each) for each in words}
 
