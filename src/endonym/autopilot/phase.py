@@ -348,7 +348,8 @@ def _contents(record: object, *, is_pairs: bool) -> list[tuple[list[bytes], int]
     if not is_pairs:
         messages = conversation_of(record).messages
         contents = [message.content.encode() for message in messages]
-        return [(contents, sum(len(each.content) for each in messages if each.role == "assistant"))]
+        answers = [each.content.encode() for each in messages if each.role == "assistant"]
+        return [(contents, sum(map(len, answers)))]
     pair = pair_of(record)
     prompt = [each.content.encode() for each in pair.prompt]
     answers = [each.encode() for each in (pair.chosen, pair.rejected)]

@@ -260,11 +260,10 @@ class ResolvedTraining:
         phases = list(self.phases)
         for key, choice in choices.items():
             _, number, name = key.split(".")
-            index = int(number)
-            phase = phases[index]
+            phase = phases[int(number)]
             value = choice.value == "on" if name == "compile" else choice.value
             copy_with = phase.executed if name in Execution.model_fields else phase.but
-            phases[index] = copy_with(**{name: value})
+            phases[int(number)] = copy_with(**{name: value})
         return replace(self, phases=tuple(phases))
 
 

@@ -248,6 +248,21 @@ def test_the_estimate_of_examples_is_near_what_is_counted(
     assert facts.positions >= facts.unique_tokens
 
 
+def test_the_size_of_answers_is_in_bytes_as_that_of_texts(
+    tmp_path: Path, small_recipe: Callable[[Path], Path]
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    sizes: list[int] = []
+    for letter in ("a", "ә", "ក"):
+        record = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant"}]}
+        record["messages"][1]["content"] = letter * 300
+        write_lines(recipe.parent / "a.jsonl", [record] * 40)
+        sets = ("phase.0.objective=chat", "phase.0.data=a.jsonl")
+        (facts,) = estimated_examples(Recipe.load(recipe, sets=sets), 256, 4.0).values()
+        sizes.append(facts.text_bytes)
+    assert sizes == [sizes[0], 2 * sizes[0], 3 * sizes[0]]
+
+
 def test_the_estimate_is_the_same_however_the_file_is_packed(
     tmp_path: Path, small_recipe: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
