@@ -452,10 +452,11 @@ class Store:
         name = folder.name.strip(".").split(".")[0]
         gone = folder.with_name(f"{name}.gone.part")
         with self.lock(folder.parent.name, name, _refuse(folder)):
-            if gone != folder:
+            if gone != folder and folder.is_dir():
                 shutil.rmtree(gone, ignore_errors=True)
                 folder.rename(gone)
-            shutil.rmtree(gone)
+            if gone.is_dir():  # it may have gone with another one of its name
+                shutil.rmtree(gone)
 
 
 def _refuse(folder: Path) -> Callable[[str], None]:
