@@ -148,7 +148,7 @@ class Beginning:
 def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
     """Read the first records of a file, up to about so many characters.
 
-    Of a tar file more is n_read, and not n_kept, until it shows how much of it is text.
+    Of a tar file more is read, and not kept, until it shows how much of it is text.
     Raises SourceError if the disk does not give the file.
     """
     from endonym.formats.reader import read_file  # Parquet and others, which few commands need.

@@ -93,13 +93,13 @@ class Transformers(_OfLogits):
         clock = _Clock()
         row = torch.tensor([list(ids)])
         own = self.model.generation_config
-        greedy = type(own)(do_sample=False, pad_token_id=own.pad_token_id)
+        # What is given to `generate` would be filled up from the model's own: the end token, too.
+        self.model.generation_config = type(own)(do_sample=False, pad_token_id=own.pad_token_id)
         self.model.generate(
             row,
             attention_mask=torch.ones_like(row),
             max_new_tokens=count,
             streamer=clock,
-            generation_config=greedy,
         )
         return clock.times[1:]  # The first is of the prompt.
 
