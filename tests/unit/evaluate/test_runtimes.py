@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from laws.shapes import shape
 from safetensors.torch import save_file
-from toys import lively_decoder
+from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym.disk import write_json
 from endonym.evaluate import runtimes
@@ -146,3 +146,12 @@ def test_prompts_fit_contexts(keys: dict[str, int], decoding: tuple[int, int], m
     assert found["first_token_seconds"] == {"1": 0.5, "16": 0.5, "64": 0.5}
     assert found["prompt_tokens_per_second"] == 128
     assert found["decode_tokens_per_second"] == 4
+
+
+def test_transformers_goes_on_after_the_end_of_the_text(tmp_path: Path) -> None:
+    decoder = lively_decoder(toy_config("qwen3", vocab=259, context=32))
+    model = LanguageModel(decoder, toy_tokenizer("byte"))
+    export_huggingface(model, tmp_path)
+    timed = runtimes.Transformers(tmp_path, "fp32")
+    timed.model.generation_config.eos_token_id = list(range(259))
+    assert len(timed.seconds_to_each_token([1, 2, 3], 6)) == 6
