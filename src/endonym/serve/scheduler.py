@@ -128,7 +128,7 @@ class Scheduler:
 
     def failure(self) -> ApiError:
         """What is told of a text that is not computed."""
-        if self.is_ending:
+        if self.is_ending and not self.has_died:
             return ApiError(503, "the server is ending", code="server_ending")
         return ApiError(500, "the model could not be computed; the server's log says why")
 

@@ -64,9 +64,9 @@ class Service:
     def state(self) -> str:
         """How it is: ok, ending, or failed if a model is no longer computed."""
         schedulers = self.schedulers.values()
-        if any(each.is_ending for each in schedulers):
-            return "ending"
-        return "failed" if any(each.has_died for each in schedulers) else "ok"
+        if any(each.has_died for each in schedulers):
+            return "failed"
+        return "ending" if any(each.is_ending for each in schedulers) else "ok"
 
     def end(self) -> None:
         """End all generations, and take no new ones."""
