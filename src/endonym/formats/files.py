@@ -176,7 +176,8 @@ def glob_root(pattern: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
 class Glob:
     """A glob that is matched against a path name by name; `**` stands for any number of names.
 
-    Where a path stands in it is a set of numbers of parts, so that no glob takes long.
+    It is a finite automaton, so that no glob takes long. A state is the number of parts that were
+    matched so far; a path can be in several states at once.
     """
 
     def __init__(self, parts: Sequence[str]) -> None:
@@ -184,24 +185,24 @@ class Glob:
         self.start = self.with_stars({0})
         self.shows_hidden = any(part.startswith(".") for part in parts)
 
-    def after(self, reached: frozenset[int], name: str) -> frozenset[int]:
-        """The parts that may match what follows this name; beyond the last part, it is found."""
-        found = set[int]()
-        for number in reached - {len(self.parts)}:
+    def after(self, states: frozenset[int], name: str) -> frozenset[int]:
+        """The states after this name; in state `len(parts)` the whole glob was matched."""
+        following = set[int]()
+        for number in states - {len(self.parts)}:
             part = self.parts[number]
             if part is None:
-                found.add(number)
+                following.add(number)
             elif part.match(name):
-                found.add(number + 1)
-        return self.with_stars(found)
+                following.add(number + 1)
+        return self.with_stars(following)
 
-    def with_stars(self, reached: set[int]) -> frozenset[int]:
-        """The same parts, and those behind a `**`, which may stand for no name at all."""
-        for number in sorted(reached):
+    def with_stars(self, states: set[int]) -> frozenset[int]:
+        """These states, and those behind a `**`, which may stand for no name at all."""
+        for number in sorted(states):
             while number < len(self.parts) and self.parts[number] is None:
                 number += 1
-                reached.add(number)
-        return frozenset(reached)
+                states.add(number)
+        return frozenset(states)
 
     def entries(self, folder: Path) -> list[os.DirEntry[str]]:
         """The entries of a folder that it may match, sorted by name from last to first."""
@@ -214,19 +215,19 @@ def files_matching(root: Path, parts: Sequence[str], omitted: Omitted) -> Iterat
     """The files below a folder whose paths match a glob, given in its parts.
 
     Hidden names match only if the glob itself has a leading dot. Links to folders are followed
-    last, and no folder is read twice for the same parts of the glob, as links may form cycles. No
+    last, and no folder is read twice in the same states of the glob, as links may form cycles. No
     depth of folders is too large: this does not recurse. A folder that cannot be entered is
     yielded itself; one that is omitted is passed over.
     """
     glob = Glob(parts)
-    # Folders still to read, each with the parts of the glob that may match what is in it.
+    # Folders still to read, each with the states of the glob before what is in it.
     folders, links = [(root, glob.start)], list[tuple[Path, frozenset[int]]]()
-    read = set[tuple[int, int, frozenset[int]]]()  # device, inode and parts of those that were
+    read = set[tuple[int, int, frozenset[int]]]()  # device, inode and states of those that were
     while folders or links:
-        folder, reached = (folders or links).pop()
+        folder, states = (folders or links).pop()
         try:
             status = folder.stat()
-            key = status.st_dev, status.st_ino, reached - {len(parts)}
+            key = status.st_dev, status.st_ino, states - {len(parts)}
             is_new = key not in read
             read.add(key)
             entries = glob.entries(folder) if is_new else []
@@ -236,7 +237,7 @@ def files_matching(root: Path, parts: Sequence[str], omitted: Omitted) -> Iterat
             yield folder
             continue
         for entry in entries:
-            path, after = Path(entry.path), glob.after(reached, entry.name)
+            path, after = Path(entry.path), glob.after(states, entry.name)
             if not leads_to_folder(entry):
                 if len(parts) in after:
                     yield path

@@ -377,11 +377,12 @@ def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Readin
     always = {"min_script_share", "min_language_score"}
     names = always.union(finding.name for finding in findings) - most
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
-    tried_keys = clean.model_dump(exclude_defaults=True)
+    tried = clean.model_dump(exclude_defaults=True)
     keys: dict[str, Any] = {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
-    for name in [each for each in tried_keys if each in names and each not in keys]:
-        keys |= {key: tried_keys[key] for key in NEEDS.get(name, (name,)) if key in tried_keys}
-    if (allowed := allowance(read, usual := Clean().max_unreadable)) > usual:
+    for name in (names & tried.keys()) - keys.keys():
+        keys |= {key: tried[key] for key in NEEDS.get(name, (name,)) if key in tried}
+    usual = Clean().max_unreadable
+    if (allowed := allowance(read, usual)) > usual:
         keys["max_unreadable"] = allowed
     return Clean.model_validate(keys)
 

@@ -8,7 +8,7 @@ and so are texts that are not in the language of the others.
 import os.path
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from glob import escape
@@ -179,43 +179,56 @@ def look_through(
     refused = {path: why for paths in paths_of for path in paths if (why := not_a_file(path))}
     regular = ([path for path in paths if path not in refused] for paths in paths_of)
     groups = [group for paths in regular for group in raw_files.grouped(paths)]
-    survey = Survey(files=sum(map(len, groups)))
-    survey.names.update(path.name for group in groups for path in group)
-    survey.skipped += [(printable(str(path)), why) for path, why in refused.items()]
-    survey.unreadable |= {raw_files.pattern(path): why for path, why in refused.items()}
-    looks, script = list[list[Look]](), usual_script(language)
+    survey = Survey(
+        files=sum(map(len, groups)),
+        names=Counter(path.name for group in groups for path in group),
+        skipped=[(printable(str(path)), why) for path, why in refused.items()],
+        unreadable={raw_files.pattern(path): why for path, why in refused.items()},
+    )
     with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:
-        for group in groups:
-            looks.append([])
-            chars = text_size.chars_a_file(len(groups), len(group))
-            for path in group:
-                looks[-1].append(look(path, chars, survey.files, script=script))
-                advance(1, printable(path.name)[:30])
-        # The language's letters are known by the beginnings of what was read.
-        documents = (text for group in looks for each in group for text in each.documents)
-        some = [document.text[:LETTERS_CHARS] for document in islice(documents, LETTERS_DOCUMENTS)]
-        for group in looks:
-            see(group, language, "\n".join(some))
-    read = [each for group in looks for each in group if each.documents]
-    step = -(-len(read) // text_size.MOST_FILES) or 1
-    others = _sketched(each for number, each in enumerate(read) if number % step)
-    odd = odd_ones([*_sketched(read[::step])], language, others)
+        looks = _looks(groups, language, advance)
+    # Of many files, some are compared with each other first, and then the others with them.
+    with_text = [each for group in looks for each in group if each.documents]
+    step = -(-len(with_text) // text_size.MOST_FILES) or 1
+    others = _sketched(each for number, each in enumerate(with_text) if number % step)
+    odd = odd_ones([*_sketched(with_text[::step])], language, others)
     survey.doubt = odd.doubt
     for group in looks:
         _add(survey, group, odd.reasons, folder)
-    # The documents of each file that is used, group by group.
-    used = [
-        [each.documents for each in group if each.documents and str(each.path) not in odd.reasons]
-        for group in looks
-    ]
-    share = SAMPLE_CHARS // max(1, len(survey.sources)) + 1
-    for files in used:
-        most = share // max(1, len(files)) + 1
-        heads = ("\n".join(document.text for document in documents)[:most] for documents in files)
-        survey.sample += "".join(f"{head}\n" for head in heads)
-    every = [each.text[:LONGEST_TEXT] for files in used for some in files for each in some]
+    used = ([each for each in group if str(each.path) not in odd.reasons] for group in looks)
+    texts_of = [[each.documents for each in group if each.documents] for group in used]
+    survey.sample = _sample(texts_of, SAMPLE_CHARS // max(1, len(survey.sources)) + 1)
+    every = [each.text[:LONGEST_TEXT] for files in texts_of for some in files for each in some]
     survey.texts = every[:: max(1, -(-sum(map(len, every)) // TEXTS_CHARS))]
     return survey
+
+
+def _looks(
+    groups: Sequence[Sequence[Path]], language: str, advance: Callable[[int, str], None]
+) -> list[list[Look]]:
+    """Open the files of all groups; pictures are read last, as what others say chooses the pack."""
+    looks, script, files = list[list[Look]](), usual_script(language), sum(map(len, groups))
+    for group in groups:
+        looks.append([])
+        chars = text_size.chars_a_file(len(groups), len(group))
+        for path in group:
+            looks[-1].append(look(path, chars, files, script=script))
+            advance(1, printable(path.name)[:30])
+    documents = (text for group in looks for each in group for text in each.documents)
+    some = [document.text[:LETTERS_CHARS] for document in islice(documents, LETTERS_DOCUMENTS)]
+    for group in looks:
+        read_pictures(group, language, "\n".join(some))
+    return looks
+
+
+def _sample(groups: Sequence[Sequence[Sequence[Document]]], chars: int) -> str:
+    """The beginnings of each group's files: so many characters in equal shares, a line at least."""
+    sample = ""
+    for files in groups:
+        share = chars // max(1, len(files)) + 1
+        heads = ("\n".join(document.text for document in documents)[:share] for documents in files)
+        sample += "".join(f"{head}\n" for head in heads)
+    return sample
 
 
 def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -> Look:
@@ -247,7 +260,7 @@ def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | No
         opened.is_foreign = is_unknown or first.reason == "needs_ocr"
 
 
-def see(group: list[Look], language: str, texts: str) -> None:
+def read_pictures(group: list[Look], language: str, texts: str) -> None:
     """Let Tesseract read what the files of a group have as pictures, and take it into the source.
 
     Only a few files are read, as a page takes seconds; others are taken to be like them.

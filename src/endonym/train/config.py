@@ -214,7 +214,7 @@ class Phase(Config, ObjectiveProperties):
         return self
 
     @model_validator(mode="after")
-    def nothing_in_vain(self) -> "Phase":
+    def keys_have_an_effect(self) -> "Phase":
         """Raise ValueError for a key that has no effect without another one."""
         muon, is_muon = 'optimizer = "muon" in the recipe', self.optimizer == "muon"
         is_averaged = self.average not in (None, "none") or self.keep == "average"
