@@ -129,11 +129,6 @@ def with_huge_pages() -> dict[str, str]:
     return {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", **os.environ}
 
 
-def with_threads(count: int) -> dict[str, str]:
-    """This environment, for a program that computes with so many threads."""
-    return {**os.environ, "OMP_NUM_THREADS": str(count)}
-
-
 def processor() -> str:
     """The name of the CPU."""
     return _core_field("model name") or platform.processor() or platform.machine()

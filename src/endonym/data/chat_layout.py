@@ -65,7 +65,7 @@ class Layouts:
         self._markup = Markup(tokenizer)
         self._specials = set(self._markup.specials.values())
         # Most turns have the same text of the template.
-        self._ids_of = functools.lru_cache(PIECES_KEPT)(self._encoded)
+        self._encode = functools.lru_cache(PIECES_KEPT)(self._markup.encode)
         self._cache: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
         self._cached_size, self._lost_seconds = 0, 0.0
         self.turn_ends: dict[int, str] = {}
@@ -178,7 +178,7 @@ class Layouts:
         is_after_answer = False
         for text, number in parts:
             if number is None:
-                ids = self._ids_of(text)
+                ids = np.array(self._encode(text), dtype=np.int64)
                 end = self._turn_end(ids) if is_after_answer else 0
                 pieces += [LayoutPart(ids[:end], None, True), LayoutPart(ids[end:], None, False)]
             elif is_after_answer:
@@ -191,9 +191,6 @@ class Layouts:
         last = max(n for n, piece in enumerate(pieces) if piece.is_learnt)
         kept = pieces[: last + 1]
         return tuple(each for each in kept if len(each.ids) or each.message is not None)
-
-    def _encoded(self, text: str) -> NDArray[np.int64]:
-        return np.array(self._markup.encode(text), dtype=np.int64)
 
     def _turn_end(self, ids: NDArray[np.int64]) -> int:
         """How many ids after an answer are learnt: up to the first special token."""

@@ -162,12 +162,9 @@ class LanguageModel:
             min_tokens=min_tokens,
         )
 
-        def recorded_ids() -> Iterator[int]:
-            for chosen in chosen_by_row:
-                if self._record(continuation, chosen[0]):  # the prompt is row 0
-                    yield chosen[0]
-
-        continuation.pieces = self._letters(recorded_ids())
+        ids = (chosen[0] for chosen in chosen_by_row)  # the prompt is row 0
+        recorded = (index for index in ids if self._record(continuation, index))
+        continuation.pieces = self._letters(recorded)
         return continuation
 
     def score(self, text: str) -> "TextScore":

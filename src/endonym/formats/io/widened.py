@@ -62,7 +62,7 @@ def narrowed(text: str) -> str:
         pattern.sub(lambda run, name=name: _read(run[0], name), text)
         for name, pattern in PATTERNS.items()
     ]
-    best = min(readings, key=lambda each: (_count_controls(each), -_count_blanks(each)))
+    best = min(readings, key=_signs_of_wrong_reading)
     return text if best == text else best.strip("\0")
 
 
@@ -76,12 +76,9 @@ def _whole_letters(run: regex.Match[str]) -> str:
     return whole if is_cyrillic or NO_HALF.search(whole) else run[0]
 
 
-def _count_controls(text: str) -> int:
-    return len(NO_CONTROL.sub("", text))
-
-
-def _count_blanks(text: str) -> int:
-    return text.count(" ") + text.count("\n")
+def _signs_of_wrong_reading(text: str) -> tuple[int, int]:
+    """How many control characters it has; and minus its blanks, for readings of as many."""
+    return len(NO_CONTROL.sub("", text)), -text.count(" ") - text.count("\n")
 
 
 def _read(run: str, name: str) -> str:
