@@ -4,11 +4,7 @@ import pytest
 from corpus_facts import facts_of
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 
-from endonym.cleaning.corpus_rules import (
-    CorpusJudge,
-    line_keys,
-    without_boilerplate,
-)
+from endonym.cleaning.corpus_rules import CorpusJudge, line_keys, without_boilerplate
 from endonym.cleaning.personal import mask
 from endonym.copies.contamination import Contamination
 from endonym.formats.config import Clean

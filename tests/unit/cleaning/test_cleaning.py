@@ -71,7 +71,7 @@ def test_parts_are_taken_out_before_a_document_is_judged():
 
 def test_parts_of_a_document_that_is_dropped_go_with_it_and_are_not_counted():
     notice = "Барлык хокуклар якланган, материалларны алганда сылтама мәҗбүри."
-    texts = [f"{line}\n{notice}" for line in [*TATAR, "Шул."]]
+    texts = [f"{line}\n{notice}\n{notice}" for line in [*TATAR, "Шул."]]
     clean = Clean(max_line_documents=3, min_chars=10)
     removed: list[str] = []
     cleaning = Cleaning(clean, lambda each, rule, part: removed.append(each.id))
@@ -80,10 +80,10 @@ def test_parts_of_a_document_that_is_dropped_go_with_it_and_are_not_counted():
     assert all(isinstance(each, Document) for each in kept)
     assert isinstance(dropped, Reject)
     assert dropped.text == texts[-1]
-    assert dropped.detail.endswith("below 10, without 1 part by max_line_documents")
-    assert removed == [f"a.txt#{n}" for n in range(len(TATAR))]
+    assert dropped.detail.endswith("below 10, without 2 parts by max_line_documents")
+    assert removed == [f"a.txt#{n}" for n in range(len(TATAR)) for _ in range(2)]
     rule = cleaning.tally.rules["max_line_documents"]
-    assert (rule.documents, rule.parts) == (len(TATAR), len(TATAR))
+    assert (rule.documents, rule.parts) == (len(TATAR), 2 * len(TATAR))
     assert cleaning.tally.rules["min_chars"].documents == 1
 
 

@@ -25,7 +25,7 @@ from endonym.cleaning.corpus_rules import (
     word_key,
     word_keys,
 )
-from endonym.cleaning.keyed import key_of
+from endonym.cleaning.keyed import key_of, keyed
 from endonym.cleaning.language.sample import candidates, drawn_paragraphs
 from endonym.formats.config import Clean
 
@@ -175,7 +175,7 @@ def test_another_language_is_dropped_and_its_paragraphs_are_taken_out() -> None:
     for text in RUSSIAN:
         found = judge.verdict(text)
         assert found[0] == "min_language_score"
-    mixed = f"{FRENCH[0]}\n{RUSSIAN[0]}\n{RUSSIAN[1]}\n{FRENCH[1]}"
+    mixed = f"{FRENCH[0]}\n{RUSSIAN[0]}\n\n{RUSSIAN[1]}\n{FRENCH[1]}"
     text, gone = judge.shortened(mixed)
     assert text == f"{FRENCH[0]}\n{FRENCH[1]}"
     assert gone == [("split_languages", RUSSIAN[0]), ("split_languages", RUSSIAN[1])]
@@ -189,6 +189,17 @@ def test_a_document_all_in_another_language_is_dropped_where_paragraphs_are_take
         said = "all its paragraphs are in another language"
         assert judge.verdict(text) == ("split_languages", said)
     assert all(judge.verdict(text) is None for text in [*FRENCH, "\n".join(FRENCH)])
+    # A score that the recipe names decides alone.
+    by_score = CorpusJudge(clean.model_copy(update={"min_language_score": 1e-9}), judge.facts)
+    assert by_score.verdict("\n".join(RUSSIAN)) is None
+
+
+def test_in_a_large_corpus_a_share_of_all_documents_tells_what_is_rare() -> None:
+    lines, words = keyed([(1, 3), (2, 30), (3, 2), (4, 50)]), keyed([(7, 4), (8, 5)])
+    part = Counted(5_000, lines, words, keyed([]), keyed([]), ())
+    facts = combine(Clean(max_line_documents=5, max_same_skeleton=6), [part, part])
+    assert (facts.documents, facts.sampled, facts.usual) == (10_000, -1, {8})
+    assert (facts.lines.tolist(), facts.common.tolist()) == ([1, 2, 4], [4])
 
 
 @pytest.mark.parametrize("text", ["", "Oui.", "3 + 4 = 7", "\n\n"])
@@ -250,7 +261,8 @@ def test_digits_and_case_do_not_tell_lines_apart():
     assert line_keys("Бит 3\n\n— БИТ 17 —\n***") == line_keys("бит\nбит")
     assert len(line_keys("Баш бит\nБаш бит")) == 1
     assert line_keys(FOOT) == set(), "one line is no boilerplate"
-    assert without_boilerplate(FOOT, line_keys(f"{FOOT}\nа")) == (FOOT, [])
+    for text in (FOOT, f"{TATAR[0]}\u2028{FOOT}\n{TATAR[1]}"):
+        assert without_boilerplate(text, line_keys(f"{FOOT}\nа")) == (text, [])
 
 
 def test_a_short_line_that_is_frequent_and_not_common_stays():

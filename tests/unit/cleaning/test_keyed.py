@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 
 from endonym.cleaning import keyed as module
-from endonym.cleaning.keyed import (
-    key_of,
-    keyed,
-    merged,
-    smallest,
-    summed,
-)
+from endonym.cleaning.keyed import key_of, keyed, merged, smallest, summed
 from endonym.formats.chunks import memory_mapped, write_array
 from endonym.formats.document_files import WholeFile
 

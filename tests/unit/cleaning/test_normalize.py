@@ -212,6 +212,8 @@ WORDS = [
     (None, "", "Сookie", "Cookie"),  # a Cyrillic С
     (None, "", "explorеd", "explored"),
     (None, "", "κόσμoς", "κόσμος"),
+    (None, "", "γάτoς", "γάτος"),
+    (None, "", "γάτo", "γάτo"),  # three letters of Greek are symbols
     (None, "", "ёлкa", "ёлка"),
     ("cyrillic", "", "Xалык", "Халык"),  # begins like a numeral
     ("cyrillic", "", "Xәлим", "Хәлим"),

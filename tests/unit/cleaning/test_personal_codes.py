@@ -7,13 +7,7 @@ from pathlib import Path
 import pytest
 import regex
 
-from endonym.cleaning.personal_codes import (
-    IBAN,
-    codes,
-    codes_of,
-    iban_within,
-    is_code,
-)
+from endonym.cleaning.personal_codes import IBAN, codes, codes_of, iban_within, is_code
 
 RIGHT = {
     "RO": "1800101221144", "FR": "255081416802538", "RU": "11223344595", "EE LT": "37605030299",

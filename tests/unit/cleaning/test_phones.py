@@ -101,6 +101,12 @@ def test_an_undivided_number_without_a_prefix_needs_a_word(language: str, text: 
     assert masked(text, language) == (found or text)
 
 
+def test_a_word_stands_near_a_number_or_says_nothing_of_it():
+    for between, after in ((34, False), (35, False), (21, True), (22, True)):
+        parts = ["tel.", "ș" * between, "712345678"][:: -1 if after else 1]
+        assert masked(" ".join(parts), "ro").count("<phone>") == (between in (34, 21))
+
+
 @pytest.mark.parametrize(
     "text",
     [

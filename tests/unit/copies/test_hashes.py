@@ -38,6 +38,8 @@ def test_texts_are_gathered_until_there_are_enough_letters(monkeypatch: pytest.M
     assert len(gathered) > 1
     assert all(sum(map(len, each)) <= 100 for each in gathered)
     assert [text for each in gathered for text in each] == TATAR
+    assert list(batches(["", ""])) == [["", ""]]
+    assert [*map(len, batches(["ә" * 40, "ә" * 60, "", "ә", "ә" * 200, ""]))] == [3, 1, 1, 1]
 
 
 def test_each_number_stands_once():

@@ -9,15 +9,7 @@ import pytest
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, numbered
 
 from endonym.copies import letters
-from endonym.copies.keys import (
-    Kind,
-    accents,
-    damage,
-    key_files,
-    key_rows,
-    sharers,
-    write_keys,
-)
+from endonym.copies.keys import Kind, accents, damage, key_files, key_rows, sharers, write_keys
 from endonym.copies.removal import removal_by_keys
 from endonym.copies.tables import Tables
 from endonym.formats.config import Clean
@@ -69,12 +61,15 @@ def test_short_paragraphs_have_no_key(tmp_path: Path) -> None:
     table = pq.read_table(tmp_path / "0.paragraphs.parquet").to_pydict()
     assert (table["document"], table["paragraph"]) == ([0, 1], [1, 0])
     assert table["high"][0] == table["high"][1]
+    write_keys([f"{'ә' * 99}\n\n{'ә' * 100}"], ALL, tmp_path / "1")
+    assert pq.read_table(tmp_path / "1.paragraphs.parquet")["paragraph"].to_pylist() == [1]
 
 
 def test_a_long_text_has_rows_of_two_levels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    text = " ".join(TATAR)
+    text = " ".join(TATAR).upper()
     monkeypatch.setattr("endonym.copies.shingles.LONG_CHARS", 150)
     monkeypatch.setattr(letters, "BATCH_CHARS", 75)
+    monkeypatch.setattr("endonym.script.fold.PORTION_CHARS", 90)
     write_keys([text, text[:140], text[:70], "…" * 100], ALL, tmp_path / "0")
     table = pq.read_table(tmp_path / "0.near.parquet").to_pydict()
     places = list(zip(table["document"], table["level"], strict=True))
@@ -84,8 +79,10 @@ def test_a_long_text_has_rows_of_two_levels(tmp_path: Path, monkeypatch: pytest.
     whole = Clean(dedup=("near",))
     monkeypatch.undo()
     write_keys([text], whole, tmp_path / "1")
-    (high,) = pq.read_table(tmp_path / "1.near.parquet")["high"].to_pylist()
-    assert table["high"][0] == table["high"][1] == high
+    (known,) = pq.read_table(tmp_path / "1.near.parquet").to_pylist()
+    assert known["accents"] > 0 < known["damage"]
+    for name in ("letters", "damage", "accents", "high", "low"):
+        assert table[name][0] == table[name][1] == known[name]
 
 
 def test_keys_that_could_not_all_be_written_leave_nothing(tmp_path: Path) -> None:

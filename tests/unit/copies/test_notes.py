@@ -46,7 +46,8 @@ def test_what_was_not_compared_is_said() -> None:
     said = kept_out(card(decontamination=[none]))["eval.txt"]
     assert said.endswith("; 12 of its 60 texts are too short to be compared.")
     every = {**none, "runs": 0, "overlap": 0.0}
-    assert "too short to be compared." in kept_out(card(decontamination=[every]))["eval.txt"]
+    said = kept_out(card(decontamination=[every]))["eval.txt"]
+    assert said.endswith(": no document had any. All its texts are too short to be compared.")
 
 
 def test_copies_are_counted_with_what_was_left_uncompared() -> None:
@@ -56,10 +57,12 @@ def test_copies_are_counted_with_what_was_left_uncompared() -> None:
     assert copies(known) == []
     known["total"]["dropped"] = {"near": {"records": 9, "bytes": 1}}
     known["total"]["rules"] = {"paragraphs": {"parts": 3}, "near": {"parts": 0}}
-    first, last = copies(known)
-    assert first.startswith("Near copies dropped: 9, of 3 documents that stay")
-    assert "the most of one are 4" in first
-    assert last == "3 paragraphs that stood in an earlier document were taken out of documents."
+    known["total"]["rules"]["decontaminate"] = {"parts": 2}
+    first, repeated, overlapping = copies(known)
+    said = "(similarity from 0.8 on; the most of one are 4)."
+    assert first == f"Near copies dropped: 9, of 3 documents that stay {said}"
+    assert repeated == "3 paragraphs that stood in an earlier document were taken out of documents."
+    assert overlapping.startswith("2 paragraphs that overlap with evaluation texts were taken")
     known["near"] = {**near, "crowded": 7}
     assert "7 documents resemble so many others" in copies(known)[1]
 

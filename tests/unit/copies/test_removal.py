@@ -22,7 +22,8 @@ def found(folder: Path, texts: list[str], *kinds: Kind) -> Removal:
     with Tables(folder / "work") as tables:
         keys = tables.folder / "keys"
         keys.mkdir()
-        write_keys(texts, clean, keys / "all")
+        for first, last in ((0, 3), (3, len(texts))):
+            write_keys(texts[first:last], clean, keys / f"{first}", first=first)
         return removal_by_keys(tables, keys, read, clean.near_similarity)
 
 
@@ -60,6 +61,9 @@ def test_what_paragraphs_leave_of_several_documents_stays_once(tmp_path: Path) -
     with_exact = found(tmp_path / "b", [*texts[:5], foot], "paragraphs", "exact")
     assert with_exact.exact.documents.tolist() == [2]
     assert with_exact.emptied.tolist() == [1, 4]
+    # A text that itself loses a paragraph stands nowhere else.
+    texts = [OTHER, f"{OTHER}\n\n{LONG}\n\n{foot}", f"{LONG}\n\n{foot}"]
+    assert found(tmp_path / "c", texts, "paragraphs", "exact").emptied.tolist() == []
 
 
 NONE = np.zeros(0, dtype=np.int64)

@@ -22,6 +22,7 @@ def test_a_path_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_rows_are_added_while_others_are_read(tmp_path: Path) -> None:
+    (tmp_path / "work" / "spill").mkdir(parents=True)  # of a run that was killed
     with Tables(tmp_path / "work") as tables:
         tables.run("CREATE TABLE a (x BIGINT)")
         tables.run("CREATE TABLE b (x BIGINT)")

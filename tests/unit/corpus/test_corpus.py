@@ -44,7 +44,8 @@ def test_documents_are_read_back_as_they_were_cleaned(tmp_path: Path):
     assert sorted(each.text for found in sets.values() for each in found) == sorted(TATAR)
     assert (len(sets["dev"]), len(sets["test"])) == (1, 1)
     assert {document.source for document in sets["train"]} == {"lines"}
-    assert corpus.card["total"]["changed_documents"] == 6
+    for counts in (corpus.card["total"], corpus.card["sources"]["lines"]):
+        assert (counts["changed_documents"], counts["rules"]["spaces"]["share"]) == (6, 1.0)
     assert not (tmp_path / "corpus" / "work").exists()
 
 
@@ -65,14 +66,32 @@ def test_the_card_counts_what_each_source_lost(tmp_path: Path):
     broken = Source(name="bad", path=str(write(tmp_path, "bad.jsonl", lines)))
     russian = write(tmp_path, "a.txt", "\n".join(RUSSIAN).encode("cp1251"))
     old = Source(name="ru", path=str(russian), document="line")
+    wide = lines_source(tmp_path, [], "wide")
+    write(tmp_path, "wide.txt", KHMER[0].encode("utf-16"))
+    named = lines_source(tmp_path, [], "fr-sentences", encoding="cp1252")
+    write(tmp_path, "fr-sentences.txt", "\n".join(FRENCH).encode("cp1252"))
+    write(tmp_path, "fr-inv_so.txt", ["7\t1", "7\t3"])
     clean = CLEAN.model_copy(update={"max_unreadable": 0.5})
-    card = made(tmp_path, lines_source(tmp_path, [*TATAR, TATAR[0]]), broken, old, clean=clean).card
+    lines = lines_source(tmp_path, [*TATAR, TATAR[0]])
+    corpus = made(tmp_path, lines, broken, old, wide, named, clean=clean)
+    card = corpus.card
     assert card["sources"]["bad"]["dropped"]["bad_json"] == {"records": 1, "bytes": 1}
     assert card["sources"]["bad"]["dropped"]["empty"] == {"records": 1, "bytes": 0}
     assert card["total"]["dropped"]["exact"]["records"] == 1
-    assert card["total"]["encodings"] == {"cp1251": 1, "utf-8": 2}
-    assert any("guess: cp1251" in warning for warning in card["warnings"])
-    assert card["sources"]["lines"]["samples"]["test"][0].startswith("lines.txt#")
+    assert card["total"]["encodings"] == {"cp1251": 1, "cp1252": 1, "utf-16-le": 1, "utf-8": 2}
+    assert card["total"]["of_articles"] == 2
+    no_dev = "nothing is left to choose by, so no choice sees it"
+    assert card["warnings"] == [
+        "bad: 4.2% of its bytes cannot be read, and are left out: bad_json  bad.jsonl",
+        f"bad: {no_dev}",
+        "ru: the encoding of 1 files is a guess: cp1251",
+        "wide: no documents are held out, so it gets no score of its own",
+        *(f"{name}: {no_dev}" for name in ("wide", "fr-sentences")),
+    ]
+    for side in SIDES:
+        documents = [(each.source, each.id) for each in corpus.documents(side)]
+        for name, source in card["sources"].items():  # which have few documents, so all are shown
+            assert source["samples"][side] == [each for of, each in documents if of == name]
 
 
 def test_bytes_of_the_text_are_those_that_the_files_hold(tmp_path: Path):
@@ -143,13 +162,15 @@ def test_the_share_of_held_out_text_that_training_has_is_told_of_each_source(tmp
 def test_broken_text_is_refused_and_odd_text_is_reported(tmp_path: Path):
     mojibake = [line.encode().decode("cp1251", "replace") for line in TATAR]
     odd = [f"{KHMER[0]} ខុ្ញំ", "Күк й\ufffdзе аяз"]
+    odd += [f"{text} сүз{number}\ufffd" for number, text in enumerate(numbered(40, 900))]
     clean = CLEAN.model_copy(update={"max_unreadable": 1.0})
     corpus = made(tmp_path, lines_source(tmp_path, numbered(30) + mojibake + odd), clean=clean)
     assert corpus.card["total"]["dropped"]["mojibake"]["records"] == 6
     khmer, lost = sorted(corpus.card["warnings"][-2:], key=lambda each: "U+FFFD" in each)
     assert khmer.startswith("lines: 1 documents hold Khmer signs out of order, as in ខុ្ញំ for ខ្ញុំ")
     assert '"khmer_order" in normalize repairs that' in khmer
-    assert "U+FFFD" in lost
+    assert lost.startswith("lines: 41 documents hold U+FFFD")
+    assert lost.endswith("as in й\ufffdзе"), "the first one"
 
 
 def test_a_mask_that_knows_no_country_of_the_language_is_warned_of_once(tmp_path: Path):
@@ -201,6 +222,7 @@ def test_some_of_what_was_dropped_is_spread_over_sources_and_within_each(tmp_pat
             lines.line(reject_line(Reject("min_chars", f"a#{number}", "әкият", "", TATAR[0])))
         lines.line(reject_line(Reject("min_chars", "b#0", "шигырь", "", TATAR[1])))
     found = some_dropped(tmp_path, "min_chars", 5)
+    assert len(found) == 5
     numbers = [int(each.id[2:]) for each in found if each.source == "әкият"]
     assert numbers[0] == 0
     assert min(b - a for a, b in pairwise(numbers)) > 60
@@ -210,6 +232,12 @@ def test_some_of_what_was_dropped_is_spread_over_sources_and_within_each(tmp_pat
     assert len(few) == len(set(few)) == 381
     assert some_dropped(tmp_path, "min_chars", 0) == []
     assert some_dropped(tmp_path, "exact", 5) == []
+    path = tmp_path / "dropped" / "min_chars.jsonl.gz"
+    path.write_bytes(path.read_bytes()[:-99])  # A run was killed: what there is can be looked at.
+    assert 0 < len([*dropped_records(tmp_path)]) < 381
+    (tmp_path / "card.json").touch()
+    with pytest.raises(EOFError):
+        list(dropped_records(tmp_path))
 
 
 def test_a_source_that_lost_what_was_held_out_of_it_to_training_is_named(tmp_path: Path):

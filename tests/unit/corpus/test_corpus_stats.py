@@ -98,6 +98,7 @@ def test_an_example_of_khmer_out_of_order_stands_beside_what_is_meant(text: str,
 WARNED = [
     ("ខុ្ញំទៅផ្សារ", "khmer_order", "ខុ្ញំ for ខ្ញុំ"),
     ("Бер. Күк й\ufffdзе", "replacement", "й\ufffdзе"),
+    ("ә" * 50 + "\ufffd", "replacement", "ә" * 40),
     ("Бер. К?чле җил", "lost_letters", "К?чле"),
 ]
 

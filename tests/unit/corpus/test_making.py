@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from endonym.corpus.corpus import dropped_records, make_corpus
 from endonym.errors import CorpusError, SourceError
 from endonym.formats import chunks as chunk_files
 from endonym.formats.config import Clean, Source, Split
+from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.faults import FAULT
 from endonym.workers import Advance, Function, Inline, Job, Result, Runner, runner
 
@@ -136,8 +138,12 @@ def test_the_corpus_is_the_same_for_any_size_of_chunks_and_number_of_workers(
     card = json.loads((tmp_path / "whole" / "card.json").read_text(encoding="utf-8"))
     rules = {"min_chars", "max_same_skeleton", "min_language_score"}
     assert rules | {"decontaminate", "exact", "near"} <= set(card["total"]["dropped"])
-    cut = {name for name, each in card["total"]["rules"].items() if each["parts"]}
-    assert {"max_line_documents", "split_languages", "decontaminate", "paragraphs"} <= cut
+    cut = {name: n["parts"] for name, n in card["total"]["rules"].items() if n["parts"]}
+    assert {"max_line_documents", "split_languages", "decontaminate", "paragraphs"} <= set(cut)
+    told = {reason: n["records"] for reason, n in card["total"]["dropped"].items()}
+    for kind, counts in ((DROPPED, told), (REMOVED, cut)):  # All of it can be looked at.
+        found = Counter(each.reason for each in dropped_records(tmp_path / "whole", kind=kind))
+        assert found == counts
     first, second = card["decontamination"]
     assert (first["dropped_documents"], second["cut_documents"]) == (3, 6)
     assert first["overlap"] > 0
@@ -157,6 +163,7 @@ def test_a_run_stopped_anywhere_goes_on(sources: Sources, tmp_path: Path, calm: 
         done += workers.done
         for path in list(out.rglob("*.gz")):
             path.unlink()
+    assert not any((work / step).exists() for step in STEPS[:4]), "what nothing needs any more"
     last = Failing()
     assert made(out, sources, last, work) == whole
     assert done + last.done == jobs

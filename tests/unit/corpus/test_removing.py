@@ -27,6 +27,7 @@ from endonym.formats.faults import FAULT
 from endonym.workers import Inline
 
 LONG, OTHER, THIRD = " ".join(TATAR), " ".join(FRENCH), " ".join(ROMANIAN)
+BOOK = " ".join(TATAR * 8)
 ALL = Clean(dedup=("exact", "near", "paragraphs"))
 
 
@@ -117,25 +118,27 @@ def test_copies_are_counted_where_they_stood_and_name_what_stays(tmp_path: Path)
 
 
 def test_clusters_are_written_for_reading(tmp_path: Path) -> None:
-    removed = Removed(tmp_path, [[[LONG, OTHER, LONG.upper(), OTHER.upper(), OTHER]]])
+    removed = Removed(tmp_path, [[[BOOK, OTHER, BOOK.upper(), OTHER.upper(), OTHER]]])
     first, second = lines(tmp_path / COPIES)
-    assert first["stays"] == {"source": "s0", "id": "0.txt#1", "text": LONG}
+    assert first["stays"] == {"source": "s0", "id": "0.txt#1", "text": BOOK[:2_000]}
     (copy,) = first["goes"]
+    assert copy["text"] == BOOK[:2_000].upper()
     assert (copy["id"], copy["similarity"], first["copies"]) == ("0.txt#3", 1.0, 1)
     assert second["stays"]["text"] == OTHER
     stays = {each.stayed for each in removed.rejects("near")}
-    assert staying_texts(tmp_path, stays) == {"s0/0.txt#1": LONG, "s0/0.txt#2": OTHER}
+    assert staying_texts(tmp_path, stays) == {"s0/0.txt#1": BOOK[:2_000], "s0/0.txt#2": OTHER}
 
 
 def test_repeated_paragraphs_are_taken_out_and_can_be_read(tmp_path: Path) -> None:
-    removed = Removed(tmp_path, [[[f"{LONG}\n\n{OTHER}", f"{THIRD}\n\n{LONG}", f"{OTHER}\n"]]])
-    assert removed.texts() == [f"{LONG}\n\n{OTHER}", THIRD]
+    removed = Removed(tmp_path, [[[f"{BOOK}\n\n{OTHER}", f"{THIRD}\n\n{BOOK}", f"{OTHER}\n"]]])
+    assert removed.texts() == [f"{BOOK}\n\n{OTHER}", THIRD]
     (gone,) = removed.rejects("paragraphs")
     assert (gone.id, gone.detail) == ("0.txt#3", "1 of its 1 paragraphs stood before")
     (cut,) = dropped_records(tmp_path, kind=REMOVED)
-    assert (cut.id, cut.reason, cut.text) == ("0.txt#2", "paragraphs", LONG)
-    assert cut.raw_bytes == len(LONG.encode())
-    assert removed.stats[0].tally.rules["paragraphs"].parts == 1
+    assert (cut.id, cut.reason, cut.text) == ("0.txt#2", "paragraphs", BOOK[:2_000])
+    assert cut.raw_bytes == len(BOOK.encode())
+    rule = removed.stats[0].tally.rules["paragraphs"]
+    assert (rule.documents, rule.parts) == (2, 1)
 
 
 def test_a_rest_that_stands_elsewhere_goes_too(tmp_path: Path) -> None:
@@ -159,12 +162,12 @@ def test_a_rest_below_min_chars_goes_too(tmp_path: Path) -> None:
 
 def test_evaluation_texts_go_before_copies_are_looked_for(tmp_path: Path) -> None:
     texts = [LONG, f"{THIRD}\n\n{OTHER}", THIRD, FRENCH[0]]
-    removed = Removed(tmp_path, [[texts]], evaluation=[("unseen.txt", [LONG, OTHER])])
+    removed = Removed(tmp_path, [[texts]], evaluation=[("a.txt", [LONG, OTHER]), ("b.txt", [LONG])])
     assert removed.texts() == [THIRD, FRENCH[0]]
     assert {each.detail for each in removed.rejects("decontaminate")} == {
-        "runs of its words or letters that stand in unseen.txt"
+        "runs of its words or letters that stand in a.txt, b.txt"
     }
-    (counts,) = removed.said["decontamination"]
+    counts, _ = removed.said["decontamination"]
     assert (counts["dropped_documents"], counts["cut_documents"]) == (1, 1)
     assert [each.id for each in removed.rejects("exact")] == ["0.txt#3"]
 

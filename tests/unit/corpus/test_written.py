@@ -87,21 +87,14 @@ def test_a_shard_holds_the_documents_of_its_split_with_sorted_keys(
     tmp_path: Path, three: Placed
 ) -> None:
     sides = tmp_path / "sides.npy"
-    said = write_shard(
-        Shard(tmp_path, "dev-0", "dev", sides, tuple(three.parts)), lambda size: None
-    )
+    shard = Shard(tmp_path, "dev-0", "dev", sides, tuple(three.parts))
+    said = write_shard(shard, lambda size: None)
     data = gzip.decompress((tmp_path / "dev-0.jsonl.gz").read_bytes())
     every = [(text, n) for n, text in enumerate(numbered(30)) if n % 3 == 1]
     expected = [
         json_line(
-            {
-                "text": text,
-                "id": text,
-                "source": "тел" if n < 20 else "ил",
-                "meta": {},
-                "block": each["block"],
-                "position": n + 1,
-            }
+            {"text": text, "id": text, "source": "тел" if n < 20 else "ил", "meta": {}}
+            | {"block": each["block"], "position": n + 1}
         )
         for (text, n), each in zip(every, map(json.loads, data.splitlines()), strict=True)
     ]

@@ -25,7 +25,7 @@ SAMPLES = {"tt": TATAR, "km": KHMER, "ro": ROMANIAN, "fr": FRENCH, "ru": RUSSIAN
 
 @pytest.mark.parametrize("code", SAMPLES)
 def test_votes_alone_keep_the_language_and_drop_the_others(code: str):
-    identifier = Identifier(code)
+    identifier = Identifier(f"{code}-XX")
     for other, lines in SAMPLES.items():
         scores = [identifier.score(line) for line in lines]
         assert all((score > 0.6) == (other == code) for score in scores), (other, scores)
@@ -77,9 +77,10 @@ def test_texts_that_were_prepared_get_the_same_scores():
 def test_a_short_text_in_letters_that_the_language_has_not_is_no_text_of_it():
     learnt = learnt_from("tt")
     own = Identifier("tt", learnt)
-    assert all(own.score(text) < 0.6 for text in ("نعم، هنا", "បាទ ចាស", "Oui, oui."))
+    assert all(own.score(text) < 0.6 for text in ("نعم، هنا", "បាទ ចាស", "Oui, oui.", "不是"))
     assert all(own.score(text) > 0.6 for text in ("Әйе.", "Юк инде.", "123", "— ?", ""))
     assert own.odds(["نعم", "", "Әйе."])[0] < 0
+    assert own.own_odds([TATAR[0], FRENCH[0], "Әйе."]) == [2, -2, 0]
 
 
 def test_without_texts_of_a_neighbour_libraries_are_not_outvoted(monkeypatch: pytest.MonkeyPatch):
@@ -91,9 +92,12 @@ def test_without_texts_of_a_neighbour_libraries_are_not_outvoted(monkeypatch: py
     def says(code: str, probability: float) -> Callable[[str], Vote]:
         return lambda _: Vote(code, probability)
 
-    monkeypatch.setattr("endonym.cleaning.language.identify.cld2_vote", says("ba", 0.95))
     monkeypatch.setattr("endonym.cleaning.language.identify.langid_vote", says("kk", 0.3))
+    monkeypatch.setattr("endonym.cleaning.language.identify.cld2_vote", says("ba", 0.79))
+    assert own.score(text) > 0.6  # that is not sure
+    monkeypatch.setattr("endonym.cleaning.language.identify.cld2_vote", says("ba", 0.95))
     assert own.score(text) < 0.6
+    assert Identifier("tt", learn(lines_of("tt"), "tt", {"ru": RUSSIAN * 20})).score(text) > 0.6
     monkeypatch.setattr("endonym.cleaning.language.identify.langid_vote", says("tt", 0.9))
     assert own.score(text) > 0.6  # one library names the language: the model decides
 
@@ -114,6 +118,8 @@ def test_the_votes_about_a_short_text_count_by_its_letters(monkeypatch: pytest.M
     assert whole == more == pytest.approx(PRIOR_ODDS + 2 * one)
     against = Identifier("ro").odds([letters[:15]])[0]
     assert against == pytest.approx(PRIOR_ODDS - one)
+    monkeypatch.setattr(identify, "cld2_vote", lambda _: Vote("fr", 0.97))  # enough alone
+    assert own.odds([letters]) == pytest.approx([PRIOR_ODDS + math.log(0.97 / 0.03)])
 
 
 def weight(odds: list[float], states: tuple[bool, ...]) -> float:

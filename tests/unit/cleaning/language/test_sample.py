@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from made_dirt import lines_of
-from text_samples import FRENCH, RUSSIAN, TATAR
+from text_samples import FRENCH, ROMANIAN, RUSSIAN, TATAR
 
 from endonym.cleaning.keyed import key_of, keyed
 from endonym.cleaning.language import sample
 from endonym.cleaning.language.identify import Identifier
 from endonym.cleaning.language.sample import Learnt, drawn_paragraphs, learn, smallest_keys
+from endonym.cleaning.language.votes import langid_vote, reliable_code
 
 
 def sampled(texts: list[str], most: int = 10**6) -> list[str]:
@@ -42,6 +43,7 @@ def test_keys_of_parts_merge_to_those_of_the_sample_of_the_whole(most: int):
 def test_copies_count_once_and_short_lines_not_at_all():
     text = "\n".join([TATAR[0], TATAR[0], "Кояш чыкты."])
     assert sampled([text, text]) == [TATAR[0]]
+    assert sorted(map(len, sampled(["ә" * 29, "ә" * 30, "ә" * 1_001]))) == [30, 1_000]
 
 
 def test_a_foreign_language_in_the_corpus_is_a_class_of_its_own():
@@ -51,8 +53,22 @@ def test_a_foreign_language_in_the_corpus_is_a_class_of_its_own():
     assert not learnt.knows_neighbours
 
 
+def test_a_paragraph_that_libraries_do_not_name_goes_to_the_language_it_is_like():
+    whole, more = lines_of("ro")[:25], lines_of("ro")[25:]
+    pieces = [" ".join(line.split()[:7]) for line in more]
+    learnt = learn(sampled([*lines_of("fr"), *whole, *pieces]), "fr", {})
+    assert Identifier("fr", learnt).own_odds(["Un olar din Horezu își pusese farfuriile"]) == [-6]
+
+
+def test_one_library_alone_names_no_other_language():
+    line = "À force de regarder le nombre, on ne regarde plus la chose."
+    assert (reliable_code(line), langid_vote(line).code) == ("en", "fr")
+    learnt = learn(sampled([*lines_of("fr"), *(f"{n} {line}" for n in range(40))]), "fr", {})
+    assert learnt.model.codes == ("fr",)
+
+
 def test_too_little_text_gives_no_model():
-    assert learn(TATAR, "tt", {}) is None
+    assert learn(["ә" * 1_000] * 4, "tt", {}) is None is not learn(["ә" * 1_250] * 4, "tt", {})
 
 
 def test_a_language_that_no_library_knows_is_learnt_from_its_own_texts():
@@ -67,9 +83,14 @@ def test_a_language_that_no_library_knows_is_learnt_from_its_own_texts():
 
 def test_texts_to_contrast_with_are_classes_and_count_for_more():
     texts = sampled(lines_of("tt"))
-    learnt = learn(texts, "tt", {"ru": RUSSIAN * 20, "tt": ["left out"]})
+    learnt = learn(texts, "tt-RU", {"ru": RUSSIAN * 20, "tt": RUSSIAN * 400})
     assert learnt.model.codes == ("tt", "ru")
     assert learnt.knows_neighbours
+    assert Identifier("tt", learnt).own_odds([TATAR[0], RUSSIAN[0], FRENCH[0]]) == [4, -6, -4]
+    # Of languages with little text all texts together are a class, if they are enough.
+    for times, codes in ((5, ("tt", "others")), (2, ("tt",))):
+        few = {"ru": RUSSIAN * times, "ro": ROMANIAN * times}
+        assert learn(texts, "tt", few).model.codes == codes
 
 
 def test_what_was_learnt_comes_back_from_its_folder(tmp_path: Path):

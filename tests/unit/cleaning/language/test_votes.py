@@ -43,12 +43,11 @@ def test_what_the_libraries_refuse_is_taken_out_first(mark: str):
 
 
 def test_a_long_text_is_read_at_three_places():
-    text = "\n".join([*FRENCH * 200, *TATAR * 200])
-    parts = excerpt(text)
-    assert len(parts) <= SHOWN_CHARS + 2
-    assert text.startswith(parts[:1000])
-    assert text.endswith(parts[-1000:])
-    assert excerpt(TATAR[0]) is TATAR[0]
+    text, size = "".join(f"{number:04}" for number in range(5_000)), SHOWN_CHARS // 3
+    middle = (len(text) - size + 1) // 2
+    found = [text[:size], text[middle : middle + size], text[-size:]]
+    assert excerpt(text).split("\n") == found
+    assert excerpt(text[:SHOWN_CHARS]) == text[:SHOWN_CHARS]
 
 
 def test_codes_are_those_of_recipes():

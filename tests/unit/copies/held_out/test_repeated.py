@@ -123,6 +123,14 @@ def test_a_candidate_is_searched_by_its_rarest_runs(monkeypatch: pytest.MonkeyPa
     assert not np.isin(rare, run_hashes(*folded([frame]), repeated.SHORT)).any()
 
 
+@pytest.mark.parametrize(("size", "most"), [(50, 2_000), (100, 2_000), (160, 1_250), (400, 500)])
+def test_a_long_candidate_is_compared_with_fewer_texts(size: int, most: int):
+    text = "".join(random.Random(size).choices("абвгдежзийклмнопрстуфхцчшщъыьэюя", k=size))
+    counters = np.full(1 << repeated.COUNTER_BITS, 101, dtype=np.uint32)  # 100 times elsewhere
+    _, owners = runs_to_search_by([text[:9] * 2, text], counters)
+    assert np.bincount(owners).tolist() == [9 + 2 * 5, min(size + 5, most // 100)]
+
+
 def test_a_footer_on_every_page_leads_to_few_pairs():
     footer = " Барлык хокуклар якланган, күчереп бастырганда сылтама кирәк."
     pages = folded([story(seed, 20) + footer for seed in range(201)])
