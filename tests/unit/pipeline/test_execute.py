@@ -61,7 +61,7 @@ def test_a_stage_is_named_in_three_ways(stages: Recipe, until: str | None, name:
 
 
 def test_a_stage_that_is_none_is_refused_with_those_there_are(stages: Recipe) -> None:
-    with pytest.raises(RecipeError, match="no stage is called modle") as caught:
+    with pytest.raises(RecipeError, match=r"^--until: no stage is called modle") as caught:
         last_stage(stages, "modle")
     assert caught.value.exit_code == 2
     for name in ("corpus", "model pilot", "pilot", "evaluation"):

@@ -266,6 +266,7 @@ def test_named_rates_are_tuned_and_the_answer_is_told(prepared: Path, monkeypatc
     prepared.write_text(second, encoding="utf-8")
     changed, said = made(prepared)
     assert changed.training.phases[0].lr == 3e-5
+    assert '"tuned": null' in (changed.folder / "plan.json").read_text("utf-8"), "it is said once"
     assert any("lr = 2e-05" in each and "is not used" in each for each in said)
     monkeypatch.setattr(tuning.Trials, "trial_bits", lambda _, phase: math.inf)
     failed, said = made(prepared, 5.0)
