@@ -132,7 +132,12 @@ def test_the_memory_is_of_the_phase_that_takes_most(
     path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
     found = check(Recipe.load(path), Store(tmp_path / "store"))
     first, second = (phase_bytes(found.shape, phase) for phase in found.training.phases)
-    assert first < second == found.as_dict()["memory_bytes"]
+    told, tokens = found.as_dict(), {"pretrain": 40 * 256, "more": 2 * 8192}
+    assert first < second == told["memory_bytes"]
+    assert {each["name"]: each["tokens"] for each in told["phases"]} == tokens
+    assert told["trained_parameters"] == dict.fromkeys(tokens, told["parameters"])
+    assert told["epochs"] == pytest.approx(sum(tokens.values()) / told["positions"])
+    assert told["cache_bytes"] == 32 * told["cache_bytes_per_token"] > 0
     assert f"≈ {size(second)}" in describe(found)
 
 
