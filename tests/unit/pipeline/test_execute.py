@@ -109,7 +109,7 @@ def test_what_a_stage_made_is_checked_each_time_it_is_found(tmp_path: Path) -> N
     store, log = Store(tmp_path / "store"), Log(quiet=True)
     made = make(writer("Таң"), store, log)
     (made.artifact.folder / "text.txt").write_text("Таӊ", encoding="utf-8")
-    with pytest.raises(Damaged, match="text"):
+    with pytest.raises(Damaged, match=r"/text\.txt: text\.txt is not what was written"):
         make(writer("Таң"), store, log)
 
 

@@ -56,7 +56,7 @@ def test_one_run_alone_and_one_run_twice_are_refused(finished: Path) -> None:
     assert "Runs here: kechkena." in caught.value.do
     with pytest.raises(RecipeError, match=r"^compare: kechkena is named twice"):
         finished_runs(["kechkena", str(finished / "runs" / "kechkena")], store, LOG)
-    with pytest.raises(RecipeError, match="no run is called kechken") as caught:
+    with pytest.raises(RecipeError, match=r"^RUN: no run is called kechken") as caught:
         finished_runs(["kechkena", "kechken"], store, LOG)
     assert caught.value.do == "Did you mean kechkena? Runs here: kechkena."
 
