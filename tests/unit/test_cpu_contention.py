@@ -89,9 +89,7 @@ def test_what_another_process_computes_is_seen(monkeypatch: pytest.MonkeyPatch) 
     assert beside > 0.3
 
 
-def test_work_is_that_of_the_own_cores_and_neither_waits_nor_counts_guests_twice(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_work_of_the_own_cores_counts_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     lines = [f"cpu{core} 1 2 4 1000 2000 8 16 32 4000 8000" for core in ("", 0, 1, 2)]
     (tmp_path / "stat").write_text("\n".join([*lines, "intr 7"]), encoding="utf-8")
     monkeypatch.setattr(cpu_contention, "STAT", tmp_path / "stat")

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import endonym
 from endonym import device
 from endonym.errors import RecipeError
 
@@ -231,7 +232,7 @@ def test_threads_that_wait_sleep_soon_unless_the_user_says_how(monkeypatch: pyte
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")  # So that what is set below is undone.
         monkeypatch.delenv(name)
-    device.wait_briefly()
+    assert endonym.Sampling is not None, "the first use of the package"
     assert 1_000 <= int(os.environ["GOMP_SPINCOUNT"]) < 300_000, "GNU's own"
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     device.wait_briefly()

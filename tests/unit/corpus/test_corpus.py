@@ -160,9 +160,7 @@ def test_a_mask_that_knows_no_country_of_the_language_is_warned_of_once(tmp_path
         assert sum(each.startswith("mask") for each in card["warnings"]) == warned
 
 
-def test_progress_adds_up_to_the_size_of_the_raw_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_adds_up_to_the_raw_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     one = lines_source(tmp_path, numbered(500), "one")
     write(tmp_path, "two.rtf", b"{\\rtf" * 100)
     two = Source(name="two", path=str(tmp_path / "two.rtf"))

@@ -251,9 +251,7 @@ def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.Cap
     assert f'chat: 1 of {20 + len(asked)} records have a "weight" beside' in told
 
 
-def test_large_texts_have_as_many_workers_as_there_are_cores_and_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_large_texts_have_as_many_workers_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "cores", lambda: 4)
     for size, places, count in ((-1, 9.0, 1), (0, 9.0, 4), (0, 3.9, 3), (0, 0.5, 1)):
         free = int(places * stages.WORKER_BYTES)
