@@ -157,16 +157,14 @@ def test_two_models_may_not_have_one_name() -> None:
     assert {
         short: name for short, (name, _) in served_names(["runs/tatar", "km.gguf"]).items()
     } == {"tatar": "runs/tatar", "km": "km.gguf"}
-    with pytest.raises(RecipeError, match=r"km and x/km\.gguf would both be called km") as caught:
+    with pytest.raises(RecipeError, match=r"^MODEL: km and x/km\.gguf would both be called km"):
         served_names(["km", "x/km.gguf"])
-    assert caught.value.where == "MODEL"
     adapters = ["runs/fables", "store/model/5e2d7b90c1ff/adapter"]
     given = {"km": None, "fables": adapters[0], "5e2d7b90c1ff": adapters[1]}
     assert served_names(["km"], adapters) == {name: ("km", each) for name, each in given.items()}
     for models, said in ((["km"], "two models would be called km"), (["km", "ro"], "2 models: ")):
-        with pytest.raises(RecipeError, match=said) as caught:
+        with pytest.raises(RecipeError, match=f"^--adapter: {said}"):
             served_names(models, ["x/km"])
-        assert caught.value.where == "--adapter"
 
 
 def test_a_key_is_long_and_private(tmp_path: Path) -> None:

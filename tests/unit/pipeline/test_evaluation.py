@@ -163,6 +163,9 @@ def test_the_first_model_reads_rows_of_the_trained_one_if_it_can(finished: Path)
     for asked, context in ((16, 16), (64, 32)):
         base = evaluation.pretrained_model(folder, asked, torch.device("cpu"))
         assert base.decoder.config.context == context
+    (shards,) = (finished / "store" / "shards").iterdir()
+    found = held_texts(shards, "test", base.tokenizer, PackConfig(context=32))
+    assert [each.text for each in found] == ["document"], "no source is a list of sentences"
 
 
 def test_compressors_are_run_once(finished: Path, tmp_path: Path, monkeypatch: Patch, capsys: Any):
