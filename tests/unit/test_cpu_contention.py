@@ -1,5 +1,6 @@
 """Training says once that other programs take the processor from it."""
 
+import os
 import subprocess
 import sys
 import time
@@ -33,8 +34,12 @@ def test_steps_that_become_many_times_as_slow_are_said_once_with_what_helps() ->
     assert "not the same to the last bit" in said
 
 
-def test_fewer_threads_help_only_where_the_processor_trains() -> None:
-    (said,) = warnings_of([0.1] * 50 + [3.0] * 100, "cuda:0")
+@pytest.mark.parametrize(("name", "threads"), [("cuda:0", 2), ("cpu", 1)])
+def test_fewer_threads_help_only_where_several_train(
+    name: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "threads", lambda: threads)
+    (said,) = warnings_of([0.1] * 50 + [3.0] * 100, name)
     assert "OMP_NUM_THREADS" not in said
 
 
@@ -82,6 +87,14 @@ def test_what_another_process_computes_is_seen(monkeypatch: pytest.MonkeyPatch) 
         other.kill()
     assert beside is not None
     assert beside > 0.3
+
+
+def test_work_of_the_own_cores_counts_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    lines = [f"cpu{core} 1 2 4 1000 2000 8 16 32 4000 8000" for core in ("", 0, 1, 2)]
+    (tmp_path / "stat").write_text("\n".join([*lines, "intr 7"]), encoding="utf-8")
+    monkeypatch.setattr(cpu_contention, "STAT", tmp_path / "stat")
+    monkeypatch.setattr(os, "sysconf", {"SC_CLK_TCK": 10}.get)
+    assert OtherProcesses().all_seconds == pytest.approx(2 * 63 / 10)
 
 
 def test_own_work_is_not_that_of_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import endonym
 from endonym import device
 from endonym.errors import RecipeError
 
@@ -74,6 +75,8 @@ def test_threads_are_as_many_as_asked(monkeypatch: pytest.MonkeyPatch, asked: st
     monkeypatch.setattr(device, "cores", lambda: 5)
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert device.threads() == threads
+    monkeypatch.setattr(device, "process_info", lambda: device.ProcessInfo(local_size=2))
+    assert device.threads() == (threads if asked == "3" else 2)
 
 
 def test_cores_are_those_this_process_may_use() -> None:
@@ -132,7 +135,7 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(monkeypatch: p
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     assert device.pick(None) == "cpu"
     assert device.pick("cpu") == "cpu"
-    with pytest.raises(RecipeError, match="no cuda here") as caught:
+    with pytest.raises(RecipeError, match=r"^--device: no cuda here") as caught:
         device.pick("cuda")
     assert caught.value.exit_code == 2
     assert caught.value.do == "This machine has: cpu."
@@ -153,8 +156,11 @@ def test_a_gpu_is_taken_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(RecipeError, match=f"no {absent} here") as caught:
             device.pick(absent)
         assert caught.value.do == "This machine has: cpu, cuda, cuda:0, cuda:1."
-    monkeypatch.setattr(device, "process_info", lambda: device.ProcessInfo(size=2, local_size=2))
-    with pytest.raises(RecipeError, match="2 processes on cuda:1") as caught:
+    taken: list[str] = []
+    monkeypatch.setattr("torch.cuda.set_device", taken.append)
+    monkeypatch.setattr(device, "process_info", lambda: device.ProcessInfo(3, 4, 1, 2))
+    assert [device.pick("cuda")] == taken == ["cuda:1"]
+    with pytest.raises(RecipeError, match=r"^--device: 4 processes on cuda:1") as caught:
         device.pick("cuda:1")
     assert caught.value.exit_code == 2
 
@@ -218,13 +224,15 @@ def test_what_is_free_is_what_a_container_may_still_take(
     groups(tmp_path, limits)
     found = device.free_memory_bytes()
     assert found == free if free is not None else found > 1 << 20
+    monkeypatch.setattr(device, "process_info", lambda: device.ProcessInfo(local_size=2))
+    assert device.free_memory_bytes() == pytest.approx(found / 2, rel=0.2)
 
 
 def test_threads_that_wait_sleep_soon_unless_the_user_says_how(monkeypatch: pytest.MonkeyPatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")  # So that what is set below is undone.
         monkeypatch.delenv(name)
-    device.wait_briefly()
+    assert endonym.Sampling is not None, "the first use of the package"
     assert 1_000 <= int(os.environ["GOMP_SPINCOUNT"]) < 300_000, "GNU's own"
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     device.wait_briefly()

@@ -186,6 +186,8 @@ def test_an_own_file_has_a_plain_name_in_the_folder_and_is_no_link(tmp_path: Pat
         with pytest.raises(Damaged) as caught:
             own_file(folder, name, do="Take another.")
         assert caught.value.do == "Take another."
+    assert caught.value.where == str(folder / "none")
+    assert not disk.is_file(folder / ("ә" * 300)), "no disk has names as long"
 
 
 @pytest.mark.timeout(10)

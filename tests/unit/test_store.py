@@ -99,18 +99,23 @@ def test_a_folder_is_not_an_artefact_before_it_is_published(store: Store) -> Non
     assert sorted(path.name for path in (store.root / "corpus").iterdir()) == [ID[:12]]
 
 
-def test_the_manifest_is_written_last(store: Store, monkeypatch: pytest.MonkeyPatch):
+def test_the_manifest_is_last_and_all_is_flushed(store: Store, monkeypatch: pytest.MonkeyPatch):
     events: list[str] = []
+    flushed: list[int] = []
     rename = Path.rename
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_ino))
 
     def note(path: Path, target: Path) -> Path:
         events.append(f"{path.name} to {Path(target).name}")
         assert (path / "manifest.json").is_file()
+        assert all(each.stat().st_ino in flushed for each in (path, *path.rglob("*")))
+        flushed.clear()
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", note)
     make(store)
     assert events == [f"out to {ID[:12]}"]
+    assert flushed == [(store.root / "corpus").stat().st_ino]
 
 
 def test_what_a_kill_left_in_out_is_thrown_away_and_what_stands_beside_it_kept(store: Store):
@@ -178,7 +183,7 @@ def test_work_that_a_process_is_at_is_not_removed(store: Store, name: str) -> No
     part = store.root / name
     part.mkdir(parents=True)
     held = store.lock(part.parent.name, ID, nobody)
-    with held, pytest.raises(Busy, match=f"process {os.getpid()}"):
+    with held, pytest.raises(Busy, match=f"^{part}: .* process {os.getpid()}"):
         store.remove(part)
     assert part.is_dir()
     store.remove(part)
@@ -198,7 +203,7 @@ def test_an_artefact_that_another_process_holds_is_not_removed(store: Store) -> 
     command = [sys.executable, "-c", holding, str(store.root), ID]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"made by another\n"
-        with pytest.raises(Busy, match=f"process {holder.pid}"):
+        with pytest.raises(Busy, match=f"^{made.folder}: .* process {holder.pid}"):
             store.remove(made.folder)
         holder.communicate()
     assert made.verify()
@@ -294,7 +299,7 @@ def test_two_recipes_of_one_name_do_not_share_a_run(store: Store, tmp_path: Path
     store.claim(run, first)
     store.claim(run, first)
     store.refer(run, {ID: "corpus"})
-    with pytest.raises(RecipeError, match="made by another recipe"):
+    with pytest.raises(RecipeError, match=rf"{first}: .* tatar here was made by another recipe"):
         store.claim(run, second)
     run.rename(tmp_path / "elsewhere")
     store.claim(run, second)  # of a run that is gone the name is free

@@ -91,17 +91,16 @@ def load_model(
     return moved(LanguageModel(model.decoder, with_chat(model.tokenizer, folder)), device)
 
 
-def with_adapter(model: LanguageModel, adapter: str | Path) -> LanguageModel:
+def with_adapter(model: LanguageModel, folder: Path) -> LanguageModel:
     """The model with an adapter, which shares its weights: several can be used side by side.
 
-    adapter: a folder of peft's, or a model artefact of an adapted phase. Raises ExportError if it
-    is the adapter of another model, or if the model has an adapter already.
+    folder: of the adapter, as `find_adapter` gives it. Raises ExportError if it is the adapter of
+    another model, or if the model has an adapter already.
     """
     if changes_of(model.decoder):
         message = "this model has an adapter already, and adapters do not add up"
         do = "Give each its own model: call with_adapter on the base, which stays as it is."
-        raise ExportError(message, where=str(adapter), do=do)
-    folder = adapter_folder(Path(adapter))
+        raise ExportError(message, where=str(folder), do=do)
     changes = read_adapter(folder, model.decoder)
     return LanguageModel(copy_on(model.decoder, changes), with_chat(model.tokenizer, folder))
 

@@ -17,9 +17,15 @@ def said_nothing(text: str) -> None:
 
 
 def test_a_text_goes_on_as_in_generate_where_nothing_is_drawn() -> None:
-    cold = Sampling(temperature=0)
-    with Talk(SlowEngine(), said_nothing) as talk:
+    cold, engine = Sampling(temperature=0), SlowEngine()
+    engine.template = "{{ messages[0]['content'] }}"  # type: ignore[assignment]
+    with Talk(engine, said_nothing) as talk:
         found = "".join(p.text for p in talk.continued("Әбием мич", cold, **GIVEN))
+        asked = [{"role": "user", "content": "Әбием мич"}]
+        assert "".join(p.text for p in talk.answered(asked, cold, **GIVEN)) == found
+        asked[0]["content"] = "Таң " * 40
+        with pytest.raises(RecipeError, match=r"^MESSAGE: .* tokens, but a context of 64"):
+            talk.answered(asked, cold, **GIVEN)
         assert found == toy_language_model().generate("Әбием мич", max_tokens=12, temperature=0)
         assert talk.tokens <= 12
         prompt = f"Әбием мич{found}"  # Its tokens are what comes next without the penalty.
@@ -28,7 +34,7 @@ def test_a_text_goes_on_as_in_generate_where_nothing_is_drawn() -> None:
         model, keys = toy_language_model(), {"temperature": 0, "repetition_penalty": 50}
         assert again == model.generate(prompt, max_tokens=12, **keys)
         assert talk.reason in ("stop", "length")
-        with pytest.raises(RecipeError, match="context is 64"):
+        with pytest.raises(RecipeError, match=r"^PROMPT: \d+ tokens, .* context is 64"):
             talk.continued("Таң " * 99, cold, **GIVEN)
 
 
@@ -38,9 +44,9 @@ def test_a_text_that_cannot_fit_is_not_even_encoded(monkeypatch: pytest.MonkeyPa
     long = "Әбием мич " * 100_000
     with Talk(engine, said_nothing) as talk:
         monkeypatch.setattr(engine.vocabulary, "encode", said_nothing)
-        with pytest.raises(RecipeError, match=r"1800000 bytes.*64 tokens"):
+        with pytest.raises(RecipeError, match=r"^PROMPT: .* 1800000 bytes.*64 tokens"):
             talk.continued(long, Sampling(), **GIVEN)
-        with pytest.raises(RecipeError, match=r"1800000 bytes.*64 tokens"):
+        with pytest.raises(RecipeError, match=r"^MESSAGE: .* 1800000 bytes.*64 tokens"):
             talk.answered([{"role": "user", "content": long}], Sampling(), **GIVEN)
 
 

@@ -108,6 +108,12 @@ def test_time_is_unknown_until_this_machine_was_measured(
     assert found.parts["training"] == pytest.approx(
         found.train_tokens * found.as_dict()["flops_per_token"] / (1e9 * 0.3)
     )
+    wide = recipe.with_values({"pack.context": 2048, "phase.0.batch_tokens": 2048})
+    training, facts = check(wide, store).training, check(wide, store).facts
+    length = training.pack.usual_length(facts.mean_document_tokens)
+    work = machine.Work(training.model, training.phases[0], document=length)
+    machine.remembered(memory, work.key, lambda: machine.Pace(50.0)._asdict())
+    assert check(wide, store).parts["training"] == pytest.approx(40 * 2048 / 50)
     parts = {"training": 60.0, "export": 31.5}
     monkeypatch.setattr(check_module, "promised_parts", lambda *_: parts)
     found = check(recipe, store)
@@ -132,7 +138,12 @@ def test_the_memory_is_of_the_phase_that_takes_most(
     path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
     found = check(Recipe.load(path), Store(tmp_path / "store"))
     first, second = (phase_bytes(found.shape, phase) for phase in found.training.phases)
-    assert first < second == found.as_dict()["memory_bytes"]
+    told, tokens = found.as_dict(), {"pretrain": 40 * 256, "more": 2 * 8192}
+    assert first < second == told["memory_bytes"]
+    assert {each["name"]: each["tokens"] for each in told["phases"]} == tokens
+    assert told["trained_parameters"] == dict.fromkeys(tokens, told["parameters"])
+    assert told["epochs"] == pytest.approx(sum(tokens.values()) / told["positions"])
+    assert told["cache_bytes"] == 32 * told["cache_bytes_per_token"] > 0
     assert f"≈ {size(second)}" in describe(found)
 
 

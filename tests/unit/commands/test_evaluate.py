@@ -26,23 +26,23 @@ Captured = pytest.CaptureFixture[str]
 
 Patch = pytest.MonkeyPatch
 
+QUIET: Any = {"log": Log(quiet=True), "device_name": "cpu"}
+LOUD: Any = {**QUIET, "log": Log()}
+
 
 def test_a_foreign_model_is_scored_alone_on_given_texts(finished: Path, tmp_path: Path):
     (folder,) = (finished / "store" / "model").iterdir()
     export_huggingface(LanguageModel.load(folder), tmp_path / "out")
     store, name = Store(finished / "store"), str(tmp_path / "out")
     assert shards_of(name, store) is None
-    with pytest.raises(RecipeError, match="corpus is not in the store"):
-        score_model(name, [], "test", store=store, log=Log(quiet=True), device_name="cpu")
+    assert shards_of(str(next((finished / "store" / "export").iterdir())), store) is None
+    with pytest.raises(RecipeError, match=f"^{name}: .* corpus is not in the store"):
+        score_model(name, [], "test", store=store, **QUIET)
     text = tmp_path / "text.txt"
     text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
-    found = score_model(
-        name, [text], "test", store=store, log=Log(quiet=True), device_name="cpu"
-    ).scores
+    found = score_model(name, [text], "test", store=store, **QUIET).scores
     assert {score.model for score in found} == {"model"}
-    beside = score_model(
-        "kechkena", [text], "test", store=store, log=Log(quiet=True), device_name="cpu"
-    ).scores
+    beside = score_model("kechkena", [text], "test", store=store, **QUIET).scores
     mine = [score for score in beside if score.model == "model"]
     assert [s.value for s in found] == pytest.approx([s.value for s in mine], rel=1e-5)
     assert {score.model for score in beside} > {"model", "unigram"}
@@ -63,10 +63,9 @@ def test_a_model_without_shards_is_scored_on_given_texts(finished: Path, tmp_pat
     assert shards_of("kechkena", store) is None
     text = tmp_path / "text.txt"
     text.write_text("Таң атканда авыл өстендә.\n", encoding="utf-8")
-    log = Log(quiet=True)
-    with pytest.raises(RecipeError, match="corpus is not in the store"):
-        score_model("kechkena", [], "dev", store=store, log=log, device_name="cpu")
-    found = score_model("kechkena", [text], "dev", store=store, log=log, device_name="cpu").scores
+    with pytest.raises(RecipeError, match=r"^kechkena: .* corpus is not in the store"):
+        score_model("kechkena", [], "dev", store=store, **QUIET)
+    found = score_model("kechkena", [text], "dev", store=store, **QUIET).scores
     assert {score.model for score in found} == {"model"}
     assert {score.split for score in found} == {"text.txt"}
 
@@ -81,13 +80,9 @@ def test_each_cut_is_said(finished: Path, tmp_path: Path, capsys: Captured):
     (folder / "web.jsonl").write_text(record + "\n", encoding="utf-8")
     (folder / "photo.heic").write_bytes(b"\xff\xd8\xff")
     store = Store(finished / "store")
-    found = score_model(
-        "kechkena", [folder], "test", store=store, log=Log(), device_name="cpu"
-    ).scores
-    bits = {
-        s.source: s.n_documents for s in found if (s.model, s.metric) == ("model", "bits_per_byte")
-    }
-    named = {name: count for name, count in bits.items() if name}
+    found = score_model("kechkena", [folder], "test", store=store, **LOUD).scores
+    kind = ("model", "bits_per_byte")
+    named = {s.source: s.n_documents for s in found if s.source and (s.model, s.metric) == kind}
     assert named == {"юллар.txt": 3, "иске.txt": 9, "web.jsonl": 1}
     said = capsys.readouterr().err
     assert "юллар.txt: 3 documents, one a line (" in said
@@ -105,20 +100,19 @@ def test_trained_documents_are_warned_of(finished: Path, tmp_path: Path, capsys:
     new = ["Яңа китапханәдә алма агачлары турында китап бар.", f"{old[0]} Ә кич булды."]
     file = tmp_path / "яңа.txt"
     file.write_text("\n".join([old[0], f"  {old[1]} ", old[2], *new]) + "\n", encoding="utf-8")
-    found = score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
+    found = score_model("kechkena", [file], "test", store=store, **LOUD)
     # The one that repeats a training line and goes on nearly repeats it.
-    assert (
-        "яңа.txt: 80.0 % of its 5 documents stand in the training text" in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "яңа.txt: 80.0 % of its 5 documents stand in the training text" in said
     (caution,) = found.cautions["яңа.txt"]
     assert caution.startswith("80.0 % of its 5 documents stand in the training text")
     words = old[1].split()
     pieces = [" ".join(words[1:]), " ".join(words[: len(words) // 2 + 1]), " ".join(old)]
     file.write_text("\n".join([*pieces, new[0]]) + "\n", encoding="utf-8")
-    score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
+    score_model("kechkena", [file], "test", store=store, **LOUD)
     assert "75.0 % of its 4 documents stand in the training text" in capsys.readouterr().err
     file.write_text(new[0] + "\n", encoding="utf-8")
-    score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
+    score_model("kechkena", [file], "test", store=store, **LOUD)
     assert "stand in the training text" not in capsys.readouterr().err
 
 
@@ -148,15 +142,14 @@ def test_a_text_like_a_source_is_not_doubted(finished: Path, tmp_path: Path, cap
     greek = "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια. "
     for text, is_doubted in ((greek, True), (RUSSIAN_TEXT, False), (ROMANIAN[0] + " ", False)):
         file.write_text(text * 20, encoding="utf-8")
-        score_model("kechkena", [file], "test", store=store, log=Log(), device_name="cpu")
+        score_model("kechkena", [file], "test", store=store, **LOUD)
         assert ("says little about the model" in capsys.readouterr().err) == is_doubted
 
 
 def test_a_text_that_says_little_is_not_judged(finished: Path, tmp_path: Path) -> None:
     file, store = tmp_path / "хат.txt", Store(finished / "store")
     file.write_text("Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι. " * 20, encoding="utf-8")
-    given = {"store": store, "log": Log(quiet=True), "device_name": "cpu"}
-    found = score_model("kechkena", [file], "test", **given)
+    found = score_model("kechkena", [file], "test", store=store, **QUIET)
     said = " ".join(conclusions(found.scores, found.cautions["хат.txt"]))
     assert "do not judge the model" in said
     assert "guessing" not in said
@@ -184,10 +177,12 @@ def test_files_are_cut_as_asked(document: Any, finished: Path, tmp_path: Path, c
         (tmp_path / name).write_text(text, encoding="utf-8")
     files = [tmp_path / name for name in texts]
     given: Any = {"store": Store(finished / "store"), "log": Log(), "device_name": "cpu"}
-    score_model("kechkena", files, "test", **given, cutting=Cutting(document=document))
+    found = score_model("kechkena", files, "test", **given, cutting=Cutting(document=document))
+    counts = {each.split: each.n_documents for each in found.scores if each.model == "model"}
     said = {line.partition(":")[0]: line for line in capsys.readouterr().err.splitlines()}
     for name in texts:
         count = 3 if document == "line" or name == "a.jsonl" else 1
+        assert counts[name] == count
         assert f"{name}: {count} document" in said[name]
         assert ("(as asked)" in said[name]) == (name != "a.jsonl")
 
@@ -200,7 +195,7 @@ def test_a_title_page_is_no_half_of_a_folder(finished: Path, tmp_path: Path) -> 
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "титул.txt").write_text("Әкиятләр китабы.", encoding="utf-8")
     store = Store(finished / "store")
-    found = score_model("kechkena", [folder], "test", store=store, log=Log(), device_name="cpu")
+    found = score_model("kechkena", [folder], "test", store=store, **LOUD)
     named = {(each.metric, each.model, each.weighting): each for each in found.scores}
     mean = named["bits_per_byte", "model", "sources"]
     assert mean.averaged == ("бер.txt", "ике.txt")
@@ -220,6 +215,5 @@ def test_what_an_adapter_learnt_counts(finished: Path, tmp_path: Path, monkeypat
     file.write_text("Яңа китапханәдә алма агачлары турында китап бар.\n", encoding="utf-8")
     store = Store(finished / "store")
     for adapter in (None, "yomshak"):
-        given: Any = {"store": store, "log": Log(quiet=True), "device_name": "cpu"}
-        score_model("kechkena", [file], "test", **given, adapter=adapter)
+        score_model("kechkena", [file], "test", store=store, **QUIET, adapter=adapter)
     assert asked == [None, "yomshak"]

@@ -122,13 +122,13 @@ def test_what_is_looked_at_is_found_by_folder_by_id_and_by_run(store: Store) -> 
     names = [str(corpus), corpus.name, corpus.name[:4]]
     texts = {look(store, name, dropped=None, text=None, count=2).text for name in names}
     assert len(texts) == 1
-    with pytest.raises(RecipeError, match="no run is called"):
+    with pytest.raises(RecipeError, match="RUN: no run is called"):
         look(store, corpus.name[:3], dropped=None, text=None, count=2)
     assert "parameters" in look(store, "kechkena", dropped=None, text=None, count=2).text
 
 
 def test_a_run_that_has_not_come_so_far_is_told_to_run_first(bare: Store) -> None:
-    with pytest.raises(RecipeError, match="no finished stage yet"):
+    with pytest.raises(RecipeError, match="шигырь: this run has no finished stage yet"):
         look(bare, "шигырь", dropped=None, text=None, count=1)
     with pytest.raises(RecipeError, match="no finished tokenizer yet"):
         look(bare, "шигырь", dropped=None, text="сүз", count=1)
@@ -152,7 +152,7 @@ def test_a_reason_nothing_was_dropped_for_is_refused(store: Store, tmp_path: Pat
     card = json.loads((copy / "card.json").read_text(encoding="utf-8"))
     card["total"]["dropped"] = {"exact": {"records": 0, "bytes": 0}}
     (copy / "card.json").write_text(json.dumps(card), encoding="utf-8")
-    with pytest.raises(RecipeError, match="for the reason mojibake") as caught:
+    with pytest.raises(RecipeError, match=r"^--dropped: .* for the reason mojibake") as caught:
         look(store, str(copy), dropped="mojibake", text=None, count=3)
     assert "exact; or all" in caught.value.do
     found = look(store, str(copy), dropped="exact", text=None, count=3)
@@ -296,7 +296,7 @@ def test_the_last_two_samples_are_shown_and_a_flag_must_fit(tmp_path: Path) -> N
     assert text.endswith("Таң 20 атты.")
     assert "Таң 0 атты." not in text
     for flags, wanted in (({"dropped": "all"}, "corpus"), ({"text": "сүз"}, "tokenizer")):
-        with pytest.raises(RecipeError, match=f"is a model, but .* looks at a {wanted}"):
+        with pytest.raises(RecipeError, match=f"^ARTEFACT: .* a model, but .* at a {wanted}"):
             look(store, made.id, **({"dropped": None, "text": None} | flags), count=1)
 
 

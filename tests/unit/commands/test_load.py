@@ -46,7 +46,7 @@ def test_a_name_that_means_nothing_finds_nothing(
     (tmp_path / "at" / "work").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "at" / "work")  # Names of folders nearby are suggested, too.
     assert find_artifact(name, store) is None
-    with pytest.raises(RecipeError, match="no model is called") as caught:
+    with pytest.raises(RecipeError, match=r"^MODEL: no model is called") as caught:
         load_model(name, store)
     assert caught.value.do == f"{meant}Runs here: kechkena."
 

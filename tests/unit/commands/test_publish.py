@@ -111,7 +111,7 @@ def test_a_name_that_is_taken_needs_update(command: Say, hub: Hub, export: Path)
     hub.files.clear()
     said = command(*args)
     assert said.code == 1
-    assert "there is a repository of this name already" in said.err
+    assert "there is a repository of this name already\nTake another name, or" in said.err
     assert not hub.files
     assert command(*args, "--public", "--update").code == 0
     assert hub.files
@@ -119,9 +119,9 @@ def test_a_name_that_is_taken_needs_update(command: Say, hub: Hub, export: Path)
 
 
 HUB_ANSWERS = [
-    ("/api/repos/create", 403, "this token may not write here"),
-    ("/api/models/tugan/tel/commit", 400, "refused with 400"),
-    ("/api/models/tugan/tel/preupload", 401, "the hub does not know this token"),
+    ("/api/repos/create", 403, "this token may not write here\nTake a name of your own"),
+    ("/api/models/tugan/tel/commit", 400, "refused with 400\nTry again later"),
+    ("/api/models/tugan/tel/preupload", 401, "the hub does not know this token\nLog in again"),
 ]
 
 
@@ -132,7 +132,7 @@ def test_what_the_hub_refuses_is_one_line(
     hub.refuses[path] = status
     error = command("publish", export, "--to", "tugan/tel", "--yes", "--json").json()["error"]
     assert error["kind"] == "ExportError"
-    assert error["message"] == message
+    assert f"{error['message']}\n{error['do']}".startswith(message)
     assert error["where"] == "tugan/tel"
 
 

@@ -196,7 +196,7 @@ def test_a_plan_without_its_lockfile_chooses_as_the_run_did(finished: Path, tmp_
         assert all(stage["there"] for stage in plan), wanted
 
 
-def test_a_report_that_is_replaced_by_another_recipe_s_is_told(finished: Path, tmp_path: Path):
+def test_a_report_that_is_replaced_is_told(finished: Path, tmp_path: Path, capsys: Captured):
     shutil.copytree(finished, tmp_path / "project")
     path = tmp_path / "project" / "recipe.toml"
     folder = tmp_path / "project" / "runs" / "kechkena"
@@ -205,6 +205,10 @@ def test_a_report_that_is_replaced_by_another_recipe_s_is_told(finished: Path, t
     assert not replaced(Recipe.load(path), folder)
     path.write_text(text.replace("seed = 7", "seed = 8"), encoding="utf-8")
     assert replaced(Recipe.load(path), folder)
+    run_and_report(Recipe.load(path), Store(tmp_path / "project" / "store"), LOG, until="tatar")
+    said = capsys.readouterr().err
+    assert "changed since kechkena was run, whose report is replaced" in said
+    assert "or --set name=…" in said
     (folder / "report.html").unlink()
     assert not replaced(Recipe.load(path), folder)
 

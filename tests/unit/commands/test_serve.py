@@ -157,8 +157,14 @@ def test_two_models_may_not_have_one_name() -> None:
     assert {
         short: name for short, (name, _) in served_names(["runs/tatar", "km.gguf"]).items()
     } == {"tatar": "runs/tatar", "km": "km.gguf"}
-    with pytest.raises(RecipeError, match="would both be called km"):
+    with pytest.raises(RecipeError, match=r"^MODEL: km and x/km\.gguf would both be called km"):
         served_names(["km", "x/km.gguf"])
+    adapters = ["runs/fables", "store/model/5e2d7b90c1ff/adapter"]
+    given = {"km": None, "fables": adapters[0], "5e2d7b90c1ff": adapters[1]}
+    assert served_names(["km"], adapters) == {name: ("km", each) for name, each in given.items()}
+    for models, said in ((["km"], "two models would be called km"), (["km", "ro"], "2 models: ")):
+        with pytest.raises(RecipeError, match=f"^--adapter: {said}"):
+            served_names(models, ["x/km"])
 
 
 def test_a_key_is_long_and_private(tmp_path: Path) -> None:
@@ -166,13 +172,14 @@ def test_a_key_is_long_and_private(tmp_path: Path) -> None:
     path.write_text("0123456789abcdef\n")
     path.chmod(0o600)
     assert read_key(path) == "0123456789abcdef"
-    path.chmod(0o644)
-    with pytest.raises(RecipeError, match="other people may read"):
-        read_key(path)
+    for mode in (0o640, 0o604):
+        path.chmod(mode)
+        with pytest.raises(RecipeError, match="key: other people may read"):
+            read_key(path)
     path.chmod(0o600)
-    for wrong in ("", "short", "two words of text here", "ачкыч" * 8):
+    for wrong in ("", "0123456789abcde", "two words of text here", "ачкыч" * 8):
         path.write_text(wrong, encoding="utf-8")
-        with pytest.raises(RecipeError, match="one word of ASCII"):
+        with pytest.raises(RecipeError, match="key: a key is one word of ASCII, of at least 16"):
             read_key(path)
 
 
@@ -180,7 +187,7 @@ def test_a_key_is_needed_where_other_machines_reach() -> None:
     for host in ("127.0.0.1", "localhost", "::1", "127.0.0.2"):
         assert place_of(host, 8000, None).is_loopback
     for host in ("0.0.0.0", "::", "10.0.0.7", "127.example"):
-        with pytest.raises(RecipeError, match="there is no key"):
+        with pytest.raises(RecipeError, match=f"^--host: {host} .* there is no key"):
             place_of(host, 8000, None)
 
 
@@ -201,7 +208,7 @@ def test_the_name_of_a_proxy_is_a_host_and_perhaps_a_port() -> None:
         "https://lm.example.org", "lm.example.org/", "a@b", "a b", "a:", "a:x", "[", "а..б",
     )  # fmt: skip
     for wrong in ("", *wrong_names):
-        with pytest.raises(RecipeError, match="is no name of a host"):
+        with pytest.raises(RecipeError, match=r"^--proxy: .* is no name of a host"):
             place_of("127.0.0.1", 8000, None, [wrong])
 
 

@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from progress_bars import bars_of
 from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR, files, numbered, write
 
 from endonym.copies.held_out.split import SIDES
@@ -18,6 +17,7 @@ from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Reject
 from endonym.formats.document_files import GzipLines, reject_line
+from endonym.log import Log
 
 CLEAN = Clean(normalize=("nfc", "zero_width", "spaces"), dedup=("exact",))
 
@@ -181,27 +181,17 @@ def test_a_mask_that_knows_no_country_of_the_language_is_warned_of_once(tmp_path
         assert sum(each.startswith("mask") for each in card["warnings"]) == warned
 
 
-def test_progress_adds_up_to_the_size_of_the_raw_files(tmp_path: Path):
+def test_progress_adds_up_to_the_raw_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     one = lines_source(tmp_path, numbered(500), "one")
     write(tmp_path, "two.rtf", b"{\\rtf" * 100)
     two = Source(name="two", path=str(tmp_path / "two.rtf"))
-    told: dict[str, list[float]] = {}
-
-    @contextmanager
-    def progress(what: str, total: float, unit: str) -> Generator[Callable[[int], None]]:
-        told[what] = [total, 0]
-
-        def advance(size: int) -> None:
-            told[what][1] += size
-
-        yield advance
-
+    bars, log = bars_of(monkeypatch), Log(quiet=True)
     pairs = [(source, files(source)) for source in (one, two)]
-    make_corpus(pairs, CLEAN, Split(seed=1), out=tmp_path / "out", progress=progress)
+    make_corpus(pairs, CLEAN, Split(seed=1), out=tmp_path / "out", progress=log.progress)
     raw = sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.rtf"))
-    assert told["read"] == [raw, raw]
-    assert all(total == done for total, done in told.values())
-    assert set(told) >= {"read", "clean", "write"}
+    assert bars["read"] == [raw, raw]
+    assert all(done == total for done, total in bars.values())
+    assert set(bars) >= {"read", "clean", "write"}
 
 
 def test_two_sources_of_one_name_are_the_recipes_fault(tmp_path: Path):

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from progress_bars import bars_of
 from toys import END, distinct_documents, toy_config, toy_tokenizer, write_toy_shards
 
 from endonym.commands.load import find_artifact
@@ -107,14 +109,22 @@ def test_the_same_prompt_is_continued_in_another_way_each_time(finished: Path, t
     text = (tmp_path / "continuations.json").read_text(encoding="utf-8")
     first, second, *_, last = [each["text"] for each in json.loads(text)]
     assert len({first, second, last}) == 3
+    keys = {"temperature": asked.temperature, "max_tokens": asked.max_tokens}
+    alone = LanguageModel.load(model.folder).generate("Таң", seed=recipe.seed + 16, **keys)
+    assert last == alone
+
+
+def judged(store: Store) -> tuple[Artifact, dict[str, Any], PackConfig]:
+    """The evaluation that has scores, what it read, and how rows were packed."""
+    (first,) = [each for each in store.artifacts() if (each.folder / "scores.json").is_file()]
+    named = first.manifest["inputs"]
+    inputs = {name: store.find(name, named[name]) for name in ("model", "shards")}
+    return first, inputs, PackConfig.model_validate(first.manifest["config"]["pack"])
 
 
 def test_a_lost_model_is_replaced_by_the_first(finished: Path, tmp_path: Path, monkeypatch: Patch):
     store, recipe = Store(finished / "store"), Recipe.load(finished / "recipe.toml")
-    (first,) = [each for each in store.artifacts() if (each.folder / "scores.json").is_file()]
-    inputs = {
-        name: store.find(name, first.manifest["inputs"][name]) for name in ("model", "shards")
-    }
+    _, inputs, pack = judged(store)
     loaded: list[weakref.ref[LanguageModel]] = []
     held: list[LanguageModel | None] = []
     load = LanguageModel.load
@@ -131,12 +141,10 @@ def test_a_lost_model_is_replaced_by_the_first(finished: Path, tmp_path: Path, m
 
     monkeypatch.setattr(LanguageModel, "load", load_trained)
     monkeypatch.setattr(evaluation, "load_pretrained", load_before)
-    assert inputs["model"] is not None
     bare = recipe.evaluate[0].model_copy(update={"baselines": False})
-    pack = PackConfig.model_validate(first.manifest["config"]["pack"])
     keys = {"folder": inputs["model"].folder, "files": (), "pack": pack, "seed": recipe.seed}
     config = EvaluationConfig(evaluation=bare, **keys)
-    evaluate(config, StageContext(tmp_path, tmp_path, tmp_path / "j", inputs, Log(quiet=True)))  # pyright: ignore[reportArgumentType]
+    evaluate(config, StageContext(tmp_path, tmp_path, tmp_path / "j", inputs, Log(quiet=True)))
     assert held == [None]
     found = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
     for text in ("document", "block"):
@@ -150,16 +158,22 @@ def test_a_lost_model_is_replaced_by_the_first(finished: Path, tmp_path: Path, m
     ]
 
 
+def test_the_first_model_reads_rows_of_the_trained_one_if_it_can(finished: Path) -> None:
+    (folder,) = (finished / "store" / "model").iterdir()
+    for asked, context in ((16, 16), (64, 32)):
+        base = evaluation.pretrained_model(folder, asked, torch.device("cpu"))
+        assert base.decoder.config.context == context
+    (shards,) = (finished / "store" / "shards").iterdir()
+    found = held_texts(shards, "test", base.tokenizer, PackConfig(context=32))
+    assert [each.text for each in found] == ["document"], "no source is a list of sentences"
+
+
 def test_compressors_are_run_once(finished: Path, tmp_path: Path, monkeypatch: Patch, capsys: Any):
     """Its artefact has the bytes of the first, and other runs in the store see no artefact more."""
     shutil.copytree(finished / "store", tmp_path / "store")
     store, recipe = Store(tmp_path / "store"), Recipe.load(finished / "recipe.toml")
     kinds = [(each.stage, each.id) for each in store.artifacts()]
-    (first,) = [each for each in store.artifacts() if (each.folder / "scores.json").is_file()]
-    inputs = {
-        name: store.find(name, first.manifest["inputs"][name]) for name in ("model", "shards")
-    }
-    pack = PackConfig.model_validate(first.manifest["config"]["pack"])
+    first, inputs, pack = judged(store)
     config = EvaluationConfig(evaluation=recipe.evaluate[0], files=(), pack=pack, seed=recipe.seed)
     asked: list[bytes] = []
     measured = compressor.sizes_by_end
@@ -170,7 +184,7 @@ def test_compressors_are_run_once(finished: Path, tmp_path: Path, monkeypatch: P
     def again(out: Path) -> tuple[dict[str, bytes], Any, int, bool]:
         out.mkdir()
         asked.clear()
-        ctx = StageContext(out, out, out / "journal", inputs, Log())  # pyright: ignore[reportArgumentType]
+        ctx = StageContext(out, out, out / "journal", inputs, Log())
         numbers = evaluate(config, ctx)
         files = {path.name: path.read_bytes() for path in out.iterdir()}
         return files, numbers, len(asked), "reused" in capsys.readouterr().err
@@ -182,6 +196,7 @@ def test_compressors_are_run_once(finished: Path, tmp_path: Path, monkeypatch: P
     assert anew[2:] == (2, False)
     made = {name: (first.folder / name).read_bytes() for name in anew[0]}
     assert (anew[0], anew[1]) == (made, first.numbers)
+    assert {**anew[1], "compressor": 0} == {"kind": "bits", "split": "test", "compressor": 0}
     assert [(each.stage, each.id) for each in store.artifacts()] == kinds
     assert store.unfinished() == []
     assert not [each for each in store.unreferred() if "cache" in str(each.folder)]
@@ -203,7 +218,7 @@ def test_a_recipe_of_conversations_alone_has_no_training_text(tmp_path: Path) ->
     write_toy_shards(tmp_path, [], vocab=8)
     assert training_text(tmp_path, PackConfig(context=64)) is None
     for split in ("test", "dev"):
-        with pytest.raises(RecipeError, match=r"none are held out.*\[\[source\]\]") as caught:
+        with pytest.raises(RecipeError, match=rf"^{split} doc.* none .*\[\[source\]\]") as caught:
             held_texts(tmp_path, split, toy_tokenizer("bpe"), PackConfig(context=64))
         assert "--text FILE" in caught.value.do
 
@@ -241,6 +256,7 @@ def test_times_stand_in_the_journal_alone(context: StageContext, monkeypatch: Pa
 
     monkeypatch.setattr(speed, "measure_speed", measured)
     context.journal.parent.mkdir()
+    bars = bars_of(monkeypatch)
     numbers = evaluate_speed(context)
     assert numbers == {
         "kind": "speed",
@@ -249,9 +265,12 @@ def test_times_stand_in_the_journal_alone(context: StageContext, monkeypatch: Pa
         "bytes": 2 * (toy_config().context - 1),  # of bytes, after the start token
     }
     kept = json.loads((context.out / "efficiency.json").read_text(encoding="utf-8"))
+    assert bars == {"speed": [0, 3 * speed.ROUNDS]}
     runtimes = ["endonym fp32", "transformers fp32", "transformers bf16"]
+    exported = (context.inputs["export huggingface"].folder / "config.json").stat().st_size
     assert [each["runtime"] for each in kept["runtimes"]] == runtimes
-    assert "seconds" not in json.dumps([kept, numbers])
+    assert [each["bytes"] for each in kept["runtimes"]][1:] == [exported] * 2
+    assert kept["sample"] == {"documents": 2, "bytes": numbers["bytes"]}
     (line,) = read_jsonl(context.journal)
     assert {"event", "at", "processor", "versions", "rows"} == set(line)
     found = measured_efficiency(Artifact(context.out, {"id": "a" * 64}))

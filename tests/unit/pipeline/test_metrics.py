@@ -134,6 +134,7 @@ def test_a_step_that_is_repeated_after_a_kill_is_told_once(
     assert steps(run) == shown(run) == list(range(21))
     found = calls(told)
     assert [each[1] for each in found if each[0] == "log"] == list(range(21))
+    assert [each[0] for each in found if each[0] != "log"] == ["init", "finish"] * 2
     one, two = (each[1] for each in found if each[0] == "init")
     assert one == two
     assert (one["project"], len(one["id"])) == ("телләр", 12)

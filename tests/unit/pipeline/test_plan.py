@@ -266,7 +266,8 @@ def test_examples_are_kept_out_of_what_judges_them(small_recipe: Written, tmp_pa
     found = plan.plan_examples(recipe, data, 32)
     assert list(found) == [1]
     config = cast("ExamplesConfig", found[1].config)
-    assert config.seed == 11
+    assert (config.seed, config.context, config.objective) == (11, 32, "chat")
+    assert (config.template_file, config.template) == (path.parent / "chat.jinja", None)
     assert config.evaluation == tuple(recipe.evaluation_texts) == (path.parent / "unseen.txt",)
     read = {name: stage.name for name, stage in found[1].inputs.items()}
     assert read == {

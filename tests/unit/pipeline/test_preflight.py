@@ -108,28 +108,22 @@ def test_a_disk_that_is_too_small_is_refused_first(bench: Bench, monkeypatch: Pa
 
 
 @pytest.mark.parametrize(
-    ("evaluated", "saved", "average", "saves", "copies"),
-    [(10, 25, "none", 5, 3), (25, 10, "none", 5, 3), (50, 50, "ema", 1, 4), (99, 99, "ema", 1, 4)],
-)
+    ("every", "average", "counts"),
+    [((10, 25), "none", [5, 3]), ((25, 10), "none", [5, 3]), ((50, 50), "ema", [1, 4]),
+     ((99, 99), "ema", [1, 4])],
+)  # fmt: skip
 def test_the_disk_holds_each_checkpoint_and_each_validation_s_weights(
-    bench: Bench,
-    monkeypatch: Patch,
-    *,
-    evaluated: int,
-    saved: int,
-    average: str,
-    saves: int,
-    copies: int,
+    bench: Bench, monkeypatch: Patch, *, every: tuple[int, int], average: str, counts: list[int]
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(
         preflight.checkpoint, "check_disk_space", lambda *given: asked.extend(given)
     )
     monkeypatch.setattr(preflight, "overfit_one_row", lambda *_: (2.0, 1.0))
-    phase = PHASE.but(eval_every_steps=evaluated, average=average)
-    tried(bench, phase.executed(save_every_steps=saved))
+    phase = PHASE.but(eval_every_steps=every[0], average=average)
+    tried(bench, phase.executed(save_every_steps=every[1]))
     total = sum(each.numel() for each in toy_decoder(toy_config()).parameters())
-    assert asked == [bench[0].folder, total, saves, copies]
+    assert asked == [bench[0].folder, total, *counts]
 
 
 def test_training_begins_with_untouched_weights(project: Project, monkeypatch: Patch):
@@ -155,9 +149,10 @@ def test_memory_is_given_back_where_all_rows_need_it(bench: Bench, monkeypatch: 
     assert short < whole
     calls: list[bool] = []
     monkeypatch.setattr(device, "keep_freed_memory", lambda *, keeps: calls.append(keeps))
-    for free, expected in ((ALLOCATOR_OVERHEAD * (short + whole) / 2, []), (short, [False])):
+    enough, quiet = ALLOCATOR_OVERHEAD * (short + whole) / 2, Log(quiet=True)
+    for target, free, expected in (("cpu", enough, []), ("cuda", 0, []), ("cpu", short, [False])):
         monkeypatch.setattr(device, "free_memory_bytes", lambda free=free: free)
-        preflight.spare_memory(config, phase, longest, target="cpu", log=Log(quiet=True))
+        preflight.spare_memory(config, phase, longest, target=target, log=quiet)
         assert calls == expected
 
 

@@ -118,8 +118,11 @@ def test_a_killed_run_ends_with_the_same_journal(
     assert mended == expected
 
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
 def test_a_first_signal_asks_and_a_second_does_not_wait() -> None:
-    before, seen = signal.getsignal(signal.SIGINT), list[str]()
+    before, seen = [signal.getsignal(each) for each in STOPS], list[str]()
 
     def ask_twice() -> None:
         with stop_requests() as asked:
@@ -134,7 +137,7 @@ def test_a_first_signal_asks_and_a_second_does_not_wait() -> None:
     with pytest.raises(KeyboardInterrupt):
         ask_twice()
     assert seen == ["asked"]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert [signal.getsignal(each) for each in STOPS] == before
 
 
 @pytest.mark.parametrize("times", [1, 2])

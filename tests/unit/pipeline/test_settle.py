@@ -86,17 +86,10 @@ def test_another_device_reaches_all_that_is_decided_for_it(counted: Counted, mon
         return {}
 
     def tuned(training: object, shards: object, minutes: float, log: Log, target: str) -> Choices:
-        reached.append(f"tune {target}")
+        reached.append(f"tune {minutes} {target}")
         return {"phase.0.lr": Choice(7e-3, "tried")}
 
-    def compiling(
-        recipe: Recipe,
-        training: ResolvedTraining,
-        document: float,
-        machine_file: Path,
-        *,
-        target: str,
-    ) -> Choices:
+    def compiling(_: Recipe, training: ResolvedTraining, *given: object, target: str) -> Choices:
         reached.append(f"compile {target} at {training.phases[0].lr}")
         return {}
 
@@ -111,8 +104,8 @@ def test_another_device_reaches_all_that_is_decided_for_it(counted: Counted, mon
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
     monkeypatch.setattr(settling, "seconds_a_token", lambda work, _: reached.append(work.target))
     training = counted.settle("cuda:3", tune_minutes=1.0)
-    calls = ["formats cuda:3", "memory cuda:3", "cuda:3", "tune cuda:3", "compile cuda:3 at 0.007"]
-    assert reached == calls
+    tried, compiled = "tune 1.0 cuda:3", "compile cuda:3 at 0.007"
+    assert reached == ["formats cuda:3", "memory cuda:3", "cuda:3", tried, compiled]
     assert training.phases[0].lr == 7e-3
 
 
@@ -213,7 +206,7 @@ def test_other_weights_of_the_model_to_go_on_from_choose_anew(recipe: Recipe) ->
 @pytest.mark.parametrize("text", ["", "{", '{"key": "another", "choices": {}}'])
 def test_a_damaged_plan_is_told_and_replanned(recipe: Recipe, raw: list[RawSet], text: str):
     (recipe.folder / "plan.json").write_text(text, encoding="utf-8")
-    with pytest.raises(Damaged, match="not what was written") as caught:
+    with pytest.raises(Damaged, match=r"/plan\.json: .* not what was written") as caught:
         kept(recipe, raw)
     assert "the next run writes it again" in caught.value.do
     lock = kept(recipe, raw, replan=True)
@@ -226,6 +219,7 @@ def test_what_was_tuned_holds_for_the_training_it_was_tuned_for(recipe: Recipe, 
     lock = kept(recipe, raw)
     lock.tuned, lock.tuned_stage = found, "this training"
     write(lock, recipe)
+    assert kept(recipe, raw).choices == {}, "what trials found is no choice of the program"
     assert kept(recipe, raw).tuned_for("this training") == found
     assert kept(recipe, raw).tuned_for("another") == {}
     text = recipe.text.replace('name = "pretrain"', 'name = "other"')

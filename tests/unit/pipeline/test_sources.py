@@ -3,11 +3,11 @@
 import errno
 import json
 import os
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from progress_bars import bars_of
 from text_samples import TATAR, write
 
 from endonym.errors import MissingSource, SourceError
@@ -88,18 +88,10 @@ def test_a_dry_run_hashes_and_writes_nothing_down(recipe: Recipe) -> None:
 
 
 def test_the_bar_of_hashing_comes_to_its_end(recipe: Recipe, monkeypatch: Patch):
-    totals, told = list[float](), list[int]()
-
-    @contextmanager
-    def progress(_: Log, what: str, total: float, unit: str) -> Generator[Callable[[int], None]]:
-        totals.append(total)
-        yield told.append
-
-    monkeypatch.setattr(Log, "progress", progress)
+    bars = bars_of(monkeypatch)
     for _ in range(2):
-        told.clear()
         hash_all(recipe)
-        assert sum(told) == totals[-1] > 0
+        assert bars["hashing"][0] == bars["hashing"][1] > 0
 
 
 def test_a_file_that_changed_after_it_was_hashed_is_refused(tmp_path: Path) -> None:

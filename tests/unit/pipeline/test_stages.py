@@ -207,10 +207,12 @@ CHAT = {"objective": "chat", "val_share": 0.2, "max_rejected": 0.0, "seed": 1}
 
 
 @pytest.mark.parametrize("changed", ["a.jsonl", "own.jinja"])
-def test_a_changed_file_of_examples_is_refused(changed: str, tmp_path: Path, corpus: Path):
+def test_a_changed_file_of_examples_is_refused(
+    changed: str, tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, template = tmp_path / "a.jsonl", tmp_path / "own.jinja"
     write_lines(path, conversations(20))
-    template.write_text(CHATML, encoding="utf-8")
+    template.write_text(CHATML + "{# strftime_now #}", encoding="utf-8")
     toy_tokenizer("bpe").save(tmp_path)
     config = ExamplesConfig(paths=(path,), template_file=template, context=400, **CHAT)
     given = {"data 0": path, "template": template}
@@ -222,6 +224,7 @@ def test_a_changed_file_of_examples_is_refused(changed: str, tmp_path: Path, cor
         return replace(made, inputs={**made.inputs, **files})
 
     assert stages.examples(config, ctx("as hashed"))["kept"] == 20
+    assert "chat: its chat template may write the date" in capsys.readouterr().err
     (tmp_path / changed).write_text((tmp_path / changed).read_text("utf-8") + "\n", "utf-8")
     with pytest.raises(SourceError, match="has changed") as caught:
         stages.examples(config, ctx("changed"))
@@ -233,6 +236,7 @@ def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.Cap
     held = [each.text for split in ("dev", "test") for each in texts.documents(split)]
     judge = write(tmp_path, "judge.txt", ["Кояш чыкты, кар эреде, елгалар тулды."])
     asked = [said(f"Сөйлә, {n}.", text) for n, text in enumerate([*held, judge.read_text("utf-8")])]
+    asked[0] = {**asked[0], "weight": 2}
     path = write_lines(tmp_path / "a.jsonl", [*conversations(20), *asked])
     toy_tokenizer("bpe").save(tmp_path)
     config = ExamplesConfig(paths=(path,), evaluation=(judge,), context=4000, **CHAT)
@@ -242,4 +246,14 @@ def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.Cap
     counted = stages.examples(config, ctx)
     assert len(held) > 1
     assert (counted["kept"], counted["dropped"]) == (20, {"held_out": len(asked)})
-    assert f"{len(asked)} of {20 + len(asked)} records left out" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"chat: {len(asked)} of {20 + len(asked)} records left out" in told
+    assert f'chat: 1 of {20 + len(asked)} records have a "weight" beside' in told
+
+
+def test_large_texts_have_as_many_workers_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "cores", lambda: 4)
+    for size, places, count in ((-1, 9.0, 1), (0, 9.0, 4), (0, 3.9, 3), (0, 0.5, 1)):
+        free = int(places * stages.WORKER_BYTES)
+        monkeypatch.setattr(stages, "free_memory_bytes", lambda free=free: free)
+        assert stages.suitable_workers(stages.LARGE_BYTES + size) == count

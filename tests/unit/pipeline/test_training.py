@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from made_conversations import write_toy_examples
+from progress_bars import bars_of
 from small_project import Killed, Project, journal_of
 from toys import lively_decoder, toy_config, train_config
 
@@ -97,7 +98,10 @@ def test_a_kill_loses_no_validation(project: Project, monkeypatch: Patch, finish
         with pytest.raises(Killed):
             project.run()
     assert project.steps() == list(range(16))
-    said = project.run().err
+    bars = bars_of(monkeypatch)
+    said = project.run("--until", "evaluation bits").err
+    assert {"training", "scoring", "compressor"} <= set(bars)
+    assert all(done == pytest.approx(total) for done, total in bars.values()), bars
     assert "goes on from step 16" in said
     assert "pre-flight" not in said
     mended, whole = project.journal("step"), journal_of(finished, "step")

@@ -151,7 +151,7 @@ def test_trainings_and_their_validations_take_the_minutes_that_were_given(finish
 
 
 def test_too_few_minutes_are_refused_with_how_many_it_takes(bench: Bench) -> None:
-    with pytest.raises(RecipeError, match="too few") as caught:
+    with pytest.raises(RecipeError, match=r"^--tune: .* \d+ steps: too few") as caught:
         bench.tune(0.01)
     assert caught.value.where == "--tune"
     times = float(caught.value.do.split()[1])
@@ -266,6 +266,7 @@ def test_named_rates_are_tuned_and_the_answer_is_told(prepared: Path, monkeypatc
     prepared.write_text(second, encoding="utf-8")
     changed, said = made(prepared)
     assert changed.training.phases[0].lr == 3e-5
+    assert '"tuned": null' in (changed.folder / "plan.json").read_text("utf-8"), "it is said once"
     assert any("lr = 2e-05" in each and "is not used" in each for each in said)
     monkeypatch.setattr(tuning.Trials, "trial_bits", lambda _, phase: math.inf)
     failed, said = made(prepared, 5.0)

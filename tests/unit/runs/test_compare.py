@@ -10,8 +10,10 @@ import pytest
 from artefacts import artefact_of
 from made_contenders import SENTENCES, contender, validations
 from made_scores import score
+from toys import toy_config
 
-from endonym.log import THIN
+from endonym.log import THIN, number
+from endonym.model.count import parameters
 from endonym.runs.compare import as_dict, cells, compare, describe
 from endonym.runs.finished_runs import FinishedRun
 
@@ -87,6 +89,11 @@ def test_what_the_recipes_differ_in_is_named(tmp_path: Path) -> None:
         (run.folder / "recipe.toml").write_text(f'name = "{run.name}"\n{text}', encoding="utf-8")
     note = next(each for each in compare(runs).notes if "recipes differ" in each)
     assert note == "Their recipes differ in source.мәкаль, phase.p.lr, phase.p.steps."
+    for count, more in ((5, "."), (6, " and 1 more.")):
+        keys = "".join(f"a{n} = 1\n" for n in range(count))
+        (runs[1].folder / "recipe.toml").write_text(f"{texts[1]}{keys}", encoding="utf-8")
+        again = compare([runs[0], replace(runs[1])]).notes
+        assert next(each for each in again if "recipes differ" in each).endswith(f"p.a4{more}")
 
 
 def test_who_has_dev_scores_is_not_told_to_make_them(tmp_path: Path) -> None:
@@ -305,4 +312,20 @@ def test_the_form_for_machines_names_every_number(tmp_path: Path) -> None:
     assert run["score"]["metric"] == "bits_per_byte"
     assert run["score"]["source"] is None
     assert (run["train_tokens"], run["seconds"], run["kept_step"]) == (1280, 4.0, 10)
+    assert (run["run"], run["seed"], run["lr"]) == (str(runs[1].folder), 42, 0.006)
+    assert [run[key] for key in ("family", "steps", "tokens_per_second")] == ["qwen3", 20, 320.0]
     assert run["parameters"] == run["active_parameters"] > 0
+
+
+def test_experts_that_a_token_does_not_use_are_counted_apart(tmp_path: Path) -> None:
+    dense, sparse = (contender(tmp_path, name, WORSE) for name in ("dense", "sparse"))
+    shape = toy_config("moe")
+    text = json.dumps(shape.model_dump())
+    (sparse.folder / "model" / "config.json").write_text(text, encoding="utf-8")
+    total, active = parameters(shape).total, parameters(shape).active
+    found = compare([dense, sparse])
+    heads, _, row, *_ = cells(found)
+    assert row[heads.index("parameters")] == f"{number(total)} ({number(active)} active)"
+    run = as_dict(found)["runs"][1]
+    assert (run["parameters"], run["active_parameters"]) == (total, active)
+    assert f"to {number(total)} (sparse)." in next(n for n in found.notes if "Parameters" in n)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import tokenizers
+from text_samples import KHMER, TATAR
 from toys import toy_texts, toy_tokenizer
 
 from endonym.errors import RecipeError, TokenizerError
@@ -25,9 +26,8 @@ def folder(tmp_path: Path) -> Path:
 def test_files_and_folders_are_measured_on_a_text(folder: Path) -> None:
     names = [str(folder / "bpe"), str(folder / "unigram" / "tokenizer.json")]
     (folder / "bpe" / "manifest.json").write_text('{"made by": "another program"}', "utf-8")
-    found = compare_tokenizers(
-        names, [folder / "texts.txt"], Store(folder / "store"), Log(quiet=True)
-    )
+    store, log = Store(folder / "store"), Log(quiet=True)
+    found = compare_tokenizers(names, [folder / "texts.txt"], store, log)
     rows = tokenizer_figures(found)["tokenizers"]
     assert [row["name"] for row in rows] == names
     assert all(row["is_lossless"] and row["train_seconds"] is None for row in rows)
@@ -36,6 +36,24 @@ def test_files_and_folders_are_measured_on_a_text(folder: Path) -> None:
     shown = tokenizer_table(found)
     assert "bytes/token" in shown
     assert all(name in shown for name in names)
+
+
+def test_each_source_has_a_row_and_a_tokenizer_named_twice_stands_once(folder: Path) -> None:
+    (folder / "texts").mkdir()
+    for name, texts in (("a.txt", TATAR), ("b.txt", KHMER)):
+        (folder / "texts" / name).write_text("\n".join(texts), encoding="utf-8")
+    names = [str(folder / kind) for kind in ("bpe", "unigram", "bpe")]
+    store, log = Store(folder / "store"), Log(quiet=True)
+    found = compare_tokenizers(names, [folder / "texts"], store, log)
+    _, *lines = tokenizer_table(found).splitlines()
+    for told in tokenizer_figures(found)["tokenizers"]:
+        for text, fit in {"all": told["total"], **told["sources"]}.items():
+            named = f"{told['name']} all {told['vocab']}" if text == "all" else text
+            row = f"{named} {fit['bytes_per_token']:.2f} {fit['tokens_per_word']:.2f} "
+            row += f"{fit['tokens_per_character']:.3f} {100 * fit['cut_letters_per_token']:.2f} %"
+            row += f" {told['unused']} {told['megabytes_per_second']:.1f} –" * (text == "all")
+            assert lines.pop(0).split() == row.split()
+    assert not lines[0], "nor has it a line more"
 
 
 def test_a_tokenizer_of_words_is_measured_and_marked(folder: Path) -> None:
@@ -52,9 +70,9 @@ def test_a_tokenizer_of_words_is_measured_and_marked(folder: Path) -> None:
 
 def test_what_is_no_tokenizer_is_named(folder: Path) -> None:
     store, log = Store(folder / "store"), Log(quiet=True)
-    with pytest.raises(RecipeError, match="no tokenizer is called"):
+    with pytest.raises(RecipeError, match=r"^TOKENIZER: no tokenizer is called"):
         compare_tokenizers([str(folder / "nothing")], [folder / "texts.txt"], store, log)
-    with pytest.raises(RecipeError, match="no text"):
+    with pytest.raises(RecipeError, match=r"^--text: there is no text"):
         compare_tokenizers([str(folder / "bpe")], [], store, log)
     described = json.loads(toy_tokenizer("bpe").to_json())
     described["model"]["type"] = "Telepathy"

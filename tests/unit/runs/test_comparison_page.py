@@ -27,6 +27,10 @@ def pair(folder: Path) -> Comparison:
     return compare([one, contender(folder, "tt@gpt2", [95.0] * COUNT)])
 
 
+def csv_rows(page: Path) -> list[dict[str, str]]:
+    return [*csv.DictReader(page.with_suffix(".csv").read_text(encoding="utf-8").splitlines())]
+
+
 def test_the_page_stands_beside_the_runs_or_where_it_is_asked_for(tmp_path: Path) -> None:
     found = pair(tmp_path / "runs")
     assert write_comparison(found) == tmp_path / "runs" / "tt-comparison.html"
@@ -39,8 +43,7 @@ def test_the_same_stands_beside_it_as_csv_and_json(tmp_path: Path) -> None:
     page = write_comparison(pair(tmp_path))
     data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     assert [run["name"] for run in data["runs"]] == ["tt", "tt@gpt2"]
-    with page.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = csv_rows(page)
     assert [row["name"] for row in rows][:3] == ["tt", "tt@gpt2", "unigram"]
     assert float(rows[1]["bits_per_byte"]) == data["runs"][1]["score"]["value"]
     assert float(rows[1]["difference_low"]) == data["runs"][1]["difference"]["low"]
@@ -92,8 +95,7 @@ def test_the_csv_says_how_each_run_was_made_and_the_mean_over_seeds(tmp_path: Pa
     path.write_text(json.dumps([score("model", 1.75, split="dev").as_dict()]), encoding="utf-8")
     made[0].evaluations.append(artefact_of(path.parent))
     page = write_comparison(compare(made))
-    with page.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-        one, two, mean, *_ = list(csv.DictReader(file))
+    one, two, mean, *_ = csv_rows(page)
     assert [each["row"] for each in (one, two, mean)] == ["run", "run", "seeds"]
     assert [one[key] for key in ("variant", "seed", "lr")] == ["wide", "7", "0.003"]
     assert (one["sets"], two["sets"]) == ("seed=7 model.layers=2", "seed=8 model.layers=2")
@@ -127,8 +129,7 @@ def test_recipes_with_several_seeds_have_a_table_and_a_csv(tmp_path: Path):
     data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     wanted = data["seeds"][1]["difference"]
     assert f"<td>{wanted['low']:+.4f} to {wanted['high']:+.4f}</td>" in html
-    with page.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-        best, other = [row for row in csv.DictReader(file) if row["row"] == "seeds"]
+    best, other = [row for row in csv_rows(page) if row["row"] == "seeds"]
     assert best["difference_value"] == best["difference_is_claimed"] == ""
     assert [float(other[f"difference_{key}"]) for key in ("value", "low", "high")] == [
         wanted[key] for key in ("value", "low", "high")
@@ -142,8 +143,7 @@ def test_the_csv_has_the_figures_over_the_texts_that_all_share(tmp_path: Path) -
     page = write_comparison(compare([whole, part]))
     data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     (wide,) = [run for run in data["runs"] if run["name"] == "wide"]
-    with page.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-        (row,) = [row for row in csv.DictReader(file) if row["name"] == "wide"]
+    (row,) = [row for row in csv_rows(page) if row["name"] == "wide"]
     assert float(row["bits_per_byte"]) == wide["compared"]["value"] > wide["score"]["value"]
 
 

@@ -32,7 +32,7 @@ def test_a_run_is_found_by_its_name_its_folder_and_the_recipe_in_it(tmp_path: Pa
     elsewhere = Store(tmp_path / "elsewhere" / "store")
     for name in (folder, folder / "recipe.toml"):
         assert find_run(elsewhere, str(name)) == folder
-    with pytest.raises(RecipeError, match="no run is called хикәя") as caught:
+    with pytest.raises(RecipeError, match=r"^RUN: no run is called хикәя") as caught:
         find_run(store, "хикәя")
     assert caught.value.do == known_runs(store) == "Runs here: әкият."
     (folder / "log.txt").unlink()
@@ -57,7 +57,7 @@ def test_the_nearest_run_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for project in ("a", "b"):
         a_run(tmp_path / project, "poveste")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RecipeError, match="several runs are called poveste") as caught:
+    with pytest.raises(RecipeError, match=r"^RUN: several runs are called poveste") as caught:
         find_run(USUAL, "poveste")
     assert "a/runs/poveste, b/runs/poveste" in caught.value.do
     here = a_run(tmp_path, "poveste")
@@ -74,7 +74,7 @@ def test_a_recipe_that_was_never_run_says_so(tmp_path: Path) -> None:
     (tmp_path / "basm").mkdir()
     (tmp_path / "basm" / "recipe.toml").write_text("", encoding="utf-8")
     for name in (tmp_path / "basm", tmp_path / "basm" / "recipe.toml"):
-        with pytest.raises(RecipeError, match="has not been run here yet") as caught:
+        with pytest.raises(RecipeError, match=f"^{name}: .* has not been run here yet") as caught:
             find_run(Store(tmp_path / "store"), str(name))
         assert caught.value.do.endswith(f"run {name}")
 
@@ -121,12 +121,12 @@ def test_a_run_whose_recipe_is_gone_or_unknown_says_so(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     run = a_run(tmp_path, "әкият", recipe="recipe.toml")
     (tmp_path / "recipe.toml").unlink()
-    with pytest.raises(RecipeError, match="not there any more") as caught:
+    with pytest.raises(RecipeError, match=r"/recipe\.toml: .* not there any more") as caught:
         find_recipe(store, run)
     assert str(run / "recipe.toml") in caught.value.do
-    with pytest.raises(RecipeError, match="does not say where its recipe is"):
+    with pytest.raises(RecipeError, match="шигырь: this run does not say where"):
         find_recipe(store, a_run(tmp_path, "шигырь"))
-    with pytest.raises(RecipeError, match="no recipe or run is called алма") as caught:
+    with pytest.raises(RecipeError, match=r"^RECIPE: no recipe or run is called алма") as caught:
         find_recipe(store, Path("алма"))
     assert "әкият" in caught.value.do
 
@@ -175,7 +175,7 @@ def test_a_project_folder_means_its_only_run(tmp_path: Path, monkeypatch: pytest
     assert known_runs(USUAL, "khmr") == "Did you mean khmer? Runs here: kechkena, khmer."
     assert find_run(USUAL, "w/km").resolve() == khmer
     a_run(tmp_path / "w" / "km", "khmer2")
-    with pytest.raises(RecipeError, match="w/km has several runs") as caught:
+    with pytest.raises(RecipeError, match=r"^RUN: w/km has several runs") as caught:
         find_run(USUAL, "w/km")
     assert "w/km/runs/khmer, w/km/runs/khmer2" in caught.value.do
 

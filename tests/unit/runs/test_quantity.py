@@ -134,7 +134,10 @@ def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
     wide = [under(tmp_path, "ro@wide", seed, 9 + seed / 5, dim=64) for seed in range(3)]
     found = compare([*wide, *base])
     best, other = as_dict(found)["seeds"]
-    assert (best["name"], best["difference"]) == ("ro", None)
+    values = sorted(run.score.value for run in base)
+    runs = {"name": "ro", "runs": [run.name for run in base], "seeds": [0, 1, 2]}
+    spread = {"low": values[0], "high": values[-1], "deviation": statistics.stdev(values)}
+    assert best == {**runs, "mean": statistics.fmean(values), **spread, "difference": None}
     groups = found.groups
     wanted = quantity.welch(groups[1].values, groups[0].values)
     assert other["difference"] == {
