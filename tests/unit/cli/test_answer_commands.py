@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def test_enter_continues_anew(monkeypatch: Patch, capsys: Captured):
     said = capsys.readouterr()
     lines = [" …", "Әбием мич …", "Әбием мич …", "Le facteur …"]
     assert said.out == "".join(f"> {line}\n" for line in lines) + "> "
-    assert said.err.startswith(HELP)
+    assert said.err == f"{HELP}\n\n"
 
 
 def test_ctrl_c_stops_one_text(monkeypatch: Patch, capsys: Captured):
@@ -198,7 +199,28 @@ def test_a_template_makes_a_conversation(command: Say, tmp_path: Path, monkeypat
     monkeypatch.setattr("sys.stdin", io.StringIO("Сәлам\n" * 12))
     said = command("chat", path, "--max-tokens", "4", "--json")
     assert len(said.out.splitlines()) == 12
-    assert "the context holds the last" in said.err
+    assert re.search(r"the context holds the last \d+ of 23 messages", said.err)
+
+
+def test_an_answer_may_be_short(command: Say, tmp_path: Path, monkeypatch: Patch) -> None:
+    path, lines = write_gguf(tmp_path, CHATML, context=1024), "Сәлам\n".encode() * 8 + b"\xe9\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    said = command("chat", path, "--max-tokens", "40", "--temperature", "9", "--json")
+    found = [json.loads(line) for line in said.out.splitlines()]
+    assert len(found) == 9
+    assert {each["finish_reason"] for each in found} == {"end", "length"}
+
+
+def test_serve_says_where_its_pages_are(command: Say, monkeypatch: Patch) -> None:
+    def ready(*given: object, **keys: Any) -> None:
+        keys["ready"]("http://127.0.0.1:8000", ["тел", "km"])
+
+    monkeypatch.setattr("endonym.commands.serve.serve", ready)
+    page, api, *rest = command("serve", "тел", "km").err.splitlines()
+    assert page == "page: http://127.0.0.1:8000/"
+    assert api.startswith("API:  http://127.0.0.1:8000/v1 (as OpenAI's;")
+    assert api.endswith("at http://127.0.0.1:8000/docs)")
+    assert rest == ["models: тел, km", "Ctrl-C ends."]
 
 
 def test_a_long_line_ends_no_session(command: Say, gguf: Path, tmp_path: Path, monkeypatch: Patch):

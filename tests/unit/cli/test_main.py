@@ -153,7 +153,11 @@ WRONG_LINES = [
     (["export", "x", "--to", "gguf", "--quantize", "Q4"], "Q4_K_M"),
     (["export", "x", "--quantize", "F16"], "belongs to"),
     (["generate", "x", "y", "--max-tokens", "-1"], "--max-tokens"),
-    (["new", "x", "--hours", "0"], "--hours"),
+    *((["new", "x", "--hours", hours], "--hours") for hours in ("0", "nan", "1e7")),
+    (["generate", "x", "-n", "0"], "-n"),
+    (["run", "x", "--workers", "0"], '"0" is neither a number of processes nor "ray"'),
+    (["evaluate", "x", "а.txt", "б.txt"], "Write --text before а.txt."),
+    (["export", "x", "--to", "dataset", "--adapter", "y"], "A data set has no --adapter."),
     ([], "Commands:"),
 ]
 

@@ -263,6 +263,8 @@ def test_a_run_stands_for_its_recipe(recipe: Path, command: Say, monkeypatch: py
         assert [stage["made"] for stage in again["stages"]] == [False] * len(first["stages"])
         assert Path(again["run"]).resolve() == run.resolve()
         assert command("check", name, "--json").json()["name"] == run.name
+        other = command("check", name, "--set", "clean.min_chars=70", "--json").json()["name"]
+        assert other == "kechkena+clean.min_chars=70"
     monkeypatch.chdir(recipe.parent.parent)
     before = set(recipe.parent.parent.iterdir())
     again = command("run", run.name, "--until", "tokenizer", "--json").json()
@@ -283,6 +285,7 @@ def test_explain_tells_a_key_and_the_whole(command: Say) -> None:
     assert "query heads" in said["text"]
     assert "phase" in command("explain").out
     assert command("explain", "model.mixer.head").code == 2
+    assert json.loads(command("explain", "--schema").out)["title"]
     assert command("explain", "--schema", "--json").json()["title"]
 
 

@@ -233,9 +233,6 @@ def test_compare_names_the_csv_of_efficiency_if_there_is_one(
     assert "llama.cpp F16,5000" in path.read_text(encoding="utf-8")
 
 
-Say = Callable[..., Any]
-
-
 def test_a_run_and_a_file_are_compared_on_dev(command: Say, finished: Path, tmp_path: Path):
     toy_tokenizer("unigram").save(tmp_path)
     names = ("kechkena", tmp_path)

@@ -384,4 +384,5 @@ def test_other_folders_and_missing_ones_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(RecipeError, match="empty holds no model") as caught:
         base_model(tmp_path / "empty")
+    assert caught.value.where == "model.folder"
     assert "runs/NAME" in caught.value.do

@@ -1,6 +1,7 @@
 """The doctor's page."""
 
 import re
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from endonym.report import doctor
 from endonym.survey.diagnosis import Diagnosis, diagnose
 from endonym.survey.examination import FOREIGN
 from endonym.survey.findings import Finding
+from endonym.survey.observing import Seen
 from endonym.workers import Inline
 
 Patch = pytest.MonkeyPatch
@@ -124,6 +126,22 @@ def test_letters_that_are_rare_and_that_go_come_with_a_word(made: Diagnosis):
     assert gone["e"].word == "Безнeң"
     assert gone["e"].code == "U+0065"
     assert all(kept.letters[each.letter] == each.count for each in doctor.rare_letters(kept))
+    assert sum(bar.value for bar in doctor.lengths(raw).bars) == pytest.approx(100)
+    examples = {"a": ["аaа", "a.txt"], "щ": ["щи", "a.txt"], "б": ["бу", "a.txt"]}
+    seen = Seen(letters=Counter({"щ": 3, "a": 5, "б": 10**6}), examples=examples)
+    assert [each.letter for each in doctor.rare_letters(seen)] == ["a", "щ"]
+    few = Seen(letters=Counter({"б": 10**5 + 1}))
+    assert [each.letter for each in doctor.gone_letters(seen, few)] == ["a", "щ"]
+
+
+def test_licences_are_those_that_documents_say_and_the_most_frequent_share_is_first(
+    made: Diagnosis,
+):
+    made.examined.raw.licences["a"] = Counter({"": 2})
+    assert doctor.licences(made) == [("a", "none is named")]
+    made.examined.raw.licences["a"] = Counter({"": 2, "CC0": 3})
+    assert doctor.licences(made) == [("a", "CC0 (3), 2 documents say none")]
+    assert doctor.shares({"а": 1, "б": 3, "в": 3}, 7)[0] == ("б", "3", "43 %")
 
 
 def test_shares_and_growth_are_said_in_words(made: Diagnosis):

@@ -23,8 +23,8 @@ from endonym.model.families import resolve
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe
-from endonym.report.page import report_page, write_report
-from endonym.store import Artifact, Store
+from endonym.report.page import gather, report_page, write_report
+from endonym.store import Artifact, Store, write_sealed
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import fit, train_tokenizer
 
@@ -132,15 +132,17 @@ class Workshop:
     def journal(self, path: Path) -> None:
         """A journal of a training that over-fits after step 20 and was interrupted once."""
         append_jsonl(path, {"event": "started", "step": 0, "processor": HOSTILE, "threads": 2})
+        baseline = {"uniform": 8.0, "unigram": 2.7, "bigram": 1.3}
+        append_jsonl(path, {"event": "baselines", **baseline})
         for step in range(41):
             line: dict[str, Any] = {"event": "step", "step": step, "tokens": 64 * step}
-            line |= {"epoch": step * 0.075, "lr": 1e-3, "seconds": 0.1 * bool(step)}
+            line |= {"epoch": step * 0.075, "lr": 1e-3 + step * 5e-5, "seconds": 0.1 * bool(step)}
             if step:
-                line |= {"train_nats": 3.0, "train_bits_per_byte": 3.0 - step / 20}
+                line |= {"train_bits_per_byte": 3.0 - step / 20 + 0.4 * (-1) ** step}
             if step % 10 == 0:
-                bits = 1.5 + abs(step - 20) / 20
+                bits = 1.5 + abs(step - 20) / (20 + step)
                 line |= {"dev_nats": 1.0, "dev_bits_per_byte": bits}
-                line["dev_bits_per_byte/tatar"] = bits
+                line |= {"dev_bits_per_byte/tatar": bits, "dev_bits_per_byte/хат": bits + 1}
             append_jsonl(path, line)
             if step in (0, 40):
                 text = HOSTILE if step else TATAR
@@ -148,6 +150,8 @@ class Workshop:
                 append_jsonl(path, sample)
             if step == 15:
                 append_jsonl(path, {"event": "started", "step": 15, "processor": HOSTILE})
+        for seconds in (200.0, 70.0):
+            append_jsonl(path, {"event": "finished", "wall_seconds": seconds})
 
     def evaluation(self) -> None:
         artifact = self.add("evaluation", "evaluation bits", {})
@@ -249,9 +253,34 @@ def test_a_model_without_its_journal_is_still_described(workshop: Workshop) -> N
     assert re.findall(r'<section id="(\w+)">', html) == ["model", "making"]
 
 
-def test_each_phase_has_curves_of_its_own(workshop: Workshop) -> None:
-    workshop.model("model pretrain")
-    workshop.model("model cool-down")
-    html = report_page(workshop.run)
-    assert "<h3>pretrain</h3>" in html
-    assert "<h3>cool-down</h3>" in html
+def test_the_curves_of_a_phase_are_told_in_words(workshop: Workshop) -> None:
+    workshop.model("model ел")
+    (phase,) = gather(workshop.run)["phases"]
+    loss = phase.charts[0]
+    assert [each.description for each in phase.charts] == [
+        "Dev loss goes from 2.50 to 1.83. Training loss goes from 2.55 to 1.06. "
+        "uniform: 8.00. unigram: 2.70. bigram: 1.30.",
+        "tatar ends at 1.83. хат ends at 2.83.",
+        "Peak 0.003.",
+    ]
+    assert (loss.low, loss.high) == pytest.approx((0.952, 2.912), abs=1e-3)
+    assert phase.legend.endswith("on the dev documents. Outside the chart: uniform (8.00).")
+    best = [(mark.x, mark.name, mark.y) for mark in loss.marks if mark.is_strong]
+    assert best == [(1280.0, "best 1.500", 1.5)]
+    assert phase.notes[1:] == ["The final weights are those of step 20 of 40."]
+    assert (phase.name, phase.starts, phase.tokens, round(phase.seconds)) == ("ел", 2, 2560, 4)
+
+
+def test_each_phase_has_curves_choices_times_and_samples(workshop: Workshop) -> None:
+    chosen, tuned = ({"phase.lr": [value, f"of {value}"]} for value in (0.5, 0.25))
+    plan = {"choices": {"model.family": ["qwen3", "the usual"], **chosen}}
+    write_sealed(workshop.run.folder / "plan.json", {**plan, "tuned": {"choices": tuned}})
+    for name in ("a", "b", "c", "d"):
+        workshop.model(f"model {name}")
+    gathered, headings = gather(workshop.run), re.findall("<h3>(.)</h3>", report_page(workshop.run))
+    rows = [("model.family", "qwen3", "the usual"), ("phase.lr", "0.25", "of 0.25")]
+    assert (gathered["model"]["choices"], headings) == (rows, [*"abcd"])
+    assert [seconds for _, seconds in gathered["stages"]] == [70.0] * 4
+    shown = [(each.phase, each.step, each.epoch) for each in gathered["samples"]]
+    assert shown[:2] == [("a", 0, 0.0), ("a", 40, 3.0)]
+    assert (len(shown), shown[-1]) == (6, ("d", 40, 3.0))

@@ -20,6 +20,7 @@ from endonym.report.training import (
     pairs_charts,
     pairs_sentence,
     slices,
+    source_series,
 )
 from endonym.train.loop import Training, as_metrics
 
@@ -35,6 +36,7 @@ def test_over_fitting_began_after_the_best_validation() -> None:
     text = overfitting(validations(3.0, 2.0, 1.8, 1.9, 2.1), FALLING)
     assert text.startswith("Over-fitting began after step 20 (epoch 1.0)")
     assert "the 2 after it were worse, the last by 0.300" in text
+    assert "the one after it was worse" in overfitting(validations(3.0, 1.8, 2.4), FALLING)
 
 
 NO_OVERFITTING = [
@@ -62,6 +64,12 @@ def test_many_epochs_get_few_marks() -> None:
     assert [mark.name for mark in marks] == ["epoch 5", *map(str, range(10, 45, 5))]
     assert marks[0].x == pytest.approx(12_500)
     assert epoch_marks([{"tokens": 100, "epoch": 0.4}]) == []
+    assert [mark.name for mark in epoch_marks([{"tokens": 900, "epoch": 1}])] == ["epoch 1"]
+
+
+def test_up_to_six_sources_are_drawn() -> None:
+    counts = [len(source_series([(9, dict.fromkeys("абвгдеж"[:n], 1.0))])) for n in range(1, 8)]
+    assert counts == [0, 2, 3, 4, 5, 6, 0]
 
 
 def sources_journal(steps: int, **shares: float) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from serving import toy_language_model
 from toys import toy_tokenizer
 
 from endonym.serve.answers import ApiError, ChatForm, TextForm, error_json, pieces_of, token_text
-from endonym.serve.pieces import Token
+from endonym.serve.pieces import TextPiece, Token
 
 VOCABULARY = toy_language_model().tokenizer
 BYTES = toy_tokenizer("byte")
@@ -35,11 +35,13 @@ def test_offsets_go_on_from_chunk_to_chunk() -> None:
 
 def test_messages_name_the_bytes_of_each_token() -> None:
     ids = VOCABULARY.encode("Таң")
-    pieces = pieces_of(VOCABULARY, [Token(index, -0.5) for index in ids])
+    pieces = pieces_of(VOCABULARY, [Token(index, -0.5, ((index, -0.5),)) for index in ids])
     choice = ChatForm(VOCABULARY, has_logprobs=True).whole(0, pieces, "stop")
     told = choice["logprobs"]["content"]
     assert bytes(byte for each in told for byte in each["bytes"]).decode() == "Таң"
     assert choice["message"]["content"] == "Таң"
+    for each in told:
+        assert each.pop("top_logprobs") == [each]
     silent = ChatForm(VOCABULARY, has_logprobs=False)
     assert silent.chunk(0, (), "stop")["delta"] == {}
     assert silent.chunk(0, pieces, None)["logprobs"] is None
@@ -47,8 +49,10 @@ def test_messages_name_the_bytes_of_each_token() -> None:
 
 def test_errors_have_openais_types() -> None:
     kinds = {400: "invalid_request_error", 401: "authentication_error", 500: "server_error"}
+    kinds |= {403: "permission_error", 404: kinds[400], 429: "rate_limit_error", 503: kinds[500]}
     for status, kind in kinds.items():
-        assert error_json(ApiError(status, "x"))["error"]["type"] == kind
+        error = error_json(ApiError(status, "юк", param="n", code="c"))["error"]
+        assert error == {"message": "юк", "type": kind, "param": "n", "code": "c"}
 
 
 def test_tokens_of_one_character_begin_together() -> None:
@@ -56,3 +60,4 @@ def test_tokens_of_one_character_begin_together() -> None:
     told = TextForm(BYTES, has_logprobs=True).whole(0, pieces_of(BYTES, tokens), "stop")
     assert told["text"] == "а😀б"
     assert told["logprobs"]["text_offset"] == [0, 0, 1, 1, 1, 1, 2, 2]
+    assert pieces_of(BYTES, tokens[:1]) == [TextPiece("", (tokens[0],))]

@@ -51,6 +51,8 @@ def test_a_stream_has_the_text_of_the_whole_answer(client: Client) -> None:
     options = {"include_usage": True}
     streamed = client.post("/v1/completions", **asked, stream=True, stream_options=options)
     assert streamed.headers["content-type"].startswith("text/event-stream")
+    head = streamed.headers
+    assert (head["cache-control"], head["x-accel-buffering"]) == ("no-store", "no")
     *chunks, last = events_of(streamed)
     assert (last["choices"], last["usage"]) == ([], whole["usage"])
     for index, choice in enumerate(whole["choices"]):
@@ -116,6 +118,7 @@ def test_ids_that_open_a_text_themselves_are_told_without_a_probability(client: 
     asked = {"prompt": [ids, ids[1:]], "max_tokens": 0, "logprobs": 0, "echo": True}
     opened, alone = client.post("/v1/completions", **asked).json()["choices"]
     assert opened["logprobs"]["token_logprobs"][0] is None
+    assert [each is None for each in opened["logprobs"]["top_logprobs"]][:2] == [True, False]
     assert opened["logprobs"]["token_logprobs"][1:] == alone["logprobs"]["token_logprobs"]
     assert len(alone["logprobs"]["tokens"]) == len(ids) - 1
     assert (opened["text"], alone["text"]) == ("Таң", "Таң")
@@ -185,6 +188,7 @@ WRONG_REQUESTS = [
     (b"[]", 400, None),
     (b"\xff", 400, None),
     (LONE, 400, "prompt"),
+    ('{"model": "тел", "top_k": -1, "top_p": 9}'.encode(), 400, "top_p"),
     ('{"model": "башка"}'.encode(), 404, "model"),
     ('{"model": "тел", "prompt": [99999]}'.encode(), 400, "prompt"),
     ('{"model": "тел", "prompt": []}'.encode(), 400, "prompt"),
@@ -250,6 +254,8 @@ def test_the_figures_are_what_prometheus_reads_and_counts_add_up() -> None:
     assert found["endonym_generated_tokens_total", "тел"] == 12
     assert found["endonym_ended_total", "тел"] == 3
     assert found["endonym_active_sequences", "тел"] == 0
+    assert found["endonym_waiting_sequences", "тел"] == 0
+    assert found["endonym_first_byte_seconds_bucket", "/v1/completions", "100.0"] == 3
     assert found["endonym_requests_total", "/v1/completions", "200"] == 3
     assert found["endonym_requests_total", "404", "other"] == 1
 
@@ -266,9 +272,12 @@ def test_models_and_health(client: Client) -> None:
 
 
 def test_no_page_loads_anything_from_elsewhere(client: Client) -> None:
-    for path in ("/", "/docs", "/page/style.css", "/page/studio.js", "/page/docs.js"):
+    pages = {"/": "html", "/docs": "html", "/page/style.css": "css"}
+    scripts = dict.fromkeys(("/page/studio.js", "/page/docs.js"), "javascript")
+    for path, kind in (pages | scripts).items():
         page = client.request("GET", path)
         assert page.status_code == 200
+        assert page.headers["content-type"] == f"text/{kind}; charset=utf-8"
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert "//" not in page.text.replace("http://www.w3.org", "").replace("; //", "")
     assert client.request("GET", "/page/../api.py").status_code == 404
@@ -282,6 +291,15 @@ def test_a_tiny_temperature_is_greedy(client: Client) -> None:
     cold = {"prompt": PROMPT, "max_tokens": 5}
     greedy = client.post("/v1/completions", temperature=0, **cold).json()["choices"]
     assert client.post("/v1/completions", temperature=1e-46, **cold).json()["choices"] == greedy
+
+
+def test_a_biased_id_is_chosen_and_more_texts_than_the_queue_holds_are_refused(client: Client):
+    (index,) = toy_language_model().tokenizer.encode("ә")
+    asked = {"prompt": "Таң", "max_tokens": 2, "logit_bias": {str(index): 100}, "n": 16}
+    choices = client.post("/v1/completions", **asked).json()["choices"]
+    assert [each["text"] for each in choices] == ["әә"] * 16
+    answer = client.post("/v1/completions", **asked | {"n": 17})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "too_many_texts")
 
 
 def test_a_full_queue_is_told_with_the_time_to_come_again() -> None:

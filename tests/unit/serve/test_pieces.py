@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.serve.pieces import Pieces, Token
+from endonym.serve.pieces import Pieces, TextPiece, Token
 
 KHMER = "ភូមិ"
 
@@ -29,6 +29,7 @@ def test_every_token_is_in_one_piece() -> None:
     found = [p for n, byte in enumerate(data) for p in pieces.add(Token(n), bytes([byte]))]
     assert [token.index for piece in found for token in piece.tokens] == list(range(len(data)))
     assert [len(piece.tokens) for piece in found] == [3] * len(KHMER)
+    assert pieces.add(Token(0), b"") == [TextPiece("", (Token(0),))], "a special waits for no text"
 
 
 def test_an_unfinished_character_at_the_end_is_left_out() -> None:

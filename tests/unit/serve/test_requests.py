@@ -71,6 +71,8 @@ def test_contents_in_parts_are_joined_if_all_are_text() -> None:
     given = {"model": "т", "messages": [{"role": "user", "content": parts}], "logprobs": True}
     asked = ChatRequest.model_validate(given)
     assert (asked.messages[0].content, asked.likeliest()) == ("Сәлам, дөнья", 0)
+    several = [given | {"top_logprobs": 3, "logprobs": each} for each in (True, False)]
+    assert [ChatRequest.model_validate(each).likeliest() for each in several] == [3, None]
     named = {"role": "user", "content": "Сәлам", "name": "Әлфия"}
     with pytest.raises(ValidationError, match="name"):
         ChatRequest.model_validate({"model": "т", "messages": [named]})

@@ -198,6 +198,8 @@ def test_special_ids_beyond_the_model_are_not_counted_as_used() -> None:
     engine.add_special_tokens(["<picture>"])
     given = Tokenizer(engine, "<eos>")
     assert (given.vocab, given.used_vocab) == (601, 600)
+    engine.add_tokens(["<|im_end|>"])
+    assert Tokenizer(engine, "<eos>").special_ids == {}, "it is text there"
 
 
 EOS = {"content": "<eos>"}
