@@ -51,9 +51,10 @@ def read(data: Json, **others: Any) -> ModelConfig:
 
 
 def refusal(data: Json, **others: Any) -> str:
-    """What is said against it, wherever that is said to stand."""
+    """What is said against it, as of this file."""
     with pytest.raises(ExportError) as caught:
         read(data, **others)
+    assert caught.value.where == PLACE
     return caught.value.message
 
 

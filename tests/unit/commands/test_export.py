@@ -165,6 +165,7 @@ def test_a_corpus_is_handed_over_with_its_card_and_without_a_model(store: Store,
     readme = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert 'pretty_name: "kechkena"' in readme
     assert f"{len(rows):,} documents" in readme
+    assert "* `min_chars = 40`" in readme
     with pytest.raises(RecipeError, match="no model to be compared with"):
         export.verify_model(tmp_path / "out", None, (), store=store, log=QUIET)
 

@@ -19,7 +19,7 @@ from endonym.export.config import Export
 from endonym.export.formats import require_adapter_formats
 from endonym.export.record import record_of
 from endonym.generate.language_model import LanguageModel
-from endonym.log import Log
+from endonym.log import Log, number
 from endonym.model.adapt_config import Adapt
 from endonym.model.lora import Change, attach, new_changes
 
@@ -45,12 +45,17 @@ def exported(form: Form, adapter: Adapter, out: Path, texts: int = 20) -> format
 
 @pytest.mark.parametrize("form", ["adapter", "gguf-adapter"])
 def test_it_is_written_with_its_checks(form: Form, tmp_path: Path) -> None:
-    made = exported(form, lively_adapter(), tmp_path / "out")
+    adapter = replace(lively_adapter(), dropout=0.1)
+    made = exported(form, adapter, tmp_path / "out")
     assert all(each.ok for each in made.checks)
     assert {each.check for each in made.checks} >= {"ids", "logits", "likeliest", "bits_per_byte"}
     record = record_of(tmp_path / "out")
     assert (record["model"], record["format"]) == ("0123456789ab", form)
-    assert "rank 2 on 14 matrices" in (tmp_path / "out" / "README.md").read_text("utf-8")
+    numbers = sum(each.a.numel() + each.b.numel() for each in adapter.changes.values())
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert f"rank 2 on 14 matrices, {number(numbers)} numbers" in card
+    theirs = tmp_path / "out" / "adapter_config.json"
+    assert form != "adapter" or json.loads(theirs.read_bytes())["lora_dropout"] == 0.1
     assert "README.md" not in json.dumps(record["files"])
 
 
@@ -79,6 +84,12 @@ def test_a_wrong_adapter_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(adapters, "write_adapter", other)
     with pytest.raises(ExportError, match=r"likeliest|bits_per_byte"):
         exported("adapter", adapter, tmp_path)
+
+
+def test_without_peft_our_own_reader_proves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(adapters, "find_spec", {"transformers": "installed"}.get)
+    made = exported("adapter", lively_adapter(), tmp_path, texts=4)
+    assert all("own reader (peft is not" in each.runtime for each in made.checks)
 
 
 def test_the_last_phase_fails_before_it_trains_what_cannot_be_exported() -> None:

@@ -14,9 +14,11 @@ from endonym.export.adapters import (
     OURS,
     TENSORS,
     adapter_folder,
+    adapter_identity,
     base_identity,
     base_name_of,
     is_adapter,
+    model_around,
     read_adapter,
     write_adapter,
 )
@@ -40,6 +42,11 @@ def test_a_folder_names_its_base_and_holds_the_adapter(tmp_path: Path) -> None:
     assert {each.name for each in folder.iterdir()} == {TENSORS, CONFIG, OURS}
     assert base_name_of(folder) == "татарча"
     assert adapter_folder(tmp_path / "model") == folder == adapter_folder(folder)
+    assert len(set(adapter_identity(folder))) == 3
+    assert model_around(folder) is None
+    (folder.parent / "manifest.json").touch()
+    assert model_around(folder) == folder.parent
+    assert model_around(folder.with_name("other")) is None
     assert is_adapter(folder)
     assert not is_adapter(tmp_path)
     assert read_adapter(folder, decoder).keys() == new_changes(decoder, ADAPT, 1).keys()
@@ -65,6 +72,7 @@ def test_the_adapter_of_another_base_is_refused(tmp_path: Path) -> None:
         read_adapter(folder, other)
     (folder / OURS).unlink()  # as peft writes it, which knows no hash
     assert read_adapter(folder, other)
+    assert base_name_of(folder) == "татарча"
     narrow = lively_decoder(shape("llama", layers=1), seed=1)
     with pytest.raises(ExportError, match="which endonym does not adapt"):
         read_adapter(folder, narrow)
@@ -127,8 +135,9 @@ def test_a_folder_of_our_own_names_that_is_not_whole_is_refused(
     decoder = lively_decoder(shape("mamba2", "hybrid"), seed=1)
     save_tensors({name: each.clone() for name, each in tensors.items()}, tmp_path / TENSORS)
     (tmp_path / OURS).write_text(json.dumps({"scales": scales}), "utf-8")
-    with pytest.raises(Damaged, match=f"not whole.*{said}"):
+    with pytest.raises(Damaged, match=f"not whole.*{said}") as caught:
         read_adapter(tmp_path, decoder)
+    assert Path(caught.value.where).name == (OURS if "no table" in said else TENSORS)
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:

@@ -24,6 +24,13 @@ from endonym.generate.language_model import LanguageModel
 from endonym.store import Store
 from endonym.tokenizer.chat_template import CHATML, OPENING
 
+
+@pytest.fixture
+def card(finished: Path) -> Card:
+    """What is known of a finished run."""
+    return card_of("kechkena", Store(finished / "store"))
+
+
 EXPORTED = f"exported by endonym {version('endonym')}."
 MADE = f"made with endonym {version('endonym')}."
 SIZES = {"model.safetensors": 37_248}
@@ -65,8 +72,7 @@ def test_it_says_what_the_model_is_in_figures(model: LanguageModel, tmp_path: Pa
     assert "not known here" in text, "without a history"
 
 
-def test_the_card_of_a_run_has_its_data_training_and_scores(model: LanguageModel, finished: Path):
-    card = card_of("kechkena", Store(finished / "store"))
+def test_the_card_of_a_run_has_its_data_training_and_scores(model: LanguageModel, card: Card):
     known = card.history
     licensed = dict.fromkeys(known.sources, "CC0-1.0")
     text = of(Card("kechkena", "tt", licensed, known), model)
@@ -89,8 +95,7 @@ def test_the_card_of_a_run_has_its_data_training_and_scores(model: LanguageModel
     assert re.search(r"\nAll steps took .+ on .+ threads?\.\n", text)
 
 
-def test_a_merged_adapter_takes_no_license_of_base_texts(model: LanguageModel, finished: Path):
-    card = card_of("kechkena", Store(finished / "store"))
+def test_a_merged_adapter_takes_no_license_of_base_texts(model: LanguageModel, card: Card):
     card = replace(card, licenses=dict.fromkeys(card.history.sources, "CC0-1.0"))
     merged = replace(card, merged=Merged("әңгәмә", data="сөйләшү.jsonl"))
     for is_gguf in (False, True):
@@ -124,8 +129,7 @@ def test_beside_gguf_files_stands_a_modelfile(model: LanguageModel, tmp_path: Pa
     assert "\nFROM ./әкият-Q8_0.gguf\n" in (tmp_path / "Modelfile").read_text(encoding="utf-8")
 
 
-def test_a_phase_from_elsewhere_and_a_lost_score_are_said(model: LanguageModel, finished: Path):
-    card = card_of("kechkena", Store(finished / "store"))
+def test_a_phase_from_elsewhere_and_a_lost_score_are_said(model: LanguageModel, card: Card):
     known = card.history
     given = json.loads(json.dumps(known.phases[0].manifest))
     given["inputs"]["folder"] = "0" * 64
@@ -138,9 +142,8 @@ def test_a_phase_from_elsewhere_and_a_lost_score_are_said(model: LanguageModel, 
 
 
 def test_the_conversations_of_a_model_stand_among_its_data(
-    model: LanguageModel, finished: Path, monkeypatch: pytest.MonkeyPatch
+    model: LanguageModel, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    card = card_of("kechkena", Store(finished / "store"))
     assert "learned to answer" not in of(card, model)
     counted = {"objective": "chat", "records": 1_200, "kept": 1_190, "dev": {"examples": 60}}
     counted["dropped"] = {"bad_json": 2, "longer_than_context": 8}
@@ -155,8 +158,7 @@ def test_the_conversations_of_a_model_stand_among_its_data(
     ) in text
 
 
-def test_licenses_of_a_base_are_said_by_its_recipe(model: LanguageModel, finished: Path):
-    card = card_of("kechkena", Store(finished / "store"))
+def test_licenses_of_a_base_are_said_by_its_recipe(model: LanguageModel, card: Card):
     count = len(card.history.sources)
     both = replace(card, history=replace(card.history, base=card.history), licenses={})
     data = of(both, model).partition("## Data")[2].partition("## Training")[0]
@@ -182,18 +184,16 @@ def test_no_name_breaks_the_head_or_a_table(model: LanguageModel, name: str) -> 
 
 
 @pytest.fixture
-def scored(
-    model: LanguageModel, finished: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., str]:
+def scored(model: LanguageModel, card: Card, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """The README of a model with these scores, all of whose sources have this license."""
-    known = card_of("kechkena", Store(finished / "store")).history
+    known = card.history
 
     def readme_of(*scores: Score, license: str = "CC0-1.0") -> str:
         monkeypatch.setattr(History, "scores", lambda known: [*scores])
         licenses = dict.fromkeys(known.sources, license)
         limits = ["it reads names of tokens"]
-        card = Card("әкият", "tt", licenses, known)
-        return readme(card, model, is_gguf=True, sizes={"a-F16.gguf": 1}, limits=limits)
+        made = Card("әкият", "tt", licenses, known)
+        return readme(made, model, is_gguf=True, sizes={"a-F16.gguf": 1}, limits=limits)
 
     return readme_of
 
@@ -225,19 +225,21 @@ def test_scores_stand_in_the_index_with_their_interval(scored: Callable[..., str
     assert "95 %" not in result["metrics"][1]["name"]
 
 
-def test_phases_of_a_base_and_of_a_model_are_in_one_table(model: LanguageModel, finished: Path):
-    known = card_of("kechkena", Store(finished / "store")).history
+def test_phases_of_a_base_and_of_a_model_are_in_one_table(model: LanguageModel, card: Card):
+    known = card.history
     given = json.loads(json.dumps(known.phases[0].manifest))
     given["numbers"]["tokens"] = 12_345
+    given["config"]["phase"]["objective"] = "chat"
     phase = type(known.phases[0])(known.phases[0].folder, given)
     later = History([phase], known.tokenizer, known.corpus, base=known)
-    text = of(Card("kechkena", history=later), model).partition("## Training")[2]
+    data, _, text = of(Card("kechkena", history=later), model).partition("## Training")
+    assert data.count("documents that were read") == 1, "the later phase reads no texts"
     assert f"{known.phases[0].numbers['tokens']:,}" in text
     assert "12,345" in text
 
 
-def test_no_figure_stands_where_there_is_no_dev_text(model: LanguageModel, finished: Path) -> None:
-    known = card_of("kechkena", Store(finished / "store")).history
+def test_no_figure_stands_where_there_is_no_dev_text(model: LanguageModel, card: Card) -> None:
+    known = card.history
     assert "bytes of dev text are a token" in of(Card("kechkena", history=known), model)
     given = json.loads(json.dumps(known.tokenizer.manifest))
     given["numbers"]["held_out"]["total"]["bytes_per_token"] = 0.0

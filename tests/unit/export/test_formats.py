@@ -39,16 +39,20 @@ def model() -> LanguageModel:
 
 
 Made = tuple[Path, formats.Exported]
+ADAPTER = "0123456789ab"
 
 
 @pytest.fixture(scope="module")
 def exports(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
     """One export as GGUF files, and one as a folder; not to be changed."""
-    given = {"card": Card("kechkena", "tt"), "texts": toy_texts(), "made_of": "ab12cd34ef56"}
+    given = {"texts": toy_texts(), "made_of": "ab12cd34ef56", "log": Log(quiet=True)}
+    given["log"].file = tmp_path_factory.mktemp("log") / "log.txt"
+    cards = {"gguf": Card("kechkena", "tt", merged=Merged("әңгәмә", ADAPTER))}
     made: dict[str, Made] = {}
     for export in (GGUF, FOLDER):
-        out = tmp_path_factory.mktemp(export.format)
-        made[export.format] = (out, make_export(export, model, out, **given, log=Log(quiet=True)))
+        out, card = tmp_path_factory.mktemp(export.format), cards.get(export.format, Card("x"))
+        made[export.format] = (out, make_export(export, model, out, card=card, **given))
+    made["log"] = (given["log"].file, made["gguf"][1])
     return made
 
 
@@ -56,7 +60,8 @@ def exports(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> d
 def test_a_record_names_every_file(form: str, exports: dict[str, Made], tmp_path: Path):
     out, result = exports[form]
     record = record_of(out)
-    assert record["model"] == "ab12cd34ef56"
+    assert (record["model"], record["format"]) == ("ab12cd34ef56", form)
+    assert record.get("adapter") == (ADAPTER if form == "gguf" else None)
     papers = ["Modelfile", "README.md"] if form == "gguf" else ["README.md"]
     assert sorted([*record["files"], RECORD, *papers]) == result.files
     assert all(check["ok"] for check in record["checks"])
@@ -84,10 +89,15 @@ def test_limits_and_fallbacks_are_said(
     assert "GELU" in limits[0]
     assert list(fallbacks) == ["kechkena-Q4_K_M.gguf"]
     assert record_of(exports["gguf"][0])["limits"] == limits
+    said = exports["log"][0].read_text("utf-8").splitlines()
+    assert said[1] == f"  limit: {limits[0]}"
+    ((file, few),) = fallbacks.items()
+    assert said[0].startswith(f"  {file}: rows of {len(few)} matrices are no multiple")
+    assert f"stored as {', '.join(dict.fromkeys(few.values()))}, as" in said[0]
 
 
 LICENSED = [
-    (None, "cc0-1.0", "ab12cd34ef56"),
+    *((None, said, "ab12cd34ef56") for said in ("cc0-1.0", "with the author's leave")),
     (Merged("әңгәмә"), None, "ab12cd34ef56 with adapter әңгәмә"),
 ]
 
@@ -103,8 +113,7 @@ def test_a_gguf_file_has_the_license_of_the_texts_unless_an_adapter_is_in_its_we
     made_of: str,
 ) -> None:
     known = card_of("kechkena", Store(finished / "store")).history
-    licenses = dict.fromkeys(known.sources, "CC0-1.0")
-    card = Card("kechkena", "tt", licenses, known, merged)
+    card = Card("kechkena", "tt", dict.fromkeys(known.sources, license or "CC0-1.0"), known, merged)
     file = Export(format="gguf", quantize=("F16",))
     MAKING["gguf"].write(file, model, tmp_path, card=card, made_of="ab12cd34ef56")
     (path,) = tmp_path.glob("*.gguf")
@@ -221,6 +230,7 @@ def test_a_missing_package_is_named_before_training(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(config, "find_spec", {"gguf": "installed"}.get)
     with pytest.raises(ExportError, match="need xllamacpp, which") as caught:
         require_shapes([GGUF], shape("qwen3"))
+    assert caught.value.where == f"export: {GGUF.row.words}"
     assert 'pip install "endonym[gguf]"' in caught.value.do
     require_shapes([FOLDER], shape("qwen3"))
 

@@ -28,7 +28,9 @@ def model(store: Store) -> Artifact:
 
 
 def test_a_model_s_texts_and_scores_are_found(model: Artifact) -> None:
+    of_another = put(model, "evaluation", "c" * 64, inputs={"model": "d" * 64})
     known = history_of(model, history.evaluations_of(model))
+    assert of_another.id not in [each.id for each in known.evaluations]
     assert set(known.sources) == {"tatar", "romanian", "others"}
     assert known.tokenizer.manifest["id"] == model.manifest["inputs"]["tokenizer"]
     assert known.is_from_scratch
@@ -131,8 +133,13 @@ def test_a_base_is_found_by_its_weights_or_its_export(model: Artifact, store: St
     weights = model.manifest["files"]["weights.safetensors"]["sha256"]
     given = {"name": "weights.safetensors", "sha256": weights}
     other = {"name": "model.safetensors", "sha256": "0" * 64}
+    (export,) = (store.root / "export").iterdir()
+    files = open_artifact(export).manifest["files"].items()
+    handed = {name: {"name": name, "sha256": each["sha256"]} for name, each in files}
     ways = [
         (given, {}, model.id),
+        (handed["model.safetensors"], {}, model.id),
+        (handed["tokenizer.json"], {}, None),
         (other, {"made_of": model.id}, model.id),
         (other, {"made_of": "0" * 12}, None),
         (other, {}, None),
@@ -195,5 +202,7 @@ def test_what_answers_were_learnt_from_is_found_with_its_files(model: Artifact, 
     inputs = {**model.manifest["inputs"], "start": model.manifest["id"], "examples": examples}
     known = history_of(put(model, "model", "f" * 64, inputs=inputs))
     assert known.answers() == [(["әңгәмә.jsonl"], numbers)]
+    shutil.rmtree(store.folder("source", file))
+    assert known.answers() == [([], numbers)]
     shutil.rmtree(store.folder("examples", examples))
     assert known.answers() == []

@@ -43,7 +43,7 @@ def test_a_source_is_held_out_by_article_if_most_of_its_sentences_know_theirs() 
     card = {
         "sources": {
             "leipzig": {"kept": kept, "of_articles": 299},
-            "few": {"kept": kept, "of_articles": 20},
+            "half": {"kept": kept, "of_articles": 150},
             "old": {"kept": kept},
         }
     }

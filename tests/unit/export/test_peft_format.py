@@ -109,6 +109,9 @@ def test_usual_patterns_of_layers_are_read(pattern: str) -> None:
     config = CONFIG | {"r": 7, "rank_pattern": {pattern: 2}, "alpha_pattern": {pattern: 6}}
     (change,) = changes_from(tensors(), config, "here").values()
     assert (change.rank, change.scale) == (2, 3.0)
+    config = CONFIG | {"use_rslora": True, "rank_pattern": {"q": 7, "self_attn": 7, "proj": 7}}
+    (change,) = changes_from(tensors(), config, "here").values()
+    assert (change.rank, change.scale) == (2, 4 / 2**0.5), "those patterns are of no module's end"
 
 
 @pytest.mark.parametrize("rows", [64, 128])
@@ -126,6 +129,7 @@ def test_gates_and_ups_of_another_size_are_refused() -> None:
     config = shape("moe")
     ((name, change),) = to_peft(config, of(config, on=("0.ffn.gate", "0.ffn.up"))).items()
     assert len(from_peft(config, {name: change})) == 2
+    assert config_of({name: change}, layers=2, base="base", dropout=0.1)["lora_dropout"] == 0
     longer = torch.cat([change.b, change.b], dim=-2)
     with pytest.raises(ExportError, match=r"does not fit blocks\.0\.ffn\.gate"):
         from_peft(config, {name: Change(change.a, longer, change.scale)})

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -82,7 +83,7 @@ def test_a_wrong_pre_tokenizer_is_found(model: LanguageModel, tmp_path: Path, mo
     monkeypatch.undo()
     checks = verify_export(tmp_path, model, toy_texts())
     assert failed(checks) == ["ids"]
-    with pytest.raises(ExportError, match=r"ids: \d+ of \d+ lines differ"):
+    with pytest.raises(ExportError, match=r"ids: \d+ of \d+ lines differ, not 0 in llama\.cpp"):
         verify.require_ok(checks)
 
 
@@ -147,6 +148,7 @@ def test_other_settings_are_found(model: LanguageModel, tmp_path: Path, monkeypa
         export_gguf(model, tmp_path / str(number), ("F32",), Provenance())
         checks = verify_export(tmp_path / str(number), model, toy_texts())
         assert failed(checks) == ["settings"], key
+        assert re.match(r": \w+ is .+, not ", checks[2].example), key
 
 
 @pytest.mark.usefixtures("few")
@@ -219,8 +221,10 @@ def test_letters_that_llama_cpp_does_not_know_are_found_before_training() -> Non
 def test_a_file_that_is_no_gguf_is_damaged(model: LanguageModel, tmp_path: Path, data: bytes):
     path = tmp_path / "model.gguf"
     path.write_bytes(data)
-    with pytest.raises(Damaged):
-        verify_export(path, model, toy_texts())
+    for read in (verify.quantization_of, lambda path: verify_export(path, model, toy_texts())):
+        with pytest.raises(Damaged) as caught:
+            read(path)
+        assert caught.value.where == str(path)
 
 
 def test_the_number_format_is_read_from_the_file(model: LanguageModel, tmp_path: Path) -> None:
@@ -369,10 +373,15 @@ def test_texts_are_taken_from_all_over_and_lines_with_strange_ones(model: Langua
     assert found.unit == f"of {2 + len(STRANGE)} lines differ"
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [(-1e-7, "0.000 %"), (1e-7, "0.000 %"), (0.0123, "+1.230 %"), (-0.01, "-1.000 %")],
-)
-def test_a_change_of_nothing_has_no_sign(value: float, said: str) -> None:
-    check = Check("a", "b", "bits_per_byte", True, value, 0.1, "more")
-    assert check.shown() == f"{said} more"
+MEASURED = [
+    *(("bits_per_byte", -1e-7, 1, "0.000 % more"), ("bits_per_byte", 1e-7, 1, "0.000 % more")),
+    *(("bits_per_byte", 0.0123, 1, "+1.230 % more"), ("bits_per_byte", -0.01, 1, "-1.000 % more")),
+    *(("logits", 0.00123, None, "0.0012 more"), ("logits", 1500, 7000, "1500 more, not 7,000")),
+    *(("likeliest", 0.98765, 0.9, "98.77 % more"), ("settings", 2.0, 0, "2 more: end is 3")),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "limit", "said"), MEASURED)
+def test_what_was_measured_is_said(kind: Any, value: float, limit: float | None, said: str) -> None:
+    example = ": end is 3" if kind == "settings" else ""
+    assert Check("a", "b", kind, True, value, limit, "more", example).shown() == said

@@ -1,6 +1,9 @@
 """Which matrices an adapter changes, and what it costs, by formula."""
 
+from pathlib import Path
+
 import pytest
+from foreign_folders import write_model
 from laws.shapes import SHAPES, shape
 from pydantic import ValidationError
 from toys import toy_decoder
@@ -13,10 +16,11 @@ from endonym.model.adapt_config import (
     adapter_parameters,
     matrices,
     names_meant,
+    require_adaptable,
 )
 from endonym.model.config import ExpertsConfig
 from endonym.model.count import flops_per_token, parameters, trained_parameters
-from endonym.model.foreign.folder import ForeignConfig
+from endonym.model.foreign.folder import ForeignConfig, foreign_config
 from endonym.model.lora import linear_maps, matrix_of
 
 
@@ -71,8 +75,19 @@ def test_a_rank_above_a_matrix_is_refused() -> None:
     with pytest.raises(ShapeError, match="rank = 33") as told:
         adapted_matrices(shape("qwen3"), Adapt(rank=33, on=("query",)).resolved())
     assert told.value.where == "adapt.rank"
+    with pytest.raises(ShapeError, match=r"blocks\.0\.mixer\.key has 16 × 32 .* above 16"):
+        adapted_matrices(shape("llama", "grouped"), Adapt(rank=17, on=("mixer",)).resolved())
     whole = adapted_matrices(shape("qwen3"), Adapt(rank=32, on=("query",)).resolved())
     assert {(each.inputs, each.outputs) for each in whole} == {(32, 32)}
+
+
+def test_matrices_of_a_foreign_folder_are_told_by_its_headers(tmp_path: Path) -> None:
+    write_model("qwen2", tmp_path)
+    config = foreign_config(tmp_path)
+    require_adaptable(config, Adapt(rank=16, on=("k_proj",)).resolved(), tmp_path)
+    for rank, on in ((17, "k_proj"), (1, "lm_head"), (1, "embed_tokens"), (1, "norm")):
+        with pytest.raises(ShapeError, match=rf"above 16|called {on}"):
+            require_adaptable(config, Adapt(rank=rank, on=(on,)).resolved(), tmp_path)
 
 
 def test_a_token_uses_the_adapters_of_the_experts_that_it_goes_to() -> None:

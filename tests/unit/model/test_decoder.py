@@ -125,6 +125,8 @@ def test_learned_positions_end_with_the_context() -> None:
     with pytest.raises(ShapeError) as caught:
         decoder.logits(some_tokens(1, 9))
     assert caught.value.where == "context"
+    with pytest.raises(ShapeError, match="9 tokens"):
+        decoder.logits(some_tokens(1, 1), Span.after(8, some_tokens(1, 1)))
     assert "9 tokens" in caught.value.message
     assert "8" in caught.value.message
 

@@ -276,6 +276,7 @@ def test_experts_are_eight_of_which_two_share_the_width_of_one_feed_forward() ->
     assert (found["experts"], found["active"], found["hidden"]) == (8, 2, 2048)
     assert (found["balance"], found["balance_weight"]) == ("penalty", 0.01)
     assert ffn_of("moe", dim=1536, ffn={"active": 4})["hidden"] == 1024
+    assert ffn_of("moe", dim=96)["hidden"] == 256, "a multiple, for each expert"
     assert ffn_of("moe", dim=96, ffn={"gated": False, "active": 5, "experts": 5})["hidden"] == 77
     assert ffn_of("moe", ffn={"hidden": 24, "experts": 1})["active"] == 1
     assert ffn_of("moe", ffn={"experts": 5, "active": "all"})["active"] == 5

@@ -41,7 +41,7 @@ def test_a_depends_on_seed_and_name_alone() -> None:
 
 def test_dropout_acts_in_training_alone() -> None:
     asked = Adapt(rank=2, on=("query",), dropout=0.5).resolved()
-    decoder, tokens = lora.adapted(lively_decoder(), asked, 1).eval(), some_tokens(1, 9, vocab=40)
+    decoder, tokens = lora.adapted(lively_decoder().eval(), asked, 1), some_tokens(1, 9, vocab=40)
     for module in decoder.modules():
         if hasattr(module, "lora_B"):
             nn.init.ones_(module.lora_B)

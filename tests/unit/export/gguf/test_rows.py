@@ -21,6 +21,11 @@ def test_a_refusal_names_the_key_and_what_to_do() -> None:
     assert 'format = "gguf"' in caught.value.do
 
 
+def test_a_window_without_norms_of_heads_is_refused_alone() -> None:
+    with pytest.raises(ExportError, match=r"support mixer\.window = 5"):
+        architecture_of(shape("gpt2", mixer={"window": 5}))
+
+
 @pytest.mark.parametrize(("family", "said"), [("gptneox", 1), ("gpt2", 0), ("qwen3", 0)])
 def test_the_other_form_of_gelu_is_said(family: str, said: int) -> None:
     config: ModelConfig = shape(family)

@@ -64,7 +64,12 @@ def test_bytes_alone_need_a_merge_that_never_applies() -> None:
 
 STEPS = [{"type": "Digits", "individual_digits": True}, GPT2]
 DIGITS = {"type": "Sequence", "pretokenizers": STEPS}
-STRIPPED = {"id": 5, "content": "\u0120", "special": False, "lstrip": True}
+OTHERS = json.loads(toy_tokenizer("unigram").to_json()) | {"decoder": None}
+SPACE = {"id": 5, "content": "\u0120", "special": False}
+
+
+def minding(key: str) -> Callable[[dict[str, Any]], object]:
+    return lambda d: d["added_tokens"].append(d["added_tokens"][0] | SPACE | {key: True})
 
 
 def pattern_of(described: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +82,8 @@ LACKING = [
     (lambda d: d.update(pre_tokenizer={"type": "Whitespace"}), "this split"),
     (lambda d: d.update(pre_tokenizer=DIGITS), "this split before the merges: Digits, Byte"),
     (lambda d: d["model"].update(ignore_merges=True), "a BPE of this kind"),
-    (lambda d: d["added_tokens"].append(d["added_tokens"][0] | STRIPPED), "the added token"),
+    (lambda d: d.update(OTHERS), "a Unigram of this kind"),
+    *((minding(key), "the added token") for key in ("lstrip", "rstrip", "single_word")),
 ]
 
 

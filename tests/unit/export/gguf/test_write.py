@@ -45,12 +45,15 @@ def test_a_file_says_what_it_is(tmp_path: Path) -> None:
     assert keys["llama.context_length"] == 64
     assert keys["tokenizer.ggml.bos_token_id"] == model.tokenizer.end_id
     assert keys["tokenizer.ggml.eos_token_id"] == model.tokenizer.end_id
+    assert keys["tokenizer.ggml.padding_token_id"] == model.tokenizer.end_id
     assert keys["tokenizer.ggml.add_bos_token"] is True
 
 
 def test_what_is_not_known_is_not_said(tmp_path: Path) -> None:
-    (file,) = export_gguf(small(), tmp_path, ("F16",), Provenance())
-    assert not {"general.license", "general.languages", "endonym.model"} & set(keys_of(file.path))
+    for language in ("", "x-own"):
+        (file,) = export_gguf(small(), tmp_path, ("F16",), Provenance(language=language))
+        unknown = {"general.license", "general.languages", "endonym.model"}
+        assert not unknown & set(keys_of(file.path))
 
 
 def test_each_number_format_is_a_file_and_coarser_ones_are_smaller(tmp_path: Path) -> None:

@@ -32,10 +32,23 @@ def test_sizes_and_parameters_come_from_the_headers(tmp_path: Path) -> None:
     assert folder.read_shape(json.loads(json.dumps(config.model_dump()))) == config
 
 
+def test_a_context_and_keys_are_those_that_are_said_or_the_usual(tmp_path: Path) -> None:
+    write_model("gemma3", tmp_path)
+    given = foreign_config(tmp_path).transformers
+    bare = {k: each for k, each in given.items() if k != "max_position_embeddings"}
+    said = ({"n_positions": 77}, {"head_dim": 12}, {"head_dim": 0}, {"num_key_value_heads": None})
+    found = [foreign_config(tmp_path, bare | each) for each in said]
+    assert [each.context for each in found] == [77, 1024, 1024, 1024]
+    assert [each.remembered for each in found] == [16, 24, 16, 32]
+
+
 def test_an_untied_head_is_counted(tmp_path: Path) -> None:
     network = write_model("qwen2", tmp_path)
-    count = parameters(foreign_config(tmp_path))
+    count = parameters(config := foreign_config(tmp_path))
     assert (count.total, count.head) == (network.num_parameters(), 600 * 32)
+    assert flops_per_token(config, 10) == 6 * (count.total - count.embedding + 3 * 32 * 10)
+    silent = {k: each for k, each in config.transformers.items() if k != "tie_word_embeddings"}
+    assert foreign_config(tmp_path, silent) == config.model_copy(update={"transformers": silent})
 
 
 def test_a_tied_head_that_is_stored_beside_its_table_counts_once(tmp_path: Path) -> None:
@@ -67,10 +80,11 @@ def test_a_shorter_context_is_written_where_it_decides_the_length_alone(tmp_path
     shorter = with_context(config, 16)
     assert (shorter.context, shorter.transformers["max_position_embeddings"]) == (16, 16)
     assert config.transformers["max_position_embeddings"] == 64
-    stretched = {"rope_type": "dynamic", "factor": 2.0}
-    theirs = config.transformers | {"rope_parameters": stretched}
-    other = with_context(config.model_copy(update={"transformers": theirs}), 16)
-    assert (other.context, other.transformers["max_position_embeddings"]) == (16, 64)
+    dynamic, fixed = {"rope_type": "dynamic", "factor": 2.0}, {"type": "linear", "factor": 2.0}
+    for table, kept in ((dynamic, 64), (fixed, 16), ({"a": fixed, "b": dynamic}, 64)):
+        theirs = config.transformers | {"rope_parameters": table}
+        other = with_context(config.model_copy(update={"transformers": theirs}), 16)
+        assert (other.context, other.transformers["max_position_embeddings"]) == (16, kept)
     with pytest.raises(ShapeError, match="rows of 65 tokens for a model that reads 64") as caught:
         with_context(config, 65)
     assert caught.value.where == "pack.context"
@@ -140,9 +154,10 @@ def test_weights_in_several_files_are_those_that_the_index_names(tmp_path: Path)
     whole, parts = (foreign_config(tmp_path / name) for name in ("whole", "parts"))
     assert parts.parameters == whole.parameters
     names = [path.name for path in folder_files(tmp_path / "parts")]
-    assert names[0] == "config.json"
-    assert "model.safetensors.index.json" in names
-    assert sum(name.endswith(".safetensors") for name in names) > 1
+    weights = sorted(path.name for path in (tmp_path / "parts").glob("*.safetensors"))
+    assert names[: 1 + len(weights)] == ["config.json", *weights]
+    assert names[1 + len(weights)] == "model.safetensors.index.json"
+    assert len(weights) > 1
     path = tmp_path / "parts" / "model.safetensors.index.json"
     index = json.loads(path.read_text(encoding="utf-8"))
     (tmp_path / "outside.safetensors").write_bytes(b"")

@@ -130,7 +130,7 @@ def test_code_beside_a_model_is_never_run(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_a_class_does_to_its_logits_is_named(tmp_path: Path) -> None:
-    granite = r"granite does more to its logits .*logits_scaling = 8\.0"
+    granite = r"granite does more to its logits .* a cap \(logits_scaling = 8\.0\), which"
     for kind, match in (("phi", "phi adds a bias to its logits"), ("granite", granite)):
         write_model(kind, tmp_path / kind)
         refused(tmp_path / kind, ExportError, match)
@@ -224,6 +224,8 @@ def test_the_library_speaks_as_it_did_before(folder: Path, has_bars: bool) -> No
         logging.set_verbosity_info()
         (logging.enable_progress_bar if has_bars else logging.disable_progress_bar)()
         load_foreign(folder)
+        rewrite(folder / "config.json", num_attention_heads="four")
+        refused(folder, ExportError, "does not fit its own class")
         assert logging.is_progress_bar_enabled() is has_bars
         assert logging.get_verbosity() == logging.INFO
     finally:

@@ -46,11 +46,12 @@ def test_a_long_row_under_a_window_goes_by_blocks_and_a_short_one_whole(used: li
     assert whole.shape == blocks.shape == (2, 4, 320, 8)
 
 
+@pytest.mark.parametrize("window", [None, 16])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_dropout_zeroes_shares_and_never_moves_the_mean(dtype: torch.dtype) -> None:
+def test_dropout_zeroes_shares_and_never_moves_the_mean(dtype: torch.dtype, window: int | None):
     query, keys = torch.zeros(2, 4, 400, 8, dtype=dtype), torch.zeros(2, 4, 400, 8, dtype=dtype)
     torch.manual_seed(0)
-    mixed = attend(query, keys, torch.ones_like(keys), row(400), dropout=0.25)
+    mixed = attend(query, keys, torch.ones_like(keys), row(400), window=window, dropout=0.25)
     assert mixed.float().std() > 1e-3
     assert mixed.float().mean().item() == pytest.approx(1.0, abs=0.05)
     assert (mixed[:, :, 0] == 0).float().mean().item() == pytest.approx(0.25, abs=0.25)
