@@ -149,7 +149,10 @@ def measure_speed(
 def measured_once(
     rival: Contender, text: Sample, *, threads: int, with_texts: bool
 ) -> dict[str, Any]:
-    """What one process measures, or the reason why it could not."""
+    """What one process measures, or the reason why it could not.
+
+    with_texts: whether the loss of the texts is measured, too.
+    """
     request = {
         "program": rival.program,
         "path": str(rival.path),

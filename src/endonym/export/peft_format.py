@@ -213,15 +213,15 @@ def config_of(
 ) -> dict[str, Any]:
     """The `adapter_config.json` of these changes.
 
-    base: what peft shows as the base's name. inputs_first: whether the matrices of the class are
-    inputs × outputs. A module goes by its name behind its layer if all layers have it alike.
+    layers: how many the model has. base: what peft shows as the base's name. inputs_first: whether
+    the matrices of the class are inputs × outputs. A module goes by its name behind its layer if all layers have it alike.
     """
     tails = {name: re.sub(r"^.*?\.\d+\.", "", name) for name in theirs}
     uses = Counter(tails.values())
     forms = {(tails[name], each.rank, each.scale) for name, each in theirs.items()}
-    alike = Counter(tail for tail, _, _ in forms)
+    different_forms = Counter(tail for tail, _, _ in forms)
     short = {
-        name: tail if uses[tail] == layers and alike[tail] == 1 else name
+        name: tail if uses[tail] == layers and different_forms[tail] == 1 else name
         for name, tail in tails.items()
     }
     ranks = {short[name]: each.rank for name, each in theirs.items()}

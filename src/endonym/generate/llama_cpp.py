@@ -143,11 +143,11 @@ class LlamaCpp:
         settings.n_batch = settings.n_ubatch = max(BATCH, sequences)
         settings.n_ctx = sequences * -(-self.context // UNIT) * UNIT  # rounded up, for each
         settings.n_seq_max = sequences
-        settings.n_outputs_max = settings.n_outputs_per_seq = 0
+        settings.n_outputs_max = settings.n_outputs_per_seq = 0  # no limit but the batch
         settings.n_threads = settings.n_threads_batch = threads
         settings.type_k = settings.type_v = CACHE_TYPES[cache]
         if cache == "f32":
-            settings.flash_attn_type = 0
+            settings.flash_attn_type = 0  # off: it would compute in f16
         _messages.clear()
         self._context = self._lib.llama_init_from_model(self._model, settings)
         if not self._context:

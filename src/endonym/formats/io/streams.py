@@ -313,7 +313,7 @@ def unpacked(stream: Stream, compression: str) -> Stream:
     compression = packed_as(feed.peek(6)) or compression
     while head := feed.peek(6):
         if not head.startswith(MAGIC[compression]):
-            yield from foreign_bytes(feed, compression, members)
+            yield from foreign_damage(feed, compression, members)
             return
         for piece in member_pieces(feed, compression):
             yield piece
@@ -348,8 +348,11 @@ def member_pieces(feed: Feed, compression: str) -> Stream:
     feed.put_back(member.unused_data)
 
 
-def foreign_bytes(feed: Feed, compression: str, members: int) -> Stream:
-    """Bytes of another format, at the start or after the last member; zeros are padding."""
+def foreign_damage(feed: Feed, compression: str, members: int) -> Stream:
+    """Read to the end, and yield only the damage of bytes in another format; zeros are padding.
+
+    members: how many came before these bytes. The damage of the feed itself follows.
+    """
     what = any_kind(feed.peek(PIECE_BYTES))
     size, is_filled = feed.drain()
     if members == 0:

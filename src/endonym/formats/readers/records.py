@@ -85,7 +85,7 @@ def value_of(number: int, line: str, origin: Origin) -> Any | Reject:
 
 
 def too_many(line: str) -> str:
-    """What a line of JSON has too many of; empty if it can be parsed."""
+    """Which limit a line of JSON exceeds, as after "more than"; empty if it exceeds none."""
     if line.count("{") + line.count("[") > MAX_PARTS:
         return f"{MAX_PARTS:,} objects and lists"
     return f"{MAX_COMMAS:,} commas" if line.count(",") > MAX_COMMAS else ""
