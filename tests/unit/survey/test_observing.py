@@ -45,7 +45,8 @@ def seen(folder: Path, name: str, texts: list[str], **meta: str) -> Result:
 def test_documents_are_counted_and_rejects_are_not(tmp_path: Path):
     whole = together([seen(tmp_path, "0", TATAR[:2]), seen(tmp_path, "1", TATAR[2:4])], 20)
     assert whole.documents == 4
-    assert whole.chars == sum(map(len, TATAR[:4]))
+    size = len("".join(TATAR[:4]).encode())
+    assert (whole.chars, whole.bytes) == (sum(map(len, TATAR[:4])), size)
     assert whole.letters["ә"] == sum(text.count("ә") for text in TATAR[:4])
     assert whole.examples["ә"][0] in " ".join(TATAR[:4])
     texts = ["ә" * length for length in (19, 20, 49, 50, 199_999, 200_000)]
@@ -97,6 +98,7 @@ def test_heaps_law_is_found_again():
     assert found is not None
     assert abs(found - 0.6) < 0.01
     assert heaps(points[:2]) is None
+    assert heaps([(n, n) for n in range(0, 2_000, 100)]) is None
 
 
 def test_stubs_that_stay_are_named(tmp_path: Path):
