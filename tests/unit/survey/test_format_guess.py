@@ -191,7 +191,7 @@ DIVIDED = "sep=;\nid;җөмлә\n" + "".join(f"{n};{text}, a\n" for n, text in e
         ("a.jsonl", '{"n": "a long value"}\n{"n": "another", "text": "Кояш"}\n', {}),
         ("a.jsonl", '{"n": "one long value", "tt": "Кояш"}\n' + '{"tt": "Ай чыкты"}\n' * 3, "tt"),
         ("a.csv", "id, җөмлә \n1,Кояш чыкты\n", "җөмлә"),
-        ("a.jsonl", '{"id": "1", "tt": "Кояш."}\nbroken\n{"id": "2", "tt": "Ай."}', "tt"),
+        ("a.jsonl", '{"id": "1", "tt": "Кояш."}\nbroken\n[1]\n{"id": "2", "tt": "Ай."}', "tt"),
         ("a.jsonl", ('{"id": ' + "9" * 5_000 + ', "tt": "Кояш чыкты."}\n') * 3, "tt"),
         ("a.csv", CSV, "җөмлә"),
         ("a.zip", zipped({"../a.txt": SIX, "a.txt": "", "b.csv": CSV, "c.tsv": SIX}), "җөмлә"),

@@ -79,6 +79,7 @@ def test_scripts_and_documents_of_two_scripts(tmp_path: Path):
     whole = together([seen(tmp_path, "0", [TATAR[0], KHMER[0], FRENCH[0], mixed, "123"])], 20)
     assert whole.scripts == {"cyrillic": 2, "khmer": 1, "latin": 1, "none": 1}
     assert whole.mixed == {"cyrillic and latin": 1}
+    assert whole.letters["្"] == KHMER[0].count("្") > 0, "marks are letters, too"
     assert whole.mixed_examples[0][0] == "тел/a.txt#3"
     assert script_shares(TATAR[0])[0] == ("cyrillic", 1.0)
 
