@@ -143,7 +143,7 @@ def _heads(dim: int, kv_heads: int) -> Choice:
 
     At least one for each key/value head, and equally many for each.
     """
-    most = max(kv_heads, dim // HEAD_WIDTH)
+    most = dim // HEAD_WIDTH
     counts = range(most - most % kv_heads, 0, -kv_heads)
     heads = next((count for count in counts if dim % (2 * count) == 0), kv_heads)
     return Choice(heads, f"heads of {dim // heads} channels")

@@ -142,7 +142,7 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
     context: int = choice.value
     if pretrained is None:
         choices |= model_size.choose_shape(recipe.model, facts, lambda dim, layers: budget)
-    dim = recipe.model.dim or (choices["model.dim"].value if pretrained is None else pretrained.dim)
+    dim = choices["model.dim"].value if pretrained is None else pretrained.dim
     first_phase, read_before = 0, dict[str, float]()  # since weights were last random
     for index, phase in enumerate(recipe.phase):
         if phase.start == "scratch":

@@ -285,7 +285,7 @@ def read_pictures(group: list[Look], language: str, texts: str) -> None:
         elif not seen:
             each.problem = f"a picture, as {failed} others, in which OCR finds no text"
         else:
-            each.problem, each.is_foreign, each.like = "", False, seen
+            each.problem, each.like = "", seen
 
 
 def is_list(source: Source, documents: Sequence[Document]) -> bool:
@@ -319,7 +319,7 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
         if each.problem:
             _leave_out(survey, each)
             left_out[each.path] = each.problem
-        elif len(group) > 1 and str(each.path) in odd:
+        elif str(each.path) in odd:
             left_out[each.path] = odd[str(each.path)]
     strange = [each for each in group if each.documents and str(each.path) in odd]
     for each in strange[:SHOWN_ODD]:

@@ -125,7 +125,7 @@ def test_answers_from_random_weights_are_said(
     assert cautions_of_starts(Recipe.load(recipe)) == []
     sets = ["phase.0.objective=chat", "phase.0.data=a.jsonl"]
     (text,) = cautions_of_starts(Recipe.load(recipe, sets=sets))
-    assert "random weights" in text
+    assert text.startswith("phase pretrain: conversations are few texts")
     assert "model.folder" in text
     first = '[[phase]]\nname = "texts"\nsteps = 2\n'
     written = recipe.read_text(encoding="utf-8").replace("[[phase]]", f"{first}[[phase]]", 1)
@@ -151,9 +151,15 @@ def test_a_source_of_which_nothing_is_held_out_is_named() -> None:
 
 def test_one_threshold_of_scripts_is_enough() -> None:
     for rule in ("min_script_share", "min_expected_share"):
-        keys = {"script": "cyrillic", "expected_letters": "әөү", rule: 0.5}
-        said = cautions_of_cleaning(Clean.model_validate(keys))
-        assert not any("script threshold" in each for each in said)
+        keys = {
+            "script": "cyrillic",
+            "expected_letters": "әөү",
+            "normalize": ("spaces",),
+            rule: 0.5,
+        }
+        copies, spelling = cautions_of_cleaning(Clean.model_validate(keys | {"dedup": ("near",)}))
+        assert 'dedup has no "exact": copies' in copies
+        assert 'no "nfc": one word' in spelling
     assert any("script threshold" in each for each in cautions_of_cleaning(Clean()))
 
 

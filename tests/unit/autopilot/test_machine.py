@@ -26,6 +26,7 @@ from endonym.autopilot.machine import (
 )
 from endonym.errors import OutOfMemory
 from endonym.log import number
+from endonym.model.adapt_config import Adapt
 from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
@@ -35,6 +36,7 @@ from endonym.train.config import TrainConfig
 
 SHAPE = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=1000, context=64)
 PHASE = train_config(number_format="fp32", batch_tokens=128)
+ADAPT = Adapt(rank=4).resolved()
 RATES = {"fp32": 2e11, "bf16": 2e12}
 
 
@@ -128,13 +130,15 @@ def test_compiling_pays_once_training_is_long_enough() -> None:
     for never in (Pace(1_000.0), Pace(1_000.0, 1_000.0), Pace(1_000.0, 900.0, 1.0)):
         assert not never.pays(10**9)
     assert Pace(1_000.0, 900.0).best == 1_000.0
-    assert not Pace(400.0, others=0.2).doubt
+    assert [bool(Pace(400.0, others=cores).doubt) for cores in (0.5, 0.51)] == [False, True]
 
 
 def test_the_formula_is_of_the_products_and_of_what_stands_beside_them() -> None:
     """Which grows with the channels of all layers, and is known by the small shape's pace."""
     shape, small, rate = usual_shape(320, 6, 4096, 256), small_shape(), 1e11
     assert promised_seconds(shape, rate) == pytest.approx(flops_per_token(shape) / (rate * 0.3))
+    for pace in (None, Pace(5_000.0)):
+        assert promised_seconds(shape, rate, pace, ADAPT) < promised_seconds(shape, rate, pace)
     beside = 1 / 5_000 - flops_per_token(small) / (rate * 0.8)
     assert beside > 0
     whole = flops_per_token(shape) / (rate * 0.8) + beside * (320 * 6) / (128 * 4)
@@ -155,9 +159,8 @@ def test_the_time_of_a_token_is_a_formula_of_the_processors_products(file: Path)
 def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert promised_here(Work(SHAPE, usual_training(RATES)), RATES, file) == promised_seconds(
-        SHAPE, RATES["bf16"]
-    )
+    usual = Work(SHAPE, usual_training(RATES))
+    assert promised_here(usual, RATES, file) == promised_seconds(SHAPE, RATES["bf16"])
     monkeypatch.setattr(probe, "pace", lambda *_, **__: {"plain": 1_000.0})
     narrow, exact = (
         Work(small_shape(), usual_training(RATES, number_format=kind)) for kind in ("bf16", "fp32")
@@ -179,6 +182,7 @@ def test_a_short_phase_is_not_measured_but_compiled_if_a_measurement_is_there(
     measured_pace(Work(SHAPE, short), file)  # `new` does it.
     assert choose_compile(Work(SHAPE, short), file).value == "on"
     assert expected_here(Work(SHAPE, short), file) == 1 / 1_300.0
+    assert expected_here(Work(SHAPE, of_tokens(1_280)), file) == 1 / 1_000.0  # It gains nothing.
 
 
 @pytest.mark.parametrize(
@@ -219,7 +223,7 @@ def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
 def test_a_pace_holds_for_one_shape_however_strong_its_dropout(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    speeds = [5.0, 4.0, 3.0, 2.0, 1.0]
+    speeds = [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
     monkeypatch.setattr(probe, "pace", lambda *_, **__: {"plain": speeds.pop()})
     changes = (
         ({}, 1.0),
@@ -234,6 +238,11 @@ def test_a_pace_holds_for_one_shape_however_strong_its_dropout(
         keys = {"dim": 64, "layers": 2, "mixer": MixerKeys(heads=1)} | change
         shape = resolve(ModelKeys.model_validate(keys), vocab=1000, context=64)
         assert measured_pace(Work(shape, PHASE), file).plain == speed
+    assert measured_pace(Work(SHAPE, PHASE), file, compiles=False).plain == 6.0
+    others = [{"batch_tokens": 256}, {"optimizer": "muon"}, {"number_format": "bf16"}]
+    phases = ({}, {"lr": 5e-4}, {"steps": 900}, {"adapt": ADAPT}, *others)
+    keys = {Work(SHAPE, PHASE.but(**each)).key for each in phases}
+    assert len(keys | {Work(SHAPE, PHASE.executed(micro_tokens=64)).key}) == 6
 
 
 def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
@@ -254,7 +263,7 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
 
     def plain(decoder: object, config: TrainConfig, device: str, document: int) -> float:
         measured.append(f"as written on {device}, documents of {document}")
-        return 1e6
+        return float(1 << 20)
 
     def both(work: Work, **_: bool) -> dict[str, float]:
         measured.append(f"both on {work.target}, documents of {work.length}")
@@ -267,9 +276,9 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
     monkeypatch.setattr(probe, "pace", both)
     short, long = (
         choose_compile(Work(SHAPE, of_tokens(tokens), "cuda:1", 32.0), file)
-        for tokens in (10_000_000, 10**9)
+        for tokens in ((120 << 20) - 128, 120 << 20)
     )
-    assert (short.value, short.reason) == ("off", "about 10 s of training: too short to pay")
+    assert (short.value, short.reason) == ("off", "about 2 min of training: too short to pay")
     assert long.value == "on"
     assert measured == [f"{how} on cuda:1, documents of 32" for how in ("as written", "both")]
     (keys,) = read_if_whole(file).values()

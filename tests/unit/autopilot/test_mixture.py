@@ -57,6 +57,7 @@ def test_temperature_gives_small_sources_more(temperature: float | None, ratio: 
 def test_an_epoch_reads_the_source_with_the_largest_share_once() -> None:
     found = facts_of_phase(Phase(sources={"web": 0.1, "books": 0.9}), FACTS)
     assert found.positions == pytest.approx(10_000 / 0.9, rel=1e-3)
+    assert found.text_bytes == pytest.approx(4 * found.positions, rel=1e-3)
     assert found.mean_document_tokens == pytest.approx(9.0, rel=1e-2)
     for names in (("web", "books"), ("books", "web")):
         equal = Phase(sources=dict.fromkeys(names, 0.5))
@@ -103,13 +104,12 @@ def test_the_stream_of_a_source_goes_on_in_later_phases_and_starts_anew_from_scr
 
 def test_without_a_budget_a_phase_reads_four_epochs_or_as_many_as_its_sources_allow() -> None:
     phase = Phase(sources={"web": 0.5, "books": 0.5})
-    assert epochs_allowed([source("web"), source("books")], Phase(), FACTS, 4.0, read={}) == 4.0
+    given = [source("web"), source("books")]
+    assert epochs_allowed(given, Phase(), FACTS, 4.0, read={}) == 4.0
     free = [source("web"), source("books", repeatable=True)]
     assert epochs_allowed(free, phase, FACTS, 4.0, read={}) == 4.0
     # An epoch is of the larger source, and reads the other one ten times.
-    assert epochs_allowed(
-        [source("web"), source("books")], phase, FACTS, 4.0, read={}
-    ) == pytest.approx(0.4)
+    assert epochs_allowed(given, phase, FACTS, 4.0, read={}) == pytest.approx(0.4)
     once = [source("web"), source("books", repeatable=False)]
     assert epochs_allowed(once, phase, FACTS, 4.0, read={}) == pytest.approx(0.1)
 

@@ -30,9 +30,8 @@ def facts_of(tokens: int, *, document_tokens: float = 300.0) -> Facts:
 
 
 def shape_of(tokens: int, *, passes: float = 4, keys: ModelKeys | None = None) -> Choices:
-    found = choose_shape(
-        keys or ModelKeys(), facts_of(tokens), lambda dim, layers: int(passes * tokens)
-    )
+    keys, facts = keys or ModelKeys(), facts_of(tokens)
+    found = choose_shape(keys, facts, lambda dim, layers: int(passes * tokens))
     assert all(len(choice.reason.split()) >= 2 for choice in found.values())
     return found
 

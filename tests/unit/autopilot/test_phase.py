@@ -215,6 +215,7 @@ def test_rates_of_answers_are_low_and_lower_for_pairs_and_for_wide_models() -> N
     assert chat["batch_tokens"] == 1536  # eight steps an epoch
     assert "epochs" not in answers("chat", steps=9)
     assert answers("chat", steps=200)["warmup_steps"] == 20
+    assert answers("chat", epochs=30)["warmup_steps"] == 30 * 12_800 // 1536 // 10
     for objective, rate in (("chat", 1e-2), ("preferences", 3e-4)):
         adapted = answers(objective, adapt={"rank": 4})
         assert (adapted["lr"], adapted["weight_decay"]) == (pytest.approx(rate), 0.0)
@@ -256,11 +257,15 @@ def test_the_size_of_answers_is_in_bytes_as_that_of_texts(
     for letter in ("a", "ә", "ក"):
         record = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant"}]}
         record["messages"][1]["content"] = letter * 300
-        write_lines(recipe.parent / "a.jsonl", [record] * 40)
-        sets = ("phase.0.objective=chat", "phase.0.data=a.jsonl")
-        (facts,) = estimated_examples(Recipe.load(recipe, sets=sets), 256, 4.0).values()
-        sizes.append(facts.text_bytes)
-    assert sizes == [sizes[0], 2 * sizes[0], 3 * sizes[0]]
+        pair = {"prompt": "?", "chosen": letter * 300, "rejected": letter * 100}
+        for kind, given in (("chat", record), ("preferences", pair)):
+            # What is no record of this kind is not counted, nor what is held out.
+            write_lines(recipe.parent / "a.jsonl", [{"n": 1}, *[given] * 40])
+            phases = [{"name": "a"}, {"name": "b", "objective": kind, "data": "a.jsonl"}]
+            asked = Recipe.load(recipe).with_values({"chat.val_share": 0.25, "phase": phases})
+            (facts,) = estimated_examples(asked, 256, 4.0).values()
+            sizes.append(facts.text_bytes)
+    assert sizes == [9_000, 12_000, 18_000, 24_000, 27_000, 36_000]
 
 
 def test_the_estimate_is_the_same_however_the_file_is_packed(

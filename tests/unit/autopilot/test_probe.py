@@ -80,6 +80,8 @@ def test_of_a_large_batch_only_two_parts_are_made_and_one_is_held_at_once() -> N
     steps.take()
     assert seen == [3, 3]
     assert steps_of(batch_tokens=128).batch.tokens_BT.shape == (2, 64)
+    documents = probe.Steps(probe.fresh(shape(16)), PHASE, "cpu", 20).batch.documents_BT
+    assert documents.tolist() == [[0] * 20 + [1] * 20 + [2] * 20 + [3] * 4] * 2
 
 
 def test_the_end_of_memory_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

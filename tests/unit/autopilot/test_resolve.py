@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from plans import FACTS, resolved
 from text_samples import KHMER
 from toys import lively_decoder, toy_config, toy_tokenizer
 
@@ -24,9 +25,6 @@ from endonym.store import Artifact
 @pytest.fixture
 def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
     return Recipe.load(small_recipe(tmp_path / "project"))
-
-
-FACTS = Facts(1_000_000, 250_000, 30.0)
 
 
 def choices_of(recipe: Recipe, facts: Facts = FACTS) -> dict[str, Choice]:
@@ -197,6 +195,30 @@ def test_rows_beyond_the_ids_of_a_tokenizer_are_for_its_new_pieces(extended: Rec
     ids = toy_tokenizer("bpe").vocab
     rows = [resolve.shape_of(extended, ids + more, 32).vocab - ids for more in (4, 30, 31)]
     assert rows == [30, 30, 31]
+
+
+def test_a_model_to_go_on_with_says_the_context_the_vocabulary_and_the_rates(extended: Recipe):
+    kept, ids = extended.with_values({"tokenizer.extend": None}), toy_tokenizer("bpe").vocab
+    more, same = choices_of(extended), choices_of(kept)
+    assert more["pack.context"] == Choice(64, "the model has read no more at once")
+    keys = ("phase.0.embedding_lr", "phase.0.lr")
+    rates = [each[key].value for each in (more, same) for key in keys]
+    assert rates == [4 * rates[1], rates[1], rates[1], rates[1]]
+    assert resolve.vocab_choice(extended, lambda: pytest.fail("measured in vain")) == {}
+    # The vocabulary of a tokenizer that is not made yet.
+    byte = kept.with_values({"model.folder": None, "tokenizer.kind": "byte"})
+    given = {"tokenizer.vocab": Choice(900, "letters")}
+    asked = ((kept, {}), (extended, {}), (byte, {}), (byte, given))
+    found = [resolve.likely_vocab(each, choices, FACTS) for each, choices in asked]
+    assert found == [ids, ids + 400, 259, 900]
+
+
+def test_a_phase_is_as_long_as_the_texts_that_it_reads(recipe: Recipe) -> None:
+    """Of two sources, each as much text as all are."""
+    shares = {"tatar": 0.5, "romanian": 0.5}
+    keys = {"phase.0.steps": None, "phase.0.epochs": 1.0, "phase.0.sources": shares}
+    (phase,) = resolved(recipe.with_values(keys)).phases
+    assert phase.steps == pytest.approx(2 * FACTS.positions / 256, abs=1)
 
 
 def test_the_last_step_is_kept_where_a_source_has_no_dev_text(recipe: Recipe) -> None:

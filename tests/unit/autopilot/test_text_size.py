@@ -15,9 +15,10 @@ import pytest
 import zstandard
 from made_documents import lines, pdf
 from pyarrow.parquet import write_table
-from text_samples import PERSIAN, in_cp1256
+from text_samples import PERSIAN, in_cp1256, tar
 
 from endonym.autopilot import text_size
+from endonym.autopilot.model_size import BYTES_PER_TOKEN
 from endonym.autopilot.text_size import (
     Beginning,
     beginning,
@@ -79,6 +80,8 @@ def parquet(path: Path, text: bytes) -> None:
         ("a.txt.zst", lambda path, text: path.write_bytes(zstandard.compress(text))),
         ("a.txt.xz", lambda path, text: path.write_bytes(lzma.compress(text))),
         ("a.zip", zipped),
+        ("a.tar", lambda path, text: path.write_bytes(tar({"a.txt": text.decode()}, "w"))),
+        ("a.tar.gz", lambda path, text: path.write_bytes(tar({"a.txt": text.decode()}, "w:gz"))),
         ("a.parquet", parquet),
     ],
 )
@@ -205,6 +208,8 @@ def test_tokens_are_counted_by_trying_the_tokenizer(
     assert facts.mean_document_tokens == pytest.approx(counted / len(lines), rel=0.03)
     held = size.facts(Split(val_documents=80), 4.0).text_bytes
     assert held == pytest.approx(size.text_bytes * (1 - 80 / len(lines)), rel=0.03)
+    assert size.facts(Split(val_documents=99_999), 4.0).text_bytes == size.text_bytes // 2
+    assert try_tokenizer(config, []).bytes_per_token == BYTES_PER_TOKEN
 
 
 @pytest.mark.parametrize("language", SENTENCES)

@@ -11,14 +11,14 @@ from endonym.survey.cleaning import BOUNDS, LEAST_DOCUMENTS, diagnostic_clean, t
 
 
 def test_every_rule_that_fits_the_language_is_tried():
-    clean = diagnostic_clean("tt", "\n".join(TATAR * 20), TATAR)
+    clean = diagnostic_clean("tt-RU", "\n".join(TATAR * 20), TATAR)
     assert {"mojibake", "look_alikes", "tatar_letters", "spaces"} <= set(clean.normalize)
     assert "khmer_order" not in clean.normalize
     assert (clean.script, clean.language, clean.split_languages) == ("cyrillic", "tt", True)
     assert clean.max_line_documents
     assert clean.max_same_skeleton
     khmer = diagnostic_clean("", "\n".join(KHMER * 20), KHMER)
-    assert (khmer.script, khmer.language, khmer.min_language_score) == ("khmer", None, None)
+    assert (khmer.script, khmer.language, khmer.min_chars) == ("khmer", None, 2)
     for language in ("x-gasconha", ""):
         assert diagnostic_clean(language, "", []).language is None
 
@@ -27,6 +27,7 @@ def test_a_sample_in_many_scripts_or_none_is_in_no_script():
     sample = "\n".join([*TATAR[:2], *KHMER[:2], *FRENCH[:2]])
     assert diagnostic_clean("xx", sample, []).script is None
     assert diagnostic_clean("tt", "", []).script is None
+    assert diagnostic_clean("tt", "\n".join(FRENCH * 300 + TATAR * 1_500), []).script == "cyrillic"
 
 
 def test_a_spelling_is_unified_only_where_both_stand():
@@ -94,7 +95,7 @@ def test_no_words_are_measured_where_they_are_not_divided():
 def test_a_limit_is_the_fence_within_its_bounds():
     for middle, limit in (
         ((0.01, 0.02), 0.12),  # the fence at 0.05 lies below the least
-        ((0.05, 0.10), 0.25),  # 0.1 + 3 × 0.05
+        ((0.051, 0.10), 0.25),  # 0.1 + 3 × 0.049, in two digits
         ((0.10, 0.20), 0.4),  # the fence at 0.5 lies above the most
     ):
         assert thresholds(digits(*middle) * 50, "cyrillic")["max_digits"] == limit

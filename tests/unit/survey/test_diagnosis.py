@@ -3,6 +3,7 @@
 import json
 import tomllib
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from endonym.errors import MissingSource, RecipeError
 from endonym.formats.config import Split
 from endonym.formats.files import source_files
 from endonym.log import Log
+from endonym.log import size as in_bytes
 from endonym.recipe.recipe import Recipe
-from endonym.survey.diagnosis import Diagnosis, diagnose, language_of, potential, rough
+from endonym.survey.diagnosis import Diagnosis, diagnose, language_of, of_recipe, potential, rough
+from endonym.survey.findings import Finding
 from endonym.workers import Inline
 
 
@@ -45,12 +48,32 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
     assert found.patient.code == "tt"
     assert "taken to be Tatar" in found.read()[0]
     assert "texts filled in by a program (60)" in found.verdict()
+    raw, kept = found.examined.raw, found.examined.kept
+    assert f"{100 - 100 * kept.documents / raw.documents:.1f} % should go" in found.verdict()
+    left = f"below {kept.documents} documents, {in_bytes(kept.bytes)} stay: about "
+    assert f"{left}{rough(found.kept.tokens)} tokens" in found.verdict()
     recipe = Recipe.load(write(tmp_path, "recipe.toml", found.recipe))
     assert recipe.clean.max_same_skeleton
     assert {source.name for source in recipe.source} == {"fables", "stubs"}
     told = found.as_dict()
     assert told["read"]["documents"] > told["left"]["documents"]
     assert not told["read"]["is_sample"]
+    assert [each["bytes"] for each in told["feeds"].values()] == [raw.bytes, kept.bytes]
+
+    def verdict(*shares: float) -> str:
+        given = [Finding("a", f"Чүп {n}", "", 9, each, weight=1.0) for n, each in enumerate(shares)]
+        return replace(found, findings=given).verdict()
+
+    assert "What matters most: чүп 0 (9), чүп 1 (9), чүп 2 (9). With" in verdict(*[0.5] * 4, 1e-3)
+    assert "good order, with something worth mending: чүп 0 (9). With" in verdict(1e-3, 1e-4)
+    assert "order: nothing that matters was found. With" in verdict(1e-4)
+    found.examined.files, found.patient.survey.doubt = 1, "Бу татарча түгел."
+    source, files = found.patient.sources[0]
+    found.patient.sources[0] = (source.model_copy(update={"ocr": "auto"}), files)
+    _, sample, pictures, doubt = found.read()
+    assert "sample: 1 of 2 files" in sample
+    assert "Pictures of text were not read" in pictures
+    assert doubt == "Бу татарча түгел."
 
 
 def test_files_of_which_only_the_beginnings_were_read_are_a_sample(texts: Path):
@@ -90,11 +113,13 @@ def test_a_recipe_is_examined_alone(texts: Path, tmp_path: Path):
 
 
 def test_a_recipe_says_its_own_sources_and_language(texts: Path, tmp_path: Path):
-    head = 'name = "my-tatar"\nlanguage = "tt"\n[[source]]\nname = "s"\npath = "tatar/stubs.txt"\n'
-    rest = 'document = "line"\nlicense = "CC0-1.0"\n[clean]\nmin_words = 1\n[[phase]]\nname = "a"\n'
-    path = write(tmp_path, "recipe.toml", head + rest)
+    head = 'name = "my-tt"\nlanguage = "tt"\n[[source]]\nname = "s"\npath = "../tatar/stubs.txt"\n'
+    rest = 'document = "line"\nlicense = "CC0-1.0"\n[[phase]]\nname = "a"\n[clean]\n'
+    keys = "min_chars = 9\nmin_words = 1\n"
+    path = write(tmp_path, "р/recipe.toml", head + rest + keys)
+    assert of_recipe([path], "fra", Log(quiet=True)).code == "fr"
     found = diagnosis(path)
-    assert (found.patient.name, found.patient.code) == ("my-tatar", "tt")
+    assert (found.patient.name, found.patient.code) == ("my-tt", "tt")
     assert found.examined.documents == len(TATAR) + 60
     assert "license" not in {each.name for each in found.findings}
     assert found.as_dict()["licenses"] == {"s": "CC0-1.0"}
@@ -164,11 +189,8 @@ def test_personal_data_are_findings_and_masking_them_is_left_to_people(texts: Pa
     write(texts, "contacts.txt", "\n".join([*lines_of("tt"), *lines, "СНИЛС 112-233-445 95."]))
     found = diagnosis(texts, language="tt")
     told = {each.name: each for each in found.findings if each.name.startswith("mask ")}
-    assert {name: each.count for name, each in told.items()} == {
-        "mask phone": 1,
-        "mask iban": 1,
-        "mask code": 1,
-    }
+    counts = {name: each.count for name, each in told.items()}
+    assert counts == {"mask phone": 1, "mask iban": 1, "mask code": 1}
     assert told["mask phone"].title == "Telephone numbers"
     assert told["mask phone"].recipe == '# in mask: "phone"'
     assert "89171234567" in told["mask phone"].examples[0].before
@@ -185,7 +207,7 @@ def test_more_text_feeds_a_larger_model():
 def test_tokens_follow_from_a_tokenizer_that_is_tried():
     found = potential(100_000, 55_000, 500, TATAR * 30)
     assert 100_000 / 20 < found.tokens < 100_000
-    assert potential(100_000, 55_000, 500, []).tokens == 25_000
+    assert potential(100_000, 55_000, 500, TATAR).tokens == 25_000  # too few to try one on
 
 
 def test_the_model_is_the_one_that_a_recipe_gets(tmp_path: Path):

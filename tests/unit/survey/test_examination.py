@@ -58,6 +58,10 @@ def test_of_large_texts_an_evenly_spread_sample_of_files_is_examined(tmp_path: P
     assert {file.name for file in some} < {file.name for file in whole[1]}
     found = examine([whole], diagnostic_clean("", TATAR[0], TATAR), limit=size // 3 + 1)
     assert (found.all_files, found.all_bytes, found.files) == (30, size, len(some))
+    assert not found.is_whole
+    # Each source has a part in it, however small: its largest file.
+    small = source(write(tmp_path, "кыска.txt", "Әй"), write(tmp_path, "озын.txt", "Әйе"))
+    assert [each.name for each in sampled([whole, small], size // 30)[1][1]] == ["озын.txt"]
 
 
 def test_so_much_is_read_of_each_large_file_as_the_limit_allows(tmp_path: Path):
@@ -135,13 +139,8 @@ def test_the_whole_of_small_texts_is_cleaned_as_the_corpus_will_be(tmp_path: Pat
     assert found.documents == made["read"]["records"]
     assert found.kept.documents == sum(kept["documents"] for kept in made["kept"].values())
     assert total(found.stats)["rules"] == made["rules"]
-    assert set(made["rules"]) == {
-        "mask email",
-        "max_line_documents",
-        "min_chars",
-        "min_language_score",
-        "exact",
-    }
+    names = {"mask email", "max_line_documents", "min_chars", "min_language_score", "exact"}
+    assert set(made["rules"]) == names
 
 
 def test_copies_and_evaluation_texts_go_as_they_will_from_the_corpus(tmp_path: Path) -> None:

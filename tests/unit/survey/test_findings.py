@@ -44,6 +44,7 @@ def named(
     """The findings by name, in their order."""
     packages = "tesseract-ocr"
     every = findings_of(examined, sources, survey, samples=samples, packages=packages)
+    assert len({each.name for each in every}) == len(every)
     return {each.name: each for each in every}
 
 
@@ -66,7 +67,7 @@ def test_each_rule_that_acts_is_a_finding_with_place_and_text(tmp_path: Path):
     copy = found["exact"]
     assert (copy.count, copy.of) == (1, "document")
     assert copy.examples[0].place == "a/a.txt#7"
-    assert copy.examples[0].other_place == "a/a.txt#1"
+    assert (copy.examples[0].other_place, copy.examples[0].why) == ("a/a.txt#1", "")
     (change,) = found["look_alikes"].examples
     assert change.place == "a/a.txt#8"
     assert (change.before[:9], change.after[:9]) == ("Безнeң aв", "Безнең ав")
@@ -118,6 +119,7 @@ def test_unread_files_and_records_are_findings_with_the_line_that_leaves_them_ou
     write(texts, "b.txt", bytes(range(256)) * 20)
     found = found_in(tmp_path, TATAR, look_through([texts], tmp_path))["unread_files"]
     assert (found.count, found.recipe) == (1, 'exclude = ["b.txt"]')
+    assert found.groups == [(found.examples[0].why, 1)]
     assert found.examples[0].place.endswith("b.txt")
     (texts / "b.txt").unlink()
     old = write(texts, "old.txt", "\n".join(lines_of("ro")).encode("iso8859_2", "ignore"))
@@ -168,6 +170,8 @@ def test_every_rule_has_words():
         assert finding.title
         assert finding.meaning
         assert 0 <= finding.weight <= 1, name
+    titles = [finding_of(name, 1, 1).title for name in ("max_digits", "tatar_letters", "truncated")]
+    assert titles == ["Texts of digits", "Spelling: tatar letters", "Unreadable: truncated"]
 
 
 def test_json_leaves_out_what_an_example_does_not_say():
@@ -301,10 +305,12 @@ def test_the_recipe_can_be_loaded(tmp_path: Path):
     text = recipe_text("tatar", "tt", sources, clean_table(clean, findings), notes=["Save it."])
     (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
     recipe = Recipe.load(tmp_path / "recipe.toml")
-    assert recipe.clean == clean
+    assert (recipe.clean, recipe.language, recipe.phase[0].name) == (clean, "tt", "pretrain")
     assert list(recipe.source) == sources
     assert text.startswith("# Save it.\n")
-    assert "# max digits: 10" in text
+    for note in ("# max digits: 10", "# look alikes: 10", "# the script of most letters"):
+        assert note in text
+    assert text.count('# license = "…"') == 2
     # A language that nobody named is no error.
     text = recipe_text("a", "", [Source(name="a", path="a.txt")], "[clean]")
     (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
@@ -319,6 +325,9 @@ def test_bad_pages_get_ocr_where_tesseract_is_installed(monkeypatch: pytest.Monk
         monkeypatch.setattr(of_survey, "tesseract", lambda engine=engine: engine)
         (source,) = mended(Examined(EVERY, stats=[stats]), sources)
         assert source.ocr == ocr
+    found = named(Examined(EVERY, stats=[stats]))["bad_text_layer"]
+    assert (found.of, found.recipe) == ("page", 'ocr = "auto"')
+    assert "apt-get install tesseract-ocr" in found.meaning
     nothing = Examined(EVERY, stats=[stats], unread={"book": {file: "damaged"}})
     assert mended(nothing, sources) == []
 

@@ -45,6 +45,7 @@ from endonym.survey.format_guess import (
     Look,
     block_sizes,
     guess_source,
+    head_of,
     is_even,
     is_mostly_one,
     line_guess,
@@ -77,6 +78,7 @@ SIX = "\n".join(TATAR)
     [
         *(("\n".join(lines * 20), {"document": "line"}) for lines in (TATAR, KHMER, ROMANIAN)),
         ("\u2029".join(TATAR * 9), {"document": "line"}),
+        ("\r".join(TATAR * 9), {"document": "line"}),
         ("\n\n\n".join([STANZAS] * 8) + "\n", WIDE),  # poems keep their stanzas
         ("\n***\n".join([SIX] * 8), {"document": "blank_lines"}),
         ("\n\n***\n\n".join([SIX, *[STANZAS[:300]] * 3] * 2), {"document": "blank_lines"}),
@@ -91,6 +93,12 @@ def test_what_divides_plain_text_is_seen_in_its_lines(
 ):
     assert guessed(write(tmp_path, "a.txt", text)) == keys
     assert guessed(write(tmp_path, "a.txt.gz", gzipped(text))) == keys
+
+
+def test_a_line_that_the_look_cuts_in_two_is_no_evidence():
+    for end in ("\n", "\r\n"):
+        assert head_of(iter([f"Таң ата.{end}Көн туа.".encode()]), 20) == "Таң ата.\n"
+    assert head_of(iter(["Көн туа.".encode()]), 8) == "Көн "
 
 
 def blocks(sizes: list[int], sentences: list[str], gap: str = "\n\n") -> str:
@@ -172,20 +180,22 @@ def test_numbered_lines_are_leipzigs_and_so_are_files_by_their_name(tmp_path: Pa
 CSV = '"id","җөмлә","n"\n' + "".join(f'"{n}","{text}","1"\n' for n, text in enumerate(TATAR))
 
 
+DIVIDED = "sep=;\nid;җөмлә\n" + "".join(f"{n};{text}, a\n" for n, text in enumerate(TATAR))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "keys"),
     [
         ("a.jsonl", '{"id": "1", "text": "Кояш"}\n{"id": "a long id indeed", "text": "Ай"}', {}),
         ("a.jsonl", '{"n": "a long value", "text": "Кояш"}\n' * 3 + '{"n": "none here"}\n', {}),
-        ("a.jsonl", '{"id": "1", "tt": "Кояш."}\nbroken\n{"id": "2", "tt": "Ай."}', "tt"),
+        ("a.jsonl", '{"n": "a long value"}\n{"n": "another", "text": "Кояш"}\n', {}),
+        ("a.jsonl", '{"n": "one long value", "tt": "Кояш"}\n' + '{"tt": "Ай чыкты"}\n' * 3, "tt"),
+        ("a.csv", "id, җөмлә \n1,Кояш чыкты\n", "җөмлә"),
+        ("a.jsonl", '{"id": "1", "tt": "Кояш."}\nbroken\n[1]\n{"id": "2", "tt": "Ай."}', "tt"),
         ("a.jsonl", ('{"id": ' + "9" * 5_000 + ', "tt": "Кояш чыкты."}\n') * 3, "tt"),
         ("a.csv", CSV, "җөмлә"),
-        ("a.zip", zipped({"a.txt": "", "b.csv": CSV}), "җөмлә"),
-        (
-            "a.csv",
-            "sep=;\nid;җөмлә\n" + "".join(f"{n};{t}, a\n" for n, t in enumerate(TATAR)),
-            "җөмлә",
-        ),
+        ("a.zip", zipped({"../a.txt": SIX, "a.txt": "", "b.csv": CSV, "c.tsv": SIX}), "җөмлә"),
+        ("a.csv", DIVIDED, "җөмлә"),
         ("a.tsv", "".join(f"{number}\t{text}\tx\n" for number, text in enumerate(TATAR)), 2),
     ],
 )
@@ -197,10 +207,8 @@ def test_text_in_records_is_the_field_text_or_the_longest_one(
 
 
 def test_text_in_parquet_and_arrow_is_the_longest_string_column(tmp_path: Path):
-    path, table = (
-        tmp_path / "a.parquet",
-        arrow.table({"n": [1, 2], "k": ["a", "b"], "tt": TATAR[:2]}),
-    )
+    table = arrow.table({"n": [1, 2], "k": ["a", "b"], "tt": TATAR[:2]})
+    path = tmp_path / "a.parquet"
     parquet.write_table(table, path)
     assert guessed(path) == {"column": "tt"}
     path = tmp_path / "data-00000-of-00001.arrow"

@@ -45,7 +45,8 @@ def seen(folder: Path, name: str, texts: list[str], **meta: str) -> Result:
 def test_documents_are_counted_and_rejects_are_not(tmp_path: Path):
     whole = together([seen(tmp_path, "0", TATAR[:2]), seen(tmp_path, "1", TATAR[2:4])], 20)
     assert whole.documents == 4
-    assert whole.chars == sum(map(len, TATAR[:4]))
+    size = len("".join(TATAR[:4]).encode())
+    assert (whole.chars, whole.bytes) == (sum(map(len, TATAR[:4])), size)
     assert whole.letters["ә"] == sum(text.count("ә") for text in TATAR[:4])
     assert whole.examples["ә"][0] in " ".join(TATAR[:4])
     texts = ["ә" * length for length in (19, 20, 49, 50, 199_999, 200_000)]
@@ -78,6 +79,7 @@ def test_scripts_and_documents_of_two_scripts(tmp_path: Path):
     whole = together([seen(tmp_path, "0", [TATAR[0], KHMER[0], FRENCH[0], mixed, "123"])], 20)
     assert whole.scripts == {"cyrillic": 2, "khmer": 1, "latin": 1, "none": 1}
     assert whole.mixed == {"cyrillic and latin": 1}
+    assert whole.letters["្"] == KHMER[0].count("្") > 0, "marks are letters, too"
     assert whole.mixed_examples[0][0] == "тел/a.txt#3"
     assert script_shares(TATAR[0])[0] == ("cyrillic", 1.0)
 
@@ -97,6 +99,7 @@ def test_heaps_law_is_found_again():
     assert found is not None
     assert abs(found - 0.6) < 0.01
     assert heaps(points[:2]) is None
+    assert heaps([(n, n) for n in range(0, 2_000, 100)]) is None
 
 
 def test_stubs_that_stay_are_named(tmp_path: Path):

@@ -67,7 +67,7 @@ def test_a_folder_without_text_is_a_wrong_request_but_can_be_looked_through(
     (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 20)
     survey = look_through([tmp_path], tmp_path)
     assert (survey.sources, len(survey.skipped)) == ([], 2)
-    with pytest.raises(MissingSource, match="no text that can be read") as caught:
+    with pytest.raises(MissingSource, match=r"that can be read\n.*a.bin: .*\n.*jpg: ") as caught:
         survey_texts([tmp_path], tmp_path)
     assert caught.value.exit_code == 2
 
@@ -143,14 +143,17 @@ def test_what_is_known_of_the_sample_is_counted_and_lists_are_named(
     write(tmp_path, "a/list.txt", "\n".join(tatar[::2]) + "\n")
     write(tmp_path, "a/apart 1.txt", "\n\n".join(tatar[1::2]) + "\n")
     found = survey_texts([tmp_path / "a"], tmp_path)
-    assert {source.name: source.path for source, _ in found.sources} == {
-        "apart_1": "a/apart 1.txt",
-        "list": "a/list.txt",
-    }
+    paths = {source.name: source.path for source, _ in found.sources}
+    assert paths == {"apart_1": "a/apart 1.txt", "list": "a/list.txt"}
     assert found.joined == ["list"]
     assert found.all_documents == len(tatar)
     size = sum(len(text.encode()) for text in tatar)
     assert found.text_bytes == pytest.approx(size, rel=0.02)
+    said = found.as_dict()
+    assert (said["documents"], said["unreadable"]) == (len(tatar), {})
+    assert (said["bytes"], said["encodings"]) == (int(found.text_bytes), {"utf-8": 2})
+    found.foreign.update({".djvu": 1, "no extension": 2})
+    assert found.exclude() == ["*.djvu"]
 
 
 def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
@@ -421,6 +424,8 @@ def test_pictures_are_read_by_the_pack_that_reads_them_and_only_a_few_to_estimat
     assert (source.path, source.ocr, source.document) == ("p/*.jpg", ("Cyrillic",), "file")
     assert "Cyrillic is sure to 95%" in reason
     assert found.all_documents == pytest.approx(30)
+    assert not found.samples[0].is_whole
+    assert found.samples[0].bytes == sum(each.stat().st_size for each in tmp_path.glob("p/*"))
     assert len(asked()) < 10
 
 
@@ -433,6 +438,7 @@ def test_pictures_without_tesseract_are_left_out_and_the_reason_says_what_to_ins
     found = survey_texts([tmp_path / "p"], tmp_path)
     assert found.foreign == {".jpg": 1}
     assert any("apt-get install tesseract-ocr" in reason for _, reason in found.skipped)
+    assert "apt-get install tesseract-ocr" in found.pictures
 
 
 def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tried(
@@ -480,3 +486,4 @@ def test_few_documents_are_divided_and_as_many_as_can_be_held_out_are_not(tmp_pa
     # Its paragraphs are documents, and are read with their neighbours.
     (source, _), *_ = divided.sources
     assert (source.document, divided.joined) == ("blank_lines", [source.name])
+    assert divided.samples[0].beginnings[0][1].texts == TATAR[:2]
