@@ -214,7 +214,8 @@ def config_of(
     """The `adapter_config.json` of these changes.
 
     layers: how many the model has. base: what peft shows as the base's name. inputs_first: whether
-    the matrices of the class are inputs × outputs. A module goes by its name behind its layer if all layers have it alike.
+    the matrices of the class are inputs × outputs. A module goes by its name behind its layer if
+    all layers have it alike.
     """
     tails = {name: re.sub(r"^.*?\.\d+\.", "", name) for name in theirs}
     uses = Counter(tails.values())
