@@ -88,9 +88,11 @@ def make_toy_examples(
     path = write_lines(out / "records.jsonl", records)
     tokenizer = fresh_tokenizer(kind, template)
     made = settings(objective, **changes)
+    read: list[int] = []
     counted = make_examples(
-        [path], tokenizer, made, out=out, advance=lambda _: None, kept_out=kept_out
+        [path], tokenizer, made, out=out, advance=read.append, kept_out=kept_out
     )
+    assert sum(read) == counted["records"]
     tokenizer.save(out)
     return counted
 

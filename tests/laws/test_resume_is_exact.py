@@ -203,6 +203,7 @@ def test_a_kill_between_checkpoints_repeats_what_was_lost_and_ends_the_same(
     list(resumed.reports())
     assert_same_tensors(resumed.weights(), whole.weights())
     assert resumed.state == whole.state
+    assert sum(whole.state.read.values()) == STEPS * phase.batch_tokens
 
 
 def test_dropout_is_drawn_anew_at_every_step_yet_not_by_what_was_drawn_before(

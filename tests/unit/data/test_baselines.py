@@ -79,7 +79,7 @@ def test_the_size_of_the_chunks_changes_nothing(tmp_path: Path, monkeypatch: Pat
     monkeypatch.setattr("endonym.data.baselines.CHUNK_TOKENS", chunk)
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 5)
     parts = counted(tmp_path / "parts", documents)
-    for name in ("tokens", "followers"):
+    for name in ("tokens", "contexts", "followers"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
     np.testing.assert_array_equal(whole.pairs, parts.pairs)
     assert whole.tokens.tolist() == [4, 4, 6, 1, 2, 1, 0]

@@ -36,7 +36,7 @@ def test_the_batch_of_a_step_holds_the_rows_that_follow_the_step_before(batches:
 def test_parts_of_a_batch_are_the_batch(batches: Batches) -> None:
     batch = batches[1]
     parts = list(batch.micro_batches(2))
-    assert [len(part) for part in parts] == [2, 2, 1]
+    assert [(len(part), part.whole_rows) for part in parts] == [(2, 5), (2, 5), (1, 5)]
     for name in ("tokens_BT", "targets_BT", "documents_BT"):
         joined = torch.cat([getattr(part, name) for part in parts])
         assert torch.equal(joined, getattr(batch, name))

@@ -114,11 +114,11 @@ def test_roles_that_a_template_refuses_or_leaves_out_are_told_each_time() -> Non
     )
     tokenizer = fresh_tokenizer("bpe", strict)
     layouts = Layouts(template_of(tokenizer), tokenizer, 256)
-    for _ in range(2):
-        with pytest.raises(Unfit, match="no system"):
-            layouts.of(("system", "user", "assistant"))
-        with pytest.raises(Unfit, match="leaves out message 4"):
-            layouts.of(("user", "assistant", "user", "assistant"))
+    turns, four = ("user", "assistant"), "leaves out message 4"
+    for roles, why in ((("system", *turns), "no system"), (turns * 2, four)) * 2:
+        with pytest.raises(Unfit, match=why) as caught:
+            layouts.of(roles)
+        assert caught.value.reason == "refused_by_template"
 
 
 def test_what_has_no_room_is_told_before_its_prompts_are_filled_in() -> None:
@@ -132,8 +132,9 @@ def test_what_has_no_room_is_told_before_its_prompts_are_filled_in() -> None:
     object.__setattr__(
         layouts, "template", SimpleNamespace(parts=lambda all: asked.append(len(all)) or fill(all))
     )
-    with pytest.raises(Unfit, match="tokens without the contents"):
+    with pytest.raises(Unfit, match="tokens without the contents") as caught:
         layouts.of(("user", "assistant") * 100)
+    assert caught.value.reason == "longer_than_context"
     assert asked == [2]
 
 
@@ -157,6 +158,7 @@ def test_a_template_that_just_has_room_is_taken() -> None:
     Layouts(template_of(tokenizer), tokenizer, size - 1).of(roles)
     with pytest.raises(Unfit, match=f"{size} tokens without the contents; {size - 2} have room"):
         Layouts(template_of(tokenizer), tokenizer, size - 2).of(roles)
+    Layouts(template_of(tokenizer), tokenizer, 2).probe()  # each conversation is told so
 
 
 def watched(layouts: Layouts) -> list[list[int]]:

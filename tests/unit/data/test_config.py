@@ -25,11 +25,6 @@ def test_what_is_joined_is_longer_than_its_documents_and_as_long_as_the_context(
     assert joined.usual_length(400.0) == pytest.approx(256)
 
 
-def test_an_unknown_key_is_refused() -> None:
-    with pytest.raises(ValidationError, match="contxt"):
-        Pack(contxt=64)
-
-
 @pytest.mark.parametrize(("data", "problem"), [(b"\xcf\xf0\xe8", "byte 1"), (b"\n", "empty")])
 def test_a_template_that_is_no_text_is_named(data: bytes, problem: str, tmp_path: Path):
     path = tmp_path / "a.jinja"

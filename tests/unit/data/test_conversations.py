@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,9 @@ def chat(*said: str) -> list[dict[str, Any]]:
     return [message(*each) for each in zip(("user", "assistant") * 3, said, strict=False)]
 
 
+PIECES = [{"type": "text", "text": part} for part in ("Алма ", "нинди төстә?")]
+
+
 CONVERSATIONS = [
     {"messages": chat(ASKED, ANSWER)},
     {"conversations": TURNS},
@@ -46,7 +51,7 @@ CONVERSATIONS = [
     {"question": ASKED, "answer": ANSWER},
     {"instruction": ASKED, "input": "", "output": ANSWER},
     {"prompt": chat(ASKED), "completion": [message("assistant", ANSWER)]},
-    {"messages": [message("user", [{"type": "text", "text": ASKED}]), TURNS[1]]},
+    {"messages": [message("user", PIECES, tool_calls=None), {"from": "GPT", "value": ANSWER}]},
     {"prompt": TEXT, "response": ANSWER},
 ]
 
@@ -105,28 +110,29 @@ def test_what_follows_the_last_answer_is_left_out_and_told() -> None:
 
 
 UNFIT = [
-    ([ASKED], "not_object"),
-    ({"text": ASKED}, "no_columns"),
+    ([ASKED], "not_object: this is a list, "),
+    ({"text": ASKED, "су": 1}, "no_columns: no messages, and no prompt .*; .* are: text, су$"),
     ({"messages": []}, "no_answer"),
     ({"messages": chat(ASKED)}, "no_answer"),
-    ({"prompt": ASKED, "completion": None}, "no_answer"),
-    ({"prompt": ASKED, "completion": " \n"}, "empty_answer"),
-    ({"prompt": "", "completion": ANSWER}, "empty_prompt"),
+    ({"prompt": ASKED, "completion": None}, 'no_answer: "completion" is null'),
+    ({"prompt": ASKED, "completion": " \n"}, "empty_answer: message 2, "),
+    ({"prompt": "", "completion": ANSWER}, "empty_prompt: message 1, "),
     ({"messages": [message("assistant", ANSWER)]}, "no_prompt"),
-    ({"messages": [{"role": "баба", "content": ASKED}]}, "unknown_role"),
+    ({"messages": [{"role": "баба", "content": ASKED}]}, "unknown_role: message 1 is of 'баба'"),
     ({"messages": [{"content": ASKED}]}, "unknown_role"),
     ({"messages": [{"role": ["user"], "content": ASKED}]}, "unknown_role"),
-    ({"messages": "су"}, "not_messages"),
-    ({"messages": TURNS, "context": "Бу алма."}, "unused_column"),
-    ({"prompt": TURNS[:1], "input": "Бу алма.", "completion": ANSWER}, "unused_column"),
+    ({"messages": "су"}, 'not_messages: "messages" is'),
+    ({"messages": TURNS, "context": "Бу алма."}, 'unused_column: "context" .* of "messages"'),
+    ({"prompt": TURNS[:1], "input": "Б.", "completion": ""}, 'unused_column: "input" .*"prompt"'),
     ({"prompt": ASKED, "history": ["а"], "completion": ANSWER}, "unused_column"),
     ({"prompt": TURNS[:1], "history": [["а", "б"]], "completion": ANSWER}, "unused_column"),
     ({"messages": [message("system", "Parle."), *TURNS], "system": BRIEF}, "two_systems"),
-    ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
+    ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [1]}]}, 'tool_calls: .* 2 has "tool_c'),
     ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
     ({"messages": [1]}, "not_messages"),
-    ({"prompt": ASKED, "completion": 7}, "not_text"),
-    ({"prompt": ASKED, "completion": "\ud800"}, "lone_surrogates"),
+    ({"messages": [message("user", [*PIECES, {"type": "image"}])]}, "not_text: .* 1 holds a list"),
+    ({"prompt": ASKED, "completion": 7}, "not_text: completion holds a int"),
+    ({"prompt": ASKED, "completion": "\ud800"}, "lone_surrogates: completion "),
 ]
 
 
@@ -134,7 +140,7 @@ UNFIT = [
 def test_what_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
     with pytest.raises(Unfit) as caught:
         conversation_of(record)
-    assert caught.value.reason == reason
+    assert re.match(reason, f"{caught.value.reason}: {caught.value.detail}")
     assert caught.value.detail
 
 
@@ -157,15 +163,16 @@ def test_every_usual_form_is_the_same_pair(record: dict[str, Any]) -> None:
 
 
 UNFIT_PAIRS = [
-    ({"prompt": ASKED, "chosen": ANSWER}, "no_columns"),
+    ({"prompt": ASKED, "chosen": ANSWER}, "no_columns: no rejected; .* are: prompt, chosen"),
+    ({"prompt": ASKED}, "no_columns: no chosen and no rejected; "),
     ({"prompt": ASKED, "chosen": ANSWER, "rejected": ANSWER}, "equal_sides"),
     ({"prompt": ASKED, "chosen": ANSWER, "rejected": f" {ANSWER}\n"}, "equal_sides"),
-    ({"prompt": ASKED, "chosen": [], "rejected": ANSWER}, "no_answer"),
+    ({"prompt": ASKED, "chosen": [], "rejected": ANSWER}, "no_answer: chosen does"),
     ({"chosen": chat("а", "б"), "rejected": chat("а", "в"), "context": "А"}, "unused_column"),
     ({"chosen": ANSWER, "rejected": OTHER}, "no_prompt"),
     ({"prompt": ASKED, "chosen": ANSWER, "rejected": ""}, "empty_answer"),
     ({"chosen": chat("а", "б"), "rejected": chat("в", "б")}, "no_common_prompt"),
-    ({"chosen": chat("а", "б"), "rejected": chat("а")}, "no_answer"),
+    ({"chosen": chat("а", "б"), "rejected": chat("а")}, "no_answer: rejected does"),
 ]
 
 
@@ -173,7 +180,7 @@ UNFIT_PAIRS = [
 def test_a_pair_that_cannot_be_learnt_says_why(record: Any, reason: str) -> None:
     with pytest.raises(Unfit) as caught:
         pair_of(record)
-    assert caught.value.reason == reason
+    assert re.match(reason, f"{caught.value.reason}: {caught.value.detail}")
 
 
 def weighed(*weights: Any) -> list[dict[str, Any]]:
@@ -309,7 +316,7 @@ LINES = "".join(json.dumps(each, ensure_ascii=False) + "\n\n" for each in RECORD
 
 
 def test_lines_are_read_however_they_are_packed(tmp_path: Path) -> None:
-    packed = {"jsonl": LINES, "jsonl.gz": gzip.compress(LINES)}
+    packed = {"jsonl": LINES, "JSONL.GZ": gzip.compress(LINES)}
     for ending, data in (packed | {"ndjson.zst": zstandard.compress(LINES)}).items():
         path = tmp_path / f"a.{ending}"
         path.write_bytes(data)
@@ -319,12 +326,12 @@ def test_lines_are_read_however_they_are_packed(tmp_path: Path) -> None:
 
 
 def test_rows_of_parquet_are_records(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
+    path = tmp_path / "a.Parquet"
     parquet.write_table(arrow.Table.from_pylist(RECORDS), path)
     found = list(read_records(path, "a"))
     assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(SourceError, match="no whole parquet file"):
+    with pytest.raises(SourceError, match="no whole parquet file, after 0 rows: "):
         list(read_records(path, "a"))
 
 
@@ -367,6 +374,35 @@ def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="jsonl") as caught:
         list(read_records(path, "a"))
     assert "jq" in caught.value.do
+    assert caught.value.where == str(path)
+
+
+def test_a_file_without_a_record_is_a_reject_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").touch()
+    os.mkfifo(tmp_path / "b.parquet")
+    for name, reason in (("a.jsonl", "empty_file"), ("b.parquet", "not_a_file")):
+        (reject,) = read_records(tmp_path / name, "а")
+        assert isinstance(reject, Reject)
+        assert (reject.reason, reject.id, reject.source) == (reason, name, "а")
+
+
+SAID = {"lines": "end: it unpacks", "zstd": "end: it unpacks", "dictionary": "0 rows it unpacks"}
+
+
+@pytest.mark.parametrize("packed", SAID)
+def test_a_file_that_unpacks_to_far_more_than_it_holds_is_an_error(packed: str, tmp_path: Path):
+    """In a dictionary a value stands once, so that no row group tells its size."""
+    path = tmp_path / ("a.jsonl.zst" if packed == "lines" else "a.parquet")
+    record = {"prompt": "а" * (1 << 20)}
+    if packed == "lines":
+        path.write_bytes(zstandard.compress(json.dumps(record).encode() + b"\n") * 12)
+    else:
+        table, is_dictionary = arrow.Table.from_pylist([record] * 36), packed == "dictionary"
+        parquet.write_table(table, path, compression="zstd", use_dictionary=is_dictionary)
+    with pytest.raises(SourceError, match=SAID[packed]) as caught:
+        for _ in read_records(path, "a"):
+            pass
+    assert caught.value.where == str(path)
 
 
 def test_lines_of_blanks_alone_are_no_records(tmp_path: Path) -> None:
@@ -389,10 +425,10 @@ def test_a_line_of_too_many_values_is_not_parsed(tmp_path: Path, monkeypatch: Pa
 MANY = [json.dumps({"prompt": f"Нәрсә {n}?", "completion": "Икмәк."}) for n in range(4_000)]
 
 
-@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("ending", ["", ".GZ", ".zst"])
 def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(tmp_path: Path, ending: str):
     data = "".join(f"{line}\n" for line in MANY).encode()
-    pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[ending]
+    pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[ending.lower()]
     path = tmp_path / f"a.jsonl{ending}"
     path.write_bytes(pack(data))
     assert share_read(path, 1_000, len(data) // 4) == pytest.approx(0.25, rel=0.01)
@@ -415,7 +451,7 @@ def test_the_beginning_of_a_large_file_says_how_much_it_holds(tmp_path: Path, mo
 
 
 def test_the_share_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
+    path = tmp_path / "a.PARQUET"
     parquet.write_table(arrow.Table.from_pylist(RECORDS * 4), path)
     assert share_read(path, 2, 10**9) == 0.25
     assert share_read(path, 20, 10**9) == 1.0

@@ -164,7 +164,8 @@ def tokens(tmp_path: Path) -> ExampleTokens:
 
 
 def test_each_example_stands_whole_in_one_row_of_each_epoch(tokens: ExampleTokens) -> None:
-    order = ExampleOrder(tokens, context=256, seed=7)
+    order, sizes = ExampleOrder(tokens, context=256, seed=7), tokens.totals()
+    assert order.bytes_per_position == sizes["bytes"] / sizes["learnt"]
     for epoch in range(3):
         rows = order.rows(epoch * order.rows_per_epoch, order.rows_per_epoch)
         seen: Counter[tuple[int, ...]] = Counter()
@@ -206,6 +207,7 @@ def test_pairs_stand_in_one_row_with_the_reference_at_their_start(tmp_path: Path
     order.reference = -1.0 - np.arange(len(tokens), dtype=np.float32)
     rows = order.rows(0, order.rows_per_epoch)
     assert rows.reference_BT is not None
+    assert order.bytes_per_position == np.inf, "a pair's loss is not one of bytes"
     for row, known in zip(rows.documents_BT, rows.reference_BT, strict=True):
         numbers = [n for n in dict.fromkeys(row.tolist()) if n != GAP]
         assert [n + 1 for n in numbers[::2]] == numbers[1::2]

@@ -49,9 +49,12 @@ def test_the_template_and_the_end_of_a_turn_go_with_the_tokenizer(tmp_path: Path
 
 
 def test_a_tokenizer_keeps_its_own_template_unless_another_is_given() -> None:
+    """And says anew then what ends a turn."""
     own = fresh_tokenizer("bpe", "{{ messages }}")
-    assert with_template(own, None).chat_template == "{{ messages }}"
-    assert with_template(own, CHATML).chat_template == CHATML
+    own.turn_ends = ("<|im_start|>",)
+    for given, kept, ends in ((None, own.chat_template, own.turn_ends), (CHATML, CHATML, ())):
+        found = with_template(own, given)
+        assert (found.chat_template, found.turn_ends) == (kept, ends)
     assert with_template(own, "").chat_template == ""
 
 
@@ -73,18 +76,27 @@ def test_both_sides_of_a_pair_follow_each_other_and_fit_into_a_row(tmp_path: Pat
     counted = make_toy_examples(tmp_path, pairs(24), "preferences")
     assert counted["train"]["examples"] + counted["dev"]["examples"] == 48
     train = ExampleTokens(tmp_path, "train")
+    sizes = counted["train"]
+    assert sizes["gap"] == pytest.approx(1 - sizes["tokens"] / sizes["rows"] / 128, abs=1e-6)
+    tokenizer, said = Tokenizer.load(tmp_path / "tokenizer.json"), set[tuple[str, ...]]()
     for number in range(0, len(train), 2):
         assert train.prompt(number).tolist() == train.prompt(number + 1).tolist()
-    with pytest.raises(CorpusError, match="24 longer_than_context"):
+        answers = (train.answers(n)[0].tolist() for n in (number, number + 1))
+        said.add(tuple(map(tokenizer.decode, answers)))
+    assert said == {(each["chosen"], each["rejected"]) for each in pairs(24)}
+    with pytest.raises(CorpusError, match="24 longer_than_context") as caught:
         make_toy_examples(
             tmp_path / "short", pairs(24), "preferences", context=train.longest_document
         )
+    assert re.search(r"jsonl#1: both sides have \d+ tokens; a row has", caught.value.do)
 
 
 def test_too_many_rejects_are_an_error_with_their_reasons(tmp_path: Path) -> None:
     """Duplicates are no fault of the data: however many there are, other records are shown."""
     records = [*conversations(8), *conversations(1) * 20, *[{"messages": []}] * 19]
-    with pytest.raises(SourceError, match=r"44\.7% of 47 records .*\n +20 duplicate\n") as caught:
+    with pytest.raises(
+        SourceError, match=r"44\.7% of 47 records .*\n +20 duplicate\n +19 no_a"
+    ) as caught:
         make_toy_examples(tmp_path, records, max_rejected=0.4)
     assert caught.value.do.startswith("Look at the records")
     assert "The first with no_answer is records.jsonl#29: " in caught.value.do
@@ -138,13 +150,6 @@ def test_conversations_of_which_the_end_was_left_out_are_counted(tmp_path: Path)
     assert make_toy_examples(tmp_path, records)["cut"] == 2
 
 
-def test_another_template_says_anew_what_ends_a_turn() -> None:
-    own = fresh_tokenizer("bpe", "{{ messages }}")
-    own.turn_ends = ("<|im_start|>",)
-    assert with_template(own, None).turn_ends == ("<|im_start|>",)
-    assert with_template(own, CHATML).turn_ends == ()
-
-
 def test_equal_prompts_are_on_one_side(tmp_path: Path) -> None:
     records = [said(f"Сорау {n // 4}?", f"җавап {n}") for n in range(80)]
     make_toy_examples(tmp_path, records)
@@ -166,7 +171,7 @@ def test_added_records_move_no_prompt(tmp_path: Path) -> None:
 def test_at_least_one_prompt_is_held_out_and_one_is_not() -> None:
     keys = np.array([prompt_key([], seed) for seed in range(5)], dtype=np.uint64)
     said = [prompt_key([Message(role, "Нәрсә бу?")], 3) for role in ("user", "system")]
-    assert said[0] != said[1]
+    assert prompt_key([Message("user", " Нәрсә бу?\n")], 3) == said[0] != said[1]
     assert held_out_prompts(keys, 1e-9).tolist() == (keys == keys.min()).tolist()
     assert (~held_out_prompts(keys, 1.0)).tolist() == (keys == keys.max()).tolist()
 

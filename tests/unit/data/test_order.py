@@ -252,7 +252,7 @@ def test_documents_as_long_as_a_row_are_read_alone(tmp_path: Path) -> None:
 
 def test_a_source_that_is_not_there_and_a_missing_line_end_are_refused(tmp_path: Path) -> None:
     shards, _ = write_toy_shards(tmp_path, [[1, 2], [3]], vocab=5)
-    with pytest.raises(RecipeError, match='no source is called "verse"'):
+    with pytest.raises(RecipeError, match='no source is called "verse"; there are letters'):
         Order(shards, context=8, seed=0, join=["verse"])
     with pytest.raises(RecipeError, match="line end"):
         Order(TokenShards(tmp_path, "train"), context=8, seed=0, join=["letters"])

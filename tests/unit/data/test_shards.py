@@ -95,8 +95,9 @@ def test_a_shard_without_documents_has_one_token(tmp_path: Path, monkeypatch: Pa
     monkeypatch.setattr("endonym.data.shards.SHARD_TOKENS", 3)
     shards, _ = write_toy_shards(tmp_path, [[3, 1], [2, 2]], vocab=4)
     np.save(tmp_path / "train.index.npy", shards.index[1:])
-    with pytest.raises(Damaged, match="the index needs 1 tokens, the file has 4"):
+    with pytest.raises(Damaged, match="the index needs 1 tokens, the file has 4") as caught:
         TokenShards(tmp_path, "train")
+    assert caught.value.where == str(tmp_path / "train-00000.bin")
     (tmp_path / "train-00000.bin").write_bytes(np.array([END], dtype="<u2").tobytes())
     assert TokenShards(tmp_path, "train").document(0).ids.tolist() == [2, 2]
 

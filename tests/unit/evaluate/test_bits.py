@@ -113,8 +113,10 @@ def silent(texts: Texts) -> Measured:
 
 def test_the_compressor_reads_the_training_text_first(splits: Splits, monkeypatch: Patch) -> None:
     monkeypatch.setattr("endonym.evaluate.compressor.MOST_LEFT_OUT", 0.1)
-    texts = held_out_texts(splits[1], READER)
-    found, sample = compressor_scores(splits[0], texts, silent(texts), split="dev")
+    done, texts = list[float](), held_out_texts(splits[1], READER)
+    keys = {"split": "dev", "advance": done.append}
+    found, sample = compressor_scores(splits[0], texts, silent(texts), **keys)
+    assert sum(done) == pytest.approx(1)
     train = "\n\n".join(TRAIN).encode("utf-8")
     begun = [train[:end] for end in ends(train, 8)]
     beside = [[compressed(each + b"\n\n" + text.encode()) for text in VAL] for each in begun]

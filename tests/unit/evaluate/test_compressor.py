@@ -209,6 +209,18 @@ def test_a_dead_compressor_says_what_to_do(end: str, code: str, tmp_path: Path, 
     assert "baselines = false" in caught.value.do
 
 
+def test_a_compressor_that_nobody_listens_to_any_more_is_ended(tmp_path: Path, monkeypatch: Patch):
+    """It would do the rest first: `close` waits for its end."""
+    work = f"#!/bin/sh\necho '[7]'\nsleep 1\ntouch {tmp_path}/rest\n"
+    (program := tmp_path / "python").write_text(work, encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+    answers = compressor.sizes_by_end(b"")
+    assert next(answers) == [7]
+    answers.close()
+    assert not (tmp_path / "rest").exists()
+
+
 def test_nothing_in_the_current_folder_is_run(tmp_path: Path, monkeypatch: Patch) -> None:
     for name in ("json", "struct", "pyppmd"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')", encoding="utf-8")

@@ -85,6 +85,7 @@ def test_a_book_by_lines_flatters_until_it_is_shuffled(tmp_path: Path, monkeypat
     assert ordered.low is not None
     assert ordered.low < ordered.bits_per_byte
     assert not shuffled.is_certain
+    assert not Gain("test", "китап", 0.1, -0.01, 0.2, blocks=12).is_certain
     assert found == measured(tmp_path / "b", {"book": [book], "list": [other]})
 
 

@@ -90,11 +90,11 @@ def test_each_draw_is_a_ratio_of_sums_and_no_mean_of_ratios() -> None:
 
 
 def test_a_mean_over_sources_counts_a_short_one_as_a_long_one() -> None:
-    nats, sizes = np.array([10.0, 30.0, 6.0]), np.array([10, 30, 2])
-    sources = np.array(["роман", "роман", "такмак"])
-    assert ratio(nats, sizes)[0] == pytest.approx(46 / 42)
-    assert ratio(nats, sizes, sources)[0] == pytest.approx((40 / 40 + 6 / 2) / 2)
-    assert ratio(nats, sizes, np.array(["роман"] * 3))[0] == ratio(nats, sizes)[0]
+    nats, sizes = np.array([10.0, 30.0, 6.0, 4.0]), np.array([10, 30, 2, 4])
+    sources = np.array(["роман", "роман", "такмак", "җыр"])
+    assert ratio(nats, sizes)[0] == pytest.approx(50 / 46)
+    assert ratio(nats, sizes, sources)[0] == pytest.approx((40 / 40 + 6 / 2 + 4 / 4) / 3)
+    assert ratio(nats, sizes, np.array(["роман"] * 4))[0] == ratio(nats, sizes)[0]
 
 
 def test_a_mean_over_sources_draws_each_source_by_itself() -> None:

@@ -17,6 +17,7 @@ from endonym.tokenizer.train import train_tokenizer
 Patch = pytest.MonkeyPatch
 
 NOTHING = Sample([], 1, [])
+FIRSTS = ["first of 1, ms", "first of 128, ms", "first of 1024, ms"]
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def contender(name: str, path: Path = Path("model")) -> Contender:
 
 
 def answer(load: float, peak: int, rate: float, **more: Any) -> dict[str, Any]:
-    rates = {"prompt_tokens_per_second": rate, "decode_tokens_per_second": rate}
+    rates = {"prompt_tokens_per_second": rate, "decode_tokens_per_second": rate - 10}
     figures = {"load_seconds": load, "peak_bytes": peak, "first_token_seconds": {"1": load}}
     return figures | rates | more
 
@@ -52,12 +53,13 @@ def test_programs_take_turns_and_the_best_of_each_time_counts(monkeypatch: Patch
     assert len(ticks) == 6
     assert (one.load_seconds, one.peak_bytes, one.bits_per_byte) == (1.0, 60, 1.5)
     assert one.first_token_seconds == {"1": 1.0}
-    assert (one.prompt_tokens_per_second, one.decode_tokens_per_second) == (30.0, 30.0)
+    assert (one.prompt_tokens_per_second, one.decode_tokens_per_second) == (30.0, 20.0)
     assert (two.reason, two.bits_per_byte) == ("it is not installed", None)
     head, first, second = cells([one, two])
     assert len(head) == len(first) == len(second)
-    assert first[:4] == ["one", "1.5000", "1.0 kB", "1.000"]
-    assert second[1] == "–"
+    assert head[4:] == ["memory", "prompt tokens/s", "decoding tokens/s", *FIRSTS]
+    figures = ["one", "1.5000", "1.0 kB", "1.000", "60 B", "30", "20", "1000.0", "–", "–"]
+    assert (first, second) == (figures, ["two", "–", "1.0 kB", *["–"] * 7])
     assert notes([one, two])[-1] == "two: it is not installed"
     assert "threads: 2" in notes([one, two])[1]
     assert "cut to the context" in notes([one, two])[0]
@@ -74,21 +76,20 @@ def test_the_contenders_are_the_model_and_every_file_of_its_exports(tmp_path: Pa
     (gguf / "a-Q8_0.gguf").write_bytes(b"x" * 10)
     (gguf / "a-Q5_K_M.gguf").write_bytes(b"x" * 8)
     (gguf / "a-F16.gguf").write_bytes(b"x" * 20)
-    found = [(each.name, each.program, each.bytes) for each in speed.contenders(own, [hf, gguf])]
-    assert found == [
-        ("endonym fp32", "endonym", 40),
-        ("transformers fp32", "transformers", 30),
-        ("transformers bf16", "transformers", 30),
-        ("llama.cpp F16", "llama.cpp", 20),
-        ("llama.cpp Q8_0", "llama.cpp", 10),
-        ("llama.cpp Q5_K_M", "llama.cpp", 8),
+    assert speed.contenders(own, [hf, gguf]) == [
+        Contender("endonym fp32", "endonym", own, "fp32", 40),
+        Contender("transformers fp32", "transformers", hf, "fp32", 30),
+        Contender("transformers bf16", "transformers", hf, "bf16", 30),
+        Contender("llama.cpp F16", "llama.cpp", gguf / "a-F16.gguf", "F16", 20),
+        Contender("llama.cpp Q8_0", "llama.cpp", gguf / "a-Q8_0.gguf", "Q8_0", 10),
+        Contender("llama.cpp Q5_K_M", "llama.cpp", gguf / "a-Q5_K_M.gguf", "Q5_K_M", 8),
     ]
 
 
 def test_the_sample_is_of_test_documents(tokenizer: Tokenizer, tmp_path: Path, monkeypatch: Patch):
     texts = [f"Бу {number} нче җөмлә." for number in range(100)]
     pieces = [ShardDocument("tatar", text, 0, number) for number, text in enumerate([*texts, ""])]
-    write_shards(tmp_path, tokenizer, ["tatar"], lambda split: iter(pieces), advance=lambda n: None)
+    write_shards(tmp_path, tokenizer, ["tatar"], lambda s: pieces * (s == "test"), advance=print)
     whole = sample(tmp_path, tokenizer, 64)
     assert [tokenizer.decode(ids[1:]) for ids in whole.texts] == texts
     assert whole.bytes == sum(len(text.encode()) for text in texts)
@@ -102,6 +103,21 @@ def test_the_sample_is_of_test_documents(tokenizer: Tokenizer, tmp_path: Path, m
     fewer = sample(tmp_path, tokenizer, 64)
     assert len(fewer.texts) == 10
     assert np.array_equal(fewer.texts[1], whole.texts[10])
+
+
+def test_a_process_is_asked_about_its_contender(tmp_path: Path, monkeypatch: Patch) -> None:
+    """This one answers with what it was asked."""
+    said = 'printf \'{"threads": %s, "asked": \' "$OMP_NUM_THREADS"; cat; echo "}"'
+    (program := tmp_path / "python").write_text(f"#!/bin/sh\n{said}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+    rival, texts = Contender("two", "transformers", tmp_path, "bf16", 7), [[0, 5], [0, 6, 7]]
+    usual = {"program": "transformers", "path": str(tmp_path), "number_format": "bf16"}
+    usual |= {"prompt": [0], "bytes": 9, "decode_after": 128, "decode_tokens": 64}
+    for read in (texts, []):
+        found = measured_once(rival, Sample(texts, 9, [0]), threads=3, with_texts=bool(read))
+        assert found["asked"].pop("lengths") == [1, 128, 1024]
+        assert found == {"threads": 3, "asked": {**usual, "texts": read}}
 
 
 def test_a_process_that_dies_is_a_reason(tmp_path: Path) -> None:

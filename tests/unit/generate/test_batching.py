@@ -175,12 +175,6 @@ def test_rows_that_ended_leave_when_the_others_are_read_anew() -> None:
     assert asked == [[[END, 1, 2], [END, 3, 4]], [[END], [5]], [[5, 6]]]
 
 
-def test_nothing_is_computed_for_no_tokens() -> None:
-    script = Script([[5]])
-    assert list(continued(script, [[END]], 0, [Sampling(0)], sampler=SAMPLER)) == []
-    assert script.asked == []
-
-
 def test_each_row_has_its_own_seed_and_its_own_penalty() -> None:
     decoder, ids = decoder_of("qwen3", context=32), prompt(4)
     samplings = [Sampling(temperature=1.0, seed=seed) for seed in (1, 2, 1)]

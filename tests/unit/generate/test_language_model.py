@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from made_conversations import fresh_tokenizer
 from torch import Tensor, nn
 from toys import END, lively_decoder, toy_config, toy_tokenizer
 
@@ -73,6 +74,14 @@ def test_end_of_text_in_a_prompt_is_plain_text() -> None:
     model.generate("<|endoftext|>", sampling=GREEDY)
     assert reciter.fed == [END, *BYTES.encode("<|endoftext|>")]
     assert reciter.fed.count(END) == 1
+
+
+def test_the_end_of_a_turn_ends_a_text() -> None:
+    tokenizer = fresh_tokenizer("byte")
+    tokenizer.turn_ends = ("<|im_end|>",)
+    reciter = Reciter([*BYTES.encode("ба"), tokenizer.stop_ids[1], *BYTES.encode("л"), END])
+    continuation = LanguageModel(reciter, tokenizer).stream("ал", sampling=GREEDY)
+    assert ("".join(continuation), continuation.finish_reason) == ("ба", "end")
 
 
 def test_no_tokens_are_no_work() -> None:

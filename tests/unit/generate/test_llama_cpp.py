@@ -82,6 +82,7 @@ def test_specials_are_read_by_name_only_where_that_is_asked(engine: LlamaCpp) ->
 def test_the_vocabulary_alone_is_enough_for_text(file: Path) -> None:
     with LlamaCpp(file, context=0) as engine:
         assert engine.decode(engine.encode(SENTENCE)) == SENTENCE
+        engine.close()  # which may be done twice
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6, 0.99])
@@ -91,11 +92,6 @@ def test_a_cut_file_is_damaged(file: Path, tmp_path: Path, share: float) -> None
     cut.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(Damaged, match=r"llama\.cpp cannot read it"):
         LlamaCpp(cut)
-
-
-def test_a_missing_file_is_damaged(tmp_path: Path) -> None:
-    with pytest.raises(Damaged, match="cannot read it"):
-        LlamaCpp(tmp_path / "none.gguf")
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
@@ -205,13 +201,13 @@ def test_a_list_beyond_its_file_is_an_error(tmp_path: Path, whole: bytes, key: s
         LlamaCpp(path, context=32)
 
 
-def test_pipes_devices_and_pieces_are_refused(tmp_path: Path, whole: bytes):
+def test_pipes_devices_pieces_and_missing_files_are_refused(tmp_path: Path, whole: bytes):
     os.mkfifo(tmp_path / "pipe.gguf")
     (tmp_path / "zero.gguf").symlink_to("/dev/zero")
     (tmp_path / "half.gguf").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "no.gguf").write_bytes(b"GGUF" + b"\xff" * 999)
-    for path in tmp_path.glob("*.gguf"):
-        with pytest.raises(Damaged):
+    for path in (*tmp_path.glob("*.gguf"), tmp_path / "none.gguf"):
+        with pytest.raises(Damaged, match=r"llama\.cpp cannot (open|read)"):
             LlamaCpp(path, context=32)
 
 

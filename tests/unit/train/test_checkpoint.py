@@ -53,10 +53,6 @@ def test_training_that_goes_back_finds_the_best_it_knew_then(tmp_path: Path) -> 
     assert torch.equal(checkpoint.at(tmp_path, 50).weights()["b"], tensors(50)["b"])
 
 
-def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
-    assert checkpoint.last(tmp_path / "never") is None
-
-
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("share", [0.0, 0.99])
 def test_one_flipped_bit_sets_the_newest_aside(tmp_path: Path, name: str, share: float):
@@ -83,7 +79,7 @@ def test_a_missing_or_added_file_is_damage_too(tmp_path: Path, name: str) -> Non
         harm(tmp_path / f"step-{step:06d}" / name)
         with pytest.raises(Damaged):
             checkpoint.at(tmp_path, step)
-    assert checkpoint.last(tmp_path) is None
+    assert checkpoint.last(tmp_path) is checkpoint.last(tmp_path / "never") is None
 
 
 def test_a_step_that_is_damaged_twice_is_set_aside_twice(tmp_path: Path) -> None:

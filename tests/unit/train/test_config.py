@@ -46,6 +46,7 @@ def test_a_useless_key_is_refused(vain: dict[str, object], wanted: dict[str, obj
     with pytest.raises(ValidationError, match=f"{key} changes nothing without {needed}"):
         Phase.model_validate(vain)
     assert getattr(Phase.model_validate(vain | wanted), key) == vain[key]
+    assert Phase(final_lr=0.1).final_lr == 0.1  # a schedule that is chosen falls
 
 
 def test_a_budget_becomes_steps_of_whole_rows() -> None:
@@ -69,6 +70,9 @@ def test_what_a_phase_does_not_say_has_its_usual_value() -> None:
     assert None not in found.model_dump(exclude={"adapt", "beta"}).values()
     assert (found.adapt, found.beta) == (None, None)
     assert (found.embedding_lr, found.final_lr, found.patience) == (1e-3, 0.0, 0)
+    assert (found.clip, found.eval_tokens, found.cooldown) == (1.0, 32_768, 0.2)
+    execution = {"micro_tokens": 16_384, "recompute": 0, "compile": False, "shard": "none"}
+    assert found.execution.model_dump() == {**execution, "save_every_steps": 5}
     assert (found.eval_every_steps, found.execution.save_every_steps) == (5, 5)
     for keys, key, value in (
         ({"schedule": "cosine"}, "final_lr", 0.1),
@@ -115,9 +119,11 @@ def test_samples_are_written_five_times_and_checkpoints_when_asked() -> None:
     found = resolve_phase(phase, context=16, positions=1000)
     assert (found.eval_every_steps, found.validations_per_sample) == (20, 4)
     few = phase.model_copy(update={"eval_every_steps": 100, "save_every_steps": 7})
-    found = resolve_phase(few, context=16, positions=1000)
+    keys = {"micro_tokens": 64, "recompute": 3, "compile": "on", "shard": "weights"}
+    found = resolve_phase(few.model_copy(update=keys), context=16, positions=1000)
     assert (found.eval_every_steps, found.validations_per_sample) == (100, 1)
-    assert found.execution.save_every_steps == 7
+    done = {**keys, "compile": True, "save_every_steps": 7}
+    assert found.execution.model_dump() == done
 
 
 def test_the_largest_values_are_allowed_and_the_next_ones_are_not() -> None:

@@ -53,16 +53,12 @@ def test_one_process_alone_has_no_blank_part_and_sends_nothing() -> None:
     assert ALONE.broadcast({"step": 3}) == {"step": 3}
     assert ALONE.is_any(True)
     assert not ALONE.is_any(False)
-    assert ALONE.stream() == ()
+    assert ALONE.stream() == () != Group(0, 2).stream() != Group(1, 2).stream()
     assert ALONE.add_up([], torch.tensor(2.5)) == (torch.tensor(2.5), False)
     assert ALONE.add_up([], torch.tensor(2.5), ran_short=True)[1]
     assert ALONE.least(3) == 3
     with called("cpu") as group:
         assert group is ALONE
-
-
-def test_two_processes_draw_from_different_streams() -> None:
-    assert Group(0, 2).stream() != Group(1, 2).stream()
 
 
 def test_gradients_travel_in_pieces_and_a_missing_one_as_zeros(monkeypatch: pytest.MonkeyPatch):

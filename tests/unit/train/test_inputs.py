@@ -26,6 +26,8 @@ def test_the_loss_of_answers_is_per_learnt_token(tmp_path: Path) -> None:
     expected = found.nats * found.n_tokens / math.log(2) / inputs.dev.totals()["bytes"]
     assert found.bits_per_byte == pytest.approx(expected)
     assert not found.figures
+    one, other = (inputs.batches(phase, 32, seed)[0].tokens_BT.tolist() for seed in (1, 2))
+    assert one != other
 
 
 def test_pairs_tell_accuracy_and_margin(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.errors import TrainingError
 from endonym.model.decoder import Decoder
-from endonym.train import inputs
+from endonym.train import checkpoint, inputs
 from endonym.train.inputs import TrainingInputs, ValidationResult
 from endonym.train.loop import Report, Training, as_metrics, journal_lines
 from endonym.train.loss_guard import TrainingEvent
@@ -86,7 +86,9 @@ def test_validation_joins_the_sources_that_training_joins(tmp_path: Path) -> Non
     work = TrainingInputs(*shards, tmp_path / "checkpoints", unigram_nats=99.0, join=("letters",))
     config = train_config(steps=1, batch_tokens=32, lr=1e-2, number_format="fp32")
     decoder = toy_decoder(toy_config(vocab=line_end + 1))
-    first = next(iter(Training(decoder, config, work, seed=3).reports())).validation
+    run = Training(decoder, config, work, seed=3)
+    assert (run.batches[0].targets_BT == line_end).any()
+    first = next(run.reports()).validation
     tokens = config.eval_tokens
     assert first == inputs.validate(decoder, work.dev, tokens, "cpu", join=("letters",))
     assert first != inputs.validate(decoder, work.dev, tokens, "cpu")
@@ -104,6 +106,8 @@ def test_a_checkpoint_is_kept_after_every_save_and_validation(work: TrainingInpu
     found: dict[int, list[str]] = {}
     for report in training(work, eval_every_steps=6, save_every_steps=4).reports():
         found[report.step] = saved(work)
+        if report.step in (4, 12):
+            assert checkpoint.at(work.folder, report.step).state.lines == journal_lines(report)
     assert found[0] == found[3] == ["step-000000"]
     assert found[4] == ["step-000000", "step-000004"]
     assert found[7][-2:] == ["step-000004", "step-000006"]
@@ -298,7 +302,7 @@ def test_the_lines_of_a_step_are_its_problems_and_then_its_figures() -> None:
     pairs = ValidationResult(0.6, 1.5, {}, 9, {"accuracy": 0.75, "margin": 0.25})
     seen = replace(report("rolled_on"), events=report("skipped").events, validation=pairs)
     problem, line = journal_lines(seen)
-    assert (problem["event"], problem["step"]) == ("skipped", line["step"])
+    assert (problem["event"], problem["step"], line["tokens"]) == ("skipped", line["step"], 192)
     assert line | {"seconds": 0.5} == as_metrics(seen)
     assert (line["dev_nats"], line["dev_accuracy"], line["dev_margin"]) == (0.6, 0.75, 0.25)
     assert "train_nats" not in line

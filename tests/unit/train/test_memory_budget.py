@@ -68,6 +68,16 @@ def test_no_more_memory_is_counted_than_for_a_whole_batch() -> None:
     assert needed[1] == needed[16] < needed[32] < needed[64] == needed[128]
 
 
+def test_what_a_phase_says_is_counted() -> None:
+    keys = {"batch_tokens": 64, "micro_tokens": 64}
+    phase, wide = train_config(**keys), toy_config(context=512)
+    plain = phase_bytes(toy_config(), phase)
+    assert phase_bytes(wide, phase, 4) < phase_bytes(wide, phase)
+    assert phase_bytes(toy_config(), train_config(**keys, average="ema")) > plain
+    for more in ({"optimizer": "muon"}, {"recompute": 1}, {"adapt": {"rank": 2}}):
+        assert phase_bytes(toy_config(), train_config(**keys, **more)) < plain, more
+
+
 def test_memory_that_torch_itself_cannot_get_is_recognised() -> None:
     with pytest.raises(OutOfMemory, match="asked for"), explained_memory_errors("phase pretrain"):
         too_big()
