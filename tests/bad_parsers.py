@@ -38,8 +38,8 @@ def act(line: str) -> None:  # noqa: C901, PLR0915 - a table of what may happen
             ctypes.string_at(0)
         case "exit":
             sys.exit(7)
-        case "exit-now":
-            os._exit(0)
+        case "exit-now" | "exit-3":
+            os._exit(3 * line.endswith("3"))
         case "spin":
             while True:
                 pass

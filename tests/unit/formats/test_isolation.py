@@ -47,6 +47,7 @@ ACTS = {
     "abort": ("parser_crashed", "SIGABRT"),
     "segfault": ("parser_crashed", "SIGSEGV"),
     "exit-now": ("parser_crashed", "exit code 0"),
+    "exit-3": ("parser_crashed", "exit code 3"),
     "exit": ("parser_failed", "SystemExit"),
     "spin": ("parser_timeout", "1 s of processor time"),
     "sleep": ("parser_timeout", "nothing came for 2 s"),

@@ -168,7 +168,7 @@ def begins(
         return True
     if step < -size / 2:  # the next column
         return not goes_on(last.text, line.text)
-    if step > GAP * min(pitch or size, MOST_PITCH * size):
+    if step > GAP * min(pitch, MOST_PITCH * size):
         return True
     left, right = edges
     is_indented = min(line.left - left, abs(last.left - line.left)) > INDENT * size
@@ -212,5 +212,4 @@ def join_over_pages(before: Rebuilt, after: Rebuilt, words: Words) -> None:
         return
     if not BULLET.match(first.parts[0]) and goes_on(last.parts[-1], first.parts[0]):
         last.parts[-1:] = [*words.joined(last.parts[-1], first.parts[0]), *first.parts[1:]]
-        last.last = first.last
         del after.paragraphs[0]

@@ -46,6 +46,17 @@ def test_a_head_whose_end_changes_goes_by_its_beginning():
     assert not any("бүлек" in text for text in texts(pages))
 
 
+def test_a_head_and_a_foot_of_two_lines_go_though_one_changes_and_one_moves():
+    pages = book(10)
+    for n, page in enumerate(pages, 1):
+        assert isinstance(page.lines, list)
+        changing = [f"Икенче бүлек: {text}" for text in numbered(2, 900 + 2 * n)]
+        moving = [line("Урман", y + 8 * (n % 2)) for y in (800, 40)]
+        page.lines[:0] = [line(changing[0], 820), moving[0]]
+        page.lines.extend([moving[1], line(changing[1], 20)])
+    assert texts(pages) == texts(book(10))
+
+
 def test_a_number_goes_only_if_pages_around_are_counted_by_it():
     pages = book(10, "Бүлек — {n}")
     last = pages[4]
@@ -74,10 +85,8 @@ def speeches(names: list[str]) -> list[Page]:
     pages: list[Page] = []
     for n in range(12):
         spoken = numbered(30, 30 * n)
-        body = [
-            line(f"{names[k % len(names)]} {text}", 700 - 14 * k) for k, text in enumerate(spoken)
-        ]
-        pages.append(Page(n + 1, 842, body))
+        said = (f"{names[k % len(names)]} {text}" for k, text in enumerate(spoken))
+        pages.append(Page(n + 1, 842, [line(text, 700 - 14 * k) for k, text in enumerate(said)]))
     return pages
 
 

@@ -49,6 +49,33 @@ def test_a_paragraph_begins_after_a_gap_an_indent_a_bullet_or_with_other_letters
     assert len(texts([*lines, after])[0]) == 2
 
 
+ROWS = [
+    ([line("б " * 20, y, left=90) for y in (700, 686, 672)], 1),  # all of them stand further right
+    ([line("б " * 20, 700), line("в", 686, left=90)], 2),
+    ([line("б " * 20 + "ба-", 700), line("рабыз", 686, left=90), line("в " * 20, 672)], 1),
+    ([line(TATAR[0], 702), line("Без", 705)], 1),  # raised by a little
+    ([line(TATAR[0], 600)], 2),  # far away, though no two lines are nearer
+    ([line("бик мәк-", 700, right=200), line("тәп", 686, right=150)], 1),
+]
+
+
+@pytest.mark.parametrize(("lines", "count"), ROWS)
+def test_a_line_goes_on_or_not_by_its_place_and_its_neighbours(lines: list[Line], count: int):
+    (found,) = texts([line("а " * 20, 714), *lines])
+    assert len(found) == count
+    assert "\n" not in found[0]
+
+
+def test_a_line_is_short_beside_those_of_its_own_column():
+    def sides(left: float, right: float) -> list[Line]:
+        full = [line(TATAR[0], 700 - 14 * n, left=left, right=right) for n in range(3)]
+        short = [line("Ул кыска.", 658, left=left, right=left + 50)]
+        return [*full, *short, line("Без", 644, left=left, right=left + 30)]
+
+    whole = " ".join([*TATAR[:1] * 3, "Ул кыска."])
+    assert texts([*sides(70, 280), *sides(300, 500)]) == [[whole, "Без"] * 2]
+
+
 def test_a_short_line_that_ends_a_sentence_ends_its_paragraph():
     lines = [line("а " * 20, 714), line(TATAR[0], 700, right=300), line("Яңа " * 8, 686)]
     assert len(texts(lines)[0]) == 2
@@ -56,7 +83,7 @@ def test_a_short_line_that_ends_a_sentence_ends_its_paragraph():
 
 def test_verse_and_code_keep_their_line_ends():
     verse = [
-        line(f"{each},", 700 - 14 * n, right=200) for n, each in enumerate(("бер", "ике", "өч"))
+        line(f"{each},", y, right=200) for each, y in (("бер", 700), ("ике", 686), ("өч", 672))
     ]
     assert texts([line("а " * 30, 714), *verse]) == [["а " * 29 + "а бер,\nике,\nөч,"]]
 
@@ -76,25 +103,23 @@ def test_a_sentence_that_is_closed_or_a_capital_begins_anew_on_the_next_page():
     after = "кечкенә хәреф"
     assert texts([line(TATAR[0], 700)], [line(after, 700)]) == [[TATAR[0]], [after]]
     assert texts([line("Кичә кич", 700)], [line("Яңа бүлек", 700)]) == [["Кичә кич"], ["Яңа бүлек"]]
+    for before, small in ((line("Бүлек", 700, size=18), after), (line("ал", 700), "• алма")):
+        assert texts([before], [line(small, 700)]) == [[before.text], [small]]
+    two = [line("кечкенә", 700), line("хәреф", 686)]
+    assert texts([line("Кичә", 700)], two) == [["Кичә кечкенә хәреф"], []]
     for closed in (f"«{TATAR[0]}»", f"({TATAR[0]})", f'"{TATAR[0]}"'):
         assert texts([line(closed, 700)], [line(after, 700)]) == [[closed], [after]]
 
 
 def test_a_word_that_is_cut_at_a_column_or_a_page_is_joined():
-    columns = [
-        line("L’été dernier, nous avons dor-", 100),
-        line("mi près de la rivière.", 700, left=300),
-    ]
-    assert texts(columns) == [["L’été dernier, nous avons dormi près de la rivière."]]
-    assert texts([line("nous avons dor-", 100)], [line("mi près.", 700)])[0] == [
-        "nous avons dormi près."
-    ]
+    columns = [line("L’été dernier, nous avons dor-", 100), line("mi près.", 700, left=300)]
+    assert texts(columns) == [["L’été dernier, nous avons dormi près."]]
+    (first, _) = texts([line("nous avons dor-", 100)], [line("mi près.", 700)])
+    assert first == ["nous avons dormi près."]
 
 
 def test_a_page_that_belongs_whole_to_the_one_before_has_no_paragraph():
-    found = list(
-        rebuilt(pages([line("а", 700)], [line("б", 700)], [line("в", 700)], [line("Г", 700)]))
-    )
+    found = rebuilt(pages(*([line(letter, 700)] for letter in "абвГ")))
     assert [each.text for each in found] == ["а б в", "", "", "Г"]
 
 

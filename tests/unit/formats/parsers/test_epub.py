@@ -19,6 +19,8 @@ def test_units_begin_where_they_are_asked_to(tmp_path: Path):
     data = epub({f"{n}.xhtml": xhtml([each]) for n, each in enumerate(TATAR)})
     found = units(tmp_path, data, 5)
     assert [(each.number, each.text) for each in found] == [(5, TATAR[4]), (6, TATAR[5])]
+    (long,) = units(tmp_path, epub({"a.xhtml": xhtml(TATAR * 99)}))
+    assert 0 < long.raw_bytes < 9_000  # packed
 
 
 def test_only_chapters_are_read_each_once_and_none_outside(tmp_path: Path):

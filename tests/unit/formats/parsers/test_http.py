@@ -25,6 +25,8 @@ def test_status_kind_and_body_are_read():
 @pytest.mark.parametrize("data", [BODY, b"", b"HTTP/1.1", b"HTTP/1.1 abc\r\n\r\n"])
 def test_an_answer_without_a_whole_head_has_no_status(data: bytes):
     assert answer(data).status == 0
+    assert answer(b"HTTP/1.1 200 OK")[0::3] == (200, b"")
+    assert answer(BODY, "Text/plain; charset=x") == (0, "text/plain", "x", BODY, False)
 
 
 @pytest.mark.parametrize(("method", "packed"), [
@@ -56,7 +58,7 @@ def test_all_members_of_a_body_are_read(method: str, packed: bytes):
     assert is_cut
     assert (BODY * 2).startswith(text)
     assert unpacked(brotli.compress(BODY)[:-9], "br")[1]
-    head = f"Content-Encoding: {method}\r\nTransfer-Encoding: chunked"
+    head = f"CONTENT-encoding: {method.upper()}\r\nTransfer-Encoding: Chunked"
     chunk = b"%x\r\n%s" % (len(packed), packed)
     assert not answer(http(chunk + b"\r\n0\r\n\r\n", head)).is_cut
     assert answer(http(chunk, head)).is_cut

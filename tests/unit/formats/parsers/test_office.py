@@ -35,6 +35,7 @@ def test_a_frame_in_a_paragraph_is_text_of_its_own_and_blanks_are_counted():
         (f" {frame}", "Le four", 1),
         ('<text:s text:c="3"/>', "Le   four", 0),
         ('<text:s text:c="x"/>', "Le four", 0),
+        ("<text:s/>", "Le four", 0),
     ):
         xml = f"<text:p {ODF}>Le{inner}four</text:p>"
         found, frames = odt_paragraph(xml_root(xml.encode(), "a"))

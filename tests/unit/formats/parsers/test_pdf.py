@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from made_documents import drawn_pdf, lines, pdf
+from made_documents import drawn_pdf, filed, lines, pdf, stream
 from text_samples import KHMER, TATAR, kept, records, refused, write
 
 from endonym.formats.pages.page import PARTS
@@ -40,10 +40,8 @@ def test_letters_beyond_the_basic_plane_do_not_shift_the_boxes(tmp_path: Path):
 
 def test_pages_begin_where_they_are_asked_to(tmp_path: Path):
     data = pdf([lines([each]) for each in TATAR])
-    assert [(each.number, each.text) for each in parsed(tmp_path, data, 5)] == [
-        (5, TATAR[4]),
-        (6, TATAR[5]),
-    ]
+    found = [(each.number, each.text) for each in parsed(tmp_path, data, 5)]
+    assert found == [(5, TATAR[4]), (6, TATAR[5])]
 
 
 def test_a_page_without_text_says_whether_something_is_drawn_on_it(tmp_path: Path):
@@ -52,8 +50,29 @@ def test_a_page_without_text_says_whether_something_is_drawn_on_it(tmp_path: Pat
     assert (empty.data["objects"], drawn.data["objects"]) == (0, 1)
 
 
-def test_a_file_without_its_end_says_that_it_was_recovered(tmp_path: Path):
+IMAGES = ("595 0 0 421 0 0", "595 0 0 210.5 0 500", "1190 0 0 1684 -595 -842")
+HALF, QUARTER, LARGER = (
+    f"q {each} cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q\n" for each in IMAGES
+)
+
+
+def test_the_largest_picture_of_a_page_says_how_much_it_covers(tmp_path: Path):
+    resources = "/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</XObject<</X 5 0 R>>>>"
+    objects = ["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>"]
+    objects += [f"<</Type/Page/Parent 2 0 R{resources}>>", stream("/X Do")]
+    form = f"<</Type/XObject/Subtype/Form/BBox[0 0 595 842]{stream(HALF)[2:]}"
+    pages = [*map(drawn_pdf, ("", HALF + QUARTER, LARGER)), filed([*objects, form])]
+    assert [parsed(tmp_path, page)[0].data["picture"] for page in pages] == [0, 0.5, 1, 0.5]
+
+
+def test_a_file_says_its_title_author_and_date_and_without_its_end_that_it_was_recovered(
+    tmp_path: Path,
+):
     data = pdf([lines(TATAR)])
+    said = f"<</Title( Urman )/Author({'a' * 999})/CreationDate(D:20260102030405)/Type/Catalog"
+    named = data.replace(b"<</Type/Catalog", said.encode()).replace(b"/Root", b"/Info 1 0 R/Root")
+    meta = {"method": "pdf", "title": "Urman", "author": "a" * 300, "date": "2026-01-02"}
+    assert parsed(tmp_path, named)[0].meta == meta | {"page": "1"}
     found = parsed(tmp_path, data[: data.index(b"startxref")])
     assert found[0].text == "\n".join(TATAR)
     assert "damaged" in found[0].meta["recovered"]
@@ -107,3 +126,7 @@ def test_a_page_is_drawn_grey_and_not_too_large(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(module, "MOST_DOTS", 10_000)
     width, height, _ = drawn(tmp_path)
     assert width * height < 11_000
+    path = write(tmp_path, "b.pdf", pdf([[], []]).replace(b"842]/Contents 8", b"421]/Contents 8"))
+    monkeypatch.undo()
+    (unit,) = picture_units(str(path), 1, {"page": 2})
+    assert base64.b64decode(unit.text).startswith(b"P5 2480 1755 255\n")

@@ -11,8 +11,10 @@ from endonym.formats.parsers import pdf_lines
 from endonym.formats.parsers.pdf import pdf_units
 from endonym.formats.parsers.pdf_lines import (
     Sign,
+    Turned,
     of_signs,
     turned_back,
+    upright,
     with_ligatures,
 )
 
@@ -101,10 +103,9 @@ def test_an_indent_at_the_right_begins_a_paragraph(tmp_path: Path):
 
 
 TURNS = [
-    ("0 1 -1 0", 100, 100, (16, 0)),
-    ("-1 0 0 -1", 500, 300, (0, 16)),
+    ("0 1 -1 0", 100, 100, (16, 0)), ("-1 0 0 -1", 500, 300, (0, 16)),
     ("0 -1 1 0", 300, 700, (-16, 0)),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("turn", "x", "y", "step"), TURNS)
@@ -113,7 +114,12 @@ def test_turned_lines_are_read(tmp_path: Path, turn: str, x: int, y: int, step: 
     places = [f"{x + n * step[0]} {y + n * step[1]}" for n in range(2)]
     lines = [f"BT /F1 12 Tf {turn} {at} Tm" for at in places]
     drawn = "\n".join(f"{line} ({each}) Tj ET" for line, each in zip(lines, texts, strict=True))
-    assert kept(records(write(tmp_path, "a.pdf", drawn_pdf(drawn)))) == [" ".join(texts)]
+    path = write(tmp_path, "a.pdf", drawn_pdf(drawn))
+    assert kept(records(path)) == [" ".join(texts)]
+    (unit,) = pdf_units(str(path), 1, {})
+    assert unit.data["height"] == (595 if step[0] else 842)
+    first, second = unit.data["boxes"]
+    assert (first[0] - second[0], first[1] - second[1]) == (0, 16 * PARTS)
 
 
 def test_a_turned_line_beside_upright_ones_costs_none_of_them(tmp_path: Path):
@@ -125,6 +131,8 @@ def test_a_turned_line_beside_upright_ones_costs_none_of_them(tmp_path: Path):
         more = f"\nBT /F1 12 Tf {turn} 30 300 Tm (Bibliotheque) Tj ET"
         (text,) = kept(records(write(tmp_path, "a.pdf", drawn_pdf(drawn + more))))
         assert " ".join(texts) in text
+    boxes = next(pdf_units(str(tmp_path / "a.pdf"), 1, {})).data["boxes"]
+    assert sorted(right - left < top - bottom for left, bottom, right, top, _ in boxes) == [0, 0, 1]
 
 
 @pytest.mark.parametrize("letter", ["j", "e"])
@@ -194,6 +202,8 @@ def test_a_box_is_turned_with_its_page():
     assert turned_back(box, 1, 100, 200) == (20, 70, 60, 90)
     assert turned_back(box, 2, 100, 200) == (70, 140, 90, 180)
     assert turned_back(box, 3, 100, 200) == (140, 10, 180, 30)
+    as_many = [Turned("алма", quarter, box, 9) for quarter in (1, 0)]
+    assert upright(as_many, 100, 200)[0] == 200
 
 
 def test_lines_from_right_to_left_stand_where_their_letters_stand(tmp_path: Path):

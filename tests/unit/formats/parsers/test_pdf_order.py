@@ -94,9 +94,8 @@ def test_words_that_stand_apart_are_read_in_their_places(tmp_path: Path):
 def test_letters_beyond_the_first_plane_are_turned_too(tmp_path: Path):
     """Adlam, which PDFium leaves as it stands on paper."""
     line = "𞤀𞤣𞤤𞤢𞤥 |Linux 10| 𞤆𞤵𞤤𞤢𞤪"
-    assert read(tmp_path, "𞤆𞤵𞤤𞤢𞤪 𞤀𞤣𞤤𞤢𞤥"[::-1], "".join(reversed(drawn(line)))) == line.replace(
-        "|", ""
-    )
+    found = read(tmp_path, "𞤆𞤵𞤤𞤢𞤪 𞤀𞤣𞤤𞤢𞤥"[::-1], "".join(reversed(drawn(line))))
+    assert found == line.replace("|", "")
     (unit,) = pdf_units(str(tmp_path / "a.pdf"), 1, {})
     assert unit.text.split("\n")[0] == "𞤆𞤵𞤤𞤢𞤪 𞤀𞤣𞤤𞤢𞤥"
 

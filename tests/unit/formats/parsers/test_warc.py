@@ -23,9 +23,8 @@ def units(folder: Path, answer: bytes, **options: str) -> list[Unit | None]:
 
 
 def test_units_begin_where_they_are_asked_to(tmp_path: Path):
-    path = write(
-        tmp_path, "a.warc", warc([("response", f"http://a/{n}", PAGE) for n in range(250)])
-    )
+    data = warc([("response", f"http://a/{n}", PAGE) for n in range(250)])
+    path = write(tmp_path, "a.warc", data)
     found = list(warc_units(str(path), 240, {}))
     assert [each.number for each in found if each is not None] == list(range(240, 251))
     assert found[:2] == [None, None]

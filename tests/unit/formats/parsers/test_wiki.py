@@ -36,8 +36,10 @@ def test_pages_are_parted_wherever_the_pieces_end(size: int):
 
 
 def reasons_of(folder: Path, text: str | bytes) -> list[tuple[int, str, str]]:
-    found = wiki_units(str(write(folder, "a.xml", text)), 1, {})
-    return [(each.number, each.text, each.reason) for each in found if each is not None]
+    path = write(folder, "a.xml", text)
+    found = [each for each in wiki_units(str(path), 1, {}) if each is not None]
+    assert sum(each.raw_bytes for each in found) == path.stat().st_size
+    return [(each.number, each.text, each.reason) for each in found]
 
 
 @pytest.mark.parametrize(
@@ -64,27 +66,18 @@ def test_a_dump_that_ends_between_two_pages_is_said_to_end_early(tmp_path: Path)
         reasons_of(tmp_path, whole)
 
 
-@pytest.mark.parametrize("model", ["json", "css", "javascript", "Scribunto", "flow-board"])
-def test_a_page_of_another_model_is_no_article(tmp_path: Path, model: str):
+OTHERS = [("model", each) for each in ("json", "css", "javascript", "Scribunto", "flow-board")]
+OTHERS += [("format", "text/css"), ("format", "application/json")]
+
+
+@pytest.mark.parametrize(("key", "other"), OTHERS)
+def test_a_page_of_another_model_or_format_is_no_article(tmp_path: Path, key: str, other: str):
     data = dump([("Мәче", "0", TATAR[0]), ("Җәдвәл", "0", TATAR[1]), ("Эт", "0", TATAR[2])])
     first, second, third = data.split("<text>", 2)
-    marked = f"<model>{model}</model><text>"
-    named = f"{first}<model>wikitext</model><text>{second}{marked}{third}"
+    usual = {"model": "wikitext", "format": "text/x-wiki"}[key]
+    named = f"{first}<{key}>{usual}</{key}><text>{second}<{key}>{other}</{key}><text>{third}"
     found = records(write(tmp_path, "ttwiki-pages-articles.xml", named))
     assert kept(found) == [TATAR[0], TATAR[2]]
     (refusal,) = refused(found)
     assert refusal.reason == "not_article"
-    assert model in refusal.detail
-
-
-@pytest.mark.parametrize("form", ["text/css", "application/json"])
-def test_a_page_without_a_model_but_of_another_format_is_no_article(tmp_path: Path, form: str):
-    data = dump([("Мәче", "0", TATAR[0]), ("Җәдвәл", "0", TATAR[1]), ("Эт", "0", TATAR[2])])
-    first, second, third = data.split("<text>", 2)
-    marked = f"<format>{form}</format><text>"
-    named = f"{first}<format>text/x-wiki</format><text>{second}{marked}{third}"
-    found = records(write(tmp_path, "ttwiki-pages-articles.xml", named))
-    assert kept(found) == [TATAR[0], TATAR[2]]
-    (refusal,) = refused(found)
-    assert refusal.reason == "not_article"
-    assert form in refusal.detail
+    assert other in refusal.detail

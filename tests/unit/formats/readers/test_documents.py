@@ -16,7 +16,7 @@ BOOK = {"b.xhtml": xhtml(TATAR[:2], "Бер"), "a.xhtml": xhtml(TATAR[2:4], "И�
 FIRST, SECOND = "\n\n".join(TATAR[:2]), "\n\n".join(TATAR[2:4])
 CORE = (
     '<cp:coreProperties xmlns:cp="x" xmlns:dc="http://purl.org/dc/elements/1.1/" '
-    'xmlns:dcterms="http://purl.org/dc/terms/"><dc:title>Хат</dc:title>'
+    'xmlns:dcterms="http://purl.org/dc/terms/"><dc:title> Хат </dc:title>'
     "<dc:creator>Әнвәр</dc:creator><dcterms:created>2026-01-02</dcterms:created></cp:coreProperties>"
 )
 META = (
@@ -32,7 +32,9 @@ def read(folder: Path, name: str, data: bytes, **keys: object) -> list[Document 
 
 ENTITY = '<!DOCTYPE d [<!ENTITY a "b">]><d>&a;</d>'
 LETTER = docx("".join(map(word_paragraph, TATAR + KHMER)), {"docProps/core.xml": CORE})
-CONTE = "<text:h>Conte</text:h>" + "".join(f"<text:p>{each}</text:p>" for each in FRENCH)
+CONTE = "<text:h>Conte</text:h><text:p> </text:p>" + "".join(
+    f"<text:p>{each}</text:p>" for each in FRENCH
+)
 
 
 DOCUMENTS = [
@@ -151,7 +153,8 @@ def test_runs_tabs_breaks_and_tables_are_text_and_deleted_text_and_codes_are_not
         "<w:ins><w:r><w:t>!</w:t></w:r></w:ins><w:r><w:instrText>PAGE 7</w:instrText></w:r></w:p>"
         f"<w:tbl><w:tr><w:tc>{word_paragraph('күзәнәк')}</w:tc></w:tr></w:tbl>"
     )
-    assert kept(read(tmp_path, "a.docx", docx(body))) == ["Бүген\tһава\nматур!\n\nкүзәнәк"]
+    data = docx(body, {"docProps/core.xml": "<damaged"})
+    assert kept(read(tmp_path, "a.docx", data)) == ["Бүген\tһава\nматур!\n\nкүзәнәк"]
 
 
 def test_a_text_box_is_read_once_and_notes_come_after_the_text(tmp_path: Path):
@@ -169,6 +172,8 @@ def test_a_text_box_is_read_once_and_notes_come_after_the_text(tmp_path: Path):
 def test_the_part_with_the_text_is_found_by_its_relation_and_its_notes_beside_it(tmp_path: Path):
     relations = (
         '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Type="core" Target="_rels/.rels"/>'
+        '<Relationship Type="x/officeDocument" Target="none.xml"/>'
         '<Relationship Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
         'officeDocument" Target="/text/main2.xml"/></Relationships>'
     )
@@ -199,10 +204,12 @@ def test_bombs_blank_and_locked_files_have_their_reasons(tmp_path: Path):
         'm:full-path="content.xml"><m:encryption-data/></m:file-entry></m:manifest>'
     )
     locked = {"META-INF/manifest.xml": manifest, "content.xml": b"\x93\x01" * 900}
+    whole = {"META-INF/manifest.xml": manifest.replace("content.xml", "encrypted-package")}
     old = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(4_000)
     bomb = zipped({"word/document.xml": "<a>" + " " * 70_000_000 + "</a>"})
     for name, data, reason in (
         ("a.odt", zipped(locked), "needs_password"),
+        ("e.odt", zipped(whole), "needs_password"),
         ("b.docx", old, "needs_password"),
         ("c.docx", docx("<w:p/>"), "blank"),
         ("d.docx", bomb, "bomb"),

@@ -44,8 +44,10 @@ def test_a_picture_is_a_document_with_ocr(tmp_path: Path, packs: str | list[str]
 
 
 def test_without_ocr_a_picture_is_only_counted(tmp_path: Path, asked: Callable[[], list[str]]):
-    assert reasons(records(write(tmp_path, "a.jpg", picture(TATAR[0])))) == {"needs_ocr": 1}
-    assert asked() == []
+    path = write(tmp_path, "a.jpg", picture(TATAR[0]))
+    assert (reasons(records(path)), asked()) == ({"needs_ocr": 1}, [])
+    assert kept(records(path, ocr=["Cyrillic", "weak"])) == TATAR[:1]
+    assert " -l Cyrillic+weak " in asked()[-1]
 
 
 def test_a_page_of_which_ocr_is_not_sure_is_a_reject_with_its_place(tmp_path: Path):
@@ -54,9 +56,8 @@ def test_a_page_of_which_ocr_is_not_sure_is_a_reject_with_its_place(tmp_path: Pa
     assert (refusal.reason, refusal.id) == ("low_confidence", "a.png")
     assert "41%, below 60%" in refusal.detail
     assert kept(records(path, ocr=["weak"], min_ocr_confidence=0.3)) == [TATAR[0]]
-    assert reasons(records(path, ocr=["Cyrillic"], min_ocr_confidence=0.96)) == {
-        "low_confidence": 1
-    }
+    found = records(path, ocr=["Cyrillic"], min_ocr_confidence=0.96)
+    assert reasons(found) == {"low_confidence": 1}
 
 
 def test_every_page_of_a_tiff_is_read_and_one_that_crashes_loses_no_other(tmp_path: Path):
