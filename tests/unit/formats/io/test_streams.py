@@ -133,6 +133,14 @@ def test_members_of_one_byte_are_looked_at_in_linear_time(tmp_path: Path):
     assert document.text == "a" * 50_000
 
 
+def test_a_feed_gives_what_is_asked_for_however_it_comes():
+    feed = Feed(iter([b"ab", b"", b"cdef", b"", b"gh"]))
+    assert (feed.take(1), feed.peek(4), feed.read(2)) == (b"a", b"bcde", b"bc")
+    assert feed.take(9) == b"def"
+    feed.put_back(b"f")
+    assert (feed.skip(2), feed.read(3), feed.skip(5)) == (0, b"h", 5)
+
+
 def test_zeros_behind_an_archive_are_counted_fast():
     zeros = bytes(PIECE_BYTES)
     started = time.process_time()

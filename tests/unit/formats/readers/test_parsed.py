@@ -48,6 +48,7 @@ def test_units_that_are_no_book_stay_apart_and_may_be_divided():
     assert kept(found) == TATAR[:3]
     ids = [each.id for each in found if isinstance(each, Document)]
     assert ids == ["a.odd#1.1", "a.odd#1.2", "a.odd#3.1"]
+    assert sum(each.raw_bytes for each in found) == pytest.approx(150, abs=4)
     assert kept(made([Unit(1, "а\nб\n\nв")], PAGES, document="line")) == ["а", "б", "в"]
     verse = made([Unit(1, "а\n\nб\n\n\nв")], PAGES, document="blank_lines", blank_lines=2)
     assert kept(verse) == ["а\n\nб", "в"]
