@@ -51,10 +51,8 @@ def test_what_is_no_line_of_text_is_refused_by_its_number(monkeypatch: pytest.Mo
     monkeypatch.setattr(lines, "MAX_DOCUMENT_BYTES", 12)
     stream = iter([b"far too long, " + "сүз\n\ufeffбер\nә".encode() + b"\xff\n"])
     long, read, bad = readable_lines(stream, Origin("texts", "a.txt"), "cp1251")
-    assert isinstance(long, Reject)
     assert (long.reason, long.raw_bytes, long.id) == ("too_long", 20, "a.txt#1")
     assert read == (2, "\ufeffбер")
-    assert isinstance(bad, Reject)
     said = "line 3, byte 3: this is no cp1251"
     assert (bad.reason, bad.detail, bad.raw_bytes) == ("invalid_bytes", said, 3)
 

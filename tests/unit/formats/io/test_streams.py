@@ -65,10 +65,10 @@ def test_what_is_cut_changed_or_not_packed_is_said_behind_the_text(compression: 
     changed[len(packed) // 2] ^= 0x55
     _, (damage,) = opened(bytes(changed), compression)
     assert damage.reason in ("damaged", "bad_checksum", "truncated")
-    text, (damage,) = opened(TATAR[0].encode(), compression)
-    lost = (b"", "not_compressed", len(TATAR[0].encode()))
-    assert (text, damage.reason, damage.raw_bytes) == lost
-    assert f"this is no {compression} file: it is plain text" in damage.detail
+    for raw, what in ((TATAR[0].encode(), ": it is plain text"), (b"\1\2\3", "")):
+        text, (damage,) = opened(raw, compression)
+        assert (text, damage.reason, damage.raw_bytes) == (b"", "not_compressed", len(raw))
+        assert f"this is no {compression} file{what}; rename it" in damage.detail
     lost = Damage("truncated", "the archive ends early", 7)
     items = list(unpacked(iter([packed, lost]), compression))
     assert b"".join(each for each in items if isinstance(each, bytes)) == TEXT
