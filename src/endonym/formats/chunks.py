@@ -82,15 +82,8 @@ def is_document(table: arrow.Table) -> Marks:
 
 def reject_of(row: Mapping[str, Any], source: str) -> Reject:
     """The reject in a row of a chunk. row: by column; `stayed` may be left out."""
-    return Reject(
-        row["reason"],
-        row["id"],
-        source,
-        detail=row["detail"] or "",
-        text=row["text"],
-        raw_bytes=row["size"],
-        stayed=row.get("stayed") or "",
-    )
+    detail, stayed = row["detail"] or "", row.get("stayed") or ""
+    return Reject(row["reason"], row["id"], source, detail, row["text"], row["size"], stayed)
 
 
 def strings(values: Sequence[str | None]) -> arrow.Array:

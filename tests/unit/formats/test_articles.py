@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from text_samples import FRENCH, TATAR, records
+from text_samples import FRENCH, TATAR, records, write
 
 from endonym.formats import articles
 from endonym.formats.articles import numbered, table_rows
 from endonym.formats.document import ARTICLE, Document
+from endonym.formats.io import streams
 
 NAME = "tat_mixed_2015_6"
 SENTENCES = "".join(f"{number}\t{text}\n" for number, text in enumerate(TATAR, 1))
@@ -50,11 +51,17 @@ def archive(path: Path, table: str | None, *, first: bool) -> Path:
 
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
 @pytest.mark.parametrize("first", [True, False])
-def test_sentences_of_an_archive_know_their_article(tmp_path: Path, name: str, *, first: bool):
+def test_sentences_of_an_archive_know_their_article(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, first: bool
+):
+    monkeypatch.setattr(streams, "MIN_UNPACKED_BYTES", 0)  # as of one of a million sentences
     assert found(archive(tmp_path / name, TABLE, first=first)) == EXPECTED
 
 
-def test_a_file_beside_its_table_too_packed_or_not(tmp_path: Path) -> None:
+def test_a_file_beside_its_table_too_packed_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "MIN_UNPACKED_BYTES", 0)
     loose = tmp_path / f"{NAME}-sentences.txt"
     loose.write_text(SENTENCES, encoding="utf-8")
     assert found(loose) == [None] * 6
@@ -92,6 +99,9 @@ def test_a_table_is_the_same_in_any_pieces(size: int, monkeypatch: pytest.Monkey
     table = "".join(f"{number % 97}\t{number * 7 % 400}\n" for number in range(500)).encode()
     table += b"no row\n98\t399"
     pieces = [table[first : first + size] for first in range(0, len(table), size)]
+    monkeypatch.setattr(articles, "MOST_BYTES", len(table) - 1)
+    assert table_rows(iter(pieces)) == []
+    monkeypatch.setattr(articles, "MOST_BYTES", len(table))
     found = numbered(table_rows(iter(pieces)))
     expected = [0] * 400
     for number in reversed(range(500)):
@@ -116,6 +126,14 @@ def test_a_large_table_takes_little_memory() -> None:
 
 def test_a_file_without_line_ends_is_no_table() -> None:
     assert table_rows(iter([b"1" * (1 << 17)] * 3)) == []
+
+
+def test_a_sentence_is_known_by_its_own_number(tmp_path: Path) -> None:
+    write(tmp_path, f"{NAME}-inv_so.txt", TABLE)
+    lines = [f"{number}\t{TATAR[number - 1]}" for number in (5, 2, 4)]
+    found = records(write(tmp_path, f"{NAME}-sentences.txt", lines))
+    said = [each.meta.get(ARTICLE) for each in found if isinstance(each, Document)]
+    assert said == [f"{NAME}#7", f"{NAME}#8", None]
 
 
 def test_other_files_have_no_articles(tmp_path: Path) -> None:

@@ -56,3 +56,12 @@ def test_questions_and_addresses_are_no_lost_letters():
     addresses = "http://example.org/a?b=c&d?e f?"
     for text in ("Где ты? Когда? Что?", addresses, "Quoi ? Où ? Quand ?"):
         assert reason(text) is None
+        assert not has_lost_letters(text)
+
+
+def test_so_much_is_too_much():
+    few_lost = [("ә?ә " * lost + "сүз " * words) for lost, words in ((3, 26), (2, 3), (3, 30))]
+    assert [reason(each) for each in few_lost] == ["lost_letters", None, None]
+    assert [has_lost_letters("ә?ә" + " сүз" * words) for words in (98, 99)] == [True, False]
+    garbled = ["Ã© " * pairs + "ә" * others for pairs, others in ((3, 0), (4, 8), (4, 9))]
+    assert [reason(each) for each in garbled] == [None, "mojibake", None]

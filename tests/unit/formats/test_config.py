@@ -24,6 +24,15 @@ def test_keys_need_what_they_refer_to_and_exclude_each_other():
             Clean.model_validate(keys)
     with pytest.raises(ValidationError, match="not both"):
         Split(val_documents=5, val_share=0.1)
+    with pytest.raises(ValidationError, match="limits val_share"):
+        Split(val_documents=5, val_bytes=9)
+
+
+def test_a_share_is_held_out_and_no_more_than_so_much_of_it_unless_another_is_given():
+    given = ({}, {"val_bytes": 9}, {"val_share": 0.1}, {"val_documents": 8})
+    found = [Split.model_validate(each).resolved() for each in given]
+    shares = [(0.06, 20_000_000), (0.06, 9), (0.1, None), (None, None)]
+    assert [(each.val_share, each.val_bytes) for each in found] == shares
 
 
 def test_a_source_keeps_its_own_script():

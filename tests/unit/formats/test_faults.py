@@ -73,4 +73,5 @@ def test_a_fault_that_is_in_no_single_text_is_raised() -> None:
 
 def test_a_failure_is_told_and_success_is_not() -> None:
     assert "no words" in failure(lambda: failing(TATAR[3]))
+    assert "TypeError at endonym/formats/faults.py:" in failure(None)  # type: ignore[arg-type]
     assert failure(lambda: failing(TATAR[0])) == ""

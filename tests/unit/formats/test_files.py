@@ -96,7 +96,8 @@ def test_a_source_of_which_everything_is_excluded_is_missing(tmp_path: Path) -> 
 @pytest.mark.parametrize(("glob", "found"), [
     ("**", ["a.txt", "b/c.txt", "b/d/e.csv"]), ("**/*.txt", ["a.txt", "b/c.txt"]),
     ("**/**/**/*.csv", ["b/d/e.csv"]), ("b/**/*.csv", ["d/e.csv"]), ("*/*.txt", ["b/c.txt"]),
-    ("[ab]**t", ["a.txt"]), ("b/../a*", ["a.txt"]),
+    ("[ab]**t", ["a.txt"]), ("b/../a*", ["a.txt"]), ("b/*", ["c.txt"]),
+    ("**/**/**/*.txt", ["a.txt", "b/c.txt"]),
 ])  # fmt: skip
 def test_a_glob_matches_name_by_name(tmp_path: Path, glob: str, found: list[str]):
     laid(tmp_path, "a.txt", "b/c.txt", "b/d/e.csv", "b/.f.txt")

@@ -109,7 +109,7 @@ def test_a_data_set_without_a_file_that_is_read_says_what_it_has(hub: Hub):
 
 def test_a_hub_that_is_ill_says_so(hub: Hub):
     hub.refuses["/api/datasets"] = 400
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match="400"):
         source_files(source(), Path("/"))
 
 

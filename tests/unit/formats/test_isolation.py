@@ -16,6 +16,7 @@ from text_samples import KHMER, TATAR, write
 
 from endonym.errors import SourceError
 from endonym.formats import isolation
+from endonym.formats.io.formats import FORMAT_TABLES
 from endonym.formats.isolation import IDLE, Limits, parsed_units
 from endonym.formats.parsers.unit import Unit
 from endonym.limited.landlock import version
@@ -117,6 +118,22 @@ def test_a_closed_file_is_one_reject_not_tried_again(tmp_path: Path, act: str, r
     assert (found.number, found.reason) == (0, reason)
 
 
+@pytest.mark.parametrize(("format_name", "library"), [
+    *((each, "no_library") for each in ("docx", "epub", "html", "odt", "warc", "wiki")),
+    ("warc", "fastwarc"), ("html", "resiliparse"), ("wiki", "lxml"), ("wiki", "mwparserfromhell"),
+])  # fmt: skip
+def test_a_file_that_is_gone_and_a_broken_library_are_one_reject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_name: str, library: str
+):
+    write(tmp_path, f"{library}.py", "raise ImportError('libxml2.so.2 is damaged')")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    limits = Limits(unit_seconds=60.0 + len(library))  # other ones ask for a new process
+    path, function = tmp_path / "юк", FORMAT_TABLES[format_name]["parser"]["function"]
+    (found,) = parsed_units(function, path, {}, raw_bytes=9, limits=limits)
+    assert (found.number, found.reason) == (0, "parser_failed")
+    assert ("FileNotFound" if library == "no_library" else "is damaged") in found.detail
+
+
 def test_a_parser_that_refuses_the_rest_keeps_what_came_before(tmp_path: Path):
     found = parsed(tmp_path, [A, B, "refuse-rest"])
     assert texts(found) == [A, B, "refuse-rest"]
@@ -148,6 +165,8 @@ def test_after_many_failures_the_rest_is_one_reject(tmp_path: Path):
     found = parsed(tmp_path, [A, *["abort"] * 9, B], limits)
     assert [each.number for each in found] == [1, 2, 3, 4, 0]
     assert "after 3 failures, the rest is not read" in found[-1].detail
+    (only,) = parsed(tmp_path, ["abort", A], replace(limits, failures=1))  # as of a picture
+    assert (only.number, only.reason) == (1, "parser_crashed")
 
 
 def test_a_file_that_hangs_three_times_in_a_row_or_too_often_is_given_up(tmp_path: Path):
@@ -237,9 +256,11 @@ def test_each_thread_has_its_own_process_and_a_fork_does_not_end_its_parents(tmp
     child = os.fork()
     if child == 0:
         found = IDLE.take(QUICK)
+        IDLE.processes.append(found)
+        is_kept = IDLE.take(QUICK) is found
         found.close()
         gc.collect()
-        os._exit(0 if found not in waiting else 1)
+        os._exit(0 if found not in waiting and is_kept else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert parsed(tmp_path, [A])[0].meta["process"] == own
 

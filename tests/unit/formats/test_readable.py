@@ -82,7 +82,7 @@ def test_damaged_files_make_no_bad_records_of_themselves() -> None:
 
 def test_a_source_of_which_nothing_can_be_read_is_an_error_however_small() -> None:
     wrong = reading("wrong", 0, 12, "no_text_field")
-    error = too_much([wrong, reading("large", 100_000, 0)], 0.01)
+    error = too_much([wrong, reading("large", 100_000, 90)], 0.01)
     assert error.where == 'source "wrong"'
     assert "nothing of this source can be read" in error.message
     assert too_much([wrong, reading("large", 100_000, 0)], 1.0) is None

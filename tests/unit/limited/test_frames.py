@@ -34,10 +34,10 @@ def test_a_message_in_pieces_is_waited_for(pipe: tuple[Incoming, int]):
     incoming, write = pipe
     data = framed({"text": TATAR[0]})
     assert not incoming.is_waiting(0.0)
-    os.write(write, data[:7])
+    os.write(write, data[:11])
     assert incoming.more()
     assert incoming.whole() is None
-    os.write(write, data[7:])
+    os.write(write, data[11:])
     assert incoming.receive() == {"text": TATAR[0]}
     os.close(write)
 

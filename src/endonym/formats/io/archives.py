@@ -78,8 +78,7 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
     with archive:
         if what := document_kind(archive.namelist()):
             advice = "save it in a format that is read, such as CSV or PDF"
-            if what in READ:
-                advice = "rename it"
+            advice = "rename it" if what in READ else advice
             yield Damage("other_kind", f"by its content this is {what}: {advice}")
         else:
             yield from _members(archive, size)

@@ -74,7 +74,7 @@ def file_format(name: str, source: Source) -> FileFormat:
 def format_by(lower: str, extension: str, source: Source) -> str:
     """The format of a file by its name without compression, in lower case; "" if it is not read."""
     name = PurePosixPath(lower).name
-    if CACHE_OF_DATASETS.search(name) or (LEIPZIG_TABLE.search(lower) and extension != ".tsv"):
+    if CACHE_OF_DATASETS.search(name) or LEIPZIG_TABLE.search(lower):
         return ""
     by_name = "wiki" if DUMP.search(name) else FORMATS.get(extension, "")
     if source.format == "auto":

@@ -64,13 +64,6 @@ class Bounded:
 PIECE_BYTES = 1 << 16
 
 
-def lxml_etree() -> Any:
-    """The library lxml, which has no types."""
-    from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
-
-    return etree
-
-
 SAFE_OPTIONS = {
     **dict.fromkeys(("resolve_entities", "load_dtd", "dtd_validation", "huge_tree"), False),
     **dict.fromkeys(("no_network", "remove_comments", "remove_pis"), True),
@@ -83,7 +76,8 @@ def xml_root(data: bytes, what: str, emptied: Sequence[str] = ()) -> Any:
 
     Raises Refused if it is no XML, or declares entities; MemoryError.
     """
-    etree = lxml_etree()
+    from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
+
     parser = etree.XMLPullParser(("end",), tag=emptied or ("-",), **SAFE_OPTIONS)
     try:
         for at in range(0, max(1, len(data)), PIECE_BYTES):

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import regex
+from resiliparse.extract import html2text  # pyright: ignore[reportMissingModuleSource]
+from resiliparse.parse.html import HTMLTree
 
 from endonym.disk import packaged_tables
 from endonym.formats.io.encoding import ENCODINGS, HEAD_BYTES, detect
@@ -109,8 +111,6 @@ def readable(data: bytes, name: str) -> tuple[str, str]:
 
 def parsed(html: str) -> Any:
     """A page as a tree of resiliparse."""
-    from resiliparse.parse.html import HTMLTree
-
     return HTMLTree.parse(html)
 
 
@@ -120,9 +120,7 @@ def page_text(page: Any, *, only_main: bool = True) -> str:
     All of its text if it has no part that is the main one, or if not `only_main`, as in a chapter
     of a book.
     """
-    from resiliparse.extract.html2text import extract_plain_text  # pyright: ignore[reportMissingModuleSource]
-
-    text = extract_plain_text(
+    text = html2text.extract_plain_text(
         page,
         preserve_formatting=True,
         main_content=only_main,

@@ -15,6 +15,8 @@ from endonym.formats.parsers.html import decoded, page_meta, page_text, parsed
 from endonym.formats.parsers.http import MAX_BODY_BYTES, answer
 from endonym.formats.parsers.unit import Options, Refused, Unit
 
+fastwarc: Any = importlib.import_module("fastwarc.warc")
+
 MAX_LINE_BYTES = 1 << 16
 MIN_FIELDS, MAX_FIELDS = 5, 10
 
@@ -56,11 +58,20 @@ HEAD_BYTES = 256
 
 
 def warc_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
-    """The answers from number `start` on."""
+    """The answers from number `start` on. The call opens the file."""
+    units = opened_units(path, start, options)
+    next(units)
+    return units
+
+
+def opened_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
+    """None when the file is open, and then the answers."""
     with Path(path).open("rb") as file:
         packed = Packed(file, path)
         feed = Feed(packed.pieces())
-        if feed.peek(HEAD_BYTES).startswith(b"filedesc:"):
+        is_arc = feed.peek(HEAD_BYTES).startswith(b"filedesc:")
+        yield None
+        if is_arc:
             yield from of_arc(feed, packed, start, options)
         elif packed.compression in ("bzip2", "xz"):  # fastwarc unpacks others, record by record
             yield from of_warc(Unpacked(feed), packed, start, options)
@@ -90,7 +101,6 @@ def of_warc(
     file: BinaryIO | Unpacked, packed: Packed | None, start: int, options: Options
 ) -> Iterator[Unit | None]:
     """The answers of a WARC. Raises Refused where it ends early or is damaged."""
-    fastwarc: Any = importlib.import_module("fastwarc.warc")
     kinds = fastwarc.WarcRecordType
     meant = kinds.response | kinds.resource | kinds.conversion
     number = last_position = 0

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from endonym.formats.parsers.bounded import SAFE_OPTIONS, Packed, lxml_etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
+
+from endonym.formats.parsers.bounded import SAFE_OPTIONS, Packed
 from endonym.formats.parsers.unit import Options, Refused, Unit
 from endonym.formats.parsers.wikitext import is_redirect, plain_text
 
@@ -25,12 +27,20 @@ MAX_PAGE_BYTES = 96 << 20
 
 
 def wiki_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
-    """The pages of a dump, compressed or not, from number `start` on.
+    """The pages of a dump, compressed or not, from number `start` on. The call opens the file.
 
     Raises Refused where it ends early.
     """
+    units = opened_units(path, start)
+    next(units)
+    return units
+
+
+def opened_units(path: str, start: int) -> Iterator[Unit | None]:
+    """None when the file is open, and then the pages."""
     with Path(path).open("rb") as file:
         packed, site = Packed(file, path), Site()
+        yield None
         for number, (before, data) in enumerate(divided(packed.pieces()), 1):
             site.learn(before)
             if not site.is_dump:
@@ -81,7 +91,6 @@ class Site:
         start, end = before.find(SITE), before.rfind(SITE_END)
         if start < 0 or end < start:
             return
-        etree = lxml_etree()
         try:
             data = before[start : end + len(SITE_END)]
             root = etree.fromstring(data, etree.XMLParser(**SAFE_OPTIONS))
@@ -98,7 +107,6 @@ def wiki_page(data: bytes, number: int, site: Site, raw_bytes: int) -> Unit:
     if not data:
         detail = f"a page of more than {MAX_PAGE_BYTES >> 20} MiB"
         return Unit(number, raw_bytes=raw_bytes, reason="too_long", detail=detail)
-    etree = lxml_etree()
     try:
         page = etree.fromstring(data, etree.XMLParser(**SAFE_OPTIONS))
     except etree.XMLSyntaxError as error:

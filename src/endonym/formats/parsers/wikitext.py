@@ -7,6 +7,7 @@ are left out; links are their texts. mwparserfromhell reads the markup.
 from collections.abc import Set
 from typing import Any
 
+import mwparserfromhell
 import regex
 
 from endonym.disk import packaged_tables
@@ -58,8 +59,6 @@ def is_redirect(text: str) -> bool:
 
 def plain_text(text: str, names: Set[str]) -> str:
     """The text of an article, its paragraphs apart by an empty line."""
-    import mwparserfromhell
-
     text = OTHER_WIKI.sub("", COMMENT.sub("", text))
     text = SWITCH.sub("", without_tags(text))
     return tidy(Shown(names).text(mwparserfromhell.parse(text, skip_style_tags=False)))

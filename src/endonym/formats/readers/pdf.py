@@ -104,10 +104,9 @@ class Pdf:
 
     def refuse(self, unit: Unit, reason: str, detail: str) -> None:
         """Add a reject for a page."""
-        raw, detail = unit.text[:SHOWN].encode(), f"page {unit.number}: {detail}"
-        reject = self.origin.reject(
-            reason, detail, record=unit.number, raw=raw, raw_bytes=unit.raw_bytes
-        )
+        raw, size = unit.text[:SHOWN].encode(), unit.raw_bytes
+        detail = f"page {unit.number}: {detail}"
+        reject = self.origin.reject(reason, detail, record=unit.number, raw=raw, raw_bytes=size)
         self.rejects.append(reject)
 
 

@@ -37,9 +37,7 @@ def json_value(line: str) -> Any:
 
     try:
         return json.loads(line)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:  # an integer that is too long
+    except ValueError:  # no JSON, or an integer that is too long
         return json.loads(line, parse_int=integer)
 
 

@@ -86,12 +86,11 @@ def read_image(content: Content, origin: Origin, source: Source) -> Records:
     """The documents of a picture."""
     ocr = PageOcr.of(source)
     if ocr is None:
+        reason, detail = "needs_ocr", 'a picture; OCR reads it: ocr = "auto" in [[source]]'
         what = any_kind(Feed(content.packed).peek(HEAD_BYTES))
         if what != "a picture" and is_other(what, origin.name):
-            detail = f"by its content this is {what}: rename it"
-            return iter([origin.whole_file("other_kind", detail)])
-        detail = 'a picture; OCR reads it: ocr = "auto" in [[source]]'
-        return iter([origin.whole_file("needs_ocr", detail)])
+            reason, detail = "other_kind", f"by its content this is {what}: rename it"
+        return iter([origin.whole_file(reason, detail)])
 
     def read(path: Path) -> Records:
         return documents(picture_units(path, ocr, origin), origin, source, PARSERS["image"])

@@ -82,12 +82,18 @@ def test_links_and_devices_are_named_and_not_followed(tmp_path: Path):
     found = records(write(tmp_path, "a.tar", buffer.getvalue()))
     assert reasons(found) == {"unsafe_member": 3}
     assert "/etc/hostname" in found[0].detail
+    raw = patched_zip(zipped({"link.txt": LINES}), 10, 38, b"\0\0\xff\xa1")  # its mode
+    assert "a link;" in refused(records(write(tmp_path, "a.zip", raw)))[0].detail
 
 
 def test_an_archive_without_the_member_says_what_it_holds(tmp_path: Path):
-    (refusal,) = records(write(tmp_path, "a.tar", tar({"ә.txt": LINES})), member="*.csv")
-    assert refusal.reason == "no_member"
-    assert "ә.txt" in refusal.detail
+    path = write(tmp_path, "a.tar", tar({"б/ә.txt": LINES, **dict.fromkeys("1234567", LINES)}))
+    for member in ("*.csv", ""):
+        (refusal,) = records(path, member=member)
+        assert refusal.reason == "no_member"
+        assert refusal.detail.endswith("the archive holds: б/ә.txt, 1, 2, 3, 4")
+    for member in ("ә.txt", "б/*"):
+        assert kept(records(path, member=member)) == ["\n".join(TATAR)]
 
 
 @pytest.mark.parametrize("cut", [512 + 100, 600, 2000, 5000])
@@ -157,11 +163,11 @@ def test_a_member_too_odd_is_refused(tmp_path: Path, name: str, reason: str, sai
 
 def test_members_of_a_zip_share_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(streams, "MIN_UNPACKED_BYTES", 4 << 20)
-    buffer = io.BytesIO()
+    buffer, zeros = io.BytesIO(), (bytes(5 << 18), gzipped("\0" * (5 << 18)))
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("0.txt", LINES)
         for number in range(1, 10):
-            archive.writestr(f"{number}.txt", bytes(5 << 18))
+            archive.writestr(f"{number}.txt{'.gz' * (number % 2)}", zeros[number % 2])
     found = records(write(tmp_path, "a.zip", buffer.getvalue()), document="line")
     assert kept(found)[: len(TATAR)] == TATAR
     assert reasons(found)["bomb"] == 2

@@ -58,6 +58,7 @@ def test_what_ends_early_or_is_too_much_is_unusable(monkeypatch: pytest.MonkeyPa
         with given.on_disk() as found:
             assert isinstance(found, Damage)
             assert found.reason == reason
+            assert len(TEXT) - 20 < found.raw_bytes <= len(TEXT)
 
 
 def test_a_document_of_a_member_is_named_after_archive_member_and_record():

@@ -7,7 +7,7 @@ import pytest
 from made_documents import docx, epub, lines, pdf, word_paragraph, xhtml, zipped
 from text_samples import TATAR, records, refused, write
 
-from endonym.formats.io.kinds import any_kind, kind
+from endonym.formats.io.kinds import any_kind, kind, without_json
 
 PAGE = xhtml(TATAR).encode()
 
@@ -119,3 +119,4 @@ def test_a_first_line_that_is_too_long_to_be_read_is_json_by_its_first_name():
     assert kind(b'{"text": "a"') == ""
     assert kind(b'{"text": "a"}') == "lines of JSON"
     assert kind(b"{" + b"a" * (1 << 17)) == ""
+    assert without_json(("[" * (1 << 17)).encode("utf-16-be")) == ""

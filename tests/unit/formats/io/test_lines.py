@@ -47,6 +47,16 @@ def test_what_is_left_of_a_line_that_is_cut_off_is_lost_as_well():
     assert (lost.reason, lost.raw_bytes) == ("truncated", len(cut.encode()) + 7)
 
 
+def test_what_is_no_line_of_text_is_refused_by_its_number(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lines, "MAX_DOCUMENT_BYTES", 12)
+    stream = iter([b"far too long, " + "сүз\n\ufeffбер\nә".encode() + b"\xff\n"])
+    long, read, bad = readable_lines(stream, Origin("texts", "a.txt"), "cp1251")
+    assert (long.reason, long.raw_bytes, long.id) == ("too_long", 20, "a.txt#1")
+    assert read == (2, "\ufeffбер")
+    said = "line 3, byte 3: this is no cp1251"
+    assert (bad.reason, bad.detail, bad.raw_bytes) == ("invalid_bytes", said, 3)
+
+
 @pytest.mark.timeout(20)
 def test_a_gap_of_millions_of_empty_lines_is_counted_and_not_held():
     gap = b"\n" * 20_000_000

@@ -65,10 +65,10 @@ def test_what_is_cut_changed_or_not_packed_is_said_behind_the_text(compression: 
     changed[len(packed) // 2] ^= 0x55
     _, (damage,) = opened(bytes(changed), compression)
     assert damage.reason in ("damaged", "bad_checksum", "truncated")
-    text, (damage,) = opened(TATAR[0].encode(), compression)
-    lost = (b"", "not_compressed", len(TATAR[0].encode()))
-    assert (text, damage.reason, damage.raw_bytes) == lost
-    assert f"this is no {compression} file: it is plain text" in damage.detail
+    for raw, what in ((TATAR[0].encode(), ": it is plain text"), (b"\1\2\3", "")):
+        text, (damage,) = opened(raw, compression)
+        assert (text, damage.reason, damage.raw_bytes) == (b"", "not_compressed", len(raw))
+        assert f"this is no {compression} file{what}; rename it" in damage.detail
     lost = Damage("truncated", "the archive ends early", 7)
     items = list(unpacked(iter([packed, lost]), compression))
     assert b"".join(each for each in items if isinstance(each, bytes)) == TEXT
@@ -131,6 +131,14 @@ def test_a_stream_that_asks_for_gigabytes_is_refused(tmp_path: Path):
 def test_members_of_one_byte_are_looked_at_in_linear_time(tmp_path: Path):
     (document,) = records(write(tmp_path, "a.txt.gz", gzip.compress(b"a", mtime=0) * 50_000))
     assert document.text == "a" * 50_000
+
+
+def test_a_feed_gives_what_is_asked_for_however_it_comes():
+    feed = Feed(iter([b"ab", b"", b"cdef", b"", b"gh"]))
+    assert (feed.take(1), feed.peek(4), feed.read(2)) == (b"a", b"bcde", b"bc")
+    assert feed.take(9) == b"def"
+    feed.put_back(b"f")
+    assert (feed.skip(2), feed.read(3), feed.skip(5)) == (0, b"h", 5)
 
 
 def test_zeros_behind_an_archive_are_counted_fast():

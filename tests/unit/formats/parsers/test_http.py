@@ -43,6 +43,8 @@ def test_a_body_packed_twice_is_unpacked_in_the_opposite_order():
     twice = brotli.compress(gzip.compress(BODY))
     found = answer(http(twice, "Content-Encoding: gzip, br"))
     assert (found.body, found.is_cut) == (BODY, False)
+    long = "\n".join(f"{n} {TATAR[n % 6]}" for n in range(50_000)).encode()  # in several pieces
+    assert unpacked(brotli.compress(long, quality=4), "br") == (long, False)
 
 
 MEMBERS = [

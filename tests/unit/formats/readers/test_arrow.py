@@ -142,6 +142,8 @@ def test_a_bad_value_is_refused_alone(tmp_path: Path, monkeypatch: pytest.Monkey
     rejects = [(each.reason, each.id, each.raw_bytes) for each in refused(found)]
     too_long = ("too_long", "a.parquet#3", len(longest) + 1)
     assert rejects == [("invalid_utf8", "a.parquet#2", 2), too_long]
+    found = records(as_stream(tmp_path, {"text": texts, "id": ["\u178f" * 900] * 3}))
+    assert (kept(found), reasons(found)) == (TATAR[:1], {"invalid_utf8": 1, "too_long": 1})
 
 
 def test_a_folder_of_a_data_set_is_read_without_its_caches_and_notes(tmp_path: Path):

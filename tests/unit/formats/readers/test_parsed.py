@@ -38,8 +38,8 @@ def test_the_units_of_a_book_are_one_document_or_one_each():
     assert document.meta == {"title": "Әкият", "chapters": "2", "method": "a+b"}
     assert (document.id, document.raw_bytes) == ("a.odd#1", 150)
     assert reasons(found) == {"blank": 1}
-    ids = [each.id for each in made(UNITS, BOOK, document="page")]
-    assert ids == ["a.odd#1", "a.odd#2", "a.odd#3"]
+    ids = [each.id for part in ("page", "line") for each in made(UNITS, BOOK, document=part)]
+    assert ids == [f"a.odd#{number}" for number in ("1", "2", "3", "2", "1.1", "1.3", "1.5")]
 
 
 def test_units_that_are_no_book_stay_apart_and_may_be_divided():
@@ -48,13 +48,14 @@ def test_units_that_are_no_book_stay_apart_and_may_be_divided():
     assert kept(found) == TATAR[:3]
     ids = [each.id for each in found if isinstance(each, Document)]
     assert ids == ["a.odd#1.1", "a.odd#1.2", "a.odd#3.1"]
+    assert sum(each.raw_bytes for each in found) == pytest.approx(150, abs=4)
     assert kept(made([Unit(1, "а\nб\n\nв")], PAGES, document="line")) == ["а", "б", "в"]
     verse = made([Unit(1, "а\n\nб\n\n\nв")], PAGES, document="blank_lines", blank_lines=2)
     assert kept(verse) == ["а\n\nб", "в"]
 
 
 def test_a_book_that_is_too_long_is_a_reject_and_is_not_held(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(parsed, "MAX_DOCUMENT_BYTES", 100)
+    monkeypatch.setattr(parsed, "MAX_DOCUMENT_BYTES", 2 + sum(map(len, TATAR)))
     units: list[Unit | Reject] = [Unit(n, each, {}, 10) for n, each in enumerate(TATAR, 1)]
     (refusal,) = refused(made(units, BOOK))
     assert (refusal.reason, refusal.raw_bytes) == ("too_long", 60)

@@ -86,7 +86,7 @@ def test_a_blank_file_is_refused_by_name(tmp_path: Path, content: str):
 
 
 def test_a_large_block_is_refused_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(plain, "MAX_DOCUMENT_BYTES", 200)
+    monkeypatch.setattr(plain, "MAX_DOCUMENT_BYTES", len(TATAR[0].encode()) + 1)
     path = write(tmp_path, "a.txt", "\n".join(TATAR) + "\n\n" + TATAR[0] + "\n")
     found = records(path, document="blank_lines")
     assert kept(found) == [TATAR[0]]

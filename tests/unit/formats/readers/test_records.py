@@ -55,6 +55,7 @@ def test_a_bad_record_is_refused_alone_by_line(tmp_path: Path, raw: str, reason:
     (refusal,) = refused(found)
     assert (refusal.reason, refusal.id) == (reason, "a.jsonl#2")
     assert "line 2" in refusal.detail
+    assert "holds a dict" not in refusal.detail
     assert refusal.raw_bytes == len(raw.encode())
 
 
@@ -66,7 +67,8 @@ def test_odd_ids_empty_texts_and_escapes_do_no_harm(tmp_path: Path):
         '{"text": " "}': " ",
         '{"text": "\\ud83d\\ude00"}': "😀",  # a pair of surrogates is one character
     }
-    assert kept(records(write(tmp_path, "a.jsonl", [*odd]))) == [*odd.values()]
+    found = records(write(tmp_path, "a.jsonl", [*odd, " \t", ""]))
+    assert (kept(found), refused(found)) == ([*odd.values()], [])
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

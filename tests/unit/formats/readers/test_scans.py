@@ -75,6 +75,8 @@ def test_a_tiff_whose_list_leads_in_a_circle_ends(tmp_path: Path):
     assert tiff_pages(write(tmp_path, "a.tif", bytes(data))) == 2
     assert tiff_pages(write(tmp_path, "b.tif", b"II*\0\xff\xff\xff\x7f")) == 1
     assert tiff_pages(write(tmp_path, "c.png", picture("а"))) == 1
+    big_endian = b"MM\0*" + struct.pack(">IH12xIHI", 8, 1, 26, 0, 0)
+    assert tiff_pages(write(tmp_path, "d.tif", big_endian)) == 2
 
 
 def test_what_is_no_picture_and_what_has_no_text_are_counted(tmp_path: Path):

@@ -56,6 +56,8 @@ def test_names_and_sizes_in_pax_headers_are_used(tmp_path: Path):
     found = read(tmp_path, ended(pax({"path": name, "comment": "a=b\nc"}), good_member()))
     assert kept(found) == TATAR
     assert found[0].id == f"a.tar/{name}#1"
+    padded = header("x", 20, tarfile.XHDTYPE) + block(b"14 path=b.txt\n" + bytes(6))
+    assert read(tmp_path, ended(padded, good_member()))[0].id == "a.tar/b.txt#1"
     long = io.BytesIO()
     with tarfile.open(fileobj=long, mode="w", format=tarfile.GNU_FORMAT) as archive:
         archive.addfile(tarfile.TarInfo(name), io.BytesIO())
