@@ -26,7 +26,7 @@ from cells import RESULTS, ROOT, Cells
 from runs import changed_run, endonym, sets_of
 
 from endonym import device
-from endonym.autopilot.machine import Pace, Work
+from endonym.autopilot.machine import Pace, Workload
 from endonym.evaluate import documents
 from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe
@@ -188,7 +188,7 @@ def measured_speed(base: Path, changes: dict[str, Any]) -> float:
     shape = resolve(recipe.model, vocab=vocab, context=context)
     rates = device.probe_number_formats()
     phase = recipe.phase[0].model_copy(update={"number_format": device.faster_format(rates)})
-    return Pace(**probe.pace(Work(shape, phase))).best
+    return Pace(**probe.pace(Workload(shape, phase))).best
 
 
 def head(asked: argparse.Namespace, base: Path) -> str:

@@ -108,7 +108,7 @@ class Pace(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Workload:
     """What is timed: a phase that trains a shape on a device.
 
     document: the usual length of its documents, in tokens.
@@ -222,16 +222,16 @@ def usual_training(
     return TrainConfig.model_validate({**placeholders, **keys, "execution": execution})
 
 
-def promised_here(work: Work, rates: dict[str, float], machine_file: Path) -> float:
+def promised_here(work: Workload, rates: dict[str, float], machine_file: Path) -> float:
     """Training time per token by formula, from saved measurements; measures nothing."""
     number_format = work.config.number_format
-    small = Work(small_shape(), usual_training(rates, number_format))
+    small = Workload(small_shape(), usual_training(rates, number_format))
     saved = saved_measurement(machine_file, small.key)
     pace = None if saved is None else Pace(**saved)
     return promised_seconds(work.shape, rates[number_format], pace, work.config.adapt)
 
 
-def expected_here(work: Work, machine_file: Path) -> float | None:
+def expected_here(work: Workload, machine_file: Path) -> float | None:
     """Training time per token: of this very training if it was measured, or else by formula.
 
     None if this machine was never measured.
@@ -245,7 +245,7 @@ def expected_here(work: Work, machine_file: Path) -> float | None:
     return 1 / (pace.best if pace.pays(work.tokens) else pace.plain)
 
 
-def measured_pace(work: Work, machine_file: Path, *, compiles: bool = True) -> Pace:
+def measured_pace(work: Workload, machine_file: Path, *, compiles: bool = True) -> Pace:
     """The pace of a shape with a phase's batch size and number format on this device.
 
     compiles: also with compilation, which takes longest to try. Raises OutOfMemory if a step does
@@ -257,7 +257,7 @@ def measured_pace(work: Work, machine_file: Path, *, compiles: bool = True) -> P
     return Pace(**remembered(machine_file, key, lambda: probe.pace(work, compiles=compiles)))
 
 
-def choose_compile(work: Work, machine_file: Path) -> Choice:
+def choose_compile(work: Workload, machine_file: Path) -> Choice:
     """Whether a phase's blocks are compiled: only if a measurement shows a gain.
 
     A short training is not worth a measurement; one that exists already, as `new` makes it, counts.
@@ -281,7 +281,7 @@ def choose_compile(work: Work, machine_file: Path) -> Choice:
     return Choice("on" if pace.pays(work.tokens) else "off", f"measured here: {speeds}")
 
 
-def seconds_a_token(work: Work, machine_file: Path) -> float:
+def seconds_a_token(work: Workload, machine_file: Path) -> float:
     """Training time per token: by formula on the CPU, measured on other devices.
 
     Only our own shapes can be measured. Raises OutOfMemory if a step does not fit.

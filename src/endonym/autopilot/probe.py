@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from endonym.autopilot.machine import Work
+from endonym.autopilot.machine import Workload
 from endonym.autopilot.model_size import DOCUMENT_TOKENS
 from endonym.cpu_contention import OtherProcesses
 from endonym.data.batches import Batch
@@ -80,7 +80,7 @@ def plain(
         return Steps(decoder, config, device, document).speed()
 
 
-def pace(work: Work, *, compiles: bool = True) -> dict[str, Any]:
+def pace(work: Workload, *, compiles: bool = True) -> dict[str, Any]:
     """The fields of a `Pace`: without compilation and, if possible and asked for, with it.
 
     Raises OutOfMemory if a step does not fit.

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.autopilot import mixture, model_size
 from endonym.autopilot.cautions import require_adapters
-from endonym.autopilot.machine import Work, choose_compile, matrix_rates
+from endonym.autopilot.machine import Workload, choose_compile, matrix_rates
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import (
     Place,
@@ -322,7 +322,7 @@ def compile_choices(
     """
     return {
         f"phase.{n}.compile": choose_compile(
-            Work(training.model, config, target, document), machine_file
+            Workload(training.model, config, target, document), machine_file
         )
         for n, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True))
         if phase.compile == "auto"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot import machine, resolve
 from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
-from endonym.autopilot.machine import Work, expected_here
+from endonym.autopilot.machine import Workload, expected_here
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.text_size import SourceSample, samples_of
 from endonym.commands.filled import filled
@@ -231,7 +231,7 @@ def paces_here(training: resolve.ResolvedTraining, facts: Facts, store: Store) -
     machine_file = store.root / "machine.json"
     document = training.pack.usual_length(facts.mean_document_tokens)
     paces = [
-        expected_here(Work(training.model, phase, document=document), machine_file)
+        expected_here(Workload(training.model, phase, document=document), machine_file)
         for phase in training.phases
     ]
     return [pace for pace in paces if pace is not None]

@@ -10,7 +10,7 @@ from typing import Any
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_starts
-from endonym.autopilot.machine import Work, seconds_a_token
+from endonym.autopilot.machine import Workload, seconds_a_token
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.data.shards import TokenShards
@@ -126,7 +126,7 @@ def settle(
         seconds = None
         if target == "cpu" or isinstance(training.model, ModelConfig):
             with suppress(OutOfMemory):
-                work = Work(training.model, config, target, length)
+                work = Workload(training.model, config, target, length)
                 seconds = seconds_a_token(work, machine_file)
         most = longest if number not in example_facts else None
         data = example_facts.get(number, facts)

@@ -25,7 +25,7 @@ from endonym.log import number
 from endonym.recipe.layers import config_lines, toml
 from endonym.survey.cleaning import ALWAYS
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, SHOWN_CHARS, Examined
-from endonym.survey.raw_files import globs, pattern
+from endonym.survey.raw_files import excluding, pattern
 from endonym.survey.survey import Survey
 
 PAGES = frozenset({"needs_ocr", "bad_text_layer", "low_confidence"})
@@ -400,7 +400,7 @@ def mended(examined: Examined, sources: Sources) -> list[Source]:
         if unread:
             wanted = [file.path for file in files if file not in unread]
             home = files[0].path.absolute().parents[len(PurePosixPath(files[0].name).parts) - 1]
-            unwanted = globs([each.path for each in unread], wanted, home)
+            unwanted = excluding([each.path for each in unread], wanted, home)
             keys["exclude"] = (*source.exclude, *unwanted)
         dropped = next(stat.dropped for stat in examined.stats if stat.name == source.name)
         is_scan = "needs_ocr" in dropped or "bad_text_layer" in dropped

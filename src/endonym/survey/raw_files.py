@@ -62,13 +62,13 @@ def kind(path: Path) -> str:
     return Path(path.stem).suffix + path.suffix if is_packed else path.suffix
 
 
-def globs(paths: Iterable[Path], wanted: Iterable[Path], home: Path) -> list[str]:
+def excluding(unwanted: Iterable[Path], wanted: Iterable[Path], home: Path) -> list[str]:
     """Globs that leave these files out of the folder `home`, and none of those that are wanted.
 
     A name alone stands for all files with this name, wherever they lie.
     """
     wanted_names, found = {each.name for each in wanted}, list[str]()
-    for path in paths:
+    for path in unwanted:
         if path.name not in wanted_names:
             found.append(pattern(path))
         elif path.absolute().is_relative_to(home):

@@ -407,7 +407,7 @@ def _source(
         why = next(iter(left_out.values()))
         out = counted(len(left_out), "file")
         reason += f"; excluded: {out}, the first because: {why}".replace("\n", " ")
-    keys["exclude"] = tuple(raw_files.globs(left_out, used, home))
+    keys["exclude"] = tuple(raw_files.excluding(left_out, used, home))
     source = first.source.model_copy(update=keys)
     if not is_exact:
         exclude = (*source.exclude, *_others(source, used, folder, home))
@@ -431,7 +431,7 @@ def _others(source: Source, used: list[Path], folder: Path, home: Path) -> list[
     kinds = [kind for path in more if (kind := raw_files.kind(path)) != own]
     alike = [path for path in more if raw_files.kind(path) == own]
     others = [f"*{escape(printable(kind))}" for kind in kinds]
-    return list(dict.fromkeys([*others, *raw_files.globs(alike, used, home)]))
+    return list(dict.fromkeys([*others, *raw_files.excluding(alike, used, home)]))
 
 
 def _unique(path: Path, survey: Survey) -> str:

@@ -11,7 +11,7 @@ from endonym import device
 from endonym.autopilot import machine, probe
 from endonym.autopilot.machine import (
     Pace,
-    Work,
+    Workload,
     choose_compile,
     expected_here,
     measured_pace,
@@ -152,18 +152,19 @@ def test_the_formula_is_of_the_products_and_of_what_stands_beside_them() -> None
 def test_the_time_of_a_token_is_a_formula_of_the_processors_products(file: Path) -> None:
     remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     for kind, rate in (("fp32", 1e9), ("bf16", 5e8)):
-        seconds = seconds_a_token(Work(SHAPE, train_config(number_format=kind)), file)
+        seconds = seconds_a_token(Workload(SHAPE, train_config(number_format=kind)), file)
         assert seconds == pytest.approx(flops_per_token(SHAPE) / (0.3 * rate))
 
 
 def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = Work(SHAPE, usual_training(RATES))
+    usual = Workload(SHAPE, usual_training(RATES))
     assert promised_here(usual, RATES, file) == promised_seconds(SHAPE, RATES["bf16"])
     monkeypatch.setattr(probe, "pace", lambda *_, **__: {"plain": 1_000.0})
     narrow, exact = (
-        Work(small_shape(), usual_training(RATES, number_format=kind)) for kind in ("bf16", "fp32")
+        Workload(small_shape(), usual_training(RATES, number_format=kind))
+        for kind in ("bf16", "fp32")
     )
     measured_pace(narrow, file)
     assert promised_here(narrow, RATES, file) == pytest.approx(1 / 1_000)
@@ -177,12 +178,14 @@ def test_a_short_phase_is_not_measured_but_compiled_if_a_measurement_is_there(
 ) -> None:
     short = of_tokens(10_000)
     left = paced({"plain": 1_000.0, "compiled": 1_300.0, "compile_seconds": 0.5}, rate=1e11)
-    choice = choose_compile(Work(SHAPE, short), file)
+    choice = choose_compile(Workload(SHAPE, short), file)
     assert (choice.value, "too short" in choice.reason, len(left)) == ("off", True, 1)
-    measured_pace(Work(SHAPE, short), file)  # `new` does it.
-    assert choose_compile(Work(SHAPE, short), file).value == "on"
-    assert expected_here(Work(SHAPE, short), file) == 1 / 1_300.0
-    assert expected_here(Work(SHAPE, of_tokens(1_280)), file) == 1 / 1_000.0  # It gains nothing.
+    measured_pace(Workload(SHAPE, short), file)  # `new` does it.
+    assert choose_compile(Workload(SHAPE, short), file).value == "on"
+    assert expected_here(Workload(SHAPE, short), file) == 1 / 1_300.0
+    assert (
+        expected_here(Workload(SHAPE, of_tokens(1_280)), file) == 1 / 1_000.0
+    )  # It gains nothing.
 
 
 @pytest.mark.parametrize(
@@ -202,7 +205,7 @@ def test_long_phases_are_measured_once(
 ) -> None:
     paced({"plain": 1_000.0, **fields})
     for _ in range(2):
-        choice = choose_compile(Work(SHAPE, of_tokens(10**9)), file)
+        choice = choose_compile(Workload(SHAPE, of_tokens(10**9)), file)
         assert choice.value == value
         assert said in choice.reason
 
@@ -215,7 +218,7 @@ def test_what_memory_cannot_hold_is_not_compiled_and_not_remembered(
 
     paced()
     monkeypatch.setattr(probe, "pace", no_memory)
-    choice = choose_compile(Work(SHAPE, of_tokens(10**9)), file)
+    choice = choose_compile(Workload(SHAPE, of_tokens(10**9)), file)
     assert (choice.value, "no memory" in choice.reason) == ("off", True)
     assert [list(each) for each in read_if_whole(file).values()] == [["matmul_per_second"]]
 
@@ -237,12 +240,12 @@ def test_a_pace_holds_for_one_shape_however_strong_its_dropout(
     for change, speed in changes:
         keys = {"dim": 64, "layers": 2, "mixer": MixerKeys(heads=1)} | change
         shape = resolve(ModelKeys.model_validate(keys), vocab=1000, context=64)
-        assert measured_pace(Work(shape, PHASE), file).plain == speed
-    assert measured_pace(Work(SHAPE, PHASE), file, compiles=False).plain == 6.0
+        assert measured_pace(Workload(shape, PHASE), file).plain == speed
+    assert measured_pace(Workload(SHAPE, PHASE), file, compiles=False).plain == 6.0
     others = [{"batch_tokens": 256}, {"optimizer": "muon"}, {"number_format": "bf16"}]
     phases = ({}, {"lr": 5e-4}, {"steps": 900}, {"adapt": ADAPT}, *others)
-    keys = {Work(SHAPE, PHASE.but(**each)).key for each in phases}
-    assert len(keys | {Work(SHAPE, PHASE.executed(micro_tokens=64)).key}) == 6
+    keys = {Workload(SHAPE, PHASE.but(**each)).key for each in phases}
+    assert len(keys | {Workload(SHAPE, PHASE.executed(micro_tokens=64)).key}) == 6
 
 
 def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
@@ -252,7 +255,7 @@ def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
     monkeypatch.setattr(probe, "pace", lambda work, **_: seen.append(work.length) or {"plain": 1.0})
     for context, document in ((64, 20), (64, 60), (1024, 20.4), (1024, 900.0), (1024, 9_000.0)):
         shape = usual_shape(64, 2, 1000, context)
-        measured_pace(Work(shape, PHASE, document=document), file)
+        measured_pace(Workload(shape, PHASE, document=document), file)
     assert seen == [32, 32, 1024]
 
 
@@ -265,7 +268,7 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
         measured.append(f"as written on {device}, documents of {document}")
         return float(1 << 20)
 
-    def both(work: Work, **_: bool) -> dict[str, float]:
+    def both(work: Workload, **_: bool) -> dict[str, float]:
         measured.append(f"both on {work.target}, documents of {work.length}")
         return {"plain": 1e6, "compiled": 2e6, "compile_seconds": 30.0}
 
@@ -275,7 +278,7 @@ def test_a_gpu_is_measured_by_its_own_steps_and_remembered_by_its_name(
     monkeypatch.setattr(probe, "plain", plain)
     monkeypatch.setattr(probe, "pace", both)
     short, long = (
-        choose_compile(Work(SHAPE, of_tokens(tokens), "cuda:1", 32.0), file)
+        choose_compile(Workload(SHAPE, of_tokens(tokens), "cuda:1", 32.0), file)
         for tokens in ((120 << 20) - 128, 120 << 20)
     )
     assert (short.value, short.reason) == ("off", "about 2 min of training: too short to pay")

@@ -11,7 +11,7 @@ from toys import train_config
 
 from endonym import device
 from endonym.autopilot import probe
-from endonym.autopilot.machine import Work, measured_pace
+from endonym.autopilot.machine import Workload, measured_pace
 from endonym.errors import OutOfMemory
 from endonym.model.config import MixerKeys, ModelConfig, ModelKeys
 from endonym.model.families import resolve
@@ -38,10 +38,10 @@ def test_a_small_shape_trains_faster_than_a_large_one_and_not_compiled_without_a
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "unsupported_reason", lambda shape, device: "not here")
-    small, large = (probe.pace(Work(shape(dim), PHASE))["plain"] for dim in (16, 512))
+    small, large = (probe.pace(Workload(shape(dim), PHASE))["plain"] for dim in (16, 512))
     assert small > large > 0
     assert probe.plain(probe.fresh(shape(16)), PHASE) > large
-    found = measured_pace(Work(shape(16), PHASE), tmp_path / "machine.json")
+    found = measured_pace(Workload(shape(16), PHASE), tmp_path / "machine.json")
     assert found.plain > 0
     assert found.compiled is None
 
@@ -50,13 +50,13 @@ PROBED = """
 from endonym.model.families import resolve
 from endonym.model.config import MixerKeys, ModelKeys
 from endonym.autopilot import probe
-from endonym.autopilot.machine import Work, usual_training
+from endonym.autopilot.machine import Workload, usual_training
 
 probe.SECONDS = 0.05
 keys = ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1))
 shape = resolve(keys, vocab=300, context=64)
 phase = usual_training({"fp32": 2.0, "bf16": 1.0}).but(batch_tokens=128)
-found = probe.pace(Work(shape, phase))
+found = probe.pace(Workload(shape, phase))
 assert found["plain"] > 0
 assert "compiled" not in found
 print(found["failure"])
@@ -90,7 +90,7 @@ def test_the_end_of_memory_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(probe, "take_step", full)
     measures = (
-        lambda: probe.pace(Work(shape(16), PHASE)),
+        lambda: probe.pace(Workload(shape(16), PHASE)),
         lambda: probe.plain(probe.fresh(shape(16)), PHASE),
     )
     for measure in measures:

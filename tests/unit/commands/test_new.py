@@ -43,7 +43,7 @@ def known_speed(monkeypatch: pytest.MonkeyPatch) -> list[ModelConfig]:
     """This machine trains every shape at one speed; the shapes that were asked for."""
     asked: list[ModelConfig] = []
 
-    def speed(work: machine.Work, _: Path) -> Pace:
+    def speed(work: machine.Workload, _: Path) -> Pace:
         asked.append(work.shape)
         return Pace(SPEED)
 
@@ -185,7 +185,7 @@ def test_a_demo_trains_for_two_minutes_wherever_it_runs(
     """From the measured speed of its own shape; never less than it needs, nor more than it uses."""
     measured: list[int] = []
 
-    def found(work: machine.Work, _: Path, *, compiles: bool) -> Pace:
+    def found(work: machine.Workload, _: Path, *, compiles: bool) -> Pace:
         assert not compiles
         measured.append(work.shape.dim)
         return Pace(speed)
@@ -282,7 +282,7 @@ def test_a_text_in_another_language_stands_in_the_recipe_as_a_comment_that_can_b
 def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised(
     texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def pace(work: machine.Work, _: Path) -> Pace:
+    def pace(work: machine.Workload, _: Path) -> Pace:
         return Pace(SPEED * (3 if work.config.optimizer == "muon" else 1), others=1.3)
 
     monkeypatch.setattr(machine, "measured_pace", pace)
@@ -303,7 +303,7 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
 ) -> None:
     asked: list[object] = []
 
-    def pace(work: machine.Work, _: Path) -> Pace:
+    def pace(work: machine.Workload, _: Path) -> Pace:
         asked.append(work.config)
         return Pace(SPEED)
 

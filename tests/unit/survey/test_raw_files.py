@@ -5,18 +5,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from endonym.formats.files import Omitted
-from endonym.survey.raw_files import as_glob, globs, is_writable, pattern, relative
+from endonym.survey.raw_files import as_glob, excluding, is_writable, pattern, relative
 
 
 def test_a_name_stands_alone_unless_a_file_that_is_read_has_it_too():
     home = Path("/т")
     given = [home / "бер/1.txt", home / "ике/2 [a].txt"]
     bad = [home / "бер/2 [a].txt", home / "өч/3.txt", home / "1.txt", Path("/башка/1.txt")]
-    found = globs(bad, given, home)
+    found = excluding(bad, given, home)
     assert found == ["/бер/2 [[]a].txt", "3.txt", "/1.txt"]
     names = [each.relative_to(home).as_posix() for each in (*given, *bad[:3])]
     alike = [home / "бер/1.txt", home / "ике/1.txt"]
-    assert globs(alike, [home / "3.txt"], home) == ["1.txt"]
+    assert excluding(alike, [home / "3.txt"], home) == ["1.txt"]
     omitted = Omitted(found)
     assert [omitted.has_file(name) for name in names] == [False, False, True, True, True]
 
