@@ -26,7 +26,8 @@ from cells import RESULTS, ROOT, Cells
 from runs import changed_run, endonym, sets_of
 
 from endonym import device
-from endonym.autopilot.machine import Pace, Workload
+from endonym.autopilot.machine import Pace
+from endonym.autopilot.workload import Workload
 from endonym.evaluate import documents
 from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe

@@ -6,13 +6,13 @@ no torch, but for a measurement.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from endonym import device
-from endonym.autopilot.model_size import DOCUMENT_TOKENS, HEAD_WIDTH, Choice
+from endonym.autopilot.model_size import HEAD_WIDTH, Choice
 from endonym.autopilot.phase import usual_batch
+from endonym.autopilot.workload import Workload
 from endonym.cpu_contention import TOO_MANY
 from endonym.errors import OutOfMemory
 from endonym.log import duration, number
@@ -21,8 +21,7 @@ from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.count import flops_per_token
 from endonym.model.families import resolve
 from endonym.model.foreign.folder import AnyModelConfig
-from endonym.model.kernels.sizes import keys_a_token, padded
-from endonym.store import fingerprint, read_if_whole, write_sealed
+from endonym.store import read_if_whole, write_sealed
 from endonym.train.config import Execution, TrainConfig
 
 EFFICIENCY = 0.3
@@ -105,67 +104,6 @@ class Pace(NamedTuple):
         if self.others <= TOO_MANY:
             return ""
         return f", while other programs took {self.others:.1f} cores from it"
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """What is timed: a phase that trains a shape on a device.
-
-    document: the usual length of its documents, in tokens.
-    """
-
-    shape: AnyModelConfig
-    config: TrainConfig
-    target: str = "cpu"
-    document: float = DOCUMENT_TOKENS
-
-    @property
-    def length(self) -> int:
-        """Length of the documents in a measurement."""
-        return usual_document(self.document, self.shape)
-
-    @property
-    def tokens(self) -> int:
-        """Training tokens."""
-        return self.config.steps * self.config.batch_tokens
-
-    @property
-    def key(self) -> str:
-        """The key under which its pace is saved: all that the time of a step depends on.
-
-        A device other than the CPU is named in it.
-        """
-        shape, config, versions = self.shape, self.config, device.versions()
-        exact = {
-            "shape": _dropout_as_bool(shape.model_dump()),
-            "at_once": min(config.batch_tokens, config.execution.micro_tokens),
-            "cut": keys_a_token(shape.context, None, self.length),
-            "versions": [versions["endonym"], versions["torch"]],
-            **({} if config.adapt is None else {"adapt": config.adapt.model_dump()}),
-        }
-        key = (
-            f"training {shape.family} {shape.layers}x{shape.dim} vocab {shape.vocab} context "
-            f"{shape.context} batch {config.batch_tokens} {config.optimizer} "
-            f"{config.number_format} {fingerprint(exact)[:8]}"
-        )
-        if self.target == "cpu":
-            return key
-        name = self.target
-        if name.partition(":")[0] == "cuda":
-            import torch
-
-            name = torch.cuda.get_device_name(name)
-        return f"{key} on {name}"
-
-
-def _dropout_as_bool(value: Any) -> Any:
-    """A config with each dropout as a bool: its value does not change the speed."""
-    if isinstance(value, dict):
-        return {
-            name: bool(item) if name.endswith("dropout") else _dropout_as_bool(item)
-            for name, item in value.items()
-        }
-    return [_dropout_as_bool(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def matrix_rates(machine_file: Path) -> dict[str, float]:
@@ -294,8 +232,3 @@ def seconds_a_token(work: Workload, machine_file: Path) -> float:
         return probe.plain(probe.fresh(work.shape), work.config, work.target, work.length)
 
     return 1.0 / remembered(machine_file, f"{work.key} as written", measure)
-
-
-def usual_document(document: float, shape: AnyModelConfig) -> int:
-    """Document length in a measurement, in tokens: rounded, at most the context."""
-    return padded(max(1, min(round(document), shape.context)))

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from endonym.autopilot.machine import Workload
 from endonym.autopilot.model_size import DOCUMENT_TOKENS
+from endonym.autopilot.workload import Workload
 from endonym.cpu_contention import OtherProcesses
 from endonym.data.batches import Batch
 from endonym.device import prepare

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.autopilot import mixture, model_size
 from endonym.autopilot.cautions import require_adapters
-from endonym.autopilot.machine import Workload, choose_compile, matrix_rates
+from endonym.autopilot.machine import choose_compile, matrix_rates
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import (
     Place,
@@ -37,6 +37,7 @@ from endonym.autopilot.phase import (
     estimated_examples,
 )
 from endonym.autopilot.text_size import SourceSample, TextSize, measure, try_tokenizer
+from endonym.autopilot.workload import Workload
 from endonym.data.config import PackConfig
 from endonym.device import faster_format, free_memory_bytes
 from endonym.export.shapes import folder_shape

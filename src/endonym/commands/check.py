@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot import machine, resolve
 from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
-from endonym.autopilot.machine import Workload, expected_here
+from endonym.autopilot.machine import expected_here
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.text_size import SourceSample, samples_of
+from endonym.autopilot.workload import Workload
 from endonym.commands.filled import filled
 from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards

@@ -11,6 +11,7 @@ from endonym.autopilot import machine, model_size
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.text_size import measure, try_tokenizer
+from endonym.autopilot.workload import Workload
 from endonym.commands.check import Checked, check
 from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
@@ -209,8 +210,7 @@ def choose(
         usual = machine.usual_training(machine.matrix_rates(machine_file), optimizer=optimizer)
         pack = PackConfig(context=context.value, join=tuple(survey.joined))
         document = pack.usual_length(facts.mean_document_tokens)
-        work = machine.Workload(chosen, usual, document=document)
-        return machine.measured_pace(work, machine_file)
+        return machine.measured_pace(Workload(chosen, usual, document=document), machine_file)
 
     budget = partial(_budget, unique=facts.unique_tokens, hours=hours, seconds=seconds)
     muon = muon_for(Phase(tokens=promised), facts, dim=dim)
@@ -248,7 +248,7 @@ def _timed_shape(
     """
     rates = machine.matrix_rates(machine_file)
     usual = machine.usual_training(rates)
-    small = machine.measured_pace(machine.Workload(machine.small_shape(), usual), machine_file)
+    small = machine.measured_pace(Workload(machine.small_shape(), usual), machine_file)
 
     def promised(dim: int, layers: int) -> int:
         """The tokens that a shape can train on in these seconds, by estimate."""
@@ -332,7 +332,7 @@ def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]
     machine.forget(machine_file)
     shape = resolve(recipe.model, vocab=vocab, context=context)
     usual = machine.usual_training(machine.matrix_rates(machine_file))
-    pace = machine.measured_pace(machine.Workload(shape, usual), machine_file, compiles=False)
+    pace = machine.measured_pace(Workload(shape, usual), machine_file, compiles=False)
     if pace.doubt:
         log.warn(f"{busy(pace)}: the demo is sized to what they left")
     tokens = pace.tokens_in(DEMO_SECONDS * OVERHEAD)

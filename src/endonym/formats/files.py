@@ -160,10 +160,8 @@ def files_at(
 
 def sorted_files(root: Path, paths: Iterator[Path]) -> list[RawFile]:
     """Files with their names below the root, sorted by name."""
-    files = [
-        RawFile(path=each, name=printable(each.relative_to(root).as_posix())) for each in paths
-    ]
-    return sorted(files, key=lambda file: (file.name, os.fsencode(file.path)))
+    named = [(printable(each.relative_to(root).as_posix()), os.fsencode(each)) for each in paths]
+    return [RawFile(path=Path(os.fsdecode(path)), name=name) for name, path in sorted(named)]
 
 
 def glob_root(pattern: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:

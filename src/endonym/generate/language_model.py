@@ -162,8 +162,8 @@ class LanguageModel:
             min_tokens=min_tokens,
         )
 
-        ids = (chosen[0] for chosen in chosen_by_row)  # the prompt is row 0
-        recorded = (index for index in ids if self._record(continuation, index))
+        # The prompt is row 0.
+        recorded = (ids[0] for ids in chosen_by_row if self._record(continuation, ids[0]))
         continuation.pieces = self._letters(recorded)
         return continuation
 

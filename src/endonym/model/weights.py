@@ -111,12 +111,9 @@ def load_decoder(config: ModelConfig, path: Path) -> Decoder:
     if config.layers > count:
         raise foreign.damaged(path, f"has {count} tensors for {config.layers} layers")
     wanted = {name: tuple(each.shape) for name, each in on_meta(config).state_dict().items()}
-    return decoder_with(config, read_tensors([path], wanted, named=_present_name), path)
-
-
-def _present_name(name: str) -> str:
-    """The name of a tensor; models of version 8 called the state spaces' A_log decay_log."""
-    return name.replace(".decay_log", ".A_log")
+    # Models of version 8 called the state spaces' A_log decay_log.
+    tensors = read_tensors([path], wanted, named=lambda name: name.replace(".decay_log", ".A_log"))
+    return decoder_with(config, tensors, path)
 
 
 def decoder_with(config: ModelConfig, tensors: dict[str, Tensor], path: Path) -> Decoder:

@@ -10,9 +10,10 @@ from typing import Any
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_starts
-from endonym.autopilot.machine import Workload, seconds_a_token
+from endonym.autopilot.machine import seconds_a_token
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.resolve import ResolvedTraining
+from endonym.autopilot.workload import Workload
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
 from endonym.formats.files import RawSet

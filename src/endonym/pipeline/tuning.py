@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 
 from endonym.autopilot import probe
-from endonym.autopilot.machine import usual_document
 from endonym.autopilot.model_size import Choice, Choices
 from endonym.autopilot.resolve import ResolvedTraining, facts_of
+from endonym.autopilot.workload import usual_document
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log, number

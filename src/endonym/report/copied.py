@@ -96,7 +96,7 @@ def longest_copied(
     """Search the documents in order until the time is up; None without samples or spans."""
     search = Search(samples, most_seconds)
     document_id, source, n_documents, n_chars = "", "", 0, 0
-    for document in documents:
+    for document in documents if any(samples) else ():
         if search.is_late():
             break
         n_documents += 1

@@ -78,10 +78,9 @@ def gather(run: Run) -> dict[str, Any]:
     texts += [prompt["text"] for prompt in prompts]
     corpus, model = run.artifact("corpus"), run.artifact("model")
     starts = events(journal_of(models[-1].artifact), "started") if models else []
-    has_card = corpus is not None and CARD in corpus.manifest["files"]
-    card = corpus.json(CARD) if corpus is not None and has_card else {}
-    copied = None
-    if corpus is not None and any(texts) and has_card:
+    card, copied = {}, None
+    if corpus is not None and CARD in corpus.manifest["files"]:
+        card = corpus.json(CARD)
         copied = longest_copied(texts, Corpus(corpus.folder).documents("train"))
     return {
         "name": run.recipe.run_name,

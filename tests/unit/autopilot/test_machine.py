@@ -11,7 +11,6 @@ from endonym import device
 from endonym.autopilot import machine, probe
 from endonym.autopilot.machine import (
     Pace,
-    Workload,
     choose_compile,
     expected_here,
     measured_pace,
@@ -24,6 +23,7 @@ from endonym.autopilot.machine import (
     usual_shape,
     usual_training,
 )
+from endonym.autopilot.workload import Workload
 from endonym.errors import OutOfMemory
 from endonym.log import number
 from endonym.model.adapt_config import Adapt

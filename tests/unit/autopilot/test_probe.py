@@ -11,7 +11,8 @@ from toys import train_config
 
 from endonym import device
 from endonym.autopilot import probe
-from endonym.autopilot.machine import Workload, measured_pace
+from endonym.autopilot.machine import measured_pace
+from endonym.autopilot.workload import Workload
 from endonym.errors import OutOfMemory
 from endonym.model.config import MixerKeys, ModelConfig, ModelKeys
 from endonym.model.families import resolve
@@ -50,7 +51,8 @@ PROBED = """
 from endonym.model.families import resolve
 from endonym.model.config import MixerKeys, ModelKeys
 from endonym.autopilot import probe
-from endonym.autopilot.machine import Workload, usual_training
+from endonym.autopilot.machine import usual_training
+from endonym.autopilot.workload import Workload
 
 probe.SECONDS = 0.05
 keys = ModelKeys(dim=16, layers=1, mixer=MixerKeys(heads=1))
