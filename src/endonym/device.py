@@ -129,17 +129,17 @@ def with_huge_pages() -> dict[str, str]:
     return {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", **os.environ}
 
 
+def with_threads(count: int) -> dict[str, str]:
+    """This environment, for a program that computes with so many threads."""
+    return {**os.environ, "OMP_NUM_THREADS": str(count)}
+
+
 def processor() -> str:
     """The name of the CPU."""
-    return _core_field("model name") or platform.processor() or platform.machine()
+    return core_field("model name") or platform.processor() or platform.machine()
 
 
-def instruction_sets() -> str:
-    """The instruction sets of the CPU, as Linux names them; empty elsewhere."""
-    return _core_field("flags", "Features")
-
-
-def _core_field(*names: str) -> str:
+def core_field(*names: str) -> str:
     """What Linux says of the first core under one of these names; empty if there is none."""
     with suppress(OSError):
         for line in CORES.read_text(encoding="utf-8").splitlines():

@@ -7,7 +7,6 @@ memory the largest. Times are no part of an artefact: they stand in its journal.
 
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from endonym import device
 from endonym.data.shards import TokenShards
 from endonym.evaluate.module_process import ProcessFailed, output_lines
 from endonym.log import read_jsonl, size
@@ -164,8 +164,7 @@ def measured_once(
         "decode_after": DECODE_AFTER,
         "decode_tokens": DECODE_TOKENS,
     }
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    asked = json.dumps(request).encode()
+    asked, environment = json.dumps(request).encode(), device.with_threads(threads)
     try:
         *_, last = output_lines("endonym.evaluate.runtimes", asked, environment)
     except ProcessFailed as failure:

@@ -111,7 +111,7 @@ def test_time_is_unknown_until_this_machine_was_measured(
     wide = recipe.with_values({"pack.context": 2048, "phase.0.batch_tokens": 2048})
     training, facts = check(wide, store).training, check(wide, store).facts
     length = training.pack.usual_length(facts.mean_document_tokens)
-    work = machine.Work(training.model, training.phases[0], document=length)
+    work = machine.Workload(training.model, training.phases[0], document=length)
     machine.remembered(memory, work.key, lambda: machine.Pace(50.0)._asdict())
     assert check(wide, store).parts["training"] == pytest.approx(40 * 2048 / 50)
     parts = {"training": 60.0, "export": 31.5}

@@ -77,8 +77,8 @@ def zip_members(file: BinaryIO) -> Iterator[Member | Damage]:
         return
     with archive:
         if what := document_kind(archive.namelist()):
-            advice = "save it in a format that is read, such as CSV or PDF"
-            advice = "rename it" if what in READ else advice
+            other = "save it in a format that is read, such as CSV or PDF"
+            advice = "rename it" if what in READ else other
             yield Damage("other_kind", f"by its content this is {what}: {advice}")
         else:
             yield from _members(archive, size)
