@@ -335,15 +335,15 @@ def test_texts_in_a_folder_whose_name_is_not_utf8_have_a_recipe(
 def test_after_a_failure_nothing_is_left_that_the_next_one_refuses(
     texts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
-        raise MissingSource("the folder is gone")
+    for failure in (MissingSource("the folder is gone"), KeyboardInterrupt()):
 
-    with monkeypatch.context() as patch:
-        patch.setattr(starter, "check", fails)
-        with pytest.raises(MissingSource):
+        def fails(*_: object, failure: BaseException = failure) -> None:
+            raise failure
+
+        monkeypatch.setattr(starter, "check", fails)
+        with pytest.raises(type(failure)):
             write(texts)
-    assert list((texts.parent / "project").iterdir()) == []
-    assert 'language = "tt"' in write(texts)
+        assert list((texts.parent / "project").iterdir()) == []
 
 
 def messy(folder: Path, sentences: list[str]) -> Path:

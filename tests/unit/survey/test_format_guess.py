@@ -211,6 +211,9 @@ def test_text_in_parquet_and_arrow_is_the_longest_string_column(tmp_path: Path):
     path = tmp_path / "a.parquet"
     parquet.write_table(table, path)
     assert guessed(path) == {"column": "tt"}
+    whole = path.read_bytes()
+    damaged = write(tmp_path, "b.parquet", whole[:4] + bytes(400) + whole[404:])
+    assert guess_source(damaged, "b")[1] == "not a whole parquet file"
     path = tmp_path / "data-00000-of-00001.arrow"
     with path.open("wb") as sink, arrow.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)

@@ -233,6 +233,7 @@ MARKED = [
     ([("ر", 58, 64), (SHADDA, 56, 60), ("ة", 52, 58.5)], "ر\u0651ة"),
     ([("ר", 58, 64), ("\u05b8", 52, 56), ("a", 52, 58)], "ר\u05b8a"),
     ([("ر", 58, 64), (SHADDA, 59, 63)], "ر\u0651"),
+    ([("ر", 58, 64), (SHADDA, 44, 48)], "ر\u0651"),  # beside each letter, at the end of the line
     # a blank that is written: letters from left to right stand before it, or a gap
     ([("5", 52, 58), (" ", 70, 75), ("\u05b8", 88, 90), ("א", 86, 92)], "5 א\u05b8"),
     (

@@ -85,8 +85,10 @@ def test_the_reject_of_a_file_with_a_wrong_name_says_what_it_is(tmp_path: Path, 
     for what, data in CASES[name].items():
         if (name, what) in OWN:
             continue
-        found = records(write(tmp_path, name, data))
+        write(tmp_path, f"сүзлек/{name}", data)
+        found = records(tmp_path / "*" / name)
         (refusal,) = refused(found)
+        assert refusal.id.startswith(f"сүзлек/{name}")
         assert (kept(found), what in refusal.detail, refusal.raw_bytes > 0) == ([], True, True), (
             what
         )

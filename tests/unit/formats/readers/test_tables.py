@@ -105,6 +105,7 @@ def test_a_row_of_a_million_columns_is_refused_alone(tmp_path: Path, name: str, 
     assert refusal.reason == "bad_row"
     assert refusal.detail == "line 2: the row has more than 10,000 columns"
     assert held < 40e6
+    assert reasons(records(path, column=1)) == {"bad_row": 1}
 
 
 @pytest.mark.parametrize("first", ["sep=;", "SEP=|", "sep=\t", "\ufeffsep=;"])
