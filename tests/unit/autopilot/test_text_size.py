@@ -20,6 +20,7 @@ from text_samples import PERSIAN, in_cp1256, tar
 from endonym.autopilot import text_size
 from endonym.autopilot.model_size import BYTES_PER_TOKEN
 from endonym.autopilot.text_size import (
+    SAMPLE_CHARS,
     Beginning,
     beginning,
     measure,
@@ -239,15 +240,17 @@ def test_what_stands_first_in_a_folder_does_not_speak_for_it(
 def test_many_large_files_count_by_their_beginnings(
     tmp_path: Path, language_sentences: Callable[[str], list[str]]
 ) -> None:
-    """Of each less is read than is looked at to find its encoding."""
-    text = "\n".join(language_sentences("khmer") * 1_000)
+    """Of each less is read than is looked at to find its encoding. A source has its share."""
+    text = "\n".join(language_sentences("tatar") * 1_000)
     assert len(text.encode()) > HEAD_BYTES
-    for number in range(8):
-        (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8")
-    found = measure(samples_of([raw_set(tmp_path, "*.txt")]))
+    for number, written in enumerate([text] * 6 + [text.upper()] * 2):
+        (tmp_path / f"{number}.txt").write_text(written, encoding="utf-8")
+    raw = [raw_set(tmp_path, pattern) for pattern in ("[0-5].txt", "[67].txt")]
+    found = measure(samples_of(raw))
     assert found.text_bytes == pytest.approx(8 * len(text.encode()), rel=0.02)
     assert found.letters == pytest.approx(8 * len(text), rel=0.03)
-    assert found.sample
+    of_each = [sum(len(line) for line in found.sample if line.isupper() == up) for up in (0, 1)]
+    assert of_each == pytest.approx([SAMPLE_CHARS * 3 / 4, SAMPLE_CHARS / 4], rel=0.01)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "cp1251"])
