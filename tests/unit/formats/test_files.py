@@ -75,7 +75,7 @@ EXCLUDED = [
     (("old/*.txt",), ["a.bak", "a.txt"]),
     (("old/",), ["a.bak", "a.txt"]),
     (("old/new", "*.bak"), ["a.txt", "old/b.txt"]),
-    (("нет",), ["a.bak", "a.txt", "old/b.txt", "old/new/a.txt"]),
+    (("нет", "?"), ["a.bak", "a.txt", "old/b.txt", "old/new/a.txt"]),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,11 @@ def writer(text: str) -> Stage:
 
 
 def test_an_artefact_is_made_once_and_then_found(tmp_path: Path) -> None:
-    store, log = Store(tmp_path / "store"), Log(quiet=True)
+    """Where another process makes it, that is said at once, and waited for."""
+    store, log, other = Store(tmp_path / "store"), Log(quiet=True), ExitStack()
+    other.enter_context(store.lock("source", writer("Таң").id, pytest.fail))
+    log.line = lambda text: other.close() if "waiting: " in text else None  # type: ignore[method-assign]
+    log.detail = pytest.fail  # type: ignore[assignment]
     first = make(writer("Таң"), store, log)
     again = make(writer("Таң"), store, log)
     assert (first.is_new, again.is_new) == (True, False)

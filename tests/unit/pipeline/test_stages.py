@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from foreign_folders import byte_level, gemma_like, write_tokenizer
-from made_conversations import conversations, said, write_lines
+from made_conversations import conversations, fresh_tokenizer, said, write_lines
 from text_samples import FRENCH, KHMER, ROMANIAN, TATAR, files, write
 from tokenizers import normalizers
 from toys import lively_decoder, toy_config, toy_tokenizer
@@ -238,7 +238,7 @@ def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.Cap
     asked = [said(f"Сөйлә, {n}.", text) for n, text in enumerate([*held, judge.read_text("utf-8")])]
     asked[0] = {**asked[0], "weight": 2}
     path = write_lines(tmp_path / "a.jsonl", [*conversations(20), *asked])
-    toy_tokenizer("bpe").save(tmp_path)
+    fresh_tokenizer("bpe", CHATML + "{# strftime_now #}").save(tmp_path)
     config = ExamplesConfig(paths=(path,), evaluation=(judge,), context=4000, **CHAT)
     ctx = context(tmp_path / "out", tokenizer=tmp_path, corpus=corpus)
     listed = Artifact(tmp_path, {"config": {"files": [file_identity(path)]}})
@@ -248,6 +248,7 @@ def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.Cap
     assert (counted["kept"], counted["dropped"]) == (20, {"held_out": len(asked)})
     told = capsys.readouterr().err
     assert f"chat: {len(asked)} of {20 + len(asked)} records left out" in told
+    assert "chat: its chat template may write the date" in told
     assert f'chat: 1 of {20 + len(asked)} records have a "weight" beside' in told
 
 

@@ -4,6 +4,7 @@ import gzip
 import os
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from fake_ocr import install, picture, remove
@@ -162,7 +163,8 @@ def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
     folder = tmp_path / "шигырьләр"
     for number in range(FEW_FILES + 1):
         write(folder, f"{number:02}.txt", tatar[number % len(tatar)] + "\n")
-    found = survey_texts([folder], tmp_path / "project")
+    found = survey_texts([folder], tmp_path / "project", log=(log := MagicMock()))
+    log.progress.assert_called_once_with("files", FEW_FILES + 1, "opened")
     ((source, reason),) = found.sources
     assert (source.name, source.path) == ("шигырьләр", "../шигырьләр/*.txt")
     assert f"{FEW_FILES + 1} files" in reason

@@ -200,8 +200,8 @@ def test_what_transformers_adds_to_jinja_is_there() -> None:
     """Its break and continue, what marks answers for training, its tojson, and the date."""
     loop = "{% for i in range(9) %}{% if i == 1 %}{% continue %}{% elif i == 4 %}{% break %}"
     assert filled_there(loop + "{% endif %}{{ i }}{% endfor %}", {}) == {"text": "023"}
-    answer = "{% for m in a %}\n{% generation %}\n{{ m }}.\n{% endgeneration %}\n{% endfor %}!"
-    assert filled_there(answer, {"a": ["бер", "ике"]}) == {"text": "бер.\nике.\n!"}
+    answer = "{% generation %}\n{{ a }}.\n{% set a = 'кич' %}{% endgeneration %}\n{{ a }}!"
+    assert filled_there(answer, {"a": "таң"}) == {"text": "таң.\nтаң!"}
     indented = "{% if a %}\n  {% for m in a %}\n    {{ m }};\n  {% endfor %}\n{% endif %}"
     assert filled_there(indented, {"a": ["бер"]}) == {"text": "    бер;\n"}
     assert filled_there("{{ a | tojson }}", {"a": ["<ә>"]}) == {"text": '["<ә>"]'}
