@@ -137,11 +137,11 @@ def test_a_model_of_llama_cpp_is_not_kept_twice(tmp_path: Path, store: Store, mo
     def ready(address: str, names: list[str]) -> None:
         gc.collect()
         held.extend(each() for each in loaded)
-        raise Ready
+        raise Ready(*names)
 
     monkeypatch.setattr(serve, "load_model", load)
     keys = {"store": store, "device_name": "cpu", "log": Log(quiet=True), "ready": ready}
-    with pytest.raises(Ready):
+    with pytest.raises(Ready, match=f"^{folder.name}$"):
         serve.serve([str(folder)], Place("127.0.0.1", 0), **keys)
     assert held == [None]
 

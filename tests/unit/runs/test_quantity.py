@@ -156,6 +156,8 @@ def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
     assert lines[5].split()[:2] == ["run", "bits/byte"]
     assert not any(f"{groups[1].mean:.4f}" in note for note in found.notes)
     assert recipes(compare([base[0], wide[0]])) == []
+    old = contender(tmp_path, "ro@old", NATS, has_documents=False)
+    assert describe(compare([*base, old])).splitlines()[1].split()[:2] == ["recipe", "seeds"]
     beside_one = compare([*base, wide[0]])
     assert beside_one.differences == [], "no run is compared with the luckiest of several seeds"
     mixed = recipes(beside_one)

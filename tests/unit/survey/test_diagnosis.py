@@ -68,10 +68,11 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
     assert "good order, with something worth mending: чүп 0 (9). With" in verdict(1e-3, 1e-4)
     assert "order: nothing that matters was found. With" in verdict(1e-4)
     found.examined.files, found.patient.survey.doubt = 1, "Бу татарча түгел."
+    found.examined.bytes, found.examined.all_bytes = 700, 12_345
     source, files = found.patient.sources[0]
     found.patient.sources[0] = (source.model_copy(update={"ocr": "auto"}), files)
     _, sample, pictures, doubt = found.read()
-    assert "sample: 1 of 2 files" in sample
+    assert "sample: 1 of 2 files, 700 B of 12.3 kB. All" in sample
     assert "Pictures of text were not read" in pictures
     assert doubt == "Бу татарча түгел."
 
