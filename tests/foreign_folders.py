@@ -109,8 +109,8 @@ def gemma_like() -> tokenizers.Tokenizer:
     return tokenizers.Tokenizer.from_str(_gemma_json())
 
 
-def byte_level() -> tokenizers.Tokenizer:
-    """Pairs of bytes, as Qwen and Llama 3 have them."""
+def byte_level(suffix: str = "") -> tokenizers.Tokenizer:
+    """Pairs of bytes, as Qwen and Llama 3 have them; with a suffix at the ends of words, CLIP."""
     engine = tokenizers.Tokenizer(models.BPE())
     engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     engine.decoder = decoders.ByteLevel()
@@ -118,6 +118,7 @@ def byte_level() -> tokenizers.Tokenizer:
         vocab_size=VOCAB,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         special_tokens=SPECIALS,
+        end_of_word_suffix=suffix,
         show_progress=False,
     )
     engine.train_from_iterator(toy_texts(), trainer)

@@ -45,7 +45,7 @@ def attempt(tmp_path: Path, command: Callable[..., Any]) -> Try:
         assert said.code == code, said.err
         whole = [path for path in (tmp_path / "store").glob("corpus/*") if path.suffix != ".part"]
         assert bool(whole) == (code == 0)
-        return said.json() if code == 0 else said.json()["error"]
+        return said.json() if code == 0 else said.json()["error"] | {"warned": said.err}
 
     return run
 
@@ -101,8 +101,10 @@ def test_an_empty_file_beside_others_does_no_harm(attempt: Try, tatar: str) -> N
 
 
 def test_an_encoding_that_the_recipe_names_wrongly_is_said(attempt: Try, tatar: str) -> None:
-    error = attempt({"a.txt": tatar.encode("cp1251", "ignore")}, 'encoding = "utf-8"')
+    texts = {"a.txt": tatar.encode("cp1251", "ignore")}
+    error = attempt(texts, 'encoding = "utf-8"', "max_unreadable = 0")
     assert error["kind"] == "SourceError"
+    assert "the run will end for" in error["warned"]
     assert "invalid_utf8" in error["message"]
     assert "a.txt" in error["message"]
     assert "`encoding`" in error["do"]

@@ -29,7 +29,7 @@ from endonym.train.step import require_finite, take_step
 ROWS, CONTEXT, DOCUMENT = 4, 128, 90
 SIZES = {"dim": 128, "layers": 3}
 WIDER = {"mamba": {"mixer": {"state": 16}}, "mamba2": {"mixer": {"state": 64, "head_width": 32}}}
-WIDER |= {"moe": {"ffn": {"hidden": 128}}}
+WIDER |= {"moe": {"ffn": {"hidden": 64, "experts": 8, "active": 7}}}
 
 
 def held(decoder: Decoder, document: int = DOCUMENT) -> int:

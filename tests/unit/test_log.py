@@ -120,7 +120,7 @@ def test_lines_go_to_stderr_and_never_to_stdout(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("width", [40, 80])
 def test_lines_are_folded_at_blanks(monkeypatch: pytest.MonkeyPatch, width: int):
     reason = "each tenth of 16 043 sentences, and 1.0392 bits per byte on text of the same kind"
-    text = f"chosen            phase.0.lr = 0.0034  ({reason})\n  next: кояшлы көндә {reason}"
+    text = f"chosen            lr = 0.0034  ({reason})\n  next: 太陽が 出て 鳥が 歌う {reason}"
     monkeypatch.setenv("COLUMNS", str(width))
     lines = folded(text).splitlines()
     assert max(map(columns, lines)) <= width

@@ -41,6 +41,7 @@ def chat(*said: str) -> list[dict[str, Any]]:
 
 
 PIECES = [{"type": "text", "text": part} for part in ("Алма ", "нинди төстә?")]
+THOUGHT = {"type": "reasoning", "text": "Алма кызыл яки яшел була."}
 
 
 CONVERSATIONS = [
@@ -130,7 +131,7 @@ UNFIT = [
     ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [1]}]}, 'tool_calls: .* 2 has "tool_c'),
     ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
     ({"messages": [1]}, "not_messages"),
-    ({"messages": [message("user", [*PIECES, {"type": "image"}])]}, "not_text: .* 1 holds a list"),
+    ({"messages": [message("user", [*PIECES, THOUGHT])]}, "not_text: .* 1 holds a list"),
     ({"prompt": ASKED, "completion": 7}, "not_text: completion holds a int"),
     ({"prompt": ASKED, "completion": "\ud800"}, "lone_surrogates: completion "),
 ]

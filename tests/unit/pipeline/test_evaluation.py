@@ -16,9 +16,9 @@ from toys import END, distinct_documents, toy_config, toy_tokenizer, write_toy_s
 from endonym.commands.load import find_artifact
 from endonym.data.config import PackConfig
 from endonym.data.shards import ShardDocument, write_shards
-from endonym.disk import write_json
+from endonym.disk import read_json, write_json
 from endonym.errors import RecipeError
-from endonym.evaluate import compressor, speed
+from endonym.evaluate import compressor, neighbours, speed
 from endonym.evaluate.speed import Efficiency, measured_efficiency
 from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
@@ -141,21 +141,21 @@ def test_a_lost_model_is_replaced_by_the_first(finished: Path, tmp_path: Path, m
 
     monkeypatch.setattr(LanguageModel, "load", load_trained)
     monkeypatch.setattr(evaluation, "load_pretrained", load_before)
-    bare = recipe.evaluate[0].model_copy(update={"baselines": False})
+    monkeypatch.setattr(neighbours, "FEWEST_BLOCKS", 1)
     keys = {"folder": inputs["model"].folder, "files": (), "pack": pack, "seed": recipe.seed}
-    config = EvaluationConfig(evaluation=bare, **keys)
-    evaluate(config, StageContext(tmp_path, tmp_path, tmp_path / "j", inputs, Log(quiet=True)))
-    assert held == [None]
-    found = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    ctx = StageContext(tmp_path, tmp_path, tmp_path / "j", inputs, Log(quiet=True))
+    for update in ({"split": "dev"}, {"baselines": False}):  # The second measures no neighbours.
+        asked = recipe.evaluate[0].model_copy(update=update)
+        evaluate(EvaluationConfig(evaluation=asked, **keys), ctx)
+    assert {*held} == {None}
+    gains, found = (read_json(tmp_path / name) for name in ("neighbours.json", "scores.json"))
+    assert {each["split"] for each in gains} == {"dev"}
+    names = ("model", "before")
     for text in ("document", "block"):
-        after, before = (
-            pick(found, "bits_per_byte", each, "tatar", text) for each in ("model", "before")
-        )
+        after, before = (pick(found, "bits_per_byte", name, "tatar", text) for name in names)
         assert before["value"] == pytest.approx(after["value"], rel=1e-9)
     kinds = [(each["text"], each["model"]) for each in found]
-    assert list(dict.fromkeys(kinds)) == [
-        (text, model) for text in ("document", "block") for model in ("model", "before")
-    ]
+    assert [*dict.fromkeys(kinds)] == [(text, n) for text in ("document", "block") for n in names]
 
 
 def test_the_first_model_reads_rows_of_the_trained_one_if_it_can(finished: Path) -> None:

@@ -1,5 +1,6 @@
 """A server in a process of its own: slow clients, clients that go, signals, a port in use."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -122,11 +123,15 @@ def test_a_small_tail_that_is_not_read_is_dropped_too(monkeypatch: pytest.Monkey
 
 def _wait_for_a_drop(connections: set[Any]) -> None:
     """Until a server has had a connection, and has it no more."""
+    _wait_until(lambda: bool(connections))
+    _wait_until(lambda: not connections)
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
-    for is_there in (True, False):
-        while bool(connections) != is_there:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_client_that_reads_late_but_all_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,44 +173,29 @@ def _in_thread(body: bytes = b"ok") -> Generator[tuple[int, set[Any]]]:
             thread.join(10)
 
 
-def test_a_client_that_goes_away_frees_its_place(address: str, gguf: Path) -> None:
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_goes_away_frees_its_place(address: str, gguf: Path, *, stream: bool) -> None:
     def figure(name: str) -> float:
-        for line in httpx.get(f"{address}/metrics").text.splitlines():
-            if line.startswith(f"endonym_{name}{{"):
-                return float(line.split()[-1])
-        raise AssertionError(name)
+        lines = httpx.get(f"{address}/metrics").text.splitlines()
+        (found,) = [line for line in lines if line.startswith(f"endonym_{name}{{")]
+        return float(found.split()[-1])
 
-    body = {"model": gguf.stem, "max_tokens": 4000, "min_tokens": 4000, "n": 60}
-    for stream in (True, False):
-        before = figure("cancelled_total")
-        asked = json.dumps(body | {"stream": stream}).encode()
-        host, port = peer(address)
-        with socket.create_connection((host, port)) as client:
-            head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
-            head += f"Content-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
-            client.sendall(head.encode() + asked)
-            while not figure("active_sequences"):
-                time.sleep(0.01)
-        deadline = time.monotonic() + 5
-        while figure("cancelled_total") < before + 60:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        assert figure("active_sequences") == 0
+    body = {"model": gguf.stem, "max_tokens": 4000, "min_tokens": 4000, "n": 60, "stream": stream}
+    before = figure("cancelled_total")
+    with socket.create_connection(peer(address)) as client:
+        client.sendall(_asked(address, body))
+        _wait_until(lambda: figure("active_sequences") > 0)
+    _wait_until(lambda: figure("cancelled_total") >= before + 60)
+    assert figure("active_sequences") == 0
 
 
 @pytest.mark.slow
 def test_a_signal_ends_a_server_with_open_streams_at_once(gguf: Path) -> None:
     body = {"model": gguf.stem, "max_tokens": 4000, "min_tokens": 4000, "stream": True}
-    asked = json.dumps(body).encode()
     with served(gguf) as (url, process), ExitStack() as stack:
-        host, port = peer(url)
-        head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
-        clients: list[socket.socket] = []
-        for _ in range(32):
-            client = stack.enter_context(socket.create_connection((host, port), timeout=20))
-            client.sendall(head.encode() + asked)
-            clients.append(client)
+        clients = [stack.enter_context(socket.create_connection(peer(url), 20)) for _ in range(32)]
+        for client in clients:
+            client.sendall(_asked(url, body))
         assert all(client.recv(10) for client in clients)
         started = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -237,12 +227,33 @@ def test_a_signal_under_load_ends_a_server_with_exit_code_0(gguf: Path) -> None:
             each.join(10)
 
 
+def test_a_request_that_does_not_end_keeps_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "SHUTDOWN_SECONDS", 0.2)
+    answered: list[None] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            signal.raise_signal(signal.SIGTERM)
+            answered.append(await asyncio.sleep(9))
+
+    with listen.listening_socket("127.0.0.1", 0) as found, socket.socket() as client:
+        client.connect(found.getsockname())
+        client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        listen.listen(app, [found], ending=lambda: None, ready=lambda: None)
+    assert not answered
+
+
+def _asked(url: str, body: Any) -> bytes:
+    """A request for completions."""
+    asked, (host, port) = json.dumps(body).encode(), peer(url)
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
+    return head.encode() + asked
+
+
 def _rest(client: socket.socket) -> bytes:
     """What comes until the other side closes."""
-    found = b""
-    while part := client.recv(65536):
-        found += part
-    return found
+    return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 def test_a_port_in_use_is_told(command: Callable[..., Any], gguf: Path) -> None:

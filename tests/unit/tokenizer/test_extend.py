@@ -193,8 +193,11 @@ def test_the_same_texts_make_the_same_file() -> None:
     assert extended(romance(), 60).to_json() == extended(romance(), 60).to_json()
 
 
+CLIP_LIKE = Tokenizer(byte_level("</w>"), "<eos>", "<bos>")
+
+
 @pytest.mark.parametrize(
-    "given", [toy_tokenizer("unigram"), Tokenizer(gemma_like(), "<eos>", "<bos>")]
+    "given", [toy_tokenizer("unigram"), Tokenizer(gemma_like(), "<eos>", "<bos>"), CLIP_LIKE]
 )
 def test_a_tokenizer_without_merges_of_bytes_cannot_be_extended(given: Tokenizer) -> None:
     with pytest.raises(TokenizerError, match="extend adds merges of bytes") as caught:
