@@ -136,10 +136,15 @@ def with_threads(count: int) -> dict[str, str]:
 
 def processor() -> str:
     """The name of the CPU."""
-    return core_field("model name") or platform.processor() or platform.machine()
+    return _core_field("model name") or platform.processor() or platform.machine()
 
 
-def core_field(*names: str) -> str:
+def instruction_sets() -> str:
+    """The instruction sets of the CPU, as Linux names them; empty elsewhere."""
+    return _core_field("flags", "Features")
+
+
+def _core_field(*names: str) -> str:
     """What Linux says of the first core under one of these names; empty if there is none."""
     with suppress(OSError):
         for line in CORES.read_text(encoding="utf-8").splitlines():

@@ -65,8 +65,7 @@ def saved_measurement(file: Path, key: str) -> Any:
 
 def _machine_key() -> str:
     """The key of this machine: rented ones may differ in instruction sets, not in name."""
-    instruction_sets = device.core_field("flags", "Features")
-    flags = hashlib.sha256(instruction_sets.encode()).hexdigest()[:6]
+    flags = hashlib.sha256(device.instruction_sets().encode()).hexdigest()[:6]
     return f"{device.processor()} {flags} x {device.threads()}"
 
 

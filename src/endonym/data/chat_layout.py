@@ -65,7 +65,8 @@ class Layouts:
         self._markup = Markup(tokenizer)
         self._specials = set(self._markup.specials.values())
         # Most turns have the same text of the template.
-        self._encode = functools.lru_cache(PIECES_KEPT)(self._markup.encode)
+        cached, encode = functools.lru_cache(PIECES_KEPT), self._markup.encode
+        self._ids_of = cached(lambda text: np.array(encode(text), dtype=np.int64))
         self._cache: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
         self._cached_size, self._lost_seconds = 0, 0.0
         self.turn_ends: dict[int, str] = {}
@@ -178,7 +179,7 @@ class Layouts:
         is_after_answer = False
         for text, number in parts:
             if number is None:
-                ids = np.array(self._encode(text), dtype=np.int64)
+                ids = self._ids_of(text)
                 end = self._turn_end(ids) if is_after_answer else 0
                 pieces += [LayoutPart(ids[:end], None, True), LayoutPart(ids[end:], None, False)]
             elif is_after_answer:

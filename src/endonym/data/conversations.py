@@ -208,8 +208,7 @@ class Unfit(Exception):
 
 def conversation_of(record: Any) -> Conversation:
     """The conversation in a record, up to the last answer that is learnt. Raises Unfit."""
-    fields = _fields(record)
-    messages = _conversation(fields)
+    messages = _conversation(_fields(record))
     answers = [index for index, each in enumerate(messages) if each.role == ANSWERING]
     if not answers:
         raise Unfit("no_answer", "nobody answers in this conversation")
@@ -418,7 +417,7 @@ def _content(value: Any, where: str) -> str:
 def _text(value: Any, where: str) -> str:
     """A string that UTF-8 can hold."""
     if not isinstance(value, str):
-        raise Unfit("not_text", f"{where} holds a {type(value).__name__}, not a text")
+        raise Unfit("not_text", f"{where} holds {type(value).__name__}, not text")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:

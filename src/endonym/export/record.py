@@ -54,9 +54,8 @@ def record_of(folder: Path) -> dict[str, Any]:
 def content_of(record: Mapping[str, Any]) -> Content:
     """What a record says was exported; a model if it names no format, or none that is known."""
     # The record may hold anything in place of a name, also what is no key of a dict.
-    contents: list[Content] = [
-        row.content for name, row in FORMATS.items() if name == record.get("format")
-    ]
+    told = record.get("format")
+    contents: list[Content] = [row.content for name, row in FORMATS.items() if name == told]
     return contents[0] if contents else "model"
 
 

@@ -106,21 +106,19 @@ class Omitted:
     stores: list[Path] = field(default_factory=list[Path])
 
     def has_file(self, name: str) -> bool:
-        """Whether a glob matches a file's name, its path below the source's, or a folder above it.
+        """Whether a glob matches a file's name, or its path below the source's.
 
-        One with a slash in front matches paths only: it means one a.txt, and not each.
+        One with a slash in front matches paths only: it means one a.txt, and not each. A folder
+        above it that a glob matches is not entered at all.
         """
-        path = PurePosixPath(name)
-        paths = [name, *(folder.as_posix() for folder in path.parents[:-1])]
         of_names = [pattern for pattern in self.exclude if not pattern.startswith("/")]
-        return is_named(path.name, of_names) or any(is_named(each, self.exclude) for each in paths)
+        return is_named(PurePosixPath(name).name, of_names) or is_named(name, self.exclude)
 
     def has_folder(self, path: Path, root: Path) -> bool:
         """Whether a folder is not entered: by its path below the root, or as a store or a run."""
         if is_named(printable(path.relative_to(root).as_posix()), self.exclude):
             return True
-        is_mine = is_store(path) or is_run_of_store(path)
-        if is_mine:
+        if is_mine := is_store(path) or is_run_of_store(path):
             self.stores.append(path)
         return is_mine
 
@@ -160,8 +158,9 @@ def files_at(
 
 def sorted_files(root: Path, paths: Iterator[Path]) -> list[RawFile]:
     """Files with their names below the root, sorted by name."""
-    named = [(printable(each.relative_to(root).as_posix()), os.fsencode(each)) for each in paths]
-    return [RawFile(path=Path(os.fsdecode(path)), name=name) for name, path in sorted(named)]
+    named = [(printable(each.relative_to(root).as_posix()), each) for each in paths]
+    named.sort(key=lambda pair: (pair[0], os.fsencode(pair[1])))
+    return [RawFile(path=path, name=name) for name, path in named]
 
 
 def glob_root(pattern: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:

@@ -379,7 +379,7 @@ def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Readin
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
     tried = clean.model_dump(exclude_defaults=True)
     keys: dict[str, Any] = {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
-    for name in (names & tried.keys()) - keys.keys():
+    for name in sorted((names & tried.keys()) - keys.keys()):
         keys |= {key: tried[key] for key in NEEDS.get(name, (name,)) if key in tried}
     usual = Clean().max_unreadable
     if (allowed := allowance(read, usual)) > usual:

@@ -186,7 +186,7 @@ def look_through(
         unreadable={raw_files.pattern(path): why for path, why in refused.items()},
     )
     with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:
-        looks = _looks(groups, language, advance)
+        looks = _all_looked_at(groups, language, advance)
     # Of many files, some are compared with each other first, and then the others with them.
     with_text = [each for group in looks for each in group if each.documents]
     step = -(-len(with_text) // text_size.MOST_FILES) or 1
@@ -203,7 +203,7 @@ def look_through(
     return survey
 
 
-def _looks(
+def _all_looked_at(
     groups: Sequence[Sequence[Path]], language: str, advance: Callable[[int, str], None]
 ) -> list[list[Look]]:
     """Open the files of all groups; pictures are read last, as what others say chooses the pack."""
@@ -222,7 +222,7 @@ def _looks(
 
 
 def _sample(groups: Sequence[Sequence[Sequence[Document]]], chars: int) -> str:
-    """The beginnings of each group's files: so many characters in equal shares, a line at least."""
+    """The beginnings of all files. chars: of each group, in equal shares of its files."""
     sample = ""
     for files in groups:
         share = chars // max(1, len(files)) + 1

@@ -131,8 +131,8 @@ UNFIT = [
     ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [1]}]}, 'tool_calls: .* 2 has "tool_c'),
     ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
     ({"messages": [1]}, "not_messages"),
-    ({"messages": [message("user", [*PIECES, THOUGHT])]}, "not_text: .* 1 holds a list"),
-    ({"prompt": ASKED, "completion": 7}, "not_text: completion holds a int"),
+    ({"messages": [message("user", [*PIECES, THOUGHT])]}, "not_text: .* 1 holds list"),
+    ({"prompt": ASKED, "completion": 7}, "not_text: completion holds int, not text"),
     ({"prompt": ASKED, "completion": "\ud800"}, "lone_surrogates: completion "),
 ]
 

@@ -211,7 +211,7 @@ def test_a_dead_compressor_says_what_to_do(end: str, code: str, tmp_path: Path, 
 
 def test_a_compressor_that_nobody_listens_to_any_more_is_ended(tmp_path: Path, monkeypatch: Patch):
     """It would do the rest first: `close` waits for its end."""
-    work = f"#!/bin/sh\necho '[7]'\nsleep 1\ntouch {tmp_path}/rest\n"
+    work = f"#!/bin/sh\necho '[7]'\nsleep 9\ntouch {tmp_path}/rest\n"
     (program := tmp_path / "python").write_text(work, encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(program))

@@ -32,6 +32,7 @@ def test_a_process_holds_its_part_and_what_it_gathers(shard: str, number_format:
     plain = fixed_bytes(config, number_format, **keys)
     assert plain == 16 * total // 4 + width * gathered
     assert fixed_bytes(config, number_format, optimizer="muon", **keys) == plain + 3 * blocks
+    assert fixed_bytes(config, number_format, **{**keys, "processes": 8}) < plain
     for optimizer, states in (("adamw", 16), ("muon", 12)):
         found = fixed_bytes(config, number_format, optimizer=optimizer, adapt=adapt, **keys)
         assert found == max(4 * total, (4 * total + states * trained) // 4 + width * total)

@@ -4,12 +4,12 @@ import gzip
 import os
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import pytest
 from fake_ocr import install, picture, remove
 from found_texts import write_found_texts
 from made_documents import docx, dump, epub, lines, pdf, word_paragraph, xhtml, zipped
+from progress_bars import bars_of
 from text_samples import RUSSIAN, TATAR, numbered, write
 
 from endonym.autopilot import text_size
@@ -158,13 +158,13 @@ def test_what_is_known_of_the_sample_is_counted_and_lists_are_named(
 
 
 def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
-    tmp_path: Path, tatar: list[str]
+    tmp_path: Path, tatar: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "шигырьләр"
+    folder, bars = tmp_path / "шигырьләр", bars_of(monkeypatch)
     for number in range(FEW_FILES + 1):
         write(folder, f"{number:02}.txt", tatar[number % len(tatar)] + "\n")
-    found = survey_texts([folder], tmp_path / "project", log=(log := MagicMock()))
-    log.progress.assert_called_once_with("files", FEW_FILES + 1, "opened")
+    found = survey_texts([folder], tmp_path / "project")
+    assert bars == {"files": [FEW_FILES + 1, FEW_FILES + 1]}
     ((source, reason),) = found.sources
     assert (source.name, source.path) == ("шигырьләр", "../шигырьләр/*.txt")
     assert f"{FEW_FILES + 1} files" in reason

@@ -168,7 +168,7 @@ def begins(
         return True
     if step < -size / 2:  # the next column
         return not goes_on(last.text, line.text)
-    if step > GAP * min(pitch, MOST_PITCH * size):
+    if step > GAP * min(pitch, MOST_PITCH * size):  # Where the pitch is 0, no step is above 0.
         return True
     left, right = edges
     is_indented = min(line.left - left, abs(last.left - line.left)) > INDENT * size

@@ -58,7 +58,10 @@ HEAD_BYTES = 256
 
 
 def warc_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
-    """The answers from number `start` on. The call opens the file."""
+    """The answers from number `start` on. The call opens the file.
+
+    So what fails there is a failure of the whole file, and not of a unit.
+    """
     units = opened_units(path, start, options)
     next(units)
     return units

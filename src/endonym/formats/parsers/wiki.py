@@ -29,6 +29,7 @@ MAX_PAGE_BYTES = 96 << 20
 def wiki_units(path: str, start: int, options: Options) -> Iterator[Unit | None]:
     """The pages of a dump, compressed or not, from number `start` on. The call opens the file.
 
+    So what fails there is a failure of the whole file, and not of a unit.
     Raises Refused where it ends early.
     """
     units = opened_units(path, start)
