@@ -51,8 +51,11 @@ def test_each_source_has_a_row_and_a_tokenizer_named_twice_stands_once(folder: P
             named = f"{told['name']} all {told['vocab']}" if text == "all" else text
             row = f"{named} {fit['bytes_per_token']:.2f} {fit['tokens_per_word']:.2f} "
             row += f"{fit['tokens_per_character']:.3f} {100 * fit['cut_letters_per_token']:.2f} %"
-            row += f" {told['unused']} {told['megabytes_per_second']:.1f} –" * (text == "all")
-            assert lines.pop(0).split() == row.split()
+            cells = lines.pop(0).split()
+            if text == "all":  # The speed is rounded once more in JSON.
+                assert float(cells.pop(-2)) == pytest.approx(told["megabytes_per_second"], abs=0.1)
+                row += f" {told['unused']} –"
+            assert cells == row.split()
     assert not lines[0], "nor has it a line more"
 
 
