@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from endonym.data.baselines import count
+from endonym.data.baselines import DocumentCounts, count
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.evaluate import neighbours as module
 from endonym.evaluate.neighbours import Gain, Places, gains
@@ -95,7 +95,19 @@ def test_text_of_another_file_is_no_neighbour(tmp_path: Path) -> None:
     positions = [each.index["position"] for each in (train, test, dev)]
     places = Places(train, test, np.sort(np.concatenate(positions)), 0)
     assert list(places.beside()) == []
-    assert [each.source for each in gains(train, test, dev, count(train))] == ["one"]
+    (found,) = gains(train, test, dev, count(train))
+    assert found.source == "one"
+    # The same from whole probabilities, in bits.
+    every = np.sort(np.concatenate(positions))
+    bits, size = 0.0, 0
+    for beside in (book := Places(train, test, every, 1)).beside():
+        ids = [test.document(int(each)).ids for each in beside.block]
+        size += sum(int(test.byte_counts[each].sum()) for each in ids)
+        for sign, some in ((1, beside.near), (-1, beside.elsewhere)):
+            left_out = DocumentCounts(count(train), book.documents(some))
+            chances = [np.exp(-count(train).nats(each, left_out)["bigram"]) for each in ids]
+            bits -= sign * sum(float(np.log2(each).sum()) for each in chances)
+    assert found.bits_per_byte == pytest.approx(bits / size)
 
 
 def test_both_sides_of_a_block_are_beside_it(tmp_path: Path, monkeypatch: Patch):

@@ -1,6 +1,10 @@
-"""Shares, parts and ranks; what needs several processes is in laws/test_processes_agree.py."""
+"""Shares, parts, ranks and phases; laws/test_processes_agree.py trains in several processes."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -84,6 +88,39 @@ def test_gradients_travel_in_pieces_and_a_missing_one_as_zeros(monkeypatch: pyte
     assert [float(m.grad[0]) for m in masters[:3] if m.grad is not None] == [2.0, 4.0, 6.0]
     assert masters[3].grad is None
     assert masters[4].grad is not None
+
+
+TWO_PHASES = """
+from endonym.train import distributed
+from endonym.device import process_info
+
+def work(group):
+    print(group.broadcast({"phase": len(done)} if process_info().rank == 0 else None))
+    done.append(group.size)
+
+done = []
+if process_info().rank:
+    distributed.follow(work, "cpu")
+else:
+    for _ in range(3):
+        with distributed.called("cpu") as group:
+            work(group)
+    distributed.dismiss()
+"""
+
+
+def test_each_phase_of_a_run_brings_the_processes_together_anew(tmp_path: Path) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO_PHASES],
+            env={**os.environ, "GLOO_SOCKET_IFNAME": "lo", **info.variables()},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for info in (ProcessInfo(rank, 2, rank, 2, str(tmp_path / "meet")) for rank in range(2))
+    ]
+    said = [process.communicate(timeout=60)[0].splitlines() for process in started]
+    assert said == [[str({"phase": number}) for number in range(3)]] * 2
 
 
 def test_a_rank_is_read_as_torchrun_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
