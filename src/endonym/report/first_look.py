@@ -32,7 +32,7 @@ READ_CHARS = 40_000_000
 """Of more training text only every second, third … document is looked up."""
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
 LETTER = regex.compile(r"(?=\p{L})\X")
-PIECE = 4
+PIECE = 3
 """Letters with their signs that stand for a word, where the script writes no blanks."""
 LENGTHS = (1, 2, 3)
 """Words in a row that are looked up together."""

@@ -100,7 +100,7 @@ class Survey:
     spread; of a long one the beginning. joined: the names of sources whose documents are read with
     their neighbours: lists of lines or sentences, and parts of texts that were divided.
     all_documents: estimated. names: how many files have this name. readings: what cannot be read of
-    each source. no_texts: the skipped files that hold none, such as Thumbs.db, songs and empty ones,
+    each source. no_texts: the skipped files that hold none, such as Thumbs.db and empty files,
     each with its pattern if its kind is not in `foreign`.
     """
 
@@ -135,7 +135,7 @@ class Survey:
     def convertible(self) -> Counter[str]:
         """The kinds of `foreign` that may hold text."""
         every = self.foreign.items()
-        return Counter({kind: n for kind, n in every if not raw_files.is_no_text(kind)})
+        return Counter({kind: n for kind, n in every if not raw_files.is_no_text(f"x{kind}")})
 
     def exclude(self) -> list[str]:
         """Globs for `exclude` that leave out all that cannot be read."""
