@@ -50,7 +50,8 @@ EXAMINED_BYTES, EXAMPLES = 10_000_000, 3
 def describe_survey(survey: Survey, language: str, log: Log) -> None:
     """Say what was found in the texts; what is left out is a warning."""
     is_known = all(name.startswith("utf-") for name in survey.encodings)
-    log.line(filled("survey.txt", part="read", survey=survey, is_known=is_known))
+    names = [Path(path).name for path in survey.no_texts]
+    log.line(filled("survey.txt", part="read", survey=survey, is_known=is_known, names=names))
     for name, reason in list(survey.unreadable.items())[:NAMED]:
         log.warn(f"{name} cannot be read, and is left out: {reason}")
     lost = [
@@ -64,7 +65,7 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
     patterns = [*survey.exclude(), *(Path(source.path).name for source, _ in survey.odd)]
     if patterns:
         text = filled("survey.txt", part="left out", survey=survey, patterns=patterns, named=NAMED)
-        log.line(text)
+        log.detail(text)
     for warning in few_warnings(survey.all_documents):
         log.warn(warning)
     if survey.doubt:

@@ -10,21 +10,24 @@ from endonym.cleaning.rules import in_order
 from endonym.commands.check import check, expected, promised
 from endonym.commands.filled import filled
 from endonym.copies.notes import distinct_names
+from endonym.corpus.corpus import is_of_few
 from endonym.corpus.corpus_stats import rules_table, total
+from endonym.device import pick
 from endonym.errors import EndonymError, RecipeError, printable
-from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import table
 from endonym.formats.files import RawSet
-from endonym.log import Log, counted, duration, for_screen
+from endonym.log import Log, duration, for_screen
 from endonym.pipeline import sources
 from endonym.pipeline.evaluation_texts import texts_to_keep_out
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.plan import plan_training
 from endonym.recipe.recipe import Recipe
-from endonym.report.formatting import terminal_text
+from endonym.report.first_look import first_look
+from endonym.report.formatting import cut
+from endonym.report.outlook import outlook
 from endonym.report.page import write_report
-from endonym.report.scores import splits, verdicts
+from endonym.report.scores import splits
 from endonym.runs.compare import Comparison, compare
 from endonym.runs.find import asked, run_argument
 from endonym.runs.finished_runs import read
@@ -69,12 +72,12 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[Run
     finished = run_recipe(recipe, store, log, **options)
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
-            path = write_report(finished)
+            path = write_report(finished, pick(options.get("device") or "cpu"))
         log.detail(f"report: {path}")
         made = [each for each in finished.made if each.stage.kind in PROMISED]
         if promise and all(each.is_new for each in made):
             took = duration(sum(each.seconds for each in made))
-            log.line(
+            log.detail(
                 f"from training to export: expected {duration(sum(promise.values()))}, took {took}"
             )
     return finished
@@ -147,26 +150,23 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         dev="" if dev is None else f"{dev.value:.4f}",
         table=table,
         samples=[row for each in run.all("evaluation") for row in each.rows(CONTINUATIONS)[:2]],
-        conclusions=conclusions(run),
+        totals={
+            split: [each for each in part if each.source is None] for split, part in parts.items()
+        },
+        cut=cut,
+        warnings=warnings_of(run),
+        outlook=outlook(run, scores_of(run), first_look(run)),
         report=run.folder / "report.html",
         following=next_command,
     )
     sys.stdout.write(f"{text}\n" if text else "")
 
 
-def conclusions(run: Run) -> list[str]:
-    """The warnings about the texts and the verdicts of the report.
-
-    Of warnings only the number if this call made the corpus, which said them.
-    """
+def warnings_of(run: Run) -> list[str]:
+    """The warnings about the texts, unless this call made the corpus, which said them."""
     made = next((each for each in run.made if each.stage.kind == "corpus"), None)
-    card = made.artifact.numbers if made is not None else {}
-    warnings = [f"warning: {each}" for each in card.get("warnings", [])]
-    if made is not None and made.is_new and warnings:
-        count = counted(len(warnings), "warning")
-        warnings = [f"{count} about the texts: above, where the corpus was made, and in the report"]
-    gains = [Gain(**row) for each in run.all("evaluation") for row in each.rows(NEIGHBOURS)]
-    return [*warnings, *map(terminal_text, verdicts(scores_of(run), card, gains))]
+    every = made.artifact.numbers.get("warnings", []) if made and not made.is_new else []
+    return [f"warning: {each}" for each in every if not is_of_few(each)]
 
 
 def describe_plan(

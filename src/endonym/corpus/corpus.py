@@ -25,6 +25,9 @@ from endonym.formats.readable import loss_in_words
 from endonym.workers import Inline, Runner
 
 CARD = "card.json"
+FEW_LEFT = "are left, so its own score rests on few texts"
+NO_SCORE = "no documents are held out, so it gets no score of its own"
+NO_CHOICE = "nothing is left to choose by, so no choice sees it"
 MOST_SPREAD = 8
 """Records in memory for each one shown."""
 
@@ -136,12 +139,20 @@ def source_warnings(stats: SourceStats, source: Source) -> Iterator[str]:
     if n_held < stats.near_copies:
         yield (
             f"{stats.near_copies:,} documents drawn for dev or test nearly repeat a text of "
-            f"another set and go there; {n_held:,} are left, so its own score rests on few texts"
+            f"another set and go there; {n_held:,} {FEW_LEFT}"
         )
     if stats.kept["train"]["documents"] and not stats.kept["test"]["documents"]:
-        yield "no documents are held out, so it gets no score of its own"
+        yield NO_SCORE
     if stats.kept["train"]["documents"] and not stats.kept["dev"]["documents"]:
-        yield "nothing is left to choose by, so no choice sees it"
+        yield NO_CHOICE
+
+
+def is_of_few(warning: str) -> bool:
+    """Whether a warning only says that a source is too small to be scored apart.
+
+    Its owner can do nothing about it, so it is told in the report and not on the screen.
+    """
+    return warning.endswith((FEW_LEFT, NO_SCORE, NO_CHOICE))
 
 
 class Corpus:

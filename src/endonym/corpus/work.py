@@ -11,12 +11,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from endonym.disk import json_bytes, read_if_good
+from endonym.disk import json_bytes, packaged_tables, read_if_good
 from endonym.formats.config import Source
 from endonym.formats.document_files import is_whole, write_file
 from endonym.formats.files import RawFile
 from endonym.workers import Function, Job, Result, Runner
 
+STEP_WORDS = packaged_tables("endonym.corpus", "steps.toml")
 Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 EvaluationFile = tuple[str, Iterable[str]]
 """The name of a file, and its texts."""
@@ -75,7 +76,7 @@ class Work:
         ]
         records = ((job.record, read_if_good(job.record)) for job in jobs)
         done = {path: each for path, each in records if each and self._are_whole(name, [each])}
-        with self.progress(name, sum(sizes), "bytes") as advance:
+        with self.progress(STEP_WORDS[name.rstrip("0123456789")], sum(sizes), "bytes") as advance:
             advance(sum(job.size for job in jobs if job.record in done))
             left = (job for job in jobs if job.record not in done)
             made = self.runner.run(function, left, advance)

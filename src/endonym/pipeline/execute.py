@@ -1,7 +1,7 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,12 +12,14 @@ from typing import Any
 from endonym.autopilot import resolve
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.text_size import measure, samples_of
+from endonym.corpus.corpus import is_of_few
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
 from endonym.export.markdown import templates_in
+from endonym.formats.files import RawSet
 from endonym.formats.reasons import in_words
-from endonym.log import Log, append_jsonl, duration, number, size
+from endonym.log import Log, append_jsonl, counted, duration, number, size
 from endonym.pipeline import plan, sources
 from endonym.pipeline.metrics import Metrics, require_packages
 from endonym.pipeline.settle import Lockfile, settle
@@ -95,6 +97,7 @@ def run_recipe(
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe.as_run().encode("utf-8"))
         raw = sources.hash_all(sources.find(recipe, store, log), store, log)
+        log.line(f"{'texts':<22} {_extent(raw)}; every detail: {log.file}")
         run, metrics = Run(folder, recipe, store), Metrics(folder, recipe, log)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
         resolved = partial(
@@ -178,7 +181,8 @@ def make(
     metrics = metrics if stage.kind == "model" else None
     artifact = store.find(stage.kind, stage.id)
     if artifact is not None:
-        log.line(f"{stage.name:<22} {artifact.id}  there already")
+        log.detail(f"{stage.name:<22} {artifact.id}")
+        say_stage(stage, "there already", log)
         store.tidy(artifact)
         made = Made(stage, artifact.verify(), is_new=False, seconds=0.0)
     else:
@@ -196,7 +200,7 @@ def _make_now(
 
     context: makes the StageContext, of which it lacks out, work, journal and inputs.
     """
-    log.line(f"{stage.name:<22} {stage.id[:12]}  …")
+    log.detail(f"{stage.name:<22} {stage.id[:12]}  …")
     started = time.perf_counter()
     with store.workspace(
         stage.kind, stage.id, waiting=lambda who: log.line(f"  waiting: {who}")
@@ -222,12 +226,24 @@ def _make_now(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     line = {"event": "finished", "at": now, "wall_seconds": round(seconds, 3)}
     append_jsonl(store.journal(stage.kind, stage.id), line)
-    if counts := result(stage.kind, numbers):
-        log.line(f"  {counts}")
+    log.detail(f"{'':<22} {artifact.id}  {size(artifact.bytes())} in {duration(seconds)}")
+    counts = result(stage.kind, numbers)
+    say_stage(stage, " · ".join(filter(None, [counts, duration(seconds)])), log)
     for warning in numbers.get("warnings", []) if stage.kind == "corpus" else []:
-        log.warn(warning)
-    log.line(f"{'':<22} {artifact.id}  {size(artifact.bytes())} in {duration(seconds)}")
+        (log.detail if is_of_few(warning) else log.warn)(warning)
     return Made(stage, artifact, is_new=True, seconds=seconds)
+
+
+def say_stage(stage: plan.Stage, what: str, log: Log) -> None:
+    """The one line of a finished stage. Those of sources are many, and shown with `-v` only."""
+    say = log.detail if stage.kind == "source" else log.line
+    say(f"{stage.name:<22} {what}")
+
+
+def _extent(raw: Sequence[RawSet]) -> str:
+    """How many sources, files and bytes there are."""
+    files = counted(sum(len(each.files) for each in raw), "file")
+    return f"{counted(len(raw), 'source')}, {files}, {size(sum(each.bytes() for each in raw))}"
 
 
 def run_folder(store: Store, recipe: Recipe) -> Path:

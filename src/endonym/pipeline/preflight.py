@@ -78,7 +78,7 @@ def before_training(
     decoder = decoder.to(inputs.device)
     if inputs.device != "cpu":
         gap = require_agreement(decoder, make_decoder(), batches[0])
-        log.line(
+        log.detail(
             f"  pre-flight: logits on {inputs.device} are those of the CPU to {gap:.1g} of their "
             "spread"
         )
@@ -88,14 +88,14 @@ def before_training(
             shape, ROW_TOKENS, config.number_format, optimizer=config.optimizer, adapt=adapt
         )
         if needed * FORMULA_MARGIN > free_memory_bytes(inputs.device):
-            log.line(
+            log.detail(
                 f"  pre-flight: overfitting one row is left out: the whole model would need "
                 f"≈ {size(needed)} here"
             )
             return
     loss_before, loss_after = overfit_one_row(decoder, batches[0], config)
     learns = "overfits one row" if adapt is None else "adapters learn from one row"
-    log.line(f"  pre-flight: {learns}, as it should: loss {loss_before:.3f} → {loss_after:.3f}")
+    log.detail(f"  pre-flight: {learns}, as it should: loss {loss_before:.3f} → {loss_after:.3f}")
 
 
 @torch.no_grad()
@@ -159,7 +159,7 @@ def announce(
         shape=shape, total=total, config=config, batches=batches, baselines=baselines, group=group
     )
     for line in announced.splitlines():
-        log.line(line)
+        log.detail(line)
     unsupported = phase_unsupported_reason(shape, config.execution, batches.device, group.size)
     if config.execution.compile and unsupported is not None:
         log.warn(f'compile = "on", but nothing is compiled: {unsupported}')

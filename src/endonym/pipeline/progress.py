@@ -127,7 +127,7 @@ def run_training(
             advance(report.step - last_step, note=note)
             last_step = report.step
             if report.validation is not None:
-                ctx.log.line(_validation_line(report, report.validation, steps, pace))
+                ctx.log.detail(_validation_line(report, report.validation, steps, pace))
                 validations = len(training.state.validations) - 1
                 if validations % sample_every == 0 or report.step == steps:
                     _sample(training, tokenizer, prompts, report.step, journal=ctx.journal)

@@ -18,7 +18,9 @@ from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
+from endonym.report.first_look import first_look
 from endonym.report.formatting import templates
+from endonym.report.outlook import outlook
 from endonym.report.scores import METRICS, gap, group, splits, verdicts
 from endonym.report.svg import Bars, Chart, draw_all, draw_bars
 from endonym.report.training import SampledStep, phase_curves, sampled_steps
@@ -31,16 +33,19 @@ FIGURE = Markup('<div class="wide">{}</div><div class="narrow">{}</div>')
 SAMPLES_SHOWN = 6
 
 
-def write_report(run: Run) -> Path:
-    """Write `report.html` into the run's folder; sections without data are left out."""
+def write_report(run: Run, device: str = "cpu") -> Path:
+    """Write `report.html` into the run's folder; sections without data are left out.
+
+    device: on which the final model writes samples, the first time.
+    """
     path = run.folder / "report.html"
-    write_atomic(path, report_page(run).encode("utf-8"))
+    write_atomic(path, report_page(run, device).encode("utf-8"))
     return path
 
 
-def report_page(run: Run) -> str:
-    """The report as HTML."""
-    return render("report.html", gather(run))
+def report_page(run: Run, device: str = "cpu") -> str:
+    """The report as HTML. device: see `write_report`."""
+    return render("report.html", gather(run, device))
 
 
 def render(template: str, values: dict[str, Any]) -> str:
@@ -60,7 +65,7 @@ def both_bars(bars: Bars) -> Markup:
     return FIGURE.format(draw_bars(bars, WIDE), draw_bars(bars, NARROW))
 
 
-def gather(run: Run) -> dict[str, Any]:
+def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     """The values of every section of the template."""
     scores = [Score(**row) for row in _rows(run, "scores.json")]
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
@@ -85,6 +90,7 @@ def gather(run: Run) -> dict[str, Any]:
     return {
         "name": run.recipe.run_name,
         "language": language_name(run.recipe.language),
+        "outlook": outlook(run, scores, first_look(run, device)),
         "verdict": verdicts(scores, card, gains),
         "numbers": {} if model is None else model.numbers,
         "card": card,

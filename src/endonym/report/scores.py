@@ -114,7 +114,7 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
 
 def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     """How the model compares with the baselines: one sentence; none if there are no baselines."""
-    name, words = _standing_name(mine, by_model), SENTENCES["standing"]
+    name, words = standing_name(mine, by_model), SENTENCES["standing"]
     if name is None:
         return []
     is_own_text = mine.split in ("test", "dev")
@@ -124,7 +124,7 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     return [words[name].format(uniform=guessing, advice=advice, longer=words["longer"])]
 
 
-def _standing_name(mine: Score, by_model: dict[str, Score | None]) -> str | None:
+def standing_name(mine: Score, by_model: dict[str, Score | None]) -> str | None:
     """The name of the sentence that holds; a difference must lie outside the model's interval.
 
     Against the compressor: the interval on the compressor's documents, widened by the compressor's

@@ -333,8 +333,9 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
 def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
     """Files that were left out when the sources were guessed."""
     table = "[[source]] of their folder"
-    if unread := survey.skipped:
-        lines = [exclude_line(survey.exclude()), own_encoding(survey.unknown_encodings)]
+    left_out = exclude_line(survey.exclude())
+    if unread := survey.unread:
+        lines = [left_out, own_encoding(survey.unknown_encodings)]
         yield finding_of(
             "unread_files",
             len(unread),
@@ -344,6 +345,16 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
             recipe="\n".join(filter(None, lines)),
             groups=Counter(why for _, why in unread).most_common(20),
             examples=[Example(path, why=why) for path, why in unread[:samples]],
+        )
+    if no_texts := survey.no_texts:
+        yield finding_of(
+            "no_texts",
+            len(no_texts),
+            survey.files,
+            of="file",
+            table=table,
+            recipe="" if unread else left_out,
+            examples=[Example(path) for path in [*no_texts][:samples]],
         )
     if survey.odd_files:
         names = [PurePosixPath(source.path).name for source, _ in survey.odd]

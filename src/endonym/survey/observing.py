@@ -210,6 +210,8 @@ def together(made: Iterable[Result], samples: int) -> Seen:
     return seen
 
 
+MOST_FASTER = 0.1
+"""How much larger the exponent of the second half may be than that of the first."""
 Point = tuple[int, int]
 """Words read, and distinct words among them."""
 
@@ -237,12 +239,16 @@ def heaps(points: Sequence[Point]) -> float | None:
     """The exponent of Heaps' law: distinct words grow as words to this power; None if unknown.
 
     Least squares of the logarithms over the latter two thirds of the text, as the law holds for
-    long texts.
+    long texts. Unknown is it also where new words come faster and faster, or the exponent is above
+    1: then the order of the files decides, as where those of another kind come last.
     """
     end = points[-1][0] if points else 0
     some = [(words, kinds) for words, kinds in points if words >= end / 3 and kinds > 1]
     if end < 2_000 or len(some) < 5:
         return None
     log_words, log_kinds = (np.log(np.array(each, dtype=float)) for each in zip(*some, strict=True))
-    slope, _ = np.polyfit(log_words, log_kinds, 1)
-    return float(slope)
+    slope, early, late = (
+        float(np.polyfit(log_words[part], log_kinds[part], 1)[0])
+        for part in (slice(None), slice(len(some) // 2 + 1), slice(len(some) // 2, None))
+    )
+    return None if slope > 1 or late > early + MOST_FASTER else slope

@@ -23,7 +23,7 @@ import regex
 
 from endonym.autopilot.text_size import SourceSample, reading_of
 from endonym.cleaning.language.votes import reliable_code
-from endonym.cleaning.normalize import composed
+from endonym.cleaning.normalize import composed, without_mojibake
 from endonym.formats.faults import passing_over
 from endonym.formats.readable import DIVIDE, Reading, loss_in_words, too_few, too_much
 from endonym.script import languages
@@ -154,6 +154,7 @@ def sketch(name: str, texts: Iterable[str], text_bytes: float) -> Sketch:
         sample += text[:SKETCH_CHARS] + "\n"
         if len(sample) > SKETCH_CHARS:
             break
+    sample = without_mojibake(sample)  # It is repaired later, and no other language.
     result.line = shown_line(sample)
     sample = composed(sample[:SKETCH_CHARS]).lower()
     for number, start in enumerate(range(0, len(sample), PIECE_CHARS)):
@@ -309,31 +310,37 @@ def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     share = sketch.scripts[script] / max(1, sketch.scripts.total())
     if script and share < LEAST_SCRIPT:
         name = languages.language_name(language)
-        return f"{1 - share:.0%} of its letters are not {script}, the script of {name}"
+        found = sketch.script.replace("_", " ").capitalize()
+        return f"its letters are {found}, those of {name} are {script.capitalize()}"
     expected = languages.LETTERS.get(code, "")
     share = share_of(sketch, expected)
     if not expected or share >= LEAST_EXPECTED:
         return ""
     most = max((share_of(other, expected) for other in others), default=0.0)
-    compared = f", against {most:.1%} in other texts" if most >= LEAST_EXPECTED else ""
-    return f"{share:.1%} of its letters are {' '.join(expected)}{compared}"
+    name, hardly = languages.language_name(language), "hardly any" if share else "none"
+    compared = f", which are one letter in {1 / most:.0f} of the others" if most else ""
+    return (
+        f"it has {hardly} of the letters {' '.join(expected)} of {name}{compared}. It is in "
+        "another language, or was typed without them"
+    )
 
 
 def unlike(sketch: Sketch, reference: Reference) -> str:
     """Why a text is not in the language of the reference."""
     if sketch.script != reference.pool.script:
-        return f"its letters are {sketch.script}, those of other texts {reference.pool.script}"
+        found, usual_one = (each.script.capitalize() for each in (sketch, reference.pool))
+        return f"its letters are {found}, those of the others {usual_one}"
     common = share_among(sketch.halves[0] + sketch.halves[1], reference.usual)
     text = (
-        f"its words are spelt unlike those of the other texts: {common:.0%} of its groups of three "
-        f"letters are usual there, and {reference.own_share:.0%} of their own"
+        f"its words are spelt unlike those of the others: of its groups of three letters "
+        f"{common:.0%} are usual there, of theirs {reference.own_share:.0%}"
     )
     limit = 1e-4 * reference.pool.count
     letters = [letter for letter, _ in sketch.letters.most_common()]
     strange = [each for each in letters if reference.pool.letters[each] < limit]
     share = sum(sketch.letters[each] for each in strange) / sketch.count
     if share >= LEAST_EXPECTED:
-        text += f"; {share:.1%} of its letters ({' '.join(strange[:6])}) are rare there"
+        text += f"; the letters {' '.join(strange[:6])} are rare there"
     return text
 
 

@@ -100,7 +100,8 @@ class Survey:
     spread; of a long one the beginning. joined: the names of sources whose documents are read with
     their neighbours: lists of lines or sentences, and parts of texts that were divided.
     all_documents: estimated. names: how many files have this name. readings: what cannot be read of
-    each source.
+    each source. no_texts: the skipped files that hold none, such as Thumbs.db and empty files,
+    each with its pattern if its kind is not in `foreign`.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
@@ -123,11 +124,23 @@ class Survey:
     names: Counter[str] = field(default_factory=Counter[str])
     readings: list[Reading] = field(default_factory=list[Reading])
     all_documents: float = 0.0
+    no_texts: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def unread(self) -> list[tuple[str, str]]:
+        """The skipped files that may hold text, with reasons."""
+        return [(path, why) for path, why in self.skipped if path not in self.no_texts]
+
+    @property
+    def convertible(self) -> Counter[str]:
+        """The kinds of `foreign` that may hold text."""
+        every = self.foreign.items()
+        return Counter({kind: n for kind, n in every if not raw_files.is_no_text(f"x{kind}")})
 
     def exclude(self) -> list[str]:
         """Globs for `exclude` that leave out all that cannot be read."""
         kinds = [f"*{kind}" for kind, _ in self.foreign.most_common() if kind.startswith(".")]
-        return kinds + list(self.unreadable)
+        return kinds + list(self.unreadable) + [each for each in self.no_texts.values() if each]
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -185,7 +198,7 @@ def look_through(
         skipped=[(printable(str(path)), why) for path, why in refused.items()],
         unreadable={raw_files.pattern(path): why for path, why in refused.items()},
     )
-    with (log or Log(quiet=True)).progress("files", survey.files, "opened") as advance:
+    with (log or Log(quiet=True)).progress("opening files", survey.files, "opened") as advance:
         looks = _all_looked_at(groups, language, advance)
     # Of many files, some are compared with each other first, and then the others with them.
     with_text = [each for group in looks for each in group if each.documents]
@@ -348,6 +361,10 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
 def _leave_out(survey: Survey, opened: Look) -> None:
     """Name a file that cannot be read."""
     survey.skipped.append((printable(str(opened.path)), opened.problem))
+    is_empty = any(reject.reason == "empty_file" for reject in opened.rejects)
+    is_no_text = is_empty or raw_files.is_no_text(opened.path.name)
+    if is_no_text:
+        survey.no_texts[survey.skipped[-1][0]] = ""
     if any(reject.reason == "unknown_encoding" for reject in opened.rejects):
         survey.unknown_encodings.append(opened.path.name)
     if needs_ocr(opened.rejects):
@@ -358,7 +375,10 @@ def _leave_out(survey: Survey, opened: Look) -> None:
     else:
         is_one = survey.names[opened.path.name] < 2
         name = raw_files.pattern(opened.path) if is_one else f"*{raw_files.pattern(opened.path, 2)}"
-        survey.unreadable[name] = opened.problem
+        if is_no_text:
+            survey.no_texts[survey.skipped[-1][0]] = name
+        else:
+            survey.unreadable[name] = opened.problem
 
 
 def _sampled(source: Source, good: list[Look]) -> SourceSample:

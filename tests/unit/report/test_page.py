@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from artefacts import Files
@@ -23,6 +24,7 @@ from endonym.model.families import resolve
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe
+from endonym.report.outlook import NextStep
 from endonym.report.page import gather, report_page, write_report
 from endonym.store import Artifact, Store, write_sealed
 from endonym.tokenizer.config import TokenizerConfig
@@ -269,6 +271,35 @@ def test_the_curves_of_a_phase_are_told_in_words(workshop: Workshop) -> None:
     assert best == [(1280.0, "best 1.500", 1.5)]
     assert phase.notes[1:] == ["The final weights are those of step 20 of 40."]
     assert (phase.name, phase.starts, phase.tokens, round(phase.seconds)) == ("ел", 2, 2560, 4)
+
+
+def steps_of(workshop: Workshop, bits: Sequence[float]) -> list[NextStep]:
+    """What is to be done next after validations with these bits, two steps apart."""
+    workshop.model(has_journal=False)
+    journal = workshop.store.journal("model", workshop.run.made[-1].artifact.manifest["id"])
+    for number, value in enumerate(bits):
+        line = {"event": "step", "step": 2 * number, "tokens": 128 * number, "epoch": float(number)}
+        line |= {"dev_bits_per_byte": value, "train_bits_per_byte": 1.0, "seconds": 30.0}
+        append_jsonl(journal, line)
+    phase = SimpleNamespace(name="pretrain", steps=40, batch_tokens=64)
+    workshop.run.training = cast(Any, SimpleNamespace(phases=[phase]))
+    return gather(workshop.run)["outlook"].steps
+
+
+def test_what_is_next_follows_from_the_curve(workshop: Workshop) -> None:
+    """A curve that falls asks for more training, one that rises for more text and no training."""
+    longer, texts = steps_of(workshop, [4.0, 3.0, 2.6, 2.4, 2.2, 2.1])
+    assert longer.command == f"run {workshop.run.folder} --set phase.steps=80"
+    assert "0.15 to 0.50 bits" in longer.brings
+    assert "5.0 times" in texts.brings
+    assert texts.command.startswith("new try-more --language tt --text ")
+
+
+def test_after_overfitting_no_training_is_advised(workshop: Workshop) -> None:
+    stop, texts = steps_of(workshop, [4.0, 3.0, 2.2, 2.1, 2.4, 2.6])
+    assert (stop.title, stop.command) == ("Do not train it longer", "")
+    assert "after 60 %" in stop.brings
+    assert texts.title == "Give it more text"
 
 
 def test_each_phase_has_curves_choices_times_and_samples(workshop: Workshop) -> None:

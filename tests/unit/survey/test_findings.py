@@ -130,6 +130,24 @@ def test_unread_files_and_records_are_findings_with_the_line_that_leaves_them_ou
     assert "exclude" not in recipe
 
 
+def test_files_without_text_are_a_finding_that_matters_least(tmp_path: Path):
+    """Of the system, of programs, sound, empty: nobody can do anything about them."""
+    texts = tmp_path / "texts"
+    write(texts, "a.txt", "\n".join(TATAR))
+    for name in ("Thumbs.db", "~$доклад.docx", "җыр.mp3", "desktop.ini"):
+        write(texts, name, bytes(range(256)) * 4)
+    write(texts, "буш.txt", "")
+    survey = look_through([texts], tmp_path)
+    found = found_in(tmp_path, TATAR, survey)
+    assert "unread_files" not in found
+    assert (found["no_texts"].count, found["no_texts"].severity) == (5, "small")
+    assert found["no_texts"].recipe.count('"') == 10
+    write(texts, "иске.doc", bytes(range(256)) * 4)
+    survey = look_through([texts], tmp_path)
+    assert (found_in(tmp_path, TATAR, survey)["unread_files"].count, len(survey.skipped)) == (1, 6)
+    assert survey.convertible == {".doc": 1}
+
+
 def test_broken_files_are_left_out(tmp_path: Path):
     found = of_files([write(tmp_path, "a.pdf", "%PDF-1.4 nothing")], [])
     assert list(found) == ["damaged", "license"]

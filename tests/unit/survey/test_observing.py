@@ -102,6 +102,14 @@ def test_heaps_law_is_found_again():
     assert heaps([(n, n) for n in range(0, 2_000, 100)]) is None
 
 
+def test_nothing_is_said_where_the_order_of_the_files_decides_how_words_grow():
+    """Books of one author come first, and then lists of names; or each file is of another kind."""
+    alike = [(n, round(10 * n**0.6)) for n in range(0, 40_000, 1_000)]
+    last = alike[-1][1]
+    assert heaps([*alike, *((39_000 + n, last + n) for n in range(1_000, 20_000, 1_000))]) is None
+    assert heaps([(n, round(n**1.1)) for n in range(0, 60_000, 1_000)]) is None
+
+
 def test_stubs_that_stay_are_named(tmp_path: Path):
     stubs = [
         f"Мәмсә{n} — Арча районындагы авыл, {n} кеше яши һәм елга буенда урнашкан" for n in range(9)

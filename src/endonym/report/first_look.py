@@ -1,0 +1,200 @@
+"""What a model writes, and how far it is made of what its training text is made of.
+
+No program can tell whether a text has sense. What can be counted are its words, and its pairs and
+threes of neighbouring words, that stand in the training text. The same is counted of training
+texts, each against all others: even these have words that stand nowhere else. Held-out texts would
+tell as much where there are many; a demo has a few, of another kind.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+
+import regex
+
+from endonym.cleaning.measures import UNBROKEN, repeated_ngram_share
+from endonym.corpus.corpus import Corpus
+from endonym.model.foreign.folder import OUR_WEIGHTS
+from endonym.pipeline.execute import Run
+from endonym.report.formatting import beginning
+from endonym.store import Artifact, read_if_whole, write_sealed
+
+FILE = "samples.json"
+"""In a run's folder: what its final model wrote. It is kept, so that it is written once."""
+AT_ONCE, MOST_ROUNDS, TOKENS = 24, 4, 96
+"""Samples are written in rounds of so many, until they have ENOUGH_WORDS."""
+ENOUGH_WORDS = 600
+USUAL_TEXTS, USUAL_CHARS = 240, 400
+"""Training texts that are counted, and characters of each."""
+READ_CHARS = 40_000_000
+"""Of more training text only every second, third … document is looked up."""
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
+LETTER = regex.compile(r"(?=\p{L})\X")
+PIECE = 3
+"""Letters with their signs that stand for a word, where the script writes no blanks."""
+LENGTHS = (1, 2, 3)
+"""Words in a row that are looked up together."""
+
+Row = tuple[str, ...]
+"""Words that follow each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of some texts: their words, and shares of them.
+
+    known: of the words, pairs and threes of words in a row, those that stand in the training text.
+    repeated: words that are part of five in a row that stood before in the same text.
+    """
+
+    words: int
+    known: tuple[float, ...]
+    repeated: float
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLook:
+    """What the final model wrote, as pairs of prompt and text, and its counts.
+
+    usual: the counts of training texts, each looked up in all others. by_pieces: "words" are pieces
+    of PIECE letters.
+    """
+
+    samples: list[tuple[str, str]]
+    written: Counts
+    usual: Counts
+    by_pieces: bool
+
+
+def first_look(run: Run, device: str = "cpu") -> FirstLook | None:
+    """What the final model of a run writes; None if it has no model or no corpus yet.
+
+    It is written and counted once, and then read from the run's folder.
+    """
+    model, corpus = run.artifact("model"), run.artifact("corpus")
+    if model is None or corpus is None or OUR_WEIGHTS not in model.manifest["files"]:
+        return None
+    made_of = {"model": model.manifest["id"], "corpus": corpus.manifest["id"]}
+    kept = read_if_whole(run.folder / FILE)
+    if {name: kept.get(name) for name in made_of} != made_of:
+        kept = {**made_of, **asdict(_look(run, model, Corpus(corpus.folder), device))}
+        write_sealed(run.folder / FILE, kept)
+    counts = [
+        Counts(each["words"], tuple(each["known"]), each["repeated"])
+        for each in (kept["written"], kept["usual"])
+    ]
+    samples = [(prompt, text) for prompt, text in kept["samples"]]
+    return FirstLook(samples, *counts, by_pieces=kept["by_pieces"])
+
+
+def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
+    """Write samples, and count them and some training texts."""
+    # These import torch, which a run of which all is there does not need.
+    from endonym.data.example_tokens import ExampleTokens
+    from endonym.generate.language_model import LanguageModel
+    from endonym.generate.sample import Sampling
+
+    loaded = LanguageModel.load(model.folder, device)
+    prompts: Sequence[str | list[int]] = [""] * AT_ONCE
+    phase = model.manifest["config"].get("phase", {})
+    examples = run.artifact("examples")
+    if examples is not None and phase.get("objective") != "next_token":
+        asked = ExampleTokens(examples.folder, "dev")
+        numbers = islice(range(0, len(asked), asked.together), AT_ONCE)
+        prompts = [asked.prompt(number).tolist() for number in numbers]
+    samples: list[tuple[str, str]] = []
+    by_pieces, words = False, 0
+    for number in range(MOST_ROUNDS if prompts else 0):
+        seeds = range(number * AT_ONCE, number * AT_ONCE + len(prompts))
+        samplings = [Sampling(seed=seed) for seed in seeds]
+        texts = loaded.generate_many(prompts, max_tokens=TOKENS, samplings=samplings)
+        for prompt, pieces in zip(prompts, texts, strict=True):
+            shown = prompt
+            if not isinstance(shown, str):
+                shown = "".join(text for text, _ in loaded.tokenizer.pieces(shown))
+            samples.append((shown, "".join(pieces)))
+        written = [text for _, text in samples]
+        by_pieces = is_unbroken("\n".join(written))
+        words = sum(len(units_of(text, by_pieces=by_pieces)) for text in written)
+        if words >= ENOUGH_WORDS:
+            break
+    written = [text for _, text in samples]
+    count = counts_of(written, lambda: _read(corpus), by_pieces=by_pieces)
+    return FirstLook(samples, *count, by_pieces=by_pieces)
+
+
+def is_unbroken(text: str) -> bool:
+    """Whether most letters are of scripts that write no blanks between words."""
+    return 2 * len(UNBROKEN.findall(text)) > len(LETTER.findall(text))
+
+
+def units_of(text: str, *, by_pieces: bool) -> list[str]:
+    """The words of a text in lower case, or its pieces of PIECE letters, one behind the other."""
+    if not by_pieces:
+        return [word.lower() for word in WORD.findall(text)]
+    letters = LETTER.findall(text)
+    return ["".join(letters[n : n + PIECE]) for n in range(len(letters) - PIECE + 1)]
+
+
+def counts_of(
+    written: Sequence[str], training: Callable[[], Iterable[str]], *, by_pieces: bool
+) -> tuple[Counts, Counts]:
+    """The counts of texts, and those of USUAL_TEXTS training texts, each without itself.
+
+    training: gives all training texts. Memory depends on the texts, not on all of these.
+    """
+    cut = partial(_cut, by_pieces=by_pieces)
+    every = sum(1 for _ in training())
+    begins, usual_rows = list[str](), list[list[Row]]()
+    own = list[Counter[Row]]()
+    for text in islice(training(), 0, None, 1 + every // USUAL_TEXTS):
+        begins.append(beginning(text, USUAL_CHARS))
+        usual_rows.append(cut(begins[-1]))
+        here = set(usual_rows[-1])
+        own.append(Counter(row for row in cut(text) if row in here))
+    written_rows = list(map(cut, written))
+    wanted = {row for rows in [*written_rows, *usual_rows] for row in rows}
+    found = Counter[Row]()
+    for text in training():
+        found.update(row for row in cut(text) if row in wanted)
+    nowhere = [Counter[Row]()] * len(written)
+    return (
+        _counts(written, written_rows, found, nowhere),
+        _counts(begins, usual_rows, found, own),
+    )
+
+
+def _cut(text: str, *, by_pieces: bool) -> list[Row]:
+    """The words of a text, its pairs and its threes. Pieces overlap: every PIECE-th follows one."""
+    units, step = units_of(text, by_pieces=by_pieces), PIECE if by_pieces else 1
+    return [
+        tuple(units[n : n + length * step : step])
+        for length in LENGTHS
+        for n in range(len(units) - (length - 1) * step)
+    ]
+
+
+def _counts(
+    texts: Sequence[str],
+    all_rows: Sequence[Sequence[Row]],
+    found: Mapping[Row, int],
+    own: Sequence[Mapping[Row, int]],
+) -> Counts:
+    """The counts of texts. found: how often each row stands in all training texts; own: in the
+    training text itself that a text is."""
+    every, known = Counter[int](), Counter[int]()
+    for rows, own_counts in zip(all_rows, own, strict=True):
+        for row in rows:
+            every[len(row)] += 1
+            known[len(row)] += found[row] > own_counts[row]
+    shares = tuple(known[length] / max(1, every[length]) for length in LENGTHS)
+    repeats = [repeated_ngram_share(text) or 0.0 for text in texts]
+    return Counts(every[1], shares, sum(repeats) / max(1, len(repeats)))
+
+
+def _read(corpus: Corpus) -> Iterable[str]:
+    """The training texts, or an even part of them."""
+    every = 1 + corpus.card["total"]["kept"]["train"]["chars"] // READ_CHARS
+    return (each.text for each in islice(corpus.documents("train"), 0, None, every))

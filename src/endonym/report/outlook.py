@@ -1,0 +1,241 @@
+"""The report's first screen: samples, what to expect, a compressor beside it, and what to do next.
+
+All of it is measured on this run: the words of samples (first_look.py), the scores, the curve of
+the last phase and the counts of the corpus. The words are in outlook.toml.
+"""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from endonym.disk import packaged_tables
+from endonym.evaluate.score import BITS, FEWEST_OF_SOURCE, Score, find, headline
+from endonym.evaluate.tables import MODELS
+from endonym.export.history import events, journal_of
+from endonym.formats.files import GLOB_SIGNS, glob_root
+from endonym.formats.hub import is_on_hub
+from endonym.formats.reasons import in_words
+from endonym.log import duration, size
+from endonym.pipeline.execute import Run
+from endonym.report.first_look import PIECE, Counts, FirstLook
+from endonym.report.scores import splits, standing_name
+from endonym.report.training import LEVELLED, Validation, validations_of
+
+WORDS = packaged_tables("endonym.report", "outlook.toml")
+SHOWN_SAMPLES = 3
+LEAST_VALIDATIONS = 4
+TWICE = (0.3, 1.0)
+"""What training twice as long brings, as shares of what the last half brought (docs/log.md)."""
+LAST_STEPS = 0.05
+"""The share of the steps, at the end, whose mean is the training loss."""
+FEW_PASSES, LEAST_GAP = 3, 0.03
+NO_LOSS = {"exact", "near", "paragraphs", "decontaminate"}
+"""Reasons for which text is dropped that stands elsewhere."""
+SENTENCE_BYTES = 60
+"""Bytes of a document: words of a list are harder to predict than any text."""
+WEAK, LEAST_DROPPED = 1.1, 0.05
+"""How far a source's bits per byte lie above all, and the share of bytes dropped, to be named."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do, what it brings, and the command for it, which may be empty."""
+
+    title: str
+    brings: str
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The first screen. expect: what its texts are like. compared: with the compressor, if it was
+    scored."""
+
+    samples: list[tuple[str, str]]
+    expect: list[str]
+    compared: str
+    steps: list[NextStep]
+
+
+def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outlook:
+    """The first screen of a run. scores: of all its evaluations. look: at its final model."""
+    samples = look.samples[:SHOWN_SAMPLES] if look else []
+    expect = expectation(look) if look else []
+    return Outlook(samples, expect, compared(scores), next_steps(run, scores))
+
+
+def expectation(look: FirstLook) -> list[str]:
+    """What the texts of a model are like: a level, its figures, faults, and what they rest on."""
+    words, limits = WORDS["expect"], WORDS["limits"]
+    written, usual = look.written, look.usual
+    if written.words < limits["fewest_words"] or usual.words < limits["fewest_words"]:
+        return [words["nothing"]] if not written.words else []
+    measured = words["pieces_measured" if look.by_pieces else "words_measured"]
+    shares = {"written": 100 * written.known[0], "usual": 100 * usual.known[0]}
+    limit = words["limit"].format(samples=len(look.samples), words=written.words)
+    said = [words[level(written, usual)], measured.format(piece=PIECE, **shares)]
+    if _ratios(written, usual)[2] >= limits["by_heart"]:
+        said += [words["by_heart"]] * (written.known[2] >= limits["by_heart_share"])
+    if written.repeated >= max(limits["repeats"], 3 * usual.repeated):
+        said.append(words["repeats"])
+    return [*said, limit]
+
+
+def level(written: Counts, usual: Counts) -> str:
+    """The name of the level that texts reach."""
+    ratios = _ratios(written, usual)
+    for each in WORDS["level"]:
+        if all(have >= least for have, least in zip(ratios, each["least"], strict=True)):
+            return each["name"]
+    return "letters"
+
+
+def _ratios(written: Counts, usual: Counts) -> list[float]:
+    pairs = zip(written.known, usual.known, strict=True)
+    return [own / max(other, 1e-9) for own, other in pairs]
+
+
+def compared(scores: Sequence[Score]) -> str:
+    """How the model stands against the compressor on unseen texts, in one sentence; or empty.
+
+    Documents decide. Where the same texts read in blocks say otherwise, it is as good as the
+    compressor and no better.
+    """
+    parts = splits(scores)
+    part = parts.get("test") or next(iter(parts.values()), [])
+    by_text = [
+        {name: headline(part, model=name, text=text) for name in MODELS}
+        for text in ("document", "block")
+    ]
+    documents, blocks = by_text
+    mine, other = documents["model_on_sample"] or documents["model"], documents["compressor"]
+    if mine is None or other is None or documents["model"] is None:
+        return ""
+    name = standing_name(documents["model"], documents)
+    if blocks["model"] and blocks["compressor"]:
+        of_blocks = standing_name(blocks["model"], blocks)
+        is_ahead = [each == "better_than_both" for each in (name, of_blocks)]
+        name = "mixed" if any(is_ahead) and not all(is_ahead) else name
+    if name is None:
+        return ""
+    words = WORDS["compared"]
+    return words["numbers"].format(sentence=words[name], mine=mine.value, other=other.value)
+
+
+def next_steps(run: Run, scores: Sequence[Score]) -> list[NextStep]:
+    """Two or three things to do, those that this run's curve and counts speak for."""
+    models = [made.artifact for made in run.made if made.stage.kind == "model"]
+    lines = journal_of(models[-1]) if models else []
+    steps = [line for line in events(lines, "step") if line["step"]]
+    validations = validations_of(lines)
+    if len(validations) < LEAST_VALIDATIONS or not steps:
+        return []
+    parts = splits(scores)
+    part = parts.get("test") or next(iter(parts.values()), [])
+    train = [line["train_bits_per_byte"] for line in steps if "train_bits_per_byte" in line]
+    mean = fmean(train[-max(1, round(LAST_STEPS * len(train))) :]) if train else 0.0
+    found = [_longer(run, validations, steps, part), _more_text(run, validations, mean, part)]
+    return [each for each in [*found, _dropped(run)] if each is not None]
+
+
+def _longer(
+    run: Run, validations: Sequence[Validation], steps: Sequence[Mapping[str, Any]], part: Any
+) -> NextStep:
+    """What training twice as long would bring, by the last half of the curve."""
+    words, last = WORDS["step"], validations[-1]
+    best = min(validations, key=lambda each: each.bits)
+    if last.bits - best.bits > LEVELLED * best.bits:
+        where = f"after {100 * best.tokens / max(1, last.tokens):.0f} %"
+        return NextStep(words["stop"], words["stop_brings"].format(where=where))
+    half = min(validations, key=lambda each: abs(each.tokens - last.tokens / 2))
+    fall = half.bits - best.bits
+    low, high = (share * fall for share in TWICE)
+    if high < LEVELLED * best.bits:
+        return NextStep(words["level"], words["level_brings"].format(fall=max(0.0, fall)))
+    seconds = 2 * sum(line.get("seconds", 0.0) for line in steps)
+    numbers = {"low": low, "high": high, "value": last.bits, "time": duration(seconds)}
+    text = words["longer_brings"].format(**numbers)
+    mine = headline(part, model="model_on_sample") or headline(part, model="model")
+    other = headline(part, model="compressor")
+    if mine and other and mine.value > other.value:
+        away = mine.value - other.value
+        text += words["longer_passes" if high > away else "longer_nears"].format(away=away)
+    return NextStep(words["longer"], text, _longer_command(run))
+
+
+def _longer_command(run: Run) -> str:
+    """The command that trains the last phase twice as long, as a run of its own."""
+    assert run.training is not None, "there is a model"
+    phase, keys = run.training.phases[-1], run.recipe.phase[-1]
+    value: int | float = 2 * phase.steps * phase.batch_tokens
+    key = "tokens"
+    if keys.tokens is None and keys.steps is not None:
+        key, value = "steps", 2 * phase.steps
+    elif keys.tokens is None and keys.epochs is not None:
+        key, value = "epochs", 2 * keys.epochs
+    place = "phase" if len(run.recipe.phase) == 1 else f"phase.{phase.name}"
+    return f"run {shlex.quote(str(run.folder))} --set {place}.{key}={value}"
+
+
+def _more_text(
+    run: Run, validations: Sequence[Validation], train: float, part: Sequence[Score]
+) -> NextStep | None:
+    """What more text would bring: at most the difference between read and unseen texts."""
+    words, last = WORDS["step"], validations[-1]
+    best = min(validations, key=lambda each: each.bits)
+    gap = best.bits - train
+    if last.epoch < FEW_PASSES and gap < LEAST_GAP:
+        return None
+    name = "texts_gap" if gap >= LEAST_GAP else "texts_few"
+    text = words[name].format(passes=last.epoch, train=train, dev=best.bits)
+    total = find(part, metric=BITS, model="model", source=None)
+    own = [
+        score
+        for score in part
+        if (score.metric, score.model, score.text) == (BITS, "model", "document")
+        and score.source is not None
+        and score.n_documents >= FEWEST_OF_SOURCE
+        and score.n_bytes >= SENTENCE_BYTES * score.n_documents
+    ]
+    weakest = max(own, key=lambda score: score.value, default=None)
+    if weakest and total and len(own) > 1 and weakest.value > WEAK * total.value:
+        text += words["texts_which"].format(source=weakest.source, bits=weakest.value)
+    return NextStep(words["texts"], text, _texts_command(run))
+
+
+def _texts_command(run: Run) -> str:
+    """The command that makes a recipe of the texts and more; empty if they lie in no one folder."""
+    homes = list[str]()
+    for source in run.recipe.source:
+        if is_on_hub(source):
+            return ""
+        path = Path(source.path)
+        is_glob = any(sign in source.path for sign in GLOB_SIGNS)
+        home = glob_root(path, run.recipe.folder)[0] if is_glob else run.recipe.folder / path
+        homes.append(os.path.abspath(home))  # noqa: PTH100
+    common = Path(os.path.commonpath(homes)) if homes else Path("/")
+    if len(common.parts) < 2:
+        return ""
+    texts = shlex.quote(os.path.relpath(common))
+    folder = shlex.quote(f"{run.recipe.name}-more")
+    return f"new {folder} --language {run.recipe.language} --text {texts} --text …"
+
+
+def _dropped(run: Run) -> NextStep | None:
+    """What the rules dropped, if it is much; copies are no loss."""
+    corpus = run.artifact("corpus")
+    total = corpus.numbers.get("total", {}) if corpus is not None else {}
+    every = total.get("dropped", {}).items()
+    dropped = {reason: n["bytes"] for reason, n in every if reason not in NO_LOSS}
+    share = sum(dropped.values()) / max(1, total.get("read", {}).get("bytes", 0))
+    if share < LEAST_DROPPED:
+        return None
+    words, most = WORDS["step"], max(dropped, key=lambda reason: dropped[reason])
+    amount = size(sum(dropped.values()))
+    text = words["dropped_brings"].format(share=100 * share, size=amount, reason=in_words(most))
+    command = f"look {shlex.quote(str(run.folder))} --dropped all"
+    return NextStep(words["dropped"], text, command)
