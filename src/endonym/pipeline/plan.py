@@ -111,6 +111,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
         contrast=tuple(contrast),
         evaluation=tuple(recipe.evaluation_texts),
         clean=recipe.clean,
+        own_rules=recipe.own_rules,
         split=recipe.split.resolved(),
     )
     corpus = Stage("corpus", "corpus", config, stages.corpus, inputs)

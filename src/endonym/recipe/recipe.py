@@ -73,8 +73,9 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def masks_know_the_language(self) -> Self:
-        """Numbers of telephones and persons are those of the recipe's language if none is said."""
-        if self.clean.mask and self.clean.language is None:
+        """Masks, and sources in other languages, need the recipe's if [clean] says none."""
+        needs_language = self.clean.mask or any(each.language for each in self.source)
+        if needs_language and self.clean.language is None:
             clean = self.clean.model_copy(update={"language": self.language})
             object.__setattr__(self, "clean", clean)  # the recipe is frozen
         return self
@@ -134,6 +135,12 @@ class Recipe(Config):
     def keeps_tokenizer(self) -> bool:
         """Whether the tokenizer is that of the model to train further, unchanged."""
         return self.model.folder is not None and not self.tokenizer.model_fields_set
+
+    @property
+    def own_rules(self) -> dict[str, Clean] | None:
+        """The cleaning of each source that has its own language or keys, by name; None of none."""
+        own = [each for each in self.source if each.language or each.clean]
+        return {each.name: self.clean.of(each) for each in own} or None
 
     def data_files(self, phase: int) -> list[Path]:
         """The files of a phase's conversations or preference pairs, in order."""

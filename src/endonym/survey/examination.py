@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from endonym.cleaning.corpus_rules import Facts, rounds, skeleton
+from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.tally import SAMPLES, RuleCount, Tally
 from endonym.copies.notes import COPIES, staying_texts
@@ -144,7 +144,7 @@ class Examining(Making):
     def facts(self) -> Path | None:
         """The folder of what is known of the corpus, if texts filled in by a program go."""
         knows = self.clean.max_same_skeleton is not None
-        return self.work.folder / f"facts{rounds(self.clean) - 1}" if knows else None
+        return self.work.folder / f"facts{self.rounds - 1}" if knows else None
 
     def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
         """What is seen of the documents that stay."""
