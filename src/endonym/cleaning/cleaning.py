@@ -46,9 +46,7 @@ class Cleaning:
         if mark == OUT:
             detail = "marked_out names it, or its file"
             self.tally.dropped("marked_out", text, detail, len(text.encode("utf-8", "replace")))
-            return Reject(
-                "marked_out", document.id, document.source, detail, text[:SHOWN_CHARS]
-            )
+            return Reject("marked_out", document.id, document.source, detail, text[:SHOWN_CHARS])
         with passing_over() as faults:
             for name, change in self._replacements:
                 before = text

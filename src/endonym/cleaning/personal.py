@@ -1,4 +1,5 @@
-"""Masks personal data: addresses of the web, of e-mail and IP, numbers of phones, cards, accounts and persons.
+"""Masks addresses of the web and personal data: addresses of e-mail and IP, numbers of phones,
+cards, accounts and persons.
 
 Patterns find what has the usual form, and then it is checked: cards, accounts and codes of persons
 have check digits, telephone numbers are looked up in Google's tables of what each country's numbers
@@ -29,7 +30,8 @@ URL = regex.compile(
     rf"(?:app|be|com|dev|edu|gl|gov|info|io|ly|me|net|org|ru|su|tv)/{IN_URL}{{1,2000}}",
     regex.IGNORECASE,
 )
-"""With a scheme or www; else of a usual domain and with a path, as in t.me/name. "и/или" is none."""
+"""With a scheme or www; else of a usual domain and with a path, as in t.me/name: "и/или" is
+none."""
 AFTER_URL = ".,;:!?…'’*_"
 BRACKETS = {")": "(", "]": "[", "}": "{"}
 
@@ -67,7 +69,8 @@ KINDS: dict[str, tuple["regex.Pattern[str] | None", Within, str]] = {
 """Of each kind: its pattern, what of a match is one, and a sign without which there is none.
 
 Codes have a pattern for each language. The order is that in which they are masked: an address of
-the web may hold one of e-mail, parts of a number of an account may look like a card, and parts of a code like a telephone number.
+the web may hold one of e-mail, parts of a number of an account may look like a card, and parts of a
+code like a telephone number.
 """
 WITHIN_FAILED = ("iban", "code")
 """Kinds of which one may begin in what looked like one and is none: in AB12 DE89 3704 0044 …"""

@@ -24,6 +24,7 @@ from endonym.formats.files import files_named, source_files
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.config import ModelKeys
 from endonym.model.families import resolve, without_heads
+from endonym.recipe.keys import did_you_mean
 from endonym.recipe.messages import AnyConfig, findings, validated
 from endonym.recipe.problems import Problem
 from endonym.recipe.text import KeyPath
@@ -226,14 +227,18 @@ def _wrong_sources(parts: Parts) -> Iterator[Problem]:
 
 def _own_rules(parts: Parts) -> Iterator[Problem]:
     """Keys of [clean] in a source are right in their place there; those of all texts are not."""
+    of_all = parts.data.get("clean", {})
     for number, source in parts.sources:
-        laid = {**parts.data.get("clean", {}), **(source.clean or {})}
-        wrong = [key for key in source.clean or {} if key in OF_THE_WHOLE]
-        for key in wrong:
-            yield _problem("of_the_whole", ("source", number, "clean", key), key=key)
-        for each in findings(Clean, laid) if not wrong and source.clean else ():
-            if not each.path or each.path[0] in (source.clean or {}):
-                yield replace(each, path=("source", number, "clean", *each.path))
+        path, own = ("source", number, "clean"), source.clean or {}
+        unfit = [key for key in own if key in OF_THE_WHOLE or key not in Clean.model_fields]
+        for key in unfit:
+            near = did_you_mean(key, [*Clean.model_fields])
+            kind = "of_the_whole" if key in OF_THE_WHOLE else "no_rule"
+            yield _problem(kind, (*path, key), at_value=False, key=key, near=near)
+        if unfit or not own or not isinstance(of_all, dict) or findings(Clean, of_all):
+            continue
+        for each in findings(Clean, {**of_all, **own}):
+            yield replace(each, path=(*path, *each.path))
 
 
 def _byte_vocab(parts: Parts) -> Iterator[Problem]:

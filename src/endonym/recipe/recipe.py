@@ -147,6 +147,11 @@ class Recipe(Config):
         data = self.phase[phase].data
         return files_named([data], self.folder)[0] if data is not None else []
 
+    @property
+    def learns_answers(self) -> bool:
+        """Whether a phase learns from conversations or preference pairs."""
+        return any(not phase.reads_texts for phase in self.phase)
+
     def begins_new(self, phase: int) -> bool:
         """Whether a phase begins with random weights."""
         is_new = phase == 0 or self.phase[phase].start == "scratch"
