@@ -33,6 +33,8 @@ from endonym.runs import find
 from endonym.store import Artifact, Store, open_artifact, read_if_whole
 
 SHOWN_BYTES = 2_000
+Place = tuple[str, str]
+"""The source and the id of a document."""
 NOTED_CHARS = 60
 """Of a document, beside its hash."""
 INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}")
@@ -249,11 +251,9 @@ def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
     return Inspection(f"{found.text}\n\n{text}", {**data, key: [*notes]})
 
 
-def text_hashes(
-    sources: Sources, places: AbstractSet[tuple[str, str]]
-) -> dict[tuple[str, str], str]:
-    """The hashes of the raw texts of documents, by source and id, as far as they are found."""
-    hashes = dict[tuple[str, str], str]()
+def text_hashes(sources: Sources, places: AbstractSet[Place]) -> dict[Place, str]:
+    """The hashes of the raw texts of documents, as far as they are found."""
+    hashes = dict[Place, str]()
     for source, files in sources:
         ids = {each for name, each in places if name == source.name}
         for file in files:

@@ -11,7 +11,7 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Group:
     folder: Path
     name: str
     most_bytes: int | None = None
-    clean: Clean = Clean()
+    clean: Clean = field(default_factory=Clean)
 
 
 def groups_of(files: Sequence[RawFile]) -> Iterator[tuple[int, int, int]]:

@@ -181,8 +181,8 @@ class Clean(Config):
         + "".join(f'\n- "{name}" {about}' for name, about in NORMALIZE_STEPS.items()),
     )
     mask: tuple[Literal["url", "email", "phone", "card", "ip", "iban", "code"], ...] = ()
-    """personal data and addresses of the web that are replaced by `mask_with`; telephone numbers without + and codes of
-    persons are those of countries of `language`
+    """personal data and addresses of the web that are replaced by `mask_with`; telephone numbers
+    without + and codes of persons are those of countries of `language`
     """
     mask_with: str = Field(default="<{kind}>", pattern=r"^[^@\d]*$")
     """what stands in place of it; {kind} is its kind"""

@@ -82,8 +82,8 @@ class CorpusConfig(Config):
     """How sources become a corpus.
 
     order: names of the sources, whose files are inputs. contrast: files in other languages, which
-    are inputs, too. evaluation: files whose texts must not stand in it; inputs, too. own_rules: what
-    `clean` becomes for the sources that change it, which do so themselves (`Clean.of`).
+    are inputs, too. evaluation: files whose texts must not stand in it; inputs, too. own_rules:
+    what `clean` becomes for the sources that change it, which do so themselves (`Clean.of`).
     """
 
     order: tuple[str, ...]

@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pyarrow as arrow
-from pyarrow import compute
 
 from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.language.votes import reliable_code
@@ -192,11 +191,11 @@ def hashes_of(
 
     made: what observe_raw returned, whose files are in the folder. Very large files have none.
     """
-    wanted, found = arrow.array(sorted(places)), dict[str, str]()
+    found = dict[str, str]()
     for each in made:
         table = read_chunk(folder / each["files"][1]["name"], schema=HASHES)
-        rows = table.filter(compute.is_in(table["place"], wanted))
-        found |= zip(*(column.to_pylist() for column in rows.columns), strict=True)
+        pairs = zip(*(column.to_pylist() for column in table.columns), strict=True)
+        found |= {place: digest for place, digest in pairs if place in places}
     paths = {f"{source.name}/{file.name}": file.path for source, some in sources for file in some}
     for name, path in paths.items():
         if name in places and size_on_disk(path) <= LIMIT_BYTES:

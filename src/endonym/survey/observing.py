@@ -176,6 +176,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
         seen.show(key_of(where), [where, text[:SHOWN_CHARS]], task.samples)
         with passing_over():
             _count(seen, text, where, task.samples)
+            _look_for_links(seen, text, where, task.samples)
             for word in WORD.findall(text):
                 first.setdefault(word.lower(), seen.words)
                 seen.words += 1
@@ -209,10 +210,6 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
         seen.damaged += 1
         if len(seen.damages) < samples:
             seen.damages.append([where, text[:160], warnings[min(lost)]])
-    if (url := URL.search(text) if "://" in text or "www." in text else None) is not None:
-        seen.linked += 1
-        if len(seen.links) < samples:
-            seen.links.append([where, text[max(0, url.start() - 60) : url.start() + 100]])
     shares = script_shares(text)
     if not shares:
         seen.scripts["none"] += 1
@@ -222,6 +219,15 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
         seen.mixed[f"{shares[0][0]} and {shares[1][0]}"] += 1
         if len(seen.mixed_examples) < samples:
             seen.mixed_examples.append([where, text[:160]])
+
+
+def _look_for_links(seen: Seen, text: str, where: str, samples: int) -> None:
+    """Count a document with addresses of the web, and keep what stands around the first."""
+    url = URL.search(text) if "://" in text or "www." in text else None
+    if url is not None:
+        seen.linked += 1
+        if len(seen.links) < samples:
+            seen.links.append([where, text[max(0, url.start() - 60) : url.start() + 100]])
 
 
 def word_with(letter: str, text: str) -> str:
