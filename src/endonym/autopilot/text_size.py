@@ -342,9 +342,9 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
     kept_texts: list[tuple[float, list[str]]] = []  # bytes kept of a source, and kept samples
     sources: dict[str, tuple[float, float]] = {}
     for each in samples:
-        sums, texts = _Sums(), list[str]()
+        sums, texts, rules = _Sums(), list[str](), (clean or Clean()).of(each.source)
         for _, begin in each.beginnings:
-            of_file, kept = _cleaned(begin.documents_read, clean or Clean())
+            of_file, kept = _cleaned(begin.documents_read, rules)
             if begin.is_one_document and kept:
                 of_file.documents = begin.share
             sums.add(of_file, each.scale / begin.share)

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from endonym.cleaning.corpus_rules import CorpusJudge
+from endonym.cleaning.marks import IN, OUT
 from endonym.cleaning.normalize import without_mojibake
-from endonym.cleaning.rules import judge, normalizer
+from endonym.cleaning.rules import judge, normalizer, replacements
 from endonym.cleaning.tally import Tally
 from endonym.formats.broken import damaged
 from endonym.formats.config import Clean
-from endonym.formats.document import Document, Reject
+from endonym.formats.document import MARKED, Document, Reject
 from endonym.formats.faults import passing_over, refusal
 from endonym.formats.io.content import SHOWN_CHARS
+from endonym.formats.readers.plain import VISIBLE
 from endonym.log import counted
 
 Removed = Callable[[Document, str, str], None]
@@ -32,6 +34,7 @@ class Cleaning:
         self, clean: Clean, removed: Removed | None = None, tally: Tally | None = None
     ) -> None:
         self.tally, self._removed = tally or Tally(), removed
+        self._replacements = replacements(clean)
         self._normalized = normalizer(clean, self.tally.changed)
         self._judged = judge(clean)
         self._repairs = "mojibake" in clean.normalize
@@ -39,13 +42,28 @@ class Cleaning:
     def normalized(self, document: Document) -> Document | Reject:
         """The document with its text normalized; a reject if it is broken, or if our code fails."""
         self.tally.begin(document.id)
+        mark, text = document.meta.get(MARKED), document.text
+        if mark == OUT:
+            detail = "marked_out names it, or its file"
+            self.tally.dropped("marked_out", text, detail, len(text.encode("utf-8", "replace")))
+            return Reject("marked_out", document.id, document.source, detail, text[:SHOWN_CHARS])
         with passing_over() as faults:
-            text = without_mojibake(document.text) if self._repairs else document.text
+            for name, change in self._replacements:
+                before = text
+                try:
+                    text = change(text)
+                except TimeoutError:
+                    detail = f"{name} took too long on its {len(text):,} characters: simplify find"
+                    shown = text[:SHOWN_CHARS]
+                    return Reject("replace_timeout", document.id, document.source, detail, shown)
+                if text != before:
+                    self.tally.changed(name, before, text)
             # Before the other steps, which delete the controls that give mojibake away.
-            refused = damaged(replace(document, text=text))
+            repaired = without_mojibake(text) if self._repairs else text
+            refused = None if mark == IN else damaged(replace(document, text=repaired))
             if refused is not None:
                 return refused
-            text = self._normalized(document.text)
+            text = self._normalized(text)
             return document if text == document.text else replace(document, text=text)
         return refusal(document, faults[0])
 
@@ -54,10 +72,13 @@ class Cleaning:
     ) -> Document | Reject:
         """A normalized document, shortened by rules of the corpus; or a reject with its reason.
 
-        size: its bytes as read. A document in which our code fails is a reject, too.
+        size: its bytes as read. A document in which our code fails is a reject, too. One that is
+        marked as in stays whole, unless nothing of it can be seen.
         """
         self.tally.begin(document.id)
         try:
+            if document.meta.get(MARKED) == IN and VISIBLE.search(document.text):
+                return document
             text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
             if gone:
                 text = self._normalized(text)

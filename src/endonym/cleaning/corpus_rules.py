@@ -180,7 +180,7 @@ class Counts:
             if by_skeleton and (found := skeleton(text, self.facts.usual)):
                 self.skeletons.append((key_of(found), key_of(text)))
             if by_language:
-                sampled = self.facts.sampled
+                sampled = self.facts.sampled[self.clean.language or ""]
                 pairs = candidates(text)
                 self.texts.update((key, paragraph) for key, paragraph in pairs if key <= sampled)
 
@@ -189,8 +189,8 @@ class Counts:
         counters = (self.lines, self.words, self.paragraphs)
         lines, words, paragraphs = (keyed(list(each.items())) for each in counters)
         sample, skeletons = smallest_keys([paragraphs], SAMPLE_CHARS), keyed(self.skeletons)
-        texts = tuple(self.texts.values())
-        return Counted(self.documents, lines, words, sample, skeletons, texts)
+        texts, language = tuple(self.texts.values()), self.clean.language or ""
+        return Counted(self.documents, lines, words, sample, skeletons, texts, language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,7 @@ class Counted:
     """The counts of one part of a corpus, as rows of key and value.
 
     paragraphs: keys and characters of those that may be in the sample. texts: of those that are.
+    language: of the part's source, by its code.
     """
 
     documents: int
@@ -206,19 +207,21 @@ class Counted:
     paragraphs: "np.ndarray"
     skeletons: "np.ndarray"
     texts: Sequence[str]
+    language: str = ""
 
     def save(self, folder: Path) -> None:
         """Write the counts to files in a folder; that with the number of documents comes last."""
         folder.mkdir(parents=True, exist_ok=True)
         write_arrays(folder, {name: getattr(self, name) for name in ARRAYS})
         write_chunk(folder, TEXTS, TEXT, [self.texts])
-        write_file(folder, SIZE, json_bytes(self.documents))
+        write_file(folder, SIZE, json_bytes([self.documents, self.language]))
 
     @classmethod
     def load(cls, folder: Path) -> "Counted":
         """The counts in a folder; of the arrays only what is used is read."""
         texts = tuple(read_chunk(folder / TEXTS, schema=TEXT)["text"].to_pylist())
-        return cls(read_json(folder / SIZE), *read_arrays(folder, ARRAYS), texts=texts)
+        documents, language = read_json(folder / SIZE)
+        return cls(documents, *read_arrays(folder, ARRAYS), texts=texts, language=language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,19 +229,19 @@ class Facts:
     """What is known of a whole corpus.
 
     lines: keys of lines in too many documents, sorted; common: those of lines that also stand in a
-    share of all documents. usual: keys of words that are not rare. sampled: the largest key of a
-    paragraph in the sample; -1 if there is none. skeletons: keys of those of too many documents,
-    and the largest key of a document that is kept. learnt: the model of the language, if a rule
-    asks for it and there is enough text.
+    share of all documents. usual: keys of words that are not rare. sampled: by language the largest
+    key of a paragraph in the sample; -1 if there is none. skeletons: keys of those of too many
+    documents, and the largest key of a document that is kept. learnt: by language its model, if a
+    rule asks for it and there is enough text.
     """
 
     documents: int = 0
     lines: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     common: "np.ndarray" = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     usual: frozenset[int] = frozenset()
-    sampled: int = -1
+    sampled: Mapping[str, int] = field(default_factory=dict[str, int])
     skeletons: "np.ndarray" = field(default_factory=NONE.copy)
-    learnt: Learnt | None = None
+    learnt: Mapping[str, Learnt] = field(default_factory=dict[str, Learnt])
 
     def save(self, folder: Path) -> None:
         """Write the facts to files in a folder; that with the number of documents comes last."""
@@ -246,8 +249,8 @@ class Facts:
         usual = np.array(sorted(self.usual), dtype=np.uint64)
         arrays = zip(KEYS, (self.lines, self.common, self.skeletons, usual), strict=True)
         write_arrays(folder, dict(arrays))
-        if self.learnt is not None:
-            self.learnt.save(folder / LEARNT)
+        for language, learnt in self.learnt.items():
+            learnt.save(folder / LEARNT / language)
         write_file(folder, SIZE, json_bytes([self.documents, self.sampled]))
 
     @classmethod
@@ -255,7 +258,8 @@ class Facts:
         """The facts in a folder."""
         documents, sampled = read_json(folder / SIZE)
         lines, common, skeletons, usual = read_arrays(folder, KEYS)
-        learnt = Learnt.load(folder / LEARNT) if (folder / LEARNT).is_dir() else None
+        folders = [folder / LEARNT / language for language in sampled]
+        learnt = {each.name: Learnt.load(each) for each in folders if each.is_dir()}
         usual = frozenset(usual.tolist())
         return cls(documents, lines, common, usual, sampled, skeletons, learnt)
 
@@ -278,9 +282,10 @@ def combine(
 
 def _first_facts(clean: Clean, parts: Iterable[Counted]) -> Facts:
     """The facts of the first round: frequent lines and words, and the paragraphs to learn from."""
-    every, sample = list[Counted](), NONE
+    every, samples = list[Counted](), dict[str, np.ndarray]()
     for part in parts:
-        sample = smallest_keys([sample, part.paragraphs], SAMPLE_CHARS)
+        own = [samples.get(part.language, NONE), part.paragraphs]
+        samples[part.language] = smallest_keys(own, SAMPLE_CHARS)
         every.append(part)
     documents = sum(each.documents for each in every)
     lines = merged([each.lines for each in every], summed((clean.max_line_documents or 0) + 1))
@@ -291,7 +296,10 @@ def _first_facts(clean: Clean, parts: Iterable[Counted]) -> Facts:
         lines=lines[:, 0].copy(),
         common=lines[lines[:, 1] >= np.uint64(math.ceil(COMMON_SHARE * documents)), 0].copy(),
         usual=frozenset(int(key) for key in usual[:, 0]),
-        sampled=int(sample[-1, 0]) if len(sample) else -1,
+        sampled={
+            language: int(sample[-1, 0]) if len(sample) else -1
+            for language, sample in samples.items()
+        },
     )
 
 
@@ -299,13 +307,16 @@ def _second_facts(
     clean: Clean, parts: Iterable[Counted], before: Facts, contrast: Mapping[str, Sequence[str]]
 ) -> Facts:
     """The facts of the first round with what needs them: skeletons, and the language's model."""
-    skeletons, texts, learnt = list[np.ndarray](), dict[int, str](), None
+    skeletons, texts = list[np.ndarray](), dict[str, dict[int, str]]()
     for part in parts:
         skeletons.append(part.skeletons)
-        texts.update((key_of(text), text) for text in part.texts)
-    if asks_language(clean):
-        paragraphs = [texts[key] for key in sorted(texts)]
-        learnt = learn(paragraphs, clean.language or "", contrast)
+        own = texts.setdefault(part.language, {})
+        own.update((key_of(text), text) for text in part.texts)
+    learnt = dict[str, Learnt]()
+    for language, own in texts.items():
+        paragraphs = [own[key] for key in sorted(own)]
+        if paragraphs and (model := learn(paragraphs, language, contrast)) is not None:
+            learnt[language] = model
     allowed = merged(skeletons, smallest(clean.max_same_skeleton or 1))
     return replace(before, skeletons=allowed, learnt=learnt)
 
@@ -320,7 +331,8 @@ class CorpusJudge:
         self.largest_kept = dict(map(tuple, facts.skeletons.tolist()))
         self.identifier: Identifier | None = None
         if asks_language(clean):
-            self.identifier = Identifier(clean.language or "", facts.learnt)
+            language = clean.language or ""
+            self.identifier = Identifier(language, facts.learnt.get(language))
 
     def prepare(self, texts: Sequence[str]) -> None:
         """Look at documents that will be judged one by one: that is faster at once."""

@@ -13,6 +13,7 @@ import regex
 
 from endonym.disk import packaged_tables
 from endonym.formats.broken import MOJIBAKE
+from endonym.formats.config import Replacement
 from endonym.script.scripts import BREAK_SCRIPTS, JOINER_SCRIPTS, RIGHT_TO_LEFT
 
 LINE_END = regex.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
@@ -58,6 +59,24 @@ def with_plain_spaces(text: str) -> str:
     if "\n\n\n" in text:
         text = BLANK_LINES.sub("\n\n", text)
     return text.strip(" \n")
+
+
+PATTERN_SECONDS = 10.0
+"""What a person's pattern may take on one document: some take years on a short one."""
+
+
+def replacement(rule: Replacement) -> Callable[[str], str]:
+    """A function that makes a replacement of a recipe; it raises TimeoutError if it takes too long.
+
+    Letters are replaced all at once, the longest group first, so that two may change places.
+    """
+    if rule.find is not None:
+        pattern, by = regex.compile(rule.find), rule.by
+        return lambda text: pattern.sub(by, text, timeout=PATTERN_SECONDS)
+    letters = rule.letters or {}
+    longest_first = sorted(letters, key=lambda each: (-len(each), each))
+    group = re.compile("|".join(map(re.escape, longest_first)))
+    return lambda text: group.sub(lambda found: letters[found[0]], text)
 
 
 def without_mojibake(text: str) -> str:

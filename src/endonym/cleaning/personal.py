@@ -1,4 +1,5 @@
-"""Masks personal data: addresses of e-mail and IP, numbers of phones, cards, accounts and persons.
+"""Masks addresses of the web and personal data: addresses of e-mail and IP, numbers of phones,
+cards, accounts and persons.
 
 Patterns find what has the usual form, and then it is checked: cards, accounts and codes of persons
 have check digits, telephone numbers are looked up in Google's tables of what each country's numbers
@@ -15,10 +16,36 @@ from collections.abc import Callable, Iterator, Sequence
 import regex
 
 from endonym.cleaning import personal_codes, phones
+from endonym.script.scripts import BREAK_SCRIPTS
 
 EMAIL = regex.compile(
     r"(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]{1,64}+@(?:[\p{L}\p{N}-]{1,63}+\.){1,8}\p{L}{2,24}"
 )
+NO_BLANKS = "".join(rf"\p{{{name}}}" for name in sorted(BREAK_SCRIPTS | {"han", "hiragana"}))
+"""Scripts whose next word follows an address without a blank."""
+IN_URL = rf"[^\s<>\"«»“”„{NO_BLANKS}]"
+URL = regex.compile(
+    rf"(?:(?:https?|ftp)://|(?<![A-Za-z0-9@.])www\.){IN_URL}{{1,2000}}"
+    r"|(?<![A-Za-z0-9@./_-])(?:[A-Za-z0-9-]{1,63}\.){1,4}"
+    rf"(?:app|be|com|dev|edu|gl|gov|info|io|ly|me|net|org|ru|su|tv)/{IN_URL}{{1,2000}}",
+    regex.IGNORECASE,
+)
+"""With a scheme or www; else of a usual domain and with a path, as in t.me/name: "и/или" is
+none."""
+AFTER_URL = ".,;:!?…'’*_"
+BRACKETS = {")": "(", "]": "[", "}": "{"}
+
+
+def url_in(match: "regex.Match[str]", language: str) -> str:
+    """The address that a match is, without the signs of the sentence that follow it."""
+    url = match[0]
+    while url:
+        opening = BRACKETS.get(url[-1])
+        is_odd = opening is not None and url.count(opening) < url.count(url[-1])
+        if not is_odd and url[-1] not in AFTER_URL:
+            break
+        url = url[:-1]
+    return url
 
 
 def code_in(match: "regex.Match[str]", language: str) -> str:
@@ -31,6 +58,7 @@ def code_in(match: "regex.Match[str]", language: str) -> str:
 Within = Callable[["regex.Match[str]", str], str]
 Search = tuple["regex.Pattern[str]", Within]
 KINDS: dict[str, tuple["regex.Pattern[str] | None", Within, str]] = {
+    "url": (URL, url_in, "."),
     "email": (EMAIL, lambda match, language: match[0], "@"),
     "ip": (phones.IP, lambda match, language: match[0] if phones.is_ip(match[0]) else "", ""),
     "iban": (personal_codes.IBAN, lambda match, language: personal_codes.iban_within(match[0]), ""),
@@ -40,8 +68,9 @@ KINDS: dict[str, tuple["regex.Pattern[str] | None", Within, str]] = {
 }
 """Of each kind: its pattern, what of a match is one, and a sign without which there is none.
 
-Codes have a pattern for each language. The order is that in which they are masked: parts of a
-number of an account may look like a card, and parts of a code like a telephone number.
+Codes have a pattern for each language. The order is that in which they are masked: an address of
+the web may hold one of e-mail, parts of a number of an account may look like a card, and parts of a
+code like a telephone number.
 """
 WITHIN_FAILED = ("iban", "code")
 """Kinds of which one may begin in what looked like one and is none: in AB12 DE89 3704 0044 …"""

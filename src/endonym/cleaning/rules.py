@@ -134,6 +134,18 @@ def steps(clean: Clean) -> list[tuple[str, Step]]:
     return chosen + masks
 
 
+def replacements(clean: Clean) -> list[tuple[str, Step]]:
+    """The replacements of a recipe by their names, in its order.
+
+    They are made once, and not until nothing changes: one may undo another. They raise TimeoutError
+    where a pattern takes too long.
+    """
+    return [
+        (f"replace {number}", normalize.replacement(each))
+        for number, each in enumerate(clean.replace or (), 1)
+    ]
+
+
 def normalizer(clean: Clean, note: Note | None = None) -> Step:
     """A function that applies the steps of a recipe until nothing changes.
 

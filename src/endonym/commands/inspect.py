@@ -4,6 +4,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +12,31 @@ from typing import Any, NamedTuple
 
 import regex
 
+from endonym.cleaning.marks import DIGITS, text_hash
+from endonym.cleaning.rules import LAST
 from endonym.commands.filled import SHOWN_CHARS, filled
 from endonym.copies.held_out.split import SIDES
 from endonym.copies.notes import staying_texts
 from endonym.corpus.corpus import Corpus, dropped_records, some_dropped
-from endonym.errors import EndonymError, RecipeError
+from endonym.corpus.work import Sources
+from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.score import Score, headline
 from endonym.export.history import events, journal_of
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
+from endonym.formats.reader import read_file
 from endonym.log import columns
 from endonym.pipeline.execute import FAILURE, NO_TEXTS
+from endonym.pipeline.sources import find as sources_found
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
 from endonym.store import Artifact, Store, open_artifact, read_if_whole
 
 SHOWN_BYTES = 2_000
+Place = tuple[str, str]
+"""The source and the id of a document."""
+NOTED_CHARS = 60
+"""Of a document, beside its hash."""
 INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}")
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -107,22 +117,29 @@ def look(
     dropped: str | None,
     text: str | None,
     count: int,
+    mark: bool = False,
 ) -> Inspection:
-    """Samples of an artefact, or of a run's artefact of a kind or that the flags ask for."""
-    wanted = "corpus" if dropped else "tokenizer" if text is not None else kind
+    """Samples of an artefact, or of a run's artefact of a kind or that the flags ask for.
+
+    mark: of a corpus, also the lines of the recipe that mark the documents that are shown.
+    """
+    wanted = "corpus" if dropped or mark else "tokenizer" if text is not None else kind
     refused = _refused_corpus(store, name) if dropped else None
     if dropped and refused is not None:
         records = Counter(each.reason for each in dropped_records(refused, kind=DROPPED))
         parts = Counter(each.reason for each in dropped_records(refused, kind=REMOVED))
-        return _look_at_dropped(refused, dict(records), dict(parts), reason=dropped, count=count)
+        found = _look_at_dropped(refused, dict(records), dict(parts), reason=dropped, count=count)
+        return with_marks(store, name, found) if mark else found
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
-        flag = "--dropped" if dropped else "--text" if text is not None else "this"
+        flags = {"--dropped": dropped, "--mark": mark, "--text": text is not None, "this": True}
+        flag = next(each for each, is_given in flags.items() if is_given)
         message = f"{name} is a {artifact.stage}, but {flag} looks at a {wanted}"
         raise RecipeError(message, where="ARTEFACT", do=f"Give a run or a {wanted}.")
     with artifact.read_with_care():
         if artifact.stage == "corpus":
-            return _look_at_corpus(artifact, dropped, count)
+            found = _look_at_corpus(artifact, dropped, count)
+            return with_marks(store, name, found) if mark else found
         if artifact.stage == "tokenizer":
             return _look_at_tokenizer(artifact, text)
         if artifact.stage == "model":
@@ -206,6 +223,48 @@ def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspe
         no_texts=NO_TEXTS,
     )
     return Inspection(text, {"documents": shown})
+
+
+def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
+    """What is shown of a run's corpus, with the lines that mark it as out, or dropped ones as in.
+
+    The hash is that of the text as it is read, so that the raw files are read again. Raises
+    RecipeError if the recipe of the run is not known.
+    """
+    run = find.resolve_run(store, name)
+    if run is None:
+        do = "Give the run instead: endonym status lists them."
+        raise RecipeError("the recipe of an artefact is not known", where="--mark", do=do)
+    origin = find.recipe_of(run, store)
+    recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
+    data = found.data
+    shown: list[dict[str, Any]] = data.get("documents") or [*data["rejects"], *data["removed"]]
+    places = {(each["source"], each["id"]) for each in shown if each.get("reason") not in LAST}
+    hashes = text_hashes(sources_found(recipe), places)
+    key = "marked_out" if "documents" in data else "marked_in"
+    notes = dict[str, str]()
+    for each in shown:
+        if digest := hashes.get((each["source"], each["id"]), "")[:DIGITS]:
+            beginning = " ".join(each["text"].split())[:NOTED_CHARS]
+            notes[digest] = printable(f"{each['source']}/{each['id']}: {beginning}")
+    text = filled("marks.txt", key=key, notes=notes, n_missing=len(places) - len(hashes))
+    return Inspection(f"{found.text}\n\n{text}", {**data, key: [*notes]})
+
+
+def text_hashes(sources: Sources, places: AbstractSet[Place]) -> dict[Place, str]:
+    """The hashes of the raw texts of documents, as far as they are found."""
+    hashes = dict[Place, str]()
+    for source, files in sources:
+        ids = {each for name, each in places if name == source.name}
+        for file in files:
+            left = {each for each in ids if each.startswith(file.name)}
+            for record in read_file(source, file) if left else ():
+                if record.id in left and isinstance(record, Document):
+                    hashes[source.name, record.id] = text_hash(record.text)
+                    left.discard(record.id)
+                if not left:
+                    break
+    return hashes
 
 
 def _plain(each: Document | Reject) -> dict[str, Any]:

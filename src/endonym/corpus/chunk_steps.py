@@ -11,7 +11,7 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pyarrow as arrow
 
 from endonym.cleaning.cleaning import Cleaning
 from endonym.cleaning.corpus_rules import CorpusJudge, Counted, Counts, Facts, combine, rounds
+from endonym.cleaning.marks import Marks
 from endonym.cleaning.tally import SAMPLES, Tally
 from endonym.copies.held_out.split import digest
 from endonym.corpus.corpus_stats import SourceStats, text_warnings
@@ -46,7 +47,8 @@ CONTRAST_CHARS = 2_000_000
 class Group:
     """Neighbouring raw files of one source, to be read to chunks in a folder.
 
-    first: the number of the first file in its source. name: what its chunks' names begin with.
+    clean: the rules of the source. first: the number of the first file in its source. name: what
+    its chunks' names begin with.
     most_bytes: about how much is read of each file that has more, if not all of it.
     """
 
@@ -56,6 +58,7 @@ class Group:
     folder: Path
     name: str
     most_bytes: int | None = None
+    clean: Clean = field(default_factory=Clean)
 
 
 def groups_of(files: Sequence[RawFile]) -> Iterator[tuple[int, int, int]]:
@@ -71,11 +74,12 @@ def groups_of(files: Sequence[RawFile]) -> Iterator[tuple[int, int, int]]:
 
 
 def read_group(group: Group, advance: Advance) -> Result:
-    """Read raw files to chunks; the names of these, and the encodings of the files."""
-    raw_chunks, most = RawChunks(group), group.most_bytes
+    """Read raw files to chunks; the names of these, the encodings of the files, and found marks."""
+    raw_chunks, most, marks = RawChunks(group), group.most_bytes, Marks(group.clean)
     for number, file in enumerate(group.files, group.first):
         size = bytes_left = size_of(file)
         file_bytes = record_bytes = 0  # that were read so far
+        of_file = marks.of_file(file.path)
 
         def count_read(raw_bytes: int) -> None:
             nonlocal file_bytes, bytes_left
@@ -84,7 +88,8 @@ def read_group(group: Group, advance: Advance) -> Result:
             bytes_left -= min(raw_bytes, bytes_left)
 
         for record in read_file(group.source, file, count_read):
-            raw_chunks.add(record, number)
+            is_document = isinstance(record, Document)
+            raw_chunks.add(marks.marked(record, of_file) if is_document else record, number)
             # Readers fetch far more than one record; of a packed file a record has more bytes.
             record_bytes += record.raw_bytes
             if most is not None and size > most and min(record_bytes, file_bytes) >= most:
@@ -92,7 +97,8 @@ def read_group(group: Group, advance: Advance) -> Result:
         advance(bytes_left)
     raw_chunks.write()
     encodings = dict(raw_chunks.encodings)
-    return {"source": group.source.name, "files": raw_chunks.written, "encodings": encodings}
+    result = {"source": group.source.name, "files": raw_chunks.written, "encodings": encodings}
+    return result | ({"marked": sorted(marks.found)} if marks.found else {})
 
 
 class RawChunks:

@@ -12,6 +12,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+from endonym.cleaning.marks import unmatched
 from endonym.cleaning.personal import mask_warnings
 from endonym.copies.held_out.split import HeldOut, Side
 from endonym.corpus.corpus_stats import SourceStats, total
@@ -66,7 +67,11 @@ def make_corpus(
     )
     try:
         held = making.make()
-        notes = {"warnings": mask_warnings(clean.mask, clean.language), **making.card_notes}
+        warnings = [
+            *mask_warnings(clean.mask, clean.language),
+            *(unmatched(clean, making.marked) if sources else ()),
+        ]
+        notes = {"warnings": warnings, **making.card_notes}
         card = write_card(list(making.stats.values()), held, sources, out=out, card_notes=notes)
         if folder.is_dir():  # which is not made for no sources
             shutil.rmtree(folder)

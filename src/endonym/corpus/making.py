@@ -62,7 +62,8 @@ class Making:
 
     samples: of what each rule does. most_bytes: about how much is read of each raw file that has
     more, if not all. stats: of each source. card_notes: what the card says of copies and of
-    evaluation texts. removed: files of parts that were taken out of documents.
+    evaluation texts. marked: hashes of the recipe that a text or a file had. removed: files of parts
+    that were taken out of documents.
     """
 
     sources: Sources
@@ -76,14 +77,24 @@ class Making:
     samples: int = RULE_SAMPLES
     most_bytes: int | None = None
     card_notes: dict[str, Any] = field(init=False, default_factory=dict[str, Any])
+    marked: set[str] = field(init=False, default_factory=set[str])
     removed: list[Path] = field(init=False, default_factory=list[Path])
 
     def __post_init__(self) -> None:
-        self.task = partial(ChunkTask, clean=self.clean, seed=self.split.seed, samples=self.samples)
+        # A source may have rules of its own; those of the whole corpus are the same in all.
+        self.cleans = {source.name: self.clean.of(source) for source, _ in self.sources}
+        self.rounds = max(map(rounds, self.cleans.values()), default=0)
         self.stats = {
             source.name: SourceStats(source.name, len(files), tally=Tally(self.samples))
             for source, files in self.sources
         }
+
+    def task(self, chunk: Path, source: str, **where: Any) -> ChunkTask:
+        """The task of a chunk of a source. where: the other fields of ChunkTask."""
+        rules = self.cleans[source]
+        return ChunkTask(
+            chunk, source, clean=rules, seed=self.split.seed, samples=self.samples, **where
+        )
 
     def make(self) -> HeldOut:
         """Run every step and return what is held out. Fills `stats`, and `out` with files."""
@@ -124,7 +135,9 @@ class Making:
         for source, files in self.sources:
             for first, end, size in chunk_steps.groups_of(files):
                 name, some_files = f"{len(groups):05d}", tuple(files[first:end])
-                groups.append(new_group(source, some_files, first=first, name=name))
+                rules = self.cleans[source.name]
+                group = new_group(source, some_files, first=first, name=name, clean=rules)
+                groups.append(group)
                 group_sizes.append(size)
         results = self.work.step("read", chunk_steps.read_group, groups, group_sizes)
         tasks, sizes = list[ChunkTask](), list[int]()
@@ -158,7 +171,7 @@ class Making:
 
     def chunks(self) -> list[Chunk]:
         """Read, clean, and judge by the whole corpus if a rule asks for that."""
-        judged = self.work.finished("judge") if rounds(self.clean) else None
+        judged = self.work.finished("judge") if self.rounds else None
         # Once the chunks are judged, only the records of cleaning are left, and they suffice.
         is_past = judged is not None
         results = self.work.results("clean") if is_past else self.work.finished("clean")
@@ -167,6 +180,7 @@ class Making:
             results = self.work.step("clean", chunk_steps.clean_chunk, tasks, sizes)
         for each in self.work.results("read") or ():
             self.stats[each["source"]].encodings.update(each["encodings"])
+            self.marked.update(each.get("marked", ()))
         self.work.forget("read")
         folder = self.work.place("clean")
         read = [
@@ -175,7 +189,7 @@ class Making:
         ]
         chunks = self.next_chunks(read, results, folder)
         self.check_readable(chunks)
-        if rounds(self.clean):
+        if self.rounds:
             chunks = self.judged(chunks, judged)
             self.check_readable(chunks)  # Our code may fail in judging, too.
         return chunks
@@ -194,7 +208,7 @@ class Making:
         """
         if made is None:
             contrast, facts = chunk_steps.contrast_texts(self.contrast), None
-            for number in range(rounds(self.clean)):
+            for number in range(self.rounds):
                 step, before = f"count{number}", facts
                 counted = self.step(step, chunk_steps.count_chunk, chunks, before)
                 counts = [self.work.place(step) / each["counts"] for each in counted]
@@ -204,7 +218,7 @@ class Making:
                 )
                 self.work.once(facts.name, combine)
             made = self.step("judge", chunk_steps.judge_chunk, chunks, facts)
-        for step in ("clean", *(f"count{number}" for number in range(rounds(self.clean)))):
+        for step in ("clean", *(f"count{number}" for number in range(self.rounds))):
             self.work.forget(step)
         self.removed.clear()  # Nothing is taken out of documents before they are judged.
         return self.next_chunks(chunks, made, self.work.place("judge"))

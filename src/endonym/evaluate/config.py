@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from endonym.config import Config
+from endonym.config import Config, optional
 
 
 class Evaluation(Config):
@@ -23,6 +23,8 @@ class Evaluation(Config):
     """prompts: length of a continuation"""
     temperature: float = Field(default=0.8, ge=0)
     """prompts: sampling temperature; 0 is greedy"""
+    chat: bool | None = optional("true if a phase learns from conversations")
+    """prompts: each is the question of a conversation, in the model's chat template"""
     baselines: bool = True
     """bits: also uniform, unigram, bigram and a primed compressor"""
 
@@ -31,6 +33,8 @@ class Evaluation(Config):
         """Prompts are in a file, one per line; speed is measured on test documents."""
         if self.kind == "prompts" and self.file is None:
             raise ValueError('kind = "prompts" needs file, one prompt a line')
+        if self.kind != "prompts" and self.chat is not None:
+            raise ValueError('chat is of kind = "prompts"')
         if self.kind == "speed" and (self.file is not None or self.split != "test"):
             raise ValueError('kind = "speed" reads test documents: leave file and split out')
         return self

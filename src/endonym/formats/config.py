@@ -2,7 +2,7 @@
 
 import os.path
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -27,6 +27,8 @@ def known_script(name: str | None) -> str | None:
 
 
 Script = Annotated[str | None, AfterValidator(known_script)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")]
+LANGUAGE_CODE = r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$"
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -83,6 +85,15 @@ class Source(Config):
     """
     min_ocr_confidence: Share | None = optional("0.6")
     """a page of which Tesseract is less sure is left out"""
+    language: str | None = optional(pattern=LANGUAGE_CODE, is_identity=False)
+    """the code of its language, if that is not the recipe's: the rules of [clean] that ask for the
+    language or its script ask for this one, and `expected_letters` for nothing
+    """
+    clean: dict[str, Any] | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+    """keys of [clean] that hold for this source alone, in the place of those there
+
+    - those of the whole corpus, such as `dedup`, stand in [clean] only
+    """
     repeatable: bool | Count | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
     """how often all phases together may read the source: true is without limit, a number so many
     times, false once; counted anew where a phase starts from scratch
@@ -109,21 +120,73 @@ NORMALIZE_STEPS = packaged_tables("endonym.formats", "normalize_steps.toml")
 """What each of them does."""
 
 
+class Replacement(Config):
+    """A change to every text, before `normalize`: a pattern, or a table of letters."""
+
+    find: str | None = None
+    """what is replaced: a regular expression of Python's `regex`, in quotes such as '[0-9]+'"""
+    by: str = ""
+    """what stands in its place; the first brackets of `find` are called \\1 in it"""
+    letters: dict[str, str] | None = None
+    """instead of `find`: letters or groups of letters, and what each of them becomes, all at once;
+    such as those of an old font
+    """
+    sources: tuple[str, ...] = ()
+    """the sources whose texts are changed; all if not given"""
+
+    @model_validator(mode="after")
+    def can_be_applied(self) -> "Replacement":
+        """One of both ways is given, and the pattern and what stands in its place are right."""
+        if (self.find is None) == (not self.letters):
+            raise ValueError("give find or letters, one of the two")
+        if self.letters and (self.by or "" in self.letters):
+            raise ValueError("letters name what each becomes: leave by and empty letters out")
+        if self.find is None:
+            return self
+        import regex
+
+        try:
+            found = regex.compile(self.find).search("")
+            regex.compile(f"(?:{self.find})|").sub(self.by, "")
+        except (regex.error, IndexError) as error:
+            raise ValueError(f"the regular expression is not right: {error}") from None
+        if found:
+            raise ValueError("find matches nothing at all, so that `by` would stand everywhere")
+        return self
+
+
+OF_THE_WHOLE = frozenset({
+    "contrast", "max_line_documents", "max_same_skeleton", "dedup", "near_similarity",
+    "decontaminate", "marked_out", "marked_in", "replace", "max_unreadable",
+})  # fmt: skip
+"""Keys of [clean] that are of the whole corpus: no source has its own."""
+
+
 class Clean(Config):
     """Cleaning: what is not written is not applied."""
 
+    marked_out: tuple[Hash, ...] | None = None
+    """documents and files that a person took out, by the first 12 digits or more of the SHA-256 of
+    a document's text as it was read, or of a file
+    """
+    marked_in: tuple[Hash, ...] | None = None
+    """the same of documents and files that no rule drops or shortens; copies and held-out text
+    still go
+    """
+    replace: tuple[Replacement, ...] | None = Field(default=None, title="a replacement")
+    """your own changes to every text, in this order, before `normalize`"""
     normalize: tuple[NormalizeStep, ...] = Field(
         default=(),
         description="changes made to every text, in this order"
         + "".join(f'\n- "{name}" {about}' for name, about in NORMALIZE_STEPS.items()),
     )
-    mask: tuple[Literal["email", "phone", "card", "ip", "iban", "code"], ...] = ()
-    """personal data that is replaced by `mask_with`; telephone numbers without + and codes of
-    persons are those of countries of `language`
+    mask: tuple[Literal["url", "email", "phone", "card", "ip", "iban", "code"], ...] = ()
+    """personal data and addresses of the web that are replaced by `mask_with`; telephone numbers
+    without + and codes of persons are those of countries of `language`
     """
     mask_with: str = Field(default="<{kind}>", pattern=r"^[^@\d]*$")
     """what stands in place of it; {kind} is its kind"""
-    language: str | None = optional(pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$")
+    language: str | None = optional(pattern=LANGUAGE_CODE)
     """the code of the language that documents must be in"""
     contrast: tuple[str, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     """texts in other languages from which to tell it, as globs; one file a language, named by its
@@ -203,6 +266,24 @@ class Clean(Config):
     or this share of all, are always rejects unless it is 0
     """
 
+    def of(self, source: Source) -> "Clean":
+        """The rules for the texts of one source: its language and its own keys over these."""
+        keys = self.model_dump(exclude_unset=True)
+        if (code := source.language) is not None and code != self.language:
+            from endonym.script.languages import usual_script  # keeps numpy out of `--help`
+
+            keys["language"] = code
+            for key in ("script", "min_script_share", "expected_letters", "min_expected_share"):
+                keys.pop(key, None)
+            if self.script and (script := source.script or usual_script(code)):
+                keys |= {"script": script, "min_script_share": self.min_script_share}
+        every = self.replace or ()
+        own = tuple(each for each in every if not each.sources or source.name in each.sources)
+        if own == every and not source.clean and keys.get("language") == self.language:
+            return self
+        keys |= {"replace": own or None} if every else {}
+        return Clean.model_validate({**keys, **(source.clean or {})})
+
     def contrast_files(self, folder: Path) -> list[Path]:
         """The files of texts in other languages; patterns are relative to the recipe's folder."""
         found = set[Path]()
@@ -222,6 +303,8 @@ class Clean(Config):
             raise ValueError("min_language_score needs language")
         if self.split_languages and self.language is None:
             raise ValueError("split_languages needs language")
+        if both := {*(self.marked_out or ())} & {*(self.marked_in or ())}:
+            raise ValueError(f"marked_out and marked_in both name {min(both)}")
         if self.min_chars and self.max_chars and self.min_chars > self.max_chars:
             raise ValueError("min_chars is above max_chars")
         return self

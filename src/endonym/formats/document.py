@@ -14,6 +14,8 @@ ARTICLE = "article"
 """In a document's notes: the article that a sentence of a shuffled list is from. Those of one
 article stand in one split."""
 
+MARKED = "marked"
+"""In a document's notes: "in" or "out", if the recipe marks it so (cleaning/marks.py)."""
 
 Notes = dict[str, str]
 """What a record says of itself, and its reader of it."""

@@ -1,5 +1,6 @@
 """The evaluation stage: scores with their baselines, continuations of prompts, or speed."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.evaluation_texts import texts_below
 from endonym.pipeline.stages import EvaluationConfig, Numbers, StageContext
 from endonym.store import Store
+from endonym.tokenizer.chat_template import Markup, ids_of, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
 BEFORE = "before"
@@ -171,7 +173,10 @@ def score_texts(
 def _continue_prompts(
     evaluation: Evaluation, file: Path, seed: int, *, ctx: StageContext, model: LanguageModel
 ) -> Numbers:
-    """Let the model continue each line of a file that is not blank, each under its own seed."""
+    """Let the model continue each line of a file that is not blank, each under its own seed.
+
+    With `chat` it answers them. Raises RecipeError if it has no chat template then.
+    """
     lines = file.read_text(encoding="utf-8").splitlines()
     prompts = [line for line in lines if line.strip()]
     continuations: list[dict[str, Any]] = []
@@ -179,12 +184,30 @@ def _continue_prompts(
         batch = prompts[first : first + PROMPTS_AT_ONCE]
         seeds = range(seed + first, seed + first + len(batch))
         samplings = [Sampling(temperature=evaluation.temperature, seed=each) for each in seeds]
-        answers = model.generate_many(batch, max_tokens=evaluation.max_tokens, samplings=samplings)
+        asked = questions(batch, model.tokenizer) if evaluation.chat else batch
+        answers = model.generate_many(asked, max_tokens=evaluation.max_tokens, samplings=samplings)
         for prompt, answer in zip(batch, answers, strict=True):
-            line = {"prompt": prompt, "text": "".join(answer)}
+            line = {"prompt": f"{prompt}\n" if evaluation.chat else prompt, "text": "".join(answer)}
             continuations.append({**line, "finish_reason": answer.finish_reason})
     write_json(ctx.out / "continuations.json", continuations)
     return {"kind": "prompts", "continuations": len(continuations)}
+
+
+def questions(prompts: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
+    """The ids of conversations that begin with these questions, up to where the model answers.
+
+    Raises RecipeError if the model has no chat template.
+    """
+    if tokenizer.chat_template is None:
+        raise RecipeError(
+            "the model has no chat template",
+            where="chat = true",
+            do="Leave chat out of [[evaluate]], and the prompts are continued.",
+        )
+    (parts,), markup = template_of(tokenizer).parts([(["user"], True)]), Markup(tokenizer)
+    every = [ids_of(parts, [prompt], tokenizer.encode, markup.encode) for prompt in prompts]
+    # The model puts the token in front that opens a text, if the template did not.
+    return [ids[1:] if ids[:1] == [tokenizer.opening_id] else ids for ids in every]
 
 
 def evaluate_speed(ctx: StageContext) -> Numbers:

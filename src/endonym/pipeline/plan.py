@@ -111,6 +111,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
         contrast=tuple(contrast),
         evaluation=tuple(recipe.evaluation_texts),
         clean=recipe.clean,
+        own_rules=recipe.own_rules,
         split=recipe.split.resolved(),
     )
     corpus = Stage("corpus", "corpus", config, stages.corpus, inputs)
@@ -277,8 +278,10 @@ def evaluation_stages(
         inputs |= {f"file {n}": data.files[str(path)] for n, path in enumerate(files)}
         folder = training.folder if each.kind == "bits" else None
         inputs |= {"folder": data.folder} if folder and data.folder else {}
+        is_chat = each.kind == "prompts" and each.chat is None and recipe.learns_answers
+        asked = each.model_copy(update={"chat": True}) if is_chat else each
         config = stages.EvaluationConfig(
-            evaluation=each, folder=folder, files=files, pack=training.pack, seed=training.seed
+            evaluation=asked, folder=folder, files=files, pack=training.pack, seed=training.seed
         )
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations

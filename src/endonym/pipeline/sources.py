@@ -65,7 +65,6 @@ def find(recipe: Recipe, store: Store | None = None, log: Log | None = None) -> 
     """
     sources: list[Found] = []
     log = log or Log(quiet=True)
-    script = recipe.clean.script or usual_script(recipe.language)
     for source in recipe.source:
         own_folders: list[Path] = []
         files = source_files(source, recipe.folder, own_folders)
@@ -82,7 +81,8 @@ def find(recipe: Recipe, store: Store | None = None, log: Log | None = None) -> 
                 f'source "{source.name}": it reads the recipe\'s own folder. A log or a report '
                 "that is written there becomes training text. Give the texts their own folder."
             )
-        sources.append((source.in_script(script), files))
+        usual = usual_script(source.language or recipe.language)
+        sources.append((source.in_script(recipe.clean.of(source).script or usual), files))
     if store is None:
         return sources
     return [(with_pack(source, files, recipe, store), files) for source, files in sources]
@@ -92,11 +92,12 @@ def with_pack(source: Source, files: Sequence[RawFile], recipe: Recipe, store: S
     """A source whose OCR names its language pack, which is remembered for this machine."""
     if source.ocr != "auto" or tesseract() is None:
         return source
-    letters, tried = recipe.clean.expected_letters or "", files[:TRIED_FILES]
+    language = source.language or recipe.language
+    letters, tried = recipe.clean.of(source).expected_letters or "", files[:TRIED_FILES]
     marks = [[file.name, *_mark(file.path)] for file in tried if file.path.is_file()]
     digest = hashlib.sha256(repr(marks).encode()).hexdigest()[:16]
-    key = f"ocr {recipe.language} {letters} {digest}"
-    measure = functools.partial(pack_of, source, tried, recipe.language, letters)
+    key = f"ocr {language} {letters} {digest}"
+    measure = functools.partial(pack_of, source, tried, language, letters)
     pack = machine.remembered(store.root / "machine.json", key, measure)
     return source.model_copy(update={"ocr": (pack,)}) if pack else source
 

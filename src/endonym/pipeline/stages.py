@@ -82,7 +82,8 @@ class CorpusConfig(Config):
     """How sources become a corpus.
 
     order: names of the sources, whose files are inputs. contrast: files in other languages, which
-    are inputs, too. evaluation: files whose texts must not stand in it; inputs, too.
+    are inputs, too. evaluation: files whose texts must not stand in it; inputs, too. own_rules:
+    what `clean` becomes for the sources that change it, which do so themselves (`Clean.of`).
     """
 
     order: tuple[str, ...]
@@ -90,6 +91,7 @@ class CorpusConfig(Config):
     contrast: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     clean: Clean
+    own_rules: dict[str, Clean] | None = None
     split: Split
 
 

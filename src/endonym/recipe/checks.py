@@ -6,6 +6,7 @@ The checks read each part by itself, so that they also run on a recipe with othe
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from endonym.errors import EndonymError, ExportError, MissingSource, RecipeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.export.shapes import ROW_OF
-from endonym.formats.config import Clean, Source
+from endonym.formats.config import OF_THE_WHOLE, Clean, Source
 from endonym.formats.files import files_named, source_files
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.config import ModelKeys
 from endonym.model.families import resolve, without_heads
-from endonym.recipe.messages import AnyConfig, validated
+from endonym.recipe.keys import did_you_mean
+from endonym.recipe.messages import AnyConfig, findings, validated
 from endonym.recipe.problems import Problem
 from endonym.recipe.text import KeyPath
 from endonym.store import MANIFEST, PLAN, Store, read_plan
@@ -96,7 +98,7 @@ class Parts:
 def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
     """Values that are valid one by one and contradict one another."""
     parts = Parts(data)
-    of_texts = (_repeated_names, _byte_vocab, _wrong_sources, _small_batches)
+    of_texts = (_repeated_names, _own_rules, _byte_vocab, _wrong_sources, _small_batches)
     of_the_model = (_flops_of_no_shape, _shape, _beside_a_folder)
     of_phases = (_answers, _texts_of_none, _refinements_of_nothing, _exports_of_no_adapter)
     checks = (*of_texts, *of_the_model, *of_phases)
@@ -208,6 +210,8 @@ def _wrong_sources(parts: Parts) -> Iterator[Problem]:
         names = [table.get("name") for table in tables if isinstance(table, dict)]
     uses: list[tuple[KeyPath, Any]] = [(("tokenizer", "sources"), parts.tokenizer.sources or None)]
     uses += [(("pack", "join"), parts.pack.join)]
+    replaced = enumerate(parts.clean.replace or ())
+    uses += [(("clean", "replace", number, "sources"), each.sources) for number, each in replaced]
     uses += [(("phase", number, "sources"), phase.sources) for number, phase in parts.phases]
     for path, sources in uses:
         for name in sources or ():
@@ -219,6 +223,22 @@ def _wrong_sources(parts: Parts) -> Iterator[Problem]:
                 yield _problem("shares", path, table=path[0], total=total)
         elif path[0] == "phase" and sources is not None and len({*sources}) < max(1, len(sources)):
             yield _problem("repeated_source", path)
+
+
+def _own_rules(parts: Parts) -> Iterator[Problem]:
+    """Keys of [clean] in a source are right in their place there; those of all texts are not."""
+    of_all = parts.data.get("clean", {})
+    for number, source in parts.sources:
+        path, own = ("source", number, "clean"), source.clean or {}
+        unfit = [key for key in own if key in OF_THE_WHOLE or key not in Clean.model_fields]
+        for key in unfit:
+            near = did_you_mean(key, [*Clean.model_fields])
+            kind = "of_the_whole" if key in OF_THE_WHOLE else "no_rule"
+            yield _problem(kind, (*path, key), at_value=False, key=key, near=near)
+        if unfit or not own or not isinstance(of_all, dict) or findings(Clean, of_all):
+            continue
+        for each in findings(Clean, {**of_all, **own}):
+            yield replace(each, path=(*path, *each.path))
 
 
 def _byte_vocab(parts: Parts) -> Iterator[Problem]:

@@ -87,9 +87,9 @@ def inner(annotation: Any) -> tuple[type[Config] | None, bool]:
     if isinstance(annotation, type) and issubclass(annotation, Config):
         return annotation, False
     for part in get_args(annotation):
-        config, _ = inner(part)
+        config, is_list = inner(part)
         if config is not None:
-            return config, Ellipsis in get_args(annotation)
+            return config, is_list or Ellipsis in get_args(annotation)
     return None, False
 
 

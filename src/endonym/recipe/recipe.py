@@ -73,8 +73,9 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def masks_know_the_language(self) -> Self:
-        """Numbers of telephones and persons are those of the recipe's language if none is said."""
-        if self.clean.mask and self.clean.language is None:
+        """Masks, and sources in other languages, need the recipe's if [clean] says none."""
+        needs_language = self.clean.mask or any(each.language for each in self.source)
+        if needs_language and self.clean.language is None:
             clean = self.clean.model_copy(update={"language": self.language})
             object.__setattr__(self, "clean", clean)  # the recipe is frozen
         return self
@@ -135,10 +136,21 @@ class Recipe(Config):
         """Whether the tokenizer is that of the model to train further, unchanged."""
         return self.model.folder is not None and not self.tokenizer.model_fields_set
 
+    @property
+    def own_rules(self) -> dict[str, Clean] | None:
+        """The cleaning of each source that has its own language or keys, by name; None of none."""
+        own = [each for each in self.source if each.language or each.clean]
+        return {each.name: self.clean.of(each) for each in own} or None
+
     def data_files(self, phase: int) -> list[Path]:
         """The files of a phase's conversations or preference pairs, in order."""
         data = self.phase[phase].data
         return files_named([data], self.folder)[0] if data is not None else []
+
+    @property
+    def learns_answers(self) -> bool:
+        """Whether a phase learns from conversations or preference pairs."""
+        return any(not phase.reads_texts for phase in self.phase)
 
     def begins_new(self, phase: int) -> bool:
         """Whether a phase begins with random weights."""

@@ -76,7 +76,8 @@ def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
         "max_repeated_lines": REPEATED_LINES,
         "max_line_documents": BOILERPLATE_DOCUMENTS,
         "max_same_skeleton": SAME_SKELETON,
-        "mask": tuple(KINDS),
+        # Addresses of the web are many: without them other rules would see other texts than a run.
+        "mask": tuple(kind for kind in KINDS if kind != "url"),
         "mask_with": "…",  # a word would be counted among the letters
         "dedup": ("exact", "near", "paragraphs"),
         **thresholds(plain, script),

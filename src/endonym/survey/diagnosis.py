@@ -286,11 +286,15 @@ def advice(
     contrast: files of texts in other languages. limit: bytes of raw files that are examined.
     """
     clean = diagnostic_clean(patient.code, patient.sample, patient.documents)
+    if patient.recipe is not None:  # what a person has decided
+        own = patient.recipe.clean
+        kept = {key: each for key in findings.OWN_KEYS if (each := getattr(own, key)) is not None}
+        clean = clean.model_copy(update=kept)
     if contrast and clean.language:
         names = tuple(os.path.relpath(path, patient.folder) for path in contrast)
         clean = clean.model_copy(update={"contrast": names})
     plain = [
-        (each.in_script(patient.script).model_copy(update={"ocr": None}), raw)
+        (each.in_script(patient.script).model_copy(update={"ocr": None, "clean": None}), raw)
         for each, raw in patient.sources
     ]
     total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)

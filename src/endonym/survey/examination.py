@@ -8,14 +8,18 @@ enough.
 
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from endonym.cleaning.corpus_rules import Facts, rounds, skeleton
+import pyarrow as arrow
+
+from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.language.votes import reliable_code
+from endonym.cleaning.marks import text_hash
 from endonym.cleaning.tally import SAMPLES, RuleCount, Tally
 from endonym.copies.notes import COPIES, staying_texts
 from endonym.corpus.chunk_steps import ChunkTask
@@ -23,7 +27,8 @@ from endonym.corpus.corpus import check_names, dropped_records, some_dropped
 from endonym.corpus.corpus_stats import SourceStats
 from endonym.corpus.making import Chunk, Making
 from endonym.corpus.work import EvaluationFile, Progress, Sources, Work, no_progress
-from endonym.formats.chunks import RAW, read_chunk
+from endonym.disk import file_hash
+from endonym.formats.chunks import RAW, read_chunk, write_chunk
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Reject
 from endonym.formats.document_files import REMOVED, read_lines
@@ -39,6 +44,7 @@ EXAMPLES = 20
 """Examples of each finding."""
 IDENTIFIED = 20_000
 """Dropped documents whose language is named."""
+HASHES = arrow.schema({"place": arrow.string(), "hash": arrow.string()})
 BROKEN_TEXT = frozenset({"mojibake", "lost_letters"})
 """Reasons of documents that are dropped before any rule, though rules may repair others."""
 FOREIGN = ("min_language_score", "min_script_share")
@@ -62,6 +68,7 @@ class Examined:
     their vocabularies. rejects, removed: examples by reason. stayed: the texts in whose places
     copies go, by source and id. clusters: of near copies, the largest first. templates: documents
     by skeleton. foreign: by each of FOREIGN the documents dropped, by the code of their language.
+    hashes: of the texts, as they were read, of documents that are shown, by place; and of files.
     files, bytes: examined, about; all_files, all_bytes: given. cut: whether only the beginnings of
     large files were read. unread: by source the broken files that gave no document, each with the
     reason.
@@ -79,6 +86,7 @@ class Examined:
     templates: Counter[str] = field(default_factory=Counter[str])
     foreign: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     unread: dict[str, dict[RawFile, str]] = field(default_factory=dict[str, dict[RawFile, str]])
+    hashes: dict[str, str] = field(default_factory=dict[str, str])
     files: int = 0
     all_files: int = 0
     bytes: int = 0
@@ -104,6 +112,17 @@ class Examined:
     def is_whole(self) -> bool:
         """Whether all files were read, and all of each."""
         return self.files == self.all_files and not self.cut
+
+    def places(self) -> set[str]:
+        """The places of all documents and files that are shown."""
+        every = [each for some in (self.rejects, self.removed) for each in some.values()]
+        found = {f"{one.source}/{one.id}" for some in every for one in some}
+        found |= {*self.raw.files, *(place for place, _ in self.kept.shown.values())}
+        found |= {each[0] for each in (*self.kept.members, *self.kept.damages, *self.kept.links)}
+        for stats in self.stats:
+            samples = (rule.samples.values() for rule in stats.tally.rules.values())
+            found |= {f"{stats.name}/{one['id']}" for some in samples for one in some}
+        return found
 
     def rules(self) -> dict[str, RuleCount]:
         """What each rule did; broken texts and faults of our code are dropped as by rules."""
@@ -144,7 +163,7 @@ class Examining(Making):
     def facts(self) -> Path | None:
         """The folder of what is known of the corpus, if texts filled in by a program go."""
         knows = self.clean.max_same_skeleton is not None
-        return self.work.folder / f"facts{rounds(self.clean) - 1}" if knows else None
+        return self.work.folder / f"facts{self.rounds - 1}" if knows else None
 
     def kept(self, chunks: Sequence[Chunk]) -> list[Result]:
         """What is seen of the documents that stay."""
@@ -158,7 +177,30 @@ def observe_raw(task: ChunkTask, advance: Advance) -> Result:
     broken = [row for row in sorted(rows, key=str) if READER_REASONS.get(row[1]) in BROKEN]
     readable = sorted({file for file, reason in rows if reason is None})
     seen = observe_chunk(task, advance)
+    rows = read_chunk(task.chunk, ["text", "id", "reason"], RAW).to_pylist()
+    own = {row["id"]: text_hash(row["text"]) for row in rows if row["reason"] is None}
+    columns = [[f"{task.source}/{place}" for place in own], [*own.values()]]
+    seen["files"].append(write_chunk(task.folder, f"{task.name}.hashes", HASHES, columns))
     return seen | {"source": task.source, "readable": readable, "broken": broken}
+
+
+def hashes_of(
+    places: AbstractSet[str], sources: Sources, folder: Path, made: Sequence[Result]
+) -> dict[str, str]:
+    """The hashes of the documents and of the files at these places.
+
+    made: what observe_raw returned, whose files are in the folder. Very large files have none.
+    """
+    found = dict[str, str]()
+    for each in made:
+        table = read_chunk(folder / each["files"][1]["name"], schema=HASHES)
+        pairs = zip(*(column.to_pylist() for column in table.columns), strict=True)
+        found |= {place: digest for place, digest in pairs if place in places}
+    paths = {f"{source.name}/{file.name}": file.path for source, some in sources for file in some}
+    for name, path in paths.items():
+        if name in places and size_on_disk(path) <= LIMIT_BYTES:
+            found.setdefault(name, file_hash(path))
+    return found
 
 
 def unread_files(sources: Sources, made: Sequence[Result]) -> dict[str, dict[RawFile, str]]:
@@ -220,9 +262,11 @@ def examine(
         examined.stats = list(making.stats.values())
         examined.raw, examined.kept = together(making.raw, samples), together(kept, samples)
         examined.unread = unread_files(chosen, making.raw)
+        read = making.work.place("raw")
         for side, made in (("raw", making.raw), ("kept", kept)):
             examined.growth[side] = growth(making.work.place(side), made)
         _read_out(examined, out, samples)
+        examined.hashes = hashes_of(examined.places(), chosen, read, making.raw)
         if (facts := making.facts()) is not None:
             examined.templates = templates(out, Facts.load(facts), examined.kept.stubs)
     return examined

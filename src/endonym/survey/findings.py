@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from endonym.cleaning.marks import DIGITS
 from endonym.cleaning.packs import packs
-from endonym.cleaning.rules import DROPS, step_names
+from endonym.cleaning.rules import DROPS, LAST, step_names
 from endonym.corpus.work import Sources
 from endonym.disk import packaged_tables
 from endonym.errors import printable
@@ -45,6 +46,9 @@ NEEDS = {
     "min_script_share": ("script", "min_script_share"),
 }
 """Rules that need other keys."""
+MARKED_OUT, MARKED_IN = "marked_out", "marked_in"
+OWN_KEYS = (MARKED_OUT, MARKED_IN, "replace")
+"""Keys that are decisions of a person, and no guess of ours."""
 KINDS_OF_COPIES = ("exact", "near", "paragraphs")
 UNKNOWN = "x-mine"
 """The code of a language that nobody has named."""
@@ -55,7 +59,8 @@ TRAINING = "everything else is chosen from the texts and the machine"
 class Example:
     """A place, `source/file#number`, with what a person should look at.
 
-    text: of the document, or of what is taken out of it. before, after: around a change. why: what
+    mark: the list that a person may put the document on, with the hash of its text. text: of the
+    document, or of what is taken out of it. before, after: around a change. why: what
     the rule says. other: the text that stays in the place of a copy, and its place.
     """
 
@@ -66,6 +71,8 @@ class Example:
     why: str = ""
     other: str = ""
     other_place: str = ""
+    mark: str = ""
+    hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +142,11 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **fields: 
     name: of a rule of cleaning, or a reason of the reader. packages: those that its words may name.
     fields: the other fields of Finding.
     """
-    if name in FINDING_WORDS["words"]:
-        words = FINDING_WORDS["words"][name]
-        title, weight = words["title"], words["weight"]
+    of_recipe = name.partition(" ")[0]  # as in "replace 2"
+    if name in FINDING_WORDS["words"] or of_recipe in OWN_KEYS:
+        words = FINDING_WORDS["words"].get(name) or FINDING_WORDS["words"][of_recipe]
+        number_of = name.removeprefix(of_recipe) if of_recipe == "replace" else ""
+        title, weight = words["title"] + number_of, words["weight"]
         meaning = FINDING_WORDS["meanings"].get(words["meaning"], words["meaning"])
     else:
         kind = "unread" if name in READER_REASONS else "step" if name in packs() else "measured"
@@ -177,20 +186,37 @@ def _of_rules(examined: Examined, samples: int) -> Iterator[Finding]:
 def _examples(examined: Examined, name: str, samples: int) -> list[Example]:
     """Examples of a rule, evenly spread: its changes, what it dropped, what it took out."""
     every = [
-        Example(f"{stats.name}/{one['id']}", before=one["before"], after=one["after"])
+        Example(
+            f"{stats.name}/{one['id']}", before=one["before"], after=one["after"], mark=MARKED_OUT
+        )
         for stats in examined.stats
         if name in stats.tally.rules
         for _, one in sorted(stats.tally.rules[name].samples.items())
         if "before" in one
     ]
     rejects = [*examined.rejects.get(name, ()), *examined.removed.get(name, ())]
-    every += [_rejected(reject, examined) for reject in rejects]
+    # Copies go whatever a person has marked.
+    mark = "" if name in LAST or name in (MARKED_OUT, FAULT) else MARKED_IN
+    every += [replace(_rejected(reject, examined), mark=mark) for reject in rejects]
     if name == TEMPLATE:
         every += [
-            Example(place, text, why=f"stays: {why}") for place, text, why in examined.kept.members
+            Example(place, text, why=f"stays: {why}", mark=MARKED_OUT)
+            for place, text, why in examined.kept.members
         ]
     wanted = min(samples, len(every))
-    return [every[len(every) * number // wanted] for number in range(wanted)]
+    shown = [every[len(every) * number // wanted] for number in range(wanted)]
+    return [replace(each, hash=examined.hashes.get(each.place, "")[:DIGITS]) for each in shown]
+
+
+def staying(examined: Examined) -> list[Example]:
+    """Some documents that stay, by chance: what no rule has found is among them."""
+    return [_marked(examined, *each) for _, each in sorted(examined.kept.shown.items())]
+
+
+def _marked(examined: Examined, place: str, text: str, why: str = "") -> Example:
+    """A document that stays, and that a person may mark as out."""
+    digest = examined.hashes.get(place, "")[:DIGITS]
+    return Example(place, text, why=why, mark=MARKED_OUT, hash=digest)
 
 
 def _rejected(reject: Reject, examined: Examined) -> Example:
@@ -317,8 +343,11 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
             examples=examples[:samples],
         )
     if (kept := examined.kept).damaged:
-        examples = [Example(place, text, why=why) for place, text, why in kept.damages]
+        examples = [_marked(examined, *each) for each in kept.damages]
         yield finding_of("replacement", kept.damaged, examined.documents, examples=examples)
+    if kept.linked:
+        examples = [_marked(examined, *each) for each in kept.links]
+        yield finding_of("mask url", kept.linked, examined.documents, examples=examples)
     licences = {each.name: examined.raw.licences.get(each.name, {}) for each in sources}
     without = [each.name for each in sources if not each.license]
     # Sources of which the recipe names no licence, and some document names none itself.
@@ -389,7 +418,8 @@ def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Readin
     names = always.union(finding.name for finding in findings) - most
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
     tried = clean.model_dump(exclude_defaults=True)
-    keys: dict[str, Any] = {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
+    keys: dict[str, Any] = {key: tried[key] for key in OWN_KEYS if key in tried}
+    keys |= {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
     for name in sorted((names & tried.keys()) - keys.keys()):
         keys |= {key: tried[key] for key in NEEDS.get(name, (name,)) if key in tried}
     usual = Clean().max_unreadable

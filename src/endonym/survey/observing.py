@@ -18,6 +18,7 @@ import regex
 from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.sample import candidates, drawn_paragraphs
+from endonym.cleaning.personal import URL
 from endonym.corpus.chunk_steps import ChunkTask, notes_of
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import read_chunk, write_array
@@ -35,6 +36,9 @@ MOST_NAMED = 200
 """Files with a guessed encoding, and letters of a file, that are named one by one."""
 DAMAGE = frozenset({"lost_letters", "replacement"})
 """Warnings about a text that no rule mends."""
+MOST_FILES = 500
+"""Files that are listed one by one."""
+SHOWN_CHARS = 300
 POINTS = 60
 """Points of the curve of vocabulary."""
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
@@ -49,8 +53,10 @@ class Seen:
     of most letters; mixed: those with a second one. lengths: documents by class of EDGES.
     named: some files with a guessed encoding. licences: documents by what each says.
     stubs: skeletons of documents that stay, though a program filled them in; members: some of them.
-    paragraphs: a sample by key.
-    damaged: documents with letters that an earlier program lost; damages: some of them.
+    paragraphs: a sample by key. shown: by key the place and the beginning of some documents.
+    files: of the first MOST_FILES files the documents, and the beginning of the first one.
+    damaged: documents with letters that an earlier program lost; damages: some of them. linked:
+    documents with addresses of the web; links: some of them.
     """
 
     documents: int = 0
@@ -58,6 +64,7 @@ class Seen:
     bytes: int = 0
     words: int = 0
     damaged: int = 0
+    linked: int = 0
     letters: Counter[str] = field(default_factory=Counter[str])
     examples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     scripts: Counter[str] = field(default_factory=Counter[str])
@@ -69,33 +76,50 @@ class Seen:
     stubs: Counter[str] = field(default_factory=Counter[str])
     members: list[list[str]] = field(default_factory=list[list[str]])
     damages: list[list[str]] = field(default_factory=list[list[str]])
+    links: list[list[str]] = field(default_factory=list[list[str]])
     paragraphs: dict[int, str] = field(default_factory=dict[int, str])
+    shown: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
+    files: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `add` reads."""
         fields = {name: getattr(self, name) for name in self.__slots__}
-        return fields | {"paragraphs": list(self.paragraphs.values())}
+        return fields | {
+            "paragraphs": list(self.paragraphs.values()),
+            "shown": list(self.shown.items()),
+        }
 
     def add(self, seen: dict[str, Any], samples: int) -> None:
         """Add what was seen of the documents that come next, as `as_dict` gives it.
 
         samples: how many examples are kept of each kind.
         """
-        for name in ("documents", "chars", "bytes", "words", "damaged"):
+        for name in ("documents", "chars", "bytes", "words", "damaged", "linked"):
             setattr(self, name, getattr(self, name) + seen[name])
         for name in ("letters", "scripts", "mixed", "stubs"):
             getattr(self, name).update(seen[name])
         self.lengths = [one + two for one, two in zip(self.lengths, seen["lengths"], strict=True)]
         self.examples = seen["examples"] | self.examples
-        for name in ("mixed_examples", "members", "damages"):
+        for name in ("mixed_examples", "members", "damages", "links"):
             shown = getattr(self, name)
             shown += seen[name][: max(0, samples - len(shown))]
         for file, guess in seen["named"].items():
             if len(self.named) < MOST_NAMED:
                 self.named.setdefault(file, guess)
+        for key, each in seen["shown"]:
+            self.show(key, each, samples)
+        for file, (count, first) in seen["files"].items():
+            if file in self.files or len(self.files) < MOST_FILES:
+                self.files.setdefault(file, [0, first])[0] += count
         for source, counts in seen["licences"].items():
             self.licences.setdefault(source, Counter()).update(counts)
         self.draw((key_of(each), each) for each in seen["paragraphs"])
+
+    def show(self, key: int, document: list[str], samples: int) -> None:
+        """Keep the place and the beginning of a document if its key is among the smallest."""
+        self.shown[key] = document
+        if len(self.shown) > samples:
+            del self.shown[max(self.shown)]
 
     def draw(self, paragraphs: Iterable[tuple[int, str]]) -> None:
         """Draw the sample of paragraphs again, from these ones (each with its key) as well."""
@@ -146,8 +170,13 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
         licence = notes.get("license", "")
         is_named = licence in licences or len(licences) < MOST_NAMED
         licences[licence if is_named else "others"] += 1
+        root = f"{task.source}/{place.partition('#')[0]}"
+        if root in seen.files or len(seen.files) < MOST_FILES:
+            seen.files.setdefault(root, [0, text[:SHOWN_CHARS]])[0] += 1
+        seen.show(key_of(where), [where, text[:SHOWN_CHARS]], task.samples)
         with passing_over():
             _count(seen, text, where, task.samples)
+            _look_for_links(seen, text, where, task.samples)
             for word in WORD.findall(text):
                 first.setdefault(word.lower(), seen.words)
                 seen.words += 1
@@ -190,6 +219,15 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
         seen.mixed[f"{shares[0][0]} and {shares[1][0]}"] += 1
         if len(seen.mixed_examples) < samples:
             seen.mixed_examples.append([where, text[:160]])
+
+
+def _look_for_links(seen: Seen, text: str, where: str, samples: int) -> None:
+    """Count a document with addresses of the web, and keep what stands around the first."""
+    url = URL.search(text) if "://" in text or "www." in text else None
+    if url is not None:
+        seen.linked += 1
+        if len(seen.links) < samples:
+            seen.links.append([where, text[max(0, url.start() - 60) : url.start() + 100]])
 
 
 def word_with(letter: str, text: str) -> str:

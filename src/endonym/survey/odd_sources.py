@@ -184,7 +184,9 @@ def source_warnings(
     """
     sketches = {each.source.name: dict[str, Sketch]() for each in samples}
     readings = [Reading(each.source.name) for each in samples]
-    warnings = [why] if (why := languages.language_warning(language)) else []
+    codes = {each.source.name: each.source.language or language for each in samples}
+    all_codes = dict.fromkeys([language, *codes.values()])
+    warnings = [why for code in all_codes if (why := languages.language_warning(code))]
     files, opened = sum(len(each.beginnings) for each in samples), 0
     for sample, reading in zip(samples, readings, strict=True):
         source = sample.source
@@ -197,9 +199,14 @@ def source_warnings(
                     continue
                 name = f"{source.name}/{file.name}"
                 sketches[source.name][file.name] = sketch(name, begin.texts, begin.text_bytes)
-    judged = odd_ones([each for own in sketches.values() for each in own.values()], language)
-    warnings += [judged.doubt] if judged.doubt else []
+    judged_by_code = dict[str, Odd]()  # the sources of each language
+    for code in dict.fromkeys(codes.values()):
+        own_sketches = [sketches[name] for name in sketches if codes[name] == code]
+        judged = odd_ones([each for own in own_sketches for each in own.values()], code)
+        warnings += [judged.doubt] if judged.doubt else []
+        judged_by_code[code] = judged
     for name, own in sketches.items():
+        judged = judged_by_code[codes[name]]
         odd = [file for file, each in own.items() if each.name in judged.reasons]
         if odd:
             which = f": {len(odd)} of {len(own)} files, such as {odd[0]}, read"

@@ -80,9 +80,9 @@ def test_facts_are_the_same_however_the_corpus_is_divided(tmp_path: Path) -> Non
     assert found.usual == whole.usual
     assert np.array_equal(found.skeletons, whole.skeletons)
     assert len(found.skeletons) == 1
-    assert found.learnt.least == whole.learnt.least
-    for name, array in found.learnt.model.arrays().items():
-        assert np.array_equal(array, whole.learnt.model.arrays()[name])
+    assert found.learnt["fr"].least == whole.learnt["fr"].least
+    for name, array in found.learnt["fr"].model.arrays().items():
+        assert np.array_equal(array, whole.learnt["fr"].model.arrays()[name])
 
 
 def test_the_sample_is_drawn_from_all_parts_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -198,7 +198,7 @@ def test_in_a_large_corpus_a_share_of_all_documents_tells_what_is_rare() -> None
     lines, words = keyed([(1, 3), (2, 30), (3, 2), (4, 50)]), keyed([(7, 4), (8, 5)])
     part = Counted(5_000, lines, words, keyed([]), keyed([]), ())
     facts = combine(Clean(max_line_documents=5, max_same_skeleton=6), [part, part])
-    assert (facts.documents, facts.sampled, facts.usual) == (10_000, -1, {8})
+    assert (facts.documents, facts.sampled, facts.usual) == (10_000, {"": -1}, {8})
     assert (facts.lines.tolist(), facts.common.tolist()) == ([1, 2, 4], [4])
 
 

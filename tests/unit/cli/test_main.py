@@ -35,7 +35,7 @@ FROZEN = {
     },
     "explain": {"KEY", "--schema"},
     "status": {"RUN"},
-    "look": {"ARTEFACT", "KIND", "--dropped REASON", "--text TEXT", "-n"},
+    "look": {"ARTEFACT", "KIND", "--dropped REASON", "--text TEXT", "-n", "--mark"},
     "prune": {"--yes"},
     "generate": {"MODEL", "PROMPT", *SAMPLING, "-n", "--adapter DIR"},
     "evaluate": {"MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"},
