@@ -56,7 +56,7 @@ class Facts:
     """What the choices are based on. unique_tokens: of the training text, before repetition.
 
     row_positions: of examples, which fill rows (data/example_tokens.py): the positions of all rows.
-    dev_documents: held out of it, where they are counted.
+    dev_documents, dev_tokens: held out of it, where they are counted; the tokens also estimated.
     sources: the same of each source, by name, where they are known. examples: of each phase that
     does not read the texts, by its number. vocab: about the most that a tokenizer can get which is
     extended by pieces of the text.
@@ -67,6 +67,7 @@ class Facts:
     mean_document_tokens: float
     row_positions: int | None = None
     dev_documents: int | None = None
+    dev_tokens: int | None = None
     sources: Mapping[str, "Facts"] = field(default_factory=dict[str, "Facts"])
     examples: Mapping[int, "Facts"] = field(default_factory=dict[int, "Facts"])
     vocab: int | None = None

@@ -5,7 +5,7 @@ torch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from math import log
+from math import ceil, log
 from pathlib import Path
 from typing import Literal
 
@@ -16,11 +16,18 @@ from endonym.autopilot.model_size import Choice, Choices, Facts, by_passes
 from endonym.data.conversations import Unfit, conversation_of, pair_of, read_records, share_read
 from endonym.errors import OutOfMemory
 from endonym.formats.document import Reject
-from endonym.log import number, size
+from endonym.log import counted, number, size
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.recipe.recipe import Recipe
-from endonym.train.config import USEFUL_TOKENS, Phase, TrainConfig
+from endonym.train.config import (
+    EVAL_TOKENS,
+    USEFUL_TOKENS,
+    VALIDATIONS,
+    Phase,
+    TrainConfig,
+    length_of,
+)
 from endonym.train.memory_budget import phase_bytes
 
 CAREFUL_LR, CAREFUL_SHARE = 1e-4, 1 / 3
@@ -61,6 +68,12 @@ USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
 ANSWERS_EPOCHS = Choice(3.0, "usual for answers; the best validation is kept")
 ANSWERS_RATES = {"chat": 1e-3, "preferences": 3e-5}
 """Up to USUAL_DIM channels, less in wider models."""
+FORWARD_SHARE = 1 / 3
+"""Share of the time of a training token that the forward pass takes, as in evaluation."""
+VALIDATION_SHARE = 0.05
+"""Of the time of a phase, for its validations."""
+FEWEST_VALIDATIONS = 4
+"""Beside the one before the first step: fewer would hardly show where a phase got worse."""
 SAMPLE_RECORDS = 2_000
 TINY_SHARE = 1e-9
 TEMPLATE_TOKENS = 8
@@ -315,9 +328,14 @@ def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> 
         for path in recipe.data_files(index):
             sums += _example_sums(path, bytes_per_token, is_pairs=phase.is_of_pairs)
         examples, tokens, answer_bytes = (sums * (1 - recipe.chat.val_share)).tolist()
-        rows = max(1, -(-int(tokens) // context))
-        mean = tokens / max(1, round(examples))
-        facts[index] = Facts(int(answer_bytes), int(tokens), mean, row_positions=rows * context)
+        rows, dev_rows = (max(1, ceil(n / context)) for n in (tokens, sums[1] - tokens))
+        facts[index] = Facts(
+            int(answer_bytes),
+            int(tokens),
+            tokens / max(1, round(examples)),
+            row_positions=rows * context,
+            dev_tokens=dev_rows * context,
+        )
     return facts
 
 
@@ -354,6 +372,37 @@ def _contents(record: object, *, is_pairs: bool) -> list[tuple[list[bytes], int]
     prompt = [each.content.encode() for each in pair.prompt]
     answers = [each.encode() for each in (pair.chosen, pair.rejected)]
     return [([*prompt, answer], len(answer)) for answer in answers]
+
+
+def with_chosen(phase: Phase, chosen: Choices) -> Phase:
+    """The phase with what was chosen for the keys that it leaves open."""
+    open_keys = {key: each.value for key, each in chosen.items() if getattr(phase, key) is None}
+    return phase.model_copy(update=open_keys)
+
+
+def choose_validation(phase: Phase, chosen: Choices, facts: Facts, context: int) -> Choices:
+    """How often a phase is validated, and on how many dev tokens.
+
+    All validations together cost at most VALIDATION_SHARE of the training. A short phase has fewer
+    of them, and shorter ones. chosen: the phase's other choices. facts: of what it reads.
+    """
+    length = with_chosen(phase, chosen)
+    steps, batch_tokens = length_of(length, context=context, positions=facts.positions)
+    budget = VALIDATION_SHARE / FORWARD_SHARE * steps * batch_tokens
+    most = min(phase.eval_tokens or EVAL_TOKENS, facts.dev_tokens or EVAL_TOKENS)
+    every = phase.eval_every_steps
+    if every is None:
+        # With the one before the first step. Both fall with the square root of the budget.
+        usual = VALIDATIONS + 1
+        share = budget / (usual * most)
+        count = usual * (share if phase.eval_tokens is not None else share**0.5)
+        every = ceil(steps / (min(usual, max(FEWEST_VALIDATIONS + 1, int(count))) - 1))
+    validations = ceil(steps / every) + 1
+    tokens = max(context, min(most, int(budget / validations)))
+    cost = validations * tokens * FORWARD_SHARE / (steps * batch_tokens)
+    why = f"{counted(validations, 'validation')} cost {100 * cost:.2g} % of the training"
+    choices = {"eval_every_steps": Choice(every, why), "eval_tokens": Choice(tokens, why)}
+    return {key: each for key, each in choices.items() if getattr(phase, key) is None}
 
 
 def choose_memory(

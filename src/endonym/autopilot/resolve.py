@@ -34,7 +34,9 @@ from endonym.autopilot.phase import (
     choose_answers,
     choose_memory,
     choose_phase,
+    choose_validation,
     estimated_examples,
+    with_chosen,
 )
 from endonym.autopilot.text_size import SourceSample, TextSize, measure, try_tokenizer
 from endonym.autopilot.workload import Workload
@@ -70,7 +72,8 @@ def facts_of(shards: Artifact) -> Facts:
         name: replace(counted([each]), dev_documents=dev[name]["documents"])
         for name, each in train.items()
     }
-    return replace(counted([*train.values()]), sources=sources)
+    dev_tokens = sum(each["tokens"] for each in dev.values())
+    return replace(counted([*train.values()]), sources=sources, dev_tokens=dev_tokens)
 
 
 def vocab_choice(recipe: Recipe, size: Callable[[], TextSize]) -> Choices:
@@ -103,8 +106,9 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
 def facts_of_examples(examples: Artifact) -> Facts:
     """Facts counted when conversations or preference pairs were encoded."""
     train, context = examples.numbers["train"], examples.manifest["config"]["context"]
-    mean = train["tokens"] / max(1, train["examples"])
-    return Facts(train["bytes"], train["tokens"], mean, train["rows"] * context)
+    mean, dev_tokens = train["tokens"] / max(1, train["examples"]), examples.numbers["dev"]["rows"]
+    facts = Facts(train["bytes"], train["tokens"], mean, train["rows"] * context)
+    return replace(facts, dev_tokens=dev_tokens * context)
 
 
 def context_choice(recipe: Recipe, facts: Facts) -> Choice:
@@ -152,6 +156,7 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
             counts = facts.examples.get(index, facts)
             is_new = recipe.begins_new(index)
             chosen = choose_answers(phase, counts, context, dim=dim, device=device, is_new=is_new)
+            chosen |= choose_validation(phase, chosen, counts, context)
             choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
             continue
         counts = mixture.facts_of_phase(phase, facts)
@@ -173,9 +178,9 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
         unjudged = mixture.not_held_out(mixture.shares_of(phase, facts), facts)
         if unjudged and "keep" not in chosen:
             chosen["keep"] = Choice("last", f"nothing of {unjudged} is held out to judge by")
+        chosen |= choose_validation(phase, chosen, counts, context)
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
-        values = {key: each.value for key, each in chosen.items() if getattr(phase, key) is None}
-        resolved = phase.model_copy(update=values)
+        resolved = with_chosen(phase, chosen)
         steps, batch_tokens = length_of(resolved, context=context, positions=counts.positions)
         read_now = mixture.texts_read(resolved, steps * batch_tokens // context, facts, context)
         read_before = mixture.summed(read_before, read_now)
@@ -294,12 +299,18 @@ def resolve_training(
 
 
 def memory_choices(
-    recipe: Recipe, training: ResolvedTraining, prior: Choices, device: str, *, longest: int | None
+    recipe: Recipe,
+    training: ResolvedTraining,
+    prior: Choices,
+    device: str,
+    *,
+    longest: int | None,
+    free: int | None = None,
 ) -> Choices:
     """micro_tokens and recompute of each phase; earlier choices stay, whatever is free now.
 
-    If such a choice does not fit any more, training halves micro_tokens. Raises OutOfMemory if a
-    phase cannot fit.
+    free: bytes of memory of another machine; what is free on this device if None. If such a choice
+    does not fit any more, training halves micro_tokens. Raises OutOfMemory if a phase cannot fit.
     """
     choices: Choices = {}
     for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
@@ -308,8 +319,8 @@ def memory_choices(
         if all(key in prior for key in keys):
             choices |= {key: prior[key] for key in keys}
             continue
-        free = free_memory_bytes(device)
-        chosen = choose_memory(training.model, phase, config, free=free, longest=longest)
+        most = free_memory_bytes(device) if free is None else free
+        chosen = choose_memory(training.model, phase, config, free=most, longest=longest)
         choices |= {f"phase.{number}.{key}": choice for key, choice in chosen.items()}
     return choices
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from endonym.autopilot.model_size import BYTES_PER_TOKEN, Facts
+from endonym.autopilot.model_size import BYTES_PER_TOKEN, DOCUMENT_TOKENS, Facts
 from endonym.cleaning.cleaning import Cleaning
 from endonym.errors import TokenizerError
 from endonym.formats.broken import lost_letters
@@ -46,6 +46,11 @@ and their limits."""
 SAMPLE_CHARS = 400_000
 """Characters on which a tokenizer is tried."""
 LARGEST_HELD = 0.5
+BYTES_A_LETTER, USUAL_BYTES_A_LETTER = (
+    {"latin": 1.0, "cyrillic": 2.0, "arabic": 2.0, "greek": 2.0},
+    3.0,
+)
+"""Of texts that nobody has yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,16 @@ class TextSize:
         if split.val_documents is not None:
             held_out_bytes = split.val_documents * self.document_bytes
             share = min(LARGEST_HELD, held_out_bytes / max(1.0, kept_bytes))
+        if split.val_bytes is not None:
+            most_bytes = split.val_bytes * max(1, len(self.sources))
+            share = min(share, most_bytes / max(1.0, kept_bytes))
 
         def facts_for(kept_bytes: float, document_bytes: float) -> Facts:
             train_bytes = kept_bytes * (1 - share)
             tokens = int(train_bytes / bytes_per_token)
-            return Facts(int(train_bytes), tokens, document_bytes / bytes_per_token)
+            dev_tokens = int(kept_bytes * share / 2 / bytes_per_token)
+            mean = document_bytes / bytes_per_token
+            return Facts(int(train_bytes), tokens, mean, dev_tokens=dev_tokens)
 
         sources = {name: facts_for(kept, mean) for name, (kept, mean) in self.sources.items()}
         return replace(facts_for(kept_bytes, self.document_bytes), sources=sources)
@@ -200,13 +210,15 @@ def beginning(source: Source, file: RawFile, chars: int) -> Beginning:
 class SourceSample:
     """The beginnings of some files of a source, spread evenly. bytes: of all its files, on disk.
 
-    is_whole: whether all files are among them. A file in which our code fails is not.
+    is_whole: whether all files are among them. A file in which our code fails is not. text_bytes:
+    the size of its text, if a person gave it.
     """
 
     source: Source
     bytes: int
     beginnings: list[tuple[RawFile, Beginning]]
     is_whole: bool
+    text_bytes: int | None = None
 
     @property
     def scale(self) -> float:
@@ -349,6 +361,8 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
                 of_file.documents = begin.share
             sums.add(of_file, each.scale / begin.share)
             texts += kept
+        if each.text_bytes is not None:
+            sums = _sized(sums, each.text_bytes, clean.script if clean else None)
         whole.add(sums)
         kept_texts.append((sums.kept, texts))
         sources[each.source.name] = (sums.kept, sums.kept / max(1.0, sums.documents))
@@ -369,6 +383,17 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
         sources=sources,
         faults=tuple(whole.faults),
     )
+
+
+def _sized(sums: _Sums, text_bytes: int, script: str | None) -> _Sums:
+    """The sums of as much text as these; of usual documents, all of them kept, if there is none."""
+    if not sums.text:
+        letters = 1 / BYTES_A_LETTER.get(script or "", USUAL_BYTES_A_LETTER)
+        documents = 1 / (DOCUMENT_TOKENS * BYTES_PER_TOKEN)
+        sums = _Sums(text=1.0, letters=letters, kept=1.0, documents=documents)
+    sized = _Sums()
+    sized.add(sums, text_bytes / sums.text)
+    return sized
 
 
 def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[str]]:

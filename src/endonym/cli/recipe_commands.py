@@ -150,19 +150,53 @@ def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **options:
 @RECIPE
 @VARIANTS
 @SETS
+@click.option(
+    "--machine",
+    metavar="NAME",
+    help="Plan for another machine: h100, h200, a100, rtx4090, rtx3090.",
+)
+@click.option(
+    "--text-size",
+    "text_sizes",
+    multiple=True,
+    metavar="[SOURCE=]SIZE",
+    help="Plan for so much text, such as 20MB or web=1.5GB, whose files need not be there yet.",
+)
 @click.pass_obj
-def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str, ...]) -> None:
-    """Parse a recipe, count parameters and tokens, estimate time; make nothing.
+def check(
+    settings: Settings,
+    recipe: Path,
+    *,
+    variant: str | None,
+    sets: tuple[str, ...],
+    machine: str | None,
+    text_sizes: tuple[str, ...],
+) -> None:
+    """Estimate time and memory of a recipe, count parameters and tokens; make nothing.
 
     RECIPE is a file, its folder, or a run, which stands for what it was made of.
 
     --variant all counts the recipe as it stands and then each of its variants.
     """
+    from endonym.autopilot.known_machines import KnownMachine
     from endonym.commands import check as checking
 
     recipes, store = named_recipes(settings, recipe, variant, sets)
     is_study = len(recipes) > 1
-    checks = [checking.check(each, store, target_of(settings)) for each in recipes]
+    known = KnownMachine.named(machine) if machine else None
+    if known and settings.device:
+        do = "Leave --device out: it names a device of this machine."
+        raise RecipeError("the plan is for another machine", where="--machine", do=do)
+    checks = [
+        checking.check(
+            each,
+            store,
+            target_of(settings),
+            machine=known,
+            sizes=checking.sizes_of(each, text_sizes),
+        )
+        for each in recipes
+    ]
     if settings.is_json:
         dicts = [each.as_dict() for each in checks]
         print_json({"recipes": dicts} if is_study else dicts[0])
@@ -173,6 +207,8 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         say(f"\nall {len(checks)} runs ≈ {duration(sum(times))}, with each one's own baselines")
     which = f" --variant {shlex.quote(variant)}" if variant else ""
     which += "".join(f" --set {shlex.quote(each)}" for each in sets)
+    if machine or text_sizes:
+        return
     settings.log().line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
 
 

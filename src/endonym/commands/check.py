@@ -1,26 +1,29 @@
 """`endonym check`: what a recipe would make, computed by formula. Makes and measures nothing."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from endonym.autopilot import machine, resolve
+from endonym.autopilot import resolve
 from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
-from endonym.autopilot.machine import expected_here
+from endonym.autopilot.known_machines import KnownMachine
+from endonym.autopilot.machine import saved_measurement
 from endonym.autopilot.model_size import Choice, Choices, Facts
+from endonym.autopilot.run_time import in_proportion, paces_here, promised_parts
 from endonym.autopilot.text_size import SourceSample, samples_of
-from endonym.autopilot.workload import Workload
 from endonym.commands.filled import filled
 from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards
-from endonym.errors import OutOfMemory
-from endonym.evaluate.compressor import MOST_DOCUMENTS, PRIMING_LIMIT_BYTES, draws_of
+from endonym.device import free_memory_bytes
+from endonym.errors import MissingSource, OutOfMemory, RecipeError
 from endonym.export.shapes import require_shapes
-from endonym.formats.config import BLOCK_BYTES
-from endonym.formats.files import RawSet
-from endonym.log import counted
+from endonym.formats.files import RawFile, RawSet, source_files
+from endonym.formats.hub import is_on_hub
+from endonym.log import counted, listed
 from endonym.model import count
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
@@ -33,21 +36,13 @@ from endonym.recipe.recipe import Recipe
 from endonym.report.training import SLICES
 from endonym.store import Store
 from endonym.survey.odd_sources import source_warnings
-from endonym.train.config import SAMPLE_TOKENS, TrainConfig
+from endonym.train.config import TrainConfig
 from endonym.train.memory_budget import phase_bytes
 
 EXACT_ROWS = 200
 """Rows of a hundredth of a phase from which on its shares are exact to half a point."""
-FORWARD_SHARE = 1 / 3
-"""Share of the time of a training token that the forward pass takes, as in evaluation."""
-GENERATED_TOKEN_SECONDS = 0.001
-"""Time of one generated token in each layer: small models wait for Python, not for products."""
-PRIMED_BYTES_A_SECOND, FORK_SECONDS, FORK_BYTE_SECONDS = 2.1e6, 1.7e-3, 1.7e-6
-"""Speed of the compressor baseline, and the time of one document in it: for itself, a byte."""
-SPEED_SECONDS = 20.0
-"""Three processes of one program that runs the model; starting them takes most of it."""
-START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
-"""Reading, the pre-flight checks and saving of a phase; writing an export."""
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(|[kmgt]?b)", re.IGNORECASE)
+UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
 
@@ -58,7 +53,8 @@ class Checked:
     parts: seconds of each part of the run; empty if this machine was never measured. facts: of the
     training text, and of the examples of other phases. train_tokens: of all phases. text_tokens: of
     those that read the texts. is_counted: an earlier run on the same texts and settings has counted
-    these; otherwise they are estimated from samples.
+    these; otherwise they are estimated from samples. free_bytes: memory for training there.
+    sized: the sources whose size was given. machine: another one, if the plan is for it.
     """
 
     recipe: Recipe
@@ -69,7 +65,10 @@ class Checked:
     text_tokens: int
     parts: dict[str, float]
     warnings: list[str]
+    free_bytes: int
     is_counted: bool = False
+    sized: tuple[str, ...] = ()
+    machine: KnownMachine | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -90,6 +89,11 @@ class Checked:
     def memory_bytes(self) -> int:
         """Of the largest phase, if documents fill whole rows: their lengths are not known."""
         return max(phase_bytes(self.shape, config) for config in self.training.phases)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the largest phase fits into memory."""
+        return self.memory_bytes <= self.free_bytes
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -114,6 +118,8 @@ class Checked:
             "is_counted": self.is_counted,
             "phases": phases,
             "memory_bytes": self.memory_bytes,
+            "free_bytes": self.free_bytes,
+            "machine": None if self.machine is None else asdict(self.machine),
             "cache_bytes_per_token": count.cache_bytes_per_token(shape),
             "cache_bytes": count.cache_bytes(shape, shape.context),
             "seconds": self.seconds,
@@ -123,23 +129,36 @@ class Checked:
         }
 
 
-def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
-    """Check a recipe for training on a device.
+def check(
+    recipe: Recipe,
+    store: Store,
+    target: str = "cpu",
+    *,
+    machine: KnownMachine | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Checked:
+    """Check a recipe for training on a device, or on a machine that is not here.
 
-    Raises MissingSource, ShapeError and ExportError as `run` would.
+    sizes: bytes of text that sources will hold, by name; these need no files. Raises MissingSource,
+    ShapeError and ExportError as `run` would.
     """
-    recipe.require_sources()
+    sizes = sizes or {}
+    recipe.require_sources(but=sizes)
     require_packages(recipe)
-    samples, raw = texts_of(recipe, store)
-    estimate = expected(recipe, samples, store, target, raw=raw)
+    samples, raw = texts_of(recipe, store, sizes)
+    target = "cuda" if machine else target
+    estimate = expected(recipe, samples, store, target, raw=raw, machine=machine)
     facts, choices, training = estimate.facts, estimate.choices, estimate.training
-    paces = paces_here(training, facts, store) if target == "cpu" else []
+    paces = paces_here(training, facts, store.root / "machine.json") if target == "cpu" else []
+    if machine:
+        paces = [machine.seconds_a_token(training.model, e.adapt) for e in training.phases]
     require_shapes(recipe.export, training.model)
     warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
     warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
+    free = machine.free_bytes if machine else free_memory_bytes(target)
     try:
-        memory = resolve.memory_choices(recipe, training, {}, target, longest=None)
+        memory = resolve.memory_choices(recipe, training, {}, target, longest=None, free=free)
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
@@ -160,18 +179,56 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         text_tokens=text_tokens,
         parts=promised_parts(recipe, training, facts, paces) if paces else {},
         warnings=warnings,
+        free_bytes=free,
         is_counted=estimate.is_counted,
+        sized=tuple(sizes),
+        machine=machine,
     )
 
 
-def texts_of(recipe: Recipe, store: Store) -> tuple[list[SourceSample], list[RawSet] | None]:
+def texts_of(
+    recipe: Recipe, store: Store, sizes: Mapping[str, int]
+) -> tuple[list[SourceSample], list[RawSet] | None]:
     """Samples of a recipe's sources, and the sources with their files and hashes.
 
-    None in place of these if one was never hashed.
+    None in place of these if one was never hashed, or if the size of one was given.
     """
-    files = sources.find(recipe, store)
-    unhashed = [RawSet(source=source, files=tuple(each)) for source, each in files]
-    return samples_of(unhashed), sources.remembered(files, store)
+    if not sizes:
+        files = sources.find(recipe, store)
+        unhashed = [RawSet(source=source, files=tuple(each)) for source, each in files]
+        return samples_of(unhashed), sources.remembered(files, store)
+    raw: list[RawSet] = []
+    for source in recipe.source:
+        found: list[RawFile] = []
+        # A data set of the hub is not fetched for a plan.
+        if source.name not in sizes or not is_on_hub(source):
+            with suppress(MissingSource):
+                found = source_files(source, recipe.folder)
+        raw.append(RawSet(source=source, files=tuple(found)))
+    samples = samples_of(raw)
+    return [replace(e, text_bytes=sizes.get(e.source.name)) for e in samples], None
+
+
+def sizes_of(recipe: Recipe, given: Sequence[str]) -> dict[str, int]:
+    """Bytes of text by source, from words such as "20MB" or "web=1.5GB".
+
+    A size without a name is that of all sources together, in equal parts. Raises RecipeError for
+    what is no size, and for a source that the recipe does not have.
+    """
+    sizes, names = dict[str, int](), [source.name for source in recipe.source]
+    for text in given:
+        name, _, amount = text.rpartition("=")
+        match = SIZE.fullmatch(amount)
+        size = round(float(match[1]) * UNITS[match[2].lower()]) if match else 0
+        if not size or (name and name not in names):
+            raise RecipeError(
+                f'"{text}" is no size of a source of this recipe',
+                where="--text-size",
+                do=f"For example 20MB, or {names[0] if names else 'NAME'}=1.5GB. "
+                f"Sources: {listed(names) or 'none'}.",
+            )
+        sizes |= {name: size} if name else dict.fromkeys(names, size // len(names))
+    return sizes
 
 
 class Expected(NamedTuple):
@@ -197,12 +254,14 @@ def expected(
     *,
     raw: Sequence[RawSet] | None,
     replan: bool = False,
+    machine: KnownMachine | None = None,
 ) -> Expected:
     """The training that a recipe will get on a device.
 
     raw: its hashed texts, if they are known. The texts are counted in the shards of an earlier run,
     or else estimated from samples. Choices of an earlier run are taken from its plan; replan:
     nothing is. The number format of a phase that says "auto" is fp32 if nothing was measured here.
+    machine: as in `check`.
     """
     lock, data, shards = None, None, None
     if raw is not None:
@@ -219,7 +278,9 @@ def expected(
         choices = resolve.counted_choices(choices, recipe, facts, vocab, device=target)
     machine_file = store.root / "machine.json"
     formats = dict.fromkeys(resolve.unsaid_formats(recipe), UNMEASURED)
-    if target != "cpu" or machine.saved_measurement(machine_file, "matmul_per_second"):
+    if machine:
+        formats = dict.fromkeys(formats, machine.number_format)
+    elif target != "cpu" or saved_measurement(machine_file, "matmul_per_second"):
         formats = resolve.number_formats(recipe, machine_file, target)
     choices |= formats | earlier_choices
     training = resolve.resolve_training(recipe, choices, facts, vocab)
@@ -227,87 +288,18 @@ def expected(
     return Expected(facts, choices, training, data, lock, shards is not None)
 
 
-def paces_here(training: resolve.ResolvedTraining, facts: Facts, store: Store) -> list[float]:
-    """Seconds of a token of training in each phase; nothing if this machine was not measured."""
-    machine_file = store.root / "machine.json"
-    document = training.pack.usual_length(facts.mean_document_tokens)
-    paces = [
-        expected_here(Workload(training.model, phase, document=document), machine_file)
-        for phase in training.phases
-    ]
-    return [pace for pace in paces if pace is not None]
-
-
 def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     """Seconds of the parts of a run on this machine's processors, as `check` promises them.
 
     Nothing if the machine was never measured.
     """
-    if not machine.saved_measurement(store.root / "machine.json", "matmul_per_second"):
+    machine_file = store.root / "machine.json"
+    if not saved_measurement(machine_file, "matmul_per_second"):
         return {}
-    samples, raw = texts_of(recipe, store)
+    samples, raw = texts_of(recipe, store, {})
     estimate = expected(recipe, samples, store, "cpu", raw=raw)
-    paces = paces_here(estimate.training, estimate.facts, store)
+    paces = paces_here(estimate.training, estimate.facts, machine_file)
     return promised_parts(recipe, estimate.training, estimate.facts, paces) if paces else {}
-
-
-def promised_parts(
-    recipe: Recipe,
-    training: resolve.ResolvedTraining,
-    facts: Facts,
-    seconds_a_token: Sequence[float],
-) -> dict[str, float]:
-    """Seconds of each part of a run, from start to export.
-
-    seconds_a_token: of training, for each phase.
-    """
-    split = recipe.split.resolved()
-    share = split.val_share or 0.0
-    held_out_tokens = facts.unique_tokens * share / (1 - share)
-    if split.val_documents is not None:
-        held_out_tokens = split.val_documents * facts.mean_document_tokens
-    judged_tokens = held_out_tokens / 2  # of dev and of test each
-    names = ("start", "training", "validations", "samples", "evaluation", "export")
-    parts: dict[str, float] = dict.fromkeys(names, 0.0)
-    n_models = sum(each.row.content != "corpus" for each in recipe.export)
-    generated_token_seconds = GENERATED_TOKEN_SECONDS * training.model.layers
-    for phase, (config, seconds) in enumerate(zip(training.phases, seconds_a_token, strict=True)):
-        if config.is_of_pairs and phase in facts.examples:
-            parts["start"] += facts.examples[phase].positions * FORWARD_SHARE * seconds
-        validations = config.steps // config.eval_every_steps + 1
-        parts["start"] += START_SECONDS
-        parts["training"] += seconds * config.steps * config.batch_tokens
-        validated_tokens = validations * min(config.eval_tokens, judged_tokens)
-        parts["validations"] += validated_tokens * FORWARD_SHARE * seconds
-        samples = (validations - 1) // config.validations_per_sample + 1
-        parts["samples"] += samples * SAMPLE_TOKENS * generated_token_seconds
-    for evaluation in recipe.evaluate:
-        if evaluation.kind == "prompts":
-            parts["evaluation"] += evaluation.max_tokens * generated_token_seconds
-            continue
-        if evaluation.kind == "speed":
-            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * n_models)
-            continue
-        # Lists of sentences are read a second time, in blocks.
-        readings = 2 if training.pack.join else 1
-        parts["evaluation"] += readings * judged_tokens * FORWARD_SHARE * seconds_a_token[-1]
-        if evaluation.baselines:
-            parts["evaluation"] += _compressor_seconds(facts, judged_tokens, is_in_blocks=False)
-            if training.pack.join:
-                parts["evaluation"] += _compressor_seconds(facts, judged_tokens, is_in_blocks=True)
-    parts["export"] = EXPORT_SECONDS * n_models
-    return parts
-
-
-def _compressor_seconds(facts: Facts, tokens: float, *, is_in_blocks: bool) -> float:
-    """Time of the compressor baseline on so many tokens, in documents or in blocks of them."""
-    token_bytes = facts.text_bytes / max(1, facts.unique_tokens)
-    text_bytes = BLOCK_BYTES if is_in_blocks else facts.mean_document_tokens * token_bytes
-    n_texts = int(min(MOST_DOCUMENTS, tokens * token_bytes / max(1.0, text_bytes)))
-    # A process is primed with training text, and forked for each text and once for none.
-    forks = draws_of(n_texts, int(n_texts * text_bytes)) * (n_texts + 1)
-    priming_seconds = min(facts.text_bytes, PRIMING_LIMIT_BYTES) / PRIMED_BYTES_A_SECOND
-    return priming_seconds + forks * (FORK_SECONDS + text_bytes * FORK_BYTE_SECONDS)
 
 
 def describe(checked: Checked) -> str:
@@ -328,6 +320,7 @@ def describe(checked: Checked) -> str:
         parts_text=count.parts_text(shape),
         adapter_flops={p.name: count.flops_per_token(shape, adapt=p.adapt) for p in adapted},
         uniform_nats=math.log(shape.vocab),
+        in_proportion=in_proportion,
         inexact={phase.name: inexact(phase, shape.context) for phase in phases},
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from endonym.autopilot import machine, model_size
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
+from endonym.autopilot.run_time import in_proportion
 from endonym.autopilot.text_size import measure, try_tokenizer
 from endonym.autopilot.workload import Workload
 from endonym.commands.check import Checked, check
@@ -41,8 +42,6 @@ LABEL = 12
 """Columns of the labels of survey.txt."""
 NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
-LEAST_PART = 0.05
-"""Parts of a run that take less of its time are not named."""
 EXAMINED_BYTES, EXAMPLES = 10_000_000, 3
 """Raw bytes that are examined, about, and examples that are kept of each finding."""
 
@@ -82,9 +81,8 @@ def _warn_of(warnings: Sequence[str], kind: str, log: Log) -> None:
 
 def describe_model(checked: Checked, log: Log) -> None:
     """Say which model was chosen, and how long it will take."""
-    least = LEAST_PART * (checked.seconds or 0.0)
-    parts = [(name, seconds) for name, seconds in checked.parts.items() if seconds >= least]
-    log.line(filled("chosen.txt", checked=checked, parameters=parameters, long_parts=parts))
+    values = {"parameters": parameters, "in_proportion": in_proportion}
+    log.line(filled("chosen.txt", checked=checked, **values))
 
 
 DEMO_SECONDS, DEMO_TOKENS = 120.0, 4_000_000

@@ -2,8 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -14,7 +14,15 @@ from endonym.data.baselines import Baselines
 from endonym.data.shards import TokenShards
 from endonym.evaluate import compressor
 from endonym.evaluate.neighbours import neighbours
-from endonym.evaluate.score import JUDGED_BYTES, SOURCE_BYTES, Measured, Score, scores
+from endonym.evaluate.score import (
+    FEWEST_DOCUMENTS,
+    FEWEST_OF_SOURCE,
+    JUDGED_BYTES,
+    SOURCE_BYTES,
+    Measured,
+    Score,
+    scores,
+)
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read_nats
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -25,6 +33,8 @@ class Texts:
     """Documents to score, or blocks of them: their ids and the names of their sources.
 
     averaged: the sources in the mean over sources; all if not given. groups: as in Measured.
+    drawn_from: the number of documents of each source from which these were drawn; empty if these
+    are all.
     """
 
     ids: Sequence[NDArray[np.int64]]
@@ -33,12 +43,13 @@ class Texts:
     text: Literal["document", "block"] = "document"
     averaged: frozenset[str] | None = None
     groups: NDArray[np.int64] | None = None
+    drawn_from: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def only(self, indices: Sequence[int]) -> "Texts":
         """The documents at these indices; the mean stays over the same sources."""
         ids, sources = [self.ids[n] for n in indices], [self.sources[n] for n in indices]
         groups = None if self.groups is None else self.groups[list(indices)]
-        return Texts(ids, sources, self.tokenizer, self.text, self.averaged, groups)
+        return replace(self, ids=ids, sources=sources, groups=groups)
 
     def in_mean(self) -> frozenset[str]:
         """The sources in the mean."""
@@ -64,8 +75,38 @@ class Texts:
         return (self.tokenizer.decode(ids.tolist()) for ids in self.ids)
 
 
-def held_out_texts(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
-    """The documents of a held-out split. Small sources are left out of the mean."""
+def drawn_documents(shards: TokenShards, most_tokens: int | None) -> list[int]:
+    """The numbers of the documents of a split that are scored: about so many tokens at most.
+
+    Whole groups of neighbours are drawn, every second, fourth, eighth … of a source. So they are
+    spread evenly, and a smaller draw is part of each larger one: two runs share the smaller one.
+    Half of the limit is shared in proportion to the sources' tokens and half equally, as in
+    `spaced_sample`; of each source as many groups are left as an interval takes.
+    """
+    index, groups = shards.index, neighbours(shards)
+    total = int(index["length"].sum())
+    if most_tokens is None or total <= most_tokens:
+        return list(range(len(index)))
+    is_drawn = np.zeros(len(index), dtype=np.bool_)
+    sources = np.unique(index["source"])
+    fewest = FEWEST_DOCUMENTS if len(sources) == 1 else FEWEST_OF_SOURCE
+    for source in sources:
+        numbers = np.flatnonzero(index["source"] == source)
+        own, tokens = np.unique(groups[numbers]), int(index["length"][numbers].sum())
+        most, step = most_tokens / 2 * (tokens / total + 1 / len(sources)), 1
+        while tokens / step > most and len(own) // (2 * step) >= fewest:
+            step *= 2
+        is_drawn[numbers] = np.isin(groups[numbers], own[::step])
+    return np.flatnonzero(is_drawn).tolist()
+
+
+def held_out_texts(
+    shards: TokenShards, tokenizer: Tokenizer, most_tokens: int | None = None
+) -> Texts:
+    """The documents of a held-out split, or some of them (`drawn_documents`).
+
+    Small sources are left out of the mean, which is the same for every draw.
+    """
     documents = [shards.document(number) for number in range(len(shards))]
     ids = [document.ids for document in documents]
     sources = [shards.sources[document.source] for document in documents]
@@ -77,29 +118,44 @@ def held_out_texts(shards: TokenShards, tokenizer: Tokenizer) -> Texts:
         for name, size in scored_bytes.items()
         if size >= JUDGED_BYTES and shards.source_bytes[name] >= SOURCE_BYTES
     )
-    return Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
+    texts = Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
+    drawn = drawn_documents(shards, most_tokens)
+    if len(drawn) == len(ids):
+        return texts
+    return replace(texts.only(drawn), drawn_from=Counter(sources))
 
 
-def blocks_of(shards: TokenShards, tokenizer: Tokenizer, join: Collection[str]) -> Texts:
+def blocks_of(
+    shards: TokenShards,
+    tokenizer: Tokenizer,
+    join: Collection[str],
+    most_tokens: int | None = None,
+) -> Texts:
     """Lists of sentences as longer texts: neighbours in a block, joined by line ends.
 
     join: the sources that are such lists, as in `[pack] join`; others are left out. A block ends
     where more than MOST_MISSING documents are missing: near copies of them are in another split, or
     the source is so small that single documents are held out. The mean is over the same sources as
-    that of the documents, if they are lists.
+    that of the documents, if they are lists. most_tokens: as for the documents, the same of which
+    are drawn.
     """
     documents = held_out_texts(shards, tokenizer)
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)
     ids: list[NDArray[np.int64]] = []
     sources: list[str] = []
-    groups = neighbours(shards)
+    groups, drawn = neighbours(shards), set(drawn_documents(shards, most_tokens))
+    all_blocks = Counter[str]()
     for block in np.split(np.arange(len(groups)), np.flatnonzero(np.diff(groups)) + 1):
         numbers: list[int] = block.tolist()
-        if numbers and documents.sources[numbers[0]] in join:
+        if not numbers or documents.sources[numbers[0]] not in join:
+            continue
+        all_blocks[documents.sources[numbers[0]]] += 1
+        if numbers[0] in drawn:
             separated = [each for number in numbers for each in (line_end, documents.ids[number])]
             ids.append(np.concatenate(separated[1:]))  # without the first line end
             sources.append(documents.sources[numbers[0]])
-    return Texts(ids, sources, tokenizer, "block", documents.averaged)
+    drawn_from = all_blocks if all_blocks.total() > len(ids) else {}
+    return Texts(ids, sources, tokenizer, "block", documents.averaged, drawn_from=drawn_from)
 
 
 def measure_nats(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:
@@ -132,7 +188,7 @@ def compressor_scores(
 ) -> tuple[list[Score], dict[str, int]]:
     """Scores of PPMd primed with the training text, and how much text it read, for the record.
 
-    It reads at most 32 MB of training documents and scores 2,000 texts, sampled evenly. For blocks
+    It reads at most 32 MB of training documents and scores 500 texts, sampled evenly. For blocks
     the training documents are joined by line ends. The value is the mean over 8 to 40 ends of the
     training text. If the texts are sampled, scores of the model on the same sample follow.
     model: nats of all texts. kept: sizes of earlier runs. advance: called with the share of the
@@ -205,6 +261,9 @@ def by_source(
     found += score(measured, sources=source_of)
     for name in sorted(set(texts.sources)):
         found += score(measured.only(source_of == name), source=name)
+    if texts.drawn_from:
+        every = sum(texts.drawn_from.values())
+        found = [replace(s, drawn_from=texts.drawn_from.get(s.source or "", every)) for s in found]
     return found
 
 

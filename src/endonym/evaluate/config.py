@@ -19,6 +19,11 @@ class Evaluation(Config):
     """bits: a text to score instead; prompts: one prompt a line"""
     split: Literal["test", "dev"] = "test"
     """bits: test for the final score; dev for comparing settings before choosing"""
+    tokens: int | None = optional(ge=1)
+    """bits: of the held-out text about so many tokens at most are scored, in whole blocks of
+    neighbours, evenly spread; if not given, as many as the model reads in a fortieth of its
+    training, but at least 16,384
+    """
     max_tokens: int = Field(default=120, ge=1)
     """prompts: length of a continuation"""
     temperature: float = Field(default=0.8, ge=0)
@@ -37,7 +42,14 @@ class Evaluation(Config):
             raise ValueError('chat is of kind = "prompts"')
         if self.kind == "speed" and (self.file is not None or self.split != "test"):
             raise ValueError('kind = "speed" reads test documents: leave file and split out')
+        if self.tokens is not None and not self.reads_held_out:
+            raise ValueError('tokens limits the held-out text of kind = "bits": leave it out')
         return self
+
+    @property
+    def reads_held_out(self) -> bool:
+        """Whether it scores held-out documents of the corpus."""
+        return self.kind == "bits" and self.file is None
 
     def files(self, folder: Path, *kinds: str) -> list[Path]:
         """The files of this evaluation, if it is of one of these kinds, or no kinds are given.

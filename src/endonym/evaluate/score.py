@@ -46,6 +46,7 @@ class Score:
 
     deviation: standard deviation over the compressor's ends of the training text; None for other
     models. sampled_from: number of all documents if the score is of a sample, else None.
+    drawn_from: number of all held-out documents, of the source or of all, if not all are judged.
     """
 
     metric: str
@@ -65,6 +66,7 @@ class Score:
     text: Literal["document", "block"] = "document"
     deviation: float | None = None
     sampled_from: int | None = None
+    drawn_from: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""

@@ -119,6 +119,13 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
     """Notes on what a mean leaves out, missing intervals, and the primed compressor."""
     first = rows[0].score
     notes: list[str] = []
+    totals = [row.score for row in rows if row.score.source is None]
+    if (every := totals[-1].drawn_from) is not None:
+        notes.append(
+            f"scored on {number(totals[-1].n_documents)} of the {number(every)} {first.text}s that "
+            "are held out, evenly spread, so that judging takes a small part of the time of "
+            "training; `endonym evaluate` scores all"
+        )
     # Between the mean and the total are the sources.
     left_out = [row.name for row in rows[1:-1] if row.name not in first.averaged]
     if first.weighting == "sources" and left_out:

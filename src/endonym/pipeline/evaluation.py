@@ -58,7 +58,9 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     train = training_text(shards, pack) if evaluation.baselines else None
     texts_to_score = [texts_below(path, model.tokenizer, ctx.log) for path in files]
     if not files:
-        texts_to_score = held_texts(shards, evaluation.split, model.tokenizer, pack)
+        texts_to_score = held_texts(
+            shards, evaluation.split, model.tokenizer, pack, tokens=config.tokens
+        )
     split = evaluation.file or evaluation.split
     scores = list[list[Score]]()  # of each of these texts
     samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
@@ -121,11 +123,17 @@ def training_text(shards: Path, pack: PackConfig) -> TrainingText | None:
 
 
 def held_texts(
-    shards: Path, split: Literal["test", "dev"], tokenizer: Tokenizer, pack: PackConfig
+    shards: Path,
+    split: Literal["test", "dev"],
+    tokenizer: Tokenizer,
+    pack: PackConfig,
+    *,
+    tokens: int | None = None,
 ) -> list[bits.Texts]:
     """The documents of a split; and, if sources are lists of sentences, these joined into blocks.
 
-    Raises RecipeError if there are none: a recipe without texts holds no documents out.
+    tokens: about so many of the documents' at most (`bits.drawn_documents`); all if None. Raises
+    RecipeError if there are none: a recipe without texts holds no documents out.
     """
     split_shards = TokenShards(shards, split)
     if not len(split_shards):
@@ -134,8 +142,9 @@ def held_texts(
             where=f"{split} documents",
             do="Give a text to score it on: --text FILE.",
         )
-    blocks = bits.blocks_of(split_shards, tokenizer, pack.join)
-    return [bits.held_out_texts(split_shards, tokenizer), *([blocks] if blocks.ids else [])]
+    blocks = bits.blocks_of(split_shards, tokenizer, pack.join, tokens)
+    documents = bits.held_out_texts(split_shards, tokenizer, tokens)
+    return [documents, *([blocks] if blocks.ids else [])]
 
 
 def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from endonym.autopilot.resolve import ResolvedTraining
+from endonym.autopilot.run_time import judged_tokens
 from endonym.config import Config, identity
 from endonym.data.config import CHATML_NAME
 from endonym.export.config import Content
@@ -34,7 +35,7 @@ VERSIONS = {
     "shards": 4,
     "examples": 7,
     "model": 10,
-    "evaluation": 17,
+    "evaluation": 18,
     "export": 16,
 }
 """Raise a stage's version when you change what it produces."""
@@ -281,7 +282,12 @@ def evaluation_stages(
         is_chat = each.kind == "prompts" and each.chat is None and recipe.learns_answers
         asked = each.model_copy(update={"chat": True}) if is_chat else each
         config = stages.EvaluationConfig(
-            evaluation=asked, folder=folder, files=files, pack=training.pack, seed=training.seed
+            evaluation=asked,
+            folder=folder,
+            files=files,
+            pack=training.pack,
+            seed=training.seed,
+            tokens=judged_tokens(each, training),
         )
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations

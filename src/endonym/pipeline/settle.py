@@ -13,6 +13,7 @@ from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_st
 from endonym.autopilot.machine import seconds_a_token
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.resolve import ResolvedTraining
+from endonym.autopilot.run_time import in_proportion, paces_here, promised_parts
 from endonym.autopilot.workload import Workload
 from endonym.data.shards import TokenShards
 from endonym.errors import OutOfMemory
@@ -25,7 +26,7 @@ from endonym.pipeline.sources import file_identity
 from endonym.recipe.recipe import Recipe
 from endonym.store import PLAN, Artifact, Store, fingerprint, read_plan
 
-FORM = 6
+FORM = 7
 """Version of the choices: raised when a key takes other values, so that all are made again."""
 
 
@@ -140,7 +141,11 @@ def settle(
         tune = partial(tuning.tune, training, shards, tune_minutes, log=log, target=target)
     training = training.with_choices(_tuned(lock, identity_of(training), tune, log))
     compiling = resolve.compile_choices(recipe, training, length, machine_file, target=target)
-    return training.with_choices(lock.keep(compiling))
+    training = training.with_choices(lock.keep(compiling))
+    if target == "cpu" and (paces := paces_here(training, facts, machine_file)):
+        parts = promised_parts(recipe, training, facts, paces)
+        log.line(f"{'expected':<22} {in_proportion(parts)}")
+    return training
 
 
 def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) -> Facts:

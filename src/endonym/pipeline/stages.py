@@ -160,7 +160,7 @@ class EvaluationConfig(Config):
     """An evaluation of the finished model.
 
     files: the one that it names, if any; an input. folder: of the pretrained model that was trained
-    further, if any, which is scored beside it; an input, too.
+    further, if any, which is scored beside it; an input, too. tokens: of held-out text, at most.
     """
 
     evaluation: Evaluation
@@ -168,6 +168,7 @@ class EvaluationConfig(Config):
     files: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
     pack: PackConfig
     seed: int
+    tokens: int | None = None
 
 
 LARGE_BYTES = 50_000_000

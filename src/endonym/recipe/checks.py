@@ -5,7 +5,7 @@ The checks read each part by itself, so that they also run on a recipe with othe
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -162,9 +162,13 @@ def _unfit_template(named: str | None, folder: Path) -> Iterator[Problem]:
         yield _problem_of(error, path)
 
 
-def missing_sources(sources: Sequence[Source], folder: Path) -> Iterator[Problem]:
-    """The problems of sources whose path matches no file."""
+def missing_sources(
+    sources: Sequence[Source], folder: Path, but: Collection[str] = ()
+) -> Iterator[Problem]:
+    """The problems of sources whose path matches no file. but: names of those that need none."""
     for number, source in enumerate(sources):
+        if source.name in but:
+            continue
         try:
             source_files(source, folder)
         except MissingSource as error:

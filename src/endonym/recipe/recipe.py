@@ -6,7 +6,7 @@ with a suggestion. All problems are reported at once, each with its line.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -224,9 +224,12 @@ class Recipe(Config):
         origin = replace(self._origin, labels={**self._origin.labels, **labels})
         return self._of([(data, origin, problems)])[0]
 
-    def require_sources(self) -> None:
-        """Raise MissingSource, with file and line, for every source path that matches no file."""
-        self.require_all_sources([self])
+    def require_sources(self, *, but: Collection[str] = ()) -> None:
+        """Raise MissingSource, with file and line, for every source path that matches no file.
+
+        but: names of sources that need none.
+        """
+        refuse([(missing_sources(self.source, self.folder, but), self._origin)], MissingSource)
 
     def refuse(self, problems: Sequence[Problem]) -> None:
         """Raise RecipeError with these problems, if there are any, each with its line."""

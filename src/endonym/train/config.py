@@ -17,8 +17,8 @@ FINAL_LRS = {"linear": 0.0, "wsd": 0.0, "cosine": 0.1, "constant": 1.0}
 """Final learning rate as a share of the peak: zero (arXiv:2502.15938), or a tenth for cosine
 (arXiv:2203.15556, appendix B)."""
 AVERAGE_SHARES = {"none": 0.0, "ema": 0.05, "tail": 0.2}
-VALIDATIONS = 20
-"""Validations in a phase by default."""
+VALIDATIONS, EVAL_TOKENS = 20, 32_768
+"""Validations in a phase, and their dev tokens, at most by default."""
 SAMPLES, SAMPLE_TOKENS = 5, 60
 """How often samples are written in a phase, beside those before its first step; their length."""
 BETA = 0.1
@@ -156,9 +156,11 @@ class Phase(Config, ObjectiveProperties):
     clip: float = Field(default=1.0, gt=0)
     """gradients are clipped to this norm"""
     eval_every_steps: Steps | None = None
-    """steps between validations on dev text; if not given, a twentieth of the steps"""
-    eval_tokens: int = Field(default=32_768, ge=1, le=MOST_TOKENS)
-    """dev tokens of a validation"""
+    """steps between validations on dev text; if not given, a twentieth of the steps, or more: all
+    validations together cost at most a twentieth of the training
+    """
+    eval_tokens: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = None
+    """dev tokens of a validation; if not given, 32,768, or fewer in a short phase"""
     patience: Count | None = None
     """early stopping: training ends after so many validations without a better one"""
     keep: Literal["best", "last", "average"] | None = None
@@ -287,7 +289,7 @@ class TrainConfig(Config, ObjectiveProperties):
     adapt: AdaptConfig | None = None
     clip: float = 1.0
     eval_every_steps: int
-    eval_tokens: int = 32_768
+    eval_tokens: int = EVAL_TOKENS
     patience: int = 0
     keep: Literal["best", "last", "average"] = "best"
     number_format: Literal["fp32", "bf16"]

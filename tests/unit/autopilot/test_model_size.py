@@ -189,6 +189,8 @@ GIVEN = {
     "phase.0.schedule": "constant",
     "phase.0.weight_decay": 0.0,
     "phase.0.betas": [0.9, 0.95],
+    "phase.0.eval_every_steps": 8,
+    "phase.0.eval_tokens": 64,
 }
 
 

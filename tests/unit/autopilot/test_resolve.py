@@ -33,7 +33,7 @@ def choices_of(recipe: Recipe, facts: Facts = FACTS) -> dict[str, Choice]:
 
 def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
     found = choices_of(recipe)
-    keys = ("betas", "embedding_lr", "weight_decay")
+    keys = ("betas", "embedding_lr", "weight_decay", "eval_tokens")
     assert set(found) == {f"phase.0.{key}" for key in keys}
     assert all(choice.reason for choice in found.values())
     bare = recipe.with_values({"phase.0.lr": None, "pack.context": None, "model.layers": None})
@@ -153,10 +153,10 @@ def test_facts_are_those_of_the_shards_together_and_of_each_source(tmp_path: Pat
         "роман": {"tokens": 9_000, "documents": 90, "bytes": 40_000},
         "мәкаль": {"tokens": 1_000, "documents": 110, "bytes": 6_000},
     }
-    dev = {"роман": {"documents": 4}, "мәкаль": {"documents": 0}}
+    dev = {"роман": {"documents": 4, "tokens": 70}, "мәкаль": {"documents": 0, "tokens": 0}}
     facts = resolve.facts_of(Artifact(tmp_path, {"numbers": {"train": train, "dev": dev}}))
     whole = (facts.text_bytes, facts.unique_tokens, facts.mean_document_tokens)
-    assert whole == (46_000, 10_000, 50.0)
+    assert (*whole, facts.dev_tokens) == (46_000, 10_000, 50.0, 70)
     each = {name: (own.text_bytes, own.dev_documents) for name, own in facts.sources.items()}
     assert each == {"роман": (40_000, 4), "мәкаль": (6_000, 0)}
 

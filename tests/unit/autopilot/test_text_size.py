@@ -209,6 +209,9 @@ def test_tokens_are_counted_by_trying_the_tokenizer(
     assert facts.mean_document_tokens == pytest.approx(counted / len(lines), rel=0.03)
     held = size.facts(Split(val_documents=80), 4.0).text_bytes
     assert held == pytest.approx(size.text_bytes * (1 - 80 / len(lines)), rel=0.03)
+    assert size.facts(Split(), 4.0).dev_tokens == int(size.text_bytes * 0.03 / 4)
+    held = size.facts(Split(val_share=0.5, val_bytes=400), 4.0)
+    assert (held.dev_tokens, held.text_bytes) == (50, size.text_bytes - 400)
     assert size.facts(Split(val_documents=99_999), 4.0).text_bytes == size.text_bytes // 2
     assert try_tokenizer(config, []).bytes_per_token == BYTES_PER_TOKEN
 

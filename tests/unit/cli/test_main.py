@@ -28,7 +28,10 @@ FROZEN = {
         "--workers",
     },
     "new": {"DIR", "--language CODE", "--text PATH", "--hours", "--demo NAME"},
-    "check": {"RECIPE", "--variant NAME|all", "--set K=V"},
+    "check": {
+        *("RECIPE", "--variant NAME|all", "--set K=V", "--machine NAME"),
+        "--text-size [SOURCE=]SIZE",
+    },
     "run": {
         *("RECIPE", "--variant NAME|all", "--set K=V", "--until STAGE", "--dry-run", "--replan"),
         *("--tune MINUTES", "--seeds N", "--processes N", "--workers"),

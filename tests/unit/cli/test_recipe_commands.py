@@ -69,9 +69,12 @@ def test_check_and_run_warn_of_a_source_in_another_language(recipe: Path, comman
 
 def test_check_for_people_says_what_was_chosen_and_what_comes_next(recipe: Path, command: Say):
     said = command("check", recipe)
-    shape = "kechkena · qwen3 · 2 layers × 32 · 2 heads of 16, gated feed-forward of 256\n"
-    assert said.out.startswith(shape)
-    assert "70\u2009368" in said.out
+    shape = "qwen3 · 2 layers × 32 · 2 heads of 16, gated feed-forward of 256\n"
+    first, _, details = said.out.partition("\n\n")
+    assert "70\u2009368" in first
+    assert {line.split()[0] for line in first.splitlines()[1:4]} == {"time", "memory", "text"}
+    assert not any(word in first for word in ("FLOPs", "nats", "epochs", "chosen"))
+    assert shape in details
     assert "chosen" in said.out
     assert said.err == f"next: endonym run {recipe}\n"
     assert command("check", recipe, "-q").err == ""

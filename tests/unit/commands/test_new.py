@@ -149,7 +149,7 @@ def test_the_time_is_told_by_its_long_parts(
     monkeypatch.setattr(starter, "check", lambda *each: replace(check(*each), parts=parts))
     new(texts.parent / "project", texts, log=Log())
     said = capsys.readouterr().err
-    assert "≈ 2 min here: training 80 s · evaluation 60 s\n" in said
+    assert "≈ 2 min here: training 80 s · evaluation 60 s (75 %)\n" in said
 
 
 def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:

@@ -26,6 +26,7 @@ from endonym.evaluate.bits import (
 )
 from endonym.evaluate.compressor import ends
 from endonym.evaluate.score import Measured, Score, find, headline
+from endonym.evaluate.tables import remarks, score_rows
 from endonym.generate.language_model import LanguageModel
 
 Splits = tuple[TokenShards, TokenShards]
@@ -229,6 +230,38 @@ def test_blocks_are_the_neighbours_of_joined_sources_with_line_ends_between(tmp_
     alone = held_out_texts(TokenShards(tmp_path, "test"), READER)
     assert silent(alone).groups.tolist() == [0, 0, 1, 2, 3, 3, 3, 4]
     assert alone.only([1, 4, 5]).groups.tolist() == [0, 3, 3]
+
+
+def test_what_is_judged_may_be_drawn_and_smaller_draws_are_part_of_larger_ones(tmp_path: Path):
+    """Whole blocks, evenly spread; the book of five blocks stays whole, as an interval takes it."""
+    given = [("lines", n // 2, n) for n in range(128)]
+    given += [("book", 1000 + n, 1000 + n) for n in range(5)]
+
+    def documents(split: str) -> list[ShardDocument]:
+        return [ShardDocument(s, f"{VAL[place % 14]} {place}", n, place) for s, n, place in given]
+
+    write_shards(tmp_path, READER, ["book", "lines"], documents, advance=lambda n: None)
+    shards = TokenShards(tmp_path, "test")
+    whole, total = list(held_out_texts(shards, READER).each()), int(shards.index["length"].sum())
+    draws = [set(whole)]
+    for share in (1.0, 0.7, 0.4, 0.1, 1e-9):
+        texts = held_out_texts(shards, READER, int(share * total))
+        drawn = set(texts.each())
+        assert drawn <= draws[-1]
+        draws.append(drawn)
+        assert texts.sources.count("book") == 5
+        groups = np.unique(texts.groups[np.array(texts.sources) == "lines"])
+        assert len(np.unique(np.diff(groups))) == 1  # every second, fourth, … block
+        assert texts.sources.count("lines") == 2 * len(groups)
+        blocks = blocks_of(shards, READER, ["lines"], int(share * total))
+        assert "\n".join(blocks.each()) == "\n".join(t for t in texts.each() if t in whole[:128])
+    assert [len(draw) for draw in draws[2:]] == [69, 37, 21, 21]
+    scores = by_source(texts, silent(texts), model="model", split="test")
+    assert {(s.source, s.n_documents, s.drawn_from) for s in scores} == {
+        *((None, 21, 133), ("book", 5, 5), ("lines", 16, 128))
+    }
+    assert "scored on 21 of the 133 documents" in remarks(score_rows(scores))[0]
+    assert held_out_texts(shards, READER, total).drawn_from == {}
 
 
 def test_means_are_over_sources_with_enough_text(tmp_path: Path, monkeypatch: Patch):

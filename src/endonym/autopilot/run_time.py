@@ -1,0 +1,133 @@
+"""How long the parts of a run take, and how much of it may go into judging the model.
+
+By default validations cost at most a twentieth of the training (phase.py), and so do the
+evaluations on test and dev documents together. Imports no torch.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from endonym.autopilot.machine import expected_here
+from endonym.autopilot.model_size import Facts
+from endonym.autopilot.phase import FORWARD_SHARE
+from endonym.autopilot.resolve import ResolvedTraining
+from endonym.autopilot.workload import Workload
+from endonym.evaluate.compressor import MOST_DOCUMENTS, PRIMING_LIMIT_BYTES, draws_of
+from endonym.evaluate.config import Evaluation
+from endonym.formats.config import BLOCK_BYTES
+from endonym.log import duration
+from endonym.recipe.recipe import Recipe
+from endonym.train.config import SAMPLE_TOKENS
+
+EVALUATION_SHARE = 0.025
+"""Of the time of training, for one evaluation of bits; usually there are two, of test and dev."""
+LEAST_JUDGED_TOKENS = 16_384
+"""Fewer say too little, however short the training."""
+GENERATED_TOKEN_SECONDS = 0.001
+"""Time of one generated token in each layer: small models wait for Python, not for products."""
+PRIMED_BYTES_A_SECOND, FORK_SECONDS, FORK_BYTE_SECONDS = 2.1e6, 1.7e-3, 1.7e-6
+"""Speed of the compressor baseline, and the time of one document in it: for itself, a byte."""
+SPEED_SECONDS = 20.0
+"""Three processes of one program that runs the model; starting them takes most of it."""
+START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
+"""Reading, the pre-flight checks and saving of a phase; writing an export."""
+LEAST_PART = 0.02
+"""Of the whole time; shorter parts are not named."""
+MOST_TIMES = 10
+"""Times the training; of longer parts no share is said."""
+PARTS = ("start", "training", "validations", "samples", "evaluation", "export")
+
+
+def judged_tokens(evaluation: Evaluation, training: ResolvedTraining) -> int | None:
+    """Held-out tokens that an evaluation scores at most; None if it scores none, or a file.
+
+    If the recipe does not say, as many as the model reads in EVALUATION_SHARE of its training.
+    Lists of sentences are read twice, and a pretrained model reads all that the trained one reads.
+    """
+    if not evaluation.reads_held_out:
+        return None
+    if evaluation.tokens is not None:
+        return evaluation.tokens
+    trained = sum(config.steps * config.batch_tokens for config in training.phases)
+    readings = readings_of(training) * (1 if training.folder is None else 2)
+    return max(LEAST_JUDGED_TOKENS, int(EVALUATION_SHARE / FORWARD_SHARE * trained / readings))
+
+
+def readings_of(training: ResolvedTraining) -> int:
+    """How often a model reads held-out text: lists of sentences also in blocks."""
+    return 2 if training.pack.join else 1
+
+
+def paces_here(training: ResolvedTraining, facts: Facts, machine_file: Path) -> list[float]:
+    """Seconds of a token of training in each phase; nothing if this machine was not measured."""
+    document = training.pack.usual_length(facts.mean_document_tokens)
+    paces = [
+        expected_here(Workload(training.model, phase, document=document), machine_file)
+        for phase in training.phases
+    ]
+    return [pace for pace in paces if pace is not None]
+
+
+def in_proportion(parts: Mapping[str, float]) -> str:
+    """Training, then the other parts that take a while, as shares of it: for people."""
+    training, least = parts["training"], LEAST_PART * sum(parts.values())
+    others = [
+        f"{name} {duration(seconds)}"
+        + (f" ({100 * seconds / training:.0f} %)" if seconds < MOST_TIMES * training else "")
+        for name, seconds in parts.items()
+        if name != "training" and seconds >= least
+    ]
+    return " · ".join([f"training {duration(training)}", *others])
+
+
+def promised_parts(
+    recipe: Recipe,
+    training: ResolvedTraining,
+    facts: Facts,
+    seconds_a_token: Sequence[float],
+) -> dict[str, float]:
+    """Seconds of each part of a run, from start to export.
+
+    seconds_a_token: of training, for each phase.
+    """
+    parts: dict[str, float] = dict.fromkeys(PARTS, 0.0)
+    n_models = sum(each.row.content != "corpus" for each in recipe.export)
+    generated_token_seconds = GENERATED_TOKEN_SECONDS * training.model.layers
+    for phase, (config, seconds) in enumerate(zip(training.phases, seconds_a_token, strict=True)):
+        own = facts.examples.get(phase, facts)
+        if config.is_of_pairs and phase in facts.examples:
+            parts["start"] += own.positions * FORWARD_SHARE * seconds
+        validations = -(-config.steps // config.eval_every_steps) + 1
+        parts["start"] += START_SECONDS
+        parts["training"] += seconds * config.steps * config.batch_tokens
+        tokens = min(config.eval_tokens, own.dev_tokens or config.eval_tokens)
+        parts["validations"] += validations * tokens * FORWARD_SHARE * seconds
+        samples = (validations - 1) // config.validations_per_sample + 1
+        parts["samples"] += samples * SAMPLE_TOKENS * generated_token_seconds
+    for evaluation in recipe.evaluate:
+        if evaluation.kind == "prompts":
+            parts["evaluation"] += evaluation.max_tokens * generated_token_seconds
+            continue
+        if evaluation.kind == "speed":
+            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * n_models)
+            continue
+        tokens, readings = facts.dev_tokens or 0, readings_of(training)  # test is as large as dev
+        tokens = min(tokens, judged_tokens(evaluation, training) or tokens)
+        parts["evaluation"] += readings * tokens * FORWARD_SHARE * seconds_a_token[-1]
+        if evaluation.baselines:
+            parts["evaluation"] += _compressor_seconds(facts, tokens, is_in_blocks=False)
+            if training.pack.join:
+                parts["evaluation"] += _compressor_seconds(facts, tokens, is_in_blocks=True)
+    parts["export"] = EXPORT_SECONDS * n_models
+    return parts
+
+
+def _compressor_seconds(facts: Facts, tokens: float, *, is_in_blocks: bool) -> float:
+    """Time of the compressor baseline on so many tokens, in documents or in blocks of them."""
+    token_bytes = facts.text_bytes / max(1, facts.unique_tokens)
+    text_bytes = BLOCK_BYTES if is_in_blocks else facts.mean_document_tokens * token_bytes
+    n_texts = int(min(MOST_DOCUMENTS, tokens * token_bytes / max(1.0, text_bytes)))
+    # A process is primed with training text, and forked for each text and once for none.
+    forks = draws_of(n_texts, int(n_texts * text_bytes)) * (n_texts + 1)
+    priming_seconds = min(facts.text_bytes, PRIMING_LIMIT_BYTES) / PRIMED_BYTES_A_SECOND
+    return priming_seconds + forks * (FORK_SECONDS + text_bytes * FORK_BYTE_SECONDS)
