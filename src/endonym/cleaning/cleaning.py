@@ -13,7 +13,7 @@ from endonym.cleaning.rules import judge, normalizer
 from endonym.cleaning.tally import Tally
 from endonym.formats.broken import damaged
 from endonym.formats.config import Clean
-from endonym.formats.document import Document, Reject
+from endonym.formats.document import PART, Document, Reject
 from endonym.formats.faults import passing_over, refusal
 from endonym.formats.io.content import SHOWN_CHARS
 from endonym.log import counted
@@ -58,7 +58,9 @@ class Cleaning:
         """
         self.tally.begin(document.id)
         try:
-            text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
+            text, gone = document.text, list[tuple[str, str]]()
+            if corpus:
+                text, gone = corpus.shortened(text, is_part=PART in document.meta)
             if gone:
                 text = self._normalized(text)
             verdict = self._judged(text) or (corpus.verdict(text) if corpus else None)

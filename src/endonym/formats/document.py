@@ -15,6 +15,9 @@ ARTICLE = "article"
 article stand in one split."""
 
 
+PART = "part_of"
+"""In a document's notes: the text that it is a part of."""
+
 Notes = dict[str, str]
 """What a record says of itself, and its reader of it."""
 
