@@ -79,7 +79,8 @@ def _updated(recipe: Recipe, survey: Survey, renamed: Mapping[int, Path]) -> str
         edits.append(_joined(text, marks, [*recipe.pack.join, *survey.joined]))
     ends = [mark.value_end for key, mark in marks.items() if key[0] == "source"]
     end = _line_end(text, max(ends, default=len(text)))
-    edits.append((end, end, "\n\n" + filled("sources.txt", survey=survey)))
+    if added := filled("sources.txt", survey=survey):
+        edits.append((end, end, f"\n\n{added}"))
     for first, last, written in sorted(edits, reverse=True):
         text = text[:first] + written + text[last:]
     return text
