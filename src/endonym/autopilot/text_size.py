@@ -221,6 +221,11 @@ class SourceSample:
     text_bytes: int | None = None
 
     @property
+    def documents(self) -> float:
+        """Documents in all its files, estimated."""
+        return self.scale * sum(begin.documents for _, begin in self.beginnings)
+
+    @property
     def scale(self) -> float:
         """How many times as large all files are as those that were read."""
         return self.bytes / max(1, sum(size_on_disk(file.path) for file, _ in self.beginnings))

@@ -14,7 +14,7 @@ from endonym.cleaning.rules import judge, normalizer, replacements
 from endonym.cleaning.tally import Tally
 from endonym.formats.broken import damaged
 from endonym.formats.config import Clean
-from endonym.formats.document import MARKED, Document, Reject
+from endonym.formats.document import MARKED, PART, Document, Reject
 from endonym.formats.faults import passing_over, refusal
 from endonym.formats.io.content import SHOWN_CHARS
 from endonym.formats.readers.plain import VISIBLE
@@ -79,7 +79,9 @@ class Cleaning:
         try:
             if document.meta.get(MARKED) == IN and VISIBLE.search(document.text):
                 return document
-            text, gone = corpus.shortened(document.text) if corpus else (document.text, [])
+            text, gone = document.text, list[tuple[str, str]]()
+            if corpus:
+                text, gone = corpus.shortened(text, is_part=PART in document.meta)
             if gone:
                 text = self._normalized(text)
             verdict = self._judged(text) or (corpus.verdict(text) if corpus else None)

@@ -76,7 +76,7 @@ def line_keys(text: str) -> set[int]:
 
 
 def without_boilerplate(
-    text: str, frequent: Container[int], common: Container[int]
+    text: str, frequent: Container[int], common: Container[int], *, is_part: bool = False
 ) -> tuple[str, list[str]]:
     """A document without its boilerplate (menus, notices, running heads), and the lines of that.
 
@@ -85,7 +85,8 @@ def without_boilerplate(
     Short ones go at the beginning and the end of a document, down to the first line that is its
     own, and only if they also stand in COMMON_SHARE of all documents (`common`): in a large corpus
     more documents than any limit begin with a date or with "— Oui.". A document of one line has
-    none: that is a copy, and the matter of `dedup`.
+    none: that is a copy, and the matter of `dedup`. A part of a longer text, which may begin with
+    the name of a speaker, loses long ones alone.
     """
     lines = text.split("\n")
     if len(lines) < 2:
@@ -100,7 +101,7 @@ def without_boilerplate(
         return text, []
     every = range(len(lines))
     gone = {place for place in every if is_often[place] and is_long[place]}
-    for places in (every, reversed(every)):
+    for places in () if is_part else (every, reversed(every)):
         edge = takewhile(lambda place: is_often[place] or not folded[place], places)
         gone.update(place for place in edge if is_often[place])
     kept = "\n".join(line for place, line in enumerate(lines) if place not in gone)
@@ -339,14 +340,15 @@ class CorpusJudge:
         if self.identifier is not None:
             self.identifier.prepare(texts)
 
-    def shortened(self, text: str) -> tuple[str, list[tuple[str, str]]]:
+    def shortened(self, text: str, *, is_part: bool = False) -> tuple[str, list[tuple[str, str]]]:
         """A document without boilerplate and paragraphs in another language; and what is gone.
 
-        Of each part that is gone its rule and its text.
+        Of each part that is gone its rule and its text. is_part: it is a part of a longer text.
         """
         gone: list[tuple[str, str]] = []
         if self.clean.max_line_documents is not None:
-            text, lines = without_boilerplate(text, self.lines, self.common)
+            known = (self.lines, self.common)
+            text, lines = without_boilerplate(text, *known, is_part=is_part)
             gone += [("max_line_documents", line) for line in lines]
         if self.clean.split_languages and "\n" in text and self.identifier is not None:
             lines = text.split("\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
-from endonym.cli.main import FOLDER, PATH, Positive, Settings, print_json, say, text_option
+from endonym.cli.main import PATH, Positive, Settings, print_json, say, text_option
 from endonym.device import pick, process_info, program
 from endonym.errors import RecipeError, printable
 from endonym.log import duration
@@ -51,9 +51,12 @@ class WorkersType(click.ParamType):
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--language", metavar="CODE", help="The language's code, such as tt or km.")
 @text_option("A file or folder of texts")
+@click.option(
+    "--update", is_flag=True, help="Take new and renamed texts into the recipe that is there."
+)
 @click.option("--hours", type=Positive(1e6), default=1.0, help="How long training may take here.")
 @click.option("--demo", metavar="NAME", help="Use texts that come with endonym: french, english.")
 @click.pass_obj
@@ -64,13 +67,22 @@ def new(
     texts: tuple[Path, ...],
     hours: float,
     demo: str | None,
+    update: bool,
 ) -> None:
-    """Write a commented starter recipe, sized to the texts and to this machine."""
+    """Write a commented starter recipe, sized to the texts and to this machine.
+
+    With --update the recipe of DIR gets the texts beside its sources that none of them reads, or
+    those of --text; all else in it stays as it is.
+    """
     from endonym.commands import new as starter
+    from endonym.commands.update import update_recipe
 
     store, log = settings.store, settings.log()
     survey_numbers: dict[str, Any] = {}
-    if demo is not None:
+    if update:
+        path, survey = update_recipe(folder, texts=texts, store=store, log=log)
+        survey_numbers = survey.as_dict()
+    elif demo is not None:
         path = starter.write_demo(folder, demo, store=store, log=log)
     elif not texts or language is None:
         message = f"{'--language CODE' if texts else '--text PATH'} is missing"

@@ -26,6 +26,7 @@ from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.reader import read_file
 from endonym.log import columns
+from endonym.pipeline import sources
 from endonym.pipeline.execute import FAILURE, NO_TEXTS
 from endonym.pipeline.sources import find as sources_found
 from endonym.recipe.recipe import Recipe
@@ -81,6 +82,7 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
         "run": str(run),
         "called": called,
         "is_changed": is_changed(run, store),
+        "beside": beside(run, store),
         "stages": stages,
         "is_planned": any(each["stage"] == "model" for each in planned_stages),
         "asked": find.asked(called, find.planned_artifact(run, store, "model")),
@@ -95,6 +97,15 @@ def is_changed(run: Path, store: Store) -> bool:
         now = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
         return now.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
     return False
+
+
+def beside(run: Path, store: Store) -> list[str]:
+    """What is to be said of texts beside those that the run's recipe reads."""
+    with suppress(EndonymError, OSError, ValueError):
+        origin = find.recipe_of(run, store)
+        recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
+        return sources.words_of(sources.beside(recipe, store), recipe)
+    return []
 
 
 def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) -> str:

@@ -177,7 +177,7 @@ def require_language(code: str) -> None:
 def refuse_to_overwrite(path: Path) -> None:
     """Raise RecipeError if there is a recipe already."""
     if path.exists():
-        do = "Choose another folder, or delete it first."
+        do = "--update takes new texts in; or choose another folder, or delete the recipe first."
         raise RecipeError("a recipe is there already", where=str(path), do=do)
 
 

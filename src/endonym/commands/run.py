@@ -59,6 +59,8 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[Run
     A first run on the CPU ends with the time that `check` expects of it
     and the time it took.
     """
+    for told in sources.words_of(sources.beside(recipe, store), recipe):
+        log.warn(told)
     recipe.require_sources()
     folder = run_folder(store, recipe)
     is_first = not (folder / "plan.json").exists()

@@ -8,6 +8,8 @@ from pydantic import Field
 from endonym.config import NOT_IDENTITY, Config, optional
 from endonym.errors import RecipeError, printable
 
+PART_BYTES = 1_500
+"""Joined documents of so many bytes on average are parts of longer texts, and never read alone."""
 ALONE_SHARE = 0.85
 """Share of a joined source's stretches that are split up in an epoch, and so share of its documents
 read alone. With a half, the loss of lines read alone is 1 to 2 % higher (docs/log.md)."""
@@ -22,9 +24,9 @@ class Pack(Config):
     context: int | None = optional(ge=8, le=131_072)
     """tokens in a row; chosen from the texts if not given"""
     join: tuple[str, ...] = ()
-    """sources that are lists of sentences
+    """sources that are lists of sentences, or parts of longer texts (document = "part")
 
-    - one document in seven is read together with its neighbours
+    - one sentence in seven is read together with its neighbours; parts all are
     - a line end follows each document instead of end-of-text
     """
 

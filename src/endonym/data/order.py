@@ -8,7 +8,8 @@ the next row of the stream goes on with it from position 0.
 Documents of joined sources (lists of sentences) are read in stretches: neighbouring documents, with
 a line end instead of end-of-text between them. Stretches are drawn anew in every epoch; all epochs
 have the same length. The last document of a stretch also ends with a line end: with end-of-text, a
-model would learn to stop after one sentence.
+model would learn to stop after one sentence. Parts of longer texts are one stretch each, as far as
+no held-out part is missing.
 
 P: pieces of the rows asked for, each within one epoch. S: stretches that a piece touches.
 """
@@ -22,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.data.config import ALONE_SHARE, PackConfig
+from endonym.data.config import ALONE_SHARE, PART_BYTES, PackConfig
 from endonym.data.shards import TokenShards, follow
 from endonym.seed import named_seed
 
@@ -61,10 +62,11 @@ class Order:
     """The order in which a split, or one source of it, is read.
 
     source: the one; all of them together if None. Each has random streams of its own. join: sources
-    whose documents are joined, unless they are as long as a row on average. Raises RecipeError for
-    unknown sources, or if the tokenizer has no token that is exactly a line end.
+    whose documents are joined, unless they are sentences as long as a row on average. Raises
+    RecipeError for unknown sources, or if the tokenizer has no token that is exactly a line end.
 
-    is_joined: by document, whether a line end follows it instead of end-of-text.
+    is_joined: by document, whether a line end follows it instead of end-of-text. parts: the joined
+    sources whose documents are parts of longer texts.
     """
 
     def __init__(
@@ -83,12 +85,16 @@ class Order:
         self.lengths: Integers = self.index["length"] + 1
         self.positions_per_epoch = int(self.lengths.sum())
         self.joined: dict[str, Integers] = {}
+        self.parts = set[str]()
         self.is_joined = np.zeros(len(self.index), dtype=np.bool_)
         names = sorted(join) if source is None else [source] * (source in join)
         for name in names:
             documents = np.arange(len(self.index)) if source else shards.documents_of(name)
-            # Documents that fill a row are read alone, and end-of-text follows them.
-            if len(documents) and self.lengths[documents].mean() < context:
+            if len(documents) and shards.mean_bytes(name) >= PART_BYTES:
+                self.parts.add(name)
+            # Sentences that fill a row are read alone, and end-of-text follows them.
+            is_shorter = len(documents) > 0 and self.lengths[documents].mean() < context
+            if is_shorter or name in self.parts:
                 self.joined[name] = documents
                 self.is_joined[documents] = True
         self._bytes: int | None = None
@@ -215,11 +221,14 @@ class Order:
         The concatenated documents of a joined source are cut at random distances: log-uniform from
         the mean document length to the context. A stretch is the documents that start between two
         cuts; it ends earlier where a held-out document is missing. A random `ALONE_SHARE` of the
-        stretches is split up: their documents are read alone.
+        stretches is split up: their documents are read alone. Parts of texts are not cut.
         """
         is_first = np.ones(len(self.lengths), dtype=np.bool_)
         for name, documents in self.joined.items():
-            lengths = self.lengths[documents]
+            lengths, follows = self.lengths[documents], follow(self.index[documents])
+            if name in self.parts:
+                is_first[documents[1:]] = ~follows
+                continue
             shortest, longest = float(lengths.mean()), float(self.context)
             seed = named_seed(self.seed, "join", name, number)
             drawn, coins = np.split(uniform(2 * len(lengths), seed), 2)
@@ -227,7 +236,7 @@ class Order:
             cuts = np.cumsum(np.ceil(shortest * (longest / shortest) ** drawn).astype(np.int64))
             stretch = np.searchsorted(cuts, np.cumsum(lengths) - lengths, side="right")
             is_new = (np.diff(stretch) > 0) | (coins[stretch[1:]] < ALONE_SHARE)
-            is_first[documents[1:]] = is_new | ~follow(self.index[documents])
+            is_first[documents[1:]] = is_new | ~follows
         return np.nonzero(is_first)[0]
 
 

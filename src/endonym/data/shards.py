@@ -24,6 +24,7 @@ SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 SHARD_TOKENS = 1 << 27
 BATCH_CHARS = 4_000_000
 CHUNK_TOKENS = 1 << 24
+MEASURED_DOCUMENTS = 100
 FIELDS = ("shard", "start", "length", "source", "block", "position")
 INDEX = np.dtype([(name, "<i4" if name in ("shard", "source") else "<i8") for name in FIELDS])
 """A document: its shard, the index of the E before it, its tokens without E, its source, its block
@@ -192,6 +193,13 @@ class TokenShards:
                 document_bytes = np.add.reduceat(sizes, group["start"] - first)
                 np.add.at(source_bytes, group["source"], document_bytes)
         return source_bytes
+
+    def mean_bytes(self, source: str) -> float:
+        """The mean size of a source's documents in this split, by an even sample of them."""
+        documents = self.documents_of(source)
+        some: list[int] = documents[:: max(1, len(documents) // MEASURED_DOCUMENTS)].tolist()
+        sizes = [int(self.byte_counts[self.document(number).ids].sum()) for number in some]
+        return sum(sizes) / max(1, len(sizes))
 
     def require_line_end(self) -> int:
         """The id of a line end. Raises RecipeError if no token is exactly a line end."""

@@ -51,10 +51,12 @@ class Source(Config):
     """which version of a data set of the hub: a commit, a tag or a branch; default main"""
     format: Format = "auto"
     """how records are written; auto goes by the file's name"""
-    document: Literal["file", "page", "line", "blank_lines"] = "file"
+    document: Literal["file", "part", "page", "line", "blank_lines"] = "file"
     """what one document is
 
     - "file" a whole file; each page of web archives, each article of dumps
+    - "part" whole paragraphs of about 2,000 bytes, so that something can be held out of a few long
+      texts, such as books; with pack.join all other parts are read as one text
     - "page" a page of a PDF, a chapter of an e-book
     - "line" or "blank_lines" each line, or each block between empty lines or stars
     """

@@ -17,6 +17,9 @@ article stand in one split."""
 MARKED = "marked"
 """In a document's notes: "in" or "out", if the recipe marks it so (cleaning/marks.py)."""
 
+PART = "part_of"
+"""In a document's notes: the text that it is a part of."""
+
 Notes = dict[str, str]
 """What a record says of itself, and its reader of it."""
 

@@ -34,7 +34,7 @@ VERSIONS = {
     "tokenizer": 5,
     "shards": 4,
     "examples": 7,
-    "model": 10,
+    "model": 11,
     "evaluation": 18,
     "export": 16,
 }

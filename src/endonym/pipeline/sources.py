@@ -1,17 +1,27 @@
-"""Finds and hashes the raw files of a recipe's sources. Hashes are cached by size and times."""
+"""Finds and hashes the raw files of a recipe's sources. Hashes are cached by size and times.
+
+It also finds texts beside them that no source reads.
+"""
 
 import functools
 import hashlib
 import os
+import shlex
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from endonym.autopilot import machine
+from endonym.device import program
 from endonym.disk import file_hash
-from endonym.errors import SourceError, printable
+from endonym.errors import MissingSource, SourceError, printable
 from endonym.formats.config import Source
-from endonym.formats.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
+from endonym.formats.files import Omitted, RawFile, RawSet, not_a_file, size_on_disk, source_files
+from endonym.formats.hub import is_on_hub
+from endonym.formats.io.formats import file_format
+from endonym.formats.io.kinds import OWN_PAGE, ZIP_HEAD_BYTES
 from endonym.formats.pages.ocr import tesseract
 from endonym.formats.reader import no_access
 from endonym.log import Log, counted
@@ -19,11 +29,14 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import usual_script
 from endonym.store import Artifact, Store, read_if_whole, write_sealed
 from endonym.survey.format_guess import pack_of
+from endonym.survey.raw_files import PROBE
 
 Found = tuple[Source, list[RawFile]]
 """A source and its files."""
 TRIED_FILES = 4
 """Files of a source in which a page is looked for that OCR has to read."""
+SHOWN, MOST_FOLDERS = 5, 1_000
+"""Unused texts that are named, and folders that are searched for them."""
 
 
 def file_identity(path: Path) -> dict[str, str]:
@@ -175,3 +188,99 @@ def _mark(path: Path) -> list[int]:
     """
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Texts beside those of a recipe's sources that none of them reads.
+
+    read: the files that some source reads. renamed: by the number of a source whose file is
+    missing, the file that has its content now.
+    """
+
+    read: set[Path]
+    unused: list[Path]
+    renamed: dict[int, Path]
+
+
+def beside(recipe: Recipe, store: Store) -> Beside:
+    """The texts in the folders of the sources' files that none reads or excludes.
+
+    Those that the recipe names otherwise, if only in a comment, are left out. A file is read only
+    if it is as large as one that is missing and whose hash is remembered.
+    """
+    read, folders, missing = set[Path](), dict[Path, None](), dict[int, Path]()
+    for number, source in enumerate(recipe.source):
+        if is_on_hub(source):
+            continue
+        try:
+            files = [file.path for file in source_files(source, recipe.folder)]
+        except MissingSource:
+            missing[number] = Path(os.path.abspath(recipe.folder / source.path))  # noqa: PTH100
+            folders[missing[number].parent] = None
+            continue
+        except SourceError:
+            continue
+        read.update(files)
+        folders |= dict.fromkeys(path.parent for path in files)
+    omitted = Omitted(exclude=[each for source in recipe.source for each in source.exclude])
+    found = (each for folder in list(folders)[:MOST_FOLDERS] for each in texts_in(folder))
+    unused = [
+        path
+        for path in found
+        if path not in read
+        and path.resolve() not in read
+        and not omitted.has_file(printable(path.name))
+        and printable(path.name) not in recipe.text
+        and size_on_disk(path)
+        and not is_own_page(path)
+    ]
+    entries = read_if_whole(store.root / "hashes.json") if missing else {}
+    renamed = dict[int, Path]()
+    for number, path in missing.items():
+        entry = entries.get(str(path.resolve()))
+        alike = [each for each in unused if entry and size_on_disk(each) == entry["mark"][0]]
+        same = [each for each in alike if entry and hash_once(each) == entry["sha256"]]
+        if same:
+            renamed[number] = same[0]
+    return Beside(read, [each for each in unused if each not in renamed.values()], renamed)
+
+
+def texts_in(folder: Path) -> list[Path]:
+    """The files of a folder that are texts by their names, sorted; no pictures."""
+    texts = list[Path]()
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            kind = file_format(entry.name, PROBE)
+            is_text = (kind.format or kind.archive) and kind.format != "image"
+            if is_text and not entry.name.startswith(".") and entry.is_file():
+                texts.append(Path(entry.path))
+    return sorted(texts)
+
+
+def is_own_page(path: Path) -> bool:
+    """Whether endonym wrote this page."""
+    with path.open("rb") as file:
+        return path.suffix == ".html" and OWN_PAGE in file.read(ZIP_HEAD_BYTES)
+
+
+def words_of(found: Beside, recipe: Recipe) -> list[str]:
+    """What to tell a person of files that are not used or were renamed, with the command to take.
+
+    Empty if there are none.
+    """
+    told = list[str]()
+    for number, path in found.renamed.items():
+        source, name = recipe.source[number], printable(path.name)
+        told.append(f"{printable(source.path)} of source {source.name} is called {name} now")
+    if found.unused:
+        names = [printable(each.name) for each in found.unused]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        texts = counted(len(names), "text")
+        told.append(f"no source reads {texts} beside the others: {', '.join(names[:SHOWN])}{more}")
+    if told:
+        path = shlex.quote(str(recipe.path))
+        command = f"{program()} new {path} --update"
+        leave = "; to leave texts out, name them in `exclude`" if found.unused else ""
+        told[-1] += f". To take in what is new: {command}{leave}"
+    return told

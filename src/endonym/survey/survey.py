@@ -8,7 +8,7 @@ and so are texts that are not in the language of the others.
 import os.path
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from glob import escape
@@ -26,6 +26,7 @@ from endonym.formats.faults import failure, passing_over
 from endonym.formats.files import RawFile, glob_root, not_a_file, size_on_disk, source_files
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
+from endonym.formats.readers.plain import PART_BYTES
 from endonym.log import Log, counted
 from endonym.script.languages import usual_script
 from endonym.survey import raw_files
@@ -40,7 +41,13 @@ SENTENCE_BYTES, PARAGRAPH_BYTES = 400, 2_000
 """Up to this median size, records are taken for sentences, and lines for a list."""
 FEW_DOCUMENTS = 20
 """Fewer documents of a kind, such as PDFs, are divided: none could be held out."""
-PARTS = {"page": "page or chapter", "blank_lines": "paragraph"}
+PARTS = {"part": "parts of about 2,000 bytes", "blank_lines": "paragraphs"}
+FEW_PARTS = 8
+"""Texts of fewer parts are divided into paragraphs if there are no others."""
+SPOKEN, SPOKEN_SHARE = re.compile('[—–―-] *[^\\W\\d]|[«„“”"]'), 0.05
+"""How paragraphs begin that a person says, and the least share of them in a novel."""
+NAMED, SAME_NAME, NAMED_SHARE = re.compile("[\n.:]"), 5, 0.3
+"""What ends the name of a speaker, of how many blocks, and of what share of a play."""
 SEEN_FILES, SEEN_CHARS = 3, 3_000
 """Of files that Tesseract has to read, so many are, and so many characters of each."""
 
@@ -86,6 +93,12 @@ class Look:
         """Bytes of text in the whole file, estimated."""
         return fmean(each.begin.text_bytes for each in self.like or [self])
 
+    @property
+    def n_documents(self) -> float:
+        """Documents in the whole file, estimated."""
+        looked_at = [] if self.problem else self.like or [self]
+        return fmean(each.begin.documents for each in looked_at) if looked_at else 0.0
+
 
 @dataclass(slots=True)
 class Survey:
@@ -99,9 +112,9 @@ class Survey:
     them. sample: the beginnings of all sources, in equal shares. texts: whole documents, evenly
     spread; of a long one the beginning. joined: the names of sources whose documents are read with
     their neighbours: lists of lines or sentences, and parts of texts that were divided.
-    all_documents: estimated. names: how many files have this name. readings: what cannot be read of
-    each source. no_texts: the skipped files that hold none, such as Thumbs.db and empty files,
-    each with its pattern if its kind is not in `foreign`.
+    all_documents: estimated. taken: names that no source may have. names: how many files have this
+    name. readings: what cannot be read of each source. no_texts: the skipped files that hold none,
+    such as Thumbs.db and empty files, each with its pattern if its kind is not in `foreign`.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
@@ -121,6 +134,7 @@ class Survey:
     sample: str = ""
     texts: list[str] = field(default_factory=list[str])
     joined: list[str] = field(default_factory=list)
+    taken: Collection[str] = ()
     names: Counter[str] = field(default_factory=Counter[str])
     readings: list[Reading] = field(default_factory=list[Reading])
     all_documents: float = 0.0
@@ -183,10 +197,12 @@ def look_through(
     language: str = "",
     log: Log | None = None,
     option: str = "",
+    taken: Collection[str] = (),
 ) -> Survey:
     """As `survey_texts`, but a survey without sources if no file can be read.
 
-    option: what an error writes before a path. Raises MissingSource if a path has no file.
+    option: what an error writes before a path. taken: names that no source may have. Raises
+    MissingSource if a path has no file.
     """
     paths_of = [raw_files.files_below(text, option) for text in texts]
     refused = {path: why for paths in paths_of for path in paths if (why := not_a_file(path))}
@@ -194,6 +210,7 @@ def look_through(
     groups = [group for paths in regular for group in raw_files.grouped(paths)]
     survey = Survey(
         files=sum(map(len, groups)),
+        taken=taken,
         names=Counter(path.name for group in groups for path in group),
         skipped=[(printable(str(path)), why) for path, why in refused.items()],
         unreadable={raw_files.pattern(path): why for path, why in refused.items()},
@@ -206,9 +223,10 @@ def look_through(
     others = _sketched(each for number, each in enumerate(with_text) if number % step)
     odd = odd_ones([*_sketched(with_text[::step])], language, others)
     survey.doubt = odd.doubt
+    used = [[each for each in group if str(each.path) not in odd.reasons] for group in looks]
+    survey.all_documents = sum(each.n_documents for group in used for each in group)
     for group in looks:
         _add(survey, group, odd.reasons, folder)
-    used = ([each for each in group if str(each.path) not in odd.reasons] for group in looks)
     texts_of = [[each.documents for each in group if each.documents] for group in used]
     survey.sample = _sample(texts_of, SAMPLE_CHARS // max(1, len(survey.sources)) + 1)
     every = [each.text[:LONGEST_TEXT] for files in texts_of for some in files for each in some]
@@ -315,6 +333,21 @@ def is_list(source: Source, documents: Sequence[Document]) -> bool:
     return len(files) < len(documents) and middle <= SENTENCE_BYTES
 
 
+def is_running(opened: Look) -> bool:
+    """Whether blocks between empty lines are paragraphs of one text, such as a novel or a play.
+
+    Then some are what a person says, or many begin with one of a few names.
+    """
+    if (opened.source.document, opened.source.blank_lines) != ("blank_lines", 1):
+        return False
+    blocks = [document.text.lstrip() for document in opened.documents]
+    n_spoken = sum(SPOKEN.match(block) is not None for block in blocks)
+    heads = Counter(NAMED.split(block, maxsplit=1)[0] for block in blocks)
+    names = [count for head, count in heads.items() if head and count >= SAME_NAME]
+    are_named = len(names) > 1 and sum(names) >= NAMED_SHARE * len(blocks)
+    return n_spoken >= SPOKEN_SHARE * len(blocks) or are_named
+
+
 def _sketched(found: Iterable[Look]) -> Iterator[Sketch]:
     """The sketches of files; one in which our code fails is compared with none."""
     for each in found:
@@ -354,8 +387,9 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
         names = {document.meta.get("encoding", "utf-8") for document in each.documents}
         survey.encodings.update(names)
         survey.text_bytes += each.text_bytes
-        survey.all_documents += fmean(one.begin.documents for one in each.like or [each])
     survey.samples.append(_sampled(source, good))
+    if is_divided:
+        survey.all_documents += survey.samples[-1].documents - sum(one.n_documents for one in good)
 
 
 def _leave_out(survey: Survey, opened: Look) -> None:
@@ -420,9 +454,9 @@ def _source(
             reason = f"{len(group)} files of one kind; the first: {reason}"
     used = [each.path for each in group]
     keys: dict[str, Any] = {"name": name, "path": path}
-    if divided := _divided(group):
+    if divided := _divided(group, survey.all_documents):
         keys["document"] = divided
-        reason += f"; they are few, so each {PARTS[divided]} is a document"
+        reason += f"; they are few, so {PARTS[divided]} are documents"
     if left_out:
         why = next(iter(left_out.values()))
         out = counted(len(left_out), "file")
@@ -435,12 +469,20 @@ def _source(
     return source, reason
 
 
-def _divided(group: list[Look]) -> str:
-    """How the documents of a source are divided if they are too few to hold some out; or ""."""
-    kind_of = file_format(group[0].path.name, group[0].source).format
-    if len(group) >= FEW_DOCUMENTS or kind_of not in raw_files.DIVISIBLE:
+def _divided(group: list[Look], all_documents: float) -> str:
+    """How the documents of a source are divided if they are too few to hold some out; or "".
+
+    Short texts are divided only if there is hardly anything else. all_documents: of all sources.
+    """
+    first = group[0]
+    kind_of = file_format(first.path.name, first.source).format
+    is_whole = kind_of == "txt" and (first.source.document == "file" or is_running(first))
+    if len(group) >= FEW_DOCUMENTS or not (is_whole or kind_of in raw_files.DIVISIBLE):
         return ""
-    return "page" if kind_of in ("pdf", "epub") else "blank_lines"
+    if sum(each.text_bytes for each in group) >= FEW_PARTS * PART_BYTES:
+        return "part"
+    others = all_documents - sum(each.n_documents for each in group)
+    return "" if is_whole or others >= FEW_DOCUMENTS else "blank_lines"
 
 
 def _others(source: Source, used: list[Path], folder: Path, home: Path) -> list[str]:
@@ -456,7 +498,7 @@ def _others(source: Source, used: list[Path], folder: Path, home: Path) -> list[
 
 def _unique(path: Path, survey: Survey) -> str:
     """A source name from a file's name, different from those that are taken."""
-    taken = {source.name for source, _ in (*survey.sources, *survey.odd)}
+    taken = {*survey.taken, *(source.name for source, _ in (*survey.sources, *survey.odd))}
     stem = re.sub(r"[^\w.-]", "_", path.name.split(".")[0])[:60] or "texts"
     candidate, number = stem, 2
     while candidate in taken:

@@ -253,6 +253,11 @@ def test_menus_and_notices_go_and_the_texts_between_stay():
     assert gone == [*MENU, "3 нче бит", FOOT]
     assert text == f"{TATAR[3]}\n— Әйе.\n{TATAR[3]} 3 тапкыр."
     assert all("— Әйе." in without_boilerplate(each, frequent(pages, 2))[0] for each in pages)
+    # A part of a play may begin with the name of a speaker.
+    often = frequent(pages, 5)
+    (name, *_), cut = MENU, boilerplate.without_boilerplate(pages[3], often, often, is_part=True)
+    assert cut == (pages[3].removesuffix(f"\n{FOOT}"), [FOOT])
+    assert cut[0].startswith(name)
     alone = ["\n".join([*MENU, FOOT])] * 5
     assert without_boilerplate(alone[0], frequent(alone, 2)) == ("", [*MENU, FOOT])
 

@@ -27,7 +27,7 @@ FROZEN = {
         *("PATH...", "--language CODE", "--contrast FILES", "--out FILE", "--examples N"),
         "--workers",
     },
-    "new": {"DIR", "--language CODE", "--text PATH", "--hours", "--demo NAME"},
+    "new": {"DIR", "--language CODE", "--text PATH", "--hours", "--demo NAME", "--update"},
     "check": {
         *("RECIPE", "--variant NAME|all", "--set K=V", "--machine NAME"),
         "--text-size [SOURCE=]SIZE",

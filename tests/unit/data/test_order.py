@@ -217,6 +217,20 @@ def test_what_is_held_out_in_between_is_not_bridged(tmp_path: Path) -> None:
     assert any(len(order.epoch(epoch).documents) == 3 for epoch in range(10))
 
 
+def test_parts_of_a_text_are_read_as_one_up_to_what_is_held_out(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr("endonym.data.order.PART_BYTES", 0.5)
+    positions = [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13]
+    # They are joined even if each is longer than a row.
+    order, line_end = joined(tmp_path, [20] * 12, context=16, positions=positions)
+    for epoch in range(3):
+        assert sorted(order.epoch(epoch).documents) == [0, 6, 10]
+    rows = order.rows(0, order.first_row(3))
+    assert (rows.targets_BT == line_end).any()
+    assert not (rows.targets_BT == END).any()
+
+
 def test_only_named_sources_are_joined_and_none_with_another(tmp_path: Path) -> None:
     sources = ["book"] * 10 + ["lines"] * 10 + ["news"] * 10
     shards = with_line_end(tmp_path, [3] * 30, sources=sources)[0]

@@ -57,6 +57,29 @@ def test_a_file_is_read_once_until_it_changes(recipe: Recipe, hashed: list[str])
     assert hashed == ["tatar.txt"]
 
 
+def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(recipe: Recipe):
+    texts, store = recipe.folder / "texts", Store(recipe.folder / "store")
+    assert sources.words_of(sources.beside(recipe, store), recipe) == []
+    hash_all(recipe)
+    (texts / "tatar.txt").rename(texts / "әкиятләр.txt")
+    write(texts, "яңа.docx", b"PK")
+    write(texts, "report.html", b'<html><meta name="generator" content="endonym">')
+    for name in ("empty.txt", ".hidden.txt", "photo.jpg", "Thumbs.db"):
+        write(texts, name, b"" if name == "empty.txt" else b"a")
+    found = sources.beside(recipe, store)
+    (number,) = found.renamed
+    assert recipe.source[number].name == "tatar"
+    assert found.renamed[number] == texts / "әкиятләр.txt"
+    assert found.unused == [texts / "яңа.docx"]
+    renamed, unused = sources.words_of(found, recipe)
+    assert "texts/tatar.txt of source tatar is called әкиятләр.txt now" in renamed
+    assert "1 text beside the others: яңа.docx" in unused
+    assert f"new {recipe.path} --update" in unused
+    # What the recipe names, in a comment too, is known.
+    recipe.path.write_text(f"# not яңа.docx\n{recipe.text}", encoding="utf-8")
+    assert sources.beside(Recipe.load(recipe.path), store).unused == []
+
+
 def test_hashes_are_remembered_without_reading_a_file(recipe: Recipe, hashed: list[str]) -> None:
     """All of them or none: a new or changed file has no corpus yet."""
     store = Store(recipe.folder / "store")

@@ -22,6 +22,9 @@ ARRAY = regex.compile(
     rb"\s*+\[\s*+(?:[\{\"\]]|$|\[[\s\[]*+(?:[-\d\{\"\]]|(?:true|false|null)\b|$))"
 )
 
+OWN_PAGE = b'<meta name="generator" content="endonym">'
+"""What the pages of `report/` say of themselves: they quote texts and are none."""
+
 OBJECT = regex.compile(rb'\{[^\S\n]*+\n\s*+"[^"\n]*+"\s*+:')
 NAMED = regex.compile(rb'\{\s*+"[^"\n]*+"\s*+:')
 CONTROL = regex.compile(r"[\0-\x08\x0E-\x1F\uFFFD]")

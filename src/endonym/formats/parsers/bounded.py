@@ -37,7 +37,8 @@ class Bounded:
         if len(infos) > MAX_MEMBERS:
             raise Refused("damaged", f"it has {len(infos):,} members; {MAX_MEMBERS:,} are read")
         self.infos = {info.filename: info for info in infos}
-        self.expansion = streams.Expansion(Path(path).stat().st_size)
+        self.raw_bytes = Path(path).stat().st_size
+        self.expansion = streams.Expansion(self.raw_bytes)
 
     def __contains__(self, name: str) -> bool:
         return name in self.infos

@@ -15,7 +15,7 @@ from resiliparse.parse.html import HTMLTree
 
 from endonym.disk import packaged_tables
 from endonym.formats.io.encoding import ENCODINGS, HEAD_BYTES, detect
-from endonym.formats.io.kinds import kind
+from endonym.formats.io.kinds import OWN_PAGE, kind
 from endonym.formats.io.streams import Damage
 from endonym.formats.parsers.unit import Options, Refused, Unit
 
@@ -156,8 +156,6 @@ MHTML = regex.compile(
     rb"\s*(?:From|MIME-Version):.*^Content-Type:\s*multipart/related", regex.I | regex.M | regex.S
 )
 """A page with its pictures, as browsers save it in one file: a mail (RFC 2557)."""
-OWN_PAGE = b'<meta name="generator" content="endonym">'
-"""What the pages of `report/` say of themselves: they quote texts and are none."""
 
 
 def html_units(path: str, start: int, options: Options) -> Iterator[Unit]:

@@ -5,6 +5,7 @@ Headers and footers, deleted text, field codes and comments are left out.
 
 import posixpath
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from endonym.formats.parsers.bounded import Bounded, xml_root
@@ -48,7 +49,7 @@ FIELDS = NAMED | dict.fromkeys(("created", "creation-date"), "date")
 def docx_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
     archive = Bounded(path)
-    return (docx_unit(archive) for _ in range(start, 2))
+    return (replace(docx_unit(archive), raw_bytes=archive.raw_bytes) for _ in range(start, 2))
 
 
 def word_part(archive: Bounded) -> str:
@@ -107,7 +108,7 @@ def word_paragraph(element: Any) -> str:
 def odt_units(path: str, start: int, options: Options) -> Iterator[Unit]:
     """The whole text as one unit."""
     archive = Bounded(path)
-    return (odt_unit(archive) for _ in range(start, 2))
+    return (replace(odt_unit(archive), raw_bytes=archive.raw_bytes) for _ in range(start, 2))
 
 
 def odt_unit(archive: Bounded) -> Unit:

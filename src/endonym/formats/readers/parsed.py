@@ -9,13 +9,13 @@ import regex
 
 from endonym.formats import isolation
 from endonym.formats.config import Source
-from endonym.formats.document import Records, Reject
+from endonym.formats.document import Document, Records, Reject
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Content, Origin, too_long
 from endonym.formats.io.formats import FORMAT_TABLES, PARSED
 from endonym.formats.pages.margins import RUNNING_LINES
 from endonym.formats.parsers.unit import Options, Unit
 from endonym.formats.readers.other_kinds import records_on_disk
-from endonym.formats.readers.plain import VISIBLE
+from endonym.formats.readers.plain import VISIBLE, Block, block_documents
 from endonym.formats.reasons import is_unreadable
 
 BETWEEN = "\n\n"
@@ -95,6 +95,9 @@ def units_of(
 
 def documents(units: Units, origin: Origin, source: Source, parser: Parser) -> Records:
     """The documents that the recipe asks for, in order, and the rejects among them."""
+    if source.document == "part":
+        yield from in_parts(units, origin, source)
+        return
     if parser.is_joined and source.document != "page":
         units = as_one_unit(units, origin, parser)
     for unit in units:
@@ -102,6 +105,27 @@ def documents(units: Units, origin: Origin, source: Source, parser: Parser) -> R
             yield unit
         else:
             yield from divided(unit, origin, source)
+
+
+def in_parts(units: Units, origin: Origin, source: Source) -> Records:
+    """The parts of a file, over its pages or chapters, and the rejects among them."""
+    block, raw_bytes, text_bytes = Block(origin, {}, source), 0, 0
+
+    def lines() -> Iterator[tuple[int, str] | Reject]:
+        nonlocal raw_bytes, text_bytes
+        for unit in units:
+            if isinstance(unit, Reject):
+                yield unit
+                continue
+            block.meta = unit.meta
+            raw_bytes += unit.raw_bytes
+            text_bytes += len(unit.text.encode())
+            yield from enumerate((*unit.text.split("\n"), ""))
+
+    for each in block_documents(lines(), block):
+        if isinstance(each, Document):
+            each = replace(each, raw_bytes=each.raw_bytes * raw_bytes // max(1, text_bytes))
+        yield each
 
 
 def as_one_unit(units: Units, origin: Origin, parser: Parser) -> Units:

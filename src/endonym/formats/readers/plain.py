@@ -1,4 +1,4 @@
-"""Plain text: a document is the whole file, a line, or a block between blank lines.
+"""Plain text: a document is the whole file, a part of it, a line, or a block between blank lines.
 
 A line that cannot be decoded is rejected alone; the lines around it are kept. Empty lines separate
 documents and are not records. Sentences of the Leipzig corpora are lines of a number, a tab, and
@@ -6,6 +6,7 @@ the sentence; such files are known by their names, which end with `-sentences.tx
 """
 
 import io
+import math
 import re
 from collections.abc import Iterator
 
@@ -13,7 +14,7 @@ import regex
 
 from endonym.formats.broken import is_mojibake
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Notes, Records, Reject
+from endonym.formats.document import PART, Document, Notes, Records, Reject
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin, too_long
 from endonym.formats.io.lines import Lines
 from endonym.formats.readers.other_kinds import text_lines
@@ -29,6 +30,11 @@ NEXT_LINE = "\x85"
 """The one of these that is also half a letter, such as х, of UTF-8 that was read as latin-1."""
 INNER_END_OF_GARBLED = re.compile(r"[\v\f\u2028\u2029]")
 
+PART_BYTES = 2_000
+"""A part has about so many bytes: as many as a block of short documents that is held out."""
+SHORT_BYTES = 80
+"""A shorter paragraph, such as a heading or the name of a speaker, does not end a part."""
+
 MAX_COLUMN = 1 << 20
 """No line is split into more columns."""
 
@@ -41,8 +47,7 @@ def read_plain(content: Content, origin: Origin, source: Source) -> Records:
     if source.document == "line" or isinstance(source.column, int):
         yield from line_documents(lines, origin, source, meta)
     else:
-        blanks = None if source.document == "file" else source.blank_lines
-        yield from block_documents(lines, Block(origin, meta), blanks)
+        yield from block_documents(lines, Block(origin, meta, source))
 
 
 def line_documents(lines: Lines, origin: Origin, source: Source, meta: Notes) -> Records:
@@ -76,16 +81,39 @@ def lines_within(number: int, line: str) -> Iterator[tuple[int | str, str]]:
 
 
 class Block:
-    """The lines of an unfinished document."""
+    """The lines of an unfinished document.
 
-    def __init__(self, origin: Origin, meta: Notes) -> None:
+    meta: of the documents that begin from now on. paragraph_bytes: since the last empty line.
+    """
+
+    def __init__(self, origin: Origin, meta: Notes, source: Source) -> None:
         self.origin, self.meta, self.number = origin, meta, 1
-        self.text, self.raw_bytes = io.StringIO(), 0
+        self.text, self.raw_bytes, self.paragraph_bytes = io.StringIO(), 0, 0
+        self.own_meta = meta
+        self.are_parts = source.document == "part"
+        is_blind = source.document in ("file", "part")
+        self.blank_lines = math.inf if is_blind else source.blank_lines
+
+    def is_over(self, blanks: int) -> bool:
+        """Whether the document ends here, behind so many empty lines.
+
+        A part ends with a paragraph, or with a line of a very long one.
+        """
+        if not self.are_parts:
+            return blanks >= self.blank_lines
+        is_closed = self.paragraph_bytes >= SHORT_BYTES or self.raw_bytes >= 2 * PART_BYTES
+        is_end = blanks > 0 and is_closed and self.raw_bytes >= PART_BYTES
+        return is_end or self.raw_bytes >= 4 * PART_BYTES
 
     def add(self, line: str) -> None:
-        """Add a line; above the limit only the size is kept."""
+        """Add a line; above the limit only the size is kept. Empty lines may stand before it."""
         separator = "\n" if self.raw_bytes else ""
-        self.raw_bytes += len(line.encode()) + 1
+        n_bytes = len(line.encode()) + 1
+        if not self.raw_bytes:
+            self.own_meta = self.meta
+        is_new = not self.raw_bytes or line.startswith("\n")
+        self.paragraph_bytes = n_bytes if is_new else self.paragraph_bytes + n_bytes
+        self.raw_bytes += n_bytes
         if self.raw_bytes > MAX_DOCUMENT_BYTES:
             self.text = io.StringIO()
         else:
@@ -97,11 +125,12 @@ class Block:
         self.number, self.raw_bytes, self.text = number + 1, 0, io.StringIO()
         if size > MAX_DOCUMENT_BYTES:
             return self.origin.reject("too_long", too_long(size), record=number, raw_bytes=size)
-        return self.origin.document(number, text, raw_bytes=size, meta=self.meta)
+        meta = self.own_meta | ({PART: self.origin.name} if self.are_parts else {})
+        return self.origin.document(number, text, raw_bytes=size, meta=meta)
 
 
-def block_documents(lines: Lines, block: Block, blank_lines: int | None) -> Records:
-    """Documents that end after so many empty lines; at the end of the file if None.
+def block_documents(lines: Lines, block: Block) -> Records:
+    """Documents that are parts, or end after empty lines or at the end of the file.
 
     Where one empty line ends a document, a row of stars does, too.
     """
@@ -111,10 +140,10 @@ def block_documents(lines: Lines, block: Block, blank_lines: int | None) -> Reco
             yield item
             continue
         _, line = item
-        if not VISIBLE.search(line) or (blank_lines == 1 and STARS.fullmatch(line)):
+        if not VISIBLE.search(line) or (block.blank_lines == 1 and STARS.fullmatch(line)):
             blanks += 1
             continue
-        if block.raw_bytes and blank_lines is not None and blanks >= blank_lines:
+        if block.raw_bytes and block.is_over(blanks):
             yield block.finish()
         elif block.raw_bytes:
             line = "\n" * blanks + line

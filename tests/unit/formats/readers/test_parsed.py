@@ -11,7 +11,7 @@ from endonym.formats.document import Document, Reject
 from endonym.formats.io.content import Content, Origin
 from endonym.formats.io.streams import Expansion
 from endonym.formats.parsers.unit import Unit
-from endonym.formats.readers import parsed
+from endonym.formats.readers import parsed, plain
 from endonym.formats.readers.parsed import Parser, documents, read_parsed
 
 BOOK = Parser("bad_parsers:units", "chapter", 0.5, is_joined=True)
@@ -52,6 +52,30 @@ def test_units_that_are_no_book_stay_apart_and_may_be_divided():
     assert kept(made([Unit(1, "а\nб\n\nв")], PAGES, document="line")) == ["а", "б", "в"]
     verse = made([Unit(1, "а\n\nб\n\n\nв")], PAGES, document="blank_lines", blank_lines=2)
     assert kept(verse) == ["а\n\nб", "в"]
+
+
+def test_parts_end_with_a_paragraph_and_a_speaker_stays_with_what_he_says(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(plain, "PART_BYTES", 300)
+    speeches = [each for name in ("ХӘЛИЛ.", "ГАЛИЯБАНУ.") * 20 for each in (name, TATAR[1])]
+    halves = [speeches[:31], speeches[31:]]  # the first page ends with the name of a speaker
+    units: list[Unit | Reject] = [
+        Unit(n, "\n\n".join(half), {"page": str(n)}, 500) for n, half in enumerate(halves, 1)
+    ]
+    units.insert(1, ORIGIN.reject("blank", "", record=2))
+    found = made(units, BOOK, document="part")
+    parts = [each for each in found if isinstance(each, Document)]
+    assert "\n\n".join(kept(found)).split("\n\n") == speeches
+    assert reasons(found) == {"blank": 1}
+    assert {part.text.split("\n\n")[0] for part in parts} <= {"ХӘЛИЛ.", "ГАЛИЯБАНУ."}
+    assert {part.text.split("\n\n")[-1] for part in parts} == {TATAR[1]}
+    assert all(300 <= len(part.text.encode()) < 600 for part in parts[:-1])
+    assert sum(part.raw_bytes for part in parts) == pytest.approx(1_000, rel=0.15)
+    assert (parts[0].meta, parts[0].id) == ({"page": "1", "part_of": "a.odd"}, "a.odd#1")
+    # One paragraph of many lines is divided all the same.
+    verse = "\n".join(TATAR * 20)
+    assert len(kept(made([Unit(1, verse)], BOOK, document="part"))) > 2
 
 
 def test_a_book_that_is_too_long_is_a_reject_and_is_not_held(monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,119 @@
+"""`endonym new --update`: takes new and renamed texts into a recipe that a person has changed.
+
+Only tables of sources are added, paths of renamed files written anew, and `pack.join` made longer.
+All other characters of the file stay.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from endonym.commands.filled import filled
+from endonym.commands.new import describe_survey
+from endonym.disk import write_atomic
+from endonym.errors import EndonymError, RecipeError
+from endonym.log import Log, counted
+from endonym.pipeline import sources
+from endonym.recipe.layers import toml
+from endonym.recipe.recipe import Recipe
+from endonym.recipe.text import KeyPath, Mark, normal, scan
+from endonym.runs.find import recipe_file
+from endonym.store import Store
+from endonym.survey import raw_files
+from endonym.survey.survey import Survey, look_through
+
+
+def update_recipe(
+    name: Path, *, texts: Sequence[Path], store: Path, log: Log
+) -> tuple[Path, Survey]:
+    """Take new texts into the recipe of a folder; returns its path and what was found in them.
+
+    texts: those to take; if there are none, those beside the recipe's sources. The recipe is not
+    changed if there is nothing new. Raises RecipeError if there is no recipe, or if it cannot be
+    changed without touching what the person wrote.
+    """
+    path = recipe_file(name)
+    if path is None:
+        do = "Make one: endonym new DIR --language CODE --text PATH"
+        raise RecipeError("there is no recipe to update", where=str(name), do=do)
+    recipe = Recipe.load(path)
+    found = sources.beside(recipe, Store(store))
+    new, survey = found.unused, Survey()
+    if texts:
+        known = {*found.read, *found.renamed.values()}
+        given = (file for text in texts for file in raw_files.files_below(text, "--text "))
+        new = [file for file in dict.fromkeys(given) if file.absolute() not in known]
+    if new:
+        taken, language = [source.name for source in recipe.source], recipe.language
+        survey = look_through(new, recipe.folder, language=language, log=log, taken=taken)
+        describe_survey(survey, language, log)
+    if not (new or found.renamed):
+        log.line("nothing is new: the sources read every text beside them")
+        return path, survey
+    _write(path, _updated(recipe, survey, found.renamed), recipe)
+    for number, file in found.renamed.items():
+        log.line(f"source {recipe.source[number].name} reads {file.name} now")
+    if survey.sources:
+        added = ", ".join(source.name for source, _ in survey.sources)
+        log.line(f"{counted(len(survey.sources), 'source')} added: {added}")
+        for phase in recipe.phase:
+            if phase.sources is not None:
+                log.warn(f"phase {phase.name} names its `sources`, and does not read the new ones")
+    log.line(
+        "All else in the recipe stays as it is, [clean] too: endonym doctor shows what its rules "
+        "would do to the new texts, and check how often each text is read."
+    )
+    return path, survey
+
+
+def _updated(recipe: Recipe, survey: Survey, renamed: Mapping[int, Path]) -> str:
+    """The recipe's text with the new sources behind the last one, and new paths of renamed ones."""
+    text = normal(recipe.text)
+    marks = scan(text)
+    edits = list[tuple[int, int, str]]()  # from a character to another one, and what stands there
+    for number, file in renamed.items():
+        mark = marks["source", number, "path"]
+        new_path = toml(raw_files.relative(file, recipe.folder))
+        edits.append((mark.value_start, mark.value_end, new_path))
+    if survey.joined:
+        edits.append(_joined(text, marks, [*recipe.pack.join, *survey.joined]))
+    ends = [mark.value_end for key, mark in marks.items() if key[0] == "source"]
+    end = _line_end(text, max(ends, default=len(text)))
+    if added := filled("sources.txt", survey=survey):
+        edits.append((end, end, f"\n\n{added}"))
+    for first, last, written in sorted(edits, reverse=True):
+        text = text[:first] + written + text[last:]
+    return text
+
+
+def _joined(text: str, marks: Mapping[KeyPath, Mark], names: Sequence[str]) -> tuple[int, int, str]:
+    """The change that makes these sources those of `pack.join`."""
+    if (mark := marks.get(("pack", "join"))) is not None:
+        return mark.value_start, mark.value_end, toml(names)
+    if (table := marks.get(("pack",))) is not None and re.match(r"\s*\]", text[table.end :]):
+        end = _line_end(text, table.end)
+        return end, end, f"\njoin = {toml(names)}"
+    return len(text), len(text), f"\n[pack]\njoin = {toml(names)}\n"
+
+
+def _line_end(text: str, place: int) -> int:
+    """Where the line of this character ends."""
+    end = text.find("\n", place)
+    return len(text) if end < 0 else end
+
+
+def _write(path: Path, text: str, recipe: Recipe) -> None:
+    """Write the recipe, or leave it as it was and raise RecipeError if it would be no recipe."""
+    before = path.read_bytes()
+    line_end = "\r\n" if "\r\n" in recipe.text else "\n"
+    mark = "\ufeff" if recipe.text.startswith("\ufeff") else ""
+    write_atomic(path, (mark + text.replace("\n", line_end)).encode())
+    try:
+        Recipe.load(path)
+    except EndonymError as error:
+        write_atomic(path, before)
+        raise RecipeError(
+            f"new sources cannot be written into this recipe: {error.message}",
+            where=str(path),
+            do="Write each source as a table of its own, [[source]]; then update it again.",
+        ) from error

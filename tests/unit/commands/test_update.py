@@ -1,0 +1,97 @@
+"""`endonym new --update`: new texts come into a recipe whose other characters stay."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from made_documents import docx, word_paragraph
+from text_samples import FRENCH, numbered, write
+
+from endonym.commands import update
+from endonym.errors import RecipeError
+from endonym.log import Log
+from endonym.pipeline import sources
+from endonym.recipe.recipe import Recipe
+from endonym.store import Store
+
+RECIPE = """# мин яздым
+name = "sentences"
+language = "tt"
+[[source]]
+name = "a"
+path = "texts/a.txt"     # the old one
+document = "line"
+# behind a
+[clean]
+dedup = ["exact"]        # mine
+[pack]
+join = ["a"]             # lists
+[[phase]]
+steps = 10
+sources = ["a"]
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Path:
+    write(tmp_path, "texts/a.txt", language_sentences("tatar"))
+    return write(tmp_path, "recipe.toml", RECIPE)
+
+
+def updated(recipe: Path, *texts: Path) -> str:
+    update.update_recipe(
+        recipe.parent, texts=texts, store=recipe.parent / "store", log=Log(quiet=True)
+    )
+    return recipe.read_text(encoding="utf-8")
+
+
+def test_new_texts_are_sources_and_all_that_a_person_wrote_stays(
+    recipe: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    texts = recipe.parent / "texts"
+    tatar = language_sentences("tatar")
+    write(texts, "a.txt.gz", b"no gzip")
+    write(texts, "башка.txt", language_sentences("khmer") * 2)
+    write(texts, "китап/a.docx", docx("".join(map(word_paragraph, tatar * 9))))
+    write(texts, "яңа.txt", tatar[::-1])
+    text = updated(recipe, texts)
+    for line in RECIPE.replace('join = ["a"]', 'join = ["a", "яңа"]').splitlines():
+        assert line in text.splitlines() or "join" in line
+    data = tomllib.loads(text)
+    assert [source["path"] for source in data["source"]] == [
+        "texts/a.txt",
+        "texts/китап/a.docx",
+        "texts/яңа.txt",
+    ]
+    names = [source["name"] for source in data["source"]]
+    assert (names, data["clean"]) == (["a", "a-2", "яңа"], {"dedup": ["exact"]})
+    assert set(data["pack"]["join"]) == {*names}
+    assert '# path = "texts/башка.txt"' in text
+    assert "# left out: " in text
+    # What is left out is known, and nothing is new any more.
+    assert sources.beside(Recipe.load(recipe), Store(recipe.parent / "store")).unused == []
+    assert updated(recipe) == text
+
+
+def test_a_renamed_file_has_its_new_name_and_line_ends_stay(recipe: Path) -> None:
+    texts, store = recipe.parent / "texts", Store(recipe.parent / "store")
+    recipe.write_bytes(RECIPE.replace("\n", "\r\n").encode())
+    sources.hash_all(sources.find(Recipe.load(recipe)), store, Log(quiet=True))
+    (texts / "a.txt").rename(texts / "ә.txt")
+    before = recipe.read_bytes().decode()
+    updated(recipe)
+    assert recipe.read_bytes().decode() == before.replace("a.txt", "ә.txt")
+
+
+def test_a_recipe_that_takes_no_tables_stays_as_it_was(recipe: Path, tmp_path: Path) -> None:
+    given = '[{name = "a", path = "texts/a.txt"}]\nseed = 1'
+    head, rest = RECIPE.split("[[source]]\n")
+    text = f"{head}source = {given}\n{rest[rest.index('[clean]') :]}"
+    recipe.write_text(text, encoding="utf-8")
+    write(recipe.parent / "texts", "b.txt", numbered(90) + FRENCH)
+    with pytest.raises(RecipeError, match="cannot be written"):
+        updated(recipe)
+    assert recipe.read_text(encoding="utf-8") == text
+    with pytest.raises(RecipeError, match="no recipe to update"):
+        updated(tmp_path / "none" / "recipe.toml")
