@@ -162,7 +162,8 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
 
     recipes, store = named_recipes(settings, recipe, variant, sets)
     is_study = len(recipes) > 1
-    checks = [checking.check(each, store, target_of(settings)) for each in recipes]
+    log = settings.log()
+    checks = [checking.check(each, store, target_of(settings), log) for each in recipes]
     if settings.is_json:
         dicts = [each.as_dict() for each in checks]
         print_json({"recipes": dicts} if is_study else dicts[0])
@@ -173,7 +174,7 @@ def check(settings: Settings, recipe: Path, variant: str | None, sets: tuple[str
         say(f"\nall {len(checks)} runs ≈ {duration(sum(times))}, with each one's own baselines")
     which = f" --variant {shlex.quote(variant)}" if variant else ""
     which += "".join(f" --set {shlex.quote(each)}" for each in sets)
-    settings.log().line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
+    log.line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
 
 
 @click.command()

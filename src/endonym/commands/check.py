@@ -20,7 +20,7 @@ from endonym.evaluate.compressor import MOST_DOCUMENTS, PRIMING_LIMIT_BYTES, dra
 from endonym.export.shapes import require_shapes
 from endonym.formats.config import BLOCK_BYTES
 from endonym.formats.files import RawSet
-from endonym.log import counted
+from endonym.log import Log, counted
 from endonym.model import count
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
@@ -123,12 +123,12 @@ class Checked:
         }
 
 
-def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
-    """Check a recipe for training on a device.
+def check(recipe: Recipe, store: Store, target: str = "cpu", log: Log | None = None) -> Checked:
+    """Check a recipe for training on a device. log: told of texts that are fetched.
 
     Raises MissingSource, ShapeError and ExportError as `run` would.
     """
-    recipe.require_sources()
+    recipe.require_sources(log)
     require_packages(recipe)
     samples, raw = texts_of(recipe, store)
     estimate = expected(recipe, samples, store, target, raw=raw)

@@ -11,6 +11,7 @@ from endonym.autopilot import machine
 from endonym.disk import file_hash
 from endonym.errors import SourceError, printable
 from endonym.formats.config import Source
+from endonym.formats.fetched import is_fetched, require_hash
 from endonym.formats.files import RawFile, RawSet, not_a_file, size_on_disk, source_files
 from endonym.formats.pages.ocr import tesseract
 from endonym.formats.reader import no_access
@@ -61,20 +62,20 @@ def find(recipe: Recipe, store: Store | None = None, log: Log | None = None) -> 
 
     Where OCR is to choose its language pack, it does so here, once for the source, if there is a
     store to remember it in: the pack's name is part of what the corpus is made of.
-    log: gets a line about stores and runs of endonym below a source, which are left out.
+    log: gets a line about what endonym made or fetched below a source, which is left out.
     """
     sources: list[Found] = []
     log = log or Log(quiet=True)
     script = recipe.clean.script or usual_script(recipe.language)
     for source in recipe.source:
         own_folders: list[Path] = []
-        files = source_files(source, recipe.folder, own_folders)
+        files = source_files(source, recipe.folder, own_folders, log)
         if own_folders:
             count = sum(each.is_file() for folder in own_folders for each in folder.rglob("*"))
             names = ", ".join(os.path.relpath(each, recipe.folder) for each in sorted(own_folders))
             log.line(
                 f'source "{source.name}": {names} left out ({counted(count, "file")}): '
-                "endonym made them, and they are no texts"
+                "endonym made or fetched them"
             )
         same_name = (file.path for file in files if file.path.name == recipe.path.name)
         if any(path.resolve() == recipe.path.resolve() for path in same_name):
@@ -106,6 +107,7 @@ def hash_all(
 ) -> list[RawSet]:
     """Hash every file whose mark has changed since it was last hashed.
 
+    Raises SourceError for a file with another hash than its source says.
     is_kept: the hashes are written down; a dry run writes nothing.
     """
     memory = store.root / "hashes.json"
@@ -115,6 +117,13 @@ def hash_all(
     with log.progress("hashing", total, "raw files") as advance:
         for source, files in sources:
             hashes = tuple(_hash(file, entries, advance) for file in files)
+            for file, found in zip(files, hashes, strict=True):
+                require_hash(source, found, file.path, source.sha256)
+            if is_fetched(source) and not source.sha256:
+                log.line(
+                    f'source "{source.name}": so that no other file is ever taken for it, write in '
+                    f'its [[source]]: sha256 = "{hashes[0]}"'
+                )
             sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
     if is_kept and entries != read_if_whole(memory):
         write_sealed(memory, entries)

@@ -20,6 +20,7 @@ from endonym.export.config import Export
 from endonym.export.shapes import ROW_OF
 from endonym.formats.config import Clean, Source
 from endonym.formats.files import files_named, source_files
+from endonym.log import Log
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.config import ModelKeys
 from endonym.model.families import resolve, without_heads
@@ -160,11 +161,13 @@ def _unfit_template(named: str | None, folder: Path) -> Iterator[Problem]:
         yield _problem_of(error, path)
 
 
-def missing_sources(sources: Sequence[Source], folder: Path) -> Iterator[Problem]:
-    """The problems of sources whose path matches no file."""
+def missing_sources(
+    sources: Sequence[Source], folder: Path, log: Log | None = None
+) -> Iterator[Problem]:
+    """The problems of sources whose path matches no file. log: told of what is fetched."""
     for number, source in enumerate(sources):
         try:
-            source_files(source, folder)
+            source_files(source, folder, log=log)
         except MissingSource as error:
             yield _problem_of(error, ("source", number, "path"))
 
