@@ -15,6 +15,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "source.0.member": ("*.txt", "source"),
     "source.0.encoding": ("utf-8", "source"),
     "source.0.revision": ("v1", ""),
+    "source.0.sha256": ("0" * 64, ""),
     "source.0.script": ("georgian", "source"),
     "source.0.ocr": (["tat"], "source"),
     "source.0.min_ocr_confidence": (0.5, "source"),

@@ -199,11 +199,13 @@ def check(
     if known and settings.device:
         do = "Leave --device out: it names a device of this machine."
         raise RecipeError("the plan is for another machine", where="--machine", do=do)
+    log = settings.log()
     checks = [
         checking.check(
             each,
             store,
             target_of(settings),
+            log=log,
             machine=known,
             sizes=checking.sizes_of(each, text_sizes),
         )
@@ -219,9 +221,8 @@ def check(
         say(f"\nall {len(checks)} runs ≈ {duration(sum(times))}, with each one's own baselines")
     which = f" --variant {shlex.quote(variant)}" if variant else ""
     which += "".join(f" --set {shlex.quote(each)}" for each in sets)
-    if machine or text_sizes:
-        return
-    settings.log().line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
+    if not machine and not text_sizes:
+        log.line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
 
 
 @click.command()

@@ -21,9 +21,9 @@ from endonym.data.shards import TokenShards
 from endonym.device import free_memory_bytes
 from endonym.errors import MissingSource, OutOfMemory, RecipeError
 from endonym.export.shapes import require_shapes
-from endonym.formats.files import RawFile, RawSet, source_files
-from endonym.formats.hub import is_on_hub
-from endonym.log import counted, listed
+from endonym.formats.config import BLOCK_BYTES
+from endonym.formats.files import RawFile, RawSet, is_remote, source_files
+from endonym.log import Log, counted, listed
 from endonym.model import count
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
@@ -134,16 +134,17 @@ def check(
     store: Store,
     target: str = "cpu",
     *,
+    log: Log | None = None,
     machine: KnownMachine | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> Checked:
     """Check a recipe for training on a device, or on a machine that is not here.
 
-    sizes: bytes of text that sources will hold, by name; these need no files. Raises MissingSource,
-    ShapeError and ExportError as `run` would.
+    log: told of texts that are fetched. sizes: bytes of text that sources will hold, by name; these
+    need no files. Raises MissingSource, ShapeError and ExportError as `run` would.
     """
     sizes = sizes or {}
-    recipe.require_sources(but=sizes)
+    recipe.require_sources(log, but=sizes)
     require_packages(recipe)
     samples, raw = texts_of(recipe, store, sizes)
     target = "cuda" if machine else target
@@ -200,8 +201,8 @@ def texts_of(
     raw: list[RawSet] = []
     for source in recipe.source:
         found: list[RawFile] = []
-        # A data set of the hub is not fetched for a plan.
-        if source.name not in sizes or not is_on_hub(source):
+        # What lies in the network is not fetched for a plan.
+        if source.name not in sizes or not is_remote(source):
             with suppress(MissingSource):
                 found = source_files(source, recipe.folder)
         raw.append(RawSet(source=source, files=tuple(found)))

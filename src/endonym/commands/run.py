@@ -61,7 +61,7 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[Run
     """
     for told in sources.words_of(sources.beside(recipe, store), recipe):
         log.warn(told)
-    recipe.require_sources()
+    recipe.require_sources(log)
     folder = run_folder(store, recipe)
     is_first = not (folder / "plan.json").exists()
     if replaced(recipe, folder):
@@ -100,7 +100,7 @@ def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | No
 
     Raises MissingSource or RecipeError with everything that is wrong.
     """
-    Recipe.require_all_sources(recipes)
+    Recipe.require_all_sources(recipes, log)
     wrong: dict[str, str] = {}
     for recipe in recipes:
         try:
@@ -184,7 +184,7 @@ def describe_plan(
 
     Choices of an earlier run are taken from its plan; the rest is estimated.
     """
-    recipe.require_sources()
+    recipe.require_sources(log)
     last = last_stage(recipe, until)
     raw = sources.hash_all(sources.find(recipe, store), store, log, is_kept=False)
     estimate = expected(recipe, samples_of(raw), store, target, raw=raw, replan=replan)

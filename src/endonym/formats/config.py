@@ -42,7 +42,12 @@ class Source(Config):
     """a file, a folder, or a glob such as data/*.jsonl.gz; relative to the recipe
 
     - "hub:owner/name" is a data set of the Hugging Face hub
+    - "https://…" is fetched once, into the folder `fetched` beside the recipe
+    - "leipzig:tat_wikipedia_2021_100K" is fetched from the Leipzig corpora, "wikipedia:tt" from the
+      dumps of the Wikipedias
     """
+    sha256: str | None = optional(pattern=r"^[0-9a-f]{64}$", is_identity=False)
+    """the hash of the source's file; any other file is an error"""
     exclude: tuple[str, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     """files and folders to leave out, as globs: "*.bak" matches a name, "old/*.txt" a path below
     `path`

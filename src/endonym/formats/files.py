@@ -1,8 +1,8 @@
-"""The raw files of a source: one file, all files below a folder, those that match a glob, or those
-of a data set of the hub.
+"""The raw files of a source: one file, all files below a folder, those that match a glob, those of
+a data set of the hub, or one that is fetched.
 
 They are sorted by name, so that the order does not depend on the file system. Hidden files and
-folders (a leading dot), what `exclude` names, and stores and runs of endonym are ignored. Nothing
+folders (a leading dot), what `exclude` names, and what endonym made or fetched are ignored. Nothing
 here opens a file. What is no file (a pipe, a device, a link that leads nowhere, a folder that is
 closed or too deep to be named) is listed with the others: the reader refuses it by name.
 """
@@ -22,8 +22,10 @@ from pydantic import Field
 from endonym.config import NOT_IDENTITY, Config
 from endonym.errors import SourceError, printable
 from endonym.formats.config import Source
+from endonym.formats.fetched import fetched_file, is_fetched, is_fetched_folder
 from endonym.formats.hub import hub_folder, is_on_hub
 from endonym.formats.source_errors import source_error
+from endonym.log import Log
 from endonym.store import is_run_of_store, is_store
 
 GLOB_SIGNS = "*?["
@@ -72,14 +74,27 @@ class RawSet(Config):
         return sum(size_on_disk(file.path) for file in self.files)
 
 
-def source_files(source: Source, folder: Path, left_out: list[Path] | None = None) -> list[RawFile]:
+def is_remote(source: Source) -> bool:
+    """Whether a source lies in the network: on the hub, or at an address."""
+    return is_on_hub(source) or is_fetched(source)
+
+
+def source_files(
+    source: Source, folder: Path, left_out: list[Path] | None = None, log: Log | None = None
+) -> list[RawFile]:
     """The raw files of a source, sorted by name; a relative path starts at `folder`.
 
-    A data set of the hub is fetched if need be. left_out: gets the stores and runs below the path,
-    which are not entered. Raises MissingSource if the path does not exist or holds no file.
+    What lies in the network is fetched if need be, which `log` tells of. left_out: gets the stores,
+    runs and fetched files below the path, which are not entered. Raises MissingSource if the path
+    does not exist or holds no file.
     """
-    # Unlike Path.expanduser, this leaves the home of a user that does not exist as it stands.
-    pattern = hub_folder(source) if is_on_hub(source) else Path(os.path.expanduser(source.path))  # noqa: PTH111
+    log = log or Log(quiet=True)
+    if is_on_hub(source):
+        pattern = hub_folder(source)
+    elif is_fetched(source):
+        pattern = fetched_file(source, folder, log)
+    else:  # Unlike Path.expanduser, this leaves the home of an unknown user as it stands.
+        pattern = Path(os.path.expanduser(source.path))  # noqa: PTH111
     omitted = Omitted(exclude=source.exclude, stores=[] if left_out is None else left_out)
     return files_at(pattern, folder, name=source.name, omitted=omitted)
 
@@ -100,7 +115,7 @@ def files_named(patterns: Sequence[str], folder: Path) -> tuple[list[Path], list
 
 @dataclass(slots=True)
 class Omitted:
-    """What below a path is not read: what `exclude` names, and stores and runs, which are noted."""
+    """What below a path is not read: what `exclude` names, and what is endonym's own, noted."""
 
     exclude: Sequence[str] = ()
     stores: list[Path] = field(default_factory=list[Path])
@@ -115,10 +130,10 @@ class Omitted:
         return is_named(PurePosixPath(name).name, of_names) or is_named(name, self.exclude)
 
     def has_folder(self, path: Path, root: Path) -> bool:
-        """Whether a folder is not entered: by its path below the root, or as a store or a run."""
+        """Whether a folder is not entered: by its path below the root, or as endonym's own."""
         if is_named(printable(path.relative_to(root).as_posix()), self.exclude):
             return True
-        if is_mine := is_store(path) or is_run_of_store(path):
+        if is_mine := is_fetched_folder(path) or is_store(path) or is_run_of_store(path):
             self.stores.append(path)
         return is_mine
 

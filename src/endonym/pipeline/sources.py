@@ -18,8 +18,16 @@ from endonym.device import program
 from endonym.disk import file_hash
 from endonym.errors import MissingSource, SourceError, printable
 from endonym.formats.config import Source
-from endonym.formats.files import Omitted, RawFile, RawSet, not_a_file, size_on_disk, source_files
-from endonym.formats.hub import is_on_hub
+from endonym.formats.fetched import is_fetched, require_hash
+from endonym.formats.files import (
+    Omitted,
+    RawFile,
+    RawSet,
+    is_remote,
+    not_a_file,
+    size_on_disk,
+    source_files,
+)
 from endonym.formats.io.formats import file_format
 from endonym.formats.io.kinds import OWN_PAGE, ZIP_HEAD_BYTES
 from endonym.formats.pages.ocr import tesseract
@@ -74,19 +82,19 @@ def find(recipe: Recipe, store: Store | None = None, log: Log | None = None) -> 
 
     Where OCR is to choose its language pack, it does so here, once for the source, if there is a
     store to remember it in: the pack's name is part of what the corpus is made of.
-    log: gets a line about stores and runs of endonym below a source, which are left out.
+    log: gets a line about what endonym made or fetched below a source, which is left out.
     """
     sources: list[Found] = []
     log = log or Log(quiet=True)
     for source in recipe.source:
         own_folders: list[Path] = []
-        files = source_files(source, recipe.folder, own_folders)
+        files = source_files(source, recipe.folder, own_folders, log)
         if own_folders:
             count = sum(each.is_file() for folder in own_folders for each in folder.rglob("*"))
             names = ", ".join(os.path.relpath(each, recipe.folder) for each in sorted(own_folders))
             log.line(
                 f'source "{source.name}": {names} left out ({counted(count, "file")}): '
-                "endonym made them, and they are no texts"
+                "endonym made or fetched them"
             )
         same_name = (file.path for file in files if file.path.name == recipe.path.name)
         if any(path.resolve() == recipe.path.resolve() for path in same_name):
@@ -120,6 +128,7 @@ def hash_all(
 ) -> list[RawSet]:
     """Hash every file whose mark has changed since it was last hashed.
 
+    Raises SourceError for a file with another hash than its source says.
     is_kept: the hashes are written down; a dry run writes nothing.
     """
     memory = store.root / "hashes.json"
@@ -129,6 +138,13 @@ def hash_all(
     with log.progress("looking for changes", total, "raw files") as advance:
         for source, files in sources:
             hashes = tuple(_hash(file, entries, advance) for file in files)
+            for file, found in zip(files, hashes, strict=True):
+                require_hash(source, found, file.path, source.sha256)
+            if is_fetched(source) and not source.sha256:
+                log.line(
+                    f'source "{source.name}": so that no other file is ever taken for it, write in '
+                    f'its [[source]]: sha256 = "{hashes[0]}"'
+                )
             sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
     if is_kept and entries != read_if_whole(memory):
         write_sealed(memory, entries)
@@ -211,7 +227,7 @@ def beside(recipe: Recipe, store: Store) -> Beside:
     """
     read, folders, missing = set[Path](), dict[Path, None](), dict[int, Path]()
     for number, source in enumerate(recipe.source):
-        if is_on_hub(source):
+        if is_remote(source):
             continue
         try:
             files = [file.path for file in source_files(source, recipe.folder)]

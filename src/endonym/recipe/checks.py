@@ -21,6 +21,7 @@ from endonym.export.config import Export
 from endonym.export.shapes import ROW_OF
 from endonym.formats.config import OF_THE_WHOLE, Clean, Source
 from endonym.formats.files import files_named, source_files
+from endonym.log import Log
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.config import ModelKeys
 from endonym.model.families import resolve, without_heads
@@ -163,14 +164,21 @@ def _unfit_template(named: str | None, folder: Path) -> Iterator[Problem]:
 
 
 def missing_sources(
-    sources: Sequence[Source], folder: Path, but: Collection[str] = ()
+    sources: Sequence[Source],
+    folder: Path,
+    log: Log | None = None,
+    *,
+    but: Collection[str] = (),
 ) -> Iterator[Problem]:
-    """The problems of sources whose path matches no file. but: names of those that need none."""
+    """The problems of sources whose path matches no file.
+
+    log: told of what is fetched. but: names of sources that need no file.
+    """
     for number, source in enumerate(sources):
         if source.name in but:
             continue
         try:
-            source_files(source, folder)
+            source_files(source, folder, log=log)
         except MissingSource as error:
             yield _problem_of(error, ("source", number, "path"))
 

@@ -20,6 +20,7 @@ from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import files_named
+from endonym.log import Log
 from endonym.model.config import ModelKeys
 from endonym.recipe.checks import base_model, contradictions, missing_files, missing_sources
 from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, recipe_toml, set_value
@@ -106,9 +107,14 @@ class Recipe(Config):
         return list(variants) if isinstance(variants, dict) else []
 
     @classmethod
-    def require_all_sources(cls, recipes: Sequence[Self]) -> None:
-        """Raise MissingSource for every source path, of any of them, that matches no file."""
-        missing = [(missing_sources(each.source, each.folder), each._origin) for each in recipes]
+    def require_all_sources(cls, recipes: Sequence[Self], log: Log | None = None) -> None:
+        """Raise MissingSource for every source path, of any of them, that matches no file.
+
+        log: told of what is fetched.
+        """
+        missing = [
+            (missing_sources(each.source, each.folder, log), each._origin) for each in recipes
+        ]
         refuse(missing, MissingSource)
 
     @property
@@ -224,12 +230,13 @@ class Recipe(Config):
         origin = replace(self._origin, labels={**self._origin.labels, **labels})
         return self._of([(data, origin, problems)])[0]
 
-    def require_sources(self, *, but: Collection[str] = ()) -> None:
+    def require_sources(self, log: Log | None = None, *, but: Collection[str] = ()) -> None:
         """Raise MissingSource, with file and line, for every source path that matches no file.
 
-        but: names of sources that need none.
+        log: told of what is fetched. but: names of sources that need no file.
         """
-        refuse([(missing_sources(self.source, self.folder, but), self._origin)], MissingSource)
+        missing = missing_sources(self.source, self.folder, log, but=but)
+        refuse([(missing, self._origin)], MissingSource)
 
     def refuse(self, problems: Sequence[Problem]) -> None:
         """Raise RecipeError with these problems, if there are any, each with its line."""

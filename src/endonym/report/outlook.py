@@ -16,8 +16,7 @@ from endonym.disk import packaged_tables
 from endonym.evaluate.score import BITS, FEWEST_OF_SOURCE, Score, find, headline
 from endonym.evaluate.tables import MODELS
 from endonym.export.history import events, journal_of
-from endonym.formats.files import GLOB_SIGNS, glob_root
-from endonym.formats.hub import is_on_hub
+from endonym.formats.files import GLOB_SIGNS, glob_root, is_remote
 from endonym.formats.reasons import in_words
 from endonym.log import duration, size
 from endonym.pipeline.execute import Run
@@ -211,7 +210,7 @@ def _texts_command(run: Run) -> str:
     """The command that makes a recipe of the texts and more; empty if they lie in no one folder."""
     homes = list[str]()
     for source in run.recipe.source:
-        if is_on_hub(source):
+        if is_remote(source):
             return ""
         path = Path(source.path)
         is_glob = any(sign in source.path for sign in GLOB_SIGNS)

@@ -367,7 +367,7 @@ def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     """The sources of a recipe."""
     recipe = Recipe.load(paths[0])
     raw = [
-        RawSet(source=each, files=tuple(source_files(each, recipe.folder)))
+        RawSet(source=each, files=tuple(source_files(each, recipe.folder, log=log)))
         for each in recipe.source
     ]
     texts = [
