@@ -21,7 +21,6 @@ from endonym.data.shards import TokenShards
 from endonym.device import free_memory_bytes
 from endonym.errors import MissingSource, OutOfMemory, RecipeError
 from endonym.export.shapes import require_shapes
-from endonym.formats.config import BLOCK_BYTES
 from endonym.formats.files import RawFile, RawSet, is_remote, source_files
 from endonym.log import Log, counted, listed
 from endonym.model import count
