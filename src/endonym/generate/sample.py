@@ -180,7 +180,9 @@ class Sampler:
         """
         if (characters, pending) not in self._unfit:
             of_class = regex.compile(f"(?:{characters})+")
-            texts = [(n, first(pending + piece)) for n, piece in enumerate(self._token_bytes) if piece]
+            texts = [
+                (n, first(pending + piece)) for n, piece in enumerate(self._token_bytes) if piece
+            ]
             ids = [n for n, text in texts if not text or of_class.fullmatch(text)]
             is_all = len(ids) == len(texts)
             self._unfit[characters, pending] = np.array([] if is_all else ids, dtype=np.int64)
