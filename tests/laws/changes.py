@@ -56,6 +56,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "split.val_documents": (5, "corpus"),
     "split.val_bytes": (3_000, "corpus"),
     "split.block_bytes": (500, "corpus"),
+    "split.keep_near_copies": (True, "corpus"),
     "split.seed": (8, "corpus"),
     "tokenizer.kind": ("char", "tokenizer"),
     "tokenizer.vocab": (399, "tokenizer"),

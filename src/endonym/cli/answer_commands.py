@@ -47,6 +47,9 @@ SAMPLING_OPTIONS = (
     click.option("--top-p", type=float, default=0.95, help="Keep the likeliest that reach p."),
     click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing."),
     click.option("--seed", type=click.IntRange(min=0), default=0),
+    click.option(
+        "--inside-word", is_flag=True, help="The text may go on inside the prompt's last word."
+    ),
 )
 
 
@@ -70,6 +73,7 @@ class Generation(NamedTuple):
     top_p: float
     repetition_penalty: float
     seed: int
+    inside_word: bool
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -80,7 +84,8 @@ class Generation(NamedTuple):
         """How tokens are chosen, with another seed."""
         from endonym.generate.sample import Sampling
 
-        return Sampling(self.temperature, self.top_k, self.top_p, self.repetition_penalty, seed)
+        kept = (self.temperature, self.top_k, self.top_p, self.repetition_penalty)
+        return Sampling(*kept, seed, inside_word=self.inside_word)
 
 
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,10 +1,11 @@
 """One reader of an engine: texts that are continued, or answers in a conversation."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from queue import SimpleQueue
 
 from endonym.errors import EndonymError, RecipeError
-from endonym.generate.sample import SamplerState, Sampling
+from endonym.generate.sample import SamplerState, Sampling, beginning
 from endonym.serve.engine import Engine, chat_ids
 from endonym.serve.pieces import TextPiece
 from endonym.serve.scheduler import Generation, Scheduler, Update
@@ -31,13 +32,18 @@ class Talk:
     def continued(
         self, text: str, sampling: Sampling, *, max_tokens: int, min_tokens: int
     ) -> Iterator[TextPiece]:
-        """The pieces that follow a text. Raises RecipeError if it is longer than the context."""
+        """The pieces that follow a text; its last word stays as it is (`beginning`).
+
+        Raises RecipeError if it is longer than the context.
+        """
         self._require_fitting(text, "PROMPT")
-        ids = [self.engine.opening, *self.engine.vocabulary.encode(text)]
+        begun, not_first = beginning(text, inside_word=sampling.inside_word)
+        ids = [self.engine.opening, *self.engine.vocabulary.encode(begun)]
         if len(ids) > self.engine.context:
             message = f"{len(ids)} tokens, but the model's context is {self.engine.context}"
             raise RecipeError(message, where="PROMPT", do="Give the end of the text only.")
-        return self._pieces(ids, sampling, max_tokens=max_tokens, min_tokens=min_tokens)
+        state = SamplerState(sampling, ids, min_tokens=min_tokens, not_first=not_first)
+        return self._pieces(ids, state, max_tokens, n_given=len(text) - len(begun))
 
     def answered(
         self,
@@ -67,7 +73,7 @@ class Talk:
             )
         opening = [] if ids[:1] == [self.engine.opening] else [self.engine.opening]
         ids = [*opening, *ids]
-        return self._pieces(ids, sampling, max_tokens=max_tokens, min_tokens=min_tokens)
+        return self._pieces(ids, SamplerState(sampling, ids, min_tokens=min_tokens), max_tokens)
 
     def _require_fitting(self, text: str, where: str) -> None:
         """Raise RecipeError for a text that is longer than the context however it is encoded."""
@@ -81,11 +87,13 @@ class Talk:
             )
 
     def _pieces(
-        self, ids: list[int], sampling: Sampling, *, max_tokens: int, min_tokens: int
+        self, ids: list[int], state: SamplerState, max_tokens: int, *, n_given: int = 0
     ) -> Iterator[TextPiece]:
-        """The pieces as they come. The generation is cancelled if nobody reads on."""
+        """The pieces as they come, without the first `n_given` characters.
+
+        The generation is cancelled if nobody reads on.
+        """
         updates: SimpleQueue[Update] = SimpleQueue()
-        state = SamplerState(sampling, ids, min_tokens=min_tokens)
         generation = Generation(list(ids), max_tokens, state, logprobs=0, take=updates.put)
         self._scheduler.submit([generation])
         try:
@@ -95,6 +103,8 @@ class Talk:
                 if update.reason == "failed":
                     raise EndonymError("the model could not be computed")
                 self.reason, self.tokens = update.reason or "", state.made
-                yield from update.pieces
+                for piece in update.pieces:
+                    yield replace(piece, text=piece.text[n_given:])
+                    n_given = max(0, n_given - len(piece.text))
         finally:
             self._scheduler.cancel([generation])

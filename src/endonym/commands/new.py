@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.findings import of_most
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.survey import Survey, survey_texts
+from endonym.survey.templates import SHARE, mixture
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 from endonym.workers import runner
@@ -85,8 +86,8 @@ def describe_model(checked: Checked, log: Log) -> None:
     log.line(filled("chosen.txt", checked=checked, **values))
 
 
-DEMO_SECONDS, DEMO_TOKENS = 120.0, 4_000_000
-"""How long the training of a demo takes, and its most tokens."""
+DEMO_SECONDS, DEMO_TOKENS = 100.0, 400_000
+"""How long the training of a demo takes at most, and its least tokens: less writes no French."""
 OVERHEAD = 0.9
 """Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
 
@@ -119,7 +120,12 @@ def write_recipe(
     survey.samples = [sample for sample in survey.samples if sample.source.name in usable]
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
-    choices = choose(survey, folder, hours, store=store, log=log, clean=advised.clean)
+    templates = set(advised.templates) & usable
+    if templates == usable:  # There is nothing else to learn from.
+        templates = set[str]()
+    choices = choose(
+        survey, folder, hours, store=store, log=log, clean=advised.clean, templates=templates
+    )
     text = recipe_text(path, language=language, survey=survey, advised=advised, choices=choices)
     write_atomic(path, f"{text}\n".encode())
     try:
@@ -159,6 +165,12 @@ def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Adv
             "recipe; endonym doctor shows examples of each rule"
         )
     log.line(f"{'cleaning':<{LABEL}}{text}")
+    for name, share in advised.templates.items():
+        log.warn(
+            f"{name} was filled in by a program: {100 * share:.0f} % of its letters stand in other "
+            f"texts of it. Beside other sources it gets {100 * SHARE:.0f} % of the training tokens "
+            "at most (sources in [[phase]]), so that the model does not write like it"
+        )
     return advised
 
 
@@ -182,14 +194,26 @@ def refuse_to_overwrite(path: Path) -> None:
 
 
 def choose(
-    survey: Survey, folder: Path, hours: float, *, store: Path, log: Log, clean: Clean | None = None
+    survey: Survey,
+    folder: Path,
+    hours: float,
+    *,
+    store: Path,
+    log: Log,
+    clean: Clean | None = None,
+    templates: Collection[str] = (),
 ) -> Choices:
     """All choices that a recipe for these texts states, if it trains for so many hours.
 
     The shape is chosen by an estimate of its speed from that of a small shape; the token budget by
-    measuring the chosen one.
+    measuring the chosen one. templates: sources that a program filled in, but not all of them: they
+    get a small share of the tokens, and the other texts decide.
     """
-    texts = replace(measure(survey.samples, clean), text_bytes=int(survey.text_bytes))
+    every = measure(survey.samples, clean)
+    own = [sample for sample in survey.samples if sample.source.name not in templates]
+    texts = measure(own, clean) if templates else every
+    own_share = texts.text_bytes / max(1, every.text_bytes)
+    texts = replace(texts, text_bytes=int(survey.text_bytes * own_share))
     for fault in texts.faults[:SHOWN]:
         log.warn(fault)
     vocab = model_size.choose_vocab(texts.letters)
@@ -235,6 +259,10 @@ def choose(
         data["pack.join"] = Choice(survey.joined, why)
     data |= shape | model_size.choose_dropout(facts, tokens)
     data["phase.tokens"] = Choice(tokens, reason)
+    if templates:
+        sizes = {name: kept for name, (kept, _) in every.sources.items()}
+        why = f"by size, but {100 * SHARE:.0f} % for templates"
+        data["phase.sources"] = Choice(mixture(sizes, templates), why)
     return data | {f"phase.{key}": choice for key, choice in phase.items()}
 
 
@@ -292,7 +320,10 @@ def recipe_text(
         language=language,
         survey=survey,
         shown=SHOWN,
-        sources=advised.sources,
+        sources=[
+            source.model_copy(update={"repeatable": True}) if "phase.sources" in choices else source
+            for source in advised.sources
+        ],
         reasons={source.name: reason for source, reason in survey.sources},
         clean=advised.table,
         family=ModelKeys().family,
@@ -301,7 +332,7 @@ def recipe_text(
 
 
 def write_demo(folder: Path, demo: str, *, store: Path, log: Log) -> Path:
-    """The texts and the recipe of a demo, sized to two minutes of training on this machine.
+    """The texts and the recipe of a demo, sized to DEMO_SECONDS of training on this machine.
 
     Raises RecipeError for a demo that does not exist.
     """
@@ -323,7 +354,8 @@ def write_demo(folder: Path, demo: str, *, store: Path, log: Log) -> Path:
 def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]:
     """Training tokens for DEMO_SECONDS of a demo here, in whole thousands, and why.
 
-    The machine is measured again, as for any new recipe.
+    More than its recipe says would gain nothing. The machine is measured again, as for any new
+    recipe.
     """
     vocab, context = recipe.tokenizer.vocab, recipe.pack.context
     assert vocab is not None, "a demo says its vocabulary"
@@ -335,7 +367,8 @@ def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]
     if pace.doubt:
         log.warn(f"{busy(pace)}: the demo is sized to what they left")
     tokens = pace.tokens_in(DEMO_SECONDS * OVERHEAD)
-    reason = f"two minutes at {number(pace.plain)} tokens/s, probed{pace.doubt}"
-    if tokens > DEMO_TOKENS:
-        reason = "more training on these texts gains nothing: less than two minutes here"
-    return max(100_000, min(tokens, DEMO_TOKENS) // 1000 * 1000), reason
+    most, reason = recipe.phase[0].tokens, f"{DEMO_SECONDS:.0f} s at {number(pace.plain)} tokens/s"
+    assert most is not None, "a demo says its tokens"
+    if tokens > most:
+        return most, f"more gain nothing: less than {DEMO_SECONDS:.0f} s here"
+    return max(DEMO_TOKENS, tokens // 1000 * 1000), f"{reason}, probed{pace.doubt}"

@@ -14,14 +14,9 @@ import regex
 
 from endonym.copies.hashes import Hashes, Indices, Marks, places_within
 from endonym.script.fold import LETTERS, Codes, folding
-from endonym.script.scripts import BREAK_SCRIPTS, code_points, table
+from endonym.script.scripts import DENSE_SCRIPTS, UNSPACED_SCRIPTS, code_points, table
 
 APOSTROPHES = "'`´‘’"
-DENSE_SCRIPTS = ("han", "hiragana", "katakana", "yi")
-"""Scripts in which a word has one letter or two."""
-UNSPACED_SCRIPTS = (*sorted(BREAK_SCRIPTS), "tibetan", "javanese", "balinese")
-"""Other scripts without a space after each word."""
-
 SPACED, UNSPACED, DENSE = range(KINDS := 3)
 
 FACTOR = np.uint64(0x9E3779B97F4A7C15)

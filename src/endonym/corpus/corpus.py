@@ -72,6 +72,8 @@ def make_corpus(
             *(unmatched(clean, making.marked) if sources else ()),
         ]
         notes = {"warnings": warnings, **making.card_notes}
+        if split.keep_near_copies:
+            notes["keep_near_copies"] = True
         card = write_card(list(making.stats.values()), held, sources, out=out, card_notes=notes)
         if folder.is_dir():  # which is not made for no sources
             shutil.rmtree(folder)

@@ -1,17 +1,16 @@
 """A grammar of French fables: any number of short stories, each a pure function of its index.
 
-French word forms (le + ours = l’ours, de + le = du, un + vieux + ours = un vieil ours), the lexicon
-and the schemas of conflicts in TOML files, and the slots that join them. A fable follows one schema
-of `schemas_fr` with two characters of opposite gender, so that il and elle are never ambiguous. In
-the templates:
+French word forms (le + ours = l’ours, de + le = du), a small lexicon and the schemas of conflicts
+in TOML files, and the slots that join them. A fable follows one schema of `schemas_fr` with two
+animals of opposite gender, so that il and elle are never ambiguous. In the templates:
 
     [a|b|c]       one of the alternatives
-    {A} {A.de}    a form of a figure: A and B the two characters, C a passer-by, O an object
+    {A} {A.de}    a form of a figure: A and B the two animals, O an object
     {A?m/f}       the words that agree with the figure
-    {L} {L.def}   the place at its first mention, and later; {T} the moment and the sky
+    {L} {L.def}   the place at its first mention, and later; {T} the moment
     {V.key}       a word of the variant that the schema drew once for the whole story
 
-Index and seed choose schema, characters and place by counting rather than by chance, so two
+Index and seed choose schema, animals and place by counting rather than by chance, so two
 indices never tell the same story before every cast of a schema has been used."""
 
 import random
@@ -58,15 +57,11 @@ def elide(text: str, aspirated: frozenset[str]) -> str:
 
 
 class Noun(NamedTuple):
-    """A singular noun or noun group, with what its article depends on.
-
-    size: of a character, which decides the adjectives before it.
-    """
+    """A singular noun or noun group, with what its article depends on."""
 
     text: str
     feminine: bool
     elided: bool
-    size: str = ""
 
     def agree(self, masculine: str, feminine: str) -> str:
         """Choose the form that agrees with this noun."""
@@ -74,66 +69,43 @@ class Noun(NamedTuple):
 
 
 class Adjective(NamedTuple):
-    """An adjective in its two genders, and its masculine form before a vowel (vieil)."""
+    """An adjective in its two genders."""
 
     masculine: str
     feminine: str
-    before_vowel: str
 
 
 class Figure(NamedTuple):
-    """A noun in one fable, with the adjectives of its first mention."""
+    """A noun in one fable, with the adjective of its first mention."""
 
     noun: Noun
     trait: Adjective | None = None
-    front: Adjective | None = None
 
     def form(self, key: str) -> str:
         """Return the form that a slot asks for; an unknown key is an error in a template."""
-        noun, words = self.noun, [self.noun.text]
-        if self.front:
-            masculine = self.front.before_vowel if noun.elided else self.front.masculine
-            words.insert(0, noun.agree(masculine, self.front.feminine))
-        if self.trait:
-            words.append(noun.agree(self.trait.masculine, self.trait.feminine))
+        noun = self.noun
+        group = f"{noun.text} {noun.agree(*self.trait)}" if self.trait else noun.text
         forms = lexicon().forms
         known = forms[noun.agree("masculin", "féminin")] | (forms["élidé"] if noun.elided else {})
-        return known[key].format(nom=noun.text, groupe=" ".join(words))
+        return known[key].format(nom=noun.text, groupe=group)
 
 
 PARTS = ("habitude", "noeud", "dialogue", "tour", "fin")
-SKY_SHARE = 0.6
-
-
-class Season(NamedTuple):
-    """Ways of saying when, by day or by night, and what the sky does by day."""
-
-    days: tuple[str, ...]
-    nights: tuple[str, ...]
-    skies: tuple[str, ...]
-
-    def moment(self, rng: random.Random, at_night: bool) -> str:
-        """Return when the conflict happens, by day sometimes with the sky."""
-        if at_night:
-            return rng.choice(self.nights)
-        day = rng.choice(self.days)
-        return f"{day}, {rng.choice(self.skies)}" if rng.random() < SKY_SHARE else day
 
 
 class Lexicon(NamedTuple):
     """Everything that the schemas share, read once from `lexicon_fr.toml`.
 
-    characters, fronts: by size. places: the words of the first mention, and of later ones.
+    places: the words of the first mention, and of later ones. moments: by season.
     """
 
     aspirated: frozenset[str]
     forms: dict[str, dict[str, str]]
-    characters: dict[str, tuple[Noun, ...]]
+    animals: tuple[Noun, ...]
     traits: dict[str, tuple[Adjective, ...]]
-    fronts: dict[str, tuple[Adjective, ...]]
     objects: dict[str, tuple[Noun, ...]]
     places: tuple[tuple[str, ...], ...]
-    seasons: dict[str, Season]
+    moments: dict[str, tuple[str, ...]]
     frames: dict[str, tuple[str, ...]]
 
 
@@ -143,8 +115,7 @@ class Schema(NamedTuple):
     pairs: tuple[tuple[Noun, Noun], ...]
     traits: tuple[tuple[Adjective, ...], tuple[Adjective, ...]]
     objects: tuple[Noun, ...]
-    seasons: tuple[str, ...]
-    at_night: bool
+    moments: tuple[str, ...]
     variants: tuple[dict[str, str], ...]
     titles: tuple[str, ...]
     parts: dict[str, tuple[str, ...]]
@@ -156,49 +127,31 @@ def _options(block: str) -> tuple[str, ...]:
     return tuple(" ".join(option.split()) for option in re.split(r"\n\s*\n", block.strip()))
 
 
-def _bars(block: str) -> tuple[str, ...]:
-    """Split a list written with bars and line ends."""
-    return tuple(item.strip() for item in re.split(r"[|\n]", block) if item.strip())
-
-
-def _adjectives(blocks: dict[str, str]) -> dict[str, tuple[Adjective, ...]]:
-    """Read adjectives written "masculine/feminine" or "masculine/feminine/before a vowel"."""
-
-    def adjective(text: str) -> Adjective:
-        masculine, feminine, *before_vowel = text.split("/")
-        return Adjective(masculine, feminine, before_vowel[0] if before_vowel else masculine)
-
-    return {name: tuple(map(adjective, block.split())) for name, block in blocks.items()}
-
-
 @cache
 def lexicon() -> Lexicon:
     """Read the lexicon; cached, since it never changes."""
     raw = packaged_tables("endonym.demo", "lexicon_fr.toml")
     aspirated = frozenset(raw["aspires"].split())
 
-    def nouns(gender: str, texts: list[str], size: str = "") -> tuple[Noun, ...]:
-        is_feminine = gender == "f"
-        return tuple(Noun(each, is_feminine, is_elidable(each, aspirated), size) for each in texts)
+    def noun(gender: str, text: str) -> Noun:
+        return Noun(text, gender == "f", is_elidable(text, aspirated))
 
     return Lexicon(
         aspirated=aspirated,
         forms=raw["formes"],
-        characters={
-            size: nouns("m", entry["m"].split(), size) + nouns("f", entry["f"].split(), size)
-            for size, entry in raw["personnages"].items()
+        animals=tuple(
+            noun(gender, each) for gender in "mf" for each in raw["animaux"][gender].split()
+        ),
+        traits={
+            family: tuple(Adjective(*each.split("/")) for each in block.split())
+            for family, block in raw["traits"].items()
         },
-        traits=_adjectives(raw["traits"]),
-        fronts=_adjectives(raw["avant"]),
         objects={
-            kind: tuple(noun for each in entries for noun in nouns(each[0], [each[2:]]))
+            kind: tuple(noun(each[0], each[2:]) for each in entries)
             for kind, entries in raw["objets"].items()  # such as "m sac de noix"
         },
         places=tuple(tuple(row.split(" | ")) for row in raw["lieux"]["liste"].strip().splitlines()),
-        seasons={
-            name: Season(_bars(entry["moments"]), _bars(entry["nuits"]), _bars(entry["ciels"]))
-            for name, entry in raw["saisons"].items()
-        },
+        moments={season: tuple(block.split(" | ")) for season, block in raw["moments"].items()},
         frames={name: _options(block) for name, block in raw["cadre"].items()},
     )
 
@@ -212,14 +165,10 @@ def schemas() -> tuple[Schema, ...]:
 
 
 def _schema(raw: dict[str, Any]) -> Schema:
-    """Build one schema, listing the casts it allows."""
+    """Build one schema, listing the casts it allows: any animals, or those that it names."""
     words = lexicon()
     firsts, seconds = (
-        [
-            noun
-            for size in raw.get(f"{name}_tailles", words.characters)
-            for noun in words.characters[size]
-        ]
+        [noun for noun in words.animals if name not in raw or noun.text in raw[name].split()]
         for name in "ab"
     )
     traits, other_traits = (
@@ -230,8 +179,7 @@ def _schema(raw: dict[str, Any]) -> Schema:
         pairs=tuple((a, b) for a in firsts for b in seconds if a.feminine != b.feminine),
         traits=(traits, other_traits),
         objects=words.objects[raw["objets"]] if "objets" in raw else (),
-        seasons=tuple(raw.get("saisons", words.seasons)),
-        at_night=raw.get("nuit", False),
+        moments=tuple(each for season in raw["moments"] for each in words.moments[season]),
         variants=tuple(raw.get("variantes", ({},))),
         titles=_options(raw["titres"]),
         parts={part: _options(raw[part]) for part in PARTS},
@@ -239,45 +187,32 @@ def _schema(raw: dict[str, Any]) -> Schema:
     )
 
 
-SHORTEST, LONGEST = 90, 220
-LONG_PARAGRAPH_SHARE = 0.5
-FRONT_ADJECTIVE_SHARE = 0.35
-QUE_SHARE = 0.4
-
-_WORD = re.compile(r"[^\W\d_]+")
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{([A-Z])(?:\.([\wà]+\+?)|\?([^{}/]*)/([^{}]*))?\}")
 _VARIANT = re.compile(r"\{V\.(\w+)\}")
 _SENTENCE_START = re.compile(r"(?:^|\n|[.!?…] |[.!?…] » |« )$")
-_FIT_AFTER_QUE = re.compile(r"(?:Le|La|L’\w+|Les|Un|Une|On|Il|Celui|Celle|Ce|Rien|Nul|Deux)\b")
 
 
 class _Story:
     """What stays fixed through one fable, drawn once."""
 
-    def __init__(self, index: int, seed: int, attempt: int) -> None:
-        words = lexicon()
+    def __init__(self, index: int, seed: int) -> None:
         self.schema, pair, self.place = _cast(index, seed)
-        self.rng = rng = random.Random(f"{seed}/{index}/{attempt}")
-        self.figures: dict[str, Figure] = {}
-        for name, noun, traits in zip("AB", pair, self.schema.traits, strict=True):
-            has_front = rng.random() < FRONT_ADJECTIVE_SHARE
-            front = rng.choice(words.fronts[noun.size]) if has_front else None
-            self.figures[name] = Figure(noun, rng.choice(traits), front)
-        others = [noun for nouns in words.characters.values() for noun in nouns]
-        self.figures["C"] = Figure(rng.choice([noun for noun in others if noun not in pair]))
+        self.rng = rng = random.Random(f"{seed}/{index}")
+        self.figures = {
+            name: Figure(noun, rng.choice(traits))
+            for name, noun, traits in zip("AB", pair, self.schema.traits, strict=True)
+        }
         if self.schema.objects:
             self.figures["O"] = Figure(rng.choice(self.schema.objects))
-        season = words.seasons[rng.choice(self.schema.seasons)]
-        self.moment = season.moment(rng, self.schema.at_night)
+        self.moment = rng.choice(self.schema.moments)
         self.variant = rng.choice(self.schema.variants)
 
     def fill(self, template: str) -> str:
         """Fill a template: variant words, alternatives, slots, elisions."""
         text = _VARIANT.sub(lambda match: self.variant[match[1]], template)
         text = _CHOICE.sub(lambda match: self.rng.choice(match[1].split("|")), text)
-        text = _SLOT.sub(self._slot, re.sub(" {2,}", " ", text))
-        return elide(text, lexicon().aspirated)
+        return elide(_SLOT.sub(self._slot, text), lexicon().aspirated)
 
     def _slot(self, match: re.Match[str]) -> str:
         """Return the words of one slot, with a capital where they begin a sentence."""
@@ -294,20 +229,18 @@ class _Story:
         return words[:1].upper() + words[1:] if _SENTENCE_START.search(before) else words
 
     def text(self) -> str:
-        """Write the fable, whatever its length."""
+        """Write the fable."""
         draw, frames = self.rng.choice, lexicon().frames
         habit, knot, talk, turn, outcome = (draw(self.schema.parts[part]) for part in PARTS)
-        opening = draw(frames["ouvertures"])
-        if self.rng.random() < LONG_PARAGRAPH_SHARE:
-            paragraphs = [f"{opening} {habit}", f"{knot} {talk}", f"{turn} {outcome}"]
-        else:
-            paragraphs = [f"{opening} {habit} {knot}", talk, turn, outcome]
+        paragraphs = [
+            f"{draw(frames['ouvertures'])} {habit}",
+            f"{knot} {talk}",
+            f"{turn} {outcome}",
+        ]
         lines = [self.fill(template) for template in (draw(self.schema.titles), *paragraphs)]
         moral = draw(self.schema.morals)
-        is_after_que = _FIT_AFTER_QUE.match(moral) and self.rng.random() < QUE_SHARE
-        frame = draw(frames["que" if is_after_que else "seule"])
-        lowered = moral[:1].lower() + moral[1:]
-        return "\n".join([*lines, self.fill(frame.replace("{M}", moral).replace("{m}", lowered))])
+        frame = draw(frames["morales"]).replace("{M}", moral)
+        return "\n".join([*lines, self.fill(frame.replace("{m}", moral[:1].lower() + moral[1:]))])
 
 
 def _cast(index: int, seed: int) -> tuple[Schema, tuple[Noun, Noun], tuple[str, ...]]:
@@ -329,13 +262,11 @@ def fable(index: int, seed: int = 0) -> str:
     """Return the fable of this index: a title line, then paragraphs on one line each.
 
     The text depends on index and seed only, whatever the process or the hash seed. There is no
-    blank line inside, since a blank line separates documents in a training text. A draw that is
-    too long or too short is drawn again with the same cast.
+    blank line inside, since a blank line separates documents in a training text.
     """
     if index < 0:
         raise ValueError(f"a fable index is 0 or more, not {index}")
-    drafts = (_Story(index, seed, attempt).text() for attempt in count_from())
-    return next(text for text in drafts if SHORTEST <= len(_WORD.findall(text)) <= LONGEST)
+    return _Story(index, seed).text()
 
 
 def fables(count: int, seed: int = 0) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """The demos: writes texts that come with endonym or with Python, and a recipe."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.resources import files
@@ -9,20 +8,14 @@ from pathlib import Path
 
 from endonym.demo.grammar import fables
 
-GENERATED_FABLES = 2_000
-UNSEEN_FABLES = 10
-"""Hand-written fables that only the evaluation reads; the others are training text."""
-FRENCH_PROMPTS = ("Le renard et", "La tortue et", "Un matin d’hiver,")
+FABLES = 6_000
+FRENCH_PROMPTS = ("Le renard et", "La tortue et", "L’ours")
 
 
 def write_french(folder: Path) -> Path:
-    """Write generated and hand-written fables to train on, others to judge by, and the recipe."""
-    # Blank lines separate documents, so a hand-written fable loses its own.
-    by_hand = [re.sub(r"\n\s*\n", "\n", text) for text in hand_written("fr")]
+    """Write fables that the grammar makes, prompts, and the recipe."""
     texts = {
-        "fables.txt": "\n\n".join(fables(GENERATED_FABLES)),
-        "handwritten-train.txt": "\n\n".join(by_hand[UNSEEN_FABLES:]),
-        "handwritten.txt": "\n\n".join(by_hand[:UNSEEN_FABLES]),
+        "fables.txt": "\n\n".join(fables(FABLES)),
         "prompts.txt": "\n".join(FRENCH_PROMPTS),
     }
     return _write_demo(folder, texts, "french.toml")

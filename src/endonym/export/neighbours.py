@@ -20,6 +20,7 @@ def sentences(gains: Sequence[Gain], card: Mapping[str, Any]) -> list[str]:
         certain=[each for each in gains if each.is_certain],
         together=[name for name in uncertain if name in by_article],
         unknown=[name for name in uncertain if name not in by_article],
+        stay=card.get("keep_near_copies", False),
         covered=card.get("covered") if card.get("sources", True) else None,
         much={
             name: each for name, each in shares.items() if len(shares) > 1 and each >= MUCH_COVERED

@@ -344,6 +344,10 @@ class Split(Config):
     """about how many bytes of neighbouring lines are held out together; larger blocks have less
     training text beside them, smaller ones are more
     """
+    keep_near_copies: bool | None = optional("false")
+    """hold out also what training text nearly repeats, for texts that a program fills in: they are
+    all alike
+    """
     seed: int = Field(default=42, ge=0, lt=2**63)
     """random seed of the split; independent of the training seed"""
 

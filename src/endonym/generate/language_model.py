@@ -17,7 +17,7 @@ import torch
 
 from endonym.generate.damage import damage
 from endonym.generate.reading import read_nats
-from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling
+from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling, beginning
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_json, read_shape
 from endonym.model.foreign.weights import load_any
@@ -124,13 +124,17 @@ class LanguageModel:
                 self.generate_many([prompt], max_tokens=max_tokens, samplings=[sampling])[0]
                 for prompt, sampling in zip(prompts, samplings, strict=True)
             ]
-        ids = [self._opened(prompt) for prompt in prompts]
+        begun = [self._begun(*each) for each in zip(prompts, samplings, strict=True)]
+        ids, not_first, given = zip(*begun, strict=True) if begun else ((), (), ())
         continuations = [Continuation(iter(())) for _ in prompts]
-        for chosen in continued(self.decoder, ids, max_tokens, samplings, sampler=self.sampler):
+        chosen_by_row = continued(
+            self.decoder, ids, max_tokens, samplings, sampler=self.sampler, not_first=not_first
+        )
+        for chosen in chosen_by_row:
             for number, index in chosen.items():
                 self._record(continuations[number], index)
-        for continuation in continuations:
-            continuation.pieces = self._letters(iter(continuation.ids))
+        for continuation, n_given in zip(continuations, given, strict=True):
+            continuation.pieces = self._letters(iter(continuation.ids), n_given)
         return continuations
 
     def stream(
@@ -147,24 +151,28 @@ class LanguageModel:
         How tokens are chosen: `sampling`, or its defaults. settings: fields of `Sampling` to
         change in it, such as temperature=0 for greedy choice.
 
-        The prompt starts a document, after the token that opens one. The model may end it after
+        The prompt starts a document, after the token that opens one, and its last word stays as it
+        is (`beginning`; inside_word=True lets it go on). The model may end it after
         `min_tokens`; at `max_tokens` it is cut. Pieces end at whole characters; an incomplete
         character at the end is left out. When the text exceeds the context, the model continues
         from its last half context.
         """
         continuation = Continuation(iter(()))
+        sampling = replace(sampling or Sampling(), **settings)
+        ids, not_first, n_given = self._begun(prompt, sampling)
         chosen_by_row = continued(
             self.decoder,
-            [self._opened(prompt)],
+            [ids],
             max_tokens,
-            [replace(sampling or Sampling(), **settings)],
+            [sampling],
             sampler=self.sampler,
             min_tokens=min_tokens,
+            not_first=[not_first],
         )
 
         # The prompt is row 0.
         recorded = (ids[0] for ids in chosen_by_row if self._record(continuation, ids[0]))
-        continuation.pieces = self._letters(recorded)
+        continuation.pieces = self._letters(recorded, n_given)
         return continuation
 
     def score(self, text: str) -> "TextScore":
@@ -176,10 +184,16 @@ class LanguageModel:
         (nats,) = read_nats(self.decoder, [ids], self.tokenizer.end_id)
         return TextScore.of(float(nats.sum()), len(ids), len(text.encode("utf-8")))
 
-    def _opened(self, prompt: str | Sequence[int]) -> list[int]:
-        """The ids of a prompt at the start of a document."""
-        ids = self.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
-        return [self.tokenizer.opening_id, *ids]
+    def _begun(self, prompt: str | Sequence[int], sampling: Sampling) -> tuple[list[int], str, int]:
+        """The ids of a prompt at the start of a document, and what may not follow (`beginning`).
+
+        Also how many first characters of the continuation belong to the prompt.
+        """
+        opening = self.tokenizer.opening_id
+        if not isinstance(prompt, str):
+            return [opening, *prompt], "", 0
+        text, not_first = beginning(prompt, inside_word=sampling.inside_word)
+        return [opening, *self.tokenizer.encode(text)], not_first, len(prompt) - len(text)
 
     @cached_property
     def sampler(self) -> Sampler:
@@ -196,11 +210,15 @@ class LanguageModel:
         continuation.ids.append(index)
         return True
 
-    def _letters(self, ids: Iterator[int]) -> Iterator[str]:
-        """Tokens as text, in whole characters; broken ones are left out."""
+    def _letters(self, ids: Iterator[int], n_given: int) -> Iterator[str]:
+        """Tokens as text, in whole characters; broken ones are left out.
+
+        n_given: so many first characters are left out, too.
+        """
         letters = codecs.getincrementaldecoder("utf-8")(errors="ignore")
         for index in ids:
             piece = letters.decode(self.tokenizer.bytes_of(index))
+            piece, n_given = piece[n_given:], max(0, n_given - len(piece))
             if piece:
                 yield piece
 
@@ -213,17 +231,20 @@ def continued(
     *,
     sampler: Sampler,
     min_tokens: int = 0,
+    not_first: Sequence[str] = (),
 ) -> Iterator[dict[int, int]]:
     """Yields up to `max_tokens` times the next token of each row that has not ended, by row number.
 
     A row ends with one of the sampler's `ends`, which are not chosen before `min_tokens` others.
     When the longest row exceeds the context, rows longer than the context are cut to their last
-    half.
+    half. not_first: for each row what it may not begin with (`beginning`).
     """
     rows = dict(enumerate([*ids] for ids in prompts))
     states = [
-        SamplerState(sampling, ids, min_tokens=min_tokens)
-        for sampling, ids in zip(samplings, prompts, strict=True)
+        SamplerState(sampling, ids, min_tokens=min_tokens, not_first=unfit)
+        for sampling, ids, unfit in zip(
+            samplings, prompts, not_first or [""] * len(prompts), strict=True
+        )
     ]
     context = decoder.config.context
     batch = None

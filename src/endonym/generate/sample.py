@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 
 from endonym.errors import RecipeError
+from endonym.script.scripts import CODE_POINTS, DENSE_SCRIPTS, UNSPACED_SCRIPTS
 from endonym.store import fingerprint
 
 Logits = NDArray[np.float32]
@@ -16,6 +18,11 @@ COLDEST = 1e-4
 LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
 FAINT = (1e-2, 1e-4, 0.0)
 """Tokens so much less likely than the likeliest are sorted only if top-k or top-p need them."""
+MARK, ALL_BUT_A_BLANK = r"\p{M}", "[^ ]"
+_UNSPACED = "".join(rf"\p{{{script}}}" for script in (*UNSPACED_SCRIPTS, *DENSE_SCRIPTS))
+OF_WORDS = rf"(?![{_UNSPACED}])[\p{{L}}\p{{N}}]|\p{{M}}"
+"""All marks, and the letters and digits of scripts that put blanks between words."""
+_ENDS_IN_A_WORD = regex.compile(rf"(?![{_UNSPACED}])[\p{{L}}\p{{N}}\p{{M}}]\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,7 @@ class Sampling:
     all.
     repetition_penalty: divides positive logits of tokens in the text and multiplies negative ones
     (arXiv:1909.05858, section 4.1); 1 does nothing.
+    inside_word: the text may go on inside the prompt's last word (`beginning`).
     """
 
     temperature: float = 0.8
@@ -35,6 +43,7 @@ class Sampling:
     top_p: float = 0.95
     repetition_penalty: float = 1.0
     seed: int = 0
+    inside_word: bool = False
 
     def __post_init__(self) -> None:
         bounds = {
@@ -58,12 +67,29 @@ class Sampling:
         return self.temperature < COLDEST
 
 
+def beginning(prompt: str, *, inside_word: bool = False) -> tuple[str, str]:
+    """The text to encode for a prompt, and characters with which no
+    continuation begins, as a class of regex.
+
+    The last word of the prompt is left as it is. Where blanks part words, no letter, digit or mark
+    follows one of the prompt; a script without blanks goes on with anything but a mark. A blank at
+    the end is not encoded, as it is part of the next token in training text: the continuation
+    begins with it. inside_word: the prompt as it is, and nothing is ruled out.
+    """
+    if inside_word or not prompt or (prompt[-1].isspace() and prompt[-1] != " "):
+        return prompt, ""
+    if prompt[-1] == " ":
+        return prompt[:-1], ALL_BUT_A_BLANK
+    return prompt, OF_WORDS if _ENDS_IN_A_WORD.search(prompt) else MARK
+
+
 class SamplerState:
     """How the tokens of one sequence are chosen, and what was chosen so far.
 
     prompt: the ids before; they count as seen, and draws depend on them and on the seed. With the
     seed alone, the continuations of different prompts become the same text where they meet in a few
     tokens. min_tokens: the text may end only after so many. bias: is added to the logits of ids.
+    not_first: a class of characters that the text begins with none of.
     """
 
     def __init__(
@@ -73,8 +99,10 @@ class SamplerState:
         *,
         min_tokens: int = 0,
         bias: Mapping[int, float] | None = None,
+        not_first: str = "",
     ) -> None:
         self.sampling, self.min_tokens, self.bias = sampling, min_tokens, bias or {}
+        self.not_first = not_first
         self.seen, self.made = set(prompt), 0
         self.pending = b""
         """An unfinished character."""
@@ -100,6 +128,7 @@ class Sampler:
         empty = [n for n, piece in enumerate(token_bytes) if not piece and n not in ends]
         self._never_between_characters = np.array([*self._inside.tolist(), *empty], dtype=np.int64)
         self._allowed: dict[bytes, NDArray[np.int64]] = {}
+        self._unfit: dict[tuple[str, bytes], NDArray[np.int64]] = {}
 
     def next_tokens(self, logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:
         """The next token of each row. The logits are overwritten."""
@@ -115,7 +144,10 @@ class Sampler:
         for index, state in zip(chosen, states, strict=True):
             state.made += 1
             state.seen.add(index)
-            state.pending = unfinished(state.pending + self._token_bytes[index]) or b""
+            written = state.pending + self._token_bytes[index]
+            state.pending = unfinished(written) or b""
+            if written != state.pending:
+                state.not_first = ""  # its first character is complete
         return chosen
 
     def _restrict(self, logits_V: Logits, state: SamplerState) -> None:
@@ -129,6 +161,8 @@ class Sampler:
             logits_V[seen] = np.where(old > 0, old / penalty, old * penalty)
         if state.made < state.min_tokens:
             logits_V[self._ends] = -np.inf
+        if state.not_first:
+            logits_V[self._beginning_with(state.not_first, state.pending)] = -np.inf
         if state.sampling.is_greedy:
             return
         if not state.pending:
@@ -138,6 +172,21 @@ class Sampler:
         kept = logits_V[allowed]
         logits_V[:] = -np.inf
         logits_V[allowed] = kept
+
+    def _beginning_with(self, characters: str, pending: bytes) -> NDArray[np.int64]:
+        """The ids with which a text begins with one of these characters, or with none at all.
+
+        pending: of its unfinished first character. No ids if that would be all of them.
+        """
+        if (characters, pending) not in self._unfit:
+            of_class = regex.compile(f"(?:{characters})+")
+            texts = [
+                (n, first(pending + piece)) for n, piece in enumerate(self._token_bytes) if piece
+            ]
+            ids = [n for n, text in texts if not text or of_class.fullmatch(text)]
+            is_all = len(ids) == len(texts)
+            self._unfit[characters, pending] = np.array([] if is_all else ids, dtype=np.int64)
+        return self._unfit[characters, pending]
 
     def _following(self, pending: bytes) -> NDArray[np.int64]:
         """The ids that may follow an unfinished character; the end may always."""
@@ -158,6 +207,22 @@ def unfinished(data: bytes) -> bytes | None:
     except UnicodeDecodeError as error:
         return data[error.start :] if error.reason == "unexpected end of data" else None
     return b""
+
+
+def first(data: bytes) -> str:
+    """What the first character of these bytes is, or all that it may be; "" if it is no UTF-8."""
+    lead = data[0]
+    size = 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+    code = lead if size == 1 else lead & (0x7F >> size)
+    rest = data[1:size]
+    if 0x80 <= lead < 0xC2 or lead > 0xF4 or any(not 0x80 <= byte < 0xC0 for byte in rest):
+        return ""
+    for byte in rest:
+        code = code << 6 | byte & 0x3F
+    bits = 6 * (size - 1 - len(rest))
+    least = (0, 0x80, 0x800, 0x10000)[size - 1]
+    codes = range(max(least, code << bits), min(CODE_POINTS, (code + 1) << bits))
+    return "".join(map(chr, codes))
 
 
 def _draw(logits_BV: Logits, states: Sequence[SamplerState]) -> list[int]:

@@ -30,6 +30,10 @@ JOINER_SCRIPTS = NAMES["joiner"]
 """Scripts in which U+200C and U+200D control how letters join."""
 BREAK_SCRIPTS = NAMES["break"]
 """Scripts without spaces between words, where U+200B marks the end of one."""
+DENSE_SCRIPTS = ("han", "hiragana", "katakana", "yi")
+"""Scripts in which a word has one letter or two."""
+UNSPACED_SCRIPTS = (*sorted(BREAK_SCRIPTS), "tibetan", "javanese", "balinese")
+"""Other scripts without a space after each word."""
 BRIEF_SCRIPTS = BREAK_SCRIPTS | NAMES["brief"]
 """Scripts of short words, where a sentence may have three characters."""
 RIGHT_TO_LEFT = NAMES["right_to_left"]

@@ -79,13 +79,16 @@ class CompletionRequest(Asked):
     """The body of `/v1/completions`.
 
     prompt: a text, or ids, or several of one kind. logprobs: how many of the likeliest tokens are
-    told beside each. echo: the prompt is part of the answer.
+    told beside each. echo: the prompt is part of the answer. inside_word: the text may go on inside
+    the prompt's last word, as in OpenAI's API; else the blank at the end of a prompt, if there is
+    one, is the first character of the answer.
     """
 
     prompt: str | list[str] | list[Id] | list[list[Id]] = ""
     max_tokens: int | None = Field(None, ge=0, lt=1 << 31)
     logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
     echo: bool | None = False
+    inside_word: bool = True
     best_of: int | None = None
     suffix: None = None
 

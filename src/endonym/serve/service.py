@@ -7,11 +7,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from endonym.errors import RecipeError
-from endonym.generate.sample import SamplerState
+from endonym.generate.sample import SamplerState, beginning
 from endonym.serve.answers import ApiError, ChatForm, Form, Json, TextForm, error_json, pieces_of
 from endonym.serve.engine import Engine, chat_ids
 from endonym.serve.limits import Receive
@@ -29,10 +29,14 @@ Numbered = tuple[int, Update]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The ids of a prompt. n_sent: how many of the last ones came from the client."""
+    """The ids of a prompt. n_sent: how many of the last ones came from the client.
+
+    not_first: what its continuation may not begin with (`beginning`).
+    """
 
     ids: list[int]
     n_sent: int
+    not_first: str = ""
 
 
 class Service:
@@ -99,8 +103,10 @@ async def text_job(service: Service, body: CompletionRequest) -> "Job":
     for each in texts:
         if isinstance(each, str):
             require_readable(each, scheduler, "prompt")
-            ids = await asyncio.to_thread(engine.vocabulary.encode, each)
-            prompts.append(opened(ids, engine, "prompt", is_open=False))
+            text, not_first = beginning(each, inside_word=body.inside_word)
+            ids = await asyncio.to_thread(engine.vocabulary.encode, text)
+            prompt = opened(ids, engine, "prompt", is_open=False)
+            prompts.append(replace(prompt, not_first=not_first))
             continue
         unknown = next((index for index in each if index >= engine.vocabulary.vocab), None)
         if unknown is not None:
@@ -202,6 +208,7 @@ class Job:
                     prompt.ids,
                     min_tokens=body.min_tokens,
                     bias=bias,
+                    not_first=prompt.not_first,
                 ),
                 stop=body.stops(),
                 logprobs=logprobs,

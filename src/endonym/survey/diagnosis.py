@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
 from endonym.survey.findings import Finding
 from endonym.survey.odd_sources import guess_language
 from endonym.survey.survey import Survey, look_through
+from endonym.survey.templates import templated
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 from endonym.workers import Runner
@@ -107,7 +108,8 @@ class Advice:
     """What is wrong with texts, and the recipe's answer.
 
     findings: those that matter most first. clean: the recommended [clean]; table: the same as
-    TOML, each key with its reason. sources: without files that gave nothing.
+    TOML, each key with its reason. sources: without files that gave nothing. templates: the sources
+    that a program filled in (survey/templates.py).
     """
 
     examined: Examined
@@ -115,6 +117,7 @@ class Advice:
     clean: Clean
     sources: list[Source]
     table: str
+    templates: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +313,10 @@ def advice(
         )
     sources, survey = [each for each, _ in patient.sources], patient.survey
     packages = ocr_packages(patient.script, patient.code)
-    found = findings.findings_of(examined, sources, survey, samples=samples, packages=packages)
+    templates = templated(survey.samples) if survey else {}
+    found = findings.findings_of(
+        examined, sources, survey, samples=samples, packages=packages, templates=templates
+    )
     read = findings.readings(examined)
     # Late faults of large files are in the survey, which reads more of some.
     all_readings = [*read, *(survey.readings if survey else ())]
@@ -319,7 +325,8 @@ def advice(
     table = findings.clean_table(
         clean, found, [each.source for each in read if loss_in_words(each)]
     )
-    return Advice(examined, found, clean, findings.mended(examined, patient.sources), table)
+    mended = findings.mended(examined, patient.sources)
+    return Advice(examined, found, clean, mended, table, templates)
 
 
 def _recipe(patient: Patient, advised: Advice) -> str:

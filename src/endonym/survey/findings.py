@@ -5,7 +5,7 @@ how much they matter: the weight of a rule by the share of the documents that it
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -124,15 +124,23 @@ def findings_of(
     *,
     samples: int,
     packages: str,
+    templates: Mapping[str, float] | None = None,
 ) -> list[Finding]:
     """All findings, those that matter most first.
 
     survey: if the sources were guessed. packages: of Debian, with which OCR reads the language.
+    templates: the sources that a program filled in (survey/templates.py).
     """
     every = [*_of_rules(examined, samples), *_of_reader(examined, packages)]
     every += _of_texts(examined, sources, samples)
     if survey is not None:
         every += _of_survey(survey, samples)
+    if templates:
+        line = "# sources = {…}  # shares of the training tokens, with little for these"
+        groups = [(name, round(100 * share)) for name, share in templates.items()]
+        words: dict[str, Any] = {"of": "source", "recipe": line, "table": "[[phase]]"}
+        count = len(templates)
+        every += [finding_of("templates", count, len(sources), groups=groups, **words)]
     return sorted(every, key=lambda each: (-each.rank, -each.count, each.name))
 
 

@@ -1,6 +1,7 @@
 """One reader of an engine."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from serving import SlowEngine, toy_language_model
@@ -20,18 +21,24 @@ def test_a_text_goes_on_as_in_generate_where_nothing_is_drawn() -> None:
     cold, engine = Sampling(temperature=0), SlowEngine()
     engine.template = "{{ messages[0]['content'] }}"  # type: ignore[assignment]
     with Talk(engine, said_nothing) as talk:
-        found = "".join(p.text for p in talk.continued("Әбием мич", cold, **GIVEN))
+        raw = replace(cold, inside_word=True)
+        found = "".join(p.text for p in talk.continued("Әбием мич", raw, **GIVEN))
         asked = [{"role": "user", "content": "Әбием мич"}]
         assert "".join(p.text for p in talk.answered(asked, cold, **GIVEN)) == found
         asked[0]["content"] = "Таң " * 40
         with pytest.raises(RecipeError, match=r"^MESSAGE: .* tokens, but a context of 64"):
             talk.answered(asked, cold, **GIVEN)
-        assert found == toy_language_model().generate("Әбием мич", max_tokens=12, temperature=0)
+        model = toy_language_model()
+        assert found == model.generate("Әбием мич", max_tokens=12, sampling=raw)
+        for prompt in ("Әбием мич", "Әбием мич "):
+            pieces = talk.continued(prompt, cold, **GIVEN)
+            wanted = model.generate(prompt, max_tokens=12, sampling=cold)
+            assert "".join(piece.text for piece in pieces) == wanted
         assert talk.tokens <= 12
         prompt = f"Әбием мич{found}"  # Its tokens are what comes next without the penalty.
         rare = Sampling(temperature=0, repetition_penalty=50)
         again = "".join(p.text for p in talk.continued(prompt, rare, **GIVEN))
-        model, keys = toy_language_model(), {"temperature": 0, "repetition_penalty": 50}
+        keys = {"temperature": 0, "repetition_penalty": 50}
         assert again == model.generate(prompt, max_tokens=12, **keys)
         assert talk.reason in ("stop", "length")
         with pytest.raises(RecipeError, match=r"^PROMPT: \d+ tokens, .* context is 64"):

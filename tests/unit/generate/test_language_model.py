@@ -1,11 +1,14 @@
 """Continuing texts: whole letters only, the same for the same seed, beyond any context."""
 
+import functools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import regex
 import torch
 from made_conversations import fresh_tokenizer
 from torch import Tensor, nn
@@ -55,12 +58,12 @@ def test_letters_are_given_out_whole(text: str) -> None:
 
 
 def test_the_prompt_opens_a_document_and_is_not_closed() -> None:
-    model, reciter = reciting([*BYTES.encode("ба"), END])
+    model, reciter = reciting([*BYTES.encode(" ба"), END])
     continuation = model.stream("ал", sampling=GREEDY)
-    assert "".join(continuation) == "ба"
-    assert reciter.fed == [END, *BYTES.encode("алба")]
+    assert "".join(continuation) == " ба"
+    assert reciter.fed == [END, *BYTES.encode("ал ба")]
     assert continuation.finish_reason == "end"
-    assert continuation.ids == BYTES.encode("ба")
+    assert continuation.ids == BYTES.encode(" ба")
 
 
 def test_without_a_prompt_a_document_begins_from_nothing() -> None:
@@ -79,9 +82,9 @@ def test_end_of_text_in_a_prompt_is_plain_text() -> None:
 def test_the_end_of_a_turn_ends_a_text() -> None:
     tokenizer = fresh_tokenizer("byte")
     tokenizer.turn_ends = ("<|im_end|>",)
-    reciter = Reciter([*BYTES.encode("ба"), tokenizer.stop_ids[1], *BYTES.encode("л"), END])
+    reciter = Reciter([*BYTES.encode(" ба"), tokenizer.stop_ids[1], *BYTES.encode("л"), END])
     continuation = LanguageModel(reciter, tokenizer).stream("ал", sampling=GREEDY)
-    assert ("".join(continuation), continuation.finish_reason) == ("ба", "end")
+    assert ("".join(continuation), continuation.finish_reason) == (" ба", "end")
 
 
 def test_no_tokens_are_no_work() -> None:
@@ -156,7 +159,7 @@ def slow_ids(decoder: Decoder, prompt: str, count: int) -> list[int]:
 @pytest.mark.parametrize("prompt", ["", "Бабай яңа тырма ясады да аны киртәгә сөяп куйды."])
 def test_generating_with_a_cache_equals_reading_everything_anew(family: str, prompt: str) -> None:
     model = lively(family)
-    continuation = model.stream(prompt, max_tokens=40, sampling=GREEDY)
+    continuation = model.stream(prompt, max_tokens=40, sampling=GREEDY, inside_word=True)
     pieces = list(continuation)
     assert continuation.ids == slow_ids(model.decoder, prompt, 40)
     written = b"".join(BYTES.bytes_of(index) for index in continuation.ids)
@@ -277,7 +280,7 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
 def test_the_end_of_a_text_is_not_chosen_before_so_many_tokens() -> None:
     said = [*BYTES.encode("ab"), END, *BYTES.encode("c"), END]
     for min_tokens, length in ((0, 2), (2, 2), (3, 4)):
-        made = reciting(said)[0].stream("ал", min_tokens=min_tokens, sampling=GREEDY)
+        made = reciting(said)[0].stream("", min_tokens=min_tokens, sampling=GREEDY)
         assert list(made)
         assert (len(made.ids), made.finish_reason) == (length, "end")
         assert END not in made.ids
@@ -313,3 +316,48 @@ def test_settings_count_before_those_of_a_given_sampling() -> None:
     assert model.generate("ел", max_tokens=9, sampling=hot) != greedy
     again = model.generate("ел", max_tokens=9, sampling=hot, seed=5)
     assert again == model.generate("ел", max_tokens=9, temperature=2.0, seed=5, top_p=1.0)
+
+
+OF_WORDS = regex.compile(r"[\p{Latin}\p{Cyrillic}\p{Hangul}\p{Devanagari}0-9\p{M}]")
+
+
+@functools.cache
+def untrained(kind: str) -> LanguageModel:
+    """A model that draws any of its tokens."""
+    tokenizer = toy_tokenizer(kind)
+    config = toy_config("qwen3").model_copy(update={"vocab": tokenizer.vocab})
+    return LanguageModel(lively_decoder(config), tokenizer)
+
+
+def firsts(kind: str, prompt: str, **settings: bool) -> str:
+    """With what 60 continuations of a prompt begin, drawn in a batch and one by one."""
+    model, drawn = untrained(kind), [Sampling(temperature=3.0, seed=seed) for seed in range(60)]
+    drawn = [replace(each, **settings) for each in drawn]
+    batch = model.generate_many([prompt] * 40, max_tokens=6, samplings=drawn[:40])
+    texts = ["".join(each) for each in batch]
+    texts += [model.generate(prompt, max_tokens=6, sampling=each) for each in drawn[40:]]
+    return "".join(text[:1] for text in texts)
+
+
+@pytest.mark.parametrize("kind", ["byte", "char", "bpe", "unigram"])
+def test_the_last_word_of_a_prompt_stays_as_it_is(kind: str) -> None:
+    for prompt in ("Кояшлы көндә", "În 1920", "L’été", "한국어", "हिन्दी"):
+        assert not OF_WORDS.findall(firsts(kind, prompt)), prompt
+        assert OF_WORDS.search(firsts(kind, prompt, inside_word=True)), prompt
+    for prompt in ("ទន្លេ", "ผมรัก", "日本", "L’", "Ул («"):
+        begun = firsts(kind, prompt)
+        assert regex.search(r"\p{L}", begun), prompt
+        assert not regex.search(r"\p{M}", begun), prompt
+
+
+@pytest.mark.parametrize("kind", ["byte", "char", "bpe", "unigram"])
+def test_a_blank_at_the_end_of_a_prompt_is_read_as_the_beginning_of_a_word(kind: str) -> None:
+    model = untrained(kind)
+    made = model.stream("Кояшлы көндә ", max_tokens=8, min_tokens=8)
+    text = "".join(made)
+    data = b"".join(map(model.tokenizer.bytes_of, made.ids))
+    assert data.decode("utf-8", errors="ignore") == f" {text}"
+    states = [Sampling(seed=seed, temperature=3.0) for seed in range(20)]
+    for made in model.generate_many(["Таң "] * 20, max_tokens=8, samplings=states):
+        assert not made.ids or model.tokenizer.bytes_of(made.ids[0]).startswith(b" ")
+    assert model.generate("Таң\n", temperature=3.0, max_tokens=3)

@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 import httpx
 import numpy as np
 import pytest
+import regex
 import torch
 from prometheus_client.parser import text_string_to_metric_families
 from serving import CHATML, Client, SlowEngine, client_of, events_of, toy_language_model
@@ -43,6 +44,20 @@ def test_a_text_is_continued_and_its_tokens_are_counted(client: Client) -> None:
     assert again["choices"] == answer["choices"]
     other = client.post("/v1/completions", prompt=PROMPT, max_tokens=8, seed=2).json()
     assert other["choices"] != answer["choices"]
+
+
+def test_over_http_the_last_word_may_go_on_unless_the_request_says_otherwise(client: Client):
+    asked = {"prompt": "Әбием миңа", "max_tokens": 1, "n": 8, "temperature": 3, "seed": 3}
+    begun: list[str] = []
+    for more in ({}, {"inside_word": False}, {"inside_word": False, "prompt": "Әбием миңа "}):
+        answer = client.post("/v1/completions", **(asked | more)).json()
+        begun.append("".join(choice["text"][:1] for choice in answer["choices"]))
+    raw, apart, blank = begun
+    of_words = regex.compile(r"[\p{Latin}\p{Cyrillic}0-9\p{M}]")
+    assert of_words.search(raw)
+    assert apart
+    assert not of_words.search(apart)
+    assert set(blank) == {" "}
 
 
 def test_a_stream_has_the_text_of_the_whole_answer(client: Client) -> None:

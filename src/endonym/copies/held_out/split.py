@@ -17,7 +17,8 @@ change when it grows beyond), one without a hash below the share gives its small
 than half of a source is held out.
 
 A held-out document that some training text nearly repeats, or that all training texts together
-cover, goes to training, and one of test that dev text so repeats goes to dev.
+cover, goes to training, and one of test that dev text so repeats goes to dev. With
+split.keep_near_copies both stay.
 """
 
 import functools
@@ -138,8 +139,12 @@ def held_out(
     dev, test = (np.concatenate(each) for each in zip(*chosen, strict=True))
     candidates = dev | test
     to_train, index = nearly_repeated(candidates, ~candidates, search)
+    if split.keep_near_copies:
+        to_train = np.zeros_like(candidates)
     dev, test = dev & ~to_train, test & ~to_train
-    to_dev, _ = nearly_repeated(test, dev, NearCopySearch(search.texts))
+    to_dev = np.zeros_like(candidates)
+    if not split.keep_near_copies:
+        to_dev, _ = nearly_repeated(test, dev, NearCopySearch(search.texts))
     # What training text still covers of the documents that stay, by their numbers in the index.
     staying = np.nonzero(~to_train[candidates])[0]
     sizes_of = [int(marks.sum()) for marks in of_source(candidates & ~to_train, map(len, keys))]

@@ -88,6 +88,7 @@ class Shown {
 
 function asked(prompt) {
   const found = { model: get("model").value, prompt, stream: true, echo: true, logprobs: 0 };
+  found.inside_word = false; // as in endonym generate: the prompt's last word stays as it is
   for (const name of SLIDERS) found[name] = Number(get(name).value);
   found.min_tokens = Math.min(40, found.max_tokens); // as in endonym generate: small models end early
   if (get("seed").value !== "") found.seed = Number(get("seed").value);

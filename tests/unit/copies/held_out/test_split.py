@@ -245,6 +245,17 @@ def test_a_near_copy_in_training_moves_a_document_to_training():
     assert held.sides().tolist() == [2, 0, 1, 1] + [0] * 16
 
 
+def test_near_copies_stay_held_out_where_the_recipe_keeps_them():
+    texts = numbered(20)
+    texts[12] = texts[1].upper() + " Тагын бер сүз."
+    texts[2] = texts[0] + " Тагын бер сүз."
+    split = Split(val_documents=4, keep_near_copies=True)
+    held = held_out([ordered(20)], split, NearCopySearch(reader(texts)))
+    assert not held.near_copies.any()
+    assert (indices(held.test), indices(held.dev)) == ([0, 1], [2, 3])
+    assert held.covered > 0.2
+
+
 def test_near_copies_in_one_set_stay_and_those_of_dev_go_to_dev():
     for number, test, dev in ((1, [0, 1], [2, 3]), (2, [0], [1, 2, 3])):
         texts = numbered(20)

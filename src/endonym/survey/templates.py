@@ -1,0 +1,76 @@
+"""Sources that a program filled in, such as commands to a voice assistant, and their weight.
+
+Most letters of such a text stand in other texts of its source, in runs of twenty letters and more
+(copies/held_out/covered.py): of Tatar, Romanian, Khmer or Arabic sentences a fifth at most, of
+messages of a program a third, of commands that were made from templates more than half.
+A model has learnt templates long before the other texts, and would write little else.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import compress
+
+import numpy as np
+
+from endonym.autopilot.text_size import SourceSample
+from endonym.copies.held_out.repeated import Index
+
+LEAST_TEXTS, LONGEST = 100, 500
+"""A source of fewer texts is not judged, nor one of longer texts, in letters on average: several
+tellings of a story, or versions of a page, are no templates.
+"""
+JUDGED, COMPARED = 100, 2_000
+"""Texts of a source that are judged, and that they are compared with, at most."""
+MOST_REPEATED = 0.4
+"""Share of the letters from which on a source is one of templates."""
+SHARE = 0.05
+"""Of the training tokens all such sources get together, at most."""
+
+
+def templated(samples: Sequence[SourceSample]) -> dict[str, float]:
+    """The sources of templates, each with the share of its letters that other texts of it have."""
+    shares: dict[str, float] = {}
+    for each in samples:
+        share = repeated([text for _, begin in each.beginnings for text in begin.texts])
+        if share > MOST_REPEATED:
+            shares[each.source.name] = share
+    return shares
+
+
+def repeated(texts: Sequence[str]) -> float:
+    """The share of the letters of some texts that stands in others of them; 0 of few texts.
+
+    Copies count once. Lines that stand in several texts are boilerplate, and do not count.
+    """
+    seen, several = set[str](), set[str]()
+    distinct = list(dict.fromkeys(texts))[:COMPARED]
+    for text in distinct:
+        lines = set(text.splitlines())
+        several |= lines & seen
+        seen |= lines
+    own = ["\n".join(line for line in t.splitlines() if line not in several) for t in distinct]
+    own = [text for text in own if text]
+    if len(own) < LEAST_TEXTS or sum(map(len, own)) > LONGEST * len(own):
+        return 0.0
+    is_judged = np.zeros(len(own), dtype=np.bool_)
+    is_judged[:: -(-len(own) // JUDGED)] = True
+    index = Index.made(compress(own, is_judged), own)
+    index.compare(compress(own, ~is_judged))
+    return index.covered.share(np.arange(is_judged.sum()))
+
+
+def mixture(sizes: Mapping[str, float], templates: Collection[str]) -> dict[str, float]:
+    """Shares of the tokens by size, but SHARE at most for all sources of templates together.
+
+    sizes: of the sources, in any unit. templates: not all of them.
+    """
+    filled = sum(sizes[name] for name in templates)
+    whole = sum(sizes.values())
+    least = min(SHARE, filled / whole)
+    shares = {
+        name: least * size / filled if name in templates else (1 - least) * size / (whole - filled)
+        for name, size in sizes.items()
+    }
+    shares = {name: max(1e-4, round(share, 4)) for name, share in shares.items()}
+    largest = max(shares, key=shares.__getitem__)
+    shares[largest] = round(shares[largest] + 1 - sum(shares.values()), 4)
+    return shares
