@@ -64,10 +64,10 @@ def make_corpus(
     )
     try:
         held = making.make()
-        warnings = [
-            *mask_warnings(clean.mask, clean.language),
-            *(unmatched(clean, making.marked) if sources else ()),
-        ]
+        rules = making.cleans.values() or [clean]
+        masks = [each for one in rules for each in mask_warnings(one.mask, one.language)]
+        marks = unmatched(clean, making.marked) if sources else []
+        warnings = [*dict.fromkeys(masks), *marks]
         notes = {"warnings": warnings, **making.card_notes}
         card = write_card(list(making.stats.values()), held, sources, out=out, card_notes=notes)
         if folder.is_dir():  # which is not made for no sources

@@ -62,8 +62,8 @@ class Making:
 
     samples: of what each rule does. most_bytes: about how much is read of each raw file that has
     more, if not all. stats: of each source. card_notes: what the card says of copies and of
-    evaluation texts. marked: hashes of the recipe that a text or a file had. removed: files of parts
-    that were taken out of documents.
+    evaluation texts. marked: hashes of the recipe that a text or a file had. removed: files of
+    parts that were taken out of documents.
     """
 
     sources: Sources
