@@ -19,8 +19,16 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "source.0.script": ("georgian", "source"),
     "source.0.ocr": (["tat"], "source"),
     "source.0.min_ocr_confidence": (0.5, "source"),
+    "source.0.language": ("ba", "corpus"),
+    "source.0.clean": ({"min_chars": 41}, "corpus"),
     "source.0.repeatable": (True, ""),
     "source.0.license": ("CC0-1.0", "export"),
+    "clean.marked_out": (["0123456789ab"], "corpus"),
+    "clean.marked_in": (["0123456789ab"], "corpus"),
+    "clean.replace.0.find": ("ё", "corpus"),
+    "clean.replace.0.by": ("я", "corpus"),
+    "clean.replace.0.letters": ({"э": "ң"}, "corpus"),
+    "clean.replace.0.sources": (["tatar"], "corpus"),
     "clean.normalize": (["nfc"], "corpus"),
     "clean.min_chars": (41, "corpus"),
     "clean.max_chars": (4_000, "corpus"),
@@ -147,6 +155,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "evaluate.0.split": ("dev", "evaluation"),
     "evaluate.1.kind": ("bits", "corpus"),
     "evaluate.1.file": ("texts/tatar.txt", "file of an evaluation"),
+    "evaluate.1.chat": (True, "prompts"),
     "evaluate.1.max_tokens": (13, "prompts"),
     "evaluate.1.temperature": (0.5, "prompts"),
     "track.to": (["wandb"], ""),
@@ -159,10 +168,15 @@ CHANGES: dict[str, tuple[Any, str]] = {
 Exports depend on the scores of test documents, and not on other evaluations, such as "prompts".
 """
 
+REPLACE = {"clean.replace": [{"find": "э", "by": "ә"}]}
 YARN = {"kind": "yarn", "factor": 2.0, "original_context": 16}
 MAMBA = {"model.mixer.heads": None, "model.mixer.kind": "mamba"}
 WITH: dict[str, dict[str, Any]] = {
     "source.0.name": {"pack.join": []},
+    "clean.replace.0.find": REPLACE,
+    "clean.replace.0.by": REPLACE,
+    "clean.replace.0.sources": REPLACE,
+    "clean.replace.0.letters": {"clean.replace": [{"letters": {"э": "ә"}}]},
     "clean.min_script_share": {"clean.script": "cyrillic"},
     "clean.min_language_score": {"clean.language": "tt"},
     "clean.split_languages": {"clean.language": "tt"},

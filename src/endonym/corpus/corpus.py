@@ -67,10 +67,10 @@ def make_corpus(
     )
     try:
         held = making.make()
-        warnings = [
-            *mask_warnings(clean.mask, clean.language),
-            *(unmatched(clean, making.marked) if sources else ()),
-        ]
+        rules = making.cleans.values() or [clean]
+        masks = [each for one in rules for each in mask_warnings(one.mask, one.language)]
+        marks = unmatched(clean, making.marked) if sources else []
+        warnings = [*dict.fromkeys(masks), *marks]
         notes = {"warnings": warnings, **making.card_notes}
         if split.keep_near_copies:
             notes["keep_near_copies"] = True

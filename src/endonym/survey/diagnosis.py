@@ -297,7 +297,12 @@ def advice(
         names = tuple(os.path.relpath(path, patient.folder) for path in contrast)
         clean = clean.model_copy(update={"contrast": names})
     plain = [
-        (each.in_script(patient.script).model_copy(update={"ocr": None, "clean": None}), raw)
+        (
+            each.in_script(
+                usual_script(each.language) if each.language else patient.script
+            ).model_copy(update={"ocr": None, "clean": None}),
+            raw,
+        )
         for each, raw in patient.sources
     ]
     total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)

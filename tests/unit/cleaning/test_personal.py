@@ -17,6 +17,16 @@ def masked(text: str, language: str | None = None) -> str:
 
 
 USUAL = [
+    (
+        "Карагыз: https://tt.wikipedia.org/wiki/Татарстан_(ил). Аннары www.belem.ru, шул.",
+        "Карагыз: <url>. Аннары <url>, шул.",
+    ),
+    ("Scrie-mi pe t.me/stiri_ro (sau http://a.ro/?e=x@y.ro)!", "Scrie-mi pe <url> (sau <url>)!"),
+    ("សូមមើលhttps://example.com/khនៅទីនេះ", "សូមមើល<url>នៅទីនេះ"),  # no blank around it
+    (
+        "и/или, км/ч, 12.05.2020/3, nr.3/2020, fete.Si/nu",
+        "и/или, км/ч, 12.05.2020/3, nr.3/2020, fete.Si/nu",
+    ),
     ("+7 (843) 292-12-34 яки +33 1 23 45 67 89", "<phone> яки <phone>"),
     ("Язып җибәр: alsu.99@poçta.tatar яисә шалтырат.", "Язып җибәр: <email> яисә шалтырат."),
     ("Écrivez à l’adresse marie+jeux@exemple.fr.", "Écrivez à l’adresse <email>."),

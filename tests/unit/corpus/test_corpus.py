@@ -1,5 +1,6 @@
 """A corpus on disk, from raw files to card."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_dirt import lines_of
 from progress_bars import bars_of
 from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR, files, numbered, write
 
@@ -271,3 +273,41 @@ def test_the_same_texts_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.
     shards = [f"{side}-00000.jsonl.gz" for side in SIDES]
     dropped = ["dropped/exact.jsonl.gz", "dropped/near.jsonl.gz"]
     assert set(digests[0]) == {"card.json", "copies.jsonl.gz", *dropped, *shards}
+
+
+def test_each_source_is_judged_in_its_own_language_and_by_its_own_keys(tmp_path: Path):
+    """Khmer and French: what is foreign in one source is at home in the other."""
+    rules = {"script": "khmer", "min_script_share": 0.5, "min_chars": 10}
+    clean = Clean(**rules, language="km", min_language_score=0.2)
+    khmer, french = (
+        [f"{text} {n}" for n, text in enumerate(lines_of(code))] for code in ("km", "fr")
+    )
+    km = lines_source(tmp_path, [*khmer, *FRENCH], "km")
+    fr = lines_source(
+        tmp_path, [*french, "Oui.", *KHMER], "fr", language="fr", clean={"min_chars": 3}
+    )
+    corpus = made(tmp_path, km, fr, clean=clean)
+    dropped = {(each.source, each.text, each.reason) for each in dropped_records(corpus.folder)}
+    wrong = [("km", text) for text in FRENCH] + [("fr", text) for text in KHMER]
+    assert dropped == {(*each, "min_script_share") for each in wrong}
+    other = clean.model_copy(update={"script": None, "min_script_share": None})
+    corpus = made(tmp_path / "2", km, fr, clean=other)
+    dropped = {(each.source, each.text, each.reason) for each in dropped_records(corpus.folder)}
+    assert dropped == {(*each, "min_language_score") for each in wrong}
+
+
+def test_marks_hold_by_content_in_any_file_and_one_that_nothing_has_is_said(tmp_path: Path):
+    texts = [*TATAR, "Кояш."]
+    marks = {
+        "marked_in": (hashlib.sha256("Кояш.".encode()).hexdigest()[:12], "0" * 12),
+        "marked_out": (hashlib.sha256(TATAR[0].encode()).hexdigest(),),
+    }
+    clean = Clean(min_chars=20, max_line_documents=1, **marks)  # judged in a second step
+    for name, lines in (("a", texts), ("b", ["Яңа җөмлә башында тора бу файлда.", *texts])):
+        corpus = made(tmp_path / name, lines_source(tmp_path, lines, name), clean=clean)
+        kept = [each.text for side in SIDES for each in corpus.documents(side)]
+        assert sorted(kept) == sorted({*lines} - {TATAR[0]})
+        (gone,) = dropped_records(corpus.folder)
+        assert (gone.reason, gone.text) == ("marked_out", TATAR[0])
+        said = "marked_in: no document and no file has 1 of 2, such as 000000000000"
+        assert corpus.card["warnings"] == [said]

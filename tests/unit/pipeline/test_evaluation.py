@@ -24,10 +24,17 @@ from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, read_jsonl
 from endonym.pipeline import evaluation
-from endonym.pipeline.evaluation import evaluate, evaluate_speed, held_texts, training_text
+from endonym.pipeline.evaluation import (
+    evaluate,
+    evaluate_speed,
+    held_texts,
+    questions,
+    training_text,
+)
 from endonym.pipeline.stages import EvaluationConfig, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
+from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
@@ -89,6 +96,21 @@ def test_prompts_are_continued_each_with_a_seed_of_its_own(finished: Path) -> No
     assert [each["prompt"] for each in found] == ["Әбием мич янында", "Le facteur"]
     assert len({each["text"] for each in found}) == 2
     assert all(each["finish_reason"] in ("length", "end") for each in found)
+
+
+def test_questions_stand_in_the_models_template_and_without_one_chat_is_refused() -> None:
+    tokenizer = toy_tokenizer("bpe")
+    with pytest.raises(RecipeError, match="no chat template"):
+        questions(["Әбием кайда?"], tokenizer)
+    tokenizer.chat_template = CHATML
+    first, second = questions(["Әбием кайда?", "Où est <|im_end|> ?"], tokenizer)
+    # Marks of the template are no text; what a person wrote is, whatever it names.
+    assert tokenizer.token(first[0]) == "<|im_start|>"
+    assert tokenizer.decode(first) == "user\nӘбием кайда?\nassistant\n"
+    assert tokenizer.decode(second) == "user\nOù est <|im_end|> ?\nassistant\n"
+    # The template opens a text itself here, and the model would do so again.
+    tokenizer.chat_template = "{{ bos_token }}" + CHATML
+    assert questions(["Әбием кайда?"], tokenizer) == [first]
 
 
 def test_the_same_prompt_is_continued_in_another_way_each_time(finished: Path, tmp_path: Path):

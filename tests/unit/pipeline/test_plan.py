@@ -277,3 +277,43 @@ def test_examples_are_kept_out_of_what_judges_them(small_recipe: Written, tmp_pa
         "corpus": "corpus",
         "tokenizer": "tokenizer",
     }
+
+
+CHAT = """
+[[phase]]
+name = "answers"
+objective = "chat"
+data = "talks.jsonl"
+steps = 4
+"""
+
+
+def test_prompts_are_questions_where_a_phase_learns_conversations(
+    stages_of: StagesOf, tmp_path: Path
+) -> None:
+    talks = tmp_path / "project" / "talks.jsonl"
+    talks.write_text('{"prompt": "Нинди?", "completion": "Яхшы."}\n', encoding="utf-8")
+    of_texts, of_talks = (
+        cast(EvaluationConfig, stages_of(more)["evaluation prompts"].config).evaluation.chat
+        for more in ("", CHAT)
+    )
+    assert (of_texts, of_talks) == (None, True)
+
+
+def test_a_sources_own_rules_are_those_of_all_with_its_keys_over_them(
+    small_recipe: Written, tmp_path: Path
+) -> None:
+    path = small_recipe(tmp_path / "own")
+    recipe = Recipe.load(path).with_values(
+        {
+            **{"clean.script": "cyrillic", "clean.min_script_share": 0.5},
+            **{"clean.expected_letters": "әөү", "source.1.language": "ro"},
+            "source.0.clean": {"min_chars": 7},
+        }
+    )
+    assert recipe.own_rules is not None
+    first, second = (recipe.own_rules[each.name] for each in recipe.source[:2])
+    assert first == recipe.clean.model_copy(update={"min_chars": 7})
+    assert (second.language, second.script, second.min_script_share) == ("ro", "latin", 0.5)
+    assert (second.expected_letters, second.min_chars) == (None, recipe.clean.min_chars)
+    assert recipe.clean.language == recipe.language  # so that it is known to be another one
