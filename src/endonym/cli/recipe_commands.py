@@ -53,7 +53,7 @@ class WorkersType(click.ParamType):
 @click.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--language", metavar="CODE", help="The language's code, such as tt or km.")
-@text_option("A file or folder of texts")
+@text_option("A file or folder of texts, https://…, leipzig:NAME or wikipedia:CODE", kind=str)
 @click.option("--hours", type=Positive(1e6), default=1.0, help="How long training may take here.")
 @click.option("--demo", metavar="NAME", help="Use texts that come with endonym: french, english.")
 @click.pass_obj
@@ -61,7 +61,7 @@ def new(
     settings: Settings,
     folder: Path,
     language: str | None,
-    texts: tuple[Path, ...],
+    texts: tuple[str, ...],
     hours: float,
     demo: str | None,
 ) -> None:
