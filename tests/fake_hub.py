@@ -29,6 +29,10 @@ class Hub:
     refuses: dict[str, int] = field(default_factory=dict[str, int])
     data: dict[str, dict[str, bytes]] = field(default_factory=dict[str, dict[str, bytes]])
     """Data sets: their names, and the files of each."""
+    configs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """What the READMEs of the data sets say of their subsets."""
+    sent: int = 0
+    """Bytes of files of data sets that were sent."""
 
 
 @contextmanager
@@ -68,7 +72,7 @@ COMMIT = "c0ffee" * 6 + "c0de"
 
 def send_data(request: BaseHTTPRequestHandler, hub: Hub) -> bool:
     """Answer what asks for a data set or a file of one; False if it asks for something else."""
-    path = request.path
+    path = request.path.partition("?")[0]
     name = next((each for each in hub.data if f"/datasets/{each}" in path), "")
     if not path.startswith(("/api/datasets/", "/datasets/")):
         return False
@@ -85,9 +89,25 @@ def send_data(request: BaseHTTPRequestHandler, hub: Hub) -> bool:
         status, body = (404, b"") if found is None else (200, found)
         tag = hashlib.sha256(body).hexdigest()
         heads = {"ETag": f'"{tag}"', "X-Repo-Commit": COMMIT}
+        if status == 200 and (span := request.headers.get("Range", "")[6:].split("-")) != [""]:
+            start, end = int(span[0]), int(span[1] or len(body) - 1)
+            heads["Content-Range"] = f"bytes {start}-{end}/{len(body)}"
+            status, body = 206, body[start : end + 1]
+        hub.sent += len(body) if request.command == "GET" else 0
+    elif name and "/tree/" in path:
+        above = unquote(path.partition("/tree/")[2]).partition("/")[2]
+        found = [
+            {"type": "file", "path": each, "size": len(data), "oid": "0"}
+            for each, data in hub.data[name].items()
+            if each.rpartition("/")[0] == above
+        ]
+        status, body, heads = 200, json.dumps(found).encode(), {}
     elif name and version in ("", "main", "v1", COMMIT):
-        files = [{"rfilename": each} for each in sorted(hub.data[name])]
+        files = [
+            {"rfilename": each, "size": len(data)} for each, data in sorted(hub.data[name].items())
+        ]
         found = {"id": name, "sha": COMMIT, "siblings": files, "private": False, "tags": []}
+        found["cardData"] = {"configs": hub.configs}
         status, body, heads = 200, json.dumps(found).encode(), {}
     elif name:
         body, heads = b'{"error": "no such revision"}', {"X-Error-Code": "RevisionNotFound"}

@@ -212,7 +212,8 @@ WITH: dict[str, dict[str, Any]] = {
 """What another key needs to have before it may be written."""
 
 MOVED = {
-    *("source.path", "model.folder", "tokenizer.extend"),
+    *("source.path", "source.subset", "source.split", "source.max_bytes"),
+    *("model.folder", "tokenizer.extend"),
     *("chat.template", "chat.val_share", "chat.max_rejected"),
     *("phase.objective", "phase.data", "phase.beta"),
     *(f"phase.adapt.{key}" for key in ("kind", "rank", "alpha", "dropout", "on", "dora")),

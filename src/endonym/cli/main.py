@@ -48,10 +48,10 @@ def adapter_option(
     return click.option("--adapter", metavar="DIR", help=use)
 
 
-def text_option(use: str) -> Callable[..., Any]:
-    """The flag --text, which names files or folders; use: what it is for."""
+def text_option(use: str, kind: Any = PATH) -> Callable[..., Any]:
+    """The flag --text, which names files or folders; use: what it is for. kind: of its values."""
     more = f"{use}; may be repeated."
-    return click.option("--text", "texts", multiple=True, type=PATH, metavar="PATH", help=more)
+    return click.option("--text", "texts", multiple=True, type=kind, metavar="PATH", help=more)
 
 
 def split_option(use: str) -> Callable[..., Any]:

@@ -53,7 +53,7 @@ class WorkersType(click.ParamType):
 @click.command()
 @click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--language", metavar="CODE", help="The language's code, such as tt or km.")
-@text_option("A file or folder of texts")
+@text_option("A file or folder of texts, https://…, leipzig:NAME or wikipedia:CODE", kind=str)
 @click.option(
     "--update", is_flag=True, help="Take new and renamed texts into the recipe that is there."
 )
@@ -64,7 +64,7 @@ def new(
     settings: Settings,
     folder: Path,
     language: str | None,
-    texts: tuple[Path, ...],
+    texts: tuple[str, ...],
     hours: float,
     demo: str | None,
     update: bool,

@@ -27,7 +27,7 @@ def new(
     store: str | Path = "store",
     quiet: bool = False,
 ) -> Path:
-    """Write a commented recipe for these files and folders, as `endonym new` does.
+    """Write a commented recipe for these files, folders and addresses, as `endonym new` does.
 
     Returns the path of the recipe:
 
@@ -36,7 +36,7 @@ def new(
     path, _ = write_recipe(
         Path(folder),
         language=language,
-        texts=[Path(text) for text in texts],
+        texts=texts,
         hours=hours,
         store=Path(store),
         log=Log(quiet=quiet),

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,9 +16,10 @@ from endonym.autopilot.workload import Workload
 from endonym.commands.check import Checked, check
 from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
-from endonym.disk import write_atomic
+from endonym.disk import file_hash, write_atomic
 from endonym.errors import MissingSource, RecipeError, printable
-from endonym.formats.config import Clean, Split
+from endonym.formats.config import Clean, Source, Split
+from endonym.formats.fetched import fetched_file, is_address
 from endonym.formats.files import source_files
 from endonym.formats.readable import loss_in_words
 from endonym.log import Log, counted, number
@@ -33,6 +34,7 @@ from endonym.store import Store
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.findings import of_most
 from endonym.survey.odd_sources import few_warnings
+from endonym.survey.raw_files import relative
 from endonym.survey.survey import Survey, survey_texts
 from endonym.survey.templates import SHARE, mixture
 from endonym.tokenizer.config import TokenizerConfig
@@ -93,7 +95,13 @@ OVERHEAD = 0.9
 
 
 def write_recipe(
-    folder: Path, *, language: str, texts: Sequence[Path], hours: float, store: Path, log: Log
+    folder: Path,
+    *,
+    language: str,
+    texts: Sequence[str | Path],
+    hours: float,
+    store: Path,
+    log: Log,
 ) -> tuple[Path, Survey]:
     """Write `folder/recipe.toml`; returns its path and what was found in the texts.
 
@@ -109,7 +117,9 @@ def write_recipe(
         log.line(f"language {written_code}: the recipe has its usual code, {language}")
     elif warning := language_warning(language):
         log.warn(warning)
-    survey = survey_texts(texts, folder, language=language, log=log)
+    paths, keys = with_fetched(texts, folder, log)
+    survey = survey_texts(paths, folder, language=language, log=log)
+    write_addresses(survey, keys)
     describe_survey(survey, language, log)
     advised = examined_texts(survey, folder, language, log)
     usable = {source.name for source in advised.sources}
@@ -134,6 +144,28 @@ def write_recipe(
         path.unlink()
         raise
     return path, survey
+
+
+def with_fetched(
+    texts: Sequence[str | Path], folder: Path, log: Log
+) -> tuple[list[Path], dict[str, dict[str, str]]]:
+    """The texts as paths, of which those in the network are fetched; and what to write for these.
+
+    Their keys of a source are found by the path that a recipe in `folder` would have for the file.
+    """
+    paths, keys = list[Path](), dict[str, dict[str, str]]()
+    for text in map(str, texts):
+        paths.append(Path(text))
+        if is_address(text):
+            paths[-1] = fetched_file(Source(name="texts", path=text), folder, log)
+            keys[relative(paths[-1], folder)] = {"path": text, "sha256": file_hash(paths[-1])}
+    return paths, keys
+
+
+def write_addresses(survey: Survey, keys: Mapping[str, Mapping[str, str]]) -> None:
+    """Let sources name where they were fetched from. keys: as `with_fetched` returns them."""
+    for found in (survey.sources, survey.odd):
+        found[:] = [(each.model_copy(update=keys.get(each.path)), why) for each, why in found]
 
 
 def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Advice:

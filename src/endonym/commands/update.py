@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from endonym.commands.filled import filled
-from endonym.commands.new import describe_survey
+from endonym.commands.new import describe_survey, with_fetched, write_addresses
 from endonym.disk import write_atomic
 from endonym.errors import EndonymError, RecipeError
 from endonym.log import Log, counted
@@ -24,11 +24,11 @@ from endonym.survey.survey import Survey, look_through
 
 
 def update_recipe(
-    name: Path, *, texts: Sequence[Path], store: Path, log: Log
+    name: Path, *, texts: Sequence[str | Path], store: Path, log: Log
 ) -> tuple[Path, Survey]:
     """Take new texts into the recipe of a folder; returns its path and what was found in them.
 
-    texts: those to take; if there are none, those beside the recipe's sources. The recipe is not
+    texts: those to take, or addresses; if there are none, those beside the recipe's sources. The recipe is not
     changed if there is nothing new. Raises RecipeError if there is no recipe, or if it cannot be
     changed without touching what the person wrote.
     """
@@ -39,13 +39,15 @@ def update_recipe(
     recipe = Recipe.load(path)
     found = sources.beside(recipe, Store(store))
     new, survey = found.unused, Survey()
+    paths, keys = with_fetched(texts, recipe.folder, log)
     if texts:
         known = {*found.read, *found.renamed.values()}
-        given = (file for text in texts for file in raw_files.files_below(text, "--text "))
+        given = (file for text in paths for file in raw_files.files_below(text, "--text "))
         new = [file for file in dict.fromkeys(given) if file.absolute() not in known]
     if new:
         taken, language = [source.name for source in recipe.source], recipe.language
         survey = look_through(new, recipe.folder, language=language, log=log, taken=taken)
+        write_addresses(survey, keys)
         describe_survey(survey, language, log)
     if not (new or found.renamed):
         log.line("nothing is new: the sources read every text beside them")

@@ -33,6 +33,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
+HUB_NAME = r"^[^/\n]{1,200}$"
+
+
 class Source(Config):
     """One named set of raw files; each source is scored on its own."""
 
@@ -54,6 +57,17 @@ class Source(Config):
     """
     revision: str | None = optional(pattern=r"^[\w./-]{1,200}$", is_identity=False)
     """which version of a data set of the hub: a commit, a tag or a branch; default main"""
+    subset: str | None = optional(pattern=HUB_NAME, is_identity=False)
+    """which subset of a data set of the hub, such as a language: its name, or a glob as "*" for all
+
+    - of a data set whose README names several, one must be chosen
+    """
+    split: str | None = optional(pattern=HUB_NAME, is_identity=False)
+    """which split of a data set of the hub, such as train; all of them if it is not given"""
+    max_bytes: Count | None = optional(is_identity=False)
+    """about how many bytes of a data set of the hub are fetched at most, as they lie there; files
+    are taken by their names, and the last one is cut behind a whole record
+    """
     format: Format = "auto"
     """how records are written; auto goes by the file's name"""
     document: Literal["file", "part", "page", "line", "blank_lines"] = "file"
@@ -111,6 +125,16 @@ class Source(Config):
     """what the texts may be used under, for the model's README: an identifier of SPDX such as
     CC-BY-SA-4.0, or words
     """
+
+    @model_validator(mode="after")
+    def only_the_hub_has_parts(self) -> "Source":
+        """What chooses from a data set of the hub means nothing elsewhere."""
+        for key in ("subset", "split", "max_bytes"):
+            if getattr(self, key) is not None and not self.path.startswith("hub:"):
+                raise ValueError(
+                    f'{key} chooses from a data set of the hub: path = "hub:OWNER/NAME"'
+                )
+        return self
 
     def in_script(self, script: str | None) -> "Source":
         """Itself with a script, if it names none."""

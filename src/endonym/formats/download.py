@@ -97,7 +97,7 @@ def _one_try(url: str, part: Path, source: Source, *, opener: OpenerDirector, lo
         if not have:
             known = {"name": _name(url, answer, source), "validator": _validator(answer)}
             write_sealed(notes, known | {"total": total})
-        _require_room(part.parent, url, (total or 0) - have)
+        require_room(part.parent, url, (total or 0) - have)
         rest = f", of which {size(have)} are here" if have else ""
         log.line(f"fetching {printable(url)}: {size(total) if total else 'of unknown size'}{rest}")
         bar = log.progress("fetching", total or 0, known["name"], done=have)
@@ -200,7 +200,8 @@ def _refuse_page(url: str, part: Path, name: str, source: Source) -> None:
     raise source_error("web_page", printable(url), title=printable(words))
 
 
-def _require_room(folder: Path, url: str, n_bytes: int) -> None:
+def require_room(folder: Path, url: str, n_bytes: int) -> None:
+    """Raise SourceError if the disk of a folder has less room than what is to be fetched."""
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
         words = {"wanted": size(n_bytes), "free": size(free), "folder": printable(str(folder))}

@@ -26,7 +26,12 @@ NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
 
 def is_fetched(source: Source) -> bool:
     """Whether a source lies in the network, other than on the hub."""
-    return source.path.partition(":")[0] in {"http", "https", *PLACES}
+    return is_address(source.path)
+
+
+def is_address(path: str) -> bool:
+    """Whether a path names what is fetched."""
+    return path.partition(":")[0] in {"http", "https", *PLACES}
 
 
 def is_fetched_folder(folder: Path) -> bool:

@@ -9,11 +9,10 @@ closed or too deep to be named) is listed with the others: the reader refuses it
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase, translate
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,7 +22,8 @@ from endonym.config import NOT_IDENTITY, Config
 from endonym.errors import SourceError, printable
 from endonym.formats.config import Source
 from endonym.formats.fetched import fetched_file, is_fetched, is_fetched_folder
-from endonym.formats.hub import hub_folder, is_on_hub
+from endonym.formats.globs import Glob
+from endonym.formats.hub import hub_files, is_on_hub
 from endonym.formats.source_errors import source_error
 from endonym.log import Log
 from endonym.store import is_run_of_store, is_store
@@ -89,13 +89,14 @@ def source_files(
     does not exist or holds no file.
     """
     log = log or Log(quiet=True)
-    if is_on_hub(source):
-        pattern = hub_folder(source)
-    elif is_fetched(source):
-        pattern = fetched_file(source, folder, log)
-    else:  # Unlike Path.expanduser, this leaves the home of an unknown user as it stands.
-        pattern = Path(os.path.expanduser(source.path))  # noqa: PTH111
     omitted = Omitted(exclude=source.exclude, stores=[] if left_out is None else left_out)
+    if is_on_hub(source):
+        found = hub_files(source, omitted.has_path, log)
+        return [RawFile(path=path, name=name) for name, path in found]
+    # Unlike Path.expanduser, this leaves the home of an unknown user as it stands.
+    pattern = Path(os.path.expanduser(source.path))  # noqa: PTH111
+    if is_fetched(source):
+        pattern = fetched_file(source, folder, log)
     return files_at(pattern, folder, name=source.name, omitted=omitted)
 
 
@@ -128,6 +129,11 @@ class Omitted:
         """
         of_names = [pattern for pattern in self.exclude if not pattern.startswith("/")]
         return is_named(PurePosixPath(name).name, of_names) or is_named(name, self.exclude)
+
+    def has_path(self, name: str) -> bool:
+        """Whether a glob matches a file by its path below the source's, or a folder above it."""
+        above = PurePosixPath(name).parents
+        return self.has_file(name) or any(is_named(str(each), self.exclude) for each in above)
 
     def has_folder(self, path: Path, root: Path) -> bool:
         """Whether a folder is not entered: by its path below the root, or as endonym's own."""
@@ -183,44 +189,6 @@ def glob_root(pattern: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
     parts = Path(os.path.normpath(pattern)).parts
     first = next(n for n, part in enumerate(parts) if any(sign in part for sign in GLOB_SIGNS))
     return Path(os.path.abspath(folder.joinpath(*parts[:first]))), parts[first:]  # noqa: PTH100
-
-
-class Glob:
-    """A glob that is matched against a path name by name; `**` stands for any number of names.
-
-    It is a finite automaton, so that no glob takes long. A state is the number of parts that were
-    matched so far; a path can be in several states at once.
-    """
-
-    def __init__(self, parts: Sequence[str]) -> None:
-        self.parts = [None if part == "**" else re.compile(translate(part)) for part in parts]
-        self.start = self.with_stars({0})
-        self.shows_hidden = any(part.startswith(".") for part in parts)
-
-    def after(self, states: frozenset[int], name: str) -> frozenset[int]:
-        """The states after this name; in state `len(parts)` the whole glob was matched."""
-        following = set[int]()
-        for number in states - {len(self.parts)}:
-            part = self.parts[number]
-            if part is None:
-                following.add(number)
-            elif part.match(name):
-                following.add(number + 1)
-        return self.with_stars(following)
-
-    def with_stars(self, states: set[int]) -> frozenset[int]:
-        """These states, and those behind a `**`, which may stand for no name at all."""
-        for number in sorted(states):
-            while number < len(self.parts) and self.parts[number] is None:
-                number += 1
-                states.add(number)
-        return frozenset(states)
-
-    def entries(self, folder: Path) -> list[os.DirEntry[str]]:
-        """The entries of a folder that it may match, sorted by name from last to first."""
-        with os.scandir(folder) as found:
-            shown = [each for each in found if self.shows_hidden or not each.name.startswith(".")]
-        return sorted(shown, key=lambda entry: entry.name, reverse=True)
 
 
 def files_matching(root: Path, parts: Sequence[str], omitted: Omitted) -> Iterator[Path]:
