@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from endonym.data.shards import ShardDocument, write_shards
 from endonym.disk import read_json, write_json
 from endonym.errors import RecipeError
 from endonym.evaluate import compressor, neighbours, speed
+from endonym.evaluate.bits import Texts
+from endonym.evaluate.score import Score
 from endonym.evaluate.speed import Efficiency, measured_efficiency
+from endonym.evaluate.tables import table
 from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, read_jsonl
@@ -178,6 +182,28 @@ def test_a_lost_model_is_replaced_by_the_first(finished: Path, tmp_path: Path, m
         assert before["value"] == pytest.approx(after["value"], rel=1e-9)
     kinds = [(each["text"], each["model"]) for each in found]
     assert [*dict.fromkeys(kinds)] == [(text, n) for text in ("document", "block") for n in names]
+
+
+def test_no_more_held_out_text_is_scored_than_the_training_pays_for(
+    finished: Path, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    store, recipe = Store(finished / "store"), Recipe.load(finished / "recipe.toml")
+    made, inputs, pack = judged(store)
+    assert made.manifest["config"]["tokens"] == 16_384  # the least: its training is very short
+    drawn: list[int | None] = []
+    read = held_texts
+
+    def drawing(*given: Any, tokens: int | None) -> list[Texts]:
+        drawn.append(tokens)
+        return [replace(each, drawn_from={"tatar": 70}) for each in read(*given, tokens=tokens)]
+
+    monkeypatch.setattr(evaluation, "held_texts", drawing)
+    asked = recipe.evaluate[0].model_copy(update={"baselines": False})
+    config = EvaluationConfig(evaluation=asked, files=(), pack=pack, seed=recipe.seed, tokens=90)
+    evaluate(config, StageContext(tmp_path, tmp_path, tmp_path / "j", inputs, Log(quiet=True)))
+    found = [Score(**each) for each in read_json(tmp_path / "scores.json")]
+    assert drawn == [90]
+    assert "of the 70 documents that are held out" in table(found)
 
 
 def test_the_first_model_reads_rows_of_the_trained_one_if_it_can(finished: Path) -> None:

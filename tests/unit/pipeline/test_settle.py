@@ -1,6 +1,7 @@
 """What is settled once tokens are counted, for which device; plan.json keeps it."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,10 @@ class Counted:
     shards: Artifact
     folder: Path
 
-    def settle(self, target: str, tune_minutes: float | None = None) -> ResolvedTraining:
-        store, log = Store(self.folder / "store"), Log(quiet=True)
+    def settle(
+        self, target: str, tune_minutes: float | None = None, *, quiet: bool = True
+    ) -> ResolvedTraining:
+        store, log = Store(self.folder / "store"), Log(quiet=quiet)
         raw = sources.hash_all(sources.find(self.recipe), store, log)
         lock = Lockfile(self.folder, self.recipe, raw, replan=False)
         given: dict[str, Any] = {"examples": {}, "tune_minutes": tune_minutes}
@@ -62,6 +65,16 @@ def test_a_year_is_said_where_nothing_was_measured(counted: Counted, capsys: Cap
     said = capsys.readouterr().err
     assert "years" in said
     assert "steps = " in said
+
+
+def test_judging_is_announced_in_proportion_to_training(counted: Counted, capsys: Captured):
+    counted.recipe = counted.recipe.with_values(
+        {"phase.0.steps": 100_000, "phase.0.compile": "off"}
+    )
+    counted.settle("cpu", quiet=False)
+    said = capsys.readouterr().err
+    (line,) = [each for each in said.splitlines() if each.startswith("expected  ")]
+    assert re.search(r"  training \d[\d.]* \w+ · validations \d[\d.]* \w+ \([2-5] %\)", line)
 
 
 def test_a_year_is_said_of_a_gpu_too(counted: Counted, capsys: Captured, monkeypatch: Patch):
