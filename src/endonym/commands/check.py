@@ -10,12 +10,12 @@ from endonym.autopilot import machine, resolve
 from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
 from endonym.autopilot.machine import expected_here
 from endonym.autopilot.model_size import Choice, Choices, Facts
-from endonym.autopilot.text_size import SourceSample, samples_of
+from endonym.autopilot.text_size import SourceSample, measure, samples_of
 from endonym.autopilot.workload import Workload
 from endonym.commands.filled import filled
 from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards
-from endonym.errors import OutOfMemory
+from endonym.errors import OutOfMemory, TokenizerError
 from endonym.evaluate.compressor import MOST_DOCUMENTS, PRIMING_LIMIT_BYTES, draws_of
 from endonym.export.shapes import require_shapes
 from endonym.formats.config import BLOCK_BYTES
@@ -135,6 +135,7 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     facts, choices, training = estimate.facts, estimate.choices, estimate.training
     paces = paces_here(training, facts, store) if target == "cpu" else []
     require_shapes(recipe.export, training.model)
+    require_tokenizer(recipe, samples, training.model)
     warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
     warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
@@ -162,6 +163,39 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
         warnings=warnings,
         is_counted=estimate.is_counted,
     )
+
+
+def require_tokenizer(
+    recipe: Recipe, samples: Sequence[SourceSample], shape: AnyModelConfig
+) -> None:
+    """Raise TokenizerError or ExportError if the tokenizer of a pretrained model does not work.
+
+    It is made on a sample of the texts as `run` makes it, and must read them, and so must the
+    programs of the exports.
+    """
+    if recipe.model_folder is None:
+        return
+    from endonym.export.formats import require_formats
+    from endonym.tokenizer.extend import extend_tokenizer
+    from endonym.tokenizer.tokenizer import Tokenizer
+    from endonym.tokenizer.train import train_tokenizer
+
+    texts = [text for text in measure(samples, recipe.clean).sample if text.strip()]
+    tokenizer = Tokenizer.load(recipe.model_folder / "tokenizer.json")
+    if recipe.tokenizer.extend is not None:
+        tokenizer = extend_tokenizer(tokenizer, recipe.tokenizer, lambda: iter(texts))
+    elif not recipe.keeps_tokenizer:
+        if isinstance(shape, ModelConfig):  # every program of an export reads our own ones
+            return
+        tokenizer = train_tokenizer(recipe.tokenizer, lambda: iter(texts))
+    try:
+        tokenizer.check_lossless(texts)
+    except TokenizerError as error:
+        is_nfc = "nfc" not in recipe.clean.normalize and '"NFC"' in tokenizer.to_json()
+        first = 'Write normalize = ["nfc"] in [clean], as this tokenizer does; or replace it'
+        error.do = f'{first if is_nfc else "Replace it"}: write kind = "bpe" in [tokenizer].'
+        raise
+    require_formats(recipe.export, shape, tokenizer, texts)
 
 
 def texts_of(recipe: Recipe, store: Store) -> tuple[list[SourceSample], list[RawSet] | None]:
