@@ -55,20 +55,25 @@ PROBE = "1 һ"
 PLAIN = {"add_special_tokens": False}
 
 
-class Runtime(Protocol):
+class Reader(Protocol):
+    """A program's tokenizer. encode: the ids of a text, without specials."""
+
+    name: str
+
+    def encode(self, text: str) -> list[int]: ...
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+
+class Runtime(Reader, Protocol):
     """A program that runs an export.
 
     vocab: how many logits it has at a position. settings: what it does around a text, as
-    `Ours.settings`. encode: the ids of a text, without specials. logits: after each id of a text
-    that starts with them, (T, V).
+    `Ours.settings`. logits: after each id of a text that starts with them, (T, V).
     """
 
-    name: str
     vocab: int
 
     def settings(self) -> dict[str, Any]: ...
-    def encode(self, text: str) -> list[int]: ...
-    def decode(self, ids: Sequence[int]) -> str: ...
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]: ...
 
 
@@ -395,7 +400,7 @@ def _lines(texts: Sequence[str]) -> list[str]:
 
 
 def _text_checks(
-    lines: Sequence[str], tokenizer: Tokenizer, runtime: Runtime, *, file: str, dropped: str
+    lines: Sequence[str], tokenizer: Tokenizer, runtime: Reader, *, file: str, dropped: str
 ) -> Iterator[Check]:
     """Ids of every line, and the text that they are decoded to.
 

@@ -206,13 +206,12 @@ def _require_bytes(described: dict[str, Any]) -> None:
     steps = split.get("pretokenizers", [split])
     affixes = [key for key in ("continuing_subword_prefix", "end_of_word_suffix") if model.get(key)]
     is_byte_level = steps[-1].get("type") == "ByteLevel" and not steps[-1].get("add_prefix_space")
-    # Those that mark blanks do not cut at them, but the pieces that they learnt do not go beyond.
-    has_fallback = bool(model.get("byte_fallback")) and not model.get("ignore_merges")
-    has_bytes = has_fallback and {f"<0x{byte:02X}>" for byte in range(256)} <= {*model["vocab"]}
-    is_whole = {step.get("type") for step in steps} <= {None, "Split", "Metaspace"}
-    can_grow = has_bytes if is_whole else is_byte_level and not has_fallback
-    if model["type"] == "BPE" and can_grow and not affixes:
-        return
+    if model["type"] == "BPE" and not affixes:
+        has_bytes = all(f"<0x{byte:02X}>" in model["vocab"] for byte in range(256))
+        # They need no cut: their pieces do not go beyond a blank, which is a letter there.
+        is_whole = {step.get("type") for step in steps} <= {None, "Split", "Metaspace"}
+        if has_bytes and is_whole if model.get("byte_fallback") else is_byte_level:
+            return
     kind = model["type"] if model["type"] != "BPE" else "BPE that does not read bytes"
     raise TokenizerError(
         f"extend goes on with a BPE that reads every byte, and the folder's tokenizer is a {kind}",
