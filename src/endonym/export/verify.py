@@ -150,6 +150,7 @@ class TheirTokenizer:
 
     def __init__(self, folder: Path) -> None:
         library = import_module("transformers")
+        library.utils.logging.set_verbosity_error()
         self.name = f"transformers {library.__version__}"
         self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
