@@ -109,6 +109,20 @@ def gemma_like() -> tokenizers.Tokenizer:
     return tokenizers.Tokenizer.from_str(_gemma_json())
 
 
+def llama_like(*, is_new: bool = False) -> tokenizers.Tokenizer:
+    """The same with a blank before every text, as Llama 2; is_new: as written today."""
+    engine = gemma_like()
+    engine.pre_tokenizer = None
+    if is_new:
+        engine.normalizer = None
+        engine.pre_tokenizer = pre_tokenizers.Metaspace("▁", "first", split=False)
+    else:
+        engine.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), engine.normalizer])
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    engine.decoder = decoders.Sequence([*steps, decoders.Strip(" ", 1, 0)])
+    return engine
+
+
 def byte_level(suffix: str = "") -> tokenizers.Tokenizer:
     """Pairs of bytes, as Qwen and Llama 3 have them; with a suffix at the ends of words, CLIP."""
     engine = tokenizers.Tokenizer(models.BPE())

@@ -14,12 +14,12 @@ from endonym.autopilot.known_machines import KnownMachine
 from endonym.autopilot.machine import saved_measurement
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.run_time import in_proportion, paces_here, promised_parts
-from endonym.autopilot.text_size import SourceSample, samples_of
+from endonym.autopilot.text_size import SourceSample, measure, samples_of
 from endonym.commands.filled import filled
 from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards
 from endonym.device import free_memory_bytes
-from endonym.errors import MissingSource, OutOfMemory, RecipeError
+from endonym.errors import MissingSource, OutOfMemory, RecipeError, TokenizerError
 from endonym.export.shapes import require_shapes
 from endonym.formats.files import RawFile, RawSet, is_remote, source_files
 from endonym.log import Log, counted, listed
@@ -153,6 +153,7 @@ def check(
     if machine:
         paces = [machine.seconds_a_token(training.model, e.adapt) for e in training.phases]
     require_shapes(recipe.export, training.model)
+    require_tokenizer(recipe, samples, training.model)
     warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
     warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
@@ -184,6 +185,39 @@ def check(
         sized=tuple(sizes),
         machine=machine,
     )
+
+
+def require_tokenizer(
+    recipe: Recipe, samples: Sequence[SourceSample], shape: AnyModelConfig
+) -> None:
+    """Raise TokenizerError or ExportError if the tokenizer of a pretrained model does not work.
+
+    It is made on a sample of the texts as `run` makes it, and must read them, and so must the
+    programs of the exports.
+    """
+    if recipe.model_folder is None:
+        return
+    from endonym.export.formats import require_formats
+    from endonym.tokenizer.extend import extend_tokenizer
+    from endonym.tokenizer.tokenizer import Tokenizer
+    from endonym.tokenizer.train import train_tokenizer
+
+    texts = [text for text in measure(samples, recipe.clean).sample if text.strip()]
+    tokenizer = Tokenizer.load(recipe.model_folder / "tokenizer.json")
+    if recipe.tokenizer.extend is not None:
+        tokenizer = extend_tokenizer(tokenizer, recipe.tokenizer, lambda: iter(texts))
+    elif not recipe.keeps_tokenizer:
+        if isinstance(shape, ModelConfig):  # every program of an export reads our own ones
+            return
+        tokenizer = train_tokenizer(recipe.tokenizer, lambda: iter(texts))
+    try:
+        tokenizer.check_lossless(texts)
+    except TokenizerError as error:
+        is_nfc = "nfc" not in recipe.clean.normalize and '"NFC"' in tokenizer.to_json()
+        first = 'Write normalize = ["nfc"] in [clean], as this tokenizer does; or replace it'
+        error.do = f'{first if is_nfc else "Replace it"}: write kind = "bpe" in [tokenizer].'
+        raise
+    require_formats(recipe.export, shape, tokenizer, texts)
 
 
 def texts_of(

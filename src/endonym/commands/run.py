@@ -71,6 +71,8 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[Run
         )
     is_timed = is_first and options.get("device") in (None, "cpu")
     promise = promised(recipe, store) if is_timed else {}
+    if is_first and recipe.model_folder is not None:
+        check(recipe, store)  # A tokenizer that does not work is found before the corpus is made.
     finished = run_recipe(recipe, store, log, **options)
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):

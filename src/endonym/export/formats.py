@@ -16,7 +16,13 @@ from endonym.export.markdown import hub_license
 from endonym.export.record import README, RECORD, write_record
 from endonym.export.refusals import refusal
 from endonym.export.shapes import row_of
-from endonym.export.verify import Check, require_ok, require_same_ids, verify_export
+from endonym.export.verify import (
+    Check,
+    require_ok,
+    require_same_ids,
+    require_unchanged,
+    verify_export,
+)
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.config import ModelConfig
@@ -143,10 +149,14 @@ def make_dataset(corpus: Artifact, out: Path, card: Card) -> list[str]:
     return [*files, README, RECORD]
 
 
-def _require_transformers(config: AnyModelConfig, *_: object) -> None:
-    """Raise ExportError if no class of transformers has this shape; it reads every tokenizer."""
+def _require_transformers(
+    config: AnyModelConfig, tokenizer: Tokenizer, texts: Sequence[str]
+) -> None:
+    """Raise ExportError if no class of transformers has this shape, or reads texts as we do."""
     if isinstance(config, ModelConfig):
         row_of(config)
+    else:
+        require_unchanged(config, tokenizer, texts)
 
 
 def _require_llama_cpp(config: AnyModelConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Proves that an export is the model: ids, logits and bits per byte, as its runtime has them."""
 
+import json
 import math
 import tempfile
 import warnings
@@ -29,6 +30,7 @@ from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.llama_cpp import version as llama_cpp_version
 from endonym.generate.sample import log_softmax
 from endonym.model.config import ModelConfig
+from endonym.model.foreign.folder import CONFIG, ForeignConfig
 from endonym.tokenizer.chat_template import ChatTemplate, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import STRANGE
@@ -53,20 +55,25 @@ PROBE = "1 һ"
 PLAIN = {"add_special_tokens": False}
 
 
-class Runtime(Protocol):
+class Reader(Protocol):
+    """A program's tokenizer. encode: the ids of a text, without specials."""
+
+    name: str
+
+    def encode(self, text: str) -> list[int]: ...
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+
+class Runtime(Reader, Protocol):
     """A program that runs an export.
 
     vocab: how many logits it has at a position. settings: what it does around a text, as
-    `Ours.settings`. encode: the ids of a text, without specials. logits: after each id of a text
-    that starts with them, (T, V).
+    `Ours.settings`. logits: after each id of a text that starts with them, (T, V).
     """
 
-    name: str
     vocab: int
 
     def settings(self) -> dict[str, Any]: ...
-    def encode(self, text: str) -> list[int]: ...
-    def decode(self, ids: Sequence[int]) -> str: ...
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]: ...
 
 
@@ -138,14 +145,45 @@ class Ours:
         return self.model.decoder.logits(torch.tensor([list(ids)]))[0].float().numpy()
 
 
-class Transformers(runtimes.Transformers):
+class TheirTokenizer:
+    """The tokenizer of a folder as `transformers` loads it."""
+
+    def __init__(self, folder: Path) -> None:
+        library = import_module("transformers")
+        library.utils.logging.set_verbosity_error()
+        self.name = f"transformers {library.__version__}"
+        self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without specials."""
+        if self._tokenizer.chat_template is None:  # its settings must say that names stay text
+            return self._tokenizer(text, **PLAIN)["input_ids"]
+        return self._tokenizer(text, **PLAIN, split_special_tokens=True)["input_ids"]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids."""
+        return self._tokenizer.decode(ids)
+
+    def changes(self, tokenizer: Tokenizer) -> str:
+        """The rules that it has instead of those of a tokenizer, in words."""
+        ours, theirs = map(
+            json.loads, (tokenizer.to_json(), self._tokenizer.backend_tokenizer.to_str())
+        )
+        found = [
+            f"{key.replace('_', ' ')} {names[1]} instead of {names[0]}"
+            for key in ("normalizer", "pre_tokenizer", "decoder")
+            if ours.get(key) != theirs.get(key)
+            and (names := [(each.get(key) or {"type": "none"})["type"] for each in (ours, theirs)])
+        ]
+        return ", ".join(found) or "other pieces"
+
+
+class Transformers(runtimes.Transformers, TheirTokenizer):
     """A folder as `transformers` loads it, in fp32."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "fp32")
-        library = import_module("transformers")
-        self.name = f"transformers {library.__version__}"
-        self._tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        TheirTokenizer.__init__(self, folder)
         self.vocab = self.model.config.vocab_size
 
     def settings(self) -> dict[str, Any]:
@@ -159,16 +197,6 @@ class Transformers(runtimes.Transformers):
             "template": self._tokenizer.chat_template,
             "names": self._tokenizer(self._tokenizer.bos_token, **PLAIN)["input_ids"],
         }
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text, without specials."""
-        if self._tokenizer.chat_template is None:  # its settings must say that names stay text
-            return self._tokenizer(text, **PLAIN)["input_ids"]
-        return self._tokenizer(text, **PLAIN, split_special_tokens=True)["input_ids"]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
-        return self._tokenizer.decode(ids)
 
 
 class Peft(Transformers):
@@ -251,6 +279,24 @@ def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[
     for check in checks:
         if not check.ok:
             raise refusal("other_ids", "export gguf", **check.as_dict())
+
+
+def require_unchanged(config: ForeignConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+    """Raise ExportError, before a model is trained, if transformers reads these texts otherwise.
+
+    It reads folders of some architectures by a class of its own, whatever their files say.
+    """
+    from endonym.export.huggingface import write_tokenizer
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / CONFIG).write_text(json.dumps(config.transformers), encoding="utf-8")
+        write_tokenizer(tokenizer, config.context, folder)
+        theirs = TheirTokenizer(folder)
+    for check in _text_checks(_lines(texts), tokenizer, theirs, file="", dropped=""):
+        if not check.ok:
+            about = {"family": config.family, "changes": theirs.changes(tokenizer)}
+            raise refusal("changed_on_loading", "export huggingface", **about, **check.as_dict())
 
 
 def require_ok(checks: Sequence[Check]) -> None:
@@ -355,7 +401,7 @@ def _lines(texts: Sequence[str]) -> list[str]:
 
 
 def _text_checks(
-    lines: Sequence[str], tokenizer: Tokenizer, runtime: Runtime, *, file: str, dropped: str
+    lines: Sequence[str], tokenizer: Tokenizer, runtime: Reader, *, file: str, dropped: str
 ) -> Iterator[Check]:
     """Ids of every line, and the text that they are decoded to.
 

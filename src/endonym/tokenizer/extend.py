@@ -1,4 +1,4 @@
-"""Adds pieces of new texts to a byte-level BPE tokenizer, whose own ids and merges stay.
+"""Adds pieces of new texts to a BPE tokenizer that reads bytes; its own ids and merges stay.
 
 The merges go on where they ended. Source: arXiv:2512.03989, section 3. As in bpe.py, the bytes of
 each frequent character are merged first, and then whole characters, so that no new piece begins
@@ -6,11 +6,15 @@ inside a character; there the paper merges any tokens.
 
 Every new merge ranks below the old ones, so a text is first cut as before, and then its pieces are
 merged. So an old tokenizer that cuts a letter from its mark before it merges still does.
+
+A BPE of characters with byte fallback (Gemma, Llama 2) has pieces such as <0xE1> for the bytes of
+characters that it lacks. There a frequent character becomes a piece of its own, without a merge.
 """
 
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from tokenizers import Tokenizer as Engine
@@ -18,7 +22,7 @@ from tokenizers import Tokenizer as Engine
 from endonym.errors import TokenizerError
 from endonym.tokenizer.bpe import byte_alphabet, in_byte_letters, learnt_merges, zipf_least
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.tokenizer.tokenizer import Tokenizer, half_characters
+from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer, half_characters
 from endonym.tokenizer.train import STRANGE, checked_texts, evenly
 from endonym.tokenizer.words import Counts, count_words
 
@@ -27,7 +31,8 @@ FIRST_SYMBOL = 0x100
 SURROGATES = range(0xD800, 0xE000)
 SPARE = 1000
 """So many more merges are learnt, as some make a piece that is there already."""
-Merge = tuple[str, str]
+Merge = tuple[str, ...]
+"""Two pieces that become one; a character alone."""
 
 
 def extend_tokenizer(
@@ -37,10 +42,11 @@ def extend_tokenizer(
 
     texts: a function that iterates over them; it is called several times. Fewer pieces are added if
     the texts have no more that stand `config.min_count` times. Raises TokenizerError for a
-    tokenizer that is not a byte-level BPE, and if decoding does not restore the texts.
+    tokenizer that is not a BPE of bytes, or with all bytes, and if decoding does not restore the
+    texts.
     """
     described: dict[str, Any] = json.loads(base.to_json())
-    _require_byte_level(described)
+    _require_bytes(described)
     try:
         counts = count_words(evenly(texts, config.sample_bytes)())
     except UnicodeEncodeError as error:
@@ -49,7 +55,10 @@ def extend_tokenizer(
     vocab: dict[str, int] = described["model"]["vocab"]
     vocab |= {each["content"]: each["id"] for each in described["added_tokens"]}
     pieces = _Pieces(described, base.vocab, config.extend or 0)
-    _merge_bytes(pieces, counts, config)
+    if pieces.has_characters:
+        _add_characters(pieces, counts, config)
+    else:
+        _merge_bytes(pieces, counts, config)
     _merge_characters(pieces, counts, config)
     extended = Tokenizer(pieces.engine(), base.end, base.start)
     extended.chat_template = base.chat_template
@@ -63,6 +72,7 @@ class _Pieces:
     """A `tokenizer.json` that grows.
 
     described: its JSON. next_id: of the next new piece. room: how many may still be added.
+    has_characters: it is one of characters, with byte fallback.
     """
 
     def __init__(self, described: dict[str, Any], next_id: int, room: int) -> None:
@@ -70,6 +80,7 @@ class _Pieces:
         self.vocab: dict[str, int] = described["model"]["vocab"]
         self.merges: list[Any] = described["model"]["merges"]
         self.known_merges = {tuple(merge) for merge in self.merges}
+        self.has_characters: bool = described["model"].get("byte_fallback", False)
 
     def add(self, merge: Merge) -> bool:
         """Add a merge, and its piece if it is new; False if there is no room for one."""
@@ -80,7 +91,7 @@ class _Pieces:
             self.vocab[piece] = self.next_id
             self.next_id += 1
             self.room -= 1
-        if merge not in self.known_merges:
+        if len(merge) > 1 and merge not in self.known_merges:
             self.known_merges.add(merge)
             self.merges.append(list(merge))
         return True
@@ -105,12 +116,26 @@ def _merge_bytes(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> No
             pieces.add((start, part))
 
 
+def _add_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
+    """Make frequent characters that are bytes pieces of their own, while there is room."""
+    least = max(config.min_count, zipf_least(counts, max(2, pieces.room)))
+    normalizer = pieces.engine().normalizer
+    for character in sorted(counts.characters, key=lambda c: (-counts.characters[c], c)):
+        if counts.characters[character] < least or not pieces.room:
+            return
+        # Line ends stay as they are; what is written otherwise is never read.
+        is_read = normalizer is None or normalizer.normalize_str(character) == character
+        if is_read and character not in " \r\n":
+            pieces.add((character,))
+
+
 def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
     """Merge neighbours, the most frequent pair first. Parts of characters divide a word."""
     if not pieces.room:
         return
     symbols: dict[str, str] = {}
-    words = list(_in_symbols(pieces.engine(), counts, symbols))
+    is_text = _is_characters if pieces.has_characters else _is_text_of_a_line
+    words = list(_in_symbols(pieces.engine(), counts, symbols, is_text))
     vocab = len(symbols) + pieces.room + SPARE
     merges = learnt_merges(words, [*symbols.values()], vocab, min_count=config.min_count)
     token_of = {symbol: token for token, symbol in symbols.items()}
@@ -124,22 +149,19 @@ def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) 
 
 
 def _in_symbols(
-    engine: Engine, counts: Counts, symbols: dict[str, str]
+    engine: Engine, counts: Counts, symbols: dict[str, str], is_text: Callable[[str], bool]
 ) -> Iterator[tuple[str, int]]:
     """The words, with a symbol for each of their tokens, and their counts.
 
     Only runs of several tokens that are text of a line: others cannot be merged. symbols: of
     tokens; new ones are added to it.
     """
-    split, model = engine.pre_tokenizer, engine.model
-    is_text: dict[str, bool] = {}
+    model, is_text = engine.model, cache(is_text)
     for word, count in counts.words.items():
-        for piece, _ in split.pre_tokenize_str(word):
+        for piece in _cut(engine, word):
             spelled: list[str] = []
             for token in (each.value for each in model.tokenize(piece)):
-                if token not in is_text:
-                    is_text[token] = _is_text_of_a_line(token)
-                if is_text[token]:
+                if is_text(token):
                     if token not in symbols:
                         # One character for each token; surrogates are none.
                         code = FIRST_SYMBOL + len(symbols)
@@ -154,6 +176,19 @@ def _in_symbols(
                 yield "".join(spelled), count
 
 
+def _cut(engine: Engine, word: str) -> list[str]:
+    """A word as it is written for the merges, and cut before them."""
+    split, is_fallback = engine.pre_tokenizer, engine.model.byte_fallback
+    if is_fallback and engine.normalizer is not None:
+        word = engine.normalizer.normalize_str(word)
+    return [word] if split is None else [piece for piece, _ in split.pre_tokenize_str(word)]
+
+
+def _is_characters(token: str) -> bool:
+    """Whether a token is text of a line, and not a byte: for a BPE of characters."""
+    return not BYTE_TOKEN.fullmatch(token) and not {*"\r\n"} & {*token}
+
+
 def _is_text_of_a_line(token: str) -> bool:
     """Whether the bytes of a token are whole characters, and no line ends."""
     data = bytes(byte_alphabet()[letter] for letter in token)
@@ -164,18 +199,22 @@ def _is_text_of_a_line(token: str) -> bool:
     return not {*b"\r\n"} & {*data}
 
 
-def _require_byte_level(described: dict[str, Any]) -> None:
-    """Raise TokenizerError if merges of bytes cannot be added to a tokenizer."""
+def _require_bytes(described: dict[str, Any]) -> None:
+    """Raise TokenizerError if pieces cannot be added to a tokenizer."""
     model = described["model"]
     split = described.get("pre_tokenizer") or {}
     steps = split.get("pretokenizers", [split])
     affixes = [key for key in ("continuing_subword_prefix", "end_of_word_suffix") if model.get(key)]
     is_byte_level = steps[-1].get("type") == "ByteLevel" and not steps[-1].get("add_prefix_space")
-    if model["type"] == "BPE" and is_byte_level and not model.get("byte_fallback") and not affixes:
-        return
+    if model["type"] == "BPE" and not affixes:
+        has_bytes = all(f"<0x{byte:02X}>" in model["vocab"] for byte in range(256))
+        # They need no cut: their pieces do not go beyond a blank, which is a letter there.
+        is_whole = {step.get("type") for step in steps} <= {None, "Split", "Metaspace"}
+        if has_bytes and is_whole if model.get("byte_fallback") else is_byte_level:
+            return
     kind = model["type"] if model["type"] != "BPE" else "BPE that does not read bytes"
     raise TokenizerError(
-        f"extend adds merges of bytes, and the folder's tokenizer is a {kind}",
+        f"extend goes on with a BPE that reads every byte, and the folder's tokenizer is a {kind}",
         where="tokenizer.extend",
         do='Replace it: write kind = "bpe" (and vocab, if you like) instead of extend.',
     )

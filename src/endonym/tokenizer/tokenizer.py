@@ -103,9 +103,11 @@ class Tokenizer:
     def load(cls, path: Path) -> "Tokenizer":
         """Read a `tokenizer.json`, and its special tokens from the files beside it.
 
+        One that puts a blank before every text, as that of Llama 2, is read as `transformers` reads
+        it with add_prefix_space=False: with that blank no text would come back as it was.
         Raises TokenizerError if the file is not a tokenizer.
         """
-        engine = read_engine(path)
+        engine = without_blank(read_engine(path))
         try:
             found = cls(engine, *_ends(path.parent, engine))
             found.chat_template = _chat_template(path.parent)
@@ -270,6 +272,24 @@ def read_engine(path: Path) -> tokenizers.Tokenizer:
         message = f"no tokenizer.json that tokenizers {tokenizers.__version__} reads: {error}"
         do = "It may be damaged, or written by a newer version."
         raise TokenizerError(message, where=str(path), do=do) from error
+
+
+def without_blank(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """The same without the blank that it puts before every text; itself if it puts none."""
+    described: dict[str, Any] = json.loads(engine.to_str())
+    rules = {key: described.get(key) or {} for key in ("normalizer", "pre_tokenizer", "decoder")}
+    steps = {key: rule.get(f"{key}s".replace("_", ""), [rule]) for key, rule in rules.items()}
+    spaced = [each for each in steps["normalizer"] if each.get("type") == "Prepend"]
+    marks = [each for each in steps["pre_tokenizer"] if each.get("type") == "Metaspace"]
+    if not (spaced or any(each["prepend_scheme"] != "never" for each in marks)):
+        return engine
+    for step in (*marks, *(each for each in steps["decoder"] if each.get("type") == "Metaspace")):
+        step["prepend_scheme"] = "never"
+    normalizers = [each for each in steps["normalizer"] if each and each not in spaced]
+    described["normalizer"] = {"type": "Sequence", "normalizers": normalizers}
+    decoders = [each for each in steps["decoder"] if each.get("type") != "Strip"]
+    described["decoder"] = {"type": "Sequence", "decoders": decoders}
+    return _plain(tokenizers.Tokenizer.from_str(json.dumps(described)))
 
 
 def is_panic(error: BaseException) -> bool:

@@ -2,13 +2,15 @@
 
 import json
 import shutil
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from foreign_folders import byte_level, made, write_tokenizer
 from serving import toy_language_model
-from text_samples import KHMER
+from text_samples import FRENCH, KHMER, write
 
 from endonym import device
 from endonym.autopilot import machine
@@ -18,7 +20,7 @@ from endonym.autopilot.resolve import resolve_training, training_choices
 from endonym.autopilot.run_time import promised_parts
 from endonym.commands import check as check_module
 from endonym.commands.check import check, describe, sizes_of
-from endonym.errors import MissingSource, RecipeError
+from endonym.errors import ExportError, MissingSource, RecipeError, TokenizerError
 from endonym.export.huggingface import export_huggingface
 from endonym.log import Log, size
 from endonym.pipeline import sources
@@ -90,14 +92,56 @@ def test_a_vocabulary_that_the_text_decides_is_estimated_and_marked(tmp_path: Pa
     )
     found = check(Recipe.load(path), Store(tmp_path / "store"))
     config = TokenizerConfig(extend=100_000)
-    made = extend_tokenizer(model.tokenizer, config, lambda: iter(KHMER * 3))
-    assert found.shape.vocab == pytest.approx(made.vocab, rel=0.1)
+    extended = extend_tokenizer(model.tokenizer, config, lambda: iter(KHMER * 3))
+    assert found.shape.vocab == pytest.approx(extended.vocab, rel=0.1)
     assert found.shape.vocab > model.tokenizer.vocab
     lines = {line[:18].strip(): line for line in describe(found).splitlines()}
     assert "vocabulary ≈ " in lines["context"]
     assert lines["parameters"].count("≈") == 3
     few = check(Recipe.load(path, sets=["tokenizer.extend=4"]), Store(tmp_path / "store"))
     assert few.shape.vocab == model.tokenizer.vocab + 4
+
+
+GOES_ON = """name = "a"
+language = "fr"
+[[source]]
+name = "fr"
+path = "fr.txt"
+document = "line"
+[model]
+folder = "model"
+[[phase]]
+steps = 3
+[[export]]
+format = "huggingface"
+"""
+
+
+def test_a_tokenizer_that_does_not_work_is_found_before_anything_is_made(tmp_path: Path) -> None:
+    text = "\n".join(FRENCH * 3)
+    write(tmp_path, "fr.txt", text)
+    recipe, store = write(tmp_path, "recipe.toml", GOES_ON), Store(tmp_path / "store")
+    # transformers reads a folder of Qwen2 by a class that writes every text in NFC.
+    made("qwen2").save_pretrained(tmp_path / "model")
+    write_tokenizer(byte_level(), tmp_path / "model")
+    with pytest.raises(ExportError, match=r"changes this tokenizer .*normalizer NFC") as caught:
+        check(Recipe.load(recipe), store)
+    assert "leave format" in caught.value.do
+    for sets in (["tokenizer.extend=20"], ["tokenizer.kind=char"]):
+        with pytest.raises(ExportError, match="changes this tokenizer"):
+            check(Recipe.load(recipe, sets=sets), store)
+    # One that normalizes loses what stands in another form, unless the recipe normalizes it.
+    shutil.rmtree(tmp_path / "model")
+    export_huggingface(toy_language_model(), tmp_path / "model")
+    tokenizer = tmp_path / "model" / "tokenizer.json"
+    described = json.loads(tokenizer.read_text(encoding="utf-8"))
+    described["normalizer"] = {"type": "NFC"}
+    tokenizer.write_text(json.dumps(described), encoding="utf-8")
+    write(tmp_path, "fr.txt", unicodedata.normalize("NFD", text))
+    with pytest.raises(TokenizerError, match="comes back as") as lost:
+        check(Recipe.load(recipe), store)
+    assert 'normalize = ["nfc"]' in lost.value.do
+    check(Recipe.load(recipe, sets=['clean.normalize=["nfc"]']), store)
 
 
 def test_time_is_unknown_until_this_machine_was_measured(

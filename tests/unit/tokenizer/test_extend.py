@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 import tokenizers
-from foreign_folders import byte_level, gemma_like
-from text_samples import FRENCH, KHMER, ROMANIAN
+from foreign_folders import byte_level, gemma_like, llama_like
+from text_samples import FRENCH, KHMER, ROMANIAN, TATAR
 from tokenizers import AddedToken, normalizers
 from toys import toy_tokenizer
 
@@ -16,7 +16,7 @@ from endonym.errors import TokenizerError
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.extend import extend_tokenizer
 from endonym.tokenizer.kinds import kind_of
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.tokenizer import Tokenizer, without_blank
 from endonym.tokenizer.train import STRANGE, train_tokenizer
 
 OTHERS = [*FRENCH, *ROMANIAN]
@@ -196,11 +196,45 @@ def test_the_same_texts_make_the_same_file() -> None:
 CLIP_LIKE = Tokenizer(byte_level("</w>"), "<eos>", "<bos>")
 
 
-@pytest.mark.parametrize(
-    "given", [toy_tokenizer("unigram"), Tokenizer(gemma_like(), "<eos>", "<bos>"), CLIP_LIKE]
-)
-def test_a_tokenizer_without_merges_of_bytes_cannot_be_extended(given: Tokenizer) -> None:
-    with pytest.raises(TokenizerError, match="extend adds merges of bytes") as caught:
+def without_bytes() -> Tokenizer:
+    """Pairs of letters; what it does not know is lost."""
+    described = json.loads(gemma_like().to_str())
+    described["model"]["byte_fallback"] = False
+    return Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(described)), "<eos>", "<bos>")
+
+
+@pytest.mark.parametrize("engine", [gemma_like(), llama_like(), llama_like(is_new=True)])
+@pytest.mark.parametrize("texts", [TATAR, KHMER])
+def test_a_tokenizer_of_characters_with_bytes_for_others_learns_characters_and_pieces(
+    engine: tokenizers.Tokenizer, texts: list[str]
+) -> None:
+    given = Tokenizer(without_blank(engine), "<eos>", "<bos>")
+    made = extend_tokenizer(given, TokenizerConfig(extend=70), lambda: iter(texts * 3))
+    assert made.vocab == given.vocab + 70
+    assert [made.name_of(n) for n in range(given.vocab)] == [
+        given.name_of(n) for n in range(given.vocab)
+    ]
+    new = [made.name_of(n) or "" for n in range(given.vocab, made.vocab)]
+    assert not any(piece.startswith("<0x") or "\n" in piece for piece in new)
+    assert any(len(piece) == 1 for piece in new)
+    assert any(len(piece) > 3 for piece in new)
+    before, after = (sum(len(each.encode(text)) for text in texts) for each in (given, made))
+    assert after < 0.8 * before
+    library = tokenizers.Tokenizer.from_str(made.to_json())
+    unseen = "中文 ῷ 😀"
+    for text in [*texts, *OTHERS, unseen, " а  б\n", ""]:
+        assert made.restores(text)
+        assert library.encode(text, add_special_tokens=False).ids == made.encode(text)
+    assert "<0xE4>" in [made.name_of(each) for each in made.encode(unseen)]
+    # Texts without the new letters are cut as before.
+    old = [each for each in OTHERS if not {*each} & {*new}]
+    assert old
+    assert [made.encode(each) for each in old] == [given.encode(each) for each in old]
+
+
+@pytest.mark.parametrize("given", [toy_tokenizer("unigram"), without_bytes(), CLIP_LIKE])
+def test_a_tokenizer_that_does_not_read_every_byte_cannot_be_extended(given: Tokenizer) -> None:
+    with pytest.raises(TokenizerError, match="BPE that reads every byte") as caught:
         extended(given, 10)
     assert caught.value.where == "tokenizer.extend"
     assert 'kind = "bpe"' in caught.value.do

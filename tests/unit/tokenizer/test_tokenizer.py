@@ -7,8 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tokenizers
-from foreign_folders import SPECIALS, byte_level, gemma_like
-from tokenizers import decoders, models, normalizers, pre_tokenizers
+from foreign_folders import (
+    SPECIALS,
+    byte_level,
+    gemma_like,
+    llama_like,
+    quiet_transformers,
+    write_tokenizer,
+)
+from tokenizers import decoders, models, pre_tokenizers
 from tokenizers.pre_tokenizers import ByteLevel
 from toys import KINDS, toy_texts, toy_tokenizer
 
@@ -17,6 +24,7 @@ from endonym.tokenizer.bpe import byte_alphabet
 from endonym.tokenizer.config import END_OF_TEXT
 from endonym.tokenizer.kinds import GGUF_SCALE, gguf_scores, kind_of, merges_of
 from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import STRANGE
 
 KHMER = "ស្រីតូចបោះគ្រាប់ពូជលើដីសើម"
 
@@ -143,13 +151,22 @@ def test_specials_stand_for_nothing(given: Tokenizer) -> None:
     assert given.decode([given.end_id, *given.encode("алма"), given.start_id]) == "алма"
 
 
-def test_a_blank_put_before_the_text_is_refused() -> None:
-    engine = gemma_like()
-    engine.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), engine.normalizer])
-    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    engine.decoder = decoders.Sequence([*steps, decoders.Strip(" ", 1, 0)])
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_folder_that_puts_a_blank_before_the_text_is_read_without_it(
+    tmp_path: Path, is_new: bool
+) -> None:
+    engine = llama_like(is_new=is_new)
     with pytest.raises(TokenizerError, match="'алма' comes back as ' алма'"):
         Tokenizer(engine, "<eos>").check_lossless(["алма"])
+    write_tokenizer(engine, tmp_path)
+    given = Tokenizer.load(tmp_path / "tokenizer.json")
+    library = quiet_transformers().LlamaTokenizer.from_pretrained(tmp_path, add_prefix_space=False)
+    texts = ["алма", " алма  бакчасы", "", *STRANGE]
+    assert given.restores("алма")
+    for text in texts:
+        ids = library(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        assert given.encode(text) == ids
+    assert given.line_end_id is not None
 
 
 def test_blanks_marked_by_metaspace_are_counted() -> None:
