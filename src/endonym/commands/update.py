@@ -11,7 +11,7 @@ from pathlib import Path
 from endonym.commands.filled import filled
 from endonym.commands.new import describe_survey
 from endonym.disk import write_atomic
-from endonym.errors import EndonymError, RecipeError
+from endonym.errors import EndonymError, RecipeError, printable
 from endonym.log import Log, counted
 from endonym.pipeline import sources
 from endonym.recipe.layers import toml
@@ -41,8 +41,14 @@ def update_recipe(
     new, survey = found.unused, Survey()
     if texts:
         known = {*found.read, *found.renamed.values()}
-        given = (file for text in texts for file in raw_files.files_below(text, "--text "))
-        new = [file for file in dict.fromkeys(given) if file.absolute() not in known]
+        new = [
+            file
+            for text in texts
+            for file in raw_files.files_below(text, "--text ")
+            # What was left out of a folder stands in a comment of the recipe.
+            if file.absolute() not in known
+            and (text.is_file() or printable(file.name) not in recipe.text)
+        ]
     if new:
         taken, language = [source.name for source in recipe.source], recipe.language
         survey = look_through(new, recipe.folder, language=language, log=log, taken=taken)
