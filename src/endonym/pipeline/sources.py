@@ -240,8 +240,8 @@ def beside(recipe: Recipe, store: Store) -> Beside:
     entries = read_if_whole(store.root / "hashes.json") if missing else {}
     renamed = dict[int, Path]()
     for number, path in missing.items():
-        entry = entries.get(str(path.resolve()))
-        for each in unused if entry else ():
+        entry = entries.get(str(path.resolve()), {"mark": [-1], "sha256": ""})
+        for each in unused:
             with suppress(OSError):
                 if size_on_disk(each) == entry["mark"][0] and hash_once(each) == entry["sha256"]:
                     renamed.setdefault(number, each)
