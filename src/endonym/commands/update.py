@@ -11,7 +11,7 @@ from pathlib import Path
 from endonym.commands.filled import filled
 from endonym.commands.new import describe_survey, with_fetched, write_addresses
 from endonym.disk import write_atomic
-from endonym.errors import EndonymError, RecipeError
+from endonym.errors import EndonymError, RecipeError, printable
 from endonym.log import Log, counted
 from endonym.pipeline import sources
 from endonym.recipe.layers import toml
@@ -28,9 +28,9 @@ def update_recipe(
 ) -> tuple[Path, Survey]:
     """Take new texts into the recipe of a folder; returns its path and what was found in them.
 
-    texts: those to take, or addresses; if there are none, those beside the recipe's sources. The recipe is not
-    changed if there is nothing new. Raises RecipeError if there is no recipe, or if it cannot be
-    changed without touching what the person wrote.
+    texts: paths or addresses to take; if there are none, what lies beside the recipe's sources. The
+    recipe is not changed if there is nothing new. Raises RecipeError if there is no recipe, or if it
+    cannot be changed without touching what the person wrote.
     """
     path = recipe_file(name)
     if path is None:
@@ -42,8 +42,14 @@ def update_recipe(
     paths, keys = with_fetched(texts, recipe.folder, log)
     if texts:
         known = {*found.read, *found.renamed.values()}
-        given = (file for text in paths for file in raw_files.files_below(text, "--text "))
-        new = [file for file in dict.fromkeys(given) if file.absolute() not in known]
+        new = [
+            file
+            for text in paths
+            for file in raw_files.files_below(text, "--text ")
+            # What was left out of a folder stands in a comment of the recipe.
+            if file.absolute() not in known
+            and (text.is_file() or printable(file.name) not in recipe.text)
+        ]
     if new:
         taken, language = [source.name for source in recipe.source], recipe.language
         survey = look_through(new, recipe.folder, language=language, log=log, taken=taken)

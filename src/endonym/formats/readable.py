@@ -23,7 +23,7 @@ TOLD_SHARE = 0.01
 SHOWN = 5
 LEAST_DOCUMENTS = 4
 """Two for train, one each for dev and test: at most half is held out."""
-DIVIDE = 'Divide it with document = "blank_lines" or "line" in [[source]], or add texts.'
+DIVIDE = 'Divide it with document = "part", "blank_lines" or "line" in [[source]], or add texts.'
 """What to do about fewer."""
 
 

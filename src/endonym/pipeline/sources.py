@@ -10,19 +10,23 @@ import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from endonym.autopilot import machine
 from endonym.device import program
 from endonym.disk import file_hash
-from endonym.errors import MissingSource, SourceError, printable
+from endonym.errors import SourceError, printable
 from endonym.formats.config import Source
 from endonym.formats.fetched import is_fetched, require_hash
 from endonym.formats.files import (
+    GLOB_SIGNS,
     Omitted,
     RawFile,
     RawSet,
+    files_matching,
+    glob_root,
     is_remote,
     not_a_file,
     size_on_disk,
@@ -43,8 +47,8 @@ Found = tuple[Source, list[RawFile]]
 """A source and its files."""
 TRIED_FILES = 4
 """Files of a source in which a page is looked for that OCR has to read."""
-SHOWN, MOST_FOLDERS = 5, 1_000
-"""Unused texts that are named, and folders that are searched for them."""
+SHOWN, MOST_FILES = 5, 20_000
+"""Unused texts that are named, and files of a folder that are looked at for them."""
 
 
 def file_identity(path: Path) -> dict[str, str]:
@@ -220,64 +224,78 @@ class Beside:
 
 
 def beside(recipe: Recipe, store: Store) -> Beside:
-    """The texts in the folders of the sources' files that none reads or excludes.
+    """The texts beside the files of the sources, and below them, that none reads or excludes.
 
     Those that the recipe names otherwise, if only in a comment, are left out. A file is read only
     if it is as large as one that is missing and whose hash is remembered.
     """
-    read, folders, missing = set[Path](), dict[Path, None](), dict[int, Path]()
+    read, missing = set[Path](), dict[int, Path]()
     for number, source in enumerate(recipe.source):
-        if is_remote(source):
+        with suppress(SourceError):
+            if not is_remote(source):
+                read.update(file.path for file in source_files(source, recipe.folder))
             continue
-        try:
-            files = [file.path for file in source_files(source, recipe.folder)]
-        except MissingSource:
-            missing[number] = Path(os.path.abspath(recipe.folder / source.path))  # noqa: PTH100
-            folders[missing[number].parent] = None
-            continue
-        except SourceError:
-            continue
-        read.update(files)
-        folders |= dict.fromkeys(path.parent for path in files)
-    omitted = Omitted(exclude=[each for source in recipe.source for each in source.exclude])
-    found = (each for folder in list(folders)[:MOST_FOLDERS] for each in texts_in(folder))
+        missing[number] = Path(os.path.abspath(recipe.folder / source.path))  # noqa: PTH100
+    folders = {path.parent for path in (*read, *missing.values())}
     unused = [
         path
-        for path in found
+        for path in texts_in(folders, recipe.folder)
         if path not in read
         and path.resolve() not in read
-        and not omitted.has_file(printable(path.name))
         and printable(path.name) not in recipe.text
+        and not any(excludes(source, path, recipe.folder) for source in recipe.source)
         and size_on_disk(path)
         and not is_own_page(path)
     ]
     entries = read_if_whole(store.root / "hashes.json") if missing else {}
     renamed = dict[int, Path]()
     for number, path in missing.items():
-        entry = entries.get(str(path.resolve()))
-        alike = [each for each in unused if entry and size_on_disk(each) == entry["mark"][0]]
-        same = [each for each in alike if entry and hash_once(each) == entry["sha256"]]
-        if same:
-            renamed[number] = same[0]
+        entry = entries.get(str(path.resolve()), {"mark": [-1], "sha256": ""})
+        for each in unused:
+            with suppress(OSError):
+                if size_on_disk(each) == entry["mark"][0] and hash_once(each) == entry["sha256"]:
+                    renamed.setdefault(number, each)
     return Beside(read, [each for each in unused if each not in renamed.values()], renamed)
 
 
-def texts_in(folder: Path) -> list[Path]:
-    """The files of a folder that are texts by their names, sorted; no pictures."""
-    texts = list[Path]()
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            kind = file_format(entry.name, PROBE)
-            is_text = (kind.format or kind.archive) and kind.format != "image"
-            if is_text and not entry.name.startswith(".") and entry.is_file():
-                texts.append(Path(entry.path))
-    return sorted(texts)
+def texts_in(folders: set[Path], home: Path) -> list[Path]:
+    """The files in these folders and below them that are texts by their names; no pictures.
+
+    Of `home`, the recipe's folder, and of those above it nothing below is looked at: what lies
+    there has other purposes.
+    """
+    texts = set[Path]()
+    above = {folder for folder in folders if home.is_relative_to(folder)}
+    for folder in sorted(
+        above | {each for each in folders if not {*each.parents} & folders - above}
+    ):
+        parts = ("*",) if folder in above else ("**",)
+        with suppress(OSError):
+            for path in islice(files_matching(folder, parts, Omitted()), MOST_FILES):
+                kind = file_format(path.name, PROBE)
+                if kind.archive or kind.format not in ("", "image"):
+                    texts.add(path)
+    return sorted(path for path in texts if not not_a_file(path))
+
+
+def excludes(source: Source, path: Path, folder: Path) -> bool:
+    """Whether a source excludes a file: by its name, or by its path below the source's."""
+    root = Path(os.path.abspath(folder / source.path))  # noqa: PTH100
+    if any(sign in source.path for sign in GLOB_SIGNS):
+        root = glob_root(Path(source.path), folder)[0]
+    names = [path.name]
+    if path.is_relative_to(root):
+        below = path.relative_to(root)
+        names = [each.as_posix() for each in (below, *below.parents)]
+    return any(Omitted(exclude=source.exclude).has_file(printable(name)) for name in names)
 
 
 def is_own_page(path: Path) -> bool:
     """Whether endonym wrote this page."""
-    with path.open("rb") as file:
-        return path.suffix == ".html" and OWN_PAGE in file.read(ZIP_HEAD_BYTES)
+    if path.suffix == ".html":
+        with suppress(OSError), path.open("rb") as file:
+            return OWN_PAGE in file.read(ZIP_HEAD_BYTES)
+    return False
 
 
 def words_of(found: Beside, recipe: Recipe) -> list[str]:

@@ -62,7 +62,8 @@ def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(
     assert sources.words_of(sources.beside(recipe, store), recipe) == []
     hash_all(recipe)
     (texts / "tatar.txt").rename(texts / "әкиятләр.txt")
-    write(texts, "яңа.docx", b"PK")
+    write(texts, "2027/яңа.docx", b"PK")
+    write(recipe.folder, "drafts/a.txt", "а")
     write(texts, "report.html", b'<html><meta name="generator" content="endonym">')
     for name in ("empty.txt", ".hidden.txt", "photo.jpg", "Thumbs.db"):
         write(texts, name, b"" if name == "empty.txt" else b"a")
@@ -70,7 +71,7 @@ def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(
     (number,) = found.renamed
     assert recipe.source[number].name == "tatar"
     assert found.renamed[number] == texts / "әкиятләр.txt"
-    assert found.unused == [texts / "яңа.docx"]
+    assert found.unused == [texts / "2027" / "яңа.docx"]
     renamed, unused = sources.words_of(found, recipe)
     assert "texts/tatar.txt of source tatar is called әкиятләр.txt now" in renamed
     assert "1 text beside the others: яңа.docx" in unused
@@ -78,6 +79,9 @@ def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(
     # What the recipe names, in a comment too, is known.
     recipe.path.write_text(f"# not яңа.docx\n{recipe.text}", encoding="utf-8")
     assert sources.beside(Recipe.load(recipe.path), store).unused == []
+    for exclude in ("*.docx", "/2027/*", "2027"):
+        source = Source(name="all", path="texts/*.txt", exclude=(exclude,))
+        assert sources.excludes(source, texts / "2027" / "яңа.docx", recipe.folder)
 
 
 def test_hashes_are_remembered_without_reading_a_file(recipe: Recipe, hashed: list[str]) -> None:

@@ -116,7 +116,7 @@ class Origin:
         return self.reject(reason, detail, record=None, raw_bytes=self.raw_bytes)
 
 
-def too_long(size: int, parts: str = '"line" or "blank_lines"') -> str:
+def too_long(size: int, parts: str = '"part", "line" or "blank_lines"') -> str:
     """The message about a text above the limit. parts: values of `document` that divide it."""
     limit = MAX_DOCUMENT_BYTES >> 20
     return (
