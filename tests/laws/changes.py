@@ -152,6 +152,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "phase.0.recompute": (1, ""),
     "phase.0.shard": ("weights", ""),
     "evaluate.0.baselines": (False, "evaluation"),
+    "evaluate.0.tokens": (5_000, "evaluation"),
     "evaluate.0.split": ("dev", "evaluation"),
     "evaluate.1.kind": ("bits", "corpus"),
     "evaluate.1.file": ("texts/tatar.txt", "file of an evaluation"),

@@ -31,6 +31,7 @@ from endonym.store import Store
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text(encoding="utf-8"))
 KINDS = ("source", "corpus", "tokenizer", "shards", "model", "evaluation", "export")
 SETTLED = {
+    "phase.0.eval_tokens": 32_768,
     "phase.0.weight_decay": 0.1,
     "phase.0.embedding_lr": 1e-2,
     "phase.0.betas": [0.9, 0.95],

@@ -126,8 +126,10 @@ def _compressor_seconds(facts: Facts, tokens: float, *, is_in_blocks: bool) -> f
     """Time of the compressor baseline on so many tokens, in documents or in blocks of them."""
     token_bytes = facts.text_bytes / max(1, facts.unique_tokens)
     text_bytes = BLOCK_BYTES if is_in_blocks else facts.mean_document_tokens * token_bytes
+    text_bytes = min(text_bytes, tokens * token_bytes)  # Of long documents the beginning is judged.
     n_texts = int(min(MOST_DOCUMENTS, tokens * token_bytes / max(1.0, text_bytes)))
     # A process is primed with training text, and forked for each text and once for none.
-    forks = draws_of(n_texts, int(n_texts * text_bytes)) * (n_texts + 1)
+    draws = draws_of(n_texts, int(n_texts * text_bytes))
+    fork_seconds = (n_texts + 1) * FORK_SECONDS + n_texts * text_bytes * FORK_BYTE_SECONDS
     priming_seconds = min(facts.text_bytes, PRIMING_LIMIT_BYTES) / PRIMED_BYTES_A_SECOND
-    return priming_seconds + forks * (FORK_SECONDS + text_bytes * FORK_BYTE_SECONDS)
+    return priming_seconds + draws * fork_seconds

@@ -29,8 +29,8 @@ def update_recipe(
     """Take new texts into the recipe of a folder; returns its path and what was found in them.
 
     texts: paths or addresses to take; if there are none, what lies beside the recipe's sources. The
-    recipe is not changed if there is nothing new. Raises RecipeError if there is no recipe, or if it
-    cannot be changed without touching what the person wrote.
+    recipe is not changed if there is nothing new. Raises RecipeError if there is no recipe, or if
+    it cannot be changed without touching what the person wrote.
     """
     path = recipe_file(name)
     if path is None:

@@ -27,14 +27,16 @@ from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read_nats
 from endonym.tokenizer.tokenizer import Tokenizer
 
+WHOLE, LEAST_FIRST_BYTES = 1 << 40, 1 << 13
+"""Bytes of a document that are scored: more than any has; the fewest of a long one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Texts:
     """Documents to score, or blocks of them: their ids and the names of their sources.
 
     averaged: the sources in the mean over sources; all if not given. groups: as in Measured.
-    drawn_from: the number of documents of each source from which these were drawn; empty if these
-    are all.
+    held_out_bytes: of each source, in which these were drawn; empty if these are all.
     """
 
     ids: Sequence[NDArray[np.int64]]
@@ -43,7 +45,7 @@ class Texts:
     text: Literal["document", "block"] = "document"
     averaged: frozenset[str] | None = None
     groups: NDArray[np.int64] | None = None
-    drawn_from: Mapping[str, int] = field(default_factory=dict[str, int])
+    held_out_bytes: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def only(self, indices: Sequence[int]) -> "Texts":
         """The documents at these indices; the mean stays over the same sources."""
@@ -75,19 +77,20 @@ class Texts:
         return (self.tokenizer.decode(ids.tolist()) for ids in self.ids)
 
 
-def drawn_documents(shards: TokenShards, most_tokens: int | None) -> list[int]:
-    """The numbers of the documents of a split that are scored: about so many tokens at most.
+def drawn_documents(shards: TokenShards, most_tokens: int | None) -> dict[int, int]:
+    """The documents of a split that are scored, about so many tokens at most, by their numbers.
 
-    Whole groups of neighbours are drawn, every second, fourth, eighth … of a source. So they are
-    spread evenly, and a smaller draw is part of each larger one: two runs share the smaller one.
-    Half of the limit is shared in proportion to the sources' tokens and half equally, as in
-    `spaced_sample`; of each source as many groups are left as an interval takes.
+    With each, how many of its bytes. Whole groups of neighbours are drawn, every second, fourth,
+    eighth … of a source. So they are spread evenly, and a smaller draw is part of each larger one:
+    two runs share the smaller one. Half of the limit is shared in proportion to the sources' tokens
+    and half equally, as in `spaced_sample`; of each source as many groups are left as an interval
+    takes. If these are still too much, of long documents the first 8, 16, 32 … kB are scored.
     """
     index, groups = shards.index, neighbours(shards)
     total = int(index["length"].sum())
     if most_tokens is None or total <= most_tokens:
-        return list(range(len(index)))
-    is_drawn = np.zeros(len(index), dtype=np.bool_)
+        return dict.fromkeys(range(len(index)), WHOLE)
+    drawn: dict[int, int] = {}
     sources = np.unique(index["source"])
     fewest = FEWEST_DOCUMENTS if len(sources) == 1 else FEWEST_OF_SOURCE
     for source in sources:
@@ -96,8 +99,14 @@ def drawn_documents(shards: TokenShards, most_tokens: int | None) -> list[int]:
         most, step = most_tokens / 2 * (tokens / total + 1 / len(sources)), 1
         while tokens / step > most and len(own) // (2 * step) >= fewest:
             step *= 2
-        is_drawn[numbers] = np.isin(groups[numbers], own[::step])
-    return np.flatnonzero(is_drawn).tolist()
+        chosen: list[int] = numbers[np.isin(groups[numbers], own[::step])].tolist()
+        sizes = [int(shards.byte_counts[shards.document(n).ids].sum()) for n in chosen]
+        most_bytes = most * sum(sizes) / max(1, int(index["length"][chosen].sum()))
+        first = WHOLE
+        while first > LEAST_FIRST_BYTES and sum(min(n, first) for n in sizes) > most_bytes:
+            first //= 2
+        drawn |= dict.fromkeys(chosen, first)
+    return drawn
 
 
 def held_out_texts(
@@ -105,7 +114,7 @@ def held_out_texts(
 ) -> Texts:
     """The documents of a held-out split, or some of them (`drawn_documents`).
 
-    Small sources are left out of the mean, which is the same for every draw.
+    Small sources are left out of the mean, which is over the same ones for every draw.
     """
     documents = [shards.document(number) for number in range(len(shards))]
     ids = [document.ids for document in documents]
@@ -118,11 +127,15 @@ def held_out_texts(
         for name, size in scored_bytes.items()
         if size >= JUDGED_BYTES and shards.source_bytes[name] >= SOURCE_BYTES
     )
-    texts = Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
     drawn = drawn_documents(shards, most_tokens)
-    if len(drawn) == len(ids):
+    for number, first in drawn.items():
+        if int(tokenizer.byte_counts[ids[number]].sum()) > first:
+            text = tokenizer.decode(ids[number].tolist()).encode("utf-8", "surrogatepass")
+            ids[number] = np.array(tokenizer.encode(text[:first].decode("utf-8", "ignore")))
+    texts = Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
+    if most_tokens is None or int(shards.index["length"].sum()) <= most_tokens:
         return texts
-    return replace(texts.only(drawn), drawn_from=Counter(sources))
+    return replace(texts.only(list(drawn)), held_out_bytes=scored_bytes)
 
 
 def blocks_of(
@@ -143,19 +156,21 @@ def blocks_of(
     line_end = np.array([shards.require_line_end() if join else 0], dtype=np.int64)
     ids: list[NDArray[np.int64]] = []
     sources: list[str] = []
-    groups, drawn = neighbours(shards), set(drawn_documents(shards, most_tokens))
-    all_blocks = Counter[str]()
+    groups, drawn = neighbours(shards), drawn_documents(shards, most_tokens)
+    held_out_bytes = Counter[str]()
     for block in np.split(np.arange(len(groups)), np.flatnonzero(np.diff(groups)) + 1):
         numbers: list[int] = block.tolist()
         if not numbers or documents.sources[numbers[0]] not in join:
             continue
-        all_blocks[documents.sources[numbers[0]]] += 1
+        if len(drawn) < len(groups):
+            sizes = (int(tokenizer.byte_counts[documents.ids[n]].sum()) for n in numbers)
+            held_out_bytes[documents.sources[numbers[0]]] += sum(sizes)
         if numbers[0] in drawn:
             separated = [each for number in numbers for each in (line_end, documents.ids[number])]
             ids.append(np.concatenate(separated[1:]))  # without the first line end
             sources.append(documents.sources[numbers[0]])
-    drawn_from = all_blocks if all_blocks.total() > len(ids) else {}
-    return Texts(ids, sources, tokenizer, "block", documents.averaged, drawn_from=drawn_from)
+    texts = Texts(ids, sources, tokenizer, "block", documents.averaged)
+    return replace(texts, held_out_bytes=held_out_bytes)
 
 
 def measure_nats(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:
@@ -261,9 +276,12 @@ def by_source(
     found += score(measured, sources=source_of)
     for name in sorted(set(texts.sources)):
         found += score(measured.only(source_of == name), source=name)
-    if texts.drawn_from:
-        every = sum(texts.drawn_from.values())
-        found = [replace(s, drawn_from=texts.drawn_from.get(s.source or "", every)) for s in found]
+    if texts.held_out_bytes:
+        every = sum(texts.held_out_bytes.values())
+        found = [
+            replace(each, held_out_bytes=texts.held_out_bytes.get(each.source or "", every))
+            for each in found
+        ]
     return found
 
 

@@ -40,7 +40,7 @@ SEPARATORS = {"document": b"\n\n", "block": b"\n"}
 """Between texts: blocks join their lines by line ends."""
 
 MOST_DOCUMENTS, FEWEST_DRAWS, MOST_DRAWS = 500, 8, 40
-MOST_FORKS, MOST_BYTES = 4_000, 4_000_000
+MOST_FORKS, MOST_BYTES = 4_000, 1_000_000
 """Limits on all draws together. Few or short texts are measured at more than eight ends of the
 training text, because their figure is the least certain."""
 MOST_LEFT_OUT = 0.02

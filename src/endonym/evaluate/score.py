@@ -46,7 +46,7 @@ class Score:
 
     deviation: standard deviation over the compressor's ends of the training text; None for other
     models. sampled_from: number of all documents if the score is of a sample, else None.
-    drawn_from: number of all held-out documents, of the source or of all, if not all are judged.
+    held_out_bytes: of the source or of all, if only a part of them was scored.
     """
 
     metric: str
@@ -66,7 +66,7 @@ class Score:
     text: Literal["document", "block"] = "document"
     deviation: float | None = None
     sampled_from: int | None = None
-    drawn_from: int | None = None
+    held_out_bytes: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""

@@ -120,11 +120,11 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
     first = rows[0].score
     notes: list[str] = []
     totals = [row.score for row in rows if row.score.source is None]
-    if (every := totals[-1].drawn_from) is not None:
+    if (held_out := totals[-1].held_out_bytes) is not None:
         notes.append(
-            f"scored on {number(totals[-1].n_documents)} of the {number(every)} {first.text}s that "
-            "are held out, evenly spread, so that judging takes a small part of the time of "
-            "training; `endonym evaluate` scores all"
+            f"scored on {size(totals[-1].n_bytes)} of the {size(held_out)} that are held out, "
+            "evenly spread, so that judging takes a small part of the time of training; "
+            "`endonym evaluate` scores all"
         )
     # Between the mean and the total are the sources.
     left_out = [row.name for row in rows[1:-1] if row.name not in first.averaged]

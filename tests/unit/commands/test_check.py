@@ -375,7 +375,7 @@ def test_texts_that_are_not_there_yet_are_planned_by_their_size(recipe: Recipe) 
     assert large.facts.sources["tatar"].unique_tokens > 1000 * small.facts.unique_tokens
     assert large.shape.dim > small.shape.dim
     assert not large.is_counted
-    assert "no file was needed for tatar" in describe(large)
+    assert "size as given for tatar" in describe(large)
     whole = check(bare, store, sizes=sizes_of(bare, ["20MB"]))
     assert whole.facts.text_bytes == pytest.approx(20e6, rel=0.3)
     with pytest.raises(MissingSource):

@@ -445,7 +445,11 @@ def test_parts_of_a_run_that_take_little_of_its_time_are_not_named(
         shape=shape, train_tokens=1_000, epochs=2.0, seconds=1_000.0, parts=parts
     )
     describe_model(cast(Checked, checked), Log())
-    assert capsys.readouterr().err.splitlines()[-1].endswith("here: training 16 min · scoring 50 s")
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith("here: training 16 min · scoring 50 s (5 %)")
+    )
 
 
 def test_a_plain_folder_is_three_lines_without_a_warning(

@@ -257,11 +257,31 @@ def test_what_is_judged_may_be_drawn_and_smaller_draws_are_part_of_larger_ones(t
         assert "\n".join(blocks.each()) == "\n".join(t for t in texts.each() if t in whole[:128])
     assert [len(draw) for draw in draws[2:]] == [69, 37, 21, 21]
     scores = by_source(texts, silent(texts), model="model", split="test")
-    assert {(s.source, s.n_documents, s.drawn_from) for s in scores} == {
-        *((None, 21, 133), ("book", 5, 5), ("lines", 16, 128))
+    sizes = [len(text.encode("utf-8")) for text in whole]
+    assert {(s.source, s.n_documents, s.held_out_bytes) for s in scores} == {
+        *((None, 21, sum(sizes)), ("book", 5, sum(sizes[128:])), ("lines", 16, sum(sizes[:128])))
     }
-    assert "scored on 21 of the 133 documents" in remarks(score_rows(scores))[0]
-    assert held_out_texts(shards, READER, total).drawn_from == {}
+    assert "that are held out" in remarks(score_rows(scores))[0]
+    assert held_out_texts(shards, READER, total).held_out_bytes == {}
+
+
+def test_of_whole_books_the_beginnings_are_judged(tmp_path: Path) -> None:
+    """The same bytes for every tokenizer, a power of two; a short book stays as it is."""
+    books = ["\n".join(f"{VAL[n % 14]} {n}" for n in range(size)) for size in (900, 2000, 3)]
+
+    def documents(split: str) -> list[ShardDocument]:
+        return [ShardDocument("book", text, n, n) for n, text in enumerate(books)]
+
+    write_shards(tmp_path, READER, ["book"], documents, advance=lambda n: None)
+    shards = TokenShards(tmp_path, "test")
+    total, sizes = int(shards.index["length"].sum()), [len(text.encode()) for text in books]
+    for share, first in ((0.5, 65_536), (0.3, 32_768), (1e-9, 8192)):
+        texts = held_out_texts(shards, READER, int(share * total))
+        assert list(texts.each()) == [
+            each.encode()[:first].decode("utf-8", "ignore") for each in books
+        ]
+        assert texts.held_out_bytes == {"book": sum(sizes)}
+    assert list(held_out_texts(shards, READER, total).each()) == books
 
 
 def test_means_are_over_sources_with_enough_text(tmp_path: Path, monkeypatch: Patch):

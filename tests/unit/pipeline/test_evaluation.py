@@ -195,7 +195,9 @@ def test_no_more_held_out_text_is_scored_than_the_training_pays_for(
 
     def drawing(*given: Any, tokens: int | None) -> list[Texts]:
         drawn.append(tokens)
-        return [replace(each, drawn_from={"tatar": 70}) for each in read(*given, tokens=tokens)]
+        return [
+            replace(each, held_out_bytes={"tatar": 7000}) for each in read(*given, tokens=tokens)
+        ]
 
     monkeypatch.setattr(evaluation, "held_texts", drawing)
     asked = recipe.evaluate[0].model_copy(update={"baselines": False})
@@ -203,7 +205,7 @@ def test_no_more_held_out_text_is_scored_than_the_training_pays_for(
     evaluate(config, StageContext(tmp_path, tmp_path, tmp_path / "j", inputs, Log(quiet=True)))
     found = [Score(**each) for each in read_json(tmp_path / "scores.json")]
     assert drawn == [90]
-    assert "of the 70 documents that are held out" in table(found)
+    assert "of the 7.0 kB that are held out" in table(found)
 
 
 def test_the_first_model_reads_rows_of_the_trained_one_if_it_can(finished: Path) -> None:
