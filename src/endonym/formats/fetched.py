@@ -63,7 +63,11 @@ def fetched_file(source: Source, folder: Path, log: Log) -> Path:
     if not (place / note["name"]).is_file():
         place.mkdir(parents=True, exist_ok=True)
         with (home / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.line(f"waiting: another process fetches into {printable(str(home))}")
+                fcntl.flock(lock, fcntl.LOCK_EX)
             note = _note(home, url)  # Another process may have fetched it meanwhile.
             if not (place / note["name"]).is_file():
                 part, name = download(url, place, source, log)
