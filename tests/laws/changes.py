@@ -15,7 +15,6 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "source.0.member": ("*.txt", "source"),
     "source.0.encoding": ("utf-8", "source"),
     "source.0.revision": ("v1", ""),
-    "source.0.sha256": ("0" * 64, ""),
     "source.0.script": ("georgian", "source"),
     "source.0.ocr": (["tat"], "source"),
     "source.0.min_ocr_confidence": (0.5, "source"),
@@ -214,13 +213,13 @@ WITH: dict[str, dict[str, Any]] = {
 
 MOVED = {
     *("source.path", "source.subset", "source.split", "source.max_bytes"),
-    *("model.folder", "tokenizer.extend"),
+    *("source.sha256", "model.folder", "tokenizer.extend"),
     *("chat.template", "chat.val_share", "chat.max_rejected"),
     *("phase.objective", "phase.data", "phase.beta"),
     *(f"phase.adapt.{key}" for key in ("kind", "rank", "alpha", "dropout", "on", "dora")),
 }
-"""Fields that other tests change: a path cannot be another one where no file is, the first phase
-has nothing to adapt, and phases that learn answers have a stage more."""
+"""Fields that other tests change: a path cannot be another one where no file is, nor a hash, the
+first phase has nothing to adapt, and phases that learn answers have a stage more."""
 
 UNSAID = {
     *(f"model.mixer.{key}" for key in ("kind", "window", "rotary_share", "state", "expand")),

@@ -21,7 +21,9 @@ from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.fetched import fetched_file, is_address
 from endonym.formats.files import source_files
+from endonym.formats.hub import PREFIX
 from endonym.formats.readable import loss_in_words
+from endonym.formats.source_errors import source_error
 from endonym.log import Log, counted, number
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
@@ -156,6 +158,8 @@ def with_fetched(
     paths, keys = list[Path](), dict[str, dict[str, str]]()
     for text in map(str, texts):
         paths.append(Path(text))
+        if text.startswith(PREFIX):
+            raise source_error("hub_in_new", f"--text {printable(text)}")
         if is_address(text):
             paths[-1] = fetched_file(Source(name="texts", path=text), folder, log)
             keys[relative(paths[-1], folder)] = {"path": text, "sha256": file_hash(paths[-1])}

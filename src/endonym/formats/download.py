@@ -10,13 +10,13 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
-from http.client import HTTPMessage, HTTPResponse
+from http.client import HTTPResponse
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import (
-    HTTPRedirectHandler,
+    BaseHandler,
     OpenerDirector,
     Request,
     build_opener,
@@ -61,7 +61,7 @@ def download(url: str, folder: Path, source: Source, log: Log) -> tuple[Path, st
     """
     part, failures = folder / ".part", 0
     folder.mkdir(parents=True, exist_ok=True)
-    opener = build_opener(PublicRedirects(url))
+    opener = build_opener(PublicOnly(url))
     while True:
         before = _size(part)
         try:
@@ -95,6 +95,7 @@ def _one_try(url: str, part: Path, source: Source, *, opener: OpenerDirector, lo
             part.unlink(missing_ok=True)
             raise Broken("the server sent another part than the one that was asked for")
         if not have:
+            part.unlink(missing_ok=True)  # Never may the notes be of another file.
             known = {"name": _name(url, answer, source), "validator": _validator(answer)}
             write_sealed(notes, known | {"total": total})
         require_room(part.parent, url, (total or 0) - have)
@@ -208,8 +209,8 @@ def require_room(folder: Path, url: str, n_bytes: int) -> None:
         raise source_error("no_space", printable(url), **words)
 
 
-class PublicRedirects(HTTPRedirectHandler):
-    """Follows redirects to public addresses alone, or to those of the address that was given.
+class PublicOnly(BaseHandler):
+    """Lets redirects lead to public addresses alone, or to those of the address that was given.
 
     Else a server could send this machine to others that only it can reach.
     """
@@ -217,21 +218,22 @@ class PublicRedirects(HTTPRedirectHandler):
     def __init__(self, url: str) -> None:
         self.given = url
 
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> Request | None:
-        """The request for the new address. Raises SourceError if it is not followed."""
-        parts = urlsplit(newurl)
-        is_followed = parts.scheme in ("http", "https")
+    def http_request(self, request: Request) -> Request:
+        """The request as it is. Raises SourceError if it must not be made."""
+        parts, given = urlsplit(request.full_url), urlsplit(self.given)
+        is_allowed = parts.netloc == given.netloc and parts.scheme != "ftp"
         # A proxy, which asks for us, has its own rules.
-        if is_followed and (parts.scheme not in getproxies() or proxy_bypass(parts.hostname or "")):
-            found = addresses(newurl)
-            is_followed = all(map(is_public, found)) or found <= addresses(self.given)
-        if not is_followed:
-            fp.close()
-            target = printable(newurl)
+        if not is_allowed and parts.scheme in getproxies():
+            is_allowed = not proxy_bypass(parts.hostname or "")
+        if not is_allowed and parts.scheme != "ftp":
+            found = addresses(request.full_url)
+            is_allowed = all(map(is_public, found)) or found <= addresses(self.given)
+        if not is_allowed:
+            target = printable(request.full_url)
             raise source_error("no_redirect", printable(self.given), target=target)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        return request
+
+    https_request = ftp_request = http_request
 
 
 def addresses(url: str) -> set[str]:

@@ -31,7 +31,7 @@ def is_fetched(source: Source) -> bool:
 
 def is_address(path: str) -> bool:
     """Whether a path names what is fetched."""
-    return path.partition(":")[0] in {"http", "https", *PLACES}
+    return "://" in path or path.partition(":")[0] in PLACES
 
 
 def is_fetched_folder(folder: Path) -> bool:
@@ -45,7 +45,7 @@ def address(source: Source) -> str:
     if place in PLACES and NAME.fullmatch(name):
         name = PLACES[place].get("names", {}).get(name, name)
         return PLACES[place]["address"].format(name=name, code=name.replace("-", "_"))
-    if place in PLACES or not urlsplit(source.path).hostname:
+    if place not in ("http", "https") or not urlsplit(source.path).hostname:
         raise source_error("no_place", printable(source.path), source=source.name)
     return source.path
 
@@ -56,14 +56,18 @@ def fetched_file(source: Source, folder: Path, log: Log) -> Path:
     Raises SourceError if it cannot be had, or is another one than `sha256` says; without that key
     than the one that was fetched before.
     """
-    url, home = address(source), folder / FETCHED
+    url, home = address(source), folder.absolute() / FETCHED
     digest = hashlib.sha256(url.encode()).hexdigest()[:8]
     place = home / f"{urlsplit(url).hostname}-{digest}"
     note = _note(home, url)
     if not (place / note["name"]).is_file():
         place.mkdir(parents=True, exist_ok=True)
         with (home / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.line(f"waiting: another process fetches into {printable(str(home))}")
+                fcntl.flock(lock, fcntl.LOCK_EX)
             note = _note(home, url)  # Another process may have fetched it meanwhile.
             if not (place / note["name"]).is_file():
                 part, name = download(url, place, source, log)

@@ -22,7 +22,7 @@ SPLITS = {
 SHOWN = 12
 
 
-class Part(NamedTuple):
+class HubPart(NamedTuple):
     """Files of a data set, as a glob or one by its name, with their subset and split."""
 
     subset: str
@@ -30,9 +30,9 @@ class Part(NamedTuple):
     files: Glob | str
 
 
-def layout_of(configs: Any) -> list[Part]:
+def layout_of(configs: Any) -> list[HubPart]:
     """What the head of a README says of the files. A stranger wrote it: odd values name no file."""
-    parts: list[Part] = []
+    parts: list[HubPart] = []
     for config in cast(list[Any], configs) if isinstance(configs, list) else []:
         if not isinstance(config, dict):
             continue
@@ -43,12 +43,15 @@ def layout_of(configs: Any) -> list[Part]:
             paths = row.get("path")
             for path in paths if isinstance(paths, list) else [paths]:
                 glob = Glob(f"{folder}{path}".removeprefix("./").split("/"))
-                parts.append(Part(subset, str(row.get("split", "train")), glob))
+                parts.append(HubPart(subset, str(row.get("split", "train")), glob))
     return parts
 
 
 def chosen(
-    source: Source, names: Sequence[str], layout: Sequence[Part], is_left_out: Callable[[str], bool]
+    source: Source,
+    names: Sequence[str],
+    layout: Sequence[HubPart],
+    is_left_out: Callable[[str], bool],
 ) -> list[str]:
     """The files that a source means and that can be read, sorted. is_left_out: by `exclude`.
 
@@ -61,7 +64,9 @@ def chosen(
     if len({each.subset for each in layout}) > 1 and source.subset is None:
         raise _error("many_subsets", source, {each.subset for each in layout})
     parts = layout or [
-        Part(above, _split(each), each) for each in files for above in ("", *each.split("/")[:-1])
+        HubPart(above, _split(each), each)
+        for each in files
+        for above in ("", *each.split("/")[:-1])
     ]
     for key, wanted in (("subset", source.subset), ("split", source.split)):
         there = {str(getattr(each, key)) for each in parts} - {""}

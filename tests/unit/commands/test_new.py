@@ -1,5 +1,7 @@
 """The recipe that new writes, and what it says of texts and of its choices."""
 
+import gzip
+import hashlib
 import json
 import os
 import re
@@ -10,9 +12,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from fake_web import running_web
 from found_texts import write_found_texts
 from made_dirt import stubs
 from text_samples import RUSSIAN, TATAR
@@ -104,6 +107,25 @@ def test_a_recipe_in_the_folder_where_one_works_is_called_as_that(
     store, log = texts.parent / "store", Log(quiet=True)
     path, _ = write_recipe(Path(), language="tt", texts=[texts], hours=1.0, store=store, log=log)
     assert Recipe.load(path).name == "әкиятләр"
+
+
+def test_texts_in_the_network_are_written_with_address_and_hash(
+    tmp_path: Path, language_sentences: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.chdir(tmp_path)
+    packed = gzip.compress("\n".join(language_sentences("tatar")).encode())
+    with running_web() as web:
+        web.files["/tt.txt.gz"] = packed
+        given: dict[str, Any] = {"texts": [f"{web.url}/tt.txt.gz"], "store": Path("store")}
+        path, _ = write_recipe(
+            Path("project"), language="tt", hours=0.01, log=Log(quiet=True), **given
+        )
+    (source,) = Recipe.load(path).source
+    assert (source.name, source.path, source.document) == ("tt", given["texts"][0], "line")
+    assert source.sha256 == hashlib.sha256(packed).hexdigest()
+    (file,) = source_files(source, path.parent)  # The server is gone.
+    assert file.path.read_bytes() == packed
 
 
 @pytest.mark.parametrize("hours", [1e-320, 0.05, 12.0])

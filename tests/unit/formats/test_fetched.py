@@ -220,7 +220,7 @@ def test_places_are_known_by_name(web: Web, tmp_path: Path):
         "leipzig:tat_wikipedia_2021_100K": "https://downloads.wortschatz-leipzig.de/corpora/tat_wikipedia_2021_100K.tar.gz",
     }
     assert {path: address(Source(name="a", path=path)) for path in known} == known
-    for path in ("wikipedia:", "leipzig:../a", "https:///a"):
+    for path in ("wikipedia:", "leipzig:../a", "https:///a", "ftp://127.0.0.1/a.txt"):
         with pytest.raises(MissingSource, match="no address"):
             source_files(Source(name="a", path=path), tmp_path)
 
