@@ -197,7 +197,8 @@ def _examples(examined: Examined, name: str, samples: int) -> list[Example]:
     mark = "" if name in (*LAST, MARKED_OUT, FAULT) else MARKED_IN  # Copies go in any case.
     every += [replace(_rejected(reject, examined), mark=mark) for reject in rejects]
     if name == TEMPLATE:
-        every += [in_place(examined, *at, f"stays: {why}") for *at, why in examined.kept.members]
+        members = examined.kept.members
+        every += [in_place(examined, at, text, f"stays: {why}") for at, text, why in members]
     wanted = min(samples, len(every))
     shown = [every[len(every) * number // wanted] for number in range(wanted)]
     return [replace(each, hash=examined.hashes.get(each.place, "")[:DIGITS]) for each in shown]
