@@ -12,6 +12,7 @@ from endonym.cleaning.marks import IN, OUT
 from endonym.cleaning.normalize import without_mojibake
 from endonym.cleaning.rules import judge, normalizer, replacements
 from endonym.cleaning.tally import Tally
+from endonym.errors import RecipeError
 from endonym.formats.broken import damaged
 from endonym.formats.config import Clean
 from endonym.formats.document import MARKED, PART, Document, Reject
@@ -20,6 +21,7 @@ from endonym.formats.io.content import SHOWN_CHARS
 from endonym.formats.readers.plain import VISIBLE
 from endonym.log import counted
 
+MOST_TIMEOUTS = 3
 Removed = Callable[[Document, str, str], None]
 """Called with a document, a rule, and a part that the rule takes out of it."""
 
@@ -34,7 +36,7 @@ class Cleaning:
         self, clean: Clean, removed: Removed | None = None, tally: Tally | None = None
     ) -> None:
         self.tally, self._removed = tally or Tally(), removed
-        self._replacements = replacements(clean)
+        self._replacements, self._timeouts = replacements(clean), 0
         self._normalized = normalizer(clean, self.tally.changed)
         self._judged = judge(clean)
         self._repairs = "mojibake" in clean.normalize
@@ -53,9 +55,7 @@ class Cleaning:
                 try:
                     text = change(text)
                 except TimeoutError:
-                    detail = f"{name} took too long on its {len(text):,} characters: simplify find"
-                    shown = text[:SHOWN_CHARS]
-                    return Reject("replace_timeout", document.id, document.source, detail, shown)
+                    return self._timeout(document, name)
                 if text != before:
                     self.tally.changed(name, before, text)
             # Before the other steps, which delete the controls that give mojibake away.
@@ -66,6 +66,23 @@ class Cleaning:
             text = self._normalized(text)
             return document if text == document.text else replace(document, text=text)
         return refusal(document, faults[0])
+
+    def _timeout(self, document: Document, name: str) -> Reject:
+        """The reject of a document on which a replacement took too long.
+
+        Raises RecipeError at the third one: with more of them a run would never end.
+        """
+        self._timeouts += 1
+        detail = f"{name} took too long on its {len(document.text):,} characters"
+        if self._timeouts >= MOST_TIMEOUTS:
+            raise RecipeError(
+                f"{detail}, and on {self._timeouts - 1} other documents",
+                where="clean.replace",
+                do="Write its find simpler: two parts that may match the same letters, such as "
+                "`.*.*` or `(a+)+`, are tried in every combination.",
+            )
+        shown = document.text[:SHOWN_CHARS]
+        return Reject("replace_timeout", document.id, document.source, detail, shown)
 
     def judged(
         self, document: Document, size: int, corpus: CorpusJudge | None = None

@@ -61,8 +61,8 @@ def with_plain_spaces(text: str) -> str:
     return text.strip(" \n")
 
 
-PATTERN_SECONDS = 10.0
-"""What a person's pattern may take on one document: some take years on a short one."""
+PATTERN_SECONDS = 5.0
+"""Seconds of the processor for a pattern on one document: some would take years on a short one."""
 
 
 def replacement(rule: Replacement) -> Callable[[str], str]:

@@ -25,7 +25,7 @@ from endonym.export.history import events, journal_of
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.reader import read_file
-from endonym.log import columns
+from endonym.log import columns, counted, number
 from endonym.pipeline import sources
 from endonym.pipeline.execute import FAILURE, NO_TEXTS
 from endonym.pipeline.sources import find as sources_found
@@ -132,8 +132,11 @@ def look(
 ) -> Inspection:
     """Samples of an artefact, or of a run's artefact of a kind or that the flags ask for.
 
-    mark: of a corpus, also the lines of the recipe that mark the documents that are shown.
+    mark: of a corpus, also the lines of the recipe that mark the documents that are shown; of the
+    kind source, those that mark files.
     """
+    if mark and kind == "source":
+        return file_marks(store, name, count)
     wanted = "corpus" if dropped or mark else "tokenizer" if text is not None else kind
     refused = _refused_corpus(store, name) if dropped else None
     if dropped and refused is not None:
@@ -260,6 +263,24 @@ def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
             notes[digest] = printable(f"{each['source']}/{each['id']}: {beginning}")
     text = filled("marks.txt", key=key, notes=notes, n_missing=len(places) - len(hashes))
     return Inspection(f"{found.text}\n\n{text}", {**data, key: [*notes]})
+
+
+def file_marks(store: Store, name: str, count: int) -> Inspection:
+    """The lines that mark the first files of each source of a run as out."""
+    run, notes, n_files = find.find_run(store, name), dict[str, str](), 0
+    recipe = Recipe.load(find.recipe_of(run, store).path)
+    names = {f"source {each.name}": each.name for each in recipe.source}
+    for stage in find.planned(run):
+        made = find.store_of(run, store).find("source", stage["id"])
+        if made is None or stage["name"] not in names:
+            continue
+        rows = made.rows("files.json")
+        n_files += len(rows)
+        source = names[stage["name"]]
+        notes |= {each["sha256"][:DIGITS]: f"{source}/{each['name']}" for each in rows[:count]}
+    text = filled("marks.txt", key="marked_out", notes=notes, n_missing=0)
+    data = {"marked_out": [*notes], "files": n_files}
+    return Inspection(f"{number(len(notes))} of {counted(n_files, 'file')}\n\n{text}", data)
 
 
 def text_hashes(sources: Sources, places: AbstractSet[Place]) -> dict[Place, str]:

@@ -15,7 +15,7 @@ from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
 from endonym.survey.diagnosis import Diagnosis, rough
 from endonym.survey.examination import FOREIGN, Examined
-from endonym.survey.findings import Example, Finding, staying
+from endonym.survey.findings import Example, Finding, in_place
 from endonym.survey.observing import EDGES, Seen, heaps, letter_script
 
 RARE_SHARE, MOST_RARE = 5e-5, 60
@@ -63,7 +63,8 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "growth": growth_chart(diagnosis),
             "exponent": heaps(examined.growth.get("kept", [])),
             "licences": licences(diagnosis),
-            "staying": staying(examined),
+            # By chance: what no rule has found is among them.
+            "staying": [in_place(examined, *each) for _, each in sorted(kept.shown.items())],
             "files": files_of(examined),
         },
     )

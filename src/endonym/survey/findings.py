@@ -153,8 +153,7 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **fields: 
     of_recipe = name.partition(" ")[0]  # as in "replace 2"
     if name in FINDING_WORDS["words"] or of_recipe in OWN_KEYS:
         words = FINDING_WORDS["words"].get(name) or FINDING_WORDS["words"][of_recipe]
-        number_of = name.removeprefix(of_recipe) if of_recipe == "replace" else ""
-        title, weight = words["title"] + number_of, words["weight"]
+        title, weight = words["title"].format(number=name.rpartition(" ")[2]), words["weight"]
         meaning = FINDING_WORDS["meanings"].get(words["meaning"], words["meaning"])
     else:
         kind = "unread" if name in READER_REASONS else "step" if name in packs() else "measured"
@@ -203,25 +202,17 @@ def _examples(examined: Examined, name: str, samples: int) -> list[Example]:
         if "before" in one
     ]
     rejects = [*examined.rejects.get(name, ()), *examined.removed.get(name, ())]
-    # Copies go whatever a person has marked.
-    mark = "" if name in LAST or name in (MARKED_OUT, FAULT) else MARKED_IN
+    mark = "" if name in (*LAST, MARKED_OUT, FAULT) else MARKED_IN  # Copies go in any case.
     every += [replace(_rejected(reject, examined), mark=mark) for reject in rejects]
     if name == TEMPLATE:
-        every += [
-            Example(place, text, why=f"stays: {why}", mark=MARKED_OUT)
-            for place, text, why in examined.kept.members
-        ]
+        members = examined.kept.members
+        every += [in_place(examined, at, text, f"stays: {why}") for at, text, why in members]
     wanted = min(samples, len(every))
     shown = [every[len(every) * number // wanted] for number in range(wanted)]
     return [replace(each, hash=examined.hashes.get(each.place, "")[:DIGITS]) for each in shown]
 
 
-def staying(examined: Examined) -> list[Example]:
-    """Some documents that stay, by chance: what no rule has found is among them."""
-    return [_marked(examined, *each) for _, each in sorted(examined.kept.shown.items())]
-
-
-def _marked(examined: Examined, place: str, text: str, why: str = "") -> Example:
+def in_place(examined: Examined, place: str, text: str, why: str = "") -> Example:
     """A document that stays, and that a person may mark as out."""
     digest = examined.hashes.get(place, "")[:DIGITS]
     return Example(place, text, why=why, mark=MARKED_OUT, hash=digest)
@@ -351,10 +342,10 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
             examples=examples[:samples],
         )
     if (kept := examined.kept).damaged:
-        examples = [_marked(examined, *each) for each in kept.damages]
+        examples = [in_place(examined, *each) for each in kept.damages]
         yield finding_of("replacement", kept.damaged, examined.documents, examples=examples)
     if kept.linked:
-        examples = [_marked(examined, *each) for each in kept.links]
+        examples = [in_place(examined, *each) for each in kept.links]
         yield finding_of("mask url", kept.linked, examined.documents, examples=examples)
     licences = {each.name: examined.raw.licences.get(each.name, {}) for each in sources}
     without = [each.name for each in sources if not each.license]

@@ -1,5 +1,6 @@
 """status, look, prune, compare and tokenizer compare, as they are typed."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -93,6 +94,21 @@ def test_a_stopped_run_is_shown(small_recipe: Callable[[Path], Path], command: S
     found = rejects.json()["rejects"]
     assert [each["reason"] for each in found] == ["min_chars"] * 3
     assert all(len(each["text"]) < 60 for each in found)
+    shown = command("look", name, "--dropped", "min_chars", "-n", "3", "--mark", *given, "--json")
+    marks = shown.json()["marked_in"]
+    assert marks == [hashlib.sha256(each["text"].encode()).hexdigest()[:12] for each in found]
+    assert f'  "{marks[0]}",  # {found[0]["source"]}/{found[0]["id"]}: ' in shown.json()["text"]
+    kept = command("look", name, "corpus", "-n", "2", "--mark", *given, "--json").json()
+    assert len(kept["marked_out"]) == 2
+    files = command("look", name, "source", "--mark", *given, "--json").json()
+    read = [(tmp_path / "project" / "texts" / "tatar.txt").read_bytes()]
+    assert [hashlib.sha256(each).hexdigest()[:12] for each in read] == files["marked_out"][:1]
+    sets += ["--set", f"clean.marked_in={json.dumps(marks)}"]
+    sets += ["--set", f"clean.marked_out={json.dumps(kept['marked_out'])}"]
+    assert command("run", recipe, *given, *sets, "--until", "corpus").code == 0
+    other = next(each for each in (tmp_path / "project" / "runs").iterdir() if each.name != name)
+    dropped = command("look", other.name, "--dropped", "all", *given, "--json").json()["dropped"]
+    assert dropped == {"min_chars": 11, "marked_out": 2}
     text = command("look", name, "--dropped", "all", *given).out
     assert text.splitlines()[0].split()[:2] == ["min_chars", "14"]
     assert text.count("min_chars  ") == 5 + 1

@@ -26,6 +26,18 @@ steps = 3 ⏎ [[phase]]
 [tokenizer] ⏎ sources = { khmer = 1.0 }
     8 ¦ { khmer = 1.0 } ¦ no source is called "khmer".
     Sources here: leipzig.
+[[clean.replace]] ⏎ find = "э" ⏎ sources = ["khmer"]
+    9 ¦ ["khmer"] ¦ no source is called "khmer".
+    Sources here: leipzig.
+[[source]] ⏎ name = "en" ⏎ path = "b" ⏎ clean = { dedup = ["exact"] }
+    10 ¦ dedup ¦ dedup is of all texts together, and no source has its own.
+    Write it in [clean].
+[[source]] ⏎ name = "en" ⏎ path = "b" ⏎ clean = { min_char = 5 }
+    10 ¦ min_char ¦ min_char is not a key of [clean].
+    Did you mean `min_chars`?  All keys: endonym explain clean
+[[source]] ⏎ name = "en" ⏎ path = "b" ⏎ clean = { min_chars = "5" }
+    10 ¦ "5" ¦ min_chars must be a whole number, not the text "5".
+    Write it without quotes: min_chars = 5
 [pack] ⏎ join = ["leipzig", "шигырь"]
     8 ¦ ["leipzig", "шигырь"] ¦ no source is called "шигырь".
     Sources here: leipzig.

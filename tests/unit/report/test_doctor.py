@@ -1,5 +1,6 @@
 """The doctor's page."""
 
+import hashlib
 import re
 from collections import Counter
 from contextlib import nullcontext
@@ -37,6 +38,31 @@ def test_the_page_loads_nothing_and_escapes_texts(made: Diagnosis):
     assert "<b>бүген" not in html
     assert "&lt;b&gt;бүген" in html
     assert html.count("<h1") == 1
+
+
+BOX = re.compile(r'data-list="(\w+)" value="(\w+)" data-note="a/(a\.txt#\d+|a\.txt):')
+
+
+def test_documents_and_files_have_boxes_with_the_hash_of_what_was_read(
+    tmp_path: Path, monkeypatch: Patch
+):
+    monkeypatch.chdir(tmp_path)
+    spaced = f"  {TATAR[1]}\u00a0"  # changed before it stays, and the hash is of what was read
+    texts = [*TATAR, spaced, lines_of("fr")[0]]
+    path = write(tmp_path, "a.txt", "\n".join(texts) + "\n")
+    crew = nullcontext(Inline())
+    made = diagnose([path], runner_of=lambda size: crew, log=Log(quiet=True), language="tt")
+    boxes = {(place, mark): digest for mark, digest, place in BOX.findall(doctor.doctor_page(made))}
+
+    def start(raw: bytes) -> str:
+        return hashlib.sha256(raw).hexdigest()[:12]
+
+    assert boxes["a.txt", "marked_out"] == start(path.read_bytes())
+    assert boxes["a.txt#8", "marked_in"] == start(texts[7].encode())  # another script
+    assert boxes["a.txt#1", "marked_out"] == start(TATAR[0].encode())  # it stays
+    copies = {each.place for one in made.findings if one.name == "exact" for each in one.examples}
+    assert copies == {"a/a.txt#7"}  # it goes whatever a person says
+    assert ("a.txt#7", "marked_in") not in boxes
 
 
 def test_languages_are_counted_for_each_reason_and_script(tmp_path: Path, monkeypatch: Patch):
@@ -86,7 +112,7 @@ def test_the_page_has_the_verdict_the_findings_in_order_and_the_recipe(made: Dia
     assert titles == [each.title for each in made.findings]
     assert titles[0] == "Texts filled in by a program"
     assert "look_alikes" in html.split('id="whole"')[1]
-    assert html.count('class="copy"') == 1 + sum(bool(each.recipe) for each in made.findings)
+    assert html.count('class="copy"') == 2 + sum(bool(each.recipe) for each in made.findings)
     for part in ("findings", "texts", "alphabet", "vocabulary", "feeds", "recipe"):
         assert f'<section id="{part}"' in html
 
