@@ -4,6 +4,7 @@ All of it is measured on this run: the words of samples (first_look.py), the sco
 the last phase and the counts of the corpus. The words are in outlook.toml.
 """
 
+import math
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -22,13 +23,13 @@ from endonym.formats.reasons import in_words
 from endonym.log import duration, size
 from endonym.pipeline.execute import Run
 from endonym.report.first_look import PIECE, Counts, FirstLook
-from endonym.report.scores import splits, standing_name
+from endonym.report.scores import splits, standing_name, verdicts
 from endonym.report.training import LEVELLED, Validation, validations_of
 
 WORDS = packaged_tables("endonym.report", "outlook.toml")
 SHOWN_SAMPLES = 3
 LEAST_VALIDATIONS = 4
-TWICE = (0.3, 1.0)
+TWICE = (0.2, 0.8)
 """What training twice as long brings, as shares of what the last half brought (docs/log.md)."""
 LAST_STEPS = 0.05
 """The share of the steps, at the end, whose mean is the training loss."""
@@ -62,14 +63,21 @@ class Outlook:
 
 
 def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outlook:
-    """The first screen of a run. scores: of all its evaluations. look: at its final model."""
+    """The first screen of a run. scores: of all its evaluations. look: at its final model.
+
+    Where no compressor was measured, only the model's own score is said.
+    """
+    standing = compared(scores) or next(iter(verdicts(scores)), "")
     samples = look.samples[:SHOWN_SAMPLES] if look else []
-    expect = expectation(look) if look else []
-    return Outlook(samples, expect, compared(scores), next_steps(run, scores))
+    expect = expectation(look, beyond_pairs(run)) if look else []
+    return Outlook(samples, expect, standing, next_steps(run, scores))
 
 
-def expectation(look: FirstLook) -> list[str]:
-    """What the texts of a model are like: a level, its figures, faults, and what they rest on."""
+def expectation(look: FirstLook, bits: float) -> list[str]:
+    """What the texts of a model are like: a level, its figures, faults, and what they rest on.
+
+    bits: as `beyond_pairs` gives them.
+    """
     words, limits = WORDS["expect"], WORDS["limits"]
     written, usual = look.written, look.usual
     if written.words < limits["fewest_words"] or usual.words < limits["fewest_words"]:
@@ -77,26 +85,33 @@ def expectation(look: FirstLook) -> list[str]:
     measured = words["pieces_measured" if look.by_pieces else "words_measured"]
     shares = {"written": 100 * written.known[0], "usual": 100 * usual.known[0]}
     limit = words["limit"].format(samples=len(look.samples), words=written.words)
-    said = [words[level(written, usual)], measured.format(piece=PIECE, **shares)]
-    if _ratios(written, usual)[2] >= limits["by_heart"]:
-        said += [words["by_heart"]] * (written.known[2] >= limits["by_heart_share"])
+    said = [words[level(written, usual, bits)], measured.format(piece=PIECE, **shares)]
+    least = max(limits["by_heart"] * usual.known[1], limits["by_heart_share"])
+    if written.known[1] >= least:
+        said.append(words["by_heart"])
     if written.repeated >= max(limits["repeats"], 3 * usual.repeated):
         said.append(words["repeats"])
     return [*said, limit]
 
 
-def level(written: Counts, usual: Counts) -> str:
-    """The name of the level that texts reach."""
-    ratios = _ratios(written, usual)
+def level(written: Counts, usual: Counts, bits: float) -> str:
+    """The name of the level that texts reach. bits: as `beyond_pairs` gives them."""
+    words = written.known[0] / max(usual.known[0], 1e-9)
     for each in WORDS["level"]:
-        if all(have >= least for have, least in zip(ratios, each["least"], strict=True)):
+        if words >= each["least_words"] and bits <= each["most_bits"]:
             return each["name"]
     return "letters"
 
 
-def _ratios(written: Counts, usual: Counts) -> list[float]:
-    pairs = zip(written.known, usual.known, strict=True)
-    return [own / max(other, 1e-9) for own, other in pairs]
+def beyond_pairs(run: Run) -> float:
+    """Bits per byte of held-out texts by those of counting pairs of tokens, in the last phase that
+    was validated on texts; infinite without one. Less is better."""
+    for made in reversed([each for each in run.made if each.stage.kind == "model"]):
+        lines = journal_of(made.artifact)
+        baselines, validations = events(lines, "baselines"), validations_of(lines)
+        if baselines and validations:
+            return min(each.bits for each in validations) / baselines[-1]["bigram"]
+    return math.inf
 
 
 def compared(scores: Sequence[Score]) -> str:

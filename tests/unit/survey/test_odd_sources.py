@@ -62,7 +62,10 @@ def test_russian_among_tatar_lacks_the_letters_of_tatar(language_sentences: Say)
     texts = [made("a", tatar[::2]), made("b", tatar[1::2]), made("c", RUSSIAN)]
     found = odd_ones(texts, "tt")
     assert set(found.reasons) == {"c"}
-    assert "none of the letters ә ө ү җ ң һ of Tatar, which are one letter in 8 of" in found.reasons["c"]
+    assert (
+        "none of the letters ә ө ү җ ң һ of Tatar, which are one letter in 8 of"
+        in found.reasons["c"]
+    )
     assert found.doubt == ""
 
 
