@@ -97,7 +97,7 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
     from endonym.generate.sample import Sampling
 
     loaded = LanguageModel.load(model.folder, device)
-    prompts: Sequence[str | list[int]] = [""] * AT_ONCE
+    prompts: list[str | list[int]] = ["" for _ in range(AT_ONCE)]
     phase = model.manifest["config"].get("phase", {})
     examples = run.artifact("examples")
     if examples is not None and phase.get("objective") != "next_token":

@@ -1,4 +1,4 @@
-"""The report's first screen: what a model's texts are like, a compressor beside it, what is next."""
+"""The report's first screen: what a model's texts are like, and a compressor beside it."""
 
 from made_scores import score
 
@@ -22,7 +22,7 @@ def test_words_are_looked_up_in_the_training_text_and_those_of_a_text_in_the_oth
     written, usual = counts_of([text], lambda: iter(TRAINING), by_pieces=False)
     assert (written.words, written.known[0]) == (5, 0.8)
     assert written.known[1] == 1 / 3, "threes, across commas"
-    # Of 20 words, those that another text has: без урманга / без урманга бүген өйдә / 3 of the last.
+    # That another text has: без урманга; без урманга бүген өйдә; бүген без өйдә.
     assert (usual.words, usual.known[0]) == (20, 9 / 20)
 
 
