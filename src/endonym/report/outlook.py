@@ -28,7 +28,7 @@ from endonym.report.training import LEVELLED, Validation, validations_of
 
 WORDS = packaged_tables("endonym.report", "outlook.toml")
 SHOWN_SAMPLES = 3
-LEAST_VALIDATIONS = 4
+LEAST_VALIDATIONS, LEAST_STEPS = 4, 2
 TWICE = (0.2, 0.8)
 """What training twice as long brings, as shares of what the last half brought (docs/log.md)."""
 LAST_STEPS = 0.05
@@ -135,7 +135,7 @@ def compared(scores: Sequence[Score]) -> str:
         of_blocks = standing_name(blocks["model"], blocks)
         is_ahead = [each == "better_than_both" for each in (name, of_blocks)]
         name = "mixed" if any(is_ahead) and not all(is_ahead) else name
-    if name is None:
+    if name not in WORDS["compared"]:
         return ""
     words = WORDS["compared"]
     return words["numbers"].format(sentence=words[name], mine=mine.value, other=other.value)
@@ -154,7 +154,12 @@ def next_steps(run: Run, scores: Sequence[Score]) -> list[NextStep]:
     train = [line["train_bits_per_byte"] for line in steps if "train_bits_per_byte" in line]
     mean = fmean(train[-max(1, round(LAST_STEPS * len(train))) :]) if train else 0.0
     found = [_longer(run, validations, steps, part), _more_text(run, validations, mean, part)]
-    return [each for each in [*found, _dropped(run)] if each is not None]
+    steps_now = [each for each in [*found, _dropped(run)] if each is not None]
+    if len(steps_now) < LEAST_STEPS:
+        words, how = WORDS["step"], "chat {}" if run.artifact("examples") else 'generate {} "…"'
+        command = how.format(shlex.quote(str(run.folder)))
+        steps_now.append(NextStep(words["ask"], words["ask_brings"], command))
+    return steps_now
 
 
 def _longer(
@@ -203,7 +208,7 @@ def _more_text(
     words, last = WORDS["step"], validations[-1]
     best = min(validations, key=lambda each: each.bits)
     gap = best.bits - train
-    if last.epoch < FEW_PASSES and gap < LEAST_GAP:
+    if last.epoch < 1 or (last.epoch < FEW_PASSES and gap < LEAST_GAP):
         return None
     name = "texts_gap" if gap >= LEAST_GAP else "texts_few"
     text = words[name].format(passes=last.epoch, train=train, dev=best.bits)
