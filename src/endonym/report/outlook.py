@@ -29,7 +29,7 @@ from endonym.report.training import LEVELLED, Validation, validations_of
 WORDS = packaged_tables("endonym.report", "outlook.toml")
 SHOWN_SAMPLES = 3
 LEAST_VALIDATIONS, LEAST_STEPS = 4, 2
-TWICE = (0.2, 0.8)
+TWICE = (0.3, 1.1)
 """What training twice as long brings, as shares of what the last half brought (docs/log.md)."""
 LAST_STEPS = 0.05
 """The share of the steps, at the end, whose mean is the training loss."""
