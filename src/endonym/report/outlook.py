@@ -23,6 +23,7 @@ from endonym.formats.reasons import in_words
 from endonym.log import duration, size
 from endonym.pipeline.execute import Run
 from endonym.report.first_look import PIECE, Counts, FirstLook
+from endonym.report.formatting import whole
 from endonym.report.scores import splits, standing_name, verdicts
 from endonym.report.training import LEVELLED, Validation, validations_of
 
@@ -84,7 +85,7 @@ def expectation(look: FirstLook, bits: float) -> list[str]:
         return [words["nothing"]] if not written.words else []
     measured = words["pieces_measured" if look.by_pieces else "words_measured"]
     shares = {"written": 100 * written.known[0], "usual": 100 * usual.known[0]}
-    limit = words["limit"].format(samples=len(look.samples), words=written.words)
+    limit = words["limit"].format(samples=len(look.samples), words=whole(written.words))
     said = [words[level(written, usual, bits)], measured.format(piece=PIECE, **shares)]
     least = max(limits["by_heart"] * usual.known[1], limits["by_heart_share"])
     if written.known[1] >= least:
