@@ -50,7 +50,7 @@ def continued(
     folder = tmp_path_factory.mktemp("going-on")
     write_model("gemma3", folder / "gemma")
     recipe = going_on(small_recipe(folder / "project"), "../gemma", SECOND)
-    said = command("run", recipe, "--store", folder / "store")
+    said = command("run", recipe, "-v", "--store", folder / "store")
     assert said.code == 0, said.err
     assert "gemma3_text · 3 layers × 32" in said.err
     assert "bits/byte" in said.out

@@ -135,7 +135,7 @@ def fork(recipe: Path, home: Path, moment: Moment | None) -> tuple[int, int]:
     sys.addaudithook(writes.hook)
     code = 70
     try:
-        command = ["run", str(recipe), "--store", str(home / "store")]
+        command = ["-v", "run", str(recipe), "--store", str(home / "store")]
         code = import_module("endonym.cli.main").answer(command)
         (home / "writes.json").write_text(json.dumps(writes.counts), encoding="utf-8")
     finally:

@@ -17,14 +17,14 @@ from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.tables import table
 from endonym.formats.files import RawSet
-from endonym.log import Log, duration, for_screen
+from endonym.log import Log, counted, duration, for_screen
 from endonym.pipeline import sources
 from endonym.pipeline.evaluation_texts import texts_to_keep_out
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.plan import plan_training
 from endonym.recipe.recipe import Recipe
 from endonym.report.first_look import first_look
-from endonym.report.formatting import cut
+from endonym.report.formatting import cut, terminal_text
 from endonym.report.outlook import outlook
 from endonym.report.page import write_report
 from endonym.report.scores import splits
@@ -158,6 +158,7 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
             split: [each for each in part if each.source is None] for split, part in parts.items()
         },
         cut=cut,
+        terminal_text=terminal_text,
         warnings=warnings_of(run),
         outlook=outlook(run, scores_of(run), first_look(run)),
         report=run.folder / "report.html",
@@ -167,10 +168,13 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 
 
 def warnings_of(run: Run) -> list[str]:
-    """The warnings about the texts, unless this call made the corpus, which said them."""
+    """The warnings about the texts; of those that this call has said, only their number."""
     made = next((each for each in run.made if each.stage.kind == "corpus"), None)
-    every = made.artifact.numbers.get("warnings", []) if made and not made.is_new else []
-    return [f"warning: {each}" for each in every if not is_of_few(each)]
+    every = made.artifact.numbers.get("warnings", []) if made else []
+    warnings = [f"warning: {each}" for each in every if not is_of_few(each)]
+    if made is not None and made.is_new and warnings:
+        return [f"{counted(len(warnings), 'warning')} about the texts: above, and in the report"]
+    return warnings
 
 
 def describe_plan(

@@ -76,7 +76,8 @@ class Work:
         ]
         records = ((job.record, read_if_good(job.record)) for job in jobs)
         done = {path: each for path, each in records if each and self._are_whole(name, [each])}
-        with self.progress(STEP_WORDS[name.rstrip("0123456789")], sum(sizes), "bytes") as advance:
+        what = STEP_WORDS.get(name.rstrip("0123456789"), name)
+        with self.progress(what, sum(sizes), "bytes") as advance:
             advance(sum(job.size for job in jobs if job.record in done))
             left = (job for job in jobs if job.record not in done)
             made = self.runner.run(function, left, advance)

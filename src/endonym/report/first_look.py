@@ -1,7 +1,7 @@
 """What a model writes, and how far it is made of what its training text is made of.
 
-No program can tell whether a text has sense. What can be counted are its words, and its pairs and
-threes of neighbouring words, that stand in the training text. The same is counted of training
+No program can tell whether a text has sense. What can be counted are its words, and its threes of
+neighbouring words, that stand in the training text. The same is counted of training
 texts, each against all others: even these have words that stand nowhere else. Held-out texts would
 tell as much where there are many; a demo has a few, of another kind.
 """
@@ -34,7 +34,7 @@ WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
 LETTER = regex.compile(r"(?=\p{L})\X")
 PIECE = 3
 """Letters with their signs that stand for a word, where the script writes no blanks."""
-LENGTHS = (1, 2, 3)
+LENGTHS = (1, 3)
 """Words in a row that are looked up together."""
 
 Row = tuple[str, ...]
@@ -45,12 +45,12 @@ Row = tuple[str, ...]
 class Counts:
     """Of some texts: their words, and shares of them.
 
-    known: of the words, pairs and threes of words in a row, those that stand in the training text.
+    known: of the words, and of threes of words in a row, those that stand in the training text.
     repeated: words that are part of five in a row that stood before in the same text.
     """
 
     words: int
-    known: tuple[float, ...]
+    known: tuple[float, float]
     repeated: float
 
 
@@ -82,7 +82,7 @@ def first_look(run: Run, device: str = "cpu") -> FirstLook | None:
         kept = {**made_of, **asdict(_look(run, model, Corpus(corpus.folder), device))}
         write_sealed(run.folder / FILE, kept)
     counts = [
-        Counts(each["words"], tuple(each["known"]), each["repeated"])
+        Counts(each["words"], (each["known"][0], each["known"][1]), each["repeated"])
         for each in (kept["written"], kept["usual"])
     ]
     samples = [(prompt, text) for prompt, text in kept["samples"]]
@@ -97,7 +97,7 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
     from endonym.generate.sample import Sampling
 
     loaded = LanguageModel.load(model.folder, device)
-    prompts: Sequence[str | list[int]] = [""] * AT_ONCE
+    prompts: list[str | list[int]] = ["" for _ in range(AT_ONCE)]
     phase = model.manifest["config"].get("phase", {})
     examples = run.artifact("examples")
     if examples is not None and phase.get("objective") != "next_token":
@@ -167,7 +167,7 @@ def counts_of(
 
 
 def _cut(text: str, *, by_pieces: bool) -> list[Row]:
-    """The words of a text, its pairs and its threes. Pieces overlap: every PIECE-th follows one."""
+    """The words of a text, and its threes. Pieces overlap: every PIECE-th follows one."""
     units, step = units_of(text, by_pieces=by_pieces), PIECE if by_pieces else 1
     return [
         tuple(units[n : n + length * step : step])
@@ -189,9 +189,9 @@ def _counts(
         for row in rows:
             every[len(row)] += 1
             known[len(row)] += found[row] > own_counts[row]
-    shares = tuple(known[length] / max(1, every[length]) for length in LENGTHS)
+    words, threes = (known[length] / max(1, every[length]) for length in LENGTHS)
     repeats = [repeated_ngram_share(text) or 0.0 for text in texts]
-    return Counts(every[1], shares, sum(repeats) / max(1, len(repeats)))
+    return Counts(every[1], (words, threes), sum(repeats) / max(1, len(repeats)))
 
 
 def _read(corpus: Corpus) -> Iterable[str]:

@@ -4,6 +4,7 @@ All of it is measured on this run: the words of samples (first_look.py), the sco
 the last phase and the counts of the corpus. The words are in outlook.toml.
 """
 
+import math
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -21,13 +22,14 @@ from endonym.formats.reasons import in_words
 from endonym.log import duration, size
 from endonym.pipeline.execute import Run
 from endonym.report.first_look import PIECE, Counts, FirstLook
-from endonym.report.scores import splits, standing_name
+from endonym.report.formatting import whole
+from endonym.report.scores import splits, standing_name, verdicts
 from endonym.report.training import LEVELLED, Validation, validations_of
 
 WORDS = packaged_tables("endonym.report", "outlook.toml")
 SHOWN_SAMPLES = 3
-LEAST_VALIDATIONS = 4
-TWICE = (0.3, 1.0)
+LEAST_VALIDATIONS, LEAST_STEPS = 4, 2
+TWICE = (0.3, 1.1)
 """What training twice as long brings, as shares of what the last half brought (docs/log.md)."""
 LAST_STEPS = 0.05
 """The share of the steps, at the end, whose mean is the training loss."""
@@ -61,41 +63,55 @@ class Outlook:
 
 
 def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outlook:
-    """The first screen of a run. scores: of all its evaluations. look: at its final model."""
+    """The first screen of a run. scores: of all its evaluations. look: at its final model.
+
+    Where no compressor was measured, only the model's own score is said.
+    """
+    standing = compared(scores) or next(iter(verdicts(scores)), "")
     samples = look.samples[:SHOWN_SAMPLES] if look else []
-    expect = expectation(look) if look else []
-    return Outlook(samples, expect, compared(scores), next_steps(run, scores))
+    expect = expectation(look, beyond_pairs(run)) if look else []
+    return Outlook(samples, expect, standing, next_steps(run, scores))
 
 
-def expectation(look: FirstLook) -> list[str]:
-    """What the texts of a model are like: a level, its figures, faults, and what they rest on."""
+def expectation(look: FirstLook, bits: float) -> list[str]:
+    """What the texts of a model are like: a level, its figures, faults, and what they rest on.
+
+    bits: as `beyond_pairs` gives them.
+    """
     words, limits = WORDS["expect"], WORDS["limits"]
     written, usual = look.written, look.usual
     if written.words < limits["fewest_words"] or usual.words < limits["fewest_words"]:
         return [words["nothing"]] if not written.words else []
     measured = words["pieces_measured" if look.by_pieces else "words_measured"]
     shares = {"written": 100 * written.known[0], "usual": 100 * usual.known[0]}
-    limit = words["limit"].format(samples=len(look.samples), words=written.words)
-    said = [words[level(written, usual)], measured.format(piece=PIECE, **shares)]
-    if _ratios(written, usual)[2] >= limits["by_heart"]:
-        said += [words["by_heart"]] * (written.known[2] >= limits["by_heart_share"])
+    limit = words["limit"].format(samples=len(look.samples), words=whole(written.words))
+    said = [words[level(written, usual, bits)], measured.format(piece=PIECE, **shares)]
+    least = max(limits["by_heart"] * usual.known[1], limits["by_heart_share"])
+    if written.known[1] >= least:
+        said.append(words["by_heart"])
     if written.repeated >= max(limits["repeats"], 3 * usual.repeated):
         said.append(words["repeats"])
     return [*said, limit]
 
 
-def level(written: Counts, usual: Counts) -> str:
-    """The name of the level that texts reach."""
-    ratios = _ratios(written, usual)
+def level(written: Counts, usual: Counts, bits: float) -> str:
+    """The name of the level that texts reach. bits: as `beyond_pairs` gives them."""
+    words = written.known[0] / max(usual.known[0], 1e-9)
     for each in WORDS["level"]:
-        if all(have >= least for have, least in zip(ratios, each["least"], strict=True)):
+        if words >= each["least_words"] and bits <= each["most_bits"]:
             return each["name"]
     return "letters"
 
 
-def _ratios(written: Counts, usual: Counts) -> list[float]:
-    pairs = zip(written.known, usual.known, strict=True)
-    return [own / max(other, 1e-9) for own, other in pairs]
+def beyond_pairs(run: Run) -> float:
+    """Bits per byte of held-out texts by those of counting pairs of tokens, in the last phase that
+    was validated on texts; infinite without one. Less is better."""
+    for made in reversed([each for each in run.made if each.stage.kind == "model"]):
+        lines = journal_of(made.artifact)
+        baselines, validations = events(lines, "baselines"), validations_of(lines)
+        if baselines and validations:
+            return min(each.bits for each in validations) / baselines[-1]["bigram"]
+    return math.inf
 
 
 def compared(scores: Sequence[Score]) -> str:
@@ -119,7 +135,7 @@ def compared(scores: Sequence[Score]) -> str:
         of_blocks = standing_name(blocks["model"], blocks)
         is_ahead = [each == "better_than_both" for each in (name, of_blocks)]
         name = "mixed" if any(is_ahead) and not all(is_ahead) else name
-    if name is None:
+    if name not in WORDS["compared"]:
         return ""
     words = WORDS["compared"]
     return words["numbers"].format(sentence=words[name], mine=mine.value, other=other.value)
@@ -138,7 +154,12 @@ def next_steps(run: Run, scores: Sequence[Score]) -> list[NextStep]:
     train = [line["train_bits_per_byte"] for line in steps if "train_bits_per_byte" in line]
     mean = fmean(train[-max(1, round(LAST_STEPS * len(train))) :]) if train else 0.0
     found = [_longer(run, validations, steps, part), _more_text(run, validations, mean, part)]
-    return [each for each in [*found, _dropped(run)] if each is not None]
+    steps_now = [each for each in [*found, _dropped(run)] if each is not None]
+    if len(steps_now) < LEAST_STEPS:
+        words, how = WORDS["step"], "chat {}" if run.artifact("examples") else 'generate {} "…"'
+        command = how.format(shlex.quote(str(run.folder)))
+        steps_now.append(NextStep(words["ask"], words["ask_brings"], command))
+    return steps_now
 
 
 def _longer(
@@ -187,7 +208,7 @@ def _more_text(
     words, last = WORDS["step"], validations[-1]
     best = min(validations, key=lambda each: each.bits)
     gap = best.bits - train
-    if last.epoch < FEW_PASSES and gap < LEAST_GAP:
+    if last.epoch < 1 or (last.epoch < FEW_PASSES and gap < LEAST_GAP):
         return None
     name = "texts_gap" if gap >= LEAST_GAP else "texts_few"
     text = words[name].format(passes=last.epoch, train=train, dev=best.bits)

@@ -108,7 +108,7 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
     if (block := by_block["model"]) is not None:
         block_standing = _standing(block, by_block)
         if block_standing != standing:
-            standing += [f"Read in blocks it needs {block.value:.2f}.", *block_standing]
+            standing += [f"Read in blocks, however, it needs {block.value:.2f}.", *block_standing]
     return figures + standing
 
 

@@ -165,7 +165,7 @@ class Diagnosis:
         if self.kept.is_enough:
             enough = f"enough for a model of about {rough(self.kept.parameters)} parameters"
         tokens = f"about {rough(self.kept.tokens)} tokens"
-        return f"{sentence} With the recipe below {left} stay: {tokens}, {enough}."
+        return f"{sentence} After cleaning {left} stay: {tokens}, {enough}."
 
     def read(self) -> list[str]:
         """Sentences on what was read, where it is not everything, and on what is doubtful."""

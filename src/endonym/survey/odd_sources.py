@@ -324,7 +324,7 @@ def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     if not expected or share >= LEAST_EXPECTED:
         return ""
     most = max((share_of(other, expected) for other in others), default=0.0)
-    name, hardly = languages.language_name(language), "hardly any" if share else "none"
+    name, hardly = languages.language_name(code), "hardly any" if share else "none"
     compared = f", which are one letter in {1 / most:.0f} of the others" if most else ""
     return (
         f"it has {hardly} of the letters {' '.join(expected)} of {name}{compared}. It is in "

@@ -124,7 +124,7 @@ def test_a_text_in_another_language_or_a_broken_one_is_doubted_by_its_name() -> 
     texts = {
         "рус.txt": (RUSSIAN_TEXT, "ә ө ү җ ң һ"),
         "ватык.txt": ("М?н б?ген мәкт?пкә бар?м, ул кит?п укый. ", "broken encoding"),
-        "ro.txt": ("Copiii se joacă în grădină și râd, iar bunica îi privește. ", "not cyrillic"),
+        "ro.txt": ("Copiii se joacă în grădină și râd, iar bunica îi privește. ", "are Latin"),
         "хат.txt": ("Әбием мич янында күмәч пешерә, без аны яратабыз. ", None),
     }
     encoded = tokenizer.encode_many([text * 20 for text, _ in texts.values()])

@@ -191,9 +191,9 @@ def test_progress_adds_up_to_the_raw_files(tmp_path: Path, monkeypatch: pytest.M
     pairs = [(source, files(source)) for source in (one, two)]
     make_corpus(pairs, CLEAN, Split(seed=1), out=tmp_path / "out", progress=log.progress)
     raw = sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.rtf"))
-    assert bars["read"] == [raw, raw]
+    assert bars["reading the texts"] == [raw, raw]
     assert all(done == total for done, total in bars.values())
-    assert set(bars) >= {"read", "clean", "write"}
+    assert set(bars) >= {"reading the texts", "cleaning", "writing the corpus"}
 
 
 def test_two_sources_of_one_name_are_the_recipes_fault(tmp_path: Path):

@@ -97,7 +97,6 @@ def test_an_artefact_is_made_once_and_then_found(tmp_path: Path) -> None:
     store, log, other = Store(tmp_path / "store"), Log(quiet=True), ExitStack()
     other.enter_context(store.lock("source", writer("Таң").id, pytest.fail))
     log.line = lambda text: other.close() if "waiting: " in text else None  # type: ignore[method-assign]
-    log.detail = pytest.fail  # type: ignore[assignment]
     first = make(writer("Таң"), store, log)
     again = make(writer("Таң"), store, log)
     assert (first.is_new, again.is_new) == (True, False)
@@ -142,7 +141,8 @@ def test_the_folder_of_a_run_holds_what_people_read(finished: Path) -> None:
     run = finished / "runs" / "kechkena"
     names = {path.name for path in run.iterdir()}
     assert names == {
-        "recipe.toml", "plan.json", "log.txt", "metrics.jsonl", "report.html", "tensorboard",
+        "recipe.toml", "plan.json", "log.txt", "metrics.jsonl", "report.html", "samples.json",
+        "tensorboard",
     }  # fmt: skip
     given = (finished / "recipe.toml").read_text(encoding="utf-8")
     assert (run / "recipe.toml").read_text(encoding="utf-8") == given
@@ -266,7 +266,7 @@ def test_every_other_stage_is_told_by_its_counts() -> None:
         "source": {"files": 3, "bytes": 929_640},
         "tokenizer": {"vocab": 512, "held_out": {"total": {"bytes_per_token": 2.517}}},
         "shards": {"train": tokens, "dev": {}, "test": tokens},
-        "model": {"tokens": 640, "epochs": 0.25, "kept_step": 20, "steps": 30},
+        "model": {"parameters": 4160, "epochs": 0.25, "kept_step": 20, "steps": 30},
         "evaluation": {"kind": "prompts", "continuations": 12},
         "export": {"format": "huggingface", "files": ["config.json"] * 5, "checks": []},
     }
@@ -275,7 +275,8 @@ def test_every_other_stage_is_told_by_its_counts() -> None:
         "source": "3 files · 929.6 kB",
         "tokenizer": "512 ids · 2.52 bytes a token on dev text",
         "shards": "1,000 training tokens · 0 dev · 1,000 test",
-        "model": "640 tokens seen, 0.2 epochs · weights of step 20 of 30 kept",
+        "model": "4,160 parameters · 30 steps · 0.2 passes over what it learns from · "
+        "step 20 was the best and is kept",
         "evaluation": "12 prompts continued",
         "export": "huggingface: 5 files",
     }

@@ -51,7 +51,7 @@ def tried(
     """What was used up, and what was said."""
     said: list[str] = []
     log = Log(quiet=True)
-    log.line = said.append  # pyright: ignore[reportAttributeAccessIssue]
+    log.detail = said.append  # pyright: ignore[reportAttributeAccessIssue]
     decoder, (inputs, batches) = toy_decoder(toy_config()), bench
     given = (lambda: toy_decoder(toy_config()), decoder, phase, batches)
     before_training(*given, inputs=inputs, group=group, log=log)

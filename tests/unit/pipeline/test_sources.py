@@ -118,7 +118,7 @@ def test_the_bar_of_hashing_comes_to_its_end(recipe: Recipe, monkeypatch: Patch)
     bars = bars_of(monkeypatch)
     for _ in range(2):
         hash_all(recipe)
-        assert bars["hashing"][0] == bars["hashing"][1] > 0
+        assert bars["looking for changes"][0] == bars["looking for changes"][1] > 0
 
 
 def test_a_file_that_changed_after_it_was_hashed_is_refused(tmp_path: Path) -> None:

@@ -32,7 +32,18 @@ from endonym.store import Artifact
 from endonym.tokenizer.train import fit
 
 SECTIONS = (
-    *("language", "name", "verdict", "numbers", "card", "groups", "phases", "samples", "prompts"),
+    *(
+        "language",
+        "name",
+        "outlook",
+        "verdict",
+        "numbers",
+        "card",
+        "groups",
+        "phases",
+        "samples",
+        "prompts",
+    ),
     *("corpus", "answers", "tokenizer", "model", "stages"),
 )
 

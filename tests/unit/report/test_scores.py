@@ -68,7 +68,7 @@ def test_blocks_that_say_something_else_have_their_own_sentence() -> None:
     worse = [score("model", 1.20), *baselines(), score("model", 1.64, text="block")]
     said = verdict([*worse, *baselines(text="block")])
     assert said[-3] == "It predicts these texts better than all that needs no learning."
-    assert said[-2] == "Read in blocks it needs 1.64."
+    assert said[-2] == "Read in blocks, however, it needs 1.64."
     assert "the compressor still predicts" in said[-1]
 
 

@@ -164,7 +164,7 @@ def test_many_files_of_one_kind_are_one_source_with_the_name_of_their_folder(
     for number in range(FEW_FILES + 1):
         write(folder, f"{number:02}.txt", tatar[number % len(tatar)] + "\n")
     found = survey_texts([folder], tmp_path / "project")
-    assert bars == {"files": [FEW_FILES + 1, FEW_FILES + 1]}
+    assert bars == {"opening files": [FEW_FILES + 1, FEW_FILES + 1]}
     ((source, reason),) = found.sources
     assert (source.name, source.path) == ("шигырьләр", "../шигырьләр/*.txt")
     assert f"{FEW_FILES + 1} files" in reason
