@@ -34,7 +34,7 @@ VERSIONS = {
     "shards": 4,
     "examples": 7,
     "model": 10,
-    "evaluation": 17,
+    "evaluation": 18,
     "export": 16,
 }
 """Raise a stage's version when you change what it produces."""

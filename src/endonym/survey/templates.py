@@ -18,9 +18,9 @@ LEAST_TEXTS, LONGEST = 100, 500
 """A source of fewer texts is not judged, nor one of longer texts, in letters on average: several
 tellings of a story, or versions of a page, are no templates.
 """
-JUDGED, COMPARED = 100, 2_000
+JUDGED, COMPARED = 100, 4_000
 """Texts of a source that are judged, and that they are compared with, at most."""
-MOST_REPEATED = 0.4
+MOST_REPEATED = 0.35
 """Share of the letters from which on a source is one of templates."""
 SHARE = 0.05
 """Of the training tokens all such sources get together, at most."""

@@ -14,7 +14,7 @@ from typing import cast
 
 import pytest
 from found_texts import write_found_texts
-from made_dirt import stubs
+from made_dirt import commands, stubs
 from text_samples import RUSSIAN, TATAR
 
 from endonym.autopilot import machine
@@ -33,6 +33,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.survey.diagnosis import diagnose
 from endonym.survey.raw_files import FEW_FILES
 from endonym.survey.survey import Survey, survey_texts
+from endonym.survey.templates import SHARE
 from endonym.workers import Inline
 
 SPEED = 5_000.0
@@ -472,3 +473,19 @@ def test_a_rule_that_would_drop_most_of_the_texts_is_not_written_but_said(
     assert recipe.clean.min_language_score is None
     said = " ".join(capsys.readouterr().err.split())
     assert re.search(r"\d\d% of the documents. No rule is written for that. Is --language tt", said)
+
+
+def test_a_source_of_templates_is_named_and_weighed_down(
+    tmp_path: Path, language_sentences: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder := tmp_path / "texts").mkdir()
+    prose, filled_in = language_sentences("tatar"), commands(1_500)
+    (folder / "prose.txt").write_text("\n".join(prose) + "\n", encoding="utf-8")
+    (folder / "commands.txt").write_text("\n".join(filled_in) + "\n", encoding="utf-8")
+    recipe = Recipe.load(new(tmp_path / "project", folder, log=Log()))
+    assert "warning: commands was filled in by a program" in capsys.readouterr().err
+    assert recipe.phase[0].sources == {"commands": SHARE, "prose": 1 - SHARE}
+    assert all(source.repeatable for source in recipe.source)
+    (folder / "prose.txt").unlink()
+    alone = Recipe.load(new(tmp_path / "alone", folder))
+    assert alone.phase[0].sources is None
