@@ -137,7 +137,9 @@ def check(recipe: Recipe, store: Store, target: str = "cpu") -> Checked:
     require_shapes(recipe.export, training.model)
     warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
-    warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
+    if recipe.source:
+        are_alike = bool(recipe.split.keep_near_copies)
+        warnings += cautions_of_cleaning(recipe.clean, are_alike=are_alike)
     try:
         memory = resolve.memory_choices(recipe, training, {}, target, longest=None)
         training, choices = training.with_choices(memory), choices | memory
