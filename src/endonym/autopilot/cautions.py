@@ -58,7 +58,7 @@ def cautions(
         warn("large_batch", times=batch / max(1, tokens), **sizes)
     if context > SHORT_CONTEXT and longest is not None and longest < context:
         warn("long_context", context=number(context), longest=number(longest))
-    if missing := not_held_out([source.name for source in config.sources], facts):
+    if missing := not_held_out(config.shares, facts):
         warn("not_held_out", missing=missing, advice=HOLD_OUT)
     return warnings
 
