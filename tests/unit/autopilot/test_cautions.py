@@ -162,7 +162,7 @@ def test_one_threshold_of_scripts_is_enough() -> None:
         assert 'no "nfc": one word' in spelling
     assert any("script threshold" in each for each in cautions_of_cleaning(Clean()))
     made = Clean.model_validate(
-        {"min_script_share": 0.9, "normalize": ("nfc",), "dedup": ("exact",)}
+        {"script": "latin", "min_script_share": 0.9, "normalize": ("nfc",), "dedup": ("exact",)}
     )
     assert any('"near"' in each for each in cautions_of_cleaning(made))
     assert not cautions_of_cleaning(made, are_alike=True)
