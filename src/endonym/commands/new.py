@@ -87,8 +87,8 @@ def describe_model(checked: Checked, log: Log) -> None:
     log.line(filled("chosen.txt", checked=checked, parameters=parameters, long_parts=parts))
 
 
-DEMO_SECONDS, DEMO_TOKENS = 100.0, 400_000
-"""How long the training of a demo takes at most, and its least tokens: less writes no French."""
+DEMO_SECONDS, DEMO_TOKENS = 120.0, 800_000
+"""How long the training of a demo takes, and its least tokens: after fewer it mixes up who is who."""
 OVERHEAD = 0.9
 """Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
 
