@@ -88,7 +88,7 @@ def describe_model(checked: Checked, log: Log) -> None:
 
 
 DEMO_SECONDS, DEMO_TOKENS = 120.0, 800_000
-"""How long the training of a demo takes, and its least tokens: after fewer it mixes up who is who."""
+"""How long the training of a demo takes, and its least tokens: before, it mixes up who is who."""
 OVERHEAD = 0.9
 """Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
 
