@@ -6,11 +6,11 @@ BIN := $(VENV)/bin
 .PHONY: demo test lint docs bench clean
 
 # torch is installed first and alone: asked for by another package, pip would take the newest
-# build with gigabytes of CUDA.
+# build with gigabytes of CUDA. Python compiles what it imports: the other modules of torch take long.
 $(VENV)/endonym.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e .
 	touch $@
 
 $(VENV)/endonym.tests-installed: $(VENV)/endonym.installed

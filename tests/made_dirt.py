@@ -1,5 +1,6 @@
 """Texts for tests of cleaning: fables that come with endonym, and dirt that is made on purpose."""
 
+from itertools import product
 from pathlib import Path
 
 import endonym.demo
@@ -27,3 +28,15 @@ def stubs(count: int) -> list[str]:
         f"халык саны {100 + 7 * n} кеше булган, авыл елга буенда урнашкан."
         for n in range(count)
     ]
+
+
+def commands(count: int) -> list[str]:
+    """Distinct Tatar commands to a voice assistant, as a program fills them in."""
+    slots = [
+        "Кухняда Залда Коридорда Ваннада Балконда Верандада Бакчада Подвалда Гаражда",
+        "утны кондиционерны телевизорны радионы чәйнекне пылесосны җылыткычны пәрдәне",
+        "кабыз сүндер ач яп көйлә эшләт туктат",
+        "бүген иртәгә хәзер кичен соңрак",
+    ]
+    made = [" ".join(words) + " әле." for words in product(*(slot.split() for slot in slots))]
+    return made[:: len(made) // count][:count]

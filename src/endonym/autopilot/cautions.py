@@ -58,7 +58,7 @@ def cautions(
         warn("large_batch", times=batch / max(1, tokens), **sizes)
     if context > SHORT_CONTEXT and longest is not None and longest < context:
         warn("long_context", context=number(context), longest=number(longest))
-    if missing := not_held_out([source.name for source in config.sources], facts):
+    if missing := not_held_out(config.shares, facts):
         warn("not_held_out", missing=missing, advice=HOLD_OUT)
     return warnings
 
@@ -70,12 +70,16 @@ def cautions_of_starts(recipe: Recipe) -> list[str]:
     return [f"phase {phase.name}: {text}" for phase in new if phase.objective == "chat"]
 
 
-def cautions_of_cleaning(clean: Clean) -> list[str]:
-    """Warnings of what cleaning leaves in the texts."""
+def cautions_of_cleaning(clean: Clean, *, are_alike: bool = False) -> list[str]:
+    """Warnings of what cleaning leaves in the texts.
+
+    are_alike: the texts are meant to be near copies (split.keep_near_copies).
+    """
     warnings: list[str] = []
     if clean.min_script_share is None and clean.min_expected_share is None:
         warnings.append("[clean] names no script threshold: other languages may pass")
-    if missing := [each for each in ("exact", "near") if each not in clean.dedup]:
+    wanted = ("exact",) if are_alike else ("exact", "near")
+    if missing := [each for each in wanted if each not in clean.dedup]:
         kinds = " and ".join(f'"{each}"' for each in missing)
         warnings.append(f"[clean] dedup has no {kinds}: copies may be memorized")
     if "nfc" not in clean.normalize:

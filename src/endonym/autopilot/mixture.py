@@ -1,7 +1,7 @@
 """The sources of a phase: their shares, how much text they are, and whether it suffices."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from endonym.autopilot.model_size import Facts
@@ -13,6 +13,8 @@ from endonym.train.config import Phase, SourceShare, TrainConfig
 
 LEAST_EPOCHS = 0.01
 """Fewer are no phase: earlier ones have read what is allowed."""
+MOST_UNJUDGED = 0.1
+"""Share of a phase's tokens of which nothing need be held out: the rest chooses its weights."""
 HOLD_OUT = (
     "Give it more documents (document = … in its [[source]] says where one ends), or hold out more "
     "(val_share or val_documents in [split])."
@@ -150,12 +152,14 @@ def require_enough_text(
             )
 
 
-def not_held_out(names: Collection[str], facts: Facts) -> str:
+def not_held_out(shares: Mapping[str, float], facts: Facts) -> str:
     """The names, in quotes, of those sources that have no dev text; empty if all have some.
 
-    Also empty if nothing was counted yet.
+    Also empty if nothing was counted yet, or if they are MOST_UNJUDGED of the tokens at most.
     """
-    return " and ".join(f'"{name}"' for name in names if facts.sources[name].dev_documents == 0)
+    missing = [name for name in shares if facts.sources[name].dev_documents == 0]
+    is_little = sum(shares[name] for name in missing) <= MOST_UNJUDGED
+    return "" if is_little else " and ".join(f'"{name}"' for name in missing)
 
 
 def require_judged(phases: Sequence[Phase], facts: Facts) -> None:

@@ -156,7 +156,9 @@ def check(
     require_tokenizer(recipe, samples, training.model)
     warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
-    warnings += cautions_of_cleaning(recipe.clean) if recipe.source else []
+    if recipe.source:
+        are_alike = bool(recipe.split.keep_near_copies)
+        warnings += cautions_of_cleaning(recipe.clean, are_alike=are_alike)
     free = machine.free_bytes if machine else free_memory_bytes(target)
     try:
         memory = resolve.memory_choices(recipe, training, {}, target, longest=None, free=free)

@@ -38,7 +38,7 @@ from endonym.survey.findings import of_most
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.raw_files import relative
 from endonym.survey.survey import Survey, survey_texts
-from endonym.survey.templates import SHARE, mixture
+from endonym.survey.templates import SHARE, apart
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 from endonym.workers import runner
@@ -90,8 +90,8 @@ def describe_model(checked: Checked, log: Log) -> None:
     log.line(filled("chosen.txt", checked=checked, **values))
 
 
-DEMO_SECONDS, DEMO_TOKENS = 100.0, 400_000
-"""How long the training of a demo takes at most, and its least tokens: less writes no French."""
+DEMO_SECONDS, DEMO_TOKENS = 120.0, 800_000
+"""How long the training of a demo takes, and its least tokens: before, it mixes up who is who."""
 OVERHEAD = 0.9
 """Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
 
@@ -135,9 +135,11 @@ def write_recipe(
     templates = set(advised.templates) & usable
     if templates == usable:  # There is nothing else to learn from.
         templates = set[str]()
-    choices = choose(
-        survey, folder, hours, store=store, log=log, clean=advised.clean, templates=templates
-    )
+    learnt, shares = apart(survey, templates, advised.clean)
+    choices = choose(learnt, folder, hours, store=store, log=log, clean=advised.clean)
+    if shares:
+        why = f"by size, but {100 * SHARE:.0f} % for templates"
+        choices["phase.sources"] = Choice(shares, why)
     text = recipe_text(path, language=language, survey=survey, advised=advised, choices=choices)
     write_atomic(path, f"{text}\n".encode())
     try:
@@ -230,26 +232,14 @@ def refuse_to_overwrite(path: Path) -> None:
 
 
 def choose(
-    survey: Survey,
-    folder: Path,
-    hours: float,
-    *,
-    store: Path,
-    log: Log,
-    clean: Clean | None = None,
-    templates: Collection[str] = (),
+    survey: Survey, folder: Path, hours: float, *, store: Path, log: Log, clean: Clean | None = None
 ) -> Choices:
     """All choices that a recipe for these texts states, if it trains for so many hours.
 
     The shape is chosen by an estimate of its speed from that of a small shape; the token budget by
-    measuring the chosen one. templates: sources that a program filled in, but not all of them: they
-    get a small share of the tokens, and the other texts decide.
+    measuring the chosen one.
     """
-    every = measure(survey.samples, clean)
-    own = [sample for sample in survey.samples if sample.source.name not in templates]
-    texts = measure(own, clean) if templates else every
-    own_share = texts.text_bytes / max(1, every.text_bytes)
-    texts = replace(texts, text_bytes=int(survey.text_bytes * own_share))
+    texts = replace(measure(survey.samples, clean), text_bytes=int(survey.text_bytes))
     for fault in texts.faults[:SHOWN]:
         log.warn(fault)
     vocab = model_size.choose_vocab(texts.letters)
@@ -295,10 +285,6 @@ def choose(
         data["pack.join"] = Choice(survey.joined, why)
     data |= shape | model_size.choose_dropout(facts, tokens)
     data["phase.tokens"] = Choice(tokens, reason)
-    if templates:
-        sizes = {name: kept for name, (kept, _) in every.sources.items()}
-        why = f"by size, but {100 * SHARE:.0f} % for templates"
-        data["phase.sources"] = Choice(mixture(sizes, templates), why)
     return data | {f"phase.{key}": choice for key, choice in phase.items()}
 
 

@@ -7,8 +7,7 @@ animals of opposite gender, so that il and elle are never ambiguous. In the temp
     [a|b|c]       one of the alternatives
     {A} {A.de}    a form of a figure: A and B the two animals, O an object
     {A?m/f}       the words that agree with the figure
-    {L} {L.def}   the place at its first mention, and later; {T} the moment
-    {V.key}       a word of the variant that the schema drew once for the whole story
+    {L} {T}       the place, the moment
 
 Index and seed choose schema, animals and place by counting rather than by chance, so two
 indices never tell the same story before every cast of a schema has been used."""
@@ -96,7 +95,7 @@ PARTS = ("habitude", "noeud", "dialogue", "tour", "fin")
 class Lexicon(NamedTuple):
     """Everything that the schemas share, read once from `lexicon_fr.toml`.
 
-    places: the words of the first mention, and of later ones. moments: by season.
+    moments: by season.
     """
 
     aspirated: frozenset[str]
@@ -104,7 +103,7 @@ class Lexicon(NamedTuple):
     animals: tuple[Noun, ...]
     traits: dict[str, tuple[Adjective, ...]]
     objects: dict[str, tuple[Noun, ...]]
-    places: tuple[tuple[str, ...], ...]
+    places: tuple[str, ...]
     moments: dict[str, tuple[str, ...]]
     frames: dict[str, tuple[str, ...]]
 
@@ -116,7 +115,6 @@ class Schema(NamedTuple):
     traits: tuple[tuple[Adjective, ...], tuple[Adjective, ...]]
     objects: tuple[Noun, ...]
     moments: tuple[str, ...]
-    variants: tuple[dict[str, str], ...]
     titles: tuple[str, ...]
     parts: dict[str, tuple[str, ...]]
     morals: tuple[str, ...]
@@ -150,7 +148,7 @@ def lexicon() -> Lexicon:
             kind: tuple(noun(each[0], each[2:]) for each in entries)
             for kind, entries in raw["objets"].items()  # such as "m sac de noix"
         },
-        places=tuple(tuple(row.split(" | ")) for row in raw["lieux"]["liste"].strip().splitlines()),
+        places=tuple(raw["lieux"]["liste"].strip().splitlines()),
         moments={season: tuple(block.split(" | ")) for season, block in raw["moments"].items()},
         frames={name: _options(block) for name, block in raw["cadre"].items()},
     )
@@ -180,7 +178,6 @@ def _schema(raw: dict[str, Any]) -> Schema:
         traits=(traits, other_traits),
         objects=words.objects[raw["objets"]] if "objets" in raw else (),
         moments=tuple(each for season in raw["moments"] for each in words.moments[season]),
-        variants=tuple(raw.get("variantes", ({},))),
         titles=_options(raw["titres"]),
         parts={part: _options(raw[part]) for part in PARTS},
         morals=_options(raw["morales"]),
@@ -189,7 +186,6 @@ def _schema(raw: dict[str, Any]) -> Schema:
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{([A-Z])(?:\.([\wà]+\+?)|\?([^{}/]*)/([^{}]*))?\}")
-_VARIANT = re.compile(r"\{V\.(\w+)\}")
 _SENTENCE_START = re.compile(r"(?:^|\n|[.!?…] |[.!?…] » |« )$")
 
 
@@ -206,21 +202,17 @@ class _Story:
         if self.schema.objects:
             self.figures["O"] = Figure(rng.choice(self.schema.objects))
         self.moment = rng.choice(self.schema.moments)
-        self.variant = rng.choice(self.schema.variants)
 
     def fill(self, template: str) -> str:
-        """Fill a template: variant words, alternatives, slots, elisions."""
-        text = _VARIANT.sub(lambda match: self.variant[match[1]], template)
-        text = _CHOICE.sub(lambda match: self.rng.choice(match[1].split("|")), text)
+        """Fill a template: alternatives, slots, elisions."""
+        text = _CHOICE.sub(lambda match: self.rng.choice(match[1].split("|")), template)
         return elide(_SLOT.sub(self._slot, text), lexicon().aspirated)
 
     def _slot(self, match: re.Match[str]) -> str:
         """Return the words of one slot, with a capital where they begin a sentence."""
         name, key, masculine, feminine = match[1], match[2] or "", match[3], match[4]
-        if name == "T":
-            words = self.moment
-        elif name == "L":
-            words = self.place[1 if key == "def" else 0]
+        if name in "TL":
+            words = self.moment if name == "T" else self.place
         elif masculine is not None:
             words = self.figures[name].noun.agree(masculine, feminine)
         else:
@@ -243,7 +235,7 @@ class _Story:
         return "\n".join([*lines, self.fill(frame.replace("{m}", moral[:1].lower() + moral[1:]))])
 
 
-def _cast(index: int, seed: int) -> tuple[Schema, tuple[Noun, Noun], tuple[str, ...]]:
+def _cast(index: int, seed: int) -> tuple[Schema, tuple[Noun, Noun], str]:
     """Choose schema, pair and place; each block of indices uses every schema once."""
     places = lexicon().places
     block, rank = divmod(index, len(schemas()))

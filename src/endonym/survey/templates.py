@@ -7,20 +7,23 @@ A model has learnt templates long before the other texts, and would write little
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import compress
 
 import numpy as np
 
-from endonym.autopilot.text_size import SourceSample
+from endonym.autopilot.text_size import SourceSample, measure
 from endonym.copies.held_out.repeated import Index
+from endonym.formats.config import Clean
+from endonym.survey.survey import Survey
 
 LEAST_TEXTS, LONGEST = 100, 500
 """A source of fewer texts is not judged, nor one of longer texts, in letters on average: several
 tellings of a story, or versions of a page, are no templates.
 """
-JUDGED, COMPARED = 100, 2_000
+JUDGED, COMPARED = 100, 4_000
 """Texts of a source that are judged, and that they are compared with, at most."""
-MOST_REPEATED = 0.4
+MOST_REPEATED = 0.35
 """Share of the letters from which on a source is one of templates."""
 SHARE = 0.05
 """Of the training tokens all such sources get together, at most."""
@@ -56,6 +59,22 @@ def repeated(texts: Sequence[str]) -> float:
     index = Index.made(compress(own, is_judged), own)
     index.compare(compress(own, ~is_judged))
     return index.covered.share(np.arange(is_judged.sum()))
+
+
+def apart(
+    survey: Survey, templates: Collection[str], clean: Clean
+) -> tuple[Survey, dict[str, float]]:
+    """What was found of the other sources, and the shares of all in the training tokens.
+
+    templates: not all sources. clean: the recipe's. There are no shares if there are no templates.
+    """
+    if not templates:
+        return survey, {}
+    own = [each for each in survey.samples if each.source.name not in templates]
+    every, others = measure(survey.samples, clean), measure(own, clean)
+    text_bytes = survey.text_bytes * others.text_bytes / max(1, every.text_bytes)
+    sizes = {name: max(1.0, kept) for name, (kept, _) in every.sources.items()}
+    return replace(survey, samples=own, text_bytes=text_bytes), mixture(sizes, templates)
 
 
 def mixture(sizes: Mapping[str, float], templates: Collection[str]) -> dict[str, float]:

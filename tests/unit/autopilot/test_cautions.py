@@ -161,6 +161,11 @@ def test_one_threshold_of_scripts_is_enough() -> None:
         assert 'dedup has no "exact": copies' in copies
         assert 'no "nfc": one word' in spelling
     assert any("script threshold" in each for each in cautions_of_cleaning(Clean()))
+    made = Clean.model_validate(
+        {"script": "latin", "min_script_share": 0.9, "normalize": ("nfc",), "dedup": ("exact",)}
+    )
+    assert any('"near"' in each for each in cautions_of_cleaning(made))
+    assert not cautions_of_cleaning(made, are_alike=True)
 
 
 Refused = Callable[..., tuple[str, Callable[[str], int]]]

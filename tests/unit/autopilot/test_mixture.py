@@ -194,7 +194,9 @@ def test_weights_are_not_chosen_by_text_that_a_source_does_not_have() -> None:
         require_judged([books.model_copy(update=keys)], FACTS)  # estimated: nothing is known yet
     for keep in ("last", "average"):
         require_judged([books.model_copy(update={"keep": keep})], facts)
-    assert not_held_out(("books", "web"), facts) == '"books"'
+    assert not_held_out({"books": 0.9, "web": 0.1}, facts) == '"books"'
+    little = Phase(sources={"web": 0.95, "books": 0.05}, keep="best", patience=2)
+    require_judged([little], facts)  # by the text that it learns most from
 
 
 def test_of_named_sources_alone_a_phase_has_shares_and_without_any_reads_all_together() -> None:

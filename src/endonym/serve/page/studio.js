@@ -117,7 +117,7 @@ async function continueText() {
     for await (const event of events(response)) {
       if (event.error) throw new Error(event.error.message);
       for (const choice of event.choices) {
-        const isGiven = length < prompt.length;
+        const isGiven = length < prompt.replace(/ $/, "").length; // a last blank begins a word
         const nats = choice.logprobs.token_logprobs.reduce((sum, each) => sum - (each ?? 0), 0);
         shown.add(choice.text, nats / Math.LN2, isGiven);
         length += choice.text.length;
