@@ -30,6 +30,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.store import Store
 from endonym.survey.diagnosis import Advice, Patient, advice
+from endonym.survey.examination import LIMIT_BYTES
 from endonym.survey.findings import of_most
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.survey import Survey, survey_texts
@@ -43,8 +44,8 @@ NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
 LEAST_PART = 0.05
 """Parts of a run that take less of its time are not named."""
-EXAMINED_BYTES, EXAMPLES = 10_000_000, 3
-"""Raw bytes that are examined, about, and examples that are kept of each finding."""
+EXAMPLES = 3
+"""Examples that are kept of each finding."""
 
 
 def describe_survey(survey: Survey, language: str, log: Log) -> None:
@@ -142,7 +143,7 @@ def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Adv
         runner_of=lambda size: runner(suitable_workers(size)),
         log=log,
         samples=EXAMPLES,
-        limit=EXAMINED_BYTES,
+        limit=LIMIT_BYTES,
     )
     for finding in of_most(advised.findings):
         log.warn(
