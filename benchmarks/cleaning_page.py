@@ -2,6 +2,7 @@
 
 import cleaning
 import copies
+import first_rules
 import language_id
 from cells import Cell, Cells
 from copied_lines import EDITS, LANGUAGES, SINGLE
@@ -10,6 +11,7 @@ from pages import markdown
 COPIES = Cells(copies.RESULT)
 LANGUAGE_ID = Cells(language_id.RESULT)
 CLEANING = Cells(cleaning.RESULT)
+FIRST_RULES = Cells(first_rules.RESULT)
 LINES = 200_000
 SAID = {
     "endonym": "endonym",
@@ -98,6 +100,8 @@ TABLES = {
     "languages, FLORES": lambda: language_id.own_table(LANGUAGE_ID, language_id.FLORES),
     "languages, worst": lambda: language_id.false_table(LANGUAGE_ID),
     "languages, libraries": lambda: language_id.library_table(LANGUAGE_ID),
+    "first rules, clean": lambda: first_rules.clean_table(FIRST_RULES),
+    "first rules, dirty": lambda: first_rules.dirty_table(FIRST_RULES),
     "raw text": web,
     "what cleaning buys": lambda: cleaning.table(CLEANING),
 }

@@ -39,7 +39,7 @@ def endonym(work: Path, *args: object, threads: int | None = None, given: str | 
 
 def last_json(output: str) -> dict[str, Any]:
     """The object that `--json` prints."""
-    return json.loads(output.strip().splitlines()[-1])
+    return json.loads(output.strip().rpartition("\n")[2])
 
 
 def manifest(store: Path, stage: dict[str, Any]) -> dict[str, Any]:

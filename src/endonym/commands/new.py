@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.store import Store
 from endonym.survey.diagnosis import Advice, Patient, advice
+from endonym.survey.examination import LIMIT_BYTES
 from endonym.survey.findings import of_most
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.raw_files import relative
@@ -47,8 +48,8 @@ LABEL = 12
 """Columns of the labels of survey.txt."""
 NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
-EXAMINED_BYTES, EXAMPLES = 10_000_000, 3
-"""Raw bytes that are examined, about, and examples that are kept of each finding."""
+EXAMPLES = 3
+"""Examples that are kept of each finding."""
 
 
 def describe_survey(survey: Survey, language: str, log: Log) -> None:
@@ -185,7 +186,7 @@ def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Adv
         runner_of=lambda size: runner(suitable_workers(size)),
         log=log,
         samples=EXAMPLES,
-        limit=EXAMINED_BYTES,
+        limit=LIMIT_BYTES,
     )
     for finding in of_most(advised.findings):
         log.warn(

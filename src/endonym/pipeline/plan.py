@@ -30,7 +30,7 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 2,
-    "corpus": 16,
+    "corpus": 17,
     "tokenizer": 5,
     "shards": 4,
     "examples": 7,

@@ -5,9 +5,10 @@ rules that acted (survey/findings.py).
 
 A threshold is Tukey's outer fence: three times the range of the middle half, beyond that half. It
 is robust: up to a quarter of the documents may be dirt, and it hardly moves. It stays within bounds
-that are sensible for any language (those of Gopher and FineWeb lie in them), since nearly all
-documents of a clean corpus have no table at all, and then any row would lie beyond the fence. A
-limit that would drop more than SAFE_LOSS of the sample is not tried: such is this corpus.
+that are sensible for any language, since nearly all documents of a clean corpus have no table at
+all, and then any row would lie beyond the fence. A limit that would drop more than TAIL_LOSS of the
+sample cuts off a tail of honest texts, and the loosest one is tried in its place. If that would
+drop more than SAFE_LOSS, none is: such is this corpus.
 """
 
 from collections.abc import Sequence
@@ -31,18 +32,20 @@ MOST_LETTERS = 0.5
 another script."""
 ALWAYS = ("nfc", "zero_width", "spaces")
 """Steps that do no harm to any text, and that nearly every corpus needs."""
-REPEATED_LINES = 0.5
+REPEATED_LINES = 0.8
+"""Songs and tales for children repeat up to seven lines of ten."""
 BOILERPLATE_DOCUMENTS, SAME_SKELETON = 10, 20
 SUSPECT_SCORE = 0.2
 """A document is called foreign if the odds against its language are four to one: at 0.6 three times
 as many Tatar sentences are, mostly of two words, and no more Russian, Bashkir or Kazakh ones."""
-SHORTEST, SHORTEST_BRIEF = 3, 2
-"""Characters of the shortest text that says anything, and of scripts of short words."""
+SHORTEST = 2
+"""Characters of the shortest text that says anything: "Я?" is a line of a play."""
 MOST_DOCUMENTS = 5_000
 """Documents that are measured: more tell no more."""
 LEAST_DOCUMENTS = 40
 """Documents that a measure is known of: fewer have no distribution."""
-SAFE_LOSS = 0.02
+TAIL_LOSS, SAFE_LOSS = 0.002, 0.02
+"""Share of the documents that a limit within the bounds may drop, and the loosest one."""
 FENCE = 3.0
 """Ranges of the middle half from it to the limit."""
 LEAST_SHARE = 0.6
@@ -51,7 +54,7 @@ LEAST_SHARE = 0.6
 
 LIMITS = packaged_tables("endonym.survey", "cleaning.toml")
 BOUNDS: dict[str, tuple[float, float]] = LIMITS["bounds"]
-"""The least and the most limit of a rule."""
+"""The strictest and the loosest limit of a rule."""
 
 
 def diagnostic_clean(language: str, sample: str, documents: Sequence[str]) -> Clean:
@@ -72,7 +75,7 @@ def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
     wanted = {*STEPS, *(name for name in pack_steps(language) if is_wanted(name, documents))}
     keys: dict[str, Any] = {
         "normalize": tuple(name for name in step_names() if name in wanted),
-        "min_chars": SHORTEST_BRIEF if script in BRIEF_SCRIPTS else SHORTEST,
+        "min_chars": SHORTEST,
         "max_repeated_lines": REPEATED_LINES,
         "max_line_documents": BOILERPLATE_DOCUMENTS,
         "max_same_skeleton": SAME_SKELETON,
@@ -106,7 +109,7 @@ def is_wanted(name: str, documents: Sequence[str]) -> bool:
 def thresholds(documents: Sequence[str], script: str) -> dict[str, float]:
     """The limits that a sample of normalized documents supports, by key.
 
-    A measure gets none if no limit within its bounds is safe.
+    A measure gets none if the loosest limit of its bounds is not safe.
     """
     has_words = script not in BREAK_SCRIPTS | BRIEF_SCRIPTS
     rules = {drop.key: drop for drop in DROPS}
@@ -122,9 +125,12 @@ def thresholds(documents: Sequence[str], script: str) -> dict[str, float]:
         low, high = (float(quartile) for quartile in np.quantile(values, (0.25, 0.75)))
         reach = FENCE * (high - low)
         fence = low - reach if rule.is_least else high + reach
-        least, most = BOUNDS[key]
-        limit = float(f"{min(max(fence, least), most):.2g}")  # two digits, as a person writes it
-        dropped = sum(rule.verdict(value, limit) is not None for value in values)
-        if dropped <= SAFE_LOSS * len(values):
-            limits[key] = limit
+        strictest, loosest = BOUNDS[key]
+        within = sorted((fence, strictest, loosest))[1]  # the fence within the bounds
+        for limit, most in ((float(f"{within:.2g}"), TAIL_LOSS), (loosest, SAFE_LOSS)):
+            if sum(rule.verdict(value, limit) is not None for value in values) <= most * len(
+                values
+            ):
+                limits[key] = limit
+                break
     return limits

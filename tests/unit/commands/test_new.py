@@ -392,7 +392,7 @@ def test_a_new_recipe_of_a_messy_folder_makes_its_corpus(
     sentences = language_sentences("tatar")
     folder = messy(tmp_path / "texts", sentences)
     if bad:  # late in a file, where only the survey looks
-        monkeypatch.setattr(starter, "EXAMINED_BYTES", 20_000)
+        monkeypatch.setattr(starter, "LIMIT_BYTES", 20_000)
         rows = [f"{text};{text}" for text in sentences] * 4 + ["артык;өч;багана"] * bad
         (folder / "bad.csv").write_text("\n".join(["a;b", *rows]), encoding="utf-8")
     said: list[str] = []

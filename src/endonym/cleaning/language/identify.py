@@ -1,9 +1,10 @@
 """How probable it is that a text, or each line of one, is in the language of the corpus.
 
 Three opinions are added as log-odds: the character model's, pycld2's, and, where these two do not
-agree or say little, py3langid's. A library that does not know the language has no say, unless it is
-certain of a language of another script. The model is learnt from the corpus itself
-(`language/sample.py`); without one the libraries decide alone.
+agree or say little, py3langid's. A library that does not know the language has no say. Nor has
+py3langid, if a text is not short and pycld2 names a language that py3langid does not know. The
+model is learnt from the corpus itself (`language/sample.py`); without one the libraries decide
+alone.
 """
 
 import math
@@ -22,8 +23,13 @@ MOST_ODDS = 6.0
 MOST_UNKNOWN, MOST_UNTOLD = 4.0, 2.0
 """The largest log-odds against languages of which the model has no texts: with texts to contrast
 with, which are the language's neighbours, and without, when a neighbour may be among them."""
-PRIOR_ODDS = 1.0
-"""Log-odds of a text of which nothing tells the language: most of a corpus is in its language."""
+ALIEN = 60.0
+"""Nats below the background from which on a text is in no language like this one: its letters, or
+their order, are of a legacy font or of another alphabet. Not one of 3,000 sentences lies there."""
+LEAST_OTHERS, MOST_OTHERS = 0.05, 0.27
+"""The share of other languages that a corpus is taken to have: what was found in its sample, within
+these bounds, and the most if no model was learnt. A text of which nothing tells the language is in
+another one with this probability."""
 ENOUGH_ODDS = 4.0
 """From so much on, one more opinion would change nothing."""
 LEAST_LETTERS, WHOLE_VOTE = 10, 30
@@ -44,6 +50,8 @@ class Identifier:
 
     def __init__(self, language: str, learnt: Learnt | None = None) -> None:
         self.language, self.learnt = language.partition("-")[0], learnt
+        others = MOST_OTHERS if learnt is None else learnt.others
+        self.prior = math.log(1 / min(max(others, LEAST_OTHERS), MOST_OTHERS) - 1)
         self.prepared: dict[str, float] = {}
 
     def score(self, text: str) -> float:
@@ -75,27 +83,29 @@ class Identifier:
         scale = np.minimum(1, MOST_LETTERS / np.maximum(1, letters))
         against_known = np.clip(scale * (own - best_other), -MOST_ODDS, MOST_ODDS)
         most = MOST_UNKNOWN if self.learnt.knows_neighbours else MOST_UNTOLD
-        against_unknown = np.clip(scale * (own - likely[:, -1]), -most, most)
+        above = scale * (own - likely[:, -1])
+        against_unknown = np.clip(above, np.where(above < -ALIEN, -MOST_ODDS, -most), most)
         odds = np.minimum(against_known, against_unknown)
         # Texts too short for words to tell: against the language where the letters are foreign.
         short = np.flatnonzero(letters < LEAST_LETTERS)
         some = [texts[number] for number in short.tolist()]
         has_letters = np.array([LETTER.search(text) is not None for text in some], dtype=np.bool_)
         is_foreign = has_letters & (model.known_letters(some, place) < LEAST_KNOWN)
-        odds[short] = np.where(is_foreign, -MOST_UNKNOWN, 0.0)
+        odds[short] = np.where(is_foreign, -MOST_ODDS, 0.0)
         return odds.tolist()
 
     def _with_votes(self, text: str, own: float) -> float:
         """The log-odds with the libraries' votes, as far as these are needed."""
         letters = len(LETTER.findall(text[: 4 * WHOLE_VOTE]))
         if letters < LEAST_LETTERS:
-            return PRIOR_ODDS + min(0.0, own)
+            return self.prior + min(0.0, own)
         weight = min(1.0, letters / WHOLE_VOTE)
         vote = cld2_vote(text)
         if own > 0 and weight >= LEAST_WEIGHT and self._names_unlearnt(text, vote):
             own = 0.0
-        odds = PRIOR_ODDS + own + weight * self._odds_of(vote, "pycld2")
-        if abs(odds) < ENOUGH_ODDS:
+        odds = self.prior + own + weight * self._odds_of(vote, "pycld2")
+        is_told = not vote.code or vote.code in known_codes()["py3langid"]
+        if abs(odds) < ENOUGH_ODDS and (is_told or weight < 1):
             odds += weight * self._odds_of(langid_vote(text), "py3langid")
         return odds
 

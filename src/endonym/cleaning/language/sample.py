@@ -11,7 +11,8 @@ found so is left to the model's class of unknown languages.
    the same, unless so many would get it that the libraries must mean the corpus's own language,
    which they do not know. Each language with enough text is a class.
 3. Twice, each half of the sample is judged by a model of the other half, and paragraphs change to
-   the class that they are most likely in: labels were wrong here and there.
+   the class that they are most likely in: labels were wrong here and there. A label that most of
+   its paragraphs lose was wrong everywhere.
 """
 
 from collections import Counter
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from endonym.cleaning.keyed import key_of, keyed
 from endonym.cleaning.language.model import CharacterModel
-from endonym.cleaning.language.votes import langid_vote, reliable_code
+from endonym.cleaning.language.votes import known_codes, langid_vote, reliable_code
 from endonym.disk import json_bytes, read_json
 from endonym.formats.chunks import memory_mapped, write_arrays
 from endonym.formats.document_files import write_file
@@ -40,6 +41,9 @@ LEAST_MODEL = 5_000
 MOST_WRONG = 0.3
 """Largest share of paragraphs with one label, if the libraries do not know the language."""
 ROUNDS = 2
+MOST_STAY = 0.5
+"""Share of a label's paragraphs that must keep it: of fewer, the libraries take texts of the
+corpus's own language for that one."""
 RARE, PART = 0.05, 0.4
 """Share of a language's paragraphs that are unlike it, and the part of what the others reach above
 the background that a text must reach."""
@@ -53,19 +57,20 @@ class Learnt:
     """A character model.
 
     least: how much likelier than by its background each letter must be. knows_neighbours: whether
-    the user gave texts to contrast with.
+    the user gave texts to contrast with. others: the share of the sample in other languages.
     """
 
     model: CharacterModel
     least: float = 0.0
     knows_neighbours: bool = False
+    others: float = 0.0
 
     def save(self, folder: Path) -> None:
         """Write the model to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         write_arrays(folder, self.model.arrays())
         fields = {"codes": self.model.codes, "least": self.least, "knows": self.knows_neighbours}
-        write_file(folder, TOLD, json_bytes(fields))
+        write_file(folder, TOLD, json_bytes(fields | {"others": self.others}))
 
     @classmethod
     def load(cls, folder: Path) -> "Learnt":
@@ -73,7 +78,7 @@ class Learnt:
         fields = read_json(folder / TOLD)
         arrays = {path.stem: memory_mapped(path) for path in folder.glob("*.npy")}
         model = CharacterModel.of_arrays(fields["codes"], arrays)
-        return cls(model, fields["least"], fields["knows"])
+        return cls(model, fields["least"], fields["knows"], fields["others"])
 
 
 def candidates(text: str) -> Iterator[tuple[int, str]]:
@@ -110,13 +115,17 @@ def learn(
     """
     code = language.partition("-")[0]
     others = {name: list(texts) for name, texts in contrast.items() if name != code}
-    labels = _labels(paragraphs, code)
+    labels = first = _labels(paragraphs, code)
     for _ in range(ROUNDS):
         labels = _relabelled(paragraphs, labels, code, others)
+    stayed = Counter(label for label, before in zip(labels, first, strict=True) if label == before)
+    wrong = {label for label, count in Counter(first).items() if stayed[label] < MOST_STAY * count}
+    labels = [code if label in wrong else label for label in labels]
     classes = _classes(paragraphs, labels, code, others)
     if sum(map(len, classes[code])) < LEAST_MODEL:
         return None
-    return Learnt(CharacterModel(classes), _usual_odds(classes[code]), bool(others))
+    share = sum(label != code for label in labels) / len(labels)
+    return Learnt(CharacterModel(classes), _usual_odds(classes[code]), bool(others), share)
 
 
 def _usual_odds(texts: Sequence[str]) -> float:
@@ -137,12 +146,17 @@ def _usual(above: NDArray[np.float64]) -> float:
 
 
 def _labels(paragraphs: Sequence[str], code: str) -> list[str]:
-    """The language of each paragraph: the corpus's own unless both libraries name another."""
+    """The language of each paragraph: the corpus's own unless both libraries name another.
+
+    Of a language that py3langid does not know, pycld2's word is enough.
+    """
     named = [reliable_code(paragraph) or code for paragraph in paragraphs]
-    most = MOST_WRONG * len(named)
+    most, known = MOST_WRONG * len(named), known_codes()["py3langid"]
     frequent = {label for label, number in Counter(named).items() if number > most} | {code}
     return [
-        label if label not in frequent and langid_vote(text).code == label else code
+        label
+        if label not in frequent and (label not in known or langid_vote(text).code == label)
+        else code
         for label, text in zip(named, paragraphs, strict=True)
     ]
 

@@ -5,6 +5,7 @@ import itertools
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ from made_dirt import lines_of
 from text_samples import FRENCH, KHMER, ROMANIAN, RUSSIAN, TATAR
 
 from endonym.cleaning.language import identify
-from endonym.cleaning.language.identify import PRIOR_ODDS, Identifier, likeliest, other_language
+from endonym.cleaning.language.identify import MOST_OTHERS, Identifier, likeliest, other_language
 from endonym.cleaning.language.sample import learn
-from endonym.cleaning.language.votes import Vote
+from endonym.cleaning.language.votes import Vote, cld2_vote, langid_vote
 from endonym.script.languages import NAMES
 
 TEXTS = Path(__file__).parents[3] / "texts"
@@ -80,7 +81,7 @@ def test_a_short_text_in_letters_that_the_language_has_not_is_no_text_of_it():
     assert all(own.score(text) < 0.6 for text in ("نعم، هنا", "បាទ ចាស", "Oui, oui.", "不是"))
     assert all(own.score(text) > 0.6 for text in ("Әйе.", "Юк инде.", "123", "— ?", ""))
     assert own.odds(["نعم", "", "Әйе."])[0] < 0
-    assert own.own_odds([TATAR[0], FRENCH[0], "Әйе."]) == [2, -2, 0]
+    assert own.own_odds([TATAR[0], FRENCH[0], "Әйе."]) == [2, -6, 0]
 
 
 def test_without_texts_of_a_neighbour_libraries_are_not_outvoted(monkeypatch: pytest.MonkeyPatch):
@@ -111,15 +112,37 @@ def test_the_votes_about_a_short_text_count_by_its_letters(monkeypatch: pytest.M
     own = Identifier("fr")
     letters = "".join(each for each in FRENCH[0] if each.isalpha())
     nine, ten, half, whole, more = own.odds([letters[:n] for n in (9, 10, 15, 30, 40)])
-    one = math.log(0.9 / 0.1)
-    assert nine == PRIOR_ODDS
-    assert ten == pytest.approx(PRIOR_ODDS + 2 * one / 3)
-    assert half == pytest.approx(PRIOR_ODDS + one)
-    assert whole == more == pytest.approx(PRIOR_ODDS + 2 * one)
+    one, prior = math.log(0.9 / 0.1), math.log(1 / MOST_OTHERS - 1)
+    assert nine == prior
+    assert ten == pytest.approx(prior + 2 * one / 3)
+    assert half == pytest.approx(prior + one)
+    assert whole == more == pytest.approx(prior + 2 * one)
     against = Identifier("ro").odds([letters[:15]])[0]
-    assert against == pytest.approx(PRIOR_ODDS - one)
+    assert against == pytest.approx(prior - one)
     monkeypatch.setattr(identify, "cld2_vote", lambda _: Vote("fr", 0.97))  # enough alone
-    assert own.odds([letters]) == pytest.approx([PRIOR_ODDS + math.log(0.97 / 0.03)])
+    assert own.odds([letters]) == pytest.approx([prior + math.log(0.97 / 0.03)])
+
+
+def test_a_library_has_no_say_about_languages_that_it_does_not_know():
+    """py3langid knows Amharic and no Tigrinya, and takes all of it for Amharic."""
+    tigrinya = "ብመንጽር ክብርን መሰልን ኩሎም ሰባት እንትውለዱ ነፃን ማዕሪን እዮም።"
+    assert (cld2_vote(tigrinya).code, langid_vote(tigrinya).code) == ("ti", "am")
+    assert Identifier("am").score(tigrinya) < 0.2
+    assert Identifier("am").score("የሰው ልጅ ሁሉ ሲወለድ ነጻና በክብርና በመብትም እኩልነት ያለው ነው።") > 0.9
+    assert Identifier("ti").score(tigrinya) > 0.9
+
+
+def test_a_short_sentence_is_foreign_the_sooner_the_more_of_the_corpus_is():
+    clean, dirty = (
+        Identifier("tt", replace(learnt_from("tt"), others=share)) for share in (0.0, 0.3)
+    )
+    told_wrong = ("Рәхәтләнеп көлдек.", "Хөрмәтле райондашлар!", "Курыккан эт кырга чыкмас.")
+    for text in told_wrong:
+        assert clean.score(text) > dirty.score(text)
+        assert clean.score(text) > 0.2
+    assert min(map(dirty.score, told_wrong)) < 0.2
+    assert max(map(dirty.score, ("Меня там не было!", "Мы опять опоздали."))) < 0.2
+    assert clean.score("Вчера вечером шёл дождь.") < 0.2
 
 
 def weight(odds: list[float], states: tuple[bool, ...]) -> float:

@@ -67,6 +67,17 @@ def test_one_library_alone_names_no_other_language():
     assert learnt.model.codes == ("fr",)
 
 
+def test_a_language_that_one_library_knows_is_a_class_of_its_own():
+    tigrinya = "ብመንጽር ክብርን መሰልን ኩሎም ሰባት እንትውለዱ ነፃን ማዕሪን እዮም።"
+    amharic = "የሰው ልጅ ሁሉ ሲወለድ ነጻና በክብርና በመብትም እኩልነት ያለው ነው።"
+    lines = [
+        f"{n} {line}" for line, count in ((amharic, 300), (tigrinya, 60)) for n in range(count)
+    ]
+    learnt = learn(sampled(lines), "am", {})
+    assert learnt.model.codes == ("am", "ti")
+    assert learnt.others == pytest.approx(1 / 6)
+
+
 def test_too_little_text_gives_no_model():
     assert learn(["ә" * 1_000] * 4, "tt", {}) is None is not learn(["ә" * 1_250] * 4, "tt", {})
 
@@ -86,7 +97,7 @@ def test_texts_to_contrast_with_are_classes_and_count_for_more():
     learnt = learn(texts, "tt-RU", {"ru": RUSSIAN * 20, "tt": RUSSIAN * 400})
     assert learnt.model.codes == ("tt", "ru")
     assert learnt.knows_neighbours
-    assert Identifier("tt", learnt).own_odds([TATAR[0], RUSSIAN[0], FRENCH[0]]) == [4, -6, -4]
+    assert Identifier("tt", learnt).own_odds([TATAR[0], RUSSIAN[0], FRENCH[0]]) == [4, -6, -6]
     # Of languages with little text all texts together are a class, if they are enough.
     for times, codes in ((5, ("tt", "others")), (2, ("tt",))):
         few = {"ru": RUSSIAN * times, "ro": ROMANIAN * times}
@@ -97,6 +108,7 @@ def test_what_was_learnt_comes_back_from_its_folder(tmp_path: Path):
     learnt = learn(sampled(lines_of("fr")), "fr", {})
     learnt.save(tmp_path)
     again = Learnt.load(tmp_path)
-    assert (again.least, again.knows_neighbours) == (learnt.least, learnt.knows_neighbours)
+    assert (again.least, again.others) == (learnt.least, learnt.others)
+    assert again.knows_neighbours == learnt.knows_neighbours
     odds = [Identifier("fr", each).own_odds([*FRENCH, *TATAR]) for each in (learnt, again)]
     assert odds[0] == pytest.approx(odds[1])
