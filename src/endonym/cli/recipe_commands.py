@@ -140,7 +140,7 @@ def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **options:
     """
     from endonym.commands import doctor as examining
     from endonym.commands.new import require_language
-    from endonym.survey.findings import UNKNOWN
+    from endonym.survey.mending import UNKNOWN
 
     if options["language"] is not None:
         require_language(options["language"])

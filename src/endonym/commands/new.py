@@ -35,7 +35,7 @@ from endonym.script.languages import language_name, language_warning, nearest_co
 from endonym.store import Store
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.examination import LIMIT_BYTES
-from endonym.survey.findings import of_most
+from endonym.survey.mending import of_most
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.raw_files import relative
 from endonym.survey.survey import Survey, survey_texts

@@ -21,7 +21,7 @@ from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, ocr_packages, usual_code, usual_script
-from endonym.survey import findings
+from endonym.survey import findings, mending
 from endonym.survey.cleaning import diagnostic_clean
 from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
 from endonym.survey.findings import Finding
@@ -322,15 +322,13 @@ def advice(
     found = findings.findings_of(
         examined, sources, survey, samples=samples, packages=packages, templates=templates
     )
-    read = findings.readings(examined)
+    read = mending.readings(examined)
     # Late faults of large files are in the survey, which reads more of some.
     all_readings = [*read, *(survey.readings if survey else ())]
-    clean = findings.recommended(examined.clean, found, all_readings)
-    found = findings.prescribed(found, clean)
-    table = findings.clean_table(
-        clean, found, [each.source for each in read if loss_in_words(each)]
-    )
-    mended = findings.mended(examined, patient.sources)
+    clean = mending.recommended(examined.clean, found, all_readings)
+    found = mending.prescribed(found, clean)
+    table = mending.clean_table(clean, found, [each.source for each in read if loss_in_words(each)])
+    mended = mending.mended(examined, patient.sources)
     return Advice(examined, found, clean, mended, table, templates)
 
 
@@ -340,7 +338,7 @@ def _recipe(patient: Patient, advised: Advice) -> str:
         return ""
     if patient.recipe is None:
         notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
-        return findings.recipe_text(
+        return mending.recipe_text(
             patient.name, patient.code, advised.sources, advised.table, notes=notes
         )
     before = [source for source, _ in patient.sources]
@@ -357,7 +355,7 @@ def _recipe(patient: Patient, advised: Advice) -> str:
     if untried := ", ".join(key for key in own_keys if key not in tried_keys):
         why = "that were not tried here; keep them if you want them"
         notes.append(f"# It has keys {why}: {untried}")
-    tables = [*map(findings.source_table, changed), advised.table]
+    tables = [*map(mending.source_table, changed), advised.table]
     return "\n\n".join(["\n".join(notes), *tables]) + "\n"
 
 

@@ -10,19 +10,18 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from glob import escape
 from itertools import islice
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from typing import Any
 
 from endonym.autopilot import text_size
 from endonym.autopilot.text_size import Beginning, SourceSample
 from endonym.errors import MissingSource, printable
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Reject
-from endonym.formats.faults import failure, passing_over
+from endonym.formats.document import Document
+from endonym.formats.faults import passing_over
 from endonym.formats.files import RawFile, glob_root, not_a_file, size_on_disk, source_files
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
@@ -30,7 +29,8 @@ from endonym.formats.readers.plain import PART_BYTES
 from endonym.log import Log, counted
 from endonym.script.languages import usual_script
 from endonym.survey import raw_files
-from endonym.survey.format_guess import guess_source, needs_ocr, pack_for
+from endonym.survey.format_guess import needs_ocr
+from endonym.survey.look import Look, look, read_pictures
 from endonym.survey.odd_sources import Sketch, odd_ones, sketch
 
 SAMPLE_CHARS = 400_000
@@ -48,56 +48,9 @@ SPOKEN, SPOKEN_SHARE = re.compile('[—–―-] *[^\\W\\d]|[«„“”"]'), 0.0
 """How paragraphs begin that a person says, and the least share of them in a novel."""
 NAMED, SAME_NAME, NAMED_SHARE = re.compile("[\n.:]"), 5, 0.3
 """What ends the name of a speaker, of how many blocks, and of what share of a play."""
-SEEN_FILES, SEEN_CHARS = 3, 3_000
-"""Of files that Tesseract has to read, so many are, and so many characters of each."""
-
 LETTERS_DOCUMENTS, LETTERS_CHARS = 100, 500
 """Documents, and characters of each, by whose letters a pack of Tesseract is chosen."""
 SHOWN_ODD = 5
-
-
-@dataclass(slots=True)
-class Look:
-    """One file that was opened: its guessed source, its beginning, or why it gives no document.
-
-    is_foreign: whether it is of a kind that is not read, such as djvu. like: the files like which
-    it is taken to be, if it was not read itself, as reading takes long.
-    """
-
-    path: Path
-    source: Source
-    reason: str
-    problem: str = ""
-    is_foreign: bool = False
-    begin: Beginning = field(default_factory=Beginning)
-    reading: Reading = field(default_factory=partial(Reading, ""))
-    like: list["Look"] = field(default_factory=list["Look"])
-
-    @property
-    def file(self) -> RawFile:
-        """The file as readers take it."""
-        return RawFile(path=self.path, name=printable(self.path.name))
-
-    @property
-    def documents(self) -> list[Document]:
-        """Its first documents; none if they cannot be used."""
-        return [] if self.problem or self.like else self.begin.documents_read
-
-    @property
-    def rejects(self) -> list[Reject]:
-        """The first records that could not be read."""
-        return [record for record in self.begin.records if isinstance(record, Reject)]
-
-    @property
-    def text_bytes(self) -> float:
-        """Bytes of text in the whole file, estimated."""
-        return fmean(each.begin.text_bytes for each in self.like or [self])
-
-    @property
-    def n_documents(self) -> float:
-        """Documents in the whole file, estimated."""
-        looked_at = [] if self.problem else self.like or [self]
-        return fmean(each.begin.documents for each in looked_at) if looked_at else 0.0
 
 
 @dataclass(slots=True)
@@ -260,63 +213,6 @@ def _sample(groups: Sequence[Sequence[Sequence[Document]]], chars: int) -> str:
         heads = ("\n".join(document.text for document in documents)[:share] for documents in files)
         sample += "".join(f"{head}\n" for head in heads)
     return sample
-
-
-def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -> Look:
-    """Open one file and read its first documents, up to so many characters.
-
-    files: how many are opened.
-    """
-    opened = Look(path, *guess_source(path, "texts"))
-    if why := failure(partial(read_beginning, opened, chars, files, script=script)):
-        opened.problem = why
-    return opened
-
-
-def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | None = None) -> None:
-    """Read the first documents of a file by its guessed source, and say what is wrong with it."""
-    path = str(opened.path.absolute())
-    source = opened.source.model_copy(update={"path": path, "script": script})
-    opened.begin = text_size.beginning(source, opened.file, chars)
-    opened.reading = text_size.reading_of(source, opened.file, opened.begin, files)
-    opened.problem = opened.begin.damage
-    if opened.problem or opened.documents:
-        return
-    opened.problem = "no text in it"
-    for first in opened.rejects[:1]:
-        opened.problem = first.detail or first.reason
-        # A kind that is read may have files that are not, such as a page saved as MHTML.
-        is_read = file_format(opened.path.name, opened.source).format != ""
-        is_unknown = first.reason == "unsupported_format" and not is_read
-        opened.is_foreign = is_unknown or first.reason == "needs_ocr"
-
-
-def read_pictures(group: list[Look], language: str, texts: str) -> None:
-    """Let Tesseract read what the files of a group have as pictures, and take it into the source.
-
-    Only a few files are read, as a page takes seconds; others are taken to be like them.
-    """
-    blind = [each for each in group if needs_ocr(each.rejects)]
-    if not blind:
-        return
-    unread = [each for each in blind if not each.documents]
-    tried = [(each.path, each.rejects) for each in blind[:: -(-len(blind) // SEEN_FILES)]]
-    pack, reason = pack_for(tried, language, texts)
-    for each in group if pack else ():
-        each.source = each.source.model_copy(update={"ocr": (pack,)})
-        each.reason += f"; {reason}"
-    seen, failed = list[Look](), 0
-    for each in unread:
-        if not pack:
-            each.problem = reason
-        elif len(seen) < SEEN_FILES and failed < SEEN_FILES:
-            read_beginning(each, SEEN_CHARS, script=usual_script(language))
-            seen += [each] if each.documents else []
-            failed += not each.documents
-        elif not seen:
-            each.problem = f"a picture, as {failed} others, in which OCR finds no text"
-        else:
-            each.problem, each.like = "", seen
 
 
 def is_list(source: Source, documents: Sequence[Document]) -> bool:

@@ -15,19 +15,21 @@ from endonym.formats.document import Reject
 from endonym.formats.files import RawFile
 from endonym.formats.readable import Reading
 from endonym.recipe.recipe import Recipe
-from endonym.survey import findings as of_survey
+from endonym.survey import mending
 from endonym.survey.cleaning import diagnostic_clean
 from endonym.survey.examination import Examined, examine
 from endonym.survey.findings import (
     Example,
     Finding,
-    clean_table,
     exclude_line,
     finding_of,
     findings_of,
+    only_encoding,
+)
+from endonym.survey.mending import (
+    clean_table,
     lines_for,
     mended,
-    only_encoding,
     prescribed,
     readings,
     recipe_text,
@@ -340,7 +342,7 @@ def test_bad_pages_get_ocr_where_tesseract_is_installed(monkeypatch: pytest.Monk
     stats.drop(Reject("bad_text_layer", "book.pdf#1", "book"), 100, "book.pdf")
     sources = [(Source(name="book", path="book.pdf"), [file])]
     for engine, ocr in ((None, None), ("tesseract", "auto")):
-        monkeypatch.setattr(of_survey, "tesseract", lambda engine=engine: engine)
+        monkeypatch.setattr(mending, "tesseract", lambda engine=engine: engine)
         (source,) = mended(Examined(EVERY, stats=[stats]), sources)
         assert source.ocr == ocr
     found = named(Examined(EVERY, stats=[stats]))["bad_text_layer"]
@@ -366,7 +368,7 @@ def test_of_a_file_that_gave_nothing_no_byte_counts_as_read_or_lost():
 def test_what_the_recipe_says_of_a_source_stays_and_no_source_answers_for_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(of_survey, "tesseract", lambda: "tesseract")
+    monkeypatch.setattr(mending, "tesseract", lambda: "tesseract")
     every = [SourceStats(name) for name in ("мәкаль", "roman", "book", "scan")]
     for stats, encoding in zip(every, ("cp1251", "iso8859-16"), strict=False):
         stats.encodings[encoding] += 1
