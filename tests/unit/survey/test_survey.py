@@ -18,7 +18,7 @@ from endonym.formats.config import Source
 from endonym.formats.document import Document
 from endonym.formats.files import source_files
 from endonym.formats.pages import ocr
-from endonym.survey import survey
+from endonym.survey import look, survey
 from endonym.survey.odd_sources import Odd, Sketch, odd_ones
 from endonym.survey.raw_files import FEW_FILES, grouped
 from endonym.survey.survey import (
@@ -452,7 +452,7 @@ def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tr
     assert found.exclude() == ["scans.zip"]
     assert asked()
     asked = install(tmp_path / "v", {"Cyrillic": ("".join(TATAR), 95.0)}, monkeypatch)
-    monkeypatch.setattr(survey, "pack_for", lambda *_: ("Cyrillic", "told"))
+    monkeypatch.setattr(look, "pack_for", lambda *_: ("Cyrillic", "told"))
     write(tmp_path, "p/a.txt", TATAR * 9)
     for number in range(12):
         write(tmp_path, f"p/{number:02}.png", picture(""))
