@@ -115,7 +115,7 @@ def test_transformers_generates_the_same_ids_from_its_cache(
     answer = theirs.generate(
         row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=24
     )
-    ours = model.stream(PROMPT, max_tokens=24, sampling=Sampling(temperature=0))
+    ours = model.stream(PROMPT, max_tokens=24, sampling=Sampling(temperature=0, inside_word=True))
     assert list(ours)
     ending = [model.tokenizer.end_id] if ours.finish_reason == "end" else []
     assert answer[0, len(ids) :].tolist() == [*ours.ids, *ending]

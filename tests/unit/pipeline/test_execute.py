@@ -290,5 +290,5 @@ def test_every_other_stage_is_told_by_its_counts() -> None:
     gguf = {"format": "gguf", "files": ["a-F16.gguf", "a-Q4_K_M.gguf"], "checks": checks}
     expected = "gguf: 2 files · F16 +0.00 % · Q4_K_M +1.32 % bits/byte in llama.cpp 0.6"
     assert result("export", gguf) == expected
-    assert "test scored" in result("evaluation", {"kind": "bits", "split": "test"})
+    assert "test texts scored" in result("evaluation", {"kind": "bits", "split": "test"})
     assert result("pretrained", {"files": 1, "bytes": 1}) == ""

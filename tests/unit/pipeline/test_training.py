@@ -182,6 +182,7 @@ batch_tokens = 256
 lr = 4e-3
 number_format = "fp32"
 save_every_steps = 2
+eval_tokens = 32_768
 
 [[evaluate]]"""
 
