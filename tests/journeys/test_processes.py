@@ -15,8 +15,8 @@ import pytest
 from endonym.train import checkpoint
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
-LONG = ("--set", "phase.0.steps=5000", "--set", "phase.0.shard=weights")
-SHORT = ("--set", "phase.0.steps=8")
+LONG = ("-v", "--set", "phase.0.steps=5000", "--set", "phase.0.shard=weights")
+SHORT = ("-v", "--set", "phase.0.steps=8")
 STEP_16 = r"step +16 of 5000\b"
 """The second validation, after which there is a checkpoint."""
 

@@ -95,7 +95,7 @@ def test_a_stopped_training_is_saved_and_the_same_command_goes_on(
     finished: Path, prepared: Path, command: Callable[..., Any], number: signal.Signals
 ) -> None:
     recipe, store = prepared, prepared.parent / "store"
-    stopped = start(recipe, store, "--json")
+    stopped = start(recipe, store, "--json", "-v")
     assert stopped.stderr is not None
     for line in stopped.stderr:
         if re.search(r"step +8 of 40", line):
@@ -110,7 +110,7 @@ def test_a_stopped_training_is_saved_and_the_same_command_goes_on(
     before = journal(store)
     assert before == list(range(before[-1] + 1))
     assert 8 <= before[-1] < 40
-    again = command("run", recipe, "--store", store)
+    again = command("run", recipe, "-v", "--store", store)
     assert again.code == 0, again.err
     assert f"goes on from step {before[-1]}" in again.err
     assert artefacts(store) == artefacts(finished / "store")
@@ -118,7 +118,7 @@ def test_a_stopped_training_is_saved_and_the_same_command_goes_on(
 
 
 def test_a_run_stopped_before_training_is_interrupted_too(recipe: Path) -> None:
-    stopped = start(recipe, recipe.parent / "store")
+    stopped = start(recipe, recipe.parent / "store", "-v")
     assert stopped.stderr is not None
     for line in stopped.stderr:
         if line.startswith("source"):

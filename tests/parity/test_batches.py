@@ -36,7 +36,9 @@ def test_prompts_of_several_lengths_are_continued_in_a_batch_as_alone(
     made = theirs.generate(**inputs, do_sample=False, max_new_tokens=12)
     new = made[:, inputs["input_ids"].shape[1] :].tolist()
     for prompt, ids in zip(PROMPTS, new, strict=True):
-        alone = ours.stream(prompt, max_tokens=12, sampling=Sampling(temperature=0, inside_word=True))
+        alone = ours.stream(
+            prompt, max_tokens=12, sampling=Sampling(temperature=0, inside_word=True)
+        )
         "".join(alone)
         end = ours.tokenizer.end_id
         assert ids[: len(alone.ids)] == alone.ids

@@ -71,7 +71,9 @@ def test_a_gemma_answers_as_the_library_does(transformers: ModuleType, tmp_path:
     answer = network.generate(
         row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=20
     )
-    ours = model.stream(PROMPTS[0], max_tokens=20, sampling=Sampling(temperature=0, inside_word=True))
+    ours = model.stream(
+        PROMPTS[0], max_tokens=20, sampling=Sampling(temperature=0, inside_word=True)
+    )
     list(ours)
     assert answer[0, len(ids) :].tolist()[: len(ours.ids)] == ours.ids
     assert len(ours.ids) > 1

@@ -1,6 +1,7 @@
 """A corpus as a data set, opened by the library `datasets`."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
