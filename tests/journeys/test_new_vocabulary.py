@@ -183,6 +183,8 @@ def test_a_tokenizer_that_cannot_be_extended_is_told_and_so_is_a_run_without_a_m
     assert said.code == 1
     assert "a BPE that does not read bytes" in " ".join(said.err.split())
     assert 'kind = "bpe"' in said.err
+    own, until = small_recipe(tmp_path / "own"), ("--until", "tokenizer")
+    assert command("run", own, "--store", tmp_path / "store", *until).code == 0
     run = tmp_path / "runs" / "kechkena"
     other = new_language(small_recipe(tmp_path / "other"), run, EXTEND)
     said = command("run", other, "--store", tmp_path / "store")

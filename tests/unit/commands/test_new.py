@@ -378,8 +378,8 @@ def test_a_new_recipe_of_a_messy_folder_makes_its_corpus(
     assert any(each.startswith("rows: ") and "bad_json" in each for each in card["warnings"])
 
 
-def said(survey: Survey, capsys: pytest.CaptureFixture[str]) -> str:
-    describe_survey(survey, "tt", Log())
+def said(survey: Survey, capsys: pytest.CaptureFixture[str], log: Log | None = None) -> str:
+    describe_survey(survey, "tt", log or Log())
     return capsys.readouterr().err
 
 
@@ -423,7 +423,8 @@ def test_of_many_odd_sources_eight_are_shown_and_the_rest_is_counted(
 ) -> None:
     odd = [(Source(name=f"s{n}", path=f"{n}.txt"), "reads like Bashkir") for n in range(count)]
     source = (Source(name="a", path="a"), "")
-    text = said(Survey(sources=[source], odd=odd, encodings=Counter({"utf-8": 1})), capsys)
+    survey = Survey(sources=[source], odd=odd, encodings=Counter({"utf-8": 1}))
+    text = said(survey, capsys, Log(verbose=True))
     assert text.count("reads like Bashkir") == 8
     assert re.findall("and [0-9]+ more", text) == ["and 1 more"] * more
     assert (", …]" in " ".join(text.split())) == bool(more)
