@@ -33,7 +33,7 @@ def choices_of(recipe: Recipe, facts: Facts = FACTS) -> dict[str, Choice]:
 
 def test_only_what_is_left_out_is_chosen(recipe: Recipe) -> None:
     found = choices_of(recipe)
-    keys = ("betas", "embedding_lr", "weight_decay", "eval_tokens")
+    keys = ("betas", "embedding_lr", "weight_decay")
     assert set(found) == {f"phase.0.{key}" for key in keys}
     assert all(choice.reason for choice in found.values())
     bare = recipe.with_values({"phase.0.lr": None, "pack.context": None, "model.layers": None})

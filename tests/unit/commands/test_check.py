@@ -278,6 +278,7 @@ def parts(recipe: Recipe, pace: float = 1e-3, facts: Facts = FACTS) -> dict[str,
 
 
 def test_every_part_of_a_run_is_promised(recipe: Recipe) -> None:
+    recipe = recipe.with_values({"phase.0.eval_tokens": None})
     found = parts(recipe)
     assert found["training"] == pytest.approx(40 * 256 * 1e-3)
     assert found["validations"] == pytest.approx(0.05 * found["training"])
@@ -320,9 +321,12 @@ def test_validation_and_evaluation_take_at_most_a_tenth_of_the_training(
     assert found["evaluation"] <= max(least, 0.05 * found["training"] * (1 + 1e-9))
 
 
+OPEN = {"eval_every_steps": None, "eval_tokens": None}
+
+
 def test_a_short_phase_is_validated_seldom_and_a_person_decides_otherwise(recipe: Recipe) -> None:
     def phase(facts: Facts = FACTS, **keys: object) -> TrainConfig:
-        short = {"steps": 49, "batch_tokens": 2048, "eval_every_steps": None} | keys
+        short = {"steps": 49, "batch_tokens": 2048, **OPEN} | keys
         asked = recipe.with_values({f"phase.0.{key}": value for key, value in short.items()})
         choices = training_choices(asked, facts, 400)
         return resolve_training(asked, choices, facts, 400).phases[0]

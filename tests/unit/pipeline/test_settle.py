@@ -68,9 +68,8 @@ def test_a_year_is_said_where_nothing_was_measured(counted: Counted, capsys: Cap
 
 
 def test_judging_is_announced_in_proportion_to_training(counted: Counted, capsys: Captured):
-    counted.recipe = counted.recipe.with_values(
-        {"phase.0.steps": 100_000, "phase.0.compile": "off"}
-    )
+    keys = {"phase.0.steps": 100_000, "phase.0.compile": "off", "phase.0.eval_tokens": None}
+    counted.recipe = counted.recipe.with_values(keys)
     counted.settle("cpu", quiet=False)
     said = capsys.readouterr().err
     (line,) = [each for each in said.splitlines() if each.startswith("expected  ")]
