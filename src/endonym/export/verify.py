@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -252,9 +253,9 @@ def verify_export(
         raise Damaged("there is neither a GGUF file nor a config.json", where=str(path))
     sample = Sample(model, texts)
     if not files:
-        try:
+        if find_spec("transformers"):
             runtime: Runtime = Transformers(path)
-        except ImportError:
+        else:
             from endonym.export.huggingface import import_huggingface
 
             runtime = Ours(import_huggingface(path))

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -74,6 +75,17 @@ def test_whole_exports_pass_every_check(model: LanguageModel, tmp_path: Path) ->
     assert failed(checks) == []
     assert {each.runtime.partition(" ")[0] for each in checks} == {"llama.cpp", "transformers"}
     verify.require_ok(checks)
+
+
+def test_without_transformers_our_own_reader_proves(
+    model: LanguageModel, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    export_huggingface(model, tmp_path)
+    monkeypatch.setattr(verify, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    checks = verify_export(tmp_path, model, toy_texts())
+    assert failed(checks) == []
+    assert all("own reader" in each.runtime for each in checks)
 
 
 def test_a_wrong_pre_tokenizer_is_found(model: LanguageModel, tmp_path: Path, monkeypatch: Patch):
