@@ -25,8 +25,10 @@ LEAST_JUDGED_TOKENS = 16_384
 """Fewer say too little, however short the training."""
 GENERATED_TOKEN_SECONDS = 0.001
 """Time of one generated token in each layer: small models wait for Python, not for products."""
-PRIMED_BYTES_A_SECOND, FORK_SECONDS, FORK_BYTE_SECONDS = 2.1e6, 1.7e-3, 1.7e-6
-"""Speed of the compressor baseline, and the time of one document in it: for itself, a byte."""
+PRIMED_BYTES_A_SECOND = 2.1e6
+"""Speed at which the compressor baseline reads training text."""
+FORK_SECONDS, FORK_BYTE_SECONDS = 1.7e-3, 1.7e-6
+"""Its time for each document, and for each byte of it."""
 SPEED_SECONDS = 20.0
 """Three processes of one program that runs the model; starting them takes most of it."""
 START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
@@ -34,7 +36,7 @@ START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
 LEAST_PART = 0.02
 """Of the whole time; shorter parts are not named."""
 MOST_TIMES = 10
-"""Times the training; of longer parts no share is said."""
+"""No share is said of a part that takes more than so many times the training."""
 PARTS = ("start", "training", "validations", "samples", "evaluation", "export")
 
 
@@ -88,8 +90,10 @@ def promised_parts(
 ) -> dict[str, float]:
     """Seconds of each part of a run, from start to export.
 
-    seconds_a_token: of training, for each phase.
+    seconds_a_token: of training, for each phase. If it is empty, nothing can be said: no parts.
     """
+    if not seconds_a_token:
+        return {}
     parts: dict[str, float] = dict.fromkeys(PARTS, 0.0)
     n_models = sum(each.row.content != "corpus" for each in recipe.export)
     generated_token_seconds = GENERATED_TOKEN_SECONDS * training.model.layers

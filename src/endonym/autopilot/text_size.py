@@ -46,11 +46,9 @@ and their limits."""
 SAMPLE_CHARS = 400_000
 """Characters on which a tokenizer is tried."""
 LARGEST_HELD = 0.5
-BYTES_A_LETTER, USUAL_BYTES_A_LETTER = (
-    {"latin": 1.0, "cyrillic": 2.0, "arabic": 2.0, "greek": 2.0},
-    3.0,
-)
-"""Of texts that nobody has yet."""
+BYTES_A_LETTER = {"latin": 1.0, "cyrillic": 2.0, "arabic": 2.0, "greek": 2.0}
+"""By script, in texts that nobody has yet."""
+OTHER_BYTES_A_LETTER = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +391,7 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
 def _sized(sums: _Sums, text_bytes: int, script: str | None) -> _Sums:
     """The sums of as much text as these; of usual documents, all of them kept, if there is none."""
     if not sums.text:
-        letters = 1 / BYTES_A_LETTER.get(script or "", USUAL_BYTES_A_LETTER)
+        letters = 1 / BYTES_A_LETTER.get(script or "", OTHER_BYTES_A_LETTER)
         documents = 1 / (DOCUMENT_TOKENS * BYTES_PER_TOKEN)
         sums = _Sums(text=1.0, letters=letters, kept=1.0, documents=documents)
     sized = _Sums()

@@ -91,6 +91,11 @@ def lines_of(text: str) -> tuple[str, ...]:
     return tuple(line for each in text.split("\n") if (line := each.strip()))
 
 
+def is_unbroken(text: str) -> bool:
+    """Whether most letters are of scripts that write no blanks between words."""
+    return 2 * len(UNBROKEN.findall(text)) > kinds_of(text).letters
+
+
 def words(text: str) -> float:
     """How many words."""
     return kinds_of(text).words
@@ -157,8 +162,7 @@ def repeated_ngram_share(text: str) -> float | None:
     letters that stood before.
     """
     n, units = NGRAM, WORD.findall(text)
-    begin = text[:2000]
-    if units and 2 * len(UNBROKEN.findall(begin)) > kinds_of(begin).letters:
+    if units and is_unbroken(text[:2000]):
         n, units = NGRAM_UNBROKEN, LETTERS.findall(text)
     if len(units) < 2 * n:
         return None

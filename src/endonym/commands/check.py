@@ -180,7 +180,7 @@ def check(
         facts=facts,
         train_tokens=train_tokens,
         text_tokens=text_tokens,
-        parts=promised_parts(recipe, training, facts, paces) if paces else {},
+        parts=promised_parts(recipe, training, facts, paces),
         warnings=warnings,
         free_bytes=free,
         is_counted=estimate.is_counted,
@@ -335,7 +335,7 @@ def promised(recipe: Recipe, store: Store) -> dict[str, float]:
     samples, raw = texts_of(recipe, store, {})
     estimate = expected(recipe, samples, store, "cpu", raw=raw)
     paces = paces_here(estimate.training, estimate.facts, machine_file)
-    return promised_parts(recipe, estimate.training, estimate.facts, paces) if paces else {}
+    return promised_parts(recipe, estimate.training, estimate.facts, paces)
 
 
 def describe(checked: Checked) -> str:

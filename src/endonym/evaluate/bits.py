@@ -1,7 +1,6 @@
 """Bits per byte of held-out documents, for the model and for the baselines."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -109,6 +108,12 @@ def drawn_documents(shards: TokenShards, most_tokens: int | None) -> dict[int, i
     return drawn
 
 
+def split_bytes(shards: TokenShards) -> dict[str, int]:
+    """Bytes of text of each source that has documents in a split."""
+    sizes = zip(shards.sources, shards.bytes_by_source().tolist(), strict=True)
+    return {name: size for name, size in sizes if size}
+
+
 def held_out_texts(
     shards: TokenShards, tokenizer: Tokenizer, most_tokens: int | None = None
 ) -> Texts:
@@ -119,12 +124,10 @@ def held_out_texts(
     documents = [shards.document(number) for number in range(len(shards))]
     ids = [document.ids for document in documents]
     sources = [shards.sources[document.source] for document in documents]
-    scored_bytes = Counter[str]()
-    for name, document_ids in zip(sources, ids, strict=True):
-        scored_bytes[name] += int(tokenizer.byte_counts[document_ids].sum())
+    held_out_bytes = split_bytes(shards)
     averaged = frozenset(
         name
-        for name, size in scored_bytes.items()
+        for name, size in held_out_bytes.items()
         if size >= JUDGED_BYTES and shards.source_bytes[name] >= SOURCE_BYTES
     )
     drawn = drawn_documents(shards, most_tokens)
@@ -135,7 +138,7 @@ def held_out_texts(
     texts = Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
     if most_tokens is None or int(shards.index["length"].sum()) <= most_tokens:
         return texts
-    return replace(texts.only(list(drawn)), held_out_bytes=scored_bytes)
+    return replace(texts.only(list(drawn)), held_out_bytes=held_out_bytes)
 
 
 def blocks_of(
@@ -157,20 +160,17 @@ def blocks_of(
     ids: list[NDArray[np.int64]] = []
     sources: list[str] = []
     groups, drawn = neighbours(shards), drawn_documents(shards, most_tokens)
-    held_out_bytes = Counter[str]()
     for block in np.split(np.arange(len(groups)), np.flatnonzero(np.diff(groups)) + 1):
         numbers: list[int] = block.tolist()
-        if not numbers or documents.sources[numbers[0]] not in join:
-            continue
-        if len(drawn) < len(groups):
-            sizes = (int(tokenizer.byte_counts[documents.ids[n]].sum()) for n in numbers)
-            held_out_bytes[documents.sources[numbers[0]]] += sum(sizes)
-        if numbers[0] in drawn:
+        if numbers and numbers[0] in drawn and documents.sources[numbers[0]] in join:
             separated = [each for number in numbers for each in (line_end, documents.ids[number])]
             ids.append(np.concatenate(separated[1:]))  # without the first line end
             sources.append(documents.sources[numbers[0]])
     texts = Texts(ids, sources, tokenizer, "block", documents.averaged)
-    return replace(texts, held_out_bytes=held_out_bytes)
+    if len(drawn) == len(groups):
+        return texts
+    of_lists = {name: size for name, size in split_bytes(shards).items() if name in join}
+    return replace(texts, held_out_bytes=of_lists)
 
 
 def measure_nats(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:

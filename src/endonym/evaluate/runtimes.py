@@ -40,12 +40,12 @@ class Endonym:
     def seconds_to_each_token(self, ids: Sequence[int], count: int) -> list[float]:
         """Seconds from the prompt to each of `count` new tokens: greedy, and never the end."""
         from endonym.generate.language_model import continued
-        from endonym.generate.sample import Sampling
+        from endonym.generate.sample import SamplerState, Sampling
 
-        greedy, sampler = [Sampling(temperature=0)], self.model.sampler
+        greedy = SamplerState(Sampling(temperature=0), ids, min_tokens=count)
+        decoder, sampler = self.model.decoder, self.model.sampler
         started, seconds = time.perf_counter(), list[float]()
-        decoder = self.model.decoder
-        for _ in continued(decoder, [ids], count, greedy, sampler=sampler, min_tokens=count):
+        for _ in continued(decoder, [ids], count, [greedy], sampler=sampler):
             seconds.append(time.perf_counter() - started)
         return seconds
 

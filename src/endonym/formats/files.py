@@ -191,6 +191,13 @@ def glob_root(pattern: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
     return Path(os.path.abspath(folder.joinpath(*parts[:first]))), parts[first:]  # noqa: PTH100
 
 
+def source_root(source: Source, folder: Path) -> Path:
+    """The file or the folder that a source's path names; of a glob, the folder before it."""
+    if any(sign in source.path for sign in GLOB_SIGNS):
+        return glob_root(Path(source.path), folder)[0]
+    return Path(os.path.abspath(folder / source.path))  # noqa: PTH100
+
+
 def files_matching(root: Path, parts: Sequence[str], omitted: Omitted) -> Iterator[Path]:
     """The files below a folder whose paths match a glob, given in its parts.
 

@@ -125,12 +125,9 @@ class LanguageModel:
                 for prompt, sampling in zip(prompts, samplings, strict=True)
             ]
         begun = [self._begun(*each) for each in zip(prompts, samplings, strict=True)]
-        ids, not_first, given = zip(*begun, strict=True) if begun else ((), (), ())
+        ids, states, given = zip(*begun, strict=True) if begun else ((), (), ())
         continuations = [Continuation(iter(())) for _ in prompts]
-        chosen_by_row = continued(
-            self.decoder, ids, max_tokens, samplings, sampler=self.sampler, not_first=not_first
-        )
-        for chosen in chosen_by_row:
+        for chosen in continued(self.decoder, ids, max_tokens, states, sampler=self.sampler):
             for number, index in chosen.items():
                 self._record(continuations[number], index)
         for continuation, n_given in zip(continuations, given, strict=True):
@@ -159,19 +156,10 @@ class LanguageModel:
         """
         continuation = Continuation(iter(()))
         sampling = replace(sampling or Sampling(), **settings)
-        ids, not_first, n_given = self._begun(prompt, sampling)
-        chosen_by_row = continued(
-            self.decoder,
-            [ids],
-            max_tokens,
-            [sampling],
-            sampler=self.sampler,
-            min_tokens=min_tokens,
-            not_first=[not_first],
-        )
-
+        ids, state, n_given = self._begun(prompt, sampling, min_tokens)
+        rows = continued(self.decoder, [ids], max_tokens, [state], sampler=self.sampler)
         # The prompt is row 0.
-        recorded = (ids[0] for ids in chosen_by_row if self._record(continuation, ids[0]))
+        recorded = (chosen[0] for chosen in rows if self._record(continuation, chosen[0]))
         continuation.pieces = self._letters(recorded, n_given)
         return continuation
 
@@ -184,16 +172,21 @@ class LanguageModel:
         (nats,) = read_nats(self.decoder, [ids], self.tokenizer.end_id)
         return TextScore.of(float(nats.sum()), len(ids), len(text.encode("utf-8")))
 
-    def _begun(self, prompt: str | Sequence[int], sampling: Sampling) -> tuple[list[int], str, int]:
-        """The ids of a prompt at the start of a document, and what may not follow (`beginning`).
+    def _begun(
+        self, prompt: str | Sequence[int], sampling: Sampling, min_tokens: int = 0
+    ) -> tuple[list[int], SamplerState, int]:
+        """The ids of a prompt at the start of a document, and how tokens are chosen after it.
 
-        Also how many first characters of the continuation belong to the prompt.
+        Also how many first characters of the continuation belong to the prompt (`beginning`).
         """
-        opening = self.tokenizer.opening_id
-        if not isinstance(prompt, str):
-            return [opening, *prompt], "", 0
-        text, not_first = beginning(prompt, inside_word=sampling.inside_word)
-        return [opening, *self.tokenizer.encode(text)], not_first, len(prompt) - len(text)
+        if isinstance(prompt, str):
+            text, not_first = beginning(prompt, inside_word=sampling.inside_word)
+            given, n_given = self.tokenizer.encode(text), len(prompt) - len(text)
+        else:
+            given, not_first, n_given = prompt, "", 0
+        ids = [self.tokenizer.opening_id, *given]
+        state = SamplerState(sampling, ids, min_tokens=min_tokens, not_first=not_first)
+        return ids, state, n_given
 
     @cached_property
     def sampler(self) -> Sampler:
@@ -227,25 +220,16 @@ def continued(
     decoder: AnyDecoder,
     prompts: Sequence[Sequence[int]],
     max_tokens: int,
-    samplings: Sequence[Sampling],
+    states: Sequence[SamplerState],
     *,
     sampler: Sampler,
-    min_tokens: int = 0,
-    not_first: Sequence[str] = (),
 ) -> Iterator[dict[int, int]]:
     """Yields up to `max_tokens` times the next token of each row that has not ended, by row number.
 
-    A row ends with one of the sampler's `ends`, which are not chosen before `min_tokens` others.
-    When the longest row exceeds the context, rows longer than the context are cut to their last
-    half. not_first: for each row what it may not begin with (`beginning`).
+    states: how the tokens of each row are chosen. A row ends with one of the sampler's `ends`. When
+    the longest row exceeds the context, rows longer than the context are cut to their last half.
     """
     rows = dict(enumerate([*ids] for ids in prompts))
-    states = [
-        SamplerState(sampling, ids, min_tokens=min_tokens, not_first=unfit)
-        for sampling, ids, unfit in zip(
-            samplings, prompts, not_first or [""] * len(prompts), strict=True
-        )
-    ]
     context = decoder.config.context
     batch = None
     for _ in range(max_tokens):

@@ -21,16 +21,15 @@ from endonym.errors import SourceError, printable
 from endonym.formats.config import Source
 from endonym.formats.fetched import is_fetched, require_hash
 from endonym.formats.files import (
-    GLOB_SIGNS,
     Omitted,
     RawFile,
     RawSet,
     files_matching,
-    glob_root,
     is_remote,
     not_a_file,
     size_on_disk,
     source_files,
+    source_root,
 )
 from endonym.formats.io.formats import file_format
 from endonym.formats.io.kinds import OWN_PAGE, ZIP_HEAD_BYTES
@@ -280,14 +279,9 @@ def texts_in(folders: set[Path], home: Path) -> list[Path]:
 
 def excludes(source: Source, path: Path, folder: Path) -> bool:
     """Whether a source excludes a file: by its name, or by its path below the source's."""
-    root = Path(os.path.abspath(folder / source.path))  # noqa: PTH100
-    if any(sign in source.path for sign in GLOB_SIGNS):
-        root = glob_root(Path(source.path), folder)[0]
-    names = [path.name]
-    if path.is_relative_to(root):
-        below = path.relative_to(root)
-        names = [each.as_posix() for each in (below, *below.parents)]
-    return any(Omitted(exclude=source.exclude).has_file(printable(name)) for name in names)
+    root = source_root(source, folder)
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    return Omitted(exclude=source.exclude).has_path(printable(name))
 
 
 def is_own_page(path: Path) -> bool:

@@ -13,8 +13,9 @@ from functools import partial
 from itertools import islice
 
 import regex
+from pydantic import TypeAdapter
 
-from endonym.cleaning.measures import UNBROKEN, repeated_ngram_share
+from endonym.cleaning.measures import is_unbroken, repeated_ngram_share
 from endonym.corpus.corpus import Corpus
 from endonym.model.foreign.folder import OUR_WEIGHTS
 from endonym.pipeline.execute import Run
@@ -68,6 +69,10 @@ class FirstLook:
     by_pieces: bool
 
 
+KEPT = TypeAdapter(FirstLook)
+"""Reads a first look from FILE."""
+
+
 def first_look(run: Run, device: str = "cpu") -> FirstLook | None:
     """What the final model of a run writes; None if it has no model or no corpus yet.
 
@@ -81,12 +86,7 @@ def first_look(run: Run, device: str = "cpu") -> FirstLook | None:
     if {name: kept.get(name) for name in made_of} != made_of:
         kept = {**made_of, **asdict(_look(run, model, Corpus(corpus.folder), device))}
         write_sealed(run.folder / FILE, kept)
-    counts = [
-        Counts(each["words"], (each["known"][0], each["known"][1]), each["repeated"])
-        for each in (kept["written"], kept["usual"])
-    ]
-    samples = [(prompt, text) for prompt, text in kept["samples"]]
-    return FirstLook(samples, *counts, by_pieces=kept["by_pieces"])
+    return KEPT.validate_python(kept)
 
 
 def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
@@ -104,8 +104,7 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
         asked = ExampleTokens(examples.folder, "dev")
         numbers = islice(range(0, len(asked), asked.together), AT_ONCE)
         prompts = [asked.prompt(number).tolist() for number in numbers]
-    samples: list[tuple[str, str]] = []
-    by_pieces, words = False, 0
+    samples, written, by_pieces = list[tuple[str, str]](), list[str](), False
     for number in range(MOST_ROUNDS if prompts else 0):
         seeds = range(number * AT_ONCE, number * AT_ONCE + len(prompts))
         samplings = [Sampling(seed=seed) for seed in seeds]
@@ -117,17 +116,10 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
             samples.append((shown, "".join(pieces)))
         written = [text for _, text in samples]
         by_pieces = is_unbroken("\n".join(written))
-        words = sum(len(units_of(text, by_pieces=by_pieces)) for text in written)
-        if words >= ENOUGH_WORDS:
+        if sum(len(units_of(each, by_pieces=by_pieces)) for each in written) >= ENOUGH_WORDS:
             break
-    written = [text for _, text in samples]
     count = counts_of(written, lambda: _read(corpus), by_pieces=by_pieces)
     return FirstLook(samples, *count, by_pieces=by_pieces)
-
-
-def is_unbroken(text: str) -> bool:
-    """Whether most letters are of scripts that write no blanks between words."""
-    return 2 * len(UNBROKEN.findall(text)) > len(LETTER.findall(text))
 
 
 def units_of(text: str, *, by_pieces: bool) -> list[str]:
@@ -146,24 +138,17 @@ def counts_of(
     training: gives all training texts. Memory depends on the texts, not on all of these.
     """
     cut = partial(_cut, by_pieces=by_pieces)
-    every = sum(1 for _ in training())
-    begins, usual_rows = list[str](), list[list[Row]]()
-    own = list[Counter[Row]]()
-    for text in islice(training(), 0, None, 1 + every // USUAL_TEXTS):
+    every = 1 + sum(1 for _ in training()) // USUAL_TEXTS
+    begins, own = list[str](), list[set[Row]]()
+    for text in islice(training(), 0, None, every):
         begins.append(beginning(text, USUAL_CHARS))
-        usual_rows.append(cut(begins[-1]))
-        here = set(usual_rows[-1])
-        own.append(Counter(row for row in cut(text) if row in here))
-    written_rows = list(map(cut, written))
-    wanted = {row for rows in [*written_rows, *usual_rows] for row in rows}
+        own.append({*cut(begins[-1])} & {*cut(text)})
+    wanted = {row for text in [*written, *begins] for row in cut(text)}
     found = Counter[Row]()
     for text in training():
-        found.update(row for row in cut(text) if row in wanted)
-    nowhere = [Counter[Row]()] * len(written)
-    return (
-        _counts(written, written_rows, found, nowhere),
-        _counts(begins, usual_rows, found, own),
-    )
+        found.update(wanted.intersection(cut(text)))
+    count = partial(_counts, cut=cut, found=found)
+    return count(written, own=[set[Row]()] * len(written)), count(begins, own=own)
 
 
 def _cut(text: str, *, by_pieces: bool) -> list[Row]:
@@ -178,17 +163,18 @@ def _cut(text: str, *, by_pieces: bool) -> list[Row]:
 
 def _counts(
     texts: Sequence[str],
-    all_rows: Sequence[Sequence[Row]],
+    *,
+    cut: Callable[[str], list[Row]],
     found: Mapping[Row, int],
-    own: Sequence[Mapping[Row, int]],
+    own: Sequence[set[Row]],
 ) -> Counts:
-    """The counts of texts. found: how often each row stands in all training texts; own: in the
-    training text itself that a text is."""
+    """The counts of texts. found: in how many training texts each row stands; own: the rows that
+    stand in the training text which a text is the beginning of."""
     every, known = Counter[int](), Counter[int]()
-    for rows, own_counts in zip(all_rows, own, strict=True):
-        for row in rows:
+    for text, own_rows in zip(texts, own, strict=True):
+        for row in cut(text):
             every[len(row)] += 1
-            known[len(row)] += found[row] > own_counts[row]
+            known[len(row)] += found[row] > (row in own_rows)
     words, threes = (known[length] / max(1, every[length]) for length in LENGTHS)
     repeats = [repeated_ngram_share(text) or 0.0 for text in texts]
     return Counts(every[1], (words, threes), sum(repeats) / max(1, len(repeats)))

@@ -7,24 +7,22 @@ the last phase and the counts of the corpus. The words are in outlook.toml.
 import math
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from endonym.disk import packaged_tables
-from endonym.evaluate.score import BITS, FEWEST_OF_SOURCE, Score, find, headline
-from endonym.evaluate.tables import MODELS
-from endonym.export.history import events, journal_of
-from endonym.formats.files import GLOB_SIGNS, glob_root, is_remote
+from endonym.evaluate.score import BITS, FEWEST_OF_SOURCE, Score, find
+from endonym.export.history import events, journal_of, training_seconds
+from endonym.formats.files import is_remote, source_root
 from endonym.formats.reasons import in_words
 from endonym.log import duration, size
 from endonym.pipeline.execute import Run
 from endonym.report.first_look import PIECE, Counts, FirstLook
 from endonym.report.formatting import whole
-from endonym.report.scores import splits, standing_name, verdicts
-from endonym.report.training import LEVELLED, Validation, validations_of
+from endonym.report.scores import first_judged, headlines, splits, standing_name, verdicts
+from endonym.report.training import LEVELLED, Lines, Validation, dev_baselines, validations_of
 
 WORDS = packaged_tables("endonym.report", "outlook.toml")
 SHOWN_SAMPLES = 3
@@ -67,10 +65,11 @@ def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outloo
 
     Where no compressor was measured, only the model's own score is said.
     """
-    standing = compared(scores) or next(iter(verdicts(scores)), "")
+    part = splits(scores).get(first_judged(scores), [])
+    standing = compared(part) or next(iter(verdicts(scores)), "")
     samples = look.samples[:SHOWN_SAMPLES] if look else []
     expect = expectation(look, beyond_pairs(run)) if look else []
-    return Outlook(samples, expect, standing, next_steps(run, scores))
+    return Outlook(samples, expect, standing, next_steps(run, part))
 
 
 def expectation(look: FirstLook, bits: float) -> list[str]:
@@ -106,64 +105,58 @@ def level(written: Counts, usual: Counts, bits: float) -> str:
 def beyond_pairs(run: Run) -> float:
     """Bits per byte of held-out texts by those of counting pairs of tokens, in the last phase that
     was validated on texts; infinite without one. Less is better."""
-    for made in reversed([each for each in run.made if each.stage.kind == "model"]):
-        lines = journal_of(made.artifact)
-        baselines, validations = events(lines, "baselines"), validations_of(lines)
+    for model in reversed(run.all("model")):
+        lines = journal_of(model)
+        baselines, validations = dev_baselines(lines), validations_of(lines)
         if baselines and validations:
-            return min(each.bits for each in validations) / baselines[-1]["bigram"]
+            return min(each.bits for each in validations) / baselines["bigram"]
     return math.inf
 
 
-def compared(scores: Sequence[Score]) -> str:
+def compared(part: Sequence[Score]) -> str:
     """How the model stands against the compressor on unseen texts, in one sentence; or empty.
 
-    Documents decide. Where the same texts read in blocks say otherwise, it is as good as the
-    compressor and no better.
+    part: the scores of one split. Documents decide. Where the same texts read in blocks say
+    otherwise, it is as good as the compressor and no better.
     """
-    parts = splits(scores)
-    part = parts.get("test") or next(iter(parts.values()), [])
-    by_text = [
-        {name: headline(part, model=name, text=text) for name in MODELS}
-        for text in ("document", "block")
-    ]
-    documents, blocks = by_text
+    documents, blocks = headlines(part), headlines(part, "block")
     mine, other = documents["model_on_sample"] or documents["model"], documents["compressor"]
     if mine is None or other is None or documents["model"] is None:
         return ""
     name = standing_name(documents["model"], documents)
     if blocks["model"] and blocks["compressor"]:
-        of_blocks = standing_name(blocks["model"], blocks)
-        is_ahead = [each == "better_than_both" for each in (name, of_blocks)]
-        name = "mixed" if any(is_ahead) and not all(is_ahead) else name
-    if name not in WORDS["compared"]:
-        return ""
+        names = {name, standing_name(blocks["model"], blocks)}
+        name = "mixed" if len(names) == 2 and "better_than_both" in names else name
     words = WORDS["compared"]
+    if name not in words:
+        return ""
     return words["numbers"].format(sentence=words[name], mine=mine.value, other=other.value)
 
 
-def next_steps(run: Run, scores: Sequence[Score]) -> list[NextStep]:
-    """Two or three things to do, those that this run's curve and counts speak for."""
-    models = [made.artifact for made in run.made if made.stage.kind == "model"]
-    lines = journal_of(models[-1]) if models else []
+def next_steps(run: Run, part: Sequence[Score]) -> list[NextStep]:
+    """Two or three things to do, those that this run's curve and counts speak for.
+
+    part: the scores of one split.
+    """
+    model = run.artifact("model")
+    lines = journal_of(model) if model else []
     steps = [line for line in events(lines, "step") if line["step"]]
     validations = validations_of(lines)
     if len(validations) < LEAST_VALIDATIONS or not steps:
         return []
-    parts = splits(scores)
-    part = parts.get("test") or next(iter(parts.values()), [])
     train = [line["train_bits_per_byte"] for line in steps if "train_bits_per_byte" in line]
     mean = fmean(train[-max(1, round(LAST_STEPS * len(train))) :]) if train else 0.0
-    found = [_longer(run, validations, steps, part), _more_text(run, validations, mean, part)]
-    steps_now = [each for each in [*found, _dropped(run)] if each is not None]
-    if len(steps_now) < LEAST_STEPS:
+    longer, more = _longer(run, validations, steps, part), _more_text(run, validations, mean, part)
+    found = [each for each in (longer, more, _dropped(run)) if each is not None]
+    if len(found) < LEAST_STEPS:
         words, how = WORDS["step"], "chat {}" if run.artifact("examples") else 'generate {} "…"'
         command = how.format(shlex.quote(str(run.folder)))
-        steps_now.append(NextStep(words["ask"], words["ask_brings"], command))
-    return steps_now
+        found.append(NextStep(words["ask"], words["ask_brings"], command))
+    return found
 
 
 def _longer(
-    run: Run, validations: Sequence[Validation], steps: Sequence[Mapping[str, Any]], part: Any
+    run: Run, validations: Sequence[Validation], steps: Lines, part: Sequence[Score]
 ) -> NextStep:
     """What training twice as long would bring, by the last half of the curve."""
     words, last = WORDS["step"], validations[-1]
@@ -176,11 +169,10 @@ def _longer(
     low, high = (share * fall for share in TWICE)
     if high < LEVELLED * best.bits:
         return NextStep(words["level"], words["level_brings"].format(fall=max(0.0, fall)))
-    seconds = 2 * sum(line.get("seconds", 0.0) for line in steps)
-    numbers = {"low": low, "high": high, "value": last.bits, "time": duration(seconds)}
-    text = words["longer_brings"].format(**numbers)
-    mine = headline(part, model="model_on_sample") or headline(part, model="model")
-    other = headline(part, model="compressor")
+    time = duration(2 * training_seconds([steps]))
+    text = words["longer_brings"].format(low=low, high=high, value=last.bits, time=time)
+    by_model = headlines(part)
+    mine, other = by_model["model_on_sample"] or by_model["model"], by_model["compressor"]
     if mine and other and mine.value > other.value:
         away = mine.value - other.value
         text += words["longer_passes" if high > away else "longer_nears"].format(away=away)
@@ -229,15 +221,11 @@ def _more_text(
 
 def _texts_command(run: Run) -> str:
     """The command that makes a recipe of the texts and more; empty if they lie in no one folder."""
-    homes = list[str]()
-    for source in run.recipe.source:
-        if is_remote(source):
-            return ""
-        path = Path(source.path)
-        is_glob = any(sign in source.path for sign in GLOB_SIGNS)
-        home = glob_root(path, run.recipe.folder)[0] if is_glob else run.recipe.folder / path
-        homes.append(os.path.abspath(home))  # noqa: PTH100
-    common = Path(os.path.commonpath(homes)) if homes else Path("/")
+    sources = run.recipe.source
+    if not sources or any(map(is_remote, sources)):
+        return ""
+    homes = [source_root(source, run.recipe.folder) for source in sources]
+    common = Path(os.path.commonpath(homes))
     if len(common.parts) < 2:
         return ""
     texts = shlex.quote(os.path.relpath(common))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from endonym.copies.notes import kept_out_of
 from endonym.evaluate.neighbours import Gain
@@ -59,6 +59,19 @@ def splits(scores: Sequence[Score]) -> dict[str, list[Score]]:
     return parts
 
 
+def first_judged(scores: Sequence[Score]) -> str:
+    """The split that speaks for a model: the test text, or else what was judged first; or ""."""
+    parts = splits(scores)
+    return "test" if "test" in parts else next(iter(parts), "")
+
+
+def headlines(
+    scores: Sequence[Score], text: Literal["document", "block"] = "document"
+) -> dict[str, Score | None]:
+    """The headline of each model and baseline; None for one that was not scored."""
+    return {name: headline(scores, model=name, text=text) for name in MODELS}
+
+
 def verdicts(
     scores: Sequence[Score], card: Mapping[str, Any] | None = None, gains: Sequence[Gain] = ()
 ) -> list[str]:
@@ -68,8 +81,7 @@ def verdicts(
     that neighbours in the training text save, by source. Dev text speaks only if it is the first
     of the scores and there is no test text.
     """
-    parts = splits(scores)
-    first = "test" if "test" in parts else next(iter(parts), "")
+    parts, first = splits(scores), first_judged(scores)
     files = [name for name in parts if name not in (first, "test", "dev")]
     lines: list[str] = []
     for name in [first, *files] if parts else []:
@@ -88,7 +100,7 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
 
     judges: also says how the model compares with the baselines.
     """
-    by_model = {name: headline(scores, model=name) for name in MODELS}
+    by_model = headlines(scores)
     mine = by_model["model"]
     if mine is None:
         return []
@@ -104,7 +116,7 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
     if not judges:
         return figures
     standing = _standing(mine, by_model)
-    by_block = {name: headline(scores, model=name, text="block") for name in MODELS}
+    by_block = headlines(scores, "block")
     if (block := by_block["model"]) is not None:
         block_standing = _standing(block, by_block)
         if block_standing != standing:

@@ -101,14 +101,18 @@ class _Pieces:
         return Engine.from_str(json.dumps(self.described, ensure_ascii=False))
 
 
+def _frequent(counts: Counts, config: TokenizerConfig, room: int) -> list[str]:
+    """The characters that are worth a piece of their own, the most frequent first."""
+    least = max(config.min_count, zipf_least(counts, max(2, room)))
+    frequent = [character for character, count in counts.characters.items() if count >= least]
+    return sorted(frequent, key=lambda c: (-counts.characters[c], c))
+
+
 def _merge_bytes(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
     """Give frequent characters that are several tokens one of their own, while there is room."""
-    least = max(config.min_count, zipf_least(counts, max(2, pieces.room)))
     model = pieces.engine().model
-    for character in sorted(counts.characters, key=lambda c: (-counts.characters[c], c)):
+    for character in _frequent(counts, config, pieces.room):
         parts = [each.value for each in model.tokenize(in_byte_letters(character))]
-        if counts.characters[character] < least:
-            return
         starts = list(itertools.accumulate(parts))
         if sum(each not in pieces.vocab for each in starts) > pieces.room:
             continue
@@ -118,11 +122,8 @@ def _merge_bytes(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> No
 
 def _add_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
     """Make frequent characters that are bytes pieces of their own, while there is room."""
-    least = max(config.min_count, zipf_least(counts, max(2, pieces.room)))
     normalizer = pieces.engine().normalizer
-    for character in sorted(counts.characters, key=lambda c: (-counts.characters[c], c)):
-        if counts.characters[character] < least or not pieces.room:
-            return
+    for character in _frequent(counts, config, pieces.room):
         # Line ends stay as they are; what is written otherwise is never read.
         is_read = normalizer is None or normalizer.normalize_str(character) == character
         if is_read and character not in " \r\n":

@@ -1,6 +1,7 @@
 """Several texts at once: each gets what it would get alone, whatever its neighbours do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,6 @@ from laws.shapes import lively, shape, some_tokens
 from torch import Tensor
 
 from endonym.generate import language_model
-from endonym.generate.language_model import continued
 from endonym.generate.sample import Sampler, SamplerState, Sampling
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
@@ -49,6 +49,20 @@ def slowly(decoder: Decoder, ids: Sequence[int], count: int, sampling: Sampling)
         found += SAMPLER.next_tokens(logits_BV, [state])
         row.append(found[-1])
     return found
+
+
+def continued(
+    decoder: Any,
+    prompts: Sequence[Sequence[int]],
+    count: int,
+    samplings: Sequence[Sampling],
+    *,
+    sampler: Sampler,
+) -> Iterator[dict[int, int]]:
+    """The next tokens of each row, chosen as its sampling says."""
+    pairs = zip(samplings, prompts, strict=True)
+    states = [SamplerState(sampling, ids) for sampling, ids in pairs]
+    return language_model.continued(decoder, prompts, count, states, sampler=sampler)
 
 
 def alone(

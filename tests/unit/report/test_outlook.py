@@ -2,7 +2,8 @@
 
 from made_scores import score
 
-from endonym.report.first_look import Counts, FirstLook, counts_of, is_unbroken, units_of
+from endonym.cleaning.measures import is_unbroken
+from endonym.report.first_look import Counts, FirstLook, counts_of, units_of
 from endonym.report.outlook import compared, expectation, level
 
 TRAINING = [
