@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-from endonym.cleaning.marks import DIGITS
 from endonym.report.formatting import whole
 from endonym.report.page import render
 from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
 from endonym.survey.diagnosis import Diagnosis, rough
-from endonym.survey.examination import FOREIGN, Examined
-from endonym.survey.findings import Example, Finding, in_place
+from endonym.survey.examination import FOREIGN
+from endonym.survey.findings import Finding, in_place
 from endonym.survey.observing import EDGES, Seen, heaps, letter_script
 
 RARE_SHARE, MOST_RARE = 5e-5, 60
@@ -65,19 +64,13 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "licences": licences(diagnosis),
             # By chance: what no rule has found is among them.
             "staying": [in_place(examined, *each) for _, each in sorted(kept.shown.items())],
-            "files": files_of(examined),
+            "files": [
+                (in_place(examined, name, first), count)
+                for name, (count, first) in raw.files.items()
+                if name in examined.hashes
+            ],
         },
     )
-
-
-def files_of(examined: Examined) -> list[tuple[Example, int]]:
-    """The files that were read, with their hashes, and the documents of each."""
-    marked = examined.hashes
-    return [
-        (Example(name, first, mark="marked_out", hash=marked[name][:DIGITS]), count)
-        for name, (count, first) in examined.raw.files.items()
-        if name in marked
-    ]
 
 
 def percent(share: float) -> str:

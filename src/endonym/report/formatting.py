@@ -46,9 +46,9 @@ def terminal_text(text: str) -> str:
     return text.replace(JOINER, "").replace("\u00a0", " ")
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
+def counted(count: int, one: str) -> str:
     """A number with its noun."""
-    return f"{whole(count)} {one if count == 1 else many or one + 's'}"
+    return f"{whole(count)} {one}{'s' * (count != 1)}"
 
 
 def shown(text: str) -> str:
@@ -79,23 +79,14 @@ def cut(text: str, chars: int = SHOWN_CHARS) -> str:
 
 
 @cache
-def templates() -> jinja2.Environment:
+def templates(*, is_html: bool = True) -> jinja2.Environment:
     """The templates of this folder. To compile one takes far longer than to fill it in."""
-    environment = templates_in(Path(__file__).parent, is_html=True)
-    figures: dict[str, Any] = {"number": whole, "counted": counted}
-    texts: dict[str, Any] = {"cut": cut, "shown": shown, "at": lambda value: f"{value:.1f}"}
-    environment.filters.update(figures | texts)
-    return environment
-
-
-@cache
-def _plain_templates() -> jinja2.Environment:
-    environment = templates_in(Path(__file__).parent)
-    figures: dict[str, Any] = {"number": whole, "counted": counted}
-    environment.filters.update(figures | {"two": lambda value: f"{value:.2f}"})
+    environment = templates_in(Path(__file__).parent, is_html=is_html)
+    figures: dict[str, Any] = {"number": whole, "counted": counted, "at": "{:.1f}".format}
+    environment.filters.update(figures | {"two": "{:.2f}".format, "cut": cut, "shown": shown})
     return environment
 
 
 def sentences(template: str, **values: Any) -> list[str]:
     """The lines of a template of this folder, of plain text, filled in with these values."""
-    return _plain_templates().get_template(template).render(values).splitlines()
+    return templates(is_html=False).get_template(template).render(values).splitlines()
