@@ -24,8 +24,8 @@ HERE = Path(__file__).parents[1]
 PROMPT = "Le renard et la tortue"
 SECONDS = 60
 """How long the server may take to load the model, and the page to write."""
-WIDTHS, SCHEMES = {"1280": 800, "390": 844}, ("light", "dark")
-"""Heights by width, in pixels; colour schemes."""
+WIDTHS, SCHEMES = {"920": 800, "1280": 800, "390": 844}, ("light", "dark")
+"""Heights by width, in pixels; colour schemes. The first of each is that of README.md."""
 
 
 @contextmanager
@@ -92,8 +92,8 @@ def main() -> None:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         pages["page"] = address
         for name, url in pages.items():
-            for width in WIDTHS if given.all else ("1280",):
-                for scheme in SCHEMES if given.all else ("light",):
+            for width in list(WIDTHS)[: None if given.all else 1]:
+                for scheme in SCHEMES[: None if given.all else 1]:
                     file = out / f"{name}{f'-{width}-{scheme}' if given.all else ''}.png"
                     picture(browser, url, file, width=width, scheme=scheme)
                     print(file)

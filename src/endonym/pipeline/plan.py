@@ -30,7 +30,7 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 2,
-    "corpus": 17,
+    "corpus": 18,
     "tokenizer": 5,
     "shards": 4,
     "examples": 7,

@@ -129,7 +129,7 @@ def test_a_web_page_is_no_archive(web: Web, tmp_path: Path):
 
 NO_ANSWERS = [
     ("/yuk.txt", {}, MissingSource, "404"),
-    ("/tel/a.txt.gz", {"status": 403}, SourceError, "lets in only whom"),
+    ("/tel/a.txt.gz", {"status": 403}, SourceError, "the server refuses"),
     ("/tel/a.txt.gz", {"status": 418}, SourceError, "418"),
     ("/tel/a.bin", {}, SourceError, '"a.bin", says no kind'),
 ]

@@ -187,7 +187,7 @@ def test_a_cap_cuts_the_last_file_behind_a_whole_record(
 
 def test_a_cap_below_the_first_file_that_cannot_be_cut_is_an_error(hub: Hub):
     hub.data["tugan/tel"] = {"a.zip": bytes(1_000)}
-    with pytest.raises(SourceError, match=r"a\.zip, has 1\.0 kB, of which the 10 B of `max_bytes`"):
+    with pytest.raises(SourceError, match=r"a\.zip, has 1\.0 kB, more than .* \(10 B\)"):
         source_files(source(max_bytes=10), Path("/"))
 
 
