@@ -1,6 +1,7 @@
 """The sources of a phase: their shares, how much text they are, and whether it suffices."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -65,21 +66,20 @@ def with_sources(
     phases: Sequence[Phase], configs: Sequence[TrainConfig], facts: Facts, context: int
 ) -> tuple[TrainConfig, ...]:
     """The phases with their shares; the stream of a source goes on from one phase to the next."""
-    rows_read: dict[str, int] = {}
+    rows_read = Counter[str]()
     with_shares: list[TrainConfig] = []
     for phase, config in zip(phases, configs, strict=True):
         if phase.start == "scratch":
-            rows_read = {}
+            rows_read.clear()
         shares = shares_of(phase, facts)
         shares_of_phase = [
-            SourceShare(name=name, share=share, first_row=rows_read.get(name, 0))
+            SourceShare(name=name, share=share, first_row=rows_read[name])
             for name, share in shares.items()
         ]
         with_shares.append(config.but(sources=tuple(shares_of_phase)))
         if shares:
             rows = config.steps * config.batch_tokens // context
-            of_each = rows_by_source(shares, rows)
-            rows_read |= {name: rows_read.get(name, 0) + more for name, more in of_each.items()}
+            rows_read.update(rows_by_source(shares, rows))
     return tuple(with_shares)
 
 

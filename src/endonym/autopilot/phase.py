@@ -401,8 +401,7 @@ def choose_validation(phase: Phase, chosen: Choices, facts: Facts, context: int)
     tokens = max(context, min(most, int(budget / validations)))
     cost = validations * tokens * FORWARD_SHARE / (steps * batch_tokens)
     why = f"{counted(validations, 'validation')} cost {100 * cost:.2g} % of the training"
-    choices = {"eval_every_steps": Choice(every, why), "eval_tokens": Choice(tokens, why)}
-    return {key: each for key, each in choices.items() if getattr(phase, key) is None}
+    return {"eval_every_steps": Choice(every, why), "eval_tokens": Choice(tokens, why)}
 
 
 def choose_memory(

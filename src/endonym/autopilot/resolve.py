@@ -156,28 +156,27 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
             counts = facts.examples.get(index, facts)
             is_new = recipe.begins_new(index)
             chosen = choose_answers(phase, counts, context, dim=dim, device=device, is_new=is_new)
-            chosen |= choose_validation(phase, chosen, counts, context)
-            choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
-            continue
-        counts = mixture.facts_of_phase(phase, facts)
-        tokens_before = budget_of(recipe.phase[first_phase:index], facts, device)
-        most_epochs = partial(mixture.epochs_allowed, recipe.source, phase, facts, read=read_before)
-        chosen = choose_phase(
-            phase,
-            counts,
-            context,
-            dim=dim,
-            device=device,
-            read=tokens_before / max(1, counts.unique_tokens),
-            goes_on=pretrained is not None,
-            has_new_vocabulary=pretrained is not None and not recipe.keeps_tokenizer,
-            has_experts="experts" in ffn_kinds(recipe.model),
-            place=_place(recipe.phase, index),
-            most_epochs=most_epochs,
-        )
-        unjudged = mixture.not_held_out(mixture.shares_of(phase, facts), facts)
-        if unjudged and "keep" not in chosen:
-            chosen["keep"] = Choice("last", f"nothing of {unjudged} is held out to judge by")
+        else:
+            counts = mixture.facts_of_phase(phase, facts)
+            tokens_before = budget_of(recipe.phase[first_phase:index], facts, device)
+            chosen = choose_phase(
+                phase,
+                counts,
+                context,
+                dim=dim,
+                device=device,
+                read=tokens_before / max(1, counts.unique_tokens),
+                goes_on=pretrained is not None,
+                has_new_vocabulary=pretrained is not None and not recipe.keeps_tokenizer,
+                has_experts="experts" in ffn_kinds(recipe.model),
+                place=_place(recipe.phase, index),
+                most_epochs=partial(
+                    mixture.epochs_allowed, recipe.source, phase, facts, read=read_before
+                ),
+            )
+            unjudged = mixture.not_held_out(mixture.shares_of(phase, facts), facts)
+            if unjudged and "keep" not in chosen:
+                chosen["keep"] = Choice("last", f"nothing of {unjudged} is held out to judge by")
         chosen |= choose_validation(phase, chosen, counts, context)
         choices |= {f"phase.{index}.{key}": choice for key, choice in chosen.items()}
         resolved = with_chosen(phase, chosen)

@@ -120,16 +120,17 @@ def compared(part: Sequence[Score]) -> str:
     otherwise, it is as good as the compressor and no better.
     """
     documents, blocks = headlines(part), headlines(part, "block")
-    mine, other = documents["model_on_sample"] or documents["model"], documents["compressor"]
-    if mine is None or other is None or documents["model"] is None:
+    mine, other = documents["model"], documents["compressor"]
+    if mine is None or other is None:
         return ""
-    name = standing_name(documents["model"], documents)
+    name = standing_name(mine, documents)
     if blocks["model"] and blocks["compressor"]:
         names = {name, standing_name(blocks["model"], blocks)}
         name = "mixed" if len(names) == 2 and "better_than_both" in names else name
     words = WORDS["compared"]
     if name not in words:
         return ""
+    mine = documents["model_on_sample"] or mine
     return words["numbers"].format(sentence=words[name], mine=mine.value, other=other.value)
 
 
@@ -183,14 +184,11 @@ def _longer_command(run: Run) -> str:
     """The command that trains the last phase twice as long, as a run of its own."""
     assert run.training is not None, "there is a model"
     phase, keys = run.training.phases[-1], run.recipe.phase[-1]
-    value: int | float = 2 * phase.steps * phase.batch_tokens
-    key = "tokens"
-    if keys.tokens is None and keys.steps is not None:
-        key, value = "steps", 2 * phase.steps
-    elif keys.tokens is None and keys.epochs is not None:
-        key, value = "epochs", 2 * keys.epochs
+    written = {"steps": keys.steps, "epochs": keys.epochs, "flops": keys.flops}
+    given = ((key, value) for key, value in written.items() if value is not None)
+    key, value = next(given, ("tokens", phase.steps * phase.batch_tokens))
     place = "phase" if len(run.recipe.phase) == 1 else f"phase.{phase.name}"
-    return f"run {shlex.quote(str(run.folder))} --set {place}.{key}={value}"
+    return f"run {shlex.quote(str(run.folder))} --set {place}.{key}={2 * value}"
 
 
 def _more_text(
