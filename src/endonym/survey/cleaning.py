@@ -13,6 +13,7 @@ drop more than SAFE_LOSS, none is: such is this corpus.
 
 from collections.abc import Sequence
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -128,9 +129,7 @@ def thresholds(documents: Sequence[str], script: str) -> dict[str, float]:
         strictest, loosest = BOUNDS[key]
         within = sorted((fence, strictest, loosest))[1]  # the fence within the bounds
         for limit, most in ((float(f"{within:.2g}"), TAIL_LOSS), (loosest, SAFE_LOSS)):
-            if sum(rule.verdict(value, limit) is not None for value in values) <= most * len(
-                values
-            ):
+            if fmean(rule.verdict(value, limit) is not None for value in values) <= most:
                 limits[key] = limit
                 break
     return limits

@@ -119,7 +119,7 @@ class Examined:
         every = [each for some in (self.rejects, self.removed) for each in some.values()]
         found = {f"{one.source}/{one.id}" for some in every for one in some}
         found |= {*self.raw.files, *(place for place, _ in self.kept.shown.values())}
-        found |= {each[0] for each in (*self.kept.members, *self.kept.damages, *self.kept.links)}
+        found |= {each[0] for some in self.kept.found_in.values() for each in some}
         for stats in self.stats:
             samples = (rule.samples.values() for rule in stats.tally.rules.values())
             found |= {f"{stats.name}/{one['id']}" for some in samples for one in some}

@@ -20,6 +20,7 @@ from endonym.formats.faults import FAULT
 from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.recipe.layers import toml
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, SHOWN_CHARS, Examined
+from endonym.survey.observing import LINK, REPLACEMENT, STUB
 from endonym.survey.raw_files import pattern
 from endonym.survey.survey import Survey
 
@@ -187,7 +188,7 @@ def _examples(examined: Examined, name: str, samples: int) -> list[Example]:
     mark = "" if name in (*LAST, MARKED_OUT, FAULT) else MARKED_IN  # Copies go in any case.
     every += [replace(_rejected(reject, examined), mark=mark) for reject in rejects]
     if name == TEMPLATE:
-        members = examined.kept.members
+        members = examined.kept.found_in.get(STUB, ())
         every += [in_place(examined, at, text, f"stays: {why}") for at, text, why in members]
     wanted = min(samples, len(every))
     shown = [every[len(every) * number // wanted] for number in range(wanted)]
@@ -323,12 +324,11 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
             groups=guessed.most_common(),
             examples=examples[:samples],
         )
-    if (kept := examined.kept).damaged:
-        examples = [in_place(examined, *each) for each in kept.damages]
-        yield finding_of("replacement", kept.damaged, examined.documents, examples=examples)
-    if kept.linked:
-        examples = [in_place(examined, *each) for each in kept.links]
-        yield finding_of("mask url", kept.linked, examined.documents, examples=examples)
+    for name in (REPLACEMENT, LINK):
+        if count := examined.kept.found[name]:
+            some = examined.kept.found_in.get(name, ())
+            examples = [in_place(examined, *each) for each in some]
+            yield finding_of(name, count, examined.documents, examples=examples)
     licences = {each.name: examined.raw.licences.get(each.name, {}) for each in sources}
     without = [each.name for each in sources if not each.license]
     # Sources of which the recipe names no licence, and some document names none itself.

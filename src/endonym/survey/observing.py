@@ -36,6 +36,9 @@ MOST_NAMED = 200
 """Files with a guessed encoding, and letters of a file, that are named one by one."""
 DAMAGE = frozenset({"lost_letters", "replacement"})
 """Warnings about a text that no rule mends."""
+REPLACEMENT, LINK, MIXED, STUB = "replacement", "mask url", "mixed", "stub"
+"""What is found in documents: letters that an earlier program lost, addresses of the web, a second
+script, what a program filled in. The first two are names of findings."""
 MOST_FILES = 500
 """Files that are listed one by one."""
 SHOWN_CHARS = 300
@@ -52,31 +55,27 @@ class Seen:
     examples: of each letter the first word with it, and its place. scripts: documents by the script
     of most letters; mixed: those with a second one. lengths: documents by class of EDGES.
     named: some files with a guessed encoding. licences: documents by what each says.
-    stubs: skeletons of documents that stay, though a program filled them in; members: some of them.
+    stubs: skeletons of documents that stay, though a program filled them in.
     paragraphs: a sample by key. shown: by key the place and the beginning of some documents.
     files: of the first MOST_FILES files the documents, and the beginning of the first one.
-    damaged: documents with letters that an earlier program lost; damages: some of them. linked:
-    documents with addresses of the web; links: some of them.
+    found: documents by what was found in them: REPLACEMENT, LINK, MIXED, STUB; found_in: some of
+    each, with their places, a part of the text, and maybe what it was.
     """
 
     documents: int = 0
     chars: int = 0
     bytes: int = 0
     words: int = 0
-    damaged: int = 0
-    linked: int = 0
     letters: Counter[str] = field(default_factory=Counter[str])
     examples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     scripts: Counter[str] = field(default_factory=Counter[str])
     mixed: Counter[str] = field(default_factory=Counter[str])
-    mixed_examples: list[list[str]] = field(default_factory=list[list[str]])
     lengths: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
     named: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     licences: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     stubs: Counter[str] = field(default_factory=Counter[str])
-    members: list[list[str]] = field(default_factory=list[list[str]])
-    damages: list[list[str]] = field(default_factory=list[list[str]])
-    links: list[list[str]] = field(default_factory=list[list[str]])
+    found: Counter[str] = field(default_factory=Counter[str])
+    found_in: dict[str, list[list[str]]] = field(default_factory=dict[str, list[list[str]]])
     paragraphs: dict[int, str] = field(default_factory=dict[int, str])
     shown: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     files: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
@@ -94,15 +93,15 @@ class Seen:
 
         samples: how many examples are kept of each kind.
         """
-        for name in ("documents", "chars", "bytes", "words", "damaged", "linked"):
+        for name in ("documents", "chars", "bytes", "words"):
             setattr(self, name, getattr(self, name) + seen[name])
-        for name in ("letters", "scripts", "mixed", "stubs"):
+        for name in ("letters", "scripts", "mixed", "stubs", "found"):
             getattr(self, name).update(seen[name])
         self.lengths = [one + two for one, two in zip(self.lengths, seen["lengths"], strict=True)]
         self.examples = seen["examples"] | self.examples
-        for name in ("mixed_examples", "members", "damages", "links"):
-            shown = getattr(self, name)
-            shown += seen[name][: max(0, samples - len(shown))]
+        for what, some in seen["found_in"].items():
+            shown = self.found_in.setdefault(what, [])
+            shown += some[: max(0, samples - len(shown))]
         for file, guess in seen["named"].items():
             if len(self.named) < MOST_NAMED:
                 self.named.setdefault(file, guess)
@@ -114,6 +113,12 @@ class Seen:
         for source, counts in seen["licences"].items():
             self.licences.setdefault(source, Counter()).update(counts)
         self.draw((key_of(each), each) for each in seen["paragraphs"])
+
+    def find(self, what: str, samples: int, *example: str) -> None:
+        """Count a document in which something was found, and keep it as an example."""
+        self.found[what] += 1
+        if self.found[what] <= samples:
+            self.found_in.setdefault(what, []).append([*example])
 
     def show(self, key: int, document: list[str], samples: int) -> None:
         """Keep the place and the beginning of a document if its key is among the smallest."""
@@ -176,15 +181,13 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
         seen.show(key_of(where), [where, text[:SHOWN_CHARS]], task.samples)
         with passing_over():
             _count(seen, text, where, task.samples)
-            _look_for_links(seen, text, where, task.samples)
             for word in WORD.findall(text):
                 first.setdefault(word.lower(), seen.words)
                 seen.words += 1
             stub = skeleton(text, facts.usual) if facts is not None and templates else ""
             if stub and key_of(stub) in templates:
                 seen.stubs[stub] += 1
-                if len(seen.members) < task.samples:
-                    seen.members.append([where, text[:160], stub])
+                seen.find(STUB, task.samples, where, text[:160], stub)
     seen.draw(())
     keys = [[key_of(word), number] for word, number in first.items()]
     rows = np.array(keys, dtype=np.uint64).reshape(-1, 2)
@@ -193,7 +196,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
 
 
 def _count(seen: Seen, text: str, where: str, samples: int) -> None:
-    """Count the letters, the length and the script of a document, and keep examples of them."""
+    """Count the letters, the length and the script of a document, and what is found in it."""
     seen.documents += 1
     seen.chars += len(text)
     seen.bytes += len(text.encode("utf-8", "surrogatepass"))
@@ -207,9 +210,10 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
             seen.examples[letter] = [word_with(letter, text), where]
     warnings = text_warnings(text)
     if lost := DAMAGE.intersection(warnings):
-        seen.damaged += 1
-        if len(seen.damages) < samples:
-            seen.damages.append([where, text[:160], warnings[min(lost)]])
+        seen.find(REPLACEMENT, samples, where, text[:160], warnings[min(lost)])
+    url = URL.search(text) if "://" in text or "www." in text else None
+    if url is not None:
+        seen.find(LINK, samples, where, text[max(0, url.start() - 60) : url.start() + 100])
     shares = script_shares(text)
     if not shares:
         seen.scripts["none"] += 1
@@ -217,17 +221,7 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
     seen.scripts[shares[0][0]] += 1
     if len(shares) > 1 and shares[1][1] >= MIXED_SHARE:
         seen.mixed[f"{shares[0][0]} and {shares[1][0]}"] += 1
-        if len(seen.mixed_examples) < samples:
-            seen.mixed_examples.append([where, text[:160]])
-
-
-def _look_for_links(seen: Seen, text: str, where: str, samples: int) -> None:
-    """Count a document with addresses of the web, and keep what stands around the first."""
-    url = URL.search(text) if "://" in text or "www." in text else None
-    if url is not None:
-        seen.linked += 1
-        if len(seen.links) < samples:
-            seen.links.append([where, text[max(0, url.start() - 60) : url.start() + 100]])
+        seen.find(MIXED, samples, where, text[:160])
 
 
 def word_with(letter: str, text: str) -> str:

@@ -199,19 +199,18 @@ def source_warnings(
                     continue
                 name = f"{source.name}/{file.name}"
                 sketches[source.name][file.name] = sketch(name, begin.texts, begin.text_bytes)
-    judged_by_code = dict[str, Odd]()  # the sources of each language
+    reasons = dict[str, str]()
     for code in dict.fromkeys(codes.values()):
         own_sketches = [sketches[name] for name in sketches if codes[name] == code]
         judged = odd_ones([each for own in own_sketches for each in own.values()], code)
         warnings += [judged.doubt] if judged.doubt else []
-        judged_by_code[code] = judged
+        reasons |= judged.reasons
     for name, own in sketches.items():
-        judged = judged_by_code[codes[name]]
-        odd = [file for file, each in own.items() if each.name in judged.reasons]
+        odd = [file for file, each in own.items() if each.name in reasons]
         if odd:
             which = f": {len(odd)} of {len(own)} files, such as {odd[0]}, read"
             which = " reads" if len(odd) == len(own) else which
-            why = judged.reasons[own[odd[0]].name]
+            why = reasons[own[odd[0]].name]
             warnings.append(f'source "{name}"{which} like another language: {why}')
     warnings += unreadable_warnings(readings, max_unreadable)
     if opened == files > 0 and all(each.is_whole for each in samples):

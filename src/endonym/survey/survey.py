@@ -290,25 +290,24 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
 
 def _leave_out(survey: Survey, opened: Look) -> None:
     """Name a file that cannot be read."""
-    survey.skipped.append((printable(str(opened.path)), opened.problem))
-    is_empty = any(reject.reason == "empty_file" for reject in opened.rejects)
-    is_no_text = is_empty or raw_files.is_no_text(opened.path.name)
-    if is_no_text:
-        survey.no_texts[survey.skipped[-1][0]] = ""
-    if any(reject.reason == "unknown_encoding" for reject in opened.rejects):
+    path, reasons = printable(str(opened.path)), {reject.reason for reject in opened.rejects}
+    survey.skipped.append((path, opened.problem))
+    if "unknown_encoding" in reasons:
         survey.unknown_encodings.append(opened.path.name)
     if needs_ocr(opened.rejects):
         survey.pictures = opened.problem
+    pattern = ""
     # The kind of an archive says nothing of what other archives hold.
     if opened.is_foreign and not file_format(opened.path.name, opened.source).archive:
         survey.foreign[printable(opened.path.suffix).lower() or "no extension"] += 1
+    elif survey.names[opened.path.name] < 2:
+        pattern = raw_files.pattern(opened.path)
     else:
-        is_one = survey.names[opened.path.name] < 2
-        name = raw_files.pattern(opened.path) if is_one else f"*{raw_files.pattern(opened.path, 2)}"
-        if is_no_text:
-            survey.no_texts[survey.skipped[-1][0]] = name
-        else:
-            survey.unreadable[name] = opened.problem
+        pattern = f"*{raw_files.pattern(opened.path, 2)}"
+    if "empty_file" in reasons or raw_files.is_no_text(opened.path.name):
+        survey.no_texts[path] = pattern
+    elif pattern:
+        survey.unreadable[pattern] = opened.problem
 
 
 def _sampled(source: Source, good: list[Look]) -> SourceSample:

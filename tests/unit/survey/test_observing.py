@@ -15,6 +15,9 @@ from endonym.formats.chunks import RAW, write_chunk
 from endonym.formats.config import Clean
 from endonym.survey import observing
 from endonym.survey.observing import (
+    MIXED,
+    REPLACEMENT,
+    STUB,
     growth,
     heaps,
     observe_chunk,
@@ -80,7 +83,7 @@ def test_scripts_and_documents_of_two_scripts(tmp_path: Path):
     assert whole.scripts == {"cyrillic": 2, "khmer": 1, "latin": 1, "none": 1}
     assert whole.mixed == {"cyrillic and latin": 1}
     assert whole.letters["្"] == KHMER[0].count("្") > 0, "marks are letters, too"
-    assert whole.mixed_examples[0][0] == "тел/a.txt#3"
+    assert whole.found_in[MIXED][0][0] == "тел/a.txt#3"
     assert script_shares(TATAR[0])[0] == ("cyrillic", 1.0)
 
 
@@ -89,8 +92,8 @@ def test_guessed_encodings_licences_and_lost_letters_are_named(tmp_path: Path):
     whole = together([seen(tmp_path, "0", texts, encoding="cp1251", license="CC0-1.0")], 20)
     assert whole.named["тел/a.txt"][0] == "cp1251"
     assert whole.licences == {"тел": {"CC0-1.0": 3}}
-    assert whole.damaged == 1
-    assert whole.damages[0][2] == "с\ufffdз"
+    assert whole.found[REPLACEMENT] == 1
+    assert whole.found_in[REPLACEMENT][0][2] == "с\ufffdз"
 
 
 def test_heaps_law_is_found_again():
@@ -120,7 +123,7 @@ def test_stubs_that_stay_are_named(tmp_path: Path):
     task = ChunkTask(path, "тел", tmp_path, "0", clean, 7, knowledge=tmp_path / "facts")
     found = together([observe_chunk(task, lambda size: None)], 20)
     assert sum(found.stubs.values()) == 2
-    assert found.members[0][0] == "тел/a.txt#0"
+    assert found.found_in[STUB][0][0] == "тел/a.txt#0"
     assert np.load(tmp_path / "0.npy").shape[1] == 2
 
 
@@ -139,7 +142,7 @@ def test_what_is_seen_first_stays_the_example_and_no_more_are_kept_than_are_aske
     found = together(parts, 4)
     assert found.examples["һ"] == ["һава0", "тел/a.txt#0"]
     places = [f"тел/a.txt#{number}" for number in (1, 2, 3, 1)]
-    assert [each[0] for each in found.mixed_examples] == places
+    assert [each[0] for each in found.found_in[MIXED]] == places
     assert found.letters["һ"] == 3
 
 
