@@ -115,13 +115,12 @@ def promised_parts(
         if evaluation.kind == "speed":
             parts["evaluation"] += SPEED_SECONDS * (1 + 2 * n_models)
             continue
-        tokens, readings = facts.dev_tokens or 0, readings_of(training)  # test is as large as dev
+        tokens = facts.dev_tokens or 0  # test is as large as dev
         tokens = min(tokens, judged_tokens(evaluation, training) or tokens)
-        parts["evaluation"] += readings * tokens * FORWARD_SHARE * seconds_a_token[-1]
-        if evaluation.baselines:
-            parts["evaluation"] += _compressor_seconds(facts, tokens, is_in_blocks=False)
-            if training.pack.join:
-                parts["evaluation"] += _compressor_seconds(facts, tokens, is_in_blocks=True)
+        for is_in_blocks in (False, True)[: readings_of(training)]:
+            parts["evaluation"] += tokens * FORWARD_SHARE * seconds_a_token[-1]
+            if evaluation.baselines:
+                parts["evaluation"] += _compressor_seconds(facts, tokens, is_in_blocks=is_in_blocks)
     parts["export"] = EXPORT_SECONDS * n_models
     return parts
 

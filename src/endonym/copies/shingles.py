@@ -197,11 +197,8 @@ class ShingleSets:
             + np.repeat(pairs, self.sizes[side])
             for side in (first, second)
         ]
-        both = np.sort(np.concatenate(sides))
-        is_new = np.ones(len(both), dtype=np.bool_)
-        is_new[1:] = both[1:] != both[:-1]
-        owners = (both[is_new] >> BITS).astype(np.int64)
-        counts = np.diff(np.append(np.flatnonzero(is_new), len(both)))
+        both, counts = np.unique(np.concatenate(sides), return_counts=True)
+        owners = (both >> BITS).astype(np.int64)
         different = np.bincount(owners, minlength=len(first))
         places = places_within(different)
         is_cut = (self.sizes[first] == KEPT) | (self.sizes[second] == KEPT)

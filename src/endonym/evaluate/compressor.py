@@ -28,10 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym import device
-from endonym.disk import read_if_good, write_json
 from endonym.errors import EndonymError
 from endonym.evaluate.module_process import ProcessFailed, output_lines
-from endonym.store import sealed
+from endonym.store import read_if_whole, write_sealed
 
 ORDER = 16
 MEMORY_BYTES = 1 << 30
@@ -79,11 +78,10 @@ class KeptSizes:
 
     def find(self, key: str, shape: tuple[int, int]) -> NDArray[np.int64] | None:
         """The sizes of a request; None if they are not here."""
-        kept: Any = None
+        kept = dict[str, Any]()
         with suppress(OSError):
-            kept = read_if_good(self.path(key))
-        # `sealed` adds a hash of the content: a file that was changed is not equal to it.
-        if not isinstance(kept, dict) or kept != sealed({"key": key, "sizes": kept.get("sizes")}):
+            kept = read_if_whole(self.path(key))
+        if kept.get("key") != key:
             return None
         self.say("  compressor baseline: measured by an earlier run on the same texts, reused")
         return np.array(kept["sizes"], dtype=np.int64).reshape(shape)
@@ -91,7 +89,7 @@ class KeptSizes:
     def keep(self, key: str, sizes: NDArray[np.int64]) -> None:
         """Write the sizes of a request."""
         with suppress(OSError):
-            write_json(self.path(key), sealed({"key": key, "sizes": sizes.tolist()}))
+            write_sealed(self.path(key), {"key": key, "sizes": sizes.tolist()})
 
     def path(self, key: str) -> Path:
         """The file of a request."""

@@ -11,7 +11,6 @@ its weights.
 
 import copy
 import hashlib
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -24,7 +23,7 @@ import torch
 from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor
 
-from endonym.disk import file_hash, read_given, write_atomic, write_json
+from endonym.disk import file_hash, write_atomic, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
 from endonym.export import peft_format
 from endonym.export.config import Export
@@ -45,7 +44,7 @@ from endonym.model import lora
 from endonym.model.adapt_config import AdaptConfig, adapted_matrices
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.foreign.folder import MOST_JSON_BYTES, AnyModelConfig, require_numbers
+from endonym.model.foreign.folder import AnyModelConfig, read_json, require_numbers
 from endonym.model.foreign.weights import weights_of
 from endonym.model.weights import load_tensors, require_finite, save_tensors
 from endonym.store import MANIFEST
@@ -227,12 +226,9 @@ def _not_whole(what: str, path: Path) -> Damaged:
 def _json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises Damaged for anything else."""
     try:
-        value = json.loads(read_given(path, MOST_JSON_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
-        raise Damaged(f"cannot be read ({error})", where=str(path)) from error
-    if not isinstance(value, dict):
-        raise Damaged("it is no JSON object", where=str(path))
-    return value
+        return read_json(path)
+    except ExportError as error:
+        raise Damaged(error.message, where=str(path)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,23 +97,22 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
     from endonym.generate.sample import Sampling
 
     loaded = LanguageModel.load(model.folder, device)
-    prompts: list[str | list[int]] = ["" for _ in range(AT_ONCE)]
+    prompts: list[str | list[int]] = [""] * AT_ONCE
+    shown = [""] * AT_ONCE
     phase = model.manifest["config"].get("phase", {})
     examples = run.artifact("examples")
     if examples is not None and phase.get("objective") != "next_token":
         asked = ExampleTokens(examples.folder, "dev")
-        numbers = islice(range(0, len(asked), asked.together), AT_ONCE)
-        prompts = [asked.prompt(number).tolist() for number in numbers]
+        numbers = range(0, len(asked), asked.together)[:AT_ONCE]
+        questions: list[list[int]] = [asked.prompt(number).tolist() for number in numbers]
+        prompts, pieces_of = list[str | list[int]](questions), loaded.tokenizer.pieces
+        shown = ["".join(text for text, _ in pieces_of(each)) for each in questions]
     samples, written, by_pieces = list[tuple[str, str]](), list[str](), False
     for number in range(MOST_ROUNDS if prompts else 0):
         seeds = range(number * AT_ONCE, number * AT_ONCE + len(prompts))
         samplings = [Sampling(seed=seed) for seed in seeds]
         texts = loaded.generate_many(prompts, max_tokens=TOKENS, samplings=samplings)
-        for prompt, pieces in zip(prompts, texts, strict=True):
-            shown = prompt
-            if not isinstance(shown, str):
-                shown = "".join(text for text, _ in loaded.tokenizer.pieces(shown))
-            samples.append((shown, "".join(pieces)))
+        samples += zip(shown, map("".join, texts), strict=True)
         written = [text for _, text in samples]
         by_pieces = is_unbroken("\n".join(written))
         if sum(len(units_of(each, by_pieces=by_pieces)) for each in written) >= ENOUGH_WORDS:

@@ -96,10 +96,8 @@ def expectation(look: FirstLook, bits: float) -> list[str]:
 def level(written: Counts, usual: Counts, bits: float) -> str:
     """The name of the level that texts reach. bits: as `beyond_pairs` gives them."""
     words = written.known[0] / max(usual.known[0], 1e-9)
-    for each in WORDS["level"]:
-        if words >= each["least_words"] and bits <= each["most_bits"]:
-            return each["name"]
-    return "letters"
+    reached = (each for each in WORDS["level"] if words >= each["least_words"])
+    return next(each["name"] for each in reached if bits <= each["most_bits"])
 
 
 def beyond_pairs(run: Run) -> float:

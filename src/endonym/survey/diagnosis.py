@@ -296,15 +296,10 @@ def advice(
     if contrast and clean.language:
         names = tuple(os.path.relpath(path, patient.folder) for path in contrast)
         clean = clean.model_copy(update={"contrast": names})
-    plain = [
-        (
-            each.in_script(
-                usual_script(each.language) if each.language else patient.script
-            ).model_copy(update={"ocr": None, "clean": None}),
-            raw,
-        )
-        for each, raw in patient.sources
-    ]
+    plain = list[tuple[Source, list[RawFile]]]()
+    for each, raw in patient.sources:
+        script = usual_script(each.language) if each.language else patient.script
+        plain.append((each.in_script(script).model_copy(update={"ocr": None, "clean": None}), raw))
     total = sum(RawSet(source=each, files=tuple(raw)).bytes() for each, raw in plain)
     with runner_of(min(total, limit)) as runner:
         examined = examine(

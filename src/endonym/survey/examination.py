@@ -173,13 +173,12 @@ class Examining(Making):
 
 def observe_raw(task: ChunkTask, advance: Advance) -> Result:
     """What `observe_chunk` sees; and the numbers of files with documents, and of broken ones."""
-    table = read_chunk(task.chunk, ["file", "reason"], RAW)
-    rows = set(zip(*(column.to_pylist() for column in table.columns), strict=True))
-    broken = [row for row in sorted(rows, key=str) if READER_REASONS.get(row[1]) in BROKEN]
-    readable = sorted({file for file, reason in rows if reason is None})
-    seen = observe_chunk(task, advance)
-    rows = read_chunk(task.chunk, ["text", "id", "reason"], RAW).to_pylist()
+    rows = read_chunk(task.chunk, ["file", "text", "id", "reason"], RAW).to_pylist()
+    found = sorted({(row["file"], row["reason"]) for row in rows}, key=str)
+    broken = [row for row in found if READER_REASONS.get(row[1]) in BROKEN]
+    readable = sorted(file for file, reason in found if reason is None)
     own = {row["id"]: text_hash(row["text"]) for row in rows if row["reason"] is None}
+    seen = observe_chunk(task, advance)
     columns = [[f"{task.source}/{place}" for place in own], [*own.values()]]
     seen["files"].append(write_chunk(task.folder, f"{task.name}.hashes", HASHES, columns))
     return seen | {"source": task.source, "readable": readable, "broken": broken}

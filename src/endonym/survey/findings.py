@@ -7,6 +7,7 @@ how much they matter: the weight of a rule by the share of the documents that it
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -342,38 +343,29 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
 
 def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
     """Files that were left out when the sources were guessed."""
-    table = "[[source]] of their folder"
-    left_out = exclude_line(survey.exclude())
+    table, left_out = "[[source]] of their folder", exclude_line(survey.exclude())
+    of_files = partial(finding_of, total=survey.files, of="file", table=table)
     if unread := survey.unread:
         lines = [left_out, own_encoding(survey.unknown_encodings)]
-        yield finding_of(
+        yield of_files(
             "unread_files",
             len(unread),
-            survey.files,
-            of="file",
-            table=table,
             recipe="\n".join(filter(None, lines)),
             groups=Counter(why for _, why in unread).most_common(20),
             examples=[Example(path, why=why) for path, why in unread[:samples]],
         )
     if no_texts := survey.no_texts:
-        yield finding_of(
+        yield of_files(
             "no_texts",
             len(no_texts),
-            survey.files,
-            of="file",
-            table=table,
             recipe="" if unread else left_out,
             examples=[Example(path) for path in [*no_texts][:samples]],
         )
     if survey.odd_files:
         names = [PurePosixPath(source.path).name for source, _ in survey.odd]
-        yield finding_of(
+        yield of_files(
             "odd_files",
             survey.odd_files,
-            survey.files,
-            of="file",
-            table=table,
             recipe=exclude_line(names, survey.odd_files),
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
         )

@@ -256,20 +256,18 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
 
     odd: by path the reason why a file is odd.
     """
-    left_out: dict[Path, str] = {}
     for each in group:
         if each.problem:
             _leave_out(survey, each)
-            left_out[each.path] = each.problem
-        elif str(each.path) in odd:
-            left_out[each.path] = odd[str(each.path)]
-    strange = [each for each in group if each.documents and str(each.path) in odd]
+    whys = {each.path: each.problem or odd.get(str(each.path), "") for each in group}
+    left_out = {path: why for path, why in whys.items() if why}
+    strange = [each for each in group if not each.problem and each.path in left_out]
     for each in strange[:SHOWN_ODD]:
         source, _ = _source(survey, [each], {}, folder)
         survey.odd.append((source, odd[str(each.path)]))
     survey.odd_files += len(strange)
     survey.odd_bytes += sum(each.text_bytes for each in strange)
-    good = [each for each in group if (each.documents or each.like) and str(each.path) not in odd]
+    good = [each for each in group if each.path not in left_out]
     if not good:
         return
     source, reason = _source(survey, good, left_out, folder)

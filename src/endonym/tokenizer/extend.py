@@ -55,7 +55,7 @@ def extend_tokenizer(
     vocab: dict[str, int] = described["model"]["vocab"]
     vocab |= {each["content"]: each["id"] for each in described["added_tokens"]}
     pieces = _Pieces(described, base.vocab, config.extend or 0)
-    if pieces.has_characters:
+    if described["model"].get("byte_fallback"):
         _add_characters(pieces, counts, config)
     else:
         _merge_bytes(pieces, counts, config)
@@ -72,7 +72,6 @@ class _Pieces:
     """A `tokenizer.json` that grows.
 
     described: its JSON. next_id: of the next new piece. room: how many may still be added.
-    has_characters: it is one of characters, with byte fallback.
     """
 
     def __init__(self, described: dict[str, Any], next_id: int, room: int) -> None:
@@ -80,7 +79,6 @@ class _Pieces:
         self.vocab: dict[str, int] = described["model"]["vocab"]
         self.merges: list[Any] = described["model"]["merges"]
         self.known_merges = {tuple(merge) for merge in self.merges}
-        self.has_characters: bool = described["model"].get("byte_fallback", False)
 
     def add(self, merge: Merge) -> bool:
         """Add a merge, and its piece if it is new; False if there is no room for one."""
@@ -135,8 +133,7 @@ def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) 
     if not pieces.room:
         return
     symbols: dict[str, str] = {}
-    is_text = _is_characters if pieces.has_characters else _is_text_of_a_line
-    words = list(_in_symbols(pieces.engine(), counts, symbols, is_text))
+    words = list(_in_symbols(pieces.engine(), counts, symbols))
     vocab = len(symbols) + pieces.room + SPARE
     merges = learnt_merges(words, [*symbols.values()], vocab, min_count=config.min_count)
     token_of = {symbol: token for token, symbol in symbols.items()}
@@ -150,14 +147,15 @@ def _merge_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) 
 
 
 def _in_symbols(
-    engine: Engine, counts: Counts, symbols: dict[str, str], is_text: Callable[[str], bool]
+    engine: Engine, counts: Counts, symbols: dict[str, str]
 ) -> Iterator[tuple[str, int]]:
     """The words, with a symbol for each of their tokens, and their counts.
 
     Only runs of several tokens that are text of a line: others cannot be merged. symbols: of
     tokens; new ones are added to it.
     """
-    model, is_text = engine.model, cache(is_text)
+    model = engine.model
+    is_text = cache(_is_characters if model.byte_fallback else _is_text_of_a_line)
     for word, count in counts.words.items():
         for piece in _cut(engine, word):
             spelled: list[str] = []

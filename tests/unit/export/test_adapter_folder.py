@@ -96,10 +96,10 @@ def test_what_peft_cannot_hold_is_kept_by_our_own_names(tmp_path: Path) -> None:
 
 
 BROKEN = [
-    (CONFIG, b"{", "cannot be read"),
-    (CONFIG, b"[]", "no JSON object"),
+    (CONFIG, b"{", "no readable adapter_config.json"),
+    (CONFIG, b"[]", "not a JSON object"),
     (CONFIG, b"{" + b" " * (1 << 24) + b"}", "has more than 16,777,216 bytes"),
-    (OURS, b"\xff", "cannot be read"),
+    (OURS, b"\xff", "no readable endonym.json"),
     (TENSORS, b"\x08", "not a whole safetensors file"),
 ]
 

@@ -25,7 +25,7 @@ def test_what_is_no_number_is_a_dash(value: float | None) -> None:
 def test_a_noun_agrees_with_its_number() -> None:
     assert formatting.counted(1, "file") == "1 file"
     assert formatting.counted(0, "file") == "0 files"
-    assert formatting.counted(2000, "copy", "copies") == f"2{formatting.NARROW_BLANK}000 copies"
+    assert formatting.counted(2000, "file") == f"2{formatting.NARROW_BLANK}000 files"
 
 
 def test_control_characters_are_shown_as_their_pictures() -> None:
