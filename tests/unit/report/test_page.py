@@ -295,6 +295,13 @@ def test_what_is_next_follows_from_the_curve(workshop: Workshop) -> None:
     assert texts.command.startswith("new try-more --language tt --text ")
 
 
+def test_twice_the_training_is_asked_for_by_the_key_that_the_recipe_has(workshop: Workshop):
+    in_flops = {"phase.0.steps": None, "phase.0.flops": 3e9}
+    workshop.run.recipe = workshop.run.recipe.with_values(in_flops)
+    longer, _ = steps_of(workshop, [4.0, 3.0, 2.6, 2.4, 2.2, 2.1])
+    assert longer.command.endswith(" --set phase.flops=6000000000.0")
+
+
 def test_after_overfitting_no_training_is_advised(workshop: Workshop) -> None:
     stop, texts = steps_of(workshop, [4.0, 3.0, 2.2, 2.1, 2.4, 2.6])
     assert (stop.title, stop.command) == ("Do not train it longer", "")
