@@ -341,16 +341,8 @@ class Store:
         with disk.translated_disk_errors(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("a+", encoding="utf-8", errors="backslashreplace")
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                handle.seek(0)
-                waiting(f"{stage} {identifier[:12]} is being made by {handle.read().strip()}")
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()}\n")
-            handle.flush()
+        made = f"{stage} {identifier[:12]} is being made"
+        with handle, disk.locked(handle, lambda owner: waiting(f"{made} by {owner}")):
             yield
 
     def _lock_file(self, stage: str, identifier: str) -> Path:

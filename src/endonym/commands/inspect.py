@@ -28,7 +28,6 @@ from endonym.formats.reader import read_file
 from endonym.log import columns, counted, number
 from endonym.pipeline import sources
 from endonym.pipeline.execute import FAILURE, NO_TEXTS
-from endonym.pipeline.sources import find as sources_found
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
 from endonym.store import Artifact, Store, open_artifact, read_if_whole
@@ -93,17 +92,21 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
 def is_changed(run: Path, store: Store) -> bool:
     """Whether the recipe says something else by now than when it ran. Comments do not matter."""
     with suppress(EndonymError, OSError, ValueError):
-        origin = find.recipe_of(run, store)
-        now = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
+        now = _recipe(run, store)
         return now.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
     return False
+
+
+def _recipe(run: Path, store: Store) -> Recipe:
+    """The recipe of a run as it is now. Raises RecipeError if there is none any more."""
+    origin = find.recipe_of(run, store)
+    return Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
 
 
 def beside(run: Path, store: Store) -> list[str]:
     """What is to be said of texts beside those that the run's recipe reads."""
     with suppress(EndonymError, OSError, ValueError):
-        origin = find.recipe_of(run, store)
-        recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
+        recipe = _recipe(run, store)
         return sources.words_of(sources.beside(recipe, store), recipe)
     return []
 
@@ -249,12 +252,10 @@ def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
     if run is None:
         do = "Give the run instead: endonym status lists them."
         raise RecipeError("the recipe of an artefact is not known", where="--mark", do=do)
-    origin = find.recipe_of(run, store)
-    recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
     data = found.data
     shown: list[dict[str, Any]] = data.get("documents") or [*data["rejects"], *data["removed"]]
     places = {(each["source"], each["id"]) for each in shown if each.get("reason") not in LAST}
-    hashes = text_hashes(sources_found(recipe), places)
+    hashes = text_hashes(sources.find(_recipe(run, store)), places)
     key = "marked_out" if "documents" in data else "marked_in"
     notes = dict[str, str]()
     for each in shown:
@@ -268,8 +269,7 @@ def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
 def file_marks(store: Store, name: str, count: int) -> Inspection:
     """The lines that mark the first files of each source of a run as out."""
     run, notes, n_files = find.find_run(store, name), dict[str, str](), 0
-    recipe = Recipe.load(find.recipe_of(run, store).path)
-    names = {f"source {each.name}": each.name for each in recipe.source}
+    names = {f"source {each.name}": each.name for each in _recipe(run, store).source}
     for stage in find.planned(run):
         made = find.store_of(run, store).find("source", stage["id"])
         if made is None or stage["name"] not in names:
@@ -283,19 +283,17 @@ def file_marks(store: Store, name: str, count: int) -> Inspection:
     return Inspection(f"{number(len(notes))} of {counted(n_files, 'file')}\n\n{text}", data)
 
 
-def text_hashes(sources: Sources, places: AbstractSet[Place]) -> dict[Place, str]:
+def text_hashes(texts: Sources, places: AbstractSet[Place]) -> dict[Place, str]:
     """The hashes of the raw texts of documents, as far as they are found."""
     hashes = dict[Place, str]()
-    for source, files in sources:
-        ids = {each for name, each in places if name == source.name}
-        for file in files:
-            left = {each for each in ids if each.startswith(file.name)}
-            for record in read_file(source, file) if left else ():
-                if record.id in left and isinstance(record, Document):
-                    hashes[source.name, record.id] = text_hash(record.text)
-                    left.discard(record.id)
-                if not left:
-                    break
+    for source, file in ((source, file) for source, files in texts for file in files):
+        left = {at for name, at in places if name == source.name and at.startswith(file.name)}
+        for record in read_file(source, file) if left else ():
+            if record.id in left and isinstance(record, Document):
+                hashes[source.name, record.id] = text_hash(record.text)
+                left.discard(record.id)
+            if not left:
+                break
     return hashes
 
 

@@ -83,13 +83,18 @@ class Recipe(Config):
 
     @classmethod
     def load(
-        cls, path: str | Path, *, variant: str | None = None, sets: Sequence[str] = ()
+        cls,
+        path: str | Path,
+        *,
+        variant: str | None = None,
+        sets: Sequence[str] = (),
+        text: str | None = None,
     ) -> Self:
         """Read a recipe, apply a variant and `KEY=VALUE` overrides, and check all of it.
 
-        Raises RecipeError with every problem of the file, each with its line and what to do.
+        text: what the file will hold, if it is not written yet. Raises RecipeError with every problem of the file, each with its line and what to do.
         """
-        return cls._of([cls._read(Path(path), variant, sets)])[0]
+        return cls._of([cls._read(Path(path), variant, sets, text)])[0]
 
     @classmethod
     def load_all(cls, path: str | Path, *, sets: Sequence[str] = ()) -> list[Self]:
@@ -251,9 +256,11 @@ class Recipe(Config):
         return own != {**parse(self.path, text), "variant": None}
 
     @classmethod
-    def _read(cls, file: Path, variant: str | None, sets: Sequence[str]) -> Draft:
+    def _read(
+        cls, file: Path, variant: str | None, sets: Sequence[str], text: str | None = None
+    ) -> Draft:
         """A file's data with a variant and overrides applied."""
-        text = read(file)
+        text = read(file) if text is None else text
         origin = Origin(file, text, variant, tuple(sets))
         data, problems = lay_variant(cls, parse(file, text), origin)
         data, set_problems, labels = lay_sets(data, sets)
