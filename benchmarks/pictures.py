@@ -21,7 +21,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parents[1]
-PROMPT = "Un matin d’hiver, le renard"
+PROMPT = "Le renard et la tortue"
 SECONDS = 60
 """How long the server may take to load the model, and the page to write."""
 WIDTHS, SCHEMES = {"1280": 800, "390": 844}, ("light", "dark")
@@ -66,6 +66,7 @@ def picture(browser: Any, url: str, out: Path, *, width: str, scheme: str) -> No
         page.fill("#prompt", PROMPT)
         page.evaluate("document.querySelector('#sampling').open = false")
         page.evaluate("document.querySelector('#seed').value = 1")
+        page.evaluate("document.querySelector('#temperature').value = 0.3")
         page.click("#go")
         page.wait_for_selector("#go:not([disabled])", timeout=SECONDS * 1000)
     page.screenshot(path=out)

@@ -46,6 +46,9 @@ TEXT = arrow.schema({"text": arrow.string()})
 NONE = np.zeros((0, 2), dtype=np.uint64)
 LEAST_SCORE = 0.5
 """Of a document that all paragraphs in another language can make up."""
+LEAST_LEFT = 0.1
+"""Share of a document that must be in the language; of less, nothing is kept: it is a heading, or a
+line too short to tell."""
 USUAL_SHARE = 0.001
 """Share of the documents in which a word must stand that is not rare."""
 
@@ -352,12 +355,20 @@ class CorpusJudge:
             gone += [("max_line_documents", line) for line in lines]
         if self.clean.split_languages and "\n" in text and self.identifier is not None:
             lines = text.split("\n")
-            is_other = other_language(lines, self.identifier)
+            is_other = self._in_others(lines, self.identifier)
             if any(is_other) and not all(is_other):
                 pairs = list(zip(lines, is_other, strict=True))
                 text = "\n".join(line for line, other in pairs if not other).strip("\n")
                 gone += [("split_languages", line) for line, other in pairs if other and line]
         return text, gone
+
+    @staticmethod
+    def _in_others(lines: Sequence[str], identifier: Identifier) -> list[bool]:
+        """Which lines are in another language: all of them if hardly anything would be left."""
+        is_other = other_language(lines, identifier)
+        left = sum(len(line) for line, other in zip(lines, is_other, strict=True) if not other)
+        is_page_of_others = left < LEAST_LEFT * sum(map(len, lines))
+        return [True] * len(lines) if is_page_of_others else is_other
 
     def verdict(self, text: str) -> Verdict | None:
         """Why a document is dropped that no other rule drops."""
@@ -371,7 +382,7 @@ class CorpusJudge:
                 self.clean.split_languages
                 and least is None
                 and score < LEAST_SCORE
-                and all(other_language(text.split("\n"), self.identifier))
+                and all(self._in_others(text.split("\n"), self.identifier))
             ):
                 return "split_languages", "all its paragraphs are in another language"
         if self.clean.max_same_skeleton is not None:

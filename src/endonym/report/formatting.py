@@ -67,9 +67,15 @@ def beginning(text: str, chars: int) -> str:
 
 
 def cut(text: str, chars: int = SHOWN_CHARS) -> str:
-    """The start of a text, as a page can show it."""
+    """The start of a text, as a page can show it. A word is not cut where blanks part words."""
     text = text.strip()
-    return shown(text if len(text) <= chars else beginning(text, chars).rstrip() + " …")
+    if len(text) > chars:
+        begun = beginning(text, chars)
+        is_inside = not (begun[-1:].isspace() or text[len(begun)].isspace())
+        if is_inside and len(words := begun.rsplit(maxsplit=1)) == 2 and 3 * len(words[0]) > chars:
+            begun = words[0]
+        text = begun.rstrip() + " …"
+    return shown(text)
 
 
 @cache

@@ -184,7 +184,8 @@ def test_another_language_is_dropped_and_its_paragraphs_are_taken_out() -> None:
 def test_a_document_all_in_another_language_is_dropped_where_paragraphs_are_taken_out() -> None:
     clean = Clean(language="fr", split_languages=True)
     judge = CorpusJudge(clean, facts_of(clean, corpus()))
-    for text in (RUSSIAN[0], "\n".join(RUSSIAN)):
+    hardly_any_french = "\n".join([*RUSSIAN * 4, FRENCH[0]])
+    for text in (RUSSIAN[0], "\n".join(RUSSIAN), hardly_any_french):
         assert judge.shortened(text) == (text, [])
         said = "all its paragraphs are in another language"
         assert judge.verdict(text) == ("split_languages", said)
