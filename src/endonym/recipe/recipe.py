@@ -92,7 +92,8 @@ class Recipe(Config):
     ) -> Self:
         """Read a recipe, apply a variant and `KEY=VALUE` overrides, and check all of it.
 
-        text: what the file will hold, if it is not written yet. Raises RecipeError with every problem of the file, each with its line and what to do.
+        text: what the file will hold, if it is not written yet. Raises RecipeError with every
+        problem of the file, each with its line and what to do.
         """
         return cls._of([cls._read(Path(path), variant, sets, text)])[0]
 
