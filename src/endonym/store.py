@@ -276,6 +276,10 @@ class Store:
         """The folder of an artefact of this stage and identifier, whether it exists or not."""
         return self.root / stage / identifier[:12]
 
+    def work_folder(self, stage: str, identifier: str) -> Path:
+        """The folder in which such an artefact is made, beside its own."""
+        return self.root / stage / f"{identifier[:12]}.part"
+
     def journal(self, stage: str, identifier: str) -> Path:
         """The file of times, speeds and metrics of making an artefact; not part of its identity."""
         return self.root / "journal" / f"{stage}-{identifier[:12]}.jsonl"
@@ -302,7 +306,7 @@ class Store:
         """
         with self.lock(stage, identifier, waiting):
             folder = self.folder(stage, identifier)
-            work = folder.with_name(folder.name + ".part")
+            work = self.work_folder(stage, identifier)
             if folder.is_dir():
                 shutil.rmtree(work, ignore_errors=True)
                 yield None
@@ -318,7 +322,7 @@ class Store:
 
         Waits for a process that has just published the artefact and deletes the folder itself.
         """
-        work = artifact.folder.with_name(artifact.folder.name + ".part")
+        work = self.work_folder(artifact.stage, artifact.id)
         if work.is_dir():
             with self.lock(artifact.stage, artifact.manifest["id"], lambda owner: None):
                 shutil.rmtree(work, ignore_errors=True)

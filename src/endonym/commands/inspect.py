@@ -68,7 +68,7 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
     planned_stages, run_store = find.planned(run), find.store_of(run, store)
     for stage in planned_stages:
         folder = run_store.folder(stage["stage"], stage["id"])
-        work = folder.with_name(folder.name + ".part")
+        work = run_store.work_folder(stage["stage"], stage["id"])
         state = "done" if folder.is_dir() else "started" if work.is_dir() else "missing"
         n_bytes = open_artifact(folder).bytes() if state == "done" else 0
         maker = run_store.maker(stage["stage"], stage["id"]) if state == "started" else ""
@@ -80,8 +80,7 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
     return {
         "run": str(run),
         "called": called,
-        "is_changed": is_changed(run, store),
-        "beside": beside(run, store),
+        **compared_with_recipe(run, store),
         "stages": stages,
         "is_planned": any(each["stage"] == "model" for each in planned_stages),
         "asked": find.asked(called, find.planned_artifact(run, store, "model")),
@@ -89,26 +88,24 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
     }
 
 
-def is_changed(run: Path, store: Store) -> bool:
-    """Whether the recipe says something else by now than when it ran. Comments do not matter."""
+def compared_with_recipe(run: Path, store: Store) -> dict[str, Any]:
+    """What a run's recipe says by now, if it can be read.
+
+    is_changed: something else than when it ran; comments do not matter. beside: what is to be said
+    of texts beside those that it reads.
+    """
+    is_changed, told = False, list[str]()
     with suppress(EndonymError, OSError, ValueError):
-        now = _recipe(run, store)
-        return now.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
-    return False
+        recipe = _recipe(run, store)
+        told = sources.words_of(sources.beside(recipe, store), recipe)
+        is_changed = recipe.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
+    return {"is_changed": is_changed, "beside": told}
 
 
 def _recipe(run: Path, store: Store) -> Recipe:
     """The recipe of a run as it is now. Raises RecipeError if there is none any more."""
     origin = find.recipe_of(run, store)
     return Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
-
-
-def beside(run: Path, store: Store) -> list[str]:
-    """What is to be said of texts beside those that the run's recipe reads."""
-    with suppress(EndonymError, OSError, ValueError):
-        recipe = _recipe(run, store)
-        return sources.words_of(sources.beside(recipe, store), recipe)
-    return []
 
 
 def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) -> str:
@@ -185,9 +182,9 @@ def _refused_corpus(store: Store, name: str) -> Path | None:
     stages = [each for each in find.planned(run) if each["stage"] == "corpus"] if run else []
     if run is None or not stages:
         return None
-    made = find.store_of(run, store).folder("corpus", stages[0]["id"])
-    left = made.with_name(f"{made.name}.part") / "out"
-    return left if not made.is_dir() and (left / "dropped").is_dir() else None
+    run_store, corpus = find.store_of(run, store), ("corpus", stages[0]["id"])
+    left = run_store.work_folder(*corpus) / "out"
+    return left if not run_store.folder(*corpus).is_dir() and (left / DROPPED).is_dir() else None
 
 
 def _look_at_dropped(

@@ -17,7 +17,7 @@ from endonym.cleaning.personal import mask_warnings
 from endonym.copies.held_out.split import HeldOut, Side
 from endonym.corpus.corpus_stats import SourceStats, total
 from endonym.corpus.work import EvaluationFile, Progress, Sources, Work, no_progress
-from endonym.disk import packaged_tables
+from endonym.disk import packaged_tables, write_json
 from endonym.errors import CorpusError, RecipeError
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document, Reject
@@ -121,8 +121,7 @@ def write_card(
         **card_notes,
         "warnings": [*card_notes.get("warnings", ()), *warnings],
     }
-    text = json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True)
-    (out / CARD).write_text(text + "\n", encoding="utf-8")
+    write_json(out / CARD, card)
     return card
 
 

@@ -24,7 +24,7 @@ from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io import streams
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin
 from endonym.formats.io.encoding import utf8_stream
-from endonym.formats.io.formats import COMPRESSIONS
+from endonym.formats.io.formats import COMPRESSIONS, unpacked_name
 from endonym.formats.io.lines import readable_lines
 from endonym.formats.reader import no_access
 from endonym.formats.readers.records import value_of
@@ -53,10 +53,7 @@ LONG_LINE = (
 def require_format(path: Path) -> None:
     """Raise SourceError for a file whose name does not say that it can be read."""
     name = path.name.lower()
-    for ending in COMPRESSIONS:
-        name = name.removesuffix(ending)
-    is_known = name.endswith(LINES) or path.name.lower().endswith(TABLES)
-    if not is_known:
+    if not (unpacked_name(name).endswith(LINES) or name.endswith(TABLES)):
         raise SourceError(
             "conversations are read from .jsonl (also .gz, .zst, .bz2, .xz) and .parquet",
             where=printable(str(path)),

@@ -47,7 +47,6 @@ CHUNK_BYTES, HEAD_BYTES, LONGEST_NAME = 1 << 18, 1 << 16, 150
 IN_ADDRESSES = "%/:=&?~#+!$,;'@()*[]"
 UNSAFE = regex.compile(r"[^\p{L}\p{M}\p{N}_.+@-]+|^\.+")
 TITLE = regex.compile(rb"(?i)<title[^>]{0,200}>\s*([^<]{1,100})")
-RANGE = regex.compile(r"bytes (\d+)-")
 
 
 class Broken(Exception):
@@ -92,7 +91,8 @@ def _one_try(url: str, part: Path, source: Source, *, opener: OpenerDirector, lo
         length = answer.headers.get("Content-Length", "")
         have = have if is_rest else 0
         total = have + int(length) if length.isdecimal() else None
-        if is_rest and (_begin(answer) != have or known.get("total") not in (None, total)):
+        begins_there = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if is_rest and (not begins_there or known.get("total") not in (None, total)):
             part.unlink(missing_ok=True)
             raise Broken("the server sent another part than the one that was asked for")
         if not have:
@@ -159,12 +159,6 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _begin(answer: HTTPResponse) -> int | None:
-    """The position from which on a part of the file comes."""
-    found = RANGE.match(answer.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
-
-
 def _validator(answer: HTTPResponse) -> str:
     """What the server knows this version of the file by; empty if it could be any version."""
     tag = answer.headers.get("ETag", "")
@@ -174,11 +168,8 @@ def _validator(answer: HTTPResponse) -> str:
 def _name(url: str, answer: HTTPResponse, source: Source) -> str:
     """A safe name for the file whose end says a kind that is read. Raises SourceError without."""
     in_address = unquote(urlsplit(url).path).rpartition("/")[2]
-    given = [
-        in_address,
-        (answer.headers.get_filename() or "").replace("\\", "/").rpartition("/")[2],
-    ]
-    names = [UNSAFE.sub("_", each)[-LONGEST_NAME:] for each in given if each]
+    in_head = (answer.headers.get_filename() or "").replace("\\", "/").rpartition("/")[2]
+    names = [UNSAFE.sub("_", each)[-LONGEST_NAME:] for each in (in_address, in_head) if each]
     for name in names:
         kinds = file_format(name, source)
         if kinds.format or kinds.archive:
