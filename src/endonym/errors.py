@@ -48,7 +48,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 def first_line(error: BaseException) -> str:
     """What another library's error says, in one line."""
-    return (str(error).strip() or repr(error)).splitlines()[0][:200]
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 class EndonymError(Exception):

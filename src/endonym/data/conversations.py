@@ -18,7 +18,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from endonym.disk import packaged_tables
-from endonym.errors import SourceError, printable
+from endonym.errors import SourceError, first_line, printable
 from endonym.formats.document import Reject
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io import streams
@@ -153,8 +153,8 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
                     number += 1
                     yield Record(f"{origin.name}#{number}", origin.source, row, str(row))
     except (arrow.ArrowException, ValueError, IndexError, OverflowError) as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        raise _damaged(path, f"no whole parquet file, after {number:,} rows: {why}") from error
+        why = f"no whole parquet file, after {number:,} rows: {first_line(error)}"
+        raise _damaged(path, why) from error
 
 
 COLUMNS: dict[str, Any] = packaged_tables("endonym.data", "columns.toml")

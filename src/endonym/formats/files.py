@@ -132,7 +132,7 @@ class Omitted:
 
     def has_path(self, name: str) -> bool:
         """Whether a glob matches a file by its path below the source's, or a folder above it."""
-        above = PurePosixPath(name).parents
+        above = PurePosixPath(name).parents[:-1]
         return self.has_file(name) or any(is_named(str(each), self.exclude) for each in above)
 
     def has_folder(self, path: Path, root: Path) -> bool:

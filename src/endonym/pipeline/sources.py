@@ -283,11 +283,8 @@ def excludes(source: Source, path: Path, folder: Path) -> bool:
     root = Path(os.path.abspath(folder / source.path))  # noqa: PTH100
     if any(sign in source.path for sign in GLOB_SIGNS):
         root = glob_root(Path(source.path), folder)[0]
-    names = [path.name]
-    if path.is_relative_to(root):
-        below = path.relative_to(root)
-        names = [each.as_posix() for each in (below, *below.parents)]
-    return any(Omitted(exclude=source.exclude).has_file(printable(name)) for name in names)
+    below = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    return Omitted(exclude=source.exclude).has_path(printable(below))
 
 
 def is_own_page(path: Path) -> bool:

@@ -18,7 +18,7 @@ from endonym.data.config import CHATML_NAME, Chat, Pack
 from endonym.errors import MissingSource
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
-from endonym.formats.config import Clean, Source, Split
+from endonym.formats.config import LANGUAGE_CODE, Clean, Source, Split
 from endonym.formats.files import files_named
 from endonym.log import Log
 from endonym.model.config import ModelKeys
@@ -41,7 +41,7 @@ class Recipe(Config):
 
     name: str = Field(pattern=r"^\w[\w.-]{0,63}$")
     """what runs and reports are called"""
-    language: str = Field(pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$")
+    language: str = Field(pattern=LANGUAGE_CODE)
     """the language's code: tt, ro, km, zh-Hant; x-NAME for one that has none"""
     seed: int = Field(default=42, ge=0, lt=2**63)
     """the number that every random choice follows from"""
