@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import yaml
-from fake_web import served
+from fake_web import Silent, served
 
 TOKEN = "hf_" + "x" * 34
 LARGE = (".safetensors", ".gguf")
@@ -40,7 +40,7 @@ def running_hub() -> Generator[Hub]:
     """A hub that runs until the end of the block."""
     hub = Hub()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_POST(self) -> None:
             answer(self, hub)
 
@@ -51,9 +51,6 @@ def running_hub() -> Generator[Hub]:
                 answer(self, hub)
 
         do_HEAD = do_GET
-
-        def log_message(self, *_: Any) -> None:
-            pass
 
     with served(Handler) as hub.url:
         yield hub

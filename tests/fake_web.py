@@ -31,17 +31,21 @@ def running_web() -> Generator[Web]:
     """A server that runs until the end of the block."""
     web = Web()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             answer(self, web)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
     with served(Handler) as web.url:
         yield web
+
+
+class Silent(BaseHTTPRequestHandler):
+    """A handler that writes nothing to the terminal."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 @contextmanager

@@ -232,7 +232,7 @@ def refuse_to_overwrite(path: Path) -> None:
 
 
 def choose(
-    survey: Survey, folder: Path, hours: float, *, store: Path, log: Log, clean: Clean | None = None
+    survey: Survey, folder: Path, hours: float, *, store: Path, log: Log, clean: Clean
 ) -> Choices:
     """All choices that a recipe for these texts states, if it trains for so many hours.
 

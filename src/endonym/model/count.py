@@ -145,9 +145,9 @@ def cache_bytes(config: AnyModelConfig, length: int, bytes_per_value: int = 4) -
     return total
 
 
-def cache_bytes_per_token(config: AnyModelConfig, bytes_per_value: int = 4) -> float:
+def cache_bytes_per_token(config: AnyModelConfig) -> float:
     """Bytes of the cache for each token of a row as long as the context."""
-    return cache_bytes(config, config.context, bytes_per_value) / config.context
+    return cache_bytes(config, config.context) / config.context
 
 
 def parts_text(shape: AnyModelConfig) -> str:
