@@ -21,7 +21,7 @@ from endonym.log import Log, counted, duration, for_screen
 from endonym.pipeline import sources
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.plan import plan_training
-from endonym.pipeline.stages import evaluation_texts
+from endonym.pipeline.stages import judging_texts
 from endonym.recipe.recipe import Recipe
 from endonym.report.first_look import first_look
 from endonym.report.formatting import cut, terminal_text
@@ -224,7 +224,7 @@ def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> d
             [(each.source, each.files) for each in raw],
             recipe.clean,
             contrast=recipe.clean.contrast_files(recipe.folder),
-            evaluation=evaluation_texts(recipe.evaluation_texts),
+            evaluation=judging_texts(recipe.evaluation_texts),
             limit=CLEANED_BYTES,
         )
         numbers, is_whole, kept = total(examined.stats), examined.is_whole, examined.kept.documents
