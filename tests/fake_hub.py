@@ -3,15 +3,15 @@
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote
 
 import yaml
+from fake_web import Silent, served
 
 TOKEN = "hf_" + "x" * 34
 LARGE = (".safetensors", ".gguf")
@@ -40,7 +40,7 @@ def running_hub() -> Generator[Hub]:
     """A hub that runs until the end of the block."""
     hub = Hub()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_POST(self) -> None:
             answer(self, hub)
 
@@ -52,19 +52,8 @@ def running_hub() -> Generator[Hub]:
 
         do_HEAD = do_GET
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    hub.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with served(Handler) as hub.url:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 COMMIT = "c0ffee" * 6 + "c0de"

@@ -31,22 +31,32 @@ def running_web() -> Generator[Web]:
     """A server that runs until the end of the block."""
     web = Web()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             answer(self, web)
 
-        def log_message(self, *_: Any) -> None:
-            pass
+    with served(Handler) as web.url:
+        yield web
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+class Silent(BaseHTTPRequestHandler):
+    """A handler that writes nothing to the terminal."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler]) -> Generator[str]:
+    """The address on loopback at which a handler answers until the end of the block."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    web.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield web
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

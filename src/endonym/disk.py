@@ -1,6 +1,7 @@
 """Writing files atomically, flushing and hashing them; errors of full disks."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -105,9 +106,8 @@ def translated_disk_errors(path: Path) -> Generator[None]:
         # numpy's error for a full disk has no number.
         is_short_write = error.errno is None and "requested and" in str(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT) or is_short_write:
-            free = shutil.disk_usage(existing(path)).free
             raise StoreError(
-                f"the disk is full ({free / 1e6:.0f} MB free)",
+                f"the disk is full ({free_bytes(path) / 1e6:.0f} MB free)",
                 where=str(path),
                 do="Free some space (`endonym prune` lists what no run needs) and run again: "
                 "what was finished is kept.",
@@ -119,12 +119,30 @@ def translated_disk_errors(path: Path) -> Generator[None]:
         raise
 
 
-def existing(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that exists."""
+def free_bytes(path: Path) -> int:
+    """The room on the disk of a path, which may not exist yet."""
     path = path.absolute()
     while not path.exists():
         path = path.parent
-    return path
+    return shutil.disk_usage(path).free
+
+
+@contextmanager
+def locked(file: IO[str], waiting: Callable[[str], None]) -> Generator[None]:
+    """Hold the lock of an open file; if it is not free, calls `waiting` once with its owner.
+
+    The system frees it when the file is closed, or its process dies.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        waiting(file.read().strip())
+        fcntl.flock(file, fcntl.LOCK_EX)
+    file.truncate(0)
+    file.write(f"process {os.getpid()}\n")
+    file.flush()
+    yield
 
 
 def link_or_copy(path: Path, name: Path) -> None:

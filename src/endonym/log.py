@@ -39,11 +39,11 @@ def listed(names: Sequence[str]) -> str:
 
 def size(n_bytes: float) -> str:
     """A number of bytes in a readable unit."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(n_bytes) < 1000 or unit == "GB":
+    for unit in ("B", "kB", "MB"):
+        if abs(n_bytes) < 1000:
             return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
         n_bytes /= 1000
-    raise AssertionError("unreachable")
+    return f"{n_bytes:.1f} GB"
 
 
 def duration(seconds: float) -> str:

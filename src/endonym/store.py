@@ -276,6 +276,10 @@ class Store:
         """The folder of an artefact of this stage and identifier, whether it exists or not."""
         return self.root / stage / identifier[:12]
 
+    def work_folder(self, stage: str, identifier: str) -> Path:
+        """The folder in which such an artefact is made, beside its own."""
+        return self.root / stage / f"{identifier[:12]}.part"
+
     def journal(self, stage: str, identifier: str) -> Path:
         """The file of times, speeds and metrics of making an artefact; not part of its identity."""
         return self.root / "journal" / f"{stage}-{identifier[:12]}.jsonl"
@@ -302,7 +306,7 @@ class Store:
         """
         with self.lock(stage, identifier, waiting):
             folder = self.folder(stage, identifier)
-            work = folder.with_name(folder.name + ".part")
+            work = self.work_folder(stage, identifier)
             if folder.is_dir():
                 shutil.rmtree(work, ignore_errors=True)
                 yield None
@@ -318,7 +322,7 @@ class Store:
 
         Waits for a process that has just published the artefact and deletes the folder itself.
         """
-        work = artifact.folder.with_name(artifact.folder.name + ".part")
+        work = self.work_folder(artifact.stage, artifact.id)
         if work.is_dir():
             with self.lock(artifact.stage, artifact.manifest["id"], lambda owner: None):
                 shutil.rmtree(work, ignore_errors=True)
@@ -341,16 +345,8 @@ class Store:
         with disk.translated_disk_errors(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("a+", encoding="utf-8", errors="backslashreplace")
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                handle.seek(0)
-                waiting(f"{stage} {identifier[:12]} is being made by {handle.read().strip()}")
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()}\n")
-            handle.flush()
+        made = f"{stage} {identifier[:12]} is being made"
+        with handle, disk.locked(handle, lambda owner: waiting(f"{made} by {owner}")):
             yield
 
     def _lock_file(self, stage: str, identifier: str) -> Path:

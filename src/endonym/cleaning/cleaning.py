@@ -17,7 +17,6 @@ from endonym.formats.broken import damaged
 from endonym.formats.config import Clean
 from endonym.formats.document import MARKED, PART, Document, Reject
 from endonym.formats.faults import passing_over, refusal
-from endonym.formats.io.content import SHOWN_CHARS
 from endonym.formats.readers.plain import VISIBLE
 from endonym.log import counted
 
@@ -48,7 +47,7 @@ class Cleaning:
         if mark == OUT:
             detail = "marked_out names it, or its file"
             self.tally.dropped("marked_out", text, detail, len(text.encode("utf-8", "replace")))
-            return Reject("marked_out", document.id, document.source, detail, text[:SHOWN_CHARS])
+            return document.reject("marked_out", detail)
         with passing_over() as faults:
             for name, change in self._replacements:
                 before = text
@@ -81,8 +80,7 @@ class Cleaning:
                 do="Write its find simpler: two parts that may match the same letters, such as "
                 "`.*.*` or `(a+)+`, are tried in every combination.",
             )
-        shown = document.text[:SHOWN_CHARS]
-        return Reject("replace_timeout", document.id, document.source, detail, shown)
+        return document.reject("replace_timeout", detail)
 
     def judged(
         self, document: Document, size: int, corpus: CorpusJudge | None = None
@@ -115,5 +113,4 @@ class Cleaning:
             names = ", ".join(dict.fromkeys(rule for rule, _ in gone))
             detail += f", without {counted(len(gone), 'part')} by {names}"
         self.tally.dropped(reason, document.text, detail, size)
-        shown = document.text[:SHOWN_CHARS]
-        return Reject(reason, document.id, document.source, detail, shown)
+        return document.reject(reason, detail)

@@ -16,7 +16,6 @@ makes; `new` recommends the step only where some of the texts have that already.
 """
 
 import functools
-import tomllib
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
@@ -28,6 +27,7 @@ from pydantic import Field
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.normalize import with_words
 from endonym.config import Config
+from endonym.disk import packaged_tables
 from endonym.script.scripts import script_class
 
 Change = Callable[[str], str]
@@ -80,10 +80,9 @@ def packs() -> dict[str, PackStep]:
     """All steps by name, sorted by language."""
     found: dict[str, PackStep] = {}
     folder = files("endonym.cleaning").joinpath("language_packs").iterdir()
-    every = [path for path in folder if path.name.endswith(".toml")]
-    for path in sorted(every, key=lambda each: each.name):
-        for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
-            named = {"name": name, "language": path.name.removesuffix(".toml")}
+    for file in sorted(path.name for path in folder if path.name.endswith(".toml")):
+        for name, table in packaged_tables("endonym.cleaning", f"language_packs/{file}").items():
+            named = {"name": name, "language": file.removesuffix(".toml")}
             found[name] = PackStep.model_validate(named | table)
     return found
 

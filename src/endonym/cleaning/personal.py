@@ -138,7 +138,7 @@ def hidden(text: str, spans: Sequence[tuple[int, int]]) -> str:
 
 
 def spans_of(
-    text: str, search: Search, language: str, *, is_within: bool = False
+    text: str, search: Search, language: str, *, is_within: bool
 ) -> Iterator[tuple[int, int]]:
     """Where the numbers or addresses stand that a pattern finds.
 

@@ -50,18 +50,16 @@ class Checked:
     """The result of a check.
 
     parts: seconds of each part of the run; empty if this machine was never measured. facts: of the
-    training text, and of the examples of other phases. train_tokens: of all phases. text_tokens: of
-    those that read the texts. is_counted: an earlier run on the same texts and settings has counted
-    these; otherwise they are estimated from samples. free_bytes: memory for training there.
-    sized: the sources whose size was given. machine: another one, if the plan is for it.
+    training text, and of the examples of other phases. is_counted: an earlier run on the same texts
+    and settings has counted these; otherwise they are estimated from samples. free_bytes: memory
+    for training there. sized: the sources whose size was given. machine: another one, if the plan
+    is for it.
     """
 
     recipe: Recipe
     training: resolve.ResolvedTraining
     choices: Choices
     facts: Facts
-    train_tokens: int
-    text_tokens: int
     parts: dict[str, float]
     warnings: list[str]
     free_bytes: int
@@ -73,6 +71,17 @@ class Checked:
     def seconds(self) -> float | None:
         """From training to export; None if this machine was never measured."""
         return sum(self.parts.values()) if self.parts else None
+
+    @property
+    def train_tokens(self) -> int:
+        """The tokens of all phases."""
+        return sum(each.steps * each.batch_tokens for each in self.training.phases)
+
+    @property
+    def text_tokens(self) -> int:
+        """Those of the phases that read the texts."""
+        readers = [each for each in self.training.phases if each.reads_texts]
+        return sum(each.steps * each.batch_tokens for each in readers)
 
     @property
     def epochs(self) -> float:
@@ -165,12 +174,8 @@ def check(
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
         warnings.append(f"{error.where}: {error.message}")
-    train_tokens, text_tokens = 0, 0
     # There are no paces, not even some, on a machine that was never measured.
     for number, (config, pace) in enumerate(zip_longest(training.phases, paces)):
-        phase_tokens = config.steps * config.batch_tokens
-        train_tokens += phase_tokens
-        text_tokens += phase_tokens if config.reads_texts else 0
         read_facts = facts.examples.get(number, facts)
         warnings += cautions(config, read_facts, training.pack.context, seconds=pace, longest=None)
     return Checked(
@@ -178,9 +183,7 @@ def check(
         training=training,
         choices=choices,
         facts=facts,
-        train_tokens=train_tokens,
-        text_tokens=text_tokens,
-        parts=promised_parts(recipe, training, facts, paces),
+        parts=promised_parts(recipe, training, facts, paces) if paces else {},
         warnings=warnings,
         free_bytes=free,
         is_counted=estimate.is_counted,
@@ -322,20 +325,6 @@ def expected(
     training = resolve.resolve_training(recipe, choices, facts, vocab)
     choices = {key: choice for key, choice in choices.items() if choice is not UNMEASURED}
     return Expected(facts, choices, training, data, lock, shards is not None)
-
-
-def promised(recipe: Recipe, store: Store) -> dict[str, float]:
-    """Seconds of the parts of a run on this machine's processors, as `check` promises them.
-
-    Nothing if the machine was never measured.
-    """
-    machine_file = store.root / "machine.json"
-    if not saved_measurement(machine_file, "matmul_per_second"):
-        return {}
-    samples, raw = texts_of(recipe, store, {})
-    estimate = expected(recipe, samples, store, "cpu", raw=raw)
-    paces = paces_here(estimate.training, estimate.facts, machine_file)
-    return promised_parts(recipe, estimate.training, estimate.facts, paces)
 
 
 def describe(checked: Checked) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from endonym.commands.load import card_of, find_artifact, load_model
+from endonym.copies.notes import distinct_names
 from endonym.data.config import PackConfig
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
@@ -55,7 +56,7 @@ def score_model(
     """
     model = load_model(name, store, device_name, log, adapter=adapter)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
-    for path, file in zip(files, names_of(files), strict=True):
+    for path, file in zip(files, distinct_names(files), strict=True):
         judged.append((file, texts_below(path, model.tokenizer, log, cutting)))
     read = None if train is None else training_text(*train)
     language = card_of(name, store).language
@@ -142,12 +143,6 @@ def conclusions(scores: Sequence[Score], cautions: Sequence[str] = ()) -> list[s
             "and the store of this model has none of it."
         )
     return lines
-
-
-def names_of(files: Sequence[Path]) -> list[str]:
-    """Each file's name; its path as given, if another file has the same name."""
-    names = [path.name for path in set(files)]
-    return [path.name if names.count(path.name) == 1 else str(path) for path in files]
 
 
 def shards_of(name: str, store: Store) -> tuple[Path, PackConfig] | None:

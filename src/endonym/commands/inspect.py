@@ -28,7 +28,6 @@ from endonym.formats.reader import read_file
 from endonym.log import columns, counted, number
 from endonym.pipeline import sources
 from endonym.pipeline.execute import FAILURE, NO_TEXTS
-from endonym.pipeline.sources import find as sources_found
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
 from endonym.store import Artifact, Store, open_artifact, read_if_whole
@@ -69,7 +68,7 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
     planned_stages, run_store = find.planned(run), find.store_of(run, store)
     for stage in planned_stages:
         folder = run_store.folder(stage["stage"], stage["id"])
-        work = folder.with_name(folder.name + ".part")
+        work = run_store.work_folder(stage["stage"], stage["id"])
         state = "done" if folder.is_dir() else "started" if work.is_dir() else "missing"
         n_bytes = open_artifact(folder).bytes() if state == "done" else 0
         maker = run_store.maker(stage["stage"], stage["id"]) if state == "started" else ""
@@ -81,8 +80,7 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
     return {
         "run": str(run),
         "called": called,
-        "is_changed": is_changed(run, store),
-        "beside": beside(run, store),
+        **compared_with_recipe(run, store),
         "stages": stages,
         "is_planned": any(each["stage"] == "model" for each in planned_stages),
         "asked": find.asked(called, find.planned_artifact(run, store, "model")),
@@ -90,22 +88,24 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
     }
 
 
-def is_changed(run: Path, store: Store) -> bool:
-    """Whether the recipe says something else by now than when it ran. Comments do not matter."""
+def compared_with_recipe(run: Path, store: Store) -> dict[str, Any]:
+    """What a run's recipe says by now, if it can be read.
+
+    is_changed: something else than when it ran; comments do not matter. beside: what is to be said
+    of texts beside those that it reads.
+    """
+    is_changed, told = False, list[str]()
     with suppress(EndonymError, OSError, ValueError):
-        origin = find.recipe_of(run, store)
-        now = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
-        return now.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
-    return False
+        recipe = _recipe(run, store)
+        told = sources.words_of(sources.beside(recipe, store), recipe)
+        is_changed = recipe.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
+    return {"is_changed": is_changed, "beside": told}
 
 
-def beside(run: Path, store: Store) -> list[str]:
-    """What is to be said of texts beside those that the run's recipe reads."""
-    with suppress(EndonymError, OSError, ValueError):
-        origin = find.recipe_of(run, store)
-        recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
-        return sources.words_of(sources.beside(recipe, store), recipe)
-    return []
+def _recipe(run: Path, store: Store) -> Recipe:
+    """The recipe of a run as it is now. Raises RecipeError if there is none any more."""
+    origin = find.recipe_of(run, store)
+    return Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
 
 
 def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) -> str:
@@ -182,9 +182,9 @@ def _refused_corpus(store: Store, name: str) -> Path | None:
     stages = [each for each in find.planned(run) if each["stage"] == "corpus"] if run else []
     if run is None or not stages:
         return None
-    made = find.store_of(run, store).folder("corpus", stages[0]["id"])
-    left = made.with_name(f"{made.name}.part") / "out"
-    return left if not made.is_dir() and (left / "dropped").is_dir() else None
+    run_store, corpus = find.store_of(run, store), ("corpus", stages[0]["id"])
+    left = run_store.work_folder(*corpus) / "out"
+    return left if not run_store.folder(*corpus).is_dir() and (left / DROPPED).is_dir() else None
 
 
 def _look_at_dropped(
@@ -249,12 +249,10 @@ def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
     if run is None:
         do = "Give the run instead: endonym status lists them."
         raise RecipeError("the recipe of an artefact is not known", where="--mark", do=do)
-    origin = find.recipe_of(run, store)
-    recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
     data = found.data
     shown: list[dict[str, Any]] = data.get("documents") or [*data["rejects"], *data["removed"]]
     places = {(each["source"], each["id"]) for each in shown if each.get("reason") not in LAST}
-    hashes = text_hashes(sources_found(recipe), places)
+    hashes = text_hashes(sources.find(_recipe(run, store)), places)
     key = "marked_out" if "documents" in data else "marked_in"
     notes = dict[str, str]()
     for each in shown:
@@ -268,8 +266,7 @@ def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
 def file_marks(store: Store, name: str, count: int) -> Inspection:
     """The lines that mark the first files of each source of a run as out."""
     run, notes, n_files = find.find_run(store, name), dict[str, str](), 0
-    recipe = Recipe.load(find.recipe_of(run, store).path)
-    names = {f"source {each.name}": each.name for each in recipe.source}
+    names = {f"source {each.name}": each.name for each in _recipe(run, store).source}
     for stage in find.planned(run):
         made = find.store_of(run, store).find("source", stage["id"])
         if made is None or stage["name"] not in names:
@@ -283,19 +280,17 @@ def file_marks(store: Store, name: str, count: int) -> Inspection:
     return Inspection(f"{number(len(notes))} of {counted(n_files, 'file')}\n\n{text}", data)
 
 
-def text_hashes(sources: Sources, places: AbstractSet[Place]) -> dict[Place, str]:
+def text_hashes(texts: Sources, places: AbstractSet[Place]) -> dict[Place, str]:
     """The hashes of the raw texts of documents, as far as they are found."""
     hashes = dict[Place, str]()
-    for source, files in sources:
-        ids = {each for name, each in places if name == source.name}
-        for file in files:
-            left = {each for each in ids if each.startswith(file.name)}
-            for record in read_file(source, file) if left else ():
-                if record.id in left and isinstance(record, Document):
-                    hashes[source.name, record.id] = text_hash(record.text)
-                    left.discard(record.id)
-                if not left:
-                    break
+    for source, file in ((source, file) for source, files in texts for file in files):
+        left = {at for name, at in places if name == source.name and at.startswith(file.name)}
+        for record in read_file(source, file) if left else ():
+            if record.id in left and isinstance(record, Document):
+                hashes[source.name, record.id] = text_hash(record.text)
+                left.discard(record.id)
+            if not left:
+                break
     return hashes
 
 

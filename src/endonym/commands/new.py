@@ -18,7 +18,7 @@ from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
 from endonym.disk import file_hash, write_atomic
 from endonym.errors import MissingSource, RecipeError, printable
-from endonym.formats.config import Clean, Source, Split
+from endonym.formats.config import LANGUAGE_CODE, Clean, Source, Split
 from endonym.formats.fetched import fetched_file, is_address
 from endonym.formats.files import source_files
 from endonym.formats.hub import PREFIX
@@ -215,8 +215,7 @@ def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Adv
 
 def require_language(code: str) -> None:
     """Raise RecipeError, with the code that may be meant, unless it is a language's code."""
-    pattern = next(each.pattern for each in Recipe.model_fields["language"].metadata)
-    if re.match(pattern, code):
+    if re.match(LANGUAGE_CODE, code):
         return
     near = nearest_code(code)
     do = "Write its code of ISO 639, such as tt, ro or km; x-NAME for a language that has none."
@@ -233,7 +232,7 @@ def refuse_to_overwrite(path: Path) -> None:
 
 
 def choose(
-    survey: Survey, folder: Path, hours: float, *, store: Path, log: Log, clean: Clean | None = None
+    survey: Survey, folder: Path, hours: float, *, store: Path, log: Log, clean: Clean
 ) -> Choices:
     """All choices that a recipe for these texts states, if it trains for so many hours.
 

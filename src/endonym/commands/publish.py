@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from endonym.disk import own_file
-from endonym.errors import ExportError
+from endonym.errors import ExportError, first_line
 from endonym.export.record import AGAIN, EDITED, RECORD, content_of, record_of
 from endonym.log import Log
 from endonym.runs.find import planned, resolve_run, store_of
@@ -150,8 +150,6 @@ def explained_hub_errors(repository: str) -> Generator[None]:
         cause = error.__cause__ or error
         if isinstance(error, RuntimeError) and not isinstance(cause, (network, OSError)):
             raise
-        reason = str(cause).splitlines()[0] if str(cause) else repr(cause)
         do = "Check the network and try again; if the repository was made, add --update."
-        raise ExportError(
-            f"the hub cannot be reached: {reason}", where=repository, do=do
-        ) from error
+        message = f"the hub cannot be reached: {first_line(cause)}"
+        raise ExportError(message, where=repository, do=do) from error

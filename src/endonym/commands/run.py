@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from endonym.autopilot.machine import saved_measurement
 from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
-from endonym.commands.check import check, expected, promised
+from endonym.commands.check import check, expected
 from endonym.commands.filled import filled
-from endonym.copies.notes import distinct_names
 from endonym.corpus.corpus import is_of_few
 from endonym.corpus.corpus_stats import rules_table, total
 from endonym.device import pick
@@ -19,9 +19,9 @@ from endonym.evaluate.tables import table
 from endonym.formats.files import RawSet
 from endonym.log import Log, counted, duration, for_screen
 from endonym.pipeline import sources
-from endonym.pipeline.evaluation_texts import texts_to_keep_out
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.plan import plan_training
+from endonym.pipeline.stages import judging_texts
 from endonym.recipe.recipe import Recipe
 from endonym.report.first_look import first_look
 from endonym.report.formatting import cut, terminal_text
@@ -69,17 +69,19 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[Run
             f"the recipe was changed since {recipe.run_name} was run, whose report is replaced. To "
             'keep both, give it another name: name = "…" in the recipe, or --set name=…'
         )
-    is_timed = is_first and options.get("device") in (None, "cpu")
-    promise = promised(recipe, store) if is_timed else {}
-    if is_first and recipe.model_folder is not None:
-        check(recipe, store)  # A tokenizer that does not work is found before the corpus is made.
+    is_measured = bool(saved_measurement(store.root / "machine.json", "matmul_per_second"))
+    is_timed = is_measured and options.get("device") in (None, "cpu")
+    promise = dict[str, float]()
+    # A tokenizer that does not work is found before the corpus is made.
+    if is_first and (is_timed or recipe.model_folder is not None):
+        promise = check(recipe, store).parts
     finished = run_recipe(recipe, store, log, **options)
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
             path = write_report(finished, pick(options.get("device") or "cpu"))
         log.detail(f"report: {path}")
         made = [each for each in finished.made if each.stage.kind in PROMISED]
-        if promise and all(each.is_new for each in made):
+        if promise and is_timed and all(each.is_new for each in made):
             took = duration(sum(each.seconds for each in made))
             log.detail(
                 f"from training to export: expected {duration(sum(promise.values()))}, took {took}"
@@ -218,12 +220,11 @@ def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> d
         numbers, is_whole = corpus.numbers["total"], True
         kept = sum(side["documents"] for side in numbers["kept"].values())
     else:
-        paths = recipe.evaluation_texts
         examined = examine(
             [(each.source, each.files) for each in raw],
             recipe.clean,
             contrast=recipe.clean.contrast_files(recipe.folder),
-            evaluation=list(zip(distinct_names(paths), map(texts_to_keep_out, paths), strict=True)),
+            evaluation=judging_texts(recipe.evaluation_texts),
             limit=CLEANED_BYTES,
         )
         numbers, is_whole, kept = total(examined.stats), examined.is_whole, examined.kept.documents

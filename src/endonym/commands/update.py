@@ -111,17 +111,16 @@ def _line_end(text: str, place: int) -> int:
 
 
 def _write(path: Path, text: str, recipe: Recipe) -> None:
-    """Write the recipe, or leave it as it was and raise RecipeError if it would be no recipe."""
-    before = path.read_bytes()
+    """Write the recipe, or leave it as it is and raise RecipeError if it would be no recipe."""
     line_end = "\r\n" if "\r\n" in recipe.text else "\n"
     mark = "\ufeff" if recipe.text.startswith("\ufeff") else ""
-    write_atomic(path, (mark + text.replace("\n", line_end)).encode())
+    text = mark + text.replace("\n", line_end)
     try:
-        Recipe.load(path)
+        Recipe.load(path, text=text)
     except EndonymError as error:
-        write_atomic(path, before)
         raise RecipeError(
             f"new sources cannot be written into this recipe: {error.message}",
             where=str(path),
             do="Write each source as a table of its own, [[source]]; then update it again.",
         ) from error
+    write_atomic(path, text.encode())

@@ -30,7 +30,6 @@ from endonym.formats.config import Clean, Source
 from endonym.formats.document import ARTICLE, Document, Reject
 from endonym.formats.faults import passing_over, refusal
 from endonym.formats.files import RawFile
-from endonym.formats.io.content import SHOWN_CHARS
 from endonym.formats.io.formats import file_format
 from endonym.formats.reader import read_file, size_of
 from endonym.workers import Advance, Result
@@ -256,8 +255,7 @@ class Cleaned:
 
     def remove(self, document: Document, reason: str, part: str, detail: str = "") -> None:
         """Note a part that is taken out of a document."""
-        shown, size = part[:SHOWN_CHARS], len(part.encode())
-        reject = Reject(reason, document.id, document.source, detail, shown, size)
+        reject = document.reject(reason, detail, part=part, raw_bytes=len(part.encode()))
         line = document_files.reject_line(reject).decode()
         self.removed.append(document_files.json_line({reason: line}))
 

@@ -3,7 +3,6 @@
 The same raw files and configs always give the same bytes (corpus/making.py makes them).
 """
 
-import json
 import math
 import shutil
 from collections import Counter
@@ -17,7 +16,7 @@ from endonym.cleaning.personal import mask_warnings
 from endonym.copies.held_out.split import HeldOut, Side
 from endonym.corpus.corpus_stats import SourceStats, total
 from endonym.corpus.work import EvaluationFile, Progress, Sources, Work, no_progress
-from endonym.disk import packaged_tables
+from endonym.disk import packaged_tables, read_json, write_json
 from endonym.errors import CorpusError, RecipeError
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document, Reject
@@ -121,8 +120,7 @@ def write_card(
         **card_notes,
         "warnings": [*card_notes.get("warnings", ()), *warnings],
     }
-    text = json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True)
-    (out / CARD).write_text(text + "\n", encoding="utf-8")
+    write_json(out / CARD, card)
     return card
 
 
@@ -174,7 +172,7 @@ class Corpus:
                 where=str(folder),
                 do="Make one with `endonym run RECIPE --until corpus`.",
             )
-        self.card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        self.card: dict[str, Any] = read_json(path)
 
     def documents(self, split: Side) -> Iterator[Document]:
         """The documents of one split, in order."""

@@ -27,9 +27,8 @@ from endonym.corpus.chunk_steps import ChunkTask, Cleaned
 from endonym.corpus.work import EvaluationFile, Work
 from endonym.disk import json_bytes
 from endonym.formats import chunks
-from endonym.formats.document import Document, Reject
+from endonym.formats.document import SHOWN_CHARS, Document, Reject
 from endonym.formats.document_files import seen_files
-from endonym.formats.io.content import SHOWN_CHARS
 from endonym.formats.readers.plain import VISIBLE
 from endonym.workers import Advance, Result
 
@@ -76,7 +75,7 @@ def shortened(document: Document, part: Judged, reason: str, min_chars: int) -> 
         if len(text) >= min_chars:
             return replace(document, text=text)
         detail += f"; the rest has {len(text):,} characters, below {min_chars:,}"
-    return Reject(reason, document.id, document.source, detail, document.text[:SHOWN_CHARS])
+    return document.reject(reason, detail)
 
 
 def evaluation_index(files: Sequence[EvaluationFile], work: Work) -> Path:
@@ -226,8 +225,7 @@ class Decisions:
             kind, stayed, similarity = self.goes[number]
             name = self.names[int(np.searchsorted(self.stayed, stayed))].as_py()
             detail = DETAILS[kind].format(stayed=name, similarity=similarity)
-            shown = document.text[:SHOWN_CHARS]
-            return Reject(kind, document.id, document.source, detail, shown, stayed=name)
+            return document.reject(kind, detail, stayed=name)
         if number not in self.cuts:
             return None
         text, cut = document.text, self.cuts[number]

@@ -24,8 +24,8 @@ from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Blocks, Side, split
 from endonym.corpus.comparing import Part
 from endonym.corpus.work import Sources
 from endonym.formats.chunks import digests, memory_mapped, read_chunk, reject_of, write_array
+from endonym.formats.document import SHOWN_CHARS
 from endonym.formats.document_files import GzipLines, Whole, reject_line
-from endonym.formats.io.content import SHOWN_CHARS
 from endonym.workers import Advance, Result
 
 NUMBERS = np.dtype([("row", "<i4"), ("bytes", "<i8"), ("block", "<i8"), ("position", "<i8")])

@@ -18,13 +18,13 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from endonym.disk import packaged_tables
-from endonym.errors import SourceError, printable
+from endonym.errors import SourceError, first_line, printable
 from endonym.formats.document import Reject
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io import streams
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin
 from endonym.formats.io.encoding import utf8_stream
-from endonym.formats.io.formats import COMPRESSIONS
+from endonym.formats.io.formats import COMPRESSIONS, unpacked_name
 from endonym.formats.io.lines import readable_lines
 from endonym.formats.reader import no_access
 from endonym.formats.readers.records import value_of
@@ -53,10 +53,7 @@ LONG_LINE = (
 def require_format(path: Path) -> None:
     """Raise SourceError for a file whose name does not say that it can be read."""
     name = path.name.lower()
-    for ending in COMPRESSIONS:
-        name = name.removesuffix(ending)
-    is_known = name.endswith(LINES) or path.name.lower().endswith(TABLES)
-    if not is_known:
+    if not (unpacked_name(name).endswith(LINES) or name.endswith(TABLES)):
         raise SourceError(
             "conversations are read from .jsonl (also .gz, .zst, .bz2, .xz) and .parquet",
             where=printable(str(path)),
@@ -156,8 +153,8 @@ def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
                     number += 1
                     yield Record(f"{origin.name}#{number}", origin.source, row, str(row))
     except (arrow.ArrowException, ValueError, IndexError, OverflowError) as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        raise _damaged(path, f"no whole parquet file, after {number:,} rows: {why}") from error
+        why = f"no whole parquet file, after {number:,} rows: {first_line(error)}"
+        raise _damaged(path, why) from error
 
 
 COLUMNS: dict[str, Any] = packaged_tables("endonym.data", "columns.toml")

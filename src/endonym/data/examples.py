@@ -30,9 +30,8 @@ from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
 from endonym.disk import packaged_tables
 from endonym.errors import CorpusError, SourceError
-from endonym.formats.document import Reject
+from endonym.formats.document import SHOWN_CHARS, Reject
 from endonym.formats.document_files import DROPPED, GzipLines, reject_line
-from endonym.formats.io.content import SHOWN_CHARS
 from endonym.tokenizer.chat_template import ANSWERING, CHATML, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 

@@ -1,14 +1,13 @@
 """The recipe's keys of export, and the table of formats. Imports no torch."""
 
-import tomllib
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from endonym.config import Config, optional
+from endonym.disk import packaged_tables
 from endonym.errors import ExportError
 
 FormatName = Literal["huggingface", "gguf", "dataset", "adapter", "gguf-adapter"]
@@ -35,7 +34,7 @@ class Format(NamedTuple):
             )
 
 
-TABLE = tomllib.loads(Path(__file__).with_name("formats.toml").read_text(encoding="utf-8"))
+TABLE = packaged_tables("endonym.export", "formats.toml")
 FORMATS: dict[str, Format] = {name: Format(**row) for name, row in TABLE.items()}
 
 

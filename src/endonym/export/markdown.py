@@ -14,8 +14,8 @@ from typing import Any
 
 import jinja2
 
+from endonym.disk import packaged_tables
 from endonym.errors import printable
-from endonym.export.row import toml_of
 from endonym.formats.reasons import in_words
 from endonym.log import counted, duration, number, size
 
@@ -63,7 +63,7 @@ def page_templates() -> jinja2.Environment:
     return environment
 
 
-LICENSES = toml_of(Path(__file__).with_name("licenses.toml"))
+LICENSES = packaged_tables("endonym.export", "licenses.toml")
 
 
 def hub_license(licenses: Iterable[str | None]) -> tuple[str, str] | None:

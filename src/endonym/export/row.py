@@ -6,12 +6,11 @@ model that limit an architecture, activations, and rotary positions.
 
 import json
 import math
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
+from endonym.disk import packaged_tables
 from endonym.errors import ExportError
 from endonym.export.refusals import refusal
 from endonym.model.config import Activation, AttentionConfig, ExpertsConfig, ModelConfig
@@ -19,12 +18,7 @@ from endonym.model.config import Activation, AttentionConfig, ExpertsConfig, Mod
 Json = dict[str, Any]
 
 
-def toml_of(path: Path) -> Json:
-    """The tables of a TOML file."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
-SHARED = toml_of(Path(__file__).with_name("parts.toml"))
+SHARED = packaged_tables("endonym.export", "parts.toml")
 ACTIVATIONS: dict[Activation, str] = SHARED["activations"]
 SCALING_KEYS: dict[str, dict[str, str]] = SHARED["scaling"]
 """Keys of `transformers` for each kind of scaling of rotary positions, and ours."""
@@ -141,12 +135,11 @@ def with_parts(names: Mapping[str, str], *parts: str) -> dict[str, str]:
     return {f"{ours}.{p}": f"{theirs}.{p}" for ours, theirs in names.items() for p in parts}
 
 
-def tensor_names(path: Path) -> dict[str, dict[str, str]]:
-    """The tables of a file with our names of tensors and another program's."""
-    tables = toml_of(path)
+def tensor_names(package: str) -> dict[str, dict[str, str]]:
+    """The tables of a package with our names of tensors and another program's."""
     return {
         name: each.get("tensors", {}) | with_parts(each.get("modules", {}), "weight", "bias")
-        for name, each in tables.items()
+        for name, each in packaged_tables(package, "tensor_names.toml").items()
     }
 
 
@@ -162,7 +155,7 @@ class HFArchitecture(Architecture):
     what its keys say beside the sizes.
     """
 
-    tables = tensor_names(Path(__file__).with_name("tensor_names.toml"))
+    tables = tensor_names("endonym.export")
     model_type: str
     architecture: str
     keys: Mapping[str, str]

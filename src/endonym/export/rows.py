@@ -8,10 +8,9 @@ key/value head, or as many as heads. New: always parallel, one norm or two, any 
 heads.
 """
 
-from pathlib import Path
-
+from endonym.disk import packaged_tables
 from endonym.errors import ShapeError
-from endonym.export.row import HFArchitecture, Json, rope_json, share_of, toml_of
+from endonym.export.row import HFArchitecture, Json, rope_json, share_of
 from endonym.model.config import AttentionConfig, ExpertsConfig, ModelConfig
 
 
@@ -81,5 +80,5 @@ ROWS = tuple(
     HFArchitecture(
         family=family, more_json=MORE_JSON.get(family), more_keys=MORE_KEYS.get(family), **row
     )
-    for family, row in toml_of(Path(__file__).with_name("rows.toml")).items()
+    for family, row in packaged_tables("endonym.export", "rows.toml").items()
 )

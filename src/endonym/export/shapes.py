@@ -4,13 +4,13 @@ Reading is strict: any key or value that our own writer would not write for this
 so that nothing that changes the outputs is ignored. Nothing is executed.
 """
 
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from endonym.disk import packaged_tables
 from endonym.errors import ExportError, ShapeError
 from endonym.export.config import Export
 from endonym.export.gguf.rows import architecture_of
@@ -25,7 +25,7 @@ NO_LIMITS = ([0.0, float("inf")], (0.0, float("inf")), [0.0, {"__float__": "Infi
 """Infinity as written by Python's JSON and by `transformers`."""
 ACTIVATION_KEYS = ("hidden_act", "activation_function", "activation")
 
-KNOWN = tomllib.loads(Path(__file__).with_name("known_keys.toml").read_text(encoding="utf-8"))
+KNOWN = packaged_tables("endonym.export", "known_keys.toml")
 ANY_VALUE = {key for keys in KNOWN["any_value"].values() for key in keys}
 """Words of published config.json files that change no logit, whatever they say."""
 ONLY: dict[str, list[Any]] = KNOWN["only"]

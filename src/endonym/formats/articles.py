@@ -17,7 +17,7 @@ from endonym.formats.config import Source
 from endonym.formats.document import ARTICLE, Document, Records
 from endonym.formats.files import RawFile
 from endonym.formats.io.archives import Member
-from endonym.formats.io.formats import COMPRESSIONS, file_format
+from endonym.formats.io.formats import file_format, unpacked_name
 from endonym.formats.io.streams import Damage, Expansion, Stream, uncompressed
 from endonym.formats.readers.tar import archive_members
 
@@ -58,8 +58,7 @@ def with_articles(records: Records, file: RawFile, source: Source) -> Records:
 
 def corpus_name(member: str) -> str:
     """The name of a corpus of which a file or a member holds the sentences; empty if of none."""
-    for extension in COMPRESSIONS:
-        member = member.removesuffix(extension)
+    member = unpacked_name(member)
     return member.removesuffix(SENTENCES) if member.endswith(SENTENCES) else ""
 
 

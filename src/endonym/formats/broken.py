@@ -11,7 +11,6 @@ import re
 import regex
 
 from endonym.formats.document import Document, Reject
-from endonym.formats.io.content import SHOWN_CHARS
 
 MIN_SIGNS, MIN_LOST = 4, 3
 """Minimum number of pairs, and of words with a question mark."""
@@ -65,8 +64,7 @@ def damaged(document: Document) -> Reject | None:
         reason = "lost_letters"
     else:
         return None
-    detail, shown, size = DETAILS[reason], text[:SHOWN_CHARS], len(text.encode())
-    return Reject(reason, document.id, document.source, detail, text=shown, raw_bytes=size)
+    return document.reject(reason, DETAILS[reason], raw_bytes=len(text.encode()))
 
 
 def is_mojibake(text: str) -> bool:

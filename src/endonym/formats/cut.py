@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from endonym.formats.io.formats import COMPRESSIONS, FileFormat
+from endonym.formats.io.formats import FileFormat, unpacked_name
 from endonym.formats.io.streams import Expansion
 
 LINES = frozenset({"txt", "jsonl", "csv", "tsv", "leipzig"})
@@ -19,8 +19,7 @@ def can_be_cut(kind: FileFormat) -> bool:
 
 def cut_name(name: str) -> str:
     """The name of what is cut from a file: it is not compressed."""
-    for suffix in COMPRESSIONS:
-        name = name.removesuffix(suffix)
+    name = unpacked_name(name)
     return f"{name}l" if name.endswith(".json") else name
 
 

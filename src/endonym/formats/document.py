@@ -24,6 +24,10 @@ Notes = dict[str, str]
 """What a record says of itself, and its reader of it."""
 
 
+SHOWN_CHARS = 2_000
+"""How much of a rejected text is kept for people to see."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A text and where it comes from.
@@ -44,13 +48,26 @@ class Document:
     block: int = 0
     position: int = 0
 
+    def reject(
+        self,
+        reason: str,
+        detail: str,
+        *,
+        part: str | None = None,
+        raw_bytes: int = 0,
+        stayed: str = "",
+    ) -> "Reject":
+        """The reject of this document, or of a part of its text."""
+        shown = (self.text if part is None else part)[:SHOWN_CHARS]
+        return Reject(reason, self.id, self.source, detail, shown, raw_bytes, stayed)
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A record, a part of a file or a whole file that does not become a document, and why.
 
     reason: a short word to count by (`invalid_utf8`, `min_chars`). detail: one sentence for people.
-    text: the beginning of the dropped text, at most 2,000 characters. stayed: of a copy, the source
+    text: the beginning of the dropped text, at most SHOWN_CHARS. stayed: of a copy, the source
     and id of the document that stays in its place.
     """
 

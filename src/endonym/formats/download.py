@@ -6,7 +6,6 @@ by a tag or a date that it is still the same goes on where it broke off.
 
 import http.client
 import ipaddress
-import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -26,7 +25,8 @@ from urllib.request import (
 
 import regex
 
-from endonym.errors import printable
+from endonym.disk import free_bytes
+from endonym.errors import first_line, printable
 from endonym.formats.config import Source
 from endonym.formats.io.formats import file_format
 from endonym.formats.io.kinds import kind
@@ -41,12 +41,12 @@ WAITS = (1.0, 2.0, 5.0, 10.0, 20.0)
 """Seconds before each further try, while none of them brings anything."""
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """What a server answers that may answer otherwise a little later."""
-NO_ENTRY, NOTHING_THERE = (401, 403), (404, 410)
+REFUSALS = {401: "no_entry", 403: "no_entry", 404: "no_file_there", 410: "no_file_there"}
+"""The errors of what a server answers for good; of all else it is "no_answer"."""
 CHUNK_BYTES, HEAD_BYTES, LONGEST_NAME = 1 << 18, 1 << 16, 150
 IN_ADDRESSES = "%/:=&?~#+!$,;'@()*[]"
 UNSAFE = regex.compile(r"[^\p{L}\p{M}\p{N}_.+@-]+|^\.+")
 TITLE = regex.compile(rb"(?i)<title[^>]{0,200}>\s*([^<]{1,100})")
-RANGE = regex.compile(r"bytes (\d+)-")
 
 
 class Broken(Exception):
@@ -91,7 +91,8 @@ def _one_try(url: str, part: Path, source: Source, *, opener: OpenerDirector, lo
         length = answer.headers.get("Content-Length", "")
         have = have if is_rest else 0
         total = have + int(length) if length.isdecimal() else None
-        if is_rest and (_begin(answer) != have or known.get("total") not in (None, total)):
+        begins_there = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if is_rest and (not begins_there or known.get("total") not in (None, total)):
             part.unlink(missing_ok=True)
             raise Broken("the server sent another part than the one that was asked for")
         if not have:
@@ -129,8 +130,7 @@ def _answer(url: str, have: int, known: dict[str, Any], opener: OpenerDirector) 
             return _answer(url, 0, known, opener)
         if error.code in BUSY:
             raise Broken(status) from error
-        names = dict.fromkeys(NO_ENTRY, "no_entry") | dict.fromkeys(NOTHING_THERE, "no_file_there")
-        name = names.get(error.code, "no_answer")
+        name = REFUSALS.get(error.code, "no_answer")
         raise source_error(name, printable(url), status=printable(status)) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise Broken(f"the server cannot be reached: {_why(error)}") from error
@@ -151,19 +151,12 @@ def _chunks(answer: HTTPResponse) -> Iterator[bytes]:
 def _why(error: Exception) -> str:
     """The network's words for an error, in one line."""
     reason = getattr(error, "reason", error)
-    if isinstance(reason, TimeoutError):
-        return f"nothing came for {STALL_SECONDS:g} s"
-    return (str(reason) or repr(reason)).splitlines()[0][:200]
+    is_late = isinstance(reason, TimeoutError)
+    return f"nothing came for {STALL_SECONDS:g} s" if is_late else first_line(reason)
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _begin(answer: HTTPResponse) -> int | None:
-    """The position from which on a part of the file comes."""
-    found = RANGE.match(answer.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
 
 
 def _validator(answer: HTTPResponse) -> str:
@@ -175,11 +168,8 @@ def _validator(answer: HTTPResponse) -> str:
 def _name(url: str, answer: HTTPResponse, source: Source) -> str:
     """A safe name for the file whose end says a kind that is read. Raises SourceError without."""
     in_address = unquote(urlsplit(url).path).rpartition("/")[2]
-    given = [
-        in_address,
-        (answer.headers.get_filename() or "").replace("\\", "/").rpartition("/")[2],
-    ]
-    names = [UNSAFE.sub("_", each)[-LONGEST_NAME:] for each in given if each]
+    in_head = (answer.headers.get_filename() or "").replace("\\", "/").rpartition("/")[2]
+    names = [UNSAFE.sub("_", each)[-LONGEST_NAME:] for each in (in_address, in_head) if each]
     for name in names:
         kinds = file_format(name, source)
         if kinds.format or kinds.archive:
@@ -203,8 +193,7 @@ def _refuse_page(url: str, part: Path, name: str, source: Source) -> None:
 
 def require_room(folder: Path, url: str, n_bytes: int) -> None:
     """Raise SourceError if the disk of a folder has less room than what is to be fetched."""
-    free = shutil.disk_usage(folder).free
-    if n_bytes > free:
+    if n_bytes > (free := free_bytes(folder)):
         words = {"wanted": size(n_bytes), "free": size(free), "folder": printable(str(folder))}
         raise source_error("no_space", printable(url), **words)
 
@@ -220,20 +209,22 @@ class PublicOnly(BaseHandler):
 
     def http_request(self, request: Request) -> Request:
         """The request as it is. Raises SourceError if it must not be made."""
-        parts, given = urlsplit(request.full_url), urlsplit(self.given)
-        is_allowed = parts.netloc == given.netloc and parts.scheme != "ftp"
+        parts = urlsplit(request.full_url)
         # A proxy, which asks for us, has its own rules.
-        if not is_allowed and parts.scheme in getproxies():
-            is_allowed = not proxy_bypass(parts.hostname or "")
-        if not is_allowed and parts.scheme != "ftp":
-            found = addresses(request.full_url)
-            is_allowed = all(map(is_public, found)) or found <= addresses(self.given)
-        if not is_allowed:
+        is_by_proxy = parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
+        if not is_by_proxy and (parts.scheme == "ftp" or not self.may_lead_to(request.full_url)):
             target = printable(request.full_url)
             raise source_error("no_redirect", printable(self.given), target=target)
         return request
 
     https_request = ftp_request = http_request
+
+    def may_lead_to(self, url: str) -> bool:
+        """Whether an address is public, or one of the server that was given."""
+        if urlsplit(url).netloc == urlsplit(self.given).netloc:
+            return True
+        found = addresses(url)
+        return all(map(is_public, found)) or found <= addresses(self.given)
 
 
 def addresses(url: str) -> set[str]:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from endonym.errors import EndonymError, printable
-from endonym.formats.document import Document, Reject
-from endonym.formats.io.content import SHOWN_CHARS
+from endonym.formats.document import SHOWN_CHARS, Document, Reject
 
 Made = TypeVar("Made")
 
@@ -40,7 +39,7 @@ def refusal(document: Document, error: Exception) -> Reject:
         raise error
     # The text may be what our code has broken.
     shown = document.text[:SHOWN_CHARS].encode("utf-8", "backslashreplace").decode()
-    return Reject(FAULT, document.id, document.source, line_of(error), shown[:SHOWN_CHARS])
+    return document.reject(FAULT, line_of(error), part=shown)
 
 
 def line_of(error: Exception) -> str:

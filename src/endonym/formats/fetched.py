@@ -4,13 +4,12 @@ Each is fetched once, into the folder `fetched` beside the recipe: it is a raw t
 which no command removes. Its hash is noted there.
 """
 
-import fcntl
 import hashlib
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from endonym.disk import file_hash, packaged_tables
+from endonym.disk import file_hash, locked, packaged_tables
 from endonym.errors import printable
 from endonym.formats.config import Source
 from endonym.formats.download import download
@@ -24,13 +23,8 @@ PLACES = packaged_tables("endonym.formats", "places.toml")
 NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
 
 
-def is_fetched(source: Source) -> bool:
-    """Whether a source lies in the network, other than on the hub."""
-    return is_address(source.path)
-
-
 def is_address(path: str) -> bool:
-    """Whether a path names what is fetched."""
+    """Whether the path of a source names what is fetched, from elsewhere than the hub."""
     return "://" in path or path.partition(":")[0] in PLACES
 
 
@@ -62,12 +56,11 @@ def fetched_file(source: Source, folder: Path, log: Log) -> Path:
     note = _note(home, url)
     if not (place / note["name"]).is_file():
         place.mkdir(parents=True, exist_ok=True)
-        with (home / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.line(f"waiting: another process fetches into {printable(str(home))}")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        told = f"waiting: another process fetches into {printable(str(home))}"
+        with (
+            (home / ".lock").open("a+", encoding="utf-8") as lock,
+            locked(lock, lambda owner: log.line(told)),
+        ):
             note = _note(home, url)  # Another process may have fetched it meanwhile.
             if not (place / note["name"]).is_file():
                 part, name = download(url, place, source, log)

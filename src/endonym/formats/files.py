@@ -21,7 +21,7 @@ from pydantic import Field
 from endonym.config import NOT_IDENTITY, Config
 from endonym.errors import SourceError, printable
 from endonym.formats.config import Source
-from endonym.formats.fetched import fetched_file, is_fetched, is_fetched_folder
+from endonym.formats.fetched import fetched_file, is_address, is_fetched_folder
 from endonym.formats.globs import Glob
 from endonym.formats.hub import hub_files, is_on_hub
 from endonym.formats.source_errors import source_error
@@ -76,7 +76,7 @@ class RawSet(Config):
 
 def is_remote(source: Source) -> bool:
     """Whether a source lies in the network: on the hub, or at an address."""
-    return is_on_hub(source) or is_fetched(source)
+    return is_on_hub(source) or is_address(source.path)
 
 
 def source_files(
@@ -95,7 +95,7 @@ def source_files(
         return [RawFile(path=path, name=name) for name, path in found]
     # Unlike Path.expanduser, this leaves the home of an unknown user as it stands.
     pattern = Path(os.path.expanduser(source.path))  # noqa: PTH111
-    if is_fetched(source):
+    if is_address(source.path):
         pattern = fetched_file(source, folder, log)
     return files_at(pattern, folder, name=source.name, omitted=omitted)
 
@@ -132,7 +132,7 @@ class Omitted:
 
     def has_path(self, name: str) -> bool:
         """Whether a glob matches a file by its path below the source's, or a folder above it."""
-        above = PurePosixPath(name).parents
+        above = PurePosixPath(name).parents[:-1]
         return self.has_file(name) or any(is_named(str(each), self.exclude) for each in above)
 
     def has_folder(self, path: Path, root: Path) -> bool:

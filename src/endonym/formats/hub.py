@@ -5,14 +5,15 @@ it, so that what is named by its commit and was fetched as a whole needs no netw
 endpoint are read by the library from its own places.
 """
 
-import json
 import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
+from endonym.disk import read_if_good, write_json
+from endonym.errors import first_line
 from endonym.formats.config import Source
 from endonym.formats.cut import cut_name, cut_to
 from endonym.formats.download import require_room
@@ -78,7 +79,6 @@ def fetch(source: Source, name: str, is_left_out: Callable[[str], bool], log: Lo
     wanted = chosen(source, list(sizes), layout_of(configs), is_left_out)
     whole, cut = up_to(source, {each: sizes[each] for each in wanted})
     total = sum(sizes[each] for each in whole) + (cut[1] if cut else 0)
-    home.mkdir(parents=True, exist_ok=True)
     require_room(home, source.path, total)
     n_files = f"{number(len(whole) + bool(cut))} of {counted(len(sizes), 'file')}"
     log.line(f"fetching {source.path}: {n_files}, {size(total)}")
@@ -95,19 +95,14 @@ def fetch(source: Source, name: str, is_left_out: Callable[[str], bool], log: Lo
             url, n_bytes = f"datasets/{name}@{commit}/{each}", sizes[each]
             with HfFileSystem().open(url, size=n_bytes, block_size=STREAM_BYTES) as stream:
                 cut_to(home / files[kept_as], stream, kind, most=most, n_bytes=n_bytes)
-    record = json.dumps(files, ensure_ascii=False)
-    (home / RECORD.format(commit=commit, choice=choice)).write_text(record, encoding="utf-8")
+    write_json(home / RECORD.format(commit=commit, choice=choice), files)
     return [(each, home / path) for each, path in sorted(files.items())]
 
 
 def kept_files(home: Path, commit: str, choice: str) -> Files:
     """What is chosen of a version, by name; nothing if a file of it is not there."""
-    try:
-        record = (home / RECORD.format(commit=commit, choice=choice)).read_text(encoding="utf-8")
-        names: Any = json.loads(record)
-        files = sorted((str(name), home / str(path)) for name, path in names.items())
-    except (OSError, ValueError, AttributeError):
-        return []
+    names = read_if_good(home / RECORD.format(commit=commit, choice=choice))
+    files = sorted((name, home / str(path)) for name, path in names.items())
     return files if all(path.is_file() for _, path in files) else []
 
 
@@ -131,6 +126,5 @@ def explained(source: Source) -> Generator[None]:
             raise source_error("no_version", source.path, revision=wanted) from error
         raise source_error("hub_answers", source.path, status=status) from error
     except (network, OSError, RuntimeError) as error:
-        cause = error.__cause__ or error
-        why = (str(cause) or repr(cause)).splitlines()[0][:200]
+        why = first_line(error.__cause__ or error)
         raise source_error("no_network", source.path, why=why) from error

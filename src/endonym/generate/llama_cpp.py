@@ -7,7 +7,6 @@ it is compared with known defaults when the library is opened.
 
 import ctypes
 import os
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -17,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.disk import open_regular
+from endonym.disk import open_regular, packaged_tables
 from endonym.errors import Damaged, EndonymError, ExportError
 from endonym.generate.damage import damage
 from endonym.limited.frames import as_sent, sendable
@@ -25,7 +24,7 @@ from endonym.limited.process import Failure, LimitedProcess, Limits
 
 INTS, BYTES = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int8)
 LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+TABLES = packaged_tables("endonym.generate", "llama_cpp.toml")
 STRUCTS: dict[str, Any] = {}
 
 

@@ -9,16 +9,15 @@ its default (`FamilyDefaults`), code in its layer, and a term of the formulas (`
 architectures have it. The laws in `tests/laws` run over every row.
 """
 
-import tomllib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from endonym.config import Config
+from endonym.disk import packaged_tables
 from endonym.model import config as shapes
 from endonym.model.refusals import misfit
 
-DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+DATA = packaged_tables("endonym.model", "families.toml")
 MIXER_KEYS: dict[str, list[str]] = DATA["mixer_keys"]
 FFN_KEYS: dict[str, list[str]] = DATA["ffn_keys"]
 """The keys that each kind of part reads; any other is an error."""

@@ -1,7 +1,7 @@
 """Makes the missing artefacts, stage after stage. Can be interrupted and repeated at any point."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +17,6 @@ from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
 from endonym.export.markdown import templates_in
-from endonym.formats.files import RawSet
 from endonym.formats.reasons import in_words
 from endonym.log import Log, append_jsonl, counted, duration, number, size
 from endonym.pipeline import plan, sources
@@ -97,7 +96,9 @@ def run_recipe(
         log.file = folder / "log.txt"
         write_atomic(folder / "recipe.toml", recipe.as_run().encode("utf-8"))
         raw = sources.hash_all(sources.find(recipe, store, log), store, log)
-        log.line(f"{'texts':<22} {_extent(raw)}; every detail: {log.file}")
+        files = counted(sum(len(each.files) for each in raw), "file")
+        extent = f"{counted(len(raw), 'source')}, {files}, {size(sum(e.bytes() for e in raw))}"
+        log.line(f"{'texts':<22} {extent}; every detail: {log.file}")
         run, metrics = Run(folder, recipe, store), Metrics(folder, recipe, log)
         lock = Lockfile(run.folder, recipe, raw, replan=replan)
         resolved = partial(
@@ -238,12 +239,6 @@ def say_stage(stage: plan.Stage, what: str, log: Log) -> None:
     """The one line of a finished stage. Those of sources are many, and shown with `-v` only."""
     say = log.detail if stage.kind == "source" else log.line
     say(f"{stage.name:<22} {what}")
-
-
-def _extent(raw: Sequence[RawSet]) -> str:
-    """How many sources, files and bytes there are."""
-    files = counted(sum(len(each.files) for each in raw), "file")
-    return f"{counted(len(raw), 'source')}, {files}, {size(sum(each.bytes() for each in raw))}"
 
 
 def run_folder(store: Store, recipe: Recipe) -> Path:

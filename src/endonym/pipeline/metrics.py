@@ -6,7 +6,6 @@ that the recipe names.
 """
 
 import importlib
-import json
 import shutil
 import sys
 from collections.abc import Generator, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 from endonym.disk import write_atomic
 from endonym.errors import RecipeError
+from endonym.formats.document_files import json_line
 from endonym.log import Log, journal_values, read_jsonl
 from endonym.recipe.recipe import Recipe
 
@@ -115,8 +115,7 @@ class Metrics:
 
 def as_jsonl(lines: Sequence[Line]) -> bytes:
     """Lines as JSON, one object a line."""
-    texts = (json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
-    return "".join(texts).encode("utf-8")
+    return b"".join(map(json_line, lines))
 
 
 def numbers(line: Line) -> dict[str, float]:

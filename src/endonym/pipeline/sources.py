@@ -19,7 +19,7 @@ from endonym.device import program
 from endonym.disk import file_hash
 from endonym.errors import SourceError, printable
 from endonym.formats.config import Source
-from endonym.formats.fetched import is_fetched, require_hash
+from endonym.formats.fetched import is_address, require_hash
 from endonym.formats.files import (
     Omitted,
     RawFile,
@@ -143,7 +143,7 @@ def hash_all(
             hashes = tuple(_hash(file, entries, advance) for file in files)
             for file, found in zip(files, hashes, strict=True):
                 require_hash(source, found, file.path, source.sha256)
-            if is_fetched(source) and not source.sha256:
+            if is_address(source.path) and not source.sha256:
                 log.line(
                     f'source "{source.name}": so that no other file is ever taken for it, write in '
                     f'its [[source]]: sha256 = "{hashes[0]}"'

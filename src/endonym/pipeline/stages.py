@@ -214,14 +214,14 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             config.split,
             out=ctx.out,
             contrast=config.contrast,
-            evaluation=_evaluation_texts(config.evaluation),
+            evaluation=judging_texts(config.evaluation),
             work=ctx.work / "corpus",
             runner=pool,
             progress=ctx.log.progress,
         )
 
 
-def _evaluation_texts(paths: Sequence[Path]) -> list[tuple[str, Iterator[str]]]:
+def judging_texts(paths: Sequence[Path]) -> list[tuple[str, Iterator[str]]]:
     """The name and the texts of each file that judges models."""
     from endonym.pipeline.evaluation_texts import texts_to_keep_out
 
@@ -348,7 +348,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     texts = Corpus(ctx.inputs["corpus"].folder)
     held_out = [(side, (each.text for each in texts.documents(side))) for side in ("dev", "test")]
     with ctx.log.progress("preparing conversations", 0, "records") as advance:
-        kept_out = KeptOut([*held_out, *_evaluation_texts(config.evaluation)])
+        kept_out = KeptOut([*held_out, *judging_texts(config.evaluation)])
         numbers = make_examples(
             config.paths, tokenizer, config, out=ctx.out, advance=advance, kept_out=kept_out
         )

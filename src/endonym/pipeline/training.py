@@ -36,7 +36,7 @@ from endonym.pipeline import preflight
 from endonym.pipeline.progress import Prompt, cut_journal, run_training
 from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
-from endonym.train.distributed import ALONE, Group, is_plain
+from endonym.train.distributed import Group, is_plain
 from endonym.train.inputs import ExampleInputs, TrainingInputs, judged_shares, reference
 from endonym.train.loop import Training
 
@@ -45,7 +45,7 @@ COMPARED_DOCUMENTS = 10_000
 """Dev documents that the programs of exports must read as we do."""
 
 
-def train_model(config: PhaseTraining, ctx: StageContext, group: Group = ALONE) -> Numbers:
+def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbers:
     """Train a phase from scratch, from other weights, or from a checkpoint.
 
     In a group, only the first process writes, checks and logs; the others only train.

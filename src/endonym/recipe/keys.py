@@ -5,24 +5,22 @@ import difflib
 import inspect
 import re
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 from endonym.config import Config
+from endonym.disk import packaged_tables
 
 
 @cache
 def other_programs() -> dict[str, dict[str, str]]:
     """What other programs call our keys, by theirs: names, conversions, and keys we have not."""
-    text = Path(__file__).with_name("other_programs.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return packaged_tables("endonym.recipe", "other_programs.toml")
 
 
 @dataclass(frozen=True, slots=True)

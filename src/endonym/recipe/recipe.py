@@ -18,7 +18,7 @@ from endonym.data.config import CHATML_NAME, Chat, Pack
 from endonym.errors import MissingSource
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
-from endonym.formats.config import Clean, Source, Split
+from endonym.formats.config import LANGUAGE_CODE, Clean, Source, Split
 from endonym.formats.files import files_named
 from endonym.log import Log
 from endonym.model.config import ModelKeys
@@ -41,7 +41,7 @@ class Recipe(Config):
 
     name: str = Field(pattern=r"^\w[\w.-]{0,63}$")
     """what runs and reports are called"""
-    language: str = Field(pattern=r"^(?:x|[a-z]{2,3})(?:-[A-Za-z0-9]{1,8})*$")
+    language: str = Field(pattern=LANGUAGE_CODE)
     """the language's code: tt, ro, km, zh-Hant; x-NAME for one that has none"""
     seed: int = Field(default=42, ge=0, lt=2**63)
     """the number that every random choice follows from"""
@@ -83,13 +83,19 @@ class Recipe(Config):
 
     @classmethod
     def load(
-        cls, path: str | Path, *, variant: str | None = None, sets: Sequence[str] = ()
+        cls,
+        path: str | Path,
+        *,
+        variant: str | None = None,
+        sets: Sequence[str] = (),
+        text: str | None = None,
     ) -> Self:
         """Read a recipe, apply a variant and `KEY=VALUE` overrides, and check all of it.
 
-        Raises RecipeError with every problem of the file, each with its line and what to do.
+        text: what the file will hold, if it is not written yet. Raises RecipeError with every
+        problem of the file, each with its line and what to do.
         """
-        return cls._of([cls._read(Path(path), variant, sets)])[0]
+        return cls._of([cls._read(Path(path), variant, sets, text)])[0]
 
     @classmethod
     def load_all(cls, path: str | Path, *, sets: Sequence[str] = ()) -> list[Self]:
@@ -251,9 +257,11 @@ class Recipe(Config):
         return own != {**parse(self.path, text), "variant": None}
 
     @classmethod
-    def _read(cls, file: Path, variant: str | None, sets: Sequence[str]) -> Draft:
+    def _read(
+        cls, file: Path, variant: str | None, sets: Sequence[str], text: str | None = None
+    ) -> Draft:
         """A file's data with a variant and overrides applied."""
-        text = read(file)
+        text = read(file) if text is None else text
         origin = Origin(file, text, variant, tuple(sets))
         data, problems = lay_variant(cls, parse(file, text), origin)
         data, set_problems, labels = lay_sets(data, sets)

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from endonym.disk import existing, flush_files, flush_folder, list_files, write_json
+from endonym.disk import flush_files, flush_folder, free_bytes, list_files, write_json
 from endonym.errors import Damaged, StoreError
 from endonym.log import size
 from endonym.model.weights import load_tensors, save_tensors
@@ -190,7 +190,7 @@ def check_disk_space(work: Path, n_parameters: int, save_count: int, numbers: in
     """
     n_kept = min(save_count, KEEP_RECENT + 3) + 1  # the recent, the needed, and one being written
     needed = 4 * numbers * n_parameters * n_kept
-    free = shutil.disk_usage(existing(work)).free
+    free = free_bytes(work)
     if free < needed:
         raise StoreError(
             f"checkpoints need {size(needed)}, but {size(free)} are free",

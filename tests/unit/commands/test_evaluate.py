@@ -11,7 +11,7 @@ from text_samples import ROMANIAN
 from toys import toy_tokenizer
 
 from endonym.commands import evaluate
-from endonym.commands.evaluate import conclusions, doubts, names_of, score_model, shards_of
+from endonym.commands.evaluate import conclusions, doubts, score_model, shards_of
 from endonym.commands.load import load_model
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
@@ -46,13 +46,6 @@ def test_a_foreign_model_is_scored_alone_on_given_texts(finished: Path, tmp_path
     mine = [score for score in beside if score.model == "model"]
     assert [s.value for s in found] == pytest.approx([s.value for s in mine], rel=1e-5)
     assert {score.model for score in beside} > {"model", "unigram"}
-
-
-def test_scores_are_named_after_their_files_and_by_their_paths_where_names_are_alike() -> None:
-    one, two, other = Path("a/яңа.txt"), Path("b/яңа.txt"), Path("b/иске.txt")
-    assert names_of([one, other]) == ["яңа.txt", "иске.txt"]
-    assert names_of([one, two, other]) == ["a/яңа.txt", "b/яңа.txt", "иске.txt"]
-    assert names_of([one, one]) == ["яңа.txt", "яңа.txt"]
 
 
 def test_a_model_without_shards_is_scored_on_given_texts(finished: Path, tmp_path: Path):

@@ -7,21 +7,20 @@ llama.cpp's `src/llama-quant.cpp`. What depends on an importance matrix is left 
 import ctypes
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from endonym.disk import packaged_tables
 from endonym.errors import ExportError
 from endonym.export.config import Quantization
-from endonym.export.row import toml_of
 from endonym.generate.llama_cpp import library
 
 if TYPE_CHECKING:
     from gguf import GGMLQuantizationType as TensorType
 
-QUANTIZATIONS = toml_of(Path(__file__).with_name("quantizations.toml"))
+QUANTIZATIONS = packaged_tables("endonym.export.gguf", "quantizations.toml")
 FILE_TYPES: dict[Quantization, int] = QUANTIZATIONS["file_types"]
 KEPT = ("_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "ssm_conv1d.weight")
 """Small matrices that stay in fp32, besides all vectors and what does not end in `weight`."""

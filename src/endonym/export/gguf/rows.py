@@ -5,14 +5,14 @@ Imports no torch. Source: llama.cpp's `src/models/*.cpp`, one file for each arch
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from endonym.disk import packaged_tables
 from endonym.export.refusals import refusal
-from endonym.export.row import Architecture, Json, nearest, sizes_of, tensor_names, toml_of
+from endonym.export.row import Architecture, Json, nearest, sizes_of, tensor_names
 from endonym.model.config import ModelConfig
 
-DATA = toml_of(Path(__file__).with_name("rows.toml"))
+DATA = packaged_tables("endonym.export.gguf", "rows.toml")
 GELU = (
     "llama.cpp computes GELU by its tanh form; this model was trained with the exact one "
     '(activation = "gelu"), so its logits differ slightly'
@@ -23,7 +23,7 @@ GELU = (
 class GGUFArchitecture(Architecture):
     """An architecture of llama.cpp; see `rows.toml`."""
 
-    tables = tensor_names(Path(__file__).with_name("tensor_names.toml"))
+    tables = tensor_names("endonym.export.gguf")
     name: str
     keys: Mapping[str, Any] = field(default_factory=dict[str, Any])
     joined: bool = False

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from endonym.errors import printable
-from endonym.formats.document import Document, Notes, Reject
+from endonym.formats.document import SHOWN_CHARS, Document, Notes, Reject
 from endonym.formats.io.streams import Damage, Expansion, Stream, ignored
 from endonym.formats.io.widened import narrowed
 
@@ -66,9 +66,6 @@ class Content:
 
 MAX_DOCUMENT_BYTES = 64 << 20
 """Longer documents, lines or records are rejected as `too_long`."""
-
-SHOWN_CHARS = 2_000
-"""How much of a rejected text is kept for people to see."""
 
 LONGEST_NAME_BYTES, SHOWN_NAME_CHARS = 1_024, 200
 """A member with a longer name is skipped, as every document repeats the name; so much is shown."""

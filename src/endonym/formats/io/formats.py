@@ -57,6 +57,13 @@ class FileFormat(NamedTuple):
     extension: str
 
 
+def unpacked_name(name: str) -> str:
+    """The name of a file without the ending of its compression."""
+    for ending in COMPRESSIONS:
+        name = name.removesuffix(ending)
+    return name
+
+
 def file_format(name: str, source: Source) -> FileFormat:
     """The format of a file by its name; by the recipe if that names a format."""
     lower = name.lower()

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as arrow
 from pyarrow import parquet, types
 
+from endonym.errors import first_line
 from endonym.formats.config import Source
 from endonym.formats.document import MAX_CHARS, Document, Records, Reject, columns_noted, noted
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin, too_long
@@ -66,8 +67,7 @@ def read_columns(
             size = 0 if n_rows else origin.raw_bytes
             yield origin.reject(refusal.reason, refusal.detail, record=None, raw_bytes=size)
         except ERRORS as error:
-            why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-            detail = f"not a whole {kind} file, after {n_rows:,} rows: {why}"
+            detail = f"not a whole {kind} file, after {n_rows:,} rows: {first_line(error)}"
             yield origin.whole_file("damaged", detail)
 
     return records_on_disk(content, origin, read)

@@ -9,8 +9,8 @@ import regex
 
 from endonym.formats import isolation
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Records, Reject
-from endonym.formats.io.content import MAX_DOCUMENT_BYTES, SHOWN_CHARS, Content, Origin, too_long
+from endonym.formats.document import SHOWN_CHARS, Document, Records, Reject
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin, too_long
 from endonym.formats.io.formats import FORMAT_TABLES, PARSED
 from endonym.formats.pages.margins import RUNNING_LINES
 from endonym.formats.parsers.unit import Options, Unit

@@ -7,13 +7,12 @@ that asks for its own code is refused.
 import json
 import math
 import os
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from endonym.config import Config
-from endonym.disk import open_regular, read_given
+from endonym.disk import open_regular, packaged_tables, read_given
 from endonym.errors import Damaged, ExportError
 from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.refusals import misfit, refusals
@@ -24,7 +23,7 @@ INDEX = "model.safetensors.index.json"
 OUR_WEIGHTS = "weights.safetensors"
 """The weights of a model artefact, which has our own `config.json`."""
 refusal = refusals(Path(__file__).with_name("refusals.toml"), ExportError)
-CONFIG_WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+CONFIG_WORDS = packaged_tables("endonym.model.foreign", "words.toml")
 FLOATS = ("F64", "F32", "F16", "BF16")
 """Dtypes of weights."""
 WHOLE = ("I64", "I32", "I16", "I8", "U8", "BOOL")

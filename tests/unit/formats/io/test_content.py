@@ -6,13 +6,9 @@ from pathlib import Path
 import pytest
 from text_samples import KHMER, TATAR, write
 
+from endonym.formats.document import SHOWN_CHARS
 from endonym.formats.io import content as module
-from endonym.formats.io.content import (
-    SHOWN_CHARS,
-    Content,
-    Origin,
-    too_long,
-)
+from endonym.formats.io.content import Content, Origin, too_long
 from endonym.formats.io.streams import Damage, Expansion
 
 TEXT = "\n".join(TATAR).encode()
