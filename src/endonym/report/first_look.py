@@ -30,7 +30,8 @@ USUAL_TEXTS, USUAL_CHARS = 240, 400
 """Training texts that are counted, and characters of each."""
 READ_CHARS = 40_000_000
 """Of more training text only every second, third … document is looked up."""
-WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+(?:['’][\p{L}\p{M}]+)*")
+"""With the signs by which Persian or Sinhala letters join, or do not."""
 LETTER = regex.compile(r"(?=\p{L})\X")
 PIECE = 3
 """Letters with their signs that stand for a word, where the script writes no blanks."""

@@ -97,10 +97,12 @@ def expectation(look: FirstLook, bits: float) -> list[str]:
 def level(written: Counts, usual: Counts, bits: float) -> str:
     """The name of the level that texts reach. bits: as `beyond_pairs` gives them."""
     words = written.known[0] / max(usual.known[0], 1e-9)
+    if written.repeated >= WORDS["limits"]["loops"]:
+        bits = math.inf
     for each in WORDS["level"]:
         if words >= each["least_words"] and bits <= each["most_bits"]:
             return each["name"]
-    return "letters"
+    return "noise"
 
 
 def beyond_pairs(run: Run) -> float:

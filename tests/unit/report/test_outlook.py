@@ -30,6 +30,7 @@ def test_a_script_without_blanks_is_looked_up_by_letters_with_their_signs() -> N
     assert is_unbroken(KHMER)
     assert not is_unbroken(TRAINING[0])
     first, *_, last = units_of(KHMER, by_pieces=True)
+    assert units_of("او می‌رود", by_pieces=False) == ["او", "می‌رود"]
     assert (first, last) == ("ខ្ញុំចង់", "នទៅទេ")
     written, _ = counts_of([KHMER], lambda: iter([KHMER] * 2), by_pieces=True)
     assert written.known == (1.0, 1.0)
@@ -40,6 +41,9 @@ def test_levels_are_of_real_words_and_of_what_is_known_beyond_the_last_token() -
     cases = [(0.3, 0.9), (0.66, 0.9), (0.84, 0.9), (0.84, 0.5), (0.85, 0.2), (0.66, 0.2)]
     names = [level(Counts(900, (words, 0.1), 0.0), usual, bits) for words, bits in cases]
     assert names == ["letters", "made_up", "words", "phrases", "sentences", "made_up"]
+    noise = level(Counts(900, (0.1, 0.0), 0.0), usual, 0.9)
+    looping = level(Counts(900, (1.0, 0.0), 0.97), usual, 0.2)
+    assert (noise, looping) == ("noise", "words"), "another script, one word over and over"
     said = " ".join(expectation(look(Counts(900, (0.66, 0.1), 0.0), usual), 0.9))
     assert "Of 100 words that it writes, 66 stand" in said
     assert "85 stand in the others" in said
