@@ -18,10 +18,11 @@ COLDEST = 1e-4
 LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
 FAINT = (1e-2, 1e-4, 0.0)
 """Tokens so much less likely than the likeliest are sorted only if top-k or top-p need them."""
-MARK, ALL_BUT_A_BLANK = r"\p{M}", "[^ ]"
+MARK, ALL_BUT_A_BLANK = r"[\p{M}\u00ad\u200c\u200d\u2060]", "[^ ]"
+"""Marks, and unseen signs inside a word, such as that between the parts of a Persian one."""
 _UNSPACED = "".join(rf"\p{{{script}}}" for script in (*UNSPACED_SCRIPTS, *DENSE_SCRIPTS))
-OF_WORDS = rf"(?![{_UNSPACED}])[\p{{L}}\p{{N}}]|\p{{M}}"
-"""All marks, and the letters and digits of scripts that put blanks between words."""
+OF_WORDS = rf"(?![{_UNSPACED}])[\p{{L}}\p{{N}}]|{MARK}"
+"""MARK, and the letters and digits of scripts that put blanks between words."""
 _ENDS_IN_A_WORD = regex.compile(rf"(?![{_UNSPACED}])[\p{{L}}\p{{N}}\p{{M}}]\Z")
 
 
