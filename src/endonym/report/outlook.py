@@ -13,7 +13,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from endonym.autopilot.mixture import require_enough_text
+from endonym.autopilot.resolve import facts_of
 from endonym.disk import packaged_tables
+from endonym.errors import RecipeError
 from endonym.evaluate.score import BITS, FEWEST_OF_SOURCE, Score, find, headline
 from endonym.evaluate.tables import MODELS
 from endonym.export.history import events, journal_of
@@ -38,6 +41,8 @@ NO_LOSS = {"exact", "near", "paragraphs", "decontaminate"}
 """Reasons for which text is dropped that stands elsewhere."""
 SENTENCE_BYTES = 60
 """Bytes of a document: words of a list are harder to predict than any text."""
+MOST_PLACES = 4
+"""Files and folders of texts that are named; of more only the folder of them all."""
 WEAK, LEAST_DROPPED = 1.1, 0.05
 """How far a source's bits per byte lie above all, and the share of bytes dropped, to be named."""
 
@@ -166,8 +171,9 @@ def next_steps(run: Run, scores: Sequence[Score]) -> list[NextStep]:
 
 def _longer(
     run: Run, validations: Sequence[Validation], steps: Sequence[Mapping[str, Any]], part: Any
-) -> NextStep:
-    """What training twice as long would bring, by the last half of the curve."""
+) -> NextStep | None:
+    """What training twice as long would bring, by the last half of the curve; None if it may not be
+    longer."""
     words, last = WORDS["step"], validations[-1]
     best = min(validations, key=lambda each: each.bits)
     if last.bits - best.bits > LEVELLED * best.bits:
@@ -178,6 +184,8 @@ def _longer(
     low, high = (share * fall for share in TWICE)
     if high < LEVELLED * best.bits:
         return NextStep(words["level"], words["level_brings"].format(fall=max(0.0, fall)))
+    if not (command := _longer_command(run)):
+        return None
     seconds = 2 * sum(line.get("seconds", 0.0) for line in steps)
     numbers = {"low": low, "high": high, "value": last.bits, "time": duration(seconds)}
     text = words["longer_brings"].format(**numbers)
@@ -186,11 +194,14 @@ def _longer(
     if mine and other and mine.value > other.value:
         away = mine.value - other.value
         text += words["longer_passes" if high > away else "longer_nears"].format(away=away)
-    return NextStep(words["longer"], text, _longer_command(run))
+    return NextStep(words["longer"], text, command)
 
 
 def _longer_command(run: Run) -> str:
-    """The command that trains the last phase twice as long, as a run of its own."""
+    """The command that trains the last phase twice as long, as a run of its own.
+
+    Empty if its sources may not be read so often.
+    """
     assert run.training is not None, "there is a model"
     phase, keys = run.training.phases[-1], run.recipe.phase[-1]
     value: int | float = 2 * phase.steps * phase.batch_tokens
@@ -199,6 +210,16 @@ def _longer_command(run: Run) -> str:
         key, value = "steps", 2 * phase.steps
     elif keys.tokens is None and keys.epochs is not None:
         key, value = "epochs", 2 * keys.epochs
+    if (shards := run.artifact("shards")) is not None:
+        phases = [*run.recipe.phase[:-1], keys.model_copy(update={key: value})]
+        configs = [*run.training.phases[:-1], phase.but(steps=2 * phase.steps)]
+        context = run.training.pack.context
+        try:
+            require_enough_text(
+                run.recipe.source, phases, configs, facts_of(shards), context=context
+            )
+        except RecipeError:
+            return ""
     place = "phase" if len(run.recipe.phase) == 1 else f"phase.{phase.name}"
     return f"run {shlex.quote(str(run.folder))} --set {place}.{key}={value}"
 
@@ -230,7 +251,10 @@ def _more_text(
 
 
 def _texts_command(run: Run) -> str:
-    """The command that makes a recipe of the texts and more; empty if they lie in no one folder."""
+    """The command that makes a recipe of the texts and more; empty if they lie everywhere.
+
+    Files are named one by one: what else is in their folder, such as runs, may be no text.
+    """
     homes = list[str]()
     for source in run.recipe.source:
         if is_remote(source):
@@ -239,12 +263,14 @@ def _texts_command(run: Run) -> str:
         is_glob = any(sign in source.path for sign in GLOB_SIGNS)
         home = glob_root(path, run.recipe.folder)[0] if is_glob else run.recipe.folder / path
         homes.append(os.path.abspath(home))  # noqa: PTH100
-    common = Path(os.path.commonpath(homes)) if homes else Path("/")
-    if len(common.parts) < 2:
+    places = list(dict.fromkeys(homes))
+    if len(places) > MOST_PLACES:
+        places = [os.path.commonpath(places)]
+    if not places or len(Path(places[0]).parts) < 2:
         return ""
-    texts = shlex.quote(os.path.relpath(common))
+    texts = " ".join(f"--text {shlex.quote(os.path.relpath(each))}" for each in places)
     folder = shlex.quote(f"{run.recipe.name}-more")
-    return f"new {folder} --language {run.recipe.language} --text {texts} --text …"
+    return f"new {folder} --language {run.recipe.language} {texts} --text …"
 
 
 def _dropped(run: Run) -> NextStep | None:

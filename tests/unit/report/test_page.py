@@ -281,8 +281,10 @@ def steps_of(workshop: Workshop, bits: Sequence[float]) -> list[NextStep]:
         line = {"event": "step", "step": 2 * number, "tokens": 128 * number, "epoch": float(number)}
         line |= {"dev_bits_per_byte": value, "train_bits_per_byte": 1.0, "seconds": 30.0}
         append_jsonl(journal, line)
-    phase = SimpleNamespace(name="pretrain", steps=40, batch_tokens=64)
-    workshop.run.training = cast(Any, SimpleNamespace(phases=[phase]))
+    phase = SimpleNamespace(name="pretrain", steps=40, batch_tokens=64, sources=())
+    phase.but = lambda steps: SimpleNamespace(**{**vars(phase), "steps": steps})
+    training = SimpleNamespace(phases=[phase], pack=SimpleNamespace(context=32))
+    workshop.run.training = cast(Any, training)
     return gather(workshop.run)["outlook"].steps
 
 
@@ -293,6 +295,24 @@ def test_what_is_next_follows_from_the_curve(workshop: Workshop) -> None:
     assert "0.15 to 0.55 bits" in longer.brings
     assert "5.0 times" in texts.brings
     assert texts.command.startswith("new try-more --language tt --text ")
+
+
+def test_no_command_is_advised_that_would_be_refused(workshop: Workshop) -> None:
+    """The text may be read five times, and was read four times; or a file lies beside runs."""
+    counts = {"bytes": 2400, "tokens": 600, "documents": 10}
+    workshop.add("shards", "shards", {"train": {"tatar": counts}, "dev": {"tatar": counts}})
+    recipe, falling = workshop.run.recipe, [4.0, 3.0, 2.6, 2.4, 2.2, 2.1]
+    assert "steps=80" in steps_of(workshop, falling)[0].command
+    sources = [recipe.source[0].model_copy(update={"repeatable": 5})]
+    other = sources[0].model_copy(update={"name": "other", "path": "other.txt"})
+    workshop.run.recipe = recipe.model_copy(update={"source": [*sources, other]})
+    texts, _ = gather(workshop.run)["outlook"].steps
+    assert texts.title == "Give it more text"
+    assert re.findall(r"--text \S*?([\w.]+|…)(?= |$)", texts.command) == [
+        "tatar.txt",
+        "other.txt",
+        "…",
+    ]
 
 
 def test_after_overfitting_no_training_is_advised(workshop: Workshop) -> None:
