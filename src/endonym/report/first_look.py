@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import regex
 
@@ -20,6 +21,9 @@ from endonym.model.foreign.folder import OUR_WEIGHTS
 from endonym.pipeline.execute import Run
 from endonym.report.formatting import beginning
 from endonym.store import Artifact, read_if_whole, write_sealed
+
+if TYPE_CHECKING:
+    from endonym.tokenizer.tokenizer import Tokenizer
 
 FILE = "samples.json"
 """In a run's folder: what its final model wrote. It is kept, so that it is written once."""
@@ -35,6 +39,8 @@ WORD = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+(?:['’][\p{L}\p{M}]+)*")
 LETTER = regex.compile(r"(?=\p{L})\X")
 PIECE = 3
 """Letters with their signs that stand for a word, where the script writes no blanks."""
+ROLES = ("system", "user", "assistant", "model")
+"""What templates write into the first line of a message."""
 LENGTHS = (1, 3)
 """Words in a row that are looked up together."""
 
@@ -112,9 +118,7 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
         samplings = [Sampling(seed=seed) for seed in seeds]
         texts = loaded.generate_many(prompts, max_tokens=TOKENS, samplings=samplings)
         for prompt, pieces in zip(prompts, texts, strict=True):
-            shown = prompt
-            if not isinstance(shown, str):
-                shown = "".join(text for text, _ in loaded.tokenizer.pieces(shown))
+            shown = prompt if isinstance(prompt, str) else last_message(prompt, loaded.tokenizer)
             samples.append((shown, "".join(pieces)))
         written = [text for _, text in samples]
         by_pieces = is_unbroken("\n".join(written))
@@ -124,6 +128,16 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
     written = [text for _, text in samples]
     count = counts_of(written, lambda: _read(corpus), by_pieces=by_pieces)
     return FirstLook(samples, *count, by_pieces=by_pieces)
+
+
+def last_message(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
+    """The last message of a conversation and a line end, without what a template puts around it."""
+    marks = [n for n, each in enumerate(ids) if not tokenizer.bytes_of(each)]
+    ends = zip([-1, *marks], [*marks, len(ids)], strict=True)
+    said = [tokenizer.decode(ids[mark + 1 : end]).strip() for mark, end in ends]
+    named = [text.partition("\n") for text in said]
+    said = [rest.strip() if role in ROLES else role + end + rest for role, end, rest in named]
+    return next((f"{text}\n" for text in reversed(said) if text), "")
 
 
 def is_unbroken(text: str) -> bool:

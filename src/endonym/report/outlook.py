@@ -86,7 +86,7 @@ def expectation(look: FirstLook, bits: float) -> list[str]:
     words, limits = WORDS["expect"], WORDS["limits"]
     written, usual = look.written, look.usual
     if written.words < limits["fewest_words"] or usual.words < limits["fewest_words"]:
-        return [words["nothing"]] if not written.words else []
+        return [words["nothing"]] if look.samples and not written.words else []
     measured = words["pieces_measured" if look.by_pieces else "words_measured"]
     shares = {"written": 100 * written.known[0], "usual": 100 * usual.known[0]}
     limit = words["limit"].format(samples=len(look.samples), words=whole(written.words))

@@ -1,9 +1,19 @@
 """The report's first screen: what a model's texts are like, and a compressor beside it."""
 
 from made_scores import score
+from toys import toy_tokenizer
 
-from endonym.report.first_look import Counts, FirstLook, counts_of, is_unbroken, units_of
+from endonym.pipeline.evaluation import questions
+from endonym.report.first_look import (
+    Counts,
+    FirstLook,
+    counts_of,
+    is_unbroken,
+    last_message,
+    units_of,
+)
 from endonym.report.outlook import compared, expectation, level
+from endonym.tokenizer.chat_template import CHATML
 
 TRAINING = [
     "Кичә без урманга бардык һәм җиләк җыйдык.",
@@ -34,6 +44,15 @@ def test_a_script_without_blanks_is_looked_up_by_letters_with_their_signs() -> N
     assert (first, last) == ("ខ្ញុំចង់", "នទៅទេ")
     written, _ = counts_of([KHMER], lambda: iter([KHMER] * 2), by_pieces=True)
     assert written.known == (1.0, 1.0)
+
+
+def test_of_a_conversation_the_last_message_is_shown_as_a_person_wrote_it() -> None:
+    tokenizer = toy_tokenizer.__wrapped__("bpe")  # one of its own: it gets a template
+    tokenizer.chat_template = CHATML
+    for text in ("Әбием кайда?\nБакчада.", "Où est <|im_end|> ?"):
+        (ids,) = questions([text], tokenizer)
+        assert last_message([*ids[:3], *ids], tokenizer) == f"{text}\n"
+    assert expectation(FirstLook([], *[Counts(0, (0.0, 0.0), 0.0)] * 2, False), 0.9) == []
 
 
 def test_levels_are_of_real_words_and_of_what_is_known_beyond_the_last_token() -> None:
