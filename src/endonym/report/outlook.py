@@ -41,6 +41,8 @@ NO_LOSS = {"exact", "near", "paragraphs", "decontaminate"}
 """Reasons for which text is dropped that stands elsewhere."""
 SENTENCE_BYTES = 60
 """Bytes of a document: words of a list are harder to predict than any text."""
+READ = {"next_token": "texts", "chat": "conversations", "preferences": "pairs"}
+"""What a phase reads, by its objective."""
 MOST_PLACES = 4
 """Files and folders of texts that are named; of more only the folder of them all."""
 WEAK, LEAST_DROPPED = 1.1, 0.05
@@ -191,7 +193,7 @@ def _longer(
     text = words["longer_brings"].format(**numbers)
     mine = headline(part, model="model_on_sample") or headline(part, model="model")
     other = headline(part, model="compressor")
-    if mine and other and mine.value > other.value:
+    if run.recipe.phase[-1].reads_texts and mine and other and mine.value > other.value:
         away = mine.value - other.value
         text += words["longer_passes" if high > away else "longer_nears"].format(away=away)
     return NextStep(words["longer"], text, command)
@@ -227,14 +229,18 @@ def _longer_command(run: Run) -> str:
 def _more_text(
     run: Run, validations: Sequence[Validation], train: float, part: Sequence[Score]
 ) -> NextStep | None:
-    """What more text would bring: at most the difference between read and unseen texts."""
+    """What more of what it read would bring: at most the difference to what it did not read."""
     words, last = WORDS["step"], validations[-1]
     best = min(validations, key=lambda each: each.bits)
     gap = best.bits - train
     if last.epoch < 1 or (last.epoch < FEW_PASSES and gap < LEAST_GAP):
         return None
     name = "texts_gap" if gap >= LEAST_GAP else "texts_few"
-    text = words[name].format(passes=last.epoch, train=train, dev=best.bits)
+    what = READ[run.recipe.phase[-1].objective]
+    text = words[name].format(what=what, passes=last.epoch, train=train, dev=best.bits)
+    title = words["texts"].format(what=what)
+    if not run.recipe.phase[-1].reads_texts:
+        return NextStep(title, text)
     total = find(part, metric=BITS, model="model", source=None)
     own = [
         score
@@ -247,7 +253,7 @@ def _more_text(
     weakest = max(own, key=lambda score: score.value, default=None)
     if weakest and total and len(own) > 1 and weakest.value > WEAK * total.value:
         text += words["texts_which"].format(source=weakest.source, bits=weakest.value)
-    return NextStep(words["texts"], text, _texts_command(run))
+    return NextStep(title, text, _texts_command(run))
 
 
 def _texts_command(run: Run) -> str:

@@ -307,7 +307,7 @@ def test_no_command_is_advised_that_would_be_refused(workshop: Workshop) -> None
     other = sources[0].model_copy(update={"name": "other", "path": "other.txt"})
     workshop.run.recipe = recipe.model_copy(update={"source": [*sources, other]})
     texts, _ = gather(workshop.run)["outlook"].steps
-    assert texts.title == "Give it more text"
+    assert texts.title == "Give it more texts"
     assert re.findall(r"--text \S*?([\w.]+|…)(?= |$)", texts.command) == [
         "tatar.txt",
         "other.txt",
@@ -315,11 +315,24 @@ def test_no_command_is_advised_that_would_be_refused(workshop: Workshop) -> None
     ]
 
 
+def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> None:
+    """Neither more texts nor the compressor, which has read texts, has to do with answers."""
+    workshop.evaluation()
+    recipe, falling = workshop.run.recipe, [4.0, 3.0, 2.6, 2.4, 2.2, 2.1]
+    assert "The compressor is" in steps_of(workshop, falling)[0].brings
+    chat = recipe.phase[0].model_copy(update={"objective": "chat"})
+    workshop.run.recipe = recipe.model_copy(update={"phase": (chat,)})
+    longer, talks = gather(workshop.run)["outlook"].steps
+    assert "compressor" not in longer.brings
+    assert (talks.title, talks.command) == ("Give it more conversations", "")
+    assert "conversations 5.0 times" in talks.brings
+
+
 def test_after_overfitting_no_training_is_advised(workshop: Workshop) -> None:
     stop, texts = steps_of(workshop, [4.0, 3.0, 2.2, 2.1, 2.4, 2.6])
     assert (stop.title, stop.command) == ("Do not train it longer", "")
     assert "after 60 %" in stop.brings
-    assert texts.title == "Give it more text"
+    assert texts.title == "Give it more texts"
 
 
 def test_each_phase_has_curves_choices_times_and_samples(workshop: Workshop) -> None:
