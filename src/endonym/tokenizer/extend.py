@@ -119,13 +119,10 @@ def _merge_bytes(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> No
 def _add_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
     """Make frequent characters that are bytes pieces of their own, while there is room."""
     least = max(config.min_count, zipf_least(counts, max(2, pieces.room)))
-    normalizer = pieces.engine().normalizer
     for character in sorted(counts.characters, key=lambda c: (-counts.characters[c], c)):
         if counts.characters[character] < least or not pieces.room:
             return
-        # Line ends stay as they are; what is written otherwise is never read.
-        is_read = normalizer is None or normalizer.normalize_str(character) == character
-        if is_read and character not in " \r\n":
+        if character not in " \r\n":  # A blank is another letter there; line ends stay as they are.
             pieces.add((character,))
 
 
