@@ -72,8 +72,8 @@ def beginning(prompt: str, *, inside_word: bool = False) -> tuple[str, str]:
     """The text to encode for a prompt, and characters with which no
     continuation begins, as a class of regex.
 
-    The last word of the prompt is left as it is. Where blanks part words, no letter, digit or mark
-    follows one of the prompt; a script without blanks goes on with anything but a mark. A blank at
+    The last word of the prompt is left as it is. Where blanks part words, no letter, digit or MARK
+    follows one of the prompt; a script without blanks goes on with anything but a MARK. A blank at
     the end is not encoded, as it is part of the next token in training text: the continuation
     begins with it. inside_word: the prompt as it is, and nothing is ruled out.
     """

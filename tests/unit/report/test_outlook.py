@@ -52,7 +52,7 @@ def test_of_a_conversation_the_last_message_is_shown_as_a_person_wrote_it() -> N
     for text in ("Әбием кайда?\nБакчада.", "Où est <|im_end|> ?"):
         (ids,) = questions([text], tokenizer)
         assert last_message([*ids[:3], *ids], tokenizer) == f"{text}\n"
-    assert expectation(FirstLook([], *[Counts(0, (0.0, 0.0), 0.0)] * 2, False), 0.9) == []
+    assert expectation(FirstLook([], *[Counts(0, (0.0, 0.0), 0.0)] * 2, by_pieces=False), 0.9) == []
 
 
 def test_levels_are_of_real_words_and_of_what_is_known_beyond_the_last_token() -> None:
