@@ -18,10 +18,11 @@ COLDEST = 1e-4
 LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
 FAINT = (1e-2, 1e-4, 0.0)
 """Tokens so much less likely than the likeliest are sorted only if top-k or top-p need them."""
-MARK, ALL_BUT_A_BLANK = r"\p{M}", "[^ ]"
+MARK, ALL_BUT_A_BLANK = r"[\p{M}\u00ad\u200c\u200d\u2060]", "[^ ]"
+"""Marks, and unseen signs inside a word, such as that between the parts of a Persian one."""
 _UNSPACED = "".join(rf"\p{{{script}}}" for script in (*UNSPACED_SCRIPTS, *DENSE_SCRIPTS))
-OF_WORDS = rf"(?![{_UNSPACED}])[\p{{L}}\p{{N}}]|\p{{M}}"
-"""All marks, and the letters and digits of scripts that put blanks between words."""
+OF_WORDS = rf"(?![{_UNSPACED}])[\p{{L}}\p{{N}}]|{MARK}"
+"""MARK, and the letters and digits of scripts that put blanks between words."""
 _ENDS_IN_A_WORD = regex.compile(rf"(?![{_UNSPACED}])[\p{{L}}\p{{N}}\p{{M}}]\Z")
 
 
@@ -71,8 +72,8 @@ def beginning(prompt: str, *, inside_word: bool = False) -> tuple[str, str]:
     """The text to encode for a prompt, and characters with which no
     continuation begins, as a class of regex.
 
-    The last word of the prompt is left as it is. Where blanks part words, no letter, digit or mark
-    follows one of the prompt; a script without blanks goes on with anything but a mark. A blank at
+    The last word of the prompt is left as it is. Where blanks part words, no letter, digit or MARK
+    follows one of the prompt; a script without blanks goes on with anything but a MARK. A blank at
     the end is not encoded, as it is part of the next token in training text: the continuation
     begins with it. inside_word: the prompt as it is, and nothing is ruled out.
     """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import regex
 from pydantic import TypeAdapter
@@ -22,6 +23,9 @@ from endonym.pipeline.execute import Run
 from endonym.report.formatting import beginning
 from endonym.store import Artifact, read_if_whole, write_sealed
 
+if TYPE_CHECKING:
+    from endonym.tokenizer.tokenizer import Tokenizer
+
 FILE = "samples.json"
 """In a run's folder: what its final model wrote. It is kept, so that it is written once."""
 AT_ONCE, MOST_ROUNDS, TOKENS = 24, 4, 96
@@ -31,10 +35,13 @@ USUAL_TEXTS, USUAL_CHARS = 240, 400
 """Training texts that are counted, and characters of each."""
 READ_CHARS = 40_000_000
 """Of more training text only every second, third … document is looked up."""
-WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*")
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+(?:['’][\p{L}\p{M}]+)*")
+"""With the signs by which Persian or Sinhala letters join, or do not."""
 LETTER = regex.compile(r"(?=\p{L})\X")
 PIECE = 3
 """Letters with their signs that stand for a word, where the script writes no blanks."""
+ROLES = ("system", "user", "assistant", "model")
+"""What templates write into the first line of a message."""
 LENGTHS = (1, 3)
 """Words in a row that are looked up together."""
 
@@ -105,8 +112,8 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
         asked = ExampleTokens(examples.folder, "dev")
         numbers = range(0, len(asked), asked.together)[:AT_ONCE]
         questions: list[list[int]] = [asked.prompt(number).tolist() for number in numbers]
-        prompts, pieces_of = list[str | list[int]](questions), loaded.tokenizer.pieces
-        shown = ["".join(text for text, _ in pieces_of(each)) for each in questions]
+        prompts = list[str | list[int]](questions)
+        shown = [last_message(each, loaded.tokenizer) for each in questions]
     samples, written, by_pieces = list[tuple[str, str]](), list[str](), False
     for number in range(MOST_ROUNDS if prompts else 0):
         seeds = range(number * AT_ONCE, number * AT_ONCE + len(prompts))
@@ -119,6 +126,16 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
             break
     count = counts_of(written, lambda: _read(corpus), by_pieces=by_pieces)
     return FirstLook(samples, *count, by_pieces=by_pieces)
+
+
+def last_message(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
+    """The last message of a conversation and a line end, without what a template puts around it."""
+    marks = [n for n, each in enumerate(ids) if not tokenizer.bytes_of(each)]
+    ends = zip([-1, *marks], [*marks, len(ids)], strict=True)
+    said = [tokenizer.decode(ids[mark + 1 : end]).strip() for mark, end in ends]
+    named = [text.partition("\n") for text in said]
+    said = [rest.strip() if role in ROLES else role + end + rest for role, end, rest in named]
+    return next((f"{text}\n" for text in reversed(said) if text), "")
 
 
 def units_of(text: str, *, by_pieces: bool) -> list[str]:

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from endonym.autopilot.mixture import require_enough_text
+from endonym.autopilot.resolve import facts_of
 from endonym.disk import packaged_tables
+from endonym.errors import RecipeError
 from endonym.evaluate.score import BITS, FEWEST_OF_SOURCE, Score, find
 from endonym.export.history import events, journal_of, training_seconds
 from endonym.formats.files import is_remote, source_root
@@ -36,6 +39,10 @@ NO_LOSS = {"exact", "near", "paragraphs", "decontaminate"}
 """Reasons for which text is dropped that stands elsewhere."""
 SENTENCE_BYTES = 60
 """Bytes of a document: words of a list are harder to predict than any text."""
+READ = {"next_token": "texts", "chat": "conversations", "preferences": "pairs"}
+"""What a phase reads, by its objective."""
+MOST_PLACES = 4
+"""Files and folders of texts that are named; of more only the folder of them all."""
 WEAK, LEAST_DROPPED = 1.1, 0.05
 """How far a source's bits per byte lie above all, and the share of bytes dropped, to be named."""
 
@@ -80,7 +87,7 @@ def expectation(look: FirstLook, bits: float) -> list[str]:
     words, limits = WORDS["expect"], WORDS["limits"]
     written, usual = look.written, look.usual
     if written.words < limits["fewest_words"] or usual.words < limits["fewest_words"]:
-        return [words["nothing"]] if not written.words else []
+        return [words["nothing"]] if look.samples and not written.words else []
     measured = words["pieces_measured" if look.by_pieces else "words_measured"]
     shares = {"written": 100 * written.known[0], "usual": 100 * usual.known[0]}
     limit = words["limit"].format(samples=len(look.samples), words=whole(written.words))
@@ -96,6 +103,8 @@ def expectation(look: FirstLook, bits: float) -> list[str]:
 def level(written: Counts, usual: Counts, bits: float) -> str:
     """The name of the level that texts reach. bits: as `beyond_pairs` gives them."""
     words = written.known[0] / max(usual.known[0], 1e-9)
+    if written.repeated >= WORDS["limits"]["loops"]:
+        bits = math.inf
     reached = (each for each in WORDS["level"] if words >= each["least_words"])
     return next(each["name"] for each in reached if bits <= each["most_bits"])
 
@@ -156,8 +165,9 @@ def next_steps(run: Run, part: Sequence[Score]) -> list[NextStep]:
 
 def _longer(
     run: Run, validations: Sequence[Validation], steps: Lines, part: Sequence[Score]
-) -> NextStep:
-    """What training twice as long would bring, by the last half of the curve."""
+) -> NextStep | None:
+    """What training twice as long would bring, by the last half of the curve; None if it may not be
+    longer."""
     words, last = WORDS["step"], validations[-1]
     best = min(validations, key=lambda each: each.bits)
     if last.bits - best.bits > LEVELLED * best.bits:
@@ -168,23 +178,38 @@ def _longer(
     low, high = (share * fall for share in TWICE)
     if high < LEVELLED * best.bits:
         return NextStep(words["level"], words["level_brings"].format(fall=max(0.0, fall)))
+    if not (command := _longer_command(run)):
+        return None
     time = duration(2 * training_seconds([steps]))
     text = words["longer_brings"].format(low=low, high=high, value=last.bits, time=time)
     by_model = headlines(part)
     mine, other = by_model["model_on_sample"] or by_model["model"], by_model["compressor"]
-    if mine and other and mine.value > other.value:
+    if run.recipe.phase[-1].reads_texts and mine and other and mine.value > other.value:
         away = mine.value - other.value
         text += words["longer_passes" if high > away else "longer_nears"].format(away=away)
-    return NextStep(words["longer"], text, _longer_command(run))
+    return NextStep(words["longer"], text, command)
 
 
 def _longer_command(run: Run) -> str:
-    """The command that trains the last phase twice as long, as a run of its own."""
+    """The command that trains the last phase twice as long, as a run of its own.
+
+    Empty if its sources may not be read so often.
+    """
     assert run.training is not None, "there is a model"
     phase, keys = run.training.phases[-1], run.recipe.phase[-1]
     written = {"steps": keys.steps, "epochs": keys.epochs, "flops": keys.flops}
     given = ((key, value) for key, value in written.items() if value is not None)
     key, value = next(given, ("tokens", phase.steps * phase.batch_tokens))
+    if (shards := run.artifact("shards")) is not None:
+        phases = [*run.recipe.phase[:-1], keys.model_copy(update={key: 2 * value})]
+        configs = [*run.training.phases[:-1], phase.but(steps=2 * phase.steps)]
+        context = run.training.pack.context
+        try:
+            require_enough_text(
+                run.recipe.source, phases, configs, facts_of(shards), context=context
+            )
+        except RecipeError:
+            return ""
     place = "phase" if len(run.recipe.phase) == 1 else f"phase.{phase.name}"
     return f"run {shlex.quote(str(run.folder))} --set {place}.{key}={2 * value}"
 
@@ -192,14 +217,18 @@ def _longer_command(run: Run) -> str:
 def _more_text(
     run: Run, validations: Sequence[Validation], train: float, part: Sequence[Score]
 ) -> NextStep | None:
-    """What more text would bring: at most the difference between read and unseen texts."""
+    """What more of what it read would bring: at most the difference to what it did not read."""
     words, last = WORDS["step"], validations[-1]
     best = min(validations, key=lambda each: each.bits)
     gap = best.bits - train
     if last.epoch < 1 or (last.epoch < FEW_PASSES and gap < LEAST_GAP):
         return None
     name = "texts_gap" if gap >= LEAST_GAP else "texts_few"
-    text = words[name].format(passes=last.epoch, train=train, dev=best.bits)
+    what = READ[run.recipe.phase[-1].objective]
+    text = words[name].format(what=what, passes=last.epoch, train=train, dev=best.bits)
+    title = words["texts"].format(what=what)
+    if not run.recipe.phase[-1].reads_texts:
+        return NextStep(title, text)
     total = find(part, metric=BITS, model="model", source=None)
     own = [
         score
@@ -212,21 +241,26 @@ def _more_text(
     weakest = max(own, key=lambda score: score.value, default=None)
     if weakest and total and len(own) > 1 and weakest.value > WEAK * total.value:
         text += words["texts_which"].format(source=weakest.source, bits=weakest.value)
-    return NextStep(words["texts"], text, _texts_command(run))
+    return NextStep(title, text, _texts_command(run))
 
 
 def _texts_command(run: Run) -> str:
-    """The command that makes a recipe of the texts and more; empty if they lie in no one folder."""
+    """The command that makes a recipe of the texts and more; empty if they lie everywhere.
+
+    Files are named one by one: what else is in their folder, such as runs, may be no text.
+    """
     sources = run.recipe.source
-    if not sources or any(map(is_remote, sources)):
+    if any(map(is_remote, sources)):
         return ""
     homes = [source_root(source, run.recipe.folder) for source in sources]
-    common = Path(os.path.commonpath(homes))
-    if len(common.parts) < 2:
+    places = list(dict.fromkeys(homes))
+    if len(places) > MOST_PLACES:
+        places = [Path(os.path.commonpath(places))]
+    if not places or len(places[0].parts) < 2:
         return ""
-    texts = shlex.quote(os.path.relpath(common))
+    texts = " ".join(f"--text {shlex.quote(os.path.relpath(each))}" for each in places)
     folder = shlex.quote(f"{run.recipe.name}-more")
-    return f"new {folder} --language {run.recipe.language} --text {texts} --text …"
+    return f"new {folder} --language {run.recipe.language} {texts} --text …"
 
 
 def _dropped(run: Run) -> NextStep | None:

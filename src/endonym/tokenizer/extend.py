@@ -120,11 +120,8 @@ def _merge_bytes(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> No
 
 def _add_characters(pieces: _Pieces, counts: Counts, config: TokenizerConfig) -> None:
     """Make frequent characters that are bytes pieces of their own, while there is room."""
-    normalizer = pieces.engine().normalizer
     for character in _frequent(counts, config, pieces.room):
-        # Line ends stay as they are; what is written otherwise is never read.
-        is_read = normalizer is None or normalizer.normalize_str(character) == character
-        if is_read and character not in " \r\n":
+        if character not in " \r\n":  # A blank is another letter there; line ends stay as they are.
             pieces.add((character,))
 
 

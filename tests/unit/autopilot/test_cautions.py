@@ -46,10 +46,10 @@ def test_a_sensible_phase_is_started_without_a_word() -> None:
 
 def test_years_are_said_in_hours_with_the_budget_of_a_week() -> None:
     (text,) = said({"epochs": 1000}, seconds=0.1)
-    assert text.startswith("phase pretrain: ≈ 27\u2009778 hours here (3.2 years)")
+    assert text.startswith("phase pretrain: ≈ 27\u2009778 hours (3.2 years)")
     assert "steps = 2\u2009953 would take a week" in text
     (text,) = said({"epochs": None, "steps": 1_000_000}, seconds=1e-3)
-    assert "≈ 569 hours here (24 days)" in text
+    assert "≈ 569 hours (24 days)" in text
     assert "steps = 295\u2009312 would take a week" in text
     assert said({"epochs": 1000}) == []
     days = 24 * 3600 / (100 * 2048)  # a day for a hundred steps

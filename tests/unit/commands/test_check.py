@@ -338,6 +338,7 @@ def test_a_short_phase_is_validated_seldom_and_a_person_decides_otherwise(recipe
     assert (often.eval_every_steps, often.eval_tokens) == (1, 301)
     long = phase(eval_tokens=32_768)
     assert (long.eval_every_steps, long.eval_tokens) == (13, 32_768)
+    assert phase(steps=800, eval_tokens=32_768).eval_every_steps == 134  # 7 cost 4.7 %, 8 too much
     assert phase(steps=20_000).eval_every_steps == 1000
 
 

@@ -350,6 +350,15 @@ def test_the_last_word_of_a_prompt_stays_as_it_is(kind: str) -> None:
         assert not regex.search(r"\p{M}", begun), prompt
 
 
+@pytest.mark.parametrize("glued", ["می \u200cروم", "👩 \u200d🚀", "ক্ \u200dষ", "Donau \u00addampf"])
+def test_no_unseen_sign_joins_a_continuation_to_the_last_word(glued: str) -> None:
+    prompt, rest = glued.split(" ")
+    begun = reciting([*BYTES.encode(rest), END])[0].generate(prompt, sampling=GREEDY)
+    assert not begun.startswith(rest[0])
+    model, _ = reciting([*BYTES.encode(rest), END])
+    assert model.generate(prompt, sampling=GREEDY, inside_word=True) == rest
+
+
 @pytest.mark.parametrize("kind", ["byte", "char", "bpe", "unigram"])
 def test_a_blank_at_the_end_of_a_prompt_is_read_as_the_beginning_of_a_word(kind: str) -> None:
     model = untrained(kind)

@@ -281,7 +281,7 @@ def test_every_other_stage_is_told_by_its_counts() -> None:
     }
     figures = [
         ("ids", "F16", 0),
-        ("bits_per_byte", "F16", 0.0),
+        ("bits_per_byte", "F16", -1e-6),  # never "-0.00"
         ("bits_per_byte", "Q4_K_M", 0.0132),
     ]
     checks = [{"check": c, "file": f"a-{kind}.gguf", "value": v} for c, kind, v in figures]

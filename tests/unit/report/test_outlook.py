@@ -1,10 +1,13 @@
 """The report's first screen: what a model's texts are like, and a compressor beside it."""
 
 from made_scores import score
+from toys import toy_tokenizer
 
 from endonym.cleaning.measures import is_unbroken
-from endonym.report.first_look import Counts, FirstLook, counts_of, units_of
+from endonym.pipeline.evaluation import questions
+from endonym.report.first_look import Counts, FirstLook, counts_of, last_message, units_of
 from endonym.report.outlook import compared, expectation, level
+from endonym.tokenizer.chat_template import CHATML
 
 TRAINING = [
     "Кичә без урманга бардык һәм җиләк җыйдык.",
@@ -31,9 +34,19 @@ def test_a_script_without_blanks_is_looked_up_by_letters_with_their_signs() -> N
     assert is_unbroken(KHMER)
     assert not is_unbroken(TRAINING[0])
     first, *_, last = units_of(KHMER, by_pieces=True)
+    assert units_of("او می‌رود", by_pieces=False) == ["او", "می‌رود"]
     assert (first, last) == ("ខ្ញុំចង់", "នទៅទេ")
     written, _ = counts_of([KHMER], lambda: iter([KHMER] * 2), by_pieces=True)
     assert written.known == (1.0, 1.0)
+
+
+def test_of_a_conversation_the_last_message_is_shown_as_a_person_wrote_it() -> None:
+    tokenizer = toy_tokenizer.__wrapped__("bpe")  # one of its own: it gets a template
+    tokenizer.chat_template = CHATML
+    for text in ("Әбием кайда?\nБакчада.", "Où est <|im_end|> ?"):
+        (ids,) = questions([text], tokenizer)
+        assert last_message([*ids[:3], *ids], tokenizer) == f"{text}\n"
+    assert expectation(FirstLook([], *[Counts(0, (0.0, 0.0), 0.0)] * 2, by_pieces=False), 0.9) == []
 
 
 def test_levels_are_of_real_words_and_of_what_is_known_beyond_the_last_token() -> None:
@@ -41,6 +54,9 @@ def test_levels_are_of_real_words_and_of_what_is_known_beyond_the_last_token() -
     cases = [(0.3, 0.9), (0.66, 0.9), (0.84, 0.9), (0.84, 0.5), (0.85, 0.2), (0.66, 0.2)]
     names = [level(Counts(900, (words, 0.1), 0.0), usual, bits) for words, bits in cases]
     assert names == ["letters", "made_up", "words", "phrases", "sentences", "made_up"]
+    noise = level(Counts(900, (0.1, 0.0), 0.0), usual, 0.9)
+    looping = level(Counts(900, (1.0, 0.0), 0.97), usual, 0.2)
+    assert (noise, looping) == ("noise", "words"), "another script, one word over and over"
     said = " ".join(expectation(look(Counts(900, (0.66, 0.1), 0.0), usual), 0.9))
     assert "Of 100 words that it writes, 66 stand" in said
     assert "85 stand in the others" in said

@@ -281,8 +281,10 @@ def steps_of(workshop: Workshop, bits: Sequence[float]) -> list[NextStep]:
         line = {"event": "step", "step": 2 * number, "tokens": 128 * number, "epoch": float(number)}
         line |= {"dev_bits_per_byte": value, "train_bits_per_byte": 1.0, "seconds": 30.0}
         append_jsonl(journal, line)
-    phase = SimpleNamespace(name="pretrain", steps=40, batch_tokens=64)
-    workshop.run.training = cast(Any, SimpleNamespace(phases=[phase]))
+    phase = SimpleNamespace(name="pretrain", steps=40, batch_tokens=64, sources=())
+    phase.but = lambda steps: SimpleNamespace(**{**vars(phase), "steps": steps})
+    training = SimpleNamespace(phases=[phase], pack=SimpleNamespace(context=32))
+    workshop.run.training = cast(Any, training)
     return gather(workshop.run)["outlook"].steps
 
 
@@ -302,11 +304,42 @@ def test_twice_the_training_is_asked_for_by_the_key_that_the_recipe_has(workshop
     assert longer.command.endswith(" --set phase.flops=6000000000.0")
 
 
+def test_no_command_is_advised_that_would_be_refused(workshop: Workshop) -> None:
+    """The text may be read five times, and was read four times; or a file lies beside runs."""
+    counts = {"bytes": 2400, "tokens": 600, "documents": 10}
+    workshop.add("shards", "shards", {"train": {"tatar": counts}, "dev": {"tatar": counts}})
+    recipe, falling = workshop.run.recipe, [4.0, 3.0, 2.6, 2.4, 2.2, 2.1]
+    assert "steps=80" in steps_of(workshop, falling)[0].command
+    sources = [recipe.source[0].model_copy(update={"repeatable": 5})]
+    other = sources[0].model_copy(update={"name": "other", "path": "other.txt"})
+    workshop.run.recipe = recipe.model_copy(update={"source": [*sources, other]})
+    texts, _ = gather(workshop.run)["outlook"].steps
+    assert texts.title == "Give it more texts"
+    assert re.findall(r"--text \S*?([\w.]+|…)(?= |$)", texts.command) == [
+        "tatar.txt",
+        "other.txt",
+        "…",
+    ]
+
+
+def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> None:
+    """Neither more texts nor the compressor, which has read texts, has to do with answers."""
+    workshop.evaluation()
+    recipe, falling = workshop.run.recipe, [4.0, 3.0, 2.6, 2.4, 2.2, 2.1]
+    assert "The compressor is" in steps_of(workshop, falling)[0].brings
+    chat = recipe.phase[0].model_copy(update={"objective": "chat"})
+    workshop.run.recipe = recipe.model_copy(update={"phase": (chat,)})
+    longer, talks = gather(workshop.run)["outlook"].steps
+    assert "compressor" not in longer.brings
+    assert (talks.title, talks.command) == ("Give it more conversations", "")
+    assert "conversations 5.0 times" in talks.brings
+
+
 def test_after_overfitting_no_training_is_advised(workshop: Workshop) -> None:
     stop, texts = steps_of(workshop, [4.0, 3.0, 2.2, 2.1, 2.4, 2.6])
     assert (stop.title, stop.command) == ("Do not train it longer", "")
     assert "after 60 %" in stop.brings
-    assert texts.title == "Give it more text"
+    assert texts.title == "Give it more texts"
 
 
 def test_each_phase_has_curves_choices_times_and_samples(workshop: Workshop) -> None:
