@@ -108,6 +108,14 @@ def test_what_may_be_another_file_begins_anew(web: Web, tmp_path: Path, change: 
     assert fetched(source(web), tmp_path) == web.files["/tel/a.txt.gz"]
 
 
+def test_a_server_that_breaks_off_here_and_there_is_given_up(web: Web, tmp_path: Path):
+    web.has_tags = False
+    web.faults["/tel/a.txt.gz"] = [{"sends": 9_000 - n % 2} for n in range(40)]
+    with pytest.raises(SourceError, match="connection ended"):
+        fetched(source(web), tmp_path)
+    assert len(web.asked) <= 9
+
+
 @pytest.mark.parametrize("length", [len(PACKED) + 9, len(PACKED) - 9])
 def test_a_wrong_length_is_never_a_whole_file(web: Web, tmp_path: Path, length: int):
     fault = {"heads": {"Content-Length": str(length)}}
@@ -132,6 +140,7 @@ NO_ANSWERS = [
     ("/tel/a.txt.gz", {"status": 403}, SourceError, "lets in only whom"),
     ("/tel/a.txt.gz", {"status": 418}, SourceError, "418"),
     ("/tel/a.bin", {}, SourceError, '"a.bin", says no kind'),
+    ("/буш.txt", {}, SourceError, "is empty"),
 ]
 
 
@@ -139,7 +148,8 @@ NO_ANSWERS = [
 def test_what_no_further_try_mends_is_said_at_once(
     web: Web, tmp_path: Path, path: str, fault: dict[str, Any], kind: Any, message: str
 ):
-    web.files["/tel/a.bin"], web.faults[path] = b"\0", [fault]
+    web.files |= {"/tel/a.bin": b"\0", "/буш.txt": b""}
+    web.faults[path] = [fault]
     with pytest.raises(kind, match=message) as caught:
         fetched(source(web, path), tmp_path)
     assert (caught.value.where, len(web.asked)) == (web.url + path, 1)
@@ -168,6 +178,9 @@ def test_a_redirect_is_followed_and_the_file_named_by_its_server(web: Web, tmp_p
     (file,) = source_files(source(web, "/file/7"), tmp_path)
     assert file.name == "_тел.txt.gz"
     assert file.path.is_relative_to(tmp_path / "fetched")
+    web.files[f"/{'ត' * 120}.txt"] = "\n".join(KHMER).encode()  # too long for a name here
+    (file,) = source_files(source(web, f"/{'ត' * 120}.txt"), tmp_path)
+    assert file.name.endswith("ត.txt")
     web.faults["/round"] = [{"status": 302, "heads": {"Location": "/round"}}] * 20
     with pytest.raises(SourceError, match="302"):
         fetched(source(web, "/round"), tmp_path)
@@ -220,7 +233,8 @@ def test_places_are_known_by_name(web: Web, tmp_path: Path):
         "leipzig:tat_wikipedia_2021_100K": "https://downloads.wortschatz-leipzig.de/corpora/tat_wikipedia_2021_100K.tar.gz",
     }
     assert {path: address(Source(name="a", path=path)) for path in known} == known
-    for path in ("wikipedia:", "leipzig:../a", "https:///a", "ftp://127.0.0.1/a.txt"):
+    bad = ("wikipedia:", "leipzig:../a", "https:///a", "ftp://127.0.0.1/a.txt", "https://[::1/a")
+    for path in (*bad, "https://a\0b.org/a.txt"):
         with pytest.raises(MissingSource, match="no address"):
             source_files(Source(name="a", path=path), tmp_path)
 
