@@ -178,8 +178,9 @@ class Replacement(Config):
 
         try:
             found = regex.compile(self.find).search("")
-            regex.compile(f"(?:{self.find})|").sub(self.by, "")
-        except (regex.error, IndexError) as error:
+            # Behind a line end, as (?x) may end with a comment.
+            regex.compile(f"(?:{self.find}\n)|").sub(self.by, "")
+        except (regex.error, IndexError, RecursionError, MemoryError) as error:
             raise ValueError(f"the regular expression is not right: {error}") from None
         if found:
             raise ValueError("find matches nothing at all, so that `by` would stand everywhere")

@@ -9,6 +9,7 @@ from text_samples import KHMER, TATAR, write
 from endonym.cleaning import normalize
 from endonym.cleaning.cleaning import Cleaning
 from endonym.cleaning.marks import Marks, text_hash, unmatched
+from endonym.cleaning.rules import replacements
 from endonym.errors import RecipeError
 from endonym.formats.config import Clean, Replacement
 from endonym.formats.document import MARKED, Document, Reject
@@ -79,6 +80,13 @@ def test_replacements_come_before_normalize_once_each_and_are_counted_with_examp
     assert sample["before"].endswith("[12]\u00a0килде")
 
 
+def test_a_pattern_may_be_explained_in_a_comment():
+    (_, change), *_ = replacements(
+        Clean(replace=(Replacement(find="(?x) е (?=к) # ә elsewhere", by="ә"),))
+    )
+    assert change("елек кечкенек") == "еләк кечкенәк"
+
+
 @pytest.mark.parametrize(
     "keys",
     [
@@ -86,6 +94,7 @@ def test_replacements_come_before_normalize_once_each_and_are_counted_with_examp
         {"find": "("},
         {"find": "а*"},
         {"find": "(а)", "by": r"\2"},
+        {"find": f"{'(' * 3_000}а{')' * 3_000}"},
         {"find": "а", "letters": {"а": "б"}},
         {"letters": {"": "б"}},
     ],
