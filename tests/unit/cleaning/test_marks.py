@@ -62,7 +62,7 @@ def test_a_file_is_marked_by_its_content_and_a_document_against_its_file(tmp_pat
 
 def test_one_hash_cannot_be_on_both_lists():
     with pytest.raises(ValueError, match="both name"):
-        Clean(marked_out=("0" * 12,), marked_in=("0" * 12,))
+        Clean(marked_out=("0" * 12,), marked_in=("0" * 64,))
 
 
 def test_replacements_come_before_normalize_once_each_and_are_counted_with_examples():
