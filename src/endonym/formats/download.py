@@ -4,6 +4,7 @@ It grows there as `.part`; `.part.json` says what it is a part of. A file of whi
 by a tag or a date that it is still the same goes on where it broke off.
 """
 
+import errno
 import http.client
 import ipaddress
 import shutil
@@ -77,6 +78,8 @@ def download(url: str, folder: Path, source: Source, log: Log) -> tuple[Path, st
             time.sleep(WAITS[failures - 1])
         except OSError as error:
             why = error.strerror or error
+            if error.errno == errno.ENOSPC:  # A stream without an end must not leave the disk full.
+                part.unlink(missing_ok=True)
             raise source_error("not_written", printable(str(folder)), why=why) from error
 
 

@@ -1,5 +1,6 @@
 """Texts that are fetched by their address, from a server of our own with the faults of others."""
 
+import errno
 import gzip
 import hashlib
 import io
@@ -214,6 +215,19 @@ def test_a_disk_without_room_is_told_before(
     web.faults["/tel/a.txt.gz"] = [{"heads": {"Content-Length": str(10**18)}}]
     with pytest.raises(SourceError, match=r"1000000000.0 GB are still to be fetched"):
         fetched(source(web), tmp_path)
+
+
+def test_a_disk_that_became_full_is_left_with_room(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def chunks(_: Any) -> Generator[bytes]:
+        yield b"a" * 9_000
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "_chunks", chunks)
+    with pytest.raises(SourceError, match="No space left"):
+        fetched(source(web), tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.stat().st_size > 8_000]
 
 
 def test_without_a_network_that_is_said_at_once(web: Web, tmp_path: Path):
