@@ -285,10 +285,12 @@ def is_left_out(path: Path, recipe: Recipe) -> bool:
 
     Its name alone will do, or with its folder: neither "11.txt" nor "2026/1.txt" is 2027/1.txt.
     """
-    name, above = (re.escape(printable(each)) for each in (path.name, path.parent.name))
-    before = rf"""(?:(?<![^\s"'(#])|(?<=\./)|(?<={above}/))"""
-    named = re.search(rf"""{before}{name}(?=\.?(?:[\s"':,;)]|$))""", recipe.text)
-    return named is not None or any(excludes(each, path, recipe.folder) for each in recipe.source)
+    name, above = (printable(each) for each in (path.name, path.parent.name))
+    before = rf"""(?:(?<![^\s"'(#])|(?<=\./)|(?<={re.escape(above)}/))"""
+    pattern = rf"""{before}{re.escape(name)}(?=\.?(?:[\s"':,;)]|$))"""
+    if name in recipe.text and re.search(pattern, recipe.text):  # patterns alone take their time
+        return True
+    return any(excludes(source, path, recipe.folder) for source in recipe.source)
 
 
 def excludes(source: Source, path: Path, folder: Path) -> bool:
