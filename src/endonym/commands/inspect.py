@@ -268,7 +268,8 @@ def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
 def file_marks(store: Store, name: str, count: int) -> Inspection:
     """The lines that mark the first files of each source of a run as out."""
     run, notes, n_files = find.find_run(store, name), dict[str, str](), 0
-    recipe = Recipe.load(find.recipe_of(run, store).path)
+    origin = find.recipe_of(run, store)
+    recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
     names = {f"source {each.name}": each.name for each in recipe.source}
     for stage in find.planned(run):
         made = find.store_of(run, store).find("source", stage["id"])
