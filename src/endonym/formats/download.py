@@ -187,6 +187,8 @@ def _name(url: str, answer: HTTPResponse, source: Source) -> str:
     ]
     names = [UNSAFE.sub("_", each) for each in given if each]
     names = [each.encode()[-LONGEST_NAME:].decode(errors="ignore") for each in names]
+    if answer.headers.get("Content-Encoding") == "gzip":  # though it was asked not to
+        names = [f"{each.removesuffix('.gz')}.gz" for each in names]
     for name in names:
         kinds = file_format(name, source)
         if kinds.format or kinds.archive:

@@ -180,6 +180,10 @@ def test_a_redirect_is_followed_and_the_file_named_by_its_server(web: Web, tmp_p
     assert file.name == "_тел.txt.gz"
     assert file.path.is_relative_to(tmp_path / "fetched")
     web.files[f"/{'ត' * 120}.txt"] = "\n".join(KHMER).encode()  # too long for a name here
+    web.files["/tel/b.txt"] = PACKED
+    web.faults["/tel/b.txt"] = [{"heads": {"Content-Encoding": "gzip"}}]
+    (file,) = source_files(source(web, "/tel/b.txt"), tmp_path)
+    assert file.name == "b.txt.gz"
     (file,) = source_files(source(web, f"/{'ត' * 120}.txt"), tmp_path)
     assert file.name.endswith("ត.txt")
     web.faults["/round"] = [{"status": 302, "heads": {"Location": "/round"}}] * 20
