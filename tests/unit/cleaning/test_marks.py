@@ -44,6 +44,8 @@ def test_a_text_that_is_marked_as_out_goes_and_is_counted_as_by_a_rule():
     rule = cleaning.tally.rules["marked_out"]
     assert (rule.documents, rule.bytes) == (1, len(TATAR[0].encode()))
     assert isinstance(cleaned(TATAR[1], clean), Document)
+    other = Clean(marked_out=(text_hash(TATAR[0])[:12] + "0" * 52,))
+    assert isinstance(cleaned(TATAR[0], other), Document)
 
 
 def test_a_file_is_marked_by_its_content_and_a_document_against_its_file(tmp_path: Path):

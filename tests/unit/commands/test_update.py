@@ -77,7 +77,7 @@ def test_new_texts_are_sources_and_all_that_a_person_wrote_stays(
 
 def test_a_renamed_file_has_its_new_name_and_line_ends_stay(recipe: Path) -> None:
     texts, store = recipe.parent / "texts", Store(recipe.parent / "store")
-    recipe.write_bytes(RECIPE.replace("\n", "\r\n").encode())
+    recipe.write_bytes(b"\xef\xbb\xbf" + RECIPE.replace("\n", "\r\n").encode())
     sources.hash_all(sources.find(Recipe.load(recipe)), store, Log(quiet=True))
     (texts / "a.txt").rename(texts / "ә.txt")
     before = recipe.read_bytes().decode()

@@ -109,6 +109,14 @@ def test_what_may_be_another_file_begins_anew(web: Web, tmp_path: Path, change: 
     assert fetched(source(web), tmp_path) == web.files["/tel/a.txt.gz"]
 
 
+def test_another_part_than_was_asked_for_is_not_joined(web: Web, tmp_path: Path):
+    web.can_resume, n_bytes = False, len(PACKED)
+    whole = {"status": 206, "heads": {"Content-Range": f"bytes 0-{n_bytes - 1}/{n_bytes}"}}
+    web.faults["/tel/a.txt.gz"] = [{"sends": 50_000}, whole]
+    assert fetched(source(web), tmp_path) == PACKED
+    assert parts_asked(web) == ["", "50000", ""]
+
+
 def test_a_server_that_breaks_off_here_and_there_is_given_up(web: Web, tmp_path: Path):
     web.has_tags = False
     web.faults["/tel/a.txt.gz"] = [{"sends": 9_000 - n % 2} for n in range(40)]
@@ -168,6 +176,16 @@ def test_a_redirect_does_not_lead_inside(web: Web, tmp_path: Path, target: str):
     with pytest.raises(SourceError, match="not a public address") as caught:
         fetched(source(web, "/a.txt"), tmp_path)
     assert target in caught.value.message
+
+
+def test_a_name_with_one_address_inside_is_not_public(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    own = {"http://two.example/a.txt": {"185.199.108.133", "10.0.0.1"}}
+    monkeypatch.setattr(module, "addresses", lambda url: own.get(url, {"127.0.0.1"}))
+    web.faults["/a.txt"] = [{"status": 302, "heads": {"Location": "http://two.example/a.txt"}}]
+    with pytest.raises(SourceError, match="not a public address"):
+        fetched(source(web, "/a.txt"), tmp_path)
 
 
 def test_a_redirect_is_followed_and_the_file_named_by_its_server(web: Web, tmp_path: Path):
