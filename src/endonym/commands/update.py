@@ -128,6 +128,6 @@ def _write(path: Path, text: str, recipe: Recipe) -> None:
         raise RecipeError(
             f"new sources cannot be written into this recipe: {error.message}",
             where=str(path),
-            do="Write each source as a table of its own, [[source]], and [pack] as one; then update "
-            "it again.",
+            do="Write each source as a table of its own, [[source]], and [pack] as one; then "
+            "update it again.",
         ) from error
