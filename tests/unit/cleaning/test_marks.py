@@ -97,6 +97,7 @@ def test_a_pattern_may_be_explained_in_a_comment():
         {"find": "а*"},
         {"find": "(а)", "by": r"\2"},
         {"find": f"{'(' * 3_000}а{')' * 3_000}"},
+        {"find": "(?R)?а"},  # looks for itself without an end
         {"find": "а", "letters": {"а": "б"}},
         {"letters": {"": "б"}},
     ],
