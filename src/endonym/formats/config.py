@@ -179,7 +179,7 @@ class Replacement(Config):
         try:
             found = regex.compile(self.find).search("")
             # Behind a line end, as (?x) may end with a comment.
-            regex.compile(f"(?:{self.find}\n)|").sub(self.by, "", timeout=1.0)
+            regex.compile(f"(?:{self.find}\n)|").sub(self.by, "", timeout=0.1)
         except (regex.error, IndexError, RecursionError, MemoryError, TimeoutError) as error:
             raise ValueError(f"the regular expression is not right: {error}") from None
         if found:
