@@ -53,9 +53,9 @@ class Marks:
 
 def unmatched(clean: Clean, found: Iterable[str]) -> list[str]:
     """A warning about listed hashes that no text and no file has. found: those of some."""
-    warnings, seen = list[str](), {*found}
+    warnings, seen = list[str](), {each[:DIGITS] for each in found}
     for key, hashes in (("marked_out", clean.marked_out), ("marked_in", clean.marked_in)):
-        if missing := [each for each in hashes or () if each not in seen]:
-            what = f"{number(len(missing))} of {number(len(hashes or ()))}"
-            warnings.append(f"{key}: no document and no file has {what}, such as {missing[0]}")
+        if missing := [each for each in hashes or () if each[:DIGITS] not in seen]:
+            what = f"{number(len(missing))} of {number(len(hashes or ()))} hashes"
+            warnings.append(f"{key}: {what} belong to no document or file, such as {missing[0]}")
     return warnings

@@ -12,6 +12,7 @@ from endonym.commands.filled import filled
 from endonym.commands.new import describe_survey, with_fetched, write_addresses
 from endonym.disk import write_atomic
 from endonym.errors import EndonymError, RecipeError, printable
+from endonym.formats.files import is_remote
 from endonym.log import Log, counted
 from endonym.pipeline import sources
 from endonym.recipe.layers import toml
@@ -39,22 +40,26 @@ def update_recipe(
     recipe = Recipe.load(path)
     found = sources.beside(recipe, Store(store))
     new, survey = found.unused, Survey()
-    paths, keys = with_fetched(texts, recipe.folder, log)
+    there = {source.path for source in recipe.source if is_remote(source)}
+    paths, keys = with_fetched([t for t in texts if str(t) not in there], recipe.folder, log)
     if texts:
         known = {*found.read, *found.renamed.values()}
         new = [
             file
             for text in paths
             for file in raw_files.files_below(text, "--text ")
-            # What was left out of a folder stands in a comment of the recipe.
             if file.absolute() not in known
-            and (text.is_file() or printable(file.name) not in recipe.text)
+            # What was left out of a folder stands in a comment of the recipe.
+            and (text.is_file() or not sources.is_left_out(file.absolute(), recipe))
         ]
     if new:
         taken, language = [source.name for source in recipe.source], recipe.language
         survey = look_through(new, recipe.folder, language=language, log=log, taken=taken)
         write_addresses(survey, keys)
         describe_survey(survey, language, log)
+    for source in (recipe.source[number] for number in found.missing):
+        path_line = f"source {source.name} has no file at {printable(source.path)}"
+        log.warn(f"{path_line}: correct its `path`, or take its [[source]] out")
     if not (new or found.renamed):
         log.line("nothing is new: the sources read every text beside them")
         return path, survey
@@ -121,6 +126,7 @@ def _write(path: Path, text: str, recipe: Recipe) -> None:
         raise RecipeError(
             f"new sources cannot be written into this recipe: {error.message}",
             where=str(path),
-            do="Write each source as a table of its own, [[source]]; then update it again.",
+            do="Write each source as a table of its own, [[source]], and [pack] as one; then "
+            "update it again.",
         ) from error
     write_atomic(path, text.encode())

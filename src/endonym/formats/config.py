@@ -178,8 +178,9 @@ class Replacement(Config):
 
         try:
             found = regex.compile(self.find).search("")
-            regex.compile(f"(?:{self.find})|").sub(self.by, "")
-        except (regex.error, IndexError) as error:
+            # Behind a line end, as (?x) may end with a comment.
+            regex.compile(f"(?:{self.find}\n)|").sub(self.by, "", timeout=0.1)
+        except (regex.error, IndexError, RecursionError, MemoryError, TimeoutError) as error:
             raise ValueError(f"the regular expression is not right: {error}") from None
         if found:
             raise ValueError("find matches nothing at all, so that `by` would stand everywhere")
@@ -334,7 +335,10 @@ class Clean(Config):
             raise ValueError("min_language_score needs language")
         if self.split_languages and self.language is None:
             raise ValueError("split_languages needs language")
-        if both := {*(self.marked_out or ())} & {*(self.marked_in or ())}:
+        out, in_ = (
+            {each[:12] for each in some or ()} for some in (self.marked_out, self.marked_in)
+        )
+        if both := out & in_:
             raise ValueError(f"marked_out and marked_in both name {min(both)}")
         if self.min_chars and self.max_chars and self.min_chars > self.max_chars:
             raise ValueError("min_chars is above max_chars")

@@ -4,6 +4,7 @@ It grows there as `.part`; `.part.json` says what it is a part of. A file of whi
 by a tag or a date that it is still the same goes on where it broke off.
 """
 
+import errno
 import http.client
 import ipaddress
 import socket
@@ -60,15 +61,16 @@ def download(url: str, folder: Path, source: Source, log: Log) -> tuple[Path, st
     tried again unless a part of the file is there.
     """
     part, failures = folder / ".part", 0
+    most = _size(part)
     folder.mkdir(parents=True, exist_ok=True)
     opener = build_opener(PublicOnly(url))
     while True:
-        before = _size(part)
         try:
             return part, _one_try(url, part, source, opener=opener, log=log)
         except Broken as error:
             cause, after = error.__cause__, _size(part)
-            failures = 1 if after > before else failures + 1
+            failures = 1 if after > most else failures + 1
+            most = max(most, after)  # A server that can't resume would break off for ever.
             is_unreached = isinstance(cause, URLError) and not isinstance(cause, HTTPError)
             if failures > len(WAITS) or (is_unreached and not after):
                 raise source_error("broken_off", printable(url), why=error) from error
@@ -76,6 +78,8 @@ def download(url: str, folder: Path, source: Source, log: Log) -> tuple[Path, st
             time.sleep(WAITS[failures - 1])
         except OSError as error:
             why = error.strerror or error
+            if error.errno == errno.ENOSPC:  # A stream without an end must not leave the disk full.
+                part.unlink(missing_ok=True)
             raise source_error("not_written", printable(str(folder)), why=why) from error
 
 
@@ -107,6 +111,8 @@ def _one_try(url: str, part: Path, source: Source, *, opener: OpenerDirector, lo
             for chunk in _chunks(answer):
                 file.write(chunk)
                 advance(len(chunk))
+    if total == 0:
+        raise source_error("no_answer", printable(url), status="the file there is empty: 0 bytes")
     if not _size(part):
         raise Broken("the server sent nothing")
     if total is not None and _size(part) != total:
@@ -169,7 +175,10 @@ def _name(url: str, answer: HTTPResponse, source: Source) -> str:
     """A safe name for the file whose end says a kind that is read. Raises SourceError without."""
     in_address = unquote(urlsplit(url).path).rpartition("/")[2]
     in_head = (answer.headers.get_filename() or "").replace("\\", "/").rpartition("/")[2]
-    names = [UNSAFE.sub("_", each)[-LONGEST_NAME:] for each in (in_address, in_head) if each]
+    names = [UNSAFE.sub("_", each) for each in (in_address, in_head) if each]
+    names = [each.encode()[-LONGEST_NAME:].decode(errors="ignore") for each in names]
+    if answer.headers.get("Content-Encoding") == "gzip":  # though it was asked not to
+        names = [f"{each.removesuffix('.gz')}.gz" for each in names]
     for name in names:
         kinds = file_format(name, source)
         if kinds.format or kinds.archive:

@@ -21,6 +21,7 @@ FETCHED, NOTES = "fetched", ".fetched.json"
 """The folder beside the recipe, and in it names and hashes of what was fetched, by address."""
 PLACES = packaged_tables("endonym.formats", "places.toml")
 NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
+HOST = re.compile(r"[^\s/\0]{1,200}")
 
 
 def is_address(path: str) -> bool:
@@ -39,7 +40,11 @@ def address(source: Source) -> str:
     if place in PLACES and NAME.fullmatch(name):
         name = PLACES[place].get("names", {}).get(name, name)
         return PLACES[place]["address"].format(name=name, code=name.replace("-", "_"))
-    if place not in ("http", "https") or not urlsplit(source.path).hostname:
+    try:
+        host = urlsplit(source.path).hostname or ""
+    except ValueError:  # such as half a bracket of IPv6
+        host = ""
+    if place not in ("http", "https") or not HOST.fullmatch(host):
         raise source_error("no_place", printable(source.path), source=source.name)
     return source.path
 

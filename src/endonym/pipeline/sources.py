@@ -6,6 +6,7 @@ It also finds texts beside them that no source reads.
 import functools
 import hashlib
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
@@ -214,12 +215,13 @@ class Beside:
     """Texts beside those of a recipe's sources that none of them reads.
 
     read: the files that some source reads. renamed: by the number of a source whose file is
-    missing, the file that has its content now.
+    missing, the file that has its content now. missing: the numbers of the other such sources.
     """
 
     read: set[Path]
     unused: list[Path]
     renamed: dict[int, Path]
+    missing: list[int]
 
 
 def beside(recipe: Recipe, store: Store) -> Beside:
@@ -241,8 +243,7 @@ def beside(recipe: Recipe, store: Store) -> Beside:
         for path in texts_in(folders, recipe.folder)
         if path not in read
         and path.resolve() not in read
-        and printable(path.name) not in recipe.text
-        and not any(excludes(source, path, recipe.folder) for source in recipe.source)
+        and not is_left_out(path, recipe)
         and size_on_disk(path)
         and not is_own_page(path)
     ]
@@ -254,7 +255,8 @@ def beside(recipe: Recipe, store: Store) -> Beside:
             with suppress(OSError):
                 if size_on_disk(each) == entry["mark"][0] and hash_once(each) == entry["sha256"]:
                     renamed.setdefault(number, each)
-    return Beside(read, [each for each in unused if each not in renamed.values()], renamed)
+    unused = [each for each in unused if each not in renamed.values()]
+    return Beside(read, unused, renamed, [each for each in missing if each not in renamed])
 
 
 def texts_in(folders: set[Path], home: Path) -> list[Path]:
@@ -275,6 +277,19 @@ def texts_in(folders: set[Path], home: Path) -> list[Path]:
                 if kind.archive or kind.format not in ("", "image"):
                     texts.add(path)
     return sorted(path for path in texts if not not_a_file(path))
+
+
+def is_left_out(path: Path, recipe: Recipe) -> bool:
+    """Whether a recipe names a file somewhere, if only in a comment, or a source excludes it.
+
+    Its name alone will do, or with its folder: neither "11.txt" nor "2026/1.txt" is 2027/1.txt.
+    """
+    name, above = (printable(each) for each in (path.name, path.parent.name))
+    before = rf"""(?:(?<![^\s"'(#])|(?<=\./)|(?<={re.escape(above)}/))"""
+    pattern = rf"""{before}{re.escape(name)}(?=\.?(?:[\s"':,;)]|$))"""
+    if name in recipe.text and re.search(pattern, recipe.text):  # patterns alone take their time
+        return True
+    return any(excludes(source, path, recipe.folder) for source in recipe.source)
 
 
 def excludes(source: Source, path: Path, folder: Path) -> bool:

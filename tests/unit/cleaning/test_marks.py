@@ -9,6 +9,7 @@ from text_samples import KHMER, TATAR, write
 from endonym.cleaning import normalize
 from endonym.cleaning.cleaning import Cleaning
 from endonym.cleaning.marks import Marks, text_hash, unmatched
+from endonym.cleaning.rules import replacements
 from endonym.errors import RecipeError
 from endonym.formats.config import Clean, Replacement
 from endonym.formats.document import MARKED, Document, Reject
@@ -43,25 +44,27 @@ def test_a_text_that_is_marked_as_out_goes_and_is_counted_as_by_a_rule():
     rule = cleaning.tally.rules["marked_out"]
     assert (rule.documents, rule.bytes) == (1, len(TATAR[0].encode()))
     assert isinstance(cleaned(TATAR[1], clean), Document)
+    other = Clean(marked_out=(text_hash(TATAR[0])[:12] + "0" * 52,))
+    assert isinstance(cleaned(TATAR[0], other), Document)
 
 
 def test_a_file_is_marked_by_its_content_and_a_document_against_its_file(tmp_path: Path):
     path = write(tmp_path, "a.txt", TATAR)
-    own = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    own = hashlib.sha256(path.read_bytes()).hexdigest()
     path = path.rename(tmp_path / "башка.txt")
-    clean = Clean(marked_out=(own,), marked_in=(text_hash(TATAR[1]), "0123456789ab"))
-    marks = Marks(clean)
+    clean = Clean(marked_out=(own[:12], own), marked_in=(text_hash(TATAR[1]), "0123456789ab"))
+    marks = Marks(clean)  # Both forms of the file's hash are one mark.
     of_file = marks.of_file(path)
     notes = [marks.marked(document(text), of_file).meta[MARKED] for text in TATAR[:2]]
     assert notes == ["out", "in"]
     assert unmatched(clean, marks.found) == [
-        "marked_in: no document and no file has 1 of 2, such as 0123456789ab"
+        "marked_in: 1 of 2 hashes belong to no document or file, such as 0123456789ab"
     ]
 
 
 def test_one_hash_cannot_be_on_both_lists():
     with pytest.raises(ValueError, match="both name"):
-        Clean(marked_out=("0" * 12,), marked_in=("0" * 12,))
+        Clean(marked_out=("0" * 12,), marked_in=("0" * 64,))
 
 
 def test_replacements_come_before_normalize_once_each_and_are_counted_with_examples():
@@ -79,6 +82,13 @@ def test_replacements_come_before_normalize_once_each_and_are_counted_with_examp
     assert sample["before"].endswith("[12]\u00a0килде")
 
 
+def test_a_pattern_may_be_explained_in_a_comment():
+    (_, change), *_ = replacements(
+        Clean(replace=(Replacement(find="(?x) е (?=к) # ә elsewhere", by="ә"),))
+    )
+    assert change("елек кечкенек") == "еләк кечкенәк"
+
+
 @pytest.mark.parametrize(
     "keys",
     [
@@ -86,6 +96,8 @@ def test_replacements_come_before_normalize_once_each_and_are_counted_with_examp
         {"find": "("},
         {"find": "а*"},
         {"find": "(а)", "by": r"\2"},
+        {"find": f"{'(' * 3_000}а{')' * 3_000}"},
+        {"find": "(?R)?а"},  # looks for itself without an end
         {"find": "а", "letters": {"а": "б"}},
         {"letters": {"": "б"}},
     ],

@@ -103,12 +103,15 @@ def test_a_stopped_run_is_shown(small_recipe: Callable[[Path], Path], command: S
     files = command("look", name, "source", "--mark", *given, "--json").json()
     read = [(tmp_path / "project" / "texts" / "tatar.txt").read_bytes()]
     assert [hashlib.sha256(each).hexdigest()[:12] for each in read] == files["marked_out"][:1]
+    sets += ["--set", "source.others.name=калган"]
     sets += ["--set", f"clean.marked_in={json.dumps(marks)}"]
     sets += ["--set", f"clean.marked_out={json.dumps(kept['marked_out'])}"]
     assert command("run", recipe, *given, *sets, "--until", "corpus").code == 0
     other = next(each for each in (tmp_path / "project" / "runs").iterdir() if each.name != name)
     dropped = command("look", other.name, "--dropped", "all", *given, "--json").json()["dropped"]
     assert dropped == {"min_chars": 11, "marked_out": 2}
+    renamed = command("look", other.name, "source", "--mark", *given, "--json").json()
+    assert renamed["marked_out"] == files["marked_out"]
     text = command("look", name, "--dropped", "all", *given).out
     assert text.splitlines()[0].split()[:2] == ["min_chars", "14"]
     assert text.count("min_chars  ") == 5 + 1

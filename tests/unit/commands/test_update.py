@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fake_web import running_web
 from made_documents import docx, word_paragraph
 from text_samples import FRENCH, numbered, write
 
@@ -39,7 +40,7 @@ def recipe(tmp_path: Path, language_sentences: Callable[[str], list[str]]) -> Pa
     return write(tmp_path, "recipe.toml", RECIPE)
 
 
-def updated(recipe: Path, *texts: Path) -> str:
+def updated(recipe: Path, *texts: Path | str) -> str:
     update.update_recipe(
         recipe.parent, texts=texts, store=recipe.parent / "store", log=Log(quiet=True)
     )
@@ -76,12 +77,29 @@ def test_new_texts_are_sources_and_all_that_a_person_wrote_stays(
 
 def test_a_renamed_file_has_its_new_name_and_line_ends_stay(recipe: Path) -> None:
     texts, store = recipe.parent / "texts", Store(recipe.parent / "store")
-    recipe.write_bytes(RECIPE.replace("\n", "\r\n").encode())
+    recipe.write_bytes(b"\xef\xbb\xbf" + RECIPE.replace("\n", "\r\n").encode())
     sources.hash_all(sources.find(Recipe.load(recipe)), store, Log(quiet=True))
     (texts / "a.txt").rename(texts / "ә.txt")
     before = recipe.read_bytes().decode()
     updated(recipe)
     assert recipe.read_bytes().decode() == before.replace("a.txt", "ә.txt")
+
+
+def test_what_is_excluded_or_read_by_its_address_is_not_new_and_a_missing_file_is_told(
+    recipe: Path, capsys: pytest.CaptureFixture[str], language_sentences: Callable[[str], list[str]]
+) -> None:
+    tatar = language_sentences("tatar")
+    write(recipe.parent, "texts/иске/a.txt", tatar[::-1])
+    excluding = 'path = "texts/*.txt"\nexclude = ["иске/*"]'
+    text = RECIPE.replace('path = "texts/a.txt"     # the old one', excluding)
+    recipe.write_text(text, encoding="utf-8")
+    with running_web() as web:
+        web.files["/b.txt"] = "\n".join(tatar[::2]).encode()
+        before = updated(recipe, web.url + "/b.txt")
+        assert updated(recipe, web.url + "/b.txt", recipe.parent / "texts") == before
+    (recipe.parent / "texts" / "a.txt").unlink()
+    update.update_recipe(recipe.parent, texts=(), store=recipe.parent / "store", log=Log())
+    assert "source a has no file at texts/*.txt" in capsys.readouterr().err
 
 
 def test_a_recipe_that_takes_no_tables_stays_as_it_was(recipe: Path, tmp_path: Path) -> None:

@@ -309,5 +309,5 @@ def test_marks_hold_by_content_in_any_file_and_one_that_nothing_has_is_said(tmp_
         assert sorted(kept) == sorted({*lines} - {TATAR[0]})
         (gone,) = dropped_records(corpus.folder)
         assert (gone.reason, gone.text) == ("marked_out", TATAR[0])
-        said = "marked_in: no document and no file has 1 of 2, such as 000000000000"
+        said = "marked_in: 1 of 2 hashes belong to no document or file, such as 000000000000"
         assert corpus.card["warnings"] == [said]

@@ -1,5 +1,6 @@
 """Texts that are fetched by their address, from a server of our own with the faults of others."""
 
+import errno
 import gzip
 import hashlib
 import io
@@ -108,6 +109,22 @@ def test_what_may_be_another_file_begins_anew(web: Web, tmp_path: Path, change: 
     assert fetched(source(web), tmp_path) == web.files["/tel/a.txt.gz"]
 
 
+def test_another_part_than_was_asked_for_is_not_joined(web: Web, tmp_path: Path):
+    web.can_resume, n_bytes = False, len(PACKED)
+    whole = {"status": 206, "heads": {"Content-Range": f"bytes 0-{n_bytes - 1}/{n_bytes}"}}
+    web.faults["/tel/a.txt.gz"] = [{"sends": 50_000}, whole]
+    assert fetched(source(web), tmp_path) == PACKED
+    assert parts_asked(web) == ["", "50000", ""]
+
+
+def test_a_server_that_breaks_off_here_and_there_is_given_up(web: Web, tmp_path: Path):
+    web.has_tags = False
+    web.faults["/tel/a.txt.gz"] = [{"sends": 9_000 - n % 2} for n in range(40)]
+    with pytest.raises(SourceError, match="connection ended"):
+        fetched(source(web), tmp_path)
+    assert len(web.asked) <= 9
+
+
 @pytest.mark.parametrize("length", [len(PACKED) + 9, len(PACKED) - 9])
 def test_a_wrong_length_is_never_a_whole_file(web: Web, tmp_path: Path, length: int):
     fault = {"heads": {"Content-Length": str(length)}}
@@ -132,6 +149,7 @@ NO_ANSWERS = [
     ("/tel/a.txt.gz", {"status": 403}, SourceError, "the server refuses"),
     ("/tel/a.txt.gz", {"status": 418}, SourceError, "418"),
     ("/tel/a.bin", {}, SourceError, '"a.bin", says no kind'),
+    ("/буш.txt", {}, SourceError, "is empty"),
 ]
 
 
@@ -139,7 +157,8 @@ NO_ANSWERS = [
 def test_what_no_further_try_mends_is_said_at_once(
     web: Web, tmp_path: Path, path: str, fault: dict[str, Any], kind: Any, message: str
 ):
-    web.files["/tel/a.bin"], web.faults[path] = b"\0", [fault]
+    web.files |= {"/tel/a.bin": b"\0", "/буш.txt": b""}
+    web.faults[path] = [fault]
     with pytest.raises(kind, match=message) as caught:
         fetched(source(web, path), tmp_path)
     assert (caught.value.where, len(web.asked)) == (web.url + path, 1)
@@ -159,6 +178,16 @@ def test_a_redirect_does_not_lead_inside(web: Web, tmp_path: Path, target: str):
     assert target in caught.value.message
 
 
+def test_a_name_with_one_address_inside_is_not_public(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    own = {"http://two.example/a.txt": {"185.199.108.133", "10.0.0.1"}}
+    monkeypatch.setattr(module, "addresses", lambda url: own.get(url, {"127.0.0.1"}))
+    web.faults["/a.txt"] = [{"status": 302, "heads": {"Location": "http://two.example/a.txt"}}]
+    with pytest.raises(SourceError, match="not a public address"):
+        fetched(source(web, "/a.txt"), tmp_path)
+
+
 def test_a_redirect_is_followed_and_the_file_named_by_its_server(web: Web, tmp_path: Path):
     web.faults["/file/7"] = [{"status": 302, "heads": {"Location": "/tel/a"}}]
     web.files["/tel/a"] = PACKED
@@ -168,6 +197,13 @@ def test_a_redirect_is_followed_and_the_file_named_by_its_server(web: Web, tmp_p
     (file,) = source_files(source(web, "/file/7"), tmp_path)
     assert file.name == "_тел.txt.gz"
     assert file.path.is_relative_to(tmp_path / "fetched")
+    web.files[f"/{'ត' * 120}.txt"] = "\n".join(KHMER).encode()  # too long for a name here
+    web.files["/tel/b.txt"] = PACKED
+    web.faults["/tel/b.txt"] = [{"heads": {"Content-Encoding": "gzip"}}]
+    (file,) = source_files(source(web, "/tel/b.txt"), tmp_path)
+    assert file.name == "b.txt.gz"
+    (file,) = source_files(source(web, f"/{'ត' * 120}.txt"), tmp_path)
+    assert file.name.endswith("ត.txt")
     web.faults["/round"] = [{"status": 302, "heads": {"Location": "/round"}}] * 20
     with pytest.raises(SourceError, match="302"):
         fetched(source(web, "/round"), tmp_path)
@@ -203,6 +239,19 @@ def test_a_disk_without_room_is_told_before(
         fetched(source(web), tmp_path)
 
 
+def test_a_disk_that_became_full_is_left_with_room(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def chunks(_: Any) -> Generator[bytes]:
+        yield b"a" * 9_000
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "_chunks", chunks)
+    with pytest.raises(SourceError, match="No space left"):
+        fetched(source(web), tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.stat().st_size > 8_000]
+
+
 def test_without_a_network_that_is_said_at_once(web: Web, tmp_path: Path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -220,7 +269,8 @@ def test_places_are_known_by_name(web: Web, tmp_path: Path):
         "leipzig:tat_wikipedia_2021_100K": "https://downloads.wortschatz-leipzig.de/corpora/tat_wikipedia_2021_100K.tar.gz",
     }
     assert {path: address(Source(name="a", path=path)) for path in known} == known
-    for path in ("wikipedia:", "leipzig:../a", "https:///a", "ftp://127.0.0.1/a.txt"):
+    bad = ("wikipedia:", "leipzig:../a", "https:///a", "ftp://127.0.0.1/a.txt", "https://[::1/a")
+    for path in (*bad, "https://a\0b.org/a.txt"):
         with pytest.raises(MissingSource, match="no address"):
             source_files(Source(name="a", path=path), tmp_path)
 

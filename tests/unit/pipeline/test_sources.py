@@ -79,6 +79,11 @@ def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(
     # What the recipe names, in a comment too, is known.
     recipe.path.write_text(f"# not яңа.docx\n{recipe.text}", encoding="utf-8")
     assert sources.beside(Recipe.load(recipe.path), store).unused == []
+    # Part of another file's name, or another folder's file, is no name of it.
+    for name in ("atar.txt", "2027/tatar.txt"):
+        write(texts, name, TATAR)
+    beside = sources.beside(Recipe.load(recipe.path), store)
+    assert beside.unused == [texts / "2027" / "tatar.txt", texts / "atar.txt"]
     for exclude in ("*.docx", "/2027/*", "2027"):
         source = Source(name="all", path="texts/*.txt", exclude=(exclude,))
         assert sources.excludes(source, texts / "2027" / "яңа.docx", recipe.folder)

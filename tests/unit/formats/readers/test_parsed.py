@@ -76,6 +76,12 @@ def test_parts_end_with_a_paragraph_and_a_speaker_stays_with_what_he_says(
     # One paragraph of many lines is divided all the same.
     verse = "\n".join(TATAR * 20)
     assert len(kept(made([Unit(1, verse)], BOOK, document="part"))) > 2
+    # A heading, or the name of a speaker, goes with what follows.
+    long = " ".join(TATAR * 99).encode()[:290].decode(errors="ignore")
+    play = "\n\n".join([long, "ГАЛИМӘ", TATAR[0] * 3] * 6)
+    parts = kept(made([Unit(1, play)], BOOK, document="part"))
+    assert len(parts) > 2
+    assert not any(each.endswith("ГАЛИМӘ") for each in parts)
 
 
 def test_a_book_that_is_too_long_is_a_reject_and_is_not_held(monkeypatch: pytest.MonkeyPatch):
