@@ -23,6 +23,7 @@ from endonym.corpus.chunk_steps import ChunkTask, notes_of
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import read_chunk, write_array
 from endonym.formats.faults import passing_over
+from endonym.script.letters import around, beginning
 from endonym.script.scripts import COMMON_SCRIPTS, script_class
 from endonym.workers import Advance, Result
 
@@ -38,7 +39,7 @@ DAMAGE = frozenset({"lost_letters", "replacement"})
 """Warnings about a text that no rule mends."""
 MOST_FILES = 500
 """Files that are listed one by one."""
-SHOWN_CHARS = 300
+SHOWN_CHARS, LINE_CHARS = 300, 160
 POINTS = 60
 """Points of the curve of vocabulary."""
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
@@ -165,15 +166,15 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
             member = file
             encoding = notes.get("encoding", "utf-8")
             if not encoding.startswith("utf-") and len(seen.named) < MOST_NAMED:
-                seen.named[file] = [encoding, text[:160]]
+                seen.named[file] = [encoding, beginning(text, LINE_CHARS)]
         licences = seen.licences.setdefault(task.source, Counter())
         licence = notes.get("license", "")
         is_named = licence in licences or len(licences) < MOST_NAMED
         licences[licence if is_named else "others"] += 1
         root = f"{task.source}/{place.partition('#')[0]}"
         if root in seen.files or len(seen.files) < MOST_FILES:
-            seen.files.setdefault(root, [0, text[:SHOWN_CHARS]])[0] += 1
-        seen.show(key_of(where), [where, text[:SHOWN_CHARS]], task.samples)
+            seen.files.setdefault(root, [0, beginning(text, SHOWN_CHARS)])[0] += 1
+        seen.show(key_of(where), [where, beginning(text, SHOWN_CHARS)], task.samples)
         with passing_over():
             _count(seen, text, where, task.samples)
             _look_for_links(seen, text, where, task.samples)
@@ -184,7 +185,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
             if stub and key_of(stub) in templates:
                 seen.stubs[stub] += 1
                 if len(seen.members) < task.samples:
-                    seen.members.append([where, text[:160], stub])
+                    seen.members.append([where, beginning(text, LINE_CHARS), stub])
     seen.draw(())
     keys = [[key_of(word), number] for word, number in first.items()]
     rows = np.array(keys, dtype=np.uint64).reshape(-1, 2)
@@ -209,7 +210,7 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
     if lost := DAMAGE.intersection(warnings):
         seen.damaged += 1
         if len(seen.damages) < samples:
-            seen.damages.append([where, text[:160], warnings[min(lost)]])
+            seen.damages.append([where, beginning(text, LINE_CHARS), warnings[min(lost)]])
     shares = script_shares(text)
     if not shares:
         seen.scripts["none"] += 1
@@ -218,7 +219,7 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
     if len(shares) > 1 and shares[1][1] >= MIXED_SHARE:
         seen.mixed[f"{shares[0][0]} and {shares[1][0]}"] += 1
         if len(seen.mixed_examples) < samples:
-            seen.mixed_examples.append([where, text[:160]])
+            seen.mixed_examples.append([where, beginning(text, LINE_CHARS)])
 
 
 def _look_for_links(seen: Seen, text: str, where: str, samples: int) -> None:
@@ -227,17 +228,17 @@ def _look_for_links(seen: Seen, text: str, where: str, samples: int) -> None:
     if url is not None:
         seen.linked += 1
         if len(seen.links) < samples:
-            seen.links.append([where, text[max(0, url.start() - 60) : url.start() + 100]])
+            seen.links.append([where, text[around(text, url.start() - 60, url.start() + 100)]])
 
 
 def word_with(letter: str, text: str) -> str:
     """The word of a text in which a letter stands first, at most 40 characters of it."""
     place = text.index(letter)
-    low = max(0, place - 20)
-    for word in WORD.finditer(text, low, place + 20):
-        if word.start() <= place < word.end():
+    near = text[part := around(text, place - 20, place + 20)]
+    for word in WORD.finditer(near):
+        if word.start() <= place - part.start < word.end():
             return word[0]
-    return text[low : place + 20]
+    return near
 
 
 def together(made: Iterable[Result], samples: int) -> Seen:
