@@ -35,12 +35,18 @@ def compared(before: str, after: str) -> tuple[Side, Side]:
 
 
 def kind_of(before: str, after: str) -> tuple[str, str]:
-    """The characters that go and those that come where a text is first changed; sorted."""
-    for (old, new), is_changed in _steps(before, after):
-        if is_changed:
-            gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
-            return "".join(sorted(gone.elements())), "".join(sorted(come.elements()))
-    return "", ""
+    """The characters that go and those that come where a text is first changed; sorted.
+
+    Of characters that only change places, the categories of the first ones.
+    """
+    changed = (parts for parts, is_changed in _steps(before, after) if is_changed)
+    old, new = next(changed, ("", ""))
+    gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
+    if gone or come:
+        return "".join(sorted(gone.elements())), "".join(sorted(come.elements()))
+    moved = (pair for pair in zip(old, new, strict=True) if pair[0] != pair[1])
+    one, two = next(moved, ("", ""))
+    return (unicodedata.category(one), unicodedata.category(two)) if one else ("", "")
 
 
 def _steps(before: str, after: str) -> list[tuple[tuple[str, str], bool]]:
