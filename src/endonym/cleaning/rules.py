@@ -167,6 +167,27 @@ def normalizer(clean: Clean, note: Note | None = None) -> Step:
     return normalized
 
 
+def speller(clean: Clean) -> Step:
+    """A function that writes the beginning of a text as the texts of a corpus are written.
+
+    By the replacements of letters and the steps of its recipe. Patterns, which may take long, and
+    masks are for whole documents. Blanks at both ends stay: a continuation depends on them.
+    """
+    letters = tuple(each for each in clean.replace or () if each.letters and not each.sources)
+    keys = clean.model_copy(update={"replace": letters, "mask": ()})
+    changes = [*(change for _, change in replacements(keys)), normalizer(keys)]
+
+    def spelled(text: str) -> str:
+        if not (plain := text.strip()):
+            return text
+        before, _, after = text.partition(plain)
+        for change in changes:
+            plain = change(plain)
+        return f"{before}{plain}{after}"
+
+    return spelled
+
+
 def judge(clean: Clean) -> Callable[[str], Verdict | None]:
     """A function from a normalized text to a verdict, if it is dropped."""
     limits = [

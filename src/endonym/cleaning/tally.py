@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from endonym.cleaning.keyed import key_of
+from endonym.script.letters import around, beginning
 
 SAMPLES = 3
 """Samples of each rule, if nobody asks for more."""
@@ -85,21 +86,22 @@ class Tally:
         if rule.wants(self._key):
             pairs = enumerate(zip(before, after, strict=False))
             start = next((place for place, (one, two) in pairs if one != two), len(after))
-            shown = slice(max(0, start - AROUND), start + AROUND)
-            self._sample(rule, before=before[shown], after=after[shown])
+            low, high = start - AROUND, start + AROUND
+            was, is_now = around(before, low, high), around(after, low, high)
+            self._sample(rule, before=before[was], after=after[is_now])
 
     def removed(self, name: str, part: str) -> None:
         """A rule took a line or a paragraph out of the text."""
         rule = self._rule(name)
         rule.parts += 1
         rule.bytes += len(part.encode("utf-8", "surrogatepass"))
-        self._sample(rule, text=part[:SHOWN])
+        self._sample(rule, text=beginning(part, SHOWN))
 
     def dropped(self, name: str, text: str, detail: str, size: int) -> None:
         """A rule dropped the document, whose size as read this is."""
         rule = self._rule(name)
         rule.bytes += size
-        self._sample(rule, text=text[:SHOWN], why=detail)
+        self._sample(rule, text=beginning(text, SHOWN), why=detail)
 
     def _sample(self, rule: RuleCount, **shown: str) -> None:
         """Keep what is shown of the document as a sample, if it is among the first by key."""

@@ -17,8 +17,8 @@ from click.core import ParameterSource
 
 from endonym import device
 from endonym.cli.main import MODEL, Settings, adapter_option, count_option, print_json
-from endonym.errors import EndonymError, printable_lines
-from endonym.log import folded
+from endonym.errors import EndonymError, printable, printable_lines
+from endonym.log import Log, folded
 
 if TYPE_CHECKING:
     from endonym.commands.chat import Talk
@@ -128,7 +128,9 @@ def generate(
     device.prepare()
 
     def continued(text: str, seed: int) -> "Continuation":
-        return loaded.stream(readable(text), **options.lengths, sampling=options.sampling(seed))
+        made = loaded.stream(readable(text), **options.lengths, sampling=options.sampling(seed))
+        say_spelling(settings.log(), loaded.spelled, text)
+        return made
 
     is_typed = sys.stdin is not None and sys.stdin.isatty()
     if prompt is None and is_typed and not settings.is_json:
@@ -236,6 +238,7 @@ def chat(
 
         def continued(text: str, seed: int) -> Iterator[Text]:
             pieces = talk.continued(readable(text), options.sampling(seed), **options.lengths)
+            say_spelling(log, engine.spelled, text)
             return texts(pieces, has_shades=surprise)
 
         def answered(messages: Messages, seed: int) -> Iterator[Text]:
@@ -365,6 +368,12 @@ def piped_prompts() -> Iterator[str]:
 def readable(text: str) -> str:
     """A line as a terminal gave it; bytes that are not UTF-8 become U+FFFD."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def say_spelling(log: Log, spelled: Callable[[str], str], prompt: str) -> None:
+    """Say so if a prompt is not spelled as the training text was, and is read as it was."""
+    if (text := spelled(readable(prompt))) != readable(prompt):
+        log.line(f"the prompt is read as the training text is spelled: {printable(text)}")
 
 
 def write_text(prompt: str, pieces: Iterable[Text]) -> None:

@@ -37,6 +37,7 @@ class Talk:
         Raises RecipeError if it is longer than the context.
         """
         self._require_fitting(text, "PROMPT")
+        text = self.engine.spelled(text)
         begun, not_first = beginning(text, inside_word=sampling.inside_word)
         ids = [self.engine.opening, *self.engine.vocabulary.encode(begun)]
         if len(ids) > self.engine.context:

@@ -1,13 +1,16 @@
 """Finds the model that a command names: a run, a model artefact or a transformers folder."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from endonym.cleaning.rules import speller
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapters import adapter_folder, is_adapter, model_around, read_adapter
 from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, with_times
 from endonym.export.huggingface import import_huggingface, load_pretrained
+from endonym.formats.config import Clean
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.lora import changes_of, copy_on, merge_changes
@@ -88,7 +91,8 @@ def load_model(
     model = _load(name, store, "cpu", log)
     folder = find_adapter(adapter, store)
     merge_changes(model.decoder, read_adapter(folder, model.decoder))
-    return moved(LanguageModel(model.decoder, with_chat(model.tokenizer, folder)), device)
+    tokenizer = with_chat(model.tokenizer, folder)
+    return moved(LanguageModel(model.decoder, tokenizer, model.spelled), device)
 
 
 def with_adapter(model: LanguageModel, folder: Path) -> LanguageModel:
@@ -102,7 +106,8 @@ def with_adapter(model: LanguageModel, folder: Path) -> LanguageModel:
         do = "Give each its own model: call with_adapter on the base, which stays as it is."
         raise ExportError(message, where=str(folder), do=do)
     changes = read_adapter(folder, model.decoder)
-    return LanguageModel(copy_on(model.decoder, changes), with_chat(model.tokenizer, folder))
+    tokenizer = with_chat(model.tokenizer, folder)
+    return LanguageModel(copy_on(model.decoder, changes), tokenizer, model.spelled)
 
 
 def with_chat(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
@@ -154,8 +159,26 @@ def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageMode
         raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
     folder = artifact.verify().folder
     if folder.resolve() == Path(name).resolve():  # perhaps a stranger's
-        return moved(load_pretrained(folder), device)
-    return LanguageModel.load(folder, device)
+        model = moved(load_pretrained(folder), device)
+    else:
+        model = LanguageModel.load(folder, device)
+    model.spelled = spelling_of(artifact)
+    return model
+
+
+def spelling_of(model: Artifact) -> Callable[[str], str]:
+    """How the corpus of a model artefact writes its texts; `str` if its store has it no more."""
+    store, made = Store.of(model.folder), model
+    for kind in ("tokenizer", "corpus"):
+        identity = made.manifest["inputs"].get(kind)
+        found = store.find(kind, identity) if identity else None
+        if found is None:
+            return str
+        made = found
+    with made.read_with_care():
+        rules = made.manifest["config"]["clean"]
+        keys = ("replace", "normalize", "script")
+        return speller(Clean.model_validate({key: rules[key] for key in keys if key in rules}))
 
 
 def moved(model: LanguageModel, device: str) -> LanguageModel:

@@ -63,7 +63,7 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         f"{each.source}: about {why}" for each in survey.readings if (why := loss_in_words(each))
     ]
     _warn_of(lost, "sources that cannot be read as a whole", log)
-    share = survey.odd_bytes / max(1, survey.odd_bytes + survey.text_bytes)
+    share = survey.odd_share
     name = language_name(language)
     log.line(filled("survey.txt", part="language", survey=survey, language=name, odd_share=share))
     _warn_of([f"{printable(source.path)}: {reason}" for source, reason in survey.odd], "", log)

@@ -140,7 +140,10 @@ def make_engine(
         return _own_engine(model, name, error.message, log)
     adapter_file = None if adapter is None else _kept_gguf(name, store, log, adapter)
     chat = None if adapter is None else model.tokenizer
-    return _llama_engine(_kept_gguf(name, store, log), name, log, adapter_file, chat=chat)
+    gguf = _kept_gguf(name, store, log)
+    engine = _llama_engine(gguf, name, log, adapter_file, chat=chat)
+    engine.spelled = model.spelled
+    return engine
 
 
 def _gguf_engine(name: str, adapter: str | None, log: Log) -> "Engine":

@@ -6,7 +6,7 @@ own, so that no row sees it.
 
 import codecs
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -74,11 +74,17 @@ class TextScore(float):
 
 
 class LanguageModel:
-    """Continues texts and scores them."""
+    """Continues texts and scores them.
 
-    def __init__(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> None:
+    spelled: writes a prompt as the training text was written; `str` leaves it as it is.
+    """
+
+    def __init__(
+        self, decoder: AnyDecoder, tokenizer: Tokenizer, spelled: Callable[[str], str] = str
+    ) -> None:
         self.decoder = decoder.eval()
         self.tokenizer = tokenizer
+        self.spelled = spelled
 
     def __repr__(self) -> str:
         parameters = sum(weight.numel() for weight in self.decoder.parameters())
@@ -148,11 +154,11 @@ class LanguageModel:
         How tokens are chosen: `sampling`, or its defaults. settings: fields of `Sampling` to
         change in it, such as temperature=0 for greedy choice.
 
-        The prompt starts a document, after the token that opens one, and its last word stays as it
-        is (`beginning`; inside_word=True lets it go on). The model may end it after
-        `min_tokens`; at `max_tokens` it is cut. Pieces end at whole characters; an incomplete
-        character at the end is left out. When the text exceeds the context, the model continues
-        from its last half context.
+        The prompt is spelled as the training text was. It starts a document, after the token that
+        opens one, and its last word stays as it is (`beginning`; inside_word=True lets it go on).
+        The model may end it after `min_tokens`; at `max_tokens` it is cut. Pieces end at whole
+        characters; an incomplete character at the end is left out. When the text exceeds the
+        context, the model continues from its last half context.
         """
         continuation = Continuation(iter(()))
         sampling = replace(sampling or Sampling(), **settings)
@@ -165,6 +171,8 @@ class LanguageModel:
 
     def score(self, text: str) -> "TextScore":
         """Bits per byte of one document, with its total log-probability. Zero for an empty one.
+
+        It is read as it is; `spelled` gives it as the training text is written.
 
         To rank texts of different lengths by likelihood, compare `log_probability`.
         """
@@ -180,6 +188,7 @@ class LanguageModel:
         Also how many first characters of the continuation belong to the prompt (`beginning`).
         """
         if isinstance(prompt, str):
+            prompt = self.spelled(prompt)
             text, not_first = beginning(prompt, inside_word=sampling.inside_word)
             given, n_given = self.tokenizer.encode(text), len(prompt) - len(text)
         else:

@@ -12,7 +12,8 @@ from endonym.corpus.corpus import CARD, Corpus, some_dropped
 from endonym.data.config import RECORDS
 from endonym.formats.document import Document
 from endonym.pipeline.execute import Made
-from endonym.report.formatting import beginning, shown
+from endonym.report.formatting import shown
+from endonym.script.letters import beginning
 from endonym.script.scripts import SENTENCE_ENDS
 from endonym.store import Artifact
 from endonym.tokenizer.tokenizer import Tokenizer

@@ -1,26 +1,23 @@
 """`doctor.html`: what is wrong with texts, in one HTML file that loads nothing else."""
 
-import difflib
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
+from endonym.report.changes import kind_of, name_of
 from endonym.report.formatting import whole
 from endonym.report.page import render
 from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
 from endonym.survey.diagnosis import Diagnosis, rough
 from endonym.survey.examination import FOREIGN
-from endonym.survey.findings import Finding, in_place
+from endonym.survey.findings import Example, Finding, in_place
 from endonym.survey.observing import EDGES, Seen, heaps, letter_script
 
 RARE_SHARE, MOST_RARE = 5e-5, 60
 """Share of all letters below which one is rare, and how many of those are shown."""
-MOST_CODES = 4
-"""Letters that are named by their numbers beside a change."""
 KEPT_SHARE = 0.1
 """Share of a letter that may stay, if cleaning is said to take it away."""
 FIRST_EXAMPLES = 5
@@ -32,7 +29,6 @@ class Letter:
     """A letter that is rare or goes, and a word with it."""
 
     letter: str
-    code: str
     name: str
     count: int
     word: str
@@ -49,8 +45,7 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "percent": percent,
             "rough": rough,
             "named_groups": partial(named_groups, own=diagnosis.patient.code.partition("-")[0]),
-            "compared": compared,
-            "code_points": code_points,
+            "one_of_each": one_of_each,
             "first": FIRST_EXAMPLES,
             "languages": languages(diagnosis),
             "scripts": shares(raw.scripts, raw.documents),
@@ -96,39 +91,14 @@ def foreign_name(reason: str, code: str, own: str) -> str:
     return language_name(code) + (" in another script" if code == own else "")
 
 
-Piece = tuple[str, bool]
-"""A part of a text, and whether it was changed."""
-
-
-def compared(before: str, after: str) -> tuple[list[Piece], list[Piece]]:
-    """A text before and after a change, in parts; what cannot be seen is named.
-
-    Both are windows on longer texts, so that what differs at their very end is no change.
-    """
-    sides: tuple[list[Piece], list[Piece]] = ([], [])
-    steps = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    for place, (kind, low, high, first, last) in enumerate(steps):
-        is_end = place and place + 1 == len(steps) and kind in ("insert", "delete")
-        is_changed = kind != "equal" and not is_end
-        for side, part in zip(sides, (before[low:high], after[first:last]), strict=True):
-            if part:
-                side.append((visible(part) if is_changed else part, is_changed))
-    return sides
-
-
-def visible(part: str) -> str:
-    """Changed letters, with a name for those that nobody can see."""
-    return "".join(
-        sign if unicodedata.category(sign)[0] not in "CZ" else f"[U+{ord(sign):04X}]"
-        for sign in part
-    )
-
-
-def code_points(pieces: Sequence[Piece]) -> str:
-    """The changed letters by their numbers: twins of two scripts look the same."""
-    letters = dict.fromkeys(sign for text, is_changed in pieces if is_changed for sign in text)
-    shown = [f"{sign} U+{ord(sign):04X}" for sign in letters if sign.isalpha()]
-    return ", ".join(shown) if len(shown) <= MOST_CODES else ""
+def one_of_each(examples: Sequence[Example]) -> list[Example]:
+    """Examples of changes, first one of each kind; all others as they stand."""
+    seen, ranks = Counter[tuple[str, str]](), list[int]()
+    for each in examples:
+        kind = kind_of(each.before, each.after)
+        ranks.append(seen[kind])
+        seen[kind] += bool(each.before)
+    return [examples[place] for place in sorted(range(len(ranks)), key=ranks.__getitem__)]
 
 
 def shares(counts: Mapping[str, int], total: int) -> list[tuple[str, str, str]]:
@@ -189,9 +159,7 @@ def gone_letters(raw: Seen, kept: Seen) -> list[Letter]:
 
 def letter_of(seen: Seen, letter: str) -> Letter:
     """A letter with what is known of it."""
-    name = unicodedata.name(letter, "no name").lower()
-    code, count = f"U+{ord(letter):04X}", seen.letters[letter]
-    return Letter(letter, code, name, count, *seen.examples[letter])
+    return Letter(letter, name_of(letter), seen.letters[letter], *seen.examples[letter])
 
 
 def mixes(letter: Letter) -> bool:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import regex
 
 from endonym.disk import packaged_tables
 from endonym.export.markdown import templates_in
 from endonym.log import THIN, number
+from endonym.report.changes import compared
+from endonym.script.letters import beginning
 
 NARROW_BLANK = "\u202f"
 JOINER = "\u2060"
@@ -19,8 +20,6 @@ JOINER = "\u2060"
 SENTENCES = packaged_tables("endonym.report", "sentences.toml")
 """Sentences by what they are of and by name; the modules choose one and fill it in."""
 SHOWN_CHARS = 240
-LONGEST_LETTER = 32
-"""Characters that a letter with its signs may have."""
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 
 
@@ -56,16 +55,6 @@ def shown(text: str) -> str:
     return text.translate(CONTROL_PICTURES | {0x7F: 0x2421})
 
 
-def beginning(text: str, chars: int) -> str:
-    """At most so many characters of a text, and no part of a letter with its signs."""
-    end = 0
-    for letter in regex.finditer(r"\X", text[: chars + LONGEST_LETTER]):
-        if letter.end() > chars:
-            break
-        end = letter.end()
-    return text[: end or chars]
-
-
 def cut(text: str, chars: int = SHOWN_CHARS) -> str:
     """The start of a text, as a page can show it. A word is not cut where blanks part words."""
     text = text.strip()
@@ -83,7 +72,8 @@ def templates(*, is_html: bool = True) -> jinja2.Environment:
     """The templates of this folder. To compile one takes far longer than to fill it in."""
     environment = templates_in(Path(__file__).parent, is_html=is_html)
     figures: dict[str, Any] = {"number": whole, "counted": counted, "at": "{:.1f}".format}
-    environment.filters.update(figures | {"two": "{:.2f}".format, "cut": cut, "shown": shown})
+    texts: dict[str, Any] = {"cut": cut, "shown": shown, "compared": lambda sides: compared(*sides)}
+    environment.filters.update(figures | {"two": "{:.2f}".format} | texts)
     return environment
 
 

@@ -3,7 +3,7 @@
 From the messages of a conversation to ids leads the model's own chat template (Jinja).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,8 +42,10 @@ class Engine(Protocol):
     name: which runtime it is. slots: how many sequences it holds at once. context: tokens of the
     longest sequence. batch: tokens of the largest call. opening: the id before a text. ending: the
     id that a chat template puts after a message (eos). ends: all ids that end a text. template: the
-    model's chat template, if it has one.
+    model's chat template, if it has one. spelled: writes a prompt as the training text was written.
     """
+
+    spelled: Callable[[str], str]
 
     @property
     def name(self) -> str: ...

@@ -1,6 +1,6 @@
 """llama.cpp as an engine: the tokens of many sequences in one batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,7 @@ class LlamaEngine:
             path, adapter=adapter, context=context or None, threads=threads, sequences=self.slots
         )
         self.vocabulary = LlamaVocabulary(self._llama)
+        self.spelled: Callable[[str], str] = str  # a GGUF file does not say it
         self.context, self.template = self._llama.context, self._llama.template()
         self.ending, self.ends = self._llama.end_id, self.vocabulary.ends
         if chat is not None and chat.chat_template is not None:

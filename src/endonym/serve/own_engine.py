@@ -31,7 +31,7 @@ class OwnEngine:
         self.slots = max(1, min(most_slots, memory // max(1, each)))
         self.opening, self.ending = model.tokenizer.opening_id, model.tokenizer.end_id
         self.template = model.tokenizer.chat_template
-        self.ends = model.tokenizer.stop_ids
+        self.ends, self.spelled = model.tokenizer.stop_ids, model.spelled
         self._markup = Markup(model.tokenizer)
         self.device = model.decoder.readout.weight_VD.device
         self._caches: dict[int, Cache] = {}

@@ -103,7 +103,9 @@ async def text_job(service: Service, body: CompletionRequest) -> "Job":
     for each in texts:
         if isinstance(each, str):
             require_readable(each, scheduler, "prompt")
-            text, not_first = beginning(each, inside_word=body.inside_word)
+            # What is sent back must be what came.
+            spelled = each if body.echo else await asyncio.to_thread(engine.spelled, each)
+            text, not_first = beginning(spelled, inside_word=body.inside_word)
             ids = await asyncio.to_thread(engine.vocabulary.encode, text)
             prompt = opened(ids, engine, "prompt", is_open=False)
             prompts.append(replace(prompt, not_first=not_first))

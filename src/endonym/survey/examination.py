@@ -35,6 +35,7 @@ from endonym.formats.document_files import REMOVED, read_lines
 from endonym.formats.faults import FAULT
 from endonym.formats.files import RawFile, size_on_disk
 from endonym.formats.reasons import READER_REASONS
+from endonym.script.letters import beginning
 from endonym.survey.observing import Point, Seen, growth, observe_chunk, together
 from endonym.workers import Advance, Inline, Result, Runner
 
@@ -325,9 +326,13 @@ def _read_out(examined: Examined, out: Path, samples: int) -> None:
         reason = path.name.removesuffix(".jsonl.gz")
         examined.removed[reason] = some_dropped(out, reason, samples, REMOVED)
     names = {each.stayed for each in examined.rejects.get("near", ()) if each.stayed}
-    examined.stayed = {name: text[:SHOWN_CHARS] for name, text in staying_texts(out, names).items()}
+    examined.stayed = {
+        name: beginning(text, SHOWN_CHARS) for name, text in staying_texts(out, names).items()
+    }
     copies = read_lines(out / COPIES) if (out / COPIES).is_file() else ()
-    clusters = [(copy["stays"]["text"][:SHOWN_CHARS], copy["copies"] + 1) for copy in copies]
+    clusters = [
+        (beginning(copy["stays"]["text"], SHOWN_CHARS), copy["copies"] + 1) for copy in copies
+    ]
     examined.clusters = sorted(clusters, key=lambda cluster: -cluster[1])[:samples]
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)

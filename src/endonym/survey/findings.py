@@ -20,6 +20,7 @@ from endonym.formats.document import Reject
 from endonym.formats.faults import FAULT
 from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.recipe.layers import toml
+from endonym.script.letters import beginning
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, SHOWN_CHARS, Examined
 from endonym.survey.observing import LINK, REPLACEMENT, STUB
 from endonym.survey.raw_files import pattern
@@ -63,9 +64,9 @@ class Example:
 class Finding:
     """What is wrong. name: the rule's, or the reader's reason. of: what is counted.
 
-    count: documents, records, pages or files; share: of all of these. parts: lines or paragraphs
-    taken out. groups: templates or clusters with their sizes. recipe: the lines that mend it;
-    table: where in the recipe these stand.
+    count: documents, records, pages or files; share: of all of these, or of what share_of says.
+    parts: lines or paragraphs taken out. groups: templates or clusters with their sizes. recipe:
+    the lines that mend it; table: where in the recipe these stand.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Finding:
     meaning: str
     count: int
     share: float
+    share_of: str = "all"
     of: str = "document"
     parts: int = 0
     weight: float = 0.5
@@ -148,7 +150,8 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **fields: 
         elif kind == "unread":
             title, meaning = f"Unreadable: {in_words(name)}", f"{meaning} ({name})."
     meaning = meaning.format(packages=packages)
-    return Finding(name, title, meaning, count, count / max(1, total), weight=weight, **fields)
+    share = fields.pop("share", count / max(1, total))
+    return Finding(name, title, meaning, count, share, weight=weight, **fields)
 
 
 def _of_rules(examined: Examined, samples: int) -> Iterator[Finding]:
@@ -206,7 +209,7 @@ def _rejected(reject: Reject, examined: Examined) -> Example:
     """A reject as an example."""
     why = "" if reject.stayed else reject.detail
     place, other = f"{reject.source}/{reject.id}", examined.stayed.get(reject.stayed, "")
-    text = reject.text[:SHOWN_CHARS]
+    text = beginning(reject.text, SHOWN_CHARS)
     return Example(place, text, why=why, other=other, other_place=reject.stayed)
 
 
@@ -366,6 +369,8 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
         yield of_files(
             "odd_files",
             survey.odd_files,
+            share=survey.odd_share,
+            share_of="the text",
             recipe=exclude_line(names, survey.odd_files),
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
         )

@@ -103,25 +103,27 @@ def readings(examined: Examined) -> list[Reading]:
 
 def prescribed(findings: Sequence[Finding], clean: Clean) -> list[Finding]:
     """The findings, each with the lines of [clean] that mend it. clean: what is recommended."""
-    return [
-        finding if finding.recipe else replace(finding, recipe=lines_for(finding.name, clean))
-        for finding in findings
-    ]
+    every: list[Finding] = []
+    for finding in findings:
+        table, lines = lines_for(finding.name, clean)
+        is_own = finding.recipe or not lines
+        every.append(finding if is_own else replace(finding, recipe=lines, table=table))
+    return every
 
 
-def lines_for(name: str, clean: Clean) -> str:
-    """The lines of [clean] for a rule; empty if no key of it does anything.
+def lines_for(name: str, clean: Clean) -> tuple[str, str]:
+    """Where in the recipe something stands for a rule, and its lines; "" if no key does anything.
 
-    An item of a list is a comment, as several findings may be copied and a key may stand only once.
+    Of a list it is the item alone, as a key may stand only once.
     """
     if name.startswith("mask "):
-        return f"# in mask: {toml(name.removeprefix('mask '))}"
+        return "the list mask in [clean]", toml(name.removeprefix("mask "))
     table = clean.model_dump(exclude_defaults=True)
     for key, names in (("normalize", step_names()), ("dedup", KINDS_OF_COPIES)):
         if name in names:
-            return f"# in {key}: {toml(name)}" if name in table.get(key, ()) else ""
+            return f"the list {key} in [clean]", toml(name) if name in table.get(key, ()) else ""
     keys = NEEDS.get(name, (name,))
-    return "\n".join(f"{key} = {toml(table[key])}" for key in keys if key in table)
+    return "[clean]", "\n".join(f"{key} = {toml(table[key])}" for key in keys if key in table)
 
 
 def recipe_text(

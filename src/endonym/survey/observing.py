@@ -23,6 +23,7 @@ from endonym.corpus.chunk_steps import ChunkTask, notes_of
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import read_chunk, write_array
 from endonym.formats.faults import passing_over
+from endonym.script.letters import around, beginning
 from endonym.script.scripts import COMMON_SCRIPTS, script_class
 from endonym.workers import Advance, Result
 
@@ -41,7 +42,7 @@ REPLACEMENT, LINK, MIXED, STUB = "replacement", "mask url", "mixed", "stub"
 script, what a program filled in. The first two are names of findings."""
 MOST_FILES = 500
 """Files that are listed one by one."""
-SHOWN_CHARS = 300
+SHOWN_CHARS, LINE_CHARS = 300, 160
 POINTS = 60
 """Points of the curve of vocabulary."""
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
@@ -170,15 +171,15 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
             member = file
             encoding = notes.get("encoding", "utf-8")
             if not encoding.startswith("utf-") and len(seen.named) < MOST_NAMED:
-                seen.named[file] = [encoding, text[:160]]
+                seen.named[file] = [encoding, beginning(text, LINE_CHARS)]
         licences = seen.licences.setdefault(task.source, Counter())
         licence = notes.get("license", "")
         is_named = licence in licences or len(licences) < MOST_NAMED
         licences[licence if is_named else "others"] += 1
         root = f"{task.source}/{place.partition('#')[0]}"
         if root in seen.files or len(seen.files) < MOST_FILES:
-            seen.files.setdefault(root, [0, text[:SHOWN_CHARS]])[0] += 1
-        seen.show(key_of(where), [where, text[:SHOWN_CHARS]], task.samples)
+            seen.files.setdefault(root, [0, beginning(text, SHOWN_CHARS)])[0] += 1
+        seen.show(key_of(where), [where, beginning(text, SHOWN_CHARS)], task.samples)
         with passing_over():
             _count(seen, text, where, task.samples)
             for word in WORD.findall(text):
@@ -187,7 +188,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
             stub = skeleton(text, facts.usual) if facts is not None and templates else ""
             if stub and key_of(stub) in templates:
                 seen.stubs[stub] += 1
-                seen.find(STUB, task.samples, where, text[:160], stub)
+                seen.find(STUB, task.samples, where, beginning(text, LINE_CHARS), stub)
     seen.draw(())
     keys = [[key_of(word), number] for word, number in first.items()]
     rows = np.array(keys, dtype=np.uint64).reshape(-1, 2)
@@ -210,10 +211,11 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
             seen.examples[letter] = [word_with(letter, text), where]
     warnings = text_warnings(text)
     if lost := DAMAGE.intersection(warnings):
-        seen.find(REPLACEMENT, samples, where, text[:160], warnings[min(lost)])
+        reason = warnings[min(lost)]
+        seen.find(REPLACEMENT, samples, where, beginning(text, LINE_CHARS), reason)
     url = URL.search(text) if "://" in text or "www." in text else None
     if url is not None:
-        seen.find(LINK, samples, where, text[max(0, url.start() - 60) : url.start() + 100])
+        seen.find(LINK, samples, where, text[around(text, url.start() - 60, url.start() + 100)])
     shares = script_shares(text)
     if not shares:
         seen.scripts["none"] += 1
@@ -221,17 +223,17 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
     seen.scripts[shares[0][0]] += 1
     if len(shares) > 1 and shares[1][1] >= MIXED_SHARE:
         seen.mixed[f"{shares[0][0]} and {shares[1][0]}"] += 1
-        seen.find(MIXED, samples, where, text[:160])
+        seen.find(MIXED, samples, where, beginning(text, LINE_CHARS))
 
 
 def word_with(letter: str, text: str) -> str:
     """The word of a text in which a letter stands first, at most 40 characters of it."""
     place = text.index(letter)
-    low = max(0, place - 20)
-    for word in WORD.finditer(text, low, place + 20):
-        if word.start() <= place < word.end():
+    near = text[part := around(text, place - 20, place + 20)]
+    for word in WORD.finditer(near):
+        if word.start() <= place - part.start < word.end():
             return word[0]
-    return text[low : place + 20]
+    return near
 
 
 def together(made: Iterable[Result], samples: int) -> Seen:

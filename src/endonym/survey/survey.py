@@ -94,6 +94,11 @@ class Survey:
     no_texts: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
+    def odd_share(self) -> float:
+        """The share of the text that is not in the language of the others."""
+        return self.odd_bytes / max(1, self.odd_bytes + self.text_bytes)
+
+    @property
     def unread(self) -> list[tuple[str, str]]:
         """The skipped files that may hold text, with reasons."""
         return [(path, why) for path, why in self.skipped if path not in self.no_texts]

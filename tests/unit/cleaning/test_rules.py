@@ -7,7 +7,7 @@ from text_samples import FRENCH, KHMER, TATAR
 
 from endonym.cleaning import rules
 from endonym.cleaning.personal import KINDS
-from endonym.cleaning.rules import DROPS, in_order, judge, normalizer, steps
+from endonym.cleaning.rules import DROPS, in_order, judge, normalizer, speller, steps
 from endonym.formats.config import Clean
 
 
@@ -123,3 +123,19 @@ def test_steps_go_on_until_nothing_changes_and_always_end(monkeypatch: pytest.Mo
     assert [name for name, _, _ in noted] == ["controls", "spaces"]
     monkeypatch.setitem(rules.STEPS, "spaces", lambda clean: lambda text: f"{text}.")
     assert rules.normalizer(Clean(normalize=("spaces",)))("а") == "а" + "." * rules.MOST_ROUNDS
+
+
+def test_a_prompt_is_spelled_as_the_training_text_and_keeps_its_blanks():
+    keys = {"normalize": ["nfc", "zero_width", "khmer_order", "spaces"], "script": "khmer"}
+    spelled = speller(Clean.model_validate(keys))
+    assert spelled("ខែ្មរ") == spelled("ខ្មែរ") == "ខ្មែរ"
+    assert spelled(" ភាសា\u200b\u200bបេីក\n") == " ភាសា\u200bបើក\n"
+    assert (spelled(""), spelled(" \n")) == ("", " \n")
+    for text in KHMER:
+        assert spelled(text) == normalizer(Clean.model_validate(keys))(text)
+
+
+def test_a_prompt_gets_replaced_letters_and_no_masks_or_patterns_of_documents():
+    rules = [{"letters": {"ѳ": "ө"}}, {"letters": {"к": "х"}, "sources": ["a"]}, {"find": "а"}]
+    spelled = speller(Clean.model_validate({"replace": rules, "mask": ["email"]}))
+    assert spelled("ѳй: kala@авыл.рф") == "өй: kala@авыл.рф"

@@ -2,6 +2,7 @@
 
 from endonym.cleaning.keyed import key_of
 from endonym.cleaning.tally import SAMPLES, Tally
+from endonym.script.letters import LETTER
 
 
 def tally(numbers: range) -> Tally:
@@ -91,3 +92,16 @@ def test_what_stands_around_a_change_is_shown_also_at_the_edges():
         made.changed("spaces", before, after)
         (sample,) = made.rules["spaces"].as_dict(1)["samples"]
         assert (sample["before"], sample["after"]) == shown
+
+
+def test_what_is_shown_of_a_text_begins_and_ends_with_whole_letters():
+    """Half of a letter of Khmer is a sign on a dotted circle."""
+    word = "ស្រ្តីខ្មែរ"
+    for n in range(1, len(word)):
+        made = Tally()
+        made.begin("a.txt#1")
+        made.changed("khmer_order", word * 9 + "ក" * n + "ខែ្មរ" + word * 9, word * 18)
+        made.dropped("min_chars", "ក" * n + word * 30, "", 1)
+        samples = [rule.as_dict(1)["samples"][0] for rule in made.rules.values()]
+        for shown in (samples[0]["before"], samples[1]["text"]):
+            assert {*LETTER.findall(shown)} <= {"ស្រ្តី", "ខ្មែ", "រ", "ក", "ខែ្ម"}

@@ -45,6 +45,14 @@ def test_a_text_goes_on_as_in_generate_where_nothing_is_drawn() -> None:
             talk.continued("Таң " * 99, cold, **GIVEN)
 
 
+def test_a_text_is_spelled_as_the_training_text() -> None:
+    engine = SlowEngine()
+    engine.spelled = lambda text: text.replace("ѳ", "ө")
+    with Talk(engine, said_nothing) as talk:
+        made = (talk.continued(text, Sampling(), **GIVEN) for text in ("ѳстенә", "өстенә"))
+        assert len({"".join(piece.text for piece in pieces) for pieces in made}) == 1
+
+
 def test_a_text_that_cannot_fit_is_not_even_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = SlowEngine()
     engine.template = "{{ messages[0]['content'] }}"  # type: ignore[assignment]

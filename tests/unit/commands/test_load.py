@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from artefacts import nobody
 
-from endonym.commands.load import card_of, find_artifact, load_model
+from endonym.commands.load import card_of, find_artifact, load_model, spelling_of
 from endonym.errors import RecipeError
 from endonym.export.card import Card
 from endonym.log import Log
-from endonym.store import Store, write_sealed
+from endonym.store import Artifact, Store, write_sealed
 
 
 @pytest.fixture
@@ -84,6 +85,25 @@ def test_the_card_of_a_run_has_its_licenses(finished: Path, store: Store, tmp_pa
     plan["store"] = str(finished / "store")
     write_sealed(copy / "plan.json", plan)
     assert card_of(str(copy), store).licenses == {"tatar": "CC0-1.0"}
+
+
+def test_a_model_spells_prompts_as_its_corpus_does_while_the_store_has_that(tmp_path: Path):
+    store, made = Store(tmp_path / "store"), list[Artifact]()
+    clean = {"normalize": ["khmer_order"], "dedup": ["exact"], "script": "khmer"}
+    for kind, config in (("corpus", {"clean": clean}), ("tokenizer", {}), ("model", {})):
+        inputs = {each.stage: each.id for each in made[-1:]}
+        with store.workspace(kind, identity := f"{len(made)}" * 64, waiting=nobody) as ctx:
+            assert ctx is not None
+            declared = {"stage": kind, "version": 1, "config": config, "inputs": inputs}
+            made.append(store.publish(ctx, {**declared, "id": identity, "numbers": {}}))
+    assert spelling_of(made[-1])("ខែ្មរ") == "ខ្មែរ"
+    shutil.rmtree(made[0].folder)
+    assert spelling_of(made[-1])("ខែ្មរ") == "ខែ្មរ"
+
+
+def test_a_run_and_its_model_s_folder_spell_alike(finished: Path, store: Store, model: Path):
+    for name in (str(finished / "runs" / "kechkena"), str(model)):
+        assert load_model(name, store).spelled("и\u0306  ") == "й  "
 
 
 def test_a_run_from_another_folder_s_store_is_named_by_its_path(

@@ -370,3 +370,15 @@ def test_a_blank_at_the_end_of_a_prompt_is_read_as_the_beginning_of_a_word(kind:
     for made in model.generate_many(["Таң "] * 20, max_tokens=8, samplings=states):
         assert not made.ids or model.tokenizer.bytes_of(made.ids[0]).startswith(b" ")
     assert model.generate("Таң\n", temperature=3.0, max_tokens=3)
+
+
+def test_a_prompt_in_another_spelling_has_the_continuation_of_the_right_one() -> None:
+    config = toy_config("qwen3", vocab=BYTES.vocab, context=128)
+    plain = LanguageModel(lively_decoder(config), BYTES)
+    wrong, right = "ភាសាខែ្មរ ", "ភាសាខ្មែរ "
+    model = LanguageModel(plain.decoder, BYTES, lambda text: text.replace("ែ្ម", "្មែ"))
+    wanted = plain.generate(right, max_tokens=8, sampling=GREEDY)
+    assert model.generate(wrong, max_tokens=8, sampling=GREEDY) == wanted
+    (made,) = model.generate_many([wrong], max_tokens=8, samplings=[GREEDY])
+    assert "".join(made) == wanted
+    assert model.score(wrong) == plain.score(wrong) != plain.score(right)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from made_dirt import lines_of, stubs
-from text_samples import KHMER, TATAR, reasons, records, write
+from text_samples import TATAR, reasons, records, write
 
 from endonym.log import Log
 from endonym.report import doctor
+from endonym.report.changes import compared
 from endonym.survey.diagnosis import Diagnosis, diagnose
 from endonym.survey.examination import FOREIGN
-from endonym.survey.findings import Finding
+from endonym.survey.findings import Example, Finding
 from endonym.survey.observing import Seen
 from endonym.workers import Inline
 
@@ -112,7 +113,9 @@ def test_the_page_has_the_verdict_the_findings_in_order_and_the_recipe(made: Dia
     assert titles == [each.title for each in made.findings]
     assert titles[0] == "Texts filled in by a program"
     assert "look_alikes" in html.split('id="whole"')[1]
-    assert html.count('class="copy"') == 2 + sum(bool(each.recipe) for each in made.findings)
+    usable = [each for each in made.findings if each.recipe and each.recipe[0] != "#"]
+    assert html.count('class="copy"') == 2 + len(usable) < 2 + len(made.findings)
+    assert "In the list normalize in [clean] of the recipe" in html
     for part in ("findings", "texts", "alphabet", "vocabulary", "feeds", "recipe"):
         assert f'<section id="{part}"' in html
 
@@ -132,25 +135,41 @@ def test_a_page_about_nothing_is_a_page(tmp_path: Path):
 
 
 def test_changed_letters_are_marked_and_named():
-    before, after = doctor.compared("Безнeң aвылда", "Безнең авылда")
+    (before, names), (after, _) = compared("Безнeң aвылда", "Безнең авылда")
     assert before == [("Безн", False), ("e", True), ("ң ", False), ("a", True), ("вылда", False)]
     assert [text for text, is_changed in after if is_changed] == ["е", "а"]
-    assert doctor.code_points(before) == "e U+0065, a U+0061"
-    assert doctor.code_points([(KHMER[0], True)]) == ""
+    assert names == "e U+0065 latin small letter e, a U+0061 latin small letter a"
 
 
 def test_what_cannot_be_seen_is_named_and_the_end_of_a_window_is_no_change():
-    before, after = doctor.compared("сүз\u200bара тора", "сүзара тора б")
-    assert ("[U+200B]", True) in before
-    assert after[-1] == (" б", False)
-    assert doctor.visible("а\u00a0б") == "а[U+00A0]б"
+    before, after = compared("сүз\u200bара тора", "сүзара тора б")
+    assert ("[U+200B]", True) in before.pieces
+    assert (before.names, after.names) == ("U+200B zero width space", "")
+    assert after.pieces[-1] == (" б", False)
+    assert compared("а\u00a0б", "а б")[0].pieces[1] == ("[U+00A0]", True)
+
+
+def test_a_change_within_a_letter_marks_the_letter_with_all_its_signs():
+    """A subscript alone would stand on a dotted circle."""
+    before, after = compared("ភាសាខែ្មរ", "ភាសាខ្មែរ")
+    assert before == ([("ភាសា", False), ("ខែ្ម", True), ("រ", False)], "ខ + ែ + ្ + ម")
+    assert after == ([("ភាសា", False), ("ខ្មែ", True), ("រ", False)], "ខ + ្ + ម + ែ")
+
+
+def test_of_each_kind_of_change_one_example_comes_first():
+    subscripts = ("សាស្រ្ត", "សាស្ត្រ"), ("សង្រ្គាម", "សង្គ្រាម"), ("មន្រ្តី", "មន្ត្រី")
+    vowels = ("សើ្ម", "ស្មើ"), ("ខែ្មរ", "ខ្មែរ"), ("បេីក", "បើក")
+    examples = [Example(was, before=was, after=now) for was, now in (*subscripts, *vowels)]
+    names = [each.place for each in doctor.one_of_each(examples)]
+    assert names == ["សាស្រ្ត", "សើ្ម", "បេីក", "សង្រ្គាម", "ខែ្មរ", "មន្រ្តី"]
+    assert doctor.one_of_each(plain := [Example("б"), Example("а")]) == plain
 
 
 def test_letters_that_are_rare_and_that_go_come_with_a_word(made: Diagnosis):
     raw, kept = made.examined.raw, made.examined.kept
     gone = {each.letter: each for each in doctor.gone_letters(raw, kept)}
     assert gone["e"].word == "Безнeң"
-    assert gone["e"].code == "U+0065"
+    assert gone["e"].name == "U+0065 latin small letter e"
     assert all(kept.letters[each.letter] == each.count for each in doctor.rare_letters(kept))
     assert sum(bar.value for bar in doctor.lengths(raw).bars) == pytest.approx(100)
     examples = {"a": ["аaа", "a.txt"], "щ": ["щи", "a.txt"], "б": ["бу", "a.txt"]}

@@ -40,6 +40,3 @@ def test_a_long_text_is_cut_at_its_end_and_a_short_one_is_not() -> None:
     assert formatting.cut("ក" * (formatting.SHOWN_CHARS + 1)) == "ក" * formatting.SHOWN_CHARS + " …"
     assert formatting.cut("ចង់អនុវត្ត", 9) == "ចង់អនុវ …", "no sign is cut from its letter"
     assert formatting.cut("a\0b") == "a␀b"
-    assert formatting.beginning("ខ្មែរ", 3) == "ខ្ម", (
-        "of a first letter that is too long, what has room"
-    )

@@ -84,6 +84,7 @@ class Workshop:
         (root / "tatar.txt").write_text("\n".join(texts) + "\nюк\n", encoding="utf-8")
         (root / "recipe.toml").write_text(RECIPE, encoding="utf-8")
         self.root, self.store = root, Store(root / "store")
+        self.clean = Clean(min_chars=5)
         folder = root / "runs" / "try"
         folder.mkdir(parents=True)
         self.run = Run(folder, Recipe.load(root / "recipe.toml"), self.store)
@@ -103,7 +104,7 @@ class Workshop:
         artifact = self.add("corpus", "corpus", {})
         source = Source(name="tatar", path="tatar.txt", document="line")
         texts, split = [(source, source_files(source, self.root))], Split(val_share=0.2, seed=1)
-        make_corpus(texts, Clean(min_chars=5), split, out=artifact.folder)
+        make_corpus(texts, self.clean, split, out=artifact.folder)
         artifact.manifest["files"] |= Files(artifact.folder)
 
     def tokenizer(self) -> None:
@@ -227,6 +228,16 @@ def test_the_report_has_every_section_and_is_whole_and_safe(workshop: Workshop) 
     assert path == workshop.run.folder / "report.html"
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [each.name for each in path.parent.iterdir()] == ["report.html"]
+
+
+def test_what_cleaning_changed_is_marked_in_whole_letters(tmp_path: Path) -> None:
+    """Before and after look the same in Khmer, and half of a letter stands on a dotted circle."""
+    made = Workshop(tmp_path, ["ភាសាខែ្មរពិរោះណាស់។", *texts_unlike(20)])
+    made.clean = Clean(normalize=("khmer_order",))
+    made.corpus()
+    html = report_page(made.run)
+    assert "ភាសា<del>ខែ្ម</del>រ" in html
+    assert "ភាសា<ins>ខ្មែ</ins>រ" in html
 
 
 SECTIONS = [

@@ -46,6 +46,19 @@ def test_a_text_is_continued_and_its_tokens_are_counted(client: Client) -> None:
     assert other["choices"] != answer["choices"]
 
 
+def test_a_prompt_is_spelled_as_the_training_text_unless_it_is_sent_back() -> None:
+    engine = SlowEngine()
+    engine.spelled = lambda text: text.replace("ѳ", "ө").replace("  ", " ")
+    with client_of(engine) as (client, _):
+        wrong, right = (
+            {"prompt": text, "max_tokens": 4, "seed": 1} for text in ("Ѳй  ѳстенә", "Ѳй өстенә")
+        )
+        asked = [client.post("/v1/completions", **each).json() for each in (wrong, right)]
+        assert asked[0]["choices"] == asked[1]["choices"]
+        echo = client.post("/v1/completions", **wrong, echo=True).json()["choices"][0]["text"]
+        assert echo.startswith(wrong["prompt"])
+
+
 def test_over_http_the_last_word_may_go_on_unless_the_request_says_otherwise(client: Client):
     asked = {"prompt": "Әбием миңа", "max_tokens": 1, "n": 8, "temperature": 3, "seed": 3}
     begun: list[str] = []

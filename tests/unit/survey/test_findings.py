@@ -163,11 +163,11 @@ def test_names_that_are_not_shown_are_counted():
     assert "more" not in exclude_line(names[:12])
 
 
-def test_files_that_read_like_another_language_are_counted_as_files(tmp_path: Path):
-    survey = Survey(files=40, odd_files=10, odd_bytes=1e6, text_bytes=1.0)
+def test_files_in_another_language_are_counted_as_files_and_weighed_as_text(tmp_path: Path):
+    survey = Survey(files=40, odd_files=10, odd_bytes=1e6, text_bytes=99e6)
     survey.odd.append((Source(name="b", path="b.txt"), "French"))
     found = found_in(tmp_path, TATAR, survey)["odd_files"]
-    assert (found.count, found.share) == (10, 0.25)
+    assert (found.count, found.share, found.share_of) == (10, 0.01, "the text")
 
 
 def test_an_encoding_is_named_for_a_source_only_if_all_its_files_have_it(tmp_path: Path):
@@ -304,18 +304,31 @@ def test_a_rule_comes_with_the_keys_that_it_needs():
     clean = recommended(EVERY, [of_ten("min_language_score"), of_ten("min_script_share")])
     assert (clean.language, clean.min_language_score) == ("tt", 0.2)
     assert (clean.script, clean.min_script_share) == ("cyrillic", 0.5)
-    assert lines_for("min_language_score", clean) == 'language = "tt"\nmin_language_score = 0.2'
-    assert lines_for("near", clean) == '# in dedup: "near"'
-    assert lines_for("lost_letters", clean) == ""
+    assert lines_for("min_language_score", clean) == (
+        "[clean]",
+        'language = "tt"\nmin_language_score = 0.2',
+    )
+    assert lines_for("near", clean) == ("the list dedup in [clean]", '"near"')
+    assert lines_for("lost_letters", clean)[1] == ""
+
+
+TABLES = ("[clean]", "the list normalize in [clean]", "the list dedup in [clean]")
 
 
 def test_each_finding_gets_its_lines_and_those_of_all_can_stand_in_one_table():
     names = ("look_alikes", "max_line_documents", "nfc", "exact", "near", "max_digits")
     findings = [of_ten(name) for name in names]
-    lines = [each.recipe for each in prescribed(findings, recommended(EVERY, findings))]
-    assert lines[:2] == ['# in normalize: "look_alikes"', "max_line_documents = 10"]
-    table = {"max_line_documents": 10, "max_digits": 0.3}
-    assert tomllib.loads("\n".join(["[clean]", *lines])) == {"clean": table}
+    found = prescribed(findings, recommended(EVERY, findings))
+    tables = {table: [each.recipe for each in found if each.table == table] for table in TABLES}
+    assert tables["the list dedup in [clean]"] == ['"exact"', '"near"']
+    lists = [f"[{','.join(tables[table])}]" for table in TABLES[1:]]
+    lines = [*tables["[clean]"], f"normalize = {lists[0]}", f"dedup = {lists[1]}"]
+    assert tomllib.loads("\n".join(lines)) == {
+        "max_line_documents": 10,
+        "max_digits": 0.3,
+        "normalize": ["look_alikes", "nfc"],
+        "dedup": ["exact", "near"],
+    }
 
 
 def test_the_recipe_can_be_loaded(tmp_path: Path):

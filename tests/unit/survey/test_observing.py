@@ -13,6 +13,7 @@ from endonym.corpus.chunk_steps import ChunkTask
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import RAW, write_chunk
 from endonym.formats.config import Clean
+from endonym.script.letters import LETTER
 from endonym.survey import observing
 from endonym.survey.observing import (
     MIXED,
@@ -75,6 +76,9 @@ def test_a_document_that_our_code_fails_in_hides_no_other(
 def test_a_letter_comes_with_the_first_word_that_has_it():
     assert word_with("a", "Безнең бaлалар, кaла") == "бaлалар"
     assert word_with("—", "Бу — авыл") == "Бу — авыл"
+    written = "ស្រ្តី" * 9
+    parts = {word_with("ញ", "ក" * n + written + "ខ្ញុំ" + written) for n in range(6)}
+    assert {letter for part in parts for letter in LETTER.findall(part)} <= {"ក", "ស្រ្តី", "ខ្ញុំ"}
 
 
 def test_scripts_and_documents_of_two_scripts(tmp_path: Path):

@@ -1,0 +1,100 @@
+"""What a rule of cleaning changed, so that a person can see it: letters marked and named."""
+
+import difflib
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from endonym.script.letters import LETTER
+
+MOST_NAMED = 4
+"""Characters that are named beside a change."""
+
+Piece = tuple[str, bool]
+"""A part of a text, and whether it was changed."""
+
+
+class Side(NamedTuple):
+    """A text before or after a change. names: of its characters, where one cannot see them."""
+
+    pieces: list[Piece]
+    names: str
+
+
+def compared(before: str, after: str) -> tuple[Side, Side]:
+    """A text before and after a change, in whole letters with their signs.
+
+    Both are windows on longer texts, so that what differs at their very end is no change.
+    """
+    steps = _steps(before, after)
+    was, becomes = (
+        [(parts[side], is_changed) for parts, is_changed in steps if parts[side]] for side in (0, 1)
+    )
+    return Side(_seen(was), _names(was, becomes)), Side(_seen(becomes), _names(becomes, was))
+
+
+def kind_of(before: str, after: str) -> tuple[str, str]:
+    """The characters that go and those that come where a text is first changed; sorted.
+
+    Of characters that only change places, the categories of the first ones.
+    """
+    changed = (parts for parts, is_changed in _steps(before, after) if is_changed)
+    old, new = next(changed, ("", ""))
+    gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
+    if gone or come:
+        return "".join(sorted(gone.elements())), "".join(sorted(come.elements()))
+    moved = (pair for pair in zip(old, new, strict=True) if pair[0] != pair[1])
+    one, two = next(moved, ("", ""))
+    return (unicodedata.category(one), unicodedata.category(two)) if one else ("", "")
+
+
+def _steps(before: str, after: str) -> list[tuple[tuple[str, str], bool]]:
+    """The parts of two texts side by side, and whether they differ."""
+    old, new = LETTER.findall(before), LETTER.findall(after)
+    steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    found: list[tuple[tuple[str, str], bool]] = []
+    for place, (kind, low, high, first, last) in enumerate(steps):
+        is_end = place and place + 1 == len(steps) and kind in ("insert", "delete")
+        parts = "".join(old[low:high]), "".join(new[first:last])
+        found.append((parts, kind != "equal" and not is_end))
+    return found
+
+
+def _seen(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces with changed characters that nobody can see as their numbers."""
+    return [(visible(text) if is_changed else text, is_changed) for text, is_changed in pieces]
+
+
+def visible(part: str) -> str:
+    """Changed letters, with a number for those that nobody can see."""
+    return "".join(f"[U+{ord(sign):04X}]" if is_unseen(sign) else sign for sign in part)
+
+
+def is_unseen(sign: str) -> bool:
+    """Whether nobody can see a character: a blank, a control."""
+    return unicodedata.category(sign)[0] in "CZ"
+
+
+def name_of(sign: str) -> str:
+    """The number of a character and its name, which controls do not have."""
+    return f"U+{ord(sign):04X} {unicodedata.name(sign, '').lower()}".strip()
+
+
+def _names(pieces: Sequence[Piece], others: Sequence[Piece]) -> str:
+    """The names of changed characters that the other side has not: twins look the same.
+
+    If both sides have the same letters, the first one that was changed is spelled sign by sign.
+    """
+    changed, other = (
+        "".join(text for text, is_changed in side if is_changed) for side in (pieces, others)
+    )
+    shown = [
+        name_of(each) if is_unseen(each) else f"{each} {name_of(each)}"
+        for each in dict.fromkeys(changed)
+        if each not in other and (each.isalpha() or is_unseen(each))
+    ]
+    if shown or not changed:
+        return ", ".join(shown) if len(shown) <= MOST_NAMED else ""
+    letter = LETTER.findall(changed)[0]
+    return " + ".join(letter) if len(letter) > 1 else ""

@@ -1,0 +1,25 @@
+"""Letters with their signs."""
+
+from endonym.script.letters import LETTER, around, beginning
+
+KHMER = "ខ្ញុំស្រឡាញ់ភាសាខ្មែរ"
+
+
+def test_a_letter_is_whole_with_its_subscripts_and_signs():
+    assert LETTER.findall("កម្ពុជា ខ្មែរ") == ["ក", "ម្ពុ", "ជា", " ", "ខ្មែ", "រ"]
+    assert LETTER.findall("ស្រ្តី") == ["ស្រ្តី"]
+    assert LETTER.findall("и\u0306ө") == ["и\u0306", "ө"]
+
+
+def test_the_parts_of_a_text_begin_and_end_with_whole_letters():
+    letters = LETTER.findall(KHMER)
+    parts = {KHMER[around(KHMER, at, at + 3)] for at in range(len(KHMER))}
+    for part in parts | {beginning(KHMER, chars) for chars in range(5, len(KHMER))}:
+        assert "".join(LETTER.findall(part)) == part
+        assert part in KHMER
+        assert set(LETTER.findall(part)) <= set(letters), part
+    assert KHMER[around(KHMER, -40, 400)] == KHMER
+
+
+def test_of_a_first_letter_that_is_too_long_what_has_room_stays():
+    assert beginning("ខ្មែរ", 3) == "ខ្ម"
