@@ -12,6 +12,7 @@ const WORDS = {
   chat: { title: "Chat", "prompt-label": "Your message", go: "Send", keep: "Another answer" },
 };
 const kept = JSON.parse(sessionStorage.getItem("page") ?? "{}"); // from before a reload
+let otherPrompt = kept.otherPrompt ?? ""; // what stands in the box in the other mode
 let models = [];
 let running = null;
 let isFull = false; // the last text ended at the model's context
@@ -59,7 +60,11 @@ function showMode() {
   get("text").hidden = isChat();
   const words = WORDS[isChat() ? "chat" : "text"];
   for (const [id, text] of Object.entries(words)) get(id).textContent = text;
-  document.documentElement.className = isChat() ? "chat" : "text";
+  const page = document.documentElement;
+  if (page.className === (isChat() ? "text" : "chat")) {
+    [get("prompt").value, otherPrompt] = [otherPrompt, get("prompt").value];
+  }
+  page.className = isChat() ? "chat" : "text";
   get("prompt").enterKeyHint = isChat() ? "send" : "enter";
   if (isChat()) get("form").prepend(get("written"));
   else get("form").append(get("written"));
@@ -146,6 +151,9 @@ async function ask(path, body, take) {
       headers: headers(),
       body: JSON.stringify(body),
       signal: running.signal,
+    }).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      throw new Error("the server does not answer: start it again with endonym serve");
     });
     if (!response.ok) throw await refusal(response);
     for await (const event of events(response)) {
@@ -269,6 +277,7 @@ function save() {
   const spans = (place) => [...place.children].map((each) => (
     [each.textContent, each.dataset.bits ? Number(each.dataset.bits) : null, each.matches(".given")]
   ));
+  found.otherPrompt = otherPrompt;
   found.text = spans(get("text"));
   found.chat = [...get("chat").children].map((each) => [each.dataset.role, spans(each)]);
   sessionStorage.setItem("page", JSON.stringify(found));
