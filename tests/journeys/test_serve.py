@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import served, toy_language_model, write_gguf
+from serving import CHATML, served, toy_language_model, write_gguf
 
 pytest.importorskip("xllamacpp")
 PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
@@ -126,7 +126,10 @@ def test_a_text_is_typed_streamed_and_stopped(
     assert status.endswith(("the model ended the text", "the context is full"))  # of 64 tokens
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.click("#keep")
+    page.wait_for_selector("#go:not([disabled])")
     assert page.input_value("#prompt") == text
+    assert page.inner_text("#text").startswith(text)
+    assert len(page.inner_text("#text")) > len(text)
     assert all(url.startswith(address) or url.startswith("data:") for url in asked)
     assert said == []
     page.close()
@@ -163,6 +166,112 @@ def test_both_pages_ask_for_the_key(browser: Any, tmp_path: Path) -> None:
             page.wait_for_selector(shown, state="attached")
             page.wait_for_selector("#key-row", state="hidden" if path == "/docs" else "attached")
             page.close()
+
+
+def opened(browser: Any, address: str) -> Any:
+    """The page, as on a phone; what the model of this file writes has no end of its own."""
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(address)
+    page.wait_for_selector("#model option", state="attached")
+    page.evaluate("document.querySelector('#temperature').value = 0")
+    return page
+
+
+def waited(page: Any, click: str) -> Any:
+    """Click, and wait for the end of the answer."""
+    page.click(click)
+    page.wait_for_selector("#go:not([disabled])")
+    return page
+
+
+TURNS = "[...document.querySelectorAll('#chat > div')].map(e => [e.dataset.role, e.textContent])"
+
+
+@needs_browser
+def test_a_model_with_a_template_answers_in_turns_that_a_reload_keeps(
+    browser: Any, tmp_path: Path
+) -> None:
+    with served(write_gguf(tmp_path, CHATML, context=128)) as (address, _):
+        page = opened(browser, address)
+        asked: list[Any] = []
+        page.on("request", lambda one: one.method == "POST" and asked.append(one.post_data_json))
+        page.evaluate("document.querySelector('#max_tokens').value = 20")
+        for text in ("Unde îmi las <b>bicicleta</b>?", "Cine aduce lemnele?"):
+            page.fill("#prompt", text)
+            page.press("#prompt", "Enter")
+            page.wait_for_selector("#go:not([disabled])")
+        turns = page.evaluate(TURNS)
+        sent = [{"role": role, "content": text} for role, text in turns]
+        assert [each["messages"] for each in asked] == [sent[:1], sent[:3]]
+        assert all(text for _, text in turns)
+        assert turns[0] == ["user", "Unde îmi las <b>bicicleta</b>?"]
+        page.fill("#prompt", "Când")
+        page.reload()
+        page.wait_for_selector("#chat:not([hidden])")
+        assert page.evaluate(TURNS) == turns
+        assert page.input_value("#prompt") == "Când"
+        waited(page, "#keep")
+        assert asked[-1]["messages"] == sent[:3]
+        assert page.evaluate(TURNS)[:3] == turns[:3]
+        page.select_option("#mode", "text")
+        page.fill("#prompt", "Bunica")
+        waited(page, "#go")
+        assert page.inner_text("#text").startswith("Bunica")
+        page.select_option("#mode", "chat")
+        assert page.input_value("#prompt") == "Când"
+        page.click("#new")
+        assert page.evaluate(TURNS) == []
+        page.close()
+
+
+@needs_browser
+def test_what_does_not_fit_is_left_out_and_what_is_refused_comes_back(
+    browser: Any, tmp_path: Path
+) -> None:
+    with served(write_gguf(tmp_path, CHATML, context=128)) as (address, _):
+        page = opened(browser, address)
+        for text in ("Când avem ora de sport?", "Cine aduce lemnele?"):  # the first fills it
+            page.fill("#prompt", text)
+            waited(page, "#go")
+        assert page.inner_text("#status").endswith("the context holds the last 1 of 3 messages")
+        turns, long = page.evaluate(TURNS), "Unde îmi las bicicleta? " * 40
+        assert len(turns) == 4
+        page.fill("#prompt", long)
+        waited(page, "#go")
+        assert "context is 128 tokens" in page.inner_text("#status")
+        assert page.input_value("#prompt") == long
+        assert page.evaluate(TURNS) == turns
+        page.close()
+
+
+@needs_browser
+def test_on_a_phone_the_text_comes_into_sight_and_a_stop_loses_nothing(
+    address: str, browser: Any
+) -> None:
+    page = opened(browser, address)
+    page.click("#sampling summary")
+    page.fill("#prompt", "ភូមិរបស់ខ្ញុំ")
+    waited(page, "#go")
+    box = page.locator("#status").bounding_box()
+    assert box["y"] + box["height"] <= 844
+    assert page.locator("#stop").bounding_box()["y"] >= 0
+    text = page.inner_text("#text")
+    page.route("**/v1/completions", lambda route: None)
+    page.click("#go")
+    waited(page, "#stop")
+    assert page.inner_text("#status") == "stopped before the first token"
+    assert page.inner_text("#text") == text
+    page.unroute("**/v1/completions")
+    waited(page, "#keep")  # The context is full: half of the text has room.
+    assert "the model has read the last" in page.inner_text("#status")
+    longer = page.inner_text("#text")
+    assert longer.startswith(text)
+    assert len(longer) > len(text)
+    page.reload()
+    page.wait_for_selector("#keep:not([disabled])")
+    assert page.inner_text("#text") == longer
+    assert page.input_value("#prompt") == text
+    page.close()
 
 
 STOPPING = """new MutationObserver(() => {

@@ -3,7 +3,20 @@
 const get = (id) => document.getElementById(id);
 const SLIDERS = ["temperature", "top_p", "top_k", "repetition_penalty", "max_tokens"];
 const LIMITS = [1, 2, 4, 6, 9, 12]; // bits at which the next colour begins
+const FIELDS = ["prompt", "mode", "model", "seed", ...SLIDERS];
+const WORDS = {
+  text: {
+    title: "Continue a text", "prompt-label": "The beginning of a text", go: "Continue",
+    keep: "Go on from here",
+  },
+  chat: { title: "Chat", "prompt-label": "Your message", go: "Send", keep: "Another answer" },
+};
+const kept = JSON.parse(sessionStorage.getItem("page") ?? "{}"); // from before a reload
+let otherPrompt = kept.otherPrompt ?? ""; // what stands in the box in the other mode
+let models = [];
 let running = null;
+let isFull = false; // the last text ended at the model's context
+let tokensEach = 0; // tokens of a character in a conversation, by the last answer
 
 function headers() {
   const key = sessionStorage.getItem("key");
@@ -20,24 +33,42 @@ function say(text, isError = false) {
 async function refusal(response) {
   if (response.status === 401) get("key-row").hidden = false;
   try {
-    return (await response.json()).error.message;
+    return (await response.json()).error;
   } catch {
-    return `the server answered ${response.status}`;
+    return { message: `the server answered ${response.status}` };
   }
 }
 
 async function loadModels() {
   const response = await fetch("v1/models", { headers: headers() });
-  if (!response.ok) return say(await refusal(response), true);
-  const models = (await response.json()).data;
+  if (!response.ok) return say((await refusal(response)).message, true);
+  models = (await response.json()).data;
   get("model").replaceChildren(...models.map((each) => new Option(each.id, each.id)));
-  const describe = () => {
-    const each = models.find((one) => one.id === get("model").value);
-    get("engine").textContent = `${each.engine} · context of ${each.context} tokens`;
-  };
-  get("model").onchange = describe;
-  describe();
+  if (models.some((each) => each.id === kept.model)) get("model").value = kept.model;
+  showMode();
   say("");
+}
+
+const model = () => models.find((each) => each.id === get("model").value);
+const isChat = () => Boolean(model()?.chat) && get("mode").value === "chat";
+
+/* A conversation stands above the box of the next message, a text below that of its beginning. */
+function showMode() {
+  get("engine").textContent = `${model().engine} · context of ${model().context} tokens`;
+  get("mode-row").hidden = !model().chat;
+  get("new").hidden = get("chat").hidden = !isChat();
+  get("text").hidden = isChat();
+  const words = WORDS[isChat() ? "chat" : "text"];
+  for (const [id, text] of Object.entries(words)) get(id).textContent = text;
+  const page = document.documentElement;
+  if (page.className === (isChat() ? "text" : "chat")) {
+    [get("prompt").value, otherPrompt] = [otherPrompt, get("prompt").value];
+  }
+  page.className = isChat() ? "chat" : "text";
+  get("prompt").enterKeyHint = isChat() ? "send" : "enter";
+  if (isChat()) get("form").prepend(get("written"));
+  else get("form").append(get("written"));
+  setRunning(false);
 }
 
 /* The server-sent events of a response, each as an object. */
@@ -70,15 +101,24 @@ class Shown {
   }
 
   add(text, bits, isGiven) {
+    const { top, bottom } = get("status").getBoundingClientRect();
+    const isRead = top >= 0 && bottom <= innerHeight; // else the reader has scrolled elsewhere
+    this.append(text, bits, isGiven);
+    if (isRead) get("status").scrollIntoView({ block: "nearest" });
+  }
+
+  /* bits: null for a message, and for what the model has not read. */
+  append(text, bits, isGiven) {
     if (!text) return;
     if (this.last && joins(this.last.textContent, text)) {
       this.last.textContent += text;
-      bits += Number(this.last.dataset.bits);
+      bits += Number(this.last.dataset.bits ?? 0);
     } else {
       this.last = document.createElement("span");
       this.last.textContent = text;
       this.place.append(this.last);
     }
+    if (bits === null) return;
     const level = LIMITS.filter((each) => bits >= each).length;
     this.last.className = `s${level}${isGiven ? " given" : ""}`;
     this.last.dataset.bits = bits;
@@ -86,65 +126,178 @@ class Shown {
   }
 }
 
-function asked(prompt) {
-  const found = { model: get("model").value, prompt, stream: true, echo: true, logprobs: 0 };
-  found.inside_word = false; // as in endonym generate: the prompt's last word stays as it is
+function bits(logprobs) {
+  return logprobs.reduce((sum, nats) => sum - (nats ?? 0), 0) / Math.LN2;
+}
+
+function settings() {
+  const found = { model: get("model").value, stream: true };
   for (const name of SLIDERS) found[name] = Number(get(name).value);
-  found.min_tokens = Math.min(40, found.max_tokens); // as in endonym generate: small models end early
   if (get("seed").value !== "") found.seed = Number(get("seed").value);
   return found;
 }
 
-async function continueText() {
-  const prompt = get("prompt").value;
-  const shown = new Shown(get("text"));
+/* Ask, and give each choice of the stream to `take`, which returns how many tokens it has. */
+async function ask(path, body, take) {
   const started = performance.now();
-  let tokens = 0;
-  let length = 0;
-  let reason = null;
-  const body = asked(prompt);
+  const end = { tokens: 0, total: 0, reason: null, code: null };
   running = new AbortController();
   setRunning(true);
   say("…");
+  get("status").scrollIntoView({ block: "nearest" });
   try {
-    const response = await fetch("v1/completions", {
+    const response = await fetch(path, {
       method: "POST",
       headers: headers(),
       body: JSON.stringify(body),
       signal: running.signal,
+    }).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      throw new Error("the server does not answer: start it again with endonym serve");
     });
-    if (!response.ok) throw new Error(await refusal(response));
+    if (!response.ok) throw await refusal(response);
     for await (const event of events(response)) {
-      if (event.error) throw new Error(event.error.message);
+      if (event.error) throw event.error;
+      end.total = event.usage?.total_tokens ?? 0;
       for (const choice of event.choices) {
-        const isGiven = length < prompt.replace(/ $/, "").length; // a last blank begins a word
-        const nats = choice.logprobs.token_logprobs.reduce((sum, each) => sum - (each ?? 0), 0);
-        shown.add(choice.text, nats / Math.LN2, isGiven);
-        length += choice.text.length;
-        if (!isGiven) tokens += choice.logprobs.tokens.length;
-        reason = choice.finish_reason ?? reason;
+        end.tokens += take(choice);
+        end.reason = choice.finish_reason ?? end.reason;
       }
       const seconds = (performance.now() - started) / 1000;
-      say(`${tokens} tokens · ${(tokens / seconds).toFixed(0)} a second`);
+      if (end.tokens) say(`${end.tokens} tokens · ${(end.tokens / seconds).toFixed(0)} a second`);
     }
-    const isFull = reason === "length" && tokens < body.max_tokens;
-    const end = reason === "stop" ? "the model ended the text" : isFull ? "the context is full" : "";
-    if (end) say(`${get("status").textContent} · ${end}`);
+    isFull = end.reason === "length" && end.tokens < body.max_tokens;
+    if (isFull) note("the context is full");
   } catch (error) {
-    if (error.name === "AbortError") say(`${tokens} tokens · stopped`);
-    else say(error.message, true);
+    end.code = error.code;
+    if (error.name !== "AbortError") say(error.message, true);
+    else say(end.tokens ? `${end.tokens} tokens · stopped` : "stopped before the first token");
   } finally {
     setRunning(false);
   }
+  return end;
+}
+
+function note(text) {
+  say(`${get("status").textContent} · ${text}`);
+}
+
+/* Continue what stands in the box. goesOn: it is the whole text, which may have been cut inside a
+   word, and whose end is enough where the context has no room for all of it. The text before stays
+   until the first token is there. */
+async function continueText(goesOn = false) {
+  const prompt = get("prompt").value;
+  const middle = (from) => {
+    const half = Math.ceil((from + prompt.length) / 2);
+    const found = [/\s/, /\p{L}/u].map((each) => prompt.slice(half).search(each));
+    return half + (found.find((each) => each >= 0) ?? 0);
+  };
+  const body = { ...settings(), echo: true, logprobs: 0, inside_word: goesOn };
+  body.min_tokens = Math.min(40, body.max_tokens); // as in endonym generate: small models end early
+  for (let from = goesOn && isFull ? middle(0) : 0; ; from = middle(from)) {
+    let shown = null;
+    let length = 0;
+    body.prompt = prompt.slice(from);
+    const end = await ask("v1/completions", body, (choice) => {
+      if (!shown) {
+        shown = new Shown(get("text"));
+        shown.append(prompt.slice(0, from), null);
+      }
+      const isGiven = length < body.prompt.replace(/ $/, "").length; // a last blank begins a word
+      shown.add(choice.text, bits(choice.logprobs.token_logprobs), isGiven);
+      length += choice.text.length;
+      return isGiven ? 0 : choice.logprobs.tokens.length;
+    });
+    if (goesOn && end.code === "context_length_exceeded" && body.prompt) continue;
+    if (end.reason === "stop") note("the model ended the text");
+    if (shown && from) note(`the model has read the last ${body.prompt.length} characters`);
+    return;
+  }
+}
+
+function turn(role) {
+  const place = document.createElement("div");
+  place.className = place.dataset.role = role;
+  place.dir = "auto";
+  get("chat").append(place);
+  return new Shown(place);
+}
+
+/* Answer a question; without one, answer the last question again. As in endonym chat, the oldest
+   messages are left out if they do not fit, and a message without an answer is taken back. */
+async function answer(question) {
+  const turns = get("chat");
+  const before = [...turns.children];
+  if (question) turn("user").append(question, null);
+  else turns.lastElementChild.remove();
+  const messages = [...turns.children].map((each) => (
+    { role: each.dataset.role, content: each.textContent }
+  ));
+  const shown = turn("assistant");
+  if (question) get("prompt").value = "";
+  const body = { ...settings(), messages, logprobs: true, stream_options: { include_usage: true } };
+  const letters = () => body.messages.reduce((sum, each) => sum + each.content.length, 0);
+  const leaveOut = () => { body.messages = body.messages.slice(2); }; // a question and its answer
+  const { context } = model();
+  const room = context - Math.min(body.max_tokens, context / 4);
+  while (body.messages.length > 1 && letters() * tokensEach > room) leaveOut();
+  let end;
+  for (;;) {
+    end = await ask("v1/chat/completions", body, (choice) => {
+      const tokens = choice.logprobs?.content ?? [];
+      shown.add(choice.delta.content, bits(tokens.map((each) => each.logprob)));
+      return tokens.length;
+    });
+    if (end.code !== "context_length_exceeded" || body.messages.length === 1) break;
+    leaveOut();
+  }
+  if (end.reason === "length" && end.tokens === body.max_tokens) note("cut at this many tokens");
+  if (shown.last && body.messages.length < messages.length) {
+    note(`the context holds the last ${body.messages.length} of ${messages.length} messages`);
+  }
+  if (end.total) tokensEach = end.total / (letters() + shown.place.textContent.length);
+  if (!shown.last) {
+    turns.replaceChildren(...before);
+    get("prompt").value ||= question ?? "";
+    if (end.reason === "stop") say("the model answered nothing");
+  }
+  setRunning(false);
 }
 
 function setRunning(isRunning) {
   if (!isRunning) running = null;
-  get("go").disabled = isRunning;
+  for (const id of ["go", "model", "mode", "new"]) get(id).disabled = isRunning;
   get("stop").disabled = !isRunning;
-  get("keep").disabled = isRunning || !get("text").textContent;
+  get("keep").disabled = isRunning || !get(isChat() ? "chat" : "text").textContent;
 }
 
+/* What is typed and written outlives a reload, but not the tab. */
+function save() {
+  const found = Object.fromEntries(FIELDS.map((id) => [id, get(id).value]));
+  const spans = (place) => [...place.children].map((each) => (
+    [each.textContent, each.dataset.bits ? Number(each.dataset.bits) : null, each.matches(".given")]
+  ));
+  found.otherPrompt = otherPrompt;
+  found.text = spans(get("text"));
+  found.chat = [...get("chat").children].map((each) => [each.dataset.role, spans(each)]);
+  sessionStorage.setItem("page", JSON.stringify(found));
+}
+
+function restore() {
+  for (const id of FIELDS) if (kept[id] && id !== "model") get(id).value = kept[id];
+  const shown = new Shown(get("text"));
+  for (const each of kept.text ?? []) shown.append(...each);
+  for (const [role, spans] of kept.chat ?? []) {
+    const shownTurn = turn(role);
+    for (const each of spans) shownTurn.append(...each);
+  }
+  if (!get("chat").lastChild?.textContent) get("chat").lastChild?.remove(); // not begun
+  if (get("chat").lastChild?.dataset.role !== "user") return;
+  get("prompt").value ||= get("chat").lastChild.textContent;
+  get("chat").lastChild.remove();
+}
+
+restore();
 for (const name of SLIDERS) {
   const show = () => {
     get(name).parentElement.querySelector("output").textContent = get(name).value;
@@ -154,19 +307,37 @@ for (const name of SLIDERS) {
 }
 get("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (!running) continueText();
+  if (running) return;
+  if (!isChat()) continueText();
+  else if (get("prompt").value.trim()) answer(get("prompt").value);
 });
 get("prompt").addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) get("form").requestSubmit();
+  if (event.key !== "Enter" || event.isComposing) return;
+  if (isChat() ? event.shiftKey : !event.ctrlKey && !event.metaKey) return;
+  event.preventDefault();
+  get("form").requestSubmit();
 });
 get("stop").addEventListener("click", () => running?.abort());
 get("keep").addEventListener("click", () => {
+  if (isChat()) return answer();
   get("prompt").value = get("text").textContent;
+  continueText(true);
+});
+get("new").addEventListener("click", () => {
+  get("chat").replaceChildren();
+  showMode();
+  say("");
   get("prompt").focus();
 });
-get("text").addEventListener("click", (event) => {
+get("mode").addEventListener("change", showMode);
+get("model").addEventListener("change", () => {
+  tokensEach = 0;
+  showMode();
+});
+get("written").addEventListener("click", (event) => {
   if (event.target.dataset.bits) say(`“${event.target.textContent}”: ${event.target.title}`);
 });
+for (const event of ["pagehide", "visibilitychange"]) addEventListener(event, save);
 get("key").addEventListener("change", () => {
   sessionStorage.setItem("key", get("key").value);
   loadModels();
