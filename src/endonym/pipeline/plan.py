@@ -33,7 +33,7 @@ VERSIONS = {
     "corpus": 18,
     "tokenizer": 5,
     "shards": 4,
-    "examples": 7,
+    "examples": 8,
     "model": 11,
     "evaluation": 18,
     "export": 16,
