@@ -59,10 +59,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     dev = TokenShards(ctx.inputs["shards"].folder, "dev")
 
     def make_decoder() -> AnyDecoder:
-        decoder = initial_decoder(config, ctx.inputs)
-        if not phase.reads_texts and phase.adapt is None:
-            decoder = with_ends_of_texts(decoder, tokenizer)
-        return adapted(decoder, phase.adapt, config.seed)
+        return adapted(started_decoder(config, ctx.inputs, tokenizer), phase.adapt, config.seed)
 
     prompts: Sequence[Prompt] = [""]  # Without prompts, samples start as a document does.
     baseline_bits: dict[str, float] = {}
@@ -191,13 +188,16 @@ def initial_decoder(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
     return new_or_loaded(config.model, config.folder, tokenizer, config.seed)
 
 
-def with_ends_of_texts(decoder: AnyDecoder, tokenizer: Tokenizer) -> AnyDecoder:
-    """The decoder in which untrained ends of answers have the rows of the end of a text.
+def started_decoder(config: PhaseTraining, inputs: Inputs, tokenizer: Tokenizer) -> AnyDecoder:
+    """The initial decoder; before conversations untrained ends of answers get the rows of the end
+    of a text, unless adapters train no rows.
 
     All untrained rows are alike, and stay so at the low rate of a short phase: then the end of an
-    answer is as likely as each byte that no text has (docs/phases.md). The row of a text's end is
-    nearer to it than any other.
+    answer is as likely as each byte that no text has (docs/phases.md).
     """
+    decoder = initial_decoder(config, inputs)
+    if config.phase.reads_texts or config.phase.adapt is not None:
+        return decoder
     unlearnt = preflight.unlearnt_ends(decoder, tokenizer)
     if not unlearnt or tokenizer.end_id in unlearnt:
         return decoder
