@@ -253,15 +253,19 @@ def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_ph
     assert found["bf16"] == expected.tolist() != found["fp32"]
 
 
-def test_a_few_conversations_teach_where_an_answer_ends(project: Project):
+def test_a_few_conversations_teach_where_answers_end_and_their_cost_is_told(project: Project):
     asked = ["Cine are cheia?", "Unde e sala?", "Când e pauza?", "Cât costă?", "Ce facem azi?"]
     said = ["Moș Ion.", "Sus.", "La zece.", "Doi lei.", "Cântăm."]
     chats = [{"prompt": f"{n} {each}", "response": said[n % 5]} for n, each in enumerate(asked * 4)]
     write_lines(project.recipe.parent / "chats.jsonl", chats)
     phase = '[[phase]]\nname = "chats"\nobjective = "chat"\ndata = "chats.jsonl"\nsteps = 4\n'
     project.edit(("context = 32", "context = 64"), ("[[evaluate]]", f"{phase}[[evaluate]]"))
-    told = project.run()
+    told = project.run("--until", "evaluation")
     assert told.code == 0, told.err
+    (path,) = (project.store / "evaluation").glob("*/scores.json")
+    rows = [row for row in json.loads(path.read_text()) if row["metric"] == "bits_per_byte"]
+    totals = {row["model"]: row["value"] for row in rows if row["source"] is None}
+    assert 0 < abs(totals["model"] - totals["before"]) < 1
     folders = [path.parent for path in (project.store / "model").glob("*/tokenizer_config.json")]
     (folder,) = [
         each for each in folders if "im_end" in (each / "tokenizer_config.json").read_text()
