@@ -44,14 +44,16 @@ def judged_tokens(evaluation: Evaluation, training: ResolvedTraining) -> int | N
     """Held-out tokens that an evaluation scores at most; None if it scores none, or a file.
 
     If the recipe does not say, as many as the model reads in EVALUATION_SHARE of its training.
-    Lists of sentences are read twice, and a pretrained model reads all that the trained one reads.
+    Lists of sentences are read twice, and a pretrained model, or the one before conversations,
+    reads all that the trained one reads.
     """
     if not evaluation.reads_held_out:
         return None
     if evaluation.tokens is not None:
         return evaluation.tokens
     trained = sum(config.steps * config.batch_tokens for config in training.phases)
-    readings = readings_of(training) * (1 if training.folder is None else 2)
+    has_one_before = training.folder is not None or not training.phases[-1].reads_texts
+    readings = readings_of(training) * (2 if has_one_before else 1)
     return max(LEAST_JUDGED_TOKENS, int(EVALUATION_SHARE / FORWARD_SHARE * trained / readings))
 
 

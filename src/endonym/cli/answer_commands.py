@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from endonym.serve.pieces import TextPiece
 
 HELP = "Type the beginning of a text. Enter alone: another continuation. Ctrl-D ends."
-CHAT_HELP = "Type a message. Enter alone: another answer. Ctrl-D ends."
+CHAT_HELP = "Type a message. Enter alone: another answer. Ctrl-D or /exit ends."
+ENDS = ("/exit", "/quit", "/bye")
 SHADES = (None, 230, 223, 216, 209, 202, 196)
 """Background of a piece in a terminal of 256 colours, by its surprise."""
 SHADE_BITS = (1, 2, 4, 6, 9, 12)
@@ -339,7 +340,7 @@ def recording(pieces: Iterable[Text], written: list[str]) -> Iterator[Text]:
 
 
 def typed_lines(hint: str) -> Iterator[str]:
-    """The lines that are typed at a terminal, until Ctrl-D or Ctrl-C."""
+    """The lines that are typed at a terminal, until Ctrl-D, Ctrl-C or one of ENDS."""
     with suppress(ImportError):
         import_module("readline")  # makes lines editable, and brings earlier ones back
     click.echo(hint, err=True)
@@ -349,7 +350,12 @@ def typed_lines(hint: str) -> Iterator[str]:
         except (EOFError, KeyboardInterrupt):
             click.echo(err=True)
             return
-        yield line
+        if line.strip() in ENDS:
+            return
+        if line.strip() == "/help":
+            click.echo(hint, err=True)
+        else:
+            yield line
 
 
 def piped_prompts() -> Iterator[str]:

@@ -42,7 +42,11 @@ def status(settings: Settings, run: str | None) -> None:
 @click.command()
 @click.argument("artefact")
 @click.argument("kind", metavar="[KIND]", required=False, type=click.Choice(KINDS))
-@click.option("--dropped", metavar="REASON", help="Show rejected documents: a reason, or all.")
+@click.option(
+    "--dropped",
+    metavar="REASON",
+    help="Show what was rejected of texts and chats: a reason, or all.",
+)
 @click.option(
     "--text",
     metavar="TEXT",

@@ -3,9 +3,9 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,6 +120,22 @@ class Inspection(NamedTuple):
     data: dict[str, Any]
 
 
+DROPPING, IN_WORDS = ("corpus", "examples"), "a corpus or examples"
+"""Stages that leave records out."""
+
+
+class LeftOut(NamedTuple):
+    """What a stage left out: its folder, and how many records, and parts of documents, by reason.
+
+    made: the artefact; None if the stage was refused, or is not finished.
+    """
+
+    folder: Path
+    counts: Mapping[str, int]
+    parts: Mapping[str, int]
+    made: Artifact | None = None
+
+
 def look(
     store: Store,
     name: str,
@@ -133,26 +149,25 @@ def look(
     """Samples of an artefact, or of a run's artefact of a kind or that the flags ask for.
 
     mark: of a corpus, also the lines of the recipe that mark the documents that are shown; of the
-    kind source, those that mark files.
+    kind source, those that mark files. dropped: a reason, or "all"; of a run what its corpus and
+    its examples left out, or one of them by `kind`.
     """
     if mark and kind == "source":
         return file_marks(store, name, count)
-    wanted = "corpus" if dropped or mark else "tokenizer" if text is not None else kind
-    refused = _refused_corpus(store, name) if dropped else None
-    if dropped and refused is not None:
-        records = Counter(each.reason for each in dropped_records(refused, kind=DROPPED))
-        parts = Counter(each.reason for each in dropped_records(refused, kind=REMOVED))
-        found = _look_at_dropped(refused, dict(records), dict(parts), reason=dropped, count=count)
+    if dropped:
+        kinds = (kind,) if kind is not None else ("corpus",) if mark else DROPPING
+        found = _look_at_dropped(_dropping(store, name, kinds), reason=dropped, count=count)
         return with_marks(store, name, found) if mark else found
+    wanted = "corpus" if mark else "tokenizer" if text is not None else kind
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
-        flags = {"--dropped": dropped, "--mark": mark, "--text": text is not None, "this": True}
+        flags = {"--mark": mark, "--text": text is not None, "this": True}
         flag = next(each for each, is_given in flags.items() if is_given)
         message = f"{name} is a {artifact.stage}, but {flag} looks at a {wanted}"
         raise RecipeError(message, where="ARTEFACT", do=f"Give a run or a {wanted}.")
     with artifact.read_with_care():
         if artifact.stage == "corpus":
-            found = _look_at_corpus(artifact, dropped, count)
+            found = _look_at_corpus(artifact, count)
             return with_marks(store, name, found) if mark else found
         if artifact.stage == "tokenizer":
             return _look_at_tokenizer(artifact, text)
@@ -162,13 +177,18 @@ def look(
     return Inspection(json.dumps(shown, ensure_ascii=False, indent=1), {"artefact": artifact.id})
 
 
-def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
-    """An artefact by folder, by (the start of) its id, or by run and kind."""
+def _named_artifact(store: Store, name: str) -> Artifact | None:
+    """An artefact by folder, or by (the start of) its id; None if it is neither."""
     if (Path(name) / "manifest.json").is_file():
         return open_artifact(Path(name))
-    artifacts = [each for each in store.artifacts() if len(name) >= 4 and each.id.startswith(name)]
-    if artifacts:
-        return artifacts[0]
+    found = (each for each in store.artifacts() if len(name) >= 4 and each.id.startswith(name))
+    return next(found, None)
+
+
+def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
+    """An artefact by folder, by (the start of) its id, or by run and kind."""
+    if (artifact := _named_artifact(store, name)) is not None:
+        return artifact
     folder = find.find_run(store, name)
     for kind in [wanted] if wanted else ["model", "shards", "tokenizer", "corpus", "source"]:
         if (made := find.planned_artifact(folder, store, kind)) is not None:
@@ -176,32 +196,74 @@ def _artifact(store: Store, name: str, wanted: str | None) -> Artifact:
     return find.made_artifact(folder, store, wanted or "stage")
 
 
-def _refused_corpus(store: Store, name: str) -> Path | None:
-    """What a run left of a corpus that was refused, or is not finished; None if there is none."""
-    run = find.resolve_run(store, name)
-    stages = [each for each in find.planned(run) if each["stage"] == "corpus"] if run else []
-    if run is None or not stages:
-        return None
-    run_store, corpus = find.store_of(run, store), ("corpus", stages[0]["id"])
-    left = run_store.work_folder(*corpus) / "out"
-    return left if not run_store.folder(*corpus).is_dir() and (left / DROPPED).is_dir() else None
+def _dropping(store: Store, name: str, kinds: Sequence[str]) -> dict[str, LeftOut]:
+    """What an artefact, or each stage of a run, of these kinds left out, by its name.
+
+    Also of stages that were refused, or are not finished.
+    """
+    if unfit := [kind for kind in kinds if kind not in DROPPING]:
+        message = f"--dropped looks at {IN_WORDS}, and not at a {unfit[0]}"
+        raise RecipeError(message, where="KIND", do=f"KIND is one of {', '.join(DROPPING)}.")
+    if (artifact := _named_artifact(store, name)) is not None:
+        if artifact.stage not in kinds:
+            message = f"{name} is a {artifact.stage}, but --dropped looks at {IN_WORDS}"
+            raise RecipeError(message, where="ARTEFACT", do="Give a run, or one of these.")
+        return {artifact.stage: _left_out_of(artifact)}
+    run, found = find.find_run(store, name), dict[str, LeftOut]()
+    run_store = find.store_of(run, store)
+    for stage in find.planned(run):
+        if stage["stage"] not in kinds:
+            continue
+        left = run_store.work_folder(stage["stage"], stage["id"]) / "out"
+        if (made := run_store.find(stage["stage"], stage["id"])) is not None:
+            found[stage["name"]] = _left_out_of(made)
+        elif (left / DROPPED).is_dir():
+            records = Counter(each.reason for each in dropped_records(left, kind=DROPPED))
+            parts = Counter(each.reason for each in dropped_records(left, kind=REMOVED))
+            found[stage["name"]] = LeftOut(left, records, parts)
+    if not found:
+        find.made_artifact(run, store, kinds[0])
+    return found
 
 
-def _look_at_dropped(
-    folder: Path, counts: dict[str, int], parts: dict[str, int], *, reason: str, count: int
-) -> Inspection:
+def _left_out_of(artifact: Artifact) -> LeftOut:
+    """What a finished corpus or examples left out."""
+    with artifact.read_with_care():
+        if artifact.stage == "examples":
+            return LeftOut(artifact.folder, artifact.numbers["dropped"], {}, artifact)
+        total = Corpus(artifact.folder).card["total"]
+        counts = {name: n["records"] for name, n in total["dropped"].items()}
+        rules: dict[str, dict[str, Any]] = total.get("rules", {})  # none before version 5
+        parts = {name: rule["parts"] for name, rule in rules.items() if rule["parts"]}
+        return LeftOut(artifact.folder, counts, parts, artifact)
+
+
+def _look_at_dropped(found: dict[str, LeftOut], *, reason: str, count: int) -> Inspection:
     """How many records were dropped for each reason, and some of them; and parts of documents.
 
-    counts, parts: how many records, and parts of documents, by reason. reason: one, or "all".
+    reason: one, or "all".
     """
-    counts = {**dict.fromkeys(parts, 0), **counts}
-    if reason not in ("all", *counts):
-        reasons = ", ".join(sorted(counts)) or "none, nothing was dropped"
+    known = {why for each in found.values() for why in (*each.counts, *each.parts)}
+    if reason not in ("all", *known):
+        reasons = ", ".join(sorted(known)) or "none, nothing was dropped"
         message = f"nothing was dropped for the reason {reason}"
         raise RecipeError(message, where="--dropped", do=f"Reasons here: {reasons}; or all.")
+    texts = list[str]()
+    data: dict[str, Any] = {"rejects": [], "dropped": {}, "removed": [], "parts": {}}
+    for name, each in found.items():
+        if reason == "all" or reason in (*each.counts, *each.parts):
+            with each.made.read_with_care() if each.made else nullcontext():
+                shown = _shown_of(each, data, reason=reason, count=count)
+            texts.append(f"{name}\n{shown}" if len(found) > 1 else shown)
+    return Inspection("\n\n".join(texts), data)
+
+
+def _shown_of(left: LeftOut, data: dict[str, Any], *, reason: str, count: int) -> str:
+    """What one stage left out, as text; it is added to `data`, too."""
+    folder, parts = left.folder, left.parts
+    counts = {**dict.fromkeys(parts, 0), **left.counts}
     ordered = sorted(counts, key=lambda each: (-counts[each], each))
     shown: list[tuple[str, list[Reject], dict[str, str], list[Reject]]] = []
-    rejects, removed = list[dict[str, Any]](), list[dict[str, Any]]()
     for why in ordered if reason == "all" else [reason]:
         some_rejects = some_dropped(folder, why, count)
         near_ids = {each.stayed for each in some_rejects if why == "near"}
@@ -209,24 +271,18 @@ def _look_at_dropped(
         some_removed = some_dropped(folder, why, count, REMOVED) if why in parts else []
         shown.append((why, some_rejects, stayed, some_removed))
         for each in some_rejects:
-            rejects.append(_plain(each))
+            data["rejects"].append(_plain(each))
             if stayed.get(each.stayed):
-                rejects[-1]["stayed_text"] = stayed[each.stayed][:SHOWN_CHARS]
-        removed += map(_plain, some_removed)
-    text = filled("look_dropped.txt", ordered=ordered, counts=counts, parts=parts, shown=shown)
-    data = {"rejects": rejects, "dropped": counts, "removed": removed, "parts": parts}
-    return Inspection(text, data)
+                data["rejects"][-1]["stayed_text"] = stayed[each.stayed][:SHOWN_CHARS]
+        data["removed"] += map(_plain, some_removed)
+    for kind, numbers in (("dropped", counts), ("parts", parts)):
+        data[kind] = dict(Counter(data[kind]) + Counter(numbers)) if data[kind] else dict(numbers)
+    return filled("look_dropped.txt", ordered=ordered, counts=counts, parts=parts, shown=shown)
 
 
-def _look_at_corpus(artifact: Artifact, reason: str | None, count: int) -> Inspection:
-    """Sample documents, or dropped ones with their reasons."""
+def _look_at_corpus(artifact: Artifact, count: int) -> Inspection:
+    """Sample documents."""
     corpus = Corpus(artifact.folder)
-    if reason:
-        total = corpus.card["total"]
-        counts = {name: n["records"] for name, n in total["dropped"].items()}
-        rules: dict[str, dict[str, Any]] = total.get("rules", {})  # none before version 5
-        parts = {name: rule["parts"] for name, rule in rules.items() if rule["parts"]}
-        return _look_at_dropped(artifact.folder, counts, parts, reason=reason, count=count)
     documents = (document for side in SIDES for document in corpus.documents(side))
     shown = [_plain(each) for each in itertools.islice(documents, count)]
     text = filled(

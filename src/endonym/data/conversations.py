@@ -8,9 +8,11 @@ beginning, also as one text with "Human:" and "Assistant:" (as in Anthropic's HH
 "weight": 0 (as in OpenAI's format) is read and not learnt; elsewhere a weight is not read.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,9 +27,10 @@ from endonym.formats.io import streams
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin
 from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import COMPRESSIONS, unpacked_name
-from endonym.formats.io.lines import readable_lines
+from endonym.formats.io.lines import Lines, readable_lines
 from endonym.formats.reader import no_access
-from endonym.formats.readers.records import value_of
+from endonym.formats.readers.records import json_value, value_of
+from endonym.formats.readers.tables import TableRow, csv_rows, tsv_rows
 from endonym.tokenizer.chat_template import ANSWERING
 
 
@@ -40,13 +43,14 @@ class Record(NamedTuple):
     raw: str
 
 
-LINES, TABLES = (".jsonl", ".ndjson"), (".parquet",)
+LINES, TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv"), (".parquet",)
 BATCH_ROWS = 1024
 MOST_UNPACKED = 64 << 20
 """Bytes of lines that are unpacked to estimate how many a compressed file holds."""
 LONG_LINE = (
     f"a record may have {MAX_DOCUMENT_BYTES >> 20} MiB: a line is one JSON object with one "
-    "conversation. A JSON list of them becomes such lines by jq -c '.[]' FILE.json > FILE.jsonl"
+    "conversation. A large JSON list of them becomes such lines by jq -c '.[]' FILE.json > "
+    "FILE.jsonl"
 )
 
 
@@ -55,9 +59,11 @@ def require_format(path: Path) -> None:
     name = path.name.lower()
     if not (unpacked_name(name).endswith(LINES) or name.endswith(TABLES)):
         raise SourceError(
-            "conversations are read from .jsonl (also .gz, .zst, .bz2, .xz) and .parquet",
+            "conversations are read from .jsonl, .json, .csv, .tsv (also .gz, .zst, .bz2, .xz) and "
+            ".parquet",
             where=printable(str(path)),
-            do="Write one JSON object a line; of a JSON list: jq -c '.[]' FILE.json > FILE.jsonl",
+            do="Write one JSON object a line, or a table whose first row names a question and an "
+            "answer.",
         )
 
 
@@ -101,22 +107,75 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
 
 
 def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
-    """The records of JSON lines. Blank lines are none."""
+    """The records of JSON lines, of a JSON list or of a table. Blank lines are none."""
     with path.open("rb") as raw:
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
         expansion = streams.Expansion(origin.raw_bytes)
         packed = streams.uncompressed(raw)
         content = Content(packed, compression, expansion, origin.raw_bytes, path)
         _, stream = utf8_stream(content.stream(), "utf-8")
-        for item in readable_lines(_whole(stream, path), origin, "utf-8"):
-            if isinstance(item, Reject):
-                yield replace(item, detail=LONG_LINE) if item.reason == "too_long" else item
-                continue
-            number, line = item
-            if line.strip():
-                value = value_of(number, line, origin)
-                record = Record(f"{origin.name}#{number}", origin.source, value, line)
-                yield value if isinstance(value, Reject) else record
+        lines = readable_lines(_whole(stream, path), origin, "utf-8")
+        kind = Path(unpacked_name(path.name.lower())).suffix
+        if kind in (".csv", ".tsv"):
+            yield from _table_rows(tsv_rows(lines) if kind == ".tsv" else csv_rows(lines), origin)
+        elif kind == ".json":
+            yield from _listed(lines, origin)
+        else:
+            yield from _line_records(lines, origin)
+
+
+def _line_records(lines: Lines, origin: Origin) -> Iterator[Record | Reject]:
+    """The records of JSON lines."""
+    for item in lines:
+        if isinstance(item, Reject):
+            yield replace(item, detail=LONG_LINE) if item.reason == "too_long" else item
+            continue
+        number, line = item
+        if line.strip():
+            value = value_of(number, line, origin)
+            record = Record(f"{origin.name}#{number}", origin.source, value, line)
+            yield value if isinstance(value, Reject) else record
+
+
+def _listed(lines: Lines, origin: Origin) -> Iterator[Record | Reject]:
+    """The records of a file that is one JSON list, of at most MAX_DOCUMENT_BYTES, or of lines."""
+    held = list[tuple[int, str] | Reject]()
+    size = 0
+    for item in lines:
+        held.append(item)
+        size += 0 if isinstance(item, Reject) else len(item[1])
+        if size > MAX_DOCUMENT_BYTES:
+            yield from _line_records(chain(held, lines), origin)
+            return
+    text = "\n".join(item[1] for item in held if not isinstance(item, Reject))
+    try:
+        values = json_value(text) if text.lstrip().startswith("[") else None
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, list):
+        yield from _line_records(iter(held), origin)
+        return
+    yield from (item for item in held if isinstance(item, Reject))
+    for number, value in enumerate(values, 1):
+        raw = json.dumps(value, ensure_ascii=False)
+        yield Record(f"{origin.name}#{number}", origin.source, value, raw)
+
+
+def _table_rows(rows: Iterator[TableRow | Reject], origin: Origin) -> Iterator[Record | Reject]:
+    """The rows of a table as records, by the names in its first row."""
+    names: list[str] | None = None
+    for row in rows:
+        if isinstance(row, Reject):
+            yield row
+        elif names is None:
+            names = [name.strip().lower() for name in row.fields]
+        elif len(row.fields) != len(names) or not row.whole:
+            detail = f"line {row.number}: the row has {len(row.fields)} columns, not {len(names)}"
+            raw = row.raw.encode()
+            yield origin.reject("bad_row", detail, record=row.number, raw=raw)
+        else:
+            value = dict(zip(names, row.fields, strict=True))
+            yield Record(f"{origin.name}#{row.number}", origin.source, value, row.raw)
 
 
 def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:

@@ -28,6 +28,7 @@ from endonym.data.config import ExampleSettings
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
+from endonym.device import program
 from endonym.disk import packaged_tables
 from endonym.errors import CorpusError, SourceError
 from endonym.formats.document import SHOWN_CHARS, Reject
@@ -243,6 +244,7 @@ class ExampleWriter:
 
         Raises SourceError if too many records were rejected, CorpusError if too few are left.
         """
+        self._open.close()  # what is left out can be read even if the rest is refused
         frequent = self._dropped.most_common(SHOWN_REASONS)
         reasons = "\n".join(f"    {count:>10,} {reason}" for reason, count in frequent)
         prompts = len(set(self._keys))
@@ -289,7 +291,9 @@ class ExampleWriter:
     def _advice(self, dropped: Counter[str]) -> str:
         """What to do about the reason for which most records were dropped."""
         reason = dropped.most_common(1)[0][0] if dropped else "duplicate"
-        return ADVICE.get(reason, ADVICE["others"]).format(first=self._first.get(reason))
+        advice = ADVICE.get(reason, ADVICE["others"]).format(first=self._first.get(reason))
+        all_shown = ADVICE["all"].format(program=program()) if dropped else ""
+        return " ".join(filter(None, (advice, all_shown)))
 
 
 def prompt_key(prompt: Sequence[conversations.Message], seed: int) -> int:

@@ -30,13 +30,11 @@ from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.evaluation_texts import texts_below
-from endonym.pipeline.stages import EvaluationConfig, Numbers, StageContext
+from endonym.pipeline.stages import BEFORE, EvaluationConfig, Numbers, StageContext
 from endonym.store import Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
-BEFORE = "before"
-"""How scores of the model that training went on from are called."""
 PROMPTS_AT_ONCE = 16
 """Batch size of generation."""
 SPEED_PACKAGES = ("endonym", "torch", "transformers", "xllamacpp")
@@ -70,10 +68,15 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         scores.append(scored)
         if texts.text == "document":
             save(ctx.out, documents(texts.each(), texts.sources, measured, texts.in_mean()))
-    if config.folder is not None:
+    earlier = ctx.inputs.get(BEFORE)
+    if config.folder is not None or earlier is not None:
         model_device = model.decoder.readout.weight_VD.device
         del model  # the device need not hold both
-        base = pretrained_model(config.folder, pack.context, model_device)
+        if earlier is not None:
+            base = LanguageModel.load(earlier.folder, device.pick(ctx.device))
+        else:
+            assert config.folder is not None, "one of both is given"
+            base = pretrained_model(config.folder, pack.context, model_device)
         for texts, scored in zip(texts_to_score, scores, strict=True):
             ids = base.tokenizer.encode_many(list(texts.each()))
             texts_of_base = replace(texts, ids=ids, tokenizer=base.tokenizer)

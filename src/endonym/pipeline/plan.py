@@ -33,7 +33,7 @@ VERSIONS = {
     "corpus": 18,
     "tokenizer": 5,
     "shards": 4,
-    "examples": 7,
+    "examples": 8,
     "model": 11,
     "evaluation": 18,
     "export": 16,
@@ -279,6 +279,8 @@ def evaluation_stages(
         inputs |= {f"file {n}": data.files[str(path)] for n, path in enumerate(files)}
         folder = training.folder if each.kind == "bits" else None
         inputs |= {"folder": data.folder} if folder and data.folder else {}
+        before = None if folder or each.kind != "bits" else model_of_texts(model)
+        inputs |= {stages.BEFORE: before} if before is not None and before is not model else {}
         is_chat = each.kind == "prompts" and each.chat is None and recipe.learns_answers
         asked = each.model_copy(update={"chat": True}) if is_chat else each
         config = stages.EvaluationConfig(
@@ -291,6 +293,20 @@ def evaluation_stages(
         )
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations
+
+
+def model_of_texts(model: Stage) -> Stage | None:
+    """This model, or the one before its conversations and pairs, which learnt from texts last."""
+    found: Stage | None = model
+    while found is not None and not is_of_texts(found):
+        found = found.inputs.get("start")
+    return found
+
+
+def is_of_texts(model: Stage) -> bool:
+    """Whether a phase reads texts."""
+    assert isinstance(model.config, stages.PhaseTraining), "of a model"
+    return model.config.phase.reads_texts
 
 
 def evaluation_names(recipe: Recipe) -> list[str]:

@@ -99,28 +99,34 @@ def before_training(
 
 
 @torch.no_grad()
+def unlearnt_ends(decoder: AnyDecoder, tokenizer: Tokenizer) -> dict[int, int]:
+    """The ids that end an answer whose rows of the head were never trained, and how many other ids
+    have the same row.
+
+    Such ids share their probability, whatever the layers before the head do.
+    """
+    weight_VD = decoder.readout.weight_VD.detach()
+    norms_V = torch.linalg.vector_norm(weight_VD, dim=-1, dtype=torch.float32)
+    alike = dict[int, int]()
+    for end in tokenizer.stop_ids:
+        cosines_V = precise(weight_VD @ weight_VD[end]) / (norms_V * norms_V[end])
+        alike[end] = int((cosines_V > ALIKE).sum()) - 1
+    return {end: count for end, count in alike.items() if count > 0}
+
+
 def warn_of_unlearnt_ends(
     decoder: AnyDecoder, tokenizer: Tokenizer, config: TrainConfig, log: Log
 ) -> None:
-    """Warn if adapters are to learn an end of answers whose row of the head was never trained.
-
-    Where the head has the same row for several ids, these share their probability, whatever
-    adapters do in the layers before it.
-    """
+    """Warn if adapters are to learn an end of answers whose row of the head was never trained."""
     if config.adapt is None or config.reads_texts:
         return
-    weight_VD = decoder.readout.weight_VD
-    norms_V = torch.linalg.vector_norm(weight_VD, dim=-1, dtype=torch.float32)
-    for end in tokenizer.stop_ids:
-        cosines_V = precise(weight_VD @ weight_VD[end]) / (norms_V * norms_V[end])
-        n_alike = int((cosines_V > ALIKE).sum()) - 1
-        if n_alike > 0:
-            log.warn(
-                f"{tokenizer.token(end)} ends an answer, but no text that trained the head had "
-                f"it: its row is that of {n_alike} other ids, and adapters do not train rows. In "
-                "narrow models greedy answers end, but sampled ones run on. Train a phase of "
-                "conversations without adapt, or go on from a model that has learnt the template"
-            )
+    for end, n_alike in unlearnt_ends(decoder, tokenizer).items():
+        log.warn(
+            f"{tokenizer.token(end)} ends an answer, but no text that trained the head had "
+            f"it: its row is that of {n_alike} other ids, and adapters do not train rows. In "
+            "narrow models greedy answers end, but sampled ones run on. Train a phase of "
+            "conversations without adapt, or go on from a model that has learnt the template"
+        )
 
 
 def spare_memory(

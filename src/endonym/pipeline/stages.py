@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 Numbers = dict[str, Any]
 """What a stage counted, for the manifest."""
+BEFORE = "before"
+"""How scores of the model that training went on from are called, and so is the input of an
+evaluation that is the model before conversations."""
 Inputs = Mapping[str, Artifact]
 """The artefacts that a stage reads, by the name of the input."""
 

@@ -31,6 +31,7 @@ from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import unsupported_reason
 from endonym.model.lora import adapted, changes_with, merge_changes
+from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import narrow, save_tensors
 from endonym.pipeline import preflight
 from endonym.pipeline.progress import Prompt, cut_journal, run_training
@@ -58,7 +59,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     dev = TokenShards(ctx.inputs["shards"].folder, "dev")
 
     def make_decoder() -> AnyDecoder:
-        return adapted(initial_decoder(config, ctx.inputs), phase.adapt, config.seed)
+        return adapted(started_decoder(config, ctx.inputs, tokenizer), phase.adapt, config.seed)
 
     prompts: Sequence[Prompt] = [""]  # Without prompts, samples start as a document does.
     baseline_bits: dict[str, float] = {}
@@ -185,6 +186,23 @@ def initial_decoder(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
         return load_any(read_shape(read_json(folder / "config.json")), folder / WEIGHTS)
     tokenizer = inputs["tokenizer"].folder / "tokenizer.json"
     return new_or_loaded(config.model, config.folder, tokenizer, config.seed)
+
+
+def started_decoder(config: PhaseTraining, inputs: Inputs, tokenizer: Tokenizer) -> AnyDecoder:
+    """The initial decoder; before conversations untrained ends of answers get the rows of the end
+    of a text, unless adapters train no rows.
+
+    All untrained rows are alike, and stay so at the low rate of a short phase: then the end of an
+    answer is as likely as each byte that no text has (docs/phases.md).
+    """
+    decoder = initial_decoder(config, inputs)
+    if config.phase.reads_texts or config.phase.adapt is not None:
+        return decoder
+    unlearnt = preflight.unlearnt_ends(decoder, tokenizer)
+    if not unlearnt or tokenizer.end_id in unlearnt:
+        return decoder
+    ids = range(decoder.config.vocab)
+    return with_vocabulary(decoder, [[tokenizer.end_id if i in unlearnt else i] for i in ids])
 
 
 def new_or_loaded(

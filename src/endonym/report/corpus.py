@@ -119,9 +119,16 @@ def first_sentences(
 
 
 def answers_card(made: Sequence[Made]) -> list[tuple[str, str, dict[str, Any]]]:
-    """(name, kind of examples, their counts) of each phase that learnt from examples."""
-    examples = [each for each in made if each.stage.kind == "examples"]
-    named = [
-        (each.stage.name.removeprefix("examples "), each.artifact.numbers) for each in examples
-    ]
-    return [(name, RECORDS[numbers["objective"]], numbers) for name, numbers in named]
+    """(name, kind of examples, their counts) of each phase that learnt from examples.
+
+    rejects: beside the counts, some of those that were left out.
+    """
+    found: list[tuple[str, str, dict[str, Any]]] = []
+    for each in (one for one in made if one.stage.kind == "examples"):
+        numbers, folder = each.artifact.numbers, each.artifact.folder
+        rejects = [some_dropped(folder, reason, REJECTS_SHOWN) for reason in numbers["dropped"]]
+        counts = {**numbers, "rejects": [reject for some in rejects for reject in some]}
+        found.append(
+            (each.stage.name.removeprefix("examples "), RECORDS[numbers["objective"]], counts)
+        )
+    return found

@@ -23,7 +23,7 @@ from endonym.formats.reasons import in_words
 from endonym.log import duration, size
 from endonym.pipeline.execute import Run
 from endonym.report.first_look import PIECE, Counts, FirstLook
-from endonym.report.formatting import whole
+from endonym.report.formatting import SENTENCES, whole
 from endonym.report.scores import first_judged, headlines, splits, standing_name, verdicts
 from endonym.report.training import LEVELLED, Lines, Validation, dev_baselines, validations_of
 
@@ -138,7 +138,11 @@ def compared(part: Sequence[Score]) -> str:
     if name not in words:
         return ""
     mine = documents["model_on_sample"] or mine
-    return words["numbers"].format(sentence=words[name], mine=mine.value, other=other.value)
+    said = words["numbers"].format(sentence=words[name], mine=mine.value, other=other.value)
+    before, after = documents["before"], documents["model"]
+    if before and after and after.value > before.value:
+        said += f" {SENTENCES['standing']['cost'].format(more=after.value - before.value)}"
+    return said
 
 
 def next_steps(run: Run, part: Sequence[Score]) -> list[NextStep]:

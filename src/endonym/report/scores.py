@@ -130,10 +130,13 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     if name is None:
         return []
     is_own_text = mine.split in ("test", "dev")
-    advice = words["longer" if is_own_text else "other_kind"]
+    longer = words["longer"]
+    advice = longer if is_own_text else words["other_kind"]
+    if (before := by_model["before"]) and mine.value > before.value:
+        advice = longer = words["cost"].format(more=mine.value - before.value)
     uniform = by_model["uniform"]
     guessing = uniform.value if uniform else math.nan
-    return [words[name].format(uniform=guessing, advice=advice, longer=words["longer"])]
+    return [words[name].format(uniform=guessing, advice=advice, longer=longer)]
 
 
 def standing_name(mine: Score, by_model: dict[str, Score | None]) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from artefacts import DECLARED, ID, OTHER, a_run, make, nobody
+from made_conversations import make_toy_examples, said
 from made_scores import score
 
 from endonym.commands import inspect
@@ -15,7 +16,7 @@ from endonym.commands.inspect import describe_status, describe_unused, look, sta
 from endonym.copies.notes import COPIES
 from endonym.corpus.corpus import Corpus, make_corpus
 from endonym.disk import write_json
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, SourceError
 from endonym.formats.config import Clean, Split
 from endonym.formats.document import Reject
 from endonym.formats.document_files import DROPPED, REMOVED, GzipLines, json_line, reject_line
@@ -298,6 +299,29 @@ def test_the_last_two_samples_are_shown_and_a_flag_must_fit(tmp_path: Path) -> N
     for flags, wanted in (({"dropped": "all"}, "corpus"), ({"text": "сүз"}, "tokenizer")):
         with pytest.raises(RecipeError, match=f"^ARTEFACT: .* a model, but .* at a {wanted}"):
             look(store, made.id, **({"dropped": None, "text": None} | flags), count=1)
+
+
+def test_conversations_that_are_left_out_are_shown_beside_the_documents(tmp_path: Path) -> None:
+    stages = [{"name": "corpus", "stage": "corpus", "id": ID}]
+    stages += [{"name": "examples elevi", "stage": "examples", "id": OTHER}]
+    a_run(tmp_path, "școala", stages=stages)
+    store = Store(tmp_path / "store")
+    drop(store.work_folder("corpus", ID) / "out")
+    odd = said("Stați jos!", "Ne așezăm.")
+    odd["messages"][0]["role"] = "profesor"
+    kept = [said("Unde e sala?", "Sus."), said("Cine are cheia?", "Moș Ion.")]
+    left = store.work_folder("examples", OTHER) / "out"
+    with pytest.raises(SourceError, match="above chat"):
+        make_toy_examples(left, [*kept, odd, odd], max_rejected=0.4)
+    for kind in (None, "examples"):
+        found = look(store, "școala", kind, dropped="all", text=None, count=1)
+        assert "message 1 is of 'profesor'" in found.text
+        assert found.data["dropped"]["unknown_role"] == 2
+        assert ("Карурман" in found.text) == (kind is None)
+    one = look(store, "școala", dropped="unknown_role", text=None, count=2)
+    assert [each["id"] for each in one.data["rejects"]] == ["records.jsonl#3", "records.jsonl#4"]
+    with pytest.raises(RecipeError, match=r"^KIND: .* a corpus or examples"):
+        look(store, "școala", "tokenizer", dropped="all", text=None, count=1)
 
 
 def test_a_refused_corpus_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

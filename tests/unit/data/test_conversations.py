@@ -370,11 +370,10 @@ def test_a_line_that_is_too_long_is_told_how_lines_should_be(tmp_path: Path, mon
 
 
 def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
+    path = tmp_path / "a.docx"
     path.write_text("[]", encoding="utf-8")
     with pytest.raises(SourceError, match="jsonl") as caught:
         list(read_records(path, "a"))
-    assert "jq" in caught.value.do
     assert caught.value.where == str(path)
 
 
@@ -456,3 +455,32 @@ def test_the_share_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
     parquet.write_table(arrow.Table.from_pylist(RECORDS * 4), path)
     assert share_read(path, 2, 10**9) == 0.25
     assert share_read(path, 20, 10**9) == 1.0
+
+
+QA = 'Question,Answer\nCine are cheia?,"Moș Ion, la poartă."\nCât costă?,Doi lei.\n'
+LISTED = """[
+ {"conversations": [{"from": "human", "value": "Cine are cheia?"},
+                    {"from": "gpt", "value": "Moș Ion, la poartă."}]},
+ {"user": "Cât costă?", "assistant": "Doi lei."}
+]"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("chats.csv", QA),
+        ("chats.csv", "Question;Answer\nCine are cheia?;Moș Ion, la poartă.\nCât costă?;Doi lei."),
+        (
+            "chats.tsv",
+            "user\tassistant\nCine are cheia?\tMoș Ion, la poartă.\nCât costă?\tDoi lei.",
+        ),
+        ("chats.json", LISTED),
+    ],
+)
+def test_tables_and_lists_are_conversations(name: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    records = list(read_records(path, name))
+    assert not [each for each in records if isinstance(each, Reject)]
+    said = [[m.content for m in conversation_of(each.value).messages] for each in records]
+    assert said == [["Cine are cheia?", "Moș Ion, la poartă."], ["Cât costă?", "Doi lei."]]

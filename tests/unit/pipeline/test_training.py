@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from made_conversations import write_toy_examples
+from made_conversations import write_lines, write_toy_examples
 from progress_bars import bars_of
 from small_project import Killed, Project, journal_of
 from toys import lively_decoder, toy_config, train_config
@@ -22,8 +22,10 @@ from endonym.export import config as export_config
 from endonym.generate.language_model import LanguageModel
 from endonym.log import read_jsonl
 from endonym.model.decoder import Decoder
+from endonym.model.span import Span
 from endonym.model.weights import load_tensors, narrow
 from endonym.pipeline import preflight, training
+from endonym.pipeline.evaluation import questions
 from endonym.train import checkpoint, inputs, loop
 from endonym.train.distributed import ALONE
 from endonym.train.inputs import ValidationResult, reference
@@ -249,6 +251,33 @@ def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_ph
     tokens = ExampleTokens(folder, "train")
     expected = reference(lambda: narrowed, tokens, folder=tmp_path / "expected", **how)
     assert found["bf16"] == expected.tolist() != found["fp32"]
+
+
+def test_a_few_conversations_teach_where_answers_end_and_their_cost_is_told(project: Project):
+    asked = ["Cine are cheia?", "Unde e sala?", "Când e pauza?", "Cât costă?", "Ce facem azi?"]
+    said = ["Moș Ion.", "Sus.", "La zece.", "Doi lei.", "Cântăm."]
+    chats = [{"prompt": f"{n} {each}", "response": said[n % 5]} for n, each in enumerate(asked * 4)]
+    write_lines(project.recipe.parent / "chats.jsonl", chats)
+    phase = '[[phase]]\nname = "chats"\nobjective = "chat"\ndata = "chats.jsonl"\nsteps = 4\n'
+    project.edit(("context = 32", "context = 64"), ("[[evaluate]]", f"{phase}[[evaluate]]"))
+    told = project.run("--until", "evaluation")
+    assert told.code == 0, told.err
+    (path,) = (project.store / "evaluation").glob("*/scores.json")
+    rows = [row for row in json.loads(path.read_text()) if row["metric"] == "bits_per_byte"]
+    totals = {row["model"]: row["value"] for row in rows if row["source"] is None}
+    assert 0 < abs(totals["model"] - totals["before"]) < 1
+    folders = [path.parent for path in (project.store / "model").glob("*/tokenizer_config.json")]
+    (folder,) = [
+        each for each in folders if "im_end" in (each / "tokenizer_config.json").read_text()
+    ]
+    model = LanguageModel.load(folder)
+    (ids,) = questions(["Cine are lemnele?"], model.tokenizer)
+    read = torch.tensor([[model.tokenizer.opening_id, *ids, *model.tokenizer.encode("Moș Ion.")]])
+    hidden_BTD, _ = model.decoder(read, Span.after(0, read), None)
+    odds_V = model.decoder.readout.logits(hidden_BTD[0, -1]).softmax(-1)
+    unseen = [index for index in range(400) if model.tokenizer.bytes_of(index) in (b"\x01", b"~")]
+    assert len(unseen) == 2
+    assert odds_V[model.tokenizer.stop_ids[1]] > 5 * odds_V[unseen].max()
 
 
 def test_an_impossible_adapter_is_told_before_training(project: Project, monkeypatch: Patch):

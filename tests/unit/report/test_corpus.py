@@ -231,6 +231,9 @@ def test_each_phase_has_its_row_and_each_reason_its_own(tmp_path: Path) -> None:
     ]
     assert [int(row[4]) + int(row[5]) for row in rows[:2]] == [18, 48]
     assert rows[2:] == [["sft", "bad_json", "2", "9.5 %"], ["sft", "no_columns", "1", "4.8 %"]]
+    assert [each.id for each in found[0][2]["rejects"] if "prompt" in each.detail] == [
+        "records.jsonl#19"
+    ]
 
 
 def test_a_run_without_answers_has_no_card(tmp_path: Path) -> None:
