@@ -4,10 +4,13 @@ A run's `plan.json` names its store, so runs of several stores can be compared.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from endonym.errors import Damaged, RecipeError
 from endonym.evaluate.documents import Documents, load_documents
@@ -68,7 +71,8 @@ class FinishedRun:
     def settings(self) -> dict[str, str]:
         """The dotted keys of its recipe as it ran with their values, but name, seed and variants.
 
-        Empty without the run's copy of the recipe. Raises Damaged if the copy cannot be read.
+        What is left out has its default, unless the recipe is of another version. Empty without
+        the run's copy of the recipe. Raises Damaged if the copy cannot be read.
         """
         path = self.folder / "recipe.toml"
         if not path.exists():
@@ -78,7 +82,10 @@ class FinishedRun:
         except RecipeError as error:
             do = "The same `endonym run` writes this copy of the recipe anew."
             raise Damaged(error.message, where=error.where, do=do) from error
-        for key in ("name", "seed", "variant"):
+        recipe.pop("variant", None)
+        with suppress(ValidationError):
+            recipe = Recipe.model_validate(recipe).model_dump(exclude_none=True)
+        for key in ("name", "seed"):
             recipe.pop(key, None)
         return dict(_settings("", recipe))
 
@@ -169,14 +176,14 @@ def _settings(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inside in value.items():
             yield from _settings(f"{name}.{key}" if name else key, inside)
-    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+    elif isinstance(value, list | tuple) and any(isinstance(each, dict) for each in value):
         for place, each in enumerate(value):
             part = f"{name}.{each.get('name', place)}"
             if name == "source":
                 yield part, repr(each)
             else:
                 yield from _settings(part, {k: v for k, v in each.items() if k != "name"})
-    else:
+    elif value != ():
         yield name, repr(value)
 
 
