@@ -108,11 +108,11 @@ def show_comparison(
 
     page = write_comparison(comparison, out)
     pages = {"page": str(page)}
-    pages |= {kind: str(page.with_suffix(f".{kind}")) for kind in ("csv", "json")}
-    other_files = ".csv and .json"
+    pages |= {kind: str(page.with_suffix(f".{kind}")) for kind in ("csv", "json", "md", "tex")}
+    other_files = ".csv, .json, .md and .tex"
     if (efficiency := efficiency_path(page)).exists():
         pages["efficiency_csv"] = str(efficiency)
-        other_files = ".csv, .json and -efficiency.csv"
+        other_files = ".csv, .json, .md, .tex and -efficiency.csv"
     if settings.is_json:
         shown = {**comparing.as_dict(comparison), **pages}
         print_json({**more, "comparison": shown} if more else shown)

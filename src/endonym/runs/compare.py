@@ -319,6 +319,8 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
                 "variant": run.plan.get("variant"),
                 "sets": run.plan.get("sets", []),
                 "seed": run.seed,
+                "split_seed": run.split_seed,
+                "versions": run.versions,
                 "lr": run.lr,
                 "family": run.shape.family,
                 "parameters": total,

@@ -126,6 +126,19 @@ class FinishedRun:
         """Processor and threads of the last phase; times compare only within one machine."""
         return history.machine_of(self.journals[-1])
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of endonym, Python and the libraries, at the last start of training; empty without it."""
+        started = history.events(self.journals[-1], "started")
+        return started[-1].get("versions", {}) if started else {}
+
+    @property
+    def split_seed(self) -> int | None:
+        """The seed of what is held out; None without a plan or texts."""
+        stages = self.plan.get("stages", [])
+        splits = (each["config"].get("split") for each in stages if each["stage"] == "corpus")
+        return next((split["seed"] for split in splits if split), None)
+
     @cached_property
     def every_score(self) -> list[Score]:
         """All scores of the documents that runs are compared on."""
@@ -210,7 +223,8 @@ def finished_runs(
         message = f"{repeated[0].name} is named twice"
         raise RecipeError(message, where="compare", do="Name each run once.")
     if len(folders) < 2:
-        do = f"{find.known_runs(store)} All of a recipe: endonym run RECIPE --variant all"
+        do = f"{find.known_runs(store)} Another run of a recipe: endonym run RECIPE "
+        do += "--set KEY=VALUE, or --seeds 2, or --variant all"
         raise RecipeError("it takes two finished runs to compare", where="compare", do=do)
     folder_names = [folder.name for folder in folders]
     return [
