@@ -261,8 +261,7 @@ def choose(
     facts, held = texts.facts(Split(), bytes_per_token), dict[str, Choice]()
     share = held_groups(facts, BLOCK_BYTES)[0].share
     if DEFAULT_SHARE < share <= MOST_HELD_OUT:
-        why = f"{DEFAULT_SHARE} of so small a text gives no interval of the score"
-        held["split.val_share"] = Choice(share, why)
+        held["split.val_share"] = Choice(share, "less of so small a text gives no interval")
         facts = texts.facts(Split(val_share=share), bytes_per_token)
     context = model_size.choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
