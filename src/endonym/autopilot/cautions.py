@@ -1,13 +1,15 @@
 """Before a phase starts: what usually gives a worse model, and adapters that fit nothing."""
 
 from collections.abc import Sequence
-from typing import Any
+from math import ceil
+from typing import Any, NamedTuple
 
 from endonym.autopilot.mixture import HOLD_OUT, not_held_out
 from endonym.autopilot.model_size import Facts
 from endonym.data.config import PackConfig
 from endonym.disk import packaged_tables
 from endonym.errors import ExportError, ShapeError
+from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, SOURCE_BYTES
 from endonym.formats.config import Clean
 from endonym.log import duration, number
 from endonym.model.adapt_config import require_adaptable
@@ -27,6 +29,12 @@ SHORT_CONTEXT = 256
 """The shortest context that the autopilot chooses; no warning up to it."""
 SHORT_DOCUMENTS = 5
 """Documents are short if this many fit into one row."""
+AMPLE = 1.6
+"""So many times the fewest groups are to be expected: hashes then rarely hold out too few."""
+LARGEST_SHARE = 0.5
+"""No more of a text is ever held out."""
+OTHER_KEYS = ("val_documents", "val_bytes")
+"""Keys of [split] that let no larger share be held out."""
 
 
 def cautions(
@@ -61,6 +69,55 @@ def cautions(
     if missing := not_held_out(config.shares, facts):
         warn("not_held_out", missing=missing, advice=HOLD_OUT)
     return warnings
+
+
+class HeldGroups(NamedTuple):
+    """Groups of neighbours that are held out for test, about: of all texts, or of a source.
+
+    fewest: how many an interval takes. share: the val_share that holds out enough.
+    """
+
+    source: str
+    groups: float
+    fewest: int
+    share: float
+
+
+def held_groups(facts: Facts, block_bytes: int) -> list[HeldGroups]:
+    """The groups of all texts, and, where the score is a mean over sources, of each of these."""
+    found, large = list[HeldGroups](), list[HeldGroups]()
+    for name, each in {"": facts, **facts.sources}.items():
+        token_bytes = each.text_bytes / max(1, each.unique_tokens)
+        document_bytes = each.mean_document_tokens * token_bytes
+        group_bytes = max(block_bytes, document_bytes)
+        dev_bytes = (each.dev_documents or 0) * document_bytes
+        dev_bytes = dev_bytes if each.dev_tokens is None else each.dev_tokens * token_bytes
+        all_bytes = each.text_bytes + 2 * dev_bytes
+        fewest = FEWEST_OF_SOURCE if name else FEWEST_DOCUMENTS
+        share = ceil(200 * AMPLE * fewest * group_bytes / max(1.0, all_bytes)) / 100
+        if not name or all_bytes >= SOURCE_BYTES:
+            held = large if name else found
+            held.append(HeldGroups(name, dev_bytes / group_bytes, fewest, share))
+    return found + large if len(large) > 1 else found
+
+
+def caution_of_intervals(recipe: Recipe, facts: Facts) -> str:
+    """A warning if so little is held out that the score will have no interval; else empty."""
+    if not recipe.source or not any(each.reads_held_out for each in recipe.evaluate):
+        return ""
+    few = [e for e in held_groups(facts, recipe.split.block_bytes) if e.groups < e.fewest]
+    if not few:
+        return ""
+    share = max(each.share for each in few)
+    other = next((key for key in OTHER_KEYS if getattr(recipe.split, key) is not None), "")
+    instead = other and f" in place of {other}"
+    advice = TEXTS["hold_out_more"].format(share=share, instead=instead)
+    return TEXTS["few_held_out"].format(
+        groups=few[0].groups,
+        of=few[0].source and f" of {few[0].source}",
+        fewest=few[0].fewest,
+        advice=advice if share <= LARGEST_SHARE else TEXTS["few_texts"],
+    )
 
 
 def cautions_of_starts(recipe: Recipe) -> list[str]:

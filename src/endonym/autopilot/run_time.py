@@ -35,8 +35,6 @@ START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
 """Reading, the pre-flight checks and saving of a phase; writing an export."""
 LEAST_PART = 0.02
 """Of the whole time; shorter parts are not named."""
-MOST_TIMES = 10
-"""No share is said of a part that takes more than so many times the training."""
 PARTS = ("start", "training", "validations", "samples", "evaluation", "export")
 
 
@@ -77,7 +75,7 @@ def in_proportion(parts: Mapping[str, float]) -> str:
     training, least = parts["training"], LEAST_PART * sum(parts.values())
     others = [
         f"{name} {duration(seconds)}"
-        + (f" ({100 * seconds / training:.0f} %)" if seconds < MOST_TIMES * training else "")
+        + (f" ({100 * seconds / training:.0f} %)" if seconds <= training else "")
         for name, seconds in parts.items()
         if name != "training" and seconds >= least
     ]

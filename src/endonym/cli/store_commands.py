@@ -1,5 +1,6 @@
 """Commands about what is on disk: status, look, prune, compare, tokenizer compare."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,21 +112,24 @@ def show_comparison(
 
     page = write_comparison(comparison, out)
     pages = {"page": str(page)}
-    pages |= {kind: str(page.with_suffix(f".{kind}")) for kind in ("csv", "json")}
-    other_files = ".csv and .json"
+    pages |= {kind: str(page.with_suffix(f".{kind}")) for kind in ("csv", "json", "md", "tex")}
+    other_files = ".csv, .json, .md and .tex"
     if (efficiency := efficiency_path(page)).exists():
         pages["efficiency_csv"] = str(efficiency)
-        other_files = ".csv, .json and -efficiency.csv"
+        other_files = ".csv, .json, .md, .tex and -efficiency.csv"
     if settings.is_json:
         shown = {**comparing.as_dict(comparison), **pages}
         print_json({**more, "comparison": shown} if more else shown)
         return
-    table = f"\n{comparing.describe(comparison)}\n\npage  {page}, and beside it {other_files}"
+    numbered = re.search(r"-\d+$", page.stem)
+    other_runs = " (the one without a number compares other runs)" if numbered else ""
+    pages_told = f"page  {page}{other_runs}, and beside it {other_files}"
+    table = f"\n{comparing.describe(comparison)}\n\n{pages_told}"
     click.echo(printable_lines(table))
     store = settings.open_store()
     first = run_argument(comparison.first.folder, store)
     following = asked(first, comparison.first.models[-1])
-    if not comparison.documents:
+    if not comparison.documents and comparison.is_of_one_language:
         following = f"evaluate {first} --text FILE, and the others on the same file"
     elif comparison.split == "dev":
         every = " ".join(run_argument(run.folder, store) for run in comparison.runs)

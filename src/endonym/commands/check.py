@@ -9,7 +9,12 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from endonym.autopilot import resolve
-from endonym.autopilot.cautions import cautions, cautions_of_cleaning, cautions_of_starts
+from endonym.autopilot.cautions import (
+    caution_of_intervals,
+    cautions,
+    cautions_of_cleaning,
+    cautions_of_starts,
+)
 from endonym.autopilot.known_machines import KnownMachine
 from endonym.autopilot.machine import saved_measurement
 from endonym.autopilot.model_size import Choice, Choices, Facts
@@ -168,6 +173,7 @@ def check(
     if recipe.source:
         are_alike = bool(recipe.split.keep_near_copies)
         warnings += cautions_of_cleaning(recipe.clean, are_alike=are_alike)
+        warnings += filter(None, [caution_of_intervals(recipe, facts)])
     free = machine.free_bytes if machine else free_memory_bytes(target)
     try:
         memory = resolve.memory_choices(recipe, training, {}, target, longest=None, free=free)

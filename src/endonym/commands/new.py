@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from endonym.autopilot import machine, model_size
+from endonym.autopilot.cautions import caution_of_intervals, held_groups
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.run_time import in_proportion
@@ -18,7 +19,14 @@ from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
 from endonym.disk import file_hash, write_atomic
 from endonym.errors import MissingSource, RecipeError, printable
-from endonym.formats.config import LANGUAGE_CODE, Clean, Source, Split
+from endonym.formats.config import (
+    BLOCK_BYTES,
+    DEFAULT_SHARE,
+    LANGUAGE_CODE,
+    Clean,
+    Source,
+    Split,
+)
 from endonym.formats.fetched import fetched_file, is_address
 from endonym.formats.files import source_files
 from endonym.formats.hub import PREFIX
@@ -48,6 +56,8 @@ LABEL = 12
 """Columns of the labels of survey.txt."""
 NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
+MOST_HELD_OUT = 0.25
+"""The largest share of a small text that is held out so that its score has an interval."""
 EXAMPLES = 3
 """Examples that are kept of each finding."""
 
@@ -144,7 +154,10 @@ def write_recipe(
     text = recipe_text(path, language=language, survey=survey, advised=advised, choices=choices)
     write_atomic(path, f"{text}\n".encode())
     try:
-        describe_model(check(Recipe.load(path), Store(store)), log)
+        checked = check(Recipe.load(path), Store(store))
+        describe_model(checked, log)
+        if few := caution_of_intervals(checked.recipe, checked.facts):
+            log.warn(few)
     except BaseException:  # The next `new` would refuse to write over it.
         path.unlink()
         raise
@@ -244,7 +257,12 @@ def choose(
         log.warn(fault)
     vocab = model_size.choose_vocab(texts.letters)
     config = TokenizerConfig(kind="bpe", vocab=vocab.value)
-    facts = texts.facts(Split(), try_tokenizer(config, texts.sample).bytes_per_token)
+    bytes_per_token = try_tokenizer(config, texts.sample).bytes_per_token
+    facts, held = texts.facts(Split(), bytes_per_token), dict[str, Choice]()
+    share = held_groups(facts, BLOCK_BYTES)[0].share
+    if DEFAULT_SHARE < share <= MOST_HELD_OUT:
+        held["split.val_share"] = Choice(share, "less of so small a text gives no interval")
+        facts = texts.facts(Split(val_share=share), bytes_per_token)
     context = model_size.choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape, promised = _timed_shape(
@@ -279,7 +297,7 @@ def choose(
     phase |= choose_phase(keys, facts, context.value, dim=dim)
     if tokens > NEW_PASSES * facts.unique_tokens:
         phase["average"] = Choice("ema", "averaged weights overfit less")
-    data = {"tokenizer.vocab": vocab, "pack.context": context}
+    data = held | {"tokenizer.vocab": vocab, "pack.context": context}
     if survey.joined:
         why = "lists of sentences, parts of a text: their neighbours are context"
         data["pack.join"] = Choice(survey.joined, why)

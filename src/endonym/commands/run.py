@@ -14,8 +14,7 @@ from endonym.corpus.corpus import is_of_few
 from endonym.corpus.corpus_stats import rules_table, total
 from endonym.device import pick
 from endonym.errors import EndonymError, RecipeError, printable
-from endonym.evaluate.score import Score, headline
-from endonym.evaluate.tables import table
+from endonym.evaluate.score import Score
 from endonym.formats.files import RawSet
 from endonym.log import Log, counted, duration, for_screen
 from endonym.pipeline import sources
@@ -27,7 +26,7 @@ from endonym.report.first_look import first_look
 from endonym.report.formatting import cut, terminal_text
 from endonym.report.outlook import outlook
 from endonym.report.page import write_report
-from endonym.report.scores import splits
+from endonym.report.scores import headlines, splits
 from endonym.runs.compare import Comparison, compare
 from endonym.runs.find import asked, run_argument
 from endonym.runs.finished_runs import read
@@ -145,7 +144,6 @@ def as_dict(run: Run) -> dict[str, Any]:
 def say_results(run: Run, *, is_last: bool = True) -> None:
     """Print scores, a sample, what the report says first, its path and the next command."""
     parts = splits(scores_of(run))
-    dev = headline(parts.get("dev", []), model="model")
     next_command = None
     if is_last:
         run_name = printable(run_argument(run.folder, run.store))
@@ -153,12 +151,8 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     text = filled(
         "results.txt",
         parts=parts,
-        dev="" if dev is None else f"{dev.value:.4f}",
-        table=table,
+        standing=standing,
         samples=[row for each in run.all("evaluation") for row in each.rows(CONTINUATIONS)[:2]],
-        totals={
-            split: [each for each in part if each.source is None] for split, part in parts.items()
-        },
         cut=cut,
         terminal_text=terminal_text,
         warnings=warnings_of(run),
@@ -167,6 +161,23 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         following=next_command,
     )
     sys.stdout.write(f"{text}\n" if text else "")
+
+
+def standing(part: Sequence[Score]) -> str:
+    """The bits per byte of one text's headline, and of the compressor; all others are in tables."""
+    by_model = headlines(part)
+    mine, other = by_model["model"], by_model["compressor"]
+    if mine is None:
+        return ""
+    text = f"{mine.value:.4f} bits/byte"
+    if mine.weighting == "sources":
+        text += f", the mean of the {len(mine.averaged)} sources with enough of this text"
+    if other is not None:
+        text += f"; a compressor that has read the training text: {other.value:.4f}"
+        if sample := by_model["model_on_sample"]:
+            documents = counted(sample.n_documents, sample.text)
+            text += f" on {documents} of them, where the model needs {sample.value:.4f}"
+    return text
 
 
 def warnings_of(run: Run) -> list[str]:

@@ -79,7 +79,7 @@ def before_training(
     if inputs.device != "cpu":
         gap = require_agreement(decoder, make_decoder(), batches[0])
         log.detail(
-            f"  pre-flight: logits on {inputs.device} are those of the CPU to {gap:.1g} of their "
+            f"  first check: logits on {inputs.device} are those of the CPU to {gap:.1g} of their "
             "spread"
         )
         decoder = make_decoder().to(inputs.device)
@@ -89,13 +89,13 @@ def before_training(
         )
         if needed * FORMULA_MARGIN > free_memory_bytes(inputs.device):
             log.detail(
-                f"  pre-flight: overfitting one row is left out: the whole model would need "
+                f"  first check: overfitting one row is left out: the whole model would need "
                 f"≈ {size(needed)} here"
             )
             return
     loss_before, loss_after = overfit_one_row(decoder, batches[0], config)
     learns = "overfits one row" if adapt is None else "adapters learn from one row"
-    log.detail(f"  pre-flight: {learns}, as it should: loss {loss_before:.3f} → {loss_after:.3f}")
+    log.detail(f"  first check: {learns}, as it should: loss {loss_before:.3f} → {loss_after:.3f}")
 
 
 @torch.no_grad()
@@ -199,7 +199,7 @@ def require_agreement(on_device: AnyDecoder, on_cpu: AnyDecoder, batch: Batch) -
     raise TrainingError(
         f"logits differ from those of the CPU by {gap:.3g} of their spread, most after token "
         f"{worst + 1} of {tokens_BT.shape[1]}: at most {TOLERANCE} was expected",
-        where=f"pre-flight on {device}",
+        where=f"first check on {device}",
         do="This torch computes something wrongly on this device: train with --device cpu, on "
         "another device, or with another version of torch.",
     )
@@ -235,7 +235,7 @@ def overfit_one_row(decoder: AnyDecoder, batch: Batch, config: TrainConfig) -> t
     if config.adapt is not None:
         enough, least_lr = ADAPTED_ENOUGH, ADAPTED_LR
     fast = config.but(lr=max(config.lr, least_lr), embedding_lr=max(config.embedding_lr, least_lr))
-    optimizer, refuses = Optimizer(decoder, fast), require_finite("pre-flight")
+    optimizer, refuses = Optimizer(decoder, fast), require_finite("first check")
     nats = list[float]()
     for _ in range(STEPS):
         stepped = take_step(optimizer, row, lr_scale=0.5, rows=1, refuses=refuses)

@@ -185,12 +185,12 @@ def _longer(
     if not (command := _longer_command(run)):
         return None
     time = duration(2 * training_seconds([steps]))
-    text = words["longer_brings"].format(low=low, high=high, value=last.bits, time=time)
+    text = words["longer_brings"].format(low=low, high=high, time=time)
     by_model = headlines(part)
     mine, other = by_model["model_on_sample"] or by_model["model"], by_model["compressor"]
     if run.recipe.phase[-1].reads_texts and mine and other and mine.value > other.value:
         away = mine.value - other.value
-        text += words["longer_passes" if high > away else "longer_nears"].format(away=away)
+        text += words["longer_passes" if high > away else "longer_nears"]
     return NextStep(words["longer"], text, command)
 
 

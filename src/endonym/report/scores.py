@@ -111,8 +111,10 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
         details.append(f"{total.value:.2f} over all bytes")
     figures = sentences("verdict.txt", mine=mine, details=details, by_model=by_model)
     if mine.low is None:
-        words = SENTENCES["verdict"]["no_interval"]
-        figures.append(words.format(fewest=FEWEST_DOCUMENTS, of_source=FEWEST_OF_SOURCE))
+        words = SENTENCES["verdict"]
+        more = words["hold_out_more"] if mine.split in ("test", "dev") else ""
+        fewest = {"fewest": FEWEST_DOCUMENTS, "of_source": FEWEST_OF_SOURCE}
+        figures.append(words["no_interval"].format(more=more, **fewest))
     if not judges:
         return figures
     standing = _standing(mine, by_model)

@@ -55,6 +55,11 @@ class Comparison:
         return self.runs[0].score.split
 
     @property
+    def is_of_one_language(self) -> bool:
+        """Whether all runs are of one language, as far as their recipes say so."""
+        return len({run.settings.get("language") for run in self.runs}) == 1
+
+    @property
     def first(self) -> FinishedRun:
         """The run to go on with: the best; with seeds, the best recipe under its own seed.
 
@@ -79,7 +84,12 @@ def compare(runs: Sequence[FinishedRun]) -> Comparison:
     """Put runs side by side: the best first, if they share enough documents."""
     quantity = Quantity.of(runs)
     bits, documents = quantity.bits, quantity.documents
-    groups = seed_groups(runs, [each.value for each in bits], are_comparable=bool(documents))
+    groups = seed_groups(
+        runs,
+        [each.value for each in bits],
+        are_comparable=bool(documents),
+        has_intervals=all(each.low is not None for each in bits),
+    )
     order, differences = [*range(len(runs))], list[Difference]()
     if documents:
         ranks = {run.folder: rank for rank, group in enumerate(groups) for run in group.runs}
@@ -145,6 +155,8 @@ def _notes(
     has_dev_scores = all(run.dev_score for run in runs)
     if comparison.split == "test" and len(groups) > 1 and not has_dev_scores:
         notes.append(NOTES["dev"])
+    if comparison.split == "dev":
+        notes.append(NOTES["dev_chooses"])
     return [*notes, NOTES["intervals" if has_seeds else "intervals_of_one_seed"]]
 
 
@@ -175,8 +187,9 @@ def _seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
         notes.append(
             note.format(name=best.name, mean=best.mean, seeds=seeds, deviation=best.deviation)
         )
-    elif any(group.difference for group in groups):
+    elif differences := [group.difference for group in groups if group.difference]:
         note = NOTES["best_seeds_but_near" if near else "best_seeds"]
+        note = NOTES["no_claim"] if differences[0].low is None else note
         notes.append(note.format(best=best.name, near=", ".join(near)))
     few = [group.name for group in several if group.has_few]
     if few:
@@ -244,6 +257,8 @@ def cells(comparison: Comparison) -> list[list[str]]:
         name = line.model
         if line.sampled_from is not None:
             name += f" ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
+        if line.deviation is not None:
+            name += f", std {line.deviation:.4f}"
         rows.append({"run": name, **_score_cells(line)})
     return rows_with_heads(rows)
 
@@ -304,6 +319,8 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
                 "variant": run.plan.get("variant"),
                 "sets": run.plan.get("sets", []),
                 "seed": run.seed,
+                "split_seed": run.split_seed,
+                "versions": run.versions,
                 "lr": run.lr,
                 "family": run.shape.family,
                 "parameters": total,

@@ -11,6 +11,7 @@ from endonym.evaluate.score import BITS, find
 from endonym.evaluate.speed import LENGTHS
 from endonym.evaluate.speed import cells as speed_cells
 from endonym.evaluate.speed import notes as speed_notes
+from endonym.log import THIN
 from endonym.report.page import render
 from endonym.report.scores import STYLES, efficiency_chart
 from endonym.report.svg import Chart, Series
@@ -25,7 +26,7 @@ FIRST_SHARE = 0.15
 
 
 def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path:
-    """Write the page, and beside it the same as CSV and as JSON; returns the page's path.
+    """Write the page, and beside it the same in other forms; returns the page's path.
 
     Without a folder they stand beside that of the first run. A page of other runs or of another
     split is left alone: this one then has a number in its name.
@@ -40,6 +41,10 @@ def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path
     write_atomic(page, render("comparison.html", gather(comparison)).encode("utf-8"))
     write_atomic(page.with_suffix(".csv"), as_csv(data).encode("utf-8"))
     write_json(page.with_suffix(".json"), data)
+    tables = [rows for rows in (recipes(comparison), cells(comparison)) if rows]
+    for kind, form in ((".md", as_markdown), (".tex", as_latex)):
+        text = "\n".join(form(rows) for rows in tables)
+        write_atomic(page.with_suffix(kind), text.encode("utf-8"))
     efficiency = efficiency_csv(data)
     if efficiency:
         write_atomic(efficiency_path(page), efficiency.encode("utf-8"))
@@ -82,7 +87,7 @@ def as_csv(data: dict[str, Any]) -> str:
     """
     rows: list[dict[str, Any]] = []
     for run in data["runs"]:
-        nested = ("score", "compared", "difference", "efficiency")
+        nested = ("score", "compared", "difference", "efficiency", "versions")
         plain = {key: run[key] for key in run if key not in nested}
         plain |= {"sets": " ".join(run["sets"]), "deviation": None}
         score = _score(run["score"] | run["compared"])
@@ -111,6 +116,24 @@ def efficiency_csv(data: dict[str, Any]) -> str:
             plain = {key: row[key] for key in row if key != "first_token_seconds"}
             rows.append({"name": run["name"], **plain, **first_tokens})
     return _csv(rows) if rows else ""
+
+
+def as_markdown(rows: list[list[str]]) -> str:
+    """A table, its head first, in Markdown."""
+    escaped = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    head, *others = [f"| {' | '.join(row)} |" for row in escaped]
+    return "\n".join([head, f"|---|{'--:|' * (len(rows[0]) - 1)}", *others, ""])
+
+
+def as_latex(rows: list[list[str]]) -> str:
+    """A table, its head first, as a LaTeX tabular with the rules of booktabs."""
+    escape = {ord(sign): f"\\{sign}" for sign in "&%$#_{}"}
+    escape |= {ord("\\"): r"\textbackslash{}", ord("~"): r"\textasciitilde{}", ord("^"): r"\^{}"}
+    escape |= {ord(THIN): r"\,", ord("–"): "--"}
+    head, *others = [" & ".join(cell.translate(escape) for cell in row) + r" \\" for row in rows]
+    begin = rf"\begin{{tabular}}{{l{'r' * (len(rows[0]) - 1)}}}"
+    lines = [begin, r"\toprule", head, r"\midrule", *others, r"\bottomrule", r"\end{tabular}"]
+    return "\n".join([*lines, ""])
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -4,10 +4,13 @@ A run's `plan.json` names its store, so runs of several stores can be compared.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from endonym.errors import Damaged, RecipeError
 from endonym.evaluate.documents import Documents, load_documents
@@ -68,7 +71,8 @@ class FinishedRun:
     def settings(self) -> dict[str, str]:
         """The dotted keys of its recipe as it ran with their values, but name, seed and variants.
 
-        Empty without the run's copy of the recipe. Raises Damaged if the copy cannot be read.
+        What is left out has its default, unless the recipe is of another version. Empty without
+        the run's copy of the recipe. Raises Damaged if the copy cannot be read.
         """
         path = self.folder / "recipe.toml"
         if not path.exists():
@@ -78,7 +82,10 @@ class FinishedRun:
         except RecipeError as error:
             do = "The same `endonym run` writes this copy of the recipe anew."
             raise Damaged(error.message, where=error.where, do=do) from error
-        for key in ("name", "seed", "variant"):
+        recipe.pop("variant", None)
+        with suppress(ValidationError):
+            recipe = Recipe.model_validate(recipe).model_dump(exclude_none=True)
+        for key in ("name", "seed"):
             recipe.pop(key, None)
         return dict(_settings("", recipe))
 
@@ -118,6 +125,19 @@ class FinishedRun:
     def machine(self) -> tuple[str, str] | None:
         """Processor and threads of the last phase; times compare only within one machine."""
         return history.machine_of(self.journals[-1])
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of endonym, Python and the libraries, at the last start of training; empty without it."""
+        started = history.events(self.journals[-1], "started")
+        return started[-1].get("versions", {}) if started else {}
+
+    @property
+    def split_seed(self) -> int | None:
+        """The seed of what is held out; None without a plan or texts."""
+        stages = self.plan.get("stages", [])
+        splits = (each["config"].get("split") for each in stages if each["stage"] == "corpus")
+        return next((split["seed"] for split in splits if split), None)
 
     @cached_property
     def every_score(self) -> list[Score]:
@@ -169,14 +189,14 @@ def _settings(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inside in value.items():
             yield from _settings(f"{name}.{key}" if name else key, inside)
-    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+    elif isinstance(value, list | tuple) and any(isinstance(each, dict) for each in value):
         for place, each in enumerate(value):
             part = f"{name}.{each.get('name', place)}"
             if name == "source":
                 yield part, repr(each)
             else:
                 yield from _settings(part, {k: v for k, v in each.items() if k != "name"})
-    else:
+    elif value != ():
         yield name, repr(value)
 
 
@@ -203,7 +223,8 @@ def finished_runs(
         message = f"{repeated[0].name} is named twice"
         raise RecipeError(message, where="compare", do="Name each run once.")
     if len(folders) < 2:
-        do = f"{find.known_runs(store)} All of a recipe: endonym run RECIPE --variant all"
+        do = f"{find.known_runs(store)} Another run of a recipe: endonym run RECIPE "
+        do += "--set KEY=VALUE, or --seeds 2, or --variant all"
         raise RecipeError("it takes two finished runs to compare", where="compare", do=do)
     folder_names = [folder.name for folder in folders]
     return [

@@ -90,7 +90,8 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
     if all(document_scores.are_of_same_texts(own[0], each) for each in own):
         name = "other_sources" if is_enough else "other_sources_and_few"
     else:
-        name = "other_documents" if is_enough else "other_documents_and_few"
+        few = "other_documents_and_few" if len(common[0]) else "no_documents_shared"
+        name = "other_documents" if is_enough else few
     averaged = listed(_averaged(runs, common[0]))
     note = NOTES[name].format(
         split=runs[0].score.split,
@@ -227,12 +228,17 @@ def under_seeds(
 
 
 def seed_groups(
-    runs: Sequence[FinishedRun], values: Sequence[float], *, are_comparable: bool = True
+    runs: Sequence[FinishedRun],
+    values: Sequence[float],
+    *,
+    are_comparable: bool = True,
+    has_intervals: bool = True,
 ) -> list[SeedGroup]:
     """The runs in groups that differ by their seed alone; the group with the lowest mean first.
 
     values: bits per byte of each run. are_comparable: whether they are of the same documents, so
-    that the groups have differences.
+    that the groups have differences. has_intervals: whether these are enough documents for
+    intervals: of fewer, the spread over seeds says nothing of other texts.
     """
     by_training: dict[str, list[tuple[FinishedRun, float]]] = {}
     for run, value in zip(runs, values, strict=True):
@@ -252,6 +258,8 @@ def seed_groups(
     several = [group for group in groups if group.has_several]
     for group in several[1:] if are_comparable else ():
         to_best = welch(group.values, several[0].values)
+        if not has_intervals:
+            to_best = Difference(to_best.value, low=None, high=None)
         groups[groups.index(group)] = replace(group, difference=to_best)
     return groups
 

@@ -297,6 +297,8 @@ def plain_guess(head: str, most_lines: int = MOST_LINES) -> Guess:
     if gaps == len(texts) - 1 > 0 or divides(blocks, most_lines):
         keys = {"document": "blank_lines", "blank_lines": 1}
         end = "an empty line" if visible == are_texts else "an empty line or a row of stars"
+        if gaps == len(texts) - 1:
+            return keys, f"after every line comes {end}"
         return keys, f"blocks end with {end}, of {len(texts) / (gaps + 1):.0f} lines each"
     return line_guess(texts, gaps)
 

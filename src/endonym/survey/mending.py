@@ -147,7 +147,7 @@ def source_table(source: Source) -> str:
 
 def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[str] = ()) -> str:
     """[clean], where each key says what it mends. unreadable: sources much of which is broken."""
-    reasons = {each.name: f"{each.title.lower()}: {number(each.count)}" for each in findings}
+    reasons = {each.name: f"{each.title.lower()}: about {number(each.count)}" for each in findings}
     for key, items in (("normalize", clean.normalize), ("dedup", clean.dedup)):
         mended = [reasons[item] for item in dict.fromkeys(items) if item in reasons]
         reasons[key] = "; ".join(mended)

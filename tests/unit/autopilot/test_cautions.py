@@ -10,6 +10,7 @@ from made_conversations import conversations, write_lines
 from toys import train_config
 
 from endonym.autopilot.cautions import (
+    caution_of_intervals,
     caution_of_rows,
     cautions,
     cautions_of_cleaning,
@@ -147,6 +148,29 @@ def test_a_source_of_which_nothing_is_held_out_is_named() -> None:
     assert text.startswith('phase pretrain: nothing of "books" is held out')
     assert "val_documents" in text
     assert told(web=1.0) == told() == []
+
+
+def test_too_little_test_text_for_an_interval_is_said_with_a_share_that_suffices(
+    tmp_path: Path, small_recipe: Callable[[Path], Path]
+) -> None:
+    path = small_recipe(tmp_path)
+    recipe = Recipe.load(path)
+    lines = Facts(430_000, 86_000, 19.0, dev_tokens=2_770)  # 6.9 blocks of 2,000 bytes
+    said = caution_of_intervals(recipe, lines)
+    assert said.startswith("about 7 groups of neighbouring texts will be held out")
+    assert "val_share = 0.14 in [split] holds out enough" in said
+    assert not caution_of_intervals(recipe, replace(lines, dev_tokens=4_000))
+    # Of stories of 7,000 bytes each is a group; so few are too few whatever is held out.
+    stories = Facts(200_000, 40_000, 1_400.0, dev_tokens=5_600)
+    assert "It takes more text" in caution_of_intervals(recipe, stories)
+    # Each source of a mean needs some; one that is too small for the mean does not.
+    web = Facts(4_000_000, 800_000, 300.0, dev_tokens=24_000)
+    large = replace(web, sources={"web": web, "books": web, "songs": lines})
+    assert not caution_of_intervals(recipe, large)
+    fewer = replace(large, sources=large.sources | {"songs": replace(lines, dev_tokens=1_600)})
+    assert "4 groups of neighbouring texts of songs" in caution_of_intervals(recipe, fewer)
+    recipe = Recipe.load(path, sets=['evaluate=[{kind="prompts", file="prompts.txt"}]'])
+    assert not caution_of_intervals(recipe, lines)
 
 
 def test_one_threshold_of_scripts_is_enough() -> None:

@@ -205,7 +205,8 @@ def test_compare_prints_table_and_page(finished: Path, copy: Path, command: Say,
     assert [row.split()[0] for row in rows[:2]] == [str(name) for name in names]
     page = tmp_path / "бит" / "comparison.html"
     assert f"page  {page}" in said.out
-    assert {each.suffix for each in page.parent.iterdir()} == {".html", ".csv", ".json"}
+    forms = {".html", ".csv", ".json", ".md", ".tex"}
+    assert {each.suffix for each in page.parent.iterdir()} == forms
     assert said.err == f'next: endonym generate {names[0]} "…"\n'
     data = command("compare", *names, *out, "--json").json()
     assert data["page"] == str(page)
@@ -247,7 +248,7 @@ def test_compare_names_the_csv_of_efficiency_if_there_is_one(
     monkeypatch.setattr(FinishedRun, "efficiency", measured)
     names = [finished / "runs" / "kechkena", copy / "runs" / "kechkena"]
     given = ["compare", *names, "--out", tmp_path]
-    assert "and beside it .csv, .json and -efficiency.csv\n" in command(*given).out
+    assert "and beside it .csv, .json, .md, .tex and -efficiency.csv\n" in command(*given).out
     path = Path(command(*given, "--json").json()["efficiency_csv"])
     assert "llama.cpp F16,5000" in path.read_text(encoding="utf-8")
 

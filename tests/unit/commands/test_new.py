@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import random
 import re
 import tomllib
 from collections import Counter
@@ -217,6 +218,23 @@ def test_many_files_of_one_kind_are_one_source(tmp_path: Path, language_sentence
         "../шигырьләр/web.jsonl",
     ]
     recipe.require_sources()
+
+
+def test_of_a_small_text_enough_is_held_out_for_an_interval(
+    tmp_path: Path, language_sentences: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, draw = " ".join(language_sentences("tatar")).split(), random.Random(5)
+    words += ["".join(draw.choices(words, k=2)) for _ in range(20_000)]
+    lines = [" ".join(draw.choices(words, k=9)) for _ in range(3_000)]
+    path = tmp_path / "җөмләләр.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    recipe = Recipe.load(new(tmp_path / "project", path))
+    assert 0.06 < (recipe.split.val_share or 0) <= 0.25
+    # Of less text a quarter is not enough either: the share stays, and is said.
+    path.write_text("\n".join(lines[:400]), encoding="utf-8")
+    few = Recipe.load(new(tmp_path / "few", path, log=Log()))
+    assert few.split.val_share is None
+    assert "too few for an interval of the score" in capsys.readouterr().err
 
 
 def test_a_language_that_is_no_code_is_refused_and_nothing_is_left(

@@ -121,7 +121,7 @@ def test_a_run_ends_with_verdict_and_warnings(run: Run, capsys: Captured, monkey
     say_results(run)
     said = capsys.readouterr().out
     words = " ".join(said.split())
-    assert words.count("bits/byte") == 2
+    assert words.count("bits/byte") == 1
     assert "the model needs 1.50 bits per byte" in words
     assert words.index(f"warning: {warning}") < words.index("the model needs")
     run.made[-1] = replace(run.made[-1], is_new=True)

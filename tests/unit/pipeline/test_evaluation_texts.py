@@ -70,8 +70,8 @@ def test_empty_lines_divide_documents_however_long_these_are(tmp_path: Path, sen
          "lines each; --document line reads 60)"),
         ([40, 300, 20], "360 documents, one a line (2 empty lines; the median line has 36 "
          "characters; --document blank_lines reads 3)"),
-        ([1, 1, 1], "3 documents, which end at empty lines (blocks end with an empty line, of 1 "
-         "lines each)"),
+        ([1, 1, 1], "3 documents, which end at empty lines (after every line comes an empty "
+         "line)"),
         ([60], "60 documents, one a line (no empty lines between the lines; the median line has "
          "35 characters)"),
     ],

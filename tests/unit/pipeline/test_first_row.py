@@ -70,7 +70,7 @@ def test_a_weight_that_was_copied_wrongly_is_refused(fault: str) -> None:
         weight.data += 0.01 * drawn
     with pytest.raises(TrainingError, match="of their spread") as caught:
         require_agreement(there, begun(), sentences())
-    assert caught.value.where == "pre-flight on cpu"
+    assert caught.value.where == "first check on cpu"
     assert "another version of torch" in caught.value.do
 
 

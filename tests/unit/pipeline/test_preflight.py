@@ -60,7 +60,7 @@ def tried(
 
 def test_a_row_is_overfitted(bench: Bench) -> None:
     decoder, (said,) = tried(bench)
-    assert said.startswith("  pre-flight: overfits one row, as it should: loss ")
+    assert said.startswith("  first check: overfits one row, as it should: loss ")
     before, after = (float(said.split()[index]) for index in (-3, -1))
     assert after < before / 2
     fresh = toy_decoder(toy_config()).state_dict()

@@ -106,7 +106,7 @@ def test_a_kill_loses_no_validation(project: Project, monkeypatch: Patch, finish
     assert {"training", "scoring unseen texts"} <= set(bars)
     assert all(done == pytest.approx(total) for done, total in bars.values()), bars
     assert "goes on from step 16" in said
-    assert "pre-flight" not in said
+    assert "first check" not in said
     mended, whole = project.journal("step"), journal_of(finished, "step")
     for line in (*mended, *whole):
         line.pop("seconds", None)
@@ -142,12 +142,12 @@ def test_another_device_is_compared_first(project: Project, tmp_path: Path, monk
         patch.setattr(Decoder, "to", harmed)
         said = project.run("--device", "cpu:0", sets=keys)
     assert said.code == 1
-    assert "pre-flight on cpu" in said.err
+    assert "first check on cpu" in said.err
     assert "logits differ from those of the CPU" in said.err
     there = project.run("-v", "--device", "cpu:0", sets=keys).err
-    assert "pre-flight: logits on cpu:0 are those of the CPU to" in there
+    assert "first check: logits on cpu:0 are those of the CPU to" in there
     here = project.run("-v", "--store", tmp_path / "other", sets=keys).err
-    learnt = "pre-flight: overfits one row, as it should: loss "
+    learnt = "first check: overfits one row, as it should: loss "
     assert there.partition(learnt)[2].split()[0] == here.partition(learnt)[2].split()[0] != ""
 
 

@@ -96,6 +96,27 @@ def test_what_the_recipes_differ_in_is_named(tmp_path: Path) -> None:
         assert next(each for each in again if "recipes differ" in each).endswith(f"p.a4{more}")
 
 
+def test_a_key_with_its_default_differs_in_nothing_from_one_that_is_left_out(tmp_path: Path):
+    runs = [contender(tmp_path, name, WORSE) for name in ("a", "b")]
+    ground = 'name = "tt"\nlanguage = "{}"\n[[phase]]\nsteps = 9\n[tokenizer]\n'
+    for run, own in zip(runs, ('vocab = 1024\nkind = "bpe"', "vocab = 2048"), strict=True):
+        text = f"{ground.format('tt')}{own}\n"
+        (run.folder / "recipe.toml").write_text(text, encoding="utf-8")
+    assert "Their recipes differ in tokenizer.vocab." in compare(runs).notes
+
+
+def test_of_two_languages_it_is_said_that_figures_do_not_compare(tmp_path: Path) -> None:
+    texts = {"ky": ["Балдар сууда ойношот."] * 12, "hi": ["बच्चे पानी में खेलते हैं।"] * 12}
+    runs = [contender(tmp_path, name, [40.0] * 12, texts=each) for name, each in texts.items()]
+    for run in runs:
+        recipe = f'name = "{run.name}"\nlanguage = "{run.name}"\n'
+        (run.folder / "recipe.toml").write_text(recipe, encoding="utf-8")
+    found = compare(runs)
+    assert not found.documents
+    assert not found.is_of_one_language
+    assert any("share none of them" in note for note in found.notes)
+
+
 def test_who_has_dev_scores_is_not_told_to_make_them(tmp_path: Path) -> None:
     runs = [contender(tmp_path, name, WORSE) for name in ("a", "b")]
     (note,) = [note for note in compare(runs).notes if "To choose" in note]
@@ -247,8 +268,8 @@ def test_baselines_stand_once_and_only_if_they_are_the_same_for_all(tmp_path: Pa
     assert [row[0] for row in rows] == ["a", "b", "unigram", "bigram", "compressor"]
     apart = compare([one, contender(tmp_path, "c", WORSE, others={"n_bytes": 7})])
     assert apart.baselines == []
-    (note,) = [each for each in apart.notes if "Not the same" in each]
-    assert note.endswith("unigram, bigram and compressor.")
+    (note,) = [each for each in apart.notes if "each run has its own" in each]
+    assert "No rows for unigram, bigram and compressor" in note
 
 
 def test_tokens_and_times_are_those_of_all_phases(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from made_scores import score
 
 from endonym.evaluate.speed import Efficiency
 from endonym.runs.compare import Comparison, compare
-from endonym.runs.comparison_page import chart, curve, levels, samples, write_comparison
+from endonym.runs.comparison_page import as_latex, chart, curve, levels, samples, write_comparison
 from endonym.runs.finished_runs import FinishedRun
 from endonym.store import write_sealed
 
@@ -48,6 +48,20 @@ def test_the_same_stands_beside_it_as_csv_and_json(tmp_path: Path) -> None:
     assert float(rows[1]["bits_per_byte"]) == data["runs"][1]["score"]["value"]
     assert float(rows[1]["difference_low"]) == data["runs"][1]["difference"]["low"]
     assert int(rows[0]["parameters"]) == data["runs"][0]["parameters"]
+
+
+def test_tables_for_a_paper_stand_beside_it(tmp_path: Path) -> None:
+    page = write_comparison(pair(tmp_path))
+    rows = page.with_suffix(".md").read_text(encoding="utf-8").splitlines()
+    assert rows[0].startswith("| run | bits/byte | 95 % |")
+    assert len({row.count("|") for row in rows}) == 1
+    latex = page.with_suffix(".tex").read_text(encoding="utf-8")
+    assert r"run & bits/byte & 95 \% &" in latex
+    assert as_latex([["a_b", "50 %"], ["c~\\", "1"]]).splitlines()[2:5] == [
+        r"a\_b & 50 \% \\",
+        r"\midrule",
+        r"c\textasciitilde{}\textbackslash{} & 1 \\",
+    ]
 
 
 def test_efficiency_has_a_table_a_plot_and_a_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

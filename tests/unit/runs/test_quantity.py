@@ -129,6 +129,23 @@ def test_a_difference_of_recipes_is_claimed_by_their_seeds_not_by_documents(tmp_
     assert "Welch" in notes[0]
 
 
+def test_no_difference_of_recipes_is_claimed_on_fewer_texts_than_an_interval_takes(tmp_path: Path):
+    """Seeds that agree say nothing about other texts than these nine."""
+    runs = [
+        replace(
+            contender(tmp_path, name, [40.0 + n + seed / 9] * 9, texts=SENTENCES[:9]),
+            models=under(tmp_path / "models", name, seed, 0.0, dim).models,
+        )
+        for dim, n in ((32, 0), (64, 5))
+        for seed, name in ((seed, f"tt{dim}+seed={seed}") for seed in (1, 2, 3))
+    ]
+    found = compare(runs)
+    difference = found.groups[1].difference
+    assert difference is not None
+    assert (difference.value > 0, difference.low, difference.is_claimed) == (True, None, False)
+    assert "no difference is claimed" in found.notes[0]
+
+
 def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(tmp_path: Path):
     base = [under(tmp_path, "ro", seed, seed / 10) for seed in range(3)]
     wide = [under(tmp_path, "ro@wide", seed, 9 + seed / 5, dim=64) for seed in range(3)]

@@ -341,7 +341,11 @@ def test_the_recipe_can_be_loaded(tmp_path: Path):
     assert (recipe.clean, recipe.language, recipe.phase[0].name) == (clean, "tt", "pretrain")
     assert list(recipe.source) == sources
     assert text.startswith("# Save it.\n")
-    for note in ("# max digits: 10", "# look alikes: 10", "# the script of most letters"):
+    for note in (
+        "# max digits: about 10",
+        "# look alikes: about 10",
+        "# the script of most letters",
+    ):
         assert note in text
     assert text.count('# license = "…"') == 2
     # A language that nobody named is no error.
