@@ -18,7 +18,7 @@ from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
 from endonym.disk import file_hash, write_atomic
 from endonym.errors import MissingSource, RecipeError, printable
-from endonym.formats.config import LANGUAGE_CODE, Clean, Source, Split
+from endonym.formats.config import LANGUAGE_CODE, REST, Clean, Source, Split
 from endonym.formats.fetched import fetched_file, is_address
 from endonym.formats.files import source_files
 from endonym.formats.hub import PREFIX
@@ -139,8 +139,9 @@ def write_recipe(
     learnt, shares = apart(survey, templates, advised.clean)
     choices = choose(learnt, folder, hours, store=store, log=log, clean=advised.clean)
     if shares:
-        why = f"by size, but {100 * SHARE:.0f} % for templates"
+        why = f"{100 * SHARE:.0f} % at most for templates; {REST} are all other sources, by size"
         choices["phase.sources"] = Choice(shares, why)
+        choices["tokenizer.sources"] = Choice(shares, "few pieces for templates")
     text = recipe_text(path, language=language, survey=survey, advised=advised, choices=choices)
     write_atomic(path, f"{text}\n".encode())
     try:
@@ -335,6 +336,7 @@ def recipe_text(
 ) -> str:
     """The recipe. Its name is that of its folder, as far as a name can hold it."""
     name = re.sub(r"[^\w.-]+", "-", path.absolute().parent.name).strip("-.")[:48] or "model"
+    weighed = choices["phase.sources"].value if "phase.sources" in choices else {}
     return filled(
         "recipe.txt",
         called=name,
@@ -343,7 +345,7 @@ def recipe_text(
         survey=survey,
         shown=SHOWN,
         sources=[
-            source.model_copy(update={"repeatable": True}) if "phase.sources" in choices else source
+            source.model_copy(update={"repeatable": True}) if source.name in weighed else source
             for source in advised.sources
         ],
         reasons={source.name: reason for source, reason in survey.sources},

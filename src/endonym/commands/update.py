@@ -12,6 +12,7 @@ from endonym.commands.filled import filled
 from endonym.commands.new import describe_survey, with_fetched, write_addresses
 from endonym.disk import write_atomic
 from endonym.errors import EndonymError, RecipeError, printable
+from endonym.formats.config import REST
 from endonym.log import Log, counted
 from endonym.pipeline import sources
 from endonym.recipe.layers import toml
@@ -65,7 +66,7 @@ def update_recipe(
         added = ", ".join(source.name for source, _ in survey.sources)
         log.line(f"{counted(len(survey.sources), 'source')} added: {added}")
         for phase in recipe.phase:
-            if phase.sources is not None:
+            if phase.sources is not None and REST not in phase.sources:
                 log.warn(f"phase {phase.name} names its `sources`, and does not read the new ones")
     log.line(
         "All else in the recipe stays as it is, [clean] too: endonym doctor shows what its rules "

@@ -481,8 +481,9 @@ def test_a_source_of_templates_is_named_and_weighed_down(
     (folder / "commands.txt").write_text("\n".join(filled_in) + "\n", encoding="utf-8")
     recipe = Recipe.load(new(tmp_path / "project", folder, log=Log()))
     assert "warning: commands was filled in by a program" in capsys.readouterr().err
-    assert recipe.phase[0].sources == {"commands": SHARE, "prose": 1 - SHARE}
-    assert all(source.repeatable for source in recipe.source)
+    assert recipe.phase[0].sources == {"commands": SHARE, "*": 1 - SHARE}
+    assert recipe.tokenizer.sources == recipe.phase[0].sources
+    assert [source.name for source in recipe.source if source.repeatable] == ["commands"]
     (folder / "prose.txt").unlink()
     alone = Recipe.load(new(tmp_path / "alone", folder))
     assert alone.phase[0].sources is None
