@@ -139,7 +139,7 @@ def require_enough_text(
                 raise RecipeError(
                     f'phase "{phase.name}" reads "{name}", which has no training text',
                     where=f"phase.{number_}.sources",
-                    do="Look at what cleaning dropped (`endonym look RUN --dropped all`), or leave it out.",
+                    do="See what was dropped (`endonym look RUN --dropped all`), or leave it out.",
                 )
             is_of_rest = REST in given and name not in given
             if not text_tokens or (limit is None and (is_of_rest or not is_shared)):

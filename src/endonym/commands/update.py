@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from endonym.commands.filled import filled
-from endonym.commands.new import describe_survey, with_fetched, write_addresses
+from endonym.commands.new import NAMED, describe_survey, with_fetched, write_addresses
 from endonym.disk import write_atomic
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.formats.config import REST
-from endonym.log import Log, counted
+from endonym.log import Log, counted, listed
 from endonym.pipeline import sources
 from endonym.recipe.layers import toml
 from endonym.recipe.recipe import Recipe
@@ -56,8 +56,9 @@ def update_recipe(
         survey = look_through(new, recipe.folder, language=language, log=log, taken=taken)
         write_addresses(survey, keys)
         describe_survey(survey, language, log)
+    _say_added(found, log)
     if not (new or found.renamed):
-        log.line("nothing is new: the sources read every text beside them")
+        log.line("the recipe stays as it is: the sources read every text beside them")
         return path, survey
     _write(path, _updated(recipe, survey, found.renamed), recipe)
     for number, file in found.renamed.items():
@@ -73,6 +74,14 @@ def update_recipe(
         "would do to the new texts, and check how often each text is read."
     )
     return path, survey
+
+
+def _say_added(found: sources.Beside, log: Log) -> None:
+    """Say which sources read new files by the paths that they have."""
+    for name, files in found.added.items():
+        names = listed([printable(each.name) for each in files[:NAMED]])
+        more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+        log.line(f"source {name} reads {names}{more}, as its path in the recipe says")
 
 
 def _updated(recipe: Recipe, survey: Survey, renamed: Mapping[int, Path]) -> str:

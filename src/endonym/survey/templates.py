@@ -66,6 +66,7 @@ def apart(
 ) -> tuple[Survey, dict[str, float]]:
     """What was found of the other sources, and the shares of templates and of these (REST).
 
+    Its size is what is read until the others were read once: of templates their share.
     templates: not all sources. clean: the recipe's. There are no shares if there are no templates.
     """
     if not templates:
@@ -74,7 +75,8 @@ def apart(
     every, others = measure(survey.samples, clean), measure(own, clean)
     text_bytes = survey.text_bytes * others.text_bytes / max(1, every.text_bytes)
     sizes = {name: max(1.0, kept) for name, (kept, _) in every.sources.items()}
-    return replace(survey, samples=own, text_bytes=text_bytes), mixture(sizes, templates)
+    shares = mixture(sizes, templates)
+    return replace(survey, samples=own, text_bytes=text_bytes / shares[REST]), shares
 
 
 def mixture(sizes: Mapping[str, float], templates: Collection[str]) -> dict[str, float]:
