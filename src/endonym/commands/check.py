@@ -163,8 +163,9 @@ def check(
     need no files. Raises MissingSource, ShapeError and ExportError as `run` would.
     """
     sizes = sizes or {}
-    for told in sources.words_of(sources.beside(recipe, store), recipe) if log else ():
-        log.warn(told)
+    if log is not None:
+        for told in sources.words_of(sources.beside(recipe, store), recipe):
+            log.warn(told)
     recipe.require_sources(log, but=sizes)
     require_packages(recipe)
     samples, raw = texts_of(recipe, store, sizes)

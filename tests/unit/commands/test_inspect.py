@@ -66,7 +66,7 @@ def test_a_recipe_that_cannot_be_read_now_is_told_and_an_error_before_its_change
         return describe_status(status(store, str(run)))
 
     assert "last error: phase.0: tokens беттеләр" in said()
-    shares = "[[phase]]\nsources = {әкият = 0.2}\n"
+    shares = "[[phase]]\nsources = {tatar = 0.2}\n"
     path.write_text(text.replace("[[phase]]\n", shares, 1), encoding="utf-8")
     assert "the recipe cannot be read now: " in said()
     assert "the shares of phase.sources sum up to 0.2" in said()
