@@ -70,7 +70,7 @@ def test_a_recipe_that_cannot_be_read_now_is_told_and_an_error_before_its_change
     path.write_text(text.replace("[[phase]]\n", shares, 1), encoding="utf-8")
     assert "the recipe cannot be read now: " in said()
     assert "the shares of phase.sources sum up to 0.2" in said()
-    path.write_text(text + "\n[split]\nval_share = 0.2\n", encoding="utf-8")
+    path.write_text(text + '\n[[evaluate]]\nkind = "bits"\nbaselines = false\n', encoding="utf-8")
     assert "last error, before the recipe was changed: phase.0" in said()
     assert "cannot be read" not in said()
 
