@@ -58,8 +58,15 @@ def duration(seconds: float) -> str:
     return f"{days:.0f} days" if days < 700 else f"{days / 365.25:.1f} years"
 
 
+COMMAND = (
+    r"(?:(?:python -m )?\S*endonym|apt-get install|pip install) [\w-]+"
+    r"(?: \S+(?= -))?(?: (?:--?\w\S*(?: [^ -]\S*)?|'[^']*'|\S*[^a-z ,.;:)]\S*))*"
+)
+"""A command inside a text. A value of plain letters is known by the option before or behind it."""
 LABEL = re.compile(r"\s*\S.*?\s{2,}")
 LONGEST_LABEL = 26
+WIDE = 100
+"""Columns of a screen from which on a bar is long."""
 
 
 def screen_width() -> int | None:
@@ -70,7 +77,8 @@ def screen_width() -> int | None:
 def folded(text: str) -> str:
     """A text whose lines fit the screen, broken at blanks only; as it is without a terminal.
 
-    Lines go on below their own start, or below the text after a label such as "chosen      ".
+    Lines go on below their own start, or below the text after a label such as "chosen      ". A
+    command is never broken: pasted, it would be two.
     """
     width = screen_width()
     return "\n".join(_folded(line, width) for line in text.split("\n")) if width else text
@@ -90,7 +98,7 @@ def _folded(line: str, width: int) -> str:
     if label is not None and columns(label.group()) <= LONGEST_LABEL:
         start = columns(label.group())
     lines: list[str] = []
-    for gap, word in re.findall(r"( *)([^ ]+)", line):
+    for gap, word in re.findall(rf"( *)({COMMAND}\S*|[^ ]+)", line):
         if lines and columns(lines[-1] + gap + word) <= width:
             lines[-1] += gap + word
         else:
@@ -153,15 +161,21 @@ class Log:
         # Importing rich takes 80 ms.
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
 
-        columns = (
+        console = Console(stderr=True)
+        bar_width = 30 if console.width >= WIDE else 10
+        # The bar, "100 %" and "0:00:00" stay whole on a narrow screen; the note is cut.
+        fixed = max(12, columns(what)) + bar_width + len(" 100 % 0:00:00  ")
+        note = Column(no_wrap=True, max_width=max(1, console.width - fixed))
+        parts = (
             TextColumn("{task.description:<12}"),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=bar_width),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", table_column=note),
         )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Progress(*parts, console=console, transient=True) as bar:
             task = bar.add_task(what, total=total, completed=done, note=unit)
             self._live = bar
             try:

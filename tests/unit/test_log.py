@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -238,6 +239,18 @@ def test_a_bar_that_goes_on_starts_where_it_stands(monkeypatch: pytest.MonkeyPat
     assert " 0 %" not in said
 
 
+def test_on_a_narrow_screen_the_time_left_stays_and_the_note_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Log().progress("training", 40, "") as advance:
+        advance(30, note="step 1200 · 3.214 bits/byte · 12345 tokens/s")
+    said = re.sub(r"\x1b\[[0-9;]*m", "", sys.stderr.getvalue())
+    assert re.search("━ +75 % [-:0]+ step 1200 · 3.2[^s]*…", said)
+
+
 @pytest.mark.timeout(10)
 def test_a_pipe_in_the_place_of_a_journal_or_of_a_log_is_told(tmp_path: Path) -> None:
     path = tmp_path / "model-ab12.jsonl"
@@ -249,3 +262,17 @@ def test_a_pipe_in_the_place_of_a_journal_or_of_a_log_is_told(tmp_path: Path) ->
     with pytest.raises(Damaged, match="is no regular file"):
         log.line("Сәлам")
     assert read_jsonl(path) == []
+
+
+@pytest.mark.parametrize("command", [
+    "python -m endonym new magazine-model --language km --text magazine",
+    "endonym new 'my texts' --language tt --text 'Туган як/Әби сөйли.docx' --hours 0.5",
+    "/home/әби/.venv/bin/endonym check km3/recipe.toml --variant all",
+    "apt-get install tesseract-ocr tesseract-ocr-script-cyrl",
+])  # fmt: skip
+def test_a_command_is_never_broken(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = f"next: when the other programs are done, {command}, then more of the same words as here"
+    lines = folded(text).splitlines()
+    assert f"{command}," in lines
+    assert max(columns(line) for line in lines if command not in line) <= 40

@@ -11,7 +11,7 @@ from endonym.disk import packaged_tables
 from endonym.errors import ExportError, ShapeError
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, SOURCE_BYTES
 from endonym.formats.config import Clean
-from endonym.log import duration, number
+from endonym.log import duration, listed, number
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.recipe.checks import unfit_adapter
@@ -142,6 +142,12 @@ def cautions_of_cleaning(clean: Clean, *, are_alike: bool = False) -> list[str]:
     if "nfc" not in clean.normalize:
         warnings.append('[clean] normalize has no "nfc": one word may be spelt in two ways')
     return warnings
+
+
+def caution_of_empty(facts: Facts) -> str:
+    """A warning that names all sources without training text; empty if each has some."""
+    empty = [f'"{name}"' for name, each in facts.sources.items() if not each.unique_tokens]
+    return TEXTS["empty"].format(sources=listed(empty)) if empty else ""
 
 
 def caution_of_rows(facts: Facts, pack: PackConfig) -> str:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from endonym.autopilot.model_size import Facts
 from endonym.data.order import main_source, rows_by_source
 from endonym.errors import RecipeError
-from endonym.formats.config import Source
+from endonym.formats.config import REST, Source
 from endonym.log import number
+from endonym.recipe.checks import SHARES_TOLERANCE
 from endonym.train.config import Phase, SourceShare, TrainConfig
 
 LEAST_EPOCHS = 0.01
@@ -26,16 +27,24 @@ def shares_of(phase: Phase, facts: Facts) -> dict[str, float]:
     """The share of each source in a phase's tokens; empty if all are read together.
 
     Shares that are left open are in proportion to tokens^(1 / temperature), as in arXiv:1907.05019,
-    section 3.2.
+    section 3.2. A source without training text has none, unless no source has text.
     """
-    if isinstance(phase.sources, dict):
-        return dict(phase.sources)
     if phase.sources is None and phase.temperature is None:
         return {}
-    names = phase.sources or tuple(facts.sources)
+    given = phase.sources if isinstance(phase.sources, dict) else {}
+    names = [name for name in phase.sources or () if name != REST]
+    if phase.sources is None or REST in given:
+        names += [name for name in facts.sources if name not in given]
+    names = [name for name in names if facts.sources[name].unique_tokens] or names
     power = 1 / (phase.temperature or 1.0)
-    sizes = {name: max(1, facts.sources[name].positions) ** power for name in names}
-    return {name: size / sum(sizes.values()) for name, size in sizes.items()}
+    sizes = {n: max(1, facts.sources[n].positions) ** power for n in names if n not in given}
+    rest = given.get(REST, 0.0 if given else 1.0)
+    shares = {name: given[name] for name in names if name in given}
+    shares |= {name: rest * size / sum(sizes.values()) for name, size in sizes.items()}
+    total = sum(shares.values())
+    if abs(total - 1) <= SHARES_TOLERANCE:
+        return shares
+    return {name: share / total for name, share in shares.items()}
 
 
 def facts_of_phase(phase: Phase, facts: Facts) -> Facts:
@@ -111,7 +120,7 @@ def require_enough_text(
 
     A source that says `repeatable` is read so many times in all phases since the last one that
     starts from scratch. Without it a phase reads its sources as many times as it says epochs, or
-    once.
+    once; those without a share of their own ("*") as often as their share takes.
     """
     limits = {source.name: source.repeatable for source in sources}
     so_far, slack = dict[str, float](), 0
@@ -122,6 +131,7 @@ def require_enough_text(
         read = texts_read(phase, config.steps * config.batch_tokens // context, facts, context)
         so_far = summed(so_far, read)
         is_shared = bool(config.sources)
+        given = phase.sources if isinstance(phase.sources, dict) else {}
         for name, tokens in read.items():
             text_tokens = facts.sources[name].positions
             limit = limits.get(name)
@@ -129,9 +139,10 @@ def require_enough_text(
                 raise RecipeError(
                     f'phase "{phase.name}" reads "{name}", which has no training text',
                     where=f"phase.{number_}.sources",
-                    do="Look at what cleaning dropped (`endonym look RUN`), or leave it out.",
+                    do="See what was dropped (`endonym look RUN --dropped all`), or leave it out.",
                 )
-            if not text_tokens or (limit is None and not is_shared):
+            is_of_rest = REST in given and name not in given
+            if not text_tokens or (limit is None and (is_of_rest or not is_shared)):
                 continue
             # Without a limit of its source, a phase is counted alone.
             counted = tokens if limit is None else so_far[name]

@@ -174,7 +174,7 @@ def choose_dropout(facts: Facts, seen: int) -> Choices:
     passes = seen / max(1, facts.unique_tokens)
     dropout = by_passes(passes, DROPOUTS, MOST_DROPOUT)
     why = ": none needed" if dropout == 0 else ""
-    return {"model.dropout": Choice(dropout, f"{passes:.1f} epochs{why}")}
+    return {"model.dropout": Choice(dropout, f"{seen / max(1, facts.positions):.1f} epochs{why}")}
 
 
 def by_passes(passes: float, steps: Sequence[tuple[int, float]], most: float) -> float:

@@ -132,7 +132,8 @@ def choose_phase(
         choices |= _rates(phase, optimizer, dim, is_new=read + passes <= NEW_PASSES)
     choices["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
     choices |= _course(phase, place, passes)
-    decay = Choice(by_passes(passes, DECAYS, MOST_DECAY), f"{passes:.1f} epochs")
+    epochs = tokens / max(1, facts.positions)  # as `check` and the run count them
+    decay = Choice(by_passes(passes, DECAYS, MOST_DECAY), f"{epochs:.1f} epochs")
     if phase.adapt is not None:
         decay = Choice(0.0, "a small rank is limit enough (arXiv:2405.09673, section 4)")
     choices["weight_decay"] = decay
@@ -188,10 +189,12 @@ def muon_for(
     batch, _ = _batch(phase, facts.unique_tokens, "muon", device, row=1)
     if batch < MUON_BATCH_TOKENS * max(1.0, (dim or USUAL_DIM) / USUAL_DIM):
         return None
-    passes = read + _budget(phase, facts, batch) / max(1, facts.unique_tokens)
+    budget = _budget(phase, facts, batch)
+    passes = read + budget / max(1, facts.unique_tokens)
     if passes > NEW_PASSES:
         return None
-    return Choice("muon", f"{passes:.1f} epochs: in the first ones Muon learns more than AdamW")
+    epochs = read + budget / max(1, facts.positions)
+    return Choice("muon", f"{epochs:.1f} epochs: in the first ones Muon learns more than AdamW")
 
 
 def _batch(

@@ -94,9 +94,12 @@ def new(
                 f"the recipe is sized to this machine's processor, not to {settings.device}: for "
                 "a GPU take more hours, or larger model.dim, model.layers and phase.batch_tokens"
             )
-        path, survey = starter.write_recipe(
-            folder, language=language, texts=texts, hours=hours, store=store, log=log
-        )
+        try:
+            path, survey = starter.write_recipe(
+                folder, language=language, texts=texts, hours=hours, store=store, log=log
+            )
+        except KeyboardInterrupt as stop:
+            raise click.Abort("No recipe was written. The same command begins anew.") from stop
         survey_numbers = survey.as_dict()
     if settings.is_json:
         print_json({"recipe": str(path), "left_out": [], **survey_numbers})

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import (
+    caution_of_empty,
     caution_of_intervals,
     cautions,
     cautions_of_cleaning,
@@ -17,6 +18,7 @@ from endonym.autopilot.cautions import (
 )
 from endonym.autopilot.known_machines import KnownMachine
 from endonym.autopilot.machine import saved_measurement
+from endonym.autopilot.mixture import facts_of_phase
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.run_time import in_proportion, paces_here, promised_parts
 from endonym.autopilot.text_size import SourceSample, measure, samples_of
@@ -90,8 +92,13 @@ class Checked:
 
     @property
     def epochs(self) -> float:
-        """How often the training text is read."""
-        return self.text_tokens / max(1, self.facts.positions)
+        """How often the training text is read; in a phase with shares, its largest source."""
+        phases = zip(self.recipe.phase, self.training.phases, strict=True)
+        return sum(
+            config.steps * config.batch_tokens / max(1, facts_of_phase(phase, self.facts).positions)
+            for phase, config in phases
+            if phase.reads_texts
+        )
 
     @property
     def shape(self) -> AnyModelConfig:
@@ -157,6 +164,9 @@ def check(
     need no files. Raises MissingSource, ShapeError and ExportError as `run` would.
     """
     sizes = sizes or {}
+    if log is not None:
+        for told in sources.words_of(sources.beside(recipe, store), recipe):
+            log.warn(told)
     recipe.require_sources(log, but=sizes)
     require_packages(recipe)
     samples, raw = texts_of(recipe, store, sizes)
@@ -170,6 +180,8 @@ def check(
     require_tokenizer(recipe, samples, training.model)
     warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
+    if estimate.is_counted and (empty := caution_of_empty(facts)):
+        warnings.append(empty)
     if recipe.source:
         are_alike = bool(recipe.split.keep_near_copies)
         warnings += cautions_of_cleaning(recipe.clean, are_alike=are_alike)

@@ -10,6 +10,7 @@ from endonym.log import Log
 from endonym.pipeline.stages import suitable_workers
 from endonym.report.doctor import doctor_page, percent
 from endonym.survey.diagnosis import Diagnosis, diagnose
+from endonym.survey.findings import personal_data
 from endonym.workers import runner
 
 SHOWN = 12
@@ -33,4 +34,6 @@ def examine_texts(
 
 def describe(diagnosis: Diagnosis) -> str:
     """The verdict and a short table for the screen."""
-    return filled("findings.txt", diagnosis=diagnosis, most=SHOWN, percent=percent)
+    personal = personal_data(diagnosis.findings)
+    values = {"diagnosis": diagnosis, "personal": personal}
+    return filled("findings.txt", most=SHOWN, percent=percent, **values)

@@ -92,14 +92,18 @@ def compared_with_recipe(run: Path, store: Store) -> dict[str, Any]:
     """What a run's recipe says by now, if it can be read.
 
     is_changed: something else than when it ran; comments do not matter. beside: what is to be said
-    of texts beside those that it reads.
+    of texts beside those that it reads. fault: why its recipe cannot be read now.
     """
-    is_changed, told = False, list[str]()
+    is_changed, told, fault = False, list[str](), ""
     with suppress(EndonymError, OSError, ValueError):
-        recipe = _recipe(run, store)
+        origin = find.recipe_of(run, store)
+        try:
+            recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
+        except RecipeError as error:
+            return {"is_changed": True, "beside": told, "fault": str(error)}
         told = sources.words_of(sources.beside(recipe, store), recipe)
         is_changed = recipe.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
-    return {"is_changed": is_changed, "beside": told}
+    return {"is_changed": is_changed, "beside": told, "fault": fault}
 
 
 def _recipe(run: Path, store: Store) -> Recipe:

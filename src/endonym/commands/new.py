@@ -17,12 +17,14 @@ from endonym.autopilot.workload import Workload
 from endonym.commands.check import Checked, check
 from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
+from endonym.device import program
 from endonym.disk import file_hash, write_atomic
 from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import (
     BLOCK_BYTES,
     DEFAULT_SHARE,
     LANGUAGE_CODE,
+    REST,
     Clean,
     Source,
     Split,
@@ -36,6 +38,7 @@ from endonym.log import Log, counted, number
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.model.families import resolve
+from endonym.pipeline.execute import dropped_in_words
 from endonym.pipeline.stages import suitable_workers
 from endonym.recipe.layers import noted, toml
 from endonym.recipe.recipe import Recipe
@@ -43,6 +46,7 @@ from endonym.script.languages import language_name, language_warning, nearest_co
 from endonym.store import Store
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.examination import LIMIT_BYTES
+from endonym.survey.findings import personal_data
 from endonym.survey.mending import of_most
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.raw_files import relative
@@ -149,8 +153,9 @@ def write_recipe(
     learnt, shares = apart(survey, templates, advised.clean)
     choices = choose(learnt, folder, hours, store=store, log=log, clean=advised.clean)
     if shares:
-        why = f"by size, but {100 * SHARE:.0f} % for templates"
+        why = f"{100 * SHARE:.0f} % at most for templates; {REST} are all other sources, by size"
         choices["phase.sources"] = Choice(shares, why)
+        choices["tokenizer.sources"] = Choice(shares, "few pieces for templates")
     text = recipe_text(path, language=language, survey=survey, advised=advised, choices=choices)
     write_atomic(path, f"{text}\n".encode())
     try:
@@ -206,15 +211,19 @@ def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Adv
             f"{finding.title.lower()}: {finding.share:.0%} of the documents. No rule is written "
             f"for that. Is --language {language} right?"
         )
+    if personal := personal_data(advised.findings):
+        log.warn(personal)
     examined = advised.examined
     text = "nothing could be examined: the run reads pictures of text"
     if examined.documents:
-        dropped_share = 1 - examined.kept.documents / examined.documents
+        n_dropped = examined.documents - examined.kept.documents
         sample = "" if examined.is_whole else "a sample of "
         documents = counted(examined.documents, "document")
+        by_rule = {name: rule.documents for name, rule in examined.rules().items()}
+        reasons = {reason: n for reason in examined.reasons() if (n := by_rule.get(reason))}
         text = (
-            f"{100 * dropped_share:.1f} % of {sample}{documents} are dropped by the rules in the "
-            "recipe; endonym doctor shows examples of each rule"
+            f"{dropped_in_words(reasons)} of {sample}{documents}, "
+            f"{100 * n_dropped / examined.documents:.1f} %; endonym doctor shows examples of each"
         )
     log.line(f"{'cleaning':<{LABEL}}{text}")
     for name, share in advised.templates.items():
@@ -240,7 +249,11 @@ def require_language(code: str) -> None:
 def refuse_to_overwrite(path: Path) -> None:
     """Raise RecipeError if there is a recipe already."""
     if path.exists():
-        do = "--update takes new texts in; or choose another folder, or delete the recipe first."
+        again = f"{program()} run {shlex.quote(str(path.parent))} --set phase.tokens=N"
+        do = (
+            f"To train it for longer or shorter: {again}\nTo take in new texts: --update. "
+            "For a model of another size: give another folder."
+        )
         raise RecipeError("a recipe is there already", where=str(path), do=do)
 
 
@@ -286,10 +299,9 @@ def choose(
         muon = muon_for(Phase(tokens=budget(pace)[0]), facts, dim=dim)
         pace = probed(None) if muon is None else pace
     if pace.doubt:
-        path = shlex.quote(str(folder / "recipe.toml"))
         log.warn(
-            f"{busy(pace)}, so the recipe may ask for too little: when they are done, delete "
-            f"{path} and give this command again"
+            f"{busy(pace)}, so the recipe may ask for less than {hours:g} h of training: with more "
+            "`tokens` in [[phase]] it takes longer"
         )
     tokens, reason = budget(pace)
     phase = {} if muon is None else {"optimizer": muon}
@@ -353,6 +365,7 @@ def recipe_text(
 ) -> str:
     """The recipe. Its name is that of its folder, as far as a name can hold it."""
     name = re.sub(r"[^\w.-]+", "-", path.absolute().parent.name).strip("-.")[:48] or "model"
+    weighed = choices["phase.sources"].value if "phase.sources" in choices else {}
     return filled(
         "recipe.txt",
         called=name,
@@ -361,7 +374,7 @@ def recipe_text(
         survey=survey,
         shown=SHOWN,
         sources=[
-            source.model_copy(update={"repeatable": True}) if "phase.sources" in choices else source
+            source.model_copy(update={"repeatable": True}) if source.name in weighed else source
             for source in advised.sources
         ],
         reasons={source.name: reason for source, reason in survey.sources},

@@ -1,5 +1,6 @@
 """`endonym run`: run a recipe, write its report and print the results."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +11,14 @@ from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
 from endonym.commands.check import check, expected
 from endonym.commands.filled import filled
+from endonym.commands.inspect import status_of
 from endonym.corpus.corpus import is_of_few
 from endonym.corpus.corpus_stats import rules_table, total
 from endonym.device import pick
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.score import Score
 from endonym.formats.files import RawSet
-from endonym.log import Log, counted, duration, for_screen
+from endonym.log import Log, counted, duration, for_screen, listed
 from endonym.pipeline import sources
 from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
 from endonym.pipeline.plan import plan_training
@@ -38,6 +40,8 @@ CLEANED_BYTES = 4_000_000
 """Raw bytes that are cleaned to say what cleaning does, before the corpus is made."""
 SAMPLE_SHOWN = 100
 """Characters of a sample on the screen."""
+STEP = re.compile(r"step-(\d+)")
+"""The last saved step, as the note of a stage says it."""
 PROMISED = ("model", "evaluation", "export")
 """The kinds of stages whose time `check` estimates."""
 
@@ -50,6 +54,17 @@ class RunOptions(TypedDict, total=False):
     tune_minutes: float | None
     device: str | None
     workers: int | str | None
+
+
+def kept(recipe: Recipe, store: Store) -> str:
+    """What a run that was interrupted has kept: its finished stages, and the steps of training."""
+    stages = status_of(run_folder(store, recipe), store)["stages"]
+    done = [each["name"] for each in stages if each["state"] == "done"]
+    names = [name for name in done if not name.startswith("source ")]
+    steps = [(each["name"], STEP.search(each["note"])) for each in stages]
+    names += [f"{name} up to step {int(step[1])}" for name, step in steps if step]
+    what = f"Kept: {listed(names)}" if names else "No stage was finished yet"
+    return f"{what}. The same command goes on."
 
 
 def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[RunOptions]) -> Run:
@@ -74,7 +89,10 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[Run
     # A tokenizer that does not work is found before the corpus is made.
     if is_first and (is_timed or recipe.model_folder is not None):
         promise = check(recipe, store).parts
-    finished = run_recipe(recipe, store, log, **options)
+    try:
+        finished = run_recipe(recipe, store, log, **options)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(kept(recipe, store)) from stop
     if finished.artifact("model") is not None:
         with store.alone(finished.folder):
             path = write_report(finished, pick(options.get("device") or "cpu"))

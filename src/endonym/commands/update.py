@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from endonym.commands.filled import filled
-from endonym.commands.new import describe_survey, with_fetched, write_addresses
+from endonym.commands.new import NAMED, describe_survey, with_fetched, write_addresses
 from endonym.disk import write_atomic
 from endonym.errors import EndonymError, RecipeError, printable
+from endonym.formats.config import REST
 from endonym.formats.files import is_remote
-from endonym.log import Log, counted
+from endonym.log import Log, counted, listed
 from endonym.pipeline import sources
 from endonym.recipe.layers import toml
 from endonym.recipe.recipe import Recipe
@@ -60,8 +61,9 @@ def update_recipe(
     for source in (recipe.source[number] for number in found.missing):
         path_line = f"source {source.name} has no file at {printable(source.path)}"
         log.warn(f"{path_line}: correct its `path`, or take its [[source]] out")
+    _say_added(found, log)
     if not (new or found.renamed):
-        log.line("nothing is new: the sources read every text beside them")
+        log.line("the recipe stays as it is: the sources read every text beside them")
         return path, survey
     _write(path, _updated(recipe, survey, found.renamed), recipe)
     for number, file in found.renamed.items():
@@ -70,13 +72,21 @@ def update_recipe(
         added = ", ".join(source.name for source, _ in survey.sources)
         log.line(f"{counted(len(survey.sources), 'source')} added: {added}")
         for phase in recipe.phase:
-            if phase.sources is not None:
+            if phase.sources is not None and REST not in phase.sources:
                 log.warn(f"phase {phase.name} names its `sources`, and does not read the new ones")
     log.line(
         "All else in the recipe stays as it is, [clean] too: endonym doctor shows what its rules "
         "would do to the new texts, and check how often each text is read."
     )
     return path, survey
+
+
+def _say_added(found: sources.Beside, log: Log) -> None:
+    """Say which sources read new files by the paths that they have."""
+    for name, files in found.added.items():
+        names = listed([printable(each.name) for each in files[:NAMED]])
+        more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+        log.line(f"source {name} reads {names}{more}, as its path in the recipe says")
 
 
 def _updated(recipe: Recipe, survey: Survey, renamed: Mapping[int, Path]) -> str:

@@ -36,6 +36,10 @@ Count = Annotated[int, Field(ge=1)]
 HUB_NAME = r"^[^/\n]{1,200}$"
 
 
+REST = "*"
+"""In shares of sources: all that are not named, by their size."""
+
+
 class Source(Config):
     """One named set of raw files; each source is scored on its own."""
 

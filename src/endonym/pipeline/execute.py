@@ -284,11 +284,11 @@ def result(kind: str, numbers: Numbers) -> str:
         encodings = {k: n for k, n in total["encodings"].items() if not k.startswith("utf-")}
     values = {"kind": kind, "numbers": numbers, "encodings": encodings, "no_texts": NO_TEXTS}
     template = environment.get_template("counts.txt")
-    figures = template.render(values, dropped=_dropped(dropped_records))
+    figures = template.render(values, dropped=dropped_in_words(dropped_records))
     return " · ".join(figure for figure in figures.splitlines() if figure)
 
 
-def _dropped(counts: Mapping[str, int]) -> str:
+def dropped_in_words(counts: Mapping[str, int]) -> str:
     """How many records were dropped, and the most frequent reasons. counts: by reason."""
     if not counts:
         return "none dropped"

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from endonym.autopilot import resolve
-from endonym.autopilot.cautions import caution_of_rows, cautions, cautions_of_starts
+from endonym.autopilot.cautions import (
+    caution_of_empty,
+    caution_of_rows,
+    cautions,
+    cautions_of_starts,
+)
 from endonym.autopilot.machine import seconds_a_token
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.resolve import ResolvedTraining
@@ -121,7 +126,8 @@ def settle(
     longest = pack.longest(train.longest_document)
     memory = resolve.memory_choices(recipe, training, lock.choices, target, longest=longest)
     training = training.with_choices(lock.keep(memory))
-    for warning in filter(None, [caution_of_rows(facts, pack), *cautions_of_starts(recipe)]):
+    of_texts = [caution_of_empty(facts), caution_of_rows(facts, pack)]
+    for warning in filter(None, [*of_texts, *cautions_of_starts(recipe)]):
         log.warn(warning)
     length = pack.usual_length(facts.mean_document_tokens)
     for number, config in enumerate(training.phases):

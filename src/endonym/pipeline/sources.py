@@ -216,12 +216,15 @@ class Beside:
 
     read: the files that some source reads. renamed: by the number of a source whose file is
     missing, the file that has its content now. missing: the numbers of the other such sources.
+    added: by the name of a source, files that it reads and that no run has read, if runs have read
+    others of it.
     """
 
     read: set[Path]
     unused: list[Path]
     renamed: dict[int, Path]
     missing: list[int]
+    added: dict[str, list[Path]]
 
 
 def beside(recipe: Recipe, store: Store) -> Beside:
@@ -230,11 +233,16 @@ def beside(recipe: Recipe, store: Store) -> Beside:
     Those that the recipe names otherwise, if only in a comment, are left out. A file is read only
     if it is as large as one that is missing and whose hash is remembered.
     """
-    read, missing = set[Path](), dict[int, Path]()
+    read, missing, added = set[Path](), dict[int, Path](), dict[str, list[Path]]()
+    entries = read_if_whole(store.root / "hashes.json")
     for number, source in enumerate(recipe.source):
         with suppress(SourceError):
             if not is_remote(source):
-                read.update(file.path for file in source_files(source, recipe.folder))
+                files = [file.path for file in source_files(source, recipe.folder)]
+                new = [path for path in files if str(path.resolve()) not in entries]
+                if 0 < len(new) < len(files):
+                    added[source.name] = new
+                read.update(files)
             continue
         missing[number] = Path(os.path.abspath(recipe.folder / source.path))  # noqa: PTH100
     folders = {path.parent for path in (*read, *missing.values())}
@@ -247,7 +255,6 @@ def beside(recipe: Recipe, store: Store) -> Beside:
         and size_on_disk(path)
         and not is_own_page(path)
     ]
-    entries = read_if_whole(store.root / "hashes.json") if missing else {}
     renamed = dict[int, Path]()
     for number, path in missing.items():
         entry = entries.get(str(path.resolve()), {"mark": [-1], "sha256": ""})
@@ -256,7 +263,8 @@ def beside(recipe: Recipe, store: Store) -> Beside:
                 if size_on_disk(each) == entry["mark"][0] and hash_once(each) == entry["sha256"]:
                     renamed.setdefault(number, each)
     unused = [each for each in unused if each not in renamed.values()]
-    return Beside(read, unused, renamed, [each for each in missing if each not in renamed])
+    missing_still = [each for each in missing if each not in renamed]
+    return Beside(read, unused, renamed, missing_still, added)
 
 
 def texts_in(folders: set[Path], home: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from endonym.errors import EndonymError, ExportError, MissingSource, RecipeError
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.export.shapes import ROW_OF
-from endonym.formats.config import OF_THE_WHOLE, Clean, Source
+from endonym.formats.config import OF_THE_WHOLE, REST, Clean, Source
 from endonym.formats.files import files_named, source_files
 from endonym.log import Log
 from endonym.model.adapt_config import require_adaptable
@@ -226,8 +226,9 @@ def _wrong_sources(parts: Parts) -> Iterator[Problem]:
     uses += [(("clean", "replace", number, "sources"), each.sources) for number, each in replaced]
     uses += [(("phase", number, "sources"), phase.sources) for number, phase in parts.phases]
     for path, sources in uses:
+        known = [*(names or ()), *([REST] if isinstance(sources, dict) else ())]
         for name in sources or ():
-            if names is not None and name not in names:
+            if names is not None and name not in known:
                 yield _problem("unknown_source", path, name=name, known=", ".join(map(str, names)))
         if isinstance(sources, dict):
             total = sum(sources.values())

@@ -38,6 +38,10 @@ def usual_script(code: str) -> str | None:
     return next(named, None) or next(usual, None)
 
 
+MISLEADING = ("tt",)
+"""Languages whose pack of Tesseract is wrong: that of Tatar writes Latin letters for Cyrillic."""
+
+
 def ocr_packages(script: str | None, code: str = "") -> str:
     """The Debian packages with which Tesseract reads a script, and a language if it is given.
 
@@ -46,6 +50,7 @@ def ocr_packages(script: str | None, code: str = "") -> str:
     """
     language = code.split("-")[0].lower()
     threes = [three for three, two in TWO_LETTERS.items() if two == language]
+    threes = [] if language in MISLEADING else threes
     names = [f"script-{DEBIAN_PACKS[script]}"] if script in DEBIAN_PACKS else []
     names += threes[:1] or ([language] if len(language) == 3 and language in NAMES else [])
     return " ".join(["tesseract-ocr", *(f"tesseract-ocr-{name}" for name in names)])

@@ -164,6 +164,7 @@ class Diagnosis:
         enough = "too little for any model here"
         if self.kept.is_enough:
             enough = f"enough for a model of about {rough(self.kept.parameters)} parameters"
+            enough += " that reads them four times (one that reads them more often may be larger)"
         tokens = f"about {rough(self.kept.tokens)} tokens"
         return f"{sentence} After cleaning {left} stay: {tokens}, {enough}."
 

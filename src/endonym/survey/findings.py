@@ -19,6 +19,7 @@ from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.faults import FAULT
 from endonym.formats.reasons import READER_REASONS, in_words
+from endonym.log import counted, listed
 from endonym.recipe.layers import toml
 from endonym.script.letters import beginning
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, SHOWN_CHARS, Examined
@@ -32,6 +33,8 @@ NO_FINDING = frozenset({"blank", "redirect", "not_article", "not_a_page", "own_p
 """Reasons of the reader that every dump and every book has."""
 FINDING_WORDS = packaged_tables("endonym.survey", "finding_words.toml")
 MOST_EXCLUDED = 12
+SHOWN_PLACES = 2
+"""Files that are named for their personal data."""
 SERIOUS, WORTHWHILE = 0.01, 0.001
 """Weight by share from which on a finding is serious, or worth mending."""
 TEMPLATE = "max_same_skeleton"
@@ -122,7 +125,8 @@ def findings_of(
     if survey is not None:
         every += _of_survey(survey, samples)
     if templates:
-        line = "# sources = {…}  # shares of the training tokens, with little for these"
+        part = "".join(f"{toml(name)} = 0.05, " for name in list(templates)[:1])
+        line = f'# sources = {{{part}"*" = 0.95}}  # shares of the tokens; "*" are all others'
         groups = [(name, round(100 * share)) for name, share in templates.items()]
         words: dict[str, Any] = {"of": "source", "recipe": line, "table": "[[phase]]"}
         count = len(templates)
@@ -152,6 +156,22 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **fields: 
     meaning = meaning.format(packages=packages)
     share = fields.pop("share", count / max(1, total))
     return Finding(name, title, meaning, count, share, weight=weight, **fields)
+
+
+def personal_data(findings: Iterable[Finding]) -> str:
+    """What personal data texts hold, and what to do about it; empty without any."""
+    meaning = FINDING_WORDS["meanings"]["private"]
+    found = [each for each in findings if each.meaning == meaning and each.count]
+    if not found:
+        return ""
+    kinds = [f"{each.title.lower()} in {counted(each.count, 'document')}" for each in found]
+    places = dict.fromkeys(one.place.rpartition("#")[0] for each in found for one in each.examples)
+    such_as = f", such as of {listed([*places][:SHOWN_PLACES])}" if places else ""
+    masks = toml([each.name.removeprefix("mask ") for each in found])
+    return (
+        f"personal data: {listed(kinds)}{such_as}. A model may say it to anyone. To mask it, write "
+        f"mask = {masks} into [clean]; or leave such a file out (exclude in [[source]])"
+    )
 
 
 def _of_rules(examined: Examined, samples: int) -> Iterator[Finding]:

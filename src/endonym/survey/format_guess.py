@@ -48,6 +48,7 @@ from endonym.formats.readers.records import DEFAULT_FIELD, json_value
 from endonym.formats.readers.scans import LEAST_CONFIDENCE
 from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.formats.readers.tar import tar_members
+from endonym.log import counted
 from endonym.script.languages import LETTERS, ocr_packages, usual_script
 from endonym.script.scripts import SENTENCE_ENDS
 
@@ -61,6 +62,8 @@ FEW_BLOCKS = 10
 """Fewer may be a list with its title, its authors and its footer."""
 SENTENCES = "-sentences.txt"
 NUMBERED = regex.compile(r"\d+\t")
+ITEM = regex.compile(r"\s*\d+[.)]\s")
+"""How an item of a numbered list begins."""
 CLOSED = regex.compile(rf"[{SENTENCE_ENDS}\p{{Pe}}\p{{Pf}}\"]\s*$")
 
 WANTED = ("needs_ocr", "bad_text_layer")
@@ -293,14 +296,20 @@ def plain_guess(head: str, most_lines: int = MOST_LINES) -> Guess:
         are_wide = 2 <= wide <= len(texts) / 3 and not is_mostly_one(wide_blocks)
     if are_wide:
         keys = {"document": "blank_lines", "blank_lines": 2}
-        return keys, f"blocks end with two empty lines, of {len(texts) / (wide + 1):.0f} lines each"
+        return keys, f"blocks end with two empty lines, of {lines_each(texts, wide)}"
     if gaps == len(texts) - 1 > 0 or divides(blocks, most_lines):
         keys = {"document": "blank_lines", "blank_lines": 1}
         end = "an empty line" if visible == are_texts else "an empty line or a row of stars"
         if gaps == len(texts) - 1:
             return keys, f"after every line comes {end}"
-        return keys, f"blocks end with {end}, of {len(texts) / (gaps + 1):.0f} lines each"
+        return keys, f"blocks end with {end}, of {lines_each(texts, gaps)}"
     return line_guess(texts, gaps)
+
+
+def lines_each(texts: Sequence[str], gaps: int) -> str:
+    """How many lines a block has on average, in words."""
+    mean = round(len(texts) / (gaps + 1))
+    return f"{counted(mean, 'line')}{' each' if mean > 1 else ''}"
 
 
 def block_sizes(are_texts: Sequence[bool], least: int) -> list[int]:
@@ -350,6 +359,9 @@ def line_guess(texts: list[str], gaps: int) -> Guess:
     """One document per line, or running text that is broken at a margin. gaps: empty lines."""
     if len(texts) < 2:
         return {"document": "file"}, "a single line or paragraph: the file is one document"
+    items = sum(ITEM.match(line) is not None for line in texts)
+    if items >= 0.9 * len(texts):
+        return {"document": "line"}, f"a numbered list: {items:,} of {len(texts):,} lines"
     lengths = sorted(len(line) for line in texts)
     margin = lengths[int(0.95 * (len(lengths) - 1))]
     full = sum(length >= 0.8 * margin for length in lengths) / len(lengths)

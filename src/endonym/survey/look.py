@@ -14,6 +14,7 @@ from endonym.formats.faults import failure
 from endonym.formats.files import RawFile
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
+from endonym.formats.readers.other_kinds import TEXTS
 from endonym.script.languages import usual_script
 from endonym.survey.format_guess import guess_source, needs_ocr, pack_for
 
@@ -90,7 +91,8 @@ def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | No
         opened.problem = first.detail or first.reason
         # A kind that is read may have files that are not, such as a page saved as MHTML.
         is_read = file_format(opened.path.name, opened.source).format != ""
-        is_unknown = first.reason == "unsupported_format" and not is_read
+        has_advice = opened.problem.endswith((*TEXTS.values(),))
+        is_unknown = first.reason == "unsupported_format" and not (is_read or has_advice)
         opened.is_foreign = is_unknown or first.reason == "needs_ocr"
 
 

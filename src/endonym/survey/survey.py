@@ -59,7 +59,8 @@ class Survey:
 
     odd: sources that are not in the language of the others, each with the reason; of many files of
     one kind the first few, all of which `exclude` names. doubt: why all of them may be in another
-    language. foreign: files of kinds that are not read, by extension. pictures: why those are not.
+    language. foreign: files of kinds that are not read, by extension; convertible: the names of
+    those that may hold text but no picture of it. pictures: why those are not read.
     unreadable: patterns of `exclude` for other unreadable files, with reasons. unknown_encodings:
     names of files whose encoding nobody can guess. samples: of the sources, as `samples_of` reads
     them. sample: the beginnings of all sources, in equal shares. texts: whole documents, evenly
@@ -77,6 +78,7 @@ class Survey:
     doubt: str = ""
     skipped: list[tuple[str, str]] = field(default_factory=list)
     foreign: Counter[str] = field(default_factory=Counter[str])
+    convertible: list[str] = field(default_factory=list[str])
     pictures: str = ""
     unreadable: dict[str, str] = field(default_factory=dict[str, str])
     unknown_encodings: list[str] = field(default_factory=list[str])
@@ -102,12 +104,6 @@ class Survey:
     def unread(self) -> list[tuple[str, str]]:
         """The skipped files that may hold text, with reasons."""
         return [(path, why) for path, why in self.skipped if path not in self.no_texts]
-
-    @property
-    def convertible(self) -> Counter[str]:
-        """The kinds of `foreign` that may hold text."""
-        every = self.foreign.items()
-        return Counter({kind: n for kind, n in every if not raw_files.is_no_text(f"x{kind}")})
 
     def exclude(self) -> list[str]:
         """Globs for `exclude` that leave out all that cannot be read."""
@@ -303,6 +299,8 @@ def _leave_out(survey: Survey, opened: Look) -> None:
     # The kind of an archive says nothing of what other archives hold.
     if opened.is_foreign and not file_format(opened.path.name, opened.source).archive:
         survey.foreign[printable(opened.path.suffix).lower() or "no extension"] += 1
+        if not (needs_ocr(opened.rejects) or raw_files.is_no_text(opened.path.name)):
+            survey.convertible.append(printable(opened.path.name))
     elif survey.names[opened.path.name] < 2:
         pattern = raw_files.pattern(opened.path)
     else:

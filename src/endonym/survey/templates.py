@@ -14,7 +14,7 @@ import numpy as np
 
 from endonym.autopilot.text_size import SourceSample, measure
 from endonym.copies.held_out.repeated import Index
-from endonym.formats.config import Clean
+from endonym.formats.config import REST, Clean
 from endonym.survey.survey import Survey
 
 LEAST_TEXTS, LONGEST = 100, 500
@@ -64,8 +64,9 @@ def repeated(texts: Sequence[str]) -> float:
 def apart(
     survey: Survey, templates: Collection[str], clean: Clean
 ) -> tuple[Survey, dict[str, float]]:
-    """What was found of the other sources, and the shares of all in the training tokens.
+    """What was found of the other sources, and the shares of templates and of these (REST).
 
+    Its size is what is read until the others were read once: of templates their share.
     templates: not all sources. clean: the recipe's. There are no shares if there are no templates.
     """
     if not templates:
@@ -74,22 +75,16 @@ def apart(
     every, others = measure(survey.samples, clean), measure(own, clean)
     text_bytes = survey.text_bytes * others.text_bytes / max(1, every.text_bytes)
     sizes = {name: max(1.0, kept) for name, (kept, _) in every.sources.items()}
-    return replace(survey, samples=own, text_bytes=text_bytes), mixture(sizes, templates)
+    shares = mixture(sizes, templates)
+    return replace(survey, samples=own, text_bytes=text_bytes / shares[REST]), shares
 
 
 def mixture(sizes: Mapping[str, float], templates: Collection[str]) -> dict[str, float]:
-    """Shares of the tokens by size, but SHARE at most for all sources of templates together.
+    """Shares of the templates by size, SHARE at most together, and of the other sources (REST).
 
-    sizes: of the sources, in any unit. templates: not all of them.
+    sizes: of all sources, in any unit. templates: not all of them.
     """
     filled = sum(sizes[name] for name in templates)
-    whole = sum(sizes.values())
-    least = min(SHARE, filled / whole)
-    shares = {
-        name: least * size / filled if name in templates else (1 - least) * size / (whole - filled)
-        for name, size in sizes.items()
-    }
-    shares = {name: max(1e-4, round(share, 4)) for name, share in shares.items()}
-    largest = max(shares, key=shares.__getitem__)
-    shares[largest] = round(shares[largest] + 1 - sum(shares.values()), 4)
-    return shares
+    least = min(SHARE, filled / sum(sizes.values()))
+    shares = {name: max(1e-4, round(least * sizes[name] / filled, 4)) for name in sorted(templates)}
+    return shares | {REST: round(1 - sum(shares.values()), 4)}

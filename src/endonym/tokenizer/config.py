@@ -37,7 +37,7 @@ class TokenizerConfig(Config):
     """
     sources: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default={})
     """the share of each source in the bytes to train on, as `{khmer = 0.6, english = 0.4}`; sources
-    without a share are left out
+    without a share are left out; "*" stands for all that are not named
     """
     extend: int | None = optional("the folder's tokenizer stays as it is", ge=1, le=1_000_000)
     """with [model] folder: keep its tokenizer and add up to so many pieces of these texts

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.errors import TokenizerError
+from endonym.formats.config import REST
 from endonym.tokenizer import bpe
 from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
 from endonym.tokenizer.measure import WORD
@@ -119,16 +120,22 @@ def by_shares(
     """The most text, up to `limit` bytes, in which the sources have these shares of the bytes.
 
     documents: pairs of source and text. Of each source documents are taken evenly, and none twice,
-    so the source with the least text for its share limits the others. Raises TokenizerError if a
-    share cannot be filled: a source without text, or so little that next to nothing would be left.
+    so the source with the least text for its share limits the others. One without text has no
+    share. Raises TokenizerError if there is no text, or if a source that is named has so little
+    that next to nothing would be left.
     """
+
+    def shared(source: str) -> str:
+        return source if source in shares else REST
+
     sizes: collections.Counter[str] = collections.Counter()
     for source, text in documents():
-        sizes[source] += len(text.encode("utf-8"))
+        sizes[shared(source)] += len(text.encode("utf-8"))
+    shares = {name: share for name, share in shares.items() if sizes[name]} or shares
     scarce = min(shares, key=lambda source: sizes[source] / shares[source])
     total = min(limit, int(sizes[scarce] / shares[scarce]))
     usual = min(limit, sizes.total())
-    if total < LEAST_PART * usual or total == 0:
+    if (total < LEAST_PART * usual and scarce != REST) or total == 0:
         raise TokenizerError(
             f"{scarce} has {sizes[scarce]:,} bytes of training text. As a share of "
             f"{shares[scarce]:g} they leave {total:,} bytes to train on, instead of {usual:,}",
@@ -141,6 +148,7 @@ def by_shares(
         seen: collections.Counter[str] = collections.Counter()
         taken: collections.Counter[str] = collections.Counter()
         for source, text in documents():
+            source = shared(source)
             quota = quotas.get(source, 0)
             data = text.encode("utf-8")
             seen[source] += len(data)

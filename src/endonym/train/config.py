@@ -77,6 +77,8 @@ class Phase(Config, ObjectiveProperties):
     by its size
 
     - if not given, all sources together, each document once in an epoch
+    - "*" stands for all that are not named: `{commands = 0.05, "*" = 0.95}`
+    - a source without training text has no share, and those of the others sum up to 1
     - a source that is read to its end begins again if its `repeatable` allows it, or if the phase
       says epochs
     """

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 from toys import train_config
 
+from endonym.autopilot.cautions import caution_of_empty
 from endonym.autopilot.mixture import (
     epochs_allowed,
     facts_of_phase,
@@ -114,9 +115,33 @@ def test_without_a_budget_a_phase_reads_four_epochs_or_as_many_as_its_sources_al
     assert epochs_allowed(once, phase, FACTS, 4.0, read={}) == pytest.approx(0.1)
 
 
-def test_a_source_without_training_text_is_named() -> None:
+def test_a_source_without_training_text_has_no_share_and_the_others_are_scaled() -> None:
+    facts = facts_of(web=100_000, books=10_000, copies=0, marked=0)
+    named = Phase(sources={"web": 0.6, "books": 0.2, "copies": 0.2})
+    assert shares_of(named, facts) == pytest.approx({"web": 0.75, "books": 0.25})
+    assert shares_of(Phase(temperature=1.0), facts).keys() == {"web", "books"}
+    assert caution_of_empty(facts).startswith('"copies" and "marked" gave no training text')
+    assert not caution_of_empty(FACTS)
+
+
+def test_sources_that_are_not_named_share_the_rest_by_size_and_are_read_as_often_as_it_takes():
+    facts = facts_of(web=60_000, books=20_000, commands=500_000, copies=0)
+    phase = Phase(sources={"commands": 0.05, "*": 0.95}, tokens=200_000)
+    shares = shares_of(phase, facts)
+    assert shares == pytest.approx({"commands": 0.05, "web": 0.7125, "books": 0.2375})
+    assert shares_of(phase, replace(facts, sources=facts_of(web=9, commands=0).sources)) == {
+        "web": 1.0
+    }
+    config = train_config(context=100, steps=200, batch_tokens=1000)
+    configs = with_sources([phase], [config], facts, 100)
+    require_enough_text([], [phase], configs, facts, context=100)
+    with pytest.raises(RecipeError, match=r'of "web".* where at most 1 times'):
+        require_enough_text([source("web", repeatable=1)], [phase], configs, facts, context=100)
+
+
+def test_a_phase_whose_sources_are_all_without_training_text_is_refused() -> None:
     facts = facts_of(web=100_000, songs=0)
-    phase = Phase(sources={"web": 0.5, "songs": 0.5}, steps=1)
+    phase = Phase(sources={"songs": 1.0}, steps=1)
     config = train_config(context=100, steps=1, batch_tokens=1000)
     configs = with_sources([phase], [config], facts, 100)
     with pytest.raises(RecipeError, match='"songs", which has no training text'):

@@ -54,6 +54,28 @@ def test_a_run_without_a_plan_has_no_stages_yet(bare: Store) -> None:
     assert (inspect.unrun(bare, "әкият"), status(bare, "әкият")) == ([], found)
 
 
+def test_a_recipe_that_cannot_be_read_now_is_told_and_an_error_before_its_change_is_marked(
+    finished: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(finished, tmp_path / "copy"))
+    store, run, path = Store(home / "store"), home / "runs" / "kechkena", home / "recipe.toml"
+    text = path.read_text(encoding="utf-8")
+    failure = {"where": "phase.0", "message": "tokens беттеләр", "do": "Write fewer."}
+    write_sealed(run / "failure.json", failure)
+
+    def said() -> str:
+        return describe_status(status(store, str(run)))
+
+    assert "last error: phase.0: tokens беттеләр" in said()
+    shares = "[[phase]]\nsources = {tatar = 0.2}\n"
+    path.write_text(text.replace("[[phase]]\n", shares, 1), encoding="utf-8")
+    assert "the recipe cannot be read now: " in said()
+    assert "the shares of phase.sources sum up to 0.2" in said()
+    path.write_text(text + '\n[[evaluate]]\nkind = "bits"\nbaselines = false\n', encoding="utf-8")
+    assert "last error, before the recipe was changed: phase.0" in said()
+    assert "cannot be read" not in said()
+
+
 def test_a_recipe_that_was_never_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Found by its file, by its folder, and from the folder around it."""
     recipe = tmp_path / "my-tatar" / "recipe.toml"

@@ -149,11 +149,9 @@ def test_a_machine_that_others_use_is_said_and_what_was_known_of_it_is_measured_
     monkeypatch.setattr(machine, "measured_pace", lambda *_, **__: Pace(SPEED, others=1.3))
     text = write(texts)
     assert "tokens/s, probed, while other programs took 1.3 cores from it" in text
-    said = capsys.readouterr().err
-    said = " ".join(said.split())
+    said = " ".join(capsys.readouterr().err.split())
     assert "other programs took 1.3 cores while this machine was measured" in said
-    path = texts.parent / "project" / "recipe.toml"
-    assert f"when they are done, delete {path} and give this command again" in said
+    assert "with more `tokens` in [[phase]] it takes longer" in said
 
 
 def test_the_pace_is_measured_with_the_dropout_that_is_promised(
@@ -413,7 +411,7 @@ def test_a_mixed_folder_is_summarised_within_80_columns(
             odd=[(Source(name="b", path=long), why)],
             odd_files=1,
             odd_bytes=130_000,
-            foreign=Counter({".docx": 1_200, ".bak": 1}),
+            convertible=["хат.doc", *(f"{n}.rtf" for n in range(1_205))],
             unreadable={"broken.txt": "binary data: too many control characters for a text"},
             encodings=Counter({"utf-8": 5, "cp1251": 1}),
             files=1_208,
@@ -427,7 +425,7 @@ def test_a_mixed_folder_is_summarised_within_80_columns(
     for part in (
         f"{number(1208)} files opened, 6 used: 870.0 kB, ≈ {number(32000)} documents",
         "5 utf-8, 1 cp1251 (guessed",
-        f"{number(1200)} .docx, 1 .bak",
+        f"not read хат.doc, 0.rtf, 1.rtf, 2.rtf, 3.rtf and {number(1201)} more: save them as",
         "Tatar: 1 source · 1 file (130.0 kB, 13%) in another, left out",
         f"китап.txt: {why}",
         "broken.txt cannot be read, and is left out: binary",
@@ -499,8 +497,9 @@ def test_a_source_of_templates_is_named_and_weighed_down(
     (folder / "commands.txt").write_text("\n".join(filled_in) + "\n", encoding="utf-8")
     recipe = Recipe.load(new(tmp_path / "project", folder, log=Log()))
     assert "warning: commands was filled in by a program" in capsys.readouterr().err
-    assert recipe.phase[0].sources == {"commands": SHARE, "prose": 1 - SHARE}
-    assert all(source.repeatable for source in recipe.source)
+    assert recipe.phase[0].sources == {"commands": SHARE, "*": 1 - SHARE}
+    assert recipe.tokenizer.sources == recipe.phase[0].sources
+    assert [source.name for source in recipe.source if source.repeatable] == ["commands"]
     (folder / "prose.txt").unlink()
     alone = Recipe.load(new(tmp_path / "alone", folder))
     assert alone.phase[0].sources is None

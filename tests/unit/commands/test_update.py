@@ -102,6 +102,19 @@ def test_what_is_excluded_or_read_by_its_address_is_not_new_and_a_missing_file_i
     assert "source a has no file at texts/*.txt" in capsys.readouterr().err
 
 
+def test_new_files_that_a_source_reads_by_its_glob_are_said_with_its_name(
+    recipe: Path, language_sentences: Callable[[str], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts, store = recipe.parent / "texts", Store(recipe.parent / "store")
+    recipe.write_text(RECIPE.replace("a.txt", "*.txt"), encoding="utf-8")
+    sources.hash_all(sources.find(Recipe.load(recipe), store), store, Log(quiet=True))
+    write(texts, "Яңа хикәя.txt", language_sentences("tatar")[::-1])
+    before = recipe.read_text(encoding="utf-8")
+    update.update_recipe(recipe.parent, texts=(), store=store.root, log=Log())
+    assert "source a reads Яңа хикәя.txt, as its path" in capsys.readouterr().err
+    assert recipe.read_text(encoding="utf-8") == before
+
+
 def test_a_recipe_that_takes_no_tables_stays_as_it_was(recipe: Path, tmp_path: Path) -> None:
     given = '[{name = "a", path = "texts/a.txt"}]\nseed = 1'
     head, rest = RECIPE.split("[[source]]\n")

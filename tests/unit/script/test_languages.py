@@ -56,6 +56,8 @@ def test_packages_of_ocr_are_those_of_the_script_and_of_the_language() -> None:
         wanted = "".join(f" tesseract-ocr-{pack}" for pack in packs.split())
         assert languages.ocr_packages(*given.split()) == f"tesseract-ocr{wanted}"
     assert languages.ocr_packages(None, "qqq") == "tesseract-ocr"
+    # The pack of Tatar writes Latin letters.
+    assert languages.ocr_packages("cyrillic", "tt") == "tesseract-ocr tesseract-ocr-script-cyrl"
 
 
 def test_a_code_that_is_not_the_usual_one_is_doubted() -> None:

@@ -25,7 +25,9 @@ from endonym.survey.findings import (
     finding_of,
     findings_of,
     only_encoding,
+    personal_data,
 )
+from endonym.survey.format_guess import plain_guess
 from endonym.survey.mending import (
     clean_table,
     lines_for,
@@ -147,7 +149,26 @@ def test_files_without_text_are_a_finding_that_matters_least(tmp_path: Path):
     write(texts, "иске.doc", bytes(range(256)) * 4)
     survey = look_through([texts], tmp_path)
     assert (found_in(tmp_path, TATAR, survey)["unread_files"].count, len(survey.skipped)) == (1, 6)
-    assert survey.convertible == {".doc": 1}
+    assert survey.convertible == ["иске.doc"]
+    write(texts, "исемлек.json", '[{"text": "Кояш чыкты"}]')
+    survey = look_through([texts], tmp_path)
+    assert survey.convertible == ["иске.doc"]
+    assert "jq -c" in survey.unreadable["исемлек.json"]
+
+
+def test_personal_data_are_told_with_documents_files_and_the_key_that_masks_them(tmp_path: Path):
+    pupils = [f"{n + 1}. Галиев Камил 8917{310 + n:03}11{n:02}" for n in range(40)]
+    path = write(tmp_path, "укучылар.txt", "\n".join(pupils))
+    keys, _ = plain_guess("\n".join(pupils))
+    assert keys == {"document": "line"}
+    source = Source(name="a", path=str(path)).model_copy(update=keys)
+    clean = diagnostic_clean("tt", "\n".join(pupils), pupils)
+    examined = examine([(source, [RawFile(path=path, name=path.name)])], clean)
+    told = personal_data(named(examined, source).values())
+    assert told.startswith("personal data: telephone numbers in 40 documents, such as of a/укуч")
+    assert "укучылар.txt. A model may say it" in told
+    assert 'mask = ["phone"]' in told
+    assert personal_data(of_files([write(tmp_path, "a.txt", "\n".join(TATAR))], []).values()) == ""
 
 
 def test_broken_files_are_left_out(tmp_path: Path):

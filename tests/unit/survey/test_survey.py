@@ -439,6 +439,7 @@ def test_pictures_without_tesseract_are_left_out_and_the_reason_says_what_to_ins
     assert found.foreign == {".jpg": 1}
     assert any("apt-get install tesseract-ocr" in reason for _, reason in found.skipped)
     assert "apt-get install tesseract-ocr" in found.pictures
+    assert found.convertible == []
 
 
 def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tried(

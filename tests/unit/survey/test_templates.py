@@ -39,7 +39,5 @@ def test_all_templates_together_get_a_small_share_and_the_rest_goes_by_size() ->
     shares = mixture(
         {"prose": 600, "list": 200, "commands": 300, "weather": 100}, {"commands", "weather"}
     )
-    assert shares["commands"] + shares["weather"] == pytest.approx(SHARE)
-    assert shares["prose"] == pytest.approx(3 * shares["list"], rel=0.01)
-    assert sum(shares.values()) == pytest.approx(1, abs=1e-9)
-    assert mixture({"prose": 990, "commands": 10}, {"commands"})["commands"] == 0.01
+    assert shares == {"commands": 0.0375, "weather": 0.0125, "*": 1 - SHARE}
+    assert mixture({"prose": 990, "commands": 10}, {"commands"}) == {"commands": 0.01, "*": 0.99}

@@ -314,13 +314,17 @@ def test_sources_have_the_shares_that_were_asked_for() -> None:
     uneven = taken({"khmer": 0.05, "tatar": 0.95})
     assert uneven["tatar"] == pytest.approx(sizes["tatar"], abs=40)
     assert uneven["khmer"] == pytest.approx(sizes["tatar"] * 0.05 / 0.95, abs=30)
+    # All that are not named are one part, and a source without text has none.
+    rest = taken({"khmer": 0.05, "*": 0.9, "bashkir": 0.05})
+    assert rest["tatar"] == pytest.approx(sizes["tatar"], abs=40)
+    assert rest["khmer"] == pytest.approx((sizes["tatar"] + 2_100) * 0.05 / 0.9, abs=30)
     small = taken({"khmer": 0.5, "tatar": 0.5}, limit=4_000)
     assert small == pytest.approx({"khmer": 2_000, "tatar": 2_000}, abs=3)
 
 
 def test_a_share_that_cannot_be_filled_is_named() -> None:
     with pytest.raises(TokenizerError, match="bashkir has 0 bytes") as caught:
-        by_shares(documents, {"tatar": 0.4, "bashkir": 0.6}, 10**9)
+        by_shares(documents, {"bashkir": 1.0}, 10**9)
     assert caught.value.where == "tokenizer.sources.bashkir"
     with pytest.raises(TokenizerError, match="french has 2,100 bytes of training text"):
         by_shares(documents, {"tatar": 0.1, "french": 0.9}, 10**9)

@@ -106,5 +106,4 @@ def unsupported(kind: FileFormat, name: str) -> str:
         return f'{what} are not read, unless they are dumps of a wiki: then write format = "wiki"'
     is_plain = kind.extension not in NOT_PLAIN
     advice = '; if it is plain text, write format = "txt"' if is_plain else ""
-    extensions = " ".join(sorted(FORMATS))
-    return f"{what} are not read (read are: {extensions}, tar and zip){advice}"
+    return f"{what} are not read{advice}"
