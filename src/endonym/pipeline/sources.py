@@ -263,8 +263,7 @@ def beside(recipe: Recipe, store: Store) -> Beside:
                 if size_on_disk(each) == entry["mark"][0] and hash_once(each) == entry["sha256"]:
                     renamed.setdefault(number, each)
     unused = [each for each in unused if each not in renamed.values()]
-    missing_still = [each for each in missing if each not in renamed]
-    return Beside(read, unused, renamed, missing_still, added)
+    return Beside(read, unused, renamed, [n for n in missing if n not in renamed], added)
 
 
 def texts_in(folders: set[Path], home: Path) -> list[Path]:
