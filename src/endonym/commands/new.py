@@ -33,6 +33,7 @@ from endonym.formats.fetched import fetched_file, is_address
 from endonym.formats.files import source_files
 from endonym.formats.hub import PREFIX
 from endonym.formats.readable import loss_in_words
+from endonym.formats.readers.records import FOR_CHAT
 from endonym.formats.source_errors import source_error
 from endonym.log import Log, counted, number
 from endonym.model.config import ModelKeys
@@ -77,6 +78,8 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         f"{each.source}: about {why}" for each in survey.readings if (why := loss_in_words(each))
     ]
     _warn_of(lost, "sources that cannot be read as a whole", log)
+    chats = [f"{printable(each.path)}: {why}" for each, why in survey.sources if FOR_CHAT in why]
+    _warn_of(chats, "sources of conversations", log)
     share = survey.odd_share
     name = language_name(language)
     log.line(filled("survey.txt", part="language", survey=survey, language=name, odd_share=share))

@@ -16,6 +16,7 @@ from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
 from endonym.formats.readable import loss_in_words
+from endonym.formats.readers.records import FOR_CHAT
 from endonym.log import Log, counted, number, size
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
@@ -182,8 +183,10 @@ class Diagnosis:
             notes += ["Of large files only the beginnings were read. Numbers below are of these."]
         if any(source.ocr for source, _ in patient.sources):
             notes += ["Pictures of text were not read here; the recipe lets Tesseract read them."]
-        if patient.survey is not None and patient.survey.doubt:
-            notes += [patient.survey.doubt]
+        if (survey := patient.survey) is not None:
+            said = [*((source.path, why) for source, why in survey.sources), *survey.skipped]
+            notes += [f"{printable(path)}: {why}" for path, why in said if FOR_CHAT in why]
+            notes += [survey.doubt] if survey.doubt else []
         return notes
 
     def as_dict(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import pyarrow.parquet as parquet
 import regex
 from pyarrow.compute import call_function
 
+from endonym.data.conversations import COLUMNS
 from endonym.disk import packaged_tables
 from endonym.errors import printable
 from endonym.formats.config import Source
@@ -44,7 +45,7 @@ from endonym.formats.readers.arrow import (
 )
 from endonym.formats.readers.pdf import drawn
 from endonym.formats.readers.plain import INNER_END_OF_GARBLED, STARS, VISIBLE
-from endonym.formats.readers.records import DEFAULT_FIELD, json_value
+from endonym.formats.readers.records import DEFAULT_FIELD, FOR_CHAT, json_value
 from endonym.formats.readers.scans import LEAST_CONFIDENCE
 from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.formats.readers.tar import tar_members
@@ -252,6 +253,9 @@ def field_guess(lengths: dict[str, list[int]], n_rows: int, what: str) -> Guess:
     name = max(lengths, key=lambda key: (sum(lengths[key]), key))
     mean = sum(lengths[name]) / len(lengths[name])
     reason = f'the {what} "{name}" holds the longest texts, {mean:.0f} characters each'
+    names = {each.lower() for each in lengths}
+    if any(name.lower() in pair and names.issuperset(pair) for pair in COLUMNS["answered"]):
+        reason += f". These look like {FOR_CHAT}"
     return {"column": name}, reason
 
 

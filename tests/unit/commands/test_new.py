@@ -503,3 +503,11 @@ def test_a_source_of_templates_is_named_and_weighed_down(
     (folder / "prose.txt").unlink()
     alone = Recipe.load(new(tmp_path / "alone", folder))
     assert alone.phase[0].sources is None
+
+
+def test_conversations_among_the_texts_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "question,answer\nCât costă excursia?,Excursia costă douăzeci de lei.\n"
+    (tmp_path / "chats.csv").write_text(rows, encoding="utf-8")
+    assert 'chats.csv: the column "answer"' in said(survey_texts([tmp_path], tmp_path), capsys)

@@ -77,6 +77,18 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
     assert doubt == "Бу татарча түгел."
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "question,answer\nCât costă excursia?,Excursia costă douăzeci de lei.\n"),
+        ("a.jsonl", '{"messages": [{"role": "user", "content": "Cât costă excursia?"}]}\n'),
+    ],
+)
+def test_conversations_are_told_from_texts(tmp_path: Path, name: str, content: str):
+    found = diagnosis(write(tmp_path, name, content), language="ro")
+    assert sum('objective = "chat"' in each for each in found.read()) == 1
+
+
 def test_files_of_which_only_the_beginnings_were_read_are_a_sample(texts: Path):
     found = diagnosis(texts, limit=3_000)
     assert found.examined.files == found.examined.all_files == 2

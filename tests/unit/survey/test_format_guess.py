@@ -206,6 +206,15 @@ def test_text_in_records_is_the_field_text_or_the_longest_one(
     assert guessed(write(tmp_path, name, content)) == wanted
 
 
+def test_a_question_beside_the_answer_makes_a_conversation_and_other_columns_do_not(tmp_path: Path):
+    def reason(first: str) -> str:
+        rows = f"{first},Answer\nCe culoare are uniforma?,Uniforma este albastră.\n"
+        return guess_source(write(tmp_path, "a.csv", rows), "a")[1]
+
+    assert 'objective = "chat"' in reason("Question")
+    assert "chat" not in reason("id")
+
+
 def test_text_in_parquet_and_arrow_is_the_longest_string_column(tmp_path: Path):
     table = arrow.table({"n": [1, 2], "k": ["a", "b"], "tt": TATAR[:2]})
     path = tmp_path / "a.parquet"

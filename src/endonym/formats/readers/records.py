@@ -17,6 +17,10 @@ from endonym.formats.readers.other_kinds import text_lines
 DEFAULT_FIELD = "text"
 CONVERSATIONS = {"messages", "conversations", "conversation"}
 """Fields that hold a conversation (data/conversations.py)."""
+FOR_CHAT = (
+    'conversations, for a phase: [[phase]] with objective = "chat" and data = "FILE" '
+    "(docs/phases.md)"
+)
 LARGE_BYTES, MAX_PARTS, MAX_COMMAS = 1 << 20, 500_000, 2_000_000
 """Large records with more objects and lists, or with more commas, and so with more values, are
 rejected: they need 20 times their size in RAM. 64 MiB of text have a million commas."""
@@ -109,7 +113,7 @@ def text_of(value: Any, column: str | int | None) -> tuple[str, str, str]:
         fields = ", ".join(str(key)[:40] for key in list(value)[:8])
         detail = f'there is no field "{name}"; the fields are: {fields}'
         if CONVERSATIONS & value.keys():
-            detail += '. These are conversations, for a phase with objective = "chat"'
+            detail += f". These are {FOR_CHAT}"
         return "", "no_text_field", detail
     text = value[name]
     if text is None:
