@@ -375,7 +375,12 @@ def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
 
 
 def _with_system(messages: Messages, fields: Mapping[str, Any]) -> Messages:
-    """The messages after the one of the column `system`, if they do not begin with it."""
+    """The messages after the one of the column `system`, if they do not begin with it.
+
+    Raises Unfit for a system message that does not open them.
+    """
+    if any(each.role == "system" for each in messages[1:]):
+        raise Unfit("late_system", "a system message does not open the conversation")
     prompt = fields.get("system") or fields.get("system_prompt")
     if not prompt:
         return messages

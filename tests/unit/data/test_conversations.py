@@ -128,6 +128,7 @@ UNFIT = [
     ({"prompt": ASKED, "history": ["а"], "completion": ANSWER}, "unused_column"),
     ({"prompt": TURNS[:1], "history": [["а", "б"]], "completion": ANSWER}, "unused_column"),
     ({"messages": [message("system", "Parle."), *TURNS], "system": BRIEF}, "two_systems"),
+    ({"messages": [*TURNS, message("system", BRIEF), *TURNS]}, "late_system"),
     ({"messages": [TURNS[0], {**TURNS[1], "tool_calls": [1]}]}, 'tool_calls: .* 2 has "tool_c'),
     ({"messages": [TURNS[0], {**TURNS[1], "function_call": {"name": "f"}}]}, "tool_calls"),
     ({"messages": [1]}, "not_messages"),
