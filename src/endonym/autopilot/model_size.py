@@ -58,7 +58,8 @@ class Facts:
     row_positions: of examples, which fill rows (data/example_tokens.py): the positions of all rows.
     dev_documents, dev_tokens: held out of it, where they are counted; the tokens also estimated.
     sources: the same of each source, by name, where they are known. examples: of each phase that
-    does not read the texts, by its number. vocab: about the most that a tokenizer can get which is
+    does not read the texts, by its number. dropped: records that make no examples, by reason, where
+    they were read. vocab: about the most that a tokenizer can get which is
     extended by pieces of the text.
     """
 
@@ -70,6 +71,7 @@ class Facts:
     dev_tokens: int | None = None
     sources: Mapping[str, "Facts"] = field(default_factory=dict[str, "Facts"])
     examples: Mapping[int, "Facts"] = field(default_factory=dict[int, "Facts"])
+    dropped: Mapping[str, int] = field(default_factory=dict[str, int])
     vocab: int | None = None
 
     @property

@@ -4,6 +4,7 @@ A phase learns texts, or it learns answers: from conversations or preference pai
 torch.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil, log
 from pathlib import Path
@@ -327,9 +328,9 @@ def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> 
     for index, phase in enumerate(recipe.phase):
         if phase.reads_texts:
             continue
-        sums = np.zeros(3)
+        sums, dropped = np.zeros(3), Counter[str]()
         for path in recipe.data_files(index):
-            sums += _example_sums(path, bytes_per_token, is_pairs=phase.is_of_pairs)
+            sums += _example_sums(path, bytes_per_token, dropped, is_pairs=phase.is_of_pairs)
         examples, tokens, answer_bytes = (sums * (1 - recipe.chat.val_share)).tolist()
         rows, dev_rows = (max(1, ceil(n / context)) for n in (tokens, sums[1] - tokens))
         facts[index] = Facts(
@@ -338,12 +339,18 @@ def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> 
             tokens / max(1, round(examples)),
             row_positions=rows * context,
             dev_tokens=dev_rows * context,
+            dropped=dropped,
         )
     return facts
 
 
-def _example_sums(path: Path, bytes_per_token: float, *, is_pairs: bool) -> np.ndarray:
-    """Three sums of a file, by its first records: examples, their tokens, bytes of answers."""
+def _example_sums(
+    path: Path, bytes_per_token: float, dropped: Counter[str], *, is_pairs: bool
+) -> np.ndarray:
+    """Three sums of a file, by its first records: examples, their tokens, bytes of answers.
+
+    dropped: gets the number of those records that make no examples, by reason.
+    """
     sums = np.zeros(3)
     n_records = line_bytes = 0
     for record in read_records(path, path.name):
@@ -351,12 +358,14 @@ def _example_sums(path: Path, bytes_per_token: float, *, is_pairs: bool) -> np.n
             return sums / max(TINY_SHARE, share_read(path, n_records, line_bytes))
         n_records += 1
         if isinstance(record, Reject):
+            dropped[record.reason] += 1
             line_bytes += record.raw_bytes + 1  # with the end of the line
             continue
         line_bytes += len(record.raw.encode()) + 1
         try:
             examples = _contents(record.value, is_pairs=is_pairs)
-        except Unfit:
+        except Unfit as unfit:
+            dropped[unfit.reason] += 1
             continue
         for contents, answer_bytes in examples:
             tokens = sum(map(len, contents)) / bytes_per_token + TEMPLATE_TOKENS * len(contents)

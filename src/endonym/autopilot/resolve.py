@@ -108,7 +108,7 @@ def facts_of_examples(examples: Artifact) -> Facts:
     train, context = examples.numbers["train"], examples.manifest["config"]["context"]
     mean, dev_tokens = train["tokens"] / max(1, train["examples"]), examples.numbers["dev"]["rows"]
     facts = Facts(train["bytes"], train["tokens"], mean, train["rows"] * context)
-    return replace(facts, dev_tokens=dev_tokens * context)
+    return replace(facts, dev_tokens=dev_tokens * context, dropped=examples.numbers["dropped"])
 
 
 def context_choice(recipe: Recipe, facts: Facts) -> Choice:

@@ -34,7 +34,7 @@ from endonym.model import count
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
-from endonym.pipeline.execute import run_folder
+from endonym.pipeline.execute import dropped_in_words, run_folder
 from endonym.pipeline.metrics import require_packages
 from endonym.pipeline.plan import DataStages, plan_data
 from endonym.pipeline.settle import Lockfile, with_examples
@@ -364,6 +364,7 @@ def describe(checked: Checked) -> str:
         adapter_flops={p.name: count.flops_per_token(shape, adapt=p.adapt) for p in adapted},
         uniform_nats=math.log(shape.vocab),
         in_proportion=in_proportion,
+        dropped_in_words=dropped_in_words,
         inexact={phase.name: inexact(phase, shape.context) for phase in phases},
     )
 

@@ -20,7 +20,14 @@ from endonym.evaluate.score import Score
 from endonym.formats.files import RawSet
 from endonym.log import Log, counted, duration, for_screen, listed
 from endonym.pipeline import sources
-from endonym.pipeline.execute import Run, first_identity, last_stage, run_folder, run_recipe
+from endonym.pipeline.execute import (
+    Run,
+    dropped_in_words,
+    first_identity,
+    last_stage,
+    run_folder,
+    run_recipe,
+)
 from endonym.pipeline.plan import plan_training
 from endonym.pipeline.stages import judging_texts
 from endonym.recipe.recipe import Recipe
@@ -239,6 +246,9 @@ def describe_plan(
         "run": recipe.run_name,
         "train_tokens": sum(phase.steps * phase.batch_tokens for phase in training.phases),
         "stages": listed,
+        "dropped": {
+            recipe.phase[n].name: each.dropped for n, each in estimate.facts.examples.items()
+        },
         "cleaning": cleaned(recipe, raw, store.find("corpus", data.corpus.id)),
     }
 
@@ -265,7 +275,7 @@ def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> d
 
 def describe_plans(plans: Sequence[dict[str, Any]]) -> str:
     """The stages, whether each is done, and what each rule of cleaning does, with examples."""
-    return filled("plans.txt", plans=plans, shown=_shown)
+    return filled("plans.txt", plans=plans, shown=_shown, dropped_in_words=dropped_in_words)
 
 
 def _shown(sample: dict[str, str]) -> str:

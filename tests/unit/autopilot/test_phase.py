@@ -259,12 +259,13 @@ def test_the_size_of_answers_is_in_bytes_as_that_of_texts(
         record["messages"][1]["content"] = letter * 300
         pair = {"prompt": "?", "chosen": letter * 300, "rejected": letter * 100}
         for kind, given in (("chat", record), ("preferences", pair)):
-            # What is no record of this kind is not counted, nor what is held out.
+            # What is no record of this kind is counted as dropped; what is held out is not counted.
             write_lines(recipe.parent / "a.jsonl", [{"n": 1}, *[given] * 40])
             phases = [{"name": "a"}, {"name": "b", "objective": kind, "data": "a.jsonl"}]
             asked = Recipe.load(recipe).with_values({"chat.val_share": 0.25, "phase": phases})
             (facts,) = estimated_examples(asked, 256, 4.0).values()
             sizes.append(facts.text_bytes)
+            assert facts.dropped == {"no_columns": 1}
     assert sizes == [9_000, 12_000, 18_000, 24_000, 27_000, 36_000]
 
 

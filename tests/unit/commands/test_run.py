@@ -14,7 +14,15 @@ from made_scores import score
 from endonym.autopilot import resolve
 from endonym.autopilot.model_size import Facts
 from endonym.commands import run as run_module
-from endonym.commands.run import check_all, describe_plan, replaced, run_and_report, say_results
+from endonym.commands.check import check, describe
+from endonym.commands.run import (
+    check_all,
+    describe_plan,
+    describe_plans,
+    replaced,
+    run_and_report,
+    say_results,
+)
 from endonym.errors import MissingSource, RecipeError
 from endonym.log import Log
 from endonym.pipeline.execute import Made, Run
@@ -45,6 +53,24 @@ def test_a_dry_run_for_a_device(recipe: Recipe, tmp_path: Path, monkeypatch: Pat
     differing = {one["name"] for one, two in zip(here, there, strict=True) if one != two}
     assert "shards" not in differing
     assert any(name.startswith("model") for name in differing)
+
+
+def test_what_cannot_be_learnt_of_conversations_is_said_before_the_run(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    asked = {"role": "user", "content": "Cine bate clopoțelul?"}
+    answered = [asked, {"role": "assistant", "content": "Elevul de serviciu."}]
+    brief = {"role": "system", "content": "Fii scurt."}
+    chats = [answered, answered, [asked], [*answered, brief, *answered]]
+    lines = [json.dumps({"messages": chat}) for chat in chats]
+    (recipe.folder / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    phases = [{"name": "a", "tokens": 2_000}, {"name": "b", "objective": "chat", "data": "a.jsonl"}]
+    asking, store = recipe.with_values({"phase": phases}), Store(tmp_path / "store")
+    for said in (
+        describe_plans([describe_plan(asking, store, LOG)]),
+        describe(check(asking, store)),
+    ):
+        assert "2 dropped (1 without an answer, 1 with a system message" in said
 
 
 def scored(run: Run, name: str, values: dict[str, float] | None) -> None:
