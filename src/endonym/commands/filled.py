@@ -13,6 +13,7 @@ from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
 from endonym.log import columns, for_screen, padded, rounded
 from endonym.recipe.layers import config_lines, noted, toml
+from endonym.report.formatting import shown
 
 SHOWN_CHARS = 400
 """Of a text, on the screen."""
@@ -26,7 +27,16 @@ def filled(name: str, **values: Any) -> str:
 @cache
 def _templates() -> jinja2.Environment:
     environment = templates_in(Path(__file__).parent)
-    filters: tuple[Any, ...] = (columns, for_screen, in_words, padded, printable, rounded, toml)
+    filters: tuple[Any, ...] = (
+        columns,
+        for_screen,
+        in_words,
+        padded,
+        printable,
+        rounded,
+        shown,
+        toml,
+    )
     environment.filters.update({each.__name__: each for each in (*filters, indented)})
     environment.filters["shell"] = lambda path: shlex.quote(str(path))
     calls: dict[str, Any] = {"config_lines": config_lines, "noted": noted, "program": program}
@@ -36,5 +46,5 @@ def _templates() -> jinja2.Environment:
 
 def indented(text: str) -> str:
     """The beginning of a text below another line, each of its lines after two blanks."""
-    shown = text[:SHOWN_CHARS] + ("…" if len(text) > SHOWN_CHARS else "")
-    return "".join(f"\n  {line}" for line in shown.splitlines())
+    begin = shown(text[:SHOWN_CHARS]) + ("…" if len(text) > SHOWN_CHARS else "")
+    return "".join(f"\n  {line}" for line in begin.splitlines())

@@ -255,7 +255,7 @@ def trained(
         declared["config"] = {"phase": {"objective": objective}}
         made = store.publish(ctx, declared)
     for step in (0, 10, 20):
-        sample = {"event": "sample", "step": step, "prompt": "Таң ", "text": f"{step} атты."}
+        sample = {"event": "sample", "step": step, "prompt": "Таң ", "text": f"{step}\x06 атты."}
         append_jsonl(store.journal("model", ID), sample)
     append_jsonl(store.journal("model", ID), {"event": "step", "step": 21})
     return made
@@ -315,9 +315,9 @@ def test_the_last_two_samples_are_shown_and_a_flag_must_fit(tmp_path: Path) -> N
     store = Store(tmp_path / "store")
     made = trained(store, [2.0])
     text = look(store, made.id, dropped=None, text=None, count=1).text
-    assert "Таң 10 атты." in text
-    assert text.endswith("Таң 20 атты.")
-    assert "Таң 0 атты." not in text
+    assert "Таң 10␆ атты." in text
+    assert text.endswith("Таң 20␆ атты.")
+    assert "Таң 0␆ атты." not in text
     for flags, wanted in (({"dropped": "all"}, "corpus"), ({"text": "сүз"}, "tokenizer")):
         with pytest.raises(RecipeError, match=f"^ARTEFACT: .* a model, but .* at a {wanted}"):
             look(store, made.id, **({"dropped": None, "text": None} | flags), count=1)
