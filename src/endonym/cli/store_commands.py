@@ -60,7 +60,7 @@ def look(settings: Settings, artefact: str, kind: str | None, **options: Any) ->
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
 
     ARTEFACT is a run, or the id of an artefact (`endonym status` lists them). KIND is what to look
-    at in a run: corpus shows documents; if it is not given, the model.
+    at in a run: corpus shows documents; if it is not given, figures of all stages, and the model.
     """
     from endonym.commands import inspect as inspection
 

@@ -1,7 +1,6 @@
 """`endonym status`, `look` and `prune`: runs and artefacts, read from their files."""
 
 import itertools
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -27,7 +26,7 @@ from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.formats.reader import read_file
 from endonym.log import columns, counted, number
 from endonym.pipeline import sources
-from endonym.pipeline.execute import FAILURE, NO_TEXTS
+from endonym.pipeline.execute import FAILURE, NO_TEXTS, counts_of
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
 from endonym.store import Artifact, Store, open_artifact, read_if_whole
@@ -162,6 +161,8 @@ def look(
         kinds = (kind,) if kind is not None else ("corpus",) if mark else DROPPING
         found = _look_at_dropped(_dropping(store, name, kinds), reason=dropped, count=count)
         return with_marks(store, name, found) if mark else found
+    if not (kind or mark or text is not None or _named_artifact(store, name)):
+        return _look_at_run(store, name, count)
     wanted = "corpus" if mark else "tokenizer" if text is not None else kind
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
@@ -178,7 +179,18 @@ def look(
         if artifact.stage == "model":
             return _look_at_model(artifact)
     shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
-    return Inspection(json.dumps(shown, ensure_ascii=False, indent=1), {"artefact": artifact.id})
+    return Inspection(f"{artifact.stage} {artifact.id[:12]}  {counts_of(artifact)}", shown)
+
+
+def _look_at_run(store: Store, name: str, count: int) -> Inspection:
+    """What was counted in each finished stage of a run, and inside the last one with samples."""
+    last, run = _artifact(store, name, None), find.find_run(store, name)
+    home, stages = find.store_of(run, store), find.planned(run)
+    made = {each["name"]: home.find(each["stage"], each["id"]) for each in stages}
+    counts = {stage: counts_of(each) for stage, each in made.items() if each is not None}
+    inside = look(store, str(last.folder), dropped=None, text=None, count=count)
+    text = filled("look_run.txt", counts=counts, last=last.stage, inside=inside.text)
+    return Inspection(text, {"stages": counts, **inside.data})
 
 
 def _named_artifact(store: Store, name: str) -> Artifact | None:

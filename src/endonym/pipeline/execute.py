@@ -9,6 +9,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 from endonym.autopilot import resolve
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.text_size import measure, samples_of
@@ -286,6 +288,13 @@ def result(kind: str, numbers: Numbers) -> str:
     template = environment.get_template("counts.txt")
     figures = template.render(values, dropped=dropped_in_words(dropped_records))
     return " · ".join(figure for figure in figures.splitlines() if figure)
+
+
+def counts_of(artifact: Artifact) -> str:
+    """The same of a finished one; empty if the version that made it did not count that."""
+    with artifact.read_with_care(), suppress(jinja2.UndefinedError):
+        return result(artifact.stage, artifact.numbers)
+    return ""
 
 
 def dropped_in_words(counts: Mapping[str, int]) -> str:

@@ -131,12 +131,17 @@ def test_look_draws_the_curve_of_a_model(command: Say, store: list[Any]) -> None
     assert [each["step"] for each in validations] == [0, 8, 16, 24, 32, 40]
 
 
-@pytest.mark.parametrize("kind", ["source", "export"])
-def test_look_shows_any_other_manifest(finished: Path, command: Say, store: list[Any], kind: str):
+@pytest.mark.parametrize(("kind", "counted"), [("source", "1 file"), ("shards", "training tokens")])
+def test_look_says_what_was_counted_of_any_other_artefact(
+    finished: Path, command: Say, store: list[Any], kind: str, counted: str
+):
     folder = min((finished / "store" / kind).iterdir())
     said = command("look", folder.name, *store)
-    assert json.loads(said.out)["stage"] == kind
-    assert command("look", folder.name, *store, "--json").json()["artefact"] == folder.name
+    assert counted in said.out
+    assert len(said.out.splitlines()) == 1
+    assert command("look", folder.name, *store, "--json").json()["stage"] == kind
+    overview = command("look", "kechkena", *store).out.split("\n\n")[0]
+    assert any(line.startswith(kind) and counted in line for line in overview.splitlines())
 
 
 def test_a_flag_that_does_not_fit_is_refused(finished: Path, command: Say, store: list[Any]):
