@@ -113,6 +113,7 @@ class Log:
         self.quiet, self.verbose = quiet, verbose
         self.file: Path | None = None
         self._live = None
+        self._warned = set[str]()
 
     def line(self, text: str) -> None:
         """Write one line. Controls of a terminal in it, as in a file's name, are escaped."""
@@ -122,9 +123,14 @@ class Log:
         """Write a line that is shown only with `-v`."""
         self._write(text, is_shown=self.verbose and not self.quiet)
 
-    def warn(self, text: str) -> None:
-        """Write a warning; it is shown even with `--quiet`."""
-        self._write(f"warning: {text}", is_shown=True, style="yellow")
+    def warn(self, text: str, *, once: str = "") -> None:
+        """Write a warning; it is shown even with `--quiet`.
+
+        once: its kind, if only the first one of this kind is shown.
+        """
+        is_shown = not once or once not in self._warned
+        self._warned.add(once)
+        self._write(f"warning: {text}", is_shown=is_shown, style="yellow")
 
     def _write(self, text: str, *, is_shown: bool, style: str = "") -> None:
         """Add a line to the file, and print it if it is to be shown."""

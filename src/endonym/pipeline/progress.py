@@ -119,7 +119,7 @@ def run_training(
             if group.is_first:
                 note_report(report, training.state, ctx.journal, ctx.log)
                 if report.seconds and (warning := contention.warning(report.seconds)):
-                    ctx.log.warn(warning)
+                    ctx.log.warn(warning, once="busy")
             loss = f"loss {report.nats:.3f}"  # of pairs, which have no bits per byte
             if report.bits_per_byte:
                 loss = f"{report.bits_per_byte:.3f} bits/byte"

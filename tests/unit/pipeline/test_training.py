@@ -189,9 +189,18 @@ eval_tokens = 32_768
 [[evaluate]]"""
 
 
-def test_a_second_phase_begins_where_the_first_ended(project: Project):
+def test_a_second_phase_begins_where_the_first_ended(project: Project, monkeypatch: Patch):
+    """What both say of a crowded machine is shown once."""
+
+    def crowded(each: ContentionMonitor, _: float) -> str | None:
+        has_warned, each.has_warned = each.has_warned, True
+        return None if has_warned else "crowded"
+
+    monkeypatch.setattr(ContentionMonitor, "warning", crowded)
     project.edit(("steps = 40", "steps = 8"), ("[[evaluate]]", MORE))
-    stages = project.run("--json").json()["stages"]
+    said = project.run("--json")
+    assert said.err.count("warning: crowded") == 1
+    stages = said.json()["stages"]
     models = [each for each in stages if each["name"].startswith("model")]
     assert [each["name"] for each in models] == ["model pretrain", "model more"]
     paths = [project.store / "model" / each["id"] / "validations.json" for each in models]
