@@ -433,19 +433,6 @@ def test_a_mixed_folder_is_summarised_within_80_columns(
         assert part in flat
 
 
-@pytest.mark.parametrize(("count", "more"), [(8, 0), (9, 1)])
-def test_of_many_odd_sources_eight_are_shown_and_the_rest_is_counted(
-    count: int, more: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    odd = [(Source(name=f"s{n}", path=f"{n}.txt"), "reads like Bashkir") for n in range(count)]
-    source = (Source(name="a", path="a"), "")
-    survey = Survey(sources=[source], odd=odd, encodings=Counter({"utf-8": 1}))
-    text = said(survey, capsys, Log(verbose=True))
-    assert text.count("reads like Bashkir") == 8
-    assert re.findall("and [0-9]+ more", text) == ["and 1 more"] * more
-    assert (", …]" in " ".join(text.split())) == bool(more)
-
-
 def test_parts_of_a_run_that_take_little_of_its_time_are_not_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -503,11 +490,3 @@ def test_a_source_of_templates_is_named_and_weighed_down(
     (folder / "prose.txt").unlink()
     alone = Recipe.load(new(tmp_path / "alone", folder))
     assert alone.phase[0].sources is None
-
-
-def test_conversations_among_the_texts_are_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = "question,answer\nCât costă excursia?,Excursia costă douăzeci de lei.\n"
-    (tmp_path / "chats.csv").write_text(rows, encoding="utf-8")
-    assert 'chats.csv: the column "answer"' in said(survey_texts([tmp_path], tmp_path), capsys)

@@ -1,6 +1,8 @@
 """`endonym new --update`: new texts come into a recipe whose other characters stay."""
 
+import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +12,14 @@ from made_documents import docx, word_paragraph
 from text_samples import FRENCH, numbered, write
 
 from endonym.commands import update
+from endonym.commands.new import describe_survey
 from endonym.errors import RecipeError
+from endonym.formats.config import Source
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
+from endonym.survey.survey import Survey, survey_texts
 
 RECIPE = """# мин яздым
 name = "sentences"
@@ -126,3 +131,30 @@ def test_a_recipe_that_takes_no_tables_stays_as_it_was(recipe: Path, tmp_path: P
     assert recipe.read_text(encoding="utf-8") == text
     with pytest.raises(RecipeError, match="no recipe to update"):
         updated(tmp_path / "none" / "recipe.toml")
+
+
+def said(survey: Survey, capsys: pytest.CaptureFixture[str]) -> str:
+    """What `new` and an update say of texts."""
+    describe_survey(survey, "tt", Log(verbose=True))
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("count", "more"), [(8, 0), (9, 1)])
+def test_of_many_odd_sources_eight_are_shown_and_the_rest_is_counted(
+    count: int, more: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = [(Source(name=f"s{n}", path=f"{n}.txt"), "reads like Bashkir") for n in range(count)]
+    source = (Source(name="a", path="a"), "")
+    survey = Survey(sources=[source], odd=odd, encodings=Counter({"utf-8": 1}))
+    text = said(survey, capsys)
+    assert text.count("reads like Bashkir") == 8
+    assert re.findall("and [0-9]+ more", text) == ["and 1 more"] * more
+    assert (", …]" in " ".join(text.split())) == bool(more)
+
+
+def test_conversations_among_the_texts_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "question,answer\nCât costă excursia?,Excursia costă douăzeci de lei.\n"
+    (tmp_path / "chats.csv").write_text(rows, encoding="utf-8")
+    assert 'chats.csv: the column "answer"' in said(survey_texts([tmp_path], tmp_path), capsys)
