@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -377,9 +377,9 @@ def _require_unused(fields: Mapping[str, Any], beside: str) -> None:
 def _with_system(messages: Messages, fields: Mapping[str, Any]) -> Messages:
     """The messages after the one of the column `system`, if they do not begin with it.
 
-    Raises Unfit for a system message that does not open them.
+    Raises Unfit for a system message behind one of another role.
     """
-    if any(each.role == "system" for each in messages[1:]):
+    if any(before.role != "system" == each.role for before, each in pairwise(messages)):
         raise Unfit("late_system", "a system message does not open the conversation")
     prompt = fields.get("system") or fields.get("system_prompt")
     if not prompt:
