@@ -143,7 +143,6 @@ def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **options:
     """
     from endonym.commands import doctor as examining
     from endonym.commands.new import require_language
-    from endonym.survey.mending import UNKNOWN
 
     if options["language"] is not None:
         require_language(options["language"])
@@ -154,11 +153,9 @@ def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **options:
     text = f"{examining.describe(diagnosis)}\n\npage  {out}"
     settings.show(text, {**diagnosis.as_dict(), "page": str(out)})
     patient = diagnosis.patient
-    if diagnosis.recipe and patient.recipe is None and not settings.is_json:
-        folder = f"{patient.name}-model" if Path(patient.name).exists() else patient.name
-        texts = "".join(f" --text {shlex.quote(str(path))}" for path in paths)
-        new = f"new {folder} --language {patient.code or UNKNOWN}{texts}"
-        settings.log().line(f"next: {program()} {new}")
+    if patient.new and not settings.is_json:
+        again = "mend what is said above, then the same command again"
+        settings.log().line(f"next: {patient.new if diagnosis.recipe else again}")
 
 
 @click.command()

@@ -67,8 +67,11 @@ def _seen(pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def visible(part: str) -> str:
-    """Changed letters, with a number for those that nobody can see."""
-    return "".join(f"[U+{ord(sign):04X}]" if is_unseen(sign) else sign for sign in part)
+    """Changed letters, with a number for those that nobody can see; not for blanks among others."""
+    plain = "" if all(map(is_unseen, part)) else " "
+    return "".join(
+        f"[U+{ord(sign):04X}]" if is_unseen(sign) and sign not in plain else sign for sign in part
+    )
 
 
 def is_unseen(sign: str) -> bool:

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
+from endonym.log import listed
 from endonym.report.changes import kind_of, name_of
 from endonym.report.formatting import whole
 from endonym.report.page import render
 from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
 from endonym.survey.diagnosis import Diagnosis, rough
-from endonym.survey.examination import FOREIGN
+from endonym.survey.examination import FOREIGN, Examined
 from endonym.survey.findings import Example, Finding, in_place
 from endonym.survey.observing import EDGES, Seen, heaps, letter_script
 
@@ -59,13 +60,24 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "licences": licences(diagnosis),
             # By chance: what no rule has found is among them.
             "staying": [in_place(examined, *each) for _, each in sorted(kept.shown.items())],
-            "files": [
-                (in_place(examined, name, first), count)
-                for name, (count, first) in raw.files.items()
-                if name in examined.hashes
-            ],
+            "files": files(examined),
         },
     )
+
+
+def files(examined: Examined) -> list[tuple[Example, int, int]]:
+    """Each file as an example, its documents, and how many files this is.
+
+    Files of the same content are one example: a mark, which is of the content, is of all of them.
+    """
+    alike, seen = dict[str, list[str]](), examined.raw.files
+    for name in seen:
+        alike.setdefault(examined.hashes.get(name, name), []).append(name)
+    rows: list[tuple[Example, int, int]] = []
+    for names in alike.values():
+        example = replace(in_place(examined, names[0], seen[names[0]][1]), place=listed(names))
+        rows.append((example, sum(seen[name][0] for name in names), len(names)))
+    return rows
 
 
 def percent(share: float) -> str:

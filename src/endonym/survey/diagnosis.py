@@ -1,6 +1,7 @@
 """What is wrong with raw texts, and what mends it: the doctor's work from paths to findings."""
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,6 +13,7 @@ from endonym.autopilot import model_size
 from endonym.autopilot.machine import usual_shape
 from endonym.autopilot.phase import budget_of
 from endonym.autopilot.text_size import TextSize, samples_of, try_tokenizer
+from endonym.device import program
 from endonym.errors import MissingSource, RecipeError, printable
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
@@ -44,7 +46,8 @@ LEAST_CHARS = 2_000
 class Patient:
     """What is examined. code: of the language, empty if it is unknown; why: how it is known.
 
-    sample, documents: of the texts. folder: of the recipe, written or to be written.
+    sample, documents: of the texts. folder: of the recipe, written or to be written. new: the
+    command that writes it.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Patient:
     documents: Sequence[str]
     survey: Survey | None = None
     recipe: Recipe | None = None
+    new: str = ""
 
     @property
     def script(self) -> str | None:
@@ -153,10 +157,12 @@ class Diagnosis:
         present = [each for each in self.findings if each.weight and each.count]
         serious = [each for each in present if each.severity == "serious"][:MOST_NAMED]
         named = serious or [each for each in present if each.severity != "small"][:MOST_NAMED]
-        names = ", ".join(f"{each.title.lower()} ({number(each.count)})" for each in named)
+        names = ", ".join(
+            f"{each.title.lower()} ({counted(each.count, each.of)})" for each in named
+        )
         if serious:
-            sentence = f"Of {texts}, {100 * n_dropped / examined.documents:.1f} % should go. "
-            sentence += f"What matters most: {names}."
+            share = f"{100 * n_dropped / examined.documents:.1f} %"
+            sentence = f"Of {texts} that were read, {share} should go. What matters most: {names}."
         elif named:
             sentence = f"{texts} in good order, with something worth mending: {names}."
         else:
@@ -336,7 +342,7 @@ def _recipe(patient: Patient, advised: Advice) -> str:
     if not advised.sources:
         return ""
     if patient.recipe is None:
-        notes = [f"Save this as {patient.folder / 'recipe.toml'}, then: endonym check recipe.toml"]
+        notes = [f"{patient.new} writes this, and chooses the rest"]
         return mending.recipe_text(
             patient.name, patient.code, advised.sources, advised.table, notes=notes
         )
@@ -367,8 +373,12 @@ def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     stem = printable(paths[0].absolute().name.split(".")[0])
     valid = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in stem)
     name = valid.strip("-.")[:48] or "texts"
+    target = f"{name}-model" if Path(name).exists() else name
+    given = "".join(f" --text {shlex.quote(str(path))}" for path in paths)
+    new = f"{program()} new {target} --language {code or mending.UNKNOWN}{given}"
+    sample, documents = survey.sample, survey.texts
     return Patient(
-        name, folder, sources, code, why, survey.sample, documents=survey.texts, survey=survey
+        name, folder, sources, code, why, sample, documents=documents, survey=survey, new=new
     )
 
 

@@ -263,6 +263,12 @@ def examine(
         examined.stats = list(making.stats.values())
         examined.raw, examined.kept = together(making.raw, samples), together(kept, samples)
         examined.unread = unread_files(chosen, making.raw)
+        examined.raw.files = {
+            f"{source.name}/{file.name}": examined.raw.files[numbered]
+            for source, files in chosen
+            for number, file in enumerate(files)
+            if (numbered := f"{source.name}/{number}") in examined.raw.files
+        }
         read = making.work.place("raw")
         for side, made in (("raw", making.raw), ("kept", kept)):
             examined.growth[side] = growth(making.work.place(side), made)

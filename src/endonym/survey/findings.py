@@ -266,18 +266,14 @@ def _excluded(examined: Examined, reason: str) -> str:
     return "\n".join(f"# {source}:\n{line(names)}" for source, names in some.items())
 
 
-def exclude_line(names: Sequence[str], count: int = 0) -> str:
-    """The key that leaves out files of these names, of which there are so many or more."""
-    if not names:
-        return ""
-    is_cut = max(len(names), count) > MOST_EXCLUDED
-    return f"exclude = {_shown(names, count)}" + ": the whole recipe leaves out all" * is_cut
+def exclude_line(names: Sequence[str]) -> str:
+    """The key that leaves out files of these names."""
+    is_cut = len(names) > MOST_EXCLUDED
+    return f"exclude = {_shown(names)}" + ": the whole recipe leaves out all" * is_cut
 
 
 def own_encoding(names: Sequence[str]) -> str:
     """How files of these names are read whose encoding nobody can guess."""
-    if not names:
-        return ""
     return f'# As a source of their own, with their encoding: {_shown(names)}\n# encoding = "…"'
 
 
@@ -365,32 +361,36 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
 
 
 def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
-    """Files that were left out when the sources were guessed."""
-    table, left_out = "[[source]] of their folder", exclude_line(survey.exclude())
-    of_files = partial(finding_of, total=survey.files, of="file", table=table)
-    if unread := survey.unread:
-        lines = [left_out, own_encoding(survey.unknown_encodings)]
-        yield of_files(
-            "unread_files",
-            len(unread),
-            recipe="\n".join(filter(None, lines)),
-            groups=Counter(why for _, why in unread).most_common(20),
-            examples=[Example(path, why=why) for path, why in unread[:samples]],
-        )
+    """Files that were left out when the sources were guessed; the recipe leaves them out."""
+    of_files = partial(finding_of, total=survey.files, of="file")
+    pictures, unread = (
+        [each for each in survey.unread if (each[0] in survey.pictures) == are_pictures]
+        for are_pictures in (True, False)
+    )
+    names = survey.unknown_encodings
+    for name, files in (("pictures", pictures), ("unread_files", unread)):
+        if files:
+            reasons = Counter(why for _, why in files).most_common(20)
+            yield of_files(
+                name,
+                len(files),
+                packages=reasons[0][0],
+                recipe=own_encoding(names) if names and name == "unread_files" else "",
+                table="a new [[source]]",
+                groups=reasons,
+                examples=[Example(path, why=why) for path, why in files[:samples]],
+            )
     if no_texts := survey.no_texts:
         yield of_files(
             "no_texts",
             len(no_texts),
-            recipe="" if unread else left_out,
             examples=[Example(path) for path in [*no_texts][:samples]],
         )
     if survey.odd_files:
-        names = [PurePosixPath(source.path).name for source, _ in survey.odd]
         yield of_files(
             "odd_files",
             survey.odd_files,
             share=survey.odd_share,
             share_of="the text",
-            recipe=exclude_line(names, survey.odd_files),
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
         )

@@ -92,8 +92,8 @@ def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | No
         # A kind that is read may have files that are not, such as a page saved as MHTML.
         is_read = file_format(opened.path.name, opened.source).format != ""
         has_advice = opened.problem.endswith((*TEXTS.values(),))
-        is_unknown = first.reason == "unsupported_format" and not (is_read or has_advice)
-        opened.is_foreign = is_unknown or first.reason == "needs_ocr"
+        is_unknown = first.reason == "unsupported_format"
+        opened.is_foreign = is_unknown and not (is_read or has_advice)
 
 
 def read_pictures(group: list[Look], language: str, texts: str) -> None:

@@ -58,7 +58,8 @@ class Seen:
     named: some files with a guessed encoding. licences: documents by what each says.
     stubs: skeletons of documents that stay, though a program filled them in.
     paragraphs: a sample by key. shown: by key the place and the beginning of some documents.
-    files: of the first MOST_FILES files the documents, and the beginning of the first one.
+    files: of the first MOST_FILES files, by source and number, the documents, and the beginning of
+    the first one.
     found: documents by what was found in them: REPLACEMENT, LINK, MIXED, STUB; found_in: some of
     each, with their places, a part of the text, and maybe what it was.
     """
@@ -158,9 +159,9 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
     seen, first = Seen(), dict[str, int]()
     facts = None if task.knowledge is None else Facts.load(task.knowledge)
     templates = set[int]() if facts is None else {int(key) for key in facts.skeletons[:, 0]}
-    table = read_chunk(task.chunk, ["text", "id", "meta", "size", "reason"])
+    table = read_chunk(task.chunk, ["text", "id", "meta", "file", "size", "reason"])
     member = ""
-    for text, place, meta, size, reason in zip(
+    for text, place, meta, number, size, reason in zip(
         *(column.to_pylist() for column in table.columns), strict=True
     ):
         advance(size)
@@ -176,7 +177,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
         licence = notes.get("license", "")
         is_named = licence in licences or len(licences) < MOST_NAMED
         licences[licence if is_named else "others"] += 1
-        root = f"{task.source}/{place.partition('#')[0]}"
+        root = f"{task.source}/{number}"
         if root in seen.files or len(seen.files) < MOST_FILES:
             seen.files.setdefault(root, [0, beginning(text, SHOWN_CHARS)])[0] += 1
         seen.show(key_of(where), [where, beginning(text, SHOWN_CHARS)], task.samples)

@@ -58,10 +58,10 @@ class Survey:
     """The sources of a new recipe, and the unreadable files with reasons.
 
     odd: sources that are not in the language of the others, each with the reason; of many files of
-    one kind the first few, all of which `exclude` names. doubt: why all of them may be in another
-    language. foreign: files of kinds that are not read, by extension; convertible: the names of
-    those that may hold text but no picture of it. pictures: why those are not read.
-    unreadable: patterns of `exclude` for other unreadable files, with reasons. unknown_encodings:
+    one kind the first few. doubt: why all of them may be in another language. foreign: files of
+    kinds that are not read, by extension; convertible: the names of those that may hold text.
+    pictures: the skipped files that are pictures of text, each with its pattern of `exclude`.
+    unreadable: patterns for other unreadable files, with reasons. unknown_encodings:
     names of files whose encoding nobody can guess. samples: of the sources, as `samples_of` reads
     them. sample: the beginnings of all sources, in equal shares. texts: whole documents, evenly
     spread; of a long one the beginning. joined: the names of sources whose documents are read with
@@ -79,7 +79,7 @@ class Survey:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     foreign: Counter[str] = field(default_factory=Counter[str])
     convertible: list[str] = field(default_factory=list[str])
-    pictures: str = ""
+    pictures: dict[str, str] = field(default_factory=dict[str, str])
     unreadable: dict[str, str] = field(default_factory=dict[str, str])
     unknown_encodings: list[str] = field(default_factory=list[str])
     encodings: Counter[str] = field(default_factory=Counter[str])
@@ -108,7 +108,8 @@ class Survey:
     def exclude(self) -> list[str]:
         """Globs for `exclude` that leave out all that cannot be read."""
         kinds = [f"*{kind}" for kind, _ in self.foreign.most_common() if kind.startswith(".")]
-        return kinds + list(self.unreadable) + [each for each in self.no_texts.values() if each]
+        others = [*self.unreadable, *self.pictures.values(), *self.no_texts.values()]
+        return kinds + [each for each in others if each]
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -293,13 +294,11 @@ def _leave_out(survey: Survey, opened: Look) -> None:
     survey.skipped.append((path, opened.problem))
     if "unknown_encoding" in reasons:
         survey.unknown_encodings.append(opened.path.name)
-    if needs_ocr(opened.rejects):
-        survey.pictures = opened.problem
     pattern = ""
     # The kind of an archive says nothing of what other archives hold.
     if opened.is_foreign and not file_format(opened.path.name, opened.source).archive:
         survey.foreign[printable(opened.path.suffix).lower() or "no extension"] += 1
-        if not (needs_ocr(opened.rejects) or raw_files.is_no_text(opened.path.name)):
+        if not raw_files.is_no_text(opened.path.name):
             survey.convertible.append(printable(opened.path.name))
     elif survey.names[opened.path.name] < 2:
         pattern = raw_files.pattern(opened.path)
@@ -307,6 +306,8 @@ def _leave_out(survey: Survey, opened: Look) -> None:
         pattern = f"*{raw_files.pattern(opened.path, 2)}"
     if "empty_file" in reasons or raw_files.is_no_text(opened.path.name):
         survey.no_texts[path] = pattern
+    elif needs_ocr(opened.rejects):
+        survey.pictures[path] = pattern
     elif pattern:
         survey.unreadable[pattern] = opened.problem
 

@@ -342,10 +342,12 @@ def test_the_doctor_ends_with_the_command_that_writes_its_recipe(
     text = 'name = "r"\nlanguage = "tt"\nphase = [{}]\n[[source]]\nname = "a"\npath = "c.txt"\n'
     Path("recipe.toml").write_text(text, encoding="utf-8")
     Path("bad.txt").write_bytes(bytes(range(256)) * 20)
-    for path in ("recipe.toml", "bad.txt"):
-        said = command("doctor", path)
-        assert said.code == 0, said.err
-        assert "next:" not in said.err
+    said = command("doctor", "bad.txt")
+    assert "\n- binary data" in said.out
+    assert said.err.splitlines()[-1].endswith("then the same command again")
+    said = command("doctor", "recipe.toml")
+    assert said.code == 0, said.err
+    assert "next:" not in said.err
 
 
 def test_the_doctor_says_what_is_missing(tmp_path: Path, command: Say) -> None:

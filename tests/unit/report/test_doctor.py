@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from made_dirt import lines_of, stubs
-from text_samples import TATAR, reasons, records, write
+from made_documents import zipped
+from text_samples import ROMANIAN, TATAR, reasons, records, write
 
 from endonym.log import Log
 from endonym.report import doctor
@@ -64,6 +65,24 @@ def test_documents_and_files_have_boxes_with_the_hash_of_what_was_read(
     copies = {each.place for one in made.findings if one.name == "exact" for each in one.examples}
     assert copies == {"a/a.txt#7"}  # it goes whatever a person says
     assert ("a.txt#7", "marked_in") not in boxes
+
+
+def test_files_of_one_content_have_one_box_as_a_mark_is_of_all_and_archives_have_one(
+    tmp_path: Path, monkeypatch: Patch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.txt", "Копия a.txt"):
+        write(tmp_path, f"t/{name}", "\n".join(TATAR))
+    write(tmp_path, "t/b.zip", zipped({f"{n}.txt": each for n, each in enumerate(ROMANIAN)}))
+    crew = nullcontext(Inline())
+    made = diagnose([Path("t")], runner_of=lambda size: crew, log=Log(quiet=True), language="tt")
+    rows = {each.place: (count, files) for each, count, files in doctor.files(made.examined)}
+    both = "a/a.txt and Копия_a/Копия a.txt"
+    assert rows == {both: (2 * len(TATAR), 2), "b/b.zip": (len(ROMANIAN), 1)}
+    html = doctor.doctor_page(made)
+    assert html.count(f'data-note="{both}: {TATAR[0][:9]}') == 1
+    digest = hashlib.sha256((tmp_path / "t/b.zip").read_bytes()).hexdigest()[:12]
+    assert f'value="{digest}" data-note="b/b.zip: ' in html
 
 
 def test_languages_are_counted_for_each_reason_and_script(tmp_path: Path, monkeypatch: Patch):
@@ -147,6 +166,8 @@ def test_what_cannot_be_seen_is_named_and_the_end_of_a_window_is_no_change():
     assert (before.names, after.names) == ("U+200B zero width space", "")
     assert after.pieces[-1] == (" б", False)
     assert compared("а\u00a0б", "а б")[0].pieces[1] == ("[U+00A0]", True)
+    assert compared("а  б", "а б")[0].pieces[1] == ("[U+0020]", True)
+    assert compared("РўРѕР", "Томны аерыр")[1].pieces == [("Томны аерыр", True)]
 
 
 def test_a_change_within_a_letter_marks_the_letter_with_all_its_signs():

@@ -47,7 +47,7 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
     found = diagnosis(texts)
     assert found.patient.code == "tt"
     assert "taken to be Tatar" in found.read()[0]
-    assert "texts filled in by a program (60)" in found.verdict()
+    assert "texts filled in by a program (60 documents)" in found.verdict()
     raw, kept = found.examined.raw, found.examined.kept
     assert f"{100 - 100 * kept.documents / raw.documents:.1f} % should go" in found.verdict()
     left = f"After cleaning {kept.documents} documents, {in_bytes(kept.bytes)} stay: about "
@@ -62,10 +62,13 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
 
     def verdict(*shares: float) -> str:
         given = [Finding("a", f"Чүп {n}", "", 9, each, weight=1.0) for n, each in enumerate(shares)]
+        given[:1] = [replace(given[0], of="file")]  # of which documents are not counted
         return replace(found, findings=given).verdict()
 
-    assert "What matters most: чүп 0 (9), чүп 1 (9), чүп 2 (9). After" in verdict(*[0.5] * 4, 1e-3)
-    assert "good order, with something worth mending: чүп 0 (9). After" in verdict(1e-3, 1e-4)
+    assert "What matters most: чүп 0 (9 files), чүп 1 (9 documents), чүп 2" in verdict(
+        *[0.5] * 4, 1e-3
+    )
+    assert "good order, with something worth mending: чүп 0 (9 files). After" in verdict(1e-3, 1e-4)
     assert "order: nothing that matters was found. After" in verdict(1e-4)
     found.examined.files, found.patient.survey.doubt = 1, "Бу татарча түгел."
     found.examined.bytes, found.examined.all_bytes = 700, 12_345

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import pytest
+from fake_ocr import picture, remove
 from made_dirt import lines_of, stubs
 from text_samples import ROMANIAN, RUSSIAN, TATAR, write
 
@@ -116,19 +117,22 @@ def test_templates_are_named_with_all_their_documents(tmp_path: Path):
     assert found.severity == "serious"
 
 
-def test_unread_files_and_records_are_findings_with_the_line_that_leaves_them_out(tmp_path: Path):
+def test_unread_files_are_findings_with_reasons_and_have_no_line_as_the_recipe_is_without_them(
+    tmp_path: Path,
+):
     """A file whose encoding is not certain is not given up."""
     texts = tmp_path / "texts"
     write(texts, "a.txt", "\n".join(TATAR))
     write(texts, "b.txt", bytes(range(256)) * 20)
     found = found_in(tmp_path, TATAR, look_through([texts], tmp_path))["unread_files"]
-    assert (found.count, found.recipe) == (1, 'exclude = ["b.txt"]')
+    assert (found.count, found.recipe) == (1, "")
     assert found.groups == [(found.examples[0].why, 1)]
     assert found.examples[0].place.endswith("b.txt")
     (texts / "b.txt").unlink()
     old = write(texts, "old.txt", "\n".join(lines_of("ro")).encode("iso8859_2", "ignore"))
     left = found_in(tmp_path, TATAR, look_through([texts], tmp_path))["unread_files"]
     assert left.recipe.endswith('with their encoding: ["old.txt"]\n# encoding = "…"')
+    assert left.table == "a new [[source]]"
     recipe = of_files([old], [])["unknown_encoding"].recipe
     assert '["old.txt"]\n# encoding = "…"' in recipe
     assert "exclude" not in recipe
@@ -145,7 +149,6 @@ def test_files_without_text_are_a_finding_that_matters_least(tmp_path: Path):
     found = found_in(tmp_path, TATAR, survey)
     assert "unread_files" not in found
     assert (found["no_texts"].count, found["no_texts"].severity) == (5, "small")
-    assert found["no_texts"].recipe.count('"') == 10
     write(texts, "иске.doc", bytes(range(256)) * 4)
     survey = look_through([texts], tmp_path)
     assert (found_in(tmp_path, TATAR, survey)["unread_files"].count, len(survey.skipped)) == (1, 6)
@@ -169,6 +172,18 @@ def test_personal_data_are_told_with_documents_files_and_the_key_that_masks_them
     assert "укучылар.txt. A model may say it" in told
     assert 'mask = ["phone"]' in told
     assert personal_data(of_files([write(tmp_path, "a.txt", "\n".join(TATAR))], []).values()) == ""
+
+
+def test_pictures_of_text_are_a_finding_of_their_own_that_says_how_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    remove(monkeypatch)
+    write(tmp_path, "t/a.jpg", picture(TATAR[0]))
+    write(tmp_path, "t/иске.doc", bytes(range(256)) * 4)
+    found = found_in(tmp_path, TATAR, look_through([tmp_path / "t"], tmp_path))
+    assert (found["pictures"].count, found["unread_files"].count) == (1, 1)
+    assert "apt-get install tesseract-ocr" in found["pictures"].meaning
+    assert (found["pictures"].recipe, found["unread_files"].recipe) == ("", "")
 
 
 def test_broken_files_are_left_out(tmp_path: Path):
@@ -219,7 +234,6 @@ def test_json_leaves_out_what_an_example_does_not_say():
     finding = Finding("near", "t", "m", 2, 0.5, examples=[Example("a/b#1", text="т")])
     assert finding.as_dict()["examples"] == [{"place": "a/b#1", "text": "т"}]
     assert finding.as_dict()["severity"] == "serious"
-    assert exclude_line([]) == ""
 
 
 def test_a_finding_is_serious_or_worth_mending_by_its_weight_and_share():
