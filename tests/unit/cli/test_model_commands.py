@@ -124,7 +124,8 @@ def test_evaluate_scores_given_files_and_says_which(command: Say, store: list[An
     other.parent.mkdir()
     other.write_text("Кояш чыкты.", encoding="utf-8")
     both = command("evaluate", "kechkena", "--text", file, "--text", other, *store, "--json")
-    assert {each["split"] for each in both.json()["scores"]} == {str(file), str(other)}
+    names = {f"{tmp_path.name}/{file.name}", f"икенче/{file.name}"}
+    assert {each["split"] for each in both.json()["scores"]} == names
 
 
 @pytest.mark.parametrize(

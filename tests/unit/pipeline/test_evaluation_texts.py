@@ -77,7 +77,7 @@ def test_empty_lines_divide_documents_however_long_these_are(tmp_path: Path, sen
     ],
 )  # fmt: skip
 def test_how_a_text_is_cut_is_said(tmp_path: Path, sizes: list[int], said: str, capsys: Captured):
-    lines = iter(f"{n}. {TATAR[0][:30]}." for n in range(sum(sizes)))
+    lines = iter(f"№{n} {TATAR[0][:30]}." for n in range(sum(sizes)))
     parts = ["\n".join(next(lines) for _ in range(size)) for size in sizes]
     (tmp_path / "текст.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     documents_below(tmp_path / "текст.txt", Log())
