@@ -269,11 +269,10 @@ def examine(
             for number, file in enumerate(files)
             if (numbered := f"{source.name}/{number}") in examined.raw.files
         }
-        read = making.work.place("raw")
         for side, made in (("raw", making.raw), ("kept", kept)):
-            examined.growth[side] = growth(making.work.place(side), made)
+            examined.growth[side] = growth(work.place(side), made)
         _read_out(examined, out, samples)
-        examined.hashes = hashes_of(examined.places(), chosen, read, making.raw)
+        examined.hashes = hashes_of(examined.places(), chosen, work.place("raw"), making.raw)
         if (facts := making.facts()) is not None:
             examined.templates = templates(out, Facts.load(facts), examined.kept.stubs)
     return examined
