@@ -239,7 +239,7 @@ def beside(recipe: Recipe, store: Store) -> Beside:
         with suppress(SourceError):
             if not is_remote(source):
                 files = [file.path for file in source_files(source, recipe.folder)]
-                new = [path for path in files if str(path.resolve()) not in entries]
+                new = [path for path in files if os.path.realpath(path) not in entries]
                 if 0 < len(new) < len(files):
                     added[source.name] = new
                 read.update(files)
