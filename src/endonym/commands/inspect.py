@@ -63,9 +63,23 @@ def unrun(store: Store, name: str | None) -> list[Path]:
 
 def status_of(run: Path, store: Store) -> dict[str, Any]:
     """The state of each stage of a run, and why it failed when it was last run."""
-    stages: list[dict[str, Any]] = []
-    planned_stages, run_store = find.planned(run), find.store_of(run, store)
-    for stage in planned_stages:
+    stages = stages_of(run, store)
+    called = find.run_argument(run, store)
+    return {
+        "run": str(run),
+        "called": called,
+        **compared_with_recipe(run, store),
+        "stages": stages,
+        "is_planned": any(each["stage"] == "model" for each in find.planned(run)),
+        "asked": find.asked(called, find.planned_artifact(run, store, "model")),
+        "failure": read_if_whole(run / FAILURE),
+    }
+
+
+def stages_of(run: Path, store: Store) -> list[dict[str, Any]]:
+    """Each stage of a run: its state, who makes it, and the last step that training has saved."""
+    stages, run_store = list[dict[str, Any]](), find.store_of(run, store)
+    for stage in find.planned(run):
         folder = run_store.folder(stage["stage"], stage["id"])
         work = run_store.work_folder(stage["stage"], stage["id"])
         state = "done" if folder.is_dir() else "started" if work.is_dir() else "missing"
@@ -74,17 +88,8 @@ def status_of(run: Path, store: Store) -> dict[str, Any]:
         steps = sorted(path.name for path in work.glob("step-*") if path.suffix == "")
         note = ", ".join(each for each in (maker, *steps[-1:]) if each)
         stages.append({"name": stage["name"], "id": stage["id"], "bytes": n_bytes, "note": note})
-        stages[-1]["state"] = "running" if maker else state
-    called = find.run_argument(run, store)
-    return {
-        "run": str(run),
-        "called": called,
-        **compared_with_recipe(run, store),
-        "stages": stages,
-        "is_planned": any(each["stage"] == "model" for each in planned_stages),
-        "asked": find.asked(called, find.planned_artifact(run, store, "model")),
-        "failure": read_if_whole(run / FAILURE),
-    }
+        stages[-1] |= {"state": "running" if maker else state, "step": "".join(steps[-1:])}
+    return stages
 
 
 def compared_with_recipe(run: Path, store: Store) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`endonym run`: run a recipe, write its report and print the results."""
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
 from endonym.commands.check import check, expected
 from endonym.commands.filled import filled
-from endonym.commands.inspect import status_of
+from endonym.commands.inspect import stages_of
 from endonym.corpus.corpus import is_of_few
 from endonym.corpus.corpus_stats import rules_table, total
 from endonym.device import pick
@@ -47,8 +46,6 @@ CLEANED_BYTES = 4_000_000
 """Raw bytes that are cleaned to say what cleaning does, before the corpus is made."""
 SAMPLE_SHOWN = 100
 """Characters of a sample on the screen."""
-STEP = re.compile(r"step-(\d+)")
-"""The last saved step, as the note of a stage says it."""
 PROMISED = ("model", "evaluation", "export")
 """The kinds of stages whose time `check` estimates."""
 
@@ -65,11 +62,10 @@ class RunOptions(TypedDict, total=False):
 
 def kept(recipe: Recipe, store: Store) -> str:
     """What a run that was interrupted has kept: its finished stages, and the steps of training."""
-    stages = status_of(run_folder(store, recipe), store)["stages"]
+    stages = stages_of(run_folder(store, recipe), store)
     done = [each["name"] for each in stages if each["state"] == "done"]
     names = [name for name in done if not name.startswith("source ")]
-    steps = [(each["name"], STEP.search(each["note"])) for each in stages]
-    names += [f"{name} up to step {int(step[1])}" for name, step in steps if step]
+    names += [f"{each['name']} up to {each['step']}" for each in stages if each["step"]]
     what = f"Kept: {listed(names)}" if names else "No stage was finished yet"
     return f"{what}. The same command goes on."
 

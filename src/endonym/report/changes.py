@@ -22,7 +22,7 @@ class Side(NamedTuple):
     names: str
 
 
-def compared(before: str, after: str) -> tuple[Side, Side]:
+def sides_of(before: str, after: str) -> tuple[Side, Side]:
     """A text before and after a change, in whole letters with their signs.
 
     Both are windows on longer texts, so that what differs at their very end is no change.

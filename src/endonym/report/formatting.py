@@ -10,7 +10,7 @@ import jinja2
 from endonym.disk import packaged_tables
 from endonym.export.markdown import templates_in
 from endonym.log import THIN, number
-from endonym.report.changes import compared
+from endonym.report.changes import sides_of
 from endonym.script.letters import beginning
 
 NARROW_BLANK = "\u202f"
@@ -72,7 +72,7 @@ def templates(*, is_html: bool = True) -> jinja2.Environment:
     """The templates of this folder. To compile one takes far longer than to fill it in."""
     environment = templates_in(Path(__file__).parent, is_html=is_html)
     figures: dict[str, Any] = {"number": whole, "counted": counted, "at": "{:.1f}".format}
-    texts: dict[str, Any] = {"cut": cut, "shown": shown, "compared": lambda sides: compared(*sides)}
+    texts: dict[str, Any] = {"cut": cut, "shown": shown, "sides": lambda texts: sides_of(*texts)}
     environment.filters.update(figures | {"two": "{:.2f}".format} | texts)
     return environment
 

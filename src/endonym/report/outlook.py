@@ -73,7 +73,7 @@ def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outloo
     Where no compressor was measured, only the model's own score is said.
     """
     part = splits(scores).get(first_judged(scores), [])
-    standing = compared(part) or next(iter(verdicts(scores)), "")
+    standing = beside_compressor(part) or next(iter(verdicts(scores)), "")
     samples = look.samples[:SHOWN_SAMPLES] if look else []
     expect = expectation(look, beyond_pairs(run)) if look else []
     return Outlook(samples, expect, standing, next_steps(run, part))
@@ -120,7 +120,7 @@ def beyond_pairs(run: Run) -> float:
     return math.inf
 
 
-def compared(part: Sequence[Score]) -> str:
+def beside_compressor(part: Sequence[Score]) -> str:
     """How the model stands against the compressor on unseen texts, in one sentence; or empty.
 
     part: the scores of one split. Documents decide. Where the same texts read in blocks say

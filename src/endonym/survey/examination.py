@@ -274,7 +274,7 @@ def examine(
         _read_out(examined, out, samples)
         examined.hashes = hashes_of(examined.places(), chosen, work.place("raw"), making.raw)
         if (facts := making.facts()) is not None:
-            examined.templates = templates(out, Facts.load(facts), examined.kept.stubs)
+            examined.templates = templates(out, Facts.load(facts), examined.kept.skeletons)
     return examined
 
 
@@ -344,13 +344,13 @@ def _read_out(examined: Examined, out: Path, samples: int) -> None:
         examined.foreign[reason] = Counter(reliable_code(each.text) for each in some)
 
 
-def templates(out: Path, facts: Facts, stubs: Counter[str]) -> Counter[str]:
+def templates(out: Path, facts: Facts, stay: Counter[str]) -> Counter[str]:
     """Documents that a program filled in, by the beginning of their skeleton.
 
-    stubs: skeletons of those that stay.
+    stay: skeletons of those that stay.
     """
     dropped = dropped_records(out, "max_same_skeleton")
     sizes = Counter(skeleton(each.text, facts.usual)[:SKELETON_CHARS] for each in dropped)
-    for name, number in stubs.items():
+    for name, number in stay.items():
         sizes[name[:SKELETON_CHARS]] += number
     return sizes

@@ -23,7 +23,7 @@ from endonym.log import counted, listed
 from endonym.recipe.layers import toml
 from endonym.script.letters import beginning
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, SHOWN_CHARS, Examined
-from endonym.survey.observing import LINK, REPLACEMENT, STUB
+from endonym.survey.observing import LINK, REPLACEMENT, SKELETON
 from endonym.survey.raw_files import pattern
 from endonym.survey.survey import Survey
 
@@ -181,7 +181,7 @@ def _of_rules(examined: Examined, samples: int) -> Iterator[Finding]:
             continue
         count, groups = rule.documents, list[tuple[str, int]]()
         if name == TEMPLATE:
-            stay = sum(examined.kept.stubs.values())
+            stay = sum(examined.kept.skeletons.values())
             count, groups = count + stay, examined.templates.most_common(20)
         elif name == "near":
             groups = examined.clusters
@@ -212,7 +212,7 @@ def _examples(examined: Examined, name: str, samples: int) -> list[Example]:
     mark = "" if name in (*LAST, MARKED_OUT, FAULT) else MARKED_IN  # Copies go in any case.
     every += [replace(_rejected(reject, examined), mark=mark) for reject in rejects]
     if name == TEMPLATE:
-        members = examined.kept.found_in.get(STUB, ())
+        members = examined.kept.found_in.get(SKELETON, ())
         every += [in_place(examined, at, text, f"stays: {why}") for at, text, why in members]
     wanted = min(samples, len(every))
     shown = [every[len(every) * number // wanted] for number in range(wanted)]

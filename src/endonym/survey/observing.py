@@ -37,7 +37,7 @@ MOST_NAMED = 200
 """Files with a guessed encoding, and letters of a file, that are named one by one."""
 DAMAGE = frozenset({"lost_letters", "replacement"})
 """Warnings about a text that no rule mends."""
-REPLACEMENT, LINK, MIXED, STUB = "replacement", "mask url", "mixed", "stub"
+REPLACEMENT, LINK, MIXED, SKELETON = "replacement", "mask url", "mixed", "skeleton"
 """What is found in documents: letters that an earlier program lost, addresses of the web, a second
 script, what a program filled in. The first two are names of findings."""
 MOST_FILES = 500
@@ -56,12 +56,12 @@ class Seen:
     examples: of each letter the first word with it, and its place. scripts: documents by the script
     of most letters; mixed: those with a second one. lengths: documents by class of EDGES.
     named: some files with a guessed encoding. licences: documents by what each says.
-    stubs: skeletons of documents that stay, though a program filled them in.
+    skeletons: those of documents that stay, though a program filled them in.
     paragraphs: a sample by key. shown: by key the place and the beginning of some documents.
     files: of the first MOST_FILES files, by source and number, the documents, and the beginning of
     the first one.
-    found: documents by what was found in them: REPLACEMENT, LINK, MIXED, STUB; found_in: some of
-    each, with their places, a part of the text, and maybe what it was.
+    found: documents by what was found in them: REPLACEMENT, LINK, MIXED, SKELETON; found_in: some
+    of each, with their places, a part of the text, and maybe what it was.
     """
 
     documents: int = 0
@@ -75,7 +75,7 @@ class Seen:
     lengths: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
     named: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     licences: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    stubs: Counter[str] = field(default_factory=Counter[str])
+    skeletons: Counter[str] = field(default_factory=Counter[str])
     found: Counter[str] = field(default_factory=Counter[str])
     found_in: dict[str, list[list[str]]] = field(default_factory=dict[str, list[list[str]]])
     paragraphs: dict[int, str] = field(default_factory=dict[int, str])
@@ -97,7 +97,7 @@ class Seen:
         """
         for name in ("documents", "chars", "bytes", "words"):
             setattr(self, name, getattr(self, name) + seen[name])
-        for name in ("letters", "scripts", "mixed", "stubs", "found"):
+        for name in ("letters", "scripts", "mixed", "skeletons", "found"):
             getattr(self, name).update(seen[name])
         self.lengths = [one + two for one, two in zip(self.lengths, seen["lengths"], strict=True)]
         self.examples = seen["examples"] | self.examples
@@ -186,10 +186,10 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
             for word in WORD.findall(text):
                 first.setdefault(word.lower(), seen.words)
                 seen.words += 1
-            stub = skeleton(text, facts.usual) if facts is not None and templates else ""
-            if stub and key_of(stub) in templates:
-                seen.stubs[stub] += 1
-                seen.find(STUB, task.samples, where, beginning(text, LINE_CHARS), stub)
+            same = skeleton(text, facts.usual) if facts is not None and templates else ""
+            if same and key_of(same) in templates:
+                seen.skeletons[same] += 1
+                seen.find(SKELETON, task.samples, where, beginning(text, LINE_CHARS), same)
     seen.draw(())
     keys = [[key_of(word), number] for word, number in first.items()]
     rows = np.array(keys, dtype=np.uint64).reshape(-1, 2)

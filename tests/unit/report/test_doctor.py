@@ -13,7 +13,7 @@ from text_samples import ROMANIAN, TATAR, reasons, records, write
 
 from endonym.log import Log
 from endonym.report import doctor
-from endonym.report.changes import compared
+from endonym.report.changes import sides_of
 from endonym.survey.diagnosis import Diagnosis, diagnose
 from endonym.survey.examination import FOREIGN
 from endonym.survey.findings import Example, Finding
@@ -154,25 +154,25 @@ def test_a_page_about_nothing_is_a_page(tmp_path: Path):
 
 
 def test_changed_letters_are_marked_and_named():
-    (before, names), (after, _) = compared("Безнeң aвылда", "Безнең авылда")
+    (before, names), (after, _) = sides_of("Безнeң aвылда", "Безнең авылда")
     assert before == [("Безн", False), ("e", True), ("ң ", False), ("a", True), ("вылда", False)]
     assert [text for text, is_changed in after if is_changed] == ["е", "а"]
     assert names == "e U+0065 latin small letter e, a U+0061 latin small letter a"
 
 
 def test_what_cannot_be_seen_is_named_and_the_end_of_a_window_is_no_change():
-    before, after = compared("сүз\u200bара тора", "сүзара тора б")
+    before, after = sides_of("сүз\u200bара тора", "сүзара тора б")
     assert ("[U+200B]", True) in before.pieces
     assert (before.names, after.names) == ("U+200B zero width space", "")
     assert after.pieces[-1] == (" б", False)
-    assert compared("а\u00a0б", "а б")[0].pieces[1] == ("[U+00A0]", True)
-    assert compared("а  б", "а б")[0].pieces[1] == ("[U+0020]", True)
-    assert compared("РўРѕР", "Томны аерыр")[1].pieces == [("Томны аерыр", True)]
+    assert sides_of("а\u00a0б", "а б")[0].pieces[1] == ("[U+00A0]", True)
+    assert sides_of("а  б", "а б")[0].pieces[1] == ("[U+0020]", True)
+    assert sides_of("РўРѕР", "Томны аерыр")[1].pieces == [("Томны аерыр", True)]
 
 
 def test_a_change_within_a_letter_marks_the_letter_with_all_its_signs():
     """A subscript alone would stand on a dotted circle."""
-    before, after = compared("ភាសាខែ្មរ", "ភាសាខ្មែរ")
+    before, after = sides_of("ភាសាខែ្មរ", "ភាសាខ្មែរ")
     assert before == ([("ភាសា", False), ("ខែ្ម", True), ("រ", False)], "ខ + ែ + ្ + ម")
     assert after == ([("ភាសា", False), ("ខ្មែ", True), ("រ", False)], "ខ + ្ + ម + ែ")
 

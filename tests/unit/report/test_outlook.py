@@ -6,7 +6,7 @@ from toys import toy_tokenizer
 from endonym.cleaning.measures import is_unbroken
 from endonym.pipeline.evaluation import questions
 from endonym.report.first_look import Counts, FirstLook, counts_of, last_message, units_of
-from endonym.report.outlook import compared, expectation, level
+from endonym.report.outlook import beside_compressor, expectation, level
 from endonym.tokenizer.chat_template import CHATML
 
 TRAINING = [
@@ -82,9 +82,9 @@ def test_two_ways_of_reading_give_one_sentence_about_the_compressor() -> None:
         scores = [score("bigram", 2.0), score("compressor", 1.5), score("model", of_documents)]
         values = {"bigram": 2.0, "compressor": 1.5, "model": of_blocks}
         scores += [score(name, value, text="block") for name, value in values.items()]
-        return compared(scores)
+        return beside_compressor(scores)
 
     assert said(1.2, 1.2).startswith("It predicts unseen texts better than a compressor")
     assert said(1.8, 1.8).startswith("A compressor that has read the same texts still predicts")
     assert said(1.2, 1.8).startswith("It predicts unseen texts about as well as a compressor")
-    assert compared([score("model", 1.2)]) == ""
+    assert beside_compressor([score("model", 1.2)]) == ""

@@ -36,7 +36,7 @@ def test_what_was_dirtied_is_found_and_nothing_stays_on_disk(tmp_path: Path):
     assert found.dropped("exact").records == 1
     assert found.stats[0].tally.rules["look_alikes"].documents == 1
     assert sum(found.templates.values()) == 60
-    assert sum(found.kept.stubs.values()) > 0
+    assert sum(found.kept.skeletons.values()) > 0
     assert found.kept.documents < found.documents
     assert set(Path(gettempdir()).glob("endonym-doctor-*")) == before
 

@@ -18,7 +18,7 @@ from endonym.survey import observing
 from endonym.survey.observing import (
     MIXED,
     REPLACEMENT,
-    STUB,
+    SKELETON,
     growth,
     heaps,
     observe_chunk,
@@ -126,8 +126,8 @@ def test_stubs_that_stay_are_named(tmp_path: Path):
     path = chunk(tmp_path, "0", stubs[:2])
     task = ChunkTask(path, "тел", tmp_path, "0", clean, 7, knowledge=tmp_path / "facts")
     found = together([observe_chunk(task, lambda size: None)], 20)
-    assert sum(found.stubs.values()) == 2
-    assert found.found_in[STUB][0][0] == "тел/a.txt#0"
+    assert sum(found.skeletons.values()) == 2
+    assert found.found_in[SKELETON][0][0] == "тел/a.txt#0"
     assert np.load(tmp_path / "0.npy").shape[1] == 2
 
 
