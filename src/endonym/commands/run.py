@@ -185,7 +185,7 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 
 
 def standing(part: Sequence[Score]) -> str:
-    """The bits per byte of one text's headline, and of the compressor; all others are in tables."""
+    """The bits per byte of one text's headline, of the model before, and of the compressor."""
     by_model = headlines(part)
     mine, other = by_model["model"], by_model["compressor"]
     if mine is None:
@@ -193,6 +193,8 @@ def standing(part: Sequence[Score]) -> str:
     text = f"{mine.value:.4f} bits/byte"
     if mine.weighting == "sources":
         text += f", the mean of the {len(mine.averaged)} sources with enough of this text"
+    if before := by_model["before"]:
+        text += f", before this training {before.value:.4f}"
     if other is not None:
         text += f"; a compressor that has read the training text: {other.value:.4f}"
         if sample := by_model["model_on_sample"]:
