@@ -111,6 +111,7 @@ def test_from_python_it_is_the_same(finished: Path, monkeypatch: pytest.MonkeyPa
     run = endonym.make(recipe, store=finished / "store", quiet=True)
     assert not any(each.is_new for each in run.made)
     model = run.language_model()
+    assert model.spelled("и\u0306") == "й"
     text = model.generate("Кояшлы көндә", max_tokens=6)
     assert text == run.language_model().generate("Кояшлы көндә", max_tokens=6)
     loaded = endonym.load("kechkena", store=finished / "store")

@@ -168,6 +168,21 @@ def test_both_pages_ask_for_the_key(browser: Any, tmp_path: Path) -> None:
             page.close()
 
 
+@needs_browser
+def test_the_page_works_in_a_browser_that_keeps_nothing(browser: Any, tmp_path: Path) -> None:
+    with served(write_gguf(tmp_path)) as (address, _):
+        page, errors = browser.new_page(), list[str]()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        forbidden = "get() { throw new DOMException('forbidden', 'SecurityError'); }"
+        page.add_init_script(f"Object.defineProperty(window, 'sessionStorage', {{ {forbidden} }})")
+        page.goto(address)
+        page.wait_for_selector("#model option", state="attached", timeout=5_000)
+        page.reload()
+        page.wait_for_selector("#model option", state="attached")
+        page.close()
+        assert not errors
+
+
 def opened(browser: Any, address: str) -> Any:
     """The page, as on a phone; what the model of this file writes has no end of its own."""
     page = browser.new_page(viewport={"width": 390, "height": 844})

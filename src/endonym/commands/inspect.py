@@ -232,9 +232,11 @@ def _dropping(store: Store, name: str, kinds: Sequence[str]) -> dict[str, LeftOu
         return {artifact.stage: _left_out_of(artifact)}
     run, found = find.find_run(store, name), dict[str, LeftOut]()
     run_store = find.store_of(run, store)
+    shown = set[tuple[str, str]]()  # Phases on the same data share their examples.
     for stage in find.planned(run):
-        if stage["stage"] not in kinds:
+        if stage["stage"] not in kinds or (stage["stage"], stage["id"]) in shown:
             continue
+        shown.add((stage["stage"], stage["id"]))
         left = run_store.work_folder(stage["stage"], stage["id"]) / "out"
         if (made := run_store.find(stage["stage"], stage["id"])) is not None:
             found[stage["name"]] = _left_out_of(made)
@@ -270,7 +272,7 @@ def _look_at_dropped(found: dict[str, LeftOut], *, reason: str, count: int) -> I
         message = f"nothing was dropped for the reason {reason}"
         raise RecipeError(message, where="--dropped", do=f"Reasons here: {reasons}; or all.")
     texts = list[str]()
-    data: dict[str, Any] = {"rejects": [], "dropped": {}, "removed": [], "parts": {}}
+    data: dict[str, Any] = {"rejects": [], "dropped": Counter(), "removed": [], "parts": Counter()}
     for name, each in found.items():
         if reason == "all" or reason in (*each.counts, *each.parts):
             with each.made.read_with_care() if each.made else nullcontext():
@@ -296,8 +298,8 @@ def _shown_of(left: LeftOut, data: dict[str, Any], *, reason: str, count: int) -
             if stayed.get(each.stayed):
                 data["rejects"][-1]["stayed_text"] = stayed[each.stayed][:SHOWN_CHARS]
         data["removed"] += map(_plain, some_removed)
-    for kind, numbers in (("dropped", counts), ("parts", parts)):
-        data[kind] = dict(Counter(data[kind]) + Counter(numbers)) if data[kind] else dict(numbers)
+    data["dropped"].update(counts)
+    data["parts"].update(parts)
     return filled("look_dropped.txt", ordered=ordered, counts=counts, parts=parts, shown=shown)
 
 

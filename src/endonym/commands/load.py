@@ -1,16 +1,13 @@
 """Finds the model that a command names: a run, a model artefact or a transformers folder."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from endonym.cleaning.rules import speller
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapters import adapter_folder, is_adapter, model_around, read_adapter
 from endonym.export.card import Card
-from endonym.export.history import evaluations_of, history_of, with_times
+from endonym.export.history import evaluations_of, history_of, spelling_of, with_times
 from endonym.export.huggingface import import_huggingface, load_pretrained
-from endonym.formats.config import Clean
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.lora import changes_of, copy_on, merge_changes
@@ -164,21 +161,6 @@ def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageMode
         model = LanguageModel.load(folder, device)
     model.spelled = spelling_of(artifact)
     return model
-
-
-def spelling_of(model: Artifact) -> Callable[[str], str]:
-    """How the corpus of a model artefact writes its texts; `str` if its store has it no more."""
-    store, made = Store.of(model.folder), model
-    for kind in ("tokenizer", "corpus"):
-        identity = made.manifest["inputs"].get(kind)
-        found = store.find(kind, identity) if identity else None
-        if found is None:
-            return str
-        made = found
-    with made.read_with_care():
-        rules = made.manifest["config"]["clean"]
-        keys = ("replace", "normalize", "script")
-        return speller(Clean.model_validate({key: rules[key] for key in keys if key in rules}))
 
 
 def moved(model: LanguageModel, device: str) -> LanguageModel:

@@ -30,7 +30,7 @@ from endonym.formats.io.formats import COMPRESSIONS, unpacked_name
 from endonym.formats.io.lines import Lines, readable_lines
 from endonym.formats.reader import no_access
 from endonym.formats.readers.records import json_value, value_of
-from endonym.formats.readers.tables import TableRow, csv_rows, tsv_rows
+from endonym.formats.readers.tables import TableRow, broken_row, csv_rows, tsv_rows
 from endonym.tokenizer.chat_template import ANSWERING
 
 
@@ -119,7 +119,7 @@ def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
         if kind in (".csv", ".tsv"):
             yield from _table_rows(tsv_rows(lines) if kind == ".tsv" else csv_rows(lines), origin)
         elif kind == ".json":
-            yield from _listed(lines, origin)
+            yield from _listed(lines, path, origin)
         else:
             yield from _line_records(lines, origin)
 
@@ -137,28 +137,41 @@ def _line_records(lines: Lines, origin: Origin) -> Iterator[Record | Reject]:
             yield value if isinstance(value, Reject) else record
 
 
-def _listed(lines: Lines, origin: Origin) -> Iterator[Record | Reject]:
-    """The records of a file that is one JSON list, of at most MAX_DOCUMENT_BYTES, or of lines."""
+def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Reject]:
+    """The records of a file that is one JSON list, of at most MAX_DOCUMENT_BYTES, or of lines.
+
+    Raises SourceError for a list that is larger, and for JSON over several lines with an error.
+    """
     held = list[tuple[int, str] | Reject]()
     size = 0
     for item in lines:
         held.append(item)
         size += 0 if isinstance(item, Reject) else len(item[1])
         if size > MAX_DOCUMENT_BYTES:
-            yield from _line_records(chain(held, lines), origin)
-            return
+            break
     text = "\n".join(item[1] for item in held if not isinstance(item, Reject))
+    opening = text.lstrip().partition("\n")[0].rstrip()
+    goes_on = opening == "{" or (opening.startswith("[") and not opening.endswith("]"))
+    is_large = size > MAX_DOCUMENT_BYTES
     try:
-        values = json_value(text) if text.lstrip().startswith("[") else None
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, list):
-        yield from _line_records(iter(held), origin)
+        value = json_value("" if is_large else text)
+    except (ValueError, RecursionError) as error:
+        if goes_on:
+            why = f"it has more than {MAX_DOCUMENT_BYTES >> 20} MiB" if is_large else error
+            raise SourceError(
+                f"this JSON cannot be read as a whole: {why}",
+                where=printable(str(path)),
+                do="Write one object a line: jq -c '.[]' FILE.json > FILE.jsonl"
+                if is_large
+                else "Look at this line and the one above it: perhaps a comma or a quote is "
+                "missing, or one is too many.",
+            ) from error
+        yield from _line_records(chain(held, lines), origin)
         return
     yield from (item for item in held if isinstance(item, Reject))
-    for number, value in enumerate(values, 1):
-        raw = json.dumps(value, ensure_ascii=False)
-        yield Record(f"{origin.name}#{number}", origin.source, value, raw)
+    for number, each in enumerate(value if isinstance(value, list) else [value], 1):
+        raw = json.dumps(each, ensure_ascii=False)
+        yield Record(f"{origin.name}#{number}", origin.source, each, raw)
 
 
 def _table_rows(rows: Iterator[TableRow | Reject], origin: Origin) -> Iterator[Record | Reject]:
@@ -167,12 +180,10 @@ def _table_rows(rows: Iterator[TableRow | Reject], origin: Origin) -> Iterator[R
     for row in rows:
         if isinstance(row, Reject):
             yield row
+        elif not row.whole or (names and len(row.fields) != len(names)):
+            yield broken_row(row, len(names or ()), origin)
         elif names is None:
             names = [name.strip().lower() for name in row.fields]
-        elif len(row.fields) != len(names) or not row.whole:
-            detail = f"line {row.number}: the row has {len(row.fields)} columns, not {len(names)}"
-            raw = row.raw.encode()
-            yield origin.reject("bad_row", detail, record=row.number, raw=raw)
         else:
             value = dict(zip(names, row.fields, strict=True))
             yield Record(f"{origin.name}#{row.number}", origin.source, value, row.raw)

@@ -1,12 +1,14 @@
 """Where a model comes from: the artefacts that led to it, by the identities in its manifest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from endonym.cleaning.rules import speller
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score
 from endonym.export.record import WEIGHTS
+from endonym.formats.config import Clean
 from endonym.log import counted, read_jsonl
 from endonym.store import Artifact, Store
 
@@ -193,3 +195,18 @@ def evaluations_of(model: Artifact) -> list[Artifact]:
     found = (Store.of(model.folder).find("evaluation", path.parent.name) for path in manifests)
     identity = model.manifest["id"]
     return [each for each in found if each and each.manifest["inputs"].get("model") == identity]
+
+
+def spelling_of(model: Artifact) -> Callable[[str], str]:
+    """How the corpus of a model artefact writes its texts; `str` if its store has it no more."""
+    store, made = Store.of(model.folder), model
+    for kind in ("tokenizer", "corpus"):
+        identity = made.manifest["inputs"].get(kind)
+        found = store.find(kind, identity) if identity else None
+        if found is None:
+            return str
+        made = found
+    with made.read_with_care():
+        rules = made.manifest["config"]["clean"]
+        keys = ("replace", "normalize", "script")
+        return speller(Clean.model_validate({key: rules[key] for key in keys if key in rules}))

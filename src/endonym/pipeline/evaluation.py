@@ -24,6 +24,7 @@ from endonym.evaluate.documents import documents, save
 from endonym.evaluate.neighbours import NEIGHBOURS, gains
 from endonym.evaluate.score import Measured, Score
 from endonym.evaluate.tables import aligned
+from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
@@ -51,6 +52,7 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     device.prepare()
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
     if evaluation.kind == "prompts":
+        model.spelled = spelling_of(ctx.inputs["model"])
         return _continue_prompts(evaluation, files[0], config.seed, ctx=ctx, model=model)
     shards = ctx.inputs["shards"].folder
     train = training_text(shards, pack) if evaluation.baselines else None

@@ -18,6 +18,7 @@ from endonym.corpus.corpus import is_of_few
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
+from endonym.export.history import spelling_of
 from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
 from endonym.log import Log, append_jsonl, counted, duration, number, size
@@ -68,7 +69,10 @@ class Run:
         """The final model, ready to generate text."""
         from endonym.generate.language_model import LanguageModel
 
-        return LanguageModel.load(self.all("model")[-1].folder)
+        made = self.all("model")[-1]
+        model = LanguageModel.load(made.folder)
+        model.spelled = spelling_of(made)
+        return model
 
 
 def run_recipe(

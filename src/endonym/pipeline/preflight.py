@@ -100,8 +100,8 @@ def before_training(
 
 @torch.no_grad()
 def unlearnt_ends(decoder: AnyDecoder, tokenizer: Tokenizer) -> dict[int, int]:
-    """The ids that end an answer whose rows of the head were never trained, and how many other ids
-    have the same row.
+    """The ids that end an answer whose rows of the head were never trained, and how many other ids,
+    which end none, have the same row.
 
     Such ids share their probability, whatever the layers before the head do.
     """
@@ -110,7 +110,8 @@ def unlearnt_ends(decoder: AnyDecoder, tokenizer: Tokenizer) -> dict[int, int]:
     alike = dict[int, int]()
     for end in tokenizer.stop_ids:
         cosines_V = precise(weight_VD @ weight_VD[end]) / (norms_V * norms_V[end])
-        alike[end] = int((cosines_V > ALIKE).sum()) - 1
+        cosines_V[list(tokenizer.stop_ids)] = 0.0  # they begin as one row, see started_decoder
+        alike[end] = int((cosines_V > ALIKE).sum())
     return {end: count for end, count in alike.items() if count > 0}
 
 

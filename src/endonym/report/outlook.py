@@ -23,8 +23,15 @@ from endonym.formats.reasons import in_words
 from endonym.log import duration, size
 from endonym.pipeline.execute import Run
 from endonym.report.first_look import PIECE, Counts, FirstLook
-from endonym.report.formatting import SENTENCES, whole
-from endonym.report.scores import first_judged, headlines, splits, standing_name, verdicts
+from endonym.report.formatting import whole
+from endonym.report.scores import (
+    cost_on_texts,
+    first_judged,
+    headlines,
+    splits,
+    standing_name,
+    verdicts,
+)
 from endonym.report.training import LEVELLED, Lines, Validation, dev_baselines, validations_of
 
 WORDS = packaged_tables("endonym.report", "outlook.toml")
@@ -139,10 +146,7 @@ def beside_compressor(part: Sequence[Score]) -> str:
         return ""
     mine = documents["model_on_sample"] or mine
     said = words["numbers"].format(sentence=words[name], mine=mine.value, other=other.value)
-    before, after = documents["before"], documents["model"]
-    if before and after and after.value > before.value:
-        said += f" {SENTENCES['standing']['cost'].format(more=after.value - before.value)}"
-    return said
+    return f"{said} {cost_on_texts(documents)}".rstrip()
 
 
 def next_steps(run: Run, part: Sequence[Score]) -> list[NextStep]:

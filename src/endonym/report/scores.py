@@ -134,11 +134,18 @@ def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
     is_own_text = mine.split in ("test", "dev")
     longer = words["longer"]
     advice = longer if is_own_text else words["other_kind"]
-    if (before := by_model["before"]) and mine.value > before.value:
-        advice = longer = words["cost"].format(more=mine.value - before.value)
+    if cost := cost_on_texts(by_model):
+        advice = longer = cost
     uniform = by_model["uniform"]
     guessing = uniform.value if uniform else math.nan
     return [words[name].format(uniform=guessing, advice=advice, longer=longer)]
+
+
+def cost_on_texts(by_model: Mapping[str, Score | None]) -> str:
+    """What the last training cost on these texts, in a sentence; empty if it shows no cost."""
+    before, mine = by_model["before"], by_model["model"]
+    more = round(mine.value - before.value, 2) if before and mine else 0.0
+    return SENTENCES["standing"]["cost"].format(more=more) if more > 0 else ""
 
 
 def standing_name(mine: Score, by_model: dict[str, Score | None]) -> str | None:

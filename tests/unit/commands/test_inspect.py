@@ -325,7 +325,8 @@ def test_the_last_two_samples_are_shown_and_a_flag_must_fit(tmp_path: Path) -> N
 
 def test_conversations_that_are_left_out_are_shown_beside_the_documents(tmp_path: Path) -> None:
     stages = [{"name": "corpus", "stage": "corpus", "id": ID}]
-    stages += [{"name": "examples elevi", "stage": "examples", "id": OTHER}]
+    shared = {"stage": "examples", "id": OTHER}  # of two phases on the same conversations
+    stages += [{"name": f"examples {name}", **shared} for name in ("elevi", "profesori")]
     a_run(tmp_path, "școala", stages=stages)
     store = Store(tmp_path / "store")
     drop(store.work_folder("corpus", ID) / "out")

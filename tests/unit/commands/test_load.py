@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from artefacts import nobody
 
-from endonym.commands.load import card_of, find_artifact, load_model, spelling_of
+from endonym.commands.load import card_of, find_artifact, load_model
 from endonym.errors import RecipeError
 from endonym.export.card import Card
+from endonym.export.history import spelling_of
 from endonym.log import Log
 from endonym.store import Artifact, Store, write_sealed
 

@@ -485,3 +485,28 @@ def test_tables_and_lists_are_conversations(name: str, text: str, tmp_path: Path
     assert not [each for each in records if isinstance(each, Reject)]
     said = [[m.content for m in conversation_of(each.value).messages] for each in records]
     assert said == [["Cine are cheia?", "Moș Ion, la poartă."], ["Cât costă?", "Doi lei."]]
+
+
+def test_json_with_an_error_is_said_once_and_where(tmp_path: Path, monkeypatch: Patch) -> None:
+    path = tmp_path / "chats.json"
+    path.write_text(LISTED.replace("]},", "]}"), encoding="utf-8")
+    with pytest.raises(SourceError, match="line 4 column 2") as caught:
+        list(read_records(path, "a"))
+    assert "comma" in (caught.value.do or "")
+    path.write_text('{\n "prompt": "Cât costă?",\n "response": "Doi lei."\n}\n', encoding="utf-8")
+    (record,) = read_records(path, "a")
+    assert not isinstance(record, Reject)
+    assert conversation_of(record.value).messages[1].content == "Doi lei."
+    monkeypatch.setattr("endonym.data.conversations.MAX_DOCUMENT_BYTES", 100)
+    path.write_text(LISTED, encoding="utf-8")
+    with pytest.raises(SourceError, match="as a whole") as caught:
+        list(read_records(path, "a"))
+    assert "jq" in (caught.value.do or "")
+
+
+def test_a_row_whose_quotes_do_not_close_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "chats.csv"
+    path.write_text(f'{QA}Cât e masa?,"Doi metri\n', encoding="utf-8")
+    *_, reject = read_records(path, "a")
+    assert isinstance(reject, Reject)
+    assert "quotes that do not close" in reject.detail

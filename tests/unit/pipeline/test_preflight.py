@@ -170,8 +170,12 @@ def test_an_untrained_end_of_turn_is_warned_of(monkeypatch: Patch, number_format
     with torch.no_grad():
         decoder.readout.weight_VD.normal_(generator=torch.Generator().manual_seed(3))
     warn_of_unlearnt_ends(decoder, model.tokenizer, phase, log)
+    with torch.no_grad():  # as a phase of conversations that trains all weights begins
+        decoder.readout.weight_VD[end] = decoder.readout.weight_VD[model.tokenizer.end_id]
+    warn_of_unlearnt_ends(decoder, model.tokenizer, phase, log)
     assert not said
     with torch.no_grad():
+        decoder.readout.weight_VD[end].normal_(generator=torch.Generator().manual_seed(4))
         for other in (5, 6):
             decoder.readout.weight_VD[other] = 1.5 * decoder.readout.weight_VD[end]
     warn_of_unlearnt_ends(decoder, model.tokenizer, phase, log)

@@ -88,3 +88,7 @@ def test_two_ways_of_reading_give_one_sentence_about_the_compressor() -> None:
     assert said(1.8, 1.8).startswith("A compressor that has read the same texts still predicts")
     assert said(1.2, 1.8).startswith("It predicts unseen texts about as well as a compressor")
     assert beside_compressor([score("model", 1.2)]) == ""
+    chat = [score("compressor", 1.5), score("bigram", 2.0), score("model", 1.234)]
+    assert "cost 0.13 bits a byte" in beside_compressor([*chat, score("before", 1.1)])
+    assert "cost" not in beside_compressor([*chat, score("before", 1.231)])
+    assert "cost" not in beside_compressor([*chat, score("before", 1.4)])

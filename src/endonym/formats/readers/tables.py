@@ -100,18 +100,24 @@ def no_column(origin: Origin, source: Source, header: TableRow, lines: Lines) ->
 
 def row_document(row: TableRow, layout: Layout, origin: Origin, meta: Notes) -> Document | Reject:
     """One row as a document, or why it is rejected."""
-    raw = row.raw.encode()
     n_columns = len(row.fields)
     wanted = layout.columns or layout.index + 1
     is_broken = n_columns != wanted if layout.columns else n_columns < wanted
     if is_broken or not row.whole:
-        what = f"{n_columns} columns, not {wanted}" if row.whole else "quotes that do not close"
-        what = what if n_columns <= MAX_COLUMNS else f"more than {MAX_COLUMNS:,} columns"
-        detail = f"line {row.number}: the row has {what}"
-        return origin.reject("bad_row", detail, record=row.number, raw=raw)
+        return broken_row(row, wanted, origin)
     if layout.notes:
         meta = meta | noted({name: row.fields[place] for name, place in layout.notes.items()})
-    return origin.document(row.number, row.fields[layout.index], raw_bytes=len(raw), meta=meta)
+    size = len(row.raw.encode())
+    return origin.document(row.number, row.fields[layout.index], raw_bytes=size, meta=meta)
+
+
+def broken_row(row: TableRow, wanted: int, origin: Origin) -> Reject:
+    """The reject of a row that has not the columns that are wanted, or is not whole."""
+    n_columns = len(row.fields)
+    what = f"{n_columns} columns, not {wanted}" if row.whole else "quotes that do not close"
+    what = what if n_columns <= MAX_COLUMNS else f"more than {MAX_COLUMNS:,} columns"
+    detail = f"line {row.number}: the row has {what}"
+    return origin.reject("bad_row", detail, record=row.number, raw=row.raw.encode())
 
 
 def tsv_rows(lines: Lines) -> Iterator[TableRow | Reject]:

@@ -11,15 +11,32 @@ const WORDS = {
   },
   chat: { title: "Chat", "prompt-label": "Your message", go: "Send", keep: "Another answer" },
 };
-const kept = JSON.parse(sessionStorage.getItem("page") ?? "{}"); // from before a reload
+const kept = JSON.parse(stored("page") ?? "{}"); // from before a reload
 let otherPrompt = kept.otherPrompt ?? ""; // what stands in the box in the other mode
 let models = [];
 let running = null;
 let isFull = false; // the last text ended at the model's context
 let tokensEach = 0; // tokens of a character in a conversation, by the last answer
 
+/* Browsers may forbid to keep anything, or have no room: then a reload begins anew. */
+function stored(name) {
+  try {
+    return sessionStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+function store(name, text) {
+  try {
+    sessionStorage.setItem(name, text);
+  } catch (error) {
+    console.warn(error.message);
+  }
+}
+
 function headers() {
-  const key = sessionStorage.getItem("key");
+  const key = get("key").value || stored("key");
   const found = { "Content-Type": "application/json" };
   if (key) found.Authorization = `Bearer ${key}`;
   return found;
@@ -280,7 +297,7 @@ function save() {
   found.otherPrompt = otherPrompt;
   found.text = spans(get("text"));
   found.chat = [...get("chat").children].map((each) => [each.dataset.role, spans(each)]);
-  sessionStorage.setItem("page", JSON.stringify(found));
+  store("page", JSON.stringify(found));
 }
 
 function restore() {
@@ -339,7 +356,7 @@ get("written").addEventListener("click", (event) => {
 });
 for (const event of ["pagehide", "visibilitychange"]) addEventListener(event, save);
 get("key").addEventListener("change", () => {
-  sessionStorage.setItem("key", get("key").value);
+  store("key", get("key").value);
   loadModels();
 });
 if (innerWidth < 600) get("sampling").open = false; // so that the text is in sight
