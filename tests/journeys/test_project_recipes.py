@@ -37,7 +37,9 @@ TOY = {
     "split.val_share": 0.2,
 }
 PHASE = {"steps": 6, "batch_tokens": 256, "warmup_steps": 1, "number_format": "fp32", "lr": 3e-3}
-OF_SIZE = re.compile(r"times the whole text|longer than any document|take a week|tokens on average")
+OF_SIZE = re.compile(
+    "times the whole text|longer than any document|take a week|tokens on average|too few for"
+)
 BUDGETS = ("epochs", "tokens")
 
 

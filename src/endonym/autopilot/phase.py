@@ -14,7 +14,8 @@ import numpy as np
 
 from endonym.autopilot.mixture import facts_of_phase
 from endonym.autopilot.model_size import Choice, Choices, Facts, by_passes
-from endonym.data.conversations import Unfit, conversation_of, pair_of, read_records, share_read
+from endonym.data.conversation_files import read_records, share_read
+from endonym.data.conversations import Unfit, conversation_of, pair_of
 from endonym.errors import OutOfMemory
 from endonym.formats.document import Reject
 from endonym.log import counted, number, size

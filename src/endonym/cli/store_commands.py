@@ -32,12 +32,12 @@ KINDS = ("source", "corpus", "tokenizer", "shards", "examples", "model", "evalua
 @click.pass_obj
 def status(settings: Settings, run: str | None) -> None:
     """Stages of a run, or of every run here: done or missing, sizes, what to do next."""
-    from endonym.commands import inspect as inspection
+    from endonym.commands import status as standing
 
     store = settings.open_store()
-    recipes = inspection.unrun(store, run)
-    runs = [] if run and recipes else inspection.status(store, run)
-    settings.show(inspection.describe_status(runs, recipes), {"runs": runs, "recipes": recipes})
+    recipes = standing.unrun(store, run)
+    runs = [] if run and recipes else standing.status(store, run)
+    settings.show(standing.describe_status(runs, recipes), {"runs": runs, "recipes": recipes})
 
 
 @click.command()

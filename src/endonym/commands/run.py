@@ -10,7 +10,7 @@ from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
 from endonym.commands.check import check, expected
 from endonym.commands.filled import filled
-from endonym.commands.inspect import stages_of
+from endonym.commands.status import stages_of
 from endonym.corpus.corpus import is_of_few
 from endonym.corpus.corpus_stats import rules_table, total
 from endonym.device import pick

@@ -25,6 +25,7 @@ from endonym.copies.held_out.split import digest
 from endonym.data import conversations
 from endonym.data.chat_layout import Layout, Layouts, learning_only
 from endonym.data.config import ExampleSettings
+from endonym.data.conversation_files import Record, read_records
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
@@ -51,7 +52,7 @@ class Prepared(NamedTuple):
     sides: the messages and the layout of each example; both sides of a pair.
     """
 
-    record: conversations.Record
+    record: Record
     prompt: Sequence[conversations.Message]
     sides: Sequence[tuple[Sequence[conversations.Message], Layout]]
 
@@ -86,7 +87,7 @@ def make_examples(
     longest = settings.context // (2 if settings.is_of_pairs else 1)
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
-    records = chain.from_iterable(conversations.read_records(path, path.name) for path in paths)
+    records = chain.from_iterable(read_records(path, path.name) for path in paths)
     with ExampleWriter(out, tokenizer, settings) as writer:
         while batch := list(islice(records, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
@@ -107,9 +108,7 @@ def make_examples(
     return counted
 
 
-def _prepared(
-    record: conversations.Record, layouts: Layouts, writer: "ExampleWriter"
-) -> Prepared | Reject:
+def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
     writer.unread_weights += conversations.has_unread_weight(record.value)
     sides: list[tuple[Sequence[conversations.Message], Layout]]
@@ -163,7 +162,7 @@ def _apart(prepared: list[Prepared], kept_out: KeptOut, writer: "ExampleWriter")
     return apart
 
 
-def _reject(record: conversations.Record, reason: str, detail: str) -> Reject:
+def _reject(record: Record, reason: str, detail: str) -> Reject:
     text = record.raw[:SHOWN_CHARS]
     return Reject(reason, record.id, record.source, detail, text, len(record.raw.encode()))
 

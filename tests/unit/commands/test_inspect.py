@@ -11,8 +11,8 @@ from artefacts import DECLARED, ID, OTHER, a_run, make, nobody
 from made_conversations import make_toy_examples, said
 from made_scores import score
 
-from endonym.commands import inspect
-from endonym.commands.inspect import describe_status, describe_unused, look, status, unused
+from endonym.commands.inspect import describe_unused, look, unused
+from endonym.commands.status import describe_status, status, unrun
 from endonym.copies.notes import COPIES
 from endonym.corpus.corpus import Corpus, make_corpus
 from endonym.disk import write_json
@@ -51,7 +51,7 @@ def test_a_run_without_a_plan_has_no_stages_yet(bare: Store) -> None:
     assert (found[0]["stages"], found[0]["is_planned"]) == ([], False)
     assert "next: the same" in describe_status(found)
     (runs / "шигырь" / "plan.json").write_text("{", encoding="utf-8")  # It is no other's matter.
-    assert (inspect.unrun(bare, "әкият"), status(bare, "әкият")) == ([], found)
+    assert (unrun(bare, "әкият"), status(bare, "әкият")) == ([], found)
 
 
 def test_a_recipe_that_cannot_be_read_now_is_told_and_an_error_before_its_change_is_marked(
@@ -84,7 +84,7 @@ def test_a_recipe_that_was_never_run_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     store = Store(Path("store"))
     for name in (None, "my-tatar", "my-tatar/recipe.toml"):
-        said = describe_status([], inspect.unrun(store, name))
+        said = describe_status([], unrun(store, name))
         assert said.splitlines()[1:] == [
             "  a recipe is here, not yet run",
             "  next: endonym check my-tatar/recipe.toml, then endonym run my-tatar/recipe.toml",

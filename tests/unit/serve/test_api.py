@@ -433,7 +433,7 @@ def test_a_server_that_ends_tells_open_streams_and_takes_no_more() -> None:
         async def end() -> httpx.Response:
             transport = httpx.ASGITransport(client.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as one:
-                body = {"model": "тел", "max_tokens": 60, "stream": True}
+                body = {"model": "тел", "max_tokens": 60, "min_tokens": 60, "stream": True}
                 asked = asyncio.create_task(one.post("/v1/completions", json=body))
                 while not engine.steps:
                     await asyncio.sleep(0.01)

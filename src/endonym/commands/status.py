@@ -1,0 +1,89 @@
+"""`endonym status`: runs and their stages, read from their files."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from endonym.commands.filled import filled
+from endonym.errors import EndonymError, RecipeError
+from endonym.pipeline import sources
+from endonym.pipeline.execute import FAILURE
+from endonym.recipe.recipe import Recipe
+from endonym.runs import find
+from endonym.store import Store, open_artifact, read_if_whole
+
+
+def status(store: Store, name: str | None) -> list[dict[str, Any]]:
+    """Every run here, or those that the name of a run or a recipe means, with their stages."""
+    if name is None:
+        runs = find.runs_here(store)
+    elif (recipe := find.recipe_file(Path(name))) is not None:
+        runs = find.runs_of(store, recipe)
+    else:
+        runs = [find.find_run(store, name)]
+    return [status_of(run, store) for run in runs]
+
+
+def unrun(store: Store, name: str | None) -> list[Path]:
+    """The recipe of this name, or those in the current folder and below it, if not yet run."""
+    around = store.root.parent
+    files = [*around.glob(find.RECIPE), *sorted(around.glob(f"*/{find.RECIPE}"))]
+    named = map(find.recipe_file, files if name is None else [Path(name)])
+    recipes = [recipe for recipe in named if recipe is not None]
+    runs = find.runs_by_recipe(store) if recipes else {}
+    return [recipe for recipe in recipes if recipe.resolve() not in runs]
+
+
+def status_of(run: Path, store: Store) -> dict[str, Any]:
+    """The state of each stage of a run, and why it failed when it was last run."""
+    stages = stages_of(run, store)
+    called = find.run_argument(run, store)
+    return {
+        "run": str(run),
+        "called": called,
+        **compared_with_recipe(run, store),
+        "stages": stages,
+        "is_planned": any(each["stage"] == "model" for each in find.planned(run)),
+        "asked": find.asked(called, find.planned_artifact(run, store, "model")),
+        "failure": read_if_whole(run / FAILURE),
+    }
+
+
+def stages_of(run: Path, store: Store) -> list[dict[str, Any]]:
+    """Each stage of a run: its state, who makes it, and the last step that training has saved."""
+    stages, run_store = list[dict[str, Any]](), find.store_of(run, store)
+    for stage in find.planned(run):
+        folder = run_store.folder(stage["stage"], stage["id"])
+        work = run_store.work_folder(stage["stage"], stage["id"])
+        state = "done" if folder.is_dir() else "started" if work.is_dir() else "missing"
+        n_bytes = open_artifact(folder).bytes() if state == "done" else 0
+        maker = run_store.maker(stage["stage"], stage["id"]) if state == "started" else ""
+        steps = sorted(path.name for path in work.glob("step-*") if path.suffix == "")
+        note = ", ".join(each for each in (maker, *steps[-1:]) if each)
+        stages.append({"name": stage["name"], "id": stage["id"], "bytes": n_bytes, "note": note})
+        stages[-1] |= {"state": "running" if maker else state, "step": "".join(steps[-1:])}
+    return stages
+
+
+def compared_with_recipe(run: Path, store: Store) -> dict[str, Any]:
+    """What a run's recipe says by now, if it can be read.
+
+    is_changed: something else than when it ran; comments do not matter. beside: what is to be said
+    of texts beside those that it reads. fault: why its recipe cannot be read now.
+    """
+    is_changed, told, fault = False, list[str](), ""
+    with suppress(EndonymError, OSError, ValueError):
+        origin = find.recipe_of(run, store)
+        try:
+            recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
+        except RecipeError as error:
+            return {"is_changed": True, "beside": told, "fault": str(error)}
+        told = sources.words_of(sources.beside(recipe, store), recipe)
+        is_changed = recipe.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
+    return {"is_changed": is_changed, "beside": told, "fault": fault}
+
+
+def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) -> str:
+    """Runs and stages as aligned text, with the next command. recipes: those not yet run."""
+    return filled("status.txt", runs=runs, recipes=recipes)

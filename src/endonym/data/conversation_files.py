@@ -1,0 +1,216 @@
+"""Files of conversations: JSON lines, JSON lists and tables, record by record."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+
+from endonym.errors import SourceError, first_line, printable
+from endonym.formats.document import Reject
+from endonym.formats.files import RawFile, not_a_file, size_on_disk
+from endonym.formats.io import streams
+from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin
+from endonym.formats.io.encoding import utf8_stream
+from endonym.formats.io.formats import COMPRESSIONS, unpacked_name
+from endonym.formats.io.lines import Lines, readable_lines
+from endonym.formats.reader import no_access
+from endonym.formats.readers.records import json_value, value_of
+from endonym.formats.readers.tables import TableRow, broken_row, csv_rows, tsv_rows
+
+
+class Record(NamedTuple):
+    """A record, its id (`file#line`), the name of its source, and its raw text."""
+
+    id: str
+    source: str
+    value: Any
+    raw: str
+
+
+LINES, TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv"), (".parquet",)
+BATCH_ROWS = 1024
+MOST_UNPACKED = 64 << 20
+"""Bytes of lines that are unpacked to estimate how many a compressed file holds."""
+LONG_LINE = (
+    f"a record may have {MAX_DOCUMENT_BYTES >> 20} MiB: a line is one JSON object with one "
+    "conversation. A large JSON list of them becomes such lines by jq -c '.[]' FILE.json > "
+    "FILE.jsonl"
+)
+
+
+def require_format(path: Path) -> None:
+    """Raise SourceError for a file whose name does not say that it can be read."""
+    name = path.name.lower()
+    if not (unpacked_name(name).endswith(LINES) or name.endswith(TABLES)):
+        raise SourceError(
+            "conversations are read from .jsonl, .json, .csv, .tsv (also .gz, .zst, .bz2, .xz) and "
+            ".parquet",
+            where=printable(str(path)),
+            do="Write one JSON object a line, or a table whose first row names a question and an "
+            "answer.",
+        )
+
+
+def read_records(path: Path, source: str) -> Iterator[Record | Reject]:
+    """The records of a file, and rejects. Raises SourceError if the disk does not give them all."""
+    require_format(path)
+    origin = Origin(source, printable(path.name), size_on_disk(path))
+    try:
+        if refusal := not_a_file(path):
+            yield origin.whole_file("not_a_file", refusal)
+        elif not origin.raw_bytes:
+            yield origin.whole_file("empty_file", "empty file: it holds 0 bytes")
+        elif path.name.lower().endswith(TABLES):
+            yield from _rows(path, origin)
+        else:
+            yield from _lines(path, origin)
+    except OSError as error:
+        raise no_access(RawFile(path=path, name=path.name), error) from error
+
+
+def share_read(path: Path, records: int, line_bytes: int) -> float:
+    """The share of a file, 0 to 1, that was read with so many records. line_bytes: of their lines.
+
+    A parquet file says how many rows it has. Of compressed lines the first MOST_UNPACKED bytes say
+    how many all of them are. Raises SourceError for damaged compressed lines.
+    """
+    name, total = path.name.lower(), size_on_disk(path)
+    if name.endswith(TABLES):
+        return min(1.0, records / max(1, parquet.read_metadata(path).num_rows))
+    unpacked_bytes = 0
+    if compression := COMPRESSIONS.get(path.suffix.lower(), ""):
+        with path.open("rb") as raw:
+            # In small pieces, so that little is read that is not unpacked yet.
+            packed: streams.Stream = iter(lambda: raw.read(streams.ZSTD_PIECE_BYTES), b"")
+            for piece in _whole(streams.unpacked(packed, compression), path):
+                unpacked_bytes += len(piece)
+                if unpacked_bytes > MOST_UNPACKED:
+                    break
+            total = unpacked_bytes * total / max(1, raw.tell())
+    return min(1.0, line_bytes / max(1, total))
+
+
+def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
+    """The records of JSON lines, of a JSON list or of a table. Blank lines are none."""
+    with path.open("rb") as raw:
+        compression = COMPRESSIONS.get(path.suffix.lower(), "")
+        expansion = streams.Expansion(origin.raw_bytes)
+        packed = streams.uncompressed(raw)
+        content = Content(packed, compression, expansion, origin.raw_bytes, path)
+        _, stream = utf8_stream(content.stream(), "utf-8")
+        lines = readable_lines(_whole(stream, path), origin, "utf-8")
+        kind = Path(unpacked_name(path.name.lower())).suffix
+        if kind in (".csv", ".tsv"):
+            yield from _table_rows(tsv_rows(lines) if kind == ".tsv" else csv_rows(lines), origin)
+        elif kind == ".json":
+            yield from _listed(lines, path, origin)
+        else:
+            yield from _line_records(lines, origin)
+
+
+def _line_records(lines: Lines, origin: Origin) -> Iterator[Record | Reject]:
+    """The records of JSON lines."""
+    for item in lines:
+        if isinstance(item, Reject):
+            yield replace(item, detail=LONG_LINE) if item.reason == "too_long" else item
+            continue
+        number, line = item
+        if line.strip():
+            value = value_of(number, line, origin)
+            record = Record(f"{origin.name}#{number}", origin.source, value, line)
+            yield value if isinstance(value, Reject) else record
+
+
+def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Reject]:
+    """The records of a file that is one JSON list, of at most MAX_DOCUMENT_BYTES, or of lines.
+
+    Raises SourceError for a list that is larger, and for JSON over several lines with an error.
+    """
+    held = list[tuple[int, str] | Reject]()
+    size = 0
+    for item in lines:
+        held.append(item)
+        size += 0 if isinstance(item, Reject) else len(item[1])
+        if size > MAX_DOCUMENT_BYTES:
+            break
+    text = "\n".join(item[1] for item in held if not isinstance(item, Reject))
+    opening = text.lstrip().partition("\n")[0].rstrip()
+    goes_on = opening == "{" or (opening.startswith("[") and not opening.endswith("]"))
+    is_large = size > MAX_DOCUMENT_BYTES
+    try:
+        value = json_value("" if is_large else text)
+    except (ValueError, RecursionError) as error:
+        if goes_on:
+            why = f"it has more than {MAX_DOCUMENT_BYTES >> 20} MiB" if is_large else error
+            raise SourceError(
+                f"this JSON cannot be read as a whole: {why}",
+                where=printable(str(path)),
+                do="Write one object a line: jq -c '.[]' FILE.json > FILE.jsonl"
+                if is_large
+                else "Look at this line and the one above it: perhaps a comma or a quote is "
+                "missing, or one is too many.",
+            ) from error
+        yield from _line_records(chain(held, lines), origin)
+        return
+    yield from (item for item in held if isinstance(item, Reject))
+    for number, each in enumerate(value if isinstance(value, list) else [value], 1):
+        raw = json.dumps(each, ensure_ascii=False)
+        yield Record(f"{origin.name}#{number}", origin.source, each, raw)
+
+
+def _table_rows(rows: Iterator[TableRow | Reject], origin: Origin) -> Iterator[Record | Reject]:
+    """The rows of a table as records, by the names in its first row."""
+    names: list[str] | None = None
+    for row in rows:
+        if isinstance(row, Reject):
+            yield row
+        elif not row.whole or (names and len(row.fields) != len(names)):
+            yield broken_row(row, len(names or ()), origin)
+        elif names is None:
+            names = [name.strip().lower() for name in row.fields]
+        else:
+            value = dict(zip(names, row.fields, strict=True))
+            yield Record(f"{origin.name}#{row.number}", origin.source, value, row.raw)
+
+
+def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
+    """The pieces of a stream. Raises SourceError where it is damaged."""
+    for piece in stream:
+        if isinstance(piece, streams.Damage):
+            raise _damaged(path, piece.detail)
+        yield piece
+
+
+def _damaged(path: Path, why: str) -> SourceError:
+    """The error of a file of which only a part can be read."""
+    return SourceError(
+        f"the file cannot be read to its end: {why}",
+        where=printable(str(path)),
+        do="Fetch or write the file again. If nothing but this part is left of it, write its "
+        "records to a new file.",
+    )
+
+
+def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:
+    """The rows of a parquet table, in small batches."""
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as table:
+            metadata, expansion = table.metadata, streams.Expansion(origin.raw_bytes)
+            groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+            if not expansion.has_room(sum(group.total_byte_size for group in groups)):
+                raise _damaged(path, expansion.message())
+            for batch in table.iter_batches(batch_size=BATCH_ROWS):
+                if not expansion.has_room(batch.nbytes):
+                    raise _damaged(path, f"after {number:,} rows {expansion.message()}")
+                for row in batch.to_pylist():
+                    number += 1
+                    yield Record(f"{origin.name}#{number}", origin.source, row, str(row))
+    except (arrow.ArrowException, ValueError, IndexError, OverflowError) as error:
+        why = f"no whole parquet file, after {number:,} rows: {first_line(error)}"
+        raise _damaged(path, why) from error

@@ -1,0 +1,224 @@
+"""Files of conversations: every format gives its records; what cannot be read says why."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+import zstandard
+
+from endonym.data.conversation_files import read_records, share_read
+from endonym.data.conversations import (
+    conversation_of,
+)
+from endonym.errors import SourceError
+from endonym.formats.document import Reject
+
+ASKED, ANSWER = "Алма нинди төстә?", "Кызыл."
+
+Patch = pytest.MonkeyPatch
+
+RECORDS = [
+    {"prompt": "Ce?", "completion": "O pâine."},
+    {"prompt": "Нәрсә?", "completion": "Икмәк."},
+]
+LINES = "".join(json.dumps(each, ensure_ascii=False) + "\n\n" for each in RECORDS).encode()
+
+
+def test_lines_are_read_however_they_are_packed(tmp_path: Path) -> None:
+    packed = {"jsonl": LINES, "JSONL.GZ": gzip.compress(LINES)}
+    for ending, data in (packed | {"ndjson.zst": zstandard.compress(LINES)}).items():
+        path = tmp_path / f"a.{ending}"
+        path.write_bytes(data)
+        found = list(read_records(path, "a"))
+        assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
+        assert [each.id for each in found] == [f"{path.name}#1", f"{path.name}#3"]
+
+
+def test_rows_of_parquet_are_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.Parquet"
+    parquet.write_table(arrow.Table.from_pylist(RECORDS), path)
+    found = list(read_records(path, "a"))
+    assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(SourceError, match="no whole parquet file, after 0 rows: "):
+        list(read_records(path, "a"))
+
+
+def test_bad_lines_are_rejects_and_the_others_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    deep = b"[" * 100_000 + b"]" * 100_000
+    path.write_bytes(b"{bad\n" + LINES + b"\xff\xfe\n" + deep + b"\n")
+    found = list(read_records(path, "a"))
+    reasons = [each.reason for each in found if isinstance(each, Reject)]
+    assert reasons == ["bad_json", "invalid_utf8", "too_deep"]
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_file_that_is_cut_off_is_an_error_with_its_name(pack: Any, tmp_path: Path) -> None:
+    path = tmp_path / f"a.jsonl.{'gz' if pack is gzip.compress else 'zst'}"
+    lines = b"".join(b'{"prompt": "Ce?", "completion": "%d"}\n' % n for n in range(20_000))
+    path.write_bytes(pack(lines)[:-2_000])
+    with pytest.raises(SourceError, match="ends early") as caught:
+        list(read_records(path, "a"))
+    assert caught.value.where == str(path)
+    assert "again" in caught.value.do
+
+
+def test_a_line_that_is_too_long_is_told_how_lines_should_be(tmp_path: Path, monkeypatch: Patch):
+    monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 1_000)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"[" + b'{"prompt": "Ce?"},' * 100 + b"]\n" + LINES)
+    reject, *others = read_records(path, "a")
+    assert isinstance(reject, Reject)
+    assert reject.reason == "too_long"
+    assert "one conversation" in reject.detail
+    assert "document =" not in reject.detail
+    assert len(others) == 2
+
+
+def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.docx"
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(SourceError, match="jsonl") as caught:
+        list(read_records(path, "a"))
+    assert caught.value.where == str(path)
+
+
+def test_a_file_without_a_record_is_a_reject_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").touch()
+    os.mkfifo(tmp_path / "b.parquet")
+    for name, reason in (("a.jsonl", "empty_file"), ("b.parquet", "not_a_file")):
+        (reject,) = read_records(tmp_path / name, "а")
+        assert isinstance(reject, Reject)
+        assert (reject.reason, reject.id, reject.source) == (reason, name, "а")
+
+
+SAID = {"lines": "end: it unpacks", "zstd": "end: it unpacks", "dictionary": "0 rows it unpacks"}
+
+
+@pytest.mark.parametrize("packed", SAID)
+def test_a_file_that_unpacks_to_far_more_than_it_holds_is_an_error(packed: str, tmp_path: Path):
+    """In a dictionary a value stands once, so that no row group tells its size."""
+    path = tmp_path / ("a.jsonl.zst" if packed == "lines" else "a.parquet")
+    record = {"prompt": "а" * (1 << 20)}
+    if packed == "lines":
+        path.write_bytes(zstandard.compress(json.dumps(record).encode() + b"\n") * 12)
+    else:
+        table, is_dictionary = arrow.Table.from_pylist([record] * 36), packed == "dictionary"
+        parquet.write_table(table, path, compression="zstd", use_dictionary=is_dictionary)
+    with pytest.raises(SourceError, match=SAID[packed]) as caught:
+        for _ in read_records(path, "a"):
+            pass
+    assert caught.value.where == str(path)
+
+
+def test_lines_of_blanks_alone_are_no_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b" \t\r\n" + LINES + "\u00a0\n".encode())
+    assert [each.id for each in read_records(path, "a")] == ["a.jsonl#2", "a.jsonl#4"]
+
+
+def test_a_line_of_too_many_values_is_not_parsed(tmp_path: Path, monkeypatch: Patch) -> None:
+    monkeypatch.setattr("endonym.formats.readers.records.LARGE_BYTES", 1_000)
+    monkeypatch.setattr("endonym.formats.readers.records.MAX_PARTS", 99)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"[" + b"{}," * 400 + b"{}]\n" + b"[" + b"{}," * 200 + b"{}]\n")
+    large, small = read_records(path, "a")
+    assert isinstance(large, Reject)
+    assert (large.reason, "99 objects" in large.detail) == ("too_deep", True)
+    assert not isinstance(small, Reject), "small ones are not counted"
+
+
+MANY = [json.dumps({"prompt": f"Нәрсә {n}?", "completion": "Икмәк."}) for n in range(4_000)]
+
+
+@pytest.mark.parametrize("ending", ["", ".GZ", ".zst"])
+def test_the_share_of_a_file_that_was_read_is_that_of_its_lines(tmp_path: Path, ending: str):
+    data = "".join(f"{line}\n" for line in MANY).encode()
+    pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[ending.lower()]
+    path = tmp_path / f"a.jsonl{ending}"
+    path.write_bytes(pack(data))
+    assert share_read(path, 1_000, len(data) // 4) == pytest.approx(0.25, rel=0.01)
+    assert share_read(path, 4_000, len(data)) == pytest.approx(1.0, rel=0.01)
+    assert share_read(path, 9_000, 2 * len(data)) == 1.0
+
+
+def test_the_beginning_of_a_large_file_says_how_much_it_holds(tmp_path: Path, monkeypatch: Patch):
+    """So nothing is told of damage behind it."""
+    monkeypatch.setattr("endonym.data.conversation_files.MOST_UNPACKED", 1_000_000)
+    lines = [f"{n * 2654435761 % 2**32} {line}\n" for n, line in enumerate(MANY * 20)]
+    data = "".join(lines).encode()
+    packed = gzip.compress(data)
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(packed[:-9] + b"damaged!!")
+    assert share_read(path, 1_000, len(data) // 5) == pytest.approx(0.2, rel=0.2)
+    monkeypatch.setattr("endonym.data.conversation_files.MOST_UNPACKED", 64 << 20)
+    with pytest.raises(SourceError, match="to its end"):
+        share_read(path, 1_000, len(data) // 5)
+
+
+def test_the_share_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.PARQUET"
+    parquet.write_table(arrow.Table.from_pylist(RECORDS * 4), path)
+    assert share_read(path, 2, 10**9) == 0.25
+    assert share_read(path, 20, 10**9) == 1.0
+
+
+QA = 'Question,Answer\nCine are cheia?,"Moș Ion, la poartă."\nCât costă?,Doi lei.\n'
+LISTED = """[
+ {"conversations": [{"from": "human", "value": "Cine are cheia?"},
+                    {"from": "gpt", "value": "Moș Ion, la poartă."}]},
+ {"user": "Cât costă?", "assistant": "Doi lei."}
+]"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("chats.csv", QA),
+        ("chats.csv", "Question;Answer\nCine are cheia?;Moș Ion, la poartă.\nCât costă?;Doi lei."),
+        (
+            "chats.tsv",
+            "user\tassistant\nCine are cheia?\tMoș Ion, la poartă.\nCât costă?\tDoi lei.",
+        ),
+        ("chats.json", LISTED),
+    ],
+)
+def test_tables_and_lists_are_conversations(name: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    records = list(read_records(path, name))
+    assert not [each for each in records if isinstance(each, Reject)]
+    said = [[m.content for m in conversation_of(each.value).messages] for each in records]
+    assert said == [["Cine are cheia?", "Moș Ion, la poartă."], ["Cât costă?", "Doi lei."]]
+
+
+def test_json_with_an_error_is_said_once_and_where(tmp_path: Path, monkeypatch: Patch) -> None:
+    path = tmp_path / "chats.json"
+    path.write_text(LISTED.replace("]},", "]}"), encoding="utf-8")
+    with pytest.raises(SourceError, match="line 4 column 2") as caught:
+        list(read_records(path, "a"))
+    assert "comma" in (caught.value.do or "")
+    path.write_text('{\n "prompt": "Cât costă?",\n "response": "Doi lei."\n}\n', encoding="utf-8")
+    (record,) = read_records(path, "a")
+    assert not isinstance(record, Reject)
+    assert conversation_of(record.value).messages[1].content == "Doi lei."
+    monkeypatch.setattr("endonym.data.conversation_files.MAX_DOCUMENT_BYTES", 100)
+    path.write_text(LISTED, encoding="utf-8")
+    with pytest.raises(SourceError, match="as a whole") as caught:
+        list(read_records(path, "a"))
+    assert "jq" in (caught.value.do or "")
+
+
+def test_a_row_whose_quotes_do_not_close_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "chats.csv"
+    path.write_text(f'{QA}Cât e masa?,"Doi metri\n', encoding="utf-8")
+    *_, reject = read_records(path, "a")
+    assert isinstance(reject, Reject)
+    assert "quotes that do not close" in reject.detail
