@@ -78,8 +78,8 @@ def describe_survey(survey: Survey, language: str, log: Log) -> None:
         f"{each.source}: about {why}" for each in survey.readings if (why := loss_in_words(each))
     ]
     _warn_of(lost, "sources that cannot be read as a whole", log)
-    chats = [f"{printable(each.path)}: {why}" for each, why in survey.sources if FOR_CHAT in why]
-    _warn_of(chats, "sources of conversations", log)
+    chats = [f"{path}: {why}" for path, why in survey.skipped if FOR_CHAT in why]
+    _warn_of(chats, "files of conversations", log)
     share = survey.odd_share
     name = language_name(language)
     log.line(filled("survey.txt", part="language", survey=survey, language=name, odd_share=share))

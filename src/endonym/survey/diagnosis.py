@@ -190,8 +190,7 @@ class Diagnosis:
         if any(source.ocr for source, _ in patient.sources):
             notes += ["Pictures of text were not read here; the recipe lets Tesseract read them."]
         if (survey := patient.survey) is not None:
-            said = [*((source.path, why) for source, why in survey.sources), *survey.skipped]
-            notes += [f"{printable(path)}: {why}" for path, why in said if FOR_CHAT in why]
+            notes += [f"{path}: {why}" for path, why in survey.skipped if FOR_CHAT in why]
             notes += [survey.doubt] if survey.doubt else []
         return notes
 

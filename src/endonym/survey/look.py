@@ -15,6 +15,7 @@ from endonym.formats.files import RawFile
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.other_kinds import TEXTS
+from endonym.formats.readers.records import FOR_CHAT
 from endonym.script.languages import usual_script
 from endonym.survey.format_guess import guess_source, needs_ocr, pack_for
 
@@ -72,6 +73,9 @@ def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -
     files: how many are opened.
     """
     opened = Look(path, *guess_source(path, "texts"))
+    if FOR_CHAT in opened.reason:
+        opened.problem = opened.reason
+        return opened
     if why := failure(partial(read_beginning, opened, chars, files, script=script)):
         opened.problem = why
     return opened

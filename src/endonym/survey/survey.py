@@ -26,6 +26,7 @@ from endonym.formats.files import RawFile, glob_root, not_a_file, size_on_disk, 
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.plain import PART_BYTES
+from endonym.formats.readers.records import FOR_CHAT
 from endonym.log import Log, counted
 from endonym.script.languages import usual_script
 from endonym.survey import raw_files
@@ -68,7 +69,8 @@ class Survey:
     their neighbours: lists of lines or sentences, and parts of texts that were divided.
     all_documents: estimated. taken: names that no source may have. names: how many files have this
     name. readings: what cannot be read of each source. no_texts: the skipped files that hold none,
-    such as Thumbs.db and empty files, each with its pattern if its kind is not in `foreign`.
+    such as Thumbs.db and empty files, each with its pattern if its kind is not in `foreign`. chats:
+    the skipped files of conversations, as the recipe names them, each with its pattern.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
@@ -94,6 +96,7 @@ class Survey:
     readings: list[Reading] = field(default_factory=list[Reading])
     all_documents: float = 0.0
     no_texts: dict[str, str] = field(default_factory=dict[str, str])
+    chats: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def odd_share(self) -> float:
@@ -108,8 +111,9 @@ class Survey:
     def exclude(self) -> list[str]:
         """Globs for `exclude` that leave out all that cannot be read."""
         kinds = [f"*{kind}" for kind, _ in self.foreign.most_common() if kind.startswith(".")]
-        others = [*self.unreadable, *self.pictures.values(), *self.no_texts.values()]
-        return kinds + [each for each in others if each]
+        others = (self.pictures, self.no_texts, self.chats)
+        patterns = [*self.unreadable, *(each for one in others for each in one.values())]
+        return kinds + [each for each in patterns if each]
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -140,7 +144,9 @@ def survey_texts(
             f"no text that can be read\n{reasons}",
             where=", ".join(str(text) for text in texts),
             do="Give files of text: txt, jsonl, csv, parquet, html, pdf, epub, docx, odt, web "
-            "archives, dumps of a wiki; plain, compressed, or in archives.",
+            "archives, dumps of a wiki; plain, compressed, or in archives."
+            + " Conversations are learnt after them."
+            * bool(survey.chats),
         )
     return survey
 
@@ -260,7 +266,7 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
     """
     for each in group:
         if each.problem:
-            _leave_out(survey, each)
+            _leave_out(survey, each, folder)
     whys = {each.path: each.problem or odd.get(str(each.path), "") for each in group}
     left_out = {path: why for path, why in whys.items() if why}
     strange = [each for each in group if not each.problem and each.path in left_out]
@@ -288,7 +294,7 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
         survey.all_documents += survey.samples[-1].documents - sum(one.n_documents for one in good)
 
 
-def _leave_out(survey: Survey, opened: Look) -> None:
+def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
     """Name a file that cannot be read."""
     path, reasons = printable(str(opened.path)), {reject.reason for reject in opened.rejects}
     survey.skipped.append((path, opened.problem))
@@ -308,6 +314,8 @@ def _leave_out(survey: Survey, opened: Look) -> None:
         survey.no_texts[path] = pattern
     elif needs_ocr(opened.rejects):
         survey.pictures[path] = pattern
+    elif FOR_CHAT in opened.problem:
+        survey.chats[raw_files.relative(opened.path, folder)] = pattern
     elif pattern:
         survey.unreadable[pattern] = opened.problem
 

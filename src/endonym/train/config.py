@@ -65,8 +65,8 @@ class Phase(Config, ObjectiveProperties):
     - preferences: which of two answers in `data` is better (DPO, arXiv:2305.18290)
     """
     data: str | None = optional(min_length=1, is_identity=False)
-    """conversations or preference pairs: a path or a glob of .jsonl (also .gz, .zst) or .parquet
-    with the usual names of columns; for chat and preferences
+    """conversations or preference pairs: a path or a glob of .jsonl, .json, .csv, .tsv (also .gz,
+    .zst) or .parquet with the usual names of columns; for chat and preferences
     """
     beta: Positive | None = None
     """preferences: DPO's beta, the penalty for moving away from the weights that the phase starts

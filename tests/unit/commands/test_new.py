@@ -269,10 +269,13 @@ def test_the_recipe_has_the_usual_code_and_an_unknown_one_is_warned_of(
     assert said in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_text_in_another_language_stands_in_the_recipe_as_a_comment_that_can_be_used(
+def test_texts_that_are_left_out_stand_in_the_recipe_as_comments_that_can_be_used(
     texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (texts / "книга.txt").write_text(f"{RUSSIAN[0]}\n" * 9, encoding="utf-8")
+    (texts / "сөйләшү.csv").write_text(
+        f"question,answer\n{TATAR[0]},{TATAR[1]}\n", encoding="utf-8"
+    )
     path = new(tmp_path / "project", texts)
     recipe, text = Recipe.load(path), path.read_text(encoding="utf-8")
     assert "книга" not in {source.name for source in recipe.source}
@@ -283,6 +286,10 @@ def test_a_text_in_another_language_stands_in_the_recipe_as_a_comment_that_can_b
     taken = Recipe.load(path)
     assert taken.source[-1].path == "../texts/книга.txt"
     taken.require_sources()
+    text, sources = path.read_text(encoding="utf-8"), {source.path for source in taken.source}
+    phase = text[text.index("# [[phase]]") :].partition("\n\n")[0]
+    path.write_text(text.replace(phase, phase.replace("# ", "")), encoding="utf-8")
+    assert Recipe.load(path).phase[1].data == "../texts/сөйләшү.csv" not in sources
     assert "../texts/книга.txt: it has none of the letters ә ө ү җ ң һ" in (
         " ".join(capsys.readouterr().err.split())
     )
