@@ -22,7 +22,7 @@ demo: $(VENV)/endonym.installed
 	$(BIN)/endonym run demo/recipe.toml --store demo/store
 
 test: $(VENV)/endonym.tests-installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/endonym.tests-installed
 	$(BIN)/ruff check .

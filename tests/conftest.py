@@ -20,6 +20,8 @@ import pytest
 
 # pytest-xdist sets it; without it, texts are not folded.
 os.environ.pop("COLUMNS", None)
+# Two workers on two cores: each computes with one thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # torch's cache of compiled code mixes code for processors of two kinds.
 if CAPABILITY := os.environ.get("ATEN_CPU_CAPABILITY"):
     CACHE = str(Path(tempfile.gettempdir()) / f"torchinductor_{CAPABILITY}")

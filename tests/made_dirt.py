@@ -1,11 +1,9 @@
-"""Texts for tests of cleaning: fables that come with endonym, and dirt that is made on purpose."""
+"""Texts for tests of cleaning: hand-written fables (CC0), and dirt that is made on purpose."""
 
 from itertools import product
 from pathlib import Path
 
-import endonym.demo
-
-FABLES = Path(endonym.demo.__file__).parent / "fables"
+FABLES = Path(__file__).parent / "texts" / "fables"
 VILLAGES = ["Иске Әҗәм", "Мәмсә", "Түбән Сон Күле", "Кенәр", "Олы Битаман", "Яңа Кишет", "Шушма"]
 DISTRICTS = ["Актаныш", "Арча", "Саба", "Балтач", "Кукмара"]
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from endonym.demo.recipes import hand_written
+from made_dirt import fables as hand_written
 
 
 @pytest.fixture

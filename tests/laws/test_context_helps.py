@@ -7,10 +7,10 @@ block of four lines: what came before shows at least the language.
 
 import re
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from made_dirt import FABLES
 from toys import train_config
 
 from endonym.data.shards import SPLITS, ShardDocument, TokenShards, write_shards
@@ -43,7 +43,7 @@ def pieces() -> dict[str, list[ShardDocument]]:
     found: dict[str, list[ShardDocument]] = {split: [] for split in SPLITS}
     block = 0
     for language in LANGUAGES:
-        folder = files("endonym.demo") / "fables" / language
+        folder = FABLES / language
         for number, path in enumerate(sorted(folder.iterdir(), key=lambda each: each.name)):
             text = path.read_text(encoding="utf-8").splitlines()
             lines = [part for line in text for part in SENTENCE.split(line) if part.strip()]

@@ -31,13 +31,6 @@ def write_english(folder: Path) -> Path:
 DEMOS: dict[str, Callable[[Path], Path]] = {"french": write_french, "english": write_english}
 
 
-def hand_written(language: str) -> list[str]:
-    """The package's hand-written fables in fr, ro, tt, km or en, in the order of their files."""
-    folder = files("endonym.demo") / "fables" / language
-    paths = sorted((path for path in folder.iterdir() if path.name.endswith(".txt")), key=str)
-    return [path.read_text(encoding="utf-8").strip() for path in paths]
-
-
 def _write_demo(folder: Path, texts: Mapping[str, str], recipe: str) -> Path:
     """Write texts by their file names and a recipe of this package; returns the recipe's path."""
     (folder / "texts").mkdir(parents=True, exist_ok=True)

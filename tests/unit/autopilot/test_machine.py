@@ -81,6 +81,7 @@ def test_another_number_of_threads_or_other_units_are_another_machine(
 ) -> None:
     cores = tmp_path / "cpuinfo"
     monkeypatch.setattr(device, "CORES", cores)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for units, speed in (("avx2 amx_tile", 1.0), ("avx2", 2.0), ("avx2 amx_tile", 1.0)):
         lines = "processor : 0\nmodel name : Rented Processor\nflags : " + units
         cores.write_text(lines + "\n", encoding="utf-8")

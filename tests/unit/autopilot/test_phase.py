@@ -273,7 +273,7 @@ def test_the_estimate_is_the_same_however_the_file_is_packed(
     tmp_path: Path, small_recipe: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("endonym.autopilot.phase.SAMPLE_RECORDS", 50)
-    monkeypatch.setattr("endonym.data.conversations.MOST_UNPACKED", 250_000)
+    monkeypatch.setattr("endonym.data.conversation_files.MOST_UNPACKED", 250_000)
     records = conversations(2_000)
     recipe = small_recipe(tmp_path / "project")
     lines = write_lines(recipe.parent / "a.jsonl", records).read_bytes()
