@@ -6,7 +6,6 @@ torch is imported inside the functions that need it, as the import is slow.
 import ctypes
 import os
 import platform
-import shlex
 import shutil
 import signal
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, quoted
 
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
@@ -83,7 +82,7 @@ def program() -> str:
     """How endonym can be called here: by its name if the shell finds it, else as it was called."""
     called = Path(sys.argv[0])
     if called.name == "endonym" and not shutil.which("endonym"):
-        return shlex.quote(str(called))
+        return quoted(str(called))
     return "python -m endonym" if called.parts[-2:] == ("endonym", "__main__.py") else "endonym"
 
 

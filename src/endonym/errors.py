@@ -22,6 +22,9 @@ Each carries what was expected and found (`message`), where (`where`), and what 
 """
 
 import re
+import shlex
+
+import regex
 
 NOT_SHOWN = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Controls of a terminal, line ends, overrides of the writing direction, halves of characters."""
@@ -44,6 +47,11 @@ def _escaped(found: re.Match[str]) -> str:
     code = ord(found[0])
     code = code - 0xDC00 if code in UNDECODED else code
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def quoted(word: str) -> str:
+    """A word of a command as a shell takes it. Letters of every script need no quotes."""
+    return word if regex.fullmatch(r"[\w@+=,./:%-]+", word) else shlex.quote(word)
 
 
 def first_line(error: BaseException) -> str:

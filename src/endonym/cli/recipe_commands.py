@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -11,7 +10,7 @@ import click
 
 from endonym.cli.main import PATH, Positive, Settings, print_json, say, text_option
 from endonym.device import pick, process_info, program
-from endonym.errors import RecipeError, printable
+from endonym.errors import RecipeError, printable, quoted
 from endonym.log import duration
 from endonym.workers import RAY, require_reachable
 
@@ -105,8 +104,8 @@ def new(
         print_json({"recipe": str(path), "left_out": [], **survey_numbers})
     else:
         click.echo(printable(str(path)))
-    quoted = shlex.quote(str(path))
-    log.line(f"next: {program()} check {quoted}, then {program()} run {quoted}")
+    named = quoted(str(path))
+    log.line(f"next: {program()} check {named}, then {program()} run {named}")
 
 
 @click.command()
@@ -219,10 +218,10 @@ def check(
     times = [each.seconds for each in checks if each.seconds is not None]
     if is_study and len(times) == len(checks):
         say(f"\nall {len(checks)} runs ≈ {duration(sum(times))}, with each one's own baselines")
-    which = f" --variant {shlex.quote(variant)}" if variant else ""
-    which += "".join(f" --set {shlex.quote(each)}" for each in sets)
+    which = f" --variant {quoted(variant)}" if variant else ""
+    which += "".join(f" --set {quoted(each)}" for each in sets)
     if not machine and not text_sizes:
-        log.line(f"next: {program()} run {shlex.quote(str(recipe))}{which}")
+        log.line(f"next: {program()} run {quoted(str(recipe))}{which}")
 
 
 @click.command()

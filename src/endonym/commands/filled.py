@@ -1,6 +1,5 @@
 """Texts of commands that are templates of this folder, and of the recipe that `new` writes."""
 
-import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import jinja2
 
 from endonym.device import program
-from endonym.errors import printable
+from endonym.errors import printable, quoted
 from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
 from endonym.log import columns, for_screen, padded, rounded
@@ -38,7 +37,7 @@ def _templates() -> jinja2.Environment:
         toml,
     )
     environment.filters.update({each.__name__: each for each in (*filters, indented)})
-    environment.filters["shell"] = lambda path: shlex.quote(str(path))
+    environment.filters["shell"] = lambda path: quoted(str(path))
     calls: dict[str, Any] = {"config_lines": config_lines, "noted": noted, "program": program}
     environment.globals.update(calls)
     return environment

@@ -1,7 +1,6 @@
 """`endonym new`: writes a commented recipe, sized for the texts and this machine."""
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
 from endonym.device import program
 from endonym.disk import file_hash, write_atomic
-from endonym.errors import MissingSource, RecipeError, printable
+from endonym.errors import MissingSource, RecipeError, printable, quoted
 from endonym.formats.config import (
     BLOCK_BYTES,
     DEFAULT_SHARE,
@@ -44,6 +43,7 @@ from endonym.pipeline.stages import suitable_workers
 from endonym.recipe.layers import noted, toml
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
+from endonym.script.letters import as_name
 from endonym.store import Store
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.examination import LIMIT_BYTES
@@ -252,7 +252,7 @@ def require_language(code: str) -> None:
 def refuse_to_overwrite(path: Path) -> None:
     """Raise RecipeError if there is a recipe already."""
     if path.exists():
-        again = f"{program()} run {shlex.quote(str(path.parent))} --set phase.tokens=N"
+        again = f"{program()} run {quoted(str(path.parent))} --set phase.tokens=N"
         do = (
             f"To train it for longer or shorter: {again}\nTo take in new texts: --update. "
             "For a model of another size: give another folder."
@@ -367,12 +367,12 @@ def recipe_text(
     path: Path, *, language: str, survey: Survey, advised: Advice, choices: Choices
 ) -> str:
     """The recipe. Its name is that of its folder, as far as a name can hold it."""
-    name = re.sub(r"[^\w.-]+", "-", path.absolute().parent.name).strip("-.")[:48] or "model"
+    name = as_name(path.absolute().parent.name, "-", 48).strip("-.") or "model"
     weighed = choices["phase.sources"].value if "phase.sources" in choices else {}
     return filled(
         "recipe.txt",
         called=name,
-        path=shlex.quote(str(path)),
+        path=quoted(str(path)),
         language=language,
         survey=survey,
         shown=SHOWN,

@@ -4,7 +4,6 @@ Everything in it comes from manifests. What they do not say, it does not say.
 """
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from endonym.copies.notes import copies, kept_out
 from endonym.data.config import RECORDS
 from endonym.disk import write_atomic
+from endonym.errors import quoted
 from endonym.evaluate.score import headline
 from endonym.evaluate.tables import by_text, model_cells, remarks, score_rows
 from endonym.export.gguf.rows import architecture_of
@@ -117,7 +117,7 @@ def readme(
         tokenizer=model.tokenizer,
         parameters=parameters(config).total,
         parts=parts_text(config),
-        file=shlex.quote(chosen_file(list(sizes))) if is_gguf else "",
+        file=quoted(chosen_file(list(sizes))) if is_gguf else "",
         ollama_name=re.sub("[^a-z0-9._-]+", "-", card.name.lower()).strip("-._") or "model",
         sizes=sizes,
         checks=checks,

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import os
 import re
-import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 from endonym.autopilot import machine
 from endonym.device import program
 from endonym.disk import file_hash
-from endonym.errors import SourceError, printable
+from endonym.errors import SourceError, printable, quoted
 from endonym.formats.config import Source
 from endonym.formats.fetched import is_address, require_hash
 from endonym.formats.files import (
@@ -329,7 +328,7 @@ def words_of(found: Beside, recipe: Recipe) -> list[str]:
         texts = counted(len(names), "text")
         told.append(f"no source reads {texts} beside the others: {', '.join(names[:SHOWN])}{more}")
     if told:
-        path = shlex.quote(str(recipe.path))
+        path = quoted(str(recipe.path))
         command = f"{program()} new {path} --update"
         leave = "; to leave texts out, name them in `exclude`" if found.unused else ""
         told[-1] += f". To take in what is new: {command}{leave}"

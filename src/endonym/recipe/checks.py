@@ -4,7 +4,6 @@ The checks read each part by itself, so that they also run on a recipe with othe
 """
 
 import os
-import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 from endonym.data.config import CHATML_NAME, Chat, Pack, read_template
 from endonym.device import program
 from endonym.disk import is_file, packaged_tables
-from endonym.errors import EndonymError, ExportError, MissingSource, RecipeError, ShapeError
+from endonym.errors import EndonymError, ExportError, MissingSource, RecipeError, ShapeError, quoted
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.export.shapes import ROW_OF
@@ -59,7 +58,7 @@ def base_model(named: Path) -> Path:
         do = "Put the run back beside its store, or name the model's artefact: STORE/model/ID."
     elif not (last_model / MANIFEST).is_file():
         message = f"the run {named.name} has no finished model yet"
-        do = f"Finish it: {program()} run {shlex.quote(os.path.relpath(named))}"
+        do = f"Finish it: {program()} run {quoted(os.path.relpath(named))}"
     else:
         return last_model
     raise RecipeError(message, where="model.folder", do=do)

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import regex
+
 from endonym.config import Config
 from endonym.errors import RecipeError, printable
 from endonym.recipe.keys import did_you_mean, nearest
@@ -22,7 +24,7 @@ DEEPEST_LEVELS = 32
 SHOWN_CHARS = 200
 DEFAULT_NAMES = {"phase": "pretrain"}
 """The default names of list items."""
-VARIANT_NAME = re.compile(r"\w[\w.-]{0,63}")
+VARIANT_NAME = regex.compile(r"\w[\w.-]{0,63}")
 
 
 def read(path: Path) -> str:

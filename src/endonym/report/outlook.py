@@ -6,7 +6,6 @@ the last phase and the counts of the corpus. The words are in outlook.toml.
 
 import math
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from statistics import fmean
 from endonym.autopilot.mixture import require_enough_text
 from endonym.autopilot.resolve import facts_of
 from endonym.disk import packaged_tables
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, quoted
 from endonym.evaluate.score import BITS, FEWEST_OF_SOURCE, Score, find
 from endonym.export.history import events, journal_of, training_seconds
 from endonym.formats.files import is_remote, source_root
@@ -166,7 +165,7 @@ def next_steps(run: Run, part: Sequence[Score]) -> list[NextStep]:
     found = [each for each in (longer, more, _dropped(run)) if each is not None]
     if len(found) < LEAST_STEPS:
         words, how = WORDS["step"], "chat {}" if run.artifact("examples") else 'generate {} "…"'
-        command = how.format(shlex.quote(str(run.folder)))
+        command = how.format(quoted(str(run.folder)))
         found.append(NextStep(words["ask"], words["ask_brings"], command))
     return found
 
@@ -219,7 +218,7 @@ def _longer_command(run: Run) -> str:
         except RecipeError:
             return ""
     place = "phase" if len(run.recipe.phase) == 1 else f"phase.{phase.name}"
-    return f"run {shlex.quote(str(run.folder))} --set {place}.{key}={2 * value}"
+    return f"run {quoted(str(run.folder))} --set {place}.{key}={2 * value}"
 
 
 def _more_text(
@@ -266,8 +265,8 @@ def _texts_command(run: Run) -> str:
         places = [Path(os.path.commonpath(places))]
     if not places or len(places[0].parts) < 2:
         return ""
-    texts = " ".join(f"--text {shlex.quote(os.path.relpath(each))}" for each in places)
-    folder = shlex.quote(f"{run.recipe.name}-more")
+    texts = " ".join(f"--text {quoted(os.path.relpath(each))}" for each in places)
+    folder = quoted(f"{run.recipe.name}-more")
     return f"new {folder} --language {run.recipe.language} {texts} --text …"
 
 
@@ -283,5 +282,5 @@ def _dropped(run: Run) -> NextStep | None:
     words, most = WORDS["step"], max(dropped, key=lambda reason: dropped[reason])
     amount = size(sum(dropped.values()))
     text = words["dropped_brings"].format(share=100 * share, size=amount, reason=in_words(most))
-    command = f"look {shlex.quote(str(run.folder))} --dropped all"
+    command = f"look {quoted(str(run.folder))} --dropped all"
     return NextStep(words["dropped"], text, command)

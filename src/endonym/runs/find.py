@@ -2,14 +2,13 @@
 
 import os.path
 import re
-import shlex
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from endonym.device import program
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, quoted
 from endonym.store import PLAN, Artifact, Store, is_run_of_store, open_artifact, read_plan
 
 RECIPE = "recipe.toml"
@@ -51,7 +50,7 @@ def find_run(store: Store, name: str) -> Path:
 def no_such(what: str, name: str, store: Store, *, where: str) -> RecipeError:
     """The error for a name that means no run or model: what to do instead."""
     if name and recipe_file(Path(name)) is not None:
-        do = f"Run it first: {program()} run {shlex.quote(name)}"
+        do = f"Run it first: {program()} run {quoted(name)}"
         return RecipeError("this recipe has not been run here yet", where=name, do=do)
     return RecipeError(f"no {what} is called {name}", where=where, do=known_runs(store, name))
 
@@ -186,7 +185,7 @@ def run_argument(run: Path, store: Store) -> str:
     """What commands call a run here: its name if that is enough, else its folder; quoted."""
     is_near = store.root == USUAL_STORE and run == store.root.parent / "runs" / run.name
     name = run.name if is_near else str(run)
-    return name if re.fullmatch(r"[\w@+=,./-]+", name) else shlex.quote(name)
+    return quoted(name)
 
 
 def store_of(run: Path, store: Store) -> Store:

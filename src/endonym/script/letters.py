@@ -1,4 +1,4 @@
-"""Letters with their signs, which no text that is shown may cut in two."""
+"""Letters with their signs, which no name and no text that is shown may cut in two."""
 
 import regex
 
@@ -16,6 +16,14 @@ def beginning(text: str, chars: int) -> str:
             break
         end = letter.end()
     return text[: end or chars]
+
+
+def as_name(text: str, other: str, chars: int) -> str:
+    """A text as a name: letters of every script with their signs, digits, `_`, `.` and `-`.
+
+    other: what stands for each run of other characters. chars: the most.
+    """
+    return beginning(regex.sub(r"[^\w.-]+", other, text), chars)
 
 
 def around(text: str, low: int, high: int) -> slice:

@@ -1,7 +1,6 @@
 """What is wrong with raw texts, and what mends it: the doctor's work from paths to findings."""
 
 import os
-import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,7 +13,7 @@ from endonym.autopilot.machine import usual_shape
 from endonym.autopilot.phase import budget_of
 from endonym.autopilot.text_size import TextSize, samples_of, try_tokenizer
 from endonym.device import program
-from endonym.errors import MissingSource, RecipeError, printable
+from endonym.errors import MissingSource, RecipeError, printable, quoted
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
 from endonym.formats.readable import loss_in_words
@@ -373,7 +372,7 @@ def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     valid = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in stem)
     name = valid.strip("-.")[:48] or "texts"
     target = f"{name}-model" if Path(name).exists() else name
-    given = "".join(f" --text {shlex.quote(str(path))}" for path in paths)
+    given = "".join(f" --text {quoted(str(path))}" for path in paths)
     new = f"{program()} new {target} --language {code or mending.UNKNOWN}{given}"
     sample, documents = survey.sample, survey.texts
     return Patient(

@@ -29,6 +29,7 @@ from endonym.formats.readers.plain import PART_BYTES
 from endonym.formats.readers.records import FOR_CHAT
 from endonym.log import Log, counted
 from endonym.script.languages import usual_script
+from endonym.script.letters import as_name
 from endonym.survey import raw_files
 from endonym.survey.format_guess import needs_ocr
 from endonym.survey.look import Look, look, read_pictures
@@ -404,7 +405,7 @@ def _others(source: Source, used: list[Path], folder: Path, home: Path) -> list[
 def _unique(path: Path, survey: Survey) -> str:
     """A source name from a file's name, different from those that are taken."""
     taken = {*survey.taken, *(source.name for source, _ in (*survey.sources, *survey.odd))}
-    stem = re.sub(r"[^\w.-]", "_", path.name.split(".")[0])[:60] or "texts"
+    stem = as_name(path.name.split(".")[0], "_", 60) or "texts"
     candidate, number = stem, 2
     while candidate in taken:
         candidate, number = f"{stem}-{number}", number + 1

@@ -202,7 +202,7 @@ def test_files_that_cannot_be_read_are_named_with_the_reason(texts: Path, tmp_pa
 
 
 def test_many_files_of_one_kind_are_one_source(tmp_path: Path, language_sentences: Say) -> None:
-    folder = tmp_path / "шигырьләр"
+    folder = tmp_path / "អត្ថបទ របស់ខ្ញុំ"
     folder.mkdir()
     sentences = language_sentences("tatar")
     count = FEW_FILES + 5
@@ -210,10 +210,11 @@ def test_many_files_of_one_kind_are_one_source(tmp_path: Path, language_sentence
         text = " ".join(sentences[(n + step) % len(sentences)] for step in range(4))
         (folder / f"{n:03}.txt").write_text(text + "\n", encoding="utf-8")
     (folder / "web.jsonl").write_text(json.dumps({"text": sentences[0]}) + "\n", encoding="utf-8")
-    recipe = Recipe.load(new(tmp_path / "project", folder))
+    recipe = Recipe.load(new(tmp_path / "រឿង", folder))
+    assert (recipe.name, recipe.source[0].name) == ("រឿង", "អត្ថបទ_របស់ខ្ញុំ")
     assert sorted(source.path for source in recipe.source) == [
-        "../шигырьләр/*.txt",
-        "../шигырьләр/web.jsonl",
+        "../អត្ថបទ របស់ខ្ញុំ/*.txt",
+        "../អត្ថបទ របស់ខ្ញុំ/web.jsonl",
     ]
     recipe.require_sources()
 

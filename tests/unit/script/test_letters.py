@@ -1,6 +1,6 @@
 """Letters with their signs."""
 
-from endonym.script.letters import LETTER, around, beginning
+from endonym.script.letters import LETTER, around, as_name, beginning
 
 KHMER = "ខ្ញុំស្រឡាញ់ភាសាខ្មែរ"
 
@@ -23,3 +23,9 @@ def test_the_parts_of_a_text_begin_and_end_with_whole_letters():
 
 def test_of_a_first_letter_that_is_too_long_what_has_room_stays():
     assert beginning("ខ្មែរ", 3) == "ខ្ម"
+
+
+def test_names_keep_the_signs_of_letters():
+    assert as_name("រឿងរបស់ខ្ញុំ (១)", "_", 60) == "រឿងរបស់ខ្ញុំ_១_"
+    assert as_name("می\u200cخواهم", "-", 60) == "می\u200cخواهم"
+    assert as_name("ខ្មែរ", "-", 3) == "ខ្ម"
