@@ -121,7 +121,7 @@ def test_beside_gguf_files_stands_a_modelfile(model: LanguageModel, tmp_path: Pa
     write_card(tmp_path, Card("Әкият"), model, is_gguf=True, checks=[bits], limits=limits)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert ModelCard(text).data.library_name == "gguf"
-    assert "llama-completion -m 'әкият-Q8_0.gguf'" in text
+    assert "llama-completion -m әкият-Q8_0.gguf" in text
     assert "ollama create model -f Modelfile" in text
     assert "| `әкият-F16.gguf` | 4 |" in text
     assert "| әкият-Q8_0.gguf | +0.012 % |" in text
