@@ -251,7 +251,7 @@ def test_on_a_narrow_screen_the_time_left_stays_and_the_note_is_cut(
     assert re.search("━ +75 % [-:0]+ step 1200 · 3.2[^s]*…", said)
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_a_pipe_in_the_place_of_a_journal_or_of_a_log_is_told(tmp_path: Path) -> None:
     path = tmp_path / "model-ab12.jsonl"
     os.mkfifo(path)

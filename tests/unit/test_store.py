@@ -426,7 +426,7 @@ def test_a_store_and_its_run_are_known_as_what_they_are(store: Store, tmp_path: 
     assert not is_store(tmp_path)
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_a_pipe_in_the_place_of_a_file_is_told_and_not_waited_for(store: Store) -> None:
     make(store)
     manifest = store.folder("corpus", ID) / "manifest.json"

@@ -104,7 +104,7 @@ def test_a_glob_matches_name_by_name(tmp_path: Path, glob: str, found: list[str]
     assert names(tmp_path, glob) == found
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_a_glob_of_many_stars_takes_no_longer(tmp_path: Path):
     write(tmp_path, "a/" * 30 + "a.txt", TATAR)
     assert len(names(tmp_path, "**/a/" * 20 + "*.txt")) == 1
@@ -120,14 +120,14 @@ def test_a_path_that_cannot_be_is_missing(tmp_path: Path, path: str):
     assert 'source "probe"' in caught.value.message
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(180)
 def test_folders_deeper_than_python_recurses_are_walked(tmp_path: Path):
     write(tmp_path, "a.txt", TATAR)
     with nested(tmp_path, 1_100):
         assert names(tmp_path, ".") == ["a.txt", "d/" * 1_100 + "deep.txt"]
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(180)
 def test_what_lies_too_deep_for_the_system_is_named_and_the_rest_is_read(tmp_path: Path):
     write(tmp_path, "texts/a.txt", TATAR)
     with nested(tmp_path / "texts", 2_050):

@@ -246,7 +246,7 @@ def test_an_error_of_the_disk_names_the_file(recipe: Recipe, monkeypatch: Patch)
     assert caught.value.where == str(recipe.folder / "texts" / "tatar.txt")
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_what_is_no_file_is_hashed_unread_and_odd_names_are_remembered(tmp_path: Path):
     write(tmp_path, os.fsdecode(b"texts/a-\xff.txt"), TATAR)
     os.mkfifo(tmp_path / "texts" / "pipe.txt")

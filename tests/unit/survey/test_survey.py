@@ -265,7 +265,7 @@ def test_each_source_has_its_share_of_the_sample(
     assert all(2_003 / 4 <= own < 2_003 / 4 + len(many) for own in (sum(many), a, b, c))
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(180)
 def test_pipes_are_named_and_the_rest_is_read(tmp_path: Path):
     write(tmp_path, "tatar.txt", TATAR * 9)
     write(tmp_path, "key.jsonl", '{"\\ud800": "ә ә ә ә"}\n' * 3)

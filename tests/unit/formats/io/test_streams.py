@@ -114,7 +114,7 @@ def test_a_raw_deflate_stream_named_gz_is_no_gzip():
 
 
 @pytest.mark.parametrize("name", ["zeros.txt.gz", "zeros.txt.bz2", "zeros.txt.xz", "zeros.txt.zst"])
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(180)
 def test_a_file_that_unpacks_far_beyond_its_size_is_a_bomb(tmp_path: Path, name: str):
     found = records(write(tmp_path, name, FILES[name]()))
     assert not kept(found)
@@ -127,7 +127,7 @@ def test_a_stream_that_asks_for_gigabytes_is_refused(tmp_path: Path):
     assert "Memory usage limit" in refusal.detail
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(180)
 def test_members_of_one_byte_are_looked_at_in_linear_time(tmp_path: Path):
     (document,) = records(write(tmp_path, "a.txt.gz", gzip.compress(b"a", mtime=0) * 50_000))
     assert document.text == "a" * 50_000

