@@ -124,7 +124,7 @@ def served(*arguments: object) -> Generator[tuple[str, subprocess.Popen[str]]]:
     finally:
         process.terminate()
         try:
-            process.communicate(timeout=20)
+            process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

@@ -73,8 +73,8 @@ def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(
     assert sorted(ranks) == [0, 1]
     began = time.monotonic()
     os.kill(ranks[1], signal.SIGKILL)
-    _, err = killed.communicate(timeout=30)
-    assert time.monotonic() - began < 10
+    _, err = killed.communicate(timeout=300)
+    assert time.monotonic() - began < 120
     assert killed.returncode == 1, err
     assert err.count("process 2 of 2: was killed") == 1
     assert "Traceback" not in err
@@ -116,7 +116,7 @@ def test_processes_whose_launcher_was_killed_save_and_end(
     finally:
         for pid in filter(is_running, ranks.values()):
             os.kill(pid, signal.SIGKILL)
-    _, err = launcher.communicate(timeout=30)
+    _, err = launcher.communicate(timeout=300)
     (part,) = store.glob("model/*.part")
     last = checkpoint.last(part)
     assert last is not None

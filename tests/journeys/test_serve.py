@@ -176,7 +176,7 @@ def test_the_page_works_in_a_browser_that_keeps_nothing(browser: Any, tmp_path: 
         forbidden = "get() { throw new DOMException('forbidden', 'SecurityError'); }"
         page.add_init_script(f"Object.defineProperty(window, 'sessionStorage', {{ {forbidden} }})")
         page.goto(address)
-        page.wait_for_selector("#model option", state="attached", timeout=5_000)
+        page.wait_for_selector("#model option", state="attached")
         page.reload()
         page.wait_for_selector("#model option", state="attached")
         page.close()

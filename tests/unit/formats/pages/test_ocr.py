@@ -80,7 +80,7 @@ def test_what_the_program_does_not_survive_is_a_failure_of_the_page(
     with pytest.raises(OcrFailed) as caught:
         engine.read(picture(text), ["Cyrillic"])
     assert caught.value.reason == reason
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 300
 
 
 def test_a_missing_program_or_pack_is_told(engine: Tesseract, monkeypatch: pytest.MonkeyPatch):
