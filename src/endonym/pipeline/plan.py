@@ -29,7 +29,7 @@ from endonym.store import MANIFEST, fingerprint, open_artifact
 from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
-    "source": 2,
+    "source": 3,
     "corpus": 18,
     "tokenizer": 5,
     "shards": 4,
