@@ -30,7 +30,7 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 3,
-    "corpus": 18,
+    "corpus": 19,
     "tokenizer": 5,
     "shards": 4,
     "examples": 8,
