@@ -3,7 +3,8 @@
 A pack file is named by its language's code; each of its tables is a step of `normalize`, called by
 the table's name. Keys of a step, applied in this order:
 
-letters: letter to letter. patterns: regular expressions and what they become, one after the other.
+forms: a pattern of forms of letters, which become the letters (Unicode NFKC). letters: letter to
+letter. patterns: regular expressions and what they become, one after the other.
 order: regular expressions of parts; in each run of such parts, those of the first come first, then
 those of the second, and so on, else as they stood. after: patterns again. Which texts:
 
@@ -16,6 +17,7 @@ makes; `new` recommends the step only where some of the texts have that already.
 """
 
 import functools
+import unicodedata
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
@@ -39,6 +41,7 @@ class PackStep(Config):
 
     name: str
     language: str
+    forms: str = ""
     letters: dict[str, str] = Field(default_factory=dict[str, str])
     patterns: tuple[tuple[str, str], ...] = ()
     order: tuple[str, ...] = ()
@@ -70,6 +73,7 @@ class PackStep(Config):
     def pattern(self) -> "regex.Pattern[str]":
         """A pattern of what the step would change, wherever it stands."""
         letters = [f"[{regex.escape(''.join(self.letters))}]"] if self.letters else []
+        letters += [self.forms] if self.forms else []
         wrong = [f"(?:{later})(?:{sooner})" for sooner, later in combinations(self.order, 2)]
         replaced = [pattern for pattern, _ in (*self.patterns, *self.after)]
         return regex.compile("|".join([*letters, *replaced, *wrong]), regex.MULTILINE)
@@ -101,8 +105,11 @@ def _everywhere(step: PackStep) -> Change:
         for pairs in (step.patterns, step.after)
     )
     arrange = [_arranger(step.order)] if step.order else []
+    forms = regex.compile(step.forms) if step.forms else None
 
     def changed(text: str) -> str:
+        if forms is not None:
+            text = forms.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
         text = text.translate(table) if table else text
         for change in (*before, *arrange, *after):
             text = change(text)

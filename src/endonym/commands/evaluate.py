@@ -124,7 +124,7 @@ def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
     for file, parts in files.items():
         with passing_over():  # A doubt is no score.
             why = lost_letters("\n".join(parts))
-            why = why or other_language(sketch(file, parts, 1.0), references, language)
+            why = why or other_language(sketch(file, parts, 1.0, language), references, language)
             if why:
                 reasons.append(f"{file}: {why}" if len(files) > 1 else why)
     return reasons

@@ -29,8 +29,8 @@ from endonym.store import MANIFEST, fingerprint, open_artifact
 from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
-    "source": 2,
-    "corpus": 18,
+    "source": 3,
+    "corpus": 19,
     "tokenizer": 5,
     "shards": 4,
     "examples": 8,

@@ -24,6 +24,7 @@ import regex
 from endonym.autopilot.text_size import SourceSample, reading_of
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.normalize import composed, without_mojibake
+from endonym.cleaning.packs import pack_steps, packs
 from endonym.formats.faults import passing_over
 from endonym.formats.readable import DIVIDE, Reading, loss_in_words, too_few, too_much
 from endonym.script import languages
@@ -147,8 +148,11 @@ def guess_language(documents: Sequence[str]) -> tuple[str, float]:
     return (code, share) if share > MAJORITY else ("", share)
 
 
-def sketch(name: str, texts: Iterable[str], text_bytes: float) -> Sketch:
-    """The counts of the beginning of some texts. text_bytes: the size of all of them."""
+def sketch(name: str, texts: Iterable[str], text_bytes: float, language: str = "") -> Sketch:
+    """The counts of the beginning of some texts, spelt as the steps of their language spell.
+
+    text_bytes: the size of all of them.
+    """
     result, sample = Sketch(name, text_bytes), ""
     for text in texts:
         sample += text[:SKETCH_CHARS] + "\n"
@@ -156,7 +160,10 @@ def sketch(name: str, texts: Iterable[str], text_bytes: float) -> Sketch:
             break
     sample = without_mojibake(sample)  # It is repaired later, and no other language.
     result.line = shown_line(sample)
-    sample = composed(sample[:SKETCH_CHARS]).lower()
+    sample = sample[:SKETCH_CHARS]
+    for step in pack_steps(language):
+        sample = packs()[step].changer()(sample)
+    sample = composed(sample).lower()
     for number, start in enumerate(range(0, len(sample), PIECE_CHARS)):
         half = result.halves[number % 2]
         for word in WORD.findall(sample[start : start + PIECE_CHARS]):
@@ -198,7 +205,8 @@ def source_warnings(
                     warnings.append(f'source "{source.name}": {file.name}: {why}')
                     continue
                 name = f"{source.name}/{file.name}"
-                sketches[source.name][file.name] = sketch(name, begin.texts, begin.text_bytes)
+                counted = sketch(name, begin.texts, begin.text_bytes, codes[source.name])
+                sketches[source.name][file.name] = counted
     reasons = dict[str, str]()
     for code in dict.fromkeys(codes.values()):
         own_sketches = [sketches[name] for name in sketches if codes[name] == code]

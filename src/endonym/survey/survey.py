@@ -182,8 +182,9 @@ def look_through(
     # Of many files, some are compared with each other first, and then the others with them.
     with_text = [each for group in looks for each in group if each.documents]
     step = -(-len(with_text) // text_size.MOST_FILES) or 1
-    others = _sketched(each for number, each in enumerate(with_text) if number % step)
-    odd = odd_ones([*_sketched(with_text[::step])], language, others)
+    rest = (each for number, each in enumerate(with_text) if number % step)
+    others = _sketched(rest, language)
+    odd = odd_ones([*_sketched(with_text[::step], language)], language, others)
     survey.doubt = odd.doubt
     used = [[each for each in group if str(each.path) not in odd.reasons] for group in looks]
     survey.all_documents = sum(each.n_documents for group in used for each in group)
@@ -253,11 +254,12 @@ def is_running(opened: Look) -> bool:
     return n_spoken >= SPOKEN_SHARE * len(blocks) or are_named
 
 
-def _sketched(found: Iterable[Look]) -> Iterator[Sketch]:
+def _sketched(found: Iterable[Look], language: str) -> Iterator[Sketch]:
     """The sketches of files; one in which our code fails is compared with none."""
     for each in found:
         with passing_over():
-            yield sketch(str(each.path), (text.text for text in each.documents), each.text_bytes)
+            texts = (text.text for text in each.documents)
+            yield sketch(str(each.path), texts, each.text_bytes, language)
 
 
 def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -> None:

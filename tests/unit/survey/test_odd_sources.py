@@ -332,3 +332,24 @@ def test_a_language_is_guessed_from_five_votes_on_and_by_more_than_half_of_them(
     assert guess_language(["tt"] * 6 + ["ru"] * 4 + [""] * 90) == ("tt", 0.6)
     assert guess_language(["tt", "ru"] * 501) == ("", 0.5)
     assert guess_language([*["tt"] * 500, *["ru"] * 499])[1] == pytest.approx(0.5, abs=0.01)
+
+
+PERSIAN = [
+    "پدرم هر روز صبح زود از خانه بیرون می رفت و شب دیر برمی گشت.",
+    "کتابخانه ملی کشور هزاران کتاب خطی قدیمی را نگهداری می کند.",
+    "یکی از شاگردان گفت که این گنج را کسی پیدا نکرده است.",
+    "در بهار کوچه های شهر پر از بوی گل یاس و آواز گنجشک می شود.",
+    "کارمند بایگانی یک نامه کهنه را با دقت زیاد در پرونده گذاشت.",
+]
+
+
+def test_persian_typed_with_arabic_letters_is_no_other_language() -> None:
+    """The step `persian_letters` of the same recipe mends it."""
+    typed = [each.translate(str.maketrans("یک", "يك")) for each in PERSIAN]
+
+    def odd(code: str) -> set[str]:
+        texts = [("persian", PERSIAN * 60, 90_000), ("typed", typed * 20, 9_000)]
+        return set(odd_ones([sketch(*each, code) for each in texts], "fa").reasons)
+
+    assert odd("") == {"typed"}
+    assert odd("fa") == set()

@@ -25,9 +25,12 @@ ODD = regex.compile(rf"\p{{Ll}}\p{{Lu}}|\p{{L}}\p{{M}}*{WITHIN}{{1,3}}\p{{L}}")
 BEFORE = regex.compile(r"[ªº¤¦¬±¼½¾¹²³÷×¨¯´¸]\p{L}")
 LATIN, PLAIN_LATIN = regex.compile(r"\p{Script=Latin}+"), re.compile("[A-Za-z]+")
 OTHERS = r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Hebrew}\p{Arabic}\p{Thai}\p{Khmer}]"
+ARABIC, FEW_LETTERS, LEAST_LINES = regex.compile(r"\p{Arabic}"), 3, 20
+"""Lines with so few letters are pieces of words; pages with fewer lines are not judged by them."""
 MIXED = regex.compile(rf"\p{{Latin}}\p{{M}}*{OTHERS}|{OTHERS}\p{{M}}*\p{{Latin}}")
 
 UNNAMED = "characters without a meaning"
+TORN = "words torn into lines"
 WITHIN_WORDS = "capitals or signs within words"
 LEAST_OWN, STRICTER = 0.05, 5
 """With fewer letters of its script a page shows another language, or an old font that writes the
@@ -68,8 +71,17 @@ def measures(text: str) -> dict[str, float]:
         WITHIN_WORDS: len(ODD.findall(shorter)) / words,
         "signs of an old font before letters": len(BEFORE.findall(shorter)) / words,
         "accents on most letters": accented / latin if latin > LEAST_LATIN else 0.0,
+        TORN: torn_lines(text),
         "two scripts within words": len(MIXED.findall(shorter)) / words,
     }
+
+
+def torn_lines(text: str) -> float:
+    """The share of lines in Arabic letters with only few of them: of Nastaliq, PDFium makes lines
+    of one and two letters, as these stand at different heights."""
+    counts = [len(LETTER.findall(line)) for line in text.split("\n") if ARABIC.search(line)]
+    few = sum(count <= FEW_LETTERS for count in counts)
+    return few / len(counts) if len(counts) >= LEAST_LINES else 0.0
 
 
 def letters(pattern: Any, text: str) -> int:

@@ -117,7 +117,7 @@ def pdf_page(document: Any, number: int, meta: dict[str, str], raw_bytes: int) -
         text = page.get_textpage()
     except pypdfium2.PdfiumError:
         return None
-    lines = list(islice(page_lines(text), MOST_LINES + 1))
+    lines = list(islice(page_lines(text, page), MOST_LINES + 1))
     height, placed = upright(lines, *page.get_size())
     joined = "\n".join(line for line, _ in placed)
     data = {

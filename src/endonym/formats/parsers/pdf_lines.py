@@ -1,8 +1,9 @@
 """The lines of a PDF's page, as PDFium finds them, with their boxes.
 
-PDFium writes lines in logical order, also those from right to left, but for many that mix both
-directions (pdf_order.py). It numbers characters, and some of them are not in its text; a character
-beyond U+FFFF has two numbers.
+PDFium writes many lines from right to left in logical order, and many not: those that mix both
+directions, those of Chromium, those with marks. They are read by their places on the page
+(pdf_places.py, pdf_order.py). PDFium numbers characters, and some of them are not in its text; a
+character beyond U+FFFF has two numbers.
 """
 
 import ctypes
@@ -20,6 +21,18 @@ import pypdfium2.raw as pdfium
 import regex
 
 from endonym.formats.parsers.pdf_order import in_order
+from endonym.formats.parsers.pdf_places import (
+    RIGHT_TO_LEFT,
+    Box,
+    Piece,
+    Said,
+    Sign,
+    Spans,
+    address_of,
+    in_places,
+    is_mark,
+    said,
+)
 
 TURNED = regex.compile(r"\p{Mn}+|.", regex.DOTALL)
 """What PDFium turns round: letters and other signs, and marks that follow each other as one."""
@@ -30,27 +43,8 @@ character."""
 DOWNWARD = 3
 """The quarter of lines that are read from top to bottom."""
 UNKNOWN = "\ufffd"
-RIGHT_TO_LEFT = re.compile(
-    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
-)
-"""Blocks of scripts that are written from right to left."""
 PRESENTATION = (range(0xFB1D, 0xFE00), range(0xFE70, 0xFEFD))
 """Blocks of Hebrew and Arabic ligatures that are one character each."""
-
-TOUCHING = 0.05
-"""Letters with a smaller gap between them, in sizes of letters, have no blank there."""
-NEAR = 64
-"""How many characters before a mark are searched for its letter."""
-
-Box = tuple[float, float, float, float]
-"""Left, bottom, right and top, in points."""
-
-
-class Sign(NamedTuple):
-    """A character and its box."""
-
-    text: str
-    box: Box
 
 
 class Turned(NamedTuple):
@@ -63,11 +57,16 @@ class Turned(NamedTuple):
     size: float
 
 
-def page_lines(page: Any) -> Iterator[Turned]:
-    """The lines of a page, in the order of the file."""
+def page_lines(page: Any, drawn: Any = None) -> Iterator[Turned]:
+    """The lines of a page, in the order of the file. drawn: the page of this text, if it is known.
+
+    PDFium tears lines from right to left at marks above letters; here they are whole.
+    """
     whole, numbers = page_letters(page)
     is_to_left = is_mostly_to_left(whole)
-    at = 0
+    # PDFium's objects of a page without such letters need not be looked at.
+    says = said(drawn) if drawn is not None and RIGHT_TO_LEFT.search(whole) else Said({}, [])
+    at, torn = 0, None
     while at < len(whole):
         end = LINE_END.search(whole, at)
         stop, after = (end.start(), end.end()) if end else (len(whole), len(whole))
@@ -75,8 +74,29 @@ def page_lines(page: Any) -> Iterator[Turned]:
             first = whole.index(line, at)
             signs = numbers[first : first + len(line)]
             hyphen = "-" if end is not None and end[0] == HYPHEN else ""
-            yield placed(page, line, signs, hyphen, is_to_left=is_to_left)
+            found = placed(page, line, signs, hyphen, says.spans)
+            if torn is not None and isinstance(found, Piece) and torn.goes_on(found):
+                torn = Piece([*torn.signs, *found.signs], found.hyphen, torn.base, torn.size)
+            else:
+                if torn is not None:
+                    yield to_left(torn, says.unseen, is_to_left=is_to_left)
+                torn = found if isinstance(found, Piece) else None
+                if isinstance(found, Turned):
+                    yield found
         at = after
+    if torn is not None:
+        yield to_left(torn, says.unseen, is_to_left=is_to_left)
+
+
+def to_left(piece: Piece, unseen: Sequence[Sign], *, is_to_left: bool) -> Turned:
+    """A line with letters from right to left. is_to_left: whether most of its page is."""
+    signs, size = in_places(piece, unseen), piece.size
+    text = "".join(each.text for each in signs)
+    sides = [(each.box[0], each.box[2]) for each in signs]
+    text = in_order(text, sides, is_to_left=is_to_left or is_mostly_to_left(text))
+    left, right = min(each.box[0] for each in signs), max(each.box[2] for each in signs)
+    box = left, piece.base, right, max(each.box[3] for each in signs)
+    return Turned(text + piece.hyphen, 0, box, size)
 
 
 def page_letters(page: Any) -> tuple[str, Sequence[int]]:
@@ -109,18 +129,18 @@ def is_mostly_to_left(text: str) -> bool:
     return to_left > 0 and to_left > sum(map(str.isalpha, text)) / 2
 
 
-def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_left: bool) -> Turned:
-    """A line of these characters with its box.
+def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, spans: Spans) -> Turned | Piece:
+    """A line of these characters with its box; one with letters from right to left as a piece.
 
-    That of a line to the right is found from its first and its last character. Other lines may end
-    with a number or a word that stands in their middle, so all their characters are looked at.
-    is_to_left: whether most of the page is read from right to left.
+    The box of a line to the right is found from its first and its last character, that of a turned
+    one from all.
     """
     x, y, matrix = ctypes.c_double(), ctypes.c_double(), pdfium.FS_MATRIX()
-    pdfium.FPDFText_GetCharOrigin(page.raw, signs[0], x, y)
-    pdfium.FPDFText_GetMatrix(page.raw, signs[0], matrix)
+    first = next((n for n, sign in enumerate(text) if not is_mark(sign) and sign != " "), 0)
+    pdfium.FPDFText_GetCharOrigin(page.raw, signs[first], x, y)
+    pdfium.FPDFText_GetMatrix(page.raw, signs[first], matrix)
     scale = math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c)) or 1.0
-    size = pdfium.FPDFText_GetFontSize(page.raw, signs[0]) * scale
+    size = pdfium.FPDFText_GetFontSize(page.raw, signs[first]) * scale
     quarter = round(math.atan2(matrix.b, matrix.a) / (math.pi / 2)) % 4
     if quarter == 0 and not RIGHT_TO_LEFT.search(text):
         _, _, right, top = loose_box(page, signs[-1])
@@ -128,11 +148,9 @@ def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, *, is_to_lef
             return Turned(text + hyphen, 0, (x.value, y.value, right, top), size)
     boxes = [loose_box(page, sign) for sign in signs]
     text = with_ligatures(page, text, signs, boxes)
-    if quarter == 0:
-        line = with_marks([*map(Sign, text, boxes)], size)
-        text = "".join(each.text for each in line)
-        sides = [(each.box[0], each.box[2]) for each in line]
-        text = in_order(text, sides, is_to_left=is_to_left or is_mostly_to_left(text))
+    if quarter == 0 and RIGHT_TO_LEFT.search(text):
+        drawn = [*map(Sign, text, boxes)]
+        return Piece(in_boxes(page, drawn, signs, spans), hyphen, y.value, size)
     left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
     # The base line is where the letters stand, and not where their tails end. It is at the bottom
@@ -171,65 +189,6 @@ def with_ligatures(page: Any, text: str, signs: Sequence[int], boxes: Sequence[B
     return "".join(found)
 
 
-def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
-    """The characters of a line with each mark behind its letter. size: of its letters, in points.
-
-    PDFium sorts by their places what was drawn one by one, before it turns words round: a mark may
-    come before the letter on which it stands, and a blank that nobody wrote before the mark.
-    """
-    line, marks = list[Sign](), list[Sign]()
-    for sign in signs:
-        if is_mark(sign.text):
-            marks.append(sign)
-            continue
-        place = place_of(marks, line)
-        if place is None and stands_on(marks[0], sign):
-            if is_unwritten_blank(line, sign, size):
-                line.pop()
-            line += [sign, *marks]
-        else:
-            place = len(line) if place is None else place
-            line[place:place] = marks
-            line.append(sign)
-        marks = []
-    place = place_of(marks, line)
-    place = len(line) if place is None else place
-    line[place:place] = marks
-    return line
-
-
-def place_of(marks: Sequence[Sign], before: Sequence[Sign]) -> int | None:
-    """The index behind the letter on which these marks stand; None if none of `before` is it."""
-    if not marks:
-        return len(before)
-    for at in range(len(before) - 1, max(-1, len(before) - 1 - NEAR), -1):
-        if stands_on(marks[0], before[at]):
-            ends = (end for end in range(at + 1, len(before)) if not is_mark(before[end].text))
-            return next(ends, len(before))
-    return None
-
-
-def is_unwritten_blank(before: Sequence[Sign], letter: Sign, size: float) -> bool:
-    """Whether the last sign is a blank between two letters that touch, from right to left."""
-    if len(before) < 2 or before[-1].text != " ":
-        return False
-    letters = (each for each in reversed(before[:-1]) if not is_mark(each.text))
-    last = next(letters, letter)
-    gap = last.box[0] - letter.box[2]
-    return bool(RIGHT_TO_LEFT.match(last.text)) and abs(gap) < TOUCHING * size
-
-
-def is_mark(sign: str) -> bool:
-    """Whether it stands on a letter."""
-    return unicodedata.bidirectional(sign) == "NSM"
-
-
-def stands_on(mark: Sign, letter: Sign) -> bool:
-    """Whether the middle of a mark is above or below a letter from right to left."""
-    middle = (mark.box[0] + mark.box[2]) / 2
-    return letter.box[0] <= middle <= letter.box[2] and bool(RIGHT_TO_LEFT.match(letter.text))
-
-
 def is_turned(run: str) -> bool:
     """Whether PDFium turned the characters of one glyph round; it turns none beyond U+FFFF."""
     ways = set(map(unicodedata.bidirectional, run))
@@ -251,6 +210,26 @@ def of_signs(text: str, units: Sequence[int]) -> Iterator[int]:
     for sign in text:
         yield units[at]
         at += 1 + (sign > "\uffff")
+
+
+def in_boxes(page: Any, signs: Sequence[Sign], numbers: Sequence[int], spans: Spans) -> list[Sign]:
+    """Letters with boxes that begin where the letters are put, also if their ink begins later.
+
+    A stretch whose characters the page says has them once, in one box.
+    """
+    found, seen = list[Sign](), set[int]()
+    x, y = ctypes.c_double(), ctypes.c_double()
+    for sign, number in zip(signs, numbers, strict=True):
+        thing = pdfium.FPDFText_GetTextObject(page.raw, number) if spans else None
+        span = spans.get(address_of(thing)) if thing else None
+        if span is None:
+            pdfium.FPDFText_GetCharOrigin(page.raw, number, x, y)
+            box = sign.box if is_mark(sign.text) else (x.value, *sign.box[1:])
+            found.append(Sign(sign.text, box))
+        elif span[0] not in seen:
+            seen.add(span[0])
+            found += span[1]
+    return found
 
 
 def loose_box(page: Any, number: int) -> Box:

@@ -1,10 +1,10 @@
 """Puts a line of a PDF that mixes directions into the order in which it is read.
 
-PDFium turns words from right to left round. In which order the words of a line follow each other
-it decides by a count, which is wrong for many lines with Latin words or numbers; letters beyond
-U+FFFF, such as those of Adlam, it does not turn. Here words are taken as they stand on paper, and
-read in the direction of the line: the bidirectional algorithm of Unicode backwards, with one level
-of words that go the other way.
+In which order the words of a line follow each other PDFium decides by a count, which is wrong for
+many lines with Latin words or numbers; letters beyond U+FFFF, such as those of Adlam, it does not
+turn. Here words are taken as they stand on paper (pdf_places.py), and read in the direction of the
+line: the bidirectional algorithm of Unicode backwards, with one level of words that go the other
+way.
 """
 
 import re
@@ -40,20 +40,22 @@ def in_order(text: str, places: Sequence[tuple[float, float]], *, is_to_left: bo
     """The text of a line in the order in which it is read.
 
     places: the left and the right side of each character. is_to_left: whether
-    it is read from right to left. The text is PDFium's, if that has this order.
+    it is read from right to left.
     """
     parts = sorted(parts_of(text, places), key=lambda each: each.middle)
     kinds = {each.kind for each in parts}
-    if RIGHT not in kinds or not (kinds & {LEFT, NUMBER} or max(text) > "\uffff"):
+    if RIGHT not in kinds:
         return text
+    if not (kinds & {LEFT, NUMBER} or max(text) > "\uffff"):
+        return with_brackets(text.strip())
     letters = Counter(map(unicodedata.bidirectional, text))
     pattern = ARABIC_NUMBERS if letters["AL"] > letters["R"] else NUMBERS
     found = "".join((to_left if is_to_left else to_right)(parts, pattern)).strip()
-    return text if found == text else with_brackets(found)
+    return with_brackets(found)
 
 
 def parts_of(text: str, places: Sequence[tuple[float, float]]) -> Iterator[LinePart]:
-    """The parts of a line in PDFium's order: within a part, that is the one in which it is read."""
+    """The parts of a line, each in the order in which it is read."""
     kind, begin = "", 0
     for at, sign in enumerate(text):
         direction = unicodedata.bidirectional(sign)
@@ -69,8 +71,10 @@ def parts_of(text: str, places: Sequence[tuple[float, float]]) -> Iterator[LineP
 def part(kind: str, text: str, places: Sequence[tuple[float, float]]) -> LinePart:
     """A part of a line. places: the left and the right side of each of its characters."""
     lefts, rights = zip(*places, strict=True)
-    if kind == RIGHT and max(text) > "\uffff" and lefts[0] < lefts[-1]:  # not turned by PDFium
-        text = "".join(CLUSTER.findall(text)[::-1])
+    sign = -1 if kind == RIGHT else 1
+    if sign * lefts[0] > sign * lefts[-1]:
+        found = sorted(CLUSTER.finditer(text), key=lambda each: sign * lefts[each.start()])
+        text = "".join(each[0] for each in found)
     return LinePart(kind, text, middle=(min(lefts) + max(rights)) / 2)
 
 
@@ -123,18 +127,19 @@ def ends(area: Sequence[LinePart], kinds: Sequence[str]) -> tuple[int, int]:
 
 
 def with_brackets(text: str) -> str:
-    """The line with brackets that open and close by turns; a single one by the blank beside it.
+    """The line with brackets that open before a word and close behind one; others by turns.
 
-    PDFium mirrors those of words from right to left, as far as it knew which these were.
+    PDFium mirrors those of words from right to left, as far as it knew which these were, and some
+    programs write the one that is read, others the one that is seen.
     """
     signs = list(text)
     for pair in BRACKETS:
         places = [at for at, sign in enumerate(text) if sign in pair]
         for number, at in enumerate(places):
             closes = bool(text[max(0, at - 1) : at].strip())
-            follows = bool(text[at + 1 : at + 2].strip())
-            if len(places) % 2 == 0:
-                signs[at] = pair[number % 2]
-            elif closes != follows:
+            follows = text[at + 1 : at + 2].isalnum()
+            if closes != follows:
                 signs[at] = pair[closes]
+            elif len(places) % 2 == 0:
+                signs[at] = pair[number % 2]
     return "".join(signs)

@@ -86,3 +86,11 @@ def test_a_page_of_one_sign_without_end_is_judged_at_once(sign: str):
     began = time.monotonic()
     assert 0 <= quality(sign * 2_000_000)[0] <= 1
     assert time.monotonic() - began < 300
+
+
+def test_a_page_of_torn_arabic_words_is_no_text():
+    """Nastaliq, of whose words each letter stands at another height."""
+    lines = ["پسر صبح زود با خواهرش به مدرسه رفت", "و کتابی زیبا دربارهٔ دریا خواند"] * 12
+    torn = ["پسر صبح ز", "و", "د", "با خوا", "هر", "ش به م", "د", "ر", "سه رفت"] * 12
+    assert quality("\n".join(lines), "arabic")[0] > 0.9
+    assert quality("\n".join(torn), "arabic") < (0.5, "words torn into lines")

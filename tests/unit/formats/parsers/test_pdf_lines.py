@@ -7,7 +7,7 @@ from made_documents import drawn_pdf, pdf
 from text_samples import kept, reasons, records, write
 
 from endonym.formats.pages.page import PARTS
-from endonym.formats.parsers import pdf_lines
+from endonym.formats.parsers import pdf_lines, pdf_places
 from endonym.formats.parsers.pdf import pdf_units
 from endonym.formats.parsers.pdf_lines import (
     Sign,
@@ -250,7 +250,7 @@ MARKED = [
 @pytest.mark.parametrize(("found", "wanted"), MARKED)
 def test_a_mark_is_read_behind_its_letter(found: list[tuple[str, float, float]], wanted: str):
     """PDFium sorts what was drawn one by one by its place, before it turns a word round."""
-    read = pdf_lines.with_marks(signs(*found), 12)
+    read = pdf_places.with_marks(signs(*found), 12)
     assert "".join(each.text for each in read) == wanted
     boxes = {each.text: each.box for each in signs(*found)}
     assert all(boxes[each.text] == each.box for each in read)

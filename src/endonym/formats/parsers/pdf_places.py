@@ -1,0 +1,234 @@
+"""Reads letters from right to left by their places on a page of a PDF.
+
+PDFium turns words round, but not all: of those that Chromium draws, half come out letter by letter
+in the wrong order. It tears lines at marks that stand higher, puts blanks within words, and leaves
+out the signs that part letters without a gap (U+200C). Where glyphs stand is always right.
+"""
+
+import ctypes
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pypdfium2.raw as pdfium
+
+RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+"""Blocks of scripts that are written from right to left."""
+TOUCHING, BLANK = 0.05, 0.15
+"""Of the size of letters: they touch with a smaller gap, and are two words with a larger one. In
+Noto Naskh, Amiri and DejaVu letters of one word are at most 0.14 apart, and words at least 0.2."""
+NEAR = 64
+"""How many characters before a mark are searched for its letter."""
+SAME_LINE = 0.1
+"""Of the size of letters: pieces of a line stand at heights that differ by less."""
+MOST_BETWEEN = 0.5
+"""Of the size of letters: pieces of a line are nearer to each other."""
+MOST_OBJECTS, SAID_BYTES = 50_000, 32
+NON_JOINER = "\u200c"
+
+Box = tuple[float, float, float, float]
+"""Left, bottom, right and top, in points."""
+
+
+class Sign(NamedTuple):
+    """A character and its box."""
+
+    text: str
+    box: Box
+
+
+class Piece(NamedTuple):
+    """A line with letters from right to left, or a piece of one, in PDFium's order.
+
+    base: the height of its base line, and the size of its letters, in points.
+    """
+
+    signs: list[Sign]
+    hyphen: str
+    base: float
+    size: float
+
+    @property
+    def sides(self) -> tuple[float, float]:
+        """Its left and its right side, in points."""
+        return min(each.box[0] for each in self.signs), max(each.box[2] for each in self.signs)
+
+    def goes_on(self, other: "Piece") -> bool:
+        """Whether another piece belongs to the same line: as high, and beside this one."""
+        (left, right), (begin, end) = self.sides, other.sides
+        gap = max(begin - right, left - end)
+        near = abs(self.base - other.base) < SAME_LINE * self.size
+        return near and abs(gap) < MOST_BETWEEN * self.size
+
+
+def in_places(piece: Piece, unseen: Sequence[Sign]) -> list[Sign]:
+    """The characters of a line as they stand on paper, from right to left.
+
+    Of PDFium's blanks those with a width stay; others are where letters are apart. unseen: what
+    stands on the page and not in PDFium's text.
+    """
+    (left, right), size = piece.sides, piece.size
+    signs = [each for each in piece.signs if each.text != " " or each.box[0] < each.box[2]]
+    for each in unseen:
+        x, base, *_ = each.box
+        if abs(base - piece.base) < SAME_LINE * size and left <= x <= right:
+            signs.append(each)
+
+    def place(sign: Sign) -> tuple[float, float]:
+        # What has no width stands at the left side of the letter before it.
+        return (TOUCHING * size if sign.text == NON_JOINER else 0.0) - sign.box[0], -sign.box[2]
+
+    line, end = list[Sign](), None
+    for sign in with_marks(sorted(signs, key=place), size):
+        left, _, right, top = sign.box
+        is_blank = bool(line) and line[-1].text == " "
+        if is_mark(sign.text) or sign.text == NON_JOINER:
+            end = left if end is None else min(end, left)
+        elif sign.text == " " and is_blank:
+            continue
+        else:
+            if end is not None and end - right > BLANK * size and not is_blank and sign.text != " ":
+                line.append(Sign(" ", (right, piece.base, end, top)))
+            end = left
+        line.append(sign)
+    return line
+
+
+Spans = dict[int, tuple[int, list[Sign]]]
+
+
+class Said(NamedTuple):
+    """What a page says that its objects stand for.
+
+    spans: for each object of a stretch of several characters, by its address, the address of the
+    stretch and its characters with their common box. unseen: blanks and U+200C, which PDFium
+    leaves out of its text or puts elsewhere; they begin where their boxes do.
+    """
+
+    spans: Spans
+    unseen: list[Sign]
+
+
+def said(page: Any) -> Said:
+    """What the objects of a page stand for, if it says that: pages of Chromium do.
+
+    It draws U+200C as a blank without a width. A letter and its mark are two objects, and PDFium
+    gives both characters for the first of them, or for each.
+    """
+    blanks, joiners, is_said = list[Sign](), list[Sign](), False
+    texts, boxes = dict[int, str](), dict[int, list[Box]]()
+    stretches = dict[int, int]()  # of objects
+    for number in range(min(MOST_OBJECTS, pdfium.FPDFPage_CountObjects(page.raw))):
+        thing = pdfium.FPDFPage_GetObject(page.raw, number)
+        if pdfium.FPDFPageObj_GetType(thing) != pdfium.FPDF_PAGEOBJ_TEXT:
+            continue
+        box, ink = place_of_object(thing)
+        n_marks = pdfium.FPDFPageObj_CountMarks(thing)
+        marks = [pdfium.FPDFPageObj_GetMark(thing, each) for each in range(n_marks)]
+        text, stretch = max(
+            ((actual_text(each), address_of(each)) for each in marks), default=("", 0)
+        )
+        is_said = is_said or bool(text)
+        if text == NON_JOINER:
+            joiners.append(Sign(text, box))
+        elif not text and not ink:
+            blanks.append(Sign(" ", box))
+        elif len(text) > 1:
+            texts[stretch], stretches[address_of(thing)] = text, stretch
+            boxes.setdefault(stretch, []).append(box)
+    signs = dict[int, list[Sign]]()
+    for stretch, found in boxes.items():
+        lefts, bottoms, rights, tops = zip(*found, strict=True)
+        box = min(lefts), min(bottoms), max(rights), max(tops)
+        signs[stretch] = [Sign(each, box) for each in texts[stretch]]
+    spans = {thing: (stretch, signs[stretch]) for thing, stretch in stretches.items()}
+    return Said(spans, blanks + joiners if is_said else [])
+
+
+def actual_text(mark: Any) -> str:
+    """What a stretch of a page stands for; nothing if it does not say that, or if it is long."""
+    said, size = (ctypes.c_ubyte * SAID_BYTES)(), ctypes.c_ulong()
+    blob = pdfium.FPDFPageObjMark_GetParamBlobValue
+    if not blob(mark, b"ActualText", said, SAID_BYTES, size) or size.value > SAID_BYTES:
+        return ""
+    text = bytes(said[: size.value])
+    return text[2:].decode("utf-16-be", "ignore") if text.startswith(b"\xfe\xff") else ""
+
+
+def place_of_object(thing: Any) -> tuple[Box, float]:
+    """The box of an object that is text, and how wide its ink is, in points.
+
+    Its left and its bottom are where its first letter is put.
+    """
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    pdfium.FPDFPageObj_GetBounds(thing, left, bottom, right, top)
+    matrix = pdfium.FS_MATRIX()
+    pdfium.FPDFPageObj_GetMatrix(thing, matrix)
+    return (matrix.e, matrix.f, right.value, top.value), right.value - left.value
+
+
+def address_of(thing: Any) -> int:
+    """Where something of PDFium lies in memory: the same for each pointer to it."""
+    return ctypes.addressof(thing.contents)
+
+
+def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
+    """The characters of a line with each mark behind its letter. size: of its letters, in points.
+
+    PDFium sorts by their places what was drawn one by one, before it turns words round: a mark may
+    come before the letter on which it stands, and a blank that nobody wrote before the mark.
+    """
+    line, marks = list[Sign](), list[Sign]()
+    for sign in signs:
+        if is_mark(sign.text):
+            marks.append(sign)
+            continue
+        place = place_of(marks, line)
+        if place is None and stands_on(marks[0], sign):
+            if is_unwritten_blank(line, sign, size):
+                line.pop()
+            line += [sign, *marks]
+        else:
+            place = len(line) if place is None else place
+            line[place:place] = marks
+            line.append(sign)
+        marks = []
+    place = place_of(marks, line)
+    place = len(line) if place is None else place
+    line[place:place] = marks
+    return line
+
+
+def place_of(marks: Sequence[Sign], before: Sequence[Sign]) -> int | None:
+    """The index behind the letter on which these marks stand; None if none of `before` is it."""
+    if not marks:
+        return len(before)
+    for at in range(len(before) - 1, max(-1, len(before) - 1 - NEAR), -1):
+        if stands_on(marks[0], before[at]):
+            ends = (end for end in range(at + 1, len(before)) if not is_mark(before[end].text))
+            return next(ends, len(before))
+    return None
+
+
+def is_unwritten_blank(before: Sequence[Sign], letter: Sign, size: float) -> bool:
+    """Whether the last sign is a blank between two letters that touch, from right to left."""
+    if len(before) < 2 or before[-1].text != " ":
+        return False
+    letters = (each for each in reversed(before[:-1]) if not is_mark(each.text))
+    last = next(letters, letter)
+    gap = last.box[0] - letter.box[2]
+    return bool(RIGHT_TO_LEFT.match(last.text)) and abs(gap) < TOUCHING * size
+
+
+def is_mark(sign: str) -> bool:
+    """Whether it stands on a letter."""
+    return unicodedata.bidirectional(sign) == "NSM"
+
+
+def stands_on(mark: Sign, letter: Sign) -> bool:
+    """Whether the middle of a mark is above or below a letter from right to left."""
+    middle = (mark.box[0] + mark.box[2]) / 2
+    return letter.box[0] <= middle <= letter.box[2] and bool(RIGHT_TO_LEFT.match(letter.text))

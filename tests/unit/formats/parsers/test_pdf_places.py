@@ -1,0 +1,84 @@
+"""Words from right to left whose glyphs are drawn one by one, as Chromium and others do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from made_documents import filed, names, stream
+from text_samples import write
+
+from endonym.formats.parsers.pdf import pdf_units
+
+FORMS = str.maketrans({"ب": "\ufe91", "ی": "\ufbfe", "گ": "\ufb95", "ن": "\ufee7", "م": "\ufee3"})
+"""How a font names some letters within words; the page says which they are."""
+MIRRORED = str.maketrans("()«»", ")(»«")
+SIZE, LETTER, BLANK = 12, 6, 3
+NON_JOINER, TANWIN = "\u200c", "\u064b"
+Glyph = tuple[float, float, str, str]
+"""Left, base line, what the font says that it is, and what the page says."""
+
+
+def glyphs(line: str, base: float = 700) -> list[Glyph]:
+    """The glyphs of a line as Chromium draws them from the left: U+200C as a blank of no width."""
+    drawn, x = list[Glyph](), 100.0
+    for sign in reversed(line):
+        form = sign.translate(FORMS)
+        if sign == NON_JOINER:
+            drawn.append((x, base, " ", sign))
+        elif sign == TANWIN:
+            drawn.append((x + 2, base + 3, sign, ""))
+        else:
+            drawn.append((x, base, form, "" if form == sign else sign))
+            x += BLANK if sign == " " else LETTER
+    return drawn
+
+
+def drawn_pdf(drawn: Sequence[Glyph]) -> bytes:
+    """A page with these glyphs, each a black box, and blanks without ink."""
+    number = {sign: place for place, sign in enumerate(sorted({each[2] for each in drawn}), 1)}
+    content = list[str]()
+    for x, y, sign, said in drawn:
+        line = f"BT /F1 {SIZE} Tf {x} {y} Td <{number[sign]:02x}> Tj ET"
+        name = said.encode("utf-16-be").hex()
+        content.append(f"/Span<</ActualText<feff{name}>>>BDC\n{line}\nEMC" if said else line)
+    shapes = {" ": "250 0 0 0 0 0 d1", TANWIN: "0 0 0 600 200 700 d1 0 600 200 100 re f"}
+    box = "500 0 0 0 500 500 d1 0 0 500 500 re f"
+    table = names(number).replace("\n<00", "\n<").replace("<0000> <ffff>", "<00> <ff>")
+    widths = " ".join(shapes.get(each, box).split()[0] for each in number)
+    procs = " ".join(f"/g{place} {place + 5} 0 R" for place in number.values())
+    font = (
+        "<</Type/Font/Subtype/Type3/FontBBox[0 0 500 700]/FontMatrix[.001 0 0 .001 0 0]"
+        f"/CharProcs<<{procs}>>/Encoding<</Type/Encoding/Differences[1 "
+        f"{''.join(f'/g{place}' for place in number.values())}]>>/FirstChar 1"
+        f"/LastChar {len(number)}/Widths[{widths}]/ToUnicode 5 0 R/Resources<<>>>>"
+    )
+    page = (
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R"
+        "/Resources<</Font<</F1 3 0 R>>>>>>"
+    )
+    n = len(number)
+    return filed([
+        "<</Type/Catalog/Pages 2 0 R>>", f"<</Type/Pages/Kids[{n + 6} 0 R]/Count 1>>", font,
+        stream("\n".join(content)), stream(table),
+        *(stream(shapes.get(each, box)) for each in number), page,
+    ])  # fmt: skip
+
+
+def read(tmp_path: Path, drawn: Sequence[Glyph]) -> str:
+    """What is read of these glyphs."""
+    (unit,) = pdf_units(str(write(tmp_path, "a.pdf", drawn_pdf(drawn))), 1, {})
+    return unit.text
+
+
+@pytest.mark.parametrize("line", [
+    "یادداشت بایگانی بیابان", "نان و بیابان", "بایگانی 35 بیان", "بایگانی (یا بیابان) ماند",
+    "«بایگانی» و بیابان", f"می{NON_JOINER}باید باغ{NON_JOINER}بان",
+])  # fmt: skip
+def test_words_are_read_as_their_glyphs_stand(tmp_path: Path, line: str):
+    paper = line.translate(MIRRORED).replace("35", "53")
+    assert read(tmp_path, glyphs(paper)) == line
+
+
+def test_a_line_is_not_torn_at_a_mark_that_stands_higher(tmp_path: Path):
+    line = f"نسبتا{TANWIN} ساده و کاملا{TANWIN} بزرگ"
+    assert read(tmp_path, [*glyphs("نان و آب", 720), *glyphs(line)]) == f"نان و آب\n{line}"
