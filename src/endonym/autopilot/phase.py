@@ -16,11 +16,15 @@ from endonym.autopilot.mixture import facts_of_phase
 from endonym.autopilot.model_size import Choice, Choices, Facts, by_passes
 from endonym.data.conversation_files import read_records, share_read
 from endonym.data.conversations import Unfit, conversation_of, pair_of
-from endonym.errors import OutOfMemory
+from endonym.device import program
+from endonym.disk import packaged_tables
+from endonym.errors import OutOfMemory, SourceError
 from endonym.formats.document import Reject
+from endonym.formats.reasons import in_words
 from endonym.log import counted, number, size
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
+from endonym.recipe.layers import toml
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import (
     EVAL_TOKENS,
@@ -68,6 +72,9 @@ from another one."""
 USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
 
 ANSWERS_EPOCHS = Choice(3.0, "usual for answers; the best validation is kept")
+FEWEST_STEPS = 300
+"""Of a phase of conversations. 97 of them were best on dev after 150 of 300 steps, and 612 after
+all (docs/log.md)."""
 ANSWERS_RATES = {"chat": 1e-3, "preferences": 3e-5}
 """Up to USUAL_DIM channels, less in wider models."""
 FORWARD_SHARE = 1 / 3
@@ -77,6 +84,7 @@ VALIDATION_SHARE = 0.05
 FEWEST_VALIDATIONS = 4
 """Beside the one before the first step: fewer would hardly show where a phase got worse."""
 SAMPLE_RECORDS = 2_000
+ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
 TINY_SHARE = 1e-9
 TEMPLATE_TOKENS = 8
 """Of a message: its role, and where it begins and ends."""
@@ -298,9 +306,13 @@ def choose_answers(
     facts: of the examples. dim: if known. is_new: the weights are random at the start.
     """
     choices: Choices = {}
-    if phase.steps is None and phase.tokens is None and phase.epochs is None:
-        choices["epochs"] = ANSWERS_EPOCHS
     batch, why = _batch(phase, facts.positions, "adamw", device, row=context)
+    epochs = ANSWERS_EPOCHS
+    if phase.objective == "chat" and epochs.value * facts.positions < FEWEST_STEPS * batch:
+        few = float(f"{FEWEST_STEPS * batch / max(1, facts.positions):.3g}")
+        epochs = Choice(few, f"about {FEWEST_STEPS} steps; the best validation is kept")
+    if phase.steps is None and phase.tokens is None and phase.epochs is None:
+        choices["epochs"] = epochs
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)
     width = min(1.0, USUAL_DIM / (dim or USUAL_DIM))
@@ -315,7 +327,7 @@ def choose_answers(
     choices["lr"], choices["embedding_lr"] = Choice(lr, why), Choice(lr, tables)
     if phase.adapt is not None:
         choices |= adapter_rates(phase, rate)
-    tokens = phase.tokens or (phase.epochs or ANSWERS_EPOCHS.value) * facts.positions
+    tokens = phase.tokens or (phase.epochs or epochs.value) * facts.positions
     steps = phase.steps or max(1, int(tokens // batch))
     choices["warmup_steps"] = Choice(max(1, steps // 10), "a tenth of the steps")
     choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
@@ -324,14 +336,28 @@ def choose_answers(
 
 
 def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> dict[int, Facts]:
-    """What the data of each phase will be as examples, by the first records of its files."""
+    """What the data of each phase will be as examples, by the first records of its files.
+
+    Raises SourceError if none of these can be used.
+    """
     facts: dict[int, Facts] = {}
     for index, phase in enumerate(recipe.phase):
         if phase.reads_texts:
             continue
-        sums, dropped = np.zeros(3), Counter[str]()
+        sums, rejects = np.zeros(3), list[Reject]()
         for path in recipe.data_files(index):
-            sums += _example_sums(path, bytes_per_token, dropped, is_pairs=phase.is_of_pairs)
+            sums += _example_sums(path, bytes_per_token, phase, rejects)
+        dropped = Counter(reject.reason for reject in rejects)
+        if rejects and not sums[0]:
+            ((reason, count),) = dropped.most_common(1)
+            first = next(reject for reject in rejects if reject.reason == reason)
+            advice = ADVICE.get(reason, ADVICE["others"])
+            raise SourceError(
+                f"none of the first {counted(len(rejects), 'record')} can be used, {number(count)} "
+                f"{in_words(reason)}",
+                where=f"phase {phase.name}: data = {toml(phase.data)}",
+                do=advice.format(first=first, program=program()),
+            )
         examples, tokens, answer_bytes = (sums * (1 - recipe.chat.val_share)).tolist()
         rows, dev_rows = (max(1, ceil(n / context)) for n in (tokens, sums[1] - tokens))
         facts[index] = Facts(
@@ -346,11 +372,11 @@ def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> 
 
 
 def _example_sums(
-    path: Path, bytes_per_token: float, dropped: Counter[str], *, is_pairs: bool
+    path: Path, bytes_per_token: float, phase: Phase, rejects: list[Reject]
 ) -> np.ndarray:
     """Three sums of a file, by its first records: examples, their tokens, bytes of answers.
 
-    dropped: gets the number of those records that make no examples, by reason.
+    rejects: gets those records that make no examples.
     """
     sums = np.zeros(3)
     n_records = line_bytes = 0
@@ -359,14 +385,14 @@ def _example_sums(
             return sums / max(TINY_SHARE, share_read(path, n_records, line_bytes))
         n_records += 1
         if isinstance(record, Reject):
-            dropped[record.reason] += 1
+            rejects.append(record)
             line_bytes += record.raw_bytes + 1  # with the end of the line
             continue
         line_bytes += len(record.raw.encode()) + 1
         try:
-            examples = _contents(record.value, is_pairs=is_pairs)
+            examples = _contents(record.value, phase)
         except Unfit as unfit:
-            dropped[unfit.reason] += 1
+            rejects.append(Reject(unfit.reason, record.id, record.source, unfit.detail, ""))
             continue
         for contents, answer_bytes in examples:
             tokens = sum(map(len, contents)) / bytes_per_token + TEMPLATE_TOKENS * len(contents)
@@ -374,10 +400,10 @@ def _example_sums(
     return sums
 
 
-def _contents(record: object, *, is_pairs: bool) -> list[tuple[list[bytes], int]]:
+def _contents(record: object, phase: Phase) -> list[tuple[list[bytes], int]]:
     """The examples of a record: of each the contents of its messages, and its answers' size."""
-    if not is_pairs:
-        messages = conversation_of(record).messages
+    if not phase.is_of_pairs:
+        messages = conversation_of(record, phase.columns).messages
         contents = [message.content.encode() for message in messages]
         answers = [each.content.encode() for each in messages if each.role == "assistant"]
         return [(contents, sum(map(len, answers)))]

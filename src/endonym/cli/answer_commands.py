@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from endonym import device
 from endonym.cli.main import MODEL, Settings, adapter_option, count_option, print_json
 from endonym.errors import EndonymError, printable, printable_lines
-from endonym.log import Log, folded
+from endonym.log import Log, folded, listed
 
 if TYPE_CHECKING:
     from endonym.commands.chat import Talk
@@ -122,6 +122,7 @@ def generate(
     Without PROMPT, a terminal asks for prompts, one after the other; elsewhere each line of
     standard input is one. If it is empty, a text is written from its beginning.
     """
+    say_loading(settings, model)
     from endonym.commands.load import load_model
 
     target = device.pick(settings.device)
@@ -188,6 +189,7 @@ def serve(
     MODEL is a run, a model artefact, a transformers folder, or a GGUF file. llama.cpp computes
     what it can, from a GGUF file that is made on the first call; endonym computes the rest.
     """
+    say_loading(settings, *models)
     from endonym.commands import serve as serving
 
     def ready(address: str, names: list[str]) -> None:
@@ -227,6 +229,7 @@ def chat(
     MODEL is a run, a model artefact, a transformers folder, or a GGUF file. Without a terminal each
     line of standard input is a message, or the beginning of a text.
     """
+    say_loading(settings, model)
     from endonym.commands.chat import Talk
     from endonym.commands.serve import make_engine
 
@@ -256,13 +259,18 @@ def chat(
             conversation_loop(answered, options.seed)
         else:
             messages: Messages = []
-            for seed, line in enumerate(piped_prompts(), start=options.seed):
+            for seed, line in enumerate(commanded(piped_prompts(), CHAT_HELP), options.seed):
                 if engine.template is None:
                     _write(settings, talk, line, continued(line, seed))
                     continue
                 messages.append({"role": "user", "content": line})
                 answer = _write(settings, talk, "", answered(messages, seed))
                 messages.append({"role": "assistant", "content": answer})
+
+
+def say_loading(settings: Settings, *models: str) -> None:
+    """Say so at once: the first answer takes seconds."""
+    settings.log().line(f"loading {printable(listed(models))} …")
 
 
 def texts(pieces: "Iterable[TextPiece]", *, has_shades: bool) -> Iterator[Text]:
@@ -343,13 +351,22 @@ def typed_lines(hint: str) -> Iterator[str]:
     """The lines that are typed at a terminal, until Ctrl-D, Ctrl-C or one of ENDS."""
     with suppress(ImportError):
         import_module("readline")  # makes lines editable, and brings earlier ones back
+
+    def entered() -> Iterator[str]:
+        while True:
+            try:
+                yield input("> ")
+            except (EOFError, KeyboardInterrupt):
+                click.echo(err=True)
+                return
+
     click.echo(hint, err=True)
-    while True:
-        try:
-            line = input("> ")
-        except (EOFError, KeyboardInterrupt):
-            click.echo(err=True)
-            return
+    yield from commanded(entered(), hint)
+
+
+def commanded(lines: Iterable[str], hint: str) -> Iterator[str]:
+    """The lines until one of ENDS; /help shows the hint."""
+    for line in lines:
         if line.strip() in ENDS:
             return
         if line.strip() == "/help":

@@ -89,8 +89,8 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[Run
     is_measured = bool(saved_measurement(store.root / "machine.json", "matmul_per_second"))
     is_timed = is_measured and options.get("device") in (None, "cpu")
     promise = dict[str, float]()
-    # A tokenizer that does not work is found before the corpus is made.
-    if is_first and (is_timed or recipe.model_folder is not None):
+    # A tokenizer or conversations that cannot be used are found before the corpus is made.
+    if is_first and (is_timed or recipe.model_folder is not None or recipe.learns_answers):
         promise = check(recipe, store).parts
     try:
         finished = run_recipe(recipe, store, log, **options)

@@ -131,7 +131,11 @@ def make_engine(
     model = base if adapter is None else with_adapter(base, find_adapter(adapter, store))
     if device_name != "cpu":
         return _own_engine(model, name, f"--device {device_name}", log)
-    FORMATS["gguf"].require_packages()
+    try:
+        FORMATS["gguf"].require_packages()
+    except ExportError:
+        why = 'it is not installed; pip install "endonym[gguf]" makes answers faster'
+        return _own_engine(model, name, why, log)
     try:
         for limit in require_gguf(base.decoder.config, base.tokenizer):
             log.line(f"{name}: {limit}")

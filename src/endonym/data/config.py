@@ -76,7 +76,8 @@ class ExampleSettings(Config, ObjectiveProperties):
     """How examples are made.
 
     context: positions of a row; longer examples, or pairs, are rejected. val_share: of the prompts.
-    max_rejected: share of the records above which it is an error. seed: of the split.
+    max_rejected: share of the records above which it is an error. seed: of the split. columns: of
+    questions and answers, if they have other names than the usual ones.
     """
 
     objective: Literal["chat", "preferences"]
@@ -84,6 +85,7 @@ class ExampleSettings(Config, ObjectiveProperties):
     val_share: float
     max_rejected: float = Field(json_schema_extra=NOT_IDENTITY)
     seed: int
+    columns: tuple[str, str] | None = None
 
 
 class PackConfig(Config):

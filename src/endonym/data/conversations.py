@@ -62,9 +62,12 @@ class Unfit(Exception):
         super().__init__(detail)
 
 
-def conversation_of(record: Any) -> Conversation:
-    """The conversation in a record, up to the last answer that is learnt. Raises Unfit."""
-    messages = _conversation(_fields(record))
+def conversation_of(record: Any, columns: tuple[str, str] | None = None) -> Conversation:
+    """The conversation in a record, up to the last answer that is learnt. Raises Unfit.
+
+    columns: of the question and of its answer, beside those of the usual names.
+    """
+    messages = _conversation(_fields(record), columns)
     answers = [index for index, each in enumerate(messages) if each.role == ANSWERING]
     if not answers:
         raise Unfit("no_answer", "nobody answers in this conversation")
@@ -131,17 +134,25 @@ def _fields(record: Any) -> Mapping[str, Any]:
     return record
 
 
-def _conversation(fields: Mapping[str, Any]) -> Messages:
-    """The messages of a record, by whichever columns it has."""
+def _conversation(fields: Mapping[str, Any], columns: tuple[str, str] | None) -> Messages:
+    """The messages of a record, by whichever columns it has; `columns` come first."""
+    # Names in the first row of a table are read in small letters.
+    own = [] if columns is None else [columns, [name.strip().lower() for name in columns]]
+    for asking, answering in own:
+        if asking in fields and answering in fields:
+            return _answered(fields, asking, answering)
     for name in COLUMNS["messages"]:
         if fields.get(name) is not None:
             _require_unused(fields, name)
             return _with_system(_messages(fields[name], name), fields)
     for asking, answering in COLUMNS["answered"]:
         if asking in fields and answering in fields:
-            break
-    else:
-        raise _no_columns(fields, "no messages, and no prompt with its answer")
+            return _answered(fields, asking, answering)
+    raise _no_columns(fields, "no messages, and no prompt with its answer")
+
+
+def _answered(fields: Mapping[str, Any], asking: str, answering: str) -> Messages:
+    """The messages of a record that has a column of the question and one of its answer."""
     if fields[answering] is None:
         raise Unfit("no_answer", f'"{answering}" is null')
     question = _question(fields, asking)

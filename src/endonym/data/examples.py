@@ -114,7 +114,7 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
     sides: list[tuple[Sequence[conversations.Message], Layout]]
     try:
         if writer.settings.objective == "chat":
-            conversation = conversations.conversation_of(record.value)
+            conversation = conversations.conversation_of(record.value, writer.settings.columns)
             messages = conversation.messages
             examples = layouts.of([message.role for message in messages])
             is_learnt = [message.is_learnt for message in messages]
@@ -290,7 +290,8 @@ class ExampleWriter:
     def _advice(self, dropped: Counter[str]) -> str:
         """What to do about the reason for which most records were dropped."""
         reason = dropped.most_common(1)[0][0] if dropped else "duplicate"
-        advice = ADVICE.get(reason, ADVICE["others"]).format(first=self._first.get(reason))
+        advice = ADVICE.get(reason, ADVICE["others"])
+        advice = advice.format(first=self._first.get(reason), program=program())
         all_shown = ADVICE["all"].format(program=program()) if dropped else ""
         return " ".join(filter(None, (advice, all_shown)))
 

@@ -158,6 +158,7 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
             val_share=recipe.chat.val_share,
             max_rejected=recipe.chat.max_rejected,
             seed=recipe.split.seed,
+            columns=phase.columns,
         )
         inputs = {f"data {n}": data.files[str(path)] for n, path in enumerate(paths)}
         inputs |= {"template": data.files[str(file)]} if file is not None else {}

@@ -31,7 +31,7 @@ from endonym.pipeline.sources import file_identity
 from endonym.recipe.recipe import Recipe
 from endonym.store import PLAN, Artifact, Store, fingerprint, read_plan
 
-FORM = 7
+FORM = 8
 """Version of the choices: raised when a key takes other values, so that all are made again."""
 
 

@@ -194,7 +194,8 @@ def _longer(
     if run.recipe.phase[-1].reads_texts and mine and other and mine.value > other.value:
         away = mine.value - other.value
         text += words["longer_passes" if high > away else "longer_nears"]
-    return NextStep(words["longer"], text, command)
+    phase = f"phase {run.recipe.phase[-1].name} " if len(run.recipe.phase) > 1 else ""
+    return NextStep(words["longer"].format(phase=phase), text, command)
 
 
 def _longer_command(run: Run) -> str:

@@ -17,7 +17,6 @@ from endonym.errors import MissingSource, RecipeError, printable, quoted
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
 from endonym.formats.readable import loss_in_words
-from endonym.formats.readers.records import FOR_CHAT
 from endonym.log import Log, counted, number, size
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
@@ -189,7 +188,6 @@ class Diagnosis:
         if any(source.ocr for source, _ in patient.sources):
             notes += ["Pictures of text were not read here; the recipe lets Tesseract read them."]
         if (survey := patient.survey) is not None:
-            notes += [f"{path}: {why}" for path, why in survey.skipped if FOR_CHAT in why]
             notes += [survey.doubt] if survey.doubt else []
         return notes
 
@@ -342,7 +340,12 @@ def _recipe(patient: Patient, advised: Advice) -> str:
     if patient.recipe is None:
         notes = [f"{patient.new} writes this, and chooses the rest"]
         return mending.recipe_text(
-            patient.name, patient.code, advised.sources, advised.table, notes=notes
+            patient.name,
+            patient.code,
+            advised.sources,
+            advised.table,
+            notes=notes,
+            chats=patient.survey.chat_phases() if patient.survey else (),
         )
     before = [source for source, _ in patient.sources]
     changed = [each for each in advised.sources if each not in before]

@@ -18,6 +18,7 @@ from endonym.disk import packaged_tables
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.faults import FAULT
+from endonym.formats.readers.records import FOR_CHAT
 from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.log import counted, listed
 from endonym.recipe.layers import toml
@@ -380,6 +381,14 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
                 groups=reasons,
                 examples=[Example(path, why=why) for path, why in files[:samples]],
             )
+    if chats := [(path, why) for path, why in survey.skipped if FOR_CHAT in why]:
+        yield of_files(
+            "conversations",
+            len(chats),
+            recipe="\n\n".join(survey.chat_phases()),
+            table="a phase after that of the texts",
+            examples=[Example(path, why=why) for path, why in chats[:samples]],
+        )
     if no_texts := survey.no_texts:
         yield of_files(
             "no_texts",

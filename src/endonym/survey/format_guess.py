@@ -7,10 +7,12 @@ with the letters of the language's other texts, if there are any, and those that
 
 import base64
 import io
+import json
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, compress, groupby, islice
 from pathlib import Path
 from statistics import median
@@ -45,11 +47,18 @@ from endonym.formats.readers.arrow import (
 )
 from endonym.formats.readers.pdf import drawn
 from endonym.formats.readers.plain import INNER_END_OF_GARBLED, STARS, VISIBLE
-from endonym.formats.readers.records import DEFAULT_FIELD, FOR_CHAT, json_value
+from endonym.formats.readers.records import (
+    AND_COLUMNS,
+    CONVERSATIONS,
+    DEFAULT_FIELD,
+    FOR_CHAT,
+    json_value,
+)
 from endonym.formats.readers.scans import LEAST_CONFIDENCE
 from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.formats.readers.tar import tar_members
 from endonym.log import counted
+from endonym.recipe.layers import toml
 from endonym.script.languages import LETTERS, ocr_packages, usual_script
 from endonym.script.scripts import SENTENCE_ENDS
 
@@ -72,6 +81,11 @@ WANTED = ("needs_ocr", "bad_text_layer")
 NO_TEXT = "pages without good text (pictures, or a broken font)"
 NO_PROGRAM = f"{NO_TEXT}; Tesseract reads them: apt-get install {{packages}}"
 LETTERS_CHARS = 20_000
+ASKS = regex.compile(r"[?？؟;՞፧᥅⁇⁈⁉⳺⳻꘏꛷﹖]|\p{Greek}[^\p{L}]*;\s*$")
+"""Question marks; Greek texts have a semicolon."""
+FEWEST_ASKED, ASKED_SHARE, SHORT_CHARS = 3, 1 / 3, 1_000
+BETWEEN = re.compile(r"[\s,]*")
+"""What stands between the values of a JSON list."""
 SIGNED = re.compile(r"\.(?:png|jpe?g|tiff?|bmp|webp)$", re.IGNORECASE)
 """Names of pictures."""
 
@@ -122,7 +136,8 @@ def guess_source(
 def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Guess:
     """The guess for one file that is no archive."""
     if not kind.format:
-        return {}, unsupported(kind, name)
+        chats = json_guess(head_of(stream, look.n_bytes)) if kind.extension == ".json" else ({}, "")
+        return chats if FOR_CHAT in chats[1] else ({}, unsupported(kind, name))
     if kind.format in PARSED:
         return {}, packaged_tables("endonym.survey", "format_guess.toml")["whole"][kind.format]
     if kind.format in ("parquet", "arrow"):
@@ -222,15 +237,62 @@ def arrow_guess(raw: BinaryIO) -> Guess:
 
 def json_guess(head: str) -> Guess:
     """The string field with the longest values."""
-    rows: list[dict[str, Any]] = []
-    for line in islice(filter(str.strip, head.split("\n")), LOOKED_AT_RECORDS):
-        try:
-            value = json_value(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            rows.append(value)
-    return field_guess(text_lengths(rows), len(rows), "field")
+    is_list = head.lstrip().startswith("[")
+    values = islice(listed(head) if is_list else lines_of_json(head), LOOKED_AT_RECORDS)
+    rows: list[dict[str, Any]] = [value for value in values if isinstance(value, dict)]
+    fields = {key for row in rows for key, value in row.items() if isinstance(value, list)}
+    if CONVERSATIONS & fields and not any(DEFAULT_FIELD in row for row in rows):
+        what = "a JSON list" if is_list else "lines of JSON"
+        return {}, f'{what} with the field "{min(CONVERSATIONS & fields)}". These are {FOR_CHAT}'
+    return rows_guess(rows, "field")
+
+
+def lines_of_json(head: str) -> Iterator[Any]:
+    """The values of those lines that are JSON."""
+    for line in filter(str.strip, head.split("\n")):
+        with suppress(ValueError, RecursionError):
+            yield json_value(line)
+
+
+def listed(head: str) -> Iterator[Any]:
+    """The first values of a JSON list, of which the end may be missing."""
+    decoder, place = json.JSONDecoder(), head.index("[") + 1
+    with suppress(ValueError, RecursionError):
+        while True:
+            between = BETWEEN.match(head, place)
+            value, place = decoder.raw_decode(head, between.end() if between else place)
+            yield value
+
+
+def rows_guess(rows: Sequence[dict[str, Any]], what: str) -> Guess:
+    """The field with the text, or that the rows are questions and answers."""
+    lengths = text_lengths(rows)
+    keys, reason = field_guess(lengths, len(rows), what)
+    if keys and FOR_CHAT not in reason and (columns := asked_columns(rows, lengths)):
+        reason = f'the {what}s "{columns[0]}" and "{columns[1]}" look like questions and answers'
+        reason += f". These are {FOR_CHAT}{AND_COLUMNS}{toml(columns)}"
+    return keys, reason
+
+
+def asked_columns(
+    rows: Sequence[dict[str, Any]], lengths: dict[str, list[int]]
+) -> tuple[str, str] | None:
+    """The columns of short questions, a third of which or more have a question mark, and of short
+    answers, which are the longest of the other texts; None if there are none.
+
+    lengths: as `text_lengths` gives them.
+    """
+    asking = dict[str, float]()
+    for name, sizes in lengths.items():
+        texts = [text for row in rows if isinstance(text := row.get(name), str)]
+        if 2 * len(sizes) >= len(rows) and median(sizes) <= SHORT_CHARS:
+            asking[name] = sum(ASKS.search(text) is not None for text in texts) / len(rows)
+    if len(rows) < FEWEST_ASKED or len(asking) < 2:
+        return None
+    asked = max(asking, key=lambda name: asking[name])
+    answered = max(asking.keys() - {asked}, key=lambda name: (sum(lengths[name]), name))
+    is_pair = asking[asked] >= ASKED_SHARE and asking[answered] < asking[asked] / 2
+    return (asked, answered) if is_pair else None
 
 
 def text_lengths(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
@@ -277,7 +339,7 @@ def table_guess(head: str, kind: str) -> Guess:
         return {"column": column}, f"no header row; column {column} holds the longest texts"
     names = [cell.strip() for cell in first]
     named = [dict(zip(names, row, strict=False)) for row in others]
-    return field_guess(text_lengths(named), len(named), "column")
+    return rows_guess(named, "column")
 
 
 def plain_guess(head: str, most_lines: int = MOST_LINES) -> Guess:

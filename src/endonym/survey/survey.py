@@ -26,8 +26,9 @@ from endonym.formats.files import RawFile, glob_root, not_a_file, size_on_disk, 
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.plain import PART_BYTES
-from endonym.formats.readers.records import FOR_CHAT
+from endonym.formats.readers.records import AND_COLUMNS, FOR_CHAT
 from endonym.log import Log, counted
+from endonym.recipe.layers import toml
 from endonym.script.languages import usual_script
 from endonym.script.letters import as_name
 from endonym.survey import raw_files
@@ -71,7 +72,8 @@ class Survey:
     all_documents: estimated. taken: names that no source may have. names: how many files have this
     name. readings: what cannot be read of each source. no_texts: the skipped files that hold none,
     such as Thumbs.db and empty files, each with its pattern if its kind is not in `foreign`. chats:
-    the skipped files of conversations, as the recipe names them, each with its pattern.
+    the skipped files of conversations, as the recipe names them, each with its pattern; asked: of
+    tables of questions and answers also the names of these columns, as TOML.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
@@ -98,6 +100,7 @@ class Survey:
     all_documents: float = 0.0
     no_texts: dict[str, str] = field(default_factory=dict[str, str])
     chats: dict[str, str] = field(default_factory=dict[str, str])
+    asked: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def odd_share(self) -> float:
@@ -107,7 +110,20 @@ class Survey:
     @property
     def unread(self) -> list[tuple[str, str]]:
         """The skipped files that may hold text, with reasons."""
-        return [(path, why) for path, why in self.skipped if path not in self.no_texts]
+        return [
+            (path, why)
+            for path, why in self.skipped
+            if path not in self.no_texts and FOR_CHAT not in why
+        ]
+
+    def chat_phases(self) -> list[str]:
+        """The [[phase]] of each file of conversations, which may stand after that of the texts."""
+        return [
+            f'[[phase]]\nname = "chat{f"-{number}" if len(self.chats) > 1 else ""}"\n'
+            f'objective = "chat"\ndata = {toml(path)}'
+            + (f"\ncolumns = {self.asked[path]}" if self.asked[path] else "")
+            for number, path in enumerate(self.chats, 1)
+        ]
 
     def exclude(self) -> list[str]:
         """Globs for `exclude` that leave out all that cannot be read."""
@@ -318,7 +334,9 @@ def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
     elif needs_ocr(opened.rejects):
         survey.pictures[path] = pattern
     elif FOR_CHAT in opened.problem:
-        survey.chats[raw_files.relative(opened.path, folder)] = pattern
+        name = raw_files.relative(opened.path, folder)
+        survey.chats[name] = pattern
+        survey.asked[name] = opened.problem.partition(AND_COLUMNS)[2]
     elif pattern:
         survey.unreadable[pattern] = opened.problem
 

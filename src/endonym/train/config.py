@@ -68,6 +68,13 @@ class Phase(Config, ObjectiveProperties):
     """conversations or preference pairs: a path or a glob of .jsonl, .json, .csv, .tsv (also .gz,
     .zst) or .parquet with the usual names of columns; for chat and preferences
     """
+    columns: tuple[str, str] | None = optional("the usual names", is_identity=False)
+    """chat: the columns of a question and of its answer in `data`
+
+    - the usual names: prompt with completion or response, question with answer, instruction with
+      output or response, user with assistant; or whole conversations in messages, conversations or
+      conversation
+    """
     beta: Positive | None = None
     """preferences: DPO's beta, the penalty for moving away from the weights that the phase starts
     with; 0.1 if not given
@@ -233,6 +240,7 @@ class Phase(Config, ObjectiveProperties):
             ("momentum", is_muon, muon),
             ("normalise", is_muon or not self.normalise, muon),
             ("average_share", is_averaged, 'average = "ema" or "tail"'),
+            ("columns", self.objective == "chat", 'objective = "chat"'),
             ("beta", self.is_of_pairs, 'objective = "preferences"'),
             ("temperature", not isinstance(self.sources, dict), "sources whose shares are open"),
         )

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as arrow
@@ -209,7 +210,11 @@ def answers(objective: str, *, dim: int = 128, **keys: object) -> dict[str, obje
 
 def test_rates_of_answers_are_low_and_lower_for_pairs_and_for_wide_models() -> None:
     chat = answers("chat")
-    assert (chat["epochs"], *rates(chat)) == (3.0, 1e-3, 1e-3)
+    assert (chat["epochs"], *rates(chat)) == (36.0, 1e-3, 1e-3)  # 300 steps of few answers
+    assert answers("preferences")["epochs"] == 3.0
+    chats = Phase(objective="chat", data="a.jsonl")
+    many = choose_answers(chats, replace(EXAMPLES, row_positions=300_000), 128, dim=1, device="cpu")
+    assert many["epochs"].value == 3.0
     assert answers("preferences")["lr"] == 3e-5
     assert answers("chat", dim=2048)["lr"] == pytest.approx(1.3e-4)
     assert chat["batch_tokens"] == 1536  # eight steps an epoch

@@ -112,6 +112,12 @@ def test_no_seed_is_used_twice(finished: Path, command: Say, monkeypatch: Patch)
     assert command(*given).out == "Таң{}\n\nКич{}\n".format(*texts)
 
 
+def test_commands_end_a_pipe_too(capsys: Captured) -> None:
+    lines = ["Сәлам", "/help", "/exit", "Хәлләр?"]
+    assert [*answer_commands.commanded(lines, "Ctrl-D")] == ["Сәлам"]
+    assert capsys.readouterr().err == "Ctrl-D\n"
+
+
 def test_enter_asks_once_more(monkeypatch: Patch, capsys: Captured):
     type_in("\nСәлам\n\nХәлләр?\n", monkeypatch)
     asked: list[tuple[list[str], int]] = []

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from endonym.commands.run import (
     run_and_report,
     say_results,
 )
-from endonym.errors import MissingSource, RecipeError
+from endonym.errors import MissingSource, RecipeError, SourceError
 from endonym.log import Log
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.plan import Stage
@@ -71,6 +72,23 @@ def test_what_cannot_be_learnt_of_conversations_is_said_before_the_run(
         describe(check(asking, store)),
     ):
         assert "2 dropped (1 without an answer, 1 with a system message" in said
+
+
+def test_a_table_of_unknown_columns_is_refused_before_anything_is_made(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    rows = "intrebare,raspuns\nUnde este cantina?,La parter\nCine e diriginte?,Domnul Marin\n"
+    (recipe.folder / "a.csv").write_text(rows, encoding="utf-8")
+    phases = [{"name": "a", "tokens": 2_000}, {"name": "b", "objective": "chat", "data": "a.csv"}]
+    asking, store = recipe.with_values({"phase": phases}), Store(tmp_path / "store")
+    for refused in (check, partial(run_and_report, log=LOG)):
+        with pytest.raises(SourceError, match="none of the first 2 records can be used") as caught:
+            refused(asking, store)
+        assert "the columns are: intrebare, raspuns" in caught.value.do
+        assert 'columns = ["NAME", "NAME"]' in caught.value.do
+    assert not list(store.root.glob("corpus/*"))
+    phases[1]["columns"] = ["Intrebare", "raspuns"]
+    check(recipe.with_values({"phase": phases}), store)
 
 
 def scored(run: Run, name: str, values: dict[str, float] | None) -> None:

@@ -105,12 +105,18 @@ def test_prune_removes_gguf_files_of_models_that_no_run_needs(tmp_path: Path, st
     assert made.is_dir()
 
 
-def test_the_reason_to_run_here(tmp_path: Path, store: Store, capsys: Captured):
+def test_the_reason_to_run_here(
+    tmp_path: Path, store: Store, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+):
     folder = tmp_path / "башка"
     export_huggingface(toy_language_model(), folder)
     path = folder / "tokenizer.json"
     described = json.loads(path.read_text(encoding="utf-8"))
     splits = described["pre_tokenizer"]["pretokenizers"]
+    with monkeypatch.context() as without:
+        without.setattr("endonym.export.config.find_spec", lambda name: None)
+        assert make_engine(str(folder), store, "cpu", Log()).name == "endonym"
+    assert 'pip install "endonym[gguf]" makes answers faster' in capsys.readouterr().err
     splits[0]["pattern"] = {"Regex": "a split that llama.cpp does not have"}
     path.write_text(json.dumps(described), encoding="utf-8")
     engine = make_engine(str(folder), store, "cpu", Log())

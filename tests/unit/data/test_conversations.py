@@ -74,6 +74,14 @@ COLUMNS = [
 ]
 
 
+def test_columns_may_have_any_names() -> None:
+    record = {"id": "7", "întrebare": ASKED, "răspuns": ANSWER}
+    with pytest.raises(Unfit, match="the columns are: id, întrebare, răspuns"):
+        conversation_of(record)
+    found = conversation_of(record, ("Întrebare", " răspuns"))
+    assert found == conversation_of({"question": ASKED, "answer": ANSWER})
+
+
 @pytest.mark.parametrize(("record", "messages"), COLUMNS)
 def test_no_column_beside_a_conversation_is_lost(record: Any, messages: Any) -> None:
     assert conversation_of(record).messages == messages

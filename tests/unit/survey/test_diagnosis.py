@@ -85,11 +85,28 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
     [
         ("a.csv", "question,answer\nCât costă excursia?,Excursia costă douăzeci de lei.\n"),
         ("a.jsonl", '{"messages": [{"role": "user", "content": "Cât costă excursia?"}]}\n'),
+        ("a.json", '[\n {"messages": [{"role": "user", "content": "Cât costă?"}]}\n]\n'),
+        ("b.csv", "nr,intrebare,raspuns\n" + "1,Unde este cantina?,La parter\n" * 3),
+        ("c.json", json.dumps([{"Ερώτηση": "Πού είναι;", "Απάντηση": "Εκεί."}] * 3)),
     ],
 )
 def test_conversations_are_told_from_texts(tmp_path: Path, name: str, content: str):
-    found = diagnosis(write(tmp_path, name, content), language="ro")
-    assert sum('objective = "chat"' in each for each in found.read()) == 1
+    write(tmp_path, "t/text.txt", numbered(20))
+    found = diagnosis(write(tmp_path, f"t/{name}", content).parent, language="ro")
+    told = [each for each in found.findings if each.name in ("conversations", "unread_files")]
+    assert [(each.name, each.count, each.severity) for each in told] == [
+        ("conversations", 1, "small")
+    ]
+    assert '# objective = "chat"\n# data = "' in found.recipe
+    assert f'/t/{name}"\n' in found.recipe
+    columns = {"b": '["intrebare", "raspuns"]', "c": '["Ερώτηση", "Απάντηση"]'}.get(name[0], "")
+    assert found.recipe.partition("# columns = ")[2].strip() == columns
+
+
+def test_a_table_of_translations_holds_no_answers(tmp_path: Path):
+    rows = "ro,tt\nUnde este cantina?,Ашханә кайда?\nLa parter.,Беренче катта.\n" * 3
+    found = diagnosis(write(tmp_path, "a.csv", rows), language="tt")
+    assert "conversations" not in [each.name for each in found.findings]
 
 
 def test_files_of_which_only_the_beginnings_were_read_are_a_sample(texts: Path):
