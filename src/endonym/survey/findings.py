@@ -365,10 +365,13 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
 def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
     """Files that were left out when the sources were guessed; the recipe leaves them out."""
     of_files = partial(finding_of, total=survey.files, of="file")
+    savable = set(survey.convertible)
     files_of: dict[str, list[tuple[str, str]]] = {name: [] for name in AWAITED}
     for path, why in survey.unread:
         waits = "libraryless" if path in survey.libraryless else "unread_files"
         files_of["pictures" if path in survey.pictures else waits].append((path, why))
+    # What a person can save in another format comes first.
+    files_of["unread_files"].sort(key=lambda each: PurePosixPath(each[0]).name not in savable)
     names = survey.unknown_encodings
     for name, files in files_of.items():
         if files:

@@ -53,6 +53,7 @@ NAMED, SAME_NAME, NAMED_SHARE = re.compile("[\n.:]"), 5, 0.3
 LETTERS_DOCUMENTS, LETTERS_CHARS = 100, 500
 """Documents, and characters of each, by whose letters a pack of Tesseract is chosen."""
 SHOWN_ODD = 5
+NO_TEXT = "it holds no text: of the system or a program, sound, film or a page's script"
 MOST_NAMED = 20
 """Files that are named for one reason why they cannot be read."""
 
@@ -330,7 +331,9 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
 def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
     """Name a file that cannot be read."""
     path, reasons = printable(str(opened.path)), {reject.reason for reject in opened.rejects}
-    survey.skipped.append((path, opened.problem))
+    is_of_program = raw_files.is_no_text(opened.path.name)
+    is_no_text = is_of_program or not reasons.isdisjoint(("empty_file", "no_text"))
+    survey.skipped.append((path, NO_TEXT if is_of_program else opened.problem))
     if "unknown_encoding" in reasons:
         survey.unknown_encodings.append(opened.path.name)
     pattern = ""
@@ -343,7 +346,7 @@ def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
         pattern = raw_files.pattern(opened.path)
     else:
         pattern = f"*{raw_files.pattern(opened.path, 2)}"
-    if "empty_file" in reasons or raw_files.is_no_text(opened.path.name):
+    if is_no_text:
         survey.no_texts[path] = pattern
     elif needs_ocr(opened.rejects):
         survey.pictures[path] = pattern
