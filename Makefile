@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo install test lint docs bench clean
 
 # torch is installed first and alone: asked for by another package, pip would take the newest
 # build with gigabytes of CUDA. Python compiles what it imports: the other modules of torch take long.
@@ -13,6 +13,11 @@ $(VENV)/endonym.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e .
 	touch $@
 
+# What reads documents, and what writes and serves files for llama.cpp.
+$(VENV)/endonym.all-installed: $(VENV)/endonym.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e ".[documents,serve]"
+	touch $@
+
 $(VENV)/endonym.tests-installed: $(VENV)/endonym.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
@@ -20,6 +25,8 @@ $(VENV)/endonym.tests-installed: $(VENV)/endonym.installed
 demo: $(VENV)/endonym.installed
 	test -e demo/recipe.toml || $(BIN)/endonym new demo --demo french --store demo/store -q
 	$(BIN)/endonym run demo/recipe.toml --store demo/store
+
+install: $(VENV)/endonym.all-installed
 
 test: $(VENV)/endonym.tests-installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -88,6 +88,10 @@ class SourceError(EndonymError):
     """A raw file cannot be read, or too many of its records cannot."""
 
 
+class MissingLibrary(SourceError):
+    """A library that reads files of a kind is not installed."""
+
+
 class MissingSource(SourceError):
     """A path that a recipe names does not exist or holds no file."""
 

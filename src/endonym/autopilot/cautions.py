@@ -113,7 +113,7 @@ def caution_of_intervals(recipe: Recipe, facts: Facts) -> str:
     instead = other and f" in place of {other}"
     advice = TEXTS["hold_out_more"].format(share=share, instead=instead)
     return TEXTS["few_held_out"].format(
-        groups=few[0].groups,
+        groups=int(few[0].groups),  # never as many as it takes
         of=few[0].source and f" of {few[0].source}",
         fewest=few[0].fewest,
         advice=advice if share <= LARGEST_SHARE else TEXTS["few_texts"],

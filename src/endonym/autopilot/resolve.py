@@ -228,7 +228,8 @@ def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> C
         return {}
     if target == "cpu":
         rates = matrix_rates(machine_file)
-        reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
+        useful = {name: rate for name, rate in rates.items() if 20 * rate >= max(rates.values())}
+        reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in useful.items())
         choice = Choice(faster_format(rates), f"measured here: {reason}")
     elif target.partition(":")[0] != "cuda":
         choice = Choice("fp32", f"bf16 was never tried on {target}")

@@ -67,11 +67,14 @@ EXAMPLES = 3
 """Examples that are kept of each finding."""
 
 
-def describe_survey(survey: Survey, language: str, log: Log) -> None:
-    """Say what was found in the texts; what is left out is a warning."""
+def describe_survey(survey: Survey, language: str, folder: Path, log: Log) -> None:
+    """Say what was found in the texts; what is left out is a warning. folder: of the recipe."""
     is_known = all(name.startswith("utf-") for name in survey.encodings)
     names = [Path(path).name for path in survey.no_texts]
     log.line(filled("survey.txt", part="read", survey=survey, is_known=is_known, names=names))
+    again = f"{program()} new {quoted(str(folder))} --update"
+    for awaited in survey.awaited.values():
+        log.warn(f"not read yet are {awaited}. After that, {again} takes them in")
     for name, reason in list(survey.unreadable.items())[:NAMED]:
         log.warn(f"{name} cannot be read, and is left out: {reason}")
     lost = [
@@ -140,7 +143,7 @@ def write_recipe(
     paths, keys = with_fetched(texts, folder, log)
     survey = survey_texts(paths, folder, language=language, log=log)
     write_addresses(survey, keys)
-    describe_survey(survey, language, log)
+    describe_survey(survey, language, folder, log)
     advised = examined_texts(survey, folder, language, log)
     usable = {source.name for source in advised.sources}
     if not usable:

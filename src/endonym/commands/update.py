@@ -40,36 +40,37 @@ def update_recipe(
         raise RecipeError("there is no recipe to update", where=str(name), do=do)
     recipe = Recipe.load(path)
     found = sources.beside(recipe, Store(store))
-    new, survey = found.unused, Survey()
+    new, survey = [*found.unused, *found.awaited], Survey()
     there = {source.path for source in recipe.source if is_remote(source)}
     paths, keys = with_fetched([t for t in texts if str(t) not in there], recipe.folder, log)
-    if texts:
-        known = {*found.read, *found.renamed.values()}
-        new = [
-            file
-            for text in paths
-            for file in raw_files.files_below(text, "--text ")
-            if file.absolute() not in known
-            # What was left out of a folder stands in a comment of the recipe.
-            and (text.is_file() or not sources.is_left_out(file.absolute(), recipe))
-        ]
+    new = _given(paths, found, recipe) if texts else new
+    awaited = {str(file) for file in new if sources.is_awaited(file.absolute(), recipe)}
     if new:
         taken, language = [source.name for source in recipe.source], recipe.language
-        survey = look_through(new, recipe.folder, language=language, log=log, taken=taken)
+        survey = look_through(
+            new, recipe.folder, language=language, log=log, taken=taken, are_one=not texts
+        )
         write_addresses(survey, keys)
-        describe_survey(survey, language, log)
+        describe_survey(survey, language, path.parent, log)
+        if now := len(awaited.difference(path for path, _ in survey.skipped)):
+            log.line(f"{counted(now, 'file')} that waited can now be read")
+        # The others are named in the recipe already.
+        survey.skipped = [each for each in survey.skipped if each[0] not in awaited]
     for source in (recipe.source[number] for number in found.missing):
         path_line = f"source {source.name} has no file at {printable(source.path)}"
         log.warn(f"{path_line}: correct its `path`, or take its [[source]] out")
     _say_added(found, log)
-    if not (new or found.renamed):
-        log.line("the recipe stays as it is: the sources read every text beside them")
+    if not (survey.sources or survey.odd or survey.skipped or found.renamed):
+        why = "" if new else ": the sources read every text beside them"
+        log.line(f"the recipe stays as it is{why}")
         return path, survey
     _write(path, _updated(recipe, survey, found.renamed), recipe)
     for number, file in found.renamed.items():
         log.line(f"source {recipe.source[number].name} reads {file.name} now")
     if survey.sources:
         added = ", ".join(source.name for source, _ in survey.sources)
+        packs = [toml(each.ocr) for each, _ in survey.sources if each.ocr]
+        added += f"; ocr = {listed([*dict.fromkeys(packs)])}" if packs else ""
         log.line(f"{counted(len(survey.sources), 'source')} added: {added}")
         for phase in recipe.phase:
             if phase.sources is not None and REST not in phase.sources:
@@ -79,6 +80,23 @@ def update_recipe(
         "would do to the new texts, and check how often each text is read."
     )
     return path, survey
+
+
+def _given(texts: Sequence[Path], found: sources.Beside, recipe: Recipe) -> list[Path]:
+    """The files of texts that no source reads and no person left out."""
+    known = {*found.read, *found.renamed.values()}
+    return [
+        file
+        for text in texts
+        for file in raw_files.files_below(text, "--text ")
+        if file.absolute() not in known
+        # What was left out of a folder stands in a comment of the recipe.
+        and (
+            text.is_file()
+            or sources.is_awaited(file.absolute(), recipe)
+            or not sources.is_left_out(file.absolute(), recipe)
+        )
+    ]
 
 
 def _say_added(found: sources.Beside, log: Log) -> None:

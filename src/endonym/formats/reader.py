@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import regex
 
-from endonym.errors import SourceError, printable
+from endonym.errors import MissingLibrary, SourceError, printable
 from endonym.formats.articles import with_articles
 from endonym.formats.config import Source
 from endonym.formats.document import Records
@@ -77,6 +77,9 @@ def read_file(source: Source, file: RawFile, advance: Callable[[int], None] = ig
         with file.path.open("rb") as raw:
             records = opened_file(raw, file.path, origin, source, advance=advance)
             yield from never_silent(with_articles(records, file, source), origin)
+    except MissingLibrary as error:
+        error.where = f'{printable(str(file.path))}, of source "{source.name}"'
+        raise
     except OSError as error:
         raise no_access(file, error) from error
 

@@ -46,6 +46,8 @@ Found = tuple[Source, list[RawFile]]
 """A source and its files."""
 TRIED_FILES = 4
 """Files of a source in which a page is looked for that OCR has to read."""
+AWAITED = re.compile("^# left out: .*(?:apt-get|make) install.*$", re.MULTILINE)
+"""Comments of a recipe on files that can be read once something is installed."""
 SHOWN, MOST_FILES = 5, 20_000
 """Unused texts that are named, and files of a folder that are looked at for them."""
 
@@ -216,11 +218,12 @@ class Beside:
     read: the files that some source reads. renamed: by the number of a source whose file is
     missing, the file that has its content now. missing: the numbers of the other such sources.
     added: by the name of a source, files that it reads and that no run has read, if runs have read
-    others of it.
+    others of it. awaited: files that could not be read before something is installed.
     """
 
     read: set[Path]
     unused: list[Path]
+    awaited: list[Path]
     renamed: dict[int, Path]
     missing: list[int]
     added: dict[str, list[Path]]
@@ -245,11 +248,16 @@ def beside(recipe: Recipe, store: Store) -> Beside:
             continue
         missing[number] = Path(os.path.abspath(recipe.folder / source.path))  # noqa: PTH100
     folders = {path.parent for path in (*read, *missing.values())}
-    unused = [
+    others = [
         path
         for path in texts_in(folders, recipe.folder)
-        if path not in read
-        and path.resolve() not in read
+        if path not in read and path.resolve() not in read
+    ]
+    awaited = [path for path in others if is_awaited(path, recipe)]
+    unused = [
+        path
+        for path in others
+        if file_format(path.name, PROBE).format != "image"
         and not is_left_out(path, recipe)
         and size_on_disk(path)
         and not is_own_page(path)
@@ -262,11 +270,12 @@ def beside(recipe: Recipe, store: Store) -> Beside:
                 if size_on_disk(each) == entry["mark"][0] and hash_once(each) == entry["sha256"]:
                     renamed.setdefault(number, each)
     unused = [each for each in unused if each not in renamed.values()]
-    return Beside(read, unused, renamed, [n for n in missing if n not in renamed], added)
+    left = [number for number in missing if number not in renamed]
+    return Beside(read, unused, awaited, renamed, left, added)
 
 
 def texts_in(folders: set[Path], home: Path) -> list[Path]:
-    """The files in these folders and below them that are texts by their names; no pictures.
+    """The files in these folders and below them that are texts or pictures by their names.
 
     Of `home`, the recipe's folder, and of those above it nothing below is looked at: what lies
     there has other purposes.
@@ -280,22 +289,33 @@ def texts_in(folders: set[Path], home: Path) -> list[Path]:
         with suppress(OSError):
             for path in islice(files_matching(folder, parts, Omitted()), MOST_FILES):
                 kind = file_format(path.name, PROBE)
-                if kind.archive or kind.format not in ("", "image"):
+                if kind.archive or kind.format:
                     texts.add(path)
     return sorted(path for path in texts if not not_a_file(path))
 
 
 def is_left_out(path: Path, recipe: Recipe) -> bool:
-    """Whether a recipe names a file somewhere, if only in a comment, or a source excludes it.
+    """Whether a recipe names a file somewhere, if only in a comment, or a source excludes it."""
+    if names(recipe.text, path):
+        return True
+    return any(excludes(source, path, recipe.folder) for source in recipe.source)
+
+
+def is_awaited(path: Path, recipe: Recipe) -> bool:
+    """Whether a recipe says of a file that it can be read once something is installed."""
+    return any(names(line, path) for line in AWAITED.findall(recipe.text))
+
+
+def names(text: str, path: Path) -> bool:
+    """Whether a text names a file.
 
     Its name alone will do, or with its folder: neither "11.txt" nor "2026/1.txt" is 2027/1.txt.
     """
     name, above = (printable(each) for each in (path.name, path.parent.name))
     before = rf"""(?:(?<![^\s"'(#])|(?<=\./)|(?<={re.escape(above)}/))"""
     pattern = rf"""{before}{re.escape(name)}(?=\.?(?:[\s"':,;)]|$))"""
-    if name in recipe.text and re.search(pattern, recipe.text):  # patterns alone take their time
-        return True
-    return any(excludes(source, path, recipe.folder) for source in recipe.source)
+    # Patterns alone take their time.
+    return name in text and re.search(pattern, text) is not None
 
 
 def excludes(source: Source, path: Path, folder: Path) -> bool:

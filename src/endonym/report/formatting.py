@@ -1,11 +1,13 @@
 """Numbers and texts as the report writes them, and its templates."""
 
 import math
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from endonym.disk import packaged_tables
 from endonym.export.markdown import templates_in
@@ -13,6 +15,7 @@ from endonym.log import THIN, number
 from endonym.report.changes import sides_of
 from endonym.script.letters import beginning
 
+QUOTATION = re.compile('(“[^”]+”|«[^»]+»|"[^"]+")')
 NARROW_BLANK = "\u202f"
 JOINER = "\u2060"
 """No line break beside it."""
@@ -50,6 +53,15 @@ def counted(count: int, one: str) -> str:
     return f"{whole(count)} {one}{'s' * (count != 1)}"
 
 
+def quotations(text: str) -> Markup:
+    """A text whose quotations do not change the direction of the words around them."""
+    parts = QUOTATION.split(shown(text))
+    return Markup("").join(
+        Markup("<bdi>{}</bdi>").format(part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
+
+
 def shown(text: str) -> str:
     """A text as a page can show it: control characters as their pictures."""
     return text.translate(CONTROL_PICTURES | {0x7F: 0x2421})
@@ -72,7 +84,12 @@ def templates(*, is_html: bool = True) -> jinja2.Environment:
     """The templates of this folder. To compile one takes far longer than to fill it in."""
     environment = templates_in(Path(__file__).parent, is_html=is_html)
     figures: dict[str, Any] = {"number": whole, "counted": counted, "at": "{:.1f}".format}
-    texts: dict[str, Any] = {"cut": cut, "shown": shown, "sides": lambda texts: sides_of(*texts)}
+    texts: dict[str, Any] = {
+        "cut": cut,
+        "shown": shown,
+        "quotations": quotations,
+        "sides": lambda texts: sides_of(*texts),
+    }
     environment.filters.update(figures | {"two": "{:.2f}".format} | texts)
     return environment
 

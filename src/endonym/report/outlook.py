@@ -8,7 +8,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from endonym.autopilot.mixture import require_enough_text
@@ -17,7 +16,7 @@ from endonym.disk import packaged_tables
 from endonym.errors import RecipeError, quoted
 from endonym.evaluate.score import BITS, FEWEST_OF_SOURCE, Score, find
 from endonym.export.history import events, journal_of, training_seconds
-from endonym.formats.files import is_remote, source_root
+from endonym.formats.files import is_remote
 from endonym.formats.reasons import in_words
 from endonym.log import duration, size
 from endonym.pipeline.execute import Run
@@ -47,8 +46,6 @@ SENTENCE_BYTES = 60
 """Bytes of a document: words of a list are harder to predict than any text."""
 READ = {"next_token": "texts", "chat": "conversations", "preferences": "pairs"}
 """What a phase reads, by its objective."""
-MOST_PLACES = 4
-"""Files and folders of texts that are named; of more only the folder of them all."""
 WEAK, LEAST_DROPPED = 1.1, 0.05
 """How far a source's bits per byte lie above all, and the share of bytes dropped, to be named."""
 
@@ -253,22 +250,12 @@ def _more_text(
 
 
 def _texts_command(run: Run) -> str:
-    """The command that makes a recipe of the texts and more; empty if they lie everywhere.
-
-    Files are named one by one: what else is in their folder, such as runs, may be no text.
-    """
-    sources = run.recipe.source
-    if any(map(is_remote, sources)):
+    """The command that takes new files beside the texts into the recipe; empty for texts of the
+    network alone."""
+    recipe = run.recipe
+    if all(map(is_remote, recipe.source)):
         return ""
-    homes = [source_root(source, run.recipe.folder) for source in sources]
-    places = list(dict.fromkeys(homes))
-    if len(places) > MOST_PLACES:
-        places = [Path(os.path.commonpath(places))]
-    if not places or len(places[0].parts) < 2:
-        return ""
-    texts = " ".join(f"--text {quoted(os.path.relpath(each))}" for each in places)
-    folder = quoted(f"{run.recipe.name}-more")
-    return f"new {folder} --language {run.recipe.language} {texts} --text …"
+    return f"new {quoted(os.path.relpath(recipe.path))} --update"
 
 
 def _dropped(run: Run) -> NextStep | None:

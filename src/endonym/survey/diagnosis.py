@@ -376,7 +376,7 @@ def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     name = valid.strip("-.")[:48] or "texts"
     target = f"{name}-model" if Path(name).exists() else name
     given = "".join(f" --text {quoted(str(path))}" for path in paths)
-    new = f"{program()} new {target} --language {code or mending.UNKNOWN}{given}"
+    new = f"{program()} new {target} --language {code or mending.UNKNOWN}{given} --hours 1"
     sample, documents = survey.sample, survey.texts
     return Patient(
         name, folder, sources, code, why, sample, documents=documents, survey=survey, new=new

@@ -38,6 +38,8 @@ SHOWN_PLACES = 2
 """Files that are named for their personal data."""
 SERIOUS, WORTHWHILE = 0.01, 0.001
 """Weight by share from which on a finding is serious, or worth mending."""
+AWAITED = ("pictures", "libraryless", "unread_files")
+"""Findings of files that are left out; the first two until something is installed."""
 TEMPLATE = "max_same_skeleton"
 MARKED_OUT, MARKED_IN = "marked_out", "marked_in"
 OWN_KEYS = (MARKED_OUT, MARKED_IN, "replace")
@@ -364,22 +366,28 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
 def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
     """Files that were left out when the sources were guessed; the recipe leaves them out."""
     of_files = partial(finding_of, total=survey.files, of="file")
-    pictures, unread = (
-        [each for each in survey.unread if (each[0] in survey.pictures) == are_pictures]
-        for are_pictures in (True, False)
-    )
+    savable = set(survey.convertible)
+    files_of: dict[str, list[tuple[str, str]]] = {name: [] for name in AWAITED}
+    for path, why in survey.unread:
+        waits = "libraryless" if path in survey.libraryless else "unread_files"
+        files_of["pictures" if path in survey.pictures else waits].append((path, why))
+    # What a person can save in another format comes first.
+    files_of["unread_files"].sort(key=lambda each: PurePosixPath(each[0]).name not in savable)
     names = survey.unknown_encodings
-    for name, files in (("pictures", pictures), ("unread_files", unread)):
+    for name, files in files_of.items():
         if files:
             reasons = Counter(why for _, why in files).most_common(20)
+            is_said = len(reasons) == 1 and name in AWAITED[:2]
             yield of_files(
                 name,
                 len(files),
-                packages=reasons[0][0],
+                packages=survey.awaited.get(name, ""),
                 recipe=own_encoding(names) if names and name == "unread_files" else "",
                 table="a new [[source]]",
-                groups=reasons,
-                examples=[Example(path, why=why) for path, why in files[:samples]],
+                groups=[] if is_said else reasons,
+                examples=[
+                    Example(path, why="" if is_said else why) for path, why in files[:samples]
+                ],
             )
     if chats := [(path, why) for path, why in survey.skipped if FOR_CHAT in why]:
         yield of_files(

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from endonym.autopilot import text_size
 from endonym.autopilot.text_size import Beginning
-from endonym.errors import printable
+from endonym.errors import MissingLibrary, printable
 from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
 from endonym.formats.faults import failure
@@ -23,11 +23,15 @@ SEEN_FILES, SEEN_CHARS = 3, 3_000
 """Of files that Tesseract has to read, so many are, and so many characters of each."""
 
 
+NO_LIBRARY = "a library that reads such files is not installed. {do}"
+
+
 @dataclass(slots=True)
 class Look:
     """One file that was opened: its guessed source, its beginning, or why it gives no document.
 
-    is_foreign: whether it is of a kind that is not read, such as djvu. like: the files like which
+    is_foreign: whether it is of a kind that is not read, such as djvu. lacks_library: whether
+    nothing is installed here that reads it. like: the files like which
     it is taken to be, if it was not read itself, as reading takes long.
     """
 
@@ -36,6 +40,7 @@ class Look:
     reason: str
     problem: str = ""
     is_foreign: bool = False
+    lacks_library: bool = False
     begin: Beginning = field(default_factory=Beginning)
     reading: Reading = field(default_factory=partial(Reading, ""))
     like: list["Look"] = field(default_factory=list["Look"])
@@ -76,8 +81,11 @@ def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -
     if FOR_CHAT in opened.reason:
         opened.problem = opened.reason
         return opened
-    if why := failure(partial(read_beginning, opened, chars, files, script=script)):
-        opened.problem = why
+    try:
+        if why := failure(partial(read_beginning, opened, chars, files, script=script)):
+            opened.problem = why
+    except MissingLibrary as error:
+        opened.problem, opened.lacks_library = NO_LIBRARY.format(do=error.do), True
     return opened
 
 

@@ -27,7 +27,7 @@ from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.plain import PART_BYTES
 from endonym.formats.readers.records import AND_COLUMNS, FOR_CHAT
-from endonym.log import Log, counted
+from endonym.log import Log, counted, listed
 from endonym.recipe.layers import toml
 from endonym.script.languages import usual_script
 from endonym.script.letters import as_name
@@ -54,6 +54,9 @@ NAMED, SAME_NAME, NAMED_SHARE = re.compile("[\n.:]"), 5, 0.3
 LETTERS_DOCUMENTS, LETTERS_CHARS = 100, 500
 """Documents, and characters of each, by whose letters a pack of Tesseract is chosen."""
 SHOWN_ODD = 5
+NO_TEXT = "it holds no text: of the system or a program, sound, film or a page's script"
+MOST_NAMED = 20
+"""Files that are named for one reason why they cannot be read."""
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class Survey:
     one kind the first few. doubt: why all of them may be in another language. foreign: files of
     kinds that are not read, by extension; convertible: the names of those that may hold text.
     pictures: the skipped files that are pictures of text, each with its pattern of `exclude`.
+    libraryless: those that a library reads which is not installed, in the same form.
     unreadable: patterns for other unreadable files, with reasons. unknown_encodings:
     names of files whose encoding nobody can guess. samples: of the sources, as `samples_of` reads
     them. sample: the beginnings of all sources, in equal shares. texts: whole documents, evenly
@@ -85,6 +89,7 @@ class Survey:
     foreign: Counter[str] = field(default_factory=Counter[str])
     convertible: list[str] = field(default_factory=list[str])
     pictures: dict[str, str] = field(default_factory=dict[str, str])
+    libraryless: dict[str, str] = field(default_factory=dict[str, str])
     unreadable: dict[str, str] = field(default_factory=dict[str, str])
     unknown_encodings: list[str] = field(default_factory=list[str])
     encodings: Counter[str] = field(default_factory=Counter[str])
@@ -108,6 +113,31 @@ class Survey:
         return self.odd_bytes / max(1, self.odd_bytes + self.text_bytes)
 
     @property
+    def awaited(self) -> dict[str, str]:
+        """Files of `libraryless` and `pictures`: how many of which kinds, and what to install."""
+        said = dict[str, str]()
+        for name, paths in (("libraryless", self.libraryless), ("pictures", self.pictures)):
+            if whys := [why for path, why in self.skipped if path in paths]:
+                kinds = Counter(Path(path).suffix.lower() for path in paths).most_common()
+                numbers = listed([f"{n} {kind}".rstrip() for kind, n in kinds])
+                said[name] = f"{counted(len(paths), 'file')} ({numbers}): {whys[0]}"
+        return said
+
+    @property
+    def by_reason(self) -> list[tuple[str, str]]:
+        """The names of the skipped files that have a reason in common, and this; of many the first,
+        but all that can be read once something is installed: `new --update` looks for them."""
+        paths_of = dict[str, list[str]]()
+        for path, why in self.skipped:
+            paths_of.setdefault(why, []).append(path)
+        awaited, rows = {*self.pictures, *self.libraryless}, list[tuple[str, str]]()
+        for why, paths in paths_of.items():
+            most = len(paths) if paths[0] in awaited else MOST_NAMED
+            more = f" and {len(paths) - most} more" if len(paths) > most else ""
+            rows.append((", ".join(map(printable, paths[:most])) + more, why))
+        return rows
+
+    @property
     def unread(self) -> list[tuple[str, str]]:
         """The skipped files that may hold text, with reasons."""
         return [
@@ -128,7 +158,7 @@ class Survey:
     def exclude(self) -> list[str]:
         """Globs for `exclude` that leave out all that cannot be read."""
         kinds = [f"*{kind}" for kind, _ in self.foreign.most_common() if kind.startswith(".")]
-        others = (self.pictures, self.no_texts, self.chats)
+        others = (self.pictures, self.libraryless, self.no_texts, self.chats)
         patterns = [*self.unreadable, *(each for one in others for each in one.values())]
         return kinds + [each for each in patterns if each]
 
@@ -176,13 +206,16 @@ def look_through(
     log: Log | None = None,
     option: str = "",
     taken: Collection[str] = (),
+    are_one: bool = False,
 ) -> Survey:
     """As `survey_texts`, but a survey without sources if no file can be read.
 
-    option: what an error writes before a path. taken: names that no source may have. Raises
-    MissingSource if a path has no file.
+    option: what an error writes before a path. taken: names that no source may have. are_one: files
+    of one kind may be one source, though each is given by its path. Raises MissingSource if a path
+    has no file.
     """
     paths_of = [raw_files.files_below(text, option) for text in texts]
+    paths_of = [[path for paths in paths_of for path in paths]] if are_one else paths_of
     refused = {path: why for paths in paths_of for path in paths if (why := not_a_file(path))}
     regular = ([path for path in paths if path not in refused] for paths in paths_of)
     groups = [group for paths in regular for group in raw_files.grouped(paths)]
@@ -316,7 +349,9 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
 def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
     """Name a file that cannot be read."""
     path, reasons = printable(str(opened.path)), {reject.reason for reject in opened.rejects}
-    survey.skipped.append((path, opened.problem))
+    is_of_program = raw_files.is_no_text(opened.path.name)
+    is_no_text = is_of_program or not reasons.isdisjoint(("empty_file", "no_text"))
+    survey.skipped.append((path, NO_TEXT if is_of_program else opened.problem))
     if "unknown_encoding" in reasons:
         survey.unknown_encodings.append(opened.path.name)
     pattern = ""
@@ -329,10 +364,12 @@ def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
         pattern = raw_files.pattern(opened.path)
     else:
         pattern = f"*{raw_files.pattern(opened.path, 2)}"
-    if "empty_file" in reasons or raw_files.is_no_text(opened.path.name):
+    if is_no_text:
         survey.no_texts[path] = pattern
     elif needs_ocr(opened.rejects):
         survey.pictures[path] = pattern
+    elif opened.lacks_library:
+        survey.libraryless[path] = pattern
     elif FOR_CHAT in opened.problem:
         name = raw_files.relative(opened.path, folder)
         survey.chats[name] = pattern

@@ -403,7 +403,7 @@ def test_a_new_recipe_of_a_messy_folder_makes_its_corpus(
 
 
 def said(survey: Survey, capsys: pytest.CaptureFixture[str], log: Log | None = None) -> str:
-    describe_survey(survey, "tt", log or Log())
+    describe_survey(survey, "tt", Path("m"), log or Log())
     return capsys.readouterr().err
 
 

@@ -3,18 +3,24 @@
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fake_ocr import install, picture, remove
 from fake_web import running_web
 from made_documents import docx, word_paragraph
 from text_samples import FRENCH, numbered, write
 
 from endonym.commands import update
 from endonym.commands.new import describe_survey
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, SourceError
+from endonym.formats import isolation
 from endonym.formats.config import Source
+from endonym.formats.files import RawFile
+from endonym.formats.parsers.unit import Unit
+from endonym.formats.reader import read_file
+from endonym.formats.source_errors import source_error
 from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
@@ -80,6 +86,51 @@ def test_new_texts_are_sources_and_all_that_a_person_wrote_stays(
     assert updated(recipe) == text
 
 
+def test_what_waited_for_a_library_or_for_tesseract_is_taken_in_once_it_is_installed(
+    recipe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    language_sentences: Callable[[str], list[str]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What the files that wait have in common is said once, and the texts are read all the same."""
+    texts, tatar, store = recipe.parent / "texts", language_sentences("tatar"), tmp_path / "store"
+    for name in ("а", "б"):
+        write(texts, f"{name}.docx", docx("".join(map(word_paragraph, tatar * 9))))
+        write(texts, f"{name}.png", picture(tatar[0]))
+    write(texts, "яңа.txt", tatar[::-1])
+    with monkeypatch.context() as nothing_installed:
+        remove(nothing_installed)
+        nothing_installed.setattr(isolation, "parsed_units", without_lxml)
+        file = RawFile(path=texts / "а.docx", name="а.docx")
+        with pytest.raises(SourceError, match=r'а\.docx, of source "words".*lxml is not') as caught:
+            list(read_file(Source(name="words", path="."), file))
+        assert "make install" in caught.value.do
+        update.update_recipe(recipe.parent, texts=[texts], store=store, log=Log())
+        said, waiting = capsys.readouterr().err, recipe.read_text(encoding="utf-8")
+        assert (said.count("2 files (2 .docx)"), said.count("2 files (2 .png)")) == (1, 1)
+        assert (said.count("make install"), said.count("apt-get install")) == (1, 1)
+        assert [each["name"] for each in tomllib.loads(waiting)["source"]] == ["a", "яңа"]
+        assert len([line for line in waiting.splitlines() if "left out" in line]) == 2
+        assert updated(recipe) == waiting
+    install(tmp_path / "t", {"Cyrillic": ("".join(tatar), 95.0)}, monkeypatch)
+    assert sources.beside(Recipe.load(recipe), Store(store)).unused == []
+    update.update_recipe(recipe.parent, texts=(), store=store, log=Log())
+    assert "4 files that waited can now be read" in capsys.readouterr().err
+    text = recipe.read_text(encoding="utf-8")
+    new = tomllib.loads(text)["source"][2:]
+    assert [(each["path"], each.get("ocr")) for each in new] == [
+        ("texts/*.docx", None),
+        ("texts/*.png", ["Cyrillic"]),
+    ]
+    assert updated(recipe) == text
+
+
+def without_lxml(*_: object, **__: object) -> Iterator[Unit]:
+    """In the place of `parsed_units`, as if what reads a file were not installed."""
+    raise source_error("no_library", "", library="lxml")
+
+
 def test_a_renamed_file_has_its_new_name_and_line_ends_stay(recipe: Path) -> None:
     texts, store = recipe.parent / "texts", Store(recipe.parent / "store")
     recipe.write_bytes(b"\xef\xbb\xbf" + RECIPE.replace("\n", "\r\n").encode())
@@ -135,7 +186,7 @@ def test_a_recipe_that_takes_no_tables_stays_as_it_was(recipe: Path, tmp_path: P
 
 def said(survey: Survey, capsys: pytest.CaptureFixture[str]) -> str:
     """What `new` and an update say of texts."""
-    describe_survey(survey, "tt", Log(verbose=True))
+    describe_survey(survey, "tt", Path("m"), Log(verbose=True))
     return capsys.readouterr().err
 
 

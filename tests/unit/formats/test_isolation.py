@@ -196,7 +196,7 @@ def test_a_file_whose_time_is_over_ends_with_one_reject(tmp_path: Path):
 def test_a_missing_library_is_an_error_that_says_how_to_install_it(tmp_path: Path):
     with pytest.raises(SourceError, match="pdfreader is not installed") as caught:
         parsed(tmp_path, [A, "missing"])
-    assert 'pip install "endonym[documents]"' in caught.value.do
+    assert 'pip install "endonym[documents,serve]"' in caught.value.do
 
 
 def test_a_file_that_is_given_up_leaves_its_process_for_the_next_one(tmp_path: Path):

@@ -1,6 +1,7 @@
 """The page as a whole: every section, nothing from outside, and no text that breaks it."""
 
 import json
+import os
 import random
 import re
 from collections.abc import Sequence
@@ -305,7 +306,8 @@ def test_what_is_next_follows_from_the_curve(workshop: Workshop) -> None:
     assert longer.command == f"run {workshop.run.folder} --set phase.steps=80"
     assert "0.15 to 0.55 bits" in longer.brings
     assert "5.0 times" in texts.brings
-    assert texts.command.startswith("new try-more --language tt --text ")
+    recipe = os.path.relpath(workshop.run.recipe.path)
+    assert texts.command == f"new {recipe} --update"
 
 
 def test_twice_the_training_is_asked_for_by_the_key_that_the_recipe_has(workshop: Workshop):

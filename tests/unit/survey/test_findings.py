@@ -38,7 +38,7 @@ from endonym.survey.mending import (
     recipe_text,
     recommended,
 )
-from endonym.survey.survey import Survey, look_through
+from endonym.survey.survey import NO_TEXT, Survey, look_through
 
 Found = dict[str, Finding]
 
@@ -145,13 +145,16 @@ def test_files_without_text_are_a_finding_that_matters_least(tmp_path: Path):
     for name in ("Thumbs.db", "~$доклад.docx", "җыр.mp3", "desktop.ini"):
         write(texts, name, bytes(range(256)) * 4)
     write(texts, "буш.txt", "")
+    write(texts, "буш ике.txt", "   \n")
+    write(texts, "Яңалык_files/jquery.js", "var x = 1;")
     survey = look_through([texts], tmp_path)
     found = found_in(tmp_path, TATAR, survey)
     assert "unread_files" not in found
-    assert (found["no_texts"].count, found["no_texts"].severity) == (5, "small")
+    assert (found["no_texts"].count, found["no_texts"].severity) == (7, "small")
+    assert dict(survey.skipped)[str(texts / "Thumbs.db")] == NO_TEXT
     write(texts, "иске.doc", bytes(range(256)) * 4)
     survey = look_through([texts], tmp_path)
-    assert (found_in(tmp_path, TATAR, survey)["unread_files"].count, len(survey.skipped)) == (1, 6)
+    assert (found_in(tmp_path, TATAR, survey)["unread_files"].count, len(survey.skipped)) == (1, 8)
     assert survey.convertible == ["иске.doc"]
     write(texts, "исемлек.json", '[{"text": "Кояш чыкты"}]')
     survey = look_through([texts], tmp_path)
