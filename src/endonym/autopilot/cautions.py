@@ -1,7 +1,7 @@
 """Before a phase starts: what usually gives a worse model, and adapters that fit nothing."""
 
-from collections.abc import Sequence
-from math import ceil
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from endonym.autopilot.mixture import HOLD_OUT, not_held_out
@@ -31,6 +31,8 @@ SHORT_DOCUMENTS = 5
 """Documents are short if this many fit into one row."""
 AMPLE = 1.6
 """So many times the fewest groups are to be expected: hashes then rarely hold out too few."""
+LESS_TEXT = 1.2
+"""Runs whose training texts differ by a larger factor are not compared without a warning."""
 LARGEST_SHARE = 0.5
 """No more of a text is ever held out."""
 OTHER_KEYS = ("val_documents", "val_bytes")
@@ -94,7 +96,7 @@ def held_groups(facts: Facts, block_bytes: int) -> list[HeldGroups]:
         dev_bytes = dev_bytes if each.dev_tokens is None else each.dev_tokens * token_bytes
         all_bytes = each.text_bytes + 2 * dev_bytes
         fewest = FEWEST_OF_SOURCE if name else FEWEST_DOCUMENTS
-        share = ceil(200 * AMPLE * fewest * group_bytes / max(1.0, all_bytes)) / 100
+        share = math.ceil(200 * AMPLE * fewest * group_bytes / max(1.0, all_bytes)) / 100
         if not name or all_bytes >= SOURCE_BYTES:
             held = large if name else found
             held.append(HeldGroups(name, dev_bytes / group_bytes, fewest, share))
@@ -125,6 +127,37 @@ def cautions_of_starts(recipe: Recipe) -> list[str]:
     text, phases = TEXTS["new_weights"], enumerate(recipe.phase)
     new = [phase for index, phase in phases if recipe.begins_new(index)]
     return [f"phase {phase.name}: {text}" for phase in new if phase.objective == "chat"]
+
+
+class Read(NamedTuple):
+    """The training text that a run reads: its bytes, each pass counted, and epochs.
+
+    lengths: the dotted keys that say how long its phases on texts are, with their values.
+    """
+
+    bytes: float
+    epochs: float
+    lengths: Mapping[str, Any]
+
+
+def caution_of_less_text(read: Mapping[str, Read]) -> list[str]:
+    """A warning, if one of these runs reads much less text than another. read: by name.
+
+    Where recipes say the same, and the text is the same, it names the setting that mends it.
+    """
+    least, most = (choose(read, key=lambda name: read[name].bytes) for choose in (min, max))
+    few, many = read[least], read[most]
+    factor, as_much = many.bytes / max(1.0, few.bytes), ""
+    if factor <= LESS_TEXT:
+        return []
+    is_one_text = math.isclose(factor, many.epochs / max(1e-9, few.epochs), rel_tol=0.1)
+    phases = {key.rpartition(".")[0] for key in many.lengths}
+    if is_one_text and len(phases) == 1 and few.lengths == many.lengths:
+        sets = [f"--set {key}=" for key in many.lengths]
+        sets.append(f"--set {phases.pop()}.epochs={many.epochs:.3g}")
+        as_much = TEXTS["as_much"].format(sets=" ".join(sets))
+    values = {"few": few.epochs, "many": many.epochs, "factor": factor, "as_much": as_much}
+    return [TEXTS["less_text"].format(least=least, most=most, **values)]
 
 
 def cautions_of_cleaning(clean: Clean, *, are_alike: bool = False) -> list[str]:

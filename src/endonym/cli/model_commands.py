@@ -49,9 +49,10 @@ def evaluate(
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
-    from endonym.commands.evaluate import conclusions, score_model
+    from endonym.commands.evaluate import as_dict, conclusions, score_model
     from endonym.evaluate.tables import table
     from endonym.pipeline.evaluation_texts import Cutting
+    from endonym.report.scores import splits
 
     settings: Settings = context.obj
     if context.args:
@@ -59,7 +60,7 @@ def evaluate(
     if (document or column) and not texts:
         raise click.UsageError("--document and --column say how --text is read: give --text too.")
     device.prepare()
-    scores, cautions = score_model(
+    judged = score_model(
         model,
         texts,
         split,
@@ -70,12 +71,11 @@ def evaluate(
         cutting=Cutting.of(document, column),
     )
     if settings.is_json:
-        print_json({"scores": scores})
+        print_json(as_dict(model, judged))
         return
-    for name in dict.fromkeys(score.split for score in scores):
-        part = [score for score in scores if score.split == name]
+    for name, part in splits(judged.scores).items():
         click.echo(f"{name}\n{table(part)}\n")
-        say("\n".join(conclusions(part, cautions.get(name, ()))))
+        say("\n".join(conclusions(part, judged.cautions.get(name, ()), judged.own)))
 
 
 @click.command()

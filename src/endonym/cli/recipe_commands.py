@@ -215,6 +215,8 @@ def check(
         print_json({"recipes": dicts} if is_study else dicts[0])
         return
     say("\n\n".join(map(checking.describe, checks)))
+    for warning in checking.cautions_of_study(checks):
+        say(f"\nwarning           {warning}")
     times = [each.seconds for each in checks if each.seconds is not None]
     if is_study and len(times) == len(checks):
         say(f"\nall {len(checks)} runs ≈ {duration(sum(times))}, with each one's own baselines")

@@ -15,7 +15,7 @@ from endonym.cli.main import (
     split_option,
     text_option,
 )
-from endonym.device import program
+from endonym.device import pick, program
 from endonym.errors import printable_lines
 from endonym.log import size
 
@@ -94,12 +94,21 @@ def prune(settings: Settings, yes: bool) -> None:
 )
 @click.pass_obj
 def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path | None) -> None:
-    """Finished runs in one table and one page with curves. A recipe means all its runs."""
+    """Finished runs in one table and one page with curves. A recipe means all its runs.
+
+    A folder with a public model, in the transformers format, is scored on the runs' documents.
+    """
     from endonym.runs import compare as comparing
     from endonym.runs.finished_runs import finished_runs
+    from endonym.runs.public_models import is_model_folder, public_model
 
-    chosen = finished_runs(runs, settings.open_store(), settings.log(), split)
-    show_comparison(settings, comparing.compare(chosen), {}, out)
+    store, log = settings.open_store(), settings.log()
+    folders = [name for name in dict.fromkeys(runs) if is_model_folder(name)]
+    names = [name for name in runs if name not in folders]
+    chosen = finished_runs(names, store, log, split, fewest=1 if folders else 2)
+    device = pick(settings.device)
+    others = [public_model(Path(name), chosen[0], split, log, device) for name in folders]
+    show_comparison(settings, comparing.compare(chosen, others), {}, out)
 
 
 def show_comparison(

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import (
+    Read,
     caution_of_empty,
     caution_of_intervals,
+    caution_of_less_text,
     cautions,
     cautions_of_cleaning,
     cautions_of_starts,
@@ -208,6 +210,25 @@ def check(
         sized=tuple(sizes),
         machine=machine,
     )
+
+
+def cautions_of_study(checks: Sequence[Checked]) -> list[str]:
+    """Warnings of what makes a comparison of these recipes unfair or idle."""
+    read: dict[str, Read] = {}
+    for each in checks:
+        epochs, phases = each.epochs, each.recipe.phase
+        lengths = {
+            f"phase.{phase.name}.{key}": value
+            for phase in phases
+            for key in ("steps", "tokens", "epochs", "flops")
+            if phase.reads_texts and (value := getattr(phase, key)) is not None
+        }
+        read[each.recipe.run_name] = Read(epochs * each.facts.text_bytes, epochs, lengths)
+    alike = list[str]()
+    for place, each in enumerate(checks):
+        same = [e for e in checks[:place] if e.recipe.model_dump() == each.recipe.model_dump()]
+        alike += [f"{each.recipe.run_name} is the same as {e.recipe.run_name}" for e in same[:1]]
+    return caution_of_less_text(read) + alike
 
 
 def require_tokenizer(

@@ -2,22 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from endonym.commands.load import card_of, find_artifact, load_model
 from endonym.copies.notes import distinct_names
 from endonym.data.config import PackConfig
 from endonym.data.shards import TokenShards
+from endonym.device import versions
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
+from endonym.export.history import evaluations_of, is_of_split
 from endonym.formats.broken import lost_letters
 from endonym.formats.faults import passing_over
 from endonym.log import Log, counted
 from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
 from endonym.pipeline.evaluation_texts import GUESSED, Cutting, learnt_by, texts_below, trained_on
 from endonym.report.formatting import terminal_text
-from endonym.report.scores import verdict
+from endonym.report.scores import splits, verdict
 from endonym.store import Artifact, Store
 from endonym.survey.odd_sources import Reference, other_language, sketch
 
@@ -30,10 +32,14 @@ MOST_COMPARED = 2_000
 
 
 class Judged(NamedTuple):
-    """The scores of texts, and for some of the texts why these say little about the model."""
+    """The scores of texts, and for some of the texts why these say little about the model.
+
+    own: what an evaluation of its run has scored of its own test documents.
+    """
 
     scores: list[Score]
     cautions: dict[str, list[str]]
+    own: list[Score]
 
 
 def score_model(
@@ -77,7 +83,11 @@ def score_model(
     scores: list[Score] = []
     for text, texts in judged:
         scores += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
-    return Judged(scores, cautions)
+    made = find_artifact(name, store)
+    evaluations = evaluations_of(made) if made is not None and made.stage == "model" else []
+    of_test = [each for each in evaluations if is_of_split(each.manifest["config"])]
+    rows = [row for each in of_test for row in each.rows("scores.json")]
+    return Judged(scores, cautions, [Score(**row) for row in rows if files])
 
 
 def known_texts(
@@ -130,12 +140,29 @@ def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
     return reasons
 
 
-def conclusions(scores: Sequence[Score], cautions: Sequence[str] = ()) -> list[str]:
+def as_dict(name: str, judged: Judged) -> dict[str, Any]:
+    """The form that `--json` prints: the model, versions, scores, and what is said of each text.
+
+    Where a text has one source, this is the whole, and stands once.
+    """
+    scores, notes = list[Score](), dict[str, list[str]]()
+    for split, part in splits(judged.scores).items():
+        is_one = len({score.source for score in part} - {None}) == 1
+        scores += [score for score in part if score.source is None or not is_one]
+        notes[split] = conclusions(part, judged.cautions.get(split, ()), judged.own)
+    return {"model": name, "versions": versions(), "scores": scores, "notes": notes}
+
+
+def conclusions(
+    scores: Sequence[Score], cautions: Sequence[str] = (), own: Sequence[Score] = ()
+) -> list[str]:
     """What the scores of one text say, in the words of the report.
 
-    cautions: why they say little about the model, which is then not judged by them.
+    cautions: why they say little about the model, which is then not judged by them. own: as in
+    Judged.
     """
-    lines = [terminal_text(line) for line in verdict(scores, judges=not cautions)]
+    said = verdict(scores, judges=not cautions, own=own)
+    lines = [terminal_text(line) for line in said]
     lines += cautions
     if all(score.model == "model" for score in scores):
         lines.append(

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from endonym.autopilot.machine import saved_measurement
 from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
-from endonym.commands.check import check, expected
+from endonym.commands.check import Checked, cautions_of_study, check, expected
 from endonym.commands.filled import filled
 from endonym.commands.status import stages_of
 from endonym.corpus.corpus import is_of_few
@@ -126,14 +126,17 @@ def check_all(recipes: Sequence[Recipe], store: Store, log: Log, until: str | No
     """
     Recipe.require_all_sources(recipes, log)
     wrong: dict[str, str] = {}
+    checks: list[Checked] = []
     for recipe in recipes:
         try:
-            check(recipe, store)
+            checks.append(check(recipe, store))
             last_stage(recipe, until)
         except EndonymError as error:
             wrong.setdefault(str(error), recipe.run_name)
     if wrong:
         raise RecipeError("\n\n".join(f"{name}: {error}" for error, name in wrong.items()))
+    for warning in cautions_of_study(checks):
+        log.warn(warning)
 
 
 def compared(runs: Sequence[Run]) -> Comparison | None:

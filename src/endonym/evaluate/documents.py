@@ -141,6 +141,24 @@ def named_in(found: Documents, sources: Sequence[str]) -> list[str]:
     return [name for name in sources if (found["source"] == _digests([name])[0]).any()]
 
 
+def mean_of(every: Sequence[Documents]) -> Documents:
+    """The same documents of several runs, with the mean of their nats."""
+    found = every[0].copy()
+    found["nats"] = np.mean([run["nats"] for run in every], axis=0)
+    return found
+
+
+def counted(found: Documents) -> Documents:
+    """Those that a value is over: of the sources in the mean if there are several, or else all."""
+    is_mean = len(np.unique(found["source"][found["averaged"]])) > 1
+    return found[found["averaged"]] if is_mean else found
+
+
+def group_count(found: Documents) -> int:
+    """How many groups of neighbours an interval draws."""
+    return len(np.unique(counted(found)["group"]))
+
+
 def interval(found: Documents) -> tuple[float, float | None, float | None]:
     """Bits per byte, and the low and high end of its interval, which are None if it has none."""
     of_zero_bits = found.copy()

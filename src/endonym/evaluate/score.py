@@ -14,6 +14,9 @@ DRAWS = 10_000
 SEED = 0
 FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
 """Fewest groups of neighbours for an interval: in all, and in each source."""
+FEW_GROUPS = 30
+"""Of fewer groups an interval is rough: a bootstrap's ends are those of a normal distribution, and
+Student's t has 4 % wider ones with so many, 8 % wider ones with 17 (Hesterberg 2015)."""
 LARGEST_SHARE = 0.5
 """Where one group has more of the bytes of its source, there is no interval: draws with it and
 without it are two values, not a spread."""
@@ -46,7 +49,8 @@ class Score:
 
     deviation: standard deviation over the compressor's ends of the training text; None for other
     models. sampled_from: number of all documents if the score is of a sample, else None.
-    held_out_bytes: of the source or of all, if only a part of them was scored.
+    held_out_bytes: of the source or of all, if only a part of them was scored. n_groups: how many
+    groups of neighbours its interval draws.
     """
 
     metric: str
@@ -67,6 +71,12 @@ class Score:
     deviation: float | None = None
     sampled_from: int | None = None
     held_out_bytes: int | None = None
+    n_groups: int | None = None
+
+    @property
+    def has_few_groups(self) -> bool:
+        """Whether its interval rests on so few groups that it is rough."""
+        return self.n_groups is not None and self.n_groups < FEW_GROUPS
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -126,6 +136,7 @@ def scores(
     make_score = partial(
         Score,
         n_documents=len(measured.nats),
+        n_groups=len(measured.nats if measured.groups is None else np.unique(measured.groups)),
         n_bytes=int(measured.bytes.sum()),
         n_chars=int(measured.chars.sum()),
         n_tokens=int(measured.tokens.sum()) if with_tokens else 0,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from endonym.evaluate.score import (
     BITS,
+    FEW_GROUPS,
     FEWEST_DOCUMENTS,
     FEWEST_OF_SOURCE,
     JUDGED_BYTES,
@@ -138,6 +139,11 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
             f"{TOO_FEW}: neighbouring {first.text}s count as one group; an interval takes "
             f"{FEWEST_DOCUMENTS} groups, and {FEWEST_OF_SOURCE} of each source in a mean"
         )
+    if first.low is not None and first.n_groups is not None:
+        rough = f"; of fewer than {FEW_GROUPS} it is rough" if first.has_few_groups else ""
+        if rough or first.n_groups < first.n_documents:
+            groups = f"{number(first.n_groups)} groups of neighbouring {first.text}s"
+            notes.append(f"the interval is over {groups}{rough}")
     primed = rows[0].scores.get("compressor")
     if primed is None:
         return notes

@@ -35,7 +35,7 @@ VERSIONS = {
     "shards": 4,
     "examples": 8,
     "model": 11,
-    "evaluation": 18,
+    "evaluation": 19,
     "export": 16,
 }
 """Raise a stage's version when you change what it produces."""

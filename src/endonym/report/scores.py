@@ -85,7 +85,8 @@ def verdicts(
     files = [name for name in parts if name not in (first, "test", "dev")]
     lines: list[str] = []
     for name in [first, *files] if parts else []:
-        lines += [*verdict(parts[name]), *provisos(name, card or {}, gains)]
+        own = parts[first] if name != first and first == "test" else ()
+        lines += [*verdict(parts[name], own=own), *provisos(name, card or {}, gains)]
     return lines
 
 
@@ -95,16 +96,22 @@ def provisos(split: str, card: Mapping[str, Any], gains: Sequence[Gain]) -> list
     return [*kept_out_of(card, split), *neighbours.sentences(gains_here, card)]
 
 
-def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
+def verdict(
+    scores: Sequence[Score], *, judges: bool = True, own: Sequence[Score] = ()
+) -> list[str]:
     """What one split's scores say, as sentences; blocks have their own where they say otherwise.
 
-    judges: also says how the model compares with the baselines.
+    judges: also says how the model compares with the baselines. own: scores of the model's own test
+    documents, where these are of another text.
     """
     by_model = headlines(scores)
     mine = by_model["model"]
     if mine is None:
         return []
     details = [f"95\u00a0%:\u00a0{interval(mine, 2)}"] if mine.low is not None else []
+    if details and mine.n_groups is not None and mine.n_groups < mine.n_documents:
+        only = "only " if mine.has_few_groups else ""
+        details.append(f"over {only}{whole(mine.n_groups)} groups of neighbours")
     total = find(scores, metric=BITS, model="model", source=None)
     if mine.weighting == "sources" and total:
         details.insert(0, f"the mean of {len(mine.averaged)} sources")
@@ -117,7 +124,7 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
         figures.append(words["no_interval"].format(more=more, **fewest))
     if not judges:
         return figures
-    standing = _standing(mine, by_model)
+    standing = _standing(mine, by_model, headlines(own))
     by_block = headlines(scores, "block")
     if (block := by_block["model"]) is not None:
         block_standing = _standing(block, by_block)
@@ -126,14 +133,24 @@ def verdict(scores: Sequence[Score], *, judges: bool = True) -> list[str]:
     return figures + standing
 
 
-def _standing(mine: Score, by_model: dict[str, Score | None]) -> list[str]:
-    """How the model compares with the baselines: one sentence; none if there are no baselines."""
+def _standing(
+    mine: Score, by_model: dict[str, Score | None], own: Mapping[str, Score | None] | None = None
+) -> list[str]:
+    """How the model compares with the baselines: one sentence; none if there are no baselines.
+
+    own: the headlines of its own test documents, where these are of another text. Where it does no
+    better there, the kind of text is not what it lacks.
+    """
     name, words = standing_name(mine, by_model), SENTENCES["standing"]
     if name is None:
         return []
     is_own_text = mine.split in ("test", "dev")
     longer = words["longer"]
     advice = longer if is_own_text else words["other_kind"]
+    at_home = own["model"] if own else None
+    home_name = standing_name(at_home, dict(own)) if own and at_home else None
+    if not is_own_text and home_name and [*words].index(home_name) <= [*words].index(name):
+        advice = words["own_too"]
     if cost := cost_on_texts(by_model):
         advice = longer = cost
     uniform = by_model["uniform"]

@@ -10,12 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from endonym.autopilot.cautions import caution_of_less_text
+from endonym.evaluate import documents as document_scores
 from endonym.evaluate.documents import difference
-from endonym.evaluate.score import Score
+from endonym.evaluate.score import FEW_GROUPS, Score
 from endonym.evaluate.tables import aligned, rows_with_heads
 from endonym.log import counted, duration, folded, listed, number
-from endonym.runs.finished_runs import FinishedRun
-from endonym.runs.quantity import NOTES, Bits, Difference, Quantity, SeedGroup, seed_groups
+from endonym.runs.finished_runs import FinishedRun, PublicModel
+from endonym.runs.quantity import (
+    NOTES,
+    Bits,
+    Difference,
+    Quantity,
+    SeedGroup,
+    interval_of,
+    seed_groups,
+    with_seeds,
+)
 
 BASELINES = ("before", "unigram", "bigram", "compressor")
 ALIKE = 1.02
@@ -25,13 +36,39 @@ SHOWN_KEYS = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A model from elsewhere beside the runs, of the same quantity.
+
+    difference: to the best run, or to the mean over the seeds of the best recipe; None if the runs
+    share too few documents.
+    """
+
+    model: PublicModel
+    bits: Bits
+    difference: Difference | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints."""
+        return {
+            "name": self.model.name,
+            "folder": str(self.model.folder),
+            "family": self.model.family,
+            "parameters": self.model.parameters,
+            "compared": asdict(self.bits),
+            "score": self.model.score.as_dict(),
+            "difference": self.difference and self.difference.as_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Runs, the best first, with their bits per byte, and each one's difference to the best.
 
     bits: of each run, of the one quantity. groups: the runs, those together that differ by their
     seed alone; the best mean first. differences: empty if the runs share too few texts (then their
     order is as given), and where recipes are compared by their seeds. documents: how many the
-    figures are over; 0 if the runs share too few.
+    figures are over; 0 if the runs share too few. n_groups, n_bytes: of these, the groups of
+    neighbours that intervals draw, and the bytes. others: models from elsewhere.
     """
 
     runs: list[FinishedRun]
@@ -41,6 +78,9 @@ class Comparison:
     baselines: list[Score]
     notes: list[str]
     documents: int = 0
+    n_groups: int = 0
+    n_bytes: int = 0
+    others: Sequence[Beside] = ()
 
     @property
     def name(self) -> str:
@@ -65,7 +105,12 @@ class Comparison:
 
         Beside recipes of several seeds, one of a single seed is not judged, so it is not taken.
         """
-        return ([group for group in self.groups if group.has_several] or self.groups)[0].own
+        return self.best.own
+
+    @property
+    def best(self) -> SeedGroup:
+        """The best recipe of several seeds, or the best run if there is none."""
+        return ([group for group in self.groups if group.has_several] or self.groups)[0]
 
     def short(self, run: FinishedRun) -> str:
         """What tells a run from the others: its variant and overrides, or else its name.
@@ -80,16 +125,27 @@ class Comparison:
         return f"{short}, seed {run.seed}"
 
 
-def compare(runs: Sequence[FinishedRun]) -> Comparison:
-    """Put runs side by side: the best first, if they share enough documents."""
-    quantity = Quantity.of(runs)
-    bits, documents = quantity.bits, quantity.documents
+def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> Comparison:
+    """Put runs side by side: the best first, if they share enough documents.
+
+    others: models from elsewhere, which are set against the best.
+    """
+    quantity = Quantity.of([*runs, *others])
+    bits, documents = quantity.bits[: len(runs)], quantity.documents[: len(runs)]
     groups = seed_groups(
         runs,
         [each.value for each in bits],
         are_comparable=bool(documents),
         has_intervals=all(each.low is not None for each in bits),
     )
+    if documents:
+        of_run = dict(zip([run.folder for run in runs], documents, strict=True))
+        groups = [
+            replace(
+                group, interval=interval_of(group.values, [of_run[e.folder] for e in group.runs])
+            )
+            for group in groups
+        ]
     order, differences = [*range(len(runs))], list[Difference]()
     if documents:
         ranks = {run.folder: rank for rank, group in enumerate(groups) for run in group.runs}
@@ -97,7 +153,8 @@ def compare(runs: Sequence[FinishedRun]) -> Comparison:
         if not any(group.has_several for group in groups):
             best = documents[order[0]]
             differences = [Difference(*difference(documents[index], best)) for index in order]
-    baselines, differing = _baselines(runs)
+    best = ([group for group in groups if group.has_several] or groups)[0]
+    baselines, differing = _baselines(runs, groups)
     are_elsewhere = bool(baselines and documents) and not quantity.is_whole
     comparison = Comparison(
         runs=[runs[index] for index in order],
@@ -107,21 +164,51 @@ def compare(runs: Sequence[FinishedRun]) -> Comparison:
         baselines=[] if are_elsewhere else baselines,
         notes=[],
         documents=len(documents[0]) if documents else 0,
+        n_groups=document_scores.group_count(documents[0]) if documents else 0,
+        n_bytes=int(documents[0]["bytes"].sum()) if documents else 0,
+        others=_beside(others, quantity, [runs.index(run) for run in best.runs]),
     )
     notes = _notes(comparison, quantity, differing, are_elsewhere=are_elsewhere)
     return replace(comparison, notes=notes)
 
 
-def _baselines(runs: Sequence[FinishedRun]) -> tuple[list[Score], list[str]]:
-    """The baselines that are the same for every run, and the names of the others."""
+def _beside(others: Sequence[PublicModel], quantity: Quantity, best: Sequence[int]) -> list[Beside]:
+    """Models from elsewhere, each with its difference to the mean of the best runs.
+
+    best: the indices of these among all that the quantity is of; the others are its last ones.
+    """
+    found: list[Beside] = []
+    for index, model in enumerate(others, start=len(quantity.bits) - len(others)):
+        to_best = None
+        if quantity.documents:
+            mean = document_scores.mean_of([quantity.documents[n] for n in best])
+            to_best = Difference(*difference(quantity.documents[index], mean))
+            to_best = with_seeds(to_best, [quantity.bits[n].value for n in best], mean)
+        found.append(Beside(model, quantity.bits[index], to_best))
+    return found
+
+
+def _baselines(
+    runs: Sequence[FinishedRun], groups: Sequence[SeedGroup]
+) -> tuple[list[Score], list[str]]:
+    """The baselines of the runs, and the names of those that are not of the same documents.
+
+    Those that count tokens differ by tokenizer: they are named "bigram of RUN", once for each.
+    """
+    recipes = {run.folder: group.name for group in groups for run in group.runs}
     shared, differing = list[Score](), list[str]()
     for name in BASELINES:
         scores = [run.scores.get(name) for run in runs]
         distinct = {score and (round(score.value, 6), score.n_bytes) for score in scores}
-        if len(distinct) > 1:
+        found = [score for score in scores if score is not None]
+        if len(distinct) == 1:
+            shared += found[:1]
+        elif len(found) < len(runs) or len({score.n_bytes for score in found}) > 1:
             differing.append(name)
-        elif scores[0] is not None:
-            shared.append(scores[0])
+        else:
+            each_once = {round(s.value, 6): (s, runs[n]) for n, s in reversed([*enumerate(found)])}
+            pairs = sorted(each_once.values(), key=lambda pair: pair[0].value)
+            shared += [replace(s, model=f"{name} of {recipes[run.folder]}") for s, run in pairs]
     return shared, differing
 
 
@@ -137,7 +224,10 @@ def _notes(
     has_seeds = any(group.has_several for group in groups)
     if comparison.documents:
         verdict = _seed_notes(groups) if has_seeds else [_verdict(comparison)]
-    notes = [*verdict, *quantity.notes]
+    read = {group.name: group.own.read for group in groups}
+    known = {name: text for name, text in read.items() if text is not None and text.bytes}
+    less_text = caution_of_less_text(known) if known else []
+    notes = [*verdict, *_notes_beside(comparison), *less_text, *quantity.notes]
     notes += _baseline_notes(comparison, quantity, differing, are_elsewhere=are_elsewhere)
     keys = dict.fromkeys(key for run in runs for key in run.settings)  # but name and seed
     differing_keys = [key for key in keys if len({run.settings.get(key) for run in runs}) > 1]
@@ -157,7 +247,32 @@ def _notes(
         notes.append(NOTES["dev"])
     if comparison.split == "dev":
         notes.append(NOTES["dev_chooses"])
+    if comparison.documents:
+        few = NOTES["few_groups"] if comparison.n_groups < FEW_GROUPS else ""
+        values = {"documents": number(comparison.documents), "split": comparison.split, "few": few}
+        groups = f"{number(comparison.n_groups)} groups of neighbours"
+        notes.append(NOTES["groups"].format(groups=groups, **values))
     return [*notes, NOTES["intervals" if has_seeds else "intervals_of_one_seed"]]
+
+
+def _notes_beside(comparison: Comparison) -> list[str]:
+    """How each model from elsewhere stands to the best run or recipe, and what is not known."""
+    notes: list[str] = []
+    best = comparison.best
+    for each in comparison.others:
+        to_best = each.difference
+        if to_best is not None and to_best.low is not None:
+            name = ("less" if to_best.value < 0 else "more") if to_best.is_claimed else "near"
+            values = {"name": each.model.name, "best": best.name, "count": len(best.runs)}
+            values |= {
+                "value": abs(to_best.value),
+                "span": f"{to_best.low:+.4f} to {to_best.high:+.4f}",
+            }
+            notes.append(NOTES[f"beside_{name}"].format(**values))
+    if comparison.others:
+        names = listed([each.model.name for each in comparison.others])
+        notes.append(NOTES["not_compared"].format(names=names, split=comparison.split))
+    return notes
 
 
 def _verdict(comparison: Comparison) -> str:
@@ -209,6 +324,8 @@ def _baseline_notes(
         notes.append(NOTES["baselines_elsewhere"])
     elif differing and (baselines or quantity.is_whole):
         notes.append(NOTES["baselines_differ"].format(names=listed(differing)))
+    if any(" of " in baseline.model for baseline in baselines):
+        notes.append(NOTES["baselines_of"])
     on_sample = [(run.name, run.scores.get("model_on_sample")) for run in comparison.runs]
     values = [f"{name} {score.value:.4f}" for name, score in on_sample if score is not None]
     if values and any(baseline.model == "compressor" for baseline in baselines):
@@ -253,13 +370,15 @@ def cells(comparison: Comparison) -> list[list[str]]:
             "kept step": f"{number(last['kept_step'])} of {number(last['steps'])}",
         }
         rows.append(row)
+    for each in comparison.others:
+        row = {"run": each.model.name, **_score_cells(each.bits)}
+        if comparison.differences:
+            row |= _difference_cells(each.difference, "paired 95 %")
+        rows.append(
+            row | {"family": each.model.family, "parameters": number(each.model.parameters)}
+        )
     for line in comparison.baselines:
-        name = line.model
-        if line.sampled_from is not None:
-            name += f" ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
-        if line.deviation is not None:
-            name += f", std {line.deviation:.4f}"
-        rows.append({"run": name, **_score_cells(line)})
+        rows.append({"run": baseline_name(line), **_score_cells(line)})
     return rows_with_heads(rows)
 
 
@@ -273,6 +392,7 @@ def recipes(comparison: Comparison) -> list[list[str]]:
             "recipe": group.name,
             "seeds": number(len(group.runs)),
             "mean bits/byte": f"{group.mean:.4f}",
+            "95 %": "–" if group.interval is None else span(group.interval),
             "std": "–" if group.deviation is None else f"{group.deviation:.4f}",
         }
         if has_differences:
@@ -282,9 +402,20 @@ def recipes(comparison: Comparison) -> list[list[str]]:
     return rows_with_heads(rows)
 
 
+def baseline_name(line: Score) -> str:
+    """The name of a baseline, with how many documents it was measured on if not on all."""
+    if line.sampled_from is None:
+        return line.model
+    return f"{line.model} ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
+
+
 def _score_cells(score: Score | Bits) -> dict[str, str]:
-    span = "–" if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
-    return {"bits/byte": f"{score.value:.4f}", "95 %": span}
+    return {"bits/byte": f"{score.value:.4f}", "95 %": span(score)}
+
+
+def span(score: Score | Bits) -> str:
+    """A 95 % interval; – without one."""
+    return "–" if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
 
 
 def _difference_cells(
@@ -293,8 +424,8 @@ def _difference_cells(
     """A difference and its interval under this head. without: what stands where there is none."""
     if to_best is None:
         return {"to the best": without, interval: ""}
-    span = "–" if to_best.low is None else f"{to_best.low:+.4f} to {to_best.high:+.4f}"
-    return {"to the best": f"{to_best.value:+.4f}", interval: span}
+    ends = "–" if to_best.low is None else f"{to_best.low:+.4f} to {to_best.high:+.4f}"
+    return {"to the best": f"{to_best.value:+.4f}", interval: ends}
 
 
 def describe(comparison: Comparison) -> str:
@@ -340,9 +471,12 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         )
     return {
         "runs": runs,
+        "others": [each.as_dict() for each in comparison.others],
         "baselines": [line.as_dict() for line in comparison.baselines],
         "same_documents": comparison.documents > 0,
         "shared_documents": comparison.documents,
+        "shared_groups": comparison.n_groups,
+        "shared_bytes": comparison.n_bytes,
         "seeds": [group.as_dict() for group in comparison.groups],
         "notes": comparison.notes,
     }

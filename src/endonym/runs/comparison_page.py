@@ -11,12 +11,12 @@ from endonym.evaluate.score import BITS, find
 from endonym.evaluate.speed import LENGTHS
 from endonym.evaluate.speed import cells as speed_cells
 from endonym.evaluate.speed import notes as speed_notes
-from endonym.log import THIN
+from endonym.log import THIN, counted, number
 from endonym.report.page import render
 from endonym.report.scores import STYLES, efficiency_chart
 from endonym.report.svg import Chart, Series
 from endonym.report.training import dev_points, validations_of, with_margin
-from endonym.runs.compare import Comparison, as_dict, cells, recipes
+from endonym.runs.compare import Comparison, as_dict, baseline_name, cells, recipes, span
 from endonym.runs.finished_runs import FinishedRun, Texts
 
 HEIGHT = 420.0
@@ -35,16 +35,18 @@ def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path
     stem += "" if comparison.split == "test" else f"-{comparison.split}"
     folder = folder or comparison.runs[0].folder.parent
     data = as_dict(comparison)
-    for each in data["runs"]:
-        each["folder"] = os.path.relpath(os.path.realpath(each["run"]), os.path.realpath(folder))
+    for each in (*data["runs"], *data["others"]):
+        each["folder"] = os.path.relpath(
+            os.path.realpath(each.get("run") or each["folder"]), os.path.realpath(folder)
+        )
     page = _free(folder, stem, _compared(data))
     write_atomic(page, render("comparison.html", gather(comparison)).encode("utf-8"))
     write_atomic(page.with_suffix(".csv"), as_csv(data).encode("utf-8"))
     write_json(page.with_suffix(".json"), data)
     tables = [rows for rows in (recipes(comparison), cells(comparison)) if rows]
-    for kind, form in ((".md", as_markdown), (".tex", as_latex)):
-        text = "\n".join(form(rows) for rows in tables)
-        write_atomic(page.with_suffix(kind), text.encode("utf-8"))
+    markdown = "\n".join(map(as_markdown, tables))
+    write_atomic(page.with_suffix(".md"), markdown.encode("utf-8"))
+    write_atomic(page.with_suffix(".tex"), as_latex(comparison).encode("utf-8"))
     efficiency = efficiency_csv(data)
     if efficiency:
         write_atomic(efficiency_path(page), efficiency.encode("utf-8"))
@@ -75,22 +77,27 @@ def _free(folder: Path, stem: str, mine: list[tuple[str, str]]) -> Path:
 def _compared(data: Any) -> list[tuple[str, str]]:
     """The folder of each run, seen from the page, and its split; empty if this is no comparison."""
     try:
-        return sorted((str(run["folder"]), str(run["score"]["split"])) for run in data["runs"])
+        return sorted(
+            (str(run["folder"]), str(run["score"]["split"]))
+            for run in (*data["runs"], *data.get("others", ()))
+        )
     except (KeyError, TypeError):
         return []
 
 
 def as_csv(data: dict[str, Any]) -> str:
-    """The runs, the means over their seeds and the baselines, under the names of the JSON form.
+    """The runs, means over seeds, models from elsewhere and baselines.
 
-    The column `row` says which of these a row is: run, seeds or baseline.
+    Columns have the names of the JSON form. The column `row` says which of these a row is: run,
+    seeds, other or baseline.
     """
     rows: list[dict[str, Any]] = []
+    groups = {"n_groups": data["shared_groups"] or None}
     for run in data["runs"]:
         nested = ("score", "compared", "difference", "efficiency", "versions")
         plain = {key: run[key] for key in run if key not in nested}
         plain |= {"sets": " ".join(run["sets"]), "deviation": None}
-        score = _score(run["score"] | run["compared"])
+        score = _score(run["score"] | run["compared"] | groups)
         rows.append({"row": "run", **plain, **score, **_difference(run)})
     runs = {row["name"]: row for row in rows}
     for group in data["seeds"]:
@@ -99,7 +106,13 @@ def as_csv(data: dict[str, Any]) -> str:
             mean = {key: own[key] for key in ("variant", "family", "parameters", "lr", "split")}
             mean |= {"row": "seeds", "name": group["name"], "deviation": group["deviation"]}
             mean |= {"seed": " ".join(map(str, group["seeds"])), "bits_per_byte": group["mean"]}
+            ends = group["interval"] or {}
+            mean |= {"low": ends.get("low"), "high": ends.get("high"), **groups}
             rows.append(mean | _difference(group))
+    for other in data["others"]:
+        plain = {key: other[key] for key in ("name", "family", "parameters")}
+        score = _score(other["score"] | other["compared"] | groups)
+        rows.append({"row": "other", **plain, **score, **_difference(other)})
     for baseline in data["baselines"]:
         rows.append({"row": "baseline", "name": baseline["model"], **_score(baseline)})
     return _csv(rows)
@@ -125,15 +138,42 @@ def as_markdown(rows: list[list[str]]) -> str:
     return "\n".join([head, f"|---|{'--:|' * (len(rows[0]) - 1)}", *others, ""])
 
 
-def as_latex(rows: list[list[str]]) -> str:
-    """A table, its head first, as a LaTeX tabular with the rules of booktabs."""
+def as_latex(comparison: Comparison) -> str:
+    """The short table of a paper: models, baselines and what they were judged on, with booktabs."""
+    sizes = f"{counted(comparison.documents, f'{comparison.split} document')} in "
+    sizes += (
+        f"{number(comparison.n_groups)} groups of neighbours, {number(comparison.n_bytes)} bytes"
+    )
+    name = comparison.name or "several recipes"
+    judged = f": {sizes}" if comparison.documents else ", not the same ones for all"
+    have_seeds = any(group.has_several for group in comparison.groups)
+    over = "documents and, of means, over seeds together" if have_seeds else "documents"
+    caption = f"Bits per byte on {comparison.split} documents of {name}{judged}. Lower is better. "
+    caption += f"Intervals (95 %) are over {over}."
+    head, *others = [" & ".join(map(_escaped, row)) + r" \\" for row in paper_rows(comparison)]
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_escaped(caption)}}}"]
+    lines += [r"\begin{tabular}{lrrr}", r"\toprule", head, r"\midrule", *others, r"\bottomrule"]
+    return "\n".join([*lines, r"\end{tabular}", r"\end{table}", ""])
+
+
+def _escaped(text: str) -> str:
+    """A text as LaTeX writes it."""
     escape = {ord(sign): f"\\{sign}" for sign in "&%$#_{}"}
     escape |= {ord("\\"): r"\textbackslash{}", ord("~"): r"\textasciitilde{}", ord("^"): r"\^{}"}
-    escape |= {ord(THIN): r"\,", ord("–"): "--"}
-    head, *others = [" & ".join(cell.translate(escape) for cell in row) + r" \\" for row in rows]
-    begin = rf"\begin{{tabular}}{{l{'r' * (len(rows[0]) - 1)}}}"
-    lines = [begin, r"\toprule", head, r"\midrule", *others, r"\bottomrule", r"\end{tabular}"]
-    return "\n".join([*lines, ""])
+    return text.translate(escape | {ord(THIN): r"\,", ord("–"): "--"})
+
+
+def paper_rows(comparison: Comparison) -> list[list[str]]:
+    """A row for each recipe over its seeds, each model from elsewhere and each baseline."""
+    rows = [["model", "seeds", "bits/byte", "95 %"]]
+    for group in comparison.groups:
+        found = group.interval or comparison.bits[comparison.runs.index(group.own)]
+        rows.append([group.name, number(len(group.runs)), f"{group.mean:.4f}", span(found)])
+    for each in comparison.others:
+        rows.append([each.model.name, "–", f"{each.bits.value:.4f}", span(each.bits)])
+    for line in comparison.baselines:
+        rows.append([baseline_name(line), "–", f"{line.value:.4f}", span(line)])
+    return rows
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
@@ -153,7 +193,9 @@ def _difference(row: dict[str, Any]) -> dict[str, Any]:
 
 def _score(score: dict[str, Any]) -> dict[str, Any]:
     """Columns of bits per byte with its interval, and of what it was measured on."""
-    kept = {key: score[key] for key in ("low", "high", "split", "n_documents", "n_bytes")}
+    kept = {
+        key: score[key] for key in ("low", "high", "split", "n_documents", "n_bytes", "n_groups")
+    }
     return {"bits_per_byte": score["value"], **kept}
 
 

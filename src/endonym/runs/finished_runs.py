@@ -3,6 +3,7 @@
 A run's `plan.json` names its store, so runs of several stores can be compared.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from endonym.autopilot.cautions import Read
 from endonym.errors import Damaged, RecipeError
 from endonym.evaluate.documents import Documents, load_documents
 from endonym.evaluate.score import Score, headline
@@ -29,6 +31,8 @@ from endonym.runs import find
 from endonym.store import Artifact, Store, read_plan
 
 Split = Literal["test", "dev"]
+LENGTH = re.compile(r"phase\..+\.(?:steps|tokens|epochs|flops)")
+"""Keys of a recipe that say how long a phase is."""
 Texts = list[tuple[str, str]]
 """Prompts and their continuations."""
 
@@ -112,6 +116,24 @@ class FinishedRun:
         return sum(model.numbers["epochs"] for model in self.models)
 
     @cached_property
+    def read(self) -> Read | None:
+        """The training text that its phases have read; None if the store holds it no more."""
+        total = 0.0
+        for model in self.models:
+            shards_id = model.manifest["inputs"].get("shards")
+            if model.manifest["config"]["phase"].get("objective") != "next_token":
+                continue
+            shards = Store.of(model.folder).find("shards", shards_id) if shards_id else None
+            if shards is None:
+                return None
+            counts = shards.numbers["train"].values()
+            positions = sum(each["tokens"] + each["documents"] for each in counts)
+            n_bytes = sum(each["bytes"] for each in counts)
+            total += model.numbers["tokens"] * n_bytes / max(1, positions)
+        lengths = {key: self.settings[key] for key in self.settings if LENGTH.fullmatch(key)}
+        return Read(total, self.epochs, lengths)
+
+    @cached_property
     def seconds(self) -> float:
         """Time of all training steps; 0 without a journal."""
         return history.training_seconds(self.journals)
@@ -181,6 +203,21 @@ class FinishedRun:
         return [(line["prompt"], line["text"]) for line in last]
 
 
+@dataclass(frozen=True)
+class PublicModel:
+    """A model that no run here made, with its scores of documents that runs were scored on."""
+
+    name: str
+    folder: Path
+    family: str
+    parameters: int
+    score: Score
+    documents: Documents
+
+
+Judged = FinishedRun | PublicModel
+
+
 def _settings(name: str, value: Any) -> Iterator[tuple[str, str]]:
     """The dotted keys of a recipe below this name, with their values as Python writes them.
 
@@ -201,13 +238,13 @@ def _settings(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def finished_runs(
-    names: Sequence[str], store: Store, log: Log, split: Split = "test"
+    names: Sequence[str], store: Store, log: Log, split: Split = "test", *, fewest: int = 2
 ) -> list[FinishedRun]:
     """The runs with these names; a recipe stands for all its finished runs, under all seeds.
 
     split: whose scores are compared. A folder and a run may have one name: beside others it is the
-    run, alone all the runs of the recipe in the folder. Raises RecipeError if one is unknown,
-    unfinished, unscored or named twice, or if it is alone.
+    run, alone all the runs of the recipe in the folder. fewest: how many it takes. Raises
+    RecipeError if there are fewer, or if one is unknown, unfinished, unscored or named twice.
     """
     folders: list[Path] = []
     for name in names:
@@ -222,9 +259,10 @@ def finished_runs(
     if repeated := [path for path in paths if paths.count(path) > 1]:
         message = f"{repeated[0].name} is named twice"
         raise RecipeError(message, where="compare", do="Name each run once.")
-    if len(folders) < 2:
+    if len(folders) < fewest:
         do = f"{find.known_runs(store)} Another run of a recipe: endonym run RECIPE "
-        do += "--set KEY=VALUE, or --seeds 2, or --variant all"
+        do += "--set KEY=VALUE, or --seeds 2, or --variant all. A public model "
+        do += "beside a run: the folder of its files, in the transformers format"
         raise RecipeError("it takes two finished runs to compare", where="compare", do=do)
     folder_names = [folder.name for folder in folders]
     return [

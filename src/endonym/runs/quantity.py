@@ -23,7 +23,7 @@ from endonym.evaluate.documents import Documents
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE
 from endonym.log import listed, number
 from endonym.recipe.recipe import Recipe
-from endonym.runs.finished_runs import FinishedRun
+from endonym.runs.finished_runs import FinishedRun, Judged
 from endonym.store import fingerprint
 
 NOTES: dict[str, str] = packaged_tables("endonym.runs", "notes.toml")
@@ -55,7 +55,7 @@ class Quantity:
     notes: list[str]
 
     @classmethod
-    def of(cls, runs: Sequence[FinishedRun]) -> "Quantity":
+    def of(cls, runs: Sequence[Judged]) -> "Quantity":
         """The quantity that all these runs have."""
         scores = [Bits(run.score.value, run.score.low, run.score.high) for run in runs]
         common, notes = _common(runs)
@@ -74,7 +74,7 @@ class Quantity:
         return cls(documents, bits, sources, is_whole, notes + more_notes)
 
 
-def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
+def _common(runs: Sequence[Judged]) -> tuple[list[Documents], list[str]]:
     """Of each run the documents that all were scored on, and a note if these are not all it has.
 
     No documents, and a note on why, if the runs share too few.
@@ -104,7 +104,7 @@ def _common(runs: Sequence[FinishedRun]) -> tuple[list[Documents], list[str]]:
 
 
 def _with_intervals(
-    runs: Sequence[FinishedRun], documents: list[Documents]
+    runs: Sequence[Judged], documents: list[Documents]
 ) -> tuple[list[Documents], list[str]]:
     """The documents whose differences have intervals: of all sources of the mean, or of some.
 
@@ -126,12 +126,14 @@ def _with_intervals(
     return some, [NOTES["left_out"].format(split=split, of_source=FEWEST_OF_SOURCE, **values)]
 
 
-def _averaged(runs: Sequence[FinishedRun], documents: Documents) -> list[str]:
+def _averaged(runs: Sequence[Judged], documents: Documents) -> list[str]:
     """The sources in the mean over sources of any run that have documents here."""
     names = sorted({str(name) for run in runs for name in run.score.averaged})
     return document_scores.named_in(documents[documents["averaged"]], names)
 
 
+NORMAL = 1.959964
+"""The 97.5 % quantile of the normal distribution."""
 ANGLES = 200_001
 """Points of the trapezoidal rule: quantiles are right to 1e-6."""
 
@@ -158,12 +160,14 @@ class Difference(Bits):
 class SeedGroup:
     """Runs of one recipe under several seeds, with the bits per byte of each; or a single run.
 
-    difference: to the best group of several seeds; None for itself and for single runs.
+    difference: to the best group of several seeds; None for itself and for single runs. interval:
+    the mean with its interval over documents and seeds; None of runs that share too few documents.
     """
 
     runs: tuple[FinishedRun, ...]
     values: tuple[float, ...]
     difference: Difference | None = None
+    interval: Bits | None = None
 
     @property
     def own(self) -> FinishedRun:
@@ -206,6 +210,7 @@ class SeedGroup:
             "deviation": self.deviation,
             "low": min(self.values),
             "high": max(self.values),
+            "interval": self.interval and asdict(self.interval),
             "difference": self.difference and self.difference.as_dict(),
         }
 
@@ -272,13 +277,41 @@ def welch(one: Sequence[float], other: Sequence[float]) -> Difference:
     """
     # Of each mean: its variance, and the degrees of freedom of this.
     parts = [(statistics.variance(each) / len(each), len(each) - 1) for each in (one, other)]
-    variance = sum(part for part, _ in parts)
-    middle = statistics.fmean(one) - statistics.fmean(other)
-    if variance == 0:
-        return Difference(middle, low=middle, high=middle)
-    freedom = variance**2 / sum(part**2 / part_freedom for part, part_freedom in parts)
-    reach = t_quantile(freedom) * math.sqrt(variance)
+    middle, reach = statistics.fmean(one) - statistics.fmean(other), _reach(parts)
     return Difference(middle, low=middle - reach, high=middle + reach)
+
+
+def interval_of(values: Sequence[float], every: Sequence[Documents]) -> Bits:
+    """The mean over seeds, with its interval over documents and seeds. every: of each seed."""
+    mean = document_scores.mean_of(every)
+    found = with_seeds(Bits(*document_scores.interval(mean)), values, mean)
+    return Bits(found.value, found.low, found.high)
+
+
+def with_seeds(found: Bits, values: Sequence[float], documents: Documents) -> Difference:
+    """A value that is a mean over seeds, with its 95 % interval over documents and seeds together.
+
+    found: its interval over documents. values: bits per byte of each seed; of one, the interval is
+    over documents alone. The variances of both means are added, and Student's t has the degrees of
+    freedom of Satterthwaite 1946. What a seed does to one document is in both, so the interval is
+    a little too wide (Owen 2007, The pigeonhole bootstrap).
+    """
+    if found.low is None or found.high is None or len(values) < 2:
+        return Difference(found.value, found.low, found.high)
+    over_documents = ((found.high - found.low) / 2 / NORMAL) ** 2
+    over_seeds = statistics.variance(values) / len(values)
+    parts = [(over_documents, document_scores.group_count(documents) - 1)]
+    reach = _reach([*parts, (over_seeds, len(values) - 1)])
+    return Difference(found.value, found.value - reach, found.value + reach)
+
+
+def _reach(parts: Sequence[tuple[float, int]]) -> float:
+    """Half the width of a 95 % interval. parts: variances that add, and each one's freedom."""
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / sum(part**2 / part_freedom for part, part_freedom in parts)
+    return t_quantile(freedom) * math.sqrt(variance)
 
 
 def t_quantile(freedom: float) -> float:

@@ -19,7 +19,7 @@ from endonym.autopilot.model_size import Facts
 from endonym.autopilot.resolve import resolve_training, training_choices
 from endonym.autopilot.run_time import promised_parts
 from endonym.commands import check as check_module
-from endonym.commands.check import check, describe, sizes_of
+from endonym.commands.check import cautions_of_study, check, describe, sizes_of
 from endonym.errors import ExportError, MissingSource, RecipeError, TokenizerError
 from endonym.export.huggingface import export_huggingface
 from endonym.log import Log, size
@@ -388,3 +388,21 @@ def test_texts_that_are_not_there_yet_are_planned_by_their_size(recipe: Recipe) 
     for wrong in ("much", "рус=3MB", "tatar=0MB", "-3MB"):
         with pytest.raises(RecipeError, match="is no size of a source"):
             sizes_of(recipe, [wrong])
+
+
+def test_recipes_that_read_much_less_text_are_named_with_what_makes_them_alike(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    """As many tokens are less text where a letter is a token; as many epochs are as much."""
+    keys = {"phase.0.steps": None, "phase.0.tokens": 50_000, "tokenizer.vocab": 512}
+    letters = {**keys, "name": "herflere", "tokenizer.kind": "char"}
+    store = Store(tmp_path / "store")
+    pair = [check(recipe.with_values(each), store) for each in (keys, letters)]
+    (warning,) = cautions_of_study(pair)
+    assert warning.startswith("herflere reads ")
+    cure = "--set phase.pretrain.tokens= --set phase.pretrain.epochs="
+    assert cure in warning
+    epochs = {"phase.0.tokens": None, "phase.0.epochs": float(warning.rpartition("=")[2])}
+    alike = [check(each.recipe.with_values(epochs), store) for each in pair]
+    assert cautions_of_study(alike) == []
+    assert cautions_of_study([*alike, alike[1]]) == ["herflere is the same as herflere"]

@@ -11,7 +11,7 @@ from text_samples import ROMANIAN
 from toys import toy_tokenizer
 
 from endonym.commands import evaluate
-from endonym.commands.evaluate import conclusions, doubts, score_model, shards_of
+from endonym.commands.evaluate import as_dict, conclusions, doubts, score_model, shards_of
 from endonym.commands.load import load_model
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
@@ -46,6 +46,10 @@ def test_a_foreign_model_is_scored_alone_on_given_texts(finished: Path, tmp_path
     mine = [score for score in beside if score.model == "model"]
     assert [s.value for s in found] == pytest.approx([s.value for s in mine], rel=1e-5)
     assert {score.model for score in beside} > {"model", "unigram"}
+    told = as_dict("kechkena", score_model("kechkena", [text], "test", store=store, **QUIET))
+    assert {"endonym", "torch"} <= {*told["versions"]}
+    assert len(told["scores"]) == len(beside) / 2, "the only file is all of it"
+    assert any("There is no interval" in line for line in told["notes"]["text.txt"])
 
 
 def test_a_model_without_shards_is_scored_on_given_texts(finished: Path, tmp_path: Path):

@@ -32,6 +32,20 @@ def test_text_that_was_given_is_not_said_to_need_more_training() -> None:
     assert "of another kind" in said
 
 
+def test_a_model_that_is_no_better_at_home_is_not_said_to_lack_texts_of_this_kind() -> None:
+    away = [score("model", 2.9, split="хат"), *baselines(split="хат")]
+    poor, good = ([score("model", value), *baselines()] for value in (2.9, 1.2))
+    assert "longer training" in verdict(away, own=poor)[-1]
+    assert "of another kind" in verdict(away, own=good)[-1]
+    assert "longer training" in verdicts([*poor, *away])[-1]
+
+
+def test_how_few_groups_of_neighbours_an_interval_rests_on_stands_beside_it() -> None:
+    few = verdict([score("model", 1.2, n_groups=17), *baselines()])[0]
+    assert "over only 17 groups of neighbours" in few
+    assert "over 57 groups" in verdict([score("model", 1.2, n_groups=57), *baselines()])[0]
+
+
 def test_dev_documents_are_of_the_corpus_s_own_kind() -> None:
     said = verdict([score("model", 3.9, split="dev"), *baselines(split="dev")])[-1]
     assert said.endswith(NEXT)

@@ -12,6 +12,7 @@ from made_contenders import SENTENCES, contender, validations
 from made_scores import score
 from toys import toy_config
 
+from endonym.autopilot.cautions import Read
 from endonym.log import THIN, number
 from endonym.model.count import parameters
 from endonym.runs.compare import as_dict, cells, compare, describe
@@ -63,6 +64,17 @@ def test_it_is_said_when_some_runs_saw_more_text(tmp_path: Path) -> None:
     (note,) = [note for note in compare([more, one]).notes if "tokens differ" in note]
     said = f"Training tokens differ by a factor of 4.90: 1{THIN}280 (scurt) to 6{THIN}272 (lung)."
     assert note == said
+
+
+def test_that_a_run_read_less_text_stands_beside_the_claim(tmp_path: Path) -> None:
+    one, two = (contender(tmp_path, name, WORSE) for name in ("tt@char", "tt@bpe"))
+    for run, n_bytes, epochs in ((one, 65_000, 0.65), (two, 161_000, 1.61)):
+        run.__dict__["read"] = Read(n_bytes, epochs, {"phase.pretrain.tokens": "141000"})
+    note = compare([one, two]).notes[1]
+    assert note.startswith("tt@char reads 2.5 times less text than tt@bpe: 0.65 epochs against 1.6")
+    assert "--set phase.pretrain.tokens= --set phase.pretrain.epochs=1.61" in note
+    two.__dict__["read"] = Read(161_000, 1.61, {"phase.pretrain.tokens": "350000"})
+    assert "--set" not in compare([one, two]).notes[1], "it was meant so"
 
 
 def test_the_first_line_says_whose_documents_these_are(tmp_path: Path) -> None:
@@ -272,6 +284,29 @@ def test_baselines_stand_once_and_only_if_they_are_the_same_for_all(tmp_path: Pa
     assert "No rows for unigram, bigram and compressor" in note
 
 
+def test_baselines_that_count_tokens_stand_once_for_each_tokenizer(tmp_path: Path) -> None:
+    runs = [contender(tmp_path, n, HARD.tolist()) for n in ("tt@bpe", "tt@bpe+seed=2", "tt@char")]
+    path = runs[2].judged.folder / "scores.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    for row in rows:
+        row["value"] += row["model"] in ("unigram", "bigram")
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    names = [line.model for line in compare(runs).baselines]
+    assert names[2:] == ["bigram of tt@bpe", "bigram of tt@char", "compressor"]
+
+
+def test_the_groups_that_intervals_draw_are_told(tmp_path: Path) -> None:
+    runs = [contender(tmp_path, n, HARD.tolist()) for n in ("a", "b")]
+    for run in runs:
+        path = run.judged.folder / "documents.npy"
+        rows = np.load(path)
+        rows["group"] //= 2
+        np.save(path, rows)
+    found = compare(runs)
+    assert as_dict(found)["shared_groups"] == 15
+    assert any("draw 15 groups" in note and "fewer than 30" in note for note in found.notes)
+
+
 def test_tokens_and_times_are_those_of_all_phases(tmp_path: Path) -> None:
     phases = [validations([3.0, 2.0]), validations([2.0, 1.8, 1.7])]
     run = contender(tmp_path, "tt", HARD.tolist(), journals=phases)
@@ -325,7 +360,8 @@ def test_the_form_for_machines_names_every_number(tmp_path: Path) -> None:
     runs = [contender(tmp_path, n, v) for n, v in (("a", HARD.tolist()), ("b", WORSE))]
     data = as_dict(compare(runs))
     assert set(data) == {
-        "runs", "baselines", "same_documents", "shared_documents", "seeds", "notes",
+        "runs", "others", "baselines", "same_documents", "shared_documents",
+        "shared_groups", "shared_bytes", "seeds", "notes",
     }  # fmt: skip
     run = data["runs"][1]
     assert run["name"] == "b"

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from made_contenders import SENTENCES, contender
 
+from endonym.evaluate import documents
+from endonym.evaluate import score as scoring
 from endonym.runs import quantity
 from endonym.runs.compare import as_dict, cells, compare, describe, recipes
 from endonym.runs.finished_runs import FinishedRun
@@ -154,7 +156,9 @@ def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
     values = sorted(run.score.value for run in base)
     runs = {"name": "ro", "runs": [run.name for run in base], "seeds": [0, 1, 2]}
     spread = {"low": values[0], "high": values[-1], "deviation": statistics.stdev(values)}
-    assert best == {**runs, "mean": statistics.fmean(values), **spread, "difference": None}
+    mean, between = statistics.fmean(values), best.pop("interval")
+    assert best == {**runs, "mean": mean, **spread, "difference": None}
+    assert between["low"] < mean < between["high"]
     groups = found.groups
     wanted = quantity.welch(groups[1].values, groups[0].values)
     assert other["difference"] == {
@@ -164,10 +168,12 @@ def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
         "is_claimed": True,
     }
     heads, first, second = recipes(found)
-    assert heads == ["recipe", "seeds", "mean bits/byte", "std", "to the best", "95 %, Welch"]
-    assert first == ["ro", "3", f"{groups[0].mean:.4f}", f"{groups[0].deviation:.4f}", "best", ""]
+    assert heads[2:] == ["mean bits/byte", "95 %", "std", "to the best", "95 %, Welch"]
+    ends = f"{between['low']:.4f}–{between['high']:.4f}"
+    assert first[:4] == ["ro", "3", f"{groups[0].mean:.4f}", ends]
+    assert first[4:] == [f"{groups[0].deviation:.4f}", "best", ""]
     span = f"{wanted.low:+.4f} to {wanted.high:+.4f}"
-    assert second[3:] == [f"{groups[1].deviation:.4f}", f"{wanted.value:+.4f}", span]
+    assert second[4:] == [f"{groups[1].deviation:.4f}", f"{wanted.value:+.4f}", span]
     lines = describe(found).splitlines()
     assert lines[1].split()[:2] == ["recipe", "seeds"]
     assert lines[5].split()[:2] == ["run", "bits/byte"]
@@ -178,7 +184,7 @@ def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
     beside_one = compare([*base, wide[0]])
     assert beside_one.differences == [], "no run is compared with the luckiest of several seeds"
     mixed = recipes(beside_one)
-    assert [row[1:4:2] for row in mixed] == [["seeds", "std"], ["3", first[3]], ["1", "–"]]
+    assert [row[1:5:3] for row in mixed] == [["seeds", "std"], ["3", first[4]], ["1", "–"]]
 
 
 def test_means_over_seeds_are_of_the_documents_that_all_runs_share(tmp_path: Path) -> None:
@@ -195,6 +201,28 @@ def test_means_over_seeds_are_of_the_documents_that_all_runs_share(tmp_path: Pat
     (value,) = [each["difference"]["value"] for each in as_dict(found)["seeds"][1:]]
     size = sum(len(text.encode("utf-8")) for text in SENTENCES)
     assert value == pytest.approx(len(SENTENCES) / size / math.log(2))
+
+
+def test_the_mean_over_seeds_has_an_interval_over_documents_and_seeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It holds the true mean in about 95 of 100 draws of documents and seeds."""
+    monkeypatch.setattr(scoring, "DRAWS", 500)
+    random, held = np.random.default_rng(5), 0
+    for _ in range(200):
+        texts, seeds = random.normal(2.0, 0.4, 40), random.normal(0, 0.1, 3)
+        every = []
+        for seed in seeds:
+            rows = np.zeros(40, dtype=documents.RECORD)
+            rows["text"] = rows["group"] = range(40)
+            rows["bytes"], rows["nats"] = 100, 100 * math.log(2) * (texts + seed)
+            every.append(rows)
+        values = [documents.interval(rows)[0] for rows in every[:3]]
+        found = quantity.interval_of(values, every)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 2.0 <= found.high
+    assert 180 <= held <= 199
 
 
 def test_two_seeds_are_told_to_be_few(tmp_path: Path) -> None:
