@@ -14,7 +14,9 @@ def bars_of(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
     bars: dict[str, list[float]] = {}
 
     @contextmanager
-    def progress(_: Log, what: str, total: float, unit: str, *, done: int = 0) -> Generator[Any]:
+    def progress(
+        _: Log, what: str, total: float, note: str = "", *, done: int = 0
+    ) -> Generator[Any]:
         bars[what] = [done, total]
 
         def advance(n: float, note: str = "") -> None:

@@ -65,8 +65,8 @@ COMMAND = (
 """A command inside a text. A value of plain letters is known by the option before or behind it."""
 LABEL = re.compile(r"\s*\S.*?\s{2,}")
 LONGEST_LABEL = 26
-WIDE = 100
-"""Columns of a screen from which on a bar is long."""
+WIDE, NARROW = 100, 80
+"""Columns of a screen from which on a bar is long, and from which on there is one."""
 
 
 def screen_width() -> int | None:
@@ -155,39 +155,55 @@ class Log:
 
     @contextmanager
     def progress(
-        self, what: str, total: float, unit: str, *, done: int = 0
+        self, what: str, total: float, note: str = "", *, done: int = 0
     ) -> Generator[Callable[..., None]]:
         """A progress bar; yields `advance(n, note="")`. Hidden without a terminal.
 
-        total, done: in units; done is what an earlier run has done already. what: the label.
+        what: the label. done: of the total, what an earlier run has done already. note: stands
+        behind; parts after " · " that have no room are left out. A narrow screen has no bar.
         """
         if self.quiet or not sys.stderr.isatty() or total <= 0:
             yield _no_advance
             return
         # Importing rich takes 80 ms.
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
         from rich.table import Column
+        from rich.text import Text
+
+        class TimeLeft(TimeRemainingColumn):
+            def render(self, task: Task) -> Text:
+                return Text() if task.time_remaining is None else super().render(task) + " left"
 
         console = Console(stderr=True)
-        bar_width = 30 if console.width >= WIDE else 10
-        # The bar, "100 %" and "0:00:00" stay whole on a narrow screen; the note is cut.
-        fixed = max(12, columns(what)) + bar_width + len(" 100 % 0:00:00  ")
-        note = Column(no_wrap=True, max_width=max(1, console.width - fixed))
+        bar_width = 30 if console.width >= WIDE else 10 if console.width >= NARROW else 0
+        room = console.width - max(12, columns(what)) - bar_width - len("  100 % 0:00:00 left ")
+        cut = Column(no_wrap=True, max_width=max(1, room))
         parts = (
             TextColumn("{task.description:<12}"),
-            BarColumn(bar_width=bar_width),
+            *([BarColumn(bar_width=bar_width)] if bar_width else []),
             TextColumn("{task.percentage:>3.0f} %"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", table_column=note),
+            TimeLeft(),
+            TextColumn("{task.fields[note]}", table_column=cut, markup=False),
         )
         with Progress(*parts, console=console, transient=True) as bar:
-            task = bar.add_task(what, total=total, completed=done, note=unit)
+            task = bar.add_task(what, total=total, completed=done, note=_fitting(note, room))
             self._live = bar
+
+            def advance(n: float, note: str = note) -> None:
+                bar.update(task, advance=n, note=_fitting(note, room))
+
             try:
-                yield lambda n, note="": bar.update(task, advance=n, note=note or unit)
+                yield advance
             finally:
                 self._live = None
+
+
+def _fitting(note: str, room: int) -> str:
+    """The first parts of a note, as many as have room; at least one."""
+    while columns(note) > room and " · " in note:
+        note = note.rpartition(" · ")[0]
+    return note
 
 
 def _no_advance(n: float, note: str = "") -> None:

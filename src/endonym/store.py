@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym import disk
-from endonym.errors import Busy, Damaged, RecipeError, printable
+from endonym.errors import Busy, Damaged, RecipeError, printable, quoted
 
 MANIFEST = "manifest.json"
 """Of an artefact: what made it, what was counted, and the hashes of its files."""
@@ -31,6 +31,8 @@ MANIFEST_TYPES = {
 
 PLAN = "plan.json"
 """In a run's folder: its choices, its stages, and where its recipe and its store are."""
+USUAL_STORE = Path("store")
+"""The store if none is named. Only then are runs looked for in other folders, too."""
 RUNS = "runs"
 """The folder of runs, beside a store."""
 REFERENCES = "references"
@@ -235,6 +237,12 @@ def is_run_of_store(folder: Path) -> bool:
     siblings = folder.parent.parent.iterdir()
     stores = (each for each in siblings if (each / REFERENCES).is_dir())
     return any(_reference_file(each, _from_store(each, folder)).is_file() for each in stores)
+
+
+def run_argument(run: Path, store: "Store") -> str:
+    """What commands call a run here: its name if that is enough, else its folder; quoted."""
+    is_near = store.root == USUAL_STORE and run == store.root.parent / RUNS / run.name
+    return quoted(run.name if is_near else str(run))
 
 
 def _from_store(root: Path, path: Path) -> str:

@@ -123,7 +123,7 @@ def test_a_text_is_typed_streamed_and_stopped(
     assert page.query_selector("#text span[title$=bits]") is not None
     status = page.inner_text("#status")
     assert "tokens" in status
-    assert status.endswith(("the model ended the text", "the context is full"))  # of 64 tokens
+    assert status.endswith(("the model ended the text", "from the last half of the text"))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.click("#keep")
     page.wait_for_selector("#go:not([disabled])")
@@ -137,7 +137,7 @@ def test_a_text_is_typed_streamed_and_stopped(
 
 @needs_browser
 def test_the_page_says_why_a_text_has_ended(address: str, browser: Any) -> None:
-    for tokens, end in ((10, "a second"), (60, "the context is full")):
+    for tokens, end in ((10, "a second"), (60, "goes on from the last half of the text")):
         page = browser.new_page()
         page.goto(address)
         page.wait_for_selector("#model option", state="attached")
@@ -289,10 +289,61 @@ def test_on_a_phone_the_text_comes_into_sight_and_a_stop_loses_nothing(
     page.close()
 
 
-STOPPING = """new MutationObserver(() => {
-    const spans = document.querySelectorAll("#text span");
-    if (spans.length >= 9) document.querySelector("#stop").click();
+@needs_browser
+def test_every_text_comes_back_by_undo_after_a_reload_too(address: str, browser: Any) -> None:
+    page = opened(browser, address)
+    page.evaluate("document.querySelector('#temperature').value = 1")
+    page.evaluate("document.querySelector('#max_tokens').value = 10")
+    shown = lambda: (page.input_value("#prompt"), page.inner_text("#text"))  # noqa: E731
+    page.fill("#prompt", "ភូមិរបស់ខ្ញុំ")
+    assert page.inner_text("#go") == "Write"
+    states = [shown()]
+    for click in ("#go", "#keep", "#go"):
+        waited(page, click)
+        states.append(shown())
+        assert page.inner_text("#go") == "Try again"
+    assert states[2][0] == states[3][0] == states[1][1]
+    page.click("#copy")
+    page.click("#new")
+    assert shown() == ("", "")
+    page.press("#prompt", "Control+v")
+    assert page.input_value("#prompt") == states[3][1]
+    page.reload()
+    page.wait_for_selector("#undo:not([disabled])")
+    page.click("#undo")
+    assert shown() == states[3]
+    for state in states[2::-1]:
+        page.press("#prompt", "Control+z")
+        assert shown() == state
+    page.press("#prompt", "Control+y")
+    assert shown() == states[1]
+    page.uncheck("#colours")
+    painted = "each => getComputedStyle(each).background"
+    assert len({each.evaluate(painted) for each in page.query_selector_all("#text span")}) == 1
+    page.close()
+
+
+AT_NINE_TOKENS = """new MutationObserver(() => {
+    if (document.querySelectorAll("#text span").length >= 9) """
+WATCHING = """
 }).observe(document.querySelector("#text"), {childList: true})"""
+
+
+@needs_browser
+def test_a_reload_while_it_writes_says_so(browser: Any, tmp_path: Path) -> None:
+    with served(write_gguf(tmp_path, context=4096)) as (address, _):
+        page = opened(browser, address)
+        page.evaluate("document.querySelector('#max_tokens').value = 1000")
+        page.fill("#prompt", "Таң")
+        page.evaluate(AT_NINE_TOKENS + "location.reload()" + WATCHING)
+        with page.expect_navigation():
+            page.click("#go")
+        page.wait_for_selector("#keep:not([disabled])")
+        assert page.inner_text("#status").startswith("broken off")
+        assert page.inner_text("#text").startswith("Таң")
+        page.click("#undo")
+        assert (page.input_value("#prompt"), page.inner_text("#text")) == ("Таң", "")
+        page.close()
 
 
 @needs_browser
@@ -304,7 +355,7 @@ def test_the_stop_button_stops(browser: Any, tmp_path: Path) -> None:
         page.evaluate("document.querySelector('#max_tokens').value = 1000")
         page.evaluate("document.querySelector('#temperature').value = 0")  # It ends no text.
         page.fill("#prompt", "Таң")
-        page.evaluate(STOPPING)
+        page.evaluate(AT_NINE_TOKENS + "document.querySelector('#stop').click()" + WATCHING)
         page.click("#go")
         page.wait_for_selector("#go:not([disabled])")
         assert "stopped" in page.inner_text("#status")

@@ -117,7 +117,8 @@ def show_comparison(
     """Write the page, and print the table or the JSON object. more: other keys of the object."""
     from endonym.runs import compare as comparing
     from endonym.runs.comparison_page import efficiency_path, write_comparison
-    from endonym.runs.find import asked, run_argument
+    from endonym.runs.find import asked
+    from endonym.store import run_argument
 
     page = write_comparison(comparison, out)
     pages = {"page": str(page)}

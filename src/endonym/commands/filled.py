@@ -12,7 +12,7 @@ from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
 from endonym.log import columns, for_screen, padded, rounded
 from endonym.recipe.layers import config_lines, noted, toml
-from endonym.report.formatting import shown
+from endonym.report.formatting import folded_ends, shown
 
 SHOWN_CHARS = 400
 """Of a text, on the screen."""
@@ -28,6 +28,7 @@ def _templates() -> jinja2.Environment:
     environment = templates_in(Path(__file__).parent)
     filters: tuple[Any, ...] = (
         columns,
+        folded_ends,
         for_screen,
         in_words,
         padded,

@@ -36,9 +36,9 @@ from endonym.report.outlook import outlook
 from endonym.report.page import write_report
 from endonym.report.scores import headlines, splits
 from endonym.runs.compare import Comparison, compare
-from endonym.runs.find import asked, run_argument
+from endonym.runs.find import asked
 from endonym.runs.finished_runs import read
-from endonym.store import Artifact, Store
+from endonym.store import Artifact, Store, run_argument
 from endonym.survey.examination import examine
 
 CONTINUATIONS = "continuations.json"

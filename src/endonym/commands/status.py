@@ -11,7 +11,7 @@ from endonym.pipeline import sources
 from endonym.pipeline.execute import FAILURE
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
-from endonym.store import Store, open_artifact, read_if_whole
+from endonym.store import Store, open_artifact, read_if_whole, run_argument
 
 
 def status(store: Store, name: str | None) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def unrun(store: Store, name: str | None) -> list[Path]:
 def status_of(run: Path, store: Store) -> dict[str, Any]:
     """The state of each stage of a run, and why it failed when it was last run."""
     stages = stages_of(run, store)
-    called = find.run_argument(run, store)
+    called = run_argument(run, store)
     return {
         "run": str(run),
         "called": called,

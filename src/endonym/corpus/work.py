@@ -21,12 +21,12 @@ STEP_WORDS = packaged_tables("endonym.corpus", "steps.toml")
 Sources = Sequence[tuple[Source, Sequence[RawFile]]]
 EvaluationFile = tuple[str, Iterable[str]]
 """The name of a file, and its texts."""
-Progress = Callable[[str, float, str], AbstractContextManager[Callable[..., None]]]
-"""What is done, its size and unit; gives what is told how much of it is done (see Log.progress)."""
+Progress = Callable[[str, float], AbstractContextManager[Callable[..., None]]]
+"""What is done and its size; gives what is told how much of it is done (see Log.progress)."""
 
 
 @contextmanager
-def no_progress(what: str, total: float, unit: str) -> Generator[Callable[..., None]]:
+def no_progress(what: str, total: float) -> Generator[Callable[..., None]]:
     """Progress that nobody sees."""
     yield lambda size: None
 
@@ -77,7 +77,7 @@ class Work:
         records = ((job.record, read_if_good(job.record)) for job in jobs)
         done = {path: each for path, each in records if each and self._are_whole(name, [each])}
         what = STEP_WORDS.get(name.rstrip("0123456789"), name)
-        with self.progress(what, sum(sizes), "bytes") as advance:
+        with self.progress(what, sum(sizes)) as advance:
             advance(sum(job.size for job in jobs if job.record in done))
             left = (job for job in jobs if job.record not in done)
             made = self.runner.run(function, left, advance)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from endonym.cleaning.packs import packs
 from endonym.copies.notes import copies, kept_out
 from endonym.data.config import RECORDS
 from endonym.disk import write_atomic
@@ -122,9 +123,16 @@ def readme(
         sizes=sizes,
         checks=checks,
         limits=limits,
+        spelling=_spelling(history),
         **_scores(history),
         **({} if history is None else _data(history, card.licenses)),
     )
+
+
+def _spelling(history: History | None) -> list[str]:
+    """The steps of a language pack, which decide how the training text is spelled."""
+    rules = history.corpus.manifest["config"]["clean"] if history else {}
+    return [name for name in rules.get("normalize", ()) if name in packs()]
 
 
 def _scores(history: History | None) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def fetch(source: Source, name: str, is_left_out: Callable[[str], bool], log: Lo
     n_files = f"{number(len(whole) + bool(cut))} of {counted(len(sizes), 'file')}"
     log.line(f"fetching {source.path}: {n_files}, {size(total)}")
     files: dict[str, str] = {}
-    with log.progress("fetching", total, "data set") as advance:
+    with log.progress("fetching", total) as advance:
         for each in whole:
             hf_hub_download(name, each, repo_type="dataset", revision=commit)
             files[each] = f"snapshots/{commit}/{each}"

@@ -161,7 +161,7 @@ def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
 def read_texts(model: LanguageModel, texts: bits.Texts, log: Log) -> Measured:
     """The model's loss on each document, with a progress bar."""
     total = sum(len(ids) for ids in texts.ids)
-    with log.progress("scoring unseen texts", total, "tokens") as advance:
+    with log.progress("scoring unseen texts", total) as advance:
         return bits.measure_nats(model, texts, advance=advance)
 
 
@@ -177,7 +177,7 @@ def score_texts(
         return scores, {}
     scores += bits.baseline_scores(train.counts, texts, split=split)
     kept_sizes = KeptSizes(train.cache, log.line)
-    with log.progress("compressing, to compare", 1.0, "ends of the text") as advance:
+    with log.progress("compressing, to compare", 1.0) as advance:
         compressor_scores, sample = bits.compressor_scores(
             train.shards, texts, measured, split=split, kept=kept_sizes, advance=advance
         )
@@ -236,7 +236,7 @@ def evaluate_speed(ctx: StageContext) -> Numbers:
     text = speed.sample(ctx.inputs["shards"].folder, tokenizer, context)
     exports = [each.folder for name, each in ctx.inputs.items() if name.startswith("export")]
     runtimes = speed.contenders(model, exports)
-    with ctx.log.progress(speed.SPEED, speed.ROUNDS * len(runtimes), "processes") as advance:
+    with ctx.log.progress(speed.SPEED, speed.ROUNDS * len(runtimes)) as advance:
         rows = speed.measure_speed(runtimes, text, threads=device.threads(), advance=advance)
     versions = dict[str, str]()
     for package in SPEED_PACKAGES:

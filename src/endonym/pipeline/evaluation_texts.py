@@ -307,7 +307,7 @@ def trained_on(judged: Sequence[Texts], learnt: Learnt, log: Log) -> list[int]:
     """
     judged_texts = [text for texts in judged for text in texts.each()]
     total = 2 * sum(len(part.tokens) for part in learnt.parts)  # they are read twice
-    with log.progress("comparing with the training text", total, "documents") as advance:
+    with log.progress("comparing with the training text", total) as advance:
 
         def learnt_texts() -> Iterator[str]:
             for part in learnt.parts:

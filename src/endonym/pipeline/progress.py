@@ -110,7 +110,7 @@ def run_training(
         append_jsonl(ctx.journal, {**start, **machine, "processes": group.size})
     sample_every = training.config.validations_per_sample
     contention = ContentionMonitor(training.inputs.device)
-    progress = ctx.log.progress("training", steps, "", done=last_step)
+    progress = ctx.log.progress("training", steps, done=last_step)
     with progress as advance, stop_requests() as stop:
         for report in training.reports():
             tokens += training.batches.tokens if report.seconds else 0

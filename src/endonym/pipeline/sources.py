@@ -140,7 +140,7 @@ def hash_all(
     entries = read_if_whole(memory)
     total = sum(size_on_disk(file.path) for _, files in sources for file in files)
     sets: list[RawSet] = []
-    with log.progress("looking for changes", total, "raw files") as advance:
+    with log.progress("looking for changes", total) as advance:
         for source, files in sources:
             hashes = tuple(_hash(file, entries, advance) for file in files)
             for file, found in zip(files, hashes, strict=True):

@@ -325,7 +325,7 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
         for each in texts.documents(split):
             yield ShardDocument(each.source, each.text, each.block, each.position)
 
-    with ctx.log.progress("cutting into tokens", n_bytes, "bytes") as advance:
+    with ctx.log.progress("cutting into tokens", n_bytes) as advance:
         return write_shards(ctx.out, tokenizer, sorted(sources), documents, advance=advance)
 
 
@@ -350,7 +350,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
         warn("its chat template may write the date: later prompts differ from what is learnt")
     texts = Corpus(ctx.inputs["corpus"].folder)
     held_out = [(side, (each.text for each in texts.documents(side))) for side in ("dev", "test")]
-    with ctx.log.progress("preparing conversations", 0, "records") as advance:
+    with ctx.log.progress("preparing conversations", 0) as advance:
         kept_out = KeptOut([*held_out, *judging_texts(config.evaluation)])
         numbers = make_examples(
             config.paths, tokenizer, config, out=ctx.out, advance=advance, kept_out=kept_out

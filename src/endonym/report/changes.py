@@ -54,11 +54,26 @@ def _steps(before: str, after: str) -> list[tuple[tuple[str, str], bool]]:
     old, new = LETTER.findall(before), LETTER.findall(after)
     steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     found: list[tuple[tuple[str, str], bool]] = []
+    done, made = 0, 0
     for place, (kind, low, high, first, last) in enumerate(steps):
         is_end = place and place + 1 == len(steps) and kind in ("insert", "delete")
-        parts = "".join(old[low:high]), "".join(new[first:last])
-        found.append((parts, kind != "equal" and not is_end))
-    return found
+        if kind == "equal" or is_end:
+            continue
+        # Of equal signs in a row that nobody can see, all are shown: then one sees that some stay.
+        edges = old[low:high] or new[first:last]
+        while low > done and first > made and edges[0] == old[low - 1] and is_hidden(edges[0]):
+            low, first = low - 1, first - 1
+        while old[high : high + 1] == new[last : last + 1] == edges[-1:] and is_hidden(edges[-1]):
+            high, last = high + 1, last + 1
+        found.append((("".join(old[done:low]), "".join(new[made:first])), False))
+        found.append((("".join(old[low:high]), "".join(new[first:last])), True))
+        done, made = high, last
+    return [*found, (("".join(old[done:]), "".join(new[made:])), False)]
+
+
+def is_hidden(letter: str) -> bool:
+    """Whether nobody can see a letter; a line end is seen."""
+    return letter != "\n" and is_unseen(letter[0])
 
 
 def _seen(pieces: Sequence[Piece]) -> list[Piece]:
@@ -95,7 +110,8 @@ def _names(pieces: Sequence[Piece], others: Sequence[Piece]) -> str:
     shown = [
         name_of(each) if is_unseen(each) else f"{each} {name_of(each)}"
         for each in dict.fromkeys(changed)
-        if each not in other and (each.isalpha() or is_unseen(each))
+        if (changed.count(each) > other.count(each) if is_unseen(each) else each not in other)
+        and (each.isalpha() or is_unseen(each))
     ]
     if shown or not changed:
         return ", ".join(shown) if len(shown) <= MOST_NAMED else ""

@@ -23,6 +23,7 @@ JOINER = "\u2060"
 SENTENCES = packaged_tables("endonym.report", "sentences.toml")
 """Sentences by what they are of and by name; the modules choose one and fill it in."""
 SHOWN_CHARS = 240
+EMPTY_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 
 
@@ -67,9 +68,14 @@ def shown(text: str) -> str:
     return text.translate(CONTROL_PICTURES | {0x7F: 0x2421})
 
 
+def folded_ends(text: str) -> str:
+    """A text with at most one empty line in a row, as samples are shown."""
+    return EMPTY_LINES.sub("\n\n", text)
+
+
 def cut(text: str, chars: int = SHOWN_CHARS) -> str:
     """The start of a text, as a page can show it. A word is not cut where blanks part words."""
-    text = text.strip()
+    text = folded_ends(text.strip())
     if len(text) > chars:
         begun = beginning(text, chars)
         is_inside = not (begun[-1:].isspace() or text[len(begun)].isspace())
@@ -88,6 +94,7 @@ def templates(*, is_html: bool = True) -> jinja2.Environment:
         "cut": cut,
         "shown": shown,
         "quotations": quotations,
+        "folded_ends": folded_ends,
         "sides": lambda texts: sides_of(*texts),
     }
     environment.filters.update(figures | {"two": "{:.2f}".format} | texts)

@@ -31,6 +31,7 @@ from endonym.report.scores import (
     verdicts,
 )
 from endonym.report.training import LEVELLED, Lines, Validation, dev_baselines, validations_of
+from endonym.store import run_argument
 
 WORDS = packaged_tables("endonym.report", "outlook.toml")
 SHOWN_SAMPLES = 3
@@ -162,7 +163,7 @@ def next_steps(run: Run, part: Sequence[Score]) -> list[NextStep]:
     found = [each for each in (longer, more, _dropped(run)) if each is not None]
     if len(found) < LEAST_STEPS:
         words, how = WORDS["step"], "chat {}" if run.artifact("examples") else 'generate {} "…"'
-        command = how.format(quoted(str(run.folder)))
+        command = how.format(run_argument(run.folder, run.store))
         found.append(NextStep(words["ask"], words["ask_brings"], command))
     return found
 
@@ -216,7 +217,7 @@ def _longer_command(run: Run) -> str:
         except RecipeError:
             return ""
     place = "phase" if len(run.recipe.phase) == 1 else f"phase.{phase.name}"
-    return f"run {quoted(str(run.folder))} --set {place}.{key}={2 * value}"
+    return f"run {run_argument(run.folder, run.store)} --set {place}.{key}={2 * value}"
 
 
 def _more_text(
@@ -270,5 +271,5 @@ def _dropped(run: Run) -> NextStep | None:
     words, most = WORDS["step"], max(dropped, key=lambda reason: dropped[reason])
     amount = size(sum(dropped.values()))
     text = words["dropped_brings"].format(share=100 * share, size=amount, reason=in_words(most))
-    command = f"look {quoted(str(run.folder))} --dropped all"
+    command = f"look {run_argument(run.folder, run.store)} --dropped all"
     return NextStep(words["dropped"], text, command)

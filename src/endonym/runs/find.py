@@ -9,11 +9,18 @@ from typing import Any, NamedTuple
 
 from endonym.device import program
 from endonym.errors import RecipeError, quoted
-from endonym.store import PLAN, Artifact, Store, is_run_of_store, open_artifact, read_plan
+from endonym.store import (
+    PLAN,
+    USUAL_STORE,
+    Artifact,
+    Store,
+    is_run_of_store,
+    open_artifact,
+    read_plan,
+    run_argument,
+)
 
 RECIPE = "recipe.toml"
-USUAL_STORE = Path("store")
-"""The store if none is named. Only then are runs looked for in other folders, too."""
 
 
 class NamedRecipe(NamedTuple):
@@ -179,13 +186,6 @@ def runs_by_recipe(store: Store) -> dict[Path, list[Path]]:
         if path := read_plan(run).get("recipe"):
             runs.setdefault((run / path).resolve(), []).append(run)
     return runs
-
-
-def run_argument(run: Path, store: Store) -> str:
-    """What commands call a run here: its name if that is enough, else its folder; quoted."""
-    is_near = store.root == USUAL_STORE and run == store.root.parent / "runs" / run.name
-    name = run.name if is_near else str(run)
-    return quoted(name)
 
 
 def store_of(run: Path, store: Store) -> Store:

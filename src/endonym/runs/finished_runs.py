@@ -28,7 +28,7 @@ from endonym.recipe.layers import parse
 from endonym.recipe.layers import read as read_recipe
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
-from endonym.store import Artifact, Store, read_plan
+from endonym.store import USUAL_STORE, Artifact, Store, read_plan
 
 Split = Literal["test", "dev"]
 LENGTH = re.compile(r"phase\..+\.(?:steps|tokens|epochs|flops)")
@@ -293,7 +293,7 @@ def missing(folder: Path, split: Split) -> str:
     if not models:
         return "the model"
     evaluations = [stage for stage in stages if history.is_of_split(stage["config"], split)]
-    store = find.store_of(folder, Store(find.USUAL_STORE))
+    store = find.store_of(folder, Store(USUAL_STORE))
     for stage in stages:
         is_needed = stage in models or stage in evaluations
         if is_needed and store.find(stage["stage"], stage["id"]) is None:
@@ -306,7 +306,7 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
 
     Raises RecipeError if it is unfinished or was not scored on the documents of the split.
     """
-    stages, store = find.planned(folder), find.store_of(folder, Store(find.USUAL_STORE))
+    stages, store = find.planned(folder), find.store_of(folder, Store(USUAL_STORE))
     held_out = [stage for stage in stages if history.is_of_split(stage["config"], split)]
     corpora = [stage for stage in stages if stage["stage"] == "corpus"]
     message = do = ""

@@ -81,7 +81,8 @@ class CompletionRequest(Asked):
     prompt: a text, or ids, or several of one kind. logprobs: how many of the likeliest tokens are
     told beside each. echo: the prompt is part of the answer. inside_word: the text may go on inside
     the prompt's last word, as in OpenAI's API; else the blank at the end of a prompt, if there is
-    one, is the first character of the answer.
+    one, is the first character of the answer. spelled: a prompt that echo sends back is spelled as
+    the training text, too, and the answer has each prompt as it was read.
     """
 
     prompt: str | list[str] | list[Id] | list[list[Id]] = ""
@@ -89,6 +90,7 @@ class CompletionRequest(Asked):
     logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
     echo: bool | None = False
     inside_word: bool = True
+    spelled: bool = False
     best_of: int | None = None
     suffix: None = None
 
@@ -158,6 +160,7 @@ class ChatRequest(Asked):
     logprobs: bool | None = False
     top_logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
     echo: ClassVar[bool] = False
+    spelled: ClassVar[bool] = False
 
     def length(self) -> int:
         """The most tokens of an answer."""

@@ -31,12 +31,14 @@ Numbered = tuple[int, Update]
 class Prompt:
     """The ids of a prompt. n_sent: how many of the last ones came from the client.
 
-    not_first: what its continuation may not begin with (`beginning`).
+    not_first: what its continuation may not begin with (`beginning`). read: the text, if it was
+    one, as the training text is spelled.
     """
 
     ids: list[int]
     n_sent: int
     not_first: str = ""
+    read: str | None = None
 
 
 class Service:
@@ -103,12 +105,13 @@ async def text_job(service: Service, body: CompletionRequest) -> "Job":
     for each in texts:
         if isinstance(each, str):
             require_readable(each, scheduler, "prompt")
-            # What is sent back must be what came.
-            spelled = each if body.echo else await asyncio.to_thread(engine.spelled, each)
-            text, not_first = beginning(spelled, inside_word=body.inside_word)
+            # What is sent back must be what came, if the client does not say otherwise.
+            is_kept = body.echo and not body.spelled
+            read = each if is_kept else await asyncio.to_thread(engine.spelled, each)
+            text, not_first = beginning(read, inside_word=body.inside_word)
             ids = await asyncio.to_thread(engine.vocabulary.encode, text)
             prompt = opened(ids, engine, "prompt", is_open=False)
-            prompts.append(replace(prompt, not_first=not_first))
+            prompts.append(replace(prompt, not_first=not_first, read=read))
             continue
         unknown = next((index for index in each if index >= engine.vocabulary.vocab), None)
         if unknown is not None:
@@ -268,7 +271,7 @@ class Job:
             pieces[number] += [*self._prompt(number), *update.pieces]
             reasons[number] = update.reason
         choices = [self.form.whole(n, each, reasons[n]) for n, each in enumerate(pieces)]
-        answer = self._json(self.form.whole_kind, choices, self._usage())
+        answer = self._json(self.form.whole_kind, choices, self._usage()) | self._read()
         return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
     async def stream(self) -> AsyncIterator[bytes]:
@@ -277,6 +280,8 @@ class Job:
         openings = [self.form.opening(n) for n in range(len(self.generations))]
         try:
             yield b"".join(_event(self._json(kind, [opening])) for opening in openings if opening)
+            if read := self._read():
+                yield _event(self._json(kind, []) | read)
             while self._left or self._news:
                 await self._changed.wait()
                 self._changed.clear()
@@ -325,6 +330,10 @@ class Job:
             tokens = [Token(prompt.ids[0]), *tokens]
         pieces = pieces_of(self.scheduler.engine.vocabulary, tokens)
         return pieces if scored else [TextPiece("".join(piece.text for piece in pieces), ())]
+
+    def _read(self) -> Json:
+        """The prompts as they were read, if that was asked for."""
+        return {"prompt": [each.read for each in self.prompts]} if self.body.spelled else {}
 
     def _usage(self) -> Json:
         """Tokens of the request; the one that opens a document is not counted."""

@@ -323,9 +323,8 @@ def unexpected(sketch: Sketch, language: str, others: Sequence[Sketch]) -> str:
     script = languages.usual_script(code) or ""
     share = sketch.scripts[script] / max(1, sketch.scripts.total())
     if script and share < LEAST_SCRIPT:
-        name = languages.language_name(language)
         found = sketch.script.replace("_", " ").capitalize()
-        return f"its letters are {found}, those of {name} are {script.capitalize()}"
+        return f"its letters are {found}, not {script.capitalize()}"
     expected = languages.LETTERS.get(code, "")
     share = share_of(sketch, expected)
     if not expected or share >= LEAST_EXPECTED:

@@ -226,7 +226,7 @@ def look_through(
         skipped=[(printable(str(path)), why) for path, why in refused.items()],
         unreadable={raw_files.pattern(path): why for path, why in refused.items()},
     )
-    with (log or Log(quiet=True)).progress("opening files", survey.files, "opened") as advance:
+    with (log or Log(quiet=True)).progress("opening files", survey.files) as advance:
         looks = _all_looked_at(groups, language, advance)
     # Of many files, some are compared with each other first, and then the others with them.
     with_text = [each for group in looks for each in group if each.documents]

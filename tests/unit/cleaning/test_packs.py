@@ -109,6 +109,10 @@ def test_khmer_marks_and_letters_that_are_seen_stay(text: str):
     assert changed("khmer_order", text) == text
 
 
+def test_one_pass_of_the_khmer_step_leaves_no_sign_twice():
+    assert packs()["khmer_order"].changer()("ញ\u17bb\u17c6\u17b6\u17c6") == "ញ\u17bb\u17b6\u17c6"
+
+
 def test_many_khmer_signs_out_of_order_take_linear_time():
     start = time.process_time()
     text = changed("khmer_order", "ក" + "\u17b6" * 20_000 + "\u17d2\u1798" * 20_000)

@@ -141,6 +141,21 @@ def test_a_phase_from_elsewhere_and_a_lost_score_are_said(model: LanguageModel, 
     assert "It was not scored on held-out documents." in text
 
 
+@pytest.mark.parametrize("is_gguf", [False, True])
+def test_it_says_that_prompts_are_to_be_spelled_as_the_texts(
+    model: LanguageModel, card: Card, is_gguf: bool
+):
+    assert "Type a prompt as" not in of(card, model, is_gguf=is_gguf)
+    known = card.history
+    given = json.loads(json.dumps(known.corpus.manifest))
+    given["config"]["clean"]["normalize"] = ["nfc", "khmer_order"]
+    corpus = type(known.corpus)(known.corpus.folder, given)
+    other = Card("kechkena", history=replace(known, corpus=corpus))
+    text = of(other, model, is_gguf=is_gguf)
+    assert "Type a prompt as the training text is spelled" in text
+    assert "(`khmer_order`)" in text
+
+
 def test_the_conversations_of_a_model_stand_among_its_data(
     model: LanguageModel, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:

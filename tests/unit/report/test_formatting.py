@@ -35,6 +35,7 @@ def test_control_characters_are_shown_as_their_pictures() -> None:
 def test_a_long_text_is_cut_at_its_end_and_a_short_one_is_not() -> None:
     assert formatting.cut("  Таң атты.\n") == "Таң атты."
     assert formatting.cut("ә" * formatting.SHOWN_CHARS) == "ә" * formatting.SHOWN_CHARS
+    assert formatting.cut("Таң\n\n \n\n\nатты.\n\nКөн") == "Таң\n\nатты.\n\nКөн"
     assert formatting.cut("Таң атты да", 4) == "Таң …"
     assert formatting.cut("Таң атты да", 7) == "Таң …", "no part of a word stays"
     assert formatting.cut("ក" * (formatting.SHOWN_CHARS + 1)) == "ក" * formatting.SHOWN_CHARS + " …"

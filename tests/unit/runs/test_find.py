@@ -9,19 +9,17 @@ from toys import toy_tokenizer
 
 from endonym.errors import Damaged, RecipeError
 from endonym.runs.find import (
-    USUAL_STORE,
     asked,
     find_recipe,
     find_run,
     known_runs,
     recipe_file,
-    run_argument,
     run_by_name,
     runs_here,
     runs_of,
     store_of,
 )
-from endonym.store import Store
+from endonym.store import USUAL_STORE, Store, run_argument
 
 USUAL = Store(USUAL_STORE)
 

@@ -57,6 +57,11 @@ def test_a_prompt_is_spelled_as_the_training_text_unless_it_is_sent_back() -> No
         assert asked[0]["choices"] == asked[1]["choices"]
         echo = client.post("/v1/completions", **wrong, echo=True).json()["choices"][0]["text"]
         assert echo.startswith(wrong["prompt"])
+        asked = {**wrong, "echo": True, "spelled": True}
+        whole = client.post("/v1/completions", **asked).json()
+        assert whole["choices"][0]["text"].startswith(right["prompt"])
+        first = events_of(client.post("/v1/completions", **asked, stream=True))[0]
+        assert first["prompt"] == whole["prompt"] == [right["prompt"]]
 
 
 def test_over_http_the_last_word_may_go_on_unless_the_request_says_otherwise(client: Client):

@@ -6,16 +6,25 @@ const LIMITS = [1, 2, 4, 6, 9, 12]; // bits at which the next colour begins
 const FIELDS = ["prompt", "mode", "model", "seed", ...SLIDERS];
 const WORDS = {
   text: {
-    title: "Continue a text", "prompt-label": "The beginning of a text", go: "Continue",
-    keep: "Go on from here",
+    title: "Continue a text", "prompt-label": "The beginning of a text", keep: "Keep and go on",
+    new: "New text",
   },
-  chat: { title: "Chat", "prompt-label": "Your message", go: "Send", keep: "Another answer" },
+  chat: {
+    title: "Chat", "prompt-label": "Your message", keep: "Another answer", new: "New conversation",
+  },
 };
+const MOST_STATES = 50;
+const MOST_STORED = 2e6; // characters; browsers keep 5 million bytes or more
 const kept = JSON.parse(stored("page") ?? "{}"); // from before a reload
 let otherPrompt = kept.otherPrompt ?? ""; // what stands in the box in the other mode
 let models = [];
 let running = null;
-let isFull = false; // the last text ended at the model's context
+let isBroken = kept.isBroken ?? false; // by a reload or the network, while the model wrote
+/* What was typed and written, one after the other, for Undo; `at` is the one that is shown.
+   begun: what its text continues. goesOn, from: how it does. isFull: it ends at the context. */
+let states = kept.states ?? [{}];
+let at = kept.at ?? 0;
+let settled = ""; // what stood in the box when the page last wrote: then Ctrl+Z is Undo
 let tokensEach = 0; // tokens of a character in a conversation, by the last answer
 
 /* Browsers may forbid to keep anything, or have no room: then a reload begins anew. */
@@ -63,18 +72,22 @@ async function loadModels() {
   get("model").replaceChildren(...models.map((each) => new Option(each.id, each.id)));
   if (models.some((each) => each.id === kept.model)) get("model").value = kept.model;
   showMode();
-  say("");
+  say(isBroken ? brokenOff() : "");
 }
 
 const model = () => models.find((each) => each.id === get("model").value);
 const isChat = () => Boolean(model()?.chat) && get("mode").value === "chat";
 
+const brokenOff = () => (
+  isChat() ? "broken off" : `broken off; “${WORDS.text.keep}” goes on from here`
+);
+
 /* A conversation stands above the box of the next message, a text below that of its beginning. */
 function showMode() {
   get("engine").textContent = `${model().engine} · context of ${model().context} tokens`;
   get("mode-row").hidden = !model().chat;
-  get("new").hidden = get("chat").hidden = !isChat();
-  get("text").hidden = isChat();
+  get("chat").hidden = !isChat();
+  for (const id of ["text", "undo", "redo"]) get(id).hidden = isChat();
   const words = WORDS[isChat() ? "chat" : "text"];
   for (const [id, text] of Object.entries(words)) get(id).textContent = text;
   const page = document.documentElement;
@@ -126,6 +139,14 @@ class Shown {
 
   /* bits: null for a message, and for what the model has not read. */
   append(text, bits, isGiven) {
+    const [, before, word, after] = text.match(/^([\s\u200b]*)([^]*?)([\s\u200b]*)$/u);
+    for (const part of bits === null ? [text] : [before, word, after]) {
+      this.part(part, bits, isGiven, part === word);
+    }
+  }
+
+  /* Blanks are not coloured: at the end of a line nobody sees what they are. */
+  part(text, bits, isGiven, isColoured) {
     if (!text) return;
     if (this.last && joins(this.last.textContent, text)) {
       this.last.textContent += text;
@@ -136,7 +157,7 @@ class Shown {
       this.place.append(this.last);
     }
     if (bits === null) return;
-    const level = LIMITS.filter((each) => bits >= each).length;
+    const level = !isColoured ? 0 : LIMITS.filter((each) => bits >= each).length;
     this.last.className = `s${level}${isGiven ? " given" : ""}`;
     this.last.dataset.bits = bits;
     this.last.title = `${bits.toFixed(1)} bits`;
@@ -159,6 +180,7 @@ async function ask(path, body, take) {
   const started = performance.now();
   const end = { tokens: 0, total: 0, reason: null, code: null };
   running = new AbortController();
+  isBroken = true;
   setRunning(true);
   say("…");
   get("status").scrollIntoView({ block: "nearest" });
@@ -176,18 +198,20 @@ async function ask(path, body, take) {
     for await (const event of events(response)) {
       if (event.error) throw event.error;
       end.total = event.usage?.total_tokens ?? 0;
+      end.read ??= event.prompt?.[0];
       for (const choice of event.choices) {
-        end.tokens += take(choice);
+        end.tokens += take(choice, end);
         end.reason = choice.finish_reason ?? end.reason;
       }
       const seconds = (performance.now() - started) / 1000;
       if (end.tokens) say(`${end.tokens} tokens · ${(end.tokens / seconds).toFixed(0)} a second`);
     }
-    isFull = end.reason === "length" && end.tokens < body.max_tokens;
-    if (isFull) note("the context is full");
+    isBroken = false;
   } catch (error) {
     end.code = error.code;
-    if (error.name !== "AbortError") say(error.message, true);
+    isBroken = error instanceof TypeError;
+    if (isBroken) say(brokenOff(), true);
+    else if (error.name !== "AbortError") say(error.message, true);
     else say(end.tokens ? `${end.tokens} tokens · stopped` : "stopped before the first token");
   } finally {
     setRunning(false);
@@ -199,25 +223,63 @@ function note(text) {
   say(`${get("status").textContent} · ${text}`);
 }
 
-/* Continue what stands in the box. goesOn: it is the whole text, which may have been cut inside a
-   word, and whose end is enough where the context has no room for all of it. The text before stays
-   until the first token is there. */
-async function continueText(goesOn = false) {
-  const prompt = get("prompt").value;
+/* Keep what is typed and shown in its state. */
+function keepState() {
+  const prompt = isChat() ? otherPrompt : get("prompt").value;
+  states[at] = { ...states[at], prompt, text: spans(get("text")) };
+}
+
+/* A new state behind the one that is shown, which must have been kept; those behind it go. */
+function addState(state) {
+  states = [...states.slice(0, at + 1), state].slice(-MOST_STATES);
+  at = states.length - 1;
+  settled = get("prompt").value;
+}
+
+function showState() {
+  const shown = new Shown(get("text"));
+  for (const each of states[at].text ?? []) shown.append(...each);
+}
+
+function step(by) {
+  if (running || isChat() || !states[at + by]) return false;
+  keepState();
+  at += by;
+  settled = get("prompt").value = states[at].prompt ?? "";
+  showState();
+  setRunning(false);
+  say("");
+  return true;
+}
+
+/* The text was written from what stands in the box. */
+const isAgain = () => states[at].begun === get("prompt").value;
+
+/* Continue a text. goesOn: it is the whole text, which may have been cut inside a word, and whose
+   end is enough where the context has no room for all of it. start: where that end begins. The
+   text before stays until the first token is there. */
+async function continueText(given, goesOn, start) {
+  const typed = get("prompt").value;
+  let prompt = given;
+  keepState();
   const middle = (from) => {
     const half = Math.ceil((from + prompt.length) / 2);
     const found = [/\s/, /\p{L}/u].map((each) => prompt.slice(half).search(each));
     return half + (found.find((each) => each >= 0) ?? 0);
   };
   const body = { ...settings(), echo: true, logprobs: 0, inside_word: goesOn };
+  body.spelled = !goesOn;
   body.min_tokens = Math.min(40, body.max_tokens); // as in endonym generate: small models end early
-  for (let from = goesOn && isFull ? middle(0) : 0; ; from = middle(from)) {
+  for (let from = start ?? middle(0); ; from = middle(from)) {
     let shown = null;
     let length = 0;
     body.prompt = prompt.slice(from);
-    const end = await ask("v1/completions", body, (choice) => {
+    const end = await ask("v1/completions", body, (choice, { read }) => {
       if (!shown) {
+        if (read !== undefined) body.prompt = prompt = read;
         shown = new Shown(get("text"));
+        if (get("prompt").value === typed) get("prompt").value = prompt;
+        addState({ begun: prompt, goesOn, from });
         shown.append(prompt.slice(0, from), null);
       }
       const isGiven = length < body.prompt.replace(/ $/, "").length; // a last blank begins a word
@@ -226,8 +288,16 @@ async function continueText(goesOn = false) {
       return isGiven ? 0 : choice.logprobs.tokens.length;
     });
     if (goesOn && end.code === "context_length_exceeded" && body.prompt) continue;
+    if (!shown) return;
     if (end.reason === "stop") note("the model ended the text");
-    if (shown && from) note(`the model has read the last ${body.prompt.length} characters`);
+    states[at].isFull = end.reason === "length" && end.tokens < body.max_tokens;
+    if (states[at].isFull) {
+      const { keep } = WORDS.text;
+      note(`the context is full: the model reads at most ${model().context} tokens at once. `
+        + `“${keep}” goes on from the last half of the text`);
+    }
+    if (prompt !== given) note("your beginning is spelled as the training text now");
+    if (from) note(`the model has read the last ${body.prompt.length} characters`);
     return;
   }
 }
@@ -268,7 +338,9 @@ async function answer(question) {
     if (end.code !== "context_length_exceeded" || body.messages.length === 1) break;
     leaveOut();
   }
-  if (end.reason === "length" && end.tokens === body.max_tokens) note("cut at this many tokens");
+  if (end.reason === "length") {
+    note(end.tokens === body.max_tokens ? "cut at this many tokens" : "the context is full");
+  }
   if (shown.last && body.messages.length < messages.length) {
     note(`the context holds the last ${body.messages.length} of ${messages.length} messages`);
   }
@@ -285,25 +357,50 @@ function setRunning(isRunning) {
   if (!isRunning) running = null;
   for (const id of ["go", "model", "mode", "new"]) get(id).disabled = isRunning;
   get("stop").disabled = !isRunning;
-  get("keep").disabled = isRunning || !get(isChat() ? "chat" : "text").textContent;
+  get("copy").disabled = !get(isChat() ? "chat" : "text").textContent;
+  get("keep").disabled = isRunning || get("copy").disabled;
+  get("undo").disabled = isRunning || !at;
+  get("redo").disabled = isRunning || at === states.length - 1;
+  nameGo();
+}
+
+function nameGo() {
+  get("go").textContent = isChat() ? "Send" : isAgain() ? "Try again" : "Write";
+}
+
+const spans = (place) => [...place.children].map((each) => (
+  [each.textContent, each.dataset.bits ? Number(each.dataset.bits) : null, each.matches(".given")]
+));
+
+/* As plain text: a selection would bring its colours. Clipboards of newer kind need https. */
+function copy() {
+  const box = document.createElement("textarea");
+  const parts = isChat() ? [...get("chat").children] : [get("text")];
+  box.value = parts.map((each) => each.textContent).join("\n\n");
+  document.body.append(box);
+  box.select();
+  say(document.execCommand("copy") ? "copied" : "this browser does not copy");
+  box.remove();
 }
 
 /* What is typed and written outlives a reload, but not the tab. */
 function save() {
   const found = Object.fromEntries(FIELDS.map((id) => [id, get(id).value]));
-  const spans = (place) => [...place.children].map((each) => (
-    [each.textContent, each.dataset.bits ? Number(each.dataset.bits) : null, each.matches(".given")]
-  ));
+  if (model()) keepState();
   found.otherPrompt = otherPrompt;
-  found.text = spans(get("text"));
+  Object.assign(found, { states, at, isBroken, colours: get("colours").checked });
   found.chat = [...get("chat").children].map((each) => [each.dataset.role, spans(each)]);
+  if (JSON.stringify(states).length > MOST_STORED) {
+    Object.assign(found, { states: [states[at]], at: 0 });
+  }
   store("page", JSON.stringify(found));
 }
 
 function restore() {
   for (const id of FIELDS) if (kept[id] && id !== "model") get(id).value = kept[id];
-  const shown = new Shown(get("text"));
-  for (const each of kept.text ?? []) shown.append(...each);
+  get("colours").checked = kept.colours ?? true;
+  showState();
+  settled = get("prompt").value;
   for (const [role, spans] of kept.chat ?? []) {
     const shownTurn = turn(role);
     for (const each of spans) shownTurn.append(...each);
@@ -325,7 +422,8 @@ for (const name of SLIDERS) {
 get("form").addEventListener("submit", (event) => {
   event.preventDefault();
   if (running) return;
-  if (!isChat()) continueText();
+  const { goesOn, from } = isAgain() ? states[at] : {};
+  if (!isChat()) continueText(get("prompt").value, goesOn ?? false, from ?? 0);
   else if (get("prompt").value.trim()) answer(get("prompt").value);
 });
 get("prompt").addEventListener("keydown", (event) => {
@@ -336,15 +434,30 @@ get("prompt").addEventListener("keydown", (event) => {
 });
 get("stop").addEventListener("click", () => running?.abort());
 get("keep").addEventListener("click", () => {
-  if (isChat()) return answer();
-  get("prompt").value = get("text").textContent;
-  continueText(true);
+  if (isChat()) answer();
+  else continueText(get("text").textContent, true, states[at].isFull ? undefined : 0);
 });
 get("new").addEventListener("click", () => {
-  get("chat").replaceChildren();
+  if (isChat()) get("chat").replaceChildren();
+  else {
+    keepState();
+    get("text").replaceChildren();
+    get("prompt").value = "";
+    addState({});
+  }
   showMode();
   say("");
   get("prompt").focus();
+});
+get("undo").addEventListener("click", () => step(-1));
+get("redo").addEventListener("click", () => step(1));
+get("copy").addEventListener("click", copy);
+get("prompt").addEventListener("input", nameGo);
+document.addEventListener("keydown", (event) => {
+  const key = event.key.toLowerCase();
+  if (!(event.ctrlKey || event.metaKey) || !["z", "y"].includes(key)) return;
+  if (event.target.matches("input, select") || get("prompt").value !== settled) return;
+  if (step(key === "y" || event.shiftKey ? 1 : -1)) event.preventDefault();
 });
 get("mode").addEventListener("change", showMode);
 get("model").addEventListener("change", () => {
