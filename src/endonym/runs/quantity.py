@@ -182,7 +182,7 @@ class SeedGroup:
     @property
     def has_several(self) -> bool:
         """Whether there are several seeds."""
-        return len({run.seed for run in self.runs}) > 1
+        return len(self.runs) > 1
 
     @property
     def has_few(self) -> bool:
@@ -241,6 +241,9 @@ def seed_groups(
 ) -> list[SeedGroup]:
     """The runs in groups that differ by their seed alone; the group with the lowest mean first.
 
+    A training that stands there twice, as a recipe and as a variant that changes nothing, counts
+    once.
+
     values: bits per byte of each run. are_comparable: whether they are of the same documents, so
     that the groups have differences. has_intervals: whether these are enough documents for
     intervals: of fewer, the spread over seeds says nothing of other texts.
@@ -253,7 +256,9 @@ def seed_groups(
             config = {key: each for key, each in manifest["config"].items() if key != "seed"}
             inputs = {key: each for key, each in manifest["inputs"].items() if key != "start"}
             trained.append({"config": config, "inputs": inputs})
-        by_training.setdefault(fingerprint(trained), []).append((run, value))
+        pairs = by_training.setdefault(fingerprint(trained), [])
+        if run.seed not in {other.seed for other, _ in pairs}:  # else the same model once more
+            pairs.append((run, value))
     groups: list[SeedGroup] = []
     for pairs in by_training.values():
         pairs.sort(key=lambda pair: pair[0].seed)

@@ -236,6 +236,11 @@ def test_two_seeds_are_told_to_be_few(tmp_path: Path) -> None:
 def test_one_training_in_two_stores_is_no_second_seed(tmp_path: Path) -> None:
     (group,) = groups_of([under(tmp_path / each, "ro", 0, 1.0) for each in ("a", "b")])
     assert not group.has_several
+    again = [
+        under(tmp_path, name, seed, seed + 1.0) for name in ("ro", "ro@bpe") for seed in (0, 1)
+    ]
+    (group,) = groups_of(again)
+    assert (len(group.values), group.has_few) == (2, True)
 
 
 def test_a_single_training_is_told_that_another_seed_may_move_it(tmp_path: Path) -> None:
