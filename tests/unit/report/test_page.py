@@ -318,7 +318,7 @@ def test_twice_the_training_is_asked_for_by_the_key_that_the_recipe_has(workshop
 
 
 def test_no_command_is_advised_that_would_be_refused(workshop: Workshop) -> None:
-    """The text may be read five times, and was read four times; or a file lies beside runs."""
+    """The text may be read five times, and was read four times."""
     counts = {"bytes": 2400, "tokens": 600, "documents": 10}
     workshop.add("shards", "shards", {"train": {"tatar": counts}, "dev": {"tatar": counts}})
     recipe, falling = workshop.run.recipe, [4.0, 3.0, 2.6, 2.4, 2.2, 2.1]
@@ -328,11 +328,7 @@ def test_no_command_is_advised_that_would_be_refused(workshop: Workshop) -> None
     workshop.run.recipe = recipe.model_copy(update={"source": [*sources, other]})
     texts, _ = gather(workshop.run)["outlook"].steps
     assert texts.title == "Give it more texts"
-    assert re.findall(r"--text \S*?([\w.]+|…)(?= |$)", texts.command) == [
-        "tatar.txt",
-        "other.txt",
-        "…",
-    ]
+    assert texts.command.endswith(" --update")
 
 
 def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> None:
