@@ -4,6 +4,7 @@ EndonymError
   RecipeError        file, line, key         the request is wrong
   SourceError        path, member, row       a raw file cannot be read
     MissingSource    path                    there is no raw file
+    MissingLibrary   path, kind              what reads it is not installed
   CorpusError        rule                    nothing, or too little, survived cleaning
   TokenizerError     text                    coverage or the round-trip law failed
   ShapeError         tensor, expected, got   sizes do not fit

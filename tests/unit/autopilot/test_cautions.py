@@ -157,7 +157,7 @@ def test_too_little_test_text_for_an_interval_is_said_with_a_share_that_suffices
     recipe = Recipe.load(path)
     lines = Facts(430_000, 86_000, 19.0, dev_tokens=2_770)  # 6.9 blocks of 2,000 bytes
     said = caution_of_intervals(recipe, lines)
-    assert said.startswith("about 7 groups of neighbouring texts will be held out")
+    assert said.startswith("about 6 groups of neighbouring texts will be held out")
     assert "val_share = 0.14 in [split] holds out enough" in said
     assert not caution_of_intervals(recipe, replace(lines, dev_tokens=4_000))
     # Of stories of 7,000 bytes each is a group; so few are too few whatever is held out.

@@ -223,7 +223,8 @@ def test_serve_says_where_its_pages_are(command: Say, monkeypatch: Patch) -> Non
         keys["ready"]("http://127.0.0.1:8000", ["тел", "km"])
 
     monkeypatch.setattr("endonym.commands.serve.serve", ready)
-    page, api, *rest = command("serve", "тел", "km").err.splitlines()
+    loading, page, api, *rest = command("serve", "тел", "km").err.splitlines()
+    assert loading.startswith("loading тел and km")
     assert page == "page: http://127.0.0.1:8000/"
     assert api.startswith("API:  http://127.0.0.1:8000/v1 (as OpenAI's;")
     assert api.endswith("at http://127.0.0.1:8000/docs)")
