@@ -334,10 +334,12 @@ def test_the_doctor_ends_with_the_command_that_writes_its_recipe(
     Path("c.txt").write_text("Кояш чыкты.\n", encoding="utf-8")
     given = "--text 'a b.txt' --text c.txt"
     said = command("doctor", "a b.txt", "c.txt", "--language", "tt")
-    assert said.err.splitlines()[-1] == f"next: endonym new a-b --language tt {given}"
+    assert said.err.splitlines()[-1] == f"next: endonym new a-b --language tt {given} --hours 1"
     Path("c").mkdir()
     said = command("doctor", "c.txt")
-    assert said.err.splitlines()[-1] == "next: endonym new c-model --language x-mine --text c.txt"
+    assert said.err.splitlines()[-1] == (
+        "next: endonym new c-model --language x-mine --text c.txt --hours 1"
+    )
     assert "next:" not in command("doctor", "c.txt", "--json").err
     text = 'name = "r"\nlanguage = "tt"\nphase = [{}]\n[[source]]\nname = "a"\npath = "c.txt"\n'
     Path("recipe.toml").write_text(text, encoding="utf-8")

@@ -208,4 +208,5 @@ def test_conversations_among_the_texts_are_said(
 ) -> None:
     rows = "question,answer\nCât costă excursia?,Excursia costă douăzeci de lei.\n"
     (tmp_path / "chats.csv").write_text(rows, encoding="utf-8")
+    (tmp_path / "a.txt").write_text("\n".join(numbered(60)), encoding="utf-8")
     assert 'chats.csv: the column "answer"' in said(survey_texts([tmp_path], tmp_path), capsys)
