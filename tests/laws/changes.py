@@ -215,7 +215,7 @@ MOVED = {
     *("source.path", "source.subset", "source.split", "source.max_bytes"),
     *("source.sha256", "model.folder", "tokenizer.extend"),
     *("chat.template", "chat.val_share", "chat.max_rejected"),
-    *("phase.objective", "phase.data", "phase.beta"),
+    *("phase.objective", "phase.data", "phase.columns", "phase.beta"),
     *(f"phase.adapt.{key}" for key in ("kind", "rank", "alpha", "dropout", "on", "dora")),
 }
 """Fields that other tests change: a path cannot be another one where no file is, nor a hash, the

@@ -107,7 +107,9 @@ def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path
     names = [name for name in runs if name not in folders]
     chosen = finished_runs(names, store, log, split, fewest=1 if folders else 2)
     device = pick(settings.device)
-    others = [public_model(Path(name), chosen[0], split, log, device) for name in folders]
+    others = [
+        public_model(Path(name), chosen[0], split, log=log, device=device) for name in folders
+    ]
     show_comparison(settings, comparing.compare(chosen, others), {}, out)
 
 

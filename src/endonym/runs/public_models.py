@@ -23,7 +23,7 @@ def is_model_folder(name: str) -> bool:
 
 
 def public_model(
-    folder: Path, beside: FinishedRun, split: Split, log: Log, device: str
+    folder: Path, beside: FinishedRun, split: Split, *, log: Log, device: str
 ) -> PublicModel:
     """Score a model as a run was scored: on the same documents, by the same code.
 

@@ -22,7 +22,7 @@ def test_a_folder_is_scored_on_the_documents_of_a_run_as_the_run_was(
     model = LanguageModel.load(run.models[-1].folder)
     export_huggingface(model, tmp_path / "gpt2-tatar")
     assert is_model_folder(str(tmp_path / "gpt2-tatar"))
-    other = public_model(tmp_path / "gpt2-tatar", run, "test", Log(quiet=True), "cpu")
+    other = public_model(tmp_path / "gpt2-tatar", run, "test", log=Log(quiet=True), device="cpu")
     found = compare([run], [other])
     assert other.score.value == pytest.approx(run.score.value, abs=1e-4)
     (beside,) = found.others

@@ -74,7 +74,7 @@ def page_lines(page: Any, drawn: Any = None) -> Iterator[Turned]:
             first = whole.index(line, at)
             signs = numbers[first : first + len(line)]
             hyphen = "-" if end is not None and end[0] == HYPHEN else ""
-            found = placed(page, line, signs, hyphen, says.spans)
+            found = placed(page, line, signs, hyphen=hyphen, spans=says.spans)
             if torn is not None and isinstance(found, Piece) and torn.goes_on(found):
                 torn = Piece([*torn.signs, *found.signs], found.hyphen, torn.base, torn.size)
             else:
@@ -129,7 +129,9 @@ def is_mostly_to_left(text: str) -> bool:
     return to_left > 0 and to_left > sum(map(str.isalpha, text)) / 2
 
 
-def placed(page: Any, text: str, signs: Sequence[int], hyphen: str, spans: Spans) -> Turned | Piece:
+def placed(
+    page: Any, text: str, signs: Sequence[int], *, hyphen: str, spans: Spans
+) -> Turned | Piece:
     """A line of these characters with its box; one with letters from right to left as a piece.
 
     The box of a line to the right is found from its first and its last character, that of a turned
