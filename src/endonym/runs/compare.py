@@ -110,7 +110,7 @@ class Comparison:
     @property
     def best(self) -> SeedGroup:
         """The best recipe of several seeds, or the best run if there is none."""
-        return ([group for group in self.groups if group.has_several] or self.groups)[0]
+        return best_of(self.groups)
 
     def short(self, run: FinishedRun) -> str:
         """What tells a run from the others: its variant and overrides, or else its name.
@@ -153,7 +153,7 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
         if not any(group.has_several for group in groups):
             best = documents[order[0]]
             differences = [Difference(*difference(documents[index], best)) for index in order]
-    best = ([group for group in groups if group.has_several] or groups)[0]
+    best = best_of(groups)
     baselines, differing = _baselines(runs, groups)
     are_elsewhere = bool(baselines and documents) and not quantity.is_whole
     comparison = Comparison(
@@ -170,6 +170,11 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
     )
     notes = _notes(comparison, quantity, differing, are_elsewhere=are_elsewhere)
     return replace(comparison, notes=notes)
+
+
+def best_of(groups: Sequence[SeedGroup]) -> SeedGroup:
+    """The best recipe of several seeds, or the best run if there is none."""
+    return ([group for group in groups if group.has_several] or groups)[0]
 
 
 def _beside(others: Sequence[PublicModel], quantity: Quantity, best: Sequence[int]) -> list[Beside]:

@@ -192,8 +192,7 @@ def survey_texts(
             where=", ".join(str(text) for text in texts),
             do="Give files of text: txt, jsonl, csv, parquet, html, pdf, epub, docx, odt, web "
             "archives, dumps of a wiki; plain, compressed, or in archives."
-            + " Conversations are learnt after them."
-            * bool(survey.chats),
+            + (" Conversations are learnt after them." if survey.chats else ""),
         )
     return survey
 
