@@ -117,7 +117,7 @@ class Comparison:
 
         With several seeds, the recipe's short name and the seed: "wide, seed 42".
         """
-        (group,) = [group for group in self.groups if run in group.runs]
+        (group,) = [group for group in self.groups if run in group.all_runs]
         name = re.sub(r"(?<=[+,])seed=\d+,?", "", group.name).rstrip("+,")
         short = name.removeprefix(self.name).removeprefix("@") or name
         if not group.has_several:
@@ -148,7 +148,7 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
         ]
     order, differences = [*range(len(runs))], list[Difference]()
     if documents:
-        ranks = {run.folder: rank for rank, group in enumerate(groups) for run in group.runs}
+        ranks = {run.folder: rank for rank, group in enumerate(groups) for run in group.all_runs}
         order.sort(key=lambda index: (ranks[runs[index].folder], bits[index].value))
         if not any(group.has_several for group in groups):
             best = documents[order[0]]
@@ -200,7 +200,7 @@ def _baselines(
 
     Those that count tokens differ by tokenizer: they are named "bigram of RUN", once for each.
     """
-    recipes = {run.folder: group.name for group in groups for run in group.runs}
+    recipes = {run.folder: group.name for group in groups for run in group.all_runs}
     shared, differing = list[Score](), list[str]()
     for name in BASELINES:
         scores = [run.scores.get(name) for run in runs]

@@ -162,12 +162,19 @@ class SeedGroup:
 
     difference: to the best group of several seeds; None for itself and for single runs. interval:
     the mean with its interval over documents and seeds; None of runs that share too few documents.
+    again: runs that are the same model as one of these; they do not count.
     """
 
     runs: tuple[FinishedRun, ...]
     values: tuple[float, ...]
     difference: Difference | None = None
     interval: Bits | None = None
+    again: tuple[FinishedRun, ...] = ()
+
+    @property
+    def all_runs(self) -> tuple[FinishedRun, ...]:
+        """The runs, and those that are the same model once more."""
+        return (*self.runs, *self.again)
 
     @property
     def own(self) -> FinishedRun:
@@ -256,14 +263,15 @@ def seed_groups(
             config = {key: each for key, each in manifest["config"].items() if key != "seed"}
             inputs = {key: each for key, each in manifest["inputs"].items() if key != "start"}
             trained.append({"config": config, "inputs": inputs})
-        pairs = by_training.setdefault(fingerprint(trained), [])
-        if run.seed not in {other.seed for other, _ in pairs}:  # else the same model once more
-            pairs.append((run, value))
+        by_training.setdefault(fingerprint(trained), []).append((run, value))
     groups: list[SeedGroup] = []
     for pairs in by_training.values():
-        pairs.sort(key=lambda pair: pair[0].seed)
-        members, scores = zip(*pairs, strict=True)
-        groups.append(SeedGroup(members, scores))
+        by_seed: dict[int, tuple[FinishedRun, float]] = {}
+        for pair in pairs:
+            by_seed.setdefault(pair[0].seed, pair)
+        members, scores = zip(*[by_seed[seed] for seed in sorted(by_seed)], strict=True)
+        again = [run for run, _ in pairs if by_seed[run.seed][0] is not run]
+        groups.append(SeedGroup(members, scores, again=tuple(again)))
     groups.sort(key=lambda group: group.mean)
     several = [group for group in groups if group.has_several]
     for group in several[1:] if are_comparable else ():
