@@ -111,7 +111,7 @@ def describe_model(checked: Checked, log: Log) -> None:
     log.line(filled("chosen.txt", checked=checked, **values))
 
 
-DEMO_SECONDS, DEMO_TOKENS = 120.0, 800_000
+DEMO_SECONDS, DEMO_TOKENS = 100.0, 800_000
 """How long the training of a demo takes, and its least tokens: before, it mixes up who is who."""
 OVERHEAD = 0.9
 """Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
