@@ -171,6 +171,20 @@ def odt(body: str, more: dict[str, str] | None = None) -> bytes:
     return zipped({"content.xml": content} | (more or {}))
 
 
+def rtf_escaped(text: str, skipped: str = "?") -> str:
+    """A text as Word writes it: \\uN, and a sign for programs that know no Unicode."""
+    raw = text.encode("utf-16-le")
+    pairs = (raw[at : at + 2] for at in range(0, len(raw), 2))
+    numbers = (int.from_bytes(pair, "little", signed=True) for pair in pairs)
+    return "".join(chr(n) if 0 < n < 128 else rf"\u{n}{skipped}" for n in numbers)
+
+
+def rtf(body: str | bytes, head: str = r"\rtf1\ansi\ansicpg1251\deff0") -> bytes:
+    """An RTF file with this head and body."""
+    raw = body if isinstance(body, bytes) else body.encode("ascii")
+    return b"{" + head.encode() + b" " + raw + b"}"
+
+
 def dump(pages: Sequence[tuple[str, str, str]]) -> str:
     """A dump of a wiki: title, namespace and text of each page."""
     parts = [

@@ -55,6 +55,10 @@ def as_docx(texts: list[str]) -> bytes:
     return made.docx("".join(map(made.word_paragraph, texts)))
 
 
+def as_rtf(texts: list[str]) -> bytes:
+    return made.rtf("".join(rf"\pard {made.rtf_escaped(text)}\par" for text in texts))
+
+
 def as_odt(texts: list[str]) -> bytes:
     return made.odt("".join(f"<text:p>{text}</text:p>" for text in texts))
 
@@ -97,6 +101,7 @@ KINDS: dict[str, Callable[[list[str]], bytes]] = {
     "web/ttwiki-pages-articles.xml": as_dump,
     "office/letter.docx": as_docx,
     "office/story.odt": as_odt,
+    "office/play.rtf": as_rtf,
     "scans/page.png": as_picture,
     "data/web.jsonl": as_records,
     "data/tat_web_2015_10K.tar.gz": as_leipzig,

@@ -155,7 +155,7 @@ def test_one_broken_line_among_many_is_a_reject_and_no_error(
 
 
 def test_a_format_that_is_not_read_is_said_with_those_that_are(attempt: Try) -> None:
-    error = attempt({"a.rtf": b"{\\rtf1"})
+    error = attempt({"a.djvu": b"AT&TFORM"})
     assert error["kind"] in ("CorpusError", "SourceError")
     assert "unsupported_format" in error["message"]
 

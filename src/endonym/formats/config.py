@@ -11,7 +11,7 @@ from endonym.disk import packaged_tables
 
 Format = Literal[
     "auto", "txt", "jsonl", "csv", "tsv", "parquet", "arrow", "leipzig", "pdf", "image", "html",
-    "epub", "docx", "odt", "warc", "wiki",
+    "epub", "docx", "odt", "rtf", "warc", "wiki",
 ]  # fmt: skip
 
 

@@ -190,7 +190,7 @@ def survey_texts(
         raise MissingSource(
             f"no text that can be read\n{reasons}",
             where=", ".join(str(text) for text in texts),
-            do="Give files of text: txt, jsonl, csv, parquet, html, pdf, epub, docx, odt, web "
+            do="Give files of text: txt, jsonl, csv, parquet, html, pdf, epub, docx, odt, rtf, web "
             "archives, dumps of a wiki; plain, compressed, or in archives."
             + (" Conversations are learnt after them." if survey.chats else ""),
         )

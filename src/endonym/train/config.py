@@ -215,7 +215,7 @@ class Phase(Config, ObjectiveProperties):
         written = [name for name in names if getattr(self, name) is not None]
         if len(written) > 1:
             keys = " and ".join(written)
-            away = f"--set phase.{written[0]}= takes {written[0]} away"
+            away = ", ".join(f"--set phase.{name}= takes {name} away" for name in written)
             raise ValueError(f"give one of steps, tokens, epochs and flops, not {keys} ({away})")
         return self
 

@@ -419,7 +419,7 @@ def test_a_mixed_folder_is_summarised_within_80_columns(
             odd=[(Source(name="b", path=long), why)],
             odd_files=1,
             odd_bytes=130_000,
-            convertible=["хат.doc", *(f"{n}.rtf" for n in range(1_205))],
+            convertible=["хат.doc", *(f"{n}.ppt" for n in range(1_205))],
             unreadable={"broken.txt": "binary data: too many control characters for a text"},
             encodings=Counter({"utf-8": 5, "cp1251": 1}),
             files=1_208,
@@ -433,7 +433,7 @@ def test_a_mixed_folder_is_summarised_within_80_columns(
     for part in (
         f"{number(1208)} files opened, 6 used: 870.0 kB, ≈ {number(32000)} documents",
         "5 utf-8, 1 cp1251 (guessed",
-        f"not read хат.doc, 0.rtf, 1.rtf, 2.rtf, 3.rtf and {number(1201)} more: save them as",
+        f"not read хат.doc, 0.ppt, 1.ppt, 2.ppt, 3.ppt and {number(1201)} more: save them as",
         "Tatar: 1 source · 1 file (130.0 kB, 13%) in another, left out",
         f"китап.txt: {why}",
         "broken.txt cannot be read, and is left out: binary",

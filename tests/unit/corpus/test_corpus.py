@@ -121,7 +121,7 @@ def test_too_much_that_cannot_be_read_is_an_error_that_names_the_files(tmp_path:
 
 def test_files_in_other_formats_are_counted_and_stop_nothing(tmp_path: Path):
     write(tmp_path, "raw/good.txt", TATAR)
-    write(tmp_path, "raw/book.rtf", b"{\\rtf1 " * 1_000)
+    write(tmp_path, "raw/book.djvu", b"AT&TFORM" * 1_000)
     write(tmp_path, "raw/empty.txt", b"")
     corpus = made(tmp_path, Source(name="raw", path=str(tmp_path / "raw"), document="line"))
     assert set(corpus.card["total"]["dropped"]) == {"unsupported_format", "empty_file"}
@@ -185,12 +185,12 @@ def test_a_mask_that_knows_no_country_of_the_language_is_warned_of_once(tmp_path
 
 def test_progress_adds_up_to_the_raw_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     one = lines_source(tmp_path, numbered(500), "one")
-    write(tmp_path, "two.rtf", b"{\\rtf" * 100)
-    two = Source(name="two", path=str(tmp_path / "two.rtf"))
+    write(tmp_path, "two.djvu", b"AT&TF" * 100)
+    two = Source(name="two", path=str(tmp_path / "two.djvu"))
     bars, log = bars_of(monkeypatch), Log(quiet=True)
     pairs = [(source, files(source)) for source in (one, two)]
     make_corpus(pairs, CLEAN, Split(seed=1), out=tmp_path / "out", progress=log.progress)
-    raw = sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.rtf"))
+    raw = sum((tmp_path / name).stat().st_size for name in ("one.txt", "two.djvu"))
     assert bars["reading the texts"] == [raw, raw]
     assert all(done == total for done, total in bars.values())
     assert set(bars) >= {"reading the texts", "cleaning", "writing the corpus"}

@@ -237,7 +237,7 @@ def test_a_set_that_contradicts_the_file_names_the_table_s_line(basme: Path) -> 
     assert first == (
         "basme.toml:18, with --set phase.0.tokens=9: "
         "phase.0: give one of steps, tokens, epochs and flops, not steps and tokens "
-        "(--set phase.steps= takes steps away)."
+        "(--set phase.steps= takes steps away, --set phase.tokens= takes tokens away)."
     )
 
 

@@ -42,7 +42,7 @@ resume = true
     7 ¦ source ¦ source.1.name is missing.
     name: what scores and tables call it.  All keys: endonym explain source
 steps = 10 ⏎ tokens = 100
-    6 ¦ phase ¦ phase.0: give one of steps, tokens, epochs and flops, not steps and tokens (--set phase.steps= takes steps away).
+    6 ¦ phase ¦ phase.0: give one of steps, tokens, epochs and flops, not steps and tokens (--set phase.steps= takes steps away, --set phase.tokens= takes tokens away).
     More: endonym explain phase
 [model] ⏎ mixer.head = 8
     8 ¦ head ¦ model.mixer.head is not a key of a mixer.

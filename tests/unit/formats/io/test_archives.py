@@ -42,7 +42,7 @@ def test_sentences_of_a_leipzig_archive_are_read(tmp_path: Path, name: str, mode
 
 
 def test_a_zip_is_read_like_a_folder(tmp_path: Path):
-    members = {"b/ә.txt": LINES, "a.jsonl": '{"text": "ក"}\n', "p.rtf": "{rtf", ".hidden.txt": "x"}
+    members = {"b/ә.txt": LINES, "a.jsonl": '{"text": "ក"}\n', "p.djvu": "AT&T", ".hidden.txt": "x"}
     found = records(write(tmp_path, "a.zip", zipped(members)), document="line")
     assert kept(found) == [*TATAR, "ក"]
     assert reasons(found) == {"unsupported_format": 1}
