@@ -32,7 +32,6 @@ from endonym.formats.fetched import fetched_file, is_address
 from endonym.formats.files import source_files
 from endonym.formats.hub import PREFIX
 from endonym.formats.readable import loss_in_words
-from endonym.formats.readers.records import FOR_CHAT
 from endonym.formats.source_errors import source_error
 from endonym.log import Log, counted, number
 from endonym.model.config import ModelKeys
@@ -81,7 +80,7 @@ def describe_survey(survey: Survey, language: str, folder: Path, log: Log) -> No
         f"{each.source}: about {why}" for each in survey.readings if (why := loss_in_words(each))
     ]
     _warn_of(lost, "sources that cannot be read as a whole", log)
-    chats = [f"{path}: {why}" for path, why in survey.skipped if FOR_CHAT in why]
+    chats = [f"{path}: {why}" for path, why in survey.skipped if path in survey.chats]
     _warn_of(chats, "files of conversations", log)
     share = survey.odd_share
     name = language_name(language)

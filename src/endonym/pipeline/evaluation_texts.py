@@ -134,7 +134,7 @@ def documents_below(
     texts, sources, rejects, n_blank = list[str](), list[str](), list[Reject](), 0
     files = source_files(Source(name="texts", path=str(path.absolute())), Path("/"))
     for index, file in enumerate(files):
-        source, reason = guess_source(file.path, "texts", is_plain=path.is_file(), look=LOOK)
+        source, reason, _ = guess_source(file.path, "texts", is_plain=path.is_file(), look=LOOK)
         if keys := cutting.keys_for(file_format(file.path.name, source).format):
             source, reason = source.model_copy(update=keys), AS_ASKED
         records = list(read_file(source, file))
@@ -202,7 +202,7 @@ def texts_to_keep_out(path: Path) -> Iterator[str]:
     """
     is_plain, kind = path.is_file(), file_format(path.name, Source(name="texts", path="."))
     is_json = kind.format == "jsonl" or path.suffix == ".json"
-    source, _ = guess_source(path, "texts", is_plain=is_plain)
+    source, *_ = guess_source(path, "texts", is_plain=is_plain)
     if path.suffix == ".json":
         source = Source(name="texts", path=str(path), format="txt")
     elif kind.format in ("jsonl", "csv", "tsv"):

@@ -41,12 +41,13 @@ from endonym.script.languages import usual_script
 from endonym.store import Artifact, Store, read_if_whole, write_sealed
 from endonym.survey.format_guess import pack_of
 from endonym.survey.raw_files import PROBE
+from endonym.survey.survey import NOT_YET
 
 Found = tuple[Source, list[RawFile]]
 """A source and its files."""
 TRIED_FILES = 4
 """Files of a source in which a page is looked for that OCR has to read."""
-AWAITED = re.compile("^# left out: .*(?:apt-get|make) install.*$", re.MULTILINE)
+AWAITED = re.compile(f"^# {NOT_YET}: .*$", re.MULTILINE)
 """Comments of a recipe on files that can be read once something is installed."""
 SHOWN, MOST_FILES = 5, 20_000
 """Unused texts that are named, and files of a folder that are looked at for them."""

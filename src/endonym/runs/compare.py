@@ -227,7 +227,7 @@ def _notes(
     """
     runs, groups, verdict = comparison.runs, comparison.groups, list[str]()
     has_seeds = any(group.has_several for group in groups)
-    if comparison.documents:
+    if comparison.documents and len(runs) > 1:
         verdict = _seed_notes(groups) if has_seeds else [_verdict(comparison)]
     read = {group.name: group.own.read for group in groups}
     known = {name: text for name, text in read.items() if text is not None and text.bytes}
@@ -268,10 +268,11 @@ def _notes_beside(comparison: Comparison) -> list[str]:
         to_best = each.difference
         if to_best is not None and to_best.low is not None:
             name = ("less" if to_best.value < 0 else "more") if to_best.is_claimed else "near"
-            values = {"name": each.model.name, "best": best.name, "count": len(best.runs)}
+            values: dict[str, Any] = {"name": each.model.name, "best": best.name}
             values |= {
                 "value": abs(to_best.value),
                 "span": f"{to_best.low:+.4f} to {to_best.high:+.4f}",
+                "seeds": NOTES["over_seeds"] if best.has_several else "",
             }
             notes.append(NOTES[f"beside_{name}"].format(**values))
     if comparison.others:

@@ -18,7 +18,6 @@ from endonym.disk import packaged_tables
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.faults import FAULT
-from endonym.formats.readers.records import FOR_CHAT
 from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.log import counted, listed
 from endonym.recipe.layers import toml
@@ -389,7 +388,7 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
                     Example(path, why="" if is_said else why) for path, why in files[:samples]
                 ],
             )
-    if chats := [(path, why) for path, why in survey.skipped if FOR_CHAT in why]:
+    if chats := [(path, why) for path, why in survey.skipped if path in survey.chats]:
         yield of_files(
             "conversations",
             len(chats),

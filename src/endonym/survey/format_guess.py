@@ -48,8 +48,6 @@ from endonym.formats.readers.arrow import (
 from endonym.formats.readers.pdf import drawn
 from endonym.formats.readers.plain import INNER_END_OF_GARBLED, STARS, VISIBLE
 from endonym.formats.readers.records import (
-    AND_COLUMNS,
-    CONVERSATIONS,
     DEFAULT_FIELD,
     FOR_CHAT,
     json_value,
@@ -61,6 +59,7 @@ from endonym.log import counted
 from endonym.recipe.layers import toml
 from endonym.script.languages import LETTERS, ocr_packages, usual_script
 from endonym.script.scripts import SENTENCE_ENDS
+from endonym.survey.chat_guess import CHAT, asked_columns, chat_guess
 
 LOOKED_AT_RECORDS = 200
 LOOKED_AT_MEMBERS = 200
@@ -80,10 +79,8 @@ WANTED = ("needs_ocr", "bad_text_layer")
 """Reasons of pages that OCR may read."""
 NO_TEXT = "pages without good text (pictures, or a broken font)"
 NO_PROGRAM = f"{NO_TEXT}; Tesseract reads them: apt-get install {{packages}}"
+MAY_HELP = "better may be: apt-get install {packages}"
 LETTERS_CHARS = 20_000
-ASKS = regex.compile(r"[?？؟;՞፧᥅⁇⁈⁉⳺⳻꘏꛷﹖]|\p{Greek}[^\p{L}]*;\s*$")
-"""Question marks; Greek texts have a semicolon."""
-FEWEST_ASKED, ASKED_SHARE, SHORT_CHARS = 3, 1 / 3, 1_000
 BETWEEN = re.compile(r"[\s,]*")
 """What stands between the values of a JSON list."""
 SIGNED = re.compile(r"\.(?:png|jpe?g|tiff?|bmp|webp)$", re.IGNORECASE)
@@ -109,10 +106,11 @@ OF_A_SOURCE = Look()
 
 def guess_source(
     path: Path, name: str, *, is_plain: bool = False, look: Look = OF_A_SOURCE
-) -> tuple[Source, str]:
+) -> tuple[Source, str, dict[str, Any] | None]:
     """The best Source for one raw file, named `name`, and the reason in one sentence.
 
-    is_plain: a file whose extension says nothing is plain text.
+    is_plain: a file whose extension says nothing is plain text. Last come the keys of a chat phase
+    if the file holds conversations, else None.
     """
     source = Source(name=name, path=printable(str(path)))
     kind = file_format(path.name, source)
@@ -120,9 +118,9 @@ def guess_source(
         source = source.model_copy(update={"format": "txt"})
         kind = file_format(path.name, source)
     if why := not_a_file(path):
-        return source, why
+        return source, why, None
     if path.stat().st_size == 0:
-        return source, "the file is empty"
+        return source, "the file is empty", None
     with path.open("rb") as raw:
         if kind.archive:
             keys, reason = archive_guess(raw, kind, source, look)
@@ -130,14 +128,15 @@ def guess_source(
             keys, reason = (parquet_guess if kind.format == "parquet" else arrow_guess)(raw)
         else:
             keys, reason = stream_guess(uncompressed(raw), kind, path.name, look)
-    return source.model_copy(update=keys), reason
+    chat = keys.pop(CHAT, None)
+    return source.model_copy(update=keys), reason, chat
 
 
 def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Guess:
     """The guess for one file that is no archive."""
     if not kind.format:
         chats = json_guess(head_of(stream, look.n_bytes)) if kind.extension == ".json" else ({}, "")
-        return chats if FOR_CHAT in chats[1] else ({}, unsupported(kind, name))
+        return chats if CHAT in chats[0] else ({}, unsupported(kind, name))
     if kind.format in PARSED:
         return {}, packaged_tables("endonym.survey", "format_guess.toml")["whole"][kind.format]
     if kind.format in ("parquet", "arrow"):
@@ -202,6 +201,8 @@ def parquet_guess(raw: io.BufferedReader) -> Guess:
     lengths, n_rows = dict[str, list[int]](), 0
     try:
         schema = parquet.ParquetFile(raw).schema_arrow
+        if chat := chat_guess(schema.names, "a table"):
+            return chat
         names = [field.name for field in schema if is_text(field.type)]
         file = parquet.ParquetFile(raw, read_dictionary=names)
         most = min(LOOKED_AT_RECORDS, batch_rows(file))
@@ -224,6 +225,8 @@ def arrow_guess(raw: BinaryIO) -> Guess:
             return {}, "an Arrow file that unpacks to far more than any text"
         raw.seek(0)
         schema, batches = open_batches(raw)
+        if chat := chat_guess(schema.names, "a table"):
+            return chat
         names = [field.name for field in schema if is_text(field.type)]
         for batch in islice(batches, 1):
             rows = batch.slice(0, LOOKED_AT_RECORDS)
@@ -241,10 +244,10 @@ def json_guess(head: str) -> Guess:
     values = islice(listed(head) if is_list else lines_of_json(head), LOOKED_AT_RECORDS)
     rows: list[dict[str, Any]] = [value for value in values if isinstance(value, dict)]
     fields = {key for row in rows for key, value in row.items() if isinstance(value, list)}
-    if CONVERSATIONS & fields and not any(DEFAULT_FIELD in row for row in rows):
-        what = "a JSON list" if is_list else "lines of JSON"
-        return {}, f'{what} with the field "{min(CONVERSATIONS & fields)}". These are {FOR_CHAT}'
-    return rows_guess(rows, "field")
+    if any(DEFAULT_FIELD in row for row in rows):
+        fields.add(DEFAULT_FIELD)
+    what = "a JSON list" if is_list else "lines of JSON"
+    return chat_guess(fields, what) or rows_guess(rows, "field")
 
 
 def lines_of_json(head: str) -> Iterator[Any]:
@@ -268,31 +271,11 @@ def rows_guess(rows: Sequence[dict[str, Any]], what: str) -> Guess:
     """The field with the text, or that the rows are questions and answers."""
     lengths = text_lengths(rows)
     keys, reason = field_guess(lengths, len(rows), what)
-    if keys and FOR_CHAT not in reason and (columns := asked_columns(rows, lengths)):
+    if keys and CHAT not in keys and (columns := asked_columns(rows, lengths)):
         reason = f'the {what}s "{columns[0]}" and "{columns[1]}" look like questions and answers'
-        reason += f". These are {FOR_CHAT}{AND_COLUMNS}{toml(columns)}"
+        reason += f". These are {FOR_CHAT}; write into it columns = {toml(columns)}"
+        keys[CHAT] = {"columns": columns}
     return keys, reason
-
-
-def asked_columns(
-    rows: Sequence[dict[str, Any]], lengths: dict[str, list[int]]
-) -> tuple[str, str] | None:
-    """The columns of short questions, a third of which or more have a question mark, and of short
-    answers, which are the longest of the other texts; None if there are none.
-
-    lengths: as `text_lengths` gives them.
-    """
-    asking = dict[str, float]()
-    for name, sizes in lengths.items():
-        texts = [text for row in rows if isinstance(text := row.get(name), str)]
-        if 2 * len(sizes) >= len(rows) and median(sizes) <= SHORT_CHARS:
-            asking[name] = sum(ASKS.search(text) is not None for text in texts) / len(rows)
-    if len(rows) < FEWEST_ASKED or len(asking) < 2:
-        return None
-    asked = max(asking, key=lambda name: asking[name])
-    answered = max(asking.keys() - {asked}, key=lambda name: (sum(lengths[name]), name))
-    is_pair = asking[asked] >= ASKED_SHARE and asking[answered] < asking[asked] / 2
-    return (asked, answered) if is_pair else None
 
 
 def text_lengths(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
@@ -317,7 +300,7 @@ def field_guess(lengths: dict[str, list[int]], n_rows: int, what: str) -> Guess:
     reason = f'the {what} "{name}" holds the longest texts, {mean:.0f} characters each'
     names = {each.lower() for each in lengths}
     if any(name.lower() in pair and names.issuperset(pair) for pair in COLUMNS["answered"]):
-        reason += f". These look like {FOR_CHAT}"
+        return {"column": name, CHAT: {}}, f"{reason}. These look like {FOR_CHAT}"
     return {"column": name}, reason
 
 
@@ -457,10 +440,10 @@ def pack_for(
     try:
         best = best_pack(engine, [page_of(*file) for file in files], letters)
     except OcrFailed as failed:
-        return "", f"{NO_TEXT}, and {failed.detail}"
+        return "", f"{NO_TEXT}, and {failed.detail}; {MAY_HELP.format(packages=packages)}"
     if best.confidence < LEAST_CONFIDENCE:
         why = f"{NO_TEXT} that OCR does not read well enough: {best.pack} is {best.reason}"
-        return "", f"{why}; better may be: apt-get install {packages}"
+        return "", f"{why}; {MAY_HELP.format(packages=packages)}"
     return best.pack, f"OCR by the pack that reads it best: {best.pack} is {best.reason}"
 
 

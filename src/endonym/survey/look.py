@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from endonym.autopilot import text_size
 from endonym.autopilot.text_size import Beginning
@@ -15,7 +16,6 @@ from endonym.formats.files import RawFile
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.other_kinds import TEXTS
-from endonym.formats.readers.records import FOR_CHAT
 from endonym.script.languages import usual_script
 from endonym.survey.format_guess import guess_source, needs_ocr, pack_for
 
@@ -31,8 +31,9 @@ class Look:
     """One file that was opened: its guessed source, its beginning, or why it gives no document.
 
     is_foreign: whether it is of a kind that is not read, such as djvu. lacks_library: whether
-    nothing is installed here that reads it. like: the files like which
-    it is taken to be, if it was not read itself, as reading takes long.
+    nothing is installed here that reads it. chat: the keys of a chat phase that it needs, if it
+    holds conversations. like: the files like which it is taken to be, if it was not read itself, as
+    reading takes long.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Look:
     problem: str = ""
     is_foreign: bool = False
     lacks_library: bool = False
+    chat: dict[str, Any] | None = None
     begin: Beginning = field(default_factory=Beginning)
     reading: Reading = field(default_factory=partial(Reading, ""))
     like: list["Look"] = field(default_factory=list["Look"])
@@ -77,8 +79,9 @@ def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -
 
     files: how many are opened.
     """
-    opened = Look(path, *guess_source(path, "texts"))
-    if FOR_CHAT in opened.reason:
+    source, reason, chat = guess_source(path, "texts")
+    opened = Look(path, source, reason, chat=chat)
+    if chat is not None:
         opened.problem = opened.reason
         return opened
     try:

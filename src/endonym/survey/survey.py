@@ -26,7 +26,6 @@ from endonym.formats.files import RawFile, glob_root, not_a_file, size_on_disk, 
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.plain import PART_BYTES
-from endonym.formats.readers.records import AND_COLUMNS, FOR_CHAT
 from endonym.log import Log, counted, listed
 from endonym.recipe.layers import toml
 from endonym.script.languages import usual_script
@@ -55,6 +54,8 @@ LETTERS_DOCUMENTS, LETTERS_CHARS = 100, 500
 """Documents, and characters of each, by whose letters a pack of Tesseract is chosen."""
 SHOWN_ODD = 5
 NO_TEXT = "it holds no text: of the system or a program, sound, film or a page's script"
+NOT_YET = "not read yet"
+"""Stands in a recipe's comment before files that are read once something is installed."""
 MOST_NAMED = 20
 """Files that are named for one reason why they cannot be read."""
 
@@ -76,8 +77,7 @@ class Survey:
     all_documents: estimated. taken: names that no source may have. names: how many files have this
     name. readings: what cannot be read of each source. no_texts: the skipped files that hold none,
     such as Thumbs.db and empty files, each with its pattern if its kind is not in `foreign`. chats:
-    the skipped files of conversations, as the recipe names them, each with its pattern; asked: of
-    tables of questions and answers also the names of these columns, as TOML.
+    the skipped files of conversations, each with its pattern; chat_keys: of their phases.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
@@ -105,7 +105,7 @@ class Survey:
     all_documents: float = 0.0
     no_texts: dict[str, str] = field(default_factory=dict[str, str])
     chats: dict[str, str] = field(default_factory=dict[str, str])
-    asked: dict[str, str] = field(default_factory=dict[str, str])
+    chat_keys: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     @property
     def odd_share(self) -> float:
@@ -124,18 +124,24 @@ class Survey:
         return said
 
     @property
-    def by_reason(self) -> list[tuple[str, str]]:
-        """The names of the skipped files that have a reason in common, and this; of many the first,
-        but all that can be read once something is installed: `new --update` looks for them."""
+    def by_reason(self) -> list[tuple[str, str, str]]:
+        """What became of files, their names, and their common reason.
+
+        First come those that can be read once something is installed, with all their names: `new
+        --update` looks for them in the recipe. Of the others, the first are named.
+        """
         paths_of = dict[str, list[str]]()
         for path, why in self.skipped:
             paths_of.setdefault(why, []).append(path)
-        awaited, rows = {*self.pictures, *self.libraryless}, list[tuple[str, str]]()
+        waiting, left_out = list[tuple[str, str, str]](), list[tuple[str, str, str]]()
         for why, paths in paths_of.items():
-            most = len(paths) if paths[0] in awaited else MOST_NAMED
-            more = f" and {len(paths) - most} more" if len(paths) > most else ""
-            rows.append((", ".join(map(printable, paths[:most])) + more, why))
-        return rows
+            if paths[0] in self.pictures or paths[0] in self.libraryless:
+                waiting.append((NOT_YET, ", ".join(map(printable, paths)), why))
+                continue
+            more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+            names = ", ".join(map(printable, paths[:MOST_NAMED])) + more
+            left_out.append(("left out", names, why))
+        return waiting + left_out
 
     @property
     def unread(self) -> list[tuple[str, str]]:
@@ -143,16 +149,16 @@ class Survey:
         return [
             (path, why)
             for path, why in self.skipped
-            if path not in self.no_texts and FOR_CHAT not in why
+            if path not in self.no_texts and path not in self.chats
         ]
 
     def chat_phases(self) -> list[str]:
         """The [[phase]] of each file of conversations, which may stand after that of the texts."""
         return [
             f'[[phase]]\nname = "chat{f"-{number}" if len(self.chats) > 1 else ""}"\n'
-            f'objective = "chat"\ndata = {toml(path)}'
-            + (f"\ncolumns = {self.asked[path]}" if self.asked[path] else "")
-            for number, path in enumerate(self.chats, 1)
+            'objective = "chat"\n'
+            + "\n".join(f"{key} = {toml(each)}" for key, each in keys.items())
+            for number, keys in enumerate(self.chat_keys, 1)
         ]
 
     def exclude(self) -> list[str]:
@@ -369,10 +375,9 @@ def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
         survey.pictures[path] = pattern
     elif opened.lacks_library:
         survey.libraryless[path] = pattern
-    elif FOR_CHAT in opened.problem:
-        name = raw_files.relative(opened.path, folder)
-        survey.chats[name] = pattern
-        survey.asked[name] = opened.problem.partition(AND_COLUMNS)[2]
+    elif opened.chat is not None:
+        survey.chats[path] = pattern
+        survey.chat_keys.append({"data": raw_files.relative(opened.path, folder), **opened.chat})
     elif pattern:
         survey.unreadable[pattern] = opened.problem
 

@@ -111,7 +111,7 @@ def test_what_waited_for_a_library_or_for_tesseract_is_taken_in_once_it_is_insta
         assert (said.count("2 files (2 .docx)"), said.count("2 files (2 .png)")) == (1, 1)
         assert (said.count("make install"), said.count("apt-get install")) == (1, 1)
         assert [each["name"] for each in tomllib.loads(waiting)["source"]] == ["a", "яңа"]
-        assert len([line for line in waiting.splitlines() if "left out" in line]) == 2
+        assert len([line for line in waiting.splitlines() if "not read yet" in line]) == 2
         assert updated(recipe) == waiting
     install(tmp_path / "t", {"Cyrillic": ("".join(tatar), 95.0)}, monkeypatch)
     assert sources.beside(Recipe.load(recipe), Store(store)).unused == []

@@ -62,7 +62,7 @@ WIDE = {"document": "blank_lines", "blank_lines": 2}
 
 def guessed(path: Path) -> dict[str, object]:
     """What a guess changes in a Source; its reason must be one sentence."""
-    source, reason = guess_source(path, "probe")
+    source, reason, _ = guess_source(path, "probe")
     assert reason
     assert "\n" not in reason
     assert source == Source.model_validate(source.model_dump())
@@ -133,7 +133,7 @@ def test_blocks_that_are_even_or_many_are_documents_and_others_a_list(
 ):
     path = write(tmp_path, "a.txt", blocks(sizes, KHMER))
     for look, divides in ((Look(), is_source), (LOOK, is_judge)):
-        source, _ = guess_source(path, "probe", look=look)
+        source, *_ = guess_source(path, "probe", look=look)
         assert source.document == ("blank_lines" if divides else "line")
 
 
@@ -213,6 +213,19 @@ def test_a_question_beside_the_answer_makes_a_conversation_and_other_columns_do_
 
     assert 'objective = "chat"' in reason("Question")
     assert "chat" not in reason("id")
+
+
+def test_rows_whose_short_column_asks_are_conversations_and_addresses_do_not_ask(tmp_path: Path):
+    def chat(first: str, *cells: str) -> dict[str, object] | None:
+        rows = [f"{first},Răspuns", *(f"{each},{sentence}" for each in cells for sentence in TATAR)]
+        return guess_source(write(tmp_path, "a.csv", "\n".join(rows)), "a")[2]
+
+    assert chat("Întrebare", "Ce oră este?", "Unde e biblioteca? Spune scurt.") == {
+        "columns": ("Întrebare", "Răspuns")
+    }
+    assert chat("Αρχή", "Τι ώρα είναι;") is not None
+    assert chat("adresă", "https://a.ro/index.php?id=7", "https://a.ro/?p=8&x=a;b") is None
+    assert chat("titlu", "Varza; acră", "Ploaia") is None
 
 
 def test_text_in_parquet_and_arrow_is_the_longest_string_column(tmp_path: Path):

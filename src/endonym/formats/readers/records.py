@@ -21,8 +21,6 @@ FOR_CHAT = (
     'conversations, for a phase: [[phase]] with objective = "chat" and data = "FILE" '
     "(docs/phases.md)"
 )
-AND_COLUMNS = "; write into it columns = "
-"""Stands after FOR_CHAT, and before the columns of questions and answers of unusual names."""
 LARGE_BYTES, MAX_PARTS, MAX_COMMAS = 1 << 20, 500_000, 2_000_000
 """Large records with more objects and lists, or with more commas, and so with more values, are
 rejected: they need 20 times their size in RAM. 64 MiB of text have a million commas."""
