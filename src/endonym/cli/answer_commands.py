@@ -129,10 +129,9 @@ def generate(
     loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
 
-    def continued(text: str, seed: int) -> "Continuation":
+    def continued(text: str, seed: int) -> "tuple[str, Continuation]":
         made = loaded.stream(readable(text), **options.lengths, sampling=options.sampling(seed))
-        say_spelling(settings.log(), loaded.spelled, text)
-        return made
+        return as_read(settings.log(), loaded.spelled, text), made
 
     is_typed = sys.stdin is not None and sys.stdin.isatty()
     if prompt is None and is_typed and not settings.is_json:
@@ -141,13 +140,13 @@ def generate(
     prompts = [prompt or ""] if prompt is not None or is_typed else piped_prompts()
     repeated = (text for text in prompts for _ in range(count))
     for number, text in enumerate(repeated):
-        made = continued(text, options.seed + number)
+        begun, made = continued(text, options.seed + number)
         if settings.is_json:
             print_json(made_text(made, lambda made=made: (made.finish_reason, len(made.ids))))
             continue
         if number:
             click.echo()  # A continuation may have several lines.
-        write_text(text, made)
+        write_text(begun, made)
 
 
 @click.command()
@@ -240,10 +239,9 @@ def chat(
         options = options._replace(min_tokens=0)  # an answer may be short
     with Talk(engine, log.warn) as talk:
 
-        def continued(text: str, seed: int) -> Iterator[Text]:
+        def continued(text: str, seed: int) -> tuple[str, Iterator[Text]]:
             pieces = talk.continued(readable(text), options.sampling(seed), **options.lengths)
-            say_spelling(log, engine.spelled, text)
-            return texts(pieces, has_shades=surprise)
+            return as_read(log, engine.spelled, text), texts(pieces, has_shades=surprise)
 
         def answered(messages: Messages, seed: int) -> Iterator[Text]:
             decoded = [{**message, "content": readable(message["content"])} for message in messages]
@@ -261,7 +259,7 @@ def chat(
             messages: Messages = []
             for seed, line in enumerate(commanded(piped_prompts(), CHAT_HELP), options.seed):
                 if engine.template is None:
-                    _write(settings, talk, line, continued(line, seed))
+                    _write(settings, talk, *continued(line, seed))
                     continue
                 messages.append({"role": "user", "content": line})
                 answer = _write(settings, talk, "", answered(messages, seed))
@@ -294,20 +292,20 @@ def _write(settings: Settings, talk: "Talk", prompt: str, pieces: Iterable[Text]
 
 
 def prompt_loop(
-    continued: Callable[[str, int], Iterable[Text]], seed: int, hint: str = HELP
+    continued: Callable[[str, int], tuple[str, Iterable[Text]]], seed: int, hint: str = HELP
 ) -> None:
     """Ask for prompts and write their continuations, until the input ends.
 
-    continued: the pieces of a prompt's continuation with a seed, which counts up. Enter alone
-    repeats the prompt; at first it stands for a text from its beginning. Ctrl-C stops a
-    continuation. A prompt that is refused is forgotten.
+    continued: a prompt as it is read, and the pieces of its continuation with a seed, which counts
+    up. Enter alone repeats the prompt; at first it stands for a text from its beginning. Ctrl-C
+    stops a continuation. A prompt that is refused is forgotten.
     """
     prompt = ""
     for number, line in enumerate(typed_lines(hint)):
         new_prompt = line if line.strip() else prompt
         with told_refusals():
             with suppress(KeyboardInterrupt):
-                write_text(new_prompt, continued(new_prompt, seed + number))
+                write_text(*continued(new_prompt, seed + number))
             prompt = new_prompt
 
 
@@ -393,10 +391,11 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def say_spelling(log: Log, spelled: Callable[[str], str], prompt: str) -> None:
-    """Say so if a prompt is not spelled as the training text was, and is read as it was."""
+def as_read(log: Log, spelled: Callable[[str], str], prompt: str) -> str:
+    """A prompt spelled as the training text was. Says so if that changes it."""
     if (text := spelled(readable(prompt))) != readable(prompt):
         log.line(f"the prompt is read as the training text is spelled: {printable(text)}")
+    return text
 
 
 def write_text(prompt: str, pieces: Iterable[Text]) -> None:

@@ -54,6 +54,7 @@ def status(settings: Settings, run: str | None) -> None:
     help="Show how a text, or the beginning of a file, is cut into tokens.",
 )
 @click.option("--mark", is_flag=True, help="Also give the lines that mark these documents.")
+@click.option("--of", metavar="FILE", help="Show documents of this file, and their whole texts.")
 @count_option("How many documents to show, or rejects of each reason.", default=5)
 @click.pass_obj
 def look(settings: Settings, artefact: str, kind: str | None, **options: Any) -> None:

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import regex
 
@@ -29,6 +30,7 @@ from endonym.pipeline import sources
 from endonym.pipeline.execute import NO_TEXTS, counts_of
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
+from endonym.script.letters import beginning
 from endonym.store import Artifact, Store, open_artifact
 
 SHOWN_BYTES = 2_000
@@ -72,10 +74,12 @@ def look(
     text: str | None,
     count: int,
     mark: bool = False,
+    of: str | None = None,
 ) -> Inspection:
     """Samples of an artefact, or of a run's artefact of a kind or that the flags ask for.
 
-    mark: of a corpus, also the lines of the recipe that mark the documents that are shown; of the
+    of: of a corpus, whole documents whose ids hold this, such as those of a file. mark: of a
+    corpus, also the lines of the recipe that mark the documents that are shown; of the
     kind source, those that mark files. dropped: a reason, or "all"; of a run what its corpus and
     its examples left out, or one of them by `kind`.
     """
@@ -85,18 +89,18 @@ def look(
         kinds = (kind,) if kind is not None else ("corpus",) if mark else DROPPING
         found = _look_at_dropped(_dropping(store, name, kinds), reason=dropped, count=count)
         return with_marks(store, name, found) if mark else found
-    if not (kind or mark or text is not None or _named_artifact(store, name)):
+    if not (kind or mark or of or text is not None or _named_artifact(store, name)):
         return _look_at_run(store, name, count)
-    wanted = "corpus" if mark else "tokenizer" if text is not None else kind
+    wanted = "corpus" if mark or of else "tokenizer" if text is not None else kind
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
-        flags = {"--mark": mark, "--text": text is not None, "this": True}
+        flags = {"--mark": mark, "--of": of, "--text": text is not None, "this": True}
         flag = next(each for each, is_given in flags.items() if is_given)
         message = f"{name} is a {artifact.stage}, but {flag} looks at a {wanted}"
         raise RecipeError(message, where="ARTEFACT", do=f"Give a run or a {wanted}.")
     with artifact.read_with_care():
         if artifact.stage == "corpus":
-            found = _look_at_corpus(artifact, count)
+            found = _look_at_corpus(artifact, count, of)
             return with_marks(store, name, found) if mark else found
         if artifact.stage == "tokenizer":
             return _look_at_tokenizer(artifact, text)
@@ -222,11 +226,18 @@ def _shown_of(left: LeftOut, data: dict[str, Any], *, reason: str, count: int) -
     return filled("look_dropped.txt", ordered=ordered, counts=counts, parts=parts, shown=shown)
 
 
-def _look_at_corpus(artifact: Artifact, count: int) -> Inspection:
-    """Sample documents."""
+def _look_at_corpus(artifact: Artifact, count: int, of: str | None) -> Inspection:
+    """The beginnings of the first documents; or whole ones, of those whose ids hold `of`."""
     corpus = Corpus(artifact.folder)
     documents = (document for side in SIDES for document in corpus.documents(side))
-    shown = [_plain(each) for each in itertools.islice(documents, count)]
+    if of is not None:
+        wanted = normalize("NFC", of)
+        documents = (each for each in documents if wanted in normalize("NFC", each.id))
+    some = [*itertools.islice(documents, count)]
+    if of is not None and not some:
+        message, do = f"no document of the corpus is of {of}", "See --dropped all."
+        raise RecipeError(message, where="--of", do=do)
+    shown = [_plain(each, is_whole=of is not None) for each in some]
     text = filled(
         "look_corpus.txt",
         sources=corpus.card["sources"],
@@ -298,9 +309,11 @@ def text_hashes(texts: Sources, places: AbstractSet[Place]) -> dict[Place, str]:
     return hashes
 
 
-def _plain(each: Document | Reject) -> dict[str, Any]:
-    """A document or a reject as `--json` shows it, with the beginning of its text."""
-    shown = {"id": each.id, "source": each.source, "text": each.text[:SHOWN_CHARS]}
+def _plain(each: Document | Reject, *, is_whole: bool = False) -> dict[str, Any]:
+    """A document or a reject as `--json` shows it, with the beginning of its text, or all of it."""
+    begun = each.text if is_whole else beginning(each.text, SHOWN_CHARS)
+    text = begun if len(begun) == len(each.text) else f"{begun}…"
+    shown = {"id": each.id, "source": each.source, "text": text}
     if isinstance(each, Reject):
         return {**shown, "reason": each.reason, "detail": each.detail}
     return {**shown, "meta": each.meta}

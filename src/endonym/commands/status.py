@@ -8,7 +8,7 @@ from typing import Any
 from endonym.commands.filled import filled
 from endonym.errors import EndonymError, RecipeError
 from endonym.pipeline import sources
-from endonym.pipeline.execute import FAILURE
+from endonym.pipeline.execute import FAILURE, counts_of
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
 from endonym.store import Store, open_artifact, read_if_whole, run_argument
@@ -56,11 +56,14 @@ def stages_of(run: Path, store: Store) -> list[dict[str, Any]]:
     for stage in find.planned(run):
         folder = run_store.folder(stage["stage"], stage["id"])
         work = run_store.work_folder(stage["stage"], stage["id"])
-        state = "done" if folder.is_dir() else "started" if work.is_dir() else "missing"
-        n_bytes = open_artifact(folder).bytes() if state == "done" else 0
+        made = open_artifact(folder) if folder.is_dir() else None
+        state = "done" if made else "started" if work.is_dir() else "missing"
+        n_bytes = made.bytes() if made else 0
         maker = run_store.maker(stage["stage"], stage["id"]) if state == "started" else ""
         steps = sorted(path.name for path in work.glob("step-*") if path.suffix == "")
-        note = ", ".join(each for each in (maker, *steps[-1:]) if each)
+        # An artefact of the stage source names files, and does not hold them.
+        counted = counts_of(made) if made and made.stage == "source" else ""
+        note = ", ".join(each for each in (counted, maker, *steps[-1:]) if each)
         stages.append({"name": stage["name"], "id": stage["id"], "bytes": n_bytes, "note": note})
         stages[-1] |= {"state": "running" if maker else state, "step": "".join(steps[-1:])}
     return stages

@@ -14,10 +14,10 @@ from endonym.autopilot.mixture import require_enough_text
 from endonym.autopilot.resolve import facts_of
 from endonym.disk import packaged_tables
 from endonym.errors import RecipeError, quoted
-from endonym.evaluate.score import BITS, FEWEST_OF_SOURCE, Score, find
+from endonym.evaluate.score import BITS, Score, find
 from endonym.export.history import events, journal_of, training_seconds
 from endonym.formats.files import is_remote
-from endonym.formats.reasons import in_words
+from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.log import duration, size
 from endonym.pipeline.execute import Run
 from endonym.report.first_look import PIECE, Counts, FirstLook
@@ -41,6 +41,8 @@ TWICE = (0.3, 1.1)
 LAST_STEPS = 0.05
 """The share of the steps, at the end, whose mean is the training loss."""
 FEW_PASSES, LEAST_GAP = 3, 0.03
+NO_TEXT = ("file", "unread", "passed")
+"""Kinds of reasons of a reader by which whole files or pages are left out."""
 NO_LOSS = {"exact", "near", "paragraphs", "decontaminate"}
 """Reasons for which text is dropped that stands elsewhere."""
 SENTENCE_BYTES = 60
@@ -234,20 +236,20 @@ def _more_text(
     text = words[name].format(what=what, passes=last.epoch, train=train, dev=best.bits)
     title = words["texts"].format(what=what)
     if not run.recipe.phase[-1].reads_texts:
-        return NextStep(title, text)
+        return NextStep(title, text + words["texts_put"])
     total = find(part, metric=BITS, model="model", source=None)
     own = [
         score
         for score in part
         if (score.metric, score.model, score.text) == (BITS, "model", "document")
         and score.source is not None
-        and score.n_documents >= FEWEST_OF_SOURCE
+        and score.low is not None
         and score.n_bytes >= SENTENCE_BYTES * score.n_documents
     ]
     weakest = max(own, key=lambda score: score.value, default=None)
     if weakest and total and len(own) > 1 and weakest.value > WEAK * total.value:
         text += words["texts_which"].format(source=weakest.source, bits=weakest.value)
-    return NextStep(title, text, _texts_command(run))
+    return NextStep(title, text + words["texts_put"], _texts_command(run))
 
 
 def _texts_command(run: Run) -> str:
@@ -260,11 +262,18 @@ def _texts_command(run: Run) -> str:
 
 
 def _dropped(run: Run) -> NextStep | None:
-    """What the rules dropped, if it is much; copies are no loss."""
+    """What the rules dropped, if it is much; copies are no loss.
+
+    Of files that cannot be read, bytes are no bytes of text, so they are not counted.
+    """
     corpus = run.artifact("corpus")
     total = corpus.numbers.get("total", {}) if corpus is not None else {}
     every = total.get("dropped", {}).items()
-    dropped = {reason: n["bytes"] for reason, n in every if reason not in NO_LOSS}
+    dropped = {
+        reason: n["bytes"]
+        for reason, n in every
+        if reason not in NO_LOSS and READER_REASONS.get(reason) not in NO_TEXT
+    }
     share = sum(dropped.values()) / max(1, total.get("read", {}).get("bytes", 0))
     if share < LEAST_DROPPED:
         return None

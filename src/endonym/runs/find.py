@@ -226,7 +226,11 @@ def made_artifact(run: Path, store: Store, kind: str, *, until: str = "") -> Art
     """
     artifact = planned_artifact(run, store, kind)
     if artifact is None:
-        do = f"Make it: {program()} run {run_argument(run, store)}{until}"
+        called = run_argument(run, store)
+        stages = [each for each in planned(run) if each["stage"] == kind]
+        do = f"Make it: {program()} run {called}{until}"
+        if any(store_of(run, store).maker(kind, each["id"]) for each in stages):
+            do = f"It is being made now; how far it is: {program()} status {called}"
         raise RecipeError(f"this run has no finished {kind} yet", where=str(run), do=do)
     return artifact
 

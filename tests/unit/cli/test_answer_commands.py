@@ -43,7 +43,7 @@ def test_enter_continues_anew(monkeypatch: Patch, capsys: Captured):
         asked.append((prompt, seed))
         yield " …"
 
-    prompt_loop(continued, seed=7)
+    prompt_loop(lambda text, seed: (text, continued(text, seed)), seed=7)
     assert asked == [("", 7), ("Әбием мич", 8), ("Әбием мич", 9), ("Le facteur", 10)]
     said = capsys.readouterr()
     lines = [" …", "Әбием мич …", "Әбием мич …", "Le facteur …"]
@@ -60,7 +60,7 @@ def test_ctrl_c_stops_one_text(monkeypatch: Patch, capsys: Captured):
             raise KeyboardInterrupt
         yield " икенче"
 
-    prompt_loop(continued, seed=0)
+    prompt_loop(lambda text, seed: (text, continued(text, seed)), seed=0)
     said = capsys.readouterr().out
     assert "Таң беренче\n" in said
     assert "Кич беренче икенче\n" in said
@@ -69,6 +69,8 @@ def test_ctrl_c_stops_one_text(monkeypatch: Patch, capsys: Captured):
 def test_only_a_terminal_is_asked(finished: Path, command: Say, monkeypatch: Patch):
     given = ["generate", "kechkena", "--max-tokens", "60", "--store", finished / "store"]
     once = command(*given, "Әбием мич", "--seed", "1").out
+    spelled = command(*given, "Әбии\u0306ем мич", "--seed", "1").out
+    assert spelled.startswith("Әбийем мич"), "as the training text is spelled"
     unasked = command(*given, "").out
     for nothing in (io.StringIO("\n"), None):
         monkeypatch.setattr("sys.stdin", nothing)
@@ -151,7 +153,7 @@ def test_what_is_refused_is_told_and_forgotten(monkeypatch: Patch, capsys: Captu
     assert "MESSAGE: a message of 99 tokens\n" in capsys.readouterr().err
     heard.clear()
     type_in("\n".join(lines), monkeypatch)
-    prompt_loop(lambda text, seed: answered([{"content": text}], seed), seed=0)
+    prompt_loop(lambda text, seed: (text, answered([{"content": text}], seed)), seed=0)
     assert heard == [["Сәлам"], ["ы" * 99], ["Сәлам"], ["Хәлләр?"]]
     assert "җавап 2" in capsys.readouterr().out
 

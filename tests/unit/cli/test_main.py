@@ -38,7 +38,7 @@ FROZEN = {
     },
     "explain": {"KEY", "--schema"},
     "status": {"RUN"},
-    "look": {"ARTEFACT", "KIND", "--dropped REASON", "--text TEXT", "-n", "--mark"},
+    "look": {"ARTEFACT", "KIND", "--dropped REASON", "--text TEXT", "-n", "--mark", "--of FILE"},
     "prune": {"--yes"},
     "generate": {"MODEL", "PROMPT", *SAMPLING, "-n", "--adapter DIR"},
     "evaluate": {"MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"},

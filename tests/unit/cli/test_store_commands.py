@@ -100,6 +100,10 @@ def test_a_stopped_run_is_shown(small_recipe: Callable[[Path], Path], command: S
     assert f'  "{marks[0]}",  # {found[0]["source"]}/{found[0]["id"]}: ' in shown.json()["text"]
     kept = command("look", name, "corpus", "-n", "2", "--mark", *given, "--json").json()
     assert len(kept["marked_out"]) == 2
+    first = kept["documents"][0]
+    one = command("look", name, "--of", first["id"], "-n", "1", *given, "--json").json()
+    assert one["documents"][0]["text"].startswith(first["text"].rstrip("…"))
+    assert command("look", name, "--of", "юк.txt", *given).code == 2
     files = command("look", name, "source", "--mark", *given, "--json").json()
     read = [(tmp_path / "project" / "texts" / "tatar.txt").read_bytes()]
     assert [hashlib.sha256(each).hexdigest()[:12] for each in read] == files["marked_out"][:1]
