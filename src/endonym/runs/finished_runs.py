@@ -31,7 +31,7 @@ from endonym.runs import find
 from endonym.store import USUAL_STORE, Artifact, Store, read_plan
 
 Split = Literal["test", "dev"]
-LENGTH = re.compile(r"phase\..+\.(?:steps|tokens|epochs|flops)")
+LENGTH = re.compile(r"(phase\..+)\.(?:steps|tokens|epochs|flops)")
 """Keys of a recipe that say how long a phase is."""
 Texts = list[tuple[str, str]]
 """Prompts and their continuations."""
@@ -118,7 +118,7 @@ class FinishedRun:
     @cached_property
     def read(self) -> Read | None:
         """The training text that its phases have read; None if the store holds it no more."""
-        total = 0.0
+        total = epochs = 0.0
         for model in self.models:
             shards_id = model.manifest["inputs"].get("shards")
             if model.manifest["config"]["phase"].get("objective") != "next_token":
@@ -130,8 +130,14 @@ class FinishedRun:
             positions = sum(each["tokens"] + each["documents"] for each in counts)
             n_bytes = sum(each["bytes"] for each in counts)
             total += model.numbers["tokens"] * n_bytes / max(1, positions)
-        lengths = {key: self.settings[key] for key in self.settings if LENGTH.fullmatch(key)}
-        return Read(total, self.epochs, lengths)
+            epochs += model.numbers["epochs"]
+        lengths = {
+            key: value
+            for key, value in self.settings.items()
+            if (phase := LENGTH.fullmatch(key))
+            and self.settings.get(f"{phase[1]}.objective") in (None, "'next_token'")
+        }
+        return Read(total, epochs, lengths)
 
     @cached_property
     def seconds(self) -> float:

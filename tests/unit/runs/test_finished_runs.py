@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,23 @@ def test_one_run_alone_and_one_run_twice_are_refused(finished: Path) -> None:
     with pytest.raises(RecipeError, match=r"^RUN: no run is called kechken") as caught:
         finished_runs(["kechkena", "kechken"], store, LOG)
     assert caught.value.do == "Did you mean kechkena? Runs here: kechkena."
+
+
+def test_a_chat_phase_reads_no_training_text(copy: Path) -> None:
+    """So that two runs of one recipe, one of them with a chat phase, are told what makes them
+    alike: as `check` counts.
+    """
+    run = read(copy / "runs" / "kechkena", "kechkena")
+    assert run.read is not None
+    assert run.read.lengths == {"phase.pretrain.steps": "40"}
+    recipe = run.folder / "recipe.toml"
+    chat = '\n[[phase]]\nname = "chat"\nobjective = "chat"\ndata = "chats.csv"\nepochs = 20.0\n'
+    recipe.write_text(recipe.read_text(encoding="utf-8") + chat, encoding="utf-8")
+    numbers = {"tokens": 9_000, "epochs": 20.0}
+    manifest = {"config": {"phase": {"objective": "chat"}}, "numbers": numbers, "inputs": {}}
+    talking = replace(run, models=[*run.models, Artifact(run.models[0].folder, manifest)])
+    assert talking.epochs == run.epochs + 20
+    assert talking.read == run.read
 
 
 def test_a_run_without_its_model_or_its_scores_is_unfinished(copy: Path) -> None:
