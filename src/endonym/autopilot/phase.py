@@ -380,7 +380,7 @@ def _example_sums(
     """
     sums = np.zeros(3)
     n_records = line_bytes = 0
-    for record in read_records(path, path.name):
+    for record in read_records(path, path.name, phase.columns):
         if n_records == SAMPLE_RECORDS:
             return sums / max(TINY_SHARE, share_read(path, n_records, line_bytes))
         n_records += 1

@@ -1,7 +1,7 @@
 """Files of conversations: JSON lines, JSON lists and tables, record by record."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
+from endonym.data.conversations import USUAL, written
 from endonym.errors import SourceError, first_line, printable
 from endonym.formats.document import Reject
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
@@ -41,6 +42,10 @@ LONG_LINE = (
     "conversation. A large JSON list of them becomes such lines by jq -c '.[]' FILE.json > "
     "FILE.jsonl"
 )
+NO_NAMES = (
+    "the first row of a table names its columns. If this one is data, put a row of names above it, "
+    "such as question and answer. It is: {row}"
+)
 
 
 def require_format(path: Path) -> None:
@@ -56,8 +61,13 @@ def require_format(path: Path) -> None:
         )
 
 
-def read_records(path: Path, source: str) -> Iterator[Record | Reject]:
-    """The records of a file, and rejects. Raises SourceError if the disk does not give them all."""
+def read_records(
+    path: Path, source: str, columns: tuple[str, str] | None = None
+) -> Iterator[Record | Reject]:
+    """The records of a file, and rejects. Raises SourceError if the disk does not give them all.
+
+    columns: of a question and of its answer, beside those of the usual names.
+    """
     require_format(path)
     origin = Origin(source, printable(path.name), size_on_disk(path))
     try:
@@ -68,7 +78,7 @@ def read_records(path: Path, source: str) -> Iterator[Record | Reject]:
         elif path.name.lower().endswith(TABLES):
             yield from _rows(path, origin)
         else:
-            yield from _lines(path, origin)
+            yield from _lines(path, origin, columns or ())
     except OSError as error:
         raise no_access(RawFile(path=path, name=path.name), error) from error
 
@@ -95,7 +105,7 @@ def share_read(path: Path, records: int, line_bytes: int) -> float:
     return min(1.0, line_bytes / max(1, total))
 
 
-def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
+def _lines(path: Path, origin: Origin, columns: Sequence[str]) -> Iterator[Record | Reject]:
     """The records of JSON lines, of a JSON list or of a table. Blank lines are none."""
     with path.open("rb") as raw:
         compression = COMPRESSIONS.get(path.suffix.lower(), "")
@@ -106,7 +116,8 @@ def _lines(path: Path, origin: Origin) -> Iterator[Record | Reject]:
         lines = readable_lines(_whole(stream, path), origin, "utf-8")
         kind = Path(unpacked_name(path.name.lower())).suffix
         if kind in (".csv", ".tsv"):
-            yield from _table_rows(tsv_rows(lines) if kind == ".tsv" else csv_rows(lines), origin)
+            rows = tsv_rows(lines) if kind == ".tsv" else csv_rows(lines)
+            yield from _table_rows(rows, origin, columns)
         elif kind == ".json":
             yield from _listed(lines, path, origin)
         else:
@@ -129,7 +140,8 @@ def _line_records(lines: Lines, origin: Origin) -> Iterator[Record | Reject]:
 def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Reject]:
     """The records of a file that is one JSON list, of at most MAX_DOCUMENT_BYTES, or of lines.
 
-    Raises SourceError for a list that is larger, and for JSON over several lines with an error.
+    Raises SourceError for a list that is larger, and for JSON over several lines with an error or
+    a line that cannot be read: without this line it may say something else.
     """
     held = list[tuple[int, str] | Reject]()
     size = 0
@@ -142,29 +154,48 @@ def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Rejec
     opening = text.lstrip().partition("\n")[0].rstrip()
     goes_on = opening == "{" or (opening.startswith("[") and not opening.endswith("]"))
     is_large = size > MAX_DOCUMENT_BYTES
+    rejects = [item for item in held if isinstance(item, Reject)]
+    if goes_on and rejects and not is_large:
+        why = LONG_LINE if rejects[0].reason == "too_long" else rejects[0].detail
+        raise SourceError(
+            f"this JSON cannot be read as a whole: {why}",
+            where=printable(str(path)),
+            do="Mend this line. Of a file with one object a line only such lines are left out.",
+        )
     try:
         value = json_value("" if is_large else text)
     except (ValueError, RecursionError) as error:
         if goes_on:
             why = f"it has more than {MAX_DOCUMENT_BYTES >> 20} MiB" if is_large else error
+            do = (
+                "Look at this line and the one above it: perhaps a comma or a quote is missing, or "
+                "one is too many."
+            )
+            if is_large:
+                do = "Write one object a line: jq -c '.[]' FILE.json > FILE.jsonl"
+            elif isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
+                do = (
+                    "Here a second JSON value begins. Write one object a line: "
+                    "jq -c . FILE.json > FILE.jsonl (.[] in place of . for lists)"
+                )
             raise SourceError(
-                f"this JSON cannot be read as a whole: {why}",
-                where=printable(str(path)),
-                do="Write one object a line: jq -c '.[]' FILE.json > FILE.jsonl"
-                if is_large
-                else "Look at this line and the one above it: perhaps a comma or a quote is "
-                "missing, or one is too many.",
+                f"this JSON cannot be read as a whole: {why}", where=printable(str(path)), do=do
             ) from error
         yield from _line_records(chain(held, lines), origin)
         return
-    yield from (item for item in held if isinstance(item, Reject))
+    yield from rejects
     for number, each in enumerate(value if isinstance(value, list) else [value], 1):
         raw = json.dumps(each, ensure_ascii=False)
         yield Record(f"{origin.name}#{number}", origin.source, each, raw)
 
 
-def _table_rows(rows: Iterator[TableRow | Reject], origin: Origin) -> Iterator[Record | Reject]:
-    """The rows of a table as records, by the names in its first row."""
+def _table_rows(
+    rows: Iterator[TableRow | Reject], origin: Origin, columns: Sequence[str]
+) -> Iterator[Record | Reject]:
+    """The rows of a table as records, by the names in its first row.
+
+    A first row without a known name is a reject: it may be data.
+    """
     names: list[str] | None = None
     for row in rows:
         if isinstance(row, Reject):
@@ -172,7 +203,21 @@ def _table_rows(rows: Iterator[TableRow | Reject], origin: Origin) -> Iterator[R
         elif not row.whole or (names and len(row.fields) != len(names)):
             yield broken_row(row, len(names or ()), origin)
         elif names is None:
-            names = [name.strip().lower() for name in row.fields]
+            names = [name.strip() for name in row.fields]
+            lower = [name.lower() for name in names]
+            # "Question" beside "question" stays another column.
+            names = [
+                small if lower.count(small) == 1 else name
+                for name, small in zip(names, lower, strict=True)
+            ]
+            known = {*USUAL, *(written(names, each) for each in columns)}
+            found = [name for name in names if name in known]
+            if not found:
+                detail = NO_NAMES.format(row=", ".join(f'"{each[:40]}"' for each in row.fields[:8]))
+                yield origin.reject("no_columns", detail, record=row.number, raw=row.raw.encode())
+            if repeated := [name for name in found if found.count(name) > 1]:
+                message = f'the first row names the column "{repeated[0]}" twice'
+                raise SourceError(message, where=origin.name, do="Give one of them another name.")
         else:
             value = dict(zip(names, row.fields, strict=True))
             yield Record(f"{origin.name}#{row.number}", origin.source, value, row.raw)

@@ -9,16 +9,21 @@ beginning, also as one text with "Human:" and "Assistant:" (as in Anthropic's HH
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
+from endonym.cleaning.normalize import composed
 from endonym.disk import packaged_tables
 from endonym.tokenizer.chat_template import ANSWERING
 
 COLUMNS: dict[str, Any] = packaged_tables("endonym.data", "columns.toml")
 ROLES: dict[str, str] = {name: role for role, names in COLUMNS["roles"].items() for name in names}
 """Roles by the names that data sets have for them."""
+USUAL: frozenset[str] = frozenset(
+    ("chosen", "rejected", *COLUMNS["messages"], *chain.from_iterable(COLUMNS["answered"]))
+)
+"""The usual names of columns that hold a conversation or a part of one."""
 TURN = re.compile(r"\n\n(Human|Assistant):[ ]?")
 
 
@@ -113,6 +118,15 @@ def pair_of(record: Any) -> Pair:
     return Pair(prompt, chosen[-1].content, rejected[-1].content)
 
 
+def written(names: Iterable[str], name: str) -> str | None:
+    """How a column that a recipe names is written among these names; None if it is not there.
+
+    In NFC both are the same. Names in the first row of a table are read in small letters.
+    """
+    by_form = {composed(each): each for each in names}
+    return by_form.get(composed(name), by_form.get(composed(name.strip().lower())))
+
+
 def has_unread_weight(record: Any) -> bool:
     """Whether a record has a weight that says something and is not that of an answer.
 
@@ -136,10 +150,9 @@ def _fields(record: Any) -> Mapping[str, Any]:
 
 def _conversation(fields: Mapping[str, Any], columns: tuple[str, str] | None) -> Messages:
     """The messages of a record, by whichever columns it has; `columns` come first."""
-    # Names in the first row of a table are read in small letters.
-    own = [] if columns is None else [columns, [name.strip().lower() for name in columns]]
-    for asking, answering in own:
-        if asking in fields and answering in fields:
+    if columns is not None:
+        asking, answering = (written(fields, name) for name in columns)
+        if asking is not None and answering is not None:
             return _answered(fields, asking, answering)
     for name in COLUMNS["messages"]:
         if fields.get(name) is not None:

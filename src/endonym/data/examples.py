@@ -87,7 +87,7 @@ def make_examples(
     longest = settings.context // (2 if settings.is_of_pairs else 1)
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
-    records = chain.from_iterable(read_records(path, path.name) for path in paths)
+    records = chain.from_iterable(read_records(path, path.name, settings.columns) for path in paths)
     with ExampleWriter(out, tokenizer, settings) as writer:
         while batch := list(islice(records, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []

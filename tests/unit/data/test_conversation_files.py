@@ -205,7 +205,12 @@ def test_json_with_an_error_is_said_once_and_where(tmp_path: Path, monkeypatch: 
     with pytest.raises(SourceError, match="line 4 column 2") as caught:
         list(read_records(path, "a"))
     assert "comma" in (caught.value.do or "")
-    path.write_text('{\n "prompt": "Cât costă?",\n "response": "Doi lei."\n}\n', encoding="utf-8")
+    one = '{\n "prompt": "Cât costă?",\n "response": "Doi lei."\n}\n'
+    path.write_text(one * 2, encoding="utf-8")
+    with pytest.raises(SourceError, match="line 5 column 1") as caught:
+        list(read_records(path, "a"))
+    assert "jq -c . FILE.json" in caught.value.do
+    path.write_text(one, encoding="utf-8")
     (record,) = read_records(path, "a")
     assert not isinstance(record, Reject)
     assert conversation_of(record.value).messages[1].content == "Doi lei."
@@ -214,6 +219,48 @@ def test_json_with_an_error_is_said_once_and_where(tmp_path: Path, monkeypatch: 
     with pytest.raises(SourceError, match="as a whole") as caught:
         list(read_records(path, "a"))
     assert "jq" in (caught.value.do or "")
+
+
+def test_json_that_lacks_a_line_is_not_read_as_if_it_were_whole(tmp_path: Path) -> None:
+    """Without the first answer the second one would follow the first question."""
+    path = tmp_path / "chats.json"
+    said = ("Cine are cheia?", "Moș Ion.", "Cât costă?", "Doi lei.")
+    roles = ("user", "assistant") * 2
+    turns = ",\n".join(
+        json.dumps({"role": role, "content": text}, ensure_ascii=False)
+        for role, text in zip(roles, said, strict=True)
+    )
+    path.write_bytes(f'[{{"messages": [\n{turns}\n]}}]'.encode().replace("ș".encode(), b"\xba"))
+    with pytest.raises(SourceError, match="line 3, byte 37: this is no utf-8") as caught:
+        list(read_records(path, "a"))
+    assert "this line" in caught.value.do
+
+
+@pytest.mark.parametrize("columns", [None, ("întrebare", "răspuns")])
+def test_a_table_without_names_of_columns_loses_no_row(columns: Any, tmp_path: Path) -> None:
+    path = tmp_path / "chats.tsv"
+    path.write_text("Cine are cheia?\tMoș Ion.\nCât costă?\tDoi lei.\n", encoding="utf-8")
+    first, second = read_records(path, "a", columns)
+    assert isinstance(first, Reject)
+    assert (first.reason, first.id) == ("no_columns", "chats.tsv#1")
+    assert first.detail.endswith('"Cine are cheia?", "Moș Ion."')
+    assert not isinstance(second, Reject)
+    path.write_text("Întrebare\tRăspuns\nCât costă?\tDoi lei.\n", encoding="utf-8")
+    found = list(read_records(path, "a", columns))
+    assert len(found) == (2 if columns is None else 1)
+
+
+def test_columns_whose_names_differ_in_case_alone_stay_two(tmp_path: Path) -> None:
+    path = tmp_path / "chats.csv"
+    path.write_text("Question,question,Answer\nQ17,Cât costă?,Doi lei.\n", encoding="utf-8")
+    (record,) = read_records(path, "a")
+    assert not isinstance(record, Reject)
+    assert record.value == {"Question": "Q17", "question": "Cât costă?", "answer": "Doi lei."}
+    numbered = conversation_of(record.value, ("Question", "Answer")).messages
+    assert [message.content for message in numbered] == ["Q17", "Doi lei."]
+    path.write_text("question,answer,Answer,answer\nA,B,C,D\n", encoding="utf-8")
+    with pytest.raises(SourceError, match='"answer" twice'):
+        list(read_records(path, "a"))
 
 
 def test_a_row_whose_quotes_do_not_close_is_called_that(tmp_path: Path) -> None:

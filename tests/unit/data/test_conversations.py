@@ -1,6 +1,7 @@
 """Conversations and pairs in records; what cannot be learnt says why."""
 
 import re
+import unicodedata
 from typing import Any
 
 import pytest
@@ -78,8 +79,20 @@ def test_columns_may_have_any_names() -> None:
     record = {"id": "7", "întrebare": ASKED, "răspuns": ANSWER}
     with pytest.raises(Unfit, match="the columns are: id, întrebare, răspuns"):
         conversation_of(record)
-    found = conversation_of(record, ("Întrebare", " răspuns"))
-    assert found == conversation_of({"question": ASKED, "answer": ANSWER})
+    usual = conversation_of({"question": ASKED, "answer": ANSWER})
+    assert conversation_of(record, ("Întrebare", " răspuns")) == usual
+
+
+@pytest.mark.parametrize(
+    "names", [("întrebare", "răspuns"), ("질문", "답변"), ("ἐρώτησις", "ἀπόκρισις")]
+)
+def test_names_of_columns_may_be_in_another_normal_form(names: tuple[str, str]) -> None:
+    usual = conversation_of({"question": ASKED, "answer": ANSWER})
+    apart = [unicodedata.normalize("NFD", name) for name in names]
+    assert apart != list(names)
+    for written, (asking, answering) in ((apart, names), (names, apart)):
+        record = dict(zip(written, (ASKED, ANSWER), strict=True))
+        assert conversation_of(record, (asking, answering)) == usual
 
 
 @pytest.mark.parametrize(("record", "messages"), COLUMNS)
