@@ -105,11 +105,11 @@ def test_a_stopped_training_is_saved_and_the_same_command_goes_on(
     assert stopped.returncode == 130, err
     assert "Traceback" not in out + err
     assert "saved in" in err
-    assert "The same command goes on" in err
     assert json.loads(out.splitlines()[-1])["error"]["kind"] == "Interrupted"
     before = journal(store)
     assert before == list(range(before[-1] + 1))
     assert 8 <= before[-1] < 40
+    assert f" and model pretrain up to step {before[-1]}." in err
     again = command("run", recipe, "-v", "--store", store)
     assert again.code == 0, again.err
     assert f"goes on from step {before[-1]}" in again.err

@@ -300,7 +300,8 @@ def described_failure(error: BaseException) -> tuple[int, dict[str, str], str]:
             text = message if is_help else f"{message}\n{do}".strip()
         case KeyboardInterrupt() | click.Abort():
             code, kind, message = 130, "Interrupted", "interrupted"
-            do = str(error) or "What was finished is kept. The same command goes on."
+            told = str(error) or str(error.__cause__ or "")  # click raises its Abort from ours
+            do = told or "What was finished is kept. The same command goes on."
             text = f"\ninterrupted. {do}"
         case OSError():
             kind, message = "SystemFailure", printable(error.strerror or str(error))

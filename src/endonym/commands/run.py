@@ -17,7 +17,7 @@ from endonym.device import pick
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.score import Score
 from endonym.formats.files import RawSet
-from endonym.log import Log, counted, duration, for_screen, listed
+from endonym.log import Log, counted, duration, for_screen, listed, number
 from endonym.pipeline import sources
 from endonym.pipeline.execute import (
     Run,
@@ -65,7 +65,8 @@ def kept(recipe: Recipe, store: Store) -> str:
     stages = stages_of(run_folder(store, recipe), store)
     done = [each["name"] for each in stages if each["state"] == "done"]
     names = [name for name in done if not name.startswith("source ")]
-    names += [f"{each['name']} up to {each['step']}" for each in stages if each["step"]]
+    steps = [(each["name"], each["step"].removeprefix("step-")) for each in stages if each["step"]]
+    names += [f"{name} up to step {number(int(step))}" for name, step in steps]
     what = f"Kept: {listed(names)}" if names else "No stage was finished yet"
     return f"{what}. The same command goes on."
 
