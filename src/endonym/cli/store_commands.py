@@ -104,13 +104,12 @@ def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path
     from endonym.runs.public_models import is_model_folder, public_model
 
     store, log = settings.open_store(), settings.log()
-    folders = [name for name in dict.fromkeys(runs) if is_model_folder(name)]
-    names = [name for name in runs if name not in folders]
+    names = [name for name in runs if not is_model_folder(name)]
+    paths = [Path(name) for name in runs if is_model_folder(name)]
+    folders = {path.resolve(): path for path in paths}.values()
     chosen = finished_runs(names, store, log, split, fewest=1 if folders else 2)
     device = pick(settings.device)
-    others = [
-        public_model(Path(name), chosen[0], split, log=log, device=device) for name in folders
-    ]
+    others = [public_model(folder, chosen[0], split, log=log, device=device) for folder in folders]
     show_comparison(settings, comparing.compare(chosen, others), {}, out)
 
 

@@ -269,7 +269,8 @@ def finished_runs(
         do = f"{find.known_runs(store)} Another run of a recipe: endonym run RECIPE "
         do += "--set KEY=VALUE, or --seeds 2, or --variant all. A public model "
         do += "beside a run: the folder of its files, in the transformers format"
-        raise RecipeError("it takes two finished runs to compare", where="compare", do=do)
+        needed = "two finished runs" if fewest > 1 else "a finished run beside these models"
+        raise RecipeError(f"it takes {needed} to compare", where="compare", do=do)
     folder_names = [folder.name for folder in folders]
     return [
         read(folder, folder.name if folder_names.count(folder.name) == 1 else str(folder), split)

@@ -17,8 +17,10 @@ from toys import toy_tokenizer
 from endonym.cli.main import Settings
 from endonym.cli.store_commands import show_comparison
 from endonym.evaluate.speed import Efficiency
+from endonym.export.huggingface import export_huggingface
+from endonym.generate.language_model import LanguageModel
 from endonym.runs.compare import compare
-from endonym.runs.finished_runs import FinishedRun
+from endonym.runs.finished_runs import FinishedRun, read
 from endonym.store import Artifact
 
 Say = Callable[..., Any]
@@ -221,6 +223,22 @@ def test_compare_prints_table_and_page(finished: Path, copy: Path, command: Say,
     assert data["page"] == str(page)
     assert data["same_documents"]
     assert "efficiency_csv" not in data
+
+
+def test_compare_scores_a_model_once_and_says_how_many_runs_it_takes(
+    finished: Path, command: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (folder,) = (finished / "runs").iterdir()
+    model = LanguageModel.load(read(folder, folder.name).models[-1].folder)
+    export_huggingface(model, tmp_path / "gpt2-татар")
+    Path("бүтән").symlink_to("gpt2-татар")
+    twice = ["gpt2-татар", "gpt2-татар/", tmp_path / "gpt2-татар", "бүтән"]
+    said = command("compare", *twice, folder, "--out", tmp_path, "--json")
+    assert [each["name"] for each in said.json()["others"]] == ["gpt2-татар"]
+    said = command("compare", "gpt2-татар", tmp_path / "бүтән")
+    assert said.code == 2
+    assert "it takes a finished run beside these models to compare" in said.err
 
 
 def test_compare_advises_what_comes_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
