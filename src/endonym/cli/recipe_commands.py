@@ -210,12 +210,13 @@ def check(
         )
         for each in recipes
     ]
+    warnings = checking.cautions_of_study(checks)
     if settings.is_json:
         dicts = [each.as_dict() for each in checks]
-        print_json({"recipes": dicts} if is_study else dicts[0])
+        print_json({"recipes": dicts, "warnings": warnings} if is_study else dicts[0])
         return
     say("\n\n".join(map(checking.describe, checks)))
-    for warning in checking.cautions_of_study(checks):
+    for warning in warnings:
         say(f"\nwarning           {warning}")
     times = [each.seconds for each in checks if each.seconds is not None]
     if is_study and len(times) == len(checks):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import (
+    TEXTS,
     Read,
     caution_of_empty,
     caution_of_intervals,
@@ -227,7 +228,8 @@ def cautions_of_study(checks: Sequence[Checked]) -> list[str]:
     alike = list[str]()
     for place, each in enumerate(checks):
         same = [e for e in checks[:place] if e.recipe.model_dump() == each.recipe.model_dump()]
-        alike += [f"{each.recipe.run_name} is the same as {e.recipe.run_name}" for e in same[:1]]
+        name = each.recipe.run_name
+        alike += [TEXTS["same"].format(name=name, other=e.recipe.run_name) for e in same[:1]]
     return caution_of_less_text(read) + alike
 
 

@@ -211,6 +211,17 @@ def test_a_variant_runs_under_its_own_name_and_shares_what_is_the_same(recipe: P
     assert "--variant wide" in command("check", recipe, "--variant", "wide").err
 
 
+def test_warnings_of_a_study_stand_in_the_json_of_check_too(recipe: Path, command: Say) -> None:
+    text = "\n[variant.same]\n[variant.short.phase.pretrain]\nsteps = 20\n"
+    recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
+    warnings = command("check", recipe, "--variant", "all", "--json").json()["warnings"]
+    shorter, same = warnings
+    assert shorter.startswith("kechkena@short reads 2.0 times less text than kechkena")
+    assert same.startswith("kechkena@same is the same as kechkena")
+    said = command("check", recipe, "--variant", "all").out
+    assert all(each in said for each in warnings)
+
+
 def test_a_shape_that_is_chosen_is_tried_for_every_variant_too(recipe: Path, command: Say) -> None:
     text = "\n[variant.odd.model]\nmixer.heads = 4\nmixer.kv_heads = 3\n"
     recipe.write_text(recipe.read_text(encoding="utf-8") + text, encoding="utf-8")
