@@ -27,7 +27,6 @@ from endonym.formats.parsers.pdf_places import (
     Piece,
     Said,
     Sign,
-    Spans,
     address_of,
     in_places,
     is_mark,
@@ -65,7 +64,7 @@ def page_lines(page: Any, drawn: Any = None) -> Iterator[Turned]:
     whole, numbers = page_letters(page)
     is_to_left = is_mostly_to_left(whole)
     # PDFium's objects of a page without such letters need not be looked at.
-    says = said(drawn) if drawn is not None and RIGHT_TO_LEFT.search(whole) else Said({}, [])
+    says = said(drawn) if drawn is not None and RIGHT_TO_LEFT.search(whole) else Said({}, {}, [])
     at, torn = 0, None
     while at < len(whole):
         end = LINE_END.search(whole, at)
@@ -74,7 +73,7 @@ def page_lines(page: Any, drawn: Any = None) -> Iterator[Turned]:
             first = whole.index(line, at)
             signs = numbers[first : first + len(line)]
             hyphen = "-" if end is not None and end[0] == HYPHEN else ""
-            found = placed(page, line, signs, hyphen=hyphen, spans=says.spans)
+            found = placed(page, line, signs, hyphen=hyphen, says=says)
             if torn is not None and isinstance(found, Piece) and torn.goes_on(found):
                 torn = Piece([*torn.signs, *found.signs], found.hyphen, torn.base, torn.size)
             else:
@@ -130,7 +129,7 @@ def is_mostly_to_left(text: str) -> bool:
 
 
 def placed(
-    page: Any, text: str, signs: Sequence[int], *, hyphen: str, spans: Spans
+    page: Any, text: str, signs: Sequence[int], *, hyphen: str, says: Said
 ) -> Turned | Piece:
     """A line of these characters with its box; one with letters from right to left as a piece.
 
@@ -151,8 +150,9 @@ def placed(
     boxes = [loose_box(page, sign) for sign in signs]
     text = with_ligatures(page, text, signs, boxes)
     if quarter == 0 and RIGHT_TO_LEFT.search(text):
-        drawn = [*map(Sign, text, boxes)]
-        return Piece(in_boxes(page, drawn, signs, spans), hyphen, y.value, size)
+        drawn = in_boxes(page, [*map(Sign, text, boxes)], signs, says)
+        letters = (each for each in drawn if not is_mark(each.text) and each.text != " ")
+        return Piece(drawn, hyphen, next(letters, drawn[0]).box[1], size)
     left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
     # The base line is where the letters stand, and not where their tails end. It is at the bottom
@@ -214,7 +214,7 @@ def of_signs(text: str, units: Sequence[int]) -> Iterator[int]:
         at += 1 + (sign > "\uffff")
 
 
-def in_boxes(page: Any, signs: Sequence[Sign], numbers: Sequence[int], spans: Spans) -> list[Sign]:
+def in_boxes(page: Any, signs: Sequence[Sign], numbers: Sequence[int], says: Said) -> list[Sign]:
     """Letters with boxes that begin where the letters are put, also if their ink begins later.
 
     A stretch whose characters the page says has them once, in one box.
@@ -222,12 +222,13 @@ def in_boxes(page: Any, signs: Sequence[Sign], numbers: Sequence[int], spans: Sp
     found, seen = list[Sign](), set[int]()
     x, y = ctypes.c_double(), ctypes.c_double()
     for sign, number in zip(signs, numbers, strict=True):
-        thing = pdfium.FPDFText_GetTextObject(page.raw, number) if spans else None
-        span = spans.get(address_of(thing)) if thing else None
+        thing = pdfium.FPDFText_GetTextObject(page.raw, number) if says.drawn else None
+        address = address_of(thing) if thing else 0
+        span = says.spans.get(address)
         if span is None:
             pdfium.FPDFText_GetCharOrigin(page.raw, number, x, y)
-            box = sign.box if is_mark(sign.text) else (x.value, *sign.box[1:])
-            found.append(Sign(sign.text, box))
+            box = sign.box if is_mark(sign.text) else (x.value, y.value, *sign.box[2:])
+            found.append(Sign(sign.text, box, says.drawn.get(address, 0)))
         elif span[0] not in seen:
             seen.add(span[0])
             found += span[1]

@@ -34,10 +34,11 @@ Box = tuple[float, float, float, float]
 
 
 class Sign(NamedTuple):
-    """A character and its box."""
+    """A character, its box, and the number of its object on the page, if that is known."""
 
     text: str
     box: Box
+    drawn: int = 0
 
 
 class Piece(NamedTuple):
@@ -77,9 +78,14 @@ def in_places(piece: Piece, unseen: Sequence[Sign]) -> list[Sign]:
         if abs(base - piece.base) < SAME_LINE * size and left <= x <= right:
             signs.append(each)
 
-    def place(sign: Sign) -> tuple[float, float]:
-        # What has no width stands at the left side of the letter before it.
-        return (TOUCHING * size if sign.text == NON_JOINER else 0.0) - sign.box[0], -sign.box[2]
+    def place(sign: Sign) -> tuple[float, ...]:
+        # What has no width stands at the left side of the letter before it; an alef may be drawn
+        # at the place of its lam, before it.
+        return (
+            (TOUCHING * size if sign.text == NON_JOINER else 0.0) - sign.box[0],
+            -sign.drawn,
+            -sign.box[2],
+        )
 
     line, end = list[Sign](), None
     for sign in with_marks(sorted(signs, key=place), size):
@@ -104,11 +110,13 @@ class Said(NamedTuple):
     """What a page says that its objects stand for.
 
     spans: for each object of a stretch of several characters, by its address, the address of the
-    stretch and its characters with their common box. unseen: blanks and U+200C, which PDFium
-    leaves out of its text or puts elsewhere; they begin where their boxes do.
+    stretch and its characters with their common box. drawn: the number of each object, by its
+    address. unseen: blanks and U+200C, which PDFium leaves out of its text or puts elsewhere; they
+    begin where their boxes do.
     """
 
     spans: Spans
+    drawn: dict[int, int]
     unseen: list[Sign]
 
 
@@ -120,11 +128,12 @@ def said(page: Any) -> Said:
     """
     blanks, joiners, is_said = list[Sign](), list[Sign](), False
     texts, boxes = dict[int, str](), dict[int, list[Box]]()
-    stretches = dict[int, int]()  # of objects
+    stretches, drawn = dict[int, int](), dict[int, int]()  # of objects
     for number in range(min(MOST_OBJECTS, pdfium.FPDFPage_CountObjects(page.raw))):
         thing = pdfium.FPDFPage_GetObject(page.raw, number)
         if pdfium.FPDFPageObj_GetType(thing) != pdfium.FPDF_PAGEOBJ_TEXT:
             continue
+        drawn[address_of(thing)] = number
         box, ink = place_of_object(thing)
         n_marks = pdfium.FPDFPageObj_CountMarks(thing)
         marks = [pdfium.FPDFPageObj_GetMark(thing, each) for each in range(n_marks)]
@@ -133,19 +142,21 @@ def said(page: Any) -> Said:
         )
         is_said = is_said or bool(text)
         if text == NON_JOINER:
-            joiners.append(Sign(text, box))
+            joiners.append(Sign(text, box, number))
         elif not text and not ink:
-            blanks.append(Sign(" ", box))
+            blanks.append(Sign(" ", box, number))
         elif len(text) > 1:
             texts[stretch], stretches[address_of(thing)] = text, stretch
             boxes.setdefault(stretch, []).append(box)
     signs = dict[int, list[Sign]]()
+    last = {stretch: drawn[thing] for thing, stretch in stretches.items()}
     for stretch, found in boxes.items():
-        lefts, bottoms, rights, tops = zip(*found, strict=True)
-        box = min(lefts), min(bottoms), max(rights), max(tops)
-        signs[stretch] = [Sign(each, box) for each in texts[stretch]]
+        # Chromium draws from the left: marks come before their letter if it is read to the left.
+        left, base, *_ = found[-1 if RIGHT_TO_LEFT.match(texts[stretch]) else 0]
+        box = left, base, max(each[2] for each in found), max(each[3] for each in found)
+        signs[stretch] = [Sign(each, box, last[stretch]) for each in texts[stretch]]
     spans = {thing: (stretch, signs[stretch]) for thing, stretch in stretches.items()}
-    return Said(spans, blanks + joiners if is_said else [])
+    return Said(spans, drawn, blanks + joiners) if is_said else Said({}, {}, [])
 
 
 def actual_text(mark: Any) -> str:

@@ -1,9 +1,11 @@
 """Words from right to left whose glyphs are drawn one by one, as Chromium and others do."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+import regex
 from made_documents import filed, names, stream
 from text_samples import write
 
@@ -14,6 +16,7 @@ FORMS = str.maketrans({"ب": "\ufe91", "ی": "\ufbfe", "گ": "\ufb95", "ن": "\u
 MIRRORED = str.maketrans("()«»", ")(»«")
 SIZE, LETTER, BLANK = 12, 6, 3
 NON_JOINER, TANWIN = "\u200c", "\u064b"
+MARKS = "\u064b\u064c\u064e\u0650\u0652"
 Glyph = tuple[float, float, str, str]
 """Left, base line, what the font says that it is, and what the page says."""
 
@@ -33,15 +36,36 @@ def glyphs(line: str, base: float = 700) -> list[Glyph]:
     return drawn
 
 
+def clusters(line: str, mark: tuple[float, float]) -> list[Glyph]:
+    """The glyphs of a line whose letters the page says with their marks, as Chromium draws them.
+
+    mark: how far a mark stands to the right of its letter and above it. An alef has no width of
+    its own beside a lam.
+    """
+    drawn, x = list[Glyph](), 100.0
+    for cluster in reversed(regex.findall(r"\X", line)):
+        said = cluster if len(cluster) > 1 else ""
+        drawn += [(x + mark[0], 700 + mark[1], each, said) for each in cluster[1:]]
+        drawn.append((x, 700, cluster[0], said))
+        x += {" ": BLANK, "أ": 0}.get(cluster[0], LETTER)
+    return drawn
+
+
 def drawn_pdf(drawn: Sequence[Glyph]) -> bytes:
     """A page with these glyphs, each a black box, and blanks without ink."""
     number = {sign: place for place, sign in enumerate(sorted({each[2] for each in drawn}), 1)}
     content = list[str]()
-    for x, y, sign, said in drawn:
-        line = f"BT /F1 {SIZE} Tf {x} {y} Td <{number[sign]:02x}> Tj ET"
+    # A letter and its marks are one stretch.
+    places = {id(each): place for place, each in enumerate(drawn)}
+    for _, stretch in groupby(drawn, lambda each: each[3] if each[3][1:] else places[id(each)]):
+        these = [*stretch]
+        shown = (f"{x} {y} Td <{number[sign]:02x}> Tj" for x, y, sign, _ in these)
+        line = "\n".join(f"BT /F1 {SIZE} Tf {each} ET" for each in shown)
+        said = these[0][3]
         name = said.encode("utf-16-be").hex()
         content.append(f"/Span<</ActualText<feff{name}>>>BDC\n{line}\nEMC" if said else line)
-    shapes = {" ": "250 0 0 0 0 0 d1", TANWIN: "0 0 0 600 200 700 d1 0 600 200 100 re f"}
+    shapes = {" ": "250 0 0 0 0 0 d1"}
+    shapes |= dict.fromkeys(MARKS, "0 0 0 600 200 700 d1 0 600 200 100 re f")
     box = "500 0 0 0 500 500 d1 0 0 500 500 re f"
     table = names(number).replace("\n<00", "\n<").replace("<0000> <ffff>", "<00> <ff>")
     widths = " ".join(shapes.get(each, box).split()[0] for each in number)
@@ -82,3 +106,9 @@ def test_words_are_read_as_their_glyphs_stand(tmp_path: Path, line: str):
 def test_a_line_is_not_torn_at_a_mark_that_stands_higher(tmp_path: Path):
     line = f"نسبتا{TANWIN} ساده و کاملا{TANWIN} بزرگ"
     assert read(tmp_path, [*glyphs("نان و آب", 720), *glyphs(line)]) == f"نان و آب\n{line}"
+
+
+@pytest.mark.parametrize("mark", [(2, 0), (2, 3.5), (-6.5, 0)])
+def test_marks_do_not_tear_lines_or_turn_letters_round(tmp_path: Path, mark: tuple[float, float]):
+    line = "كَتَبَ كِتَابًا عَنِ الْأَدَبِ"
+    assert read(tmp_path, clusters(line, mark)) == line
