@@ -151,8 +151,8 @@ def placed(
     text = with_ligatures(page, text, signs, boxes)
     if quarter == 0 and RIGHT_TO_LEFT.search(text):
         drawn = in_boxes(page, [*map(Sign, text, boxes)], signs, says)
-        letters = (each for each in drawn if not is_mark(each.text) and each.text != " ")
-        return Piece(drawn, hyphen, next(letters, drawn[0]).box[1], size)
+        bases = (each.box[1] for each in drawn if not is_mark(each.text) and each.text != " ")
+        return Piece(drawn, hyphen, next(bases, y.value), size)
     left, bottom = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, top = max(box[2] for box in boxes), max(box[3] for box in boxes)
     # The base line is where the letters stand, and not where their tails end. It is at the bottom

@@ -23,7 +23,7 @@ NUMBERS = re.compile(r"[%$€£#°]?\d+(?:[.,:/+-]\d+)*[%$€£#°]?|.", re.DOTA
 """A number with what belongs to it, or another sign."""
 ARABIC_NUMBERS = re.compile("\\d+(?:[.,:/\u066b\u066c]\\d+)*|.", re.DOTALL)
 """The same where digits follow Arabic letters: there "-" and "%" are no part of it."""
-CLUSTER = regex.compile(r"\X")
+CLUSTER = regex.compile(r".[\p{M}\p{Cf}]*", regex.DOTALL)
 BRACKETS = ("()", "[]", "{}", "«»", "‹›")
 ENUMERATED = re.compile(r"\s[.()]$")
 

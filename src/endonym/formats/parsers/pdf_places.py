@@ -2,7 +2,8 @@
 
 PDFium turns words round, but not all: of those that Chromium draws, half come out letter by letter
 in the wrong order. It tears lines at marks that stand higher, puts blanks within words, and leaves
-out the signs that part letters without a gap (U+200C). Where glyphs stand is always right.
+out the signs that part letters without a gap (U+200C). Where letters stand is right; a mark may
+stand beside its letter, and belongs to it where the page says so, as those of Chromium do.
 """
 
 import ctypes
@@ -58,11 +59,15 @@ class Piece(NamedTuple):
         return min(each.box[0] for each in self.signs), max(each.box[2] for each in self.signs)
 
     def goes_on(self, other: "Piece") -> bool:
-        """Whether another piece belongs to the same line: as high, and beside this one."""
+        """Whether another piece belongs to the same line: as high, and beside this one.
+
+        One that is only marks may stand higher or lower, and above or below this one.
+        """
         (left, right), (begin, end) = self.sides, other.sides
-        gap = max(begin - right, left - end)
-        near = abs(self.base - other.base) < SAME_LINE * self.size
-        return near and abs(gap) < MOST_BETWEEN * self.size
+        gap, height = max(begin - right, left - end), abs(self.base - other.base)
+        if all(is_mark(each.text) or each.text == " " for each in other.signs):
+            return gap < MOST_BETWEEN * self.size and height < MOST_BETWEEN * self.size
+        return abs(gap) < MOST_BETWEEN * self.size and height < SAME_LINE * self.size
 
 
 def in_places(piece: Piece, unseen: Sequence[Sign]) -> list[Sign]:
@@ -81,11 +86,8 @@ def in_places(piece: Piece, unseen: Sequence[Sign]) -> list[Sign]:
     def place(sign: Sign) -> tuple[float, ...]:
         # What has no width stands at the left side of the letter before it; an alef may be drawn
         # at the place of its lam, before it.
-        return (
-            (TOUCHING * size if sign.text == NON_JOINER else 0.0) - sign.box[0],
-            -sign.drawn,
-            -sign.box[2],
-        )
+        left, _, right, _ = sign.box
+        return (TOUCHING * size if sign.text == NON_JOINER else 0.0) - left, -sign.drawn, -right
 
     line, end = list[Sign](), None
     for sign in with_marks(sorted(signs, key=place), size):
@@ -166,7 +168,8 @@ def actual_text(mark: Any) -> str:
     if not blob(mark, b"ActualText", said, SAID_BYTES, size) or size.value > SAID_BYTES:
         return ""
     text = bytes(said[: size.value])
-    return text[2:].decode("utf-16-be", "ignore") if text.startswith(b"\xfe\xff") else ""
+    is_ascii = not text.startswith(b"\xfe\xff")
+    return text.decode("ascii", "ignore") if is_ascii else text[2:].decode("utf-16-be", "ignore")
 
 
 def place_of_object(thing: Any) -> tuple[Box, float]:
@@ -240,6 +243,9 @@ def is_mark(sign: str) -> bool:
 
 
 def stands_on(mark: Sign, letter: Sign) -> bool:
-    """Whether the middle of a mark is above or below a letter from right to left."""
+    """Whether the middle of a mark is above or below a letter, and not one of another direction."""
     middle = (mark.box[0] + mark.box[2]) / 2
-    return letter.box[0] <= middle <= letter.box[2] and bool(RIGHT_TO_LEFT.match(letter.text))
+    is_letter = RIGHT_TO_LEFT.match(letter.text) or (
+        letter.text.isalpha() and not RIGHT_TO_LEFT.match(mark.text)
+    )
+    return letter.box[0] <= middle <= letter.box[2] and bool(is_letter)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 import regex
@@ -16,7 +17,7 @@ FORMS = str.maketrans({"ب": "\ufe91", "ی": "\ufbfe", "گ": "\ufb95", "ن": "\u
 MIRRORED = str.maketrans("()«»", ")(»«")
 SIZE, LETTER, BLANK = 12, 6, 3
 NON_JOINER, TANWIN = "\u200c", "\u064b"
-MARKS = "\u064b\u064c\u064e\u0650\u0652"
+MARKS = "\u064b\u064e\u0650\u0652\u0301\u0323"
 Glyph = tuple[float, float, str, str]
 """Left, base line, what the font says that it is, and what the page says."""
 
@@ -62,8 +63,8 @@ def drawn_pdf(drawn: Sequence[Glyph]) -> bytes:
         shown = (f"{x} {y} Td <{number[sign]:02x}> Tj" for x, y, sign, _ in these)
         line = "\n".join(f"BT /F1 {SIZE} Tf {each} ET" for each in shown)
         said = these[0][3]
-        name = said.encode("utf-16-be").hex()
-        content.append(f"/Span<</ActualText<feff{name}>>>BDC\n{line}\nEMC" if said else line)
+        name = f"({said})" if said.isascii() else f"<feff{said.encode('utf-16-be').hex()}>"
+        content.append(f"/Span<</ActualText{name}>>BDC\n{line}\nEMC" if said else line)
     shapes = {" ": "250 0 0 0 0 0 d1"}
     shapes |= dict.fromkeys(MARKS, "0 0 0 600 200 700 d1 0 600 200 100 re f")
     box = "500 0 0 0 500 500 d1 0 0 500 500 re f"
@@ -112,3 +113,17 @@ def test_a_line_is_not_torn_at_a_mark_that_stands_higher(tmp_path: Path):
 def test_marks_do_not_tear_lines_or_turn_letters_round(tmp_path: Path, mark: tuple[float, float]):
     line = "كَتَبَ كِتَابًا عَنِ الْأَدَبِ"
     assert read(tmp_path, clusters(line, mark)) == line
+
+
+@pytest.mark.parametrize("word", [
+    ["c", "a", "f", "e", "\u0301"], ["k", "o", "\u0323", "\u0301"], ["o", "ffi", "c", "e"],
+    ["हि", "न्", "दी"],
+])  # fmt: skip
+def test_marks_of_letters_to_the_right_stay_with_them(tmp_path: Path, word: list[str]):
+    drawn, x = glyphs(" و باغ"), 140.0
+    for sign in word:
+        x += 0 if sign in MARKS else LETTER
+        drawn.append((x + 2 * (sign in MARKS), 700, sign, sign if sign == "ffi" else ""))
+    drawn += [(left + 100, *rest) for left, *rest in glyphs("نان و ")]
+    line = normalize("NFC", read(tmp_path, drawn))
+    assert line == normalize("NFC", f"نان و {''.join(word)} و باغ")
