@@ -6,6 +6,7 @@ statistics that hold for every language: what stands within a word, and which le
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import regex
@@ -26,7 +27,9 @@ BEFORE = regex.compile(r"[ªº¤¦¬±¼½¾¹²³÷×¨¯´¸]\p{L}")
 LATIN, PLAIN_LATIN = regex.compile(r"\p{Script=Latin}+"), re.compile("[A-Za-z]+")
 OTHERS = r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Hebrew}\p{Arabic}\p{Thai}\p{Khmer}]"
 ARABIC, FEW_LETTERS, LEAST_LINES = regex.compile(r"\p{Arabic}"), 3, 20
-"""Lines with so few letters are pieces of words; pages with fewer lines are not judged by them."""
+"""Lines with so few letters may be pieces of words; pages with fewer lines are not judged by it."""
+BESIDE = 0.5
+"""Of the size of letters: pieces of a line are nearer to each other. Cells of a table are not."""
 MIXED = regex.compile(rf"\p{{Latin}}\p{{M}}*{OTHERS}|{OTHERS}\p{{M}}*\p{{Latin}}")
 
 UNNAMED = "characters without a meaning"
@@ -39,14 +42,17 @@ LIMITS = packaged_tables("endonym.formats.pages", "page_quality.toml")
 """The share of a page's words or characters from which on it is not text."""
 
 
-def quality(text: str, script: str | None = None) -> tuple[float, str]:
+def quality(
+    text: str, script: str | None = None, boxes: Sequence[Sequence[float]] = ()
+) -> tuple[float, str]:
     """How much a page is text, from 0 to 1 (0.5 is the least), and the worst sign against it.
 
+    boxes: of each line its left edge, base line, right edge, top, and the size of its letters.
     script: that of the language, in which the text is expected. A text that is nearly all in Latin
     letters instead is judged more strictly.
     """
     text = text[:JUDGED_CHARS]
-    shares, limits = measures(text), LIMITS
+    shares, limits = measures(text, boxes), LIMITS
     if script not in (None, "latin"):
         n_letters, n_latin = len(LETTER.findall(text)), letters(LATIN, text)
         n_own = len(regex.findall(rf"(?=\p{{L}})\p{{Script={script}}}", text))
@@ -57,7 +63,7 @@ def quality(text: str, script: str | None = None) -> tuple[float, str]:
     return max(0.0, 1 - badness / 2), worst
 
 
-def measures(text: str) -> dict[str, float]:
+def measures(text: str, boxes: Sequence[Sequence[float]] = ()) -> dict[str, float]:
     """The share of a page that shows each sign of a broken font; nothing for a short page."""
     visible, shorter = "".join(text.split()), RUN.sub(r"\1", text)
     words = max(1, sum(LETTER.search(word) is not None for word in shorter.split()))
@@ -71,17 +77,32 @@ def measures(text: str) -> dict[str, float]:
         WITHIN_WORDS: len(ODD.findall(shorter)) / words,
         "signs of an old font before letters": len(BEFORE.findall(shorter)) / words,
         "accents on most letters": accented / latin if latin > LEAST_LATIN else 0.0,
-        TORN: torn_lines(text),
+        TORN: torn_lines(text, boxes),
         "two scripts within words": len(MIXED.findall(shorter)) / words,
     }
 
 
-def torn_lines(text: str) -> float:
-    """The share of lines in Arabic letters with only few of them: of Nastaliq, PDFium makes lines
-    of one and two letters, as these stand at different heights."""
-    counts = [len(LETTER.findall(line)) for line in text.split("\n") if ARABIC.search(line)]
-    few = sum(count <= FEW_LETTERS for count in counts)
-    return few / len(counts) if len(counts) >= LEAST_LINES else 0.0
+def torn_lines(text: str, boxes: Sequence[Sequence[float]]) -> float:
+    """The share of lines in Arabic letters that are few letters of a torn line: of Nastaliq, PDFium
+    makes lines of one and two letters, as these stand at different heights."""
+    lines = [
+        (len(LETTER.findall(line)) <= FEW_LETTERS, box)
+        for line, box in zip(text.split("\n"), boxes, strict=False)
+        if ARABIC.search(line)
+    ]
+    neighbours = zip([None, *lines], lines, [*lines[1:], None], strict=False)
+    n_torn = sum(
+        is_short and any(each and is_beside(box, each[1]) for each in (before, after))
+        for before, (is_short, box), after in neighbours
+    )
+    return n_torn / len(lines) if len(lines) >= LEAST_LINES else 0.0
+
+
+def is_beside(box: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two lines are pieces of one: at about the same height, and near to each other."""
+    left, base, right, _, size = box
+    gap = max(left - other[2], other[0] - right)
+    return abs(base - other[1]) < size and gap < BESIDE * size
 
 
 def letters(pattern: Any, text: str) -> int:

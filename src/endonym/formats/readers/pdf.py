@@ -61,7 +61,7 @@ class Pdf:
 
     def page(self, unit: Unit) -> Page | None:
         """A page by the way that suits it, or None and a reject."""
-        score, worst = quality(unit.text, self.source.script)
+        score, worst = quality(unit.text, self.source.script, unit.data["boxes"])
         if unit.text and score >= LEAST_QUALITY:
             boxes = ([each / PARTS for each in box] for box in unit.data["boxes"])
             texts = unit.text.split("\n")

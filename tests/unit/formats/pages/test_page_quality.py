@@ -88,9 +88,22 @@ def test_a_page_of_one_sign_without_end_is_judged_at_once(sign: str):
     assert time.monotonic() - began < 300
 
 
-def test_a_page_of_torn_arabic_words_is_no_text():
-    """Nastaliq, of whose words each letter stands at another height."""
+def test_a_page_of_torn_arabic_words_is_no_text_and_one_of_short_words_is():
+    """In Nastaliq each letter of a word stands at another height."""
     lines = ["پسر صبح زود با خواهرش به مدرسه رفت", "و کتابی زیبا دربارهٔ دریا خواند"] * 12
     torn = ["پسر صبح ز", "و", "د", "با خوا", "هر", "ش به م", "د", "ر", "سه رفت"] * 12
-    assert quality("\n".join(lines), "arabic")[0] > 0.9
-    assert quality("\n".join(torn), "arabic") < (0.5, "words torn into lines")
+    words = ["آب", "نان", "سیب", "ده", "7 - ب"] * 6
+    pieces = [
+        (20 * (at % 9), 700 - 24 * (at // 9) + at % 5, 20 * (at % 9) + 18) for at in range(108)
+    ]
+    cells = [(100 * (at % 3), 700 - 15 * (at // 3), 100 * (at % 3) + 18) for at in range(30)]
+    rows = [(100, 700 - 15 * at, 118) for at in range(30)]
+
+    def judged(lines: list[str], places: list[tuple[int, int, int]]) -> tuple[float, str]:
+        boxes = [(left, base, right, base + 9, 12) for left, base, right in places]
+        return quality("\n".join(lines), "arabic", boxes)
+
+    assert judged(lines, rows)[0] > 0.9
+    assert judged(torn, pieces) < (0.5, "words torn into lines")
+    assert judged(words, rows)[0] > 0.9
+    assert judged(words, cells)[0] > 0.9
