@@ -146,7 +146,7 @@ def test_numbered_sentences_are_cut_as_someone_says_and_not_by_their_column(tmp_
 
 def test_a_folder_is_told_by_its_first_ten_files(tmp_path: Path, capsys: Captured):
     (tmp_path / "01.txt").write_bytes(TATAR[0].encode())
-    (tmp_path / "02.doc").write_bytes(b"\xd0\xcf\x11\xe0")
+    (tmp_path / "02.doc").write_bytes(b"{")
     documents_below(tmp_path, Log())
     assert "02.doc: not read: .doc files are not read" in capsys.readouterr().err
     for n in range(2, 13):
@@ -212,7 +212,7 @@ def test_a_text_that_cannot_be_scored_is_named(
 
 def test_what_was_not_read_is_counted_in_words(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "a.txt").write_bytes("Кояш чыкты.\n".encode() * 20 + b"\xd3\xff\n")
-    (tmp_path / "b.doc").write_bytes(b"\xd0\xcf\x11\xe0")
+    (tmp_path / "b.doc").write_bytes(b"{")
     texts_below(tmp_path, READER, Log())
     said = capsys.readouterr().err
     assert "not read: " in said
@@ -224,7 +224,7 @@ def test_a_file_named_by_itself_is_plain_text(tmp_path: Path, capsys: Captured):
     for name in ("тест.txt.bak", "тест", "тест.md"):
         (tmp_path / name).write_text("Бер.\nИке.\nӨч.\n", encoding="utf-8")
         assert len(texts_below(tmp_path / name, READER, Log(quiet=True)).ids) == 3
-    (tmp_path / "хат.doc").write_bytes(b"\xd0\xcf\x11\xe0")
+    (tmp_path / "хат.doc").write_bytes(b"{")
     with pytest.raises(SourceError, match=r"хат\.doc: .*\.doc files are not read"):
         texts_below(tmp_path / "хат.doc", READER, Log())
     with pytest.raises(SourceError) as caught:
