@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 import regex
 
 from endonym.cleaning import personal_codes, phones
+from endonym.script.letters import beginning
 from endonym.script.scripts import BREAK_SCRIPTS
 
 EMAIL = regex.compile(
@@ -72,11 +73,17 @@ Codes have a pattern for each language. The order is that in which they are mask
 the web may hold one of e-mail, parts of a number of an account may look like a card, and parts of a
 code like a telephone number.
 """
+PERSONAL = tuple(kind for kind in KINDS if kind != "url")
+HIDDEN = "█"
+"""What stands for each letter and digit of personal data in a text that is shown."""
+NEAR = 120
+"""Characters beside a part of a text that tell what its ends are."""
 WITHIN_FAILED = ("iban", "code")
 """Kinds of which one may begin in what looked like one and is none: in AB12 DE89 3704 0044 …"""
 DIGIT = regex.compile(r"\d")
 BLANK = regex.compile(r"[\p{Zs}--[ ]]", regex.VERSION1)
 """Another blank than the usual one: U+00A0, U+202F."""
+LETTER_OR_DIGIT = regex.compile(r"[\p{L}\p{M}\p{N}]")
 NATIVE = regex.compile(r"[\p{Nd}--[0-9]]", regex.VERSION1)
 """A digit of another script: of Khmer, Persian, Bengali."""
 
@@ -99,8 +106,13 @@ def as_ascii(digit: str) -> str:
     return str((ord(digit) - first) % 10)
 
 
-def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], str]:
-    """A function that puts the text `put` in place of all of a kind. language: of the texts."""
+def mask(
+    kind: str, put: str | Callable[[str], str], language: str | None = None
+) -> Callable[[str], str]:
+    """A function that puts the text `put` in place of all of a kind. language: of the texts.
+
+    put: or a function from what was found to what stands in its place.
+    """
     own_pattern, one_in, sign = KINDS[kind]
     pattern = own_pattern or personal_codes.codes_of(personal_codes.countries(language or ""))
     if pattern is None:
@@ -122,11 +134,26 @@ def mask(kind: str, put: str, language: str | None = None) -> Callable[[str], st
             spans = sorted([*spans, *found])
         parts, done = list[str](), 0
         for start, end in spans:
-            parts += [text[done:start], put]
+            parts += [text[done:start], put if isinstance(put, str) else put(text[start:end])]
             done = end
         return "".join([*parts, text[done:]])
 
     return masked
+
+
+def begin_shown(text: str, chars: int, language: str | None) -> str:
+    """The `beginning` of a text as anyone may see it: see `showable`."""
+    return showable(text, slice(0, len(beginning(text, chars))), language)
+
+
+def showable(text: str, part: slice, language: str | None) -> str:
+    """A part of a text as anyone may see it, whatever a recipe masks: with `HIDDEN` in place of
+    each letter and digit of personal data, so that only their form is seen."""
+    first = max(0, part.start - NEAR)
+    near = text[first : part.stop + NEAR]
+    for kind in PERSONAL:
+        near = mask(kind, lambda found: LETTER_OR_DIGIT.sub(HIDDEN, found), language)(near)
+    return near[part.start - first : part.stop - first]
 
 
 def hidden(text: str, spans: Sequence[tuple[int, int]]) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from endonym.cleaning.keyed import key_of
-from endonym.script.letters import around, beginning
+from endonym.cleaning.personal import begin_shown, showable
+from endonym.script.letters import around
 
 SAMPLES = 3
 """Samples of each rule, if nobody asks for more."""
@@ -57,9 +58,14 @@ class RuleCount:
 
 @dataclass(slots=True)
 class Tally:
-    """The work of all rules on a source, by rule. most: samples that are kept of each."""
+    """The work of all rules on a source, by rule.
+
+    most: samples that are kept of each. language: of the texts, so that their personal data is not
+    shown in samples.
+    """
 
     most: int = SAMPLES
+    language: str | None = None
     rules: dict[str, RuleCount] = field(default_factory=dict[str, RuleCount])
     _id: str = ""
     _key: int = 0
@@ -87,26 +93,29 @@ class Tally:
             pairs = enumerate(zip(before, after, strict=False))
             start = next((place for place, (one, two) in pairs if one != two), len(after))
             low, high = start - AROUND, start + AROUND
-            was, is_now = around(before, low, high), around(after, low, high)
-            self._sample(rule, before=before[was], after=after[is_now])
+            was, is_now = (
+                showable(text, around(text, low, high), self.language) for text in (before, after)
+            )
+            rule.sample(self._key, {"id": self._id, "before": was, "after": is_now})
 
     def removed(self, name: str, part: str) -> None:
         """A rule took a line or a paragraph out of the text."""
         rule = self._rule(name)
         rule.parts += 1
         rule.bytes += len(part.encode("utf-8", "surrogatepass"))
-        self._sample(rule, text=beginning(part, SHOWN))
+        self._sample(rule, part)
 
     def dropped(self, name: str, text: str, detail: str, size: int) -> None:
         """A rule dropped the document, whose size as read this is."""
         rule = self._rule(name)
         rule.bytes += size
-        self._sample(rule, text=beginning(text, SHOWN), why=detail)
+        self._sample(rule, text, why=detail)
 
-    def _sample(self, rule: RuleCount, **shown: str) -> None:
-        """Keep what is shown of the document as a sample, if it is among the first by key."""
+    def _sample(self, rule: RuleCount, text: str, **shown: str) -> None:
+        """Keep how a text begins as a sample of the document, if it is among the first by key."""
         if rule.wants(self._key):
-            rule.sample(self._key, {"id": self._id, **shown})
+            begin = begin_shown(text, SHOWN, self.language)
+            rule.sample(self._key, {"id": self._id, "text": begin, **shown})
 
     def as_dict(self) -> dict[str, Any]:
         """The counts as JSON, in full; `add` reads them."""

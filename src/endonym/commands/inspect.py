@@ -13,6 +13,7 @@ from unicodedata import normalize
 import regex
 
 from endonym.cleaning.marks import DIGITS, text_hash
+from endonym.cleaning.personal import HIDDEN, begin_shown
 from endonym.cleaning.rules import LAST
 from endonym.commands.filled import SHOWN_CHARS, filled
 from endonym.copies.held_out.split import SIDES
@@ -267,13 +268,18 @@ def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
     data = found.data
     shown: list[dict[str, Any]] = data.get("documents") or [*data["rejects"], *data["removed"]]
     places = {(each["source"], each["id"]) for each in shown if each.get("reason") not in LAST}
-    hashes = text_hashes(sources.find(_recipe(run, store)), places)
+    recipe = _recipe(run, store)
+    hashes = text_hashes(sources.find(recipe), places)
     key = "marked_out" if "documents" in data else "marked_in"
+    masks = [recipe.clean.mask_with.format(kind=kind) for kind in recipe.clean.mask]
     notes = dict[str, str]()
     for each in shown:
         if digest := hashes.get((each["source"], each["id"]), "")[:DIGITS]:
-            beginning = " ".join(each["text"].split())[:NOTED_CHARS]
-            notes[digest] = printable(f"{each['source']}/{each['id']}: {beginning}")
+            text = begin_shown(each["text"], SHOWN_CHARS, recipe.language)
+            if any(sign in text for sign in (HIDDEN, *masks)):
+                text = ""
+            note = f"{each['source']}/{each['id']}: {' '.join(text.split())[:NOTED_CHARS]}"
+            notes[digest] = printable(note).removesuffix(": ")
     text = filled("marks.txt", key=key, notes=notes, n_missing=len(places) - len(hashes))
     return Inspection(f"{found.text}\n\n{text}", {**data, key: [*notes]})
 

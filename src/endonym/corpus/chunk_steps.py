@@ -196,7 +196,7 @@ class Cleaned:
 
     def __init__(self, task: ChunkTask) -> None:
         self.task = task
-        self.stats = SourceStats(task.source, tally=Tally(task.samples))
+        self.stats = SourceStats(task.source, tally=Tally(task.samples, task.clean.language))
         self.documents = 0
         self.rows: list[tuple[Any, ...]] = []
         self.removed: list[bytes] = []

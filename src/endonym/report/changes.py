@@ -105,7 +105,12 @@ def _names(pieces: Sequence[Piece], others: Sequence[Piece]) -> str:
     If both sides have the same letters, the first one that was changed is spelled sign by sign.
     """
     changed, other = (
-        "".join(text for text, is_changed in side if is_changed) for side in (pieces, others)
+        "".join(
+            text if all(map(is_unseen, text)) else text.replace(" ", "")
+            for text, is_changed in side
+            if is_changed
+        )
+        for side in (pieces, others)
     )
     shown = [
         name_of(each) if is_unseen(each) else f"{each} {name_of(each)}"

@@ -5,6 +5,7 @@ from typing import Any
 
 import regex
 
+from endonym.cleaning.personal import showable
 from endonym.cleaning.rules import in_order
 from endonym.copies.held_out.split import SIDES
 from endonym.copies.notes import copies, kept_out
@@ -73,7 +74,12 @@ def _kept(corpus: Corpus, sources: dict[str, dict[str, Any]]) -> list[tuple[str,
 
 
 def tokenizer_card(
-    artifact: Artifact | None, kind: str, corpus: Artifact | None, shards: Artifact | None
+    artifact: Artifact | None,
+    kind: str,
+    corpus: Artifact | None,
+    shards: Artifact | None,
+    *,
+    language: str = "",
 ) -> dict[str, Any] | None:
     """What the page shows of a tokenizer; None if there is none.
 
@@ -93,7 +99,8 @@ def tokenizer_card(
     card = {"kind": kind, "report": report, "fits": fits, "unused": unused, "sentences": []}
     if corpus is not None:
         tokenizer = Tokenizer.load(artifact.folder / "tokenizer.json")
-        card["sentences"] = first_sentences(tokenizer, Corpus(corpus.folder).documents("dev"))
+        documents = Corpus(corpus.folder).documents("dev")
+        card["sentences"] = first_sentences(tokenizer, documents, language)
     return card
 
 
@@ -105,13 +112,17 @@ def first_sentence(text: str) -> str:
 
 
 def first_sentences(
-    tokenizer: Tokenizer, documents: Iterable[Document]
+    tokenizer: Tokenizer, documents: Iterable[Document], language: str = ""
 ) -> list[tuple[str, list[tuple[str, int]]]]:
-    """The first sentence of the first dev document of each source, token by token."""
+    """A first sentence of a dev document of each source, token by token: the first one without
+    personal data. language: of the texts."""
     by_source: dict[str, list[tuple[str, int]]] = {}
     for document in documents:
-        if document.source not in by_source:
-            pieces = tokenizer.pieces(tokenizer.encode(first_sentence(document.text)))
+        if document.source in by_source:
+            continue
+        sentence = first_sentence(document.text)
+        if showable(sentence, slice(0, len(sentence)), language) == sentence:
+            pieces = tokenizer.pieces(tokenizer.encode(sentence))
             by_source[document.source] = [(shown(text), count) for text, count in pieces]
         if len(by_source) == SENTENCES_SHOWN:
             break

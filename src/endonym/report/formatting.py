@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from endonym.cleaning.personal import NEAR, showable
 from endonym.disk import packaged_tables
 from endonym.export.markdown import templates_in
 from endonym.log import THIN, number
@@ -85,13 +86,26 @@ def cut(text: str, chars: int = SHOWN_CHARS) -> str:
     return shown(text)
 
 
+@jinja2.pass_context
+def public(context: jinja2.runtime.Context, text: str) -> str:
+    """A text without its personal data, by the language that the page has as `language_code`."""
+    return showable(text, slice(0, len(text)), context.get("language_code"))
+
+
+@jinja2.pass_context
+def public_cut(context: jinja2.runtime.Context, text: str, chars: int = SHOWN_CHARS) -> str:
+    """The start of a text without its personal data."""
+    return cut(public(context, cut(text, chars + NEAR)), chars)
+
+
 @cache
 def templates(*, is_html: bool = True) -> jinja2.Environment:
     """The templates of this folder. To compile one takes far longer than to fill it in."""
     environment = templates_in(Path(__file__).parent, is_html=is_html)
     figures: dict[str, Any] = {"number": whole, "counted": counted, "at": "{:.1f}".format}
     texts: dict[str, Any] = {
-        "cut": cut,
+        "cut": public_cut,
+        "public": public,
         "shown": shown,
         "quotations": quotations,
         "folded_ends": folded_ends,

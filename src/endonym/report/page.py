@@ -89,6 +89,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         copied = longest_copied(texts, Corpus(corpus.folder).documents("train"))
     return {
         "name": run.recipe.run_name,
+        "language_code": run.recipe.language,
         "language": language_name(run.recipe.language),
         "outlook": outlook(run, scores, first_look(run, device)),
         "verdict": verdicts(scores, card, gains),
@@ -110,7 +111,11 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "corpus": corpus_card(corpus),
         "answers": answers_card(run.made),
         "tokenizer": tokenizer_card(
-            run.artifact("tokenizer"), kind, corpus, run.artifact("shards")
+            run.artifact("tokenizer"),
+            kind,
+            corpus,
+            run.artifact("shards"),
+            language=run.recipe.language,
         ),
         "model": _model(run, models),
         "stages": [(made, _seconds(made)) for made in run.made],

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from endonym.cleaning.packs import pack_steps, packs
-from endonym.cleaning.personal import KINDS
+from endonym.cleaning.personal import PERSONAL
 from endonym.cleaning.rules import DROPS, STEPS, normalizer, step_names
 from endonym.disk import packaged_tables
 from endonym.formats.config import Clean
@@ -39,6 +39,8 @@ BOILERPLATE_DOCUMENTS, SAME_SKELETON = 10, 20
 SUSPECT_SCORE = 0.2
 """A document is called foreign if the odds against its language are four to one: at 0.6 three times
 as many Tatar sentences are, mostly of two words, and no more Russian, Bashkir or Kazakh ones."""
+MASK = "[…]"
+"""What stands in place of personal data: a word would be counted among the letters."""
 SHORTEST = 2
 """Characters of the shortest text that says anything: "Я?" is a line of a play."""
 MOST_DOCUMENTS = 5_000
@@ -81,8 +83,8 @@ def _diagnostic(language: str, sample: str, documents: Sequence[str]) -> Clean:
         "max_line_documents": BOILERPLATE_DOCUMENTS,
         "max_same_skeleton": SAME_SKELETON,
         # Addresses of the web are many: without them other rules would see other texts than a run.
-        "mask": tuple(kind for kind in KINDS if kind != "url"),
-        "mask_with": "…",  # a word would be counted among the letters
+        "mask": PERSONAL,
+        "mask_with": MASK,
         "dedup": ("exact", "near", "paragraphs"),
         **thresholds(plain, script),
     }

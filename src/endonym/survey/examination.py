@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ import pyarrow as arrow
 from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.marks import text_hash
+from endonym.cleaning.personal import begin_shown
 from endonym.cleaning.tally import SAMPLES, RuleCount, Tally
 from endonym.copies.notes import COPIES, staying_texts
 from endonym.corpus.chunk_steps import ChunkTask
@@ -35,7 +37,6 @@ from endonym.formats.document_files import REMOVED, read_lines
 from endonym.formats.faults import FAULT
 from endonym.formats.files import RawFile, size_on_disk
 from endonym.formats.reasons import READER_REASONS
-from endonym.script.letters import beginning
 from endonym.survey.observing import Point, Seen, growth, observe_chunk, together
 from endonym.workers import Advance, Inline, Result, Runner
 
@@ -128,7 +129,7 @@ class Examined:
 
     def rules(self) -> dict[str, RuleCount]:
         """What each rule did; broken texts and faults of our code are dropped as by rules."""
-        tally = Tally()
+        tally = Tally(language=self.clean.language)
         for each in self.stats:
             tally.add(each.tally.as_dict())
         for reason in BROKEN_TEXT.union([FAULT]).intersection(self.reasons()):
@@ -331,13 +332,10 @@ def _read_out(examined: Examined, out: Path, samples: int) -> None:
         reason = path.name.removesuffix(".jsonl.gz")
         examined.removed[reason] = some_dropped(out, reason, samples, REMOVED)
     names = {each.stayed for each in examined.rejects.get("near", ()) if each.stayed}
-    examined.stayed = {
-        name: beginning(text, SHOWN_CHARS) for name, text in staying_texts(out, names).items()
-    }
+    begin = partial(begin_shown, chars=SHOWN_CHARS, language=examined.clean.language)
+    examined.stayed = {name: begin(text) for name, text in staying_texts(out, names).items()}
     copies = read_lines(out / COPIES) if (out / COPIES).is_file() else ()
-    clusters = [
-        (beginning(copy["stays"]["text"], SHOWN_CHARS), copy["copies"] + 1) for copy in copies
-    ]
+    clusters = [(begin(copy["stays"]["text"]), copy["copies"] + 1) for copy in copies]
     examined.clusters = sorted(clusters, key=lambda cluster: -cluster[1])[:samples]
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)

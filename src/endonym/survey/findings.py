@@ -13,6 +13,7 @@ from typing import Any
 
 from endonym.cleaning.marks import DIGITS
 from endonym.cleaning.packs import packs
+from endonym.cleaning.personal import PERSONAL, begin_shown
 from endonym.cleaning.rules import LAST
 from endonym.disk import packaged_tables
 from endonym.formats.config import Source
@@ -21,7 +22,6 @@ from endonym.formats.faults import FAULT
 from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.log import counted, listed
 from endonym.recipe.layers import toml
-from endonym.script.letters import beginning
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, SHOWN_CHARS, Examined
 from endonym.survey.observing import LINK, REPLACEMENT, SKELETON
 from endonym.survey.raw_files import pattern
@@ -40,6 +40,7 @@ SERIOUS, WORTHWHILE = 0.01, 0.001
 AWAITED = ("pictures", "libraryless", "unread_files")
 """Findings of files that are left out; the first two until something is installed."""
 TEMPLATE = "max_same_skeleton"
+PERSONAL_FINDINGS = frozenset(f"mask {kind}" for kind in PERSONAL)
 MARKED_OUT, MARKED_IN = "marked_out", "marked_in"
 OWN_KEYS = (MARKED_OUT, MARKED_IN, "replace")
 """Keys that are decisions of a person, and no guess of ours."""
@@ -89,9 +90,14 @@ class Finding:
     examples: list[Example] = field(default_factory=list[Example])
 
     @property
+    def is_personal(self) -> bool:
+        """Whether it is of personal data."""
+        return self.name in PERSONAL_FINDINGS
+
+    @property
     def rank(self) -> float:
-        """How much it matters."""
-        return self.weight * self.share
+        """How much it matters: personal data, however few, more than anything else."""
+        return self.weight * self.share + self.is_personal
 
     @property
     def severity(self) -> str:
@@ -162,8 +168,7 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **fields: 
 
 def personal_data(findings: Iterable[Finding]) -> str:
     """What personal data texts hold, and what to do about it; empty without any."""
-    meaning = FINDING_WORDS["meanings"]["private"]
-    found = [each for each in findings if each.meaning == meaning and each.count]
+    found = [each for each in findings if each.is_personal and each.count]
     if not found:
         return ""
     kinds = [f"{each.title.lower()} in {counted(each.count, 'document')}" for each in found]
@@ -171,8 +176,9 @@ def personal_data(findings: Iterable[Finding]) -> str:
     such_as = f", such as of {listed([*places][:SHOWN_PLACES])}" if places else ""
     masks = toml([each.name.removeprefix("mask ") for each in found])
     return (
-        f"personal data: {listed(kinds)}{such_as}. A model may say it to anyone. To mask it, write "
-        f"mask = {masks} into [clean]; or leave such a file out (exclude in [[source]])"
+        f"personal data: {listed(kinds)}{such_as}. A model may say it to anyone: a new recipe has "
+        f"mask = {masks} in [clean]. Names cannot be found. Leave lists of persons out (marked_out "
+        f"in [clean]; endonym doctor writes a page that gives the lines)"
     )
 
 
@@ -231,7 +237,7 @@ def _rejected(reject: Reject, examined: Examined) -> Example:
     """A reject as an example."""
     why = "" if reject.stayed else reject.detail
     place, other = f"{reject.source}/{reject.id}", examined.stayed.get(reject.stayed, "")
-    text = beginning(reject.text, SHOWN_CHARS)
+    text = begin_shown(reject.text, SHOWN_CHARS, examined.clean.language)
     return Example(place, text, why=why, other=other, other_place=reject.stayed)
 
 

@@ -57,6 +57,8 @@ def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Readin
     tried = clean.model_dump(exclude_defaults=True)
     keys: dict[str, Any] = {key: tried[key] for key in OWN_KEYS if key in tried}
     keys |= {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
+    if masks := [kind for kind in clean.mask if f"mask {kind}" in names]:
+        keys |= {"mask": masks, "mask_with": clean.mask_with}
     for name in sorted((names & tried.keys()) - keys.keys()):
         keys |= {key: tried[key] for key in NEEDS.get(name, (name,)) if key in tried}
     usual = Clean().max_unreadable
@@ -159,9 +161,11 @@ def source_table(source: Source) -> str:
 def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[str] = ()) -> str:
     """[clean], where each key says what it mends. unreadable: sources much of which is broken."""
     reasons = {each.name: f"{each.title.lower()}: about {number(each.count)}" for each in findings}
-    for key, items in (("normalize", clean.normalize), ("dedup", clean.dedup)):
+    masks = [f"mask {kind}" for kind in clean.mask]
+    for key, items in (("normalize", clean.normalize), ("dedup", clean.dedup), ("mask", masks)):
         mended = [reasons[item] for item in dict.fromkeys(items) if item in reasons]
         reasons[key] = "; ".join(mended)
+    reasons["mask_with"] = "names cannot be found: leave lists of persons out (marked_out)"
     names = ", ".join(f'"{name}"' for name in unreadable)
     reasons["script"] = "the script of most letters"
     reasons["max_unreadable"] = f"so much of {names} may be unreadable; it is left out"

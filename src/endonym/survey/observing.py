@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ import regex
 from endonym.cleaning.corpus_rules import Facts, skeleton
 from endonym.cleaning.keyed import key_of
 from endonym.cleaning.language.sample import candidates, drawn_paragraphs
-from endonym.cleaning.personal import URL
+from endonym.cleaning.personal import URL, begin_shown, showable
 from endonym.corpus.chunk_steps import ChunkTask, notes_of
 from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import read_chunk, write_array
 from endonym.formats.faults import passing_over
-from endonym.script.letters import around, beginning
+from endonym.script.letters import around
 from endonym.script.scripts import COMMON_SCRIPTS, script_class
 from endonym.workers import Advance, Result
 
@@ -122,6 +123,10 @@ class Seen:
         if self.found[what] <= samples:
             self.found_in.setdefault(what, []).append([*example])
 
+    def wants(self, key: int, samples: int) -> bool:
+        """Whether `show` would keep a document of this key."""
+        return len(self.shown) < samples or key < max(self.shown, default=0)
+
     def show(self, key: int, document: list[str], samples: int) -> None:
         """Keep the place and the beginning of a document if its key is among the smallest."""
         self.shown[key] = document
@@ -160,6 +165,7 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
     facts = None if task.knowledge is None else Facts.load(task.knowledge)
     templates = set[int]() if facts is None else {int(key) for key in facts.skeletons[:, 0]}
     table = read_chunk(task.chunk, ["text", "id", "meta", "file", "size", "reason"])
+    language = task.clean.language
     member = ""
     for text, place, meta, number, size, reason in zip(
         *(column.to_pylist() for column in table.columns), strict=True
@@ -172,24 +178,29 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
             member = file
             encoding = notes.get("encoding", "utf-8")
             if not encoding.startswith("utf-") and len(seen.named) < MOST_NAMED:
-                seen.named[file] = [encoding, beginning(text, LINE_CHARS)]
+                seen.named[file] = [encoding, begin_shown(text, LINE_CHARS, language)]
         licences = seen.licences.setdefault(task.source, Counter())
         licence = notes.get("license", "")
         is_named = licence in licences or len(licences) < MOST_NAMED
         licences[licence if is_named else "others"] += 1
         root = f"{task.source}/{number}"
         if root in seen.files or len(seen.files) < MOST_FILES:
-            seen.files.setdefault(root, [0, beginning(text, SHOWN_CHARS)])[0] += 1
-        seen.show(key_of(where), [where, beginning(text, SHOWN_CHARS)], task.samples)
+            if root not in seen.files:
+                seen.files[root] = [0, begin_shown(text, SHOWN_CHARS, language)]
+            seen.files[root][0] += 1
+        if seen.wants(key := key_of(where), task.samples):
+            shown = [where, begin_shown(text, SHOWN_CHARS, language)]
+            seen.show(key, shown, task.samples)
         with passing_over():
-            _count(seen, text, where, task.samples)
+            _count(seen, text, where, task)
             for word in WORD.findall(text):
                 first.setdefault(word.lower(), seen.words)
                 seen.words += 1
             same = skeleton(text, facts.usual) if facts is not None and templates else ""
             if same and key_of(same) in templates:
                 seen.skeletons[same] += 1
-                seen.find(SKELETON, task.samples, where, beginning(text, LINE_CHARS), same)
+                begin = begin_shown(text, LINE_CHARS, language)
+                seen.find(SKELETON, task.samples, where, begin, same)
     seen.draw(())
     keys = [[key_of(word), number] for word, number in first.items()]
     rows = np.array(keys, dtype=np.uint64).reshape(-1, 2)
@@ -197,8 +208,9 @@ def observe_chunk(task: ChunkTask, advance: Advance) -> Result:
     return {"files": [written], "seen": seen.as_dict()}
 
 
-def _count(seen: Seen, text: str, where: str, samples: int) -> None:
+def _count(seen: Seen, text: str, where: str, task: ChunkTask) -> None:
     """Count the letters, the length and the script of a document, and what is found in it."""
+    begin = partial(begin_shown, text, LINE_CHARS, task.clean.language)
     seen.documents += 1
     seen.chars += len(text)
     seen.bytes += len(text.encode("utf-8", "surrogatepass"))
@@ -213,10 +225,11 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
     warnings = text_warnings(text)
     if lost := DAMAGE.intersection(warnings):
         reason = warnings[min(lost)]
-        seen.find(REPLACEMENT, samples, where, beginning(text, LINE_CHARS), reason)
+        seen.find(REPLACEMENT, task.samples, where, begin(), reason)
     url = URL.search(text) if "://" in text or "www." in text else None
     if url is not None:
-        seen.find(LINK, samples, where, text[around(text, url.start() - 60, url.start() + 100)])
+        part = around(text, url.start() - 60, url.start() + 100)
+        seen.find(LINK, task.samples, where, showable(text, part, task.clean.language))
     shares = script_shares(text)
     if not shares:
         seen.scripts["none"] += 1
@@ -224,7 +237,7 @@ def _count(seen: Seen, text: str, where: str, samples: int) -> None:
     seen.scripts[shares[0][0]] += 1
     if len(shares) > 1 and shares[1][1] >= MIXED_SHARE:
         seen.mixed[f"{shares[0][0]} and {shares[1][0]}"] += 1
-        seen.find(MIXED, samples, where, beginning(text, LINE_CHARS))
+        seen.find(MIXED, task.samples, where, begin())
 
 
 def word_with(letter: str, text: str) -> str:

@@ -25,6 +25,7 @@ from endonym.autopilot.text_size import SourceSample, reading_of
 from endonym.cleaning.language.votes import reliable_code
 from endonym.cleaning.normalize import composed, without_mojibake
 from endonym.cleaning.packs import pack_steps, packs
+from endonym.cleaning.personal import showable
 from endonym.formats.faults import passing_over
 from endonym.formats.readable import DIVIDE, Reading, loss_in_words, too_few, too_much
 from endonym.script import languages
@@ -159,7 +160,7 @@ def sketch(name: str, texts: Iterable[str], text_bytes: float, language: str = "
         if len(sample) > SKETCH_CHARS:
             break
     sample = without_mojibake(sample)  # It is repaired later, and no other language.
-    result.line = shown_line(sample)
+    result.line = shown_line(sample, language)
     sample = sample[:SKETCH_CHARS]
     for step in pack_steps(language):
         sample = packs()[step].changer()(sample)
@@ -174,11 +175,13 @@ def sketch(name: str, texts: Iterable[str], text_bytes: float, language: str = "
     return result
 
 
-def shown_line(sample: str) -> str:
-    """The beginning of the first line that is long enough to tell the language."""
+def shown_line(sample: str, language: str = "") -> str:
+    """The beginning of the first line that is long enough to tell the language, as anyone may see
+    it. language: of the text."""
     lines = [" ".join(line.split()) for line in sample.split("\n")]
     line = next((each for each in lines if len(each) >= LEAST_SHOWN), max(lines, key=len))
-    shown = "".join(regex.findall(r"\X", line[: 4 * MOST_SHOWN])[:MOST_SHOWN])
+    line = showable(line, slice(0, 4 * MOST_SHOWN), language)
+    shown = "".join(regex.findall(r"\X", line)[:MOST_SHOWN])
     return shown if shown == line else f"{shown.rstrip()} …"
 
 

@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 import regex
 
-from endonym.cleaning.personal import KINDS, as_ascii, mask, mask_warnings
+from endonym.cleaning.personal import KINDS, as_ascii, begin_shown, mask, mask_warnings, showable
 from endonym.cleaning.personal_codes import countries
 
 
@@ -367,6 +367,16 @@ def test_a_language_may_have_a_code_of_three_letters():
     assert countries("tgl") == countries("tl") == ("PH",)
     assert masked("Scrie-i la 0722123456.", "ron") == "Scrie-i la <phone>."
     assert masked("Миңа 8 (843) 292-12-34 яз.", "tat") == "Миңа <phone> яз."
+
+
+def test_of_what_is_shown_personal_data_keeps_its_form_alone_also_where_it_is_cut():
+    row = "Алсу Галиева, тел. +7 (913) 174-84-58, ata0@mail.ru, www.tatar.ru"
+    hidden = "Алсу Галиева, тел. +█ (███) ███-██-██, ████@████.██, www.tatar.ru"
+    for end in range(len(row) + 1):
+        assert begin_shown(row, end, "tt") == hidden[:end]
+        assert showable(row, slice(end, len(row)), "tt") == hidden[end:]
+    assert begin_shown("លេខ ០១២ ៣៤៥ ៦៧៨ ទូរស័ព្ទ", 99, "km") == "លេខ ███ ███ ███ ទូរស័ព្ទ"
+    assert begin_shown("În 1989 și 2023, la ora 12:30, 3,5 %", 99, "ro")[:7] == "În 1989"
 
 
 def test_masks_that_cannot_find_numbers_of_a_country_say_so():

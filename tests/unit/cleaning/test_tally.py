@@ -41,6 +41,17 @@ def test_a_change_is_shown_before_and_after():
     assert made.rules["look_alikes"].as_dict(4)["share"] == 0.25
 
 
+def test_samples_of_no_rule_show_personal_data():
+    made, row = Tally(language="tt"), "Айдар Сафин, 8-917-234-56-78, a@mail.ru"
+    made.begin("a.txt#1")
+    made.changed("spaces", f"{row}  ", row)
+    made.dropped("min_words", row, "few words", 1)
+    made.removed("paragraphs", row)
+    for rule in made.rules.values():
+        assert not {"234", "a@mail"} & {*str(rule.samples).replace("-", " ").split()}
+        assert "█-███-███-██-██, █@████.██" in str(rule.samples)
+
+
 def test_parts_of_a_corpus_add_up_in_any_order():
     whole = tally(range(100))
     pieces = [tally(range(60, 100)), tally(range(30)), tally(range(30, 60))]

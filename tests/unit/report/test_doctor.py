@@ -67,6 +67,22 @@ def test_documents_and_files_have_boxes_with_the_hash_of_what_was_read(
     assert ("a.txt#7", "marked_in") not in boxes
 
 
+def test_a_note_for_the_recipe_quotes_no_personal_data(tmp_path: Path, monkeypatch: Patch):
+    monkeypatch.chdir(tmp_path)
+    lines = enumerate(lines_of("tt")[:60], 10)
+    pupils = [f"Алсу, 8-917-234-56-{n}, a{n}@mail.ru, {line}" for n, line in lines]
+    path = write(tmp_path, "t/укучылар.txt", "\n".join([*pupils, *TATAR]))
+    crew = nullcontext(Inline())
+    made = diagnose([path], runner_of=lambda size: crew, log=Log(quiet=True), language="tt")
+    html = doctor.doctor_page(made)
+    notes = re.findall(r'data-note="([^"]*)"', html)
+    assert "Алсу" in html
+    assert not [note for note in notes if "Алсу" in note]
+    assert "укучылар/укучылар.txt" in notes
+    assert [note for note in notes if re.fullmatch(r"укучылар/укучылар\.txt#\d+", note)]
+    assert not re.search(r"234|@mail", html)
+
+
 def test_files_of_one_content_have_one_box_as_a_mark_is_of_all_and_archives_have_one(
     tmp_path: Path, monkeypatch: Patch
 ):
@@ -167,6 +183,7 @@ def test_what_cannot_be_seen_is_named_and_the_end_of_a_window_is_no_change():
     assert after.pieces[-1] == ("ара тора б", False)
     assert sides_of("а\u00a0б", "а б")[0].pieces[1] == ("[U+00A0]", True)
     assert sides_of("а  б", "а б")[0].pieces[1] == ("[U+0020][U+0020]", True)
+    assert {each.names for each in sides_of("тел. +7 913 17, юк", "тел. […], юк")} == {""}
     before, after = sides_of("នៃ\u200b\u200bកត្តា", "នៃ\u200bកត្តា")
     assert (before.pieces[1][0], after.pieces[1][0]) == ("[U+200B][U+200B]", "[U+200B]")
     assert sides_of("РўРѕР", "Томны аерыр")[1].pieces == [("Томны аерыр", True)]

@@ -241,6 +241,18 @@ def test_what_cleaning_changed_is_marked_in_whole_letters(tmp_path: Path) -> Non
     assert "ភាសា<ins>ខ្មែ</ins>រ" in html
 
 
+def test_the_report_shows_no_telephones_whatever_the_recipe_masks(tmp_path: Path) -> None:
+    texts = texts_unlike(60)
+    rows = [f"тел. 8-917-234-56-{n}, ata{n}@mail.ru, {text}" for n, text in enumerate(texts, 10)]
+    made = Workshop(tmp_path, rows)
+    made.clean = Clean(min_chars=5, normalize=("spaces",))
+    made.corpus()
+    made.tokenizer()
+    html = report_page(made.run)
+    assert not re.findall(r"234|@mail", html)
+    assert html.count("тел. █-███-███-██-██, █████@████.██") >= 4
+
+
 SECTIONS = [
     ([], []),
     (["corpus"], ["corpus", "making"]),

@@ -1,6 +1,7 @@
 """From paths to findings, and what a text can feed."""
 
 import json
+import re
 import tomllib
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -217,7 +218,7 @@ def test_of_too_few_tokens_no_size_of_a_model_is_said(tmp_path: Path):
     assert "parameters" not in found.verdict()
 
 
-def test_personal_data_are_findings_and_masking_them_is_left_to_people(texts: Path, tmp_path: Path):
+def test_personal_data_are_the_first_findings_hidden_on_the_page_and_masked(texts: Path):
     lines = ["Шалтыратыгыз: 89171234567 көн саен.", "Хисап RO49AAAA1B31007593840000 нче."]
     write(texts, "contacts.txt", "\n".join([*lines_of("tt"), *lines, "СНИЛС 112-233-445 95."]))
     found = diagnosis(texts, language="tt")
@@ -226,8 +227,16 @@ def test_personal_data_are_findings_and_masking_them_is_left_to_people(texts: Pa
     assert counts == {"mask phone": 1, "mask iban": 1, "mask code": 1}
     assert told["mask phone"].title == "Telephone numbers"
     assert told["mask phone"].recipe == '"phone"'
-    assert "89171234567" in told["mask phone"].examples[0].before
-    assert "mask" not in tomllib.loads(found.recipe)["clean"]
+    assert {each.name for each in found.findings[:3]} == set(told)
+    assert {each.severity for each in told.values()} == {"serious"}
+    (shown,) = told["mask phone"].examples
+    assert (shown.before, shown.after) == (
+        "Шалтыратыгыз: ███████████ көн саен.",
+        "Шалтыратыгыз: […] көн саен.",
+    )
+    assert not re.search("8917|AAAA|233-445", json.dumps(found.as_dict(), ensure_ascii=False))
+    assert set(tomllib.loads(found.recipe)["clean"]["mask"]) == {"phone", "iban", "code"}
+    assert "telephone numbers: about 1" in found.recipe
 
 
 def test_more_text_feeds_a_larger_model():

@@ -174,6 +174,7 @@ def test_personal_data_are_told_with_documents_files_and_the_key_that_masks_them
     assert told.startswith("personal data: telephone numbers in 40 documents, such as of a/укуч")
     assert "укучылар.txt. A model may say it" in told
     assert 'mask = ["phone"]' in told
+    assert "Names cannot be found" in told
     assert personal_data(of_files([write(tmp_path, "a.txt", "\n".join(TATAR))], []).values()) == ""
 
 

@@ -159,6 +159,11 @@ def test_a_source_of_tatar_that_lost_its_letters_has_a_broken_encoding(
         assert said.startswith('source "b": b.txt: broken encoding: `?` stands inside')
 
 
+def test_a_line_of_a_list_is_shown_without_its_telephones():
+    line = "Иванов Пётр, 9Б класс, 8-917-234-56-78, a@mail.ru"
+    assert shown_line(line, "tt") == "Иванов Пётр, 9Б класс, █-███-███-██-██, █@████.██"
+
+
 def test_a_line_is_shown_by_whole_letters() -> None:
     khmer = "ក្រុងភ្នំពេញជារាជធានីនៃព្រះរាជាណាចក្រកម្ពុជាដែលមានប្រជាជនច្រើនជាងគេ"
     shown = shown_line(f"1\n{khmer * 3}\n")
