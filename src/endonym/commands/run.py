@@ -263,7 +263,7 @@ def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> d
     else:
         examined = examine(
             [(each.source, each.files) for each in raw],
-            recipe.clean,
+            recipe.clean.model_copy(update={"language": recipe.clean.language or recipe.language}),
             contrast=recipe.clean.contrast_files(recipe.folder),
             evaluation=judging_texts(recipe.evaluation_texts),
             limit=CLEANED_BYTES,

@@ -73,9 +73,10 @@ class Recipe(Config):
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @model_validator(mode="after")
-    def cleaning_knows_the_language(self) -> Self:
-        """Telephone numbers are of countries of a language: the recipe's if [clean] says none."""
-        if self.clean.language is None:
+    def masks_know_the_language(self) -> Self:
+        """Masks, and sources in other languages, need the recipe's if [clean] says none."""
+        needs_language = self.clean.mask or any(each.language for each in self.source)
+        if needs_language and self.clean.language is None:
             clean = self.clean.model_copy(update={"language": self.language})
             object.__setattr__(self, "clean", clean)  # the recipe is frozen
         return self

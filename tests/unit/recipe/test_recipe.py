@@ -246,9 +246,9 @@ def test_a_recipe_as_it_runs_holds_its_variant_and_its_overrides(tatar: Path) ->
 
 @pytest.mark.parametrize(
     ("clean", "language"),
-    [('mask = ["phone"]', "ro"), ('mask = ["code"]\nlanguage = "ro-MD"', "ro-MD"), ("", "ro")],
+    [('mask = ["phone"]', "ro"), ('mask = ["code"]\nlanguage = "ro-MD"', "ro-MD"), ("", None)],
 )
-def test_cleaning_takes_the_language_of_the_recipe(tmp_path: Path, clean: str, language: str):
+def test_masks_take_the_language_of_the_recipe(tmp_path: Path, clean: str, language: str | None):
     path = tmp_path / "recipe.toml"
     head = 'name = "a"\nlanguage = "ro"\n[[source]]\nname = "a"\npath = "a.txt"\n'
     path.write_text(f'{head}[clean]\n{clean}\n[[phase]]\nname = "a"\n', encoding="utf-8")
