@@ -4,28 +4,16 @@ A phase learns texts, or it learns answers: from conversations or preference pai
 torch.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil, log
-from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from endonym.autopilot.mixture import facts_of_phase
 from endonym.autopilot.model_size import Choice, Choices, Facts, by_passes
-from endonym.data.conversation_files import read_records, share_read
-from endonym.data.conversations import Unfit, conversation_of, pair_of
-from endonym.device import program
-from endonym.disk import packaged_tables
-from endonym.errors import OutOfMemory, SourceError
-from endonym.formats.document import Reject
-from endonym.formats.reasons import in_words
+from endonym.errors import OutOfMemory
 from endonym.log import counted, number, size
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
-from endonym.recipe.layers import toml
-from endonym.recipe.recipe import Recipe
 from endonym.train.config import (
     EVAL_TOKENS,
     USEFUL_TOKENS,
@@ -71,10 +59,13 @@ Place = Literal["alone", "followed", "last"]
 from another one."""
 USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
 
-ANSWERS_EPOCHS = Choice(3.0, "usual for answers; the best validation is kept")
+ANSWERS_EPOCHS = Choice(3.0, "usual for answers")
 FEWEST_STEPS = 300
 """Of a phase of conversations. 97 of them were best on dev after 150 of 300 steps, and 612 after
 all (docs/log.md)."""
+FEWEST_HELD_OUT = 32
+"""Conversations held out by which a step can be chosen. Fewer are separate facts that nobody can
+guess: their loss rises while those of training are learnt (docs/phases.md)."""
 ANSWERS_RATES = {"chat": 1e-3, "preferences": 3e-5}
 """Up to USUAL_DIM channels, less in wider models."""
 FORWARD_SHARE = 1 / 3
@@ -83,11 +74,6 @@ VALIDATION_SHARE = 0.05
 """Of the time of a phase, for its validations."""
 FEWEST_VALIDATIONS = 4
 """Beside the one before the first step: fewer would hardly show where a phase got worse."""
-SAMPLE_RECORDS = 2_000
-ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
-TINY_SHARE = 1e-9
-TEMPLATE_TOKENS = 8
-"""Of a message: its role, and where it begins and ends."""
 LEAST_TOKENS = 2048
 """Fewer at once make matrix products slow: blocks are recomputed before going below this."""
 FORMULA_MARGIN = 1.15
@@ -310,9 +296,14 @@ def choose_answers(
     epochs = ANSWERS_EPOCHS
     if phase.objective == "chat" and epochs.value * facts.positions < FEWEST_STEPS * batch:
         few = float(f"{FEWEST_STEPS * batch / max(1, facts.positions):.3g}")
-        epochs = Choice(few, f"about {FEWEST_STEPS} steps; the best validation is kept")
+        epochs = Choice(few, f"about {FEWEST_STEPS} steps")
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         choices["epochs"] = epochs
+    held_out = facts.dev_documents if phase.objective == "chat" else None
+    if held_out is not None and held_out < FEWEST_HELD_OUT and phase.patience is None:
+        few = "1 conversation is" if held_out == 1 else f"{held_out} conversations are"
+        why = f"only {few} held out, too few to choose a step by"
+        choices["keep"] = Choice("last", why)
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)
     width = min(1.0, USUAL_DIM / (dim or USUAL_DIM))
@@ -333,84 +324,6 @@ def choose_answers(
     choices["schedule"] = Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")
     choices["weight_decay"] = Choice(0.0, decay)
     return choices
-
-
-def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> dict[int, Facts]:
-    """What the data of each phase will be as examples, by the first records of its files.
-
-    Raises SourceError if none of these can be used.
-    """
-    facts: dict[int, Facts] = {}
-    for index, phase in enumerate(recipe.phase):
-        if phase.reads_texts:
-            continue
-        sums, rejects = np.zeros(3), list[Reject]()
-        for path in recipe.data_files(index):
-            sums += _example_sums(path, bytes_per_token, phase, rejects)
-        dropped = Counter(reject.reason for reject in rejects)
-        if rejects and not sums[0]:
-            ((reason, count),) = dropped.most_common(1)
-            first = next(reject for reject in rejects if reject.reason == reason)
-            advice = ADVICE.get(reason, ADVICE["others"])
-            raise SourceError(
-                f"none of the first {counted(len(rejects), 'record')} can be used, {number(count)} "
-                f"{in_words(reason)}",
-                where=f"phase {phase.name}: data = {toml(phase.data)}",
-                do=advice.format(first=first, program=program()),
-            )
-        examples, tokens, answer_bytes = (sums * (1 - recipe.chat.val_share)).tolist()
-        rows, dev_rows = (max(1, ceil(n / context)) for n in (tokens, sums[1] - tokens))
-        facts[index] = Facts(
-            int(answer_bytes),
-            int(tokens),
-            tokens / max(1, round(examples)),
-            row_positions=rows * context,
-            dev_tokens=dev_rows * context,
-            dropped=dropped,
-        )
-    return facts
-
-
-def _example_sums(
-    path: Path, bytes_per_token: float, phase: Phase, rejects: list[Reject]
-) -> np.ndarray:
-    """Three sums of a file, by its first records: examples, their tokens, bytes of answers.
-
-    rejects: gets those records that make no examples.
-    """
-    sums = np.zeros(3)
-    n_records = line_bytes = 0
-    for record in read_records(path, path.name, phase.columns):
-        if n_records == SAMPLE_RECORDS:
-            return sums / max(TINY_SHARE, share_read(path, n_records, line_bytes))
-        n_records += 1
-        if isinstance(record, Reject):
-            rejects.append(record)
-            line_bytes += record.raw_bytes + 1  # with the end of the line
-            continue
-        line_bytes += len(record.raw.encode()) + 1
-        try:
-            examples = _contents(record.value, phase)
-        except Unfit as unfit:
-            rejects.append(Reject(unfit.reason, record.id, record.source, unfit.detail, ""))
-            continue
-        for contents, answer_bytes in examples:
-            tokens = sum(map(len, contents)) / bytes_per_token + TEMPLATE_TOKENS * len(contents)
-            sums += (1, tokens, answer_bytes)
-    return sums
-
-
-def _contents(record: object, phase: Phase) -> list[tuple[list[bytes], int]]:
-    """The examples of a record: of each the contents of its messages, and its answers' size."""
-    if not phase.is_of_pairs:
-        messages = conversation_of(record, phase.columns).messages
-        contents = [message.content.encode() for message in messages]
-        answers = [each.content.encode() for each in messages if each.role == "assistant"]
-        return [(contents, sum(map(len, answers)))]
-    pair = pair_of(record)
-    prompt = [each.content.encode() for each in pair.prompt]
-    answers = [each.encode() for each in (pair.chosen, pair.rejected)]
-    return [([*prompt, answer], len(answer)) for answer in answers]
 
 
 def with_chosen(phase: Phase, chosen: Choices) -> Phase:

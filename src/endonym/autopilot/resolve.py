@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from endonym.autopilot import mixture, model_size
 from endonym.autopilot.cautions import require_adapters
+from endonym.autopilot.likely_examples import estimated_examples
 from endonym.autopilot.machine import choose_compile, matrix_rates
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import (
@@ -35,7 +36,6 @@ from endonym.autopilot.phase import (
     choose_memory,
     choose_phase,
     choose_validation,
-    estimated_examples,
     with_chosen,
 )
 from endonym.autopilot.text_size import SourceSample, TextSize, measure, try_tokenizer
@@ -106,9 +106,16 @@ def in_tokens(recipe: Recipe, facts: Facts, vocab: int) -> Recipe:
 def facts_of_examples(examples: Artifact) -> Facts:
     """Facts counted when conversations or preference pairs were encoded."""
     train, context = examples.numbers["train"], examples.manifest["config"]["context"]
-    mean, dev_tokens = train["tokens"] / max(1, train["examples"]), examples.numbers["dev"]["rows"]
-    facts = Facts(train["bytes"], train["tokens"], mean, train["rows"] * context)
-    return replace(facts, dev_tokens=dev_tokens * context, dropped=examples.numbers["dropped"])
+    mean, dev = train["tokens"] / max(1, train["examples"]), examples.numbers["dev"]
+    return Facts(
+        train["bytes"],
+        train["tokens"],
+        mean,
+        row_positions=train["rows"] * context,
+        dev_documents=dev["examples"],
+        dev_tokens=dev["rows"] * context,
+        dropped=examples.numbers["dropped"],
+    )
 
 
 def context_choice(recipe: Recipe, facts: Facts) -> Choice:

@@ -44,6 +44,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.script.letters import as_name
 from endonym.store import Store
+from endonym.survey.chats import chat_phases, chats_in_words
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.examination import LIMIT_BYTES
 from endonym.survey.findings import personal_data
@@ -80,7 +81,7 @@ def describe_survey(survey: Survey, language: str, folder: Path, log: Log) -> No
         f"{each.source}: about {why}" for each in survey.readings if (why := loss_in_words(each))
     ]
     _warn_of(lost, "sources that cannot be read as a whole", log)
-    chats = [f"{path}: {why}" for path, why in survey.skipped if path in survey.chats]
+    chats = [f"{each.data}: {each.problem}" for each in survey.chat_files if each.problem]
     _warn_of(chats, "files of conversations", log)
     share = survey.odd_share
     name = language_name(language)
@@ -166,6 +167,12 @@ def write_recipe(
     try:
         checked = check(Recipe.load(path), Store(store))
         describe_model(checked, log)
+        if chats := chats_in_words(survey.chat_files):
+            line = 1 + text.splitlines().index("# [[phase]]")
+            log.line(
+                f"conversations  {chats}: phases for them stand in the recipe as comments: take "
+                f"out the # from line {line}, then run"
+            )
         if few := caution_of_intervals(checked.recipe, checked.facts):
             log.warn(few)
     except BaseException:  # The next `new` would refuse to write over it.
@@ -386,6 +393,7 @@ def recipe_text(
         clean=advised.table,
         family=ModelKeys().family,
         choices=choices,
+        chat_phases=chat_phases(survey.chat_files),
     )
 
 

@@ -22,6 +22,7 @@ from endonym.recipe.text import KeyPath, Mark, normal, scan
 from endonym.runs.find import recipe_file
 from endonym.store import Store
 from endonym.survey import raw_files
+from endonym.survey.chats import chat_phases, chats_in_words
 from endonym.survey.survey import Survey, look_through
 
 
@@ -52,6 +53,7 @@ def update_recipe(
         )
         write_addresses(survey, keys)
         describe_survey(survey, language, path.parent, log)
+        say_chats(survey, log)
         if now := len(awaited.difference(path for path, _ in survey.skipped)):
             log.line(f"{counted(now, 'file')} that waited can now be read")
         # The others are named in the recipe already.
@@ -97,6 +99,13 @@ def _given(texts: Sequence[Path], found: sources.Beside, recipe: Recipe) -> list
             or not sources.is_left_out(file.absolute(), recipe)
         )
     ]
+
+
+def say_chats(survey: Survey, log: Log) -> None:
+    """Say what conversations there are, and the phases that learn them."""
+    if chats := chats_in_words(survey.chat_files):
+        phases = "\n\n".join(chat_phases(survey.chat_files))
+        log.line(f"conversations  {chats}: to learn them, write at the recipe's end\n{phases}")
 
 
 def _say_added(found: sources.Beside, log: Log) -> None:

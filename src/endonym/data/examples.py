@@ -5,7 +5,8 @@ it is learnt. It stands after the token that opens a text, as a prompt does in a
 preference pair is two examples, the chosen and the rejected one, which follow each other.
 
 The folder holds ids.bin and learnt.bin (raw, little-endian; u1 for learnt), offsets.npy (where each
-example begins, and the end), dev.npy (which are held out), examples.json, the tokenizer with the
+example begins, and the end), dev.npy (which are held out), held_out.npy (the keys of their prompts,
+which later phases hold out, too), examples.json, the tokenizer with the
 template, and dropped/REASON.jsonl.gz with every record that is left out.
 """
 
@@ -73,12 +74,14 @@ def make_examples(
     out: Path,
     advance: Callable[[int], None],
     kept_out: KeptOut | None = None,
+    held_out: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Write the examples of some files; returns what was counted.
 
     tokenizer: with a chat template, whose end of a turn is noted in it. advance: called with the
     number of records read. kept_out: texts that judge the model; a record with a message that
-    shares text with them is left out, whatever its system message says.
+    shares text with them is left out, whatever its system message says. held_out: the keys of
+    prompts that earlier phases hold out.
 
     Raises RecipeError for a template that cannot be used, SourceError if too many records are
     rejected, and CorpusError if too few are left.
@@ -88,7 +91,7 @@ def make_examples(
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
     records = chain.from_iterable(read_records(path, path.name, settings.columns) for path in paths)
-    with ExampleWriter(out, tokenizer, settings) as writer:
+    with ExampleWriter(out, tokenizer, settings, held_out) as writer:
         while batch := list(islice(records, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
             for item in batch:
@@ -137,8 +140,9 @@ def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prep
         return _reject(record, unfit.reason, unfit.detail)
     digest_16 = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest()[:16]
     if digest_16 in writer.seen:
-        return _reject(record, "duplicate", "the same stands before it")
-    writer.seen.add(digest_16)
+        detail = f"the same stands before it: {writer.seen[digest_16]}"
+        return _reject(record, "duplicate", detail)
+    writer.seen[digest_16] = record.id
     return Prepared(record, prompt, sides)
 
 
@@ -170,10 +174,17 @@ def _reject(record: Record, reason: str, detail: str) -> Reject:
 class ExampleWriter:
     """Writes examples as they come. A context manager."""
 
-    def __init__(self, out: Path, tokenizer: Tokenizer, settings: ExampleSettings) -> None:
+    def __init__(
+        self,
+        out: Path,
+        tokenizer: Tokenizer,
+        settings: ExampleSettings,
+        held_out: Sequence[int] = (),
+    ) -> None:
         self.out, self.tokenizer, self.settings = out, tokenizer, settings
+        self.held_out = np.array(held_out, dtype=np.uint64)
         self.kind = id_type(tokenizer.vocab)
-        self.seen: set[bytes] = set()
+        self.seen: dict[bytes, str] = {}
         self.cut = self.unread_weights = 0
         self._lengths: list[int] = []
         self._keys: list[int] = []
@@ -247,7 +258,7 @@ class ExampleWriter:
         frequent = self._dropped.most_common(SHOWN_REASONS)
         reasons = "\n".join(f"    {count:>10,} {reason}" for reason, count in frequent)
         prompts = len(set(self._keys))
-        if prompts < 2:
+        if prompts < 2 or not set(self._keys).difference(self.held_out.tolist()):
             dropped = f"; dropped were:\n{reasons}" if reasons else "\n"
             raise CorpusError(
                 f"{len(self._lengths):,} examples of {prompts} different prompts are "
@@ -265,9 +276,12 @@ class ExampleWriter:
                 where="phase.data",
                 do=f"{self._advice(unusable)} Or raise chat.max_rejected to go on without these.",
             )
+        keys = np.array(self._keys, dtype=np.uint64)
+        is_dev = held_out_prompts(keys, self.settings.val_share, self.held_out)
         arrays = {
             "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8"),
-            "dev": held_out_prompts(np.array(self._keys, dtype=np.uint64), self.settings.val_share),
+            "dev": is_dev,
+            "held_out": np.union1d(keys[is_dev], self.held_out),
             "bytes": self.tokenizer.byte_counts.astype("<i8"),
         }
         for name, array in arrays.items():
@@ -303,14 +317,23 @@ def prompt_key(prompt: Sequence[conversations.Message], seed: int) -> int:
     return int.from_bytes(digest(text, seed)[:8], "little")
 
 
-def held_out_prompts(keys: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
-    """Which examples are held out: prompts whose keys are below the share of all keys.
+def read_held_out(folder: Path) -> list[int]:
+    """The keys of the prompts that the examples of a folder hold out, and those before them."""
+    return np.load(folder / "held_out.npy", allow_pickle=False).tolist()
 
-    If none is, the one with the smallest key; if all are, all but the one with the largest.
+
+def held_out_prompts(
+    keys: NDArray[np.uint64], share: float, earlier: NDArray[np.uint64]
+) -> NDArray[np.bool_]:
+    """Which examples are held out: prompts whose keys are below the share of all keys, or earlier.
+
+    If none is, the one with the smallest key; if all are, all but the one with the largest that is
+    not among the earlier keys, those of prompts that an earlier phase holds out.
     """
-    is_dev = keys < np.uint64(min(share, 1.0) * float(2**64 - 2**11))
+    was_held_out = np.isin(keys, earlier)
+    is_dev = was_held_out | (keys < np.uint64(min(share, 1.0) * float(2**64 - 2**11)))
     if not is_dev.any():
         is_dev = keys == keys.min()
     if is_dev.all():
-        is_dev = keys != keys.max()
+        is_dev = keys != keys[~was_held_out].max()
     return is_dev

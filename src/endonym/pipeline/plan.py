@@ -164,6 +164,9 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
         inputs |= {"template": data.files[str(file)]} if file is not None else {}
         inputs |= evaluation_inputs(recipe, data.files)
         inputs |= {"corpus": data.corpus, "tokenizer": data.tokenizer}
+        # What an earlier phase holds out, no later one learns.
+        if examples:
+            inputs["examples before"] = examples[max(examples)]
         name = f"examples {phase.name}"
         examples[number] = Stage(name, "examples", config, stages.examples, inputs)
     return examples

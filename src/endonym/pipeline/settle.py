@@ -131,6 +131,9 @@ def settle(
         log.warn(warning)
     length = pack.usual_length(facts.mean_document_tokens)
     for number, config in enumerate(training.phases):
+        kept = lock.choices.get(f"phase.{number}.keep")
+        if kept is not None and config.objective == "chat":
+            log.line(f"{f'phase {config.name}':<22} keeps its {kept.value} step: {kept.reason}")
         seconds = None
         if target == "cpu" or isinstance(training.model, ModelConfig):
             with suppress(OutOfMemory):

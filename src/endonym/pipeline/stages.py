@@ -331,11 +331,12 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
 
 def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     """Encode conversations or preference pairs, with the chat template of the recipe or model."""
-    from endonym.data.examples import HELD_OUT, make_examples, with_template
+    from endonym.data.examples import HELD_OUT, make_examples, read_held_out, with_template
     from endonym.data.kept_out import KeptOut
     from endonym.pipeline.sources import require_unchanged
     from endonym.tokenizer.chat_template import CHATML, Markup, differences, template_of
 
+    before = ctx.inputs.get("examples before")
     template = CHATML if config.template == CHATML_NAME else None
     if config.template_file is not None:
         template = read_template(config.template_file)
@@ -349,11 +350,17 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     if "strftime_now" in template_of(tokenizer).text:
         warn("its chat template may write the date: later prompts differ from what is learnt")
     texts = Corpus(ctx.inputs["corpus"].folder)
-    held_out = [(side, (each.text for each in texts.documents(side))) for side in ("dev", "test")]
+    sides = [(side, (each.text for each in texts.documents(side))) for side in ("dev", "test")]
     with ctx.log.progress("preparing conversations", 0) as advance:
-        kept_out = KeptOut([*held_out, *judging_texts(config.evaluation)])
+        kept_out = KeptOut([*sides, *judging_texts(config.evaluation)])
         numbers = make_examples(
-            config.paths, tokenizer, config, out=ctx.out, advance=advance, kept_out=kept_out
+            config.paths,
+            tokenizer,
+            config,
+            out=ctx.out,
+            advance=advance,
+            kept_out=kept_out,
+            held_out=read_held_out(before.folder) if before else (),
         )
     if n := numbers["unread_weights"]:
         warn(

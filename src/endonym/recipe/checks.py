@@ -135,8 +135,8 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> Iterator[Problem]:
     for pattern in files_named(parts.clean.decontaminate, folder)[1]:
         yield _problem("decontaminate", ("clean", "decontaminate"), pattern=pattern)
     for number, phase in parts.phases:
-        if phase.data is not None and files_named([phase.data], folder)[1]:
-            yield _problem("data_file", ("phase", number, "data"), pattern=phase.data)
+        for pattern in files_named(phase.data_patterns, folder)[1]:
+            yield _problem("data_file", ("phase", number, "data"), pattern=pattern)
     yield from _unfit_template(parts.chat.template, folder)
     for number, each in parts.evaluations:
         if not all(is_file(file) for file in each.files(folder)):

@@ -156,8 +156,7 @@ class Recipe(Config):
 
     def data_files(self, phase: int) -> list[Path]:
         """The files of a phase's conversations or preference pairs, in order."""
-        data = self.phase[phase].data
-        return files_named([data], self.folder)[0] if data is not None else []
+        return files_named(self.phase[phase].data_patterns, self.folder)[0]
 
     @property
     def learns_answers(self) -> bool:

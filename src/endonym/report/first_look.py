@@ -8,7 +8,7 @@ tell as much where there are many; a demo has a few, of another kind.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -24,12 +24,16 @@ from endonym.report.formatting import beginning
 from endonym.store import Artifact, read_if_whole, write_sealed
 
 if TYPE_CHECKING:
+    from endonym.data.example_tokens import ExampleTokens
+    from endonym.generate.language_model import LanguageModel
     from endonym.tokenizer.tokenizer import Tokenizer
 
 FILE = "samples.json"
 """In a run's folder: what its final model wrote. It is kept, so that it is written once."""
 AT_ONCE, MOST_ROUNDS, TOKENS = 24, 4, 96
 """Samples are written in rounds of so many, until they have ENOUGH_WORDS."""
+ASKED = 10
+"""Questions of the training conversations that are asked, at most."""
 ENOUGH_WORDS = 600
 USUAL_TEXTS, USUAL_CHARS = 240, 400
 """Training texts that are counted, and characters of each."""
@@ -67,13 +71,15 @@ class FirstLook:
     """What the final model wrote, as pairs of prompt and text, and its counts.
 
     usual: the counts of training texts, each looked up in all others. by_pieces: "words" are pieces
-    of PIECE letters.
+    of PIECE letters. asked: of a model that learnt conversations last, some of their questions, the
+    answers written there, and its own ones at temperature 0.
     """
 
     samples: list[tuple[str, str]]
     written: Counts
     usual: Counts
     by_pieces: bool
+    asked: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
 
 
 KEPT = TypeAdapter(FirstLook)
@@ -106,14 +112,16 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
     loaded = LanguageModel.load(model.folder, device)
     prompts: list[str | list[int]] = [""] * AT_ONCE
     shown = [""] * AT_ONCE
-    phase = model.manifest["config"].get("phase", {})
-    examples = run.artifact("examples")
-    if examples is not None and phase.get("objective") != "next_token":
+    objective = model.manifest["config"].get("phase", {}).get("objective")
+    examples, own = run.artifact("examples"), list[tuple[str, str, str]]()
+    if examples is not None and objective != "next_token":
         asked = ExampleTokens(examples.folder, "dev")
         numbers = range(0, len(asked), asked.together)[:AT_ONCE]
         questions: list[list[int]] = [asked.prompt(number).tolist() for number in numbers]
         prompts = list[str | list[int]](questions)
         shown = [last_message(each, loaded.tokenizer) for each in questions]
+    if examples is not None and objective == "chat":
+        own = own_questions(loaded, ExampleTokens(examples.folder, "train"))
     samples, written, by_pieces = list[tuple[str, str]](), list[str](), False
     for number in range(MOST_ROUNDS if prompts else 0):
         seeds = range(number * AT_ONCE, number * AT_ONCE + len(prompts))
@@ -125,7 +133,29 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
         if sum(len(units_of(each, by_pieces=by_pieces)) for each in written) >= ENOUGH_WORDS:
             break
     count = counts_of(written, lambda: _read(corpus), by_pieces=by_pieces)
-    return FirstLook(samples, *count, by_pieces=by_pieces)
+    return FirstLook(samples, *count, by_pieces=by_pieces, asked=own)
+
+
+def own_questions(model: "LanguageModel", train: "ExampleTokens") -> list[tuple[str, str, str]]:
+    """Up to ASKED questions of the training conversations, evenly spread: each with its answer as
+    written, and that of the model at temperature 0."""
+    # These import torch.
+    from endonym.generate.sample import Sampling
+
+    numbers = range(0, len(train), max(1, -(-len(train) // ASKED)))
+    prompts = [train.prompt(number).tolist() for number in numbers]
+    answers = [train.answers(number)[0].tolist() for number in numbers]
+    samplings = [Sampling(temperature=0.0)] * len(prompts)
+    most = max(map(len, answers))
+    given = model.generate_many(prompts, max_tokens=most, samplings=samplings)
+    return [
+        (
+            last_message(prompt, model.tokenizer),
+            model.tokenizer.decode(answer).strip(),
+            "".join(pieces).strip(),
+        )
+        for prompt, answer, pieces in zip(prompts, answers, given, strict=True)
+    ]
 
 
 def last_message(ids: Sequence[int], tokenizer: "Tokenizer") -> str:

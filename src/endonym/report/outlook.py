@@ -64,10 +64,11 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """The first screen. expect: what its texts are like. compared: with the compressor, if it was
-    scored."""
+    """The first screen. learnt: of questions of its training, whether it answers them. expect: what
+    its texts are like. compared: with the compressor, if it was scored."""
 
     samples: list[tuple[str, str]]
+    learnt: str
     expect: list[str]
     compared: str
     steps: list[NextStep]
@@ -82,7 +83,11 @@ def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outloo
     standing = beside_compressor(part) or next(iter(verdicts(scores)), "")
     samples = look.samples[:SHOWN_SAMPLES] if look else []
     expect = expectation(look, beyond_pairs(run)) if look else []
-    return Outlook(samples, expect, standing, next_steps(run, part))
+    asked = look.asked if look else []
+    learnt = WORDS["expect"]["asked"].format(
+        asked=len(asked), right=sum(answer == given for _, answer, given in asked)
+    )
+    return Outlook(samples, learnt if asked else "", expect, standing, next_steps(run, part))
 
 
 def expectation(look: FirstLook, bits: float) -> list[str]:
@@ -170,6 +175,12 @@ def next_steps(run: Run, part: Sequence[Score]) -> list[NextStep]:
     return found
 
 
+def keeps_best(run: Run) -> bool:
+    """Whether the last phase keeps the weights of its best validation."""
+    model = run.artifact("model")
+    return model is None or model.manifest["config"].get("phase", {}).get("keep") in (None, "best")
+
+
 def _longer(
     run: Run, validations: Sequence[Validation], steps: Lines, part: Sequence[Score]
 ) -> NextStep | None:
@@ -178,6 +189,8 @@ def _longer(
     words, last = WORDS["step"], validations[-1]
     best = min(validations, key=lambda each: each.bits)
     if last.bits - best.bits > LEVELLED * best.bits:
+        if not keeps_best(run):
+            return None
         where = f"after {100 * best.tokens / max(1, last.tokens):.0f} %"
         return NextStep(words["stop"], words["stop_brings"].format(where=where))
     half = min(validations, key=lambda each: abs(each.tokens - last.tokens / 2))
@@ -227,7 +240,7 @@ def _more_text(
 ) -> NextStep | None:
     """What more of what it read would bring: at most the difference to what it did not read."""
     words, last = WORDS["step"], validations[-1]
-    best = min(validations, key=lambda each: each.bits)
+    best = min(validations, key=lambda each: each.bits) if keeps_best(run) else last
     gap = best.bits - train
     if last.epoch < 1 or (last.epoch < FEW_PASSES and gap < LEAST_GAP):
         return None
@@ -236,7 +249,8 @@ def _more_text(
     text = words[name].format(what=what, passes=last.epoch, train=train, dev=best.bits)
     title = words["texts"].format(what=what)
     if not run.recipe.phase[-1].reads_texts:
-        return NextStep(title, text + words["texts_put"])
+        command = f"run {run_argument(run.folder, run.store)}"
+        return NextStep(title, text + words["chats_put"], command)
     total = find(part, metric=BITS, model="model", source=None)
     own = [
         score

@@ -22,6 +22,7 @@ from endonym.formats.faults import FAULT
 from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.log import counted, listed
 from endonym.recipe.layers import toml
+from endonym.survey.chats import chat_phases, chats_in_words
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, SHOWN_CHARS, Examined
 from endonym.survey.observing import LINK, REPLACEMENT, SKELETON
 from endonym.survey.raw_files import pattern
@@ -395,13 +396,17 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
                 ],
             )
     if chats := [(path, why) for path, why in survey.skipped if path in survey.chats]:
-        yield of_files(
+        found = of_files(
             "conversations",
             len(chats),
-            recipe="\n\n".join(survey.chat_phases()),
+            recipe="\n\n".join(chat_phases(survey.chat_files)),
             table="a phase after that of the texts",
             examples=[Example(path, why=why) for path, why in chats[:samples]],
         )
+        copied = [line for each in survey.chat_files for line in each.copied]
+        said = [f"{chats_in_words(survey.chat_files) or 'No phase can read them'}.", found.meaning]
+        said += [f"{line}." for line in copied[:samples]]
+        yield replace(found, meaning=" ".join(said))
     if no_texts := survey.no_texts:
         yield of_files(
             "no_texts",

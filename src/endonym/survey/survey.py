@@ -27,10 +27,10 @@ from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.plain import PART_BYTES
 from endonym.log import Log, counted, listed
-from endonym.recipe.layers import toml
 from endonym.script.languages import usual_script
 from endonym.script.letters import as_name
 from endonym.survey import raw_files
+from endonym.survey.chats import ChatFile, note_copies, read_chats
 from endonym.survey.format_guess import needs_ocr
 from endonym.survey.look import Look, look, read_pictures
 from endonym.survey.odd_sources import Sketch, odd_ones, sketch
@@ -77,7 +77,7 @@ class Survey:
     all_documents: estimated. taken: names that no source may have. names: how many files have this
     name. readings: what cannot be read of each source. no_texts: the skipped files that hold none,
     such as Thumbs.db and empty files, each with its pattern if its kind is not in `foreign`. chats:
-    the skipped files of conversations, each with its pattern; chat_keys: of their phases.
+    the skipped files of conversations, each with its pattern; chat_files: what they hold.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
@@ -105,7 +105,7 @@ class Survey:
     all_documents: float = 0.0
     no_texts: dict[str, str] = field(default_factory=dict[str, str])
     chats: dict[str, str] = field(default_factory=dict[str, str])
-    chat_keys: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    chat_files: list[ChatFile] = field(default_factory=list[ChatFile])
 
     @property
     def odd_share(self) -> float:
@@ -150,15 +150,6 @@ class Survey:
             (path, why)
             for path, why in self.skipped
             if path not in self.no_texts and path not in self.chats
-        ]
-
-    def chat_phases(self) -> list[str]:
-        """The [[phase]] of each file of conversations, which may stand after that of the texts."""
-        return [
-            f'[[phase]]\nname = "chat{f"-{number}" if len(self.chats) > 1 else ""}"\n'
-            'objective = "chat"\n'
-            + "\n".join(f"{key} = {toml(each)}" for key, each in keys.items())
-            for number, keys in enumerate(self.chat_keys, 1)
         ]
 
     def exclude(self) -> list[str]:
@@ -244,6 +235,7 @@ def look_through(
     survey.all_documents = sum(each.n_documents for group in used for each in group)
     for group in looks:
         _add(survey, group, odd.reasons, folder)
+    note_copies(survey.chat_files)
     texts_of = [[each.documents for each in group if each.documents] for group in used]
     survey.sample = _sample(texts_of, SAMPLE_CHARS // max(1, len(survey.sources)) + 1)
     every = [each.text[:LONGEST_TEXT] for files in texts_of for some in files for each in some]
@@ -377,7 +369,8 @@ def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
         survey.libraryless[path] = pattern
     elif opened.chat is not None:
         survey.chats[path] = pattern
-        survey.chat_keys.append({"data": raw_files.relative(opened.path, folder), **opened.chat})
+        data = raw_files.relative(opened.path, folder)
+        survey.chat_files.append(read_chats(opened.path, data, opened.chat.get("columns")))
     elif pattern:
         survey.unreadable[pattern] = opened.problem
 

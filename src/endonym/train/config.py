@@ -64,9 +64,11 @@ class Phase(Config, ObjectiveProperties):
     - chat: the answers in the conversations of `data`, and where they end
     - preferences: which of two answers in `data` is better (DPO, arXiv:2305.18290)
     """
-    data: str | None = optional(min_length=1, is_identity=False)
-    """conversations or preference pairs: a path or a glob of .jsonl, .json, .csv, .tsv (also .gz,
-    .zst) or .parquet with the usual names of columns; for chat and preferences
+    data: Annotated[str | tuple[str, ...], Field(min_length=1)] | None = optional(is_identity=False)
+    """conversations or preference pairs: a path, a glob or a list of these, of .jsonl, .json, .csv,
+    .tsv (also .gz, .zst) or .parquet with the usual names of columns; for chat and preferences
+
+    - what stands in several of the files is learnt once
     """
     columns: tuple[str, str] | None = optional("the usual names", is_identity=False)
     """chat: the columns of a question and of its answer in `data`
@@ -176,8 +178,9 @@ class Phase(Config, ObjectiveProperties):
     """keep the weights of the best validation, those of the last step, or the average of the last
     steps, as with average = "tail"
 
-    - if not given, best; last if nothing is held out of a source that has a share; average in the
-      last of several phases on texts, if it reads its text at most twice
+    - if not given, best; last if nothing is held out of a source that has a share, or fewer than 32
+      conversations; average in the last of several phases on texts, if it reads its text at most
+      twice
     """
     save_every_steps: int | None = optional(ge=1, is_identity=False)
     """steps between checkpoints; as eval_every_steps if not given"""
@@ -207,6 +210,11 @@ class Phase(Config, ObjectiveProperties):
     """what is sharded over several processes: nothing, gradients and optimizer state, or weights
     too
     """
+
+    @property
+    def data_patterns(self) -> tuple[str, ...]:
+        """The paths and globs of `data`."""
+        return (self.data,) if isinstance(self.data, str) else self.data or ()
 
     @model_validator(mode="after")
     def one_budget(self) -> "Phase":

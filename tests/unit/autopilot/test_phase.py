@@ -1,6 +1,7 @@
 """What is chosen for a phase: by how often text is read, by width, device, memory and examples."""
 
 import gzip
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import zstandard
 from made_conversations import conversations, make_toy_examples, pairs, write_lines
 from toys import train_config
 
+from endonym.autopilot.likely_examples import estimated_examples
 from endonym.autopilot.model_size import Choices, Facts
 from endonym.autopilot.phase import (
     SQUARE_HALF_LIFE_TOKENS,
@@ -20,7 +22,6 @@ from endonym.autopilot.phase import (
     choose_answers,
     choose_memory,
     choose_phase,
-    estimated_examples,
 )
 from endonym.errors import OutOfMemory
 from endonym.model.adapt_config import Adapt
@@ -227,6 +228,16 @@ def test_rates_of_answers_are_low_and_lower_for_pairs_and_for_wide_models() -> N
         assert answers(objective, adapt={"rank": 4}, lr=1e-3)["lr"] == 1e-3
 
 
+def test_a_step_is_not_chosen_by_a_few_conversations() -> None:
+    phase = Phase.model_validate({"objective": "chat", "data": "a.jsonl"})
+    patient = phase.model_copy(update={"patience": 3})
+    for each, held_out, keeps in ((phase, 1, "last"), (phase, 32, None), (patient, 1, None)):
+        facts = replace(EXAMPLES, dev_documents=held_out)
+        keep = choose_answers(each, facts, 128, dim=128, device="cpu").get("keep")
+        assert (keep and keep.value) == keeps
+        assert keep is None or "only 1 conversation is held out" in keep.reason
+
+
 def test_nothing_is_said_of_trained_weights_that_there_are_not() -> None:
     phase = Phase.model_validate({"objective": "chat", "data": "a.jsonl"})
     for is_new in (True, False):
@@ -264,20 +275,27 @@ def test_the_size_of_answers_is_in_bytes_as_that_of_texts(
         record["messages"][1]["content"] = letter * 300
         pair = {"prompt": "?", "chosen": letter * 300, "rejected": letter * 100}
         for kind, given in (("chat", record), ("preferences", pair)):
-            # What is no record of this kind is counted as dropped; what is held out is not counted.
-            write_lines(recipe.parent / "a.jsonl", [{"n": 1}, *[given] * 40])
-            phases = [{"name": "a"}, {"name": "b", "objective": kind, "data": "a.jsonl"}]
+            # What is no record of this kind, and a copy, is counted as dropped; what is held out is
+            # not counted.
+            asked = json.dumps(given, ensure_ascii=False)
+            lines = [asked.replace("?", f"{number}?") for number in range(40)]
+            write_lines(recipe.parent / "a.jsonl", [{"n": 1}, *lines])
+            write_lines(recipe.parent / "b.jsonl", lines[:3])
+            phases = [
+                {"name": "a"},
+                {"name": "b", "objective": kind, "data": ["a.jsonl", "b.jsonl"]},
+            ]
             asked = Recipe.load(recipe).with_values({"chat.val_share": 0.25, "phase": phases})
             (facts,) = estimated_examples(asked, 256, 4.0).values()
             sizes.append(facts.text_bytes)
-            assert facts.dropped == {"no_columns": 1}
+            assert facts.dropped == {"no_columns": 1, "duplicate": 3}
     assert sizes == [9_000, 12_000, 18_000, 24_000, 27_000, 36_000]
 
 
 def test_the_estimate_is_the_same_however_the_file_is_packed(
     tmp_path: Path, small_recipe: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("endonym.autopilot.phase.SAMPLE_RECORDS", 50)
+    monkeypatch.setattr("endonym.autopilot.likely_examples.SAMPLE_RECORDS", 50)
     monkeypatch.setattr("endonym.data.conversation_files.MOST_UNPACKED", 250_000)
     records = conversations(2_000)
     recipe = small_recipe(tmp_path / "project")

@@ -209,4 +209,9 @@ def test_conversations_among_the_texts_are_said(
     rows = "question,answer\nCât costă excursia?,Excursia costă douăzeci de lei.\n"
     (tmp_path / "chats.csv").write_text(rows, encoding="utf-8")
     (tmp_path / "a.txt").write_text("\n".join(numbered(60)), encoding="utf-8")
-    assert 'chats.csv: the column "answer"' in said(survey_texts([tmp_path], tmp_path), capsys)
+    survey = survey_texts([tmp_path], tmp_path)
+    assert "warning: chats.csv" not in said(survey, capsys)
+    update.say_chats(survey, Log())
+    told = capsys.readouterr().err
+    assert told.startswith("conversations  1 file, 1 conversation: to learn them")
+    assert 'data = "chats.csv"' in told

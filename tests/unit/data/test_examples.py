@@ -172,8 +172,13 @@ def test_at_least_one_prompt_is_held_out_and_one_is_not() -> None:
     keys = np.array([prompt_key([], seed) for seed in range(5)], dtype=np.uint64)
     said = [prompt_key([Message(role, "Нәрсә бу?")], 3) for role in ("user", "system")]
     assert prompt_key([Message("user", " Нәрсә бу?\n")], 3) == said[0] != said[1]
-    assert held_out_prompts(keys, 1e-9).tolist() == (keys == keys.min()).tolist()
-    assert (~held_out_prompts(keys, 1.0)).tolist() == (keys == keys.max()).tolist()
+    none = keys[:0]
+    assert held_out_prompts(keys, 1e-9, none).tolist() == (keys == keys.min()).tolist()
+    assert (~held_out_prompts(keys, 1.0, none)).tolist() == (keys == keys.max()).tolist()
+    # What an earlier phase holds out is never learnt by a later one.
+    largest, smallest = keys == keys.max(), keys == keys.min()
+    assert held_out_prompts(keys, 1e-9, keys[largest]).tolist() == largest.tolist()
+    assert (~held_out_prompts(keys, 1.0, keys[~smallest])).tolist() == smallest.tolist()
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:

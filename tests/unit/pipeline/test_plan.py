@@ -263,6 +263,10 @@ def test_examples_are_kept_out_of_what_judges_them(small_recipe: Written, tmp_pa
     assert names == ["prompts.txt", "unseen.txt", "a.jsonl", "chat.jinja"]
     raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
     data = plan.plan_data(recipe, raw, resolve_tokenizer(recipe, {}))
+    twice = recipe.model_copy(update={"phase": (*recipe.phase, recipe.phase[1])})
+    first, second = plan.plan_examples(twice, data, 32).values()
+    # What the first phase holds out is not learnt by the second.
+    assert second.inputs["examples before"] is first
     found = plan.plan_examples(recipe, data, 32)
     assert list(found) == [1]
     config = cast("ExamplesConfig", found[1].config)

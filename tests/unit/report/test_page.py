@@ -352,7 +352,8 @@ def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> Non
     workshop.run.recipe = recipe.model_copy(update={"phase": (chat,)})
     longer, talks = gather(workshop.run)["outlook"].steps
     assert "compressor" not in longer.brings
-    assert (talks.title, talks.command) == ("Give it more conversations", "")
+    assert talks.title == "Give it more conversations"
+    assert talks.command.startswith("run ")
     assert "conversations 5.0 times" in talks.brings
 
 

@@ -104,6 +104,30 @@ def test_conversations_are_told_from_texts(tmp_path: Path, name: str, content: s
     assert found.recipe.partition("# columns = ")[2].strip() == columns
 
 
+def test_the_same_conversations_in_three_files_are_one_phase_and_counted_once(tmp_path: Path):
+    asked = [{"întrebare": f"Cine este la ușa {n}?", "răspuns": f"Domnul {n}."} for n in range(4)]
+    rows = "".join(f"{each['întrebare']},{each['răspuns']}\n" for each in asked)
+    roles = ("user", "assistant")
+    talks = [
+        {"messages": [{"role": r, "content": c} for r, c in zip(roles, each.values(), strict=True)]}
+        for each in asked
+    ]
+    talks += [{"messages": [{"role": "user", "content": "Cine are cheia?"}]}]
+    lines = "".join(f"{json.dumps(each)}\n" for each in talks)
+    write(tmp_path, "t/text.txt", numbered(20))
+    write(tmp_path, "t/a.csv", f"întrebare,răspuns\n{rows}")
+    write(tmp_path, "t/b.json", json.dumps(talks[1:], indent=1))
+    found = diagnosis(write(tmp_path, "t/c.jsonl", lines).parent, language="ro")
+    (told,) = [each for each in found.findings if each.name == "conversations"]
+    assert told.meaning.startswith(
+        "3 files, 4 conversations (2 broken: 2 without an answer; 7 copies of these)."
+    )
+    assert "3 of 3 stand in" in told.meaning
+    assert told.recipe.count("[[phase]]") == 1
+    assert told.recipe.partition("data = [")[2].partition("]")[0].count("/t/") == 3
+    assert 'columns = ["întrebare", "răspuns"]' in told.recipe
+
+
 def test_a_table_of_translations_holds_no_answers(tmp_path: Path):
     rows = "ro,tt\nUnde este cantina?,Ашханә кайда?\nLa parter.,Беренче катта.\n" * 3
     found = diagnosis(write(tmp_path, "a.csv", rows), language="tt")
