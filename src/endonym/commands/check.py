@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Any, NamedTuple
 
 from endonym.autopilot import resolve
@@ -388,8 +388,24 @@ def describe(checked: Checked) -> str:
         uniform_nats=math.log(shape.vocab),
         in_proportion=in_proportion,
         dropped_in_words=dropped_in_words,
+        briefly=briefly(checked),
         inexact={phase.name: inexact(phase, shape.context) for phase in phases},
     )
+
+
+def briefly(checked: Checked) -> dict[str, str]:
+    """By its key each choice of a phase of answers that needs no reason, and the line that lists
+    those of its phase which differ from the phase before."""
+    lines = dict[str, str]()
+    for number, (before, phase) in enumerate(pairwise(checked.training.phases), 1):
+        if phase.reads_texts:
+            continue
+        own, of_before = ({**dict(e), **dict(e.execution)} for e in (phase, before))
+        names = [name for name in own if f"phase.{number}.{name}" in checked.choices]
+        said = [f"{n} = {own[n]}" for n in names if n != "keep" and own[n] != of_before[n]]
+        line = f"phase.{number}: {' · '.join(said)}" if said else ""
+        lines |= {f"phase.{number}.{name}": line for name in names if name != "keep"}
+    return lines
 
 
 def inexact(phase: TrainConfig, context: int) -> str:

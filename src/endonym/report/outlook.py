@@ -64,10 +64,11 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """The first screen. learnt: of questions of its training, whether it answers them. expect: what
+    """The first screen. asked: as in FirstLook; learnt: how many of these it answers. expect: what
     its texts are like. compared: with the compressor, if it was scored."""
 
     samples: list[tuple[str, str]]
+    asked: list[tuple[str, str, str]]
     learnt: str
     expect: list[str]
     compared: str
@@ -84,10 +85,9 @@ def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outloo
     samples = look.samples[:SHOWN_SAMPLES] if look else []
     expect = expectation(look, beyond_pairs(run)) if look else []
     asked = look.asked if look else []
-    learnt = WORDS["expect"]["asked"].format(
-        asked=len(asked), right=sum(answer == given for _, answer, given in asked)
-    )
-    return Outlook(samples, learnt if asked else "", expect, standing, next_steps(run, part))
+    right = sum(answer == given for _, answer, given in asked)
+    learnt = WORDS["expect"]["asked"].format(asked=len(asked), right=right) if asked else ""
+    return Outlook(samples, asked, learnt, expect, standing, next_steps(run, part))
 
 
 def expectation(look: FirstLook, bits: float) -> list[str]:

@@ -67,7 +67,7 @@ def both_bars(bars: Bars) -> Markup:
 
 def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     """The values of every section of the template."""
-    scores, look = [Score(**row) for row in _rows(run, "scores.json")], first_look(run, device)
+    scores = [Score(**row) for row in _rows(run, "scores.json")]
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
     kind = run.recipe.tokenizer.kind
@@ -91,7 +91,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "name": run.recipe.run_name,
         "language_code": run.recipe.language,
         "language": language_name(run.recipe.language),
-        "outlook": outlook(run, scores, look),
+        "outlook": outlook(run, scores, first_look(run, device)),
         "verdict": verdicts(scores, card, gains),
         "numbers": {} if model is None else model.numbers,
         "card": card,
@@ -106,7 +106,6 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "phases": phases,
         "samples": _some(written),
         "prompts": prompts,
-        "asked": look.asked if look else [],
         "copied": copied,
         "copied_from": sum(map(len, texts)),
         "corpus": corpus_card(corpus),
