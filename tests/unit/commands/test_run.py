@@ -71,7 +71,7 @@ def test_what_cannot_be_learnt_of_conversations_is_said_before_the_run(
         describe_plans([describe_plan(asking, store, LOG)]),
         describe(check(asking, store)),
     ):
-        assert "2 dropped (1 without an answer, 1 with a system message" in said
+        assert "3 dropped (1 without an answer, 1 with a system message" in said
 
 
 def test_a_table_of_unknown_columns_is_refused_before_anything_is_made(
