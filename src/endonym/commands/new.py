@@ -63,6 +63,10 @@ NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
 MOST_HELD_OUT = 0.25
 """The largest share of a small text that is held out so that its score has an interval."""
+CHATS = (
+    "conversations  {chats}: phases for them stand in the recipe as comments: take out the # from "
+    "line {line}, then run"
+)
 EXAMPLES = 3
 """Examples that are kept of each finding."""
 
@@ -168,11 +172,8 @@ def write_recipe(
         checked = check(Recipe.load(path), Store(store))
         describe_model(checked, log)
         if chats := chats_in_words(survey.chat_files):
-            line = 1 + text.splitlines().index("# [[phase]]")
-            log.line(
-                f"conversations  {chats}: phases for them stand in the recipe as comments: take "
-                f"out the # from line {line}, then run"
-            )
+            line = 1 + text.split("\n").index("# [[phase]]")
+            log.line(CHATS.format(chats=chats, line=line))
         if few := caution_of_intervals(checked.recipe, checked.facts):
             log.warn(few)
     except BaseException:  # The next `new` would refuse to write over it.
