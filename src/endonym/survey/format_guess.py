@@ -411,14 +411,20 @@ def line_guess(texts: list[str], gaps: int) -> Guess:
     items = sum(ITEM.match(line) is not None for line in texts)
     if items >= 0.9 * len(texts):
         return {"document": "line"}, f"a numbered list: {items:,} of {len(texts):,} lines"
+    if margin := margin_of(texts):
+        return {"document": "file"}, f"lines are broken at a margin of about {margin} characters"
+    lengths = [len(line) for line in texts]
+    empty = f"{gaps:,} empty line{'s' * (gaps > 1)}" if gaps else "no empty lines between the lines"
+    return {"document": "line"}, f"{empty}; the median line has {median(lengths):.0f} characters"
+
+
+def margin_of(texts: Sequence[str]) -> int:
+    """The length at which lines of running text are broken, in characters; 0 if they are not."""
     lengths = sorted(len(line) for line in texts)
     margin = lengths[int(0.95 * (len(lengths) - 1))]
     full = sum(length >= 0.8 * margin for length in lengths) / len(lengths)
     closed = sum(CLOSED.search(line) is not None for line in texts) / len(texts)
-    if full > 0.6 and closed < 0.3 and margin < 120:
-        return {"document": "file"}, f"lines are broken at a margin of about {margin} characters"
-    empty = f"{gaps:,} empty line{'s' * (gaps > 1)}" if gaps else "no empty lines between the lines"
-    return {"document": "line"}, f"{empty}; the median line has {median(lengths):.0f} characters"
+    return margin if full > 0.6 and closed < 0.3 and margin < 120 else 0
 
 
 def needs_ocr(rejects: Sequence[Reject]) -> bool:

@@ -18,11 +18,13 @@ from endonym.formats.readable import Reading
 from endonym.formats.readers.other_kinds import TEXTS
 from endonym.script.languages import usual_script
 from endonym.survey.format_guess import guess_source, needs_ocr, pack_for
+from endonym.survey.running import is_running
 
 SEEN_FILES, SEEN_CHARS = 3, 3_000
 """Of files that Tesseract has to read, so many are, and so many characters of each."""
 
 
+RUNNING = "they are the paragraphs of one text, or the speeches of a play"
 NO_LIBRARY = "a library that reads such files is not installed. {do}"
 
 
@@ -99,6 +101,9 @@ def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | No
     opened.begin = text_size.beginning(source, opened.file, chars)
     opened.reading = text_size.reading_of(source, opened.file, opened.begin, files)
     opened.problem = opened.begin.damage
+    if is_running(opened.source, [each.text for each in opened.documents]):
+        opened.begin.is_one_document, opened.reason = True, f"{opened.reason}; {RUNNING}"
+        opened.source = opened.source.model_copy(update={"document": "file"})
     if opened.problem or opened.documents:
         return
     opened.problem = "no text in it"

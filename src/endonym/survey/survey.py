@@ -6,7 +6,6 @@ and so are texts that are not in the language of the others.
 """
 
 import os.path
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -46,10 +45,6 @@ FEW_DOCUMENTS = 20
 PARTS = {"part": "parts of about 2,000 bytes", "blank_lines": "paragraphs"}
 FEW_PARTS = 8
 """Texts of fewer parts are divided into paragraphs if there are no others."""
-SPOKEN, SPOKEN_SHARE = re.compile('[—–―-] *[^\\W\\d]|[«„“”"]'), 0.05
-"""How paragraphs begin that a person says, and the least share of them in a novel."""
-NAMED, SAME_NAME, NAMED_SHARE = re.compile("[\n.:]"), 5, 0.3
-"""What ends the name of a speaker, of how many blocks, and of what share of a play."""
 LETTERS_DOCUMENTS, LETTERS_CHARS = 100, 500
 """Documents, and characters of each, by whose letters a pack of Tesseract is chosen."""
 SHOWN_ODD = 5
@@ -285,21 +280,6 @@ def is_list(source: Source, documents: Sequence[Document]) -> bool:
     return len(files) < len(documents) and middle <= SENTENCE_BYTES
 
 
-def is_running(opened: Look) -> bool:
-    """Whether blocks between empty lines are paragraphs of one text, such as a novel or a play.
-
-    Then some are what a person says, or many begin with one of a few names.
-    """
-    if (opened.source.document, opened.source.blank_lines) != ("blank_lines", 1):
-        return False
-    blocks = [document.text.lstrip() for document in opened.documents]
-    n_spoken = sum(SPOKEN.match(block) is not None for block in blocks)
-    heads = Counter(NAMED.split(block, maxsplit=1)[0] for block in blocks)
-    names = [count for head, count in heads.items() if head and count >= SAME_NAME]
-    are_named = len(names) > 1 and sum(names) >= NAMED_SHARE * len(blocks)
-    return n_spoken >= SPOKEN_SHARE * len(blocks) or are_named
-
-
 def _sketched(found: Iterable[Look], language: str) -> Iterator[Sketch]:
     """The sketches of files; one in which our code fails is compared with none."""
     for each in found:
@@ -330,7 +310,8 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
     source, reason = _source(survey, good, left_out, folder)
     survey.sources.append((source, reason))
     is_divided = source.document != good[0].source.document
-    if is_divided or is_list(source, [document for each in good for document in each.documents]):
+    documents = [each for one in good if not one.begin.is_one_document for each in one.documents]
+    if is_divided or is_list(source, documents):
         survey.joined.append(source.name)
     survey.readings.append(Reading(source.name))
     for each in good:
@@ -436,13 +417,14 @@ def _divided(group: list[Look], all_documents: float) -> str:
     """
     first = group[0]
     kind_of = file_format(first.path.name, first.source).format
-    is_whole = kind_of == "txt" and (first.source.document == "file" or is_running(first))
-    if len(group) >= FEW_DOCUMENTS or not (is_whole or kind_of in raw_files.DIVISIBLE):
+    is_short = kind_of == "txt" and first.source.document == "file"
+    is_one = first.begin.is_one_document or kind_of in raw_files.DIVISIBLE
+    if len(group) >= FEW_DOCUMENTS or not (is_short or is_one):
         return ""
     if sum(each.text_bytes for each in group) >= FEW_PARTS * PART_BYTES:
         return "part"
     others = all_documents - sum(each.n_documents for each in group)
-    return "" if is_whole or others >= FEW_DOCUMENTS else "blank_lines"
+    return "blank_lines" if is_one and others < FEW_DOCUMENTS else ""
 
 
 def _others(source: Source, used: list[Path], folder: Path, home: Path) -> list[str]:
