@@ -18,11 +18,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import not_
 
 import regex
 
 from endonym.autopilot.text_size import SourceSample, reading_of
-from endonym.cleaning.language.votes import reliable_code
+from endonym.cleaning.language import identify
+from endonym.cleaning.language.votes import cld2_vote, known_codes, reliable_code
 from endonym.cleaning.normalize import composed, without_mojibake
 from endonym.cleaning.packs import pack_steps, packs
 from endonym.cleaning.personal import showable
@@ -48,6 +51,8 @@ MOST_OF_ITSELF = 0.25
 PIECE_CHARS = 200
 VOTERS, LEAST_VOTES, MAJORITY = 500, 5, 0.5
 """Documents by which a language is guessed, those that must tell one, and their majority."""
+LEAST_KEPT = 0.2
+"""The share of a text in paragraphs of the language from which on it is used."""
 LEAST_SHOWN, MOST_SHOWN = 20, 50
 """Characters of a line that is shown to people."""
 
@@ -89,10 +94,14 @@ class Sketch:
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """What was found: the odd texts, each with its reason, and a doubt about all texts."""
+    """What was found: the odd texts, each with its reason, and a doubt about all texts.
+
+    reference: the others; none if there are none, or if they are in doubt.
+    """
 
     reasons: dict[str, str]
     doubt: str = ""
+    reference: "Reference | None" = None
 
 
 class Reference:
@@ -253,7 +262,7 @@ def odd_ones(sketches: Sequence[Sketch], language: str, others: Iterable[Sketch]
     judged = [each for each in sketches if each.count >= LEAST_LETTERS]
     reasons = {each.name: why for each in judged if (why := unexpected(each, language, judged))}
     if judged and len(reasons) == len(judged):
-        why = with_line(reasons[judged[0].name], judged[0])
+        why = with_line(reasons[judged[0].name], judged[0].line)
         return Odd({}, f"no text reads like {languages.language_name(language)}: {why}")
     rest = [each for each in judged if each.name not in reasons]
     main = largest_group(rest)
@@ -267,11 +276,45 @@ def odd_ones(sketches: Sequence[Sketch], language: str, others: Iterable[Sketch]
         reasons |= {each.name: unlike(each, reference) for each in strange}
     for each in judged:
         if each.name in reasons:
-            reasons[each.name] = with_line(reasons[each.name], each)
+            reasons[each.name] = with_line(reasons[each.name], each.line)
     for each in others:
         if why := other_language(each, [] if doubt else [reference], language):
             reasons[each.name] = why
-    return Odd(reasons, doubt)
+    return Odd(reasons, doubt, reference if main and not doubt else None)
+
+
+def by_paragraphs(texts: Iterable[str], language: str, reference: Reference, why: str) -> str:
+    """Why a text is left out, after a look at its paragraphs; or empty.
+
+    why: it is odd as a whole. If a good part is in the language, it is used all the same, as
+    `split_languages` takes out the others. A short text is also left out if all of it is in another
+    language. Nothing changes if no library knows the language.
+    """
+    text, code = "\n".join(texts)[:SKETCH_CHARS], language.partition("-")[0]
+    whole = sketch("", [text], 0.0, language)
+    if not any(code in codes for codes in known_codes().values()) or not whole.count:
+        return why
+    has_letters = share_of(whole, languages.LETTERS.get(code, "")) >= 2 * LEAST_EXPECTED
+    is_long = whole.count >= LEAST_COMPARED
+    if not why and (is_long or has_letters or cld2_vote(text).code == code):
+        return ""
+    lines = [line for line in text.split("\n") if WORD.search(line)]
+    are_other = identify.other_language(lines, identify.Identifier(code))
+    kept = sketch("", compress(lines, map(not_, are_other)), 0.0, language)
+    votes, share = Counter[str](), 1 - kept.count / whole.count
+    others = [*compress(lines, are_other)]
+    for line in others:
+        votes[cld2_vote(line).code] += len(line)
+    votes -= Counter({"": votes[""], code: votes[code]})
+    is_good = kept.count >= LEAST_LETTERS and reference.trigrams_alike(kept) >= TRIGRAMS_ALIKE
+    if (share <= 1 - LEAST_KEPT and is_good and votes) or (not why and kept.count):
+        return ""
+    if not votes or share < LEAST_KEPT:
+        return why
+    how_much = "nearly all" if share > 0.9 else f"about {share:.0%}"
+    other = languages.language_name(votes.most_common(1)[0][0])
+    reason = f"{'all' if not kept.count else how_much} of it reads like {other}"
+    return with_line(reason, shown_line("\n".join(others)))
 
 
 def other_language(sketch: Sketch, references: Sequence[Reference], language: str) -> str:
@@ -286,12 +329,12 @@ def other_language(sketch: Sketch, references: Sequence[Reference], language: st
     why = "" if is_misnamed else unexpected(sketch, language, pools)
     if not why and references and not any(reference.is_alike(sketch) for reference in references):
         why = unlike(sketch, max(references, key=lambda each: each.pool.count))
-    return with_line(why, sketch) if why else ""
+    return with_line(why, sketch.line) if why else ""
 
 
-def with_line(reason: str, sketch: Sketch) -> str:
+def with_line(reason: str, line: str) -> str:
     """A reason with a line of the text, by which a person can judge it."""
-    return f'{reason}. A line of it: "{sketch.line}"'
+    return f'{reason}. A line of it: "{line}"'
 
 
 def largest_group(sketches: Sequence[Sketch]) -> list[Sketch]:

@@ -32,7 +32,14 @@ from endonym.survey import raw_files
 from endonym.survey.chats import ChatFile, note_copies, read_chats
 from endonym.survey.format_guess import needs_ocr
 from endonym.survey.look import Look, look, read_pictures
-from endonym.survey.odd_sources import Sketch, odd_ones, sketch
+from endonym.survey.odd_sources import (
+    Odd,
+    Reference,
+    Sketch,
+    by_paragraphs,
+    odd_ones,
+    sketch,
+)
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
@@ -226,6 +233,8 @@ def look_through(
     others = _sketched(rest, language)
     odd = odd_ones([*_sketched(with_text[::step], language)], language, others)
     survey.doubt = odd.doubt
+    if odd.reference is not None:
+        _look_at_paragraphs(with_text, odd, odd.reference, language)
     used = [[each for each in group if str(each.path) not in odd.reasons] for group in looks]
     survey.all_documents = sum(each.n_documents for group in used for each in group)
     for group in looks:
@@ -236,6 +245,17 @@ def look_through(
     every = [each.text[:LONGEST_TEXT] for files in texts_of for some in files for each in some]
     survey.texts = every[:: max(1, -(-sum(map(len, every)) // TEXTS_CHARS))]
     return survey
+
+
+def _look_at_paragraphs(
+    looks: Sequence[Look], odd: Odd, reference: Reference, language: str
+) -> None:
+    """Change the reasons of odd files by their paragraphs, and add short foreign ones."""
+    for each in looks:
+        with passing_over():
+            path, texts = str(each.path), (document.text for document in each.documents)
+            why = by_paragraphs(texts, language, reference, odd.reasons.pop(path, ""))
+            odd.reasons.update({path: why} if why else {})
 
 
 def _all_looked_at(

@@ -26,6 +26,7 @@ from endonym.survey.odd_sources import (
     SKETCH_CHARS,
     Reference,
     Sketch,
+    by_paragraphs,
     guess_language,
     letters_alike,
     odd_ones,
@@ -67,6 +68,19 @@ def test_russian_among_tatar_lacks_the_letters_of_tatar(language_sentences: Say)
         in found.reasons["c"]
     )
     assert found.doubt == ""
+
+
+def test_a_file_of_which_a_good_part_is_in_the_language_is_read(language_sentences: Say) -> None:
+    tatar = language_sentences("tatar")
+    reference = Reference([made("a", tatar)])
+
+    def why(texts: list[str], language: str = "tt") -> str:
+        return by_paragraphs(texts, language, reference, "odd")
+
+    assert why([*tatar[:20], *RUSSIAN * 8]) == ""
+    few = "nearly all of it reads like Russian. A line of it"
+    assert why([*tatar[:2], *RUSSIAN * 8]).startswith(few)
+    assert why([*tatar[:20], *RUSSIAN * 8], "x-one") == "odd"  # No library knows it.
 
 
 def test_french_among_romanian_is_found_by_letters_and_trigrams_alone(

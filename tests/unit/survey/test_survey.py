@@ -180,13 +180,25 @@ def test_a_russian_file_in_a_tatar_folder_is_named_and_no_source(
     found = survey_texts([texts], tmp_path / "project", language="tt")
     ((source, reason),) = found.odd
     assert (source.name, source.path) == ("книга", "../texts/книга.txt")
-    assert "none of the letters ә ө ү җ ң һ of Tatar" in reason
+    assert reason.startswith("all of it reads like Russian. A line of it")
     assert {source.name for source, _ in found.sources} == {"китап", "китап-2", "web"}
     assert found.odd_files == 1
     assert "костёр" not in found.sample
     said = found.as_dict()
     assert (said["files"], said["not_read"]) == (6, {})
     assert [path for path, _ in said["odd"]] == ["../texts/книга.txt"]
+
+
+def test_a_short_letter_in_another_language_is_left_out_whole_and_named(
+    texts: Path, tmp_path: Path, tatar: list[str]
+) -> None:
+    letter = [RUSSIAN[1], "С уважением, учитель татарского языка и литературы Ахметова Л. М."]
+    write(texts, "хат.txt", "\n\n".join(letter))
+    write(texts, "кыска.txt", f"{tatar[0]}\n\n{tatar[1]}")
+    found = survey_texts([texts], tmp_path, language="tt")
+    ((source, reason),) = found.odd
+    assert (source.name, reason.partition(".")[0]) == ("хат", "all of it reads like Russian")
+    assert "кыска" in {source.name for source, _ in found.sources}
 
 
 def test_odd_and_unreadable_files_among_many_are_excluded(tmp_path: Path, tatar: list[str]) -> None:
