@@ -11,6 +11,7 @@ from endonym.disk import packaged_tables
 from endonym.errors import ExportError, ShapeError
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, SOURCE_BYTES
 from endonym.formats.config import Clean
+from endonym.formats.reasons import in_words
 from endonym.log import duration, listed, number
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.foreign.folder import AnyModelConfig
@@ -178,9 +179,17 @@ def cautions_of_cleaning(clean: Clean, *, are_alike: bool = False) -> list[str]:
 
 
 def caution_of_empty(facts: Facts) -> str:
-    """A warning that names all sources without training text; empty if each has some."""
-    empty = [f'"{name}"' for name, each in facts.sources.items() if not each.unique_tokens]
-    return TEXTS["empty"].format(sources=listed(empty)) if empty else ""
+    """A warning that names all sources without training text, and why; empty if each has some."""
+    empty = {name: each for name, each in facts.sources.items() if not each.unique_tokens}
+    whys = dict[str, str]()
+    for name, each in empty.items():
+        reasons = [f"{n:,} {in_words(reason)}" for reason, n in each.dropped.items()]
+        reasons += [f"{each.dev_documents:,} held out for dev"] if each.dev_documents else []
+        if reasons:
+            whys[name] = f"{name}: {listed(reasons)}" if len(empty) > 1 else listed(reasons)
+    names = listed([f'"{name}"' for name in empty])
+    reasons = f" ({'; '.join(whys.values())})" if whys else ""
+    return TEXTS["empty"].format(sources=names, reasons=reasons) if empty else ""
 
 
 def caution_of_rows(facts: Facts, pack: PackConfig) -> str:

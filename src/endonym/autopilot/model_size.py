@@ -58,9 +58,9 @@ class Facts:
     row_positions: of examples, which fill rows (data/example_tokens.py): the positions of all rows.
     dev_documents, dev_tokens: held out of it, where they are counted; the tokens also estimated.
     sources: the same of each source, by name, where they are known. examples: of each phase that
-    does not read the texts, by its number. dropped: records that make no examples, by reason, where
-    they were read. vocab: about the most that a tokenizer can get which is
-    extended by pieces of the text.
+    does not read the texts, by its number. dropped: records that make no examples, or those of a
+    source without training text, by reason, where they were read. vocab: about the most that a
+    tokenizer can get which is extended by pieces of the text.
     """
 
     text_bytes: int

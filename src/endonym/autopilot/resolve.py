@@ -68,8 +68,10 @@ def facts_of(shards: Artifact) -> Facts:
         return Facts(n_bytes, tokens, tokens / max(1, documents))
 
     train: Mapping[str, Mapping[str, int]] = shards.numbers["train"]
+    dropped: Mapping[str, Mapping[str, int]] = shards.numbers.get("dropped", {})
+    held = {name: each["documents"] for name, each in dev.items()}
     sources = {
-        name: replace(counted([each]), dev_documents=dev[name]["documents"])
+        name: replace(counted([each]), dev_documents=held[name], dropped=dropped.get(name, {}))
         for name, each in train.items()
     }
     dev_tokens = sum(each["tokens"] for each in dev.values())

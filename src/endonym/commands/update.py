@@ -5,7 +5,7 @@ All other characters of the file stay.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from endonym.commands.filled import filled
@@ -41,7 +41,7 @@ def update_recipe(
         raise RecipeError("there is no recipe to update", where=str(name), do=do)
     recipe = Recipe.load(path)
     found = sources.beside(recipe, Store(store))
-    new, survey = [*found.unused, *found.awaited], Survey()
+    new, survey, awaited_now = [*found.unused, *found.awaited], Survey(), set[str]()
     there = {source.path for source in recipe.source if is_remote(source)}
     paths, keys = with_fetched([t for t in texts if str(t) not in there], recipe.folder, log)
     new = _given(paths, found, recipe) if texts else new
@@ -54,8 +54,9 @@ def update_recipe(
         write_addresses(survey, keys)
         describe_survey(survey, language, path.parent, log)
         say_chats(survey, log)
-        if now := len(awaited.difference(path for path, _ in survey.skipped)):
-            log.line(f"{counted(now, 'file')} that waited can now be read")
+        awaited_now = awaited.difference(path for path, _ in survey.skipped)
+        if awaited_now:
+            log.line(f"{counted(len(awaited_now), 'file')} that waited can now be read")
         # The others are named in the recipe already.
         survey.skipped = [each for each in survey.skipped if each[0] not in awaited]
     for source in (recipe.source[number] for number in found.missing):
@@ -66,7 +67,7 @@ def update_recipe(
         why = "" if new else ": the sources read every text beside them"
         log.line(f"the recipe stays as it is{why}")
         return path, survey
-    _write(path, _updated(recipe, survey, found.renamed), recipe)
+    _write(path, _updated(recipe, survey, found.renamed, awaited_now), recipe)
     for number, file in found.renamed.items():
         log.line(f"source {recipe.source[number].name} reads {file.name} now")
     if survey.sources:
@@ -116,8 +117,13 @@ def _say_added(found: sources.Beside, log: Log) -> None:
         log.line(f"source {name} reads {names}{more}, as its path in the recipe says")
 
 
-def _updated(recipe: Recipe, survey: Survey, renamed: Mapping[int, Path]) -> str:
-    """The recipe's text with the new sources behind the last one, and new paths of renamed ones."""
+def _updated(
+    recipe: Recipe, survey: Survey, renamed: Mapping[int, Path], read: Collection[str]
+) -> str:
+    """The recipe's text with the new sources behind the last one, and new paths of renamed ones.
+
+    read: files that waited, which its comments call "not read yet" no more.
+    """
     text = normal(recipe.text)
     marks = scan(text)
     edits = list[tuple[int, int, str]]()  # from a character to another one, and what stands there
@@ -125,6 +131,9 @@ def _updated(recipe: Recipe, survey: Survey, renamed: Mapping[int, Path]) -> str
         mark = marks["source", number, "path"]
         new_path = toml(raw_files.relative(file, recipe.folder))
         edits.append((mark.value_start, mark.value_end, new_path))
+    for line in sources.AWAITED.finditer(text) if read else ():
+        left = _without(line[0], [Path(file).absolute() for file in read])
+        edits.append((line.start(), line.end() + (not left), left))
     if survey.joined:
         edits.append(_joined(text, marks, [*recipe.pack.join, *survey.joined]))
     ends = [mark.value_end for key, mark in marks.items() if key[0] == "source"]
@@ -134,6 +143,16 @@ def _updated(recipe: Recipe, survey: Survey, renamed: Mapping[int, Path]) -> str
     for first, last, written in sorted(edits, reverse=True):
         text = text[:first] + written + text[last:]
     return text
+
+
+def _without(line: str, read: Sequence[Path]) -> str:
+    """A comment on files that are not read yet without those that are; empty if none is left."""
+    begin, _, rest = line.partition(": ")
+    names, _, reason = rest.partition(": ")
+    left = [
+        name for name in names.split(", ") if not any(sources.names(name, path) for path in read)
+    ]
+    return f"{begin}: {', '.join(left)}: {reason}" if left else ""
 
 
 def _joined(text: str, marks: Mapping[KeyPath, Mark], names: Sequence[str]) -> tuple[int, int, str]:

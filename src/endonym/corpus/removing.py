@@ -232,9 +232,13 @@ class Decisions:
         spans = paragraphs(text)
         removed = tuple(text[slice(*spans[part])] for part in cut)
         detail = f"{len(removed)} of its {len(spans)} paragraphs stood before"
+        if len(removed) == len(spans):
+            detail = "its paragraph" if len(spans) == 1 else f"all its {len(spans)} paragraphs"
+            detail += " stood before"
         left = without(text, spans, cut)
         if number in self.emptied:
-            left, detail = None, f"{detail}; the rest stands elsewhere, too"
+            rest = "" if len(removed) == len(spans) else "; the rest stands elsewhere, too"
+            left, detail = None, f"{detail}{rest}"
         return Judged(left, (), removed, detail)
 
 

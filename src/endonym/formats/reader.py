@@ -21,7 +21,7 @@ from endonym.formats.faults import fault, passing_over
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io.archives import Member, is_meant
 from endonym.formats.io.content import Content, Origin
-from endonym.formats.io.formats import NAMES, FileFormat, file_format
+from endonym.formats.io.formats import NAMES, FileFormat, file_format, is_no_text
 from endonym.formats.io.streams import Damage, Expansion, ignored, uncompressed
 from endonym.formats.readers.arrow import arrow_rows, parquet_rows, read_columns
 from endonym.formats.readers.other_kinds import unread
@@ -170,6 +170,10 @@ def member_records(member: Member, origin: Origin, source: Source, expansion: Ex
         yield origin.whole_file("unsafe_member", member.problem)
     elif COMPANION.search(member.name.lower()) and source.member is None:
         yield origin.whole_file("companion", "a read-me, a licence or a list beside the texts")
+    elif is_no_text(member.name) and not kind.format:
+        yield origin.whole_file(
+            "companion", "it holds no text: of the system or a program, or sound"
+        )
     elif kind.archive:
         yield origin.whole_file("unsupported_format", "an archive within an archive")
     elif not member.raw_bytes:

@@ -326,7 +326,14 @@ def shards(_: Config, ctx: StageContext) -> Numbers:
             yield ShardDocument(each.source, each.text, each.block, each.position)
 
     with ctx.log.progress("cutting into tokens", n_bytes) as advance:
-        return write_shards(ctx.out, tokenizer, sorted(sources), documents, advance=advance)
+        numbers = write_shards(ctx.out, tokenizer, sorted(sources), documents, advance=advance)
+    # Why a source without training text has none.
+    dropped = {
+        name: {reason: lost["records"] for reason, lost in sources[name]["dropped"].items()}
+        for name, counts in numbers["train"].items()
+        if not counts["tokens"]
+    }
+    return {**numbers, "dropped": dropped}
 
 
 def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:

@@ -94,11 +94,12 @@ class Look(NamedTuple):
     """How plain text is looked at.
 
     most_lines: for each empty line, up to which empty lines divide documents. n_bytes: from the
-    beginning of a file.
+    beginning of a file. script: in which the text is expected, by which its encoding is guessed.
     """
 
     most_lines: int = MOST_LINES
     n_bytes: int = HEAD_BYTES
+    script: str | None = None
 
 
 OF_A_SOURCE = Look()
@@ -135,7 +136,7 @@ def guess_source(
 def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Guess:
     """The guess for one file that is no archive."""
     if not kind.format:
-        chats = json_guess(head_of(stream, look.n_bytes)) if kind.extension == ".json" else ({}, "")
+        chats = json_guess(head_of(stream, look)) if kind.extension == ".json" else ({}, "")
         return chats if CHAT in chats[0] else ({}, unsupported(kind, name))
     if kind.format in PARSED:
         return {}, packaged_tables("endonym.survey", "format_guess.toml")["whole"][kind.format]
@@ -143,7 +144,7 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Gue
         return {}, f"a packed {kind.format} file; its text is taken to be in the column text"
     if kind.compression:
         stream = unpacked(stream, kind.compression)
-    head = head_of(stream, look.n_bytes)
+    head = head_of(stream, look)
     if not VISIBLE.search(head):
         return {}, "no readable text at the start of the file"
     if kind.format == "txt":
@@ -156,10 +157,10 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Gue
     return table_guess(head, kind.format)
 
 
-def head_of(stream: Stream, n_bytes: int) -> str:
+def head_of(stream: Stream, look: Look) -> str:
     """The first bytes as text, without a line that they cut in two."""
-    head = Feed(utf8_stream(stream, None)[1]).peek(n_bytes)
-    if len(head) >= n_bytes and b"\n" in head:
+    head = Feed(utf8_stream(stream, None, look.script)[1]).peek(look.n_bytes)
+    if len(head) >= look.n_bytes and b"\n" in head:
         head = head[: head.rindex(b"\n") + 1]
     text = head.decode("utf-8", "ignore")
     return text.replace("\r\n", "\n").replace("\r", "\n")

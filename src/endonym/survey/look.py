@@ -17,6 +17,7 @@ from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.other_kinds import TEXTS
 from endonym.script.languages import usual_script
+from endonym.survey.format_guess import Look as LookAt
 from endonym.survey.format_guess import guess_source, needs_ocr, pack_for
 from endonym.survey.running import is_running
 
@@ -81,7 +82,7 @@ def look(path: Path, chars: int, files: int = 1, *, script: str | None = None) -
 
     files: how many are opened.
     """
-    source, reason, chat = guess_source(path, "texts")
+    source, reason, chat = guess_source(path, "texts", look=LookAt(script=script))
     opened = Look(path, source, reason, chat=chat)
     if chat is not None:
         opened.problem = opened.reason
@@ -107,7 +108,7 @@ def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | No
     if opened.problem or opened.documents:
         return
     opened.problem = "no text in it"
-    for first in opened.rejects[:1]:
+    for first in sorted(opened.rejects, key=lambda each: each.reason == "companion")[:1]:
         opened.problem = first.detail or first.reason
         # A kind that is read may have files that are not, such as a page saved as MHTML.
         is_read = file_format(opened.path.name, opened.source).format != ""

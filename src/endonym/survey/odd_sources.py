@@ -202,6 +202,7 @@ def source_warnings(
     max_unreadable: that of its [clean]; a warning says if so much is unreadable that a run ends.
     """
     sketches = {each.source.name: dict[str, Sketch]() for each in samples}
+    texts = dict[str, Sequence[str]]()
     readings = [Reading(each.source.name) for each in samples]
     codes = {each.source.name: each.source.language or language for each in samples}
     all_codes = dict.fromkeys([language, *codes.values()])
@@ -219,12 +220,16 @@ def source_warnings(
                 name = f"{source.name}/{file.name}"
                 counted = sketch(name, begin.texts, begin.text_bytes, codes[source.name])
                 sketches[source.name][file.name] = counted
+                texts[name] = begin.texts
     reasons = dict[str, str]()
     for code in dict.fromkeys(codes.values()):
         own_sketches = [sketches[name] for name in sketches if codes[name] == code]
         judged = odd_ones([each for own in own_sketches for each in own.values()], code)
         warnings += [judged.doubt] if judged.doubt else []
-        reasons |= judged.reasons
+        for name, why in judged.reasons.items():
+            if judged.reference is not None:
+                why = by_paragraphs(texts[name], code, judged.reference, why)
+            reasons |= {name: why} if why else {}
     for name, own in sketches.items():
         odd = [file for file, each in own.items() if each.name in reasons]
         if odd:

@@ -5,11 +5,9 @@ import os.path
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path
 
-from endonym.disk import packaged_tables
 from endonym.errors import MissingSource, printable
 from endonym.formats.config import Source
 from endonym.formats.files import files_at
@@ -20,7 +18,6 @@ FEW_FILES = 24
 DIVISIBLE = PARSED - {"warc", "wiki"}
 """Formats of one document a file, which a parser reads."""
 PROBE = Source(name="probe", path=".")
-NO_TEXTS = packaged_tables("endonym.survey", "no_texts.toml")
 UNDECODED = re.compile("[\ud800-\udfff]")
 """What stands for a byte of a file's name that is not UTF-8."""
 
@@ -88,12 +85,6 @@ def pattern(path: Path, depth: int = 1) -> str:
 def is_writable(path: str) -> bool:
     """Whether a recipe, which is UTF-8, can hold this path."""
     return not UNDECODED.search(path)
-
-
-def is_no_text(name: str) -> bool:
-    """Whether a file of this name holds no text, such as Thumbs.db, a lock file or a song."""
-    names, kinds = (NO_TEXTS[key].split() for key in ("names", "kinds"))
-    return Path(name).suffix.lower() in kinds or any(fnmatchcase(name, each) for each in names)
 
 
 def as_glob(path: str) -> str:

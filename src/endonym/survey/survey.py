@@ -22,7 +22,7 @@ from endonym.formats.config import Source
 from endonym.formats.document import Document
 from endonym.formats.faults import passing_over
 from endonym.formats.files import RawFile, glob_root, not_a_file, size_on_disk, source_files
-from endonym.formats.io.formats import file_format
+from endonym.formats.io.formats import file_format, is_no_text
 from endonym.formats.readable import Reading
 from endonym.formats.readers.plain import PART_BYTES
 from endonym.log import Log, counted, listed
@@ -79,7 +79,8 @@ class Survey:
     all_documents: estimated. taken: names that no source may have. names: how many files have this
     name. readings: what cannot be read of each source. no_texts: the skipped files that hold none,
     such as Thumbs.db and empty files, each with its pattern if its kind is not in `foreign`. chats:
-    the skipped files of conversations, each with its pattern; chat_files: what they hold.
+    the skipped files of conversations, each with its pattern; chat_files: what they hold. used:
+    files of the sources, of `files` that were opened.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
@@ -96,6 +97,7 @@ class Survey:
     unknown_encodings: list[str] = field(default_factory=list[str])
     encodings: Counter[str] = field(default_factory=Counter[str])
     files: int = 0
+    used: int = 0
     text_bytes: float = 0.0
     samples: list[SourceSample] = field(default_factory=list[SourceSample])
     sample: str = ""
@@ -122,6 +124,8 @@ class Survey:
             if whys := [why for path, why in self.skipped if path in paths]:
                 kinds = Counter(Path(path).suffix.lower() for path in paths).most_common()
                 numbers = listed([f"{n} {kind}".rstrip() for kind, n in kinds])
+                if len(paths) <= SHOWN_ODD:
+                    numbers = listed([Path(path).name for path in paths])
                 said[name] = f"{counted(len(paths), 'file')} ({numbers}): {whys[0]}"
         return said
 
@@ -334,6 +338,7 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
     if is_divided or is_list(source, documents):
         survey.joined.append(source.name)
     survey.readings.append(Reading(source.name))
+    survey.used += len(good)
     for each in good:
         survey.readings[-1].include(each.reading)
         names = {document.meta.get("encoding", "utf-8") for document in each.documents}
@@ -347,8 +352,9 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
 def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
     """Name a file that cannot be read."""
     path, reasons = printable(str(opened.path)), {reject.reason for reject in opened.rejects}
-    is_of_program = raw_files.is_no_text(opened.path.name)
-    is_no_text = is_of_program or not reasons.isdisjoint(("empty_file", "no_text"))
+    is_of_program = is_no_text(opened.path.name)
+    has_none = is_of_program or not reasons.isdisjoint(("empty_file", "no_text"))
+    has_none = has_none or reasons == {"companion"}
     survey.skipped.append((path, NO_TEXT if is_of_program else opened.problem))
     if "unknown_encoding" in reasons:
         survey.unknown_encodings.append(opened.path.name)
@@ -356,13 +362,13 @@ def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
     # The kind of an archive says nothing of what other archives hold.
     if opened.is_foreign and not file_format(opened.path.name, opened.source).archive:
         survey.foreign[printable(opened.path.suffix).lower() or "no extension"] += 1
-        if not raw_files.is_no_text(opened.path.name):
+        if not is_no_text(opened.path.name):
             survey.convertible.append(printable(opened.path.name))
     elif survey.names[opened.path.name] < 2:
         pattern = raw_files.pattern(opened.path)
     else:
         pattern = f"*{raw_files.pattern(opened.path, 2)}"
-    if is_no_text:
+    if has_none:
         survey.no_texts[path] = pattern
     elif needs_ocr(opened.rejects):
         survey.pictures[path] = pattern

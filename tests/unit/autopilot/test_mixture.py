@@ -121,6 +121,9 @@ def test_a_source_without_training_text_has_no_share_and_the_others_are_scaled()
     assert shares_of(named, facts) == pytest.approx({"web": 0.75, "books": 0.25})
     assert shares_of(Phase(temperature=1.0), facts).keys() == {"web", "books"}
     assert caution_of_empty(facts).startswith('"copies" and "marked" gave no training text')
+    lost = replace(facts.sources["copies"], dropped={"min_language_score": 3})
+    letter = replace(facts, sources={"web": facts.sources["web"], "хат": lost})
+    assert "gave no training text (3 in another language);" in caution_of_empty(letter)
     assert not caution_of_empty(FACTS)
 
 

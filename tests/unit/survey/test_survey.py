@@ -10,7 +10,7 @@ from fake_ocr import install, picture, remove
 from found_texts import write_found_texts
 from made_documents import docx, dump, epub, lines, pdf, word_paragraph, xhtml, zipped
 from progress_bars import bars_of
-from text_samples import RUSSIAN, TATAR, numbered, write
+from text_samples import PERSIAN, RUSSIAN, TATAR, numbered, write
 
 from endonym.autopilot import text_size
 from endonym.errors import MissingSource
@@ -501,3 +501,9 @@ def test_few_documents_are_divided_and_as_many_as_can_be_held_out_are_not(tmp_pa
     (source, _), *_ = divided.sources
     assert (source.document, divided.joined) == ("blank_lines", [source.name])
     assert divided.samples[0].beginnings[0][1].texts == TATAR[:2]
+
+
+def test_a_file_whose_encoding_its_script_tells_is_guessed_by_its_lines(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "\n".join(PERSIAN).encode("cp1256"))
+    ((source, reason),) = survey_texts([tmp_path], tmp_path, language="fa").sources
+    assert (source.document, "no readable text" in reason) == ("line", False)

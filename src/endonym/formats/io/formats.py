@@ -6,6 +6,7 @@ recipe keys (`survey/format_guess.py`). One that strangers can make dangerous ha
 `formats/parsers/`. Reasons for rejects stand in `formats/reasons.toml`.
 """
 
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ PARSED = frozenset(name for name, row in FORMAT_TABLES.items() if "parser" in ro
 JOINED = frozenset(name for name in PARSED if "is_joined" in FORMAT_TABLES[name]["parser"])
 """Of these, the formats whose parts (pages, chapters) are one document, unless it is divided."""
 NAMES = packaged_tables("endonym.formats.io", "names.toml")
+NO_TEXTS = packaged_tables("endonym.formats", "no_texts.toml")
 NOT_PLAIN = frozenset(NAMES["not_plain"].split())
 """Extensions of files that are never read as text."""
 
@@ -107,3 +109,10 @@ def unsupported(kind: FileFormat, name: str) -> str:
     is_plain = kind.extension not in NOT_PLAIN
     advice = '; if it is plain text, write format = "txt"' if is_plain else ""
     return f"{what} are not read{advice}"
+
+
+def is_no_text(name: str) -> bool:
+    """Whether a file of this name holds no text, such as Thumbs.db, a lock file or a song."""
+    names, kinds = (NO_TEXTS[key].split() for key in ("names", "kinds"))
+    last = PurePosixPath(name.replace("\\", "/"))
+    return last.suffix.lower() in kinds or any(fnmatchcase(last.name, each) for each in names)

@@ -226,5 +226,7 @@ def test_a_read_me_in_an_archive_is_no_text(tmp_path: Path, name: str):
     found = records(write(tmp_path, "tat.tar", tar(members)))
     assert kept(found) == TATAR
     assert reasons(found) == {"companion": 1}
+    members = {"tat-sentences.txt": sentences, "d/Thumbs.db": "\0 thumbs", "a.mp3": "ID3"}
+    assert reasons(records(write(tmp_path, "more.tar", tar(members)))) == {"companion": 2}
     only = records(tmp_path / "tat.tar", member=name)
     assert [each.strip() for each in kept(only)] == ["These are sentences."]
