@@ -97,8 +97,8 @@ def test_what_divides_plain_text_is_seen_in_its_lines(
 
 def test_a_line_that_the_look_cuts_in_two_is_no_evidence():
     for end in ("\n", "\r\n"):
-        assert head_of(iter([f"Таң ата.{end}Көн туа.".encode()]), 20) == "Таң ата.\n"
-    assert head_of(iter(["Көн туа.".encode()]), 8) == "Көн "
+        assert head_of(iter([f"Таң ата.{end}Көн туа.".encode()]), Look(n_bytes=20)) == "Таң ата.\n"
+    assert head_of(iter(["Көн туа.".encode()]), Look(n_bytes=8)) == "Көн "
 
 
 def blocks(sizes: list[int], sentences: list[str], gap: str = "\n\n") -> str:
