@@ -295,7 +295,8 @@ def by_paragraphs(texts: Iterable[str], language: str, reference: Reference, why
     `split_languages` takes out the others. A short text is also left out if all of it is in another
     language. Nothing changes if no library knows the language.
     """
-    text, code = "\n".join(texts)[:SKETCH_CHARS], language.partition("-")[0]
+    text = "\n".join(texts)[:SKETCH_CHARS]
+    code = languages.usual_code(language.lower()).partition("-")[0]
     whole = sketch("", [text], 0.0, language)
     if not any(code in codes for codes in known_codes().values()) or not whole.count:
         return why
