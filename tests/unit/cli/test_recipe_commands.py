@@ -55,7 +55,7 @@ def test_check_counts_and_makes_nothing(recipe: Path, command: Say) -> None:
 
 
 def test_check_and_run_warn_of_a_source_in_another_language(recipe: Path, command: Say) -> None:
-    warning = 'source "romanian" reads like another language: its letters are Latin'
+    warning = 'source "romanian" reads like another language: all of it reads like Romanian'
     warnings = command("check", recipe, "--json").json()["warnings"]
     assert any(each.startswith(warning) for each in warnings)
     assert not any('"tatar"' in each for each in warnings)
