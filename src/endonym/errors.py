@@ -29,7 +29,8 @@ import regex
 
 NOT_SHOWN = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Controls of a terminal, line ends, overrides of the writing direction, halves of characters."""
-
+ISOLATED = re.compile(f"(\u2068{NOT_SHOWN.pattern.replace('[', '[^')}*\u2069)")
+"""A quotation with the marks that keep its direction to itself."""
 UNDECODED = range(0xDC80, 0xDD00)
 """Python's stand-ins for bytes of a file's name that are not UTF-8."""
 
@@ -40,8 +41,23 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Text in lines, with everything else escaped that `printable` escapes."""
-    return NOT_SHOWN.sub(lambda found: found[0] if found[0] in "\n\t" else _escaped(found), text)
+    """Text in lines, with everything else escaped that `printable` escapes, but isolated parts."""
+    parts = ISOLATED.split(text)
+    parts[::2] = [
+        NOT_SHOWN.sub(lambda found: found[0] if found[0] in "\n\t" else _escaped(found), part)
+        for part in parts[::2]
+    ]
+    return "".join(parts)
+
+
+def isolated(quotation: str) -> str:
+    """A quotation that does not change the direction of the words around it."""
+    return f"\u2068{printable(quotation)}\u2069"
+
+
+def in_comment(text: str) -> str:
+    """As `printable`; isolated parts stand without their marks, which nobody sees in an editor."""
+    return printable(ISOLATED.sub(lambda part: part[0][1:-1], text))
 
 
 def _escaped(found: re.Match[str]) -> str:

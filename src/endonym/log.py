@@ -102,7 +102,11 @@ def _folded(line: str, width: int) -> str:
         if lines and columns(lines[-1] + gap + word) <= width:
             lines[-1] += gap + word
         else:
-            lines.append(" " * start + word if lines else gap + word)
+            # An isolated part ends with its line, and goes on in the next one.
+            is_open = bool(lines) and lines[-1].rfind("\u2068") > lines[-1].rfind("\u2069")
+            lines[-1:] = [f"{line}\u2069" if is_open else line for line in lines[-1:]]
+            begin = " " * start + "\u2068" * is_open
+            lines.append(begin + word if lines else gap + word)
     return "\n".join(lines)
 
 

@@ -56,6 +56,14 @@ def test_what_a_terminal_would_obey_is_written_out(name: str, shown: str):
     assert errors.printable_lines(f"{name}\n\t{name}") == f"{shown}\n\t{shown}"
 
 
+def test_a_quotation_keeps_its_direction_to_itself_on_a_terminal_and_a_comment_has_no_marks():
+    line = errors.isolated('"أضاف قائلاً، "لدينا فئران\u2069\u202e"')
+    text = f"A line of it: {line}\u2068"
+    shown = 'A line of it: {}"أضاف قائلاً، "لدينا فئران\\u2069\\u202e"{}\\u2068'
+    assert errors.printable_lines(text) == shown.format("\u2068", "\u2069")
+    assert errors.in_comment(text) == shown.format("", "")
+
+
 def test_an_error_shows_names_with_escapes_and_keeps_its_lines():
     error = SourceError("a\nb\x1b", where="c\udcff", do="d\r")
     assert str(error) == "c\\xff: a\nb\\x1b\nd\\x0d"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from endonym.errors import Damaged
+from endonym.errors import Damaged, isolated
 from endonym.log import Log, append_jsonl, columns, duration, folded, number, read_jsonl, size
 
 
@@ -130,6 +130,17 @@ def test_lines_are_folded_at_blanks(monkeypatch: pytest.MonkeyPatch, width: int)
     assert lines[-1].startswith("  ")
     monkeypatch.setenv("COLUMNS", "0")
     assert folded(text) == text
+
+
+def test_a_quotation_keeps_its_direction_in_each_of_its_lines(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    text = (
+        "A line of it: " + isolated("کتاب خوبی است. آیا کتاب دیگری دارید که بخوانم؟") + " Left out."
+    )
+    lines = folded(text).splitlines()
+    assert len(lines) == 3
+    assert [line.count("\u2068") for line in lines] == [line.count("\u2069") for line in lines]
+    assert " ".join(folded(text).replace("\u2069\n\u2068", "\n").split()) == text
 
 
 def test_what_has_no_blank_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:

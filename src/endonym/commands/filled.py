@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 
 from endonym.device import program
-from endonym.errors import printable, quoted
+from endonym.errors import in_comment, printable, quoted
 from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
 from endonym.log import columns, for_screen, padded, rounded
@@ -30,6 +30,7 @@ def _templates() -> jinja2.Environment:
         columns,
         folded_ends,
         for_screen,
+        in_comment,
         in_words,
         padded,
         printable,

@@ -6,8 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import regex
+
 from endonym.script.letters import LETTER
 
+PART = regex.compile(r".*[^\p{C}\p{Z}]|.", regex.DOTALL)
+"""A letter without signs at its end that nobody can see, or one such sign."""
 MOST_NAMED = 4
 """Characters that are named beside a change."""
 
@@ -51,7 +55,10 @@ def kind_of(before: str, after: str) -> tuple[str, str]:
 
 def _steps(before: str, after: str) -> list[tuple[tuple[str, str], bool]]:
     """The parts of two texts side by side, and whether they differ."""
-    old, new = LETTER.findall(before), LETTER.findall(after)
+    old, new = (
+        [part for letter in LETTER.findall(text) for part in PART.findall(letter)]
+        for text in (before, after)
+    )
     steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     found: list[tuple[tuple[str, str], bool]] = []
     done, made = 0, 0
@@ -121,4 +128,4 @@ def _names(pieces: Sequence[Piece], others: Sequence[Piece]) -> str:
     if shown or not changed:
         return ", ".join(shown) if len(shown) <= MOST_NAMED else ""
     letter = LETTER.findall(changed)[0]
-    return " + ".join(letter) if len(letter) > 1 else ""
+    return " + ".join(map(visible, letter)) if len(letter) > 1 else ""

@@ -2,6 +2,8 @@
 
 import math
 import re
+import unicodedata
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from endonym.log import THIN, number
 from endonym.report.changes import sides_of
 from endonym.script.letters import beginning
 
-QUOTATION = re.compile('(“[^”]+”|«[^»]+»|"[^"]+")')
+QUOTATION = re.compile('(\u2068[^\u2069]*\u2069|“[^”]+”|«[^»]+»|"[^"]+"|\\[U\\+[0-9A-F]{4,6}\\])')
+"""Also the number of a character that nobody sees."""
 NARROW_BLANK = "\u202f"
 JOINER = "\u2060"
 """No line break beside it."""
@@ -59,9 +62,15 @@ def quotations(text: str) -> Markup:
     """A text whose quotations do not change the direction of the words around them."""
     parts = QUOTATION.split(shown(text))
     return Markup("").join(
-        Markup("<bdi>{}</bdi>").format(part) if place % 2 else part
+        Markup("<bdi>{}</bdi>").format(part.strip("\u2068\u2069")) if place % 2 else part
         for place, part in enumerate(parts)
     )
+
+
+def direction(text: str) -> str:
+    """The direction of most letters of a text, as HTML names it."""
+    counts = Counter(map(unicodedata.bidirectional, text))
+    return "rtl" if counts["R"] + counts["AL"] > counts["L"] else "ltr"
 
 
 def shown(text: str) -> str:
@@ -108,6 +117,7 @@ def templates(*, is_html: bool = True) -> jinja2.Environment:
         "public": public,
         "shown": shown,
         "quotations": quotations,
+        "direction": direction,
         "folded_ends": folded_ends,
         "sides": lambda texts: sides_of(*texts),
     }

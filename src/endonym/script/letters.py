@@ -4,6 +4,8 @@ import regex
 
 LETTER = regex.compile(r"(?:\X(?<=[\u1039\u17d2]))*\X")
 """A letter with its signs. Unicode before version 17 parts a subscript of Khmer from its letter."""
+GAP = regex.compile(r"[\s\u200b]+")
+"""What parts words."""
 LONGEST_LETTER = 32
 """Characters that a letter with its signs may have."""
 
@@ -27,8 +29,13 @@ def as_name(text: str, other: str, chars: int) -> str:
 
 
 def around(text: str, low: int, high: int) -> slice:
-    """The part of a text from `low` to `high` with the whole letters at both of its ends."""
-    first, last = max(0, low - LONGEST_LETTER), high + LONGEST_LETTER
-    ends = [letter.end() for letter in LETTER.finditer(text, first, last)]
-    begin = max((end for end in ends if end <= low), default=first)
-    return slice(begin, min((end for end in ends if end >= high), default=len(text)))
+    """The part of a text from `low` to `high` with the whole words at both of its ends.
+
+    Where nothing near them parts words, with the whole letters.
+    """
+    first, last = max(0, low - LONGEST_LETTER), min(len(text), high + LONGEST_LETTER)
+    letters = [letter.end() for letter in LETTER.finditer(text, first, last)]
+    begins = [gap.end() for gap in GAP.finditer(text, first, max(0, low))] or [0] * (first == 0)
+    ends = [gap.start() for gap in GAP.finditer(text, high, last)] or [last] * (last == len(text))
+    begin = max(begins or (end for end in letters if end <= low), default=first)
+    return slice(begin, min(ends or (end for end in letters if end >= high), default=len(text)))

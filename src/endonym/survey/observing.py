@@ -241,7 +241,7 @@ def _count(seen: Seen, text: str, where: str, task: ChunkTask) -> None:
 
 
 def word_with(letter: str, text: str) -> str:
-    """The word of a text in which a letter stands first, at most 40 characters of it."""
+    """The word of a text in which a letter stands first; of a long one the part around it."""
     place = text.index(letter)
     near = text[part := around(text, place - 20, place + 20)]
     for word in WORD.finditer(near):

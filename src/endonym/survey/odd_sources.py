@@ -29,6 +29,7 @@ from endonym.cleaning.language.votes import cld2_vote, known_codes, reliable_cod
 from endonym.cleaning.normalize import composed, without_mojibake
 from endonym.cleaning.packs import pack_steps, packs
 from endonym.cleaning.personal import showable
+from endonym.errors import isolated
 from endonym.formats.faults import passing_over
 from endonym.formats.readable import DIVIDE, Reading, loss_in_words, too_few, too_much
 from endonym.script import languages
@@ -340,7 +341,8 @@ def other_language(sketch: Sketch, references: Sequence[Reference], language: st
 
 def with_line(reason: str, line: str) -> str:
     """A reason with a line of the text, by which a person can judge it."""
-    return f'{reason}. A line of it: "{line}"'
+    quoted_line = isolated(f'"{line}"')
+    return f"{reason}. A line of it: {quoted_line}"
 
 
 def largest_group(sketches: Sequence[Sketch]) -> list[Sketch]:

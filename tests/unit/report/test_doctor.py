@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from text_samples import ROMANIAN, TATAR, reasons, records, write
 from endonym.log import Log
 from endonym.report import doctor
 from endonym.report.changes import sides_of
+from endonym.report.formatting import templates
 from endonym.survey.diagnosis import Diagnosis, diagnose
 from endonym.survey.examination import FOREIGN
 from endonym.survey.findings import Example, Finding
@@ -21,6 +23,11 @@ from endonym.survey.observing import Seen
 from endonym.workers import Inline
 
 Patch = pytest.MonkeyPatch
+
+
+def template(name: str, macro: str) -> Callable[..., str]:
+    """A macro of a template."""
+    return getattr(templates().get_template(name).module, macro)
 
 
 @pytest.fixture
@@ -187,6 +194,21 @@ def test_what_cannot_be_seen_is_named_and_the_end_of_a_window_is_no_change():
     before, after = sides_of("នៃ\u200b\u200bកត្តា", "នៃ\u200bកត្តា")
     assert (before.pieces[1][0], after.pieces[1][0]) == ("[U+200B][U+200B]", "[U+200B]")
     assert sides_of("РўРѕР", "Томны аерыр")[1].pieces == [("Томны аерыр", True)]
+
+
+def test_a_mark_that_stays_beside_a_changed_letter_is_no_change_and_stands_apart():
+    """In Persian, U+200C belongs to the letter before it, and its number is written in Latin."""
+    before, after = sides_of("علي\u200cرضا آمد", "علی\u200cرضا آمد")
+    assert [text for text, is_changed in before.pieces if is_changed] == ["ي"]
+    before, after = sides_of("می\u200c\u200cرود", "می\u200cرود")
+    marks = [text for side in (before, after) for text, is_changed in side.pieces if is_changed]
+    assert marks == ["[U+200C][U+200C]", "[U+200C]"]
+    assert after.names == ""
+    made = template("change.html", "change")("می\u200c\u200cرود خانه", "می\u200cرود خانه")
+    assert made.count('dir="rtl"') == 1
+    assert made.count("<bdi>[U+200C]</bdi>") == 3
+    latin = template("change.html", "change")("HTML صفحه\u200b است", "HTML صفحه است")
+    assert 'dir="rtl"' in latin  # whatever it begins with
 
 
 def test_a_change_within_a_letter_marks_the_letter_with_all_its_signs():

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from endonym.errors import isolated
 from endonym.report import formatting
 
 
@@ -30,6 +31,12 @@ def test_a_noun_agrees_with_its_number() -> None:
 
 def test_control_characters_are_shown_as_their_pictures() -> None:
     assert formatting.shown("ә\0\x1b\x7f\tк\n") == "ә␀␛␡\tк\n"
+
+
+def test_a_quotation_within_another_keeps_its_direction_to_itself() -> None:
+    line = isolated('"أضاف قائلاً، "لدينا فئران"')
+    made = formatting.quotations(f"its letters are Arabic. A line of it: {line}")
+    assert made.unescape().endswith('line of it: <bdi>"أضاف قائلاً، "لدينا فئران"</bdi>')
 
 
 def test_a_long_text_is_cut_at_its_end_and_a_short_one_is_not() -> None:

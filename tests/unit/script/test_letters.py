@@ -2,7 +2,7 @@
 
 from endonym.script.letters import LETTER, around, as_name, beginning
 
-KHMER = "ខ្ញុំស្រឡាញ់ភាសាខ្មែរ"
+KHMER = "ខ្ញុំស្រឡាញ់ភាសាខ្មែរ" * 4
 
 
 def test_a_letter_is_whole_with_its_subscripts_and_signs():
@@ -19,6 +19,14 @@ def test_the_parts_of_a_text_begin_and_end_with_whole_letters():
         assert part in KHMER
         assert set(LETTER.findall(part)) <= set(letters), part
     assert KHMER[around(KHMER, -40, 400)] == KHMER
+
+
+def test_words_are_not_cut_where_something_parts_them():
+    persian = "کتاب خوبی است. آیا کتاب دیگری دارید؟ بله"
+    parts = {persian[around(persian, at, at + 6)] for at in range(len(persian))}
+    assert {word for part in parts for word in part.split()} == set(persian.split())
+    marked = "ខ្ញុំ\u200bស្រឡាញ់\u200bភាសា\u200bខ្មែរ"
+    assert marked[around(marked, 8, 9)] == "ស្រឡាញ់"
 
 
 def test_of_a_first_letter_that_is_too_long_what_has_room_stays():
