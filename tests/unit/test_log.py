@@ -138,7 +138,6 @@ def test_a_quotation_keeps_its_direction_in_each_of_its_lines(monkeypatch: pytes
         "A line of it: " + isolated("کتاب خوبی است. آیا کتاب دیگری دارید که بخوانم؟") + " Left out."
     )
     lines = folded(text).splitlines()
-    assert len(lines) == 3
     assert [line.count("\u2068") for line in lines] == [line.count("\u2069") for line in lines]
     assert " ".join(folded(text).replace("\u2069\n\u2068", "\n").split()) == text
 

@@ -1,7 +1,7 @@
 """Language packs: the steps of `cleaning/language_packs/*.toml`, each right in one language.
 
 A pack file is named by its language's code; each of its tables is a step of `normalize`, called by
-the table's name. Keys of a step, applied in this order:
+the table's name. title: what the step mends, for people. Other keys, applied in this order:
 
 forms: a pattern of forms of letters, which become the letters (Unicode NFKC). letters: letter to
 letter. patterns: regular expressions and what they become, one after the other.
@@ -41,6 +41,7 @@ class PackStep(Config):
 
     name: str
     language: str
+    title: str
     forms: str = ""
     letters: dict[str, str] = Field(default_factory=dict[str, str])
     patterns: tuple[tuple[str, str], ...] = ()

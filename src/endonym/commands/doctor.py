@@ -8,7 +8,7 @@ from endonym.commands.filled import filled
 from endonym.disk import write_atomic
 from endonym.log import Log
 from endonym.pipeline.stages import suitable_workers
-from endonym.report.doctor import doctor_page, percent
+from endonym.report.doctor import doctor_page, found_in, percent
 from endonym.survey.diagnosis import Diagnosis, diagnose
 from endonym.survey.findings import personal_data
 from endonym.workers import runner
@@ -35,5 +35,5 @@ def examine_texts(
 def describe(diagnosis: Diagnosis) -> str:
     """The verdict and a short table for the screen."""
     personal = personal_data(diagnosis.findings)
-    values = {"diagnosis": diagnosis, "personal": personal}
+    values = {"diagnosis": diagnosis, "personal": personal, "found_in": found_in}
     return filled("findings.txt", most=SHOWN, percent=percent, **values)

@@ -9,14 +9,14 @@ from itertools import pairwise
 from endonym.cleaning.personal import HIDDEN
 from endonym.log import listed
 from endonym.report.changes import kind_of, name_of
-from endonym.report.formatting import cut, whole
+from endonym.report.formatting import counted, cut, whole
 from endonym.report.page import render
 from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
 from endonym.survey.cleaning import MASK
 from endonym.survey.diagnosis import Diagnosis, rough
 from endonym.survey.examination import FOREIGN, Examined
-from endonym.survey.findings import Example, Finding, in_place
+from endonym.survey.findings import TEMPLATE, Example, Finding, in_place
 from endonym.survey.observing import EDGES, Seen, heaps, letter_script
 
 RARE_SHARE, MOST_RARE = 5e-5, 60
@@ -27,6 +27,10 @@ NOTED_CHARS = 60
 """Of a document, beside its hash."""
 FIRST_EXAMPLES = 5
 """Examples that are shown before the others are unfolded."""
+
+
+GROUP_CHARS = 90
+"""Characters of a text that stands for a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ def doctor_page(diagnosis: Diagnosis) -> str:
             "language_code": diagnosis.patient.code,
             "note_of": note_of,
             "percent": percent,
+            "found_in": found_in,
             "rough": rough,
             "named_groups": partial(named_groups, own=diagnosis.patient.code.partition("-")[0]),
             "one_of_each": one_of_each,
@@ -94,6 +99,11 @@ def note_of(each: Example) -> str:
     return each.place if has_personal else f"{each.place}: {cut(text, NOTED_CHARS)}"
 
 
+def found_in(finding: Finding) -> str:
+    """How much of what the finding was found in, such as "2 of 34 files"."""
+    return f"{whole(finding.count)} of {counted(finding.total, finding.of)}"
+
+
 def percent(share: float) -> str:
     """A share as people read it: two digits of what is not zero."""
     if share <= 0:
@@ -106,7 +116,9 @@ def named_groups(finding: Finding, own: str = "") -> list[tuple[str, str]]:
     is_foreign = finding.name in FOREIGN
     groups = Counter[str]()
     for name, n in finding.groups:
-        groups[foreign_name(finding.name, name, own) if is_foreign else name or "not told"] += n
+        is_text = finding.name in ("near", TEMPLATE)
+        shown = cut(name, GROUP_CHARS) if is_text else name
+        groups[foreign_name(finding.name, name, own) if is_foreign else shown or "not told"] += n
     return [(name, whole(n)) for name, n in groups.items()]
 
 

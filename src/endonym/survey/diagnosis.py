@@ -22,6 +22,7 @@ from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, ocr_packages, usual_code, usual_script
+from endonym.script.letters import as_name
 from endonym.survey import findings, mending
 from endonym.survey.chats import chat_phases
 from endonym.survey.cleaning import diagnostic_clean
@@ -153,19 +154,25 @@ class Diagnosis:
             return "No text could be read. The findings say which files these are, and why."
         n_dropped = examined.documents - examined.kept.documents
         texts = f"{counted(examined.documents, 'document')} ({size(examined.raw.bytes)})"
-        present = [each for each in self.findings if each.weight and each.count]
-        serious = [each for each in present if each.severity == "serious"][:MOST_NAMED]
-        named = serious or [each for each in present if each.severity != "small"][:MOST_NAMED]
-        names = ", ".join(
-            f"{each.title.lower()} ({counted(each.count, each.of)})" for each in named
-        )
-        if serious:
+        present = [each for each in self.findings if each.rank >= findings.WORTHWHILE]
+        named = {
+            kind: ", ".join(
+                f"{each.within} ({counted(each.count, each.of)})"
+                for each in [each for each in present if each.severity == kind][:MOST_NAMED]
+            )
+            for kind in ("serious", "worth mending", "mended")
+        }
+        if any(each.rank >= findings.SERIOUS for each in present):
             share = f"{100 * n_dropped / examined.documents:.1f} %"
-            sentence = f"Of {texts} that were read, {share} should go. What matters most: {names}."
-        elif named:
-            sentence = f"{texts} in good order, with something worth mending: {names}."
+            sentence = f"Of {texts} that were read, {share} should go."
+            if named["serious"]:
+                sentence += f" What matters most: {named['serious']}."
+        elif worth := named["worth mending"]:
+            sentence = f"{texts} in good order, with something worth mending: {worth}."
         else:
             sentence = f"{texts} in good order: nothing that matters was found."
+        if named["mended"]:
+            sentence += f" The recipe mends by itself: {named['mended']}."
         left = f"{counted(examined.kept.documents, 'document')}, {size(examined.kept.bytes)}"
         enough = "too little for any model here"
         if self.kept.is_enough:
@@ -373,8 +380,7 @@ def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     code, why = language_of(language, survey.texts)
     sources = [(source, source_files(source, folder)) for source, _ in survey.sources]
     stem = printable(paths[0].absolute().name.split(".")[0])
-    valid = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in stem)
-    name = valid.strip("-.")[:48] or "texts"
+    name = as_name(stem, "-", 48).strip("-.") or "texts"
     target = f"{name}-model" if Path(name).exists() else name
     given = "".join(f" --text {quoted(str(path))}" for path in paths)
     new = f"{program()} new {target} --language {code or mending.UNKNOWN}{given} --hours 1"

@@ -22,9 +22,10 @@ from endonym.formats.faults import FAULT
 from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.log import counted, listed
 from endonym.recipe.layers import toml
+from endonym.script.scripts import BREAK_SCRIPTS
 from endonym.survey.chats import chat_phases, chats_in_words
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, SHOWN_CHARS, Examined
-from endonym.survey.observing import LINK, REPLACEMENT, SKELETON
+from endonym.survey.observing import LINK, REPLACEMENT, SKELETON, WORD_MARKS
 from endonym.survey.raw_files import pattern
 from endonym.survey.survey import Survey
 
@@ -40,6 +41,8 @@ SERIOUS, WORTHWHILE = 0.01, 0.001
 """Weight by share from which on a finding is serious, or worth mending."""
 AWAITED = ("pictures", "libraryless", "unread_files")
 """Findings of files that are left out; the first two until something is installed."""
+MARKED_DOCUMENTS = 0.05, 0.95
+"""Shares of documents with U+200B between words, from and up to which the texts are mixed."""
 TEMPLATE = "max_same_skeleton"
 PERSONAL_FINDINGS = frozenset(f"mask {kind}" for kind in PERSONAL)
 MARKED_OUT, MARKED_IN = "marked_out", "marked_in"
@@ -71,9 +74,11 @@ class Example:
 class Finding:
     """What is wrong. name: the rule's, or the reader's reason. of: what is counted.
 
-    count: documents, records, pages or files; share: of all of these, or of what share_of says.
-    parts: lines or paragraphs taken out. groups: templates or clusters with their sizes. recipe:
-    the lines that mend it; table: where in the recipe these stand.
+    count: documents, records, pages or files, of `total` ones; share: of all of these, or for
+    files in another language, of the text. text_share: what is left out of the text's bytes, if
+    that is known. parts: lines or paragraphs taken out. groups: templates or clusters with their
+    sizes. recipe: the lines that mend it; table: where in the recipe these stand. is_mended:
+    whether the recommended recipe does so by itself.
     """
 
     name: str
@@ -81,12 +86,14 @@ class Finding:
     meaning: str
     count: int
     share: float
-    share_of: str = "all"
+    total: int = 0
+    text_share: float | None = None
     of: str = "document"
     parts: int = 0
     weight: float = 0.5
     recipe: str = ""
     table: str = "[clean]"
+    is_mended: bool = False
     groups: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     examples: list[Example] = field(default_factory=list[Example])
 
@@ -102,10 +109,18 @@ class Finding:
 
     @property
     def severity(self) -> str:
-        """The same as a word."""
+        """The same as a word; serious is what a person has to act on."""
+        if self.is_mended:
+            return "mended"
         if self.rank >= SERIOUS:
             return "serious"
         return "worth mending" if self.rank >= WORTHWHILE else "small"
+
+    @property
+    def within(self) -> str:
+        """The title as it stands within a sentence."""
+        is_name = self.title[1:2].isupper()
+        return self.title if is_name else self.title[:1].lower() + self.title[1:]
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints; of examples only what is there."""
@@ -129,7 +144,7 @@ def findings_of(
     survey: if the sources were guessed. packages: of Debian, with which OCR reads the language.
     templates: the sources that a program filled in (survey/templates.py).
     """
-    every = [*_of_rules(examined, samples), *_of_reader(examined, packages)]
+    every = [*_of_rules(examined, samples), *_of_reader(examined, sources, packages)]
     every += _of_texts(examined, sources, samples)
     if survey is not None:
         every += _of_survey(survey, samples)
@@ -159,12 +174,12 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **fields: 
         meaning, weight = FINDING_WORDS["meanings"][kind], FINDING_WORDS["weights"][kind]
         title = FINDING_WORDS["measured"].get(name, in_words(name))
         if kind == "step":
-            title = f"Spelling: {name.replace('_', ' ')}"
+            title = packs()[name].title
         elif kind == "unread":
             title, meaning = f"Unreadable: {in_words(name)}", f"{meaning} ({name})."
     meaning = meaning.format(packages=packages)
     share = fields.pop("share", count / max(1, total))
-    return Finding(name, title, meaning, count, share, weight=weight, **fields)
+    return Finding(name, title, meaning, count, share, total=total, weight=weight, **fields)
 
 
 def personal_data(findings: Iterable[Finding]) -> str:
@@ -196,10 +211,12 @@ def _of_rules(examined: Examined, samples: int) -> Iterator[Finding]:
             groups = examined.clusters
         elif name in FOREIGN:
             groups = examined.foreign.get(name, Counter()).most_common()
+        is_known = rule.bytes and name not in {TEMPLATE, *BROKEN_TEXT}
         yield finding_of(
             name,
             count,
             examined.documents,
+            text_share=rule.bytes / examined.raw.bytes if is_known else None,
             parts=rule.parts,
             groups=groups,
             examples=_examples(examined, name, samples),
@@ -242,21 +259,26 @@ def _rejected(reject: Reject, examined: Examined) -> Example:
     return Example(place, text, why=why, other=other, other_place=reject.stayed)
 
 
-def _of_reader(examined: Examined, packages: str) -> Iterator[Finding]:
+def _of_reader(
+    examined: Examined, sources: Sequence[Source], packages: str
+) -> Iterator[Finding]:
     """What could not be read, by reason."""
+    blind = {source.name for source in sources if not source.ocr}
     for reason in examined.reasons():
         if reason not in READER_REASONS or reason in NO_FINDING | BROKEN_TEXT:
             continue
         count = examined.dropped(reason).records
         rejects = examined.rejects.get(reason, [])
         is_page = reason in PAGES
+        is_read = is_page and blind.isdisjoint(each.source for each in rejects)
         yield finding_of(
             reason,
             count,
             examined.documents + count,
             packages,
             of="page" if is_page else "record",
-            recipe='ocr = "auto"' if is_page else _excluded(examined, reason),
+            recipe="" if is_read else 'ocr = "auto"' if is_page else _excluded(examined, reason),
+            is_mended=is_read,
             table=_sources(reject.source for reject in rejects),
             examples=[_rejected(reject, examined) for reject in rejects],
         )
@@ -358,6 +380,17 @@ def _of_texts(examined: Examined, sources: Sequence[Source], samples: int) -> It
             some = examined.kept.found_in.get(name, ())
             examples = [in_place(examined, *each) for each in some]
             yield finding_of(name, count, examined.documents, examples=examples)
+    marked = examined.kept.found[WORD_MARKS]
+    unspaced = sum(examined.kept.scripts[script] for script in BREAK_SCRIPTS)
+    if MARKED_DOCUMENTS[0] * unspaced <= marked <= MARKED_DOCUMENTS[1] * unspaced and marked:
+        some = examined.kept.found_in.get(WORD_MARKS, ())
+        examples = [
+            replace(in_place(examined, at, ""), before=text, after=text.replace("\u200b", ""))
+            for at, text in some
+        ]
+        lines = '[[clean.replace]]\nletters = { "\\u200b" = "" }'
+        words = {"recipe": lines, "table": "a table of its own, after the other keys of [clean]"}
+        yield finding_of(WORD_MARKS, marked, unspaced, examples=examples, **words)
     licences = {each.name: examined.raw.licences.get(each.name, {}) for each in sources}
     without = [each.name for each in sources if not each.license]
     # Sources of which the recipe names no licence, and some document names none itself.
@@ -418,6 +451,6 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
             "odd_files",
             survey.odd_files,
             share=survey.odd_share,
-            share_of="the text",
+            text_share=survey.odd_share,
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
         )

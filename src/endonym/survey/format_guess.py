@@ -77,9 +77,13 @@ CLOSED = regex.compile(rf"[{SENTENCE_ENDS}\p{{Pe}}\p{{Pf}}\"]\s*$")
 
 WANTED = ("needs_ocr", "bad_text_layer")
 """Reasons of pages that OCR may read."""
-NO_TEXT = "pages without good text (pictures, or a broken font)"
-NO_PROGRAM = f"{NO_TEXT}; Tesseract reads them: apt-get install {{packages}}"
-MAY_HELP = "better may be: apt-get install {packages}"
+INSTALL = "apt-get install {packages} (needs the administrator's password)"
+NO_PROGRAM = f"pictures of text, or a broken font. Install Tesseract, which reads such pages: {INSTALL}"
+NO_PACK = f"Tesseract does not read them well. Install its packs for the language: {INSTALL}"
+UNREADABLE = (
+    "Tesseract does not read them well, though it has the packs for the language. Scan them with "
+    "300 dots per inch, or look for better copies"
+)
 LETTERS_CHARS = 20_000
 BETWEEN = re.compile(r"[\s,]*")
 """What stands between the values of a JSON list."""
@@ -443,14 +447,17 @@ def pack_for(
     engine, packages = tesseract(), ocr_packages(usual_script(language), language)
     if engine is None:
         return "", NO_PROGRAM.format(packages=packages)
+    names = {pack.rpartition("/")[2].lower() for pack in engine.packs}
+    wanted = {each.rpartition("-")[2] for each in packages.split()[1:] if "-script-" not in each}
+    is_there = wanted <= names and (usual_script(language) or "") in {"", *names}
+    why = UNREADABLE if is_there else NO_PACK.format(packages=packages)
     letters = texts[:LETTERS_CHARS] + LETTERS.get(language.split("-")[0], "")
     try:
         best = best_pack(engine, [page_of(*file) for file in files], letters)
     except OcrFailed as failed:
-        return "", f"{NO_TEXT}, and {failed.detail}; {MAY_HELP.format(packages=packages)}"
+        return "", f"{failed.detail}; {why}"
     if best.confidence < LEAST_CONFIDENCE:
-        why = f"{NO_TEXT} that OCR does not read well enough: {best.pack} is {best.reason}"
-        return "", f"{why}; {MAY_HELP.format(packages=packages)}"
+        return "", why
     return best.pack, f"OCR by the pack that reads it best: {best.pack} is {best.reason}"
 
 

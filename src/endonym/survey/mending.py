@@ -111,7 +111,9 @@ def prescribed(findings: Sequence[Finding], clean: Clean) -> list[Finding]:
     for finding in findings:
         table, lines = lines_for(finding.name, clean)
         is_own = finding.recipe or not lines
-        every.append(finding if is_own else replace(finding, recipe=lines, table=table))
+        is_mended = not is_own and not finding.name.startswith("mask ")
+        changed = replace(finding, recipe=lines, table=table, is_mended=is_mended)
+        every.append(finding if is_own else changed)
     return every
 
 
@@ -160,7 +162,7 @@ def source_table(source: Source) -> str:
 
 def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[str] = ()) -> str:
     """[clean], where each key says what it mends. unreadable: sources much of which is broken."""
-    reasons = {each.name: f"{each.title.lower()}: about {number(each.count)}" for each in findings}
+    reasons = {each.name: f"{each.within}: about {number(each.count)}" for each in findings}
     masks = [f"mask {kind}" for kind in clean.mask]
     for key, items in (("normalize", clean.normalize), ("dedup", clean.dedup), ("mask", masks)):
         mended = [reasons[item] for item in dict.fromkeys(items) if item in reasons]

@@ -25,7 +25,7 @@ from endonym.corpus.corpus_stats import text_warnings
 from endonym.formats.chunks import read_chunk, write_array
 from endonym.formats.faults import passing_over
 from endonym.script.letters import around
-from endonym.script.scripts import COMMON_SCRIPTS, script_class
+from endonym.script.scripts import BREAK_SCRIPTS, COMMON_SCRIPTS, script_class
 from endonym.workers import Advance, Result
 
 EDGES = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000)
@@ -38,9 +38,10 @@ MOST_NAMED = 200
 """Files with a guessed encoding, and letters of a file, that are named one by one."""
 DAMAGE = frozenset({"lost_letters", "replacement"})
 """Warnings about a text that no rule mends."""
-REPLACEMENT, LINK, MIXED, SKELETON = "replacement", "mask url", "mixed", "skeleton"
-"""What is found in documents: letters that an earlier program lost, addresses of the web, a second
-script, what a program filled in. The first two are names of findings."""
+REPLACEMENT, LINK, WORD_MARKS = "replacement", "mask url", "word_marks"
+MIXED, SKELETON = "mixed", "skeleton"
+"""What is found in documents: letters that an earlier program lost, addresses of the web, U+200B
+between words; a second script, what a program filled in. The first three are names of findings."""
 MOST_FILES = 500
 """Files that are listed one by one."""
 SHOWN_CHARS, LINE_CHARS = 300, 160
@@ -48,6 +49,7 @@ POINTS = 60
 """Points of the curve of vocabulary."""
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 LETTER = regex.compile(r"[\p{L}\p{M}]")
+WORD_MARK = regex.compile(f"(?:{'|'.join(map(script_class, sorted(BREAK_SCRIPTS)))})\u200b")
 
 
 @dataclass(slots=True)
@@ -61,8 +63,8 @@ class Seen:
     paragraphs: a sample by key. shown: by key the place and the beginning of some documents.
     files: of the first MOST_FILES files, by source and number, the documents, and the beginning of
     the first one.
-    found: documents by what was found in them: REPLACEMENT, LINK, MIXED, SKELETON; found_in: some
-    of each, with their places, a part of the text, and maybe what it was.
+    found: documents by what was found in them, such as REPLACEMENT; found_in: some of each, with
+    their places, a part of the text, and maybe what it was.
     """
 
     documents: int = 0
@@ -230,6 +232,9 @@ def _count(seen: Seen, text: str, where: str, task: ChunkTask) -> None:
     if url is not None:
         part = around(text, url.start() - 60, url.start() + 100)
         seen.find(LINK, task.samples, where, showable(text, part, task.clean.language))
+    if mark := WORD_MARK.search(text):
+        near = around(text, mark.start() - 20, mark.start() + 100)
+        seen.find(WORD_MARKS, task.samples, where, showable(text, near, task.clean.language))
     shares = script_shares(text)
     if not shares:
         seen.scripts["none"] += 1

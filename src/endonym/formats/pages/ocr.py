@@ -228,13 +228,13 @@ def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "")
     if not scores:
         raise OcrFailed("parser_failed", f"none of the packs reads it: {', '.join(tried)}")
     best = max(scores, key=lambda pack: (scores[pack].total, pack))
-    reason = f"sure to {scores[best].confidence:.0%}"
-    if wanted.total() >= LEAST_LETTERS:
-        reason += f", its letters as frequent as in the language to {scores[best].likeness:.0%}"
+    reason = f"sure to {scores[best].total:.0%}"
+    if wanted:
+        reason = f"good to {scores[best].total:.0%} (how sure it is, by how usual its letters are)"
     others = [pack for pack in scores if pack != best]
     others.sort(key=lambda pack: -scores[pack].total)
     if others:
-        shown = (f"{pack} {scores[pack].confidence:.0%}" for pack in others[:SHOWN])
+        shown = (f"{pack} {scores[pack].total:.0%}" for pack in others[:SHOWN])
         reason += f"; {', '.join(shown)}"
     return Chosen(best, best_confidence[best], reason)
 

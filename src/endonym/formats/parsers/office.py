@@ -117,7 +117,7 @@ def odt_unit(archive: Bounded) -> Unit:
         for part in xml_root(archive.read(MANIFEST), MANIFEST).iter("{*}file-entry"):
             is_text = part.get(FULL_PATH) in (BODY, ENCRYPTED)
             if is_text and part.find("{*}encryption-data") is not None:
-                raise Refused("needs_password", "it needs a password")
+                raise Refused("needs_password", "it needs a password: save a copy without it")
     texts: list[str] = []
     stack = [xml_root(archive.read(BODY), BODY)]
     while stack:
