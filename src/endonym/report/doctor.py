@@ -101,6 +101,8 @@ def note_of(each: Example) -> str:
 
 def found_in(finding: Finding) -> str:
     """How much of what the finding was found in, such as "2 of 34 files"."""
+    if finding.of == "page":  # nobody knows how many pages the documents had
+        return counted(finding.count, finding.of)
     return f"{whole(finding.count)} of {counted(finding.total, finding.of)}"
 
 

@@ -216,7 +216,7 @@ def _of_rules(examined: Examined, samples: int) -> Iterator[Finding]:
             name,
             count,
             examined.documents,
-            text_share=rule.bytes / examined.raw.bytes if is_known else None,
+            text_share=rule.bytes / max(1, examined.raw.bytes) if is_known else None,
             parts=rule.parts,
             groups=groups,
             examples=_examples(examined, name, samples),
@@ -259,18 +259,17 @@ def _rejected(reject: Reject, examined: Examined) -> Example:
     return Example(place, text, why=why, other=other, other_place=reject.stayed)
 
 
-def _of_reader(
-    examined: Examined, sources: Sequence[Source], packages: str
-) -> Iterator[Finding]:
+def _of_reader(examined: Examined, sources: Sequence[Source], packages: str) -> Iterator[Finding]:
     """What could not be read, by reason."""
-    blind = {source.name for source in sources if not source.ocr}
+    seeing = {source.name for source in sources if source.ocr}
     for reason in examined.reasons():
         if reason not in READER_REASONS or reason in NO_FINDING | BROKEN_TEXT:
             continue
         count = examined.dropped(reason).records
         rejects = examined.rejects.get(reason, [])
         is_page = reason in PAGES
-        is_read = is_page and blind.isdisjoint(each.source for each in rejects)
+        names = {stats.name for stats in examined.stats if reason in stats.dropped}
+        is_read = is_page and names <= seeing
         yield finding_of(
             reason,
             count,

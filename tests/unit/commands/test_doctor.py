@@ -21,7 +21,7 @@ def test_the_page_is_written_and_the_screen_has_a_short_table(
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
     said = describe(found)
     assert said.startswith("Of 66 documents")
-    assert "Texts filled in by a program (serious)" in said
+    assert "Texts filled in by a program (mended)" in said
     assert len(said.splitlines()) <= 20
     told = found.as_dict()
     assert told["findings"][0]["name"] == "max_same_skeleton"

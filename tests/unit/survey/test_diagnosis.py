@@ -70,6 +70,9 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
         *[0.5] * 4, 1e-3
     )
     assert "good order, with something worth mending: чүп 0 (9 files). After" in verdict(1e-3, 1e-4)
+    mended = replace(found.findings[0], name="a", title="Чүп", of="file", count=9, is_mended=True)
+    said = replace(found, findings=[mended]).verdict()
+    assert "should go. The recipe mends by itself: чүп (9 files). After" in said
     assert "order: nothing that matters was found. After" in verdict(1e-4)
     found.examined.files, found.patient.survey.doubt = 1, "Бу татарча түгел."
     found.examined.bytes, found.examined.all_bytes = 700, 12_345
@@ -201,6 +204,18 @@ def test_files_that_cannot_be_read_are_findings_and_no_error(tmp_path: Path):
     assert "No text could be read" in found.verdict()
     assert not found.kept.is_enough
     assert found.recipe == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("អត្ថបទ", "អត្ថបទ-model"), ("ភូមិ ស្រុក.txt", "ភូមិ-ស្រុក"), ("हिन्दी कथा", "हिन्दी-कथा")],
+)
+def test_the_new_recipe_keeps_the_signs_of_a_name(tmp_path: Path, name: str, kept: str) -> None:
+    path = tmp_path / name
+    write(tmp_path, name if path.suffix else f"{name}/a.txt", "\n".join(TATAR))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert f" new {kept} --language" in diagnosis(path, language="km").patient.new
 
 
 def test_a_path_without_files_is_an_error_that_names_it(tmp_path: Path):

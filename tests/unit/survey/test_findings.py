@@ -9,9 +9,10 @@ from fake_ocr import picture, remove
 from made_dirt import lines_of, stubs
 from text_samples import ROMANIAN, RUSSIAN, TATAR, write
 
+from endonym.cleaning.normalize import replacement
 from endonym.cleaning.rules import AFTER, DROPS, OF_THE_CORPUS, step_names
 from endonym.corpus.corpus_stats import SourceStats
-from endonym.formats.config import Clean, Source
+from endonym.formats.config import Clean, Replacement, Source
 from endonym.formats.document import Reject
 from endonym.formats.files import RawFile
 from endonym.formats.readable import Reading
@@ -89,7 +90,7 @@ def test_mojibake_that_cannot_be_mended_is_counted_with_what_can(tmp_path: Path)
 
 def test_clean_texts_have_no_finding_but_their_missing_licence(tmp_path: Path):
     ((name, licence),) = found_in(tmp_path, TATAR).items()
-    assert (name, licence.severity, licence.groups) == ("license", "worth mending", [])
+    assert (name, licence.severity, licence.groups) == ("license", "small", [])
     assert licence.recipe == '# license = "…"'
 
 
@@ -115,6 +116,25 @@ def test_templates_are_named_with_all_their_documents(tmp_path: Path):
     assert sum(number for _, number in found.groups) == 60
     assert "районындагы авыл" in found.groups[0][0]
     assert found.severity == "serious"
+    (mended,) = prescribed([found], EVERY)  # a person has nothing to do
+    assert (mended.severity, mended.recipe.split()[0]) == ("mended", "max_same_skeleton")
+
+
+def test_word_marks_are_found_where_some_documents_have_them_and_others_have_not(tmp_path: Path):
+    """Khmer by sentences of a few words; one with a mark beside Latin letters has none of these."""
+    sentences = [f"{each} {n}" for n, each in enumerate(lines_of("km") * 4)]
+    marked = [each.replace("ា", "ា\u200b", 2) for each in sentences[:6]]
+    some = found_in(tmp_path, [*marked, *sentences[6:], "Latin\u200b: អក្សរឡាតាំង"])["word_marks"]
+    assert (some.count, some.total) == (
+        sum("\u200b" in each for each in marked),
+        len(sentences) + 1,
+    )
+    assert "\u200b" in some.examples[0].before
+    assert "\u200b" not in some.examples[0].after
+    table = tomllib.loads(some.recipe.replace("clean.", ""))
+    deleted = replacement(Replacement(**table["replace"][0]))
+    assert deleted(marked[0]) == sentences[0]
+    assert "word_marks" not in found_in(tmp_path, sentences)
 
 
 def test_unread_files_are_findings_with_reasons_and_have_no_line_as_the_recipe_is_without_them(
@@ -207,7 +227,7 @@ def test_files_in_another_language_are_counted_as_files_and_weighed_as_text(tmp_
     survey = Survey(files=40, odd_files=10, odd_bytes=1e6, text_bytes=99e6)
     survey.odd.append((Source(name="b", path="b.txt"), "French"))
     found = found_in(tmp_path, TATAR, survey)["odd_files"]
-    assert (found.count, found.share, found.share_of) == (10, 0.01, "the text")
+    assert (found.count, found.total, found.share, found.text_share) == (10, 40, 0.01, 0.01)
 
 
 def test_an_encoding_is_named_for_a_source_only_if_all_its_files_have_it(tmp_path: Path):
@@ -231,7 +251,7 @@ def test_every_rule_has_words():
         assert finding.meaning
         assert 0 <= finding.weight <= 1, name
     titles = [finding_of(name, 1, 1).title for name in ("max_digits", "tatar_letters", "truncated")]
-    assert titles == ["Texts of digits", "Spelling: tatar letters", "Unreadable: truncated"]
+    assert titles == ["Texts of digits", "Look-alikes of Tatar letters", "Unreadable: truncated"]
 
 
 def test_json_leaves_out_what_an_example_does_not_say():
@@ -404,6 +424,8 @@ def test_bad_pages_get_ocr_where_tesseract_is_installed(monkeypatch: pytest.Monk
     found = named(Examined(EVERY, stats=[stats]))["bad_text_layer"]
     assert (found.of, found.recipe) == ("page", 'ocr = "auto"')
     assert "apt-get install tesseract-ocr" in found.meaning
+    source = sources[0][0].model_copy(update={"ocr": "auto"})  # as `new` has written it
+    assert named(Examined(EVERY, stats=[stats]), source)["bad_text_layer"].severity == "mended"
     nothing = Examined(EVERY, stats=[stats], unread={"book": {file: "damaged"}})
     assert mended(nothing, sources) == []
 

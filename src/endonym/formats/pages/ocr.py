@@ -228,14 +228,17 @@ def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "")
     if not scores:
         raise OcrFailed("parser_failed", f"none of the packs reads it: {', '.join(tried)}")
     best = max(scores, key=lambda pack: (scores[pack].total, pack))
-    reason = f"sure to {scores[best].total:.0%}"
-    if wanted:
-        reason = f"good to {scores[best].total:.0%} (how sure it is, by how usual its letters are)"
+    is_measured = wanted.total() >= LEAST_LETTERS
+    reason = f"sure to {scores[best].confidence:.0%}"
+    if is_measured:
+        reason += f" and its letters as frequent as in the language to {scores[best].likeness:.0%}"
     others = [pack for pack in scores if pack != best]
     others.sort(key=lambda pack: -scores[pack].total)
     if others:
-        shown = (f"{pack} {scores[pack].total:.0%}" for pack in others[:SHOWN])
-        reason += f"; {', '.join(shown)}"
+        likeness = {pack: f" and {scores[pack].likeness:.0%}" * is_measured for pack in others}
+        shown = [f"{pack} {scores[pack].confidence:.0%}{likeness[pack]}" for pack in others]
+        # Of few letters the likeness decides, too, but says little as a number.
+        reason += f"; {', '.join((shown if is_measured or not wanted else others)[:SHOWN])}"
     return Chosen(best, best_confidence[best], reason)
 
 

@@ -97,7 +97,9 @@ def open_pdf(path: str) -> Any:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            raise Refused("needs_password", "it needs a password: save a copy without it") from error
+            raise Refused(
+                "needs_password", "it needs a password: save a copy without it"
+            ) from error
         raise Refused("damaged", "not a whole PDF: PDFium cannot open it") from error
     if not pdfium.FPDF_GetDocPermissions(document.raw) & MAY_COPY:
         raise Refused(

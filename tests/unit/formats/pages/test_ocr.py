@@ -120,7 +120,9 @@ def test_the_pack_that_reads_the_letters_is_best(engine: Tesseract, letters: str
     assert (found.pack, found.confidence) == ("Cyrillic", pytest.approx(0.95))
     assert found.reason.startswith("sure to 95%")
     assert ("as frequent as in the language to" in found.reason) == (len(letters) > 300)
-    assert ("rus 88%" in found.reason) == NEAR[letters]
+    # The surer one is not the better one; of few letters no number says why.
+    assert ("rus" in found.reason) == NEAR[letters]
+    assert ("rus 88%" in found.reason) == (not letters)
 
 
 @pytest.mark.usefixtures("engine")
