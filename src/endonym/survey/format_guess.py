@@ -78,9 +78,7 @@ CLOSED = regex.compile(rf"[{SENTENCE_ENDS}\p{{Pe}}\p{{Pf}}\"]\s*$")
 WANTED = ("needs_ocr", "bad_text_layer")
 """Reasons of pages that OCR may read."""
 INSTALL = "apt-get install {packages} (needs the administrator's password)"
-NO_PROGRAM = (
-    f"pictures of text, or a broken font. Install Tesseract, which reads such pages: {INSTALL}"
-)
+NO_PROGRAM = f"pictures, or a broken font. Install Tesseract, which reads such pages: {INSTALL}"
 NO_PACK = f"Tesseract does not read them well. Install its packs for the language: {INSTALL}"
 UNREADABLE = (
     "Tesseract does not read them well, though it has the packs for the language. Scan them with "

@@ -116,19 +116,16 @@ def test_templates_are_named_with_all_their_documents(tmp_path: Path):
     assert sum(number for _, number in found.groups) == 60
     assert "районындагы авыл" in found.groups[0][0]
     assert found.severity == "serious"
-    (mended,) = prescribed([found], EVERY)  # a person has nothing to do
+    (mended,) = prescribed([found], Clean(max_same_skeleton=20))  # a person has nothing to do
     assert (mended.severity, mended.recipe.split()[0]) == ("mended", "max_same_skeleton")
 
 
 def test_word_marks_are_found_where_some_documents_have_them_and_others_have_not(tmp_path: Path):
     """Khmer by sentences of a few words; one with a mark beside Latin letters has none of these."""
-    sentences = [f"{each} {n}" for n, each in enumerate(lines_of("km") * 4)]
+    sentences = lines_of("km")[1:]
     marked = [each.replace("ា", "ា\u200b", 2) for each in sentences[:6]]
     some = found_in(tmp_path, [*marked, *sentences[6:], "Latin\u200b: អក្សរឡាតាំង"])["word_marks"]
-    assert (some.count, some.total) == (
-        sum("\u200b" in each for each in marked),
-        len(sentences) + 1,
-    )
+    assert some.count == sum("\u200b" in each for each in marked) < some.total
     assert "\u200b" in some.examples[0].before
     assert "\u200b" not in some.examples[0].after
     table = tomllib.loads(some.recipe.replace("clean.", ""))
