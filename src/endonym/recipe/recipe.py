@@ -33,7 +33,9 @@ from endonym.train.config import Phase, Track
 Draft = tuple[Mapping[str, Any], Origin, list[Problem]]
 """The data of a recipe before it is checked, its origin, and the problems so far."""
 LONGEST_OVERRIDES = 32
-"""Characters of overrides that a run's name shows; longer ones are a hash in it."""
+"""Characters of overrides that a run's name shows with all of their keys, the seed aside."""
+LONGEST_SHORTENED = 48
+"""The same with short keys; longer ones are a hash in it."""
 
 
 class Recipe(Config):
@@ -205,8 +207,23 @@ class Recipe(Config):
     @property
     def run_name(self) -> str:
         """`name`, `name@variant`, `name+KEY=VALUE`: other overrides make another run."""
-        variant = f"@{self.variant}" if self.variant else ""
-        return f"{self.name}{variant}{overrides_name(self.sets)}"
+        phase = self.phase[0].name if len(self.phase) == 1 else ""
+        return f"{self._variant_name}{overrides_name(self.sets, phase=phase)}"
+
+    @property
+    def earlier_run_name(self) -> str:
+        """The name that the run had in versions up to 0.1.0."""
+        return f"{self._variant_name}{earlier_overrides_name(self.sets)}"
+
+    @property
+    def title(self) -> str:
+        """What a report is headed by: the name; of a variant or with overrides, also the seed."""
+        seed = f"seed {self.seed}" if self.variant or _override_pairs(self.sets) else ""
+        return " · ".join(filter(None, [self.name, self.variant, seed]))
+
+    @property
+    def _variant_name(self) -> str:
+        return f"{self.name}@{self.variant}" if self.variant else self.name
 
     def as_run(self) -> str:
         """The recipe as it runs, in TOML: as given, or rewritten with variant and overrides."""
@@ -286,17 +303,39 @@ class Recipe(Config):
         return recipes
 
 
-def overrides_name(sets: Sequence[str]) -> str:
-    """What overrides add to a run's name: themselves if they are short and plain, else a hash."""
+def overrides_name(sets: Sequence[str], *, phase: str = "") -> str:
+    """What overrides add to a run's name: themselves if they are short and plain, else a hash.
+
+    Where they are too long, `phase.` is left out, with the name of the only phase if it is given.
+    The seed stands behind them, also behind a hash: so the seeds of one recipe are told apart.
+    """
+    pairs = _override_pairs(sets)
+    seed = [f"seed={pairs.pop('seed')}"] if "seed" in pairs else []
+    only = rf"({re.escape(phase)}\.)?" if phase else ""
+    texts = [f"{key}={value}" for key, value in sorted(pairs.items())]
+    shorter = sorted(re.sub(rf"^phase\.{only}(?=[^.]+=)", "", text) for text in texts)
+    for each, longest in ((texts, LONGEST_OVERRIDES), (shorter, LONGEST_SHORTENED)):
+        name = ",".join(each + seed)
+        if len(",".join(each)) <= longest and re.fullmatch(r"[\w.,=+-]*", name, re.ASCII):
+            return f"+{name}" if name else ""
+    return "+" + ",".join([_short_hash(",".join(texts)), *seed])
+
+
+def earlier_overrides_name(sets: Sequence[str]) -> str:
+    """What overrides added to a run's name in versions up to 0.1.0, whose runs are found by it."""
+    text = ",".join(f"{key}={value}" for key, value in sorted(_override_pairs(sets).items()))
+    is_short = len(text) <= LONGEST_OVERRIDES and re.fullmatch(r"[\w.,=+-]*", text, re.ASCII)
+    return (f"+{text}" if text else "") if is_short else f"+{_short_hash(text)}"
+
+
+def _override_pairs(sets: Sequence[str]) -> dict[str, str]:
+    """Overrides by key, the last one of each, but the recipe's name: it is in the run's already."""
     parts = (override.partition("=") for override in sets)
-    pairs = {key.strip(): value.strip() for key, _, value in parts}
-    pairs.pop("name", None)  # It is in the name already.
-    if not pairs:
-        return ""
-    text = ",".join(f"{key}={value}" for key, value in sorted(pairs.items()))
-    if len(text) <= LONGEST_OVERRIDES and re.fullmatch(r"[\w.,=+-]+", text, re.ASCII):
-        return f"+{text}"
-    return f"+{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+    return {k: value.strip() for key, _, value in parts if (k := key.strip()) != "name"}
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def _dumped(value: Any) -> Any:

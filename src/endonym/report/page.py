@@ -88,7 +88,9 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         card = corpus.json(CARD)
         copied = longest_copied(texts, Corpus(corpus.folder).documents("train"))
     return {
-        "name": run.recipe.run_name,
+        "name": run.recipe.title,
+        "run_name": run.folder.name,
+        "sets": run.recipe.sets,
         "language_code": run.recipe.language,
         "language": language_name(run.recipe.language),
         "outlook": outlook(run, scores, first_look(run, device)),

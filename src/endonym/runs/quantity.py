@@ -9,6 +9,7 @@ under several seeds, recipes are compared by their means, with the seeds as the 
 """
 
 import math
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -183,8 +184,10 @@ class SeedGroup:
 
     @property
     def name(self) -> str:
-        """The recipe's name."""
-        return self.own.name
+        """The recipe's name; of several seeds without an override of the seed."""
+        name = self.own.name
+        without = re.sub(r"(?<=[+,])seed=\d+,?", "", name).rstrip("+,")
+        return without if self.has_several else name
 
     @property
     def has_several(self) -> bool:

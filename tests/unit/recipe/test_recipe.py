@@ -1,13 +1,16 @@
 """A recipe as an object: what it holds, where it came from, and copies with other values."""
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from endonym.config import identity
 from endonym.errors import MissingSource, RecipeError
+from endonym.pipeline.execute import run_folder
 from endonym.recipe.recipe import Recipe, overrides_name
+from endonym.store import Store
 
 TATAR = """\
 # Кояшлы көн.
@@ -217,21 +220,48 @@ OVERRIDES = [
     (["seed=9", " phase.0.lr = 4e-3 "], "+phase.0.lr=4e-3,seed=9"),
     (["phase.0.lr=4e-3", "seed=8", "seed=9"], "+phase.0.lr=4e-3,seed=9"),
     (["phase.0.tokens="], "+phase.0.tokens="),
+    (["phase.tokens=20_000_000", "tokenizer.vocab=512"], "+tokenizer.vocab=512,tokens=20_000_000"),
+    (["phase.hat.tokens=", "phase.hat.epochs=20", "seed=2"], "+epochs=20,tokens=,seed=2"),
 ]
 
 
 @pytest.mark.parametrize(("sets", "end"), OVERRIDES)
 def test_overrides_add_to_the_name_of_a_run(sets: list[str], end: str) -> None:
-    assert overrides_name(sets) == end
+    assert overrides_name(sets, phase="hat") == end
 
 
 @pytest.mark.parametrize(
-    "override", ["clean.expected_letters=әөү", "source.0.path=../texts", "model.x=" + "a" * 30]
+    "override", ["clean.expected_letters=әөү", "source.0.path=../texts", "model.x=" + "a" * 50]
 )
 def test_overrides_that_make_no_plain_name_are_a_hash_in_it(override: str) -> None:
     found = overrides_name([override])
     assert re.fullmatch(r"\+[0-9a-f]{8}", found)
     assert overrides_name([override + "1"]) != found
+    assert overrides_name([override, "seed=2"]) == f"{found},seed=2"
+
+
+def test_phases_are_told_apart_where_their_names_are_not_left_out() -> None:
+    long = "tokenizer.vocab=4096"
+    ends = {overrides_name([f"phase.{name}.tokens=9_000_000", long]) for name in ("hat", "book")}
+    assert len(ends) == 2
+
+
+def test_a_report_is_headed_by_name_variant_and_seed(tatar: Path) -> None:
+    sets = ["seed=2", "clean.expected_letters=әөү"]
+    assert Recipe.load(tatar, variant="wide", sets=sets).title == "tatar · wide · seed 2"
+    assert Recipe.load(tatar, sets=["phase.0.lr=1e-3"]).title == "tatar · seed 1337"
+    assert Recipe.load(tatar).title == "tatar"
+
+
+def test_a_run_that_was_made_under_its_earlier_name_is_found_there(
+    tatar: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    recipe = Recipe.load(tatar, variant="wide", sets=["clean.expected_letters=әөү", "seed=2"])
+    assert run_folder(store, recipe).name == recipe.run_name
+    name = f"tatar@wide+{sha256('clean.expected_letters=әөү,seed=2'.encode()).hexdigest()[:8]}"
+    (tmp_path / "runs" / name).mkdir(parents=True)
+    assert run_folder(store, recipe).name == name
 
 
 def test_a_recipe_as_it_runs_holds_its_variant_and_its_overrides(tatar: Path) -> None:
