@@ -70,6 +70,7 @@ def test_each_variant_runs_and_what_is_the_same_is_made_once(
     counts = {kind: len(list((folder / "store" / kind).iterdir())) for kind in ("corpus", "shards")}
     assert counts == {"corpus": 1, "shards": 2}
     assert f"{WIDE}, 2 of 4" in said.err
+    assert " of 4\n" not in (folder / "runs" / NAMES[0] / "log.txt").read_text(encoding="utf-8")
     args = ["run", folder / "recipe.toml", "--variant", "all", *SETS]
     again = command(*args, "--store", folder / "store", "--json").json()
     assert [Path(run["run"]).name for run in again["runs"]] == NAMES

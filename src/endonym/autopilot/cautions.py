@@ -12,7 +12,7 @@ from endonym.errors import ExportError, ShapeError
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, SOURCE_BYTES
 from endonym.formats.config import Clean
 from endonym.formats.reasons import in_words
-from endonym.log import duration, listed, number
+from endonym.log import duration, listed, number, rounded
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.recipe.checks import unfit_adapter
@@ -34,6 +34,10 @@ AMPLE = 1.6
 """So many times the fewest groups are to be expected: hashes then rarely hold out too few."""
 LESS_TEXT = 1.2
 """Runs whose training texts differ by a larger factor are not compared without a warning."""
+SHORTER_CONTEXT = 1.5
+"""The same of the bytes of text that they see at once."""
+CONTEXT_UNIT = 64
+"""A context that is advised is a multiple of it."""
 LARGEST_SHARE = 0.5
 """No more of a text is ever held out."""
 OTHER_KEYS = ("val_documents", "val_bytes")
@@ -133,32 +137,56 @@ def cautions_of_starts(recipe: Recipe) -> list[str]:
 class Read(NamedTuple):
     """The training text that a run reads: its bytes, each pass counted, and epochs.
 
-    lengths: the dotted keys that say how long its phases on texts are, with their values.
+    lengths: the dotted keys that say how long its phases on texts are, with their values. context:
+    tokens that are read at once; 0 if it is not known. token_bytes: the bytes of a token.
     """
 
     bytes: float
     epochs: float
     lengths: Mapping[str, Any]
+    context: int = 0
+    token_bytes: float = 0.0
 
 
-def caution_of_less_text(read: Mapping[str, Read]) -> list[str]:
-    """A warning, if one of these runs reads much less text than another. read: by name.
+def sets_for_as_much(read: Mapping[str, Read]) -> list[str]:
+    """The overrides with which all these runs read as much text; none if they do, or would not.
 
-    Where recipes say the same, and the text is the same, it names the setting that mends it.
+    They are known where the recipes say the same of the length, and the text is the same.
     """
-    least, most = (choose(read, key=lambda name: read[name].bytes) for choose in (min, max))
-    few, many = read[least], read[most]
-    factor, as_much = many.bytes / max(1.0, few.bytes), ""
-    if factor <= LESS_TEXT:
-        return []
+    few, many = (choose(read.values(), key=lambda each: each.bytes) for choose in (min, max))
+    factor = many.bytes / max(1.0, few.bytes)
     is_one_text = math.isclose(factor, many.epochs / max(1e-9, few.epochs), rel_tol=0.1)
     phases = {key.rpartition(".")[0] for key in many.lengths}
-    if is_one_text and len(phases) == 1 and few.lengths == many.lengths:
-        sets = [f"--set {key}=" for key in many.lengths]
-        sets.append(f"--set {phases.pop()}.epochs={many.epochs:.3g}")
-        as_much = TEXTS["as_much"].format(sets=" ".join(sets))
-    values = {"few": few.epochs, "many": many.epochs, "factor": factor, "as_much": as_much}
-    return [TEXTS["less_text"].format(least=least, most=most, **values)]
+    is_said_alike = len(phases) == 1 and few.lengths == many.lengths
+    if factor <= LESS_TEXT or not is_one_text or not is_said_alike:
+        return []
+    return [*(f"{key}=" for key in many.lengths), f"{phases.pop()}.epochs={many.epochs:.3g}"]
+
+
+def cautions_of_unequal(read: Mapping[str, Read]) -> list[str]:
+    """Warnings, if one of these runs reads much less text than another, or sees less at once.
+
+    read: by the run's name. Where a setting mends it, it is named.
+    """
+    warnings: list[str] = []
+    least, most = (choose(read, key=lambda name: read[name].bytes) for choose in (min, max))
+    few, many = read[least], read[most]
+    factor = many.bytes / max(1.0, few.bytes)
+    if factor > LESS_TEXT:
+        sets = " ".join(f"--set {each}" for each in sets_for_as_much(read))
+        as_much = TEXTS["as_much"].format(sets=sets) if sets else ""
+        values = {"few": few.epochs, "many": many.epochs, "factor": factor, "as_much": as_much}
+        warnings.append(TEXTS["less_text"].format(least=least, most=most, **values))
+    seen = {name: each.context * each.token_bytes for name, each in read.items()}
+    least, most = min(seen, key=seen.__getitem__), max(seen, key=seen.__getitem__)
+    if 0 < seen[least] * SHORTER_CONTEXT < seen[most]:
+        context = CONTEXT_UNIT * math.ceil(seen[most] / read[least].token_bytes / CONTEXT_UNIT)
+        values = {"few": number(rounded(seen[least])), "many": number(rounded(seen[most]))}
+        times = read[most].token_bytes / read[least].token_bytes
+        text = TEXTS["shorter_context"] + (TEXTS["more_steps"] if times > LESS_TEXT else "")
+        values |= {"least": least, "most": most, "context": str(context)}
+        warnings.append(text.format(times=times, **values))
+    return warnings
 
 
 def cautions_of_cleaning(clean: Clean, *, are_alike: bool = False) -> list[str]:

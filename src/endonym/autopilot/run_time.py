@@ -35,6 +35,8 @@ START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
 """Reading, the pre-flight checks and saving of a phase; writing an export."""
 LEAST_PART = 0.02
 """Of the whole time; shorter parts are not named."""
+LEAST_OF_SHARES = 60.0
+"""Seconds of training from which on other parts are also said as shares of it."""
 PARTS = ("start", "training", "validations", "samples", "evaluation", "export")
 
 
@@ -71,15 +73,16 @@ def paces_here(training: ResolvedTraining, facts: Facts, machine_file: Path) -> 
 
 
 def in_proportion(parts: Mapping[str, float]) -> str:
-    """Training, then the other parts that take a while, as shares of it: for people."""
+    """Training, then the other parts that take a while, also as shares of a longer one."""
     training, least = parts["training"], LEAST_PART * sum(parts.values())
-    others = [
-        f"{name} {duration(seconds)}"
-        + (f" ({100 * seconds / training:.0f} %)" if seconds <= training else "")
-        for name, seconds in parts.items()
-        if name != "training" and seconds >= least
-    ]
-    return " · ".join([f"training {duration(training)}", *others])
+    said, what = [f"training {duration(training)}"], " of training"
+    for name, seconds in parts.items():
+        if name != "training" and seconds >= least:
+            said.append(f"{name} {duration(seconds)}")
+            if LEAST_OF_SHARES <= training >= seconds:
+                said[-1] += f" ({100 * seconds / training:.0f} %{what})"
+                what = ""
+    return " · ".join(said)
 
 
 def promised_parts(

@@ -222,7 +222,7 @@ def check(
     if is_study and len(times) == len(checks):
         say(f"\nall {len(checks)} runs ≈ {duration(sum(times))}, with each one's own baselines")
     which = f" --variant {quoted(variant)}" if variant else ""
-    which += "".join(f" --set {quoted(each)}" for each in sets)
+    which += "".join(f" --set {quoted(s)}" for s in [*sets, *checking.sets_of_study(checks)])
     if not machine and not text_sizes:
         log.line(f"next: {program()} run {quoted(str(recipe))}{which}")
 

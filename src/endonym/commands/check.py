@@ -14,10 +14,11 @@ from endonym.autopilot.cautions import (
     Read,
     caution_of_empty,
     caution_of_intervals,
-    caution_of_less_text,
     cautions,
     cautions_of_cleaning,
     cautions_of_starts,
+    cautions_of_unequal,
+    sets_for_as_much,
 )
 from endonym.autopilot.known_machines import KnownMachine
 from endonym.autopilot.machine import saved_measurement
@@ -213,8 +214,8 @@ def check(
     )
 
 
-def cautions_of_study(checks: Sequence[Checked]) -> list[str]:
-    """Warnings of what makes a comparison of these recipes unfair or idle."""
+def read_by(checks: Sequence[Checked]) -> dict[str, Read]:
+    """The training text that each of these runs would read, by the run's name."""
     read: dict[str, Read] = {}
     for each in checks:
         epochs, phases = each.epochs, each.recipe.phase
@@ -224,13 +225,26 @@ def cautions_of_study(checks: Sequence[Checked]) -> list[str]:
             for key in ("steps", "tokens", "epochs", "flops")
             if phase.reads_texts and (value := getattr(phase, key)) is not None
         }
-        read[each.recipe.run_name] = Read(epochs * each.facts.text_bytes, epochs, lengths)
+        n_bytes = each.facts.text_bytes
+        token_bytes = n_bytes / max(1, each.facts.positions)
+        of_run = Read(epochs * n_bytes, epochs, lengths, each.shape.context, token_bytes)
+        read[each.recipe.run_name] = of_run
+    return read
+
+
+def sets_of_study(checks: Sequence[Checked]) -> list[str]:
+    """The overrides with which these recipes read as much text, if they do not without."""
+    return sets_for_as_much(read_by(checks))
+
+
+def cautions_of_study(checks: Sequence[Checked]) -> list[str]:
+    """Warnings of what makes a comparison of these recipes unfair or idle."""
     alike = list[str]()
     for place, each in enumerate(checks):
         same = [e for e in checks[:place] if e.recipe.model_dump() == each.recipe.model_dump()]
         name = each.recipe.run_name
         alike += [TEXTS["same"].format(name=name, other=e.recipe.run_name) for e in same[:1]]
-    return caution_of_less_text(read) + alike
+    return cautions_of_unequal(read_by(checks)) + alike
 
 
 def require_tokenizer(

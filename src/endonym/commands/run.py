@@ -107,6 +107,7 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[Run
             log.detail(
                 f"from training to export: expected {duration(sum(promise.values()))}, took {took}"
             )
+    log.file = None  # What follows is not of this run.
     return finished
 
 

@@ -325,7 +325,7 @@ def checked_in_peft(folder: Path, adapter: Adapter, texts: Sequence[str]) -> lis
             return list(sample.compared(Peft(Path(work), folder), folder.name, "F32"))
     read = lora.copy_on(base.decoder, read_adapter(folder, base.decoder))
     runtime = Ours(LanguageModel(read, base.tokenizer))
-    runtime.name = "endonym's own reader (peft is not installed)"
+    runtime.name = "endonym's reader (peft is not installed)"
     return list(sample.compared(runtime, folder.name, "F32"))
 
 

@@ -259,7 +259,7 @@ def verify_export(
             from endonym.export.huggingface import import_huggingface
 
             runtime = Ours(import_huggingface(path))
-            runtime.name = "endonym's own reader (transformers is not installed)"
+            runtime.name = "endonym's reader (transformers is not installed)"
         return list(sample.compared(runtime, name or path.name, "F32"))
     checks: list[Check] = []
     for file in files:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from endonym.autopilot.cautions import caution_of_less_text
+from endonym.autopilot.cautions import cautions_of_unequal
 from endonym.evaluate import documents as document_scores
 from endonym.evaluate.documents import difference
 from endonym.evaluate.score import FEW_GROUPS, Score
@@ -118,8 +118,7 @@ class Comparison:
         With several seeds, the recipe's short name and the seed: "wide, seed 42".
         """
         (group,) = [group for group in self.groups if run in group.all_runs]
-        name = re.sub(r"(?<=[+,])seed=\d+,?", "", group.name).rstrip("+,")
-        short = name.removeprefix(self.name).removeprefix("@") or name
+        short = group.name.removeprefix(self.name).removeprefix("@") or group.name
         if not group.has_several:
             return run.name.removeprefix(self.name).removeprefix("@") or run.name
         return f"{short}, seed {run.seed}"
@@ -231,8 +230,8 @@ def _notes(
         verdict = _seed_notes(groups) if has_seeds else [_verdict(comparison)]
     read = {group.name: group.own.read for group in groups}
     known = {name: text for name, text in read.items() if text is not None and text.bytes}
-    less_text = caution_of_less_text(known) if known else []
-    notes = [*verdict, *_notes_beside(comparison), *less_text, *quantity.notes]
+    unequal = cautions_of_unequal(known) if known else []
+    notes = [*verdict, *_notes_beside(comparison), *unequal, *quantity.notes]
     notes += _baseline_notes(comparison, quantity, differing, are_elsewhere=are_elsewhere)
     keys = dict.fromkeys(key for run in runs for key in run.settings)  # but name and seed
     differing_keys = [key for key in keys if len({run.settings.get(key) for run in runs}) > 1]

@@ -102,7 +102,7 @@ def as_csv(data: dict[str, Any]) -> str:
     runs = {row["name"]: row for row in rows}
     for group in data["seeds"]:
         if len(group["runs"]) > 1:
-            own = runs[group["name"]]
+            own = runs[group["runs"][0]]
             mean = {key: own[key] for key in ("variant", "family", "parameters", "lr", "split")}
             mean |= {"row": "seeds", "name": group["name"], "deviation": group["deviation"]}
             mean |= {"seed": " ".join(map(str, group["seeds"])), "bits_per_byte": group["mean"]}

@@ -118,7 +118,7 @@ class FinishedRun:
     @cached_property
     def read(self) -> Read | None:
         """The training text that its phases have read; None if the store holds it no more."""
-        total = epochs = 0.0
+        total = epochs = token_bytes = 0.0
         for model in self.models:
             shards_id = model.manifest["inputs"].get("shards")
             if model.manifest["config"]["phase"].get("objective") != "next_token":
@@ -131,13 +131,14 @@ class FinishedRun:
             n_bytes = sum(each["bytes"] for each in counts)
             total += model.numbers["tokens"] * n_bytes / max(1, positions)
             epochs += model.numbers["epochs"]
+            token_bytes = n_bytes / max(1, positions)
         lengths = {
             key: value
             for key, value in self.settings.items()
             if (phase := LENGTH.fullmatch(key))
             and self.settings.get(f"{phase[1]}.objective") in (None, "'next_token'")
         }
-        return Read(total, epochs, lengths)
+        return Read(total, epochs, lengths, self.shape.context, token_bytes)
 
     @cached_property
     def seconds(self) -> float:

@@ -19,7 +19,7 @@ from endonym.autopilot.model_size import Facts
 from endonym.autopilot.resolve import resolve_training, training_choices
 from endonym.autopilot.run_time import promised_parts
 from endonym.commands import check as check_module
-from endonym.commands.check import cautions_of_study, check, describe, sizes_of
+from endonym.commands.check import cautions_of_study, check, describe, sets_of_study, sizes_of
 from endonym.errors import ExportError, MissingSource, RecipeError, TokenizerError
 from endonym.export.huggingface import export_huggingface
 from endonym.log import Log, size
@@ -166,7 +166,9 @@ def test_time_is_unknown_until_this_machine_was_measured(
     monkeypatch.setattr(check_module, "promised_parts", lambda *_: parts)
     found = check(recipe, store)
     assert (found.as_dict()["seconds"], found.as_dict()["seconds_of"]) == (91.5, parts)
-    assert "≈ 2 min on this machine: training 60 s · export 32 s (52 %)\n" in describe(found)
+    assert "≈ 2 min on this machine: training 60 s · export 32 s (52 % of training)\n" in describe(
+        found
+    )
 
 
 def test_the_time_of_another_machine_is_not_ours(
@@ -398,13 +400,26 @@ def test_recipes_that_read_much_less_text_are_named_with_what_makes_them_alike(
     letters = {**keys, "name": "herflere", "tokenizer.kind": "char"}
     store = Store(tmp_path / "store")
     pair = [check(recipe.with_values(each), store) for each in (keys, letters)]
-    (warning,) = cautions_of_study(pair)
+    warning, of_context = cautions_of_study(pair)
     assert warning.startswith("herflere reads ")
+    assert of_context.startswith("herflere sees about ")
+    context = pair[0].shape.context * pair[0].facts.text_bytes / pair[0].facts.positions
+    longer = int(of_context.partition("pack.context=")[2].split(".")[0])
+    at_once = longer * pair[1].facts.text_bytes / pair[1].facts.positions
+    assert context <= at_once < 1.5 * context + 200
     cure = "--set phase.pretrain.tokens= --set phase.pretrain.epochs="
     assert cure in warning
+    assert [f"phase.pretrain.{key}" for key in ("tokens=", f"epochs={pair[0].epochs:.3g}")] == (
+        sets_of_study(pair)
+    )
     epochs = {"phase.0.tokens": None, "phase.0.epochs": float(warning.rpartition("=")[2])}
-    alike = [check(each.recipe.with_values(epochs), store) for each in pair]
+    contexts = (pair[0].shape.context, longer)
+    alike = [
+        check(each.recipe.with_values({**epochs, "pack.context": n}), store)
+        for each, n in zip(pair, contexts, strict=True)
+    ]
     assert cautions_of_study(alike) == []
+    assert sets_of_study(alike) == []
     (same,) = cautions_of_study([*alike, alike[1]])
     assert same.startswith("herflere is the same as herflere")
     assert "[variant]" in same, "what to do stands beside it"

@@ -23,6 +23,7 @@ from text_samples import RUSSIAN, TATAR
 
 from endonym.autopilot import machine
 from endonym.autopilot.machine import Pace
+from endonym.autopilot.run_time import in_proportion
 from endonym.commands import new as starter
 from endonym.commands.check import Checked
 from endonym.commands.new import describe_model, describe_survey, write_recipe
@@ -167,11 +168,13 @@ def test_the_time_is_told_by_its_long_parts(
     texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parts = {"training": 80.0, "samples": 0.4, "evaluation": 60.0, "export": 2.0}
+    short = {**parts, "training": 7.3}
+    assert in_proportion(short) == "training 7.3 s · evaluation 60 s · export 2.0 s"
     check = starter.check
     monkeypatch.setattr(starter, "check", lambda *each: replace(check(*each), parts=parts))
     new(texts.parent / "project", texts, log=Log())
     said = capsys.readouterr().err
-    assert "≈ 2 min here: training 80 s · evaluation 60 s (75 %)\n" in said
+    assert "≈ 2 min here: training 80 s · evaluation 60 s (75 % of training)\n" in said
 
 
 def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
@@ -456,7 +459,7 @@ def test_parts_of_a_run_that_take_little_of_its_time_are_not_named(
     assert (
         capsys.readouterr()
         .err.splitlines()[-1]
-        .endswith("here: training 16 min · scoring 50 s (5 %)")
+        .endswith("here: training 16 min · scoring 50 s (5 % of training)")
     )
 
 

@@ -134,6 +134,7 @@ CARD: dict[str, Any] = {
     "sources": {"тел": {"kept": KEPT}, "ил": {"kept": KEPT}},
     "total": {**TOTAL, "changed_documents": 77},
     "overlap": 0.0123,
+    "covered": 0.034,
     "warnings": ["тел: 3 documents hold U+FFFD"],
 }
 
@@ -165,7 +166,8 @@ def test_sources_what_was_dropped_and_limits_are_told() -> None:
     assert "1,000 records were read. Normalization (nfc) changed 77 of them." in text
     assert "* `min_chars = 20`" in text
     assert "| `min_chars`: too short | 30 | 3.00% |\n| `exact`: copies | 10 | 1.00% |" in text
-    assert "1.2% of the runs of 13 letters" in text
+    assert "3.4 % of the letters of `dev` and `test` stand in `train`" in text
+    assert "13 letters" not in text, "one measure of contamination is enough"
     assert "* тел: 3 documents hold U+FFFD" in text
     assert "No license is stated for: ил." in text
 

@@ -73,7 +73,9 @@ def test_judging_is_announced_in_proportion_to_training(counted: Counted, capsys
     counted.settle("cpu", quiet=False)
     said = capsys.readouterr().err
     (line,) = [each for each in said.splitlines() if each.startswith("expected  ")]
-    assert re.search(r"  training \d[\d.]* \w+ · validations \d[\d.]* \w+ \([2-5] %\)", line)
+    assert re.search(
+        r"  training \d[\d.]* \w+ · validations \d[\d.]* \w+ \([2-5] % of training\)", line
+    )
 
 
 def test_a_year_is_said_of_a_gpu_too(counted: Counted, capsys: Captured, monkeypatch: Patch):

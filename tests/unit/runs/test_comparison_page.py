@@ -117,7 +117,7 @@ def test_the_csv_says_how_each_run_was_made_and_the_mean_over_seeds(tmp_path: Pa
     values = [float(each["bits_per_byte"]) for each in (one, two)]
     assert float(mean["bits_per_byte"]) == pytest.approx(sum(values) / 2)
     assert float(mean["deviation"]) == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
-    assert (mean["name"], mean["seed"], mean["variant"]) == (made[0].name, "7 8", "wide")
+    assert (mean["name"], mean["seed"], mean["variant"]) == ("ro@wide", "7 8", "wide")
     data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     assert data["runs"][1]["sets"] == ["seed=8", "model.layers=2"]
 
