@@ -222,7 +222,8 @@ def check(
     if is_study and len(times) == len(checks):
         say(f"\nall {len(checks)} runs ≈ {duration(sum(times))}, with each one's own baselines")
     which = f" --variant {quoted(variant)}" if variant else ""
-    which += "".join(f" --set {quoted(s)}" for s in [*sets, *checking.sets_of_study(checks)])
+    for each in [*sets, *checking.sets_of_study(checks)]:
+        which += f" --set {quoted(each)}"
     if not machine and not text_sizes:
         log.line(f"next: {program()} run {quoted(str(recipe))}{which}")
 
