@@ -17,7 +17,7 @@ from endonym.autopilot import machine
 from endonym.autopilot.known_machines import KnownMachine
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.resolve import resolve_training, training_choices
-from endonym.autopilot.run_time import promised_parts
+from endonym.autopilot.run_time import in_proportion, promised_parts
 from endonym.commands import check as check_module
 from endonym.commands.check import cautions_of_study, check, describe, sets_of_study, sizes_of
 from endonym.errors import ExportError, MissingSource, RecipeError, TokenizerError
@@ -166,9 +166,10 @@ def test_time_is_unknown_until_this_machine_was_measured(
     monkeypatch.setattr(check_module, "promised_parts", lambda *_: parts)
     found = check(recipe, store)
     assert (found.as_dict()["seconds"], found.as_dict()["seconds_of"]) == (91.5, parts)
-    assert "≈ 2 min on this machine: training 60 s · export 32 s (52 % of training)\n" in describe(
-        found
-    )
+    said = "training 60 s · export 32 s (52 % of training)"
+    assert f"≈ 2 min on this machine: {said}\n" in describe(found)
+    short = {**parts, "training": 7.3}
+    assert in_proportion(short) == "training 7.3 s · export 32 s", "no shares of a short one"
 
 
 def test_the_time_of_another_machine_is_not_ours(

@@ -23,7 +23,6 @@ from text_samples import RUSSIAN, TATAR
 
 from endonym.autopilot import machine
 from endonym.autopilot.machine import Pace
-from endonym.autopilot.run_time import in_proportion
 from endonym.commands import new as starter
 from endonym.commands.check import Checked
 from endonym.commands.new import describe_model, describe_survey, write_recipe
@@ -168,8 +167,6 @@ def test_the_time_is_told_by_its_long_parts(
     texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parts = {"training": 80.0, "samples": 0.4, "evaluation": 60.0, "export": 2.0}
-    short = {**parts, "training": 7.3}
-    assert in_proportion(short) == "training 7.3 s · evaluation 60 s · export 2.0 s"
     check = starter.check
     monkeypatch.setattr(starter, "check", lambda *each: replace(check(*each), parts=parts))
     new(texts.parent / "project", texts, log=Log())
