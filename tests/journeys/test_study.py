@@ -37,7 +37,7 @@ number_format = "fp32"
 """
 KINDS = ("corpus", "tokenizer", "shards", "model")
 SETS = ("--set", "split.val_share=0.5", "--set", "evaluate.1.max_tokens=4")
-END = "+524d7ba2"
+END = "+evaluate.1.max_tokens=4,split.val_share=0.5"
 """A hash of the overrides, which are too long for a name: users know their runs by it."""
 PLAIN, WIDE, TWICE = (f"kechkena{variant}{END}" for variant in ("", "@wide", "@twice"))
 NAMES = [PLAIN, WIDE, f"kechkena@letters{END}", TWICE]
