@@ -30,10 +30,10 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 3,
-    "corpus": 19,
+    "corpus": 20,
     "tokenizer": 5,
-    "shards": 4,
-    "examples": 8,
+    "shards": 5,
+    "examples": 9,
     "model": 11,
     "evaluation": 19,
     "export": 17,

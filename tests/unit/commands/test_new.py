@@ -280,10 +280,8 @@ def test_texts_that_are_left_out_stand_in_the_recipe_as_comments_that_can_be_use
     path = new(tmp_path / "project", texts)
     recipe, text = Recipe.load(path), path.read_text(encoding="utf-8")
     assert "книга" not in {source.name for source in recipe.source}
-    begin = text.index(
-        "# left out, as it reads like another language: all of it reads like Russian"
-    )
-    comment = text[begin:].partition("\n\n")[0]
+    left = "# left out, as it reads like another language: all of it reads like Russian"
+    comment = text[text.index(left) :].partition("\n\n")[0]
     table = "\n".join(line.removeprefix("# ") for line in comment.splitlines()[2:])
     path.write_text(text.replace(comment, table), encoding="utf-8")
     taken = Recipe.load(path)

@@ -24,6 +24,7 @@ from made_documents import (
 from text_samples import (
     FRENCH,
     KHMER,
+    PERSIAN,
     ROMANIAN,
     SHARED,
     TATAR,
@@ -56,6 +57,7 @@ from endonym.survey.format_guess import (
     plain_guess,
 )
 from endonym.survey.format_guess import divides as are_documents
+from endonym.survey.survey import survey_texts
 
 WIDE = {"document": "blank_lines", "blank_lines": 2}
 
@@ -432,3 +434,9 @@ def test_a_source_that_leaves_the_choice_gets_its_pack_once(tmp_path: Path):
     write(tmp_path, "q/a.pdf", pdf([lines(TATAR * 3)]))
     source = Source(name="q", path=str(tmp_path / "q"), ocr="auto")
     assert pack_of(source, files(source), "tt", "") == ""
+
+
+def test_a_file_whose_encoding_its_script_tells_is_guessed_by_its_lines(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "\n".join(PERSIAN).encode("cp1256"))
+    ((source, reason),) = survey_texts([tmp_path], tmp_path, language="fa").sources
+    assert (source.document, "no readable text" in reason) == ("line", False)

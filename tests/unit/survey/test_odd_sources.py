@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import regex
+from found_texts import write_found_texts
 from made_dirt import lines_of
 from text_samples import FRENCH, RUSSIAN, SHARED, write
 
@@ -37,6 +38,7 @@ from endonym.survey.odd_sources import (
     source_warnings,
     usual,
 )
+from endonym.survey.survey import survey_texts
 
 Say = Callable[[str], list[str]]
 
@@ -374,3 +376,17 @@ def test_persian_typed_with_arabic_letters_is_no_other_language() -> None:
 
     assert odd("") == {"typed"}
     assert odd("fa") == set()
+
+
+def test_a_short_letter_in_another_language_is_left_out_whole_and_named(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    tatar = language_sentences("tatar")
+    texts = write_found_texts(tmp_path / "texts", tatar)
+    letter = [RUSSIAN[1], "С уважением, учитель татарского языка и литературы Ахметова Л. М."]
+    write(texts, "хат.txt", "\n\n".join(letter))
+    write(texts, "кыска.txt", f"{tatar[0]}\n\n{tatar[1]}")
+    found = survey_texts([texts], tmp_path, language="tt")
+    ((source, reason),) = found.odd
+    assert (source.name, reason.partition(".")[0]) == ("хат", "all of it reads like Russian")
+    assert "кыска" in {source.name for source, _ in found.sources}
