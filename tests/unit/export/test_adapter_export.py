@@ -89,7 +89,7 @@ def test_a_wrong_adapter_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_without_peft_our_own_reader_proves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(adapters, "find_spec", {"transformers": "installed"}.get)
     made = exported("adapter", lively_adapter(), tmp_path, texts=4)
-    assert all("own reader (peft is not" in each.runtime for each in made.checks)
+    assert all("endonym's reader (peft is not" in each.runtime for each in made.checks)
 
 
 def test_the_last_phase_fails_before_it_trains_what_cannot_be_exported() -> None:

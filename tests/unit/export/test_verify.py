@@ -85,7 +85,7 @@ def test_without_transformers_our_own_reader_proves(
     monkeypatch.setitem(sys.modules, "transformers", None)
     checks = verify_export(tmp_path, model, toy_texts())
     assert failed(checks) == []
-    assert all("own reader" in each.runtime for each in checks)
+    assert all("endonym's reader" in each.runtime for each in checks)
 
 
 def test_a_wrong_pre_tokenizer_is_found(model: LanguageModel, tmp_path: Path, monkeypatch: Patch):
