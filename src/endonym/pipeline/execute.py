@@ -248,13 +248,8 @@ def say_stage(stage: plan.Stage, what: str, log: Log) -> None:
 
 
 def run_folder(store: Store, recipe: Recipe) -> Path:
-    """The folder of this run's readable files, beside the store.
-
-    A run that was made under its earlier name goes on there.
-    """
-    runs = store.root.parent / RUNS
-    folder, earlier = runs / recipe.run_name, runs / recipe.earlier_run_name
-    return earlier if earlier.is_dir() and not folder.is_dir() else folder
+    """The folder of this run's readable files, beside the store."""
+    return store.root.parent / RUNS / recipe.run_name
 
 
 def last_stage(recipe: Recipe, until: str | None) -> str | None:

@@ -211,11 +211,6 @@ class Recipe(Config):
         return f"{self._variant_name}{overrides_name(self.sets, phase=phase)}"
 
     @property
-    def earlier_run_name(self) -> str:
-        """The name that the run had in versions up to 0.1.0."""
-        return f"{self._variant_name}{earlier_overrides_name(self.sets)}"
-
-    @property
     def title(self) -> str:
         """What a report is headed by: the name; of a variant or with overrides, also the seed."""
         seed = f"seed {self.seed}" if self.variant or _override_pairs(self.sets) else ""
@@ -319,13 +314,6 @@ def overrides_name(sets: Sequence[str], *, phase: str = "") -> str:
         if len(",".join(each)) <= longest and re.fullmatch(r"[\w.,=+-]*", name, re.ASCII):
             return f"+{name}" if name else ""
     return "+" + ",".join([_short_hash(",".join(texts)), *seed])
-
-
-def earlier_overrides_name(sets: Sequence[str]) -> str:
-    """What overrides added to a run's name in versions up to 0.1.0, whose runs are found by it."""
-    text = ",".join(f"{key}={value}" for key, value in sorted(_override_pairs(sets).items()))
-    is_short = len(text) <= LONGEST_OVERRIDES and re.fullmatch(r"[\w.,=+-]*", text, re.ASCII)
-    return (f"+{text}" if text else "") if is_short else f"+{_short_hash(text)}"
 
 
 def _override_pairs(sets: Sequence[str]) -> dict[str, str]:

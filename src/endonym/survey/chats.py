@@ -53,7 +53,7 @@ def read_chats(path: Path, data: str, columns: tuple[str, str] | None) -> ChatFi
     """The conversations of a file, counted. data: its path, as a recipe names it."""
     file = ChatFile(data, columns)
     try:
-        for record in islice(read_records(path, path.name), MOST_COUNTED):
+        for record in islice(read_records(path, path.name, columns), MOST_COUNTED):
             if isinstance(record, Reject):
                 file.broken[record.reason] += 1
                 continue

@@ -1,16 +1,13 @@
 """A recipe as an object: what it holds, where it came from, and copies with other values."""
 
 import re
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from endonym.config import identity
 from endonym.errors import MissingSource, RecipeError
-from endonym.pipeline.execute import run_folder
 from endonym.recipe.recipe import Recipe, overrides_name
-from endonym.store import Store
 
 TATAR = """\
 # Кояшлы көн.
@@ -251,17 +248,6 @@ def test_a_report_is_headed_by_name_variant_and_seed(tatar: Path) -> None:
     assert Recipe.load(tatar, variant="wide", sets=sets).title == "tatar · wide · seed 2"
     assert Recipe.load(tatar, sets=["phase.0.lr=1e-3"]).title == "tatar · seed 1337"
     assert Recipe.load(tatar).title == "tatar"
-
-
-def test_a_run_that_was_made_under_its_earlier_name_is_found_there(
-    tatar: Path, tmp_path: Path
-) -> None:
-    store = Store(tmp_path / "store")
-    recipe = Recipe.load(tatar, variant="wide", sets=["clean.expected_letters=әөү", "seed=2"])
-    assert run_folder(store, recipe).name == recipe.run_name
-    name = f"tatar@wide+{sha256('clean.expected_letters=әөү,seed=2'.encode()).hexdigest()[:8]}"
-    (tmp_path / "runs" / name).mkdir(parents=True)
-    assert run_folder(store, recipe).name == name
 
 
 def test_a_recipe_as_it_runs_holds_its_variant_and_its_overrides(tatar: Path) -> None:

@@ -74,7 +74,9 @@ def test_a_chat_phase_reads_no_training_text(copy: Path) -> None:
     recipe.write_text(recipe.read_text(encoding="utf-8") + chat, encoding="utf-8")
     numbers = {"tokens": 9_000, "epochs": 20.0}
     manifest = {"config": {"phase": {"objective": "chat"}}, "numbers": numbers, "inputs": {}}
-    talking = replace(run, models=[*run.models, Artifact(run.models[0].folder, manifest)])
+    (texts,) = run.models
+    manifest |= {"files": texts.manifest["files"]}
+    talking = replace(run, models=[texts, Artifact(texts.folder, manifest)])
     assert talking.epochs == run.epochs + 20
     assert talking.read == run.read
 
