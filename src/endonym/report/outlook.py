@@ -43,7 +43,7 @@ LAST_STEPS = 0.05
 FEW_PASSES, LEAST_GAP = 3, 0.03
 NO_TEXT = ("file", "unread", "passed")
 """Kinds of reasons of a reader by which whole files or pages are left out."""
-NO_LOSS = {"exact", "near", "paragraphs", "decontaminate"}
+NO_LOSS = {"exact", "near", "paragraphs", "decontaminate", "marked_out"}
 """Reasons for which text is dropped that stands elsewhere."""
 SENTENCE_BYTES = 60
 """Bytes of a document: words of a list are harder to predict than any text."""
