@@ -9,7 +9,8 @@ order: regular expressions of parts; in each run of such parts, those of the fir
 those of the second, and so on, else as they stood. after: patterns again. Which texts:
 
 words_in: only words with a letter of this script, and words without a letter of any other in lines
-of that script. only_in: codes of languages; a line that is reliably in another one stays as it is.
+of that script. only_in: codes of languages; a line that is reliably in another one stays as it is,
+unless it is reliably in one of these after the change.
 own: the language's letters beyond plain ones: a line with one of them is in the language, and one
 with other such letters alone is not. shared: letters of it that say neither. strange: a pattern
 that says that a line without own letters is in another language. right: a pattern of what the step
@@ -160,7 +161,13 @@ def _in_lines(step: PackStep, pattern: "regex.Pattern[str]", change: Change) -> 
     def is_in_language(line: str) -> bool:
         if own_letter and own_letter.search(line):
             return True
-        return not (foreign and foreign.search(line)) and reliable_code(line) in ("", *step.only_in)
+        if foreign and foreign.search(line):
+            return False
+        # Short lines may be told only when the language's letters stand in them.
+        return (
+            reliable_code(line) in ("", *step.only_in)
+            or reliable_code(change(line)) in step.only_in
+        )
 
     def in_line(line: str) -> str:
         return change(line) if pattern.search(line) and is_in_language(line) else line
