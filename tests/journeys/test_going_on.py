@@ -15,6 +15,7 @@ from endonym.disk import list_files
 from endonym.generate.language_model import LanguageModel
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import ForeignDecoder
+from endonym.pipeline import tuning
 from endonym.store import Artifact, open_artifact
 from endonym.train import checkpoint
 
@@ -101,8 +102,12 @@ def test_a_continued_model_has_learnt_and_is_opened_by_the_library(
 
 
 def test_its_rate_is_tuned_as_that_of_our_own_models(
-    tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
+    tmp_path: Path,
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tuning, "LEAST_STEPS", 2)  # A busy machine makes few in the time.
     write_model("gemma3", tmp_path / "gemma")
     recipe = going_on(small_recipe(tmp_path / "project"), "../gemma")
     args = ("run", recipe, "--store", tmp_path / "store", "--until", "model")

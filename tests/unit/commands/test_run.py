@@ -82,9 +82,9 @@ def test_a_table_of_unknown_columns_is_refused_before_anything_is_made(
     phases = [{"name": "a", "tokens": 2_000}, {"name": "b", "objective": "chat", "data": "a.csv"}]
     asking, store = recipe.with_values({"phase": phases}), Store(tmp_path / "store")
     for refused in (check, partial(run_and_report, log=LOG)):
-        with pytest.raises(SourceError, match="none of the first 2 records can be used") as caught:
+        with pytest.raises(SourceError, match="none of the first 3 records can be used") as caught:
             refused(asking, store)
-        assert "the columns are: intrebare, raspuns" in caught.value.do
+        assert '"intrebare", "raspuns"' in caught.value.do
         assert 'columns = ["NAME", "NAME"]' in caught.value.do
     assert not list(store.root.glob("corpus/*"))
     phases[1]["columns"] = ["Intrebare", "raspuns"]
