@@ -56,7 +56,7 @@ def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> 
             int(tokens),
             tokens / max(1, round(examples)),
             row_positions=rows * context,
-            dev_documents=round(sums[0] - examples),
+            dev_documents=max(1, round(sums[0] - examples)),
             dev_tokens=dev_rows * context,
             dropped=dropped,
         )

@@ -302,8 +302,8 @@ def choose_answers(
     held_out = facts.dev_documents if phase.objective == "chat" else None
     if held_out is not None and held_out < FEWEST_HELD_OUT and phase.patience is None:
         few = "1 conversation is" if held_out == 1 else f"{held_out} conversations are"
-        why = f"only {few} held out, too few to choose a step by"
-        choices["keep"] = Choice("last", why)
+        reason = f"only {few} held out, too few to choose a step by"
+        choices["keep"] = Choice("last", reason)
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)
     width = min(1.0, USUAL_DIM / (dim or USUAL_DIM))

@@ -276,7 +276,7 @@ def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
     for each in shown:
         if digest := hashes.get((each["source"], each["id"]), "")[:DIGITS]:
             text = begin_shown(each["text"], SHOWN_CHARS, recipe.language)
-            if any(sign in text for sign in (HIDDEN, *masks)):
+            if any(sign in text for sign in (HIDDEN, *filter(None, masks))):
                 text = ""
             note = f"{each['source']}/{each['id']}: {' '.join(text.split())[:NOTED_CHARS]}"
             notes[digest] = printable(note).removesuffix(": ")

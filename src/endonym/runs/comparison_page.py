@@ -213,6 +213,7 @@ def gather(comparison: Comparison) -> dict[str, Any]:
         "rows": rows,
         "charts": [loss_chart] if loss_chart else [],
         "samples": samples(comparison),
+        "language_code": comparison.first.settings.get("language", "").strip("'"),
         "efficiency": [efficiency(comparison, run) for run in comparison.runs if run.efficiency],
     }
 

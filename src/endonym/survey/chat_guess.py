@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from statistics import median
 from typing import Any
 
+import pyarrow as arrow
 import regex
 
 from endonym.formats.readers.records import CONVERSATIONS, DEFAULT_FIELD, FOR_CHAT
@@ -42,3 +43,13 @@ def asked_columns(
     answered = max(asking.keys() - {asked}, key=lambda name: (sum(lengths[name]), name))
     is_pair = asking[asked] >= ASKED_SHARE and asking[answered] < asking[asked] / 2
     return (asked, answered) if is_pair else None
+
+
+def lists_or_text(schema: arrow.Schema) -> list[str]:
+    """The names of columns that may hold conversations, and of the one that texts usually have."""
+    are_lists = (arrow.types.is_list, arrow.types.is_large_list)
+    return [
+        each.name
+        for each in schema
+        if each.name == DEFAULT_FIELD or any(is_list(each.type) for is_list in are_lists)
+    ]

@@ -59,7 +59,7 @@ from endonym.log import counted
 from endonym.recipe.layers import toml
 from endonym.script.languages import LETTERS, ocr_packages, usual_script
 from endonym.script.scripts import SENTENCE_ENDS
-from endonym.survey.chat_guess import CHAT, asked_columns, chat_guess
+from endonym.survey.chat_guess import CHAT, asked_columns, chat_guess, lists_or_text
 
 LOOKED_AT_RECORDS = 200
 LOOKED_AT_MEMBERS = 200
@@ -206,7 +206,7 @@ def parquet_guess(raw: io.BufferedReader) -> Guess:
     lengths, n_rows = dict[str, list[int]](), 0
     try:
         schema = parquet.ParquetFile(raw).schema_arrow
-        if chat := chat_guess(schema.names, "a table"):
+        if chat := chat_guess(lists_or_text(schema), "a table"):
             return chat
         names = [field.name for field in schema if is_text(field.type)]
         file = parquet.ParquetFile(raw, read_dictionary=names)
@@ -230,7 +230,7 @@ def arrow_guess(raw: BinaryIO) -> Guess:
             return {}, "an Arrow file that unpacks to far more than any text"
         raw.seek(0)
         schema, batches = open_batches(raw)
-        if chat := chat_guess(schema.names, "a table"):
+        if chat := chat_guess(lists_or_text(schema), "a table"):
             return chat
         names = [field.name for field in schema if is_text(field.type)]
         for batch in islice(batches, 1):

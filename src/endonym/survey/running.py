@@ -42,7 +42,9 @@ def is_running(source: Source, texts: Sequence[str]) -> bool:
     if not are_lines and (source.document, source.blank_lines) != ("blank_lines", 1):
         return False
     texts = [text.strip() for text in texts]
-    heads = Counter(NAMED.split(text, maxsplit=1)[0].strip() for text in texts)
+    # A line that is repeated, such as a command, is no other speech.
+    speeches = [text for text in dict.fromkeys(texts) if NAMED.search(text)]
+    heads = Counter(NAMED.split(text, maxsplit=1)[0].strip() for text in speeches)
     names = [
         count
         for head, count in heads.items()

@@ -243,7 +243,8 @@ def look_through(
     survey.all_documents = sum(each.n_documents for group in used for each in group)
     for group in looks:
         _add(survey, group, odd.reasons, folder)
-    note_copies(survey.chat_files)
+    # No phase reads a file with a problem, so none of its conversations is one before.
+    note_copies([each for each in survey.chat_files if not each.problem])
     texts_of = [[each.documents for each in group if each.documents] for group in used]
     survey.sample = _sample(texts_of, SAMPLE_CHARS // max(1, len(survey.sources)) + 1)
     every = [each.text[:LONGEST_TEXT] for files in texts_of for some in files for each in some]
@@ -258,7 +259,8 @@ def _look_at_paragraphs(
     for each in looks:
         with passing_over():
             path, texts = str(each.path), (document.text for document in each.documents)
-            why = by_paragraphs(texts, language, reference, odd.reasons.pop(path, ""))
+            why = by_paragraphs(texts, language, reference, odd.reasons.get(path, ""))
+            odd.reasons.pop(path, None)
             odd.reasons.update({path: why} if why else {})
 
 

@@ -54,3 +54,10 @@ def test_paragraphs_of_a_story_belong_together_and_titled_or_independent_texts_d
     bare = [" ".join(text.split("\n")[1:]).replace("—", "") for text in titled]
     for independent in (titled, bare):
         assert not is_running(blocks, [text for text in independent if "é" in text])
+
+
+def test_commands_that_are_repeated_are_no_speeches(tmp_path: Path) -> None:
+    commands = [f"Яктыртуны {n} процентка куй" for n in range(60)] + ["Яктыны сүндер", "Кабыз"] * 30
+    write(tmp_path, "a.txt", "\n".join(commands))
+    ((source, _),) = survey_texts([tmp_path], tmp_path).sources
+    assert source.document == "line"

@@ -13,11 +13,19 @@ SIGNATURE = b"{\\rtf"
 CODE_PAGE = re.compile(rb"\\ansicpg(\d+)")
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
 LINE_END = "\u2028"
+WORD = r"(?<!\\)((?:\\\\)*)\\"
+"""Before the name of a control word, with escaped backslashes."""
 MARKED = [
-    (re.compile(r"\\line(?![a-z])"), r"\\u8232\\line"),  # A line end in a paragraph: U+2028 first.
-    (re.compile(r"\\(?:nest)?cell(?![a-z])"), r"\\par"),  # A cell is a paragraph, as in DOCX.
+    (
+        re.compile(rf"{WORD}line(?![a-z])"),
+        r"\1\\u8232\\line",
+    ),  # A line end in a paragraph: U+2028 first.
+    (
+        re.compile(rf"{WORD}(?:nest)?cell(?![a-z])"),
+        r"\1\\par",
+    ),  # A cell is a paragraph, as in DOCX.
     # striprtf writes the address of a link into the text if this follows at once.
-    (re.compile(r"\\fldinst(?![a-z])"), r"\\fldinst "),
+    (re.compile(rf"{WORD}fldinst(?![a-z])"), r"\1\\fldinst "),
 ]
 
 

@@ -50,3 +50,7 @@ def test_what_is_no_text_of_the_body_is_left_out():
 def test_a_file_of_another_kind_is_refused(raw: bytes):
     with pytest.raises(Refused, match="does not begin as RTF"):
         rtf_unit(raw)
+
+
+def test_an_escaped_backslash_begins_no_control_word():
+    assert text_of(r"C:\\cell et C:\\line\par") == r"C:\cell et C:\line"
