@@ -1,6 +1,7 @@
 """Estimates what the conversations or preference pairs of a phase are as examples."""
 
 from collections import Counter
+from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 
@@ -22,14 +23,19 @@ from endonym.train.config import Phase
 SAMPLE_RECORDS = 2_000
 ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
 TINY_SHARE = 1e-9
+USUAL_EXAMPLE_BYTES, USUAL_ANSWER_BYTES = 1_000.0, 600.0
+"""Of conversations that nobody has yet."""
 TEMPLATE_TOKENS = 8
 """Of a message: its role, and where it begins and ends."""
 
 
-def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> dict[int, Facts]:
+def estimated_examples(
+    recipe: Recipe, context: int, bytes_per_token: float, sizes: Mapping[str, int]
+) -> dict[int, Facts]:
     """What the data of each phase will be as examples, by the first records of its files.
 
-    Raises SourceError if none of these can be used.
+    sizes: bytes of what phases will read, by name; of usual examples where there are no files yet.
+    Raises SourceError if no record can be used.
     """
     facts: dict[int, Facts] = {}
     for index, phase in enumerate(recipe.phase):
@@ -49,6 +55,10 @@ def estimated_examples(recipe: Recipe, context: int, bytes_per_token: float) -> 
                 where=f"phase {phase.name}: data = {toml(phase.data)}",
                 do=advice.format(first=first, program=program()),
             )
+        if phase.name in sizes:
+            usual = np.array([1.0, USUAL_EXAMPLE_BYTES / bytes_per_token, USUAL_ANSWER_BYTES])
+            per_example = sums / sums[0] if sums[0] else usual
+            sums = per_example * sizes[phase.name] / (per_example[1] * bytes_per_token)
         examples, tokens, answer_bytes = (sums * (1 - recipe.chat.val_share)).tolist()
         rows, dev_rows = (max(1, ceil(n / context)) for n in (tokens, sums[1] - tokens))
         facts[index] = Facts(

@@ -366,24 +366,34 @@ def resolve_tokenizer(recipe: Recipe, choices: Mapping[str, Choice]) -> Tokenize
 
 
 def estimated(
-    recipe: Recipe, samples: Sequence[SourceSample], device: str, prior: Choices
+    recipe: Recipe,
+    samples: Sequence[SourceSample],
+    device: str,
+    prior: Choices,
+    *,
+    sizes: Mapping[str, int] | None = None,
 ) -> tuple[Facts, Choices]:
     """Facts and choices from samples of the texts, without making anything.
 
-    prior: choices that an earlier run has made, which stay.
+    prior: choices that an earlier run has made, which stay. sizes: as in `likely_examples`.
     """
     size = measure(samples, recipe.clean)
     vocab = vocab_choice(recipe, lambda: size) | prior
     facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
-    facts = replace(facts, examples=likely_examples(recipe, facts))
+    facts = replace(facts, examples=likely_examples(recipe, facts, sizes or {}))
     chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab, facts), device)
     return facts, vocab | chosen | prior
 
 
-def likely_examples(recipe: Recipe, facts: Facts) -> dict[int, Facts]:
-    """Facts of conversations and preference pairs, estimated from their first records."""
-    ratio = facts.text_bytes / max(1, facts.unique_tokens)
-    return estimated_examples(recipe, context_choice(recipe, facts).value, max(1.0, ratio))
+def likely_examples(
+    recipe: Recipe, facts: Facts, sizes: Mapping[str, int] | None = None
+) -> dict[int, Facts]:
+    """Facts of conversations and preference pairs, estimated from their first records.
+
+    sizes: bytes of those of a phase, by its name, if a person gave them.
+    """
+    ratio = max(1.0, facts.text_bytes / max(1, facts.unique_tokens))
+    return estimated_examples(recipe, context_choice(recipe, facts).value, ratio, sizes or {})
 
 
 def _kept_tokenizer(recipe: Recipe, config: TokenizerConfig) -> "Tokenizer | None":

@@ -170,8 +170,8 @@ def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **options:
     "--text-size",
     "text_sizes",
     multiple=True,
-    metavar="[SOURCE=]SIZE",
-    help="Plan for so much text, such as 20MB or web=1.5GB, whose files need not be there yet.",
+    metavar="[NAME=]SIZE",
+    help="Plan for so much text, such as 20MB, or web=1.5GB for one source or phase, whose files need not be there yet.",
 )
 @click.pass_obj
 def check(

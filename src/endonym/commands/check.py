@@ -164,8 +164,8 @@ def check(
 ) -> Checked:
     """Check a recipe for training on a device, or on a machine that is not here.
 
-    log: told of texts that are fetched. sizes: bytes of text that sources will hold, by name; these
-    need no files. Raises MissingSource, ShapeError and ExportError as `run` would.
+    log: told of texts that are fetched. sizes: bytes of text that sources, and `data` of phases,
+    will hold, by name; these need no files. Raises MissingSource, ShapeError and ExportError as `run` would.
     """
     sizes = sizes or {}
     if log is not None:
@@ -175,7 +175,7 @@ def check(
     require_packages(recipe)
     samples, raw = texts_of(recipe, store, sizes)
     target = "cuda" if machine else target
-    estimate = expected(recipe, samples, store, target, raw=raw, machine=machine)
+    estimate = expected(recipe, samples, store, target, raw=raw, machine=machine, sizes=sizes)
     facts, choices, training = estimate.facts, estimate.choices, estimate.training
     paces = paces_here(training, facts, store.root / "machine.json") if target == "cpu" else []
     if machine:
@@ -304,22 +304,24 @@ def texts_of(
 
 
 def sizes_of(recipe: Recipe, given: Sequence[str]) -> dict[str, int]:
-    """Bytes of text by source, from words such as "20MB" or "web=1.5GB".
+    """Bytes of text by source or phase, from words such as "20MB", "web=1.5GB" or "chat=5MB".
 
     A size without a name is that of all sources together, in equal parts. Raises RecipeError for
-    what is no size, and for a source that the recipe does not have.
+    what is no size, and for a name that the recipe does not have.
     """
     sizes, names = dict[str, int](), [source.name for source in recipe.source]
+    phases = [phase.name for phase in recipe.phase if not phase.reads_texts]
     for text in given:
         name, _, amount = text.rpartition("=")
         match = SIZE.fullmatch(amount)
         size = round(float(match[1]) * UNITS[match[2].lower()]) if match else 0
-        if not size or (name and name not in names):
+        if not size or (name and name not in [*names, *phases]):
             raise RecipeError(
-                f'"{text}" is no size of a source of this recipe',
+                f'"{text}" is no size of a source or of a phase\'s data in this recipe',
                 where="--text-size",
                 do=f"For example 20MB, or {names[0] if names else 'NAME'}=1.5GB. "
-                f"Sources: {listed(names) or 'none'}.",
+                f"Sources: {listed(names) or 'none'}"
+                + (f"; phases with data: {listed(phases)}." if phases else "."),
             )
         sizes |= {name: size} if name else dict.fromkeys(names, size // len(names))
     return sizes
@@ -349,19 +351,22 @@ def expected(
     raw: Sequence[RawSet] | None,
     replan: bool = False,
     machine: KnownMachine | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> Expected:
     """The training that a recipe will get on a device.
 
     raw: its hashed texts, if they are known. The texts are counted in the shards of an earlier run,
     or else estimated from samples. Choices of an earlier run are taken from its plan; replan:
     nothing is. The number format of a phase that says "auto" is fp32 if nothing was measured here.
-    machine: as in `check`.
+    machine, sizes: as in `check`.
     """
     lock, data, shards = None, None, None
     if raw is not None:
         lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
     earlier_choices = lock.choices if lock else {}
-    facts, choices = resolve.estimated(recipe, samples, target, earlier_choices)
+    facts, choices = resolve.estimated(
+        recipe, samples, target, earlier_choices, sizes=sizes
+    )
     vocab = resolve.likely_vocab(recipe, choices, facts)
     if raw is not None:
         data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, choices))

@@ -134,9 +134,6 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> Iterator[Problem]:
             yield _problem("contrast", ("clean", "contrast", number), pattern=pattern)
     for pattern in files_named(parts.clean.decontaminate, folder)[1]:
         yield _problem("decontaminate", ("clean", "decontaminate"), pattern=pattern)
-    for number, phase in parts.phases:
-        for pattern in files_named(phase.data_patterns, folder)[1]:
-            yield _problem("data_file", ("phase", number, "data"), pattern=pattern)
     yield from _unfit_template(parts.chat.template, folder)
     for number, each in parts.evaluations:
         if not all(is_file(file) for file in each.files(folder)):
@@ -164,14 +161,15 @@ def _unfit_template(named: str | None, folder: Path) -> Iterator[Problem]:
 
 def missing_sources(
     sources: Sequence[Source],
+    phases: Sequence[Phase],
     folder: Path,
     log: Log | None = None,
     *,
     but: Collection[str] = (),
 ) -> Iterator[Problem]:
-    """The problems of sources whose path matches no file.
+    """The problems of sources, and of `data` of phases, whose path matches no file.
 
-    log: told of what is fetched. but: names of sources that need no file.
+    log: told of what is fetched. but: names of sources and phases that need no file.
     """
     for number, source in enumerate(sources):
         if source.name in but:
@@ -180,6 +178,9 @@ def missing_sources(
             source_files(source, folder, log=log)
         except MissingSource as error:
             yield _problem_of(error, ("source", number, "path"))
+    for number, phase in enumerate(phases):
+        for pattern in files_named(phase.data_patterns, folder)[1] if phase.name not in but else ():
+            yield _problem("data_file", ("phase", number, "data"), pattern=pattern)
 
 
 def _part(config: type[AnyConfig], value: Any) -> AnyConfig | None:

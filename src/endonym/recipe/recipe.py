@@ -116,12 +116,13 @@ class Recipe(Config):
 
     @classmethod
     def require_all_sources(cls, recipes: Sequence[Self], log: Log | None = None) -> None:
-        """Raise MissingSource for every source path, of any of them, that matches no file.
+        """Raise MissingSource for every path of texts, of any of them, that matches no file.
 
         log: told of what is fetched.
         """
         missing = [
-            (missing_sources(each.source, each.folder, log), each._origin) for each in recipes
+            (missing_sources(each.source, each.phase, each.folder, log), each._origin)
+            for each in recipes
         ]
         refuse(missing, MissingSource)
 
@@ -248,11 +249,11 @@ class Recipe(Config):
         return self._of([(data, origin, problems)])[0]
 
     def require_sources(self, log: Log | None = None, *, but: Collection[str] = ()) -> None:
-        """Raise MissingSource, with file and line, for every source path that matches no file.
+        """Raise MissingSource, with file and line, for every path of texts that matches no file.
 
-        log: told of what is fetched. but: names of sources that need no file.
+        log: told of what is fetched. but: names of sources and phases that need no file.
         """
-        missing = missing_sources(self.source, self.folder, log, but=but)
+        missing = missing_sources(self.source, self.phase, self.folder, log, but=but)
         refuse([(missing, self._origin)], MissingSource)
 
     def refuse(self, problems: Sequence[Problem]) -> None:

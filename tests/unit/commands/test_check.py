@@ -393,6 +393,22 @@ def test_texts_that_are_not_there_yet_are_planned_by_their_size(recipe: Recipe) 
             sizes_of(recipe, [wrong])
 
 
+def test_conversations_that_are_not_there_yet_are_planned_by_their_size(recipe: Recipe) -> None:
+    answers = {"objective": "chat", "data": "әңгәмә.jsonl", "epochs": 2}
+    store, text = Store(recipe.folder / "store"), recipe.path.read_text(encoding="utf-8")
+    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in answers.items())
+    recipe.path.write_text(f'{text}\n[[phase]]\nname = "chat"\n{lines}\n', encoding="utf-8")
+    chatting = Recipe.load(recipe.path)
+    with pytest.raises(MissingSource, match="no file matches әңгәмә.jsonl"):
+        check(chatting, store)
+    small, large = (check(chatting, store, sizes=sizes_of(chatting, [f"chat={n}MB"])) for n in "19")
+    assert large.facts.examples[1].unique_tokens == pytest.approx(
+        9 * small.facts.examples[1].unique_tokens, rel=0.01
+    )
+    assert large.train_tokens > small.train_tokens
+    assert "size as given for chat" in describe(large)
+
+
 def test_recipes_that_read_much_less_text_are_named_with_what_makes_them_alike(
     recipe: Recipe, tmp_path: Path
 ) -> None:

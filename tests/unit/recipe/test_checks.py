@@ -8,10 +8,11 @@ import pytest
 from wrong_recipes import HEAD, cases, problem_drawn, refusal
 
 from endonym.errors import Damaged, RecipeError
-from endonym.recipe.checks import base_model, contradictions, missing_files
+from endonym.recipe.checks import base_model, contradictions, missing_files, missing_sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import write_sealed
 from endonym.tokenizer.chat_template import CHATML
+from endonym.train.config import Phase
 
 CONTRADICTIONS = """
 [[source]] ⏎ name = "leipzig" ⏎ path = "b"
@@ -305,12 +306,18 @@ def test_preferences_need_a_model_that_has_learned_something() -> None:
 
 
 def test_missing_conversations_and_templates_are_told(tmp_path: Path) -> None:
-    data = {"phase": [{"objective": "chat", "data": "*.jsonl"}], "chat": {"template": "a.jinja"}}
-    found = [each.path for each in missing_files(data, tmp_path)]
-    assert found == [("phase", 0, "data"), ("chat", "template")]
+    data = {"chat": {"template": "a.jinja"}}
+    phases = [Phase(name="chat", objective="chat", data="*.jsonl")]
+
+    def found(*, but: tuple[str, ...] = ()) -> list[Any]:
+        missing = [*missing_files(data, tmp_path), *missing_sources([], phases, tmp_path, but=but)]
+        return [each.path for each in missing]
+
+    assert found() == [("chat", "template"), ("phase", 0, "data")]
+    assert found(but=("chat",)) == [("chat", "template")]
     (tmp_path / "b.jsonl").touch()
     (tmp_path / "a.jinja").write_text(CHATML, encoding="utf-8")
-    assert not list(missing_files(data, tmp_path))
+    assert not found()
 
 
 TEMPLATES = [
