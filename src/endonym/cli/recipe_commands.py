@@ -170,8 +170,9 @@ def doctor(settings: Settings, paths: tuple[Path, ...], *, out: Path, **options:
     "--text-size",
     "text_sizes",
     multiple=True,
-    metavar="[NAME=]SIZE",
-    help="Plan for so much text, such as 20MB, or web=1.5GB for one source or phase, whose files need not be there yet.",
+    metavar="[SOURCE=]SIZE",
+    help="Plan for so much text, whose files need not be there yet: 20MB, or web=1.5GB for one "
+    "source, or one phase's data.",
 )
 @click.pass_obj
 def check(

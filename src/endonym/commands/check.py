@@ -165,7 +165,8 @@ def check(
     """Check a recipe for training on a device, or on a machine that is not here.
 
     log: told of texts that are fetched. sizes: bytes of text that sources, and `data` of phases,
-    will hold, by name; these need no files. Raises MissingSource, ShapeError and ExportError as `run` would.
+    will hold, by name; these need no files. Raises MissingSource, ShapeError and ExportError as
+    `run` would.
     """
     sizes = sizes or {}
     if log is not None:
@@ -364,9 +365,7 @@ def expected(
     if raw is not None:
         lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
     earlier_choices = lock.choices if lock else {}
-    facts, choices = resolve.estimated(
-        recipe, samples, target, earlier_choices, sizes=sizes
-    )
+    facts, choices = resolve.estimated(recipe, samples, target, earlier_choices, sizes=sizes)
     vocab = resolve.likely_vocab(recipe, choices, facts)
     if raw is not None:
         data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, choices))

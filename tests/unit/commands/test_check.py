@@ -399,7 +399,7 @@ def test_conversations_that_are_not_there_yet_are_planned_by_their_size(recipe: 
     lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in answers.items())
     recipe.path.write_text(f'{text}\n[[phase]]\nname = "chat"\n{lines}\n', encoding="utf-8")
     chatting = Recipe.load(recipe.path)
-    with pytest.raises(MissingSource, match="no file matches әңгәмә.jsonl"):
+    with pytest.raises(MissingSource, match=r"no file matches әңгәмә\.jsonl"):
         check(chatting, store)
     small, large = (check(chatting, store, sizes=sizes_of(chatting, [f"chat={n}MB"])) for n in "19")
     assert large.facts.examples[1].unique_tokens == pytest.approx(
