@@ -31,6 +31,7 @@ from endonym.formats.parsers.pdf_places import (
     in_places,
     is_mark,
     said,
+    unsaid,
 )
 
 TURNED = regex.compile(r"\p{Mn}+|.", regex.DOTALL)
@@ -62,6 +63,9 @@ def page_lines(page: Any, drawn: Any = None) -> Iterator[Turned]:
     PDFium tears lines from right to left at marks above letters; here they are whole.
     """
     whole, numbers = page_letters(page)
+    if drawn is not None and RIGHT_TO_LEFT.search(whole) and unsaid(drawn):
+        page = drawn.get_textpage()
+        whole, numbers = page_letters(page)
     is_to_left = is_mostly_to_left(whole)
     # PDFium's objects of a page without such letters need not be looked at.
     says = said(drawn) if drawn is not None and RIGHT_TO_LEFT.search(whole) else Said({}, {}, [])
@@ -73,7 +77,11 @@ def page_lines(page: Any, drawn: Any = None) -> Iterator[Turned]:
             first = whole.index(line, at)
             signs = numbers[first : first + len(line)]
             hyphen = "-" if end is not None and end[0] == HYPHEN else ""
-            found = placed(page, line, signs, hyphen=hyphen, says=says)
+            # A full stop alone may be torn from its line.
+            is_piece = bool(RIGHT_TO_LEFT.search(line)) or (
+                is_to_left and not any(map(str.isalnum, line))
+            )
+            found = placed(page, line, signs, hyphen=hyphen, says=says if is_piece else None)
             if torn is not None and isinstance(found, Piece) and torn.goes_on(found):
                 torn = Piece([*torn.signs, *found.signs], found.hyphen, torn.base, torn.size)
             else:
@@ -129,9 +137,9 @@ def is_mostly_to_left(text: str) -> bool:
 
 
 def placed(
-    page: Any, text: str, signs: Sequence[int], *, hyphen: str, says: Said
+    page: Any, text: str, signs: Sequence[int], *, hyphen: str, says: Said | None
 ) -> Turned | Piece:
-    """A line of these characters with its box; one with letters from right to left as a piece.
+    """A line of these characters with its box; a piece if it has `says`, that of its page.
 
     The box of a line to the right is found from its first and its last character, that of a turned
     one from all.
@@ -143,13 +151,13 @@ def placed(
     scale = math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c)) or 1.0
     size = pdfium.FPDFText_GetFontSize(page.raw, signs[first]) * scale
     quarter = round(math.atan2(matrix.b, matrix.a) / (math.pi / 2)) % 4
-    if quarter == 0 and not RIGHT_TO_LEFT.search(text):
+    if quarter == 0 and says is None:
         _, _, right, top = loose_box(page, signs[-1])
         if right >= x.value and top >= y.value:
             return Turned(text + hyphen, 0, (x.value, y.value, right, top), size)
     boxes = [loose_box(page, sign) for sign in signs]
     text = with_ligatures(page, text, signs, boxes)
-    if quarter == 0 and RIGHT_TO_LEFT.search(text):
+    if quarter == 0 and says is not None:
         drawn = in_boxes(page, [*map(Sign, text, boxes)], signs, says)
         bases = (each.box[1] for each in drawn if not is_mark(each.text) and each.text != " ")
         return Piece(drawn, hyphen, next(bases, y.value), size)

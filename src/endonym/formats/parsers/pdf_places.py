@@ -9,7 +9,7 @@ stand beside its letter, and belongs to it where the page says so, as those of C
 import ctypes
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as pdfium
@@ -67,16 +67,17 @@ class Piece(NamedTuple):
         gap, height = max(begin - right, left - end), abs(self.base - other.base)
         if all(is_mark(each.text) or each.text == " " for each in other.signs):
             return gap < MOST_BETWEEN * self.size and height < MOST_BETWEEN * self.size
-        return abs(gap) < MOST_BETWEEN * self.size and height < SAME_LINE * self.size
+        return -self.size < gap < MOST_BETWEEN * self.size and height < SAME_LINE * self.size
 
 
 def in_places(piece: Piece, unseen: Sequence[Sign]) -> list[Sign]:
     """The characters of a line as they stand on paper, from right to left.
 
     Of PDFium's blanks those with a width stay; others are where letters are apart. unseen: what
-    stands on the page and not in PDFium's text.
+    stands on the page and not in PDFium's text. If there are blanks in it, all are.
     """
     (left, right), size = piece.sides, piece.size
+    apart = MOST_BETWEEN if any(each.text == " " for each in unseen) else BLANK
     signs = [each for each in piece.signs if each.text != " " or each.box[0] < each.box[2]]
     for each in unseen:
         x, base, *_ = each.box
@@ -98,7 +99,7 @@ def in_places(piece: Piece, unseen: Sequence[Sign]) -> list[Sign]:
         elif sign.text == " " and is_blank:
             continue
         else:
-            if end is not None and end - right > BLANK * size and not is_blank and sign.text != " ":
+            if end is not None and end - right > apart * size and not is_blank and sign.text != " ":
                 line.append(Sign(" ", (right, piece.base, end, top)))
             end = left
         line.append(sign)
@@ -125,22 +126,20 @@ class Said(NamedTuple):
 def said(page: Any) -> Said:
     """What the objects of a page stand for, if it says that: pages of Chromium do.
 
-    It draws U+200C as a blank without a width. A letter and its mark are two objects, and PDFium
-    gives both characters for the first of them, or for each.
+    It draws U+200C as a blank without a width, and says so but where `unsaid` was. A letter and its
+    mark are two objects, and PDFium gives both characters for the first of them, or for each.
     """
     blanks, joiners, is_said = list[Sign](), list[Sign](), False
+    starts = set[tuple[float, ...]]()  # of objects with ink
     texts, boxes = dict[int, str](), dict[int, list[Box]]()
     stretches, drawn = dict[int, int](), dict[int, int]()  # of objects
-    for number in range(min(MOST_OBJECTS, pdfium.FPDFPage_CountObjects(page.raw))):
-        thing = pdfium.FPDFPage_GetObject(page.raw, number)
-        if pdfium.FPDFPageObj_GetType(thing) != pdfium.FPDF_PAGEOBJ_TEXT:
-            continue
+    for number, thing in text_objects(page):
         drawn[address_of(thing)] = number
         box, ink = place_of_object(thing)
-        n_marks = pdfium.FPDFPageObj_CountMarks(thing)
-        marks = [pdfium.FPDFPageObj_GetMark(thing, each) for each in range(n_marks)]
+        if ink:
+            starts.add(box[:2])
         text, stretch = max(
-            ((actual_text(each), address_of(each)) for each in marks), default=("", 0)
+            ((actual_text(each), address_of(each)) for each in marks_of(thing)), default=("", 0)
         )
         is_said = is_said or bool(text)
         if text == NON_JOINER:
@@ -150,6 +149,8 @@ def said(page: Any) -> Said:
         elif len(text) > 1:
             texts[stretch], stretches[address_of(thing)] = text, stretch
             boxes.setdefault(stretch, []).append(box)
+    joiners += [each._replace(text=NON_JOINER) for each in blanks if each.box[:2] in starts]
+    blanks = [each for each in blanks if each.box[:2] not in starts]
     signs = dict[int, list[Sign]]()
     last = {stretch: drawn[thing] for thing, stretch in stretches.items()}
     for stretch, found in boxes.items():
@@ -159,6 +160,39 @@ def said(page: Any) -> Said:
         signs[stretch] = [Sign(each, box, last[stretch]) for each in texts[stretch]]
     spans = {thing: (stretch, signs[stretch]) for thing, stretch in stretches.items()}
     return Said(spans, drawn, blanks + joiners) if is_said else Said({}, {}, [])
+
+
+def unsaid(page: Any) -> bool:
+    """Whether lines of a page say wrong letters, which they say no more then.
+
+    Chromium says of all letters of some lines what those beside them stand for, so that a glyph
+    with ink is said to be a blank. What the font says of the glyphs is right.
+    """
+    lines = list[tuple[float, Any, Any, bool]]()
+    for _, thing in text_objects(page):
+        (_, base, *_), ink = place_of_object(thing)
+        for mark in marks_of(thing):
+            if text := actual_text(mark):
+                lines.append((base, thing, mark, ink > 0 and text == " "))
+    wrong = {base for base, *_, is_wrong in lines if is_wrong}
+    for base, thing, mark, _ in lines:
+        if base in wrong:
+            pdfium.FPDFPageObj_RemoveMark(thing, mark)
+    return bool(wrong)
+
+
+def text_objects(page: Any) -> Iterator[tuple[int, Any]]:
+    """The objects of a page that are text, with their numbers."""
+    for number in range(min(MOST_OBJECTS, pdfium.FPDFPage_CountObjects(page.raw))):
+        thing = pdfium.FPDFPage_GetObject(page.raw, number)
+        if pdfium.FPDFPageObj_GetType(thing) == pdfium.FPDF_PAGEOBJ_TEXT:
+            yield number, thing
+
+
+def marks_of(thing: Any) -> list[Any]:
+    """The marks of an object, such as what its stretch of the page stands for."""
+    count = pdfium.FPDFPageObj_CountMarks(thing)
+    return [pdfium.FPDFPageObj_GetMark(thing, each) for each in range(count)]
 
 
 def actual_text(mark: Any) -> str:

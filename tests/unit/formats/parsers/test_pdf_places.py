@@ -111,8 +111,8 @@ def test_a_line_is_not_torn_at_a_mark_that_stands_higher(tmp_path: Path):
 
 @pytest.mark.parametrize("mark", [(2, 0), (2, 3.5), (-6.5, 0)])
 def test_marks_do_not_tear_lines_or_turn_letters_round(tmp_path: Path, mark: tuple[float, float]):
-    line = "كَتَبَ كِتَابًا عَنِ الْأَدَبِ"
-    assert read(tmp_path, clusters(line, mark)) == line
+    for line in ("كَتَبَ كِتَابًا عَنِ الْأَدَبِ", "مَسَاءً."):
+        assert read(tmp_path, clusters(line, mark)) == line
 
 
 @pytest.mark.parametrize("word", [
@@ -127,3 +127,25 @@ def test_marks_of_letters_to_the_right_stay_with_them(tmp_path: Path, word: list
     drawn += [(left + 100, *rest) for left, *rest in glyphs("نان و ")]
     line = normalize("NFC", read(tmp_path, drawn))
     assert line == normalize("NFC", f"نان و {''.join(word)} و باغ")
+
+
+@pytest.mark.parametrize("shift", [-2, -1, 1])
+def test_a_line_that_says_the_letters_beside_its_own_is_read_by_its_font(
+    tmp_path: Path, shift: int
+):
+    line = f"باغ و می{NON_JOINER}باید بگو"
+    drawn = glyphs(line)
+    said = [each[3] or each[2] for each in drawn]
+    drawn = [
+        (x, y, " " if font == " " else text, "")
+        for (x, y, font, _), text in zip(drawn, said, strict=True)
+    ]
+    wrong = [(*each[:3], said[(at + shift) % len(said)]) for at, each in enumerate(drawn)]
+    other = glyphs(f"می{NON_JOINER}باید", 660)
+    assert read(tmp_path, [*wrong, *other]) == f"{line}\nمی{NON_JOINER}باید"
+
+
+def test_letters_that_stand_apart_are_a_word_where_the_page_has_blanks(tmp_path: Path):
+    drawn = glyphs(f"باغ و می{NON_JOINER}باید")
+    drawn = [(x + 0.2 * SIZE * (x > 125), *rest) for x, *rest in drawn]
+    assert read(tmp_path, drawn) == f"باغ و می{NON_JOINER}باید"
