@@ -23,6 +23,7 @@ from endonym.formats.io.encoding import utf8_stream
 from endonym.formats.io.formats import BINARY, JOINED, PARSED, file_format
 from endonym.formats.io.streams import ZSTD_PIECE_BYTES, Expansion, Stream, unpacked
 from endonym.formats.readable import Reading
+from endonym.formats.reasons import needs_ocr
 from endonym.tokenizer.config import TokenizerConfig
 
 if TYPE_CHECKING:
@@ -118,10 +119,14 @@ class _Sums:
 
 @dataclass(slots=True)
 class Beginning:
-    """The first records of a file, and the estimated share of the file's text that they are."""
+    """The first records of a file, and the estimated share of the file's text that they are.
+
+    times: of how many files like it they tell, by bytes: Tesseract reads a few of many.
+    """
 
     records: list[Document | Reject] = field(default_factory=list[Document | Reject])
     share: float = 1.0
+    times: float = 1.0
     is_one_document: bool = False
     """Whether the records are parts, such as pages, of what the corpus takes as one document."""
 
@@ -131,6 +136,16 @@ class Beginning:
         return [record for record in self.records if isinstance(record, Document)]
 
     @property
+    def rejects(self) -> list[Reject]:
+        """Those of its records that could not be read."""
+        return [record for record in self.records if isinstance(record, Reject)]
+
+    @property
+    def needs_ocr(self) -> bool:
+        """Whether pages were left out that OCR may read."""
+        return needs_ocr(each.reason for each in self.rejects)
+
+    @property
     def texts(self) -> list[str]:
         """The texts of its documents."""
         return [each.text for each in self.documents_read]
@@ -138,8 +153,7 @@ class Beginning:
     @property
     def damage(self) -> str:
         """Why its encoding is broken, with what was dropped for it; empty if it is not."""
-        rejects = (record for record in self.records if isinstance(record, Reject))
-        lost = (each.text for each in rejects if each.reason == "lost_letters")
+        lost = (each.text for each in self.rejects if each.reason == "lost_letters")
         return lost_letters("\n".join([*self.texts, *lost]))
 
     @property
@@ -221,12 +235,13 @@ class SourceSample:
     @property
     def documents(self) -> float:
         """Documents in all its files, estimated."""
-        return self.scale * sum(begin.documents for _, begin in self.beginnings)
+        return self.scale * sum(begin.times * begin.documents for _, begin in self.beginnings)
 
     @property
     def scale(self) -> float:
         """How many times as large all files are as those that were read."""
-        return self.bytes / max(1, sum(size_on_disk(file.path) for file, _ in self.beginnings))
+        sizes = (begin.times * size_on_disk(file.path) for file, begin in self.beginnings)
+        return self.bytes / max(1, sum(sizes))
 
 
 def samples_of(raw: Sequence[RawSet]) -> list[SourceSample]:
@@ -237,17 +252,39 @@ def samples_of(raw: Sequence[RawSet]) -> list[SourceSample]:
     step, samples = -(-sum(len(each.files) for each in raw) // MOST_FILES), list[SourceSample]()
     for each in raw:
         chosen = each.files[:: max(1, step)]
-        chars = chars_a_file(len(raw), len(chosen))
-        if each.source.ocr is not None:
-            chosen = chosen[:OCR_FILES]
-            chars = OCR_CHARS // max(1, len(chosen))
-        beginnings: list[tuple[RawFile, Beginning]] = []
-        for file in chosen:
-            with passing_over():  # The corpus stage names what our code fails in.
-                beginnings.append((file, beginning(each.source, file, chars)))
+        beginnings = beginnings_of(each.source, chosen, chars_a_file(len(raw), len(chosen)))
         is_whole = len(beginnings) == len(each.files)
         samples.append(SourceSample(each.source, each.bytes(), beginnings, is_whole))
     return samples
+
+
+def beginnings_of(
+    source: Source, files: Sequence[RawFile], chars: int
+) -> list[tuple[RawFile, Beginning]]:
+    """The beginnings of files; a few of those that Tesseract has to read tell of the others.
+
+    Those in which our code fails are left out: the corpus stage names them.
+    """
+    found, blind = list[tuple[RawFile, Beginning]](), list[RawFile]()
+    for file in files:
+        with passing_over():
+            begin = beginning(source.model_copy(update={"ocr": None}), file, chars)
+            if source.ocr is not None and begin.needs_ocr:
+                if not begin.texts:
+                    blind.append(file)
+                    continue
+                begin.records = [*begin.documents_read]
+            found.append((file, begin))
+    if source.document == "part":  # Tesseract would have to read all pages for it.
+        source = source.model_copy(update={"document": "page"})
+    tried = blind[:: -(-len(blind) // OCR_FILES) or 1]
+    sizes = [sum(size_on_disk(file.path) for file in some) for some in (blind, tried)]
+    for file in tried:
+        with passing_over():
+            begin = beginning(source, file, OCR_CHARS // len(tried))
+            begin.times = sizes[0] / max(1, sizes[1])
+            found.append((file, begin))
+    return found
 
 
 def chars_a_file(sources: int, files: int) -> int:
@@ -362,7 +399,7 @@ def measure(samples: Sequence[SourceSample], clean: Clean | None = None) -> Text
             of_file, kept = _cleaned(begin.documents_read, rules)
             if begin.is_one_document and kept:
                 of_file.documents = begin.share
-            sums.add(of_file, each.scale / begin.share)
+            sums.add(of_file, each.scale * begin.times / begin.share)
             texts += kept
         if each.text_bytes is not None:
             sums = _sized(sums, each.text_bytes, clean.script if clean else None)

@@ -3,6 +3,8 @@
 The rules of cleaning have their own reasons, which are their keys in the recipe.
 """
 
+from collections.abc import Iterable
+
 from endonym.disk import packaged_tables
 
 TABLES = packaged_tables("endonym.formats", "reasons.toml")
@@ -35,3 +37,8 @@ def is_unread(reason: str) -> bool:
 def is_reported(reason: str) -> bool:
     """Whether it is reported file by file."""
     return READER_REASONS.get(reason) in ("fault", "file", "unread")
+
+
+def needs_ocr(reasons: Iterable[str]) -> bool:
+    """Whether one of them is that of a page that OCR may read."""
+    return not {"needs_ocr", "bad_text_layer"}.isdisjoint(reasons)

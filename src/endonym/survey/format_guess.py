@@ -55,6 +55,7 @@ from endonym.formats.readers.records import (
 from endonym.formats.readers.scans import LEAST_CONFIDENCE
 from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.formats.readers.tar import tar_members
+from endonym.formats.reasons import needs_ocr
 from endonym.log import counted
 from endonym.recipe.layers import toml
 from endonym.script.languages import LETTERS, ocr_packages, usual_script
@@ -75,8 +76,6 @@ ITEM = regex.compile(r"\s*\d+[.)]\s")
 """How an item of a numbered list begins."""
 CLOSED = regex.compile(rf"[{SENTENCE_ENDS}\p{{Pe}}\p{{Pf}}\"]\s*$")
 
-WANTED = ("needs_ocr", "bad_text_layer")
-"""Reasons of pages that OCR may read."""
 INSTALL = "apt-get install {packages} (needs the administrator's password)"
 NO_PROGRAM = f"pictures, or a broken font. Install Tesseract, which reads such pages: {INSTALL}"
 NO_PACK = f"Tesseract does not read them well. Install its packs for the language: {INSTALL}"
@@ -432,11 +431,6 @@ def margin_of(texts: Sequence[str]) -> int:
     return margin if full > 0.6 and closed < 0.3 and margin < 120 else 0
 
 
-def needs_ocr(rejects: Sequence[Reject]) -> bool:
-    """Whether pages were left out that OCR may read."""
-    return any(reject.reason in WANTED for reject in rejects)
-
-
 def pack_for(
     files: Sequence[tuple[Path, Sequence[Reject]]], language: str, texts: str
 ) -> tuple[str, str]:
@@ -466,7 +460,7 @@ def pack_of(source: Source, files: Sequence[RawFile], language: str, letters: st
     plain = source.model_copy(update={"ocr": None, "document": "page"})
     for file in files:
         rejects = (each for each in read_file(plain, file) if isinstance(each, Reject))
-        wanted = next((reject for reject in rejects if reject.reason in WANTED), None)
+        wanted = next((reject for reject in rejects if needs_ocr([reject.reason])), None)
         if wanted is not None and "/" not in wanted.id.rpartition("#")[0].removeprefix(file.name):
             return pack_for([(file.path, [wanted])], language, letters)[0]
     return ""
@@ -474,7 +468,7 @@ def pack_of(source: Source, files: Sequence[RawFile], language: str, letters: st
 
 def page_of(path: Path, rejects: Sequence[Reject]) -> Picture:
     """A picture of a page that OCR may read. Raises OcrFailed."""
-    pages = [reject for reject in rejects if reject.reason in WANTED]
+    pages = [reject for reject in rejects if needs_ocr([reject.reason])]
     name = pages[len(pages) // 2].id
     number = name.rpartition("#")[2]
     if member := name.partition(f"{printable(path.name)}/")[2]:

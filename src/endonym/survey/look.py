@@ -10,15 +10,15 @@ from endonym.autopilot import text_size
 from endonym.autopilot.text_size import Beginning
 from endonym.errors import MissingLibrary, printable
 from endonym.formats.config import Source
-from endonym.formats.document import Document, Reject
+from endonym.formats.document import Document
 from endonym.formats.faults import failure
-from endonym.formats.files import RawFile
+from endonym.formats.files import RawFile, size_on_disk
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.other_kinds import TEXTS
 from endonym.script.languages import usual_script
 from endonym.survey.format_guess import Look as LookAt
-from endonym.survey.format_guess import guess_source, needs_ocr, pack_for
+from endonym.survey.format_guess import guess_source, pack_for
 from endonym.survey.running import is_running
 
 SEEN_FILES, SEEN_CHARS = 3, 3_000
@@ -61,14 +61,16 @@ class Look:
         return [] if self.problem or self.like else self.begin.documents_read
 
     @property
-    def rejects(self) -> list[Reject]:
-        """The first records that could not be read."""
-        return [record for record in self.begin.records if isinstance(record, Reject)]
+    def size(self) -> int:
+        """Its bytes on disk, at least 1."""
+        return max(1, size_on_disk(self.path))
 
     @property
     def text_bytes(self) -> float:
         """Bytes of text in the whole file, estimated."""
-        return fmean(each.begin.text_bytes for each in self.like or [self])
+        like = self.like or [self]
+        text = sum(each.begin.text_bytes for each in like)
+        return text * self.size / sum(each.size for each in like)
 
     @property
     def n_documents(self) -> float:
@@ -108,7 +110,7 @@ def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | No
     if opened.problem or opened.documents:
         return
     opened.problem = "no text in it"
-    for first in sorted(opened.rejects, key=lambda each: each.reason == "companion")[:1]:
+    for first in sorted(opened.begin.rejects, key=lambda each: each.reason == "companion")[:1]:
         opened.problem = first.detail or first.reason
         # A kind that is read may have files that are not, such as a page saved as MHTML.
         is_read = file_format(opened.path.name, opened.source).format != ""
@@ -122,11 +124,11 @@ def read_pictures(group: list[Look], language: str, texts: str) -> None:
 
     Only a few files are read, as a page takes seconds; others are taken to be like them.
     """
-    blind = [each for each in group if needs_ocr(each.rejects)]
+    blind = [each for each in group if each.begin.needs_ocr]
     if not blind:
         return
     unread = [each for each in blind if not each.documents]
-    tried = [(each.path, each.rejects) for each in blind[:: -(-len(blind) // SEEN_FILES)]]
+    tried = [(each.path, each.begin.rejects) for each in blind[:: -(-len(blind) // SEEN_FILES)]]
     pack, reason = pack_for(tried, language, texts)
     for each in group if pack else ():
         each.source = each.source.model_copy(update={"ocr": (pack,)})
@@ -143,3 +145,6 @@ def read_pictures(group: list[Look], language: str, texts: str) -> None:
             each.problem = f"a picture, as {failed} others, in which OCR finds no text"
         else:
             each.problem, each.like = "", seen
+    sizes = [sum(each.size for each in some if not each.problem) for some in (unread, seen)]
+    for each in seen:
+        each.begin.times = sizes[0] / sizes[1]

@@ -16,12 +16,12 @@ from statistics import median
 from typing import Any
 
 from endonym.autopilot import text_size
-from endonym.autopilot.text_size import Beginning, SourceSample
+from endonym.autopilot.text_size import SourceSample
 from endonym.errors import MissingSource, printable
 from endonym.formats.config import Source
 from endonym.formats.document import Document
 from endonym.formats.faults import passing_over
-from endonym.formats.files import RawFile, glob_root, not_a_file, size_on_disk, source_files
+from endonym.formats.files import glob_root, not_a_file, source_files
 from endonym.formats.io.formats import file_format, is_no_text
 from endonym.formats.readable import Reading
 from endonym.formats.readers.plain import PART_BYTES
@@ -30,7 +30,6 @@ from endonym.script.languages import usual_script
 from endonym.script.letters import as_name
 from endonym.survey import raw_files
 from endonym.survey.chats import ChatFile, note_copies, read_chats
-from endonym.survey.format_guess import needs_ocr
 from endonym.survey.look import Look, look, read_pictures
 from endonym.survey.odd_sources import (
     Odd,
@@ -353,7 +352,7 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
 
 def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
     """Name a file that cannot be read."""
-    path, reasons = printable(str(opened.path)), {reject.reason for reject in opened.rejects}
+    path, reasons = printable(str(opened.path)), {reject.reason for reject in opened.begin.rejects}
     is_of_program = is_no_text(opened.path.name)
     has_none = is_of_program or not reasons.isdisjoint(("empty_file", "no_text"))
     has_none = has_none or reasons == {"companion"}
@@ -372,7 +371,7 @@ def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
         pattern = f"*{raw_files.pattern(opened.path, 2)}"
     if has_none:
         survey.no_texts[path] = pattern
-    elif needs_ocr(opened.rejects):
+    elif opened.begin.needs_ocr:
         survey.pictures[path] = pattern
     elif opened.lacks_library:
         survey.libraryless[path] = pattern
@@ -386,15 +385,15 @@ def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
 
 def _sampled(source: Source, good: list[Look]) -> SourceSample:
     """The sample of a source; files of a divided one are read again, as its recipe divides them."""
-    read = [each for each in good if not each.like]
-    beginnings: list[tuple[RawFile, Beginning]] = []
-    for each in read[:: -(-len(read) // text_size.MOST_FILES) or 1]:
-        begin = each.begin
-        if source.document != each.source.document:
-            divided = each.source.model_copy(update={"document": source.document})
-            begin = text_size.beginning(divided, each.file, text_size.LEAST_CHARS)
-        beginnings.append((each.file, begin))
-    size = sum(size_on_disk(each.path) for each in good)
+    step = -(-len(good) // text_size.MOST_FILES) or 1
+    if source.document != good[0].source.document:
+        divided = good[0].source.model_copy(update={"document": source.document})
+        files = [each.file for each in good[::step]]
+        beginnings = text_size.beginnings_of(divided, files, text_size.LEAST_CHARS)
+    else:
+        read = [each for each in good if not each.like]
+        beginnings = [(each.file, each.begin) for each in read[::step]]
+    size = sum(each.size for each in good)
     return SourceSample(source, size, beginnings, is_whole=len(beginnings) == len(good))
 
 
