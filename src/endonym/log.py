@@ -203,6 +203,10 @@ class Log:
                 self._live = None
 
 
+QUIET = Log(quiet=True)
+"""For those whom nobody told where to write."""
+
+
 def _fitting(note: str, room: int) -> str:
     """The first parts of a note, as many as have room; at least one."""
     while columns(note) > room and " · " in note:

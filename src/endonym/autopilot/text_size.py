@@ -24,6 +24,7 @@ from endonym.formats.io.formats import BINARY, JOINED, PARSED, file_format
 from endonym.formats.io.streams import ZSTD_PIECE_BYTES, Expansion, Stream, unpacked
 from endonym.formats.readable import Reading
 from endonym.formats.reasons import needs_ocr
+from endonym.log import QUIET, Log
 from endonym.tokenizer.config import TokenizerConfig
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ LEAST_FILE_CHARS = 3_000
 """Characters that are read of each file at least: enough to tell its language."""
 OCR_FILES, OCR_CHARS = 2, 4_000
 """Files and characters of a source that Tesseract reads, which takes seconds a page."""
+PICTURES = "reading pictures"
 MOST_READ = 64 << 20
 """Bytes of all files together in which is counted what cannot be read: a second or two."""
 PACKED_BYTES = 1 << 19
@@ -244,7 +246,7 @@ class SourceSample:
         return self.bytes / max(1, sum(sizes))
 
 
-def samples_of(raw: Sequence[RawSet]) -> list[SourceSample]:
+def samples_of(raw: Sequence[RawSet], log: Log = QUIET) -> list[SourceSample]:
     """A sample of each source: what `check`, a run and the doctor look at before all is read.
 
     Raises SourceError if the disk does not give a file.
@@ -252,14 +254,15 @@ def samples_of(raw: Sequence[RawSet]) -> list[SourceSample]:
     step, samples = -(-sum(len(each.files) for each in raw) // MOST_FILES), list[SourceSample]()
     for each in raw:
         chosen = each.files[:: max(1, step)]
-        beginnings = beginnings_of(each.source, chosen, chars_a_file(len(raw), len(chosen)))
+        chars = chars_a_file(len(raw), len(chosen))
+        beginnings = beginnings_of(each.source, chosen, chars, log)
         is_whole = len(beginnings) == len(each.files)
         samples.append(SourceSample(each.source, each.bytes(), beginnings, is_whole))
     return samples
 
 
 def beginnings_of(
-    source: Source, files: Sequence[RawFile], chars: int
+    source: Source, files: Sequence[RawFile], chars: int, log: Log = QUIET
 ) -> list[tuple[RawFile, Beginning]]:
     """The beginnings of files; a few of those that Tesseract has to read tell of the others.
 
@@ -279,11 +282,13 @@ def beginnings_of(
         source = source.model_copy(update={"document": "page"})
     tried = blind[:: -(-len(blind) // OCR_FILES) or 1]
     sizes = [sum(size_on_disk(file.path) for file in some) for some in (blind, tried)]
-    for file in tried:
-        with passing_over():
-            begin = beginning(source, file, OCR_CHARS // len(tried))
-            begin.times = sizes[0] / max(1, sizes[1])
-            found.append((file, begin))
+    with log.progress(PICTURES, len(tried)) as advance:
+        for file in tried:
+            with passing_over():
+                begin = beginning(source, file, OCR_CHARS // len(tried))
+                begin.times = sizes[0] / max(1, sizes[1])
+                found.append((file, begin))
+            advance(1)
     return found
 
 

@@ -33,7 +33,7 @@ from endonym.device import free_memory_bytes
 from endonym.errors import MissingSource, OutOfMemory, RecipeError, TokenizerError
 from endonym.export.shapes import require_shapes
 from endonym.formats.files import RawFile, RawSet, is_remote, source_files
-from endonym.log import Log, counted, listed
+from endonym.log import QUIET, Log, counted, listed
 from endonym.model import count
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
@@ -174,7 +174,7 @@ def check(
             log.warn(told)
     recipe.require_sources(log, but=sizes)
     require_packages(recipe)
-    samples, raw = texts_of(recipe, store, sizes)
+    samples, raw = texts_of(recipe, store, sizes, log or QUIET)
     target = "cuda" if machine else target
     estimate = expected(recipe, samples, store, target, raw=raw, machine=machine, sizes=sizes)
     facts, choices, training = estimate.facts, estimate.choices, estimate.training
@@ -282,7 +282,7 @@ def require_tokenizer(
 
 
 def texts_of(
-    recipe: Recipe, store: Store, sizes: Mapping[str, int]
+    recipe: Recipe, store: Store, sizes: Mapping[str, int], log: Log
 ) -> tuple[list[SourceSample], list[RawSet] | None]:
     """Samples of a recipe's sources, and the sources with their files and hashes.
 
@@ -291,7 +291,7 @@ def texts_of(
     if not sizes:
         files = sources.find(recipe, store)
         unhashed = [RawSet(source=source, files=tuple(each)) for source, each in files]
-        return samples_of(unhashed), sources.remembered(files, store)
+        return samples_of(unhashed, log), sources.remembered(files, store)
     raw: list[RawSet] = []
     for source in recipe.source:
         found: list[RawFile] = []
@@ -300,7 +300,7 @@ def texts_of(
             with suppress(MissingSource):
                 found = source_files(source, recipe.folder)
         raw.append(RawSet(source=source, files=tuple(found)))
-    samples = samples_of(raw)
+    samples = samples_of(raw, log)
     return [replace(e, text_bytes=sizes.get(e.source.name)) for e in samples], None
 
 

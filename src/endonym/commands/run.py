@@ -234,7 +234,7 @@ def describe_plan(
     recipe.require_sources(log)
     last = last_stage(recipe, until)
     raw = sources.hash_all(sources.find(recipe, store), store, log, is_kept=False)
-    estimate = expected(recipe, samples_of(raw), store, target, raw=raw, replan=replan)
+    estimate = expected(recipe, samples_of(raw, log), store, target, raw=raw, replan=replan)
     data, lock, training = estimate.data, estimate.lock, estimate.training
     assert data is not None, "the texts were hashed"
     assert lock is not None, "the texts were hashed"

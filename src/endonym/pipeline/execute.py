@@ -141,7 +141,7 @@ def planned_stages(
     warned of. resolved: `settle` for this recipe, without the shards and the examples.
     """
     recipe, store = run.recipe, run.store
-    samples = cache(lambda: samples_of(lock.raw))
+    samples = cache(lambda: samples_of(lock.raw, log))
     chosen = lock.keep(resolve.vocab_choice(recipe, lambda: measure(samples(), recipe.clean)))
     data = plan.plan_data(recipe, lock.raw, resolve.resolve_tokenizer(recipe, chosen))
     data_stages = data.all()

@@ -398,7 +398,10 @@ def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
         for each in recipe.source
     ]
     texts = [
-        text for each in samples_of(raw) for _, begin in each.beginnings for text in begin.texts
+        text
+        for each in samples_of(raw, log)
+        for _, begin in each.beginnings
+        for text in begin.texts
     ]
     sources = [(each.source, list(each.files)) for each in raw]
     code = usual_code(language) if language else recipe.language

@@ -56,7 +56,7 @@ from endonym.formats.readers.scans import LEAST_CONFIDENCE
 from endonym.formats.readers.tables import Numbered, TableRow, csv_rows, tsv_rows
 from endonym.formats.readers.tar import tar_members
 from endonym.formats.reasons import needs_ocr
-from endonym.log import counted
+from endonym.log import QUIET, Log, counted
 from endonym.recipe.layers import toml
 from endonym.script.languages import LETTERS, ocr_packages, usual_script
 from endonym.script.scripts import SENTENCE_ENDS
@@ -432,7 +432,7 @@ def margin_of(texts: Sequence[str]) -> int:
 
 
 def pack_for(
-    files: Sequence[tuple[Path, Sequence[Reject]]], language: str, texts: str
+    files: Sequence[tuple[Path, Sequence[Reject]]], language: str, texts: str, log: Log = QUIET
 ) -> tuple[str, str]:
     """The pack that reads a page of each of these files best, "" if none is good; and why.
 
@@ -447,7 +447,7 @@ def pack_for(
     why = UNREADABLE if is_there else NO_PACK.format(packages=packages)
     letters = texts[:LETTERS_CHARS] + LETTERS.get(language.split("-")[0], "")
     try:
-        best = best_pack(engine, [page_of(*file) for file in files], letters)
+        best = best_pack(engine, [page_of(*file) for file in files], letters, log)
     except OcrFailed as failed:
         return "", f"{failed.detail}; {why}"
     if best.confidence < LEAST_CONFIDENCE:

@@ -16,6 +16,7 @@ from endonym.formats.files import RawFile, size_on_disk
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.other_kinds import TEXTS
+from endonym.log import Log
 from endonym.script.languages import usual_script
 from endonym.survey.format_guess import Look as LookAt
 from endonym.survey.format_guess import guess_source, pack_for
@@ -119,7 +120,7 @@ def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | No
         opened.is_foreign = is_unknown and not (is_read or has_advice)
 
 
-def read_pictures(group: list[Look], language: str, texts: str) -> None:
+def read_pictures(group: list[Look], language: str, texts: str, log: Log) -> None:
     """Let Tesseract read what the files of a group have as pictures, and take it into the source.
 
     Only a few files are read, as a page takes seconds; others are taken to be like them.
@@ -129,22 +130,24 @@ def read_pictures(group: list[Look], language: str, texts: str) -> None:
         return
     unread = [each for each in blind if not each.documents]
     tried = [(each.path, each.begin.rejects) for each in blind[:: -(-len(blind) // SEEN_FILES)]]
-    pack, reason = pack_for(tried, language, texts)
+    pack, reason = pack_for(tried, language, texts, log)
     for each in group if pack else ():
         each.source = each.source.model_copy(update={"ocr": (pack,)})
         each.reason += f"; {reason}"
     seen, failed = list[Look](), 0
-    for each in unread:
-        if not pack:
-            each.problem = reason
-        elif len(seen) < SEEN_FILES and failed < SEEN_FILES:
-            read_beginning(each, SEEN_CHARS, script=usual_script(language))
-            seen += [each] if each.documents else []
-            failed += not each.documents
-        elif not seen:
-            each.problem = f"a picture, as {failed} others, in which OCR finds no text"
-        else:
-            each.problem, each.like = "", seen
+    with log.progress(text_size.PICTURES, min(len(unread), SEEN_FILES) if pack else 0) as advance:
+        for each in unread:
+            if not pack:
+                each.problem = reason
+            elif len(seen) < SEEN_FILES and failed < SEEN_FILES:
+                read_beginning(each, SEEN_CHARS, script=usual_script(language))
+                seen += [each] if each.documents else []
+                failed += not each.documents
+                advance(1)
+            elif not seen:
+                each.problem = f"a picture, as {failed} others, in which OCR finds no text"
+            else:
+                each.problem, each.like = "", seen
     sizes = [sum(each.size for each in some if not each.problem) for some in (unread, seen)]
     for each in seen:
         each.begin.times = sizes[0] / sizes[1]

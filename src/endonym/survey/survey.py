@@ -7,7 +7,7 @@ and so are texts that are not in the language of the others.
 
 import os.path
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from glob import escape
 from itertools import islice
@@ -25,7 +25,7 @@ from endonym.formats.files import glob_root, not_a_file, source_files
 from endonym.formats.io.formats import file_format, is_no_text
 from endonym.formats.readable import Reading
 from endonym.formats.readers.plain import PART_BYTES
-from endonym.log import Log, counted, listed
+from endonym.log import QUIET, Log, counted, listed
 from endonym.script.languages import usual_script
 from endonym.script.letters import as_name
 from endonym.survey import raw_files
@@ -227,8 +227,7 @@ def look_through(
         skipped=[(printable(str(path)), why) for path, why in refused.items()],
         unreadable={raw_files.pattern(path): why for path, why in refused.items()},
     )
-    with (log or Log(quiet=True)).progress("opening files", survey.files) as advance:
-        looks = _all_looked_at(groups, language, advance)
+    looks = _all_looked_at(groups, language, log or QUIET)
     # Of many files, some are compared with each other first, and then the others with them.
     with_text = [each for group in looks for each in group if each.documents]
     step = -(-len(with_text) // text_size.MOST_FILES) or 1
@@ -241,7 +240,7 @@ def look_through(
     used = [[each for each in group if str(each.path) not in odd.reasons] for group in looks]
     survey.all_documents = sum(each.n_documents for group in used for each in group)
     for group in looks:
-        _add(survey, group, odd.reasons, folder)
+        _add(survey, group, odd.reasons, folder, log=log or QUIET)
     # No phase reads a file with a problem, so none of its conversations is one before.
     note_copies([each for each in survey.chat_files if not each.problem])
     texts_of = [[each.documents for each in group if each.documents] for group in used]
@@ -263,21 +262,20 @@ def _look_at_paragraphs(
             odd.reasons.update({path: why} if why else {})
 
 
-def _all_looked_at(
-    groups: Sequence[Sequence[Path]], language: str, advance: Callable[[int, str], None]
-) -> list[list[Look]]:
+def _all_looked_at(groups: Sequence[Sequence[Path]], language: str, log: Log) -> list[list[Look]]:
     """Open the files of all groups; pictures are read last, as what others say chooses the pack."""
     looks, script, files = list[list[Look]](), usual_script(language), sum(map(len, groups))
-    for group in groups:
-        looks.append([])
-        chars = text_size.chars_a_file(len(groups), len(group))
-        for path in group:
-            looks[-1].append(look(path, chars, files, script=script))
-            advance(1, printable(path.name)[:30])
+    with log.progress("opening files", files) as advance:
+        for group in groups:
+            looks.append([])
+            chars = text_size.chars_a_file(len(groups), len(group))
+            for path in group:
+                looks[-1].append(look(path, chars, files, script=script))
+                advance(1, printable(path.name)[:30])
     documents = (text for group in looks for each in group for text in each.documents)
     some = [document.text[:LETTERS_CHARS] for document in islice(documents, LETTERS_DOCUMENTS)]
     for group in looks:
-        read_pictures(group, language, "\n".join(some))
+        read_pictures(group, language, "\n".join(some), log)
     return looks
 
 
@@ -313,7 +311,7 @@ def _sketched(found: Iterable[Look], language: str) -> Iterator[Sketch]:
             yield sketch(str(each.path), texts, each.text_bytes, language)
 
 
-def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -> None:
+def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path, *, log: Log) -> None:
     """Add the source of a file, or of many of one kind; name what is odd or unreadable.
 
     odd: by path the reason why a file is odd.
@@ -345,7 +343,7 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path) -
         names = {document.meta.get("encoding", "utf-8") for document in each.documents}
         survey.encodings.update(names)
         survey.text_bytes += each.text_bytes
-    survey.samples.append(_sampled(source, good))
+    survey.samples.append(_sampled(source, good, log))
     if is_divided:
         survey.all_documents += survey.samples[-1].documents - sum(one.n_documents for one in good)
 
@@ -383,13 +381,13 @@ def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
         survey.unreadable[pattern] = opened.problem
 
 
-def _sampled(source: Source, good: list[Look]) -> SourceSample:
+def _sampled(source: Source, good: list[Look], log: Log) -> SourceSample:
     """The sample of a source; files of a divided one are read again, as its recipe divides them."""
     step = -(-len(good) // text_size.MOST_FILES) or 1
     if source.document != good[0].source.document:
         divided = good[0].source.model_copy(update={"document": source.document})
         files = [each.file for each in good[::step]]
-        beginnings = text_size.beginnings_of(divided, files, text_size.LEAST_CHARS)
+        beginnings = text_size.beginnings_of(divided, files, text_size.LEAST_CHARS, log)
     else:
         read = [each for each in good if not each.like]
         beginnings = [(each.file, each.begin) for each in read[::step]]

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as arrow
 import pytest
 import zstandard
+from fake_ocr import install, picture
 from made_documents import lines, pdf
 from pyarrow.parquet import write_table
 from text_samples import PERSIAN, in_cp1256, tar
@@ -328,16 +329,20 @@ def test_a_book_is_one_document_however_much_of_it_is_read(
     assert document == pytest.approx(kept / 3, rel=0.25)
 
 
-def test_of_scans_two_files_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[tuple[str, int]] = []
-
-    def noted(source: Source, file: RawFile, chars: int) -> Beginning:
-        tried.append((file.path.name, chars))
-        return beginning(source.model_copy(update={"ocr": None}), file, chars)
-
-    monkeypatch.setattr(text_size, "beginning", noted)
-    measure(samples_of([books(tmp_path, 4, ocr="auto")]))
-    assert tried == [("0.pdf", 2_000), ("1.pdf", 2_000)]
+def test_of_pictures_two_are_read_and_of_files_with_text_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentence = SENTENCES["fr"]
+    asked = install(tmp_path / "t", {"Latin": (sentence, 95.0)}, monkeypatch)
+    books(tmp_path, 3)
+    for number in range(6):
+        scan = picture("\n".join([sentence] * 9)) + bytes(40_000)
+        (tmp_path / f"{number}.jpg").write_bytes(scan)
+    source = Source(name="books", path=str(tmp_path / "*.*"), ocr=("Latin",), document="part")
+    raw = [RawSet(source=source, files=tuple(source_files(source, tmp_path)))]
+    size = (3 * 8 + 6) * 9 * len(sentence.encode())
+    assert measure(samples_of(raw)).text_bytes == pytest.approx(size, rel=0.2)
+    assert len(asked()) == 2
 
 
 def test_a_book_is_not_parsed_again_to_count_what_cannot_be_read(tmp_path: Path) -> None:

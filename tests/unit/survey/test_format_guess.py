@@ -390,7 +390,7 @@ def rejects(path: Path) -> list[Reject]:
 def pack_of_picture(folder: Path, text: str) -> tuple[str, str]:
     path = write(folder, "a.png", picture(text))
     found = rejects(path)
-    assert needs_ocr(found)
+    assert needs_ocr(each.reason for each in found)
     return pack_for([(path, found)], "tt", "")
 
 

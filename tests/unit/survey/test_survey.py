@@ -13,11 +13,13 @@ from progress_bars import bars_of
 from text_samples import RUSSIAN, TATAR, numbered, write
 
 from endonym.autopilot import text_size
+from endonym.autopilot.text_size import measure, samples_of
 from endonym.errors import MissingSource
 from endonym.formats.config import Source
 from endonym.formats.document import Document
-from endonym.formats.files import source_files
+from endonym.formats.files import RawSet, source_files
 from endonym.formats.pages import ocr
+from endonym.log import Log
 from endonym.survey import look, survey
 from endonym.survey.odd_sources import Odd, Sketch, odd_ones
 from endonym.survey.raw_files import FEW_FILES, grouped
@@ -419,7 +421,9 @@ def test_pictures_are_read_by_the_pack_that_reads_them_and_only_a_few_to_estimat
     asked = install(tmp_path / "t", packs, monkeypatch)
     for n in range(30):
         write(tmp_path, f"p/{n:02}.jpg", picture("\n".join(numbered(9, 9 * n))))
-    found = survey_texts([tmp_path / "p"], tmp_path, language="tt")
+    bars = bars_of(monkeypatch)
+    found = survey_texts([tmp_path / "p"], tmp_path, language="tt", log=Log())
+    assert (bars["trying packs of OCR"], bars["reading pictures"]) == ([3, 3], [3, 3])
     ((source, reason),) = found.sources
     assert (source.path, source.ocr, source.document) == ("p/*.jpg", ("Cyrillic",), "file")
     assert "Cyrillic is sure to 95%" in reason
@@ -427,6 +431,10 @@ def test_pictures_are_read_by_the_pack_that_reads_them_and_only_a_few_to_estimat
     assert not found.samples[0].is_whole
     assert found.samples[0].bytes == sum(each.stat().st_size for each in tmp_path.glob("p/*"))
     assert len(asked()) < 10
+    raw = RawSet(source=source, files=tuple(source_files(source, tmp_path)))
+    assert measure(samples_of([raw], Log())).text_bytes == pytest.approx(found.text_bytes, rel=0.1)
+    assert bars["reading pictures"] == [2, 2]
+    assert measure(found.samples).text_bytes == pytest.approx(found.text_bytes, rel=0.1)
 
 
 def test_pictures_without_tesseract_are_left_out_and_the_reason_says_what_to_install(

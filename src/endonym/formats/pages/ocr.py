@@ -23,6 +23,7 @@ from typing import NamedTuple
 import regex
 
 from endonym.formats.source_errors import source_error
+from endonym.log import QUIET, Log
 from endonym.script.languages import ocr_packages
 from endonym.script.scripts import script_counts
 
@@ -208,7 +209,9 @@ class Chosen(NamedTuple):
     reason: str
 
 
-def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "") -> Chosen:
+def best_pack(
+    engine: Tesseract, pictures: Sequence[Picture], letters: str = "", log: Log = QUIET
+) -> Chosen:
     """The pack that reads these pages best.
 
     letters: a text in the language, or its letters; without it, the surest pack is the best.
@@ -218,13 +221,17 @@ def best_pack(engine: Tesseract, pictures: Sequence[Picture], letters: str = "")
     tried = candidates(engine, wanted)
     scores = dict[str, Score]()  # the mean over the pages
     best_confidence = dict[str, float]()  # that of the page which a pack reads best
-    for pack, covered in tried.items():
-        results = (measured(engine, pack, picture, wanted) for picture in pictures)
-        found = [score._replace(total=score.total * covered) for score in results if score]
-        if found:
-            means = [sum(values) / len(pictures) for values in zip(*found, strict=True)]
-            scores[pack] = Score(*means)
-            best_confidence[pack] = max(each.confidence for each in found)
+    with log.progress("trying packs of OCR", len(tried) * len(pictures)) as advance:
+        for pack, covered in tried.items():
+            found = list[Score]()
+            for picture in pictures:
+                if score := measured(engine, pack, picture, wanted):
+                    found.append(score._replace(total=score.total * covered))
+                advance(1, pack)
+            if found:
+                means = [sum(values) / len(pictures) for values in zip(*found, strict=True)]
+                scores[pack] = Score(*means)
+                best_confidence[pack] = max(each.confidence for each in found)
     if not scores:
         raise OcrFailed("parser_failed", f"none of the packs reads it: {', '.join(tried)}")
     best = max(scores, key=lambda pack: (scores[pack].total, pack))
