@@ -14,11 +14,12 @@ from typing import Any
 from endonym.disk import require_regular
 from endonym.errors import Damaged, printable_lines
 
-THIN = "\u2009"
+THIN = "\u202f"
+"""Between thousands: a narrow blank at which no line breaks, and no word or number is parted."""
 
 
 def number(value: float) -> str:
-    """A whole number with thin spaces between thousands."""
+    """A whole number with narrow blanks between thousands."""
     return f"{value:,.0f}".replace(",", THIN)
 
 
@@ -63,7 +64,8 @@ COMMAND = (
     r"(?: \S+(?= -))?(?: (?:--?\w\S*(?: [^ -]\S*)?|'[^']*'|\S*[^a-z ,.;:)]\S*))*"
 )
 """A command inside a text. A value of plain letters is known by the option before or behind it."""
-LABEL = re.compile(r"\s*\S.*?\s{2,}")
+LABEL = re.compile(r"\s*(?:(?:[-•]|\d+\.) |\S.*?\s{2,})")
+"""A name before a text, or the sign or number of an item of a list."""
 LONGEST_LABEL = 26
 WIDE, NARROW = 100, 80
 """Columns of a screen from which on a bar is long, and from which on there is one."""

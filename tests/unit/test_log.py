@@ -13,8 +13,8 @@ from endonym.log import Log, append_jsonl, columns, duration, folded, number, re
 
 
 @pytest.mark.parametrize(("value", "text"), [
-    (0, "0"), (999, "999"), (1_000, "1\u2009000"), (70_368, "70\u2009368"),
-    (2.5e9, "2\u2009500\u2009000\u2009000"),
+    (0, "0"), (999, "999"), (1_000, "1\u202f000"), (70_368, "70\u202f368"),
+    (2.5e9, "2\u202f500\u202f000\u202f000"),
 ])  # fmt: skip
 def test_thousands_are_parted_by_a_thin_space(value: float, text: str) -> None:
     assert number(value) == text
@@ -154,6 +154,14 @@ def test_a_line_goes_on_below_its_text(monkeypatch: pytest.MonkeyPatch):
         first, second, *_ = folded("сүз".ljust(label) + "Кояш чыкты, кошлар сайрый").splitlines()
         assert first == "сүз".ljust(label) + "Кояш чыкты,"
         assert second.startswith(" " * start + "кошлар"), label
+
+
+@pytest.mark.parametrize("mark", ["- ", "  • ", "12. "])
+def test_an_item_of_a_list_goes_on_below_its_text(monkeypatch: pytest.MonkeyPatch, mark: str):
+    monkeypatch.setenv("COLUMNS", "30")
+    for line in folded(f"{mark}Кояш чыкты, кошлар сайрый, балалар уйный").splitlines()[1:]:
+        assert line.startswith(" " * len(mark))
+        assert line[len(mark)] != " "
 
 
 @pytest.mark.parametrize(

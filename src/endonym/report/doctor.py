@@ -7,9 +7,9 @@ from functools import partial
 from itertools import pairwise
 
 from endonym.cleaning.personal import HIDDEN
-from endonym.log import listed
+from endonym.log import counted, listed, number
 from endonym.report.changes import kind_of, name_of
-from endonym.report.formatting import counted, cut, whole
+from endonym.report.formatting import cut
 from endonym.report.page import render
 from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
@@ -103,7 +103,7 @@ def found_in(finding: Finding) -> str:
     """How much of what the finding was found in, such as "2 of 34 files"."""
     if finding.of == "page":  # nobody knows how many pages the documents had
         return counted(finding.count, finding.of)
-    return f"{whole(finding.count)} of {counted(finding.total, finding.of)}"
+    return f"{number(finding.count)} of {counted(finding.total, finding.of)}"
 
 
 def percent(share: float) -> str:
@@ -121,7 +121,7 @@ def named_groups(finding: Finding, own: str = "") -> list[tuple[str, str]]:
         is_text = finding.name in ("near", TEMPLATE)
         shown = cut(name, GROUP_CHARS) if is_text else name
         groups[foreign_name(finding.name, name, own) if is_foreign else shown or "not told"] += n
-    return [(name, whole(n)) for name, n in groups.items()]
+    return [(name, number(n)) for name, n in groups.items()]
 
 
 def foreign_name(reason: str, code: str, own: str) -> str:
@@ -144,7 +144,7 @@ def one_of_each(examples: Sequence[Example]) -> list[Example]:
 def shares(counts: Mapping[str, int], total: int) -> list[tuple[str, str, str]]:
     """Names with counts and shares, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    return [(name, whole(n), percent(n / max(1, total))) for name, n in ordered]
+    return [(name, number(n), percent(n / max(1, total))) for name, n in ordered]
 
 
 def languages(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
@@ -171,8 +171,8 @@ def languages(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
 def lengths(raw: Seen) -> Bars:
     """The share of documents in each class of lengths, in percent."""
     names = [f"< {EDGES[0]}"]
-    names += [f"{whole(a)}–{whole(b)}" for a, b in pairwise(EDGES)]
-    names.append(f"≥ {whole(EDGES[-1])}")
+    names += [f"{number(a)}–{number(b)}" for a, b in pairwise(EDGES)]
+    names.append(f"≥ {number(EDGES[-1])}")
     rows = [(name, 100 * n / raw.documents) for name, n in zip(names, raw.lengths, strict=True)]
     filled = [place for place, (_, percent) in enumerate(rows) if percent]
     between = rows[filled[0] : filled[-1] + 1]  # without empty classes at both ends
@@ -226,8 +226,8 @@ def licences(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for source, _ in diagnosis.patient.sources:
         counts = diagnosis.examined.raw.licences.get(source.name, {})
-        parts = [f"{name} ({whole(n)})" for name, n in counts.items() if name][:5]
+        parts = [f"{name} ({number(n)})" for name, n in counts.items() if name][:5]
         n_without = counts.get("", 0)
-        parts += [f"{whole(n_without)} documents say none"] if parts and n_without else []
+        parts += [f"{number(n_without)} documents say none"] if parts and n_without else []
         rows.append((source.name, source.license or ", ".join(parts) or "none is named"))
     return rows

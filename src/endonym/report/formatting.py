@@ -14,13 +14,12 @@ from markupsafe import Markup
 from endonym.cleaning.personal import NEAR, showable
 from endonym.disk import packaged_tables
 from endonym.export.markdown import templates_in
-from endonym.log import THIN, number
+from endonym.log import THIN, counted, number
 from endonym.report.changes import sides_of
 from endonym.script.letters import beginning
 
 QUOTATION = re.compile('(\u2068[^\u2069]*\u2069|“[^”]+”|«[^»]+»|"[^"]+"|\\[U\\+[0-9A-F]{4,6}\\])')
 """Also the number of a character that nobody sees."""
-NARROW_BLANK = "\u202f"
 JOINER = "\u2060"
 """No line break beside it."""
 
@@ -31,16 +30,11 @@ EMPTY_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 
 
-def whole(value: float) -> str:
-    """A whole number with non-breaking spaces between thousands."""
-    return number(value).replace(THIN, NARROW_BLANK)
-
-
 def decimal(value: float | None, decimals: int) -> str:
     """A number with this many decimals; a dash for None and for values that are not finite."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:,.{decimals}f}".replace(",", NARROW_BLANK)
+    return f"{value:,.{decimals}f}".replace(",", THIN)
 
 
 def between(low: float, high: float, decimals: int) -> str:
@@ -51,11 +45,6 @@ def between(low: float, high: float, decimals: int) -> str:
 def terminal_text(text: str) -> str:
     """A text of the report for a terminal: without its marks against line breaks."""
     return text.replace(JOINER, "").replace("\u00a0", " ")
-
-
-def counted(count: int, one: str) -> str:
-    """A number with its noun."""
-    return f"{whole(count)} {one}{'s' * (count != 1)}"
 
 
 def quotations(text: str) -> Markup:
@@ -111,7 +100,7 @@ def public_cut(context: jinja2.runtime.Context, text: str, chars: int = SHOWN_CH
 def templates(*, is_html: bool = True) -> jinja2.Environment:
     """The templates of this folder. To compile one takes far longer than to fill it in."""
     environment = templates_in(Path(__file__).parent, is_html=is_html)
-    figures: dict[str, Any] = {"number": whole, "counted": counted, "at": "{:.1f}".format}
+    figures: dict[str, Any] = {"number": number, "counted": counted, "at": "{:.1f}".format}
     texts: dict[str, Any] = {
         "cut": public_cut,
         "public": public,

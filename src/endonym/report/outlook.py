@@ -18,10 +18,9 @@ from endonym.evaluate.score import BITS, Score, find
 from endonym.export.history import events, journal_of, training_seconds
 from endonym.formats.files import is_remote
 from endonym.formats.reasons import READER_REASONS, in_words
-from endonym.log import duration, size
+from endonym.log import duration, number, size
 from endonym.pipeline.execute import Run
 from endonym.report.first_look import PIECE, Counts, FirstLook
-from endonym.report.formatting import whole
 from endonym.report.scores import (
     cost_on_texts,
     first_judged,
@@ -101,7 +100,7 @@ def expectation(look: FirstLook, bits: float) -> list[str]:
         return [words["nothing"]] if look.samples and not written.words else []
     measured = words["pieces_measured" if look.by_pieces else "words_measured"]
     shares = {"written": 100 * written.known[0], "usual": 100 * usual.known[0]}
-    limit = words["limit"].format(samples=len(look.samples), words=whole(written.words))
+    limit = words["limit"].format(samples=len(look.samples), words=number(written.words))
     said = [words[level(written, usual, bits)], measured.format(piece=PIECE, **shares)]
     least = max(limits["by_heart"] * usual.known[1], limits["by_heart_share"])
     if written.known[1] >= least:

@@ -11,8 +11,8 @@ from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Sco
 from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import BLOCKS, MODELS, TOO_FEW, model_heads, remarks, score_rows
 from endonym.export import neighbours
-from endonym.log import THIN
-from endonym.report.formatting import NARROW_BLANK, SENTENCES, between, decimal, sentences, whole
+from endonym.log import number
+from endonym.report.formatting import SENTENCES, between, decimal, sentences
 from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 
 NEAR_UNIFORM = 0.9
@@ -111,7 +111,7 @@ def verdict(
     details = [f"95\u00a0%:\u00a0{interval(mine, 2)}"] if mine.low is not None else []
     if details and mine.n_groups is not None and mine.n_groups < mine.n_documents:
         only = "only " if mine.has_few_groups else ""
-        details.append(f"over {only}{whole(mine.n_groups)} groups of neighbours")
+        details.append(f"over {only}{number(mine.n_groups)} groups of neighbours")
     total = find(scores, metric=BITS, model="model", source=None)
     if mine.weighting == "sources" and total:
         details.insert(0, f"the mean of {len(mine.averaged)} sources")
@@ -208,7 +208,7 @@ def group(
     name, unit = text_name(first.split), f"{first.text}s"
     title = name.capitalize() if first.split == "test" else name
     mine, *others = model_heads(rows[0])
-    notes = [note.replace(THIN, NARROW_BLANK) for note in remarks(rows)]
+    notes = remarks(rows)
     if first.text == "block":
         title += ", neighbours read together"
         notes.insert(0, BLOCKS)
@@ -216,13 +216,13 @@ def group(
     for row in rows:
         own, *more = [decimal(row.scores[n].value, 3) if n in row.scores else "–" for n in models]
         span = interval(row.score, 3) or TOO_FEW
-        sizes = [whole(row.score.n_documents), whole(row.score.n_bytes)]
+        sizes = [number(row.score.n_documents), number(row.score.n_bytes)]
         table.append((row.name, [own, span, *more, *row.shares(), *sizes]))
     units: list[tuple[str, list[str]]] = []
     bars: list[Bar] = []
     for model in models:
         score = rows[0].scores[model]
-        where = "" if score.sampled_from is None else f" on {whole(score.n_documents)}"
+        where = "" if score.sampled_from is None else f" on {number(score.n_documents)}"
         if model == "model":
             bars.append(Bar(model, score.value, score.low, score.high, "model"))
         else:

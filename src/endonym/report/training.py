@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from endonym.export.history import events, journal_of
+from endonym.log import number
 from endonym.pipeline.execute import Made
-from endonym.report.formatting import SENTENCES, sentences, whole
+from endonym.report.formatting import SENTENCES, sentences
 from endonym.report.svg import CHARTS, Chart, Mark, Points, Series, nice_ticks, smoothed, thinned
 
 RAW_POINTS = 400
@@ -113,7 +114,7 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     else:
         name = "began"
     worse = "the one after it was" if n_after == 1 else f"the {n_after} after it were"
-    sentence, step = SENTENCES["overfitting"][name], whole(best.step)
+    sentence, step = SENTENCES["overfitting"][name], number(best.step)
     return sentence.format(step=step, best=best, last=last, rise=rise, worse=worse)
 
 
@@ -134,7 +135,7 @@ def phase_curves(made: Made) -> PhaseCurves | None:
     kept_step = made.artifact.numbers.get("kept_step")
     last_step = made.artifact.numbers.get("steps")
     if kept_step and last_step:
-        which = f"those of step {whole(kept_step)} of {whole(last_step)}"
+        which = f"those of step {number(kept_step)} of {number(last_step)}"
         which = "the last ones" if kept_step == last_step else which
         notes.append(f"The final weights are {which}.")
     config = made.artifact.manifest["config"].get("phase", {})
@@ -235,7 +236,7 @@ def epoch_marks(steps: Lines) -> list[Mark]:
     every = max(1.0, nice_ticks(0.0, last["epoch"], MOST_EPOCHS)[1])
     tokens_an_epoch = last["tokens"] / last["epoch"]
     count = int(last["epoch"] / every + 1e-6)
-    epochs = [number * every for number in range(1, count + 1)]
+    epochs = [every * times for times in range(1, count + 1)]
     return [
         Mark(epoch * tokens_an_epoch, f"epoch {epoch:g}" if index == 0 else f"{epoch:g}")
         for index, epoch in enumerate(epochs)
@@ -272,10 +273,10 @@ def source_series(
         Series(
             name,
             [(float(tokens), values[name]) for tokens, values in points if name in values],
-            f"source{number}",
+            f"source{place}",
             has_dots=has_dots,
         )
-        for number, name in enumerate(names, 1)
+        for place, name in enumerate(names, 1)
     ]
 
 
@@ -332,8 +333,8 @@ def slices(steps: list[dict[str, Any]]) -> list[Slice]:
     last_step = lines[-1]["step"]
     read_before: dict[str, int] = {}
     parts: list[Slice] = []
-    for number in range(1, SLICES + 1):
-        line = next(each for each in lines if each["step"] * SLICES >= number * last_step)
+    for part in range(1, SLICES + 1):
+        line = next(each for each in lines if each["step"] * SLICES >= part * last_step)
         read = by_source(line, PREFIX)
         added = {name: count - read_before.get(name, 0) for name, count in read.items()}
         if total := sum(added.values()):
@@ -397,10 +398,10 @@ def pairs_sentence(validations: Lines) -> str:
         return ""
     last, widest = after_start[-1], max(after_start, key=lambda line: line[MARGIN])
     words = SENTENCES["pairs"]
-    accuracy, step = 100 * last[ACCURACY], whole(last["step"])
+    accuracy, step = 100 * last[ACCURACY], number(last["step"])
     text = words["last"].format(accuracy=accuracy, step=step, margin=last[MARGIN])
     if widest is not last:
-        text += words["widest"].format(step=whole(widest["step"]), margin=widest[MARGIN])
+        text += words["widest"].format(step=number(widest["step"]), margin=widest[MARGIN])
     return f"{text}."
 
 

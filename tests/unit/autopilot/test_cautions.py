@@ -47,11 +47,11 @@ def test_a_sensible_phase_is_started_without_a_word() -> None:
 
 def test_years_are_said_in_hours_with_the_budget_of_a_week() -> None:
     (text,) = said({"epochs": 1000}, seconds=0.1)
-    assert text.startswith("phase pretrain: ≈ 27\u2009778 hours (3.2 years)")
-    assert "steps = 2\u2009953 would take a week" in text
+    assert text.startswith("phase pretrain: ≈ 27\u202f778 hours (3.2 years)")
+    assert "steps = 2\u202f953 would take a week" in text
     (text,) = said({"epochs": None, "steps": 1_000_000}, seconds=1e-3)
     assert "≈ 569 hours (24 days)" in text
-    assert "steps = 295\u2009312 would take a week" in text
+    assert "steps = 295\u202f312 would take a week" in text
     assert said({"epochs": 1000}) == []
     days = 24 * 3600 / (100 * 2048)  # a day for a hundred steps
     assert said({"epochs": None, "steps": 690}, seconds=days) == []
@@ -85,8 +85,8 @@ def test_a_rate_of_embeddings_that_was_left_behind_is_said() -> None:
 
 def test_a_batch_larger_than_the_corpus_is_said_and_one_row_is_the_smallest() -> None:
     (text,) = said({"batch_tokens": 2_500_000})
-    assert "is 2.5 times the whole text of 1\u2009000\u2009000 tokens" in text
-    assert "try batch_tokens = 10\u2009000" in text
+    assert "is 2.5 times the whole text of 1\u202f000\u202f000 tokens" in text
+    assert "try batch_tokens = 10\u202f000" in text
     few = Facts(3_000, 900, 300.0)
     (text,) = cautions(train_config(batch_tokens=2048), few, 256, seconds=None, longest=None)
     assert "try batch_tokens = 256" in text

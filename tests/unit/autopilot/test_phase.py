@@ -154,7 +154,7 @@ def test_half_lives_are_as_long_in_tokens_whatever_the_batch() -> None:
     assert huge == large == (0.8, 0.95)
     assert 0.8 < betas(4096)[0] < 0.9
     assert all(beta < 1 for beta in betas(1))
-    for batch, tokens in ((512, "81\u2009900"), (32_768, "442\u2009800")):
+    for batch, tokens in ((512, "81\u202f900"), (32_768, "442\u202f800")):
         choice = choose_phase(Phase(batch_tokens=batch), facts_of(10**9), 256)["betas"]
         assert choice.value == list(betas(batch))
         assert f"{tokens} tokens" in choice.reason

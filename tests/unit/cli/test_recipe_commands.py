@@ -71,7 +71,7 @@ def test_check_for_people_says_what_was_chosen_and_what_comes_next(recipe: Path,
     said = command("check", recipe)
     shape = "qwen3 · 2 layers × 32 · 2 heads of 16, gated feed-forward of 256\n"
     first, _, details = said.out.partition("\n\n")
-    assert "70\u2009368" in first
+    assert "70\u202f368" in first
     assert {line.split()[0] for line in first.splitlines()[1:4]} == {"time", "memory", "text"}
     assert not any(word in first for word in ("FLOPs", "nats", "epochs", "chosen"))
     assert shape in details

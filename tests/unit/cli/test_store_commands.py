@@ -131,7 +131,7 @@ def test_a_stopped_run_is_shown(small_recipe: Callable[[Path], Path], command: S
 
 def test_look_draws_the_curve_of_a_model(command: Say, store: list[Any]) -> None:
     said = command("look", "kechkena", *store)
-    assert "70\u2009368 parameters" in said.out
+    assert "70\u202f368 parameters" in said.out
     assert "█" in said.out
     validations = command("look", "kechkena", *store, "--json").json()["validations"]
     assert [each["step"] for each in validations] == [0, 8, 16, 24, 32, 40]

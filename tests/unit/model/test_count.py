@@ -35,9 +35,9 @@ SAID: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "a wide plain one": (
         *("gpt2", {"dim": 1024, "mixer": {"heads": 16}}),
-        "16 heads of 64, plain feed-forward of 4\u2009096",
+        "16 heads of 64, plain feed-forward of 4\u202f096",
     ),
-    "mamba": ("mamba", {"dim": 512}, "mamba with 1\u2009024 channels, state of 4"),
+    "mamba": ("mamba", {"dim": 512}, "mamba with 1\u202f024 channels, state of 4"),
     "mamba2": ("mamba2", {}, "mamba2 with 4 heads of 16, state of 4"),
     "experts": ("moe", {}, "4 heads of 8, 2 of 5 experts of 24"),
     "a hybrid": (

@@ -237,7 +237,7 @@ def test_tokens_a_second_are_those_of_training_steps(finished: Path) -> None:
     speed = steps[-1]["tokens"] / sum(line["seconds"] for line in steps)
     said = (finished / "runs" / "kechkena" / "log.txt").read_text("utf-8")
     (last,) = re.findall(r"step +40 of 40 .*bits/byte +· +(.+) tokens/s", said)
-    assert float(last.replace("\u2009", "")) == pytest.approx(speed, rel=0.01)
+    assert float(last.replace("\u202f", "")) == pytest.approx(speed, rel=0.01)
 
 
 def test_what_preferences_are_measured_against_is_in_the_number_format_of_the_phase(tmp_path: Path):

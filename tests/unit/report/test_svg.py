@@ -126,7 +126,7 @@ def test_a_series_of_one_point_or_none_is_drawn(points: list[tuple[float, float]
 
 def test_values_have_the_decimals_that_their_size_asks_for() -> None:
     found = [written(each) for each in (0.00123, 1.234, 27_912.0)]
-    assert found == ["0.00123", "1.23", "27\u2009912"]
+    assert found == ["0.00123", "1.23", "27\u202f912"]
 
 
 POSITIONS = st.floats(0, 300, allow_nan=False)

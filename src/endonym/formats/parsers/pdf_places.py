@@ -234,28 +234,27 @@ def with_marks(signs: Sequence[Sign], size: float) -> list[Sign]:
         if is_mark(sign.text):
             marks.append(sign)
             continue
-        place = place_of(marks, line)
-        if place is None and stands_on(marks[0], sign):
-            if is_unwritten_blank(line, sign, size):
-                line.pop()
-            line += [sign, *marks]
-        else:
-            place = len(line) if place is None else place
-            line[place:place] = marks
-            line.append(sign)
+        own = list[Sign]()
+        for mark in marks:
+            place = place_of(mark, line)
+            if place is None and (own or stands_on(mark, sign)):
+                own.append(mark)
+            else:
+                line.insert(len(line) if place is None else place, mark)
+        if own and is_unwritten_blank(line, sign, size):
+            line.pop()
+        line += [sign, *own]
         marks = []
-    place = place_of(marks, line)
-    place = len(line) if place is None else place
-    line[place:place] = marks
+    for mark in marks:
+        place = place_of(mark, line)
+        line.insert(len(line) if place is None else place, mark)
     return line
 
 
-def place_of(marks: Sequence[Sign], before: Sequence[Sign]) -> int | None:
-    """The index behind the letter on which these marks stand; None if none of `before` is it."""
-    if not marks:
-        return len(before)
+def place_of(mark: Sign, before: Sequence[Sign]) -> int | None:
+    """The index behind the letter on which a mark stands; None if none of `before` is it."""
     for at in range(len(before) - 1, max(-1, len(before) - 1 - NEAR), -1):
-        if stands_on(marks[0], before[at]):
+        if stands_on(mark, before[at]):
             ends = (end for end in range(at + 1, len(before)) if not is_mark(before[end].text))
             return next(ends, len(before))
     return None

@@ -149,3 +149,16 @@ def test_letters_that_stand_apart_are_a_word_where_the_page_has_blanks(tmp_path:
     drawn = glyphs(f"باغ و می{NON_JOINER}باید")
     drawn = [(x + 0.2 * SIZE * (x > 125), *rest) for x, *rest in drawn]
     assert read(tmp_path, drawn) == f"باغ و می{NON_JOINER}باید"
+
+
+def test_each_mark_stands_behind_its_own_letter_though_two_are_right_of_the_next_one(
+    tmp_path: Path,
+):
+    drawn = [
+        (100, 700, "م", ""),
+        (106, 700, "س", ""),
+        (110, 704, "\u0652", ""),
+        (111.5, 696, "\u0650", ""),
+    ]
+    drawn.append((112, 700, "ب", ""))
+    assert read(tmp_path, drawn) == "ب\u0650س\u0652م"
