@@ -18,9 +18,10 @@ RIGHT_TO_LEFT = re.compile(
     "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
 """Blocks of scripts that are written from right to left."""
-TOUCHING, BLANK = 0.05, 0.15
+TOUCHING, BLANK, SPACED = 0.05, 0.15, 0.26
 """Of the size of letters: they touch with a smaller gap, and are two words with a larger one. In
-Noto Naskh, Amiri and DejaVu letters of one word are at most 0.14 apart, and words at least 0.2."""
+Noto Naskh, Amiri and DejaVu letters of one word are at most 0.14 apart, and words at least 0.2. On
+pages that have blanks of their own, those of Amiri with marks may be 0.25 apart."""
 NEAR = 64
 """How many characters before a mark are searched for its letter."""
 SAME_LINE = 0.1
@@ -74,10 +75,10 @@ def in_places(piece: Piece, unseen: Sequence[Sign]) -> list[Sign]:
     """The characters of a line as they stand on paper, from right to left.
 
     Of PDFium's blanks those with a width stay; others are where letters are apart. unseen: what
-    stands on the page and not in PDFium's text. If there are blanks in it, all are.
+    stands on the page and not in PDFium's text. If there are blanks in it, most are.
     """
     (left, right), size = piece.sides, piece.size
-    apart = MOST_BETWEEN if any(each.text == " " for each in unseen) else BLANK
+    apart = SPACED if any(each.text == " " for each in unseen) else BLANK
     signs = [each for each in piece.signs if each.text != " " or each.box[0] < each.box[2]]
     for each in unseen:
         x, base, *_ = each.box
