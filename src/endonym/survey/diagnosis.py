@@ -397,12 +397,8 @@ def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
         RawSet(source=each, files=tuple(source_files(each, recipe.folder, log=log)))
         for each in recipe.source
     ]
-    texts = [
-        text
-        for each in samples_of(raw, log)
-        for _, begin in each.beginnings
-        for text in begin.texts
-    ]
+    found = samples_of(raw, log)
+    texts = [text for each in found for _, begin in each.beginnings for text in begin.texts]
     sources = [(each.source, list(each.files)) for each in raw]
     code = usual_code(language) if language else recipe.language
     why = f"Examined are the sources of {paths[0]}."

@@ -225,8 +225,8 @@ def best_pack(
         for pack, covered in tried.items():
             found = list[Score]()
             for picture in pictures:
-                if score := measured(engine, pack, picture, wanted):
-                    found.append(score._replace(total=score.total * covered))
+                score = measured(engine, pack, picture, wanted)
+                found += [score._replace(total=score.total * covered)] if score else []
                 advance(1, pack)
             if found:
                 means = [sum(values) / len(pictures) for values in zip(*found, strict=True)]
