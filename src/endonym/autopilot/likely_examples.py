@@ -1,27 +1,32 @@
 """Estimates what the conversations or preference pairs of a phase are as examples."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from endonym.autopilot.model_size import Facts
-from endonym.data.conversation_files import read_records, share_read
-from endonym.data.conversations import Unfit, conversation_of, pair_of
-from endonym.device import program
-from endonym.disk import packaged_tables
+from endonym.data.conversation_files import places_in_words, read_fits, share_read
+from endonym.data.conversations import Conversation
+from endonym.data.example_tokens import packed
+from endonym.data.examples import advice, held_out_prompts, prompt_key, share_held_out
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
 from endonym.formats.reasons import in_words
 from endonym.log import counted, number
 from endonym.recipe.layers import toml
 from endonym.recipe.recipe import Recipe
+from endonym.tokenizer.chat_template import ANSWERING
 from endonym.train.config import Phase
 
+if TYPE_CHECKING:
+    from endonym.tokenizer.tokenizer import Tokenizer
+
 SAMPLE_RECORDS = 2_000
-ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
 TINY_SHARE = 1e-9
 USUAL_EXAMPLE_BYTES, USUAL_ANSWER_BYTES = 1_000.0, 600.0
 """Of conversations that nobody has yet."""
@@ -30,92 +35,131 @@ TEMPLATE_TOKENS = 8
 
 
 def estimated_examples(
-    recipe: Recipe, context: int, bytes_per_token: float, sizes: Mapping[str, int]
+    recipe: Recipe,
+    context: int,
+    bytes_per_token: float,
+    sizes: Mapping[str, int] | None = None,
+    tokenizer: "Tokenizer | None" = None,
 ) -> dict[int, Facts]:
     """What the data of each phase will be as examples, by the first records of its files.
 
     sizes: bytes of what phases will read, by name; of usual examples where there are no files yet.
+    tokenizer: counts the tokens, if there is one already, or one like it; else bytes_per_token.
     Raises SourceError if no record can be used.
     """
-    facts: dict[int, Facts] = {}
+    facts, sizes = dict[int, Facts](), sizes or {}
+    held_out = np.zeros(0, dtype=np.uint64)
     for index, phase in enumerate(recipe.phase):
         if phase.reads_texts:
             continue
-        sums, rejects, seen = np.zeros(3), list[Reject](), set[int]()
+        rejects, seen, made = list[Reject](), dict[bytes, str](), list[_Example]()
         for path in recipe.data_files(index):
-            sums += _example_sums(path, bytes_per_token, phase, rejects, seen=seen)
-        dropped = Counter(reject.reason for reject in rejects)
-        if rejects and not sums[0]:
-            ((reason, count),) = dropped.most_common(1)
+            made += _examples(path, phase, rejects, seen, seed=recipe.split.seed)
+        if rejects and not made:
+            ((reason, count),) = Counter(each.reason for each in rejects).most_common(1)
             first = next(reject for reject in rejects if reject.reason == reason)
-            advice = ADVICE.get(reason, ADVICE["others"])
             raise SourceError(
                 f"none of the first {counted(len(rejects), 'record')} can be used, {number(count)} "
                 f"{in_words(reason)}",
                 where=f"phase {phase.name}: data = {toml(phase.data)}",
-                do=advice.format(first=first, program=program()),
+                do=advice(reason, first),
             )
+        keys = np.array([each.key for each in made], dtype=np.uint64)
+        is_dev = held_out_prompts(keys, recipe.chat.val_share, held_out)
+        held_out = np.union1d(held_out, keys[is_dev])
+        # Of each record: itself, its examples, their tokens, and the bytes of its answers.
+        lengths = _lengths(made, bytes_per_token, tokenizer)
+        figures = [(1, e.examples, n, e.answer_bytes) for e, n in zip(made, lengths, strict=True)]
+        table = np.array(figures, dtype=float).reshape(-1, 4)
+        table *= np.array([each.weight for each in made]).reshape(-1, 1)
+        sums, held = table.sum(axis=0), table[is_dev].sum(axis=0)
         if phase.name in sizes:
-            usual = np.array([1.0, USUAL_EXAMPLE_BYTES / bytes_per_token, USUAL_ANSWER_BYTES])
-            per_example = sums / sums[0] if sums[0] else usual
-            sums = per_example * sizes[phase.name] / (per_example[1] * bytes_per_token)
-        examples, tokens, answer_bytes = (sums * (1 - recipe.chat.val_share)).tolist()
-        rows, dev_rows = (max(1, ceil(n / context)) for n in (tokens, sums[1] - tokens))
+            usual = (1.0, 1.0, USUAL_EXAMPLE_BYTES / bytes_per_token, USUAL_ANSWER_BYTES)
+            sums = sums if made else np.array(usual)
+            times = sizes[phase.name] / (sums[2] * bytes_per_token)
+            sums, held = sums * times, held * times
+            if not made:
+                held = sums * share_held_out(sums[0], recipe.chat.val_share)
+        records, examples, tokens, answer_bytes = (sums - held).tolist()
+        rows, dev_rows = (
+            _rows(lengths[split == is_dev], n, context)
+            for split, n in ((False, tokens), (True, held[2]))
+        )
         facts[index] = Facts(
             int(answer_bytes),
             int(tokens),
-            tokens / max(1, round(examples)),
+            tokens / max(1.0, examples),
             row_positions=rows * context,
-            dev_documents=max(1, round(sums[0] - examples)),
-            dev_tokens=dev_rows * context,
-            dropped=dropped,
+            records=round(records),
+            dev_documents=round(held[0]),
+            dev_tokens=(dev_rows if round(held[0]) else rows) * context,
+            dropped=Counter(each.reason for each in rejects),
+            faults=places_in_words(each for each in rejects if each.reason != "duplicate"),
         )
     return facts
 
 
-def _example_sums(
-    path: Path, bytes_per_token: float, phase: Phase, rejects: list[Reject], *, seen: set[int]
-) -> np.ndarray:
-    """Three sums of a file, by its first records: examples, their tokens, bytes of answers.
+class _Example(NamedTuple):
+    """A record as examples. contents: of their messages. answer_bytes: of all answers. key: of its
+    prompt. weight: for how many records of its file it stands."""
 
-    rejects: gets those records that make no examples. seen: the hashes of examples, also of files
-    before it; one that stands there makes no other.
-    """
-    sums = np.zeros(3)
-    n_records = line_bytes = 0
-    for record in read_records(path, path.name, phase.columns):
-        if n_records == SAMPLE_RECORDS:
-            return sums / max(TINY_SHARE, share_read(path, n_records, line_bytes))
-        n_records += 1
-        if isinstance(record, Reject):
-            rejects.append(record)
-            line_bytes += record.raw_bytes + 1  # with the end of the line
-            continue
-        line_bytes += len(record.raw.encode()) + 1
-        try:
-            examples = _contents(record.value, phase)
-        except Unfit as unfit:
-            rejects.append(Reject(unfit.reason, record.id, record.source, unfit.detail, ""))
-            continue
-        key = hash(tuple(tuple(contents) for contents, _ in examples))
-        if key in seen:
-            rejects.append(Reject("duplicate", record.id, record.source, "", ""))
-            continue
-        seen.add(key)
-        for contents, answer_bytes in examples:
-            tokens = sum(map(len, contents)) / bytes_per_token + TEMPLATE_TOKENS * len(contents)
-            sums += (1, tokens, answer_bytes)
-    return sums
+    contents: list[str]
+    examples: int
+    answer_bytes: int
+    key: int
+    weight: float = 1.0
 
 
-def _contents(record: object, phase: Phase) -> list[tuple[list[bytes], int]]:
-    """The examples of a record: of each the contents of its messages, and its answers' size."""
-    if not phase.is_of_pairs:
-        messages = conversation_of(record, phase.columns).messages
-        contents = [message.content.encode() for message in messages]
-        answers = [each.content.encode() for each in messages if each.role == "assistant"]
-        return [(contents, sum(map(len, answers)))]
-    pair = pair_of(record)
-    prompt = [each.content.encode() for each in pair.prompt]
-    answers = [each.encode() for each in (pair.chosen, pair.rejected)]
-    return [([*prompt, answer], len(answer)) for answer in answers]
+def _examples(
+    path: Path, phase: Phase, rejects: list[Reject], seen: dict[bytes, str], *, seed: int
+) -> list[_Example]:
+    """The first records of a file. rejects, seen: get what makes no examples, and what does."""
+    made, line_bytes, weight = list[_Example](), 0, 1.0
+    are_pairs = phase.is_of_pairs
+    fits = read_fits(path, phase.columns, seen=seen, are_pairs=are_pairs)
+    for place, fit in enumerate(fits):
+        if place == SAMPLE_RECORDS:
+            weight = 1 / max(TINY_SHARE, share_read(path, place, line_bytes))
+            break
+        if isinstance(fit, Reject):
+            rejects.append(fit)
+            line_bytes += fit.raw_bytes + 1  # with the end of the line
+            continue
+        line_bytes += len(fit.record.raw.encode()) + 1
+        if fit.before:
+            rejects.append(fit.copy())
+            continue
+        value = fit.value
+        prompt = [each.content for each in value.prompt]
+        if isinstance(value, Conversation):
+            contents = [each.content for each in value.messages]
+            answers = [each.content for each in value.messages if each.role == ANSWERING]
+        else:
+            answers = [value.chosen, value.rejected]
+            contents = [*prompt, value.chosen, *prompt, value.rejected]
+        n_bytes = sum(len(each.encode()) for each in answers)
+        made.append(_Example(contents, 1 + are_pairs, n_bytes, prompt_key(value.prompt, seed)))
+    return [each._replace(weight=weight) for each in made]
+
+
+def _lengths(
+    made: Sequence[_Example], bytes_per_token: float, tokenizer: "Tokenizer | None"
+) -> NDArray[np.float64]:
+    """The tokens of each record, with those of the template."""
+    texts = list(dict.fromkeys(text for each in made for text in each.contents))
+    sizes = [len(text.encode()) / bytes_per_token for text in texts]
+    if tokenizer is not None:
+        sizes = [len(ids) for ids in tokenizer.encode_many(texts)]
+    size_of = dict(zip(texts, sizes, strict=True))
+    sums = [sum(map(size_of.__getitem__, e.contents)) for e in made]
+    template = [TEMPLATE_TOKENS * len(each.contents) for each in made]
+    return np.array(sums, dtype=float) + np.array(template, dtype=float)
+
+
+def _rows(lengths: NDArray[np.float64], tokens: float, context: int) -> int:
+    """The rows of examples with so many tokens in all, if they have such lengths."""
+    if not len(lengths):
+        return max(1, ceil(tokens / context))
+    whole = np.clip(np.ceil(lengths), 1, context).astype(np.int64)
+    rows = len(packed(whole, context).starts) - 1
+    return max(1, ceil(rows * tokens / lengths.sum()))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from endonym import device
-from endonym.autopilot.model_size import HEAD_WIDTH, Choice
+from endonym.autopilot.model_size import DOCUMENT_TOKENS, HEAD_WIDTH, Choice
 from endonym.autopilot.phase import usual_batch
 from endonym.autopilot.workload import Workload
 from endonym.cpu_contention import TOO_MANY
@@ -112,17 +112,21 @@ def matrix_rates(machine_file: Path) -> dict[str, float]:
 
 
 def promised_seconds(
-    shape: AnyModelConfig, rate: float, small: Pace | None = None, adapt: AdaptConfig | None = None
+    shape: AnyModelConfig,
+    rate: float,
+    small: Pace | None = None,
+    adapt: AdaptConfig | None = None,
+    reference: AnyModelConfig | None = None,
 ) -> float:
     """Training time per token by formula, in seconds.
 
-    rate: FLOP/s in the number format of training. small: the measured pace of the small shape here.
-    Its time besides matrix products is scaled by dim × layers. adapt: the adapters that are trained
-    instead of the weights, if any.
+    rate: FLOP/s in the number format of training. small: the pace here of a shape that was
+    measured, the small one if `reference` says no other. Its time besides matrix products is scaled
+    by dim × layers. adapt: the adapters that are trained instead of the weights, if any.
     """
     if small is None:
         return flops_per_token(shape, adapt=adapt) / (rate * EFFICIENCY)
-    reference = small_shape()
+    reference = reference or small_shape()
     product_rate = rate * PRODUCTS
     other_seconds = max(0.0, 1.0 / small.best - flops_per_token(reference) / product_rate)
     times = shape.dim * shape.layers / (reference.dim * reference.layers)
@@ -162,11 +166,16 @@ def usual_training(
 
 def promised_here(work: Workload, rates: dict[str, float], machine_file: Path) -> float:
     """Training time per token by formula, from saved measurements; measures nothing."""
-    number_format = work.config.number_format
-    small = Workload(small_shape(), usual_training(rates, number_format))
-    saved = saved_measurement(machine_file, small.key)
-    pace = None if saved is None else Pace(**saved)
-    return promised_seconds(work.shape, rates[number_format], pace, work.config.adapt)
+    number_format, adapt = work.config.number_format, work.config.adapt
+    # The same shape may be measured with another batch; else the small one was.
+    usual = usual_training(rates, number_format)
+    for shape, document in ((work.shape, work.document), (small_shape(), DOCUMENT_TOKENS)):
+        key = Workload(shape, usual, document=document).key
+        if (saved := saved_measurement(machine_file, key)) is not None:
+            pace = Pace(**saved)
+            pace = pace if pace.pays(work.tokens) else pace._replace(compiled=None)
+            return promised_seconds(work.shape, rates[number_format], pace, adapt, shape)
+    return promised_seconds(work.shape, rates[number_format], adapt=adapt)
 
 
 def expected_here(work: Workload, machine_file: Path) -> float | None:

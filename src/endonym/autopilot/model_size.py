@@ -56,10 +56,12 @@ class Facts:
     """What the choices are based on. unique_tokens: of the training text, before repetition.
 
     row_positions: of examples, which fill rows (data/example_tokens.py): the positions of all rows.
-    dev_documents, dev_tokens: held out of it, where they are counted; the tokens also estimated.
+    records: the conversations or preference pairs in it. dev_documents, dev_tokens: held out of it,
+    where they are counted; the tokens also estimated.
     sources: the same of each source, by name, where they are known. examples: of each phase that
     does not read the texts, by its number. dropped: records that make no examples, or those of a
-    source without training text, by reason, where they were read. vocab: about the most that a
+    source without training text, by reason, where they were read. faults: where the broken ones of
+    these stand. vocab: about the most that a
     tokenizer can get which is extended by pieces of the text.
     """
 
@@ -67,11 +69,13 @@ class Facts:
     unique_tokens: int
     mean_document_tokens: float
     row_positions: int | None = None
+    records: int | None = None
     dev_documents: int | None = None
     dev_tokens: int | None = None
     sources: Mapping[str, "Facts"] = field(default_factory=dict[str, "Facts"])
     examples: Mapping[int, "Facts"] = field(default_factory=dict[int, "Facts"])
     dropped: Mapping[str, int] = field(default_factory=dict[str, int])
+    faults: str = ""
     vocab: int | None = None
 
     @property

@@ -301,8 +301,10 @@ def choose_answers(
         choices["epochs"] = epochs
     held_out = facts.dev_documents if phase.objective == "chat" else None
     if held_out is not None and held_out < FEWEST_HELD_OUT and phase.patience is None:
-        few = "1 conversation is" if held_out == 1 else f"{held_out} conversations are"
-        reason = f"only {few} held out, too few to choose a step by"
+        of_all = f"of {number(held_out + (facts.records or 0))} conversations"
+        reason = f"{held_out} {of_all} held out, too few to choose a step by"
+        if not held_out:
+            reason = f"none {of_all} held out: all are learnt, as few hold nothing to spare"
         choices["keep"] = Choice("last", reason)
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)

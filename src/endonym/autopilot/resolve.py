@@ -114,7 +114,8 @@ def facts_of_examples(examples: Artifact) -> Facts:
         train["tokens"],
         mean,
         row_positions=train["rows"] * context,
-        dev_documents=dev["examples"],
+        records=examples.numbers["kept"] - examples.numbers["held_out"],
+        dev_documents=examples.numbers["held_out"],
         dev_tokens=dev["rows"] * context,
         dropped=examples.numbers["dropped"],
     )
@@ -379,21 +380,29 @@ def estimated(
     """
     size = measure(samples, recipe.clean)
     vocab = vocab_choice(recipe, lambda: size) | prior
-    facts = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
-    facts = replace(facts, examples=likely_examples(recipe, facts, sizes or {}))
+    config, tokenizer = resolve_tokenizer(recipe, vocab), None
+    facts = estimated_facts(recipe, size, config)
+    if recipe.learns_answers:
+        tokenizer = try_tokenizer(config, size.sample, _kept_tokenizer(recipe, config)).tokenizer
+    facts = replace(facts, examples=likely_examples(recipe, facts, sizes, tokenizer))
     chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab, facts), device)
     return facts, vocab | chosen | prior
 
 
 def likely_examples(
-    recipe: Recipe, facts: Facts, sizes: Mapping[str, int] | None = None
+    recipe: Recipe,
+    facts: Facts,
+    sizes: Mapping[str, int] | None = None,
+    tokenizer: "Tokenizer | None" = None,
 ) -> dict[int, Facts]:
     """Facts of conversations and preference pairs, estimated from their first records.
 
-    sizes: bytes of those of a phase, by its name, if a person gave them.
+    sizes: bytes of those of a phase, by its name, if a person gave them. tokenizer: that of the
+    model, or one like it.
     """
     ratio = max(1.0, facts.text_bytes / max(1, facts.unique_tokens))
-    return estimated_examples(recipe, context_choice(recipe, facts).value, ratio, sizes or {})
+    context = context_choice(recipe, facts).value
+    return estimated_examples(recipe, context, ratio, sizes, tokenizer)
 
 
 def _kept_tokenizer(recipe: Recipe, config: TokenizerConfig) -> "Tokenizer | None":
@@ -420,10 +429,10 @@ def estimated_facts(recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig) 
     pretrained = _kept_tokenizer(recipe, tokenizer)
     trial = try_tokenizer(tokenizer, size.sample, pretrained)
     facts = size.facts(recipe.split, trial.bytes_per_token)
-    if pretrained is None or tokenizer.extend is None or trial.vocab is None:
+    if pretrained is None or tokenizer.extend is None or trial.tokenizer is None:
         return facts
     # New pieces grow more slowly than the text.
     sample_bytes = sum(len(text.encode("utf-8", "replace")) for text in size.sample)
     times = max(1.0, size.text_bytes * size.kept_share / max(1, sample_bytes))
-    added = min(tokenizer.extend, math.ceil(times * (trial.vocab - pretrained.vocab)))
+    added = min(tokenizer.extend, math.ceil(times * (trial.tokenizer.vocab - pretrained.vocab)))
     return replace(facts, vocab=pretrained.vocab + added)

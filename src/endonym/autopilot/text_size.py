@@ -464,10 +464,10 @@ def _cleaned(documents: Iterable[Document], clean: Clean) -> tuple[_Sums, list[s
 
 
 class TokenizerTrial(NamedTuple):
-    """What a tokenizer does on a sample. vocab: None if none could be made."""
+    """What a tokenizer does on a sample. tokenizer: None if none could be made."""
 
     bytes_per_token: float
-    vocab: int | None = None
+    tokenizer: "Tokenizer | None" = None
 
 
 def try_tokenizer(
@@ -488,4 +488,4 @@ def try_tokenizer(
         totals = fit(tokenizer, (("sample", line) for line in lines))["total"]
     except TokenizerError:
         return TokenizerTrial(BYTES_PER_TOKEN)
-    return TokenizerTrial(float(totals["bytes_per_token"]) or BYTES_PER_TOKEN, tokenizer.vocab)
+    return TokenizerTrial(float(totals["bytes_per_token"]) or BYTES_PER_TOKEN, tokenizer)

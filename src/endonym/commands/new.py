@@ -33,7 +33,7 @@ from endonym.formats.files import source_files
 from endonym.formats.hub import PREFIX
 from endonym.formats.readable import loss_in_words
 from endonym.formats.source_errors import source_error
-from endonym.log import Log, counted, number
+from endonym.log import Log, counted, duration, number
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.model.families import resolve
@@ -44,7 +44,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.script.letters import as_name
 from endonym.store import Store
-from endonym.survey.chats import chat_phases, chats_in_words
+from endonym.survey.chats import chat_comments, chats_in_words, commented_lines, with_chats
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.examination import LIMIT_BYTES
 from endonym.survey.findings import personal_data
@@ -64,8 +64,8 @@ NAMED, SHOWN = 8, 20
 MOST_HELD_OUT = 0.25
 """The largest share of a small text that is held out so that its score has an interval."""
 CHATS = (
-    "conversations  {chats}: phases for them stand in the recipe as comments: take out the # from "
-    "line {line}, then run"
+    "conversations  {chats}. The recipe has a phase for them as comments: to learn them (≈ {time} "
+    "more), take out the # of lines {lines}"
 )
 EXAMPLES = 3
 """Examples that are kept of each finding."""
@@ -172,8 +172,10 @@ def write_recipe(
         checked = check(Recipe.load(path), Store(store))
         describe_model(checked, log)
         if chats := chats_in_words(survey.chat_files):
-            line = 1 + text.split("\n").index("# [[phase]]")
-            log.line(CHATS.format(chats=chats, line=line))
+            learning = check(Recipe.load(path, text=with_chats(text)), Store(store))
+            seconds = (learning.seconds or 0.0) - (checked.seconds or 0.0)
+            lines = commented_lines(text)
+            log.line(CHATS.format(chats=chats, lines=lines, time=duration(seconds)))
         if few := caution_of_intervals(checked.recipe, checked.facts):
             log.warn(few)
     except BaseException:  # The next `new` would refuse to write over it.
@@ -394,7 +396,7 @@ def recipe_text(
         clean=advised.table,
         family=ModelKeys().family,
         choices=choices,
-        chat_phases=chat_phases(survey.chat_files),
+        chats=chat_comments(survey.chat_files),
     )
 
 

@@ -53,7 +53,7 @@ def update_recipe(
         )
         write_addresses(survey, keys)
         describe_survey(survey, language, path.parent, log)
-        say_chats(survey, log)
+        say_chats(survey, log, [phase.name for phase in recipe.phase])
         awaited_now = awaited.difference(path for path, _ in survey.skipped)
         if awaited_now:
             log.line(f"{counted(len(awaited_now), 'file')} that waited can now be read")
@@ -102,10 +102,10 @@ def _given(texts: Sequence[Path], found: sources.Beside, recipe: Recipe) -> list
     ]
 
 
-def say_chats(survey: Survey, log: Log) -> None:
-    """Say what conversations there are, and the phases that learn them."""
+def say_chats(survey: Survey, log: Log, taken: Collection[str] = ()) -> None:
+    """Say what conversations there are, and the phases that learn them. taken: names of others."""
     if chats := chats_in_words(survey.chat_files):
-        phases = "\n\n".join(chat_phases(survey.chat_files))
+        phases = "\n\n".join(chat_phases(survey.chat_files, taken))
         log.line(f"conversations  {chats}: to learn them, write at the recipe's end\n{phases}")
 
 

@@ -35,6 +35,11 @@ RECORDS = {"chat": "conversations", "preferences": "preference pairs"}
 """What the records are that an objective learns from."""
 
 
+VAL_SHARE, FEWEST_DIVIDED = 0.05, 32
+"""The share of prompts that is held out, and the fewest of which some are: of few, each is missed,
+and few say nothing."""
+
+
 class Chat(Config):
     """How conversations and preference pairs become tokens."""
 
@@ -44,8 +49,12 @@ class Chat(Config):
 
     - if not given, the template of model.folder, or chatml
     """
-    val_share: float = Field(default=0.05, gt=0, lt=1)
-    """share of the prompts that are held out for validations, by a keyed hash; at least one"""
+    val_share: float | None = optional(gt=0, lt=1)
+    """share of the prompts that are held out for validations, by a keyed hash; at least one
+
+    - if not given, 0.05; of fewer than 32 prompts none is held out, and validations read those that
+      are learnt
+    """
     max_rejected: float = Field(default=0.1, ge=0, le=1)
     """a larger share of records that cannot be used is an error; duplicates and held-out texts do
     not count
@@ -82,7 +91,7 @@ class ExampleSettings(Config, ObjectiveProperties):
 
     objective: Literal["chat", "preferences"]
     context: int
-    val_share: float
+    val_share: float | None
     max_rejected: float = Field(json_schema_extra=NOT_IDENTITY)
     seed: int
     columns: tuple[str, str] | None = None

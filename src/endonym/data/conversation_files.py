@@ -1,18 +1,28 @@
 """Files of conversations: JSON lines, JSON lists and tables, record by record."""
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
-from endonym.data.conversations import USUAL, written
+from endonym.data.conversations import (
+    USUAL,
+    Conversation,
+    Pair,
+    Unfit,
+    conversation_of,
+    pair_of,
+    written,
+)
 from endonym.errors import SourceError, first_line, printable
-from endonym.formats.document import Reject
+from endonym.formats.document import SHOWN_CHARS, Reject
 from endonym.formats.files import RawFile, not_a_file, size_on_disk
 from endonym.formats.io import streams
 from endonym.formats.io.content import MAX_DOCUMENT_BYTES, Content, Origin
@@ -22,6 +32,7 @@ from endonym.formats.io.lines import Lines, readable_lines
 from endonym.formats.reader import no_access
 from endonym.formats.readers.records import json_value, value_of
 from endonym.formats.readers.tables import TableRow, broken_row, csv_rows, tsv_rows
+from endonym.formats.reasons import in_words
 
 
 class Record(NamedTuple):
@@ -32,9 +43,28 @@ class Record(NamedTuple):
     value: Any
     raw: str
 
+    def reject(self, reason: str, detail: str) -> Reject:
+        """Why it is left out."""
+        size = len(self.raw.encode())
+        return Reject(reason, self.id, self.source, detail, self.raw[:SHOWN_CHARS], size)
+
+
+class Fit(NamedTuple):
+    """What a record holds. before: the id of a record that says the same, if one stands before."""
+
+    record: Record
+    value: Conversation | Pair
+    before: str = ""
+
+    def copy(self) -> Reject:
+        """Why a copy is left out."""
+        return self.record.reject("duplicate", f"the same stands before it: {self.before}")
+
 
 LINES, TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv"), (".parquet",)
 BATCH_ROWS = 1024
+MOST_SPANS = 5
+"""Of broken lines of a file and a reason, that are named."""
 MOST_UNPACKED = 64 << 20
 """Bytes of lines that are unpacked to estimate how many a compressed file holds."""
 LONG_LINE = (
@@ -46,6 +76,26 @@ NO_NAMES = (
     "the first row of a table names its columns. If this one is data, put a row of names above it, "
     "such as question and answer. It is: {row}"
 )
+
+
+def places_in_words(rejects: Iterable[Reject]) -> str:
+    """Why records are left out, and where they stand: "bad json: a.jsonl, lines 3 to 5"."""
+    places, details = defaultdict[tuple[str, str], set[int]](set), dict[str, str]()
+    for each in rejects:
+        file, _, place = each.id.rpartition("#")
+        details.setdefault(each.reason, f" ({each.detail})" if each.detail else "")
+        places[each.reason, file or each.id].add(int(place) if file else 0)
+    said = list[str]()
+    for (reason, file), numbers in places.items():
+        unit = "record" if file.lower().endswith((".json", *TABLES)) else "line"
+        # Of numbers in a row, each is as far from its place among all.
+        rows = groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0])
+        spans = [[number for _, number in row] for _, row in rows]
+        lines = [f"{s[0]} to {s[-1]}" if len(s) > 1 else str(s[0]) for s in spans if s[0]]
+        more = f" and {len(lines) - MOST_SPANS} more places" if len(lines) > MOST_SPANS else ""
+        where = f", {unit}{'s' * (len(numbers) > 1)} {', '.join(lines[:MOST_SPANS])}{more}"
+        said.append(f"{in_words(reason)}: {file}{where if lines else ''}{details.pop(reason, '')}")
+    return "; ".join(said)
 
 
 def require_format(path: Path) -> None:
@@ -61,15 +111,45 @@ def require_format(path: Path) -> None:
         )
 
 
+def read_fits(
+    path: Path,
+    columns: tuple[str, str] | None,
+    *,
+    seen: dict[bytes, str],
+    are_pairs: bool = False,
+    name: str = "",
+) -> Iterator[Fit | Reject]:
+    """The conversations or preference pairs in the records of a file, copies too, and rejects.
+
+    seen: the ids of what stands before, by its hash; gets these, too. name: as in `read_records`,
+    which also says what is raised.
+    """
+    for record in read_records(path, columns, name=name):
+        if isinstance(record, Reject):
+            yield record
+            continue
+        try:
+            value = pair_of(record.value) if are_pairs else conversation_of(record.value, columns)
+        except Unfit as unfit:
+            yield record.reject(unfit.reason, unfit.detail)
+            continue
+        said = value if isinstance(value, Pair) else value.messages
+        key = hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).digest()[:16]
+        yield Fit(record, value, seen.get(key, ""))
+        seen.setdefault(key, record.id)
+
+
 def read_records(
-    path: Path, source: str, columns: tuple[str, str] | None = None
+    path: Path, columns: tuple[str, str] | None = None, *, name: str = ""
 ) -> Iterator[Record | Reject]:
     """The records of a file, and rejects. Raises SourceError if the disk does not give them all.
 
-    columns: of a question and of its answer, beside those of the usual names.
+    columns: of a question and of its answer, beside those of the usual names. name: that ids have
+    for the file, if it is not its own.
     """
     require_format(path)
-    origin = Origin(source, printable(path.name), size_on_disk(path))
+    name = name or path.name
+    origin = Origin(name, printable(name), size_on_disk(path))
     try:
         if refusal := not_a_file(path):
             yield origin.whole_file("not_a_file", refusal)
@@ -112,9 +192,11 @@ def _lines(path: Path, origin: Origin, columns: Sequence[str]) -> Iterator[Recor
         expansion = streams.Expansion(origin.raw_bytes)
         packed = streams.uncompressed(raw)
         content = Content(packed, compression, expansion, origin.raw_bytes, path)
-        _, stream = utf8_stream(content.stream(), "utf-8")
-        lines = readable_lines(_whole(stream, path), origin, "utf-8")
         kind = Path(unpacked_name(path.name.lower())).suffix
+        # A table may be saved in an encoding of old, as Excel does.
+        encoding = None if kind in (".csv", ".tsv") else "utf-8"
+        _, stream = utf8_stream(content.stream(), encoding)
+        lines = readable_lines(_whole(stream, path), origin, "utf-8")
         if kind in (".csv", ".tsv"):
             rows = tsv_rows(lines) if kind == ".tsv" else csv_rows(lines)
             yield from _table_rows(rows, origin, columns)
@@ -227,6 +309,9 @@ def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
     """The pieces of a stream. Raises SourceError where it is damaged."""
     for piece in stream:
         if isinstance(piece, streams.Damage):
+            if piece.reason == "unknown_encoding":
+                message, where = piece.detail.partition("; name the right")[0], str(path)
+                raise SourceError(message, where=printable(where), do="Save it as UTF-8.")
             raise _damaged(path, piece.detail)
         yield piece
 

@@ -10,7 +10,6 @@ which later phases hold out, too), examples.json, the tokenizer with the
 template, and dropped/REASON.jsonl.gz with every record that is left out.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,8 +24,8 @@ from numpy.typing import NDArray
 from endonym.copies.held_out.split import digest
 from endonym.data import conversations
 from endonym.data.chat_layout import Layout, Layouts, learning_only
-from endonym.data.config import ExampleSettings
-from endonym.data.conversation_files import Record, read_records
+from endonym.data.config import FEWEST_DIVIDED, VAL_SHARE, ExampleSettings
+from endonym.data.conversation_files import Fit, Record, read_fits
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
@@ -35,6 +34,7 @@ from endonym.disk import packaged_tables
 from endonym.errors import CorpusError, SourceError
 from endonym.formats.document import SHOWN_CHARS, Reject
 from endonym.formats.document_files import DROPPED, GzipLines, reject_line
+from endonym.log import counted
 from endonym.tokenizer.chat_template import ANSWERING, CHATML, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -90,9 +90,12 @@ def make_examples(
     longest = settings.context // (2 if settings.is_of_pairs else 1)
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
-    records = chain.from_iterable(read_records(path, path.name, settings.columns) for path in paths)
+    seen, are_pairs = dict[bytes, str](), settings.is_of_pairs
+    fits = chain.from_iterable(
+        read_fits(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
+    )
     with ExampleWriter(out, tokenizer, settings, held_out) as writer:
-        while batch := list(islice(records, BATCH_RECORDS)):  # for the tokenizer's threads
+        while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
             for item in batch:
                 result = item if isinstance(item, Reject) else _prepared(item, layouts, writer)
@@ -111,39 +114,28 @@ def make_examples(
     return counted
 
 
-def _prepared(record: Record, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
+def _prepared(fit: Fit, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
+    record, value = fit.record, fit.value
     writer.unread_weights += conversations.has_unread_weight(record.value)
-    sides: list[tuple[Sequence[conversations.Message], Layout]]
+    if fit.before:
+        return fit.copy()
     try:
-        if writer.settings.objective == "chat":
-            conversation = conversations.conversation_of(record.value, writer.settings.columns)
-            messages = conversation.messages
+        if isinstance(value, conversations.Conversation):
+            messages = value.messages
             examples = layouts.of([message.role for message in messages])
             is_learnt = [message.is_learnt for message in messages]
             if not all(is_learnt):
                 learning = (learning_only(layout, is_learnt) for layout in examples)
                 examples = [layout for layout in learning if layout]
-            sides = [(messages, layout) for layout in examples]
-            writer.cut += conversation.cut > 0
-            prompt, identity = conversation.prompt, (messages,)
-        else:
-            pair = conversations.pair_of(record.value)
-            prompt, identity = pair.prompt, pair
-            roles = [*(each.role for each in prompt), ANSWERING]
-            (layout,) = layouts.of(roles, is_last_only=True)
-            answers = (pair.chosen, pair.rejected)
-            sides = [
-                ((*prompt, conversations.Message(ANSWERING, answer)), layout) for answer in answers
-            ]
+            writer.cut += value.cut > 0
+            return Prepared(record, value.prompt, [(messages, layout) for layout in examples])
+        roles = [*(each.role for each in value.prompt), ANSWERING]
+        (layout,) = layouts.of(roles, is_last_only=True)
     except conversations.Unfit as unfit:
-        return _reject(record, unfit.reason, unfit.detail)
-    digest_16 = hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest()[:16]
-    if digest_16 in writer.seen:
-        detail = f"the same stands before it: {writer.seen[digest_16]}"
-        return _reject(record, "duplicate", detail)
-    writer.seen[digest_16] = record.id
-    return Prepared(record, prompt, sides)
+        return record.reject(unfit.reason, unfit.detail)
+    answers = (conversations.Message(ANSWERING, each) for each in (value.chosen, value.rejected))
+    return Prepared(record, value.prompt, [((*value.prompt, each), layout) for each in answers])
 
 
 def _apart(prepared: list[Prepared], kept_out: KeptOut, writer: "ExampleWriter") -> list[Prepared]:
@@ -160,15 +152,10 @@ def _apart(prepared: list[Prepared], kept_out: KeptOut, writer: "ExampleWriter")
     for each, contents in zip(prepared, contents_by_record, strict=True):
         if own := contents & shared:
             detail = f"shares text with held-out or evaluation texts: {min(own)[:SHOWN_CHARS]}"
-            writer.reject(_reject(each.record, HELD_OUT, detail))
+            writer.reject(each.record.reject(HELD_OUT, detail))
         else:
             apart.append(each)
     return apart
-
-
-def _reject(record: Record, reason: str, detail: str) -> Reject:
-    text = record.raw[:SHOWN_CHARS]
-    return Reject(reason, record.id, record.source, detail, text, len(record.raw.encode()))
 
 
 class ExampleWriter:
@@ -184,10 +171,10 @@ class ExampleWriter:
         self.out, self.tokenizer, self.settings = out, tokenizer, settings
         self.held_out = np.array(held_out, dtype=np.uint64)
         self.kind = id_type(tokenizer.vocab)
-        self.seen: dict[bytes, str] = {}
         self.cut = self.unread_weights = 0
         self._lengths: list[int] = []
         self._keys: list[int] = []
+        self._together: list[int] = []
         self._records = 0
         self._dropped: Counter[str] = Counter()
         self._first: dict[str, Reject] = {}
@@ -231,11 +218,12 @@ class ExampleWriter:
             if size > context:
                 what = "both sides have" if is_pair else "it has"
                 detail = f"{what} {size} tokens; a row has {context}"
-                self.reject(_reject(each.record, TOO_LONG, detail))
+                self.reject(each.record.reject(TOO_LONG, detail))
                 continue
             self._records += 1
             self._lengths += sizes
             self._keys += [prompt_key(each.prompt, self.settings.seed)] * len(sizes)
+            self._together += [len(sizes)] * len(sizes)
             for example, is_learnt in examples:
                 self._ids.write(example.astype(self.kind).tobytes())
                 self._learnt.write(is_learnt.astype(np.uint8).tobytes())
@@ -257,13 +245,12 @@ class ExampleWriter:
         self._open.close()  # what is left out can be read even if the rest is refused
         frequent = self._dropped.most_common(SHOWN_REASONS)
         reasons = "\n".join(f"    {count:>10,} {reason}" for reason, count in frequent)
-        prompts = len(set(self._keys))
-        if prompts < 2 or not set(self._keys).difference(self.held_out.tolist()):
-            dropped = f"; dropped were:\n{reasons}" if reasons else "\n"
+        keys = np.array(self._keys, dtype=np.uint64)
+        is_dev = held_out_prompts(keys, self.settings.val_share, self.held_out)
+        if is_dev.all():
             raise CorpusError(
-                f"{len(self._lengths):,} examples of {prompts} different prompts are "
-                f"left of {self._records:,} records; two prompts are the least, one of them held "
-                f"out{dropped}",
+                f"no example to learn from is left of {counted(self._records, 'record')}, "
+                f"{len(keys):,} of which an earlier phase holds out; dropped were:\n{reasons}",
                 where="phase.data",
                 do=self._advice(self._dropped),
             )
@@ -276,8 +263,6 @@ class ExampleWriter:
                 where="phase.data",
                 do=f"{self._advice(unusable)} Or raise chat.max_rejected to go on without these.",
             )
-        keys = np.array(self._keys, dtype=np.uint64)
-        is_dev = held_out_prompts(keys, self.settings.val_share, self.held_out)
         arrays = {
             "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8"),
             "dev": is_dev,
@@ -296,6 +281,7 @@ class ExampleWriter:
             "objective": self.settings.objective,
             "records": self._records,
             "kept": self._records - self._dropped.total(),
+            "held_out": int((is_dev / np.array(self._together)).sum().round()),
             "cut": self.cut,
             "unread_weights": self.unread_weights,
             "dropped": dict(sorted(self._dropped.items())),
@@ -304,10 +290,13 @@ class ExampleWriter:
     def _advice(self, dropped: Counter[str]) -> str:
         """What to do about the reason for which most records were dropped."""
         reason = dropped.most_common(1)[0][0] if dropped else "duplicate"
-        advice = ADVICE.get(reason, ADVICE["others"])
-        advice = advice.format(first=self._first.get(reason), program=program())
         all_shown = ADVICE["all"].format(program=program()) if dropped else ""
-        return " ".join(filter(None, (advice, all_shown)))
+        return " ".join(filter(None, (advice(reason, self._first.get(reason)), all_shown)))
+
+
+def advice(reason: str, first: Reject | None) -> str:
+    """What to do about records that are left out. first: the first one with this reason."""
+    return ADVICE.get(reason, ADVICE["others"]).format(first=first, program=program())
 
 
 def prompt_key(prompt: Sequence[conversations.Message], seed: int) -> int:
@@ -322,15 +311,25 @@ def read_held_out(folder: Path) -> list[int]:
     return np.load(folder / "held_out.npy", allow_pickle=False).tolist()
 
 
+def share_held_out(prompts: float, share: float | None) -> float:
+    """The share of so many prompts that is held out. share: as the recipe says, if it does."""
+    usual = VAL_SHARE if prompts >= FEWEST_DIVIDED else 0.0
+    return usual if share is None else share
+
+
 def held_out_prompts(
-    keys: NDArray[np.uint64], share: float, earlier: NDArray[np.uint64]
+    keys: NDArray[np.uint64], share: float | None, earlier: NDArray[np.uint64]
 ) -> NDArray[np.bool_]:
     """Which examples are held out: prompts whose keys are below the share of all keys, or earlier.
 
-    If none is, the one with the smallest key; if all are, all but the one with the largest that is
-    not among the earlier keys, those of prompts that an earlier phase holds out.
+    share: as in `share_held_out`. If it is not 0 and none is below it, the one with the smallest
+    key; if all are, all but the one with the largest that is not among the earlier keys, those of
+    prompts that an earlier phase holds out.
     """
     was_held_out = np.isin(keys, earlier)
+    share = share_held_out(len(np.unique(keys)), share)
+    if not share or was_held_out.all():
+        return was_held_out
     is_dev = was_held_out | (keys < np.uint64(min(share, 1.0) * float(2**64 - 2**11)))
     if not is_dev.any():
         is_dev = keys == keys.min()

@@ -30,10 +30,10 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 3,
-    "corpus": 20,
+    "corpus": 21,
     "tokenizer": 5,
     "shards": 5,
-    "examples": 9,
+    "examples": 10,
     "model": 11,
     "evaluation": 19,
     "export": 17,

@@ -30,6 +30,7 @@ from endonym.pipeline.plan import DataStages, plan_examples
 from endonym.pipeline.sources import file_identity
 from endonym.recipe.recipe import Recipe
 from endonym.store import PLAN, Artifact, Store, fingerprint, read_plan
+from endonym.tokenizer.tokenizer import Tokenizer
 
 FORM = 8
 """Version of the choices: raised when a key takes other values, so that all are made again."""
@@ -166,7 +167,9 @@ def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) 
     artifacts = {number: store.find(stage.kind, stage.id) for number, stage in planned.items()}
     counted = {n: resolve.facts_of_examples(each) for n, each in artifacts.items() if each}
     if len(counted) < len(planned):
-        counted = {**resolve.likely_examples(recipe, facts), **counted}
+        made = store.find("tokenizer", data.tokenizer.id)
+        tokenizer = made and Tokenizer.load(made.folder / "tokenizer.json")
+        counted = {**resolve.likely_examples(recipe, facts, tokenizer=tokenizer), **counted}
     return replace(facts, examples=counted)
 
 

@@ -13,7 +13,7 @@ CHAT = "chat"
 """Stands in a guess for the keys of a chat phase, if the file holds conversations."""
 ASKS = regex.compile(r"\?(?![\p{L}\p{N}])|[？؟՞\u037e፧᥅⁇⁈⁉⳺⳻꘏꛷﹖]|\p{Greek}[^\p{L}]*;\s*$")
 """Question marks, but not that of an address; Greek texts have a semicolon."""
-FEWEST_ASKED, ASKED_SHARE, SHORT_CHARS = 3, 1 / 3, 1_000
+ASKED_SHARE, SHORT_CHARS = 1 / 3, 1_000
 
 
 def chat_guess(fields: Collection[str], what: str) -> tuple[dict[str, Any], str] | None:
@@ -37,7 +37,7 @@ def asked_columns(
         texts = [text for row in rows if isinstance(text := row.get(name), str)]
         if 2 * len(sizes) >= len(rows) and median(sizes) <= SHORT_CHARS:
             asking[name] = sum(ASKS.search(text) is not None for text in texts) / len(rows)
-    if len(rows) < FEWEST_ASKED or len(asking) < 2:
+    if len(asking) < 2:
         return None
     asked = max(asking, key=lambda name: asking[name])
     answered = max(asking.keys() - {asked}, key=lambda name: (sum(lengths[name]), name))

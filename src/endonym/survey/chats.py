@@ -1,87 +1,89 @@
 """The conversations among texts: counts them, and writes the phases that learn them."""
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
+from textwrap import indent
 
-from endonym.data.conversation_files import read_records
-from endonym.data.conversations import Unfit, conversation_of
+from endonym.data.conversation_files import places_in_words, read_fits
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
-from endonym.formats.reasons import in_words
-from endonym.log import counted, number
+from endonym.formats.files import size_on_disk
+from endonym.log import counted, listed, number
 from endonym.recipe.layers import toml
 
+COMMENTED = re.compile(
+    r'^(?:# ?(?:\[\[phase\]\]|name *=.*)\n)*# ?objective *= *"chat".*\n?(?:#.*\n?)*', re.MULTILINE
+)
+"""A phase of conversations in a recipe, of which some lines are comments."""
+LINE_END = "\n"
 MOST_COUNTED = 100_000
 """Records of a file."""
 
 
 @dataclass(slots=True)
 class ChatFile:
-    """A file of conversations, which were counted in its first MOST_COUNTED records.
+    """A file of conversations, which are counted in its first MOST_COUNTED records.
 
     data: its path, as a recipe names it. columns: of a question and its answer, if they have no
-    usual names. problem: why no phase can read it. hashes: one a conversation. broken: records that
-    are none, by reason. copies: conversations that stand before, by the file where they stand.
+    usual names. problem: why no phase can read it. found: conversations, copies too. broken: some
+    records that are none. copies: conversations that stand before, by the file where they stand.
     """
 
+    path: Path
     data: str
     columns: tuple[str, str] | None
     problem: str = ""
-    hashes: list[int] = field(default_factory=list[int])
-    broken: Counter[str] = field(default_factory=Counter[str])
+    found: int = 0
+    broken: list[Reject] = field(default_factory=list[Reject])
     copies: Counter[str] = field(default_factory=Counter[str])
 
     @property
     def is_copied(self) -> bool:
         """Whether each of its conversations stands in a file before it."""
-        return self.copies.total() - self.copies[self.data] == len(self.hashes) > 0
+        return self.copies.total() - self.copies[self.data] == self.found > 0
 
     @property
     def copied(self) -> list[str]:
         """Which of its conversations stand elsewhere, one sentence for each file."""
         return [
-            f"{self.data}: {n} of {len(self.hashes)} stand in {name} already"
+            f"{self.data}: {n} of {self.found} stand in {name} already"
             for name, n in self.copies.items()
             if name != self.data
         ]
 
 
-def read_chats(path: Path, data: str, columns: tuple[str, str] | None) -> ChatFile:
-    """The conversations of a file, counted. data: its path, as a recipe names it."""
-    file = ChatFile(data, columns)
-    try:
-        for record in islice(read_records(path, path.name, columns), MOST_COUNTED):
-            if isinstance(record, Reject):
-                file.broken[record.reason] += 1
-                continue
-            try:
-                file.hashes.append(hash(conversation_of(record.value, columns).messages))
-            except Unfit as unfit:
-                file.broken[unfit.reason] += 1
-    except SourceError as error:
-        file.problem = error.message
-    return file
-
-
-def note_copies(files: list[ChatFile]) -> None:
-    """Put the largest file first, and count the conversations that stand in a file before."""
-    files.sort(key=lambda each: -len(each.hashes))
-    seen = dict[int, str]()
+def count_chats(files: list[ChatFile]) -> None:
+    """Put the largest file first, and count the conversations of each and the copies in it."""
+    files.sort(key=lambda each: -size_on_disk(each.path))
+    seen = dict[bytes, str]()
     for file in files:
-        for each in file.hashes:
-            if each in seen:
-                file.copies[seen[each]] += 1
-            seen.setdefault(each, file.data)
+        before = dict(seen)
+        try:
+            fits = read_fits(file.path, file.columns, seen=seen, name=file.data)
+            for fit in islice(fits, MOST_COUNTED):
+                if isinstance(fit, Reject):
+                    file.broken.append(fit)
+                    continue
+                file.found += 1
+                if fit.before:
+                    file.copies[fit.before.rpartition("#")[0]] += 1
+        except SourceError as error:
+            file.problem = error.message
+        if file.broken and not file.found:
+            file.problem = file.problem or file.broken[0].detail
+        if file.problem:  # No phase reads it, so none of its conversations is one before.
+            seen = before
 
 
-def chat_phases(every: Sequence[ChatFile]) -> list[str]:
+def chat_phases(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[str]:
     """The [[phase]] of the files of conversations, which may stand after that of the texts.
 
     There is one for each pair of columns; files with usual names are read by the first one. No
-    phase reads what a file before it holds alone.
+    phase reads what a file before it holds alone. taken: names that no phase may have.
     """
     files = [each for each in every if not each.problem]
     pairs = [*dict.fromkeys(each.columns for each in files if each.columns)] or [None]
@@ -92,11 +94,13 @@ def chat_phases(every: Sequence[ChatFile]) -> list[str]:
     groups = [group for group in groups if group and not all(e.is_copied for e in group)]
     notes = "".join(f"\n# {line}" for each in files for line in each.copied)
     phases = list[str]()
+    free = (f"chat-{n}" for n in count(1) if f"chat-{n}" not in taken)
     for place, group in enumerate(groups, 1):
+        name = "chat" if len(groups) == 1 and "chat" not in taken else next(free)
         data = [each.data for each in group]
         columns = next((each.columns for each in group if each.columns), None)
         phases.append(
-            f'[[phase]]\nname = "chat{f"-{place}" if len(groups) > 1 else ""}"\n'
+            f'[[phase]]\nname = "{name}"\n'
             f'objective = "chat"\ndata = {toml(data if len(data) > 1 else data[0])}'
             + (f"\ncolumns = {toml(columns)}" if columns else "")
             + (notes if place == len(groups) else "")
@@ -104,16 +108,35 @@ def chat_phases(every: Sequence[ChatFile]) -> list[str]:
     return phases
 
 
+def chat_comments(every: Sequence[ChatFile]) -> list[str]:
+    """The phases of conversations as comments of a recipe."""
+    note = "conversations: to learn their answers after the texts, take out the # of these lines"
+    return [f"# {note}\n{indent(each, '# ')}" for each in chat_phases(every)]
+
+
+def commented_lines(recipe: str) -> str:
+    """Which lines of a recipe hold phases of conversations as comments: "66 to 69"; or ""."""
+    lines = list[str]()
+    for match in COMMENTED.finditer(recipe):
+        first = 1 + recipe.count("\n", 0, match.start())
+        lines.append(f"{first} to {first + match[0].rstrip().count(LINE_END)}")
+    return listed(lines)
+
+
+def with_chats(recipe: str) -> str:
+    """A recipe in which these lines are no comments."""
+    return COMMENTED.sub(lambda match: re.sub("^# ?", "", match[0], flags=re.MULTILINE), recipe)
+
+
 def chats_in_words(every: Sequence[ChatFile]) -> str:
     """How many files of conversations there are, and what stands in them; "" without any."""
     files = [each for each in every if not each.problem]
     if not files:
         return ""
-    hashes = {one for each in files for one in each.hashes}
-    broken = sum((each.broken for each in files), Counter[str]())
-    reasons = ", ".join(f"{number(n)} {in_words(why)}" for why, n in broken.most_common())
+    broken = [reject for each in files for reject in each.broken]
     copies = sum(each.copies.total() for each in files)
-    notes = [f"{number(broken.total())} broken: {reasons}"] * bool(broken)
+    notes = [f"{number(len(broken))} left out: {places_in_words(broken)}"] * bool(broken)
     notes += [f"{number(copies)} {'copies' if copies > 1 else 'copy'} of these"] * bool(copies)
-    said = f"{counted(len(files), 'file')}, {counted(len(hashes), 'conversation')}"
+    n_chats = sum(each.found for each in files) - copies
+    said = f"{counted(len(files), 'file')}, {counted(n_chats, 'conversation')}"
     return f"{said} ({'; '.join(notes)})" if notes else said

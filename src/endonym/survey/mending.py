@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
-from textwrap import indent
 from typing import Any
 
 from endonym.cleaning.rules import DROPS, step_names
@@ -31,7 +30,6 @@ NEEDS = {
 KINDS_OF_COPIES = ("exact", "near", "paragraphs")
 UNKNOWN = "x-mine"
 """The code of a language that nobody has named."""
-CHATS = "conversations: to learn their answers after the texts, take out the # of these lines"
 TRAINING = "everything else is chosen from the texts and the machine"
 
 
@@ -142,13 +140,12 @@ def recipe_text(
     chats: Sequence[str] = (),
 ) -> str:
     """A recipe with these sources. cleaning: its table. notes: comments at its beginning. chats:
-    phases of conversations, which become comments at its end."""
+    phases of conversations, as comments."""
     head = [*(f"# {note}" for note in notes), f"name = {toml(name)}"]
     head.append(f"language = {toml(language or UNKNOWN)}")
     phase = f'[[phase]]  # {TRAINING}\nname = "pretrain"'
     head_text = "\n".join(map(printable, head))
-    comments = [indent(f"{CHATS}\n{each}", "# ") for each in chats]
-    tables = [head_text, *map(source_table, sources), cleaning, phase, *comments]
+    tables = [head_text, *map(source_table, sources), cleaning, phase, *chats]
     return "\n\n".join(tables) + "\n"
 
 

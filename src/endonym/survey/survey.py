@@ -29,7 +29,7 @@ from endonym.log import QUIET, Log, counted, listed
 from endonym.script.languages import usual_script
 from endonym.script.letters import as_name
 from endonym.survey import raw_files
-from endonym.survey.chats import ChatFile, note_copies, read_chats
+from endonym.survey.chats import ChatFile, count_chats
 from endonym.survey.look import Look, look, read_pictures
 from endonym.survey.odd_sources import (
     Odd,
@@ -55,6 +55,7 @@ LETTERS_DOCUMENTS, LETTERS_CHARS = 100, 500
 """Documents, and characters of each, by whose letters a pack of Tesseract is chosen."""
 SHOWN_ODD = 5
 NO_TEXT = "it holds no text: of the system or a program, sound, film or a page's script"
+FOR_A_PHASE = 'no text to learn first, but for a phase with objective = "chat"'
 NOT_YET = "not read yet"
 """Stands in a recipe's comment before files that are read once something is installed."""
 MOST_NAMED = 20
@@ -136,8 +137,9 @@ class Survey:
         --update` looks for them in the recipe. Of the others, the first are named.
         """
         paths_of = dict[str, list[str]]()
+        chats = {printable(str(e.path)): e.problem or FOR_A_PHASE for e in self.chat_files}
         for path, why in self.skipped:
-            paths_of.setdefault(why, []).append(path)
+            paths_of.setdefault(chats.get(path, why), []).append(path)
         waiting, left_out = list[tuple[str, str, str]](), list[tuple[str, str, str]]()
         for why, paths in paths_of.items():
             if paths[0] in self.pictures or paths[0] in self.libraryless:
@@ -145,7 +147,8 @@ class Survey:
                 continue
             more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
             names = ", ".join(map(printable, paths[:MOST_NAMED])) + more
-            left_out.append(("left out", names, why))
+            fate = "conversations" if why == FOR_A_PHASE else "left out"
+            left_out.append((fate, names, why))
         return waiting + left_out
 
     @property
@@ -241,8 +244,7 @@ def look_through(
     survey.all_documents = sum(each.n_documents for group in used for each in group)
     for group in looks:
         _add(survey, group, odd.reasons, folder, log=log or QUIET)
-    # No phase reads a file with a problem, so none of its conversations is one before.
-    note_copies([each for each in survey.chat_files if not each.problem])
+    count_chats(survey.chat_files)
     texts_of = [[each.documents for each in group if each.documents] for group in used]
     survey.sample = _sample(texts_of, SAMPLE_CHARS // max(1, len(survey.sources)) + 1)
     every = [each.text[:LONGEST_TEXT] for files in texts_of for some in files for each in some]
@@ -376,7 +378,7 @@ def _leave_out(survey: Survey, opened: Look, folder: Path) -> None:
     elif opened.chat is not None:
         survey.chats[path] = pattern
         data = raw_files.relative(opened.path, folder)
-        survey.chat_files.append(read_chats(opened.path, data, opened.chat.get("columns")))
+        survey.chat_files.append(ChatFile(opened.path, data, opened.chat.get("columns")))
     elif pattern:
         survey.unreadable[pattern] = opened.problem
 

@@ -34,7 +34,7 @@ def test_lines_are_read_however_they_are_packed(tmp_path: Path) -> None:
     for ending, data in (packed | {"ndjson.zst": zstandard.compress(LINES)}).items():
         path = tmp_path / f"a.{ending}"
         path.write_bytes(data)
-        found = list(read_records(path, "a"))
+        found = list(read_records(path))
         assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
         assert [each.id for each in found] == [f"{path.name}#1", f"{path.name}#3"]
 
@@ -42,18 +42,18 @@ def test_lines_are_read_however_they_are_packed(tmp_path: Path) -> None:
 def test_rows_of_parquet_are_records(tmp_path: Path) -> None:
     path = tmp_path / "a.Parquet"
     parquet.write_table(arrow.Table.from_pylist(RECORDS), path)
-    found = list(read_records(path, "a"))
+    found = list(read_records(path))
     assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(SourceError, match="no whole parquet file, after 0 rows: "):
-        list(read_records(path, "a"))
+        list(read_records(path))
 
 
 def test_bad_lines_are_rejects_and_the_others_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     deep = b"[" * 100_000 + b"]" * 100_000
     path.write_bytes(b"{bad\n" + LINES + b"\xff\xfe\n" + deep + b"\n")
-    found = list(read_records(path, "a"))
+    found = list(read_records(path))
     reasons = [each.reason for each in found if isinstance(each, Reject)]
     assert reasons == ["bad_json", "invalid_utf8", "too_deep"]
     assert len(found) == 5
@@ -65,7 +65,7 @@ def test_a_file_that_is_cut_off_is_an_error_with_its_name(pack: Any, tmp_path: P
     lines = b"".join(b'{"prompt": "Ce?", "completion": "%d"}\n' % n for n in range(20_000))
     path.write_bytes(pack(lines)[:-2_000])
     with pytest.raises(SourceError, match="ends early") as caught:
-        list(read_records(path, "a"))
+        list(read_records(path))
     assert caught.value.where == str(path)
     assert "again" in caught.value.do
 
@@ -74,7 +74,7 @@ def test_a_line_that_is_too_long_is_told_how_lines_should_be(tmp_path: Path, mon
     monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 1_000)
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"[" + b'{"prompt": "Ce?"},' * 100 + b"]\n" + LINES)
-    reject, *others = read_records(path, "a")
+    reject, *others = read_records(path)
     assert isinstance(reject, Reject)
     assert reject.reason == "too_long"
     assert "one conversation" in reject.detail
@@ -86,7 +86,7 @@ def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "a.docx"
     path.write_text("[]", encoding="utf-8")
     with pytest.raises(SourceError, match="jsonl") as caught:
-        list(read_records(path, "a"))
+        list(read_records(path))
     assert caught.value.where == str(path)
 
 
@@ -94,9 +94,9 @@ def test_a_file_without_a_record_is_a_reject_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").touch()
     os.mkfifo(tmp_path / "b.parquet")
     for name, reason in (("a.jsonl", "empty_file"), ("b.parquet", "not_a_file")):
-        (reject,) = read_records(tmp_path / name, "а")
+        (reject,) = read_records(tmp_path / name)
         assert isinstance(reject, Reject)
-        assert (reject.reason, reject.id, reject.source) == (reason, name, "а")
+        assert (reject.reason, reject.id, reject.source) == (reason, name, name)
 
 
 SAID = {"lines": "end: it unpacks", "zstd": "end: it unpacks", "dictionary": "0 rows it unpacks"}
@@ -113,7 +113,7 @@ def test_a_file_that_unpacks_to_far_more_than_it_holds_is_an_error(packed: str, 
         table, is_dictionary = arrow.Table.from_pylist([record] * 36), packed == "dictionary"
         parquet.write_table(table, path, compression="zstd", use_dictionary=is_dictionary)
     with pytest.raises(SourceError, match=SAID[packed]) as caught:
-        for _ in read_records(path, "a"):
+        for _ in read_records(path):
             pass
     assert caught.value.where == str(path)
 
@@ -121,7 +121,7 @@ def test_a_file_that_unpacks_to_far_more_than_it_holds_is_an_error(packed: str, 
 def test_lines_of_blanks_alone_are_no_records(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b" \t\r\n" + LINES + "\u00a0\n".encode())
-    assert [each.id for each in read_records(path, "a")] == ["a.jsonl#2", "a.jsonl#4"]
+    assert [each.id for each in read_records(path)] == ["a.jsonl#2", "a.jsonl#4"]
 
 
 def test_a_line_of_too_many_values_is_not_parsed(tmp_path: Path, monkeypatch: Patch) -> None:
@@ -129,7 +129,7 @@ def test_a_line_of_too_many_values_is_not_parsed(tmp_path: Path, monkeypatch: Pa
     monkeypatch.setattr("endonym.formats.readers.records.MAX_PARTS", 99)
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"[" + b"{}," * 400 + b"{}]\n" + b"[" + b"{}," * 200 + b"{}]\n")
-    large, small = read_records(path, "a")
+    large, small = read_records(path)
     assert isinstance(large, Reject)
     assert (large.reason, "99 objects" in large.detail) == ("too_deep", True)
     assert not isinstance(small, Reject), "small ones are not counted"
@@ -193,7 +193,7 @@ LISTED = """[
 def test_tables_and_lists_are_conversations(name: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    records = list(read_records(path, name))
+    records = list(read_records(path))
     assert not [each for each in records if isinstance(each, Reject)]
     said = [[m.content for m in conversation_of(each.value).messages] for each in records]
     assert said == [["Cine are cheia?", "Moș Ion, la poartă."], ["Cât costă?", "Doi lei."]]
@@ -203,21 +203,21 @@ def test_json_with_an_error_is_said_once_and_where(tmp_path: Path, monkeypatch: 
     path = tmp_path / "chats.json"
     path.write_text(LISTED.replace("]},", "]}"), encoding="utf-8")
     with pytest.raises(SourceError, match="line 4 column 2") as caught:
-        list(read_records(path, "a"))
+        list(read_records(path))
     assert "comma" in (caught.value.do or "")
     one = '{\n "prompt": "Cât costă?",\n "response": "Doi lei."\n}\n'
     path.write_text(one * 2, encoding="utf-8")
     with pytest.raises(SourceError, match="line 5 column 1") as caught:
-        list(read_records(path, "a"))
+        list(read_records(path))
     assert "jq -c . FILE.json" in caught.value.do
     path.write_text(one, encoding="utf-8")
-    (record,) = read_records(path, "a")
+    (record,) = read_records(path)
     assert not isinstance(record, Reject)
     assert conversation_of(record.value).messages[1].content == "Doi lei."
     monkeypatch.setattr("endonym.data.conversation_files.MAX_DOCUMENT_BYTES", 100)
     path.write_text(LISTED, encoding="utf-8")
     with pytest.raises(SourceError, match="as a whole") as caught:
-        list(read_records(path, "a"))
+        list(read_records(path))
     assert "jq" in (caught.value.do or "")
 
 
@@ -232,7 +232,7 @@ def test_json_that_lacks_a_line_is_not_read_as_if_it_were_whole(tmp_path: Path) 
     )
     path.write_bytes(f'[{{"messages": [\n{turns}\n]}}]'.encode().replace("ș".encode(), b"\xba"))
     with pytest.raises(SourceError, match="line 3, byte 37: this is no utf-8") as caught:
-        list(read_records(path, "a"))
+        list(read_records(path))
     assert "this line" in caught.value.do
 
 
@@ -240,32 +240,32 @@ def test_json_that_lacks_a_line_is_not_read_as_if_it_were_whole(tmp_path: Path) 
 def test_a_table_without_names_of_columns_loses_no_row(columns: Any, tmp_path: Path) -> None:
     path = tmp_path / "chats.tsv"
     path.write_text("Cine are cheia?\tMoș Ion.\nCât costă?\tDoi lei.\n", encoding="utf-8")
-    first, second = read_records(path, "a", columns)
+    first, second = read_records(path, columns)
     assert isinstance(first, Reject)
     assert (first.reason, first.id) == ("no_columns", "chats.tsv#1")
     assert first.detail.endswith('"Cine are cheia?", "Moș Ion."')
     assert not isinstance(second, Reject)
     path.write_text("Întrebare\tRăspuns\nCât costă?\tDoi lei.\n", encoding="utf-8")
-    found = list(read_records(path, "a", columns))
+    found = list(read_records(path, columns))
     assert len(found) == (2 if columns is None else 1)
 
 
 def test_columns_whose_names_differ_in_case_alone_stay_two(tmp_path: Path) -> None:
     path = tmp_path / "chats.csv"
     path.write_text("Question,question,Answer\nQ17,Cât costă?,Doi lei.\n", encoding="utf-8")
-    (record,) = read_records(path, "a")
+    (record,) = read_records(path)
     assert not isinstance(record, Reject)
     assert record.value == {"Question": "Q17", "question": "Cât costă?", "answer": "Doi lei."}
     numbered = conversation_of(record.value, ("Question", "Answer")).messages
     assert [message.content for message in numbered] == ["Q17", "Doi lei."]
     path.write_text("question,answer,Answer,answer\nA,B,C,D\n", encoding="utf-8")
     with pytest.raises(SourceError, match='"answer" twice'):
-        list(read_records(path, "a"))
+        list(read_records(path))
 
 
 def test_a_row_whose_quotes_do_not_close_is_called_that(tmp_path: Path) -> None:
     path = tmp_path / "chats.csv"
     path.write_text(f'{QA}Cât e masa?,"Doi metri\n', encoding="utf-8")
-    *_, reject = read_records(path, "a")
+    *_, reject = read_records(path)
     assert isinstance(reject, Reject)
     assert "quotes that do not close" in reject.detail

@@ -116,12 +116,19 @@ def test_what_is_longer_than_a_row_is_put_down_to_the_key_of_the_recipe(tmp_path
     assert "context" not in caught.value.do
 
 
-def test_examples_of_one_prompt_are_too_few(tmp_path: Path) -> None:
-    records = [said("Сорау?", f"җавап {n}") for n in range(5)]
-    said_so = "5 examples of 1 different prompts are left"
-    with pytest.raises(CorpusError, match=said_so) as caught:
-        make_toy_examples(tmp_path, records)
-    assert caught.value.do == "Add records with other prompts."
+def test_of_few_conversations_none_is_held_out_and_of_more_so_many_as_are_said(
+    tmp_path: Path,
+) -> None:
+    records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(32)]
+    few = make_toy_examples(tmp_path / "few", records[:31], val_share=None)
+    assert (few["kept"], few["held_out"]) == (31, 0)
+    assert few["dev"] == few["train"], "validations read what is learnt"
+    asked = make_toy_examples(tmp_path / "asked", records[:31], val_share=0.2)
+    enough = make_toy_examples(tmp_path / "enough", records, val_share=None)
+    for made in (asked, enough):
+        assert 0 < made["held_out"] == made["dev"]["examples"] < 16
+    twos = make_toy_examples(tmp_path / "twos", pairs(40), "preferences", val_share=None)
+    assert twos["held_out"] == twos["dev"]["examples"] / 2 > 0
 
 
 def test_too_few_records_are_put_down_to_what_dropped_most_of_them(tmp_path: Path) -> None:

@@ -84,13 +84,22 @@ def test_the_verdict_names_what_matters_and_the_recipe_mends_it(texts: Path, tmp
     assert doubt == "Бу татарча түгел."
 
 
+SAID = {
+    "messages": [
+        {"role": "user", "content": "Cât costă excursia?"},
+        {"role": "assistant", "content": "Zece lei."},
+    ]
+}
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
         ("a.csv", "question,answer\nCât costă excursia?,Excursia costă douăzeci de lei.\n"),
-        ("a.jsonl", '{"messages": [{"role": "user", "content": "Cât costă excursia?"}]}\n'),
-        ("a.json", '[\n {"messages": [{"role": "user", "content": "Cât costă?"}]}\n]\n'),
-        ("b.csv", "nr,intrebare,raspuns\n" + "1,Unde este cantina?,La parter\n" * 3),
+        ("a.jsonl", f"{json.dumps(SAID)}\n"),
+        ("a.json", json.dumps([SAID], indent=1)),
+        ("a.tsv", "întrebare\trăspuns\nUnde este cantina?\tLa parter.\n"),
+        ("b.csv", "nr,ghicitoare,dezlegare\n1,Cine aleargă fără picioare?,Apa\n"),
         ("c.json", json.dumps([{"Ερώτηση": "Πού είναι;", "Απάντηση": "Εκεί."}] * 3)),
     ],
 )
@@ -103,7 +112,7 @@ def test_conversations_are_told_from_texts(tmp_path: Path, name: str, content: s
     ]
     assert '# objective = "chat"\n# data = "' in found.recipe
     assert f'/t/{name}"\n' in found.recipe
-    columns = {"b": '["intrebare", "raspuns"]', "c": '["Ερώτηση", "Απάντηση"]'}.get(name[0], "")
+    columns = {"b": '["ghicitoare", "dezlegare"]', "c": '["Ερώτηση", "Απάντηση"]'}.get(name[0], "")
     assert found.recipe.partition("# columns = ")[2].strip() == columns
 
 
@@ -122,13 +131,29 @@ def test_the_same_conversations_in_three_files_are_one_phase_and_counted_once(tm
     write(tmp_path, "t/b.json", json.dumps(talks[1:], indent=1))
     found = diagnosis(write(tmp_path, "t/c.jsonl", lines).parent, language="ro")
     (told,) = [each for each in found.findings if each.name == "conversations"]
-    assert told.meaning.startswith(
-        "3 files, 4 conversations (2 broken: 2 without an answer; 7 copies of these)."
-    )
+    assert told.meaning.startswith("3 files, 4 conversations (2 left out: without an answer: ")
+    assert "; 7 copies of these)." in told.meaning
     assert "3 of 3 stand in" in told.meaning
     assert told.recipe.count("[[phase]]") == 1
     assert told.recipe.partition("data = [")[2].partition("]")[0].count("/t/") == 3
-    assert 'columns = ["întrebare", "răspuns"]' in told.recipe
+
+
+def test_an_old_table_is_read_and_broken_lines_are_named(tmp_path: Path):
+    write(tmp_path, "t/text.txt", numbered(20))
+    rows = (
+        "întrebare;răspuns\nCine ţine cheia?;Moş Ion, fireşte, „portarul”.\nCât costă?;Doi lei.\n"
+    )
+    (tmp_path / "t/a.csv").write_bytes(rows.encode("cp1250"))
+    asked = json.dumps(SAID)
+    path = write(tmp_path, "t/b.jsonl", f"# {asked}\n# {asked}\n{asked}\n{asked[:-9]}\n")
+    (told,) = [
+        each
+        for each in diagnosis(path.parent, language="ro").findings
+        if each.name == "conversations"
+    ]
+    assert told.meaning.startswith("2 files, 3 conversations (3 left out: commented: ")
+    assert "b.jsonl, lines 1 to 2 (take out the # " in told.meaning
+    assert "b.jsonl, line 4 (" in told.meaning
 
 
 def test_a_table_of_translations_holds_no_answers(tmp_path: Path):

@@ -214,7 +214,7 @@ def test_a_question_beside_the_answer_makes_a_conversation_and_other_columns_do_
         return guess_source(write(tmp_path, "a.csv", rows), "a")[1]
 
     assert 'objective = "chat"' in reason("Question")
-    assert "chat" not in reason("id")
+    assert 'columns = ["id", "Answer"]' in reason("id")
 
 
 def test_rows_whose_short_column_asks_are_conversations_and_addresses_do_not_ask(tmp_path: Path):
@@ -222,8 +222,9 @@ def test_rows_whose_short_column_asks_are_conversations_and_addresses_do_not_ask
         rows = [f"{first},Răspuns", *(f"{each},{sentence}" for each in cells for sentence in TATAR)]
         return guess_source(write(tmp_path, "a.csv", "\n".join(rows)), "a")[2]
 
-    assert chat("Întrebare", "Ce oră este?", "Unde e biblioteca? Spune scurt.") == {
-        "columns": ("Întrebare", "Răspuns")
+    assert chat("Întrebare", "Ce oră este?") == {}
+    assert chat("Ghicitoare", "Ce oră este?", "Unde e biblioteca? Spune scurt.") == {
+        "columns": ("Ghicitoare", "Răspuns")
     }
     assert chat("Αρχή", "Τι ώρα είναι;") is not None
     assert chat("adresă", "https://a.ro/index.php?id=7", "https://a.ro/?p=8&x=a;b") is None

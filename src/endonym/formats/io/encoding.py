@@ -207,11 +207,14 @@ COMMAS = str.maketrans("şţŞŢ", "șțȘȚ")
 """The letters of Romanian stand with a cedilla in older encodings."""
 NO_LETTERS = regex.compile(r"[\p{S}\p{Co}\p{Cn}\p{Cc}ƒ--[\s\x21-\x7e]]", regex.V1)
 """Signs and controls: a wrong encoding makes them of letters."""
+C1_CONTROLS = regex.compile(r"[\x80-\x9f]")
 TORN = regex.compile(r"(?<=\p{L})[‚„†‡‰ˆ˜‹›•¤¦¨¬¯¶¸×÷ªº](?=\p{L})")
 """Signs that stand within no word: those of DOS are such letters as é there."""
 WORD = regex.compile(r"[\p{L}\p{M}]+")
 MOST_FOREIGN, MOST_MIXED = 0.02, 0.02
 """Of the characters beyond ASCII, and of the words with them, in a text of one script."""
+FEWEST_LETTERS = 3
+"""Different ones, by which a language is known: of Romanian three of ă â î ș ț."""
 NAMING_BYTES, SHOWN_NAMES, SHOWN_CHARS = 2_048, 4, 24
 """By how much of the file a refusal finds encodings to name, how many it names, and how much of the
 text in each."""
@@ -234,7 +237,24 @@ def guess(head: bytes, script: str | None) -> Encoding | Damage:
         sample = sample[:NAMING_BYTES]
         possible = readings(sample, of_scripts(sample, OLD_SCRIPTS), ANY_CHAOS)
     names = list(dict.fromkeys(each.encoding for each in possible))
+    if name := by_letters(sample, names):
+        return Encoding(codecs.lookup(name).name)
     return refusal(names[:SHOWN_NAMES], sample)
+
+
+def by_letters(sample: bytes, names: Sequence[str]) -> str:
+    """The encoding in which all letters beyond ASCII are those of one language; "" if it is not
+    the only one, or if these are few."""
+    from endonym.script.languages import LETTERS  # keeps numpy out of `endonym --help`
+
+    texts = dict[str, str]()
+    for name in names:
+        text = decoded(sample, name)
+        letters = {sign.lower() for sign in text if sign > "\x7f" and sign.isalpha()}
+        is_known = any(letters <= {*own} for own in LETTERS.values())
+        if is_known and len(letters) >= FEWEST_LETTERS and not C1_CONTROLS.search(text):
+            texts.setdefault(text.translate(COMMAS), name)
+    return next(iter(texts.values())) if len(texts) == 1 else ""
 
 
 def refusal(names: Sequence[str], sample: bytes) -> Damage:

@@ -21,6 +21,7 @@ FOR_CHAT = (
     'conversations, for a phase: [[phase]] with objective = "chat" and data = "FILE" '
     "(docs/phases.md)"
 )
+COMMENTED = "take out the # of such a line to use it"
 LARGE_BYTES, MAX_PARTS, MAX_COMMAS = 1 << 20, 500_000, 2_000_000
 """Large records with more objects and lists, or with more commas, and so with more values, are
 rejected: they need 20 times their size in RAM. 64 MiB of text have a million commas."""
@@ -87,6 +88,8 @@ def value_of(number: int, line: str, origin: Origin) -> Any | Reject:
         detail = f"line {number}: the JSON is too deep, objects within objects without end"
         return origin.reject("too_deep", detail, record=number, raw=raw)
     except ValueError as error:
+        if line.lstrip().startswith("#"):
+            return origin.reject("commented", COMMENTED, record=number, raw=raw)
         return origin.reject("bad_json", f"line {number}: {error}", record=number, raw=raw)
 
 
