@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.autopilot.model_size import Facts
+from endonym.data.config import VAL_SHARE
 from endonym.data.conversation_files import places_in_words, read_fits, share_read
 from endonym.data.conversations import Conversation
 from endonym.data.example_tokens import packed
-from endonym.data.examples import advice, held_out_prompts, prompt_key, share_held_out
+from endonym.data.examples import advice, held_out_prompts, prompt_key
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
 from endonym.formats.reasons import in_words
@@ -68,23 +69,19 @@ def estimated_examples(
         is_dev = held_out_prompts(keys, recipe.chat.val_share, held_out)
         held_out = np.union1d(held_out, keys[is_dev])
         # Of each record: itself, its examples, their tokens, and the bytes of its answers.
-        lengths = _lengths(made, bytes_per_token, tokenizer)
+        lengths, weights = _lengths(made, bytes_per_token, tokenizer), [e.weight for e in made]
         figures = [(1, e.examples, n, e.answer_bytes) for e, n in zip(made, lengths, strict=True)]
-        table = np.array(figures, dtype=float).reshape(-1, 4)
-        table *= np.array([each.weight for each in made]).reshape(-1, 1)
+        table = np.array(figures, dtype=float).reshape(-1, 4) * np.array(weights).reshape(-1, 1)
         sums, held = table.sum(axis=0), table[is_dev].sum(axis=0)
+        if phase.name in sizes and not made:
+            sums = np.array((1.0, 1.0, USUAL_EXAMPLE_BYTES / bytes_per_token, USUAL_ANSWER_BYTES))
+            held = sums * (recipe.chat.val_share or VAL_SHARE)
         if phase.name in sizes:
-            usual = (1.0, 1.0, USUAL_EXAMPLE_BYTES / bytes_per_token, USUAL_ANSWER_BYTES)
-            sums = sums if made else np.array(usual)
             times = sizes[phase.name] / (sums[2] * bytes_per_token)
             sums, held = sums * times, held * times
-            if not made:
-                held = sums * share_held_out(sums[0], recipe.chat.val_share)
         records, examples, tokens, answer_bytes = (sums - held).tolist()
-        rows, dev_rows = (
-            _rows(lengths[split == is_dev], n, context)
-            for split, n in ((False, tokens), (True, held[2]))
-        )
+        rows = _rows(lengths[~is_dev], tokens, context)
+        dev_rows = _rows(lengths[is_dev], held[2], context) if held[0] else rows
         facts[index] = Facts(
             int(answer_bytes),
             int(tokens),
@@ -92,7 +89,7 @@ def estimated_examples(
             row_positions=rows * context,
             records=round(records),
             dev_documents=round(held[0]),
-            dev_tokens=(dev_rows if round(held[0]) else rows) * context,
+            dev_tokens=dev_rows * context,
             dropped=Counter(each.reason for each in rejects),
             faults=places_in_words(each for each in rejects if each.reason != "duplicate"),
         )
@@ -146,14 +143,12 @@ def _lengths(
     made: Sequence[_Example], bytes_per_token: float, tokenizer: "Tokenizer | None"
 ) -> NDArray[np.float64]:
     """The tokens of each record, with those of the template."""
-    texts = list(dict.fromkeys(text for each in made for text in each.contents))
+    texts = [text for each in made for text in each.contents]
     sizes = [len(text.encode()) / bytes_per_token for text in texts]
     if tokenizer is not None:
-        sizes = [len(ids) for ids in tokenizer.encode_many(texts)]
-    size_of = dict(zip(texts, sizes, strict=True))
-    sums = [sum(map(size_of.__getitem__, e.contents)) for e in made]
-    template = [TEMPLATE_TOKENS * len(each.contents) for each in made]
-    return np.array(sums, dtype=float) + np.array(template, dtype=float)
+        sizes = map(len, tokenizer.encode_many(texts))
+    left = iter(sizes)
+    return np.array([sum(TEMPLATE_TOKENS + next(left) for _ in each.contents) for each in made])
 
 
 def _rows(lengths: NDArray[np.float64], tokens: float, context: int) -> int:

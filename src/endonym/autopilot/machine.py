@@ -175,7 +175,7 @@ def promised_here(work: Workload, rates: dict[str, float], machine_file: Path) -
             pace = Pace(**saved)
             pace = pace if pace.pays(work.tokens) else pace._replace(compiled=None)
             return promised_seconds(work.shape, rates[number_format], pace, adapt, shape)
-    return promised_seconds(work.shape, rates[number_format], adapt=adapt)
+    return promised_seconds(work.shape, rates[number_format], None, adapt)
 
 
 def expected_here(work: Workload, machine_file: Path) -> float | None:

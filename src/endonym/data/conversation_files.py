@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,8 +63,6 @@ class Fit(NamedTuple):
 
 LINES, TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv"), (".parquet",)
 BATCH_ROWS = 1024
-MOST_SPANS = 5
-"""Of broken lines of a file and a reason, that are named."""
 MOST_UNPACKED = 64 << 20
 """Bytes of lines that are unpacked to estimate how many a compressed file holds."""
 LONG_LINE = (
@@ -79,22 +77,18 @@ NO_NAMES = (
 
 
 def places_in_words(rejects: Iterable[Reject]) -> str:
-    """Why records are left out, and where they stand: "bad json: a.jsonl, lines 3 to 5"."""
-    places, details = defaultdict[tuple[str, str], set[int]](set), dict[str, str]()
+    """Why records are left out, and where they stand: "3 bad json: a.jsonl, lines 3 to 9 (…)"."""
+    places = defaultdict[tuple[str, str], list[tuple[str, str]]](list)
     for each in rejects:
         file, _, place = each.id.rpartition("#")
-        details.setdefault(each.reason, f" ({each.detail})" if each.detail else "")
-        places[each.reason, file or each.id].add(int(place) if file else 0)
+        places[each.reason, file or place].append((place if file else "", each.detail))
     said = list[str]()
-    for (reason, file), numbers in places.items():
-        unit = "record" if file.lower().endswith((".json", *TABLES)) else "line"
-        # Of numbers in a row, each is as far from its place among all.
-        rows = groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0])
-        spans = [[number for _, number in row] for _, row in rows]
-        lines = [f"{s[0]} to {s[-1]}" if len(s) > 1 else str(s[0]) for s in spans if s[0]]
-        more = f" and {len(lines) - MOST_SPANS} more places" if len(lines) > MOST_SPANS else ""
-        where = f", {unit}{'s' * (len(numbers) > 1)} {', '.join(lines[:MOST_SPANS])}{more}"
-        said.append(f"{in_words(reason)}: {file}{where if lines else ''}{details.pop(reason, '')}")
+    for (reason, file), found in places.items():
+        (first, detail), last = found[0], found[-1][0]
+        unit = " record" if file.lower().endswith((".json", *TABLES)) else " line"
+        where = f",{unit} {first}" if first == last else f",{unit}s {first} to {last}"
+        where = f"{file}{where if first else ''}" + (f" ({detail})" if detail else "")
+        said.append(f"{len(found):,} {in_words(reason)}: {where}")
     return "; ".join(said)
 
 

@@ -311,26 +311,20 @@ def read_held_out(folder: Path) -> list[int]:
     return np.load(folder / "held_out.npy", allow_pickle=False).tolist()
 
 
-def share_held_out(prompts: float, share: float | None) -> float:
-    """The share of so many prompts that is held out. share: as the recipe says, if it does."""
-    usual = VAL_SHARE if prompts >= FEWEST_DIVIDED else 0.0
-    return usual if share is None else share
-
-
 def held_out_prompts(
     keys: NDArray[np.uint64], share: float | None, earlier: NDArray[np.uint64]
 ) -> NDArray[np.bool_]:
     """Which examples are held out: prompts whose keys are below the share of all keys, or earlier.
 
-    share: as in `share_held_out`. If it is not 0 and none is below it, the one with the smallest
-    key; if all are, all but the one with the largest that is not among the earlier keys, those of
-    prompts that an earlier phase holds out.
+    share: as the recipe says, if it does; else VAL_SHARE, and nothing of few prompts. If none is
+    below it, the one with the smallest key; if all are, all but the one with the largest that is
+    not among the earlier keys, those of prompts that an earlier phase holds out.
     """
     was_held_out = np.isin(keys, earlier)
-    share = share_held_out(len(np.unique(keys)), share)
-    if not share or was_held_out.all():
+    if was_held_out.all() or (share is None and len(np.unique(keys)) < FEWEST_DIVIDED):
         return was_held_out
-    is_dev = was_held_out | (keys < np.uint64(min(share, 1.0) * float(2**64 - 2**11)))
+    limit = np.uint64(min(share or VAL_SHARE, 1.0) * float(2**64 - 2**11))
+    is_dev = was_held_out | (keys < limit)
     if not is_dev.any():
         is_dev = keys == keys.min()
     if is_dev.all():

@@ -1,7 +1,6 @@
 """The conversations among texts: counts them, and writes the phases that learn them."""
 
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
@@ -29,8 +28,8 @@ class ChatFile:
     """A file of conversations, which are counted in its first MOST_COUNTED records.
 
     data: its path, as a recipe names it. columns: of a question and its answer, if they have no
-    usual names. problem: why no phase can read it. found: conversations, copies too. broken: some
-    records that are none. copies: conversations that stand before, by the file where they stand.
+    usual names. problem: why no phase can read it. found: conversations, copies too. broken:
+    records that are none. copies: conversations that stand before, here or in another file.
     """
 
     path: Path
@@ -39,21 +38,7 @@ class ChatFile:
     problem: str = ""
     found: int = 0
     broken: list[Reject] = field(default_factory=list[Reject])
-    copies: Counter[str] = field(default_factory=Counter[str])
-
-    @property
-    def is_copied(self) -> bool:
-        """Whether each of its conversations stands in a file before it."""
-        return self.copies.total() - self.copies[self.data] == self.found > 0
-
-    @property
-    def copied(self) -> list[str]:
-        """Which of its conversations stand elsewhere, one sentence for each file."""
-        return [
-            f"{self.data}: {n} of {self.found} stand in {name} already"
-            for name, n in self.copies.items()
-            if name != self.data
-        ]
+    copies: int = 0
 
 
 def count_chats(files: list[ChatFile]) -> None:
@@ -69,8 +54,7 @@ def count_chats(files: list[ChatFile]) -> None:
                     file.broken.append(fit)
                     continue
                 file.found += 1
-                if fit.before:
-                    file.copies[fit.before.rpartition("#")[0]] += 1
+                file.copies += bool(fit.before)
         except SourceError as error:
             file.problem = error.message
         if file.broken and not file.found:
@@ -91,11 +75,10 @@ def chat_phases(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[
         [each for each in files if each.columns == pair or not (each.columns or place)]
         for place, pair in enumerate(pairs)
     ]
-    groups = [group for group in groups if group and not all(e.is_copied for e in group)]
-    notes = "".join(f"\n# {line}" for each in files for line in each.copied)
+    groups = [group for group in groups if any(each.found > each.copies for each in group)]
     phases = list[str]()
     free = (f"chat-{n}" for n in count(1) if f"chat-{n}" not in taken)
-    for place, group in enumerate(groups, 1):
+    for group in groups:
         name = "chat" if len(groups) == 1 and "chat" not in taken else next(free)
         data = [each.data for each in group]
         columns = next((each.columns for each in group if each.columns), None)
@@ -103,7 +86,6 @@ def chat_phases(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[
             f'[[phase]]\nname = "{name}"\n'
             f'objective = "chat"\ndata = {toml(data if len(data) > 1 else data[0])}'
             + (f"\ncolumns = {toml(columns)}" if columns else "")
-            + (notes if place == len(groups) else "")
         )
     return phases
 
@@ -134,8 +116,8 @@ def chats_in_words(every: Sequence[ChatFile]) -> str:
     if not files:
         return ""
     broken = [reject for each in files for reject in each.broken]
-    copies = sum(each.copies.total() for each in files)
-    notes = [f"{number(len(broken))} left out: {places_in_words(broken)}"] * bool(broken)
+    copies = sum(each.copies for each in files)
+    notes = [f"left out: {places_in_words(broken)}"] * bool(broken)
     notes += [f"{number(copies)} {'copies' if copies > 1 else 'copy'} of these"] * bool(copies)
     n_chats = sum(each.found for each in files) - copies
     said = f"{counted(len(files), 'file')}, {counted(n_chats, 'conversation')}"

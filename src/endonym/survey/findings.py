@@ -435,9 +435,7 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
             table="a phase after that of the texts",
             examples=[Example(path, why=why) for path, why in chats[:samples]],
         )
-        copied = [line for each in survey.chat_files for line in each.copied]
         said = [f"{chats_in_words(survey.chat_files) or 'No phase can read them'}.", found.meaning]
-        said += [f"{line}." for line in copied[:samples]]
         yield replace(found, meaning=" ".join(said))
     if no_texts := survey.no_texts:
         yield of_files(

@@ -275,7 +275,7 @@ def test_texts_that_are_left_out_stand_in_the_recipe_as_comments_that_can_be_use
 ) -> None:
     (texts / "книга.txt").write_text(f"{RUSSIAN[0]}\n" * 9, encoding="utf-8")
     (texts / "сөйләшү.csv").write_text(
-        f"question,answer\n{TATAR[0]},{TATAR[1]}\n", encoding="utf-8"
+        f'question,answer\n"{TATAR[0]}","{TATAR[1]}"\n', encoding="utf-8"
     )
     path = new(tmp_path / "project", texts)
     recipe, text = Recipe.load(path), path.read_text(encoding="utf-8")

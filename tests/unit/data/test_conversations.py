@@ -76,11 +76,12 @@ COLUMNS = [
 
 
 def test_columns_may_have_any_names() -> None:
-    record = {"id": "7", "întrebare": ASKED, "răspuns": ANSWER}
-    with pytest.raises(Unfit, match="the columns are: id, întrebare, răspuns"):
+    record = {"id": "7", "ghicitoare": ASKED, "dezlegări": ANSWER}
+    with pytest.raises(Unfit, match="the columns are: id, ghicitoare, dezlegări"):
         conversation_of(record)
     usual = conversation_of({"question": ASKED, "answer": ANSWER})
-    assert conversation_of(record, ("Întrebare", " răspuns")) == usual
+    assert conversation_of(record, ("Ghicitoare", " dezlegări")) == usual
+    assert conversation_of({"сорау": ASKED, "җавап": ANSWER}) == usual
 
 
 @pytest.mark.parametrize(
