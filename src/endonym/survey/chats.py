@@ -18,7 +18,6 @@ COMMENTED = re.compile(
     r'^(?:# ?(?:\[\[phase\]\]|name *=.*)\n)*# ?objective *= *"chat".*\n?(?:#.*\n?)*', re.MULTILINE
 )
 """A phase of conversations in a recipe, of which some lines are comments."""
-LINE_END = "\n"
 MOST_COUNTED = 100_000
 """Records of a file."""
 
@@ -101,7 +100,8 @@ def commented_lines(recipe: str) -> str:
     lines = list[str]()
     for match in COMMENTED.finditer(recipe):
         first = 1 + recipe.count("\n", 0, match.start())
-        lines.append(f"{first} to {first + match[0].rstrip().count(LINE_END)}")
+        more = match[0].rstrip().count("\n")
+        lines.append(f"{first} to {first + more}")
     return listed(lines)
 
 

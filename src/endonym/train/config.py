@@ -73,9 +73,9 @@ class Phase(Config, ObjectiveProperties):
     columns: tuple[str, str] | None = optional("the usual names", is_identity=False)
     """chat: the columns of a question and of its answer in `data`
 
-    - the usual names: prompt with completion or response, question with answer, instruction with
-      output or response, user with assistant; or whole conversations in messages, conversations or
-      conversation
+    - the usual names: prompt with completion or response, question with answer (also in other
+      languages, such as întrebare with răspuns), instruction with output or response, user with
+      assistant; or whole conversations in messages, conversations or conversation
     """
     beta: Positive | None = None
     """preferences: DPO's beta, the penalty for moving away from the weights that the phase starts

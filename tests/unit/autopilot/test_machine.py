@@ -169,6 +169,11 @@ def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     )
     measured_pace(narrow, file)
     assert promised_here(narrow, RATES, file) == pytest.approx(1 / 1_000)
+    # A chat phase has smaller batches of the same shape: what its own shape took is nearer.
+    monkeypatch.setattr(probe, "pace", lambda *_, **__: {"plain": 300.0, "compiled": 900.0})
+    measured_pace(usual, file)
+    short = Workload(SHAPE, usual.config.but(batch_tokens=512))
+    assert promised_here(short, RATES, file) == pytest.approx(1 / 900)
     # Nobody measured it in fp32, whose products are a tenth as fast.
     slow = promised_seconds(small_shape(), RATES["fp32"])
     assert promised_here(exact, RATES, file) == pytest.approx(slow)

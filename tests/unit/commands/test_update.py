@@ -215,4 +215,7 @@ def test_conversations_among_the_texts_are_said(
     update.say_chats(survey, Log())
     told = capsys.readouterr().err
     assert told.startswith("conversations  1 file, 1 conversation: to learn them")
+    assert 'name = "chat"\n' in told
     assert 'data = "chats.csv"' in told
+    update.say_chats(survey, Log(), ["pretrain", "chat"])
+    assert 'name = "chat-1"\n' in capsys.readouterr().err, "each phase has a name of its own"
