@@ -304,7 +304,7 @@ def choose_answers(
         of_all = f"of {number(held_out + (facts.records or 0))} conversations"
         reason = f"{held_out} {of_all} held out, too few to choose a step by"
         if not held_out:
-            reason = f"none {of_all} held out: all are learnt, as few hold nothing to spare"
+            reason = f"none {of_all} is held out: so few are all learnt"
         choices["keep"] = Choice("last", reason)
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)

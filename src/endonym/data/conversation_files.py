@@ -189,7 +189,7 @@ def _lines(path: Path, origin: Origin, columns: Sequence[str]) -> Iterator[Recor
         kind = Path(unpacked_name(path.name.lower())).suffix
         # A table may be saved in an encoding of old, as Excel does.
         encoding = None if kind in (".csv", ".tsv") else "utf-8"
-        _, stream = utf8_stream(content.stream(), encoding)
+        _, stream = utf8_stream(content.stream(), encoding, is_short=True)
         lines = readable_lines(_whole(stream, path), origin, "utf-8")
         if kind in (".csv", ".tsv"):
             rows = tsv_rows(lines) if kind == ".tsv" else csv_rows(lines)

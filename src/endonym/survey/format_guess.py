@@ -147,7 +147,7 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Gue
         return {}, f"a packed {kind.format} file; its text is taken to be in the column text"
     if kind.compression:
         stream = unpacked(stream, kind.compression)
-    head = head_of(stream, look)
+    head = head_of(stream, look, is_table=kind.format in ("csv", "tsv"))
     if not VISIBLE.search(head):
         return {}, "no readable text at the start of the file"
     if kind.format == "txt":
@@ -160,9 +160,10 @@ def stream_guess(stream: Stream, kind: FileFormat, name: str, look: Look) -> Gue
     return table_guess(head, kind.format)
 
 
-def head_of(stream: Stream, look: Look) -> str:
+def head_of(stream: Stream, look: Look, *, is_table: bool = False) -> str:
     """The first bytes as text, without a line that they cut in two."""
-    head = Feed(utf8_stream(stream, None, look.script)[1]).peek(look.n_bytes)
+    utf8 = utf8_stream(stream, None, look.script, is_short=is_table)[1]
+    head = Feed(utf8).peek(look.n_bytes)
     if len(head) >= look.n_bytes and b"\n" in head:
         head = head[: head.rindex(b"\n") + 1]
     text = head.decode("utf-8", "ignore")

@@ -77,17 +77,17 @@ def test_what_cannot_be_learnt_of_conversations_is_said_before_the_run(
 def test_a_table_of_unknown_columns_is_refused_before_anything_is_made(
     recipe: Recipe, tmp_path: Path
 ) -> None:
-    rows = "intrebare,raspuns\nUnde este cantina?,La parter\nCine e diriginte?,Domnul Marin\n"
+    rows = "ghicitoare,dezlegare\nUnde este cantina?,La parter\nCine e diriginte?,Domnul Marin\n"
     (recipe.folder / "a.csv").write_text(rows, encoding="utf-8")
     phases = [{"name": "a", "tokens": 2_000}, {"name": "b", "objective": "chat", "data": "a.csv"}]
     asking, store = recipe.with_values({"phase": phases}), Store(tmp_path / "store")
     for refused in (check, partial(run_and_report, log=LOG)):
         with pytest.raises(SourceError, match="none of the first 3 records can be used") as caught:
             refused(asking, store)
-        assert '"intrebare", "raspuns"' in caught.value.do
+        assert '"ghicitoare", "dezlegare"' in caught.value.do
         assert 'columns = ["NAME", "NAME"]' in caught.value.do
     assert not list(store.root.glob("corpus/*"))
-    phases[1]["columns"] = ["Intrebare", "raspuns"]
+    phases[1]["columns"] = ["Ghicitoare", "dezlegare"]
     check(recipe.with_values({"phase": phases}), store)
 
 

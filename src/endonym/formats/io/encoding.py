@@ -66,11 +66,12 @@ def known_encoding(name: str) -> str:
 
 
 def detect(
-    head: bytes, recipe_encoding: str | None, script: str | None = None
+    head: bytes, recipe_encoding: str | None, script: str | None = None, *, is_short: bool = False
 ) -> Encoding | Damage:
     """The encoding of a file that begins with `head`, or why it is rejected.
 
-    recipe_encoding: its `encoding`. script: in which the text is expected.
+    recipe_encoding: its `encoding`. script: in which the text is expected. is_short: a guess may be
+    made by few letters of a language, as of a table of conversations.
     """
     for mark, name in MARKS:
         if head.startswith(mark):
@@ -89,7 +90,7 @@ def detect(
         head = text.encode("utf-8", "surrogateescape")
     if has_many_controls(head):
         return Damage("binary", "binary data: too many control characters for a text")
-    return Encoding("utf-8") if mostly_utf8(head) else guess(head, script)
+    return Encoding("utf-8") if mostly_utf8(head) else guess(head, script, is_short)
 
 
 def with_byte_order(name: str, head: bytes) -> Encoding | Damage:
@@ -148,15 +149,19 @@ def mostly_utf8(head: bytes) -> bool:
 
 
 def utf8_stream(
-    stream: Stream, recipe_encoding: str | None, script: str | None = None
+    stream: Stream,
+    recipe_encoding: str | None,
+    script: str | None = None,
+    *,
+    is_short: bool = False,
 ) -> tuple[str, Stream]:
     """The name of a stream's encoding ("" if it is rejected), and the stream as UTF-8.
 
-    recipe_encoding: its `encoding`. script: in which the text is expected.
+    recipe_encoding, script, is_short: as in `detect`.
     """
     feed = Feed(stream)
     head = feed.peek(HEAD_BYTES)
-    found = detect(head, recipe_encoding, script)
+    found = detect(head, recipe_encoding, script, is_short=is_short)
     if isinstance(found, Damage):
         size = feed.drain()[0]
         return "", iter([Damage(found.reason, found.detail, size)])
@@ -220,7 +225,7 @@ NAMING_BYTES, SHOWN_NAMES, SHOWN_CHARS = 2_048, 4, 24
 text in each."""
 
 
-def guess(head: bytes, script: str | None) -> Encoding | Damage:
+def guess(head: bytes, script: str | None, is_short: bool = False) -> Encoding | Damage:
     """The encoding of these bytes, which are no UTF-8; or why it is refused."""
     lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
     sample = b"".join(lines)[:SAMPLE_BYTES]
@@ -237,7 +242,7 @@ def guess(head: bytes, script: str | None) -> Encoding | Damage:
         sample = sample[:NAMING_BYTES]
         possible = readings(sample, of_scripts(sample, OLD_SCRIPTS), ANY_CHAOS)
     names = list(dict.fromkeys(each.encoding for each in possible))
-    if name := by_letters(sample, names):
+    if is_short and (name := by_letters(sample, names)):
         return Encoding(codecs.lookup(name).name)
     return refusal(names[:SHOWN_NAMES], sample)
 
