@@ -16,7 +16,7 @@ from endonym.cli.main import (
     text_option,
 )
 from endonym.device import pick, program
-from endonym.errors import printable_lines
+from endonym.errors import printable, printable_lines
 from endonym.log import size
 
 if TYPE_CHECKING:
@@ -53,19 +53,45 @@ def status(settings: Settings, run: str | None) -> None:
     metavar="TEXT",
     help="Show how a text, or the beginning of a file, is cut into tokens.",
 )
-@click.option("--mark", is_flag=True, help="Also give the lines that mark these documents.")
+@click.option("--mark", is_flag=True, help="Also give the command that marks these documents.")
+@click.option(
+    "--mark-out",
+    multiple=True,
+    metavar="TEXT",
+    help="Write into the recipe that a document or file, by its name or hash, is left out.",
+)
+@click.option(
+    "--mark-in",
+    multiple=True,
+    metavar="TEXT",
+    help="The same of one that stays, whatever a rule says.",
+)
 @click.option("--of", metavar="FILE", help="Show documents of this file, and their whole texts.")
 @count_option("How many documents to show, or rejects of each reason.", default=5)
 @click.pass_obj
-def look(settings: Settings, artefact: str, kind: str | None, **options: Any) -> None:
+def look(
+    settings: Settings,
+    artefact: str,
+    kind: str | None,
+    mark_out: tuple[str, ...],
+    mark_in: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
 
     ARTEFACT is a run, or the id of an artefact (`endonym status` lists them). KIND is what to look
     at in a run: corpus shows documents; if it is not given, figures of all stages, and the model.
     """
     from endonym.commands import inspect as inspection
+    from endonym.commands.mark import mark_texts
 
-    text, data = inspection.look(settings.open_store(), artefact, kind, **options)
+    store, marks = settings.open_store(), {"marked_out": mark_out, "marked_in": mark_in}
+    if twice := {*mark_out} & {*mark_in}:
+        raise click.UsageError(f"--mark-out and --mark-in both name {printable(min(twice))}.")
+    if mark_out or mark_in:
+        text, data = mark_texts(store, artefact, marks)
+    else:
+        text, data = inspection.look(store, artefact, kind, **options)
     settings.show(text, {"text": text, **data})
 
 

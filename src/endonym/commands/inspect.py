@@ -3,7 +3,6 @@
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,33 +11,24 @@ from unicodedata import normalize
 
 import regex
 
-from endonym.cleaning.marks import DIGITS, text_hash
-from endonym.cleaning.personal import HIDDEN, begin_shown
 from endonym.cleaning.rules import LAST
 from endonym.commands.filled import SHOWN_CHARS, filled
 from endonym.copies.held_out.split import SIDES
 from endonym.copies.notes import staying_texts
 from endonym.corpus.corpus import Corpus, dropped_records, some_dropped
-from endonym.corpus.work import Sources
-from endonym.errors import RecipeError, printable
+from endonym.device import program
+from endonym.errors import RecipeError, quoted
 from endonym.evaluate.score import Score, headline
 from endonym.export.history import events, journal_of
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
-from endonym.formats.reader import read_file
-from endonym.log import columns, counted, number
-from endonym.pipeline import sources
+from endonym.log import columns
 from endonym.pipeline.execute import NO_TEXTS, counts_of
-from endonym.recipe.recipe import Recipe
 from endonym.runs import find
 from endonym.script.letters import beginning
 from endonym.store import Artifact, Store, open_artifact
 
 SHOWN_BYTES = 2_000
-Place = tuple[str, str]
-"""The source and the id of a document."""
-NOTED_CHARS = 60
-"""Of a document, beside its hash."""
 INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}")
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -80,16 +70,13 @@ def look(
     """Samples of an artefact, or of a run's artefact of a kind or that the flags ask for.
 
     of: of a corpus, whole documents whose ids hold this, such as those of a file. mark: of a
-    corpus, also the lines of the recipe that mark the documents that are shown; of the
-    kind source, those that mark files. dropped: a reason, or "all"; of a run what its corpus and
-    its examples left out, or one of them by `kind`.
+    corpus, also the command that marks the documents that are shown. dropped: a reason, or "all";
+    of a run what its corpus and its examples left out, or one of them by `kind`.
     """
-    if mark and kind == "source":
-        return file_marks(store, name, count)
     if dropped:
         kinds = (kind,) if kind is not None else ("corpus",) if mark else DROPPING
         found = _look_at_dropped(_dropping(store, name, kinds), reason=dropped, count=count)
-        return with_marks(store, name, found) if mark else found
+        return with_marks(name, found) if mark else found
     if not (kind or mark or of or text is not None or _named_artifact(store, name)):
         return _look_at_run(store, name, count)
     wanted = "corpus" if mark or of else "tokenizer" if text is not None else kind
@@ -102,7 +89,7 @@ def look(
     with artifact.read_with_care():
         if artifact.stage == "corpus":
             found = _look_at_corpus(artifact, count, of)
-            return with_marks(store, name, found) if mark else found
+            return with_marks(name, found) if mark else found
         if artifact.stage == "tokenizer":
             return _look_at_tokenizer(artifact, text)
         if artifact.stage == "model":
@@ -249,70 +236,15 @@ def _look_at_corpus(artifact: Artifact, count: int, of: str | None) -> Inspectio
     return Inspection(text, {"documents": shown})
 
 
-def _recipe(run: Path, store: Store) -> Recipe:
-    """The recipe of a run as it is now. Raises RecipeError if there is none any more."""
-    origin = find.recipe_of(run, store)
-    return Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
-
-
-def with_marks(store: Store, name: str, found: Inspection) -> Inspection:
-    """What is shown of a run's corpus, with the lines that mark it as out, or dropped ones as in.
-
-    The hash is that of the text as it is read, so that the raw files are read again. Raises
-    RecipeError if the recipe of the run is not known.
-    """
-    run = find.resolve_run(store, name)
-    if run is None:
-        do = "Give the run instead: endonym status lists them."
-        raise RecipeError("the recipe of an artefact is not known", where="--mark", do=do)
+def with_marks(name: str, found: Inspection) -> Inspection:
+    """What is shown of a run's corpus, with the command that marks it out, or dropped ones in."""
     data = found.data
     shown: list[dict[str, Any]] = data.get("documents") or [*data["rejects"], *data["removed"]]
-    places = {(each["source"], each["id"]) for each in shown if each.get("reason") not in LAST}
-    recipe = _recipe(run, store)
-    hashes = text_hashes(sources.find(recipe), places)
-    key = "marked_out" if "documents" in data else "marked_in"
-    masks = [recipe.clean.mask_with.format(kind=kind) for kind in recipe.clean.mask]
-    notes = dict[str, str]()
-    for each in shown:
-        if digest := hashes.get((each["source"], each["id"]), "")[:DIGITS]:
-            text = begin_shown(each["text"], SHOWN_CHARS, recipe.language)
-            if any(sign in text for sign in (HIDDEN, *filter(None, masks))):
-                text = ""
-            note = f"{each['source']}/{each['id']}: {' '.join(text.split())[:NOTED_CHARS]}"
-            notes[digest] = printable(note).removesuffix(": ")
-    text = filled("marks.txt", key=key, notes=notes, n_missing=len(places) - len(hashes))
-    return Inspection(f"{found.text}\n\n{text}", {**data, key: [*notes]})
-
-
-def file_marks(store: Store, name: str, count: int) -> Inspection:
-    """The lines that mark the first files of each source of a run as out."""
-    run, notes, n_files = find.find_run(store, name), dict[str, str](), 0
-    names = {f"source {each.name}": each.name for each in _recipe(run, store).source}
-    for stage in find.planned(run):
-        made = find.store_of(run, store).find("source", stage["id"])
-        if made is None or stage["name"] not in names:
-            continue
-        rows = made.rows("files.json")
-        n_files += len(rows)
-        source = names[stage["name"]]
-        notes |= {each["sha256"][:DIGITS]: f"{source}/{each['name']}" for each in rows[:count]}
-    text = filled("marks.txt", key="marked_out", notes=notes, n_missing=0)
-    data = {"marked_out": [*notes], "files": n_files}
-    return Inspection(f"{number(len(notes))} of {counted(n_files, 'file')}\n\n{text}", data)
-
-
-def text_hashes(texts: Sources, places: AbstractSet[Place]) -> dict[Place, str]:
-    """The hashes of the raw texts of documents, as far as they are found."""
-    hashes = dict[Place, str]()
-    for source, file in ((source, file) for source, files in texts for file in files):
-        left = {at for name, at in places if name == source.name and at.startswith(file.name)}
-        for record in read_file(source, file) if left else ():
-            if record.id in left and isinstance(record, Document):
-                hashes[source.name, record.id] = text_hash(record.text)
-                left.discard(record.id)
-            if not left:
-                break
-    return hashes
+    flag = "--mark-out" if "documents" in data else "--mark-in"
+    places = [f"{each['source']}/{each['id']}" for each in shown if each.get("reason") not in LAST]
+    marks = "".join(f" {flag} {quoted(each)}" for each in dict.fromkeys(places))
+    command = f"{program()} look {quoted(name)}{marks}" if marks else "none of these can be marked"
+    return Inspection(f"{found.text}\n\n{command}", {**data, "command": command})
 
 
 def _plain(each: Document | Reject, *, is_whole: bool = False) -> dict[str, Any]:

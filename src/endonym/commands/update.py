@@ -18,7 +18,7 @@ from endonym.log import Log, counted, listed
 from endonym.pipeline import sources
 from endonym.recipe.layers import toml
 from endonym.recipe.recipe import Recipe
-from endonym.recipe.text import KeyPath, Mark, normal, scan
+from endonym.recipe.text import normal, scan
 from endonym.runs.find import recipe_file
 from endonym.store import Store
 from endonym.survey import raw_files
@@ -67,7 +67,7 @@ def update_recipe(
         why = "" if new else ": the sources read every text beside them"
         log.line(f"the recipe stays as it is{why}")
         return path, survey
-    _write(path, _updated(recipe, survey, found.renamed, awaited_now), recipe)
+    write_recipe(path, _updated(recipe, survey, found.renamed, awaited_now), recipe)
     for number, file in found.renamed.items():
         log.line(f"source {recipe.source[number].name} reads {file.name} now")
     if survey.sources:
@@ -134,14 +134,14 @@ def _updated(
     for line in sources.AWAITED.finditer(text) if read else ():
         left = _without(line[0], [Path(file).absolute() for file in read])
         edits.append((line.start(), line.end() + (not left), left))
-    if survey.joined:
-        edits.append(_joined(text, marks, [*recipe.pack.join, *survey.joined]))
     ends = [mark.value_end for key, mark in marks.items() if key[0] == "source"]
     end = _line_end(text, max(ends, default=len(text)))
     if added := filled("sources.txt", survey=survey):
         edits.append((end, end, f"\n\n{added}"))
     for first, last, written in sorted(edits, reverse=True):
         text = text[:first] + written + text[last:]
+    if survey.joined:
+        text = with_key(text, "pack", "join", toml([*recipe.pack.join, *survey.joined]))
     return text
 
 
@@ -155,14 +155,15 @@ def _without(line: str, read: Sequence[Path]) -> str:
     return f"{begin}: {', '.join(left)}: {reason}" if left else ""
 
 
-def _joined(text: str, marks: Mapping[KeyPath, Mark], names: Sequence[str]) -> tuple[int, int, str]:
-    """The change that makes these sources those of `pack.join`."""
-    if (mark := marks.get(("pack", "join"))) is not None:
-        return mark.value_start, mark.value_end, toml(names)
-    if (table := marks.get(("pack",))) is not None and re.match(r"\s*\]", text[table.end :]):
-        end = _line_end(text, table.end)
-        return end, end, f"\njoin = {toml(names)}"
-    return len(text), len(text), f"\n[pack]\njoin = {toml(names)}\n"
+def with_key(text: str, table: str, key: str, value: str) -> str:
+    """A recipe's text in which a key of a table has this value, as TOML; all else stays."""
+    marks = scan(text)
+    if (mark := marks.get((table, key))) is not None:
+        return text[: mark.value_start] + value + text[mark.value_end :]
+    if (head := marks.get((table,))) is not None and re.match(r"\s*\]", text[head.end :]):
+        end = _line_end(text, head.end)
+        return f"{text[:end]}\n{key} = {value}{text[end:]}"
+    return f"{text}\n[{table}]\n{key} = {value}\n"
 
 
 def _line_end(text: str, place: int) -> int:
@@ -171,7 +172,7 @@ def _line_end(text: str, place: int) -> int:
     return len(text) if end < 0 else end
 
 
-def _write(path: Path, text: str, recipe: Recipe) -> None:
+def write_recipe(path: Path, text: str, recipe: Recipe) -> None:
     """Write the recipe, or leave it as it is and raise RecipeError if it would be no recipe."""
     line_end = "\r\n" if "\r\n" in recipe.text else "\n"
     mark = "\ufeff" if recipe.text.startswith("\ufeff") else ""
@@ -180,9 +181,9 @@ def _write(path: Path, text: str, recipe: Recipe) -> None:
         Recipe.load(path, text=text)
     except EndonymError as error:
         raise RecipeError(
-            f"new sources cannot be written into this recipe: {error.message}",
+            f"this cannot be written into the recipe: {error.message}",
             where=str(path),
-            do="Write each source as a table of its own, [[source]], and [pack] as one; then "
-            "update it again.",
+            do="Write each source as a table of its own, [[source]], and [pack] and [clean] as one "
+            "each; then do it again.",
         ) from error
     write_atomic(path, text.encode())

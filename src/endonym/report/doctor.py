@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
-from endonym.cleaning.personal import HIDDEN
+from endonym.device import program
 from endonym.log import counted, listed, number
 from endonym.report.changes import kind_of, name_of
 from endonym.report.formatting import cut
 from endonym.report.page import render
 from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 from endonym.script.languages import language_name
-from endonym.survey.cleaning import MASK
 from endonym.survey.diagnosis import Diagnosis, rough
 from endonym.survey.examination import FOREIGN, Examined
 from endonym.survey.findings import TEMPLATE, Example, Finding, in_place
@@ -23,8 +22,6 @@ RARE_SHARE, MOST_RARE = 5e-5, 60
 """Share of all letters below which one is rare, and how many of those are shown."""
 KEPT_SHARE = 0.1
 """Share of a letter that may stay, if cleaning is said to take it away."""
-NOTED_CHARS = 60
-"""Of a document, beside its hash."""
 FIRST_EXAMPLES = 5
 """Examples that are shown before the others are unfolded."""
 
@@ -52,7 +49,7 @@ def doctor_page(diagnosis: Diagnosis) -> str:
         {
             "diagnosis": diagnosis,
             "language_code": diagnosis.patient.code,
-            "note_of": note_of,
+            "marking": f"{program()} look {diagnosis.patient.called}",
             "percent": percent,
             "found_in": found_in,
             "rough": rough,
@@ -89,14 +86,6 @@ def files(examined: Examined) -> list[tuple[Example, int, int]]:
         example = replace(in_place(examined, names[0], seen[names[0]][1]), place=listed(names))
         rows.append((example, sum(seen[name][0] for name in names), len(names)))
     return rows
-
-
-def note_of(each: Example) -> str:
-    """What stands beside its hash in a recipe: its place and its beginning, which is left out if
-    personal data is in it."""
-    text = each.text or each.after
-    has_personal = HIDDEN in each.before + text or MASK in text
-    return each.place if has_personal else f"{each.place}: {cut(text, NOTED_CHARS)}"
 
 
 def found_in(finding: Finding) -> str:

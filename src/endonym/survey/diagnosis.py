@@ -47,7 +47,7 @@ class Patient:
     """What is examined. code: of the language, empty if it is unknown; why: how it is known.
 
     sample, documents: of the texts. folder: of the recipe, written or to be written. new: the
-    command that writes it.
+    command that writes it. called: what commands call it, quoted.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Patient:
     survey: Survey | None = None
     recipe: Recipe | None = None
     new: str = ""
+    called: str = ""
 
     @property
     def script(self) -> str | None:
@@ -383,11 +384,10 @@ def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     name = as_name(stem, "-", 48).strip("-.") or "texts"
     target = f"{name}-model" if Path(name).exists() else name
     given = "".join(f" --text {quoted(str(path))}" for path in paths)
-    new = f"{program()} new {target} --language {code or mending.UNKNOWN}{given} --hours 1"
+    new = f"{program()} new {quoted(target)} --language {code or mending.UNKNOWN}{given} --hours 1"
     sample, documents = survey.sample, survey.texts
-    return Patient(
-        name, folder, sources, code, why, sample, documents=documents, survey=survey, new=new
-    )
+    values: dict[str, Any] = {"survey": survey, "new": new, "called": quoted(target)}
+    return Patient(name, folder, sources, code, why, sample, documents, **values)
 
 
 def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
@@ -403,9 +403,8 @@ def of_recipe(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
     code = usual_code(language) if language else recipe.language
     why = f"Examined are the sources of {paths[0]}."
     sample = "\n".join(texts)
-    return Patient(
-        recipe.name, recipe.folder, sources, code, why, sample, documents=texts, recipe=recipe
-    )
+    values: dict[str, Any] = {"recipe": recipe, "called": quoted(str(paths[0]))}
+    return Patient(recipe.name, recipe.folder, sources, code, why, sample, texts, **values)
 
 
 def language_of(named: str | None, documents: Sequence[str]) -> tuple[str, str]:

@@ -193,8 +193,8 @@ def personal_data(findings: Iterable[Finding]) -> str:
     masks = toml([each.name.removeprefix("mask ") for each in found])
     return (
         f"personal data: {listed(kinds)}{such_as}. A model may say it to anyone: a new recipe has "
-        f"mask = {masks} in [clean]. Names cannot be found. Leave lists of persons out (marked_out "
-        f"in [clean]; endonym doctor writes a page that gives the lines)"
+        f"mask = {masks} in [clean]. Names cannot be found. Leave lists of persons out: "
+        f"endonym look NAME --mark-out FILE"
     )
 
 

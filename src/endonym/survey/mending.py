@@ -164,7 +164,7 @@ def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[
     for key, items in (("normalize", clean.normalize), ("dedup", clean.dedup), ("mask", masks)):
         mended = [reasons[item] for item in dict.fromkeys(items) if item in reasons]
         reasons[key] = "; ".join(mended)
-    reasons["mask_with"] = "names cannot be found: leave lists of persons out (marked_out)"
+    reasons["mask_with"] = "names cannot be found: leave lists of persons out (look --mark-out)"
     names = ", ".join(f'"{name}"' for name in unreadable)
     reasons["script"] = "the script of most letters"
     reasons["max_unreadable"] = f"so much of {names} may be unreadable; it is left out"

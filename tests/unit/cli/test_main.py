@@ -38,7 +38,10 @@ FROZEN = {
     },
     "explain": {"KEY", "--schema"},
     "status": {"RUN"},
-    "look": {"ARTEFACT", "KIND", "--dropped REASON", "--text TEXT", "-n", "--mark", "--of FILE"},
+    "look": {
+        *("ARTEFACT", "KIND", "--dropped REASON", "--text TEXT", "-n", "--mark", "--of FILE"),
+        *("--mark-out TEXT", "--mark-in TEXT"),
+    },
     "prune": {"--yes"},
     "generate": {"MODEL", "PROMPT", *SAMPLING, "-n", "--adapter DIR"},
     "evaluate": {"MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"},

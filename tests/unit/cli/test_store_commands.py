@@ -1,9 +1,9 @@
 """status, look, prune, compare and tokenizer compare, as they are typed."""
 
-import hashlib
-import json
 import re
+import shlex
 import shutil
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,10 @@ from artefacts import Files
 from made_contenders import contender
 from toys import toy_tokenizer
 
+from endonym.cleaning.marks import text_hash
 from endonym.cli.main import Settings
 from endonym.cli.store_commands import show_comparison
+from endonym.disk import file_hash
 from endonym.evaluate.speed import Efficiency
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -96,28 +98,10 @@ def test_a_stopped_run_is_shown(small_recipe: Callable[[Path], Path], command: S
     found = rejects.json()["rejects"]
     assert [each["reason"] for each in found] == ["min_chars"] * 3
     assert all(len(each["text"]) < 60 for each in found)
-    shown = command("look", name, "--dropped", "min_chars", "-n", "3", "--mark", *given, "--json")
-    marks = shown.json()["marked_in"]
-    assert marks == [hashlib.sha256(each["text"].encode()).hexdigest()[:12] for each in found]
-    assert f'  "{marks[0]}",  # {found[0]["source"]}/{found[0]["id"]}: ' in shown.json()["text"]
-    kept = command("look", name, "corpus", "-n", "2", "--mark", *given, "--json").json()
-    assert len(kept["marked_out"]) == 2
-    first = kept["documents"][0]
+    first = command("look", name, "corpus", "-n", "1", *given, "--json").json()["documents"][0]
     one = command("look", name, "--of", first["id"], "-n", "1", *given, "--json").json()
     assert one["documents"][0]["text"].startswith(first["text"].rstrip("…"))
     assert command("look", name, "--of", "юк.txt", *given).code == 2
-    files = command("look", name, "source", "--mark", *given, "--json").json()
-    read = [(tmp_path / "project" / "texts" / "tatar.txt").read_bytes()]
-    assert [hashlib.sha256(each).hexdigest()[:12] for each in read] == files["marked_out"][:1]
-    sets += ["--set", "source.others.name=калган"]
-    sets += ["--set", f"clean.marked_in={json.dumps(marks)}"]
-    sets += ["--set", f"clean.marked_out={json.dumps(kept['marked_out'])}"]
-    assert command("run", recipe, *given, *sets, "--until", "corpus").code == 0
-    other = next(each for each in (tmp_path / "project" / "runs").iterdir() if each.name != name)
-    dropped = command("look", other.name, "--dropped", "all", *given, "--json").json()["dropped"]
-    assert dropped == {"min_chars": 11, "marked_out": 2}
-    renamed = command("look", other.name, "source", "--mark", *given, "--json").json()
-    assert renamed["marked_out"] == files["marked_out"]
     text = command("look", name, "--dropped", "all", *given).out
     assert text.splitlines()[0].split()[:2] == ["min_chars", "14"]
     assert text.count("min_chars  ") == 5 + 1
@@ -299,3 +283,38 @@ def test_what_cannot_be_read_ends_with_advice(command: Say, tmp_path: Path) -> N
     assert said.code == 1
     assert "Traceback" not in said.err
     assert command("tokenizer", "compare", "nothing", "--text", tmp_path).code == 2
+
+
+def test_marks_are_written_into_the_recipe_whose_other_lines_stay(
+    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
+):
+    """By the names that `look` shows, by the command that it gives, by a hash, or by a file."""
+    recipe = small_recipe(tmp_path / "project")
+    written = recipe.read_text(encoding="utf-8")
+    given = ["--store", tmp_path / "project" / "store"]
+    until = [recipe, *given, "--set", "clean.min_chars=60", "--until", "corpus"]
+    assert command("run", *until).code == 0
+    name = "kechkena+clean.min_chars=60"
+    shown = command("look", name, "--dropped", "min_chars", "-n", "3", "--mark", *given, "--json")
+    words = shlex.split(shown.json()["command"])
+    short = [each["text"] for each in shown.json()["rejects"]]
+    assert command(*words[words.index("look") :], *given).code == 0
+    kept = command("look", name, "corpus", "-n", "2", *given, "--json").json()["documents"]
+    others = tmp_path / "project" / "texts" / "others.txt"
+    hashes = {"marked_out": [text_hash(kept[1]["text"])[:12], text_hash(kept[0]["text"])[:12]]}
+    hashes["marked_out"].append(file_hash(others)[:12])
+    out = [kept[0]["id"], hashes["marked_out"][0], others.name]
+    marked = command("look", recipe, *(f"--mark-out={each}" for each in out), *given, "--json")
+    assert marked.json()["marked_out"] == [*hashes["marked_out"][1::-1], hashes["marked_out"][2]]
+    # What was in comes out; all other lines stay, with their comments.
+    assert command("look", recipe, "--mark-out", text_hash(short[0]), *given).code == 0
+    data = tomllib.loads(recipe.read_text(encoding="utf-8"))["clean"]
+    assert {*data["marked_out"]} == {*hashes["marked_out"], text_hash(short[0])[:12]}
+    assert {*data["marked_in"]} == {text_hash(each)[:12] for each in short[1:]}
+    lines = recipe.read_text(encoding="utf-8").splitlines()
+    assert [line for line in written.splitlines() if line not in lines] == []
+    assert command("run", *until).code == 0
+    for wrong in (["--mark-out", "юк.txt"], ["--mark-in", "0" * 12]):
+        before = recipe.read_bytes()
+        assert command("look", recipe, *wrong, *given).code == 2
+        assert recipe.read_bytes() == before

@@ -1,0 +1,118 @@
+"""`endonym look --mark-out` and `--mark-in`: a person's marks, written into the recipe."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+from endonym.cleaning.marks import DIGITS, text_hash
+from endonym.cleaning.personal import HIDDEN, begin_shown
+from endonym.commands.filled import filled
+from endonym.commands.update import with_key, write_recipe
+from endonym.errors import RecipeError, printable, quoted
+from endonym.formats.document import Document
+from endonym.formats.reader import read_file
+from endonym.pipeline import sources
+from endonym.recipe.recipe import Recipe
+from endonym.recipe.text import normal, scan
+from endonym.runs import find
+from endonym.store import Store
+
+NOTED_CHARS = 60
+"""Of a document, beside its hash."""
+HASH = re.compile(f"[0-9a-f]{{{DIGITS},64}}")
+
+
+def mark_texts(
+    store: Store, name: str, marks: Mapping[str, Sequence[str]]
+) -> tuple[str, dict[str, Any]]:
+    """Write marks into the recipe that a run, a file or a folder names; what is said of it.
+
+    marks: by the key of [clean], the texts: names of documents or files as `look` shows them, or
+    hashes. All else in the recipe stays. Raises RecipeError for a name that no text has, or that
+    several have.
+    """
+    named = find.find_recipe(store, Path(name))
+    recipe = Recipe.load(named.path)
+    found = texts_called({each for names in marks.values() for each in names}, recipe)
+    text, told = normal(recipe.text), dict[str, dict[str, str]]()
+    for key, names in marks.items():
+        told[key] = {digest: note for each in names for digest, note in found[each].items()}
+        text = marked(text, key, told[key])
+    write_recipe(named.path, text, recipe)
+    words = [str(named.path), *(["--variant", named.variant] if named.variant else [])]
+    run = " ".join(map(quoted, [*words, *(part for one in named.sets for part in ("--set", one))]))
+    shown = filled("marks.txt", told=told, path=named.path, run=run)
+    return shown, {"recipe": str(named.path), **{key: [*each] for key, each in told.items()}}
+
+
+def texts_called(names: Collection[str], recipe: Recipe) -> dict[str, dict[str, str]]:
+    """By name or hash: the first digits of the hash of the text or file, and a note on it.
+
+    Raises RecipeError for a name that no text has, or that texts of different content have.
+    """
+    found: dict[str, dict[str, str]] = {each: {} for each in names}
+    by_key = {each[:DIGITS] if HASH.fullmatch(each) else _composed(each): each for each in names}
+    for digest, called, text in _texts_of(recipe, found):
+        for key in {*map(_composed, called), digest[:DIGITS]} & by_key.keys():
+            shown = begin_shown(text, 4 * NOTED_CHARS, recipe.language)
+            begin = "" if HIDDEN in shown else f": {' '.join(shown.split())[:NOTED_CHARS]}"
+            note = printable(f"{called[0]}{begin}").removesuffix(": ")
+            found[by_key[key]].setdefault(digest[:DIGITS], note)
+    for name, texts in found.items():
+        if not texts:
+            do = "Name a document as `endonym look RUN corpus` shows it, or a file."
+            message = f"no text of this recipe is called {printable(name)}"
+            raise RecipeError(message, where=str(recipe.path), do=do)
+        if len(texts) > 1:
+            do = f"Name one of them: {', '.join(texts.values())}."
+            message = f"{len(texts)} texts are called {printable(name)}"
+            raise RecipeError(message, where=str(recipe.path), do=do)
+    return found
+
+
+def _texts_of(
+    recipe: Recipe, found: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[str, list[str], str]]:
+    """Hashes, names and texts: of all files, then of documents, while some are not found.
+
+    found: by what was asked for, what this gave. A document that is a whole file is the file.
+    """
+    every = [(source, file) for source, files in sources.find(recipe) for file in files]
+    for source, file in every:
+        called = [f"{source.name}/{file.name}", file.name, file.path.name, str(file.path)]
+        yield sources.hash_once(file.path), called, ""
+    for source, file in every:
+        begins = tuple(map(_composed, (f"{source.name}/{file.name}", file.name)))
+        left = [each for each in found if not found[each]]
+        if any(HASH.fullmatch(each) or _composed(each).startswith(begins) for each in left):
+            for record in read_file(source, file):
+                if isinstance(record, Document):
+                    called = [f"{source.name}/{record.id}", record.id]
+                    yield text_hash(record.text), called, record.text
+
+
+def _composed(name: str) -> str:
+    """A name in one form: the file systems of Macs divide letters and accents."""
+    return normalize("NFC", name)
+
+
+def marked(text: str, key: str, notes: Mapping[str, str]) -> str:
+    """A recipe's text with these hashes first in a list of [clean], and in no other place.
+
+    notes: by the hash, the comment behind it.
+    """
+    for each in ("marked_out", "marked_in"):
+        mark = scan(text).get(("clean", each))
+        if mark is None and each != key:
+            continue
+        value = text[mark.value_start : mark.value_end] if mark else "[]"
+        for digest in notes:
+            item = rf"""\n?[^\S\n]*["']{digest}[0-9a-f]*["'][^\S\n]*,?[^\S\n]*(#[^\n]*)?"""
+            value = re.sub(item, "", value)
+        if each == key:
+            added = "".join(f'\n  "{digest}",  # {note}' for digest, note in notes.items())
+            value = f"[{added}{'' if value[1] == chr(10) else chr(10)}{value[1:]}"
+        text = with_key(text, "clean", each, value)
+    return text
