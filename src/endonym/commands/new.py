@@ -91,7 +91,10 @@ def describe_survey(survey: Survey, language: str, folder: Path, log: Log) -> No
     name = language_name(language)
     log.line(filled("survey.txt", part="language", survey=survey, language=name, odd_share=share))
     _warn_of([f"{printable(source.path)}: {reason}" for source, reason in survey.odd], "", log)
-    patterns = [*survey.exclude(), *(Path(source.path).name for source, _ in survey.odd)]
+    for source, reason in survey.persons:
+        use = "to use it, take the # out before its [[source]] in the recipe"
+        log.warn(f"{printable(source.path)} is left out as {reason}; {use}")
+    patterns = [*survey.exclude(), *(Path(source.path).name for source, _ in survey.left)]
     if patterns:
         text = filled("survey.txt", part="left out", survey=survey, patterns=patterns, named=NAMED)
         log.detail(text)
@@ -204,7 +207,7 @@ def with_fetched(
 
 def write_addresses(survey: Survey, keys: Mapping[str, Mapping[str, str]]) -> None:
     """Let sources name where they were fetched from. keys: as `with_fetched` returns them."""
-    for found in (survey.sources, survey.odd):
+    for found in (survey.sources, survey.odd, survey.persons):
         found[:] = [(each.model_copy(update=keys.get(each.path)), why) for each, why in found]
 
 

@@ -63,7 +63,7 @@ def update_recipe(
         path_line = f"source {source.name} has no file at {printable(source.path)}"
         log.warn(f"{path_line}: correct its `path`, or take its [[source]] out")
     _say_added(found, log)
-    if not (survey.sources or survey.odd or survey.skipped or found.renamed):
+    if not (survey.sources or survey.left or survey.skipped or found.renamed):
         why = "" if new else ": the sources read every text beside them"
         log.line(f"the recipe stays as it is{why}")
         return path, survey

@@ -451,3 +451,6 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
             text_share=survey.odd_share,
             examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
         )
+    if survey.persons:
+        examples = [Example(source.path, why=why) for source, why in survey.persons[:samples]]
+        yield of_files("persons", len(survey.persons), is_mended=True, examples=examples)

@@ -1,5 +1,6 @@
 """Opens one raw file: its guessed source, its first documents, or why it gives none."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from endonym.autopilot import text_size
 from endonym.autopilot.text_size import Beginning
+from endonym.cleaning.personal import HIDDEN, showable
 from endonym.errors import MissingLibrary, printable
 from endonym.formats.config import Source
 from endonym.formats.document import Document
@@ -16,16 +18,20 @@ from endonym.formats.files import RawFile, size_on_disk
 from endonym.formats.io.formats import file_format
 from endonym.formats.readable import Reading
 from endonym.formats.readers.other_kinds import TEXTS
-from endonym.log import Log
+from endonym.log import Log, counted
 from endonym.script.languages import usual_script
 from endonym.survey.format_guess import Look as LookAt
 from endonym.survey.format_guess import guess_source, pack_for
+from endonym.survey.odd_sources import WORD
 from endonym.survey.running import is_running
 
 SEEN_FILES, SEEN_CHARS = 3, 3_000
 """Of files that Tesseract has to read, so many are, and so many characters of each."""
 
 
+CELLS, ROW_CHARS, FEW_WORDS, LEAST_DIGITS, LEAST_ROWS, SEEN_LINES = 6, 160, 6, 7, 5, 1_000
+"""Of a list of persons: lines and characters of a row, and words of a name or beside a number, at
+most; digits of a number, and rows, at least; lines that are looked at."""
 RUNNING = "they are the paragraphs of one text, or the speeches of a play"
 NO_LIBRARY = "a library that reads such files is not installed. {do}"
 
@@ -37,13 +43,14 @@ class Look:
     is_foreign: whether it is of a kind that is not read, such as djvu. lacks_library: whether
     nothing is installed here that reads it. chat: the keys of a chat phase that it needs, if it
     holds conversations. like: the files like which it is taken to be, if it was not read itself, as
-    reading takes long.
+    reading takes long. persons: why it is left out as a list of persons.
     """
 
     path: Path
     source: Source
     reason: str
     problem: str = ""
+    persons: str = ""
     is_foreign: bool = False
     lacks_library: bool = False
     chat: dict[str, Any] | None = None
@@ -118,6 +125,33 @@ def read_beginning(opened: Look, chars: int, files: int = 1, *, script: str | No
         has_advice = opened.problem.endswith((*TEXTS.values(),))
         is_unknown = first.reason == "unsupported_format"
         opened.is_foreign = is_unknown and not (is_read or has_advice)
+
+
+def persons(opened: Look, language: str) -> str:
+    """Why a file is a list of persons; empty if it is none.
+
+    At least a sixth of its lines, as each cell of a table may be one, are short and hold personal
+    data, with few words or mostly names; with lines of names alone they are more than half of it.
+    Of a table all columns are looked at.
+    """
+    text = "\n".join(each.text for each in opened.documents)
+    if opened.source.column is not None:
+        with suppress(OSError), opened.path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(SEEN_LINES * ROW_CHARS).replace(",", ", ").replace(";", "; ")
+    lines = [line for line in text.splitlines() if line.strip()][:SEEN_LINES]
+    rows, names = list[str](), list[str]()
+    for line in (each for each in lines if len(each) <= ROW_CHARS):
+        words = WORD.findall(line)
+        n_names = sum(word[0] == word[0].title() for word in words)  # also of scripts without case
+        has_number = "@" in line or sum(map(str.isdigit, line)) >= LEAST_DIGITS
+        if has_number and HIDDEN in showable(line, slice(0, len(line)), language):
+            rows += [line] if len(words) <= FEW_WORDS or 2 * n_names >= len(words) else []
+        elif n_names == len(words) <= FEW_WORDS:
+            names.append(line)
+    is_most = 2 * sum(map(len, rows + names)) > sum(map(len, lines))
+    if len(rows) < LEAST_ROWS or CELLS * len(rows) < len(lines) or not is_most:
+        return ""
+    return f"a list of persons: {len(rows)} of {counted(len(lines), 'line')} hold personal data"
 
 
 def read_pictures(group: list[Look], language: str, texts: str, log: Log) -> None:

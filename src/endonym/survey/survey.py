@@ -30,7 +30,7 @@ from endonym.script.languages import usual_script
 from endonym.script.letters import as_name
 from endonym.survey import raw_files
 from endonym.survey.chats import ChatFile, count_chats
-from endonym.survey.look import Look, look, read_pictures
+from endonym.survey.look import Look, look, persons, read_pictures
 from endonym.survey.odd_sources import (
     Odd,
     Reference,
@@ -67,24 +67,25 @@ class Survey:
     """The sources of a new recipe, and the unreadable files with reasons.
 
     odd: sources that are not in the language of the others, each with the reason; of many files of
-    one kind the first few. doubt: why all of them may be in another language. foreign: files of
-    kinds that are not read, by extension; convertible: the names of those that may hold text.
-    pictures: the skipped files that are pictures of text, each with its pattern of `exclude`.
-    libraryless: those that a library reads which is not installed, in the same form.
-    unreadable: patterns for other unreadable files, with reasons. unknown_encodings:
-    names of files whose encoding nobody can guess. samples: of the sources, as `samples_of` reads
-    them. sample: the beginnings of all sources, in equal shares. texts: whole documents, evenly
-    spread; of a long one the beginning. joined: the names of sources whose documents are read with
-    their neighbours: lists of lines or sentences, and parts of texts that were divided.
-    all_documents: estimated. taken: names that no source may have. names: how many files have this
-    name. readings: what cannot be read of each source. no_texts: the skipped files that hold none,
-    such as Thumbs.db and empty files, each with its pattern if its kind is not in `foreign`. chats:
-    the skipped files of conversations, each with its pattern; chat_files: what they hold. used:
-    files of the sources, of `files` that were opened.
+    one kind the first few. persons: the same of lists of persons. doubt: why all of them may be in
+    another language. foreign: files of kinds that are not read, by extension; convertible: the
+    names of those that may hold text. pictures: the skipped files that are pictures of text, each
+    with its pattern of `exclude`. libraryless: those that a library reads which is not installed,
+    in the same form. unreadable: patterns for other unreadable files, with reasons.
+    unknown_encodings: names of files whose encoding nobody can guess. samples: of the sources, as
+    `samples_of` reads them. sample: the beginnings of all sources, in equal shares. texts: whole
+    documents, evenly spread; of a long one the beginning. joined: the names of sources whose
+    documents are read with their neighbours: lists of lines or sentences, and parts of texts that
+    were divided. all_documents: estimated. taken: names that no source may have. names: how many
+    files have this name. readings: what cannot be read of each source. no_texts: the skipped files
+    that hold none, such as Thumbs.db and empty files, each with its pattern if its kind is not in
+    `foreign`. chats: the skipped files of conversations, each with its pattern; chat_files: what
+    they hold. used: files of the sources, of `files` that were opened.
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
     odd: list[tuple[Source, str]] = field(default_factory=list)
+    persons: list[tuple[Source, str]] = field(default_factory=list)
     odd_files: int = 0
     odd_bytes: float = 0.0
     doubt: str = ""
@@ -110,6 +111,11 @@ class Survey:
     no_texts: dict[str, str] = field(default_factory=dict[str, str])
     chats: dict[str, str] = field(default_factory=dict[str, str])
     chat_files: list[ChatFile] = field(default_factory=list[ChatFile])
+
+    @property
+    def left(self) -> list[tuple[Source, str]]:
+        """Sources that are left out until a person takes them in."""
+        return self.odd + self.persons
 
     @property
     def odd_share(self) -> float:
@@ -233,6 +239,10 @@ def look_through(
     looks = _all_looked_at(groups, language, log or QUIET)
     # Of many files, some are compared with each other first, and then the others with them.
     with_text = [each for group in looks for each in group if each.documents]
+    whys = {str(each.path): persons(each, language) for each in with_text}
+    for each in with_text if not all(whys.values()) else ():  # or there is nothing else
+        each.persons = whys[str(each.path)]
+    with_text = [each for each in with_text if not each.persons]
     step = -(-len(with_text) // text_size.MOST_FILES) or 1
     rest = (each for number, each in enumerate(with_text) if number % step)
     others = _sketched(rest, language)
@@ -240,7 +250,10 @@ def look_through(
     survey.doubt = odd.doubt
     if odd.reference is not None:
         _look_at_paragraphs(with_text, odd, odd.reference, language)
-    used = [[each for each in group if str(each.path) not in odd.reasons] for group in looks]
+    used = [
+        [each for each in group if not each.persons and str(each.path) not in odd.reasons]
+        for group in looks
+    ]
     survey.all_documents = sum(each.n_documents for group in used for each in group)
     for group in looks:
         _add(survey, group, odd.reasons, folder, log=log or QUIET)
@@ -321,12 +334,15 @@ def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path, *
     for each in group:
         if each.problem:
             _leave_out(survey, each, folder)
-    whys = {each.path: each.problem or odd.get(str(each.path), "") for each in group}
+    whys = {
+        each.path: each.problem or each.persons or odd.get(str(each.path), "") for each in group
+    }
     left_out = {path: why for path, why in whys.items() if why}
-    strange = [each for each in group if not each.problem and each.path in left_out]
-    for each in strange[:SHOWN_ODD]:
-        source, _ = _source(survey, [each], {}, folder)
-        survey.odd.append((source, odd[str(each.path)]))
+    lists = [each for each in group if each.persons]
+    strange = [each for each in group if not (each.problem or each.persons) and whys[each.path]]
+    for found, some in ((survey.odd, strange), (survey.persons, lists)):
+        for each in some[:SHOWN_ODD]:
+            found.append((_source(survey, [each], {}, folder)[0], whys[each.path]))
     survey.odd_files += len(strange)
     survey.odd_bytes += sum(each.text_bytes for each in strange)
     good = [each for each in group if each.path not in left_out]
@@ -467,7 +483,7 @@ def _others(source: Source, used: list[Path], folder: Path, home: Path) -> list[
 
 def _unique(path: Path, survey: Survey) -> str:
     """A source name from a file's name, different from those that are taken."""
-    taken = {*survey.taken, *(source.name for source, _ in (*survey.sources, *survey.odd))}
+    taken = {*survey.taken, *(source.name for source, _ in (*survey.sources, *survey.left))}
     stem = as_name(path.name.split(".")[0], "_", 60) or "texts"
     candidate, number = stem, 2
     while candidate in taken:

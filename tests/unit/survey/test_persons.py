@@ -1,0 +1,83 @@
+"""Lists of persons, such as pupils with telephone numbers, are left out; other texts are not."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from made_documents import docx, word_paragraph
+from text_samples import TATAR, write
+
+from endonym.commands.filled import filled
+from endonym.log import Log
+from endonym.survey.look import look, persons
+from endonym.survey.survey import survey_texts
+
+NAMES = ("Айгөл", "Тимур", "Алсу", "Рөстәм", "Ләйсән", "Илдар")
+PHONES = tuple(f"8-917-234-56-{n}" for n in range(10, 16))
+PUPILS = [
+    f"{n}. Галиева {name}, 7А, {phone}"
+    for n, (name, phone) in enumerate(zip(NAMES, PHONES, strict=True), 1)
+]
+CELLS = [cell for row in PUPILS for cell in ("1", *row.split(", "))]
+
+
+def cells_of(rows: Sequence[str]) -> bytes:
+    return docx("".join(map(word_paragraph, rows)))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "language"),
+    [
+        ("укучылар.txt", "7 сыйныф укучылары\n" + "\n".join(PUPILS), "tt"),
+        (
+            "ике юл.txt",
+            "\n\n".join(f"Галиева {n}\n{p}" for n, p in zip(NAMES, PHONES, strict=True)),
+            "tt",
+        ),
+        ("таблица.docx", cells_of(CELLS), "tt"),
+        (
+            "parents.txt",
+            "\n".join(f"{n} MARTIN, p{n}@mail.fr, 06 12 34 56 7{n}" for n in range(7)),
+            "fr",
+        ),
+        (
+            "សិស្ស.csv",
+            "ឈ្មោះ,ទូរស័ព្ទ\n" + "\n".join(f"សុខ ចាន់,012 345 67{n}" for n in range(8)),
+            "km",
+        ),
+    ],
+)
+def test_a_list_of_persons_is_told(
+    tmp_path: Path, name: str, content: str | bytes, language: str
+) -> None:
+    assert persons(look(write(tmp_path, name, content), 20_000), language)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*PUPILS, *(f"{line} {line} {line}" for line in TATAR * 9)],
+        [f"Сатыла: {line.lower()} {line.lower()} шалтыратыгыз {PHONES[0]}" for line in TATAR * 2],
+        [f"Галиева {name}" for name in NAMES],
+        TATAR,
+    ],
+)
+def test_prose_with_numbers_adverts_and_names_alone_are_texts(
+    tmp_path: Path, lines: list[str]
+) -> None:
+    assert not persons(look(write(tmp_path, "a.txt", "\n".join(lines)), 20_000), "tt")
+
+
+def test_a_list_of_persons_is_a_comment_that_can_be_used_unless_there_is_nothing_else(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, "texts/укучылар.txt", "\n".join(PUPILS))
+    assert survey_texts([path], tmp_path, language="tt", log=Log(quiet=True)).persons == []
+    write(tmp_path, "texts/хикәя.txt", "\n".join(TATAR * 9))
+    found = survey_texts([path.parent], tmp_path, language="tt", log=Log(quiet=True))
+    assert [source.path for source, _ in found.sources] == ["texts/хикәя.txt"]
+    assert [source.path for source, _ in found.persons] == ["texts/укучылар.txt"]
+    assert (found.odd, found.odd_files) == ([], 0)
+    written = filled("sources.txt", survey=found)
+    assert '# [[source]]\n# name = "укучылар"\n# path = "texts/укучылар.txt"' in written
+    assert "another language" not in written
