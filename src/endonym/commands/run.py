@@ -112,11 +112,11 @@ def run_and_report(recipe: Recipe, store: Store, log: Log, **options: Unpack[Run
 
 
 def replaced(recipe: Recipe, folder: Path) -> bool:
-    """Whether a run will replace the report of a recipe that said something else."""
+    """Whether a run will replace the report of a recipe that made another model."""
     report, ran = folder / "report.html", folder / "recipe.toml"
     try:
         is_there = report.is_file() and ran.is_file()
-        return is_there and recipe.is_other_than(ran.read_text(encoding="utf-8"))
+        return is_there and recipe.is_other_than(ran.read_text(encoding="utf-8"), of_model=True)
     except (RecipeError, ValueError):
         return True  # A damaged copy: what it said is not known.
 
@@ -170,10 +170,7 @@ def as_dict(run: Run) -> dict[str, Any]:
 def say_results(run: Run, *, is_last: bool = True) -> None:
     """Print scores, a sample, what the report says first, its path and the next command."""
     parts = splits(scores_of(run))
-    next_command = None
-    if is_last:
-        run_name = printable(run_argument(run.folder, run.store))
-        next_command = asked(run_name, run.artifact("model"))
+    run_name = printable(run_argument(run.folder, run.store))
     text = filled(
         "results.txt",
         parts=parts,
@@ -184,7 +181,8 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         warnings=warnings_of(run),
         outlook=outlook(run, scores_of(run), first_look(run)),
         report=run.folder / "report.html",
-        following=next_command,
+        called=run_name,
+        following=asked(run_name, run.artifact("model")) if is_last else None,
     )
     sys.stdout.write(f"{text}\n" if text else "")
 

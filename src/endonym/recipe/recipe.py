@@ -260,13 +260,17 @@ class Recipe(Config):
         """Raise RecipeError with these problems, if there are any, each with its line."""
         refuse([(problems, self._origin)])
 
-    def is_other_than(self, text: str) -> bool:
+    def is_other_than(self, text: str, *, of_model: bool = False) -> bool:
         """Whether it says something else than the text of a recipe that has run.
 
-        Comments and variants do not matter.
+        Comments and variants do not matter. of_model: nor do exports, and scores of held-out texts;
+        files that are scored do, as no text of theirs is learnt.
         """
-        own = {**parse(self.path, self.as_run()), "variant": None}
-        return own != {**parse(self.path, text), "variant": None}
+        own, other = ({**parse(self.path, each), "variant": None} for each in (self.as_run(), text))
+        for each in (own, other) if of_model else ():
+            each["evaluate"] = [row for row in each.get("evaluate", ()) if "file" in row]
+            each["export"] = None
+        return own != other
 
     @classmethod
     def _read(

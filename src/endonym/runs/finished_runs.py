@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from endonym.autopilot.cautions import Read
-from endonym.errors import Damaged, RecipeError
+from endonym.errors import Damaged, RecipeError, quoted
 from endonym.evaluate.documents import Documents, load_documents
 from endonym.evaluate.score import Score, headline
 from endonym.evaluate.speed import SPEED_FILE, Efficiency, measured_efficiency
@@ -327,8 +327,9 @@ def read(folder: Path, name: str, split: Split = "test") -> FinishedRun:
     elif not held_out:
         message = f"this run was not scored on {split} documents"
         do = (
-            f'Add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run '
-            "it again: what is made is kept."
+            f"To score it alone: endonym evaluate {quoted(name)} --split {split}. To compare it, "
+            f'add [[evaluate]] with kind = "bits" and split = "{split}" to its recipe and run it '
+            "again: what is made is kept."
         )
     if message:
         raise RecipeError(message, where=str(folder), do=do)

@@ -128,6 +128,15 @@ def test_a_run_is_told_to_programs_by_its_stages_and_scores(run: Run) -> None:
     assert json.loads(json.dumps(found)) == found
 
 
+def test_of_test_texts_that_no_table_scores_the_command_is_told(run: Run, capsys: Captured):
+    scored(run, "evaluation bits dev", {"dev": 1.5})
+    say_results(run)
+    assert f"endonym evaluate {run.folder}\n" in capsys.readouterr().out
+    scored(run, "evaluation bits", {"test": 1.5})
+    say_results(run)
+    assert "evaluate" not in capsys.readouterr().out
+
+
 def test_results_are_told_text_by_text(run: Run, capsys: Captured):
     scored(run, "evaluation bits", {"test": 1.5, "fables.txt": 2.5})
     scored(run, "evaluation prompts", None)
@@ -247,6 +256,12 @@ def test_a_report_that_is_replaced_is_told(finished: Path, tmp_path: Path, capsy
     text = path.read_text(encoding="utf-8")
     path.write_text(f"{text}# искәрмә\n", encoding="utf-8")
     assert not replaced(Recipe.load(path), folder)
+    scores = '[[evaluate]]\nkind = "bits"\nsplit = "dev"\n[[export]]\nformat = "gguf"\n'
+    path.write_text(f"{text}\n{scores}", encoding="utf-8")
+    assert not replaced(Recipe.load(path), folder)
+    of_file = scores.replace('split = "dev"', 'file = "recipe.toml"')
+    path.write_text(f"{text}\n{of_file}", encoding="utf-8")
+    assert replaced(Recipe.load(path), folder)  # Its text is learnt no more.
     path.write_text(text.replace("seed = 7", "seed = 8"), encoding="utf-8")
     assert replaced(Recipe.load(path), folder)
     run_and_report(Recipe.load(path), Store(tmp_path / "project" / "store"), LOG, until="tatar")
