@@ -98,7 +98,7 @@ def describe_survey(survey: Survey, language: str, folder: Path, log: Log) -> No
     if patterns:
         text = filled("survey.txt", part="left out", survey=survey, patterns=patterns, named=NAMED)
         log.detail(text)
-    for warning in few_warnings(survey.all_documents):
+    for warning in [] if survey.taken else few_warnings(survey.all_documents):
         log.warn(warning)
     if survey.doubt:
         log.warn(f"{survey.doubt}. Is --language {language} right?")

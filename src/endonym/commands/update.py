@@ -111,10 +111,14 @@ def say_chats(survey: Survey, log: Log, taken: Collection[str] = ()) -> None:
 
 def _say_added(found: sources.Beside, log: Log) -> None:
     """Say which sources read new files by the paths that they have."""
-    for name, files in found.added.items():
+    for name, (files, n_read) in found.added.items():
         names = listed([printable(each.name) for each in files[:NAMED]])
         more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
-        log.line(f"source {name} reads {names}{more}, as its path in the recipe says")
+        new = counted(len(files), "new file")
+        log.line(
+            f"source {name} reads {new}, as its path in the recipe says: {names}{more}; "
+            f"{counted(n_read, 'file')} of it had been read before"
+        )
 
 
 def _updated(

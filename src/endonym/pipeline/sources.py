@@ -31,7 +31,7 @@ from endonym.formats.files import (
     source_files,
     source_root,
 )
-from endonym.formats.io.formats import file_format
+from endonym.formats.io.formats import file_format, is_savable
 from endonym.formats.io.kinds import OWN_PAGE, ZIP_HEAD_BYTES
 from endonym.formats.pages.ocr import tesseract
 from endonym.formats.reader import no_access
@@ -218,8 +218,9 @@ class Beside:
 
     read: the files that some source reads. renamed: by the number of a source whose file is
     missing, the file that has its content now. missing: the numbers of the other such sources.
-    added: by the name of a source, files that it reads and that no run has read, if runs have read
-    others of it. awaited: files that could not be read before something is installed.
+    added: by the name of a source, files that it reads and that no run has read, and how many
+    others of it runs have read, if they have. awaited: files that could not be read before
+    something is installed.
     """
 
     read: set[Path]
@@ -227,7 +228,7 @@ class Beside:
     awaited: list[Path]
     renamed: dict[int, Path]
     missing: list[int]
-    added: dict[str, list[Path]]
+    added: dict[str, tuple[list[Path], int]]
 
 
 def beside(recipe: Recipe, store: Store) -> Beside:
@@ -236,7 +237,7 @@ def beside(recipe: Recipe, store: Store) -> Beside:
     Those that the recipe names otherwise, if only in a comment, are left out. A file is read only
     if it is as large as one that is missing and whose hash is remembered.
     """
-    read, missing, added = set[Path](), dict[int, Path](), dict[str, list[Path]]()
+    read, missing, added = set[Path](), dict[int, Path](), dict[str, tuple[list[Path], int]]()
     entries = read_if_whole(store.root / "hashes.json")
     for number, source in enumerate(recipe.source):
         with suppress(SourceError):
@@ -244,7 +245,7 @@ def beside(recipe: Recipe, store: Store) -> Beside:
                 files = [file.path for file in source_files(source, recipe.folder)]
                 new = [path for path in files if os.path.realpath(path) not in entries]
                 if 0 < len(new) < len(files):
-                    added[source.name] = new
+                    added[source.name] = new, len(files) - len(new)
                 read.update(files)
             continue
         missing[number] = Path(os.path.abspath(recipe.folder / source.path))  # noqa: PTH100
@@ -276,7 +277,8 @@ def beside(recipe: Recipe, store: Store) -> Beside:
 
 
 def texts_in(folders: set[Path], home: Path) -> list[Path]:
-    """The files in these folders and below them that are texts or pictures by their names.
+    """The files in these folders and below them that are texts or pictures by their names, or that
+    can be saved as texts.
 
     Of `home`, the recipe's folder, and of those above it nothing below is looked at: what lies
     there has other purposes.
@@ -290,7 +292,7 @@ def texts_in(folders: set[Path], home: Path) -> list[Path]:
         with suppress(OSError):
             for path in islice(files_matching(folder, parts, Omitted()), MOST_FILES):
                 kind = file_format(path.name, PROBE)
-                if kind.archive or kind.format:
+                if kind.archive or kind.format or is_savable(path.name):
                     texts.add(path)
     return sorted(path for path in texts if not not_a_file(path))
 

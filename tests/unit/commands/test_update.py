@@ -168,7 +168,9 @@ def test_new_files_that_a_source_reads_by_its_glob_are_said_with_its_name(
     write(texts, "Яңа хикәя.txt", language_sentences("tatar")[::-1])
     before = recipe.read_text(encoding="utf-8")
     update.update_recipe(recipe.parent, texts=(), store=store.root, log=Log())
-    assert "source a reads Яңа хикәя.txt, as its path" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "source a reads 1 new file" in said
+    assert "Яңа хикәя.txt; 1 file of it had been read before" in said
     assert recipe.read_text(encoding="utf-8") == before
 
 

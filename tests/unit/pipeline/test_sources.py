@@ -63,6 +63,7 @@ def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(
     hash_all(recipe)
     (texts / "tatar.txt").rename(texts / "әкиятләр.txt")
     write(texts, "2027/яңа.docx", b"PK")
+    write(texts, "2027/иске.doc", b"\xd0\xcf\x11\xe0")  # A person can save it as docx.
     write(recipe.folder, "drafts/a.txt", "а")
     write(texts, "report.html", b'<html><meta name="generator" content="endonym">')
     for name in ("empty.txt", ".hidden.txt", "photo.jpg", "Thumbs.db"):
@@ -71,13 +72,13 @@ def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(
     (number,) = found.renamed
     assert recipe.source[number].name == "tatar"
     assert found.renamed[number] == texts / "әкиятләр.txt"
-    assert found.unused == [texts / "2027" / "яңа.docx"]
+    assert found.unused == [texts / "2027" / "иске.doc", texts / "2027" / "яңа.docx"]
     renamed, unused = sources.words_of(found, recipe)
     assert "texts/tatar.txt of source tatar is called әкиятләр.txt now" in renamed
-    assert "1 text beside the others: яңа.docx" in unused
+    assert "2 texts beside the others: иске.doc, яңа.docx" in unused
     assert f"new {recipe.path} --update" in unused
     # What the recipe names, in a comment too, is known.
-    recipe.path.write_text(f"# not яңа.docx\n{recipe.text}", encoding="utf-8")
+    recipe.path.write_text(f"# not яңа.docx иске.doc\n{recipe.text}", encoding="utf-8")
     assert sources.beside(Recipe.load(recipe.path), store).unused == []
     # Part of another file's name, or another folder's file, is no name of it.
     for name in ("atar.txt", "2027/tatar.txt"):

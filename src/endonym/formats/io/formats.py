@@ -111,6 +111,11 @@ def unsupported(kind: FileFormat, name: str) -> str:
     return f"{what} are not read{advice}"
 
 
+def is_savable(name: str) -> bool:
+    """Whether a file of this name holds a text that is not read, and can be saved as another."""
+    return PurePosixPath(name).suffix.lower() in NO_TEXTS["savable"].split()
+
+
 def is_no_text(name: str) -> bool:
     """Whether a file of this name holds no text, such as Thumbs.db, a lock file or a song."""
     names, kinds = (NO_TEXTS[key].split() for key in ("names", "kinds"))
