@@ -54,41 +54,26 @@ def status(settings: Settings, run: str | None) -> None:
     help="Show how a text, or the beginning of a file, is cut into tokens.",
 )
 @click.option("--mark", is_flag=True, help="Also give the command that marks these documents.")
-@click.option(
-    "--mark-out",
-    multiple=True,
-    metavar="TEXT",
-    help="Write into the recipe that a document or file, by its name or hash, is left out.",
-)
-@click.option(
-    "--mark-in",
-    multiple=True,
-    metavar="TEXT",
-    help="The same of one that stays, whatever a rule says.",
-)
+@click.option("--mark-out", multiple=True, metavar="TEXT", help="Let the recipe leave TEXT out.")
+@click.option("--mark-in", multiple=True, metavar="TEXT", help="Let the recipe always keep TEXT.")
 @click.option("--of", metavar="FILE", help="Show documents of this file, and their whole texts.")
 @count_option("How many documents to show, or rejects of each reason.", default=5)
 @click.pass_obj
-def look(
-    settings: Settings,
-    artefact: str,
-    kind: str | None,
-    mark_out: tuple[str, ...],
-    mark_in: tuple[str, ...],
-    **options: Any,
-) -> None:
+def look(settings: Settings, artefact: str, kind: str | None, **options: Any) -> None:
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
 
     ARTEFACT is a run, or the id of an artefact (`endonym status` lists them). KIND is what to look
     at in a run: corpus shows documents; if it is not given, figures of all stages, and the model.
+    TEXT is a document as it is shown, a file, or a hash; ARTEFACT may be a recipe then.
     """
     from endonym.commands import inspect as inspection
     from endonym.commands.mark import mark_texts
 
-    store, marks = settings.open_store(), {"marked_out": mark_out, "marked_in": mark_in}
-    if twice := {*mark_out} & {*mark_in}:
+    store = settings.open_store()
+    marks = {f"marked_{key}": options.pop(f"mark_{key}") for key in ("out", "in")}
+    if twice := {*marks["marked_out"]} & {*marks["marked_in"]}:
         raise click.UsageError(f"--mark-out and --mark-in both name {printable(min(twice))}.")
-    if mark_out or mark_in:
+    if any(marks.values()):
         text, data = mark_texts(store, artefact, marks)
     else:
         text, data = inspection.look(store, artefact, kind, **options)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -21,6 +22,8 @@ from endonym.store import Store
 
 NOTED_CHARS = 60
 """Of a document, beside its hash."""
+composed = partial(normalize, "NFC")
+"""A name in one form: the file systems of Macs divide letters and accents."""
 HASH = re.compile(f"[0-9a-f]{{{DIGITS},64}}")
 
 
@@ -42,7 +45,8 @@ def mark_texts(
         text = marked(text, key, told[key])
     write_recipe(named.path, text, recipe)
     words = [str(named.path), *(["--variant", named.variant] if named.variant else [])]
-    run = " ".join(map(quoted, [*words, *(part for one in named.sets for part in ("--set", one))]))
+    words += (part for each in named.sets for part in ("--set", each))
+    run = " ".join(map(quoted, words))
     shown = filled("marks.txt", told=told, path=named.path, run=run)
     return shown, {"recipe": str(named.path), **{key: [*each] for key, each in told.items()}}
 
@@ -53,21 +57,18 @@ def texts_called(names: Collection[str], recipe: Recipe) -> dict[str, dict[str, 
     Raises RecipeError for a name that no text has, or that texts of different content have.
     """
     found: dict[str, dict[str, str]] = {each: {} for each in names}
-    by_key = {each[:DIGITS] if HASH.fullmatch(each) else _composed(each): each for each in names}
+    by_key = {each[:DIGITS] if HASH.fullmatch(each) else composed(each): each for each in names}
     for digest, called, text in _texts_of(recipe, found):
-        for key in {*map(_composed, called), digest[:DIGITS]} & by_key.keys():
+        for key in {*map(composed, called), digest[:DIGITS]} & by_key.keys():
             shown = begin_shown(text, 4 * NOTED_CHARS, recipe.language)
             begin = "" if HIDDEN in shown else f": {' '.join(shown.split())[:NOTED_CHARS]}"
             note = printable(f"{called[0]}{begin}").removesuffix(": ")
             found[by_key[key]].setdefault(digest[:DIGITS], note)
     for name, texts in found.items():
-        if not texts:
+        if len(texts) != 1:
             do = "Name a document as `endonym look RUN corpus` shows it, or a file."
-            message = f"no text of this recipe is called {printable(name)}"
-            raise RecipeError(message, where=str(recipe.path), do=do)
-        if len(texts) > 1:
-            do = f"Name one of them: {', '.join(texts.values())}."
-            message = f"{len(texts)} texts are called {printable(name)}"
+            do = f"Name one of them: {', '.join(texts.values())}." if texts else do
+            message = f"{len(texts) or 'no'} texts of this recipe are called {printable(name)}"
             raise RecipeError(message, where=str(recipe.path), do=do)
     return found
 
@@ -84,18 +85,14 @@ def _texts_of(
         called = [f"{source.name}/{file.name}", file.name, file.path.name, str(file.path)]
         yield sources.hash_once(file.path), called, ""
     for source, file in every:
-        begins = tuple(map(_composed, (f"{source.name}/{file.name}", file.name)))
+        begins = composed(f"{source.name}/{file.name}"), composed(file.name)
         left = [each for each in found if not found[each]]
-        if any(HASH.fullmatch(each) or _composed(each).startswith(begins) for each in left):
-            for record in read_file(source, file):
-                if isinstance(record, Document):
-                    called = [f"{source.name}/{record.id}", record.id]
-                    yield text_hash(record.text), called, record.text
-
-
-def _composed(name: str) -> str:
-    """A name in one form: the file systems of Macs divide letters and accents."""
-    return normalize("NFC", name)
+        if any(HASH.fullmatch(each) or composed(each).startswith(begins) for each in left):
+            for each in read_file(source, file):
+                if isinstance(each, Document):
+                    place, is_part = f"{source.name}/{each.id}", each.id != file.name
+                    called = [place, each.id] if is_part else [f"the text of {place}"]
+                    yield text_hash(each.text), called, each.text
 
 
 def marked(text: str, key: str, notes: Mapping[str, str]) -> str:
