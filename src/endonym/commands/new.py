@@ -49,6 +49,7 @@ from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.examination import LIMIT_BYTES
 from endonym.survey.findings import personal_data
 from endonym.survey.mending import of_most
+from endonym.survey.observing import WORD_MARKS
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.raw_files import relative
 from endonym.survey.survey import Survey, survey_texts
@@ -231,6 +232,10 @@ def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Adv
         )
     if personal := personal_data(advised.findings):
         log.warn(personal)
+    for each in advised.findings:
+        if each.name == WORD_MARKS:
+            where = "the recipe has the lines that take them out as comments below [clean]"
+            log.warn(f"{each.within}: {number(each.count)} of {number(each.total)}; {where}")
     examined = advised.examined
     text = "nothing could be examined: the run reads pictures of text"
     if examined.documents:

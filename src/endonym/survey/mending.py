@@ -17,6 +17,7 @@ from endonym.recipe.layers import config_lines, toml
 from endonym.survey.cleaning import ALWAYS
 from endonym.survey.examination import Examined
 from endonym.survey.findings import OWN_KEYS, Finding, only_encoding
+from endonym.survey.observing import WORD_MARKS
 from endonym.survey.raw_files import excluding
 
 MOST_DROPPED = 0.5
@@ -168,4 +169,9 @@ def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[
     names = ", ".join(f'"{name}"' for name in unreadable)
     reasons["script"] = "the script of most letters"
     reasons["max_unreadable"] = f"so much of {names} may be unreadable; it is left out"
-    return "\n".join(["[clean]", *config_lines(clean, reasons)])
+    table = ["[clean]", *config_lines(clean, reasons)]
+    for each in findings:
+        if each.name == WORD_MARKS:  # Whether they are wanted, a person knows.
+            table.append(f"# {each.within}: {number(each.count)}. To take them out:")
+            table += [f"# {line}" for line in each.recipe.splitlines()]
+    return "\n".join(table)

@@ -128,6 +128,9 @@ def test_word_marks_are_found_where_some_documents_have_them_and_others_have_not
     assert some.count == sum("\u200b" in each for each in marked) < some.total
     assert "\u200b" in some.examples[0].before
     assert "\u200b" not in some.examples[0].after
+    table = mending.clean_table(Clean(), [some])  # A person takes out the #.
+    assert "replace" not in tomllib.loads(table)["clean"]
+    assert "replace" in tomllib.loads(table.replace("# [[", "[[").replace("# let", "let"))["clean"]
     table = tomllib.loads(some.recipe.replace("clean.", ""))
     deleted = replacement(Replacement(**table["replace"][0]))
     assert deleted(marked[0]) == sentences[0]
