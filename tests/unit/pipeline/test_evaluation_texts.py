@@ -312,6 +312,7 @@ CHAT = """
 name = "җавап"
 language = "tt"
 pack = { context = 256 }
+chat = { val_share = 0.05 }
 model = { folder = "base" }
 
 """

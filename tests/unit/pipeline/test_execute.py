@@ -233,9 +233,9 @@ def test_pieces_that_a_tokenizer_lacks_and_its_fit_before_are_told() -> None:
 
 def test_examples_are_told_by_what_is_learnt_and_by_what_rows_leave_empty() -> None:
     train = {"examples": 40, "learnt": 300, "tokens": 900, "gap": 0.125, "rows": 8}
-    numbers = {"records": 52, "train": train, "dev": {"examples": 10}, "dropped": {}, "cut": 0}
+    numbers = {"records": 52, "kept": 50, "held_out": 10, "train": train, "dropped": {}, "cut": 0}
     assert result("examples", numbers) == (
-        "52 records read · 40 examples to train on · 10 held out · none dropped · "
+        "52 records read · 40 to train on · 10 held out · none dropped · "
         "300 of 900 tokens learnt · 12.5 % of 8 rows empty"
     )
     said = result("examples", {**numbers, "cut": 3, "dropped": {"held_out": 2}})
