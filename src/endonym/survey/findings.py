@@ -29,6 +29,7 @@ from endonym.survey.observing import LINK, REPLACEMENT, SKELETON, WORD_MARKS
 from endonym.survey.raw_files import pattern
 from endonym.survey.survey import Survey
 
+INSTALL = "To install it, with the administrator's password: apt-get install {packages}"
 PAGES = frozenset({"needs_ocr", "bad_text_layer", "low_confidence"})
 """Reasons of pages that OCR may read."""
 NO_FINDING = frozenset({"blank", "redirect", "not_article", "not_a_page", "own_page"})
@@ -161,7 +162,8 @@ def findings_of(
 def finding_of(name: str, count: int, total: int, packages: str = "", **fields: Any) -> Finding:
     """A finding with its words from the table: `count` of `total`.
 
-    name: of a rule of cleaning, or a reason of the reader. packages: those that its words may name.
+    name: of a rule of cleaning, or a reason of the reader. packages: what its words say of those
+    that are to be installed.
     fields: the other fields of Finding.
     """
     of_recipe = name.partition(" ")[0]  # as in "replace 2"
@@ -177,7 +179,7 @@ def finding_of(name: str, count: int, total: int, packages: str = "", **fields: 
             title = packs()[name].title
         elif kind == "unread":
             title, meaning = f"Unreadable: {in_words(name)}", f"{meaning} ({name})."
-    meaning = meaning.format(packages=packages)
+    meaning = meaning.format(packages=packages).rstrip()
     share = fields.pop("share", count / max(1, total))
     return Finding(name, title, meaning, count, share, total=total, weight=weight, **fields)
 
@@ -274,12 +276,15 @@ def _of_reader(examined: Examined, sources: Sequence[Source], packages: str) -> 
             reason,
             count,
             examined.documents + count,
-            packages,
+            "" if is_read else INSTALL.format(packages=packages),
             of="page" if is_page else "record",
             recipe="" if is_read else 'ocr = "auto"' if is_page else _excluded(examined, reason),
             is_mended=is_read,
             table=_sources(reject.source for reject in rejects),
-            examples=[_rejected(reject, examined) for reject in rejects],
+            examples=[
+                replace(example, why="" if is_read else example.why)  # which is how to read it
+                for example in (_rejected(reject, examined) for reject in rejects)
+            ],
         )
 
 
