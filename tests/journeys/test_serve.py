@@ -10,11 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from serving import CHATML, served, toy_language_model, write_gguf
+
+from endonym.serve.answers import ChatForm
 
 pytest.importorskip("xllamacpp")
 PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
@@ -236,6 +238,24 @@ def test_a_model_with_a_template_answers_in_turns_that_a_reload_keeps(
         assert page.input_value("#prompt") == "Când"
         page.click("#new")
         assert page.evaluate(TURNS) == []
+        page.close()
+
+
+@needs_browser
+def test_an_answer_that_the_model_has_ended_is_not_broken_off(browser: Any, tmp_path: Path) -> None:
+    tokens = [{"logprob": -0.5}] * 5
+    said = {"index": 0, "delta": {"content": "La ora opt."}, "logprobs": {"content": tokens}}
+    last = ChatForm(cast("Any", None), has_logprobs=True).chunk(0, [], "stop")
+    events = [json.dumps({"choices": [each]}) for each in (said, last)]
+    stream = "".join(f"data: {each}\n\n" for each in [*events, "[DONE]"])
+    answer = {"content_type": "text/event-stream", "body": stream}
+    with served(write_gguf(tmp_path, CHATML, context=128)) as (address, _):
+        page = opened(browser, address)
+        page.route("**/v1/chat/completions", lambda one: one.fulfill(**answer))
+        page.fill("#prompt", "Când repetă corul?")
+        waited(page, "#go")
+        assert page.evaluate(TURNS)[-1] == ["assistant", "La ora opt."]
+        assert re.fullmatch(r"5 tokens · \d+ a second", page.inner_text("#status"))
         page.close()
 
 

@@ -332,7 +332,7 @@ async function answer(question) {
   for (;;) {
     end = await ask("v1/chat/completions", body, (choice) => {
       const tokens = choice.logprobs?.content ?? [];
-      shown.add(choice.delta.content, bits(tokens.map((each) => each.logprob)));
+      shown.add(choice.delta.content ?? "", bits(tokens.map((each) => each.logprob)));
       return tokens.length;
     });
     if (end.code !== "context_length_exceeded" || body.messages.length === 1) break;
