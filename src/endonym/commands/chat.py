@@ -6,9 +6,14 @@ from queue import SimpleQueue
 
 from endonym.errors import EndonymError, RecipeError
 from endonym.generate.sample import SamplerState, Sampling, beginning
-from endonym.serve.engine import Engine, chat_ids
+from endonym.log import counted
+from endonym.serve.engine import Engine, chat_ids, recent
 from endonym.serve.pieces import TextPiece
 from endonym.serve.scheduler import Generation, Scheduler, Update
+
+SHORT_TALKS = (
+    "it has learnt short conversations: it reads the last {messages}, and not those before"
+)
 
 
 class Talk:
@@ -20,6 +25,7 @@ class Talk:
     def __init__(self, engine: Engine, report: Callable[[str], None]) -> None:
         self.engine, self._report = engine, report
         self._scheduler = Scheduler(engine, report=report)
+        self._is_told = False
         self.reason, self.tokens = "", 0
         """Why the last text ended ("stop" or "length"), and how many tokens it has."""
 
@@ -54,8 +60,16 @@ class Talk:
         max_tokens: int,
         min_tokens: int,
     ) -> Iterator[TextPiece]:
-        """The answer to a conversation; its oldest messages are left out if they do not fit."""
+        """The answer to a conversation; its oldest messages are left out if they do not fit.
+
+        So are those before as many as the model has learnt together.
+        """
         self._require_fitting(messages[-1]["content"], "MESSAGE")
+        turns = self.engine.turns
+        messages, all_messages = recent(messages, turns), messages
+        if len(messages) < len(all_messages) and not self._is_told:
+            self._is_told = True
+            self._report(SHORT_TALKS.format(messages=counted(len(messages), "message")))
         kept = list(messages)
         most_bytes = self._scheduler.most_bytes
         while len(kept) > 1 and sum(len(each["content"]) for each in kept) > most_bytes:

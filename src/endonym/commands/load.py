@@ -6,7 +6,7 @@ from pathlib import Path
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapters import adapter_folder, is_adapter, model_around, read_adapter
 from endonym.export.card import Card
-from endonym.export.history import evaluations_of, history_of, spelling_of, with_times
+from endonym.export.history import evaluations_of, history_of, spelling_of, turns_of, with_times
 from endonym.export.huggingface import import_huggingface, load_pretrained
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -159,7 +159,7 @@ def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageMode
         model = moved(load_pretrained(folder), device)
     else:
         model = LanguageModel.load(folder, device)
-    model.spelled = spelling_of(artifact)
+    model.spelled, model.turns = spelling_of(artifact), turns_of(artifact)
     return model
 
 

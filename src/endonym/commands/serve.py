@@ -146,7 +146,7 @@ def make_engine(
     chat = None if adapter is None else model.tokenizer
     gguf = _kept_gguf(name, store, log)
     engine = _llama_engine(gguf, name, log, adapter_file, chat=chat)
-    engine.spelled = model.spelled
+    engine.spelled, engine.turns = model.spelled, model.turns
     return engine
 
 

@@ -197,6 +197,21 @@ def evaluations_of(model: Artifact) -> list[Artifact]:
     return [each for each in found if each and each.manifest["inputs"].get("model") == identity]
 
 
+def turns_of(model: Artifact) -> int:
+    """The answers in the conversations that a model artefact has learnt (`data/examples.py`).
+
+    0 if it has learnt none, or if its store has them no more.
+    """
+    store, made = Store.of(model.folder), model
+    while made is not None:
+        inputs = made.manifest["inputs"]
+        examples = store.find("examples", inputs["examples"]) if "examples" in inputs else None
+        if examples is not None and examples.numbers.get("turns"):
+            return int(examples.numbers["turns"])
+        made = store.find("model", inputs["start"]) if "start" in inputs else None
+    return 0
+
+
 def spelling_of(model: Artifact) -> Callable[[str], str]:
     """How the corpus of a model artefact writes its texts; `str` if its store has it no more."""
     store, made = Store.of(model.folder), model

@@ -76,7 +76,8 @@ class TextScore(float):
 class LanguageModel:
     """Continues texts and scores them.
 
-    spelled: writes a prompt as the training text was written; `str` leaves it as it is.
+    spelled: writes a prompt as the training text was written; `str` leaves it as it is. turns: the
+    answers in the conversations that it has learnt; 0 if that is not known.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class LanguageModel:
     ) -> None:
         self.decoder = decoder.eval()
         self.tokenizer = tokenizer
-        self.spelled = spelled
+        self.spelled, self.turns = spelled, 0
 
     def __repr__(self) -> str:
         parameters = sum(weight.numel() for weight in self.decoder.parameters())

@@ -203,6 +203,7 @@ def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
         engine = service.scheduler(name).engine
         as_openai = {"id": name, "object": "model", "created": created, "owned_by": "endonym"}
         more = {"engine": engine.name, "context": engine.context}
+        more["turns"] = engine.turns
         return {**as_openai, **more, "chat": engine.template is not None}
 
     @app.get("/v1/models")

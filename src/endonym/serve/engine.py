@@ -43,9 +43,11 @@ class Engine(Protocol):
     longest sequence. batch: tokens of the largest call. opening: the id before a text. ending: the
     id that a chat template puts after a message (eos). ends: all ids that end a text. template: the
     model's chat template, if it has one. spelled: writes a prompt as the training text was written.
+    turns: as in LanguageModel.
     """
 
     spelled: Callable[[str], str]
+    turns: int
 
     @property
     def name(self) -> str: ...
@@ -93,6 +95,15 @@ def chat_ids(engine: Engine, messages: Sequence[Mapping[str, str]]) -> list[int]
     (parts,) = template_of(engine).parts([([message["role"] for message in messages], True)])
     contents = [message["content"] for message in messages]
     return ids_of(parts, contents, engine.vocabulary.encode, engine.encode_markup)
+
+
+def recent(messages: Sequence[Mapping[str, str]], turns: int) -> list[Mapping[str, str]]:
+    """The last messages, with no more answers than in the conversations that were learnt.
+
+    turns: these; 0 if that is not known. A model of single questions mixes the answer to a new one
+    with those before.
+    """
+    return list(messages[-max(1, 2 * turns - 1) :] if turns else messages)
 
 
 def prompt_differences(engine: Engine) -> list[str]:

@@ -71,6 +71,7 @@ class LlamaEngine:
         )
         self.vocabulary = LlamaVocabulary(self._llama)
         self.spelled: Callable[[str], str] = str  # a GGUF file does not say it
+        self.turns = 0  # nor that
         self.context, self.template = self._llama.context, self._llama.template()
         self.ending, self.ends = self._llama.end_id, self.vocabulary.ends
         if chat is not None and chat.chat_template is not None:

@@ -99,3 +99,23 @@ def test_a_conversation_that_was_shortened_begins_with_a_question(share: float) 
         talk.answered(messages, Sampling(), **GIVEN)
     (kept,) = re.findall(r"the last (\d+) of 13 messages", " ".join(said))
     assert int(kept) % 2 == 1
+
+
+def test_a_model_of_single_questions_reads_the_last_one_alone() -> None:
+    said: list[str] = []
+    engine, cold = SlowEngine(), Sampling(temperature=0)
+    engine.template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"  # type: ignore[assignment]
+    roles = ["user", "assistant"] * 2 + ["user"]
+    messages = [{"role": role, "content": f"Таң {n}"} for n, role in enumerate(roles)]
+    with Talk(engine, said.append) as talk:
+
+        def answer(first: int) -> str:
+            pieces = talk.answered(messages[first:], cold, **GIVEN)
+            return "".join(piece.text for piece in pieces)
+
+        wanted = {turns: answer(first) for turns, first in ((1, 4), (2, 2), (0, 0))}
+        for turns, text in wanted.items():
+            engine.turns = turns
+            assert answer(0) == text
+    (told,) = said
+    assert "the last 1 message," in told

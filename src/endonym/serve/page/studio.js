@@ -322,10 +322,11 @@ async function answer(question) {
   ));
   const shown = turn("assistant");
   if (question) get("prompt").value = "";
-  const body = { ...settings(), messages, logprobs: true, stream_options: { include_usage: true } };
+  const { context, turns } = model(); // of longer conversations than it has learnt, only the end
+  const read = turns ? messages.slice(1 - 2 * turns) : messages;
+  const body = { ...settings(), messages: read, logprobs: true, stream_options: { include_usage: true } };
   const letters = () => body.messages.reduce((sum, each) => sum + each.content.length, 0);
   const leaveOut = () => { body.messages = body.messages.slice(2); }; // a question and its answer
-  const { context } = model();
   const room = context - Math.min(body.max_tokens, context / 4);
   while (body.messages.length > 1 && letters() * tokensEach > room) leaveOut();
   let end;
@@ -341,7 +342,9 @@ async function answer(question) {
   if (end.reason === "length") {
     note(end.tokens === body.max_tokens ? "cut at this many tokens" : "the context is full");
   }
-  if (shown.last && body.messages.length < messages.length) {
+  if (shown.last && read.length < messages.length) {
+    note(`it has learnt short conversations: it reads the last ${read.length} of ${messages.length} messages`);
+  } else if (shown.last && body.messages.length < messages.length) {
     note(`the context holds the last ${body.messages.length} of ${messages.length} messages`);
   }
   if (end.total) tokensEach = end.total / (letters() + shown.place.textContent.length);
