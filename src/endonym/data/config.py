@@ -35,9 +35,9 @@ RECORDS = {"chat": "conversations", "preferences": "preference pairs"}
 """What the records are that an objective learns from."""
 
 
-VAL_SHARE, FEWEST_DIVIDED = 0.05, 32
-"""The share of prompts that is held out, and the fewest of which some are: of few, each is missed,
-and few say nothing."""
+VAL_SHARE, FEWEST_DIVIDED = 0.05, 640
+"""The share of prompts that is held out, and the fewest of which some are. Of fewer it would be
+less than 32, too few to choose a step by, and each is missed."""
 
 
 class Chat(Config):
@@ -52,8 +52,8 @@ class Chat(Config):
     val_share: float | None = optional(gt=0, lt=1)
     """share of the prompts that are held out for validations, by a keyed hash; at least one
 
-    - if not given, 0.05; of fewer than 32 prompts none is held out, and validations read those that
-      are learnt
+    - if not given, 0.05; of fewer than 640 prompts none is held out, and validations read those
+      that are learnt
     """
     max_rejected: float = Field(default=0.1, ge=0, le=1)
     """a larger share of records that cannot be used is an error; duplicates and held-out texts do

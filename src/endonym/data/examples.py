@@ -11,6 +11,7 @@ template, and dropped/REASON.jsonl.gz with every record that is left out.
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -175,6 +176,7 @@ class ExampleWriter:
         self._lengths: list[int] = []
         self._keys: list[int] = []
         self._together: list[int] = []
+        self._turns: list[int] = []
         self._records = 0
         self._dropped: Counter[str] = Counter()
         self._first: dict[str, Reject] = {}
@@ -221,6 +223,7 @@ class ExampleWriter:
                 self.reject(each.record.reject(TOO_LONG, detail))
                 continue
             self._records += 1
+            self._turns.append(sum(said.role == ANSWERING for said in each.sides[0][0]))
             self._lengths += sizes
             self._keys += [prompt_key(each.prompt, self.settings.seed)] * len(sizes)
             self._together += [len(sizes)] * len(sizes)
@@ -282,6 +285,7 @@ class ExampleWriter:
             "records": self._records,
             "kept": self._records - self._dropped.total(),
             "held_out": int((is_dev / np.array(self._together)).sum().round()),
+            "turns": sorted(self._turns)[-math.ceil(len(self._turns) / 10)],  # of a tenth
             "cut": self.cut,
             "unread_weights": self.unread_weights,
             "dropped": dict(sorted(self._dropped.items())),

@@ -119,16 +119,24 @@ def test_what_is_longer_than_a_row_is_put_down_to_the_key_of_the_recipe(tmp_path
 def test_of_few_conversations_none_is_held_out_and_of_more_so_many_as_are_said(
     tmp_path: Path,
 ) -> None:
-    records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(32)]
-    few = make_toy_examples(tmp_path / "few", records[:31], val_share=None)
-    assert (few["kept"], few["held_out"]) == (31, 0)
+    records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(640)]
+    few = make_toy_examples(tmp_path / "few", records[:639], val_share=None)
+    assert (few["kept"], few["held_out"]) == (639, 0)
     assert few["dev"] == few["train"], "validations read what is learnt"
     asked = make_toy_examples(tmp_path / "asked", records[:31], val_share=0.2)
     enough = make_toy_examples(tmp_path / "enough", records, val_share=None)
     for made in (asked, enough):
-        assert 0 < made["held_out"] == made["dev"]["examples"] < 16
-    twos = make_toy_examples(tmp_path / "twos", pairs(40), "preferences", val_share=None)
+        assert 0 < made["held_out"] == made["dev"]["examples"] < 64
+    twos = make_toy_examples(tmp_path / "twos", pairs(640), "preferences", val_share=None)
     assert twos["held_out"] == twos["dev"]["examples"] / 2 > 0
+
+
+def test_the_turns_of_a_tenth_of_the_conversations_are_told(tmp_path: Path) -> None:
+    records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(30)]
+    for each, more in zip(records, (2, 2, 2), strict=False):
+        each["messages"] *= more
+    assert make_toy_examples(tmp_path / "three", records)["turns"] == 2
+    assert make_toy_examples(tmp_path / "one", records[2:])["turns"] == 1
 
 
 def test_too_few_records_are_put_down_to_what_dropped_most_of_them(tmp_path: Path) -> None:
