@@ -2,8 +2,6 @@
 
 import math
 import re
-import unicodedata
-from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from endonym.export.markdown import templates_in
 from endonym.log import THIN, counted, number
 from endonym.report.changes import sides_of
 from endonym.script.letters import beginning
+from endonym.script.scripts import is_right_to_left
 
 QUOTATION = re.compile('(\u2068[^\u2069]*\u2069|“[^”]+”|«[^»]+»|"[^"]+"|\\[U\\+[0-9A-F]{4,6}\\])')
 """Also the number of a character that nobody sees."""
@@ -58,8 +57,7 @@ def quotations(text: str) -> Markup:
 
 def direction(text: str) -> str:
     """The direction of most letters of a text, as HTML names it."""
-    counts = Counter(map(unicodedata.bidirectional, text))
-    return "rtl" if counts["R"] + counts["AL"] > counts["L"] else "ltr"
+    return "rtl" if is_right_to_left(text) else "ltr"
 
 
 def shown(text: str) -> str:

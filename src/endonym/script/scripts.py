@@ -4,6 +4,7 @@ Tables over all of Unicode are computed on first use and cached.
 """
 
 import functools
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -40,6 +41,12 @@ RIGHT_TO_LEFT = NAMES["right_to_left"]
 """Scripts that need direction marks."""
 COMMON_SCRIPTS = NAMES["common"]
 """The scripts that are counted in a sample of text."""
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether most letters of a text are written from right to left."""
+    counts = Counter(map(unicodedata.bidirectional, text))
+    return counts["R"] + counts["AL"] > counts["L"]
 
 
 @functools.cache

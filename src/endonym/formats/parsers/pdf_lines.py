@@ -33,6 +33,7 @@ from endonym.formats.parsers.pdf_places import (
     said,
     unsaid,
 )
+from endonym.script.scripts import is_right_to_left
 
 TURNED = regex.compile(r"\p{Mn}+|.", regex.DOTALL)
 """What PDFium turns round: letters and other signs, and marks that follow each other as one."""
@@ -66,7 +67,7 @@ def page_lines(page: Any, drawn: Any = None) -> Iterator[Turned]:
     if drawn is not None and RIGHT_TO_LEFT.search(whole) and unsaid(drawn):
         page = drawn.get_textpage()
         whole, numbers = page_letters(page)
-    is_to_left = is_mostly_to_left(whole)
+    is_to_left = is_right_to_left(whole)
     # PDFium's objects of a page without such letters need not be looked at.
     says = said(drawn) if drawn is not None and RIGHT_TO_LEFT.search(whole) else Said({}, {}, [])
     at, torn = 0, None
@@ -100,7 +101,7 @@ def to_left(piece: Piece, unseen: Sequence[Sign], *, is_to_left: bool) -> Turned
     signs, size = in_places(piece, unseen), piece.size
     text = "".join(each.text for each in signs)
     sides = [(each.box[0], each.box[2]) for each in signs]
-    text = in_order(text, sides, is_to_left=is_to_left or is_mostly_to_left(text))
+    text = in_order(text, sides, is_to_left=is_to_left or is_right_to_left(text))
     left, right = min(each.box[0] for each in signs), max(each.box[2] for each in signs)
     box = left, piece.base, right, max(each.box[3] for each in signs)
     return Turned(text + piece.hyphen, 0, box, size)
@@ -128,12 +129,6 @@ def page_letters(page: Any) -> tuple[str, Sequence[int]]:
                 signs[at] = UNKNOWN
         whole = "".join(signs)
     return whole, numbers
-
-
-def is_mostly_to_left(text: str) -> bool:
-    """Whether most letters of a text are written from right to left."""
-    to_left = len(RIGHT_TO_LEFT.findall(text))
-    return to_left > 0 and to_left > sum(map(str.isalpha, text)) / 2
 
 
 def placed(
@@ -266,7 +261,7 @@ def upright(
         letters[line.quarter] += len(line.text)
     quarter = max(letters, key=lambda each: (letters[each], -each), default=0)
     wide, high = (height, width) if quarter % 2 else (width, height)
-    is_mirrored = is_mostly_to_left("".join(line.text for line in lines))
+    is_mirrored = is_right_to_left("".join(line.text for line in lines))
     found: list[tuple[str, tuple[float, ...]]] = []
     for line in lines:
         left, bottom, right, top = turned_back(line.box, quarter, width, height)

@@ -21,6 +21,7 @@ from endonym.formats.pages.paragraphs import rebuilt
 from endonym.formats.parsers.unit import Unit
 from endonym.formats.readers.other_kinds import HEAD_BYTES, is_other, records_on_disk
 from endonym.formats.readers.parsed import PARSERS, Units, documents
+from endonym.script.scripts import is_right_to_left
 
 LEAST_CONFIDENCE = 0.6
 ONLY_RUNNING = "it has nothing but running heads, feet or a page number"
@@ -65,17 +66,22 @@ class PageOcr:
 
 
 def placed(lines: Sequence[OcrLine]) -> tuple[list[Line], float]:
-    """Lines with boxes that do not depend on their letters, and the height of the page."""
+    """Lines with boxes that do not depend on their letters, and the height of the page.
+
+    A page from right to left is seen in a mirror, as that of a PDF (pdf_lines.upright).
+    """
     usual = median(line.height for line in lines)
+    width = max(line.left + line.width for line in lines)
+    is_mirrored = is_right_to_left("".join(line.text for line in lines))
     page_height = max(line.top + line.height for line in lines) + usual
     found: list[Line] = []
     for line in lines:
         is_usual = usual / OTHER_SIZE < line.height < usual * OTHER_SIZE
         size = float(usual if is_usual else line.height)
         middle = page_height - line.top - line.height / 2
-        right = float(line.left + line.width)
         bottom, top = middle - size / 2, middle + size / 2
-        found.append(Line(line.text, float(line.left), bottom, right, top, size))
+        left = float(width - line.left - line.width if is_mirrored else line.left)
+        found.append(Line(line.text, left, bottom, left + line.width, top, size))
     return found, page_height
 
 

@@ -17,6 +17,7 @@ from endonym.formats.parsers.pdf_lines import (
     upright,
     with_ligatures,
 )
+from endonym.script.scripts import is_right_to_left
 
 ARABIC = [
     "ذهب الولد إلى المدرسة في الصباح الباكر مع أخته",
@@ -89,8 +90,8 @@ def read(tmp_path: Path, glyphs: list[str]) -> str:
 
 
 def test_a_text_runs_as_most_of_its_letters_do():
-    assert all(map(pdf_lines.is_mostly_to_left, ("soir ערבים", "سنة ٢٠٢٤")))
-    assert not any(map(pdf_lines.is_mostly_to_left, ("soir ערבי", "12:30 — 45", "")))
+    assert all(map(is_right_to_left, ("soir ערבים", "سنة ٢٠٢٤")))
+    assert not any(map(is_right_to_left, ("soir ערבי", "12:30 — 45", "")))
 
 
 def test_an_indent_at_the_right_begins_a_paragraph(tmp_path: Path):

@@ -13,6 +13,8 @@ from endonym.errors import SourceError
 from endonym.formats.document import Document
 from endonym.formats.pages import ocr
 from endonym.formats.pages.ocr import OcrLine
+from endonym.formats.pages.page import Page
+from endonym.formats.pages.paragraphs import rebuilt
 from endonym.formats.readers.scans import placed, tiff_pages
 
 LETTERS = "".join(sorted(set("".join(TATAR + FRENCH))))
@@ -108,3 +110,27 @@ def test_lines_stand_by_their_middles_and_far_larger_letters_have_another_size()
     assert (lines[0].left, lines[0].right) == (100, 900)
     lines, _ = placed([line(0, 90), line(100), line(150), line(200)])
     assert [each.size for each in lines] == [90, 30, 30, 30]
+
+
+def test_a_persian_paragraph_begins_at_the_right_and_ends_at_the_left():
+    paragraphs = [
+        (
+            "آیا تراجنسی بودن یک اختلال است؟ من برنامه",
+            "دارم دو هفته بمانم. ساره در بسیاری جاها",
+            "جواب ندارد.",
+        ),
+        (
+            "من گیج هستم. لطفا دو طرف را کمی کوتاه",
+            "کنید. یونسکو. زیرا تنها با کمک هم می‌توانیم",
+            "ریشه‌ها را.",
+        ),
+    ]
+    columns = [(100, 760), (100, 800), (600, 300)]  # left edges and widths: an indent, a short end
+    lines = [
+        OcrLine(text, 0.9, left, 100 + 50 * (3 * number + row), width, 30)
+        for number, paragraph in enumerate(paragraphs)
+        for row, (text, (left, width)) in enumerate(zip(paragraph, columns, strict=True))
+    ]
+    found, height = placed(lines)
+    (page,) = rebuilt([Page(1, height, found)])
+    assert [each.text for each in page.paragraphs] == [" ".join(each) for each in paragraphs]
