@@ -15,13 +15,15 @@ from typing import NamedTuple
 
 import regex
 
+from endonym.formats.parsers.pdf_places import NON_JOINER
+
 RIGHT, LEFT, NUMBER, NEUTRAL = "right to left", "left to right", "number", "neutral"
 KINDS = {"R": RIGHT, "AL": RIGHT, "L": LEFT, "EN": NUMBER, "AN": NUMBER}
 JOINED = ("NSM", "BN")
 """Marks, and signs without a width: they belong to what stands before them."""
 NUMBERS = re.compile(r"[%$€£#°]?\d+(?:[.,:/+-]\d+)*[%$€£#°]?|.", re.DOTALL)
 """A number with what belongs to it, or another sign."""
-ARABIC_NUMBERS = re.compile("\\d+(?:[.,:/\u066b\u066c]\\d+)*|.", re.DOTALL)
+ARABIC_NUMBERS = re.compile("\\d+(?:[.,:/\u060c\u066b\u066c]\\d+)*|.", re.DOTALL)
 """The same where digits follow Arabic letters: there "-" and "%" are no part of it."""
 CLUSTER = regex.compile(r".[\p{M}\p{Cf}]*", regex.DOTALL)
 BRACKETS = ("()", "[]", "{}", "«»", "‹›")
@@ -60,7 +62,9 @@ def parts_of(text: str, places: Sequence[tuple[float, float]]) -> Iterator[LineP
     for at, sign in enumerate(text):
         direction = unicodedata.bidirectional(sign)
         own = KINDS.get(direction, NEUTRAL)
-        if at and (direction in JOINED or (own == kind != NEUTRAL)):
+        # U+200C after digits or Latin letters stands at their left, before the letters that follow.
+        is_joined = direction in JOINED and (sign != NON_JOINER or kind in (RIGHT, NEUTRAL))
+        if at and (is_joined or (own == kind != NEUTRAL)):
             continue
         if at:
             yield part(kind, text[begin:at], places[begin:at])

@@ -52,6 +52,8 @@ LINES = [
     "שָלוֹם עוֹלָם |Python Java Rust",
     "كتب |Ibn Khaldun| و|Ibn Rushd| و|Averroes| في سنة |٢٠٢٤",
     "برنامهٔ |Linux Mint| و|Java| و|C| در سال |۱۳۹۹",
+    "با سرعت |17،500| مایل بر ساعت و |۱۲٬۳۴۰٫۵| کیلومتر تا |12:30",
+    "در تاریخ |1403/05/12| و |۱،۲،۳| و |1,000| کتاب |Linux",
     "في |2024|-|2020| كتب |Ibn Khaldun| و|Averroes",
     "سلام שלום |35%",  # as many Arabic letters as Hebrew ones, which stand before the number
     "هو سلام או שלום רב |2020-2024",
@@ -106,6 +108,16 @@ def test_a_mark_stays_behind_its_letter_wherever_its_box_is():
     places += [(10.0 + 10 * n, 20.0 + 10 * n) for n in range(5)]
     turned = [*places[4:], places[3], *places[:3]]
     assert in_order(f"{text[4:]} {text[:3]}", turned, is_to_left=True) == text
+
+
+@pytest.mark.parametrize("word", ["1000", "17،500", "Windows"])
+def test_a_sign_without_a_width_does_not_tear_what_is_read_to_the_right(word: str):
+    places, x = list[tuple[float, float]](), 0.0
+    paper = f"تمبر {word[::-1]}\u200cام او"  # from the right edge on
+    for sign in paper:  # U+200C stands at the left side of what is before it
+        x -= sign != "\u200c"
+        places.append((x, x + (sign != "\u200c")))
+    assert in_order(paper, places, is_to_left=True) == f"تمبر {word}\u200cام او"
 
 
 @pytest.mark.parametrize("line", ["הילד הלך (לבית) הספר", FRENCH, "Кояш чыга 35", "2024"])
