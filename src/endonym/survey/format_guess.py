@@ -448,7 +448,7 @@ def pack_for(
     why = UNREADABLE if is_there else NO_PACK.format(packages=packages)
     letters = texts[:LETTERS_CHARS] + LETTERS.get(language.split("-")[0], "")
     try:
-        best = best_pack(engine, [page_of(*file) for file in files], letters, log)
+        best = best_pack(engine, [page_of(*file) for file in files], letters, log, own=wanted)
     except OcrFailed as failed:
         return "", f"{failed.detail}; {why}"
     if best.confidence < LEAST_CONFIDENCE:

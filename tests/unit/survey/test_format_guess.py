@@ -410,6 +410,17 @@ def test_a_picture_gets_the_pack_that_reads_it_and_the_reason(
     assert (pack, "apt-get install tesseract-ocr" in reason) == ("", True)
 
 
+@pytest.mark.parametrize(("sure", "best"), [(86.0, "fas"), (80.0, "Arabic")])
+def test_the_pack_of_the_language_wins_where_it_is_about_as_good(
+    sure: float, best: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    known = "".join(sorted(set("".join(PERSIAN))))
+    install(tmp_path / "t", {"Arabic": (known, 87.0), "fas": (known, sure)}, monkeypatch)
+    path = write(tmp_path, "a.png", picture("\n".join(PERSIAN)))
+    assert pack_for([(path, rejects(path))], "fa", "\n".join(PERSIAN))[0] == best
+    ocr.tesseract.cache_clear()
+
+
 @pytest.mark.usefixtures("packs")
 def test_a_page_of_a_pdf_is_drawn(tmp_path: Path):
     path = write(tmp_path, "a.pdf", drawn_pdf("0 0 100 100 re f"))

@@ -15,7 +15,7 @@ import shutil
 import struct
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +39,8 @@ SIGNATURE = re.compile(
 """How pictures begin: PNG, JPEG, TIFF, BMP, GIF, WebP, PNM. Tesseract takes any other file for a
 list of files, and would read those."""
 NO_PICTURE = "this is no picture that can be read, or not a whole one"
+COMMA = regex.compile(r"(?<=\p{scx=Arabic}(?<!\p{N})\s?),(?=\s?(?!\p{N})\p{scx=Arabic}|$)")
+"""Between letters of Arabic script: the packs "Arabic" and "fas" cannot write U+060C."""
 LINE, WORD = "4", "5"
 """Levels of rows in the table that Tesseract writes."""
 
@@ -166,7 +168,8 @@ def ocr_lines(table: str) -> list[OcrLine]:
         if words:
             letters = sum(len(text) for text, _ in words)
             confidence = sum(len(text) * certainty for text, certainty in words) / letters
-            lines.append(OcrLine(" ".join(text for text, _ in words), confidence, *box))
+            text = COMMA.sub("،", " ".join(text for text, _ in words))
+            lines.append(OcrLine(text, confidence, *box))
             words.clear()
 
     for row in csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -187,6 +190,8 @@ MOST_TRIED, LEAST_COVERED = 6, 0.95
 TRIED_WITHOUT_LETTERS = 12
 
 LEAST_LETTERS, SHOWN = 300, 3
+NEARLY = 0.02
+"""Of a score: by so much another pack must be better than the one of the language."""
 
 Picture = tuple[Path | bytes, int]
 """A picture, and the number of the page in it."""
@@ -210,12 +215,18 @@ class Chosen(NamedTuple):
 
 
 def best_pack(
-    engine: Tesseract, pictures: Sequence[Picture], letters: str = "", log: Log = QUIET
+    engine: Tesseract,
+    pictures: Sequence[Picture],
+    letters: str = "",
+    log: Log = QUIET,
+    *,
+    own: Collection[str] = (),
 ) -> Chosen:
     """The pack that reads these pages best.
 
     letters: a text in the language, or its letters; without it, the surest pack is the best.
-    Raises OcrFailed if no pack reads anything.
+    own: the packs of the language. They know its words and its commas, and win if another pack is
+    hardly better. Raises OcrFailed if no pack reads anything.
     """
     wanted = Counter(LETTER.findall(letters.casefold()))
     tried = candidates(engine, wanted)
@@ -234,7 +245,7 @@ def best_pack(
                 best_confidence[pack] = max(each.confidence for each in found)
     if not scores:
         raise OcrFailed("parser_failed", f"none of the packs reads it: {', '.join(tried)}")
-    best = max(scores, key=lambda pack: (scores[pack].total, pack))
+    best = max(scores, key=lambda pack: (scores[pack].total * (1 + NEARLY * (pack in own)), pack))
     is_measured = wanted.total() >= LEAST_LETTERS
     reason = f"sure to {scores[best].confidence:.0%}"
     if is_measured:

@@ -65,6 +65,21 @@ def test_a_line_is_its_words_and_long_ones_count_more():
     assert OcrPage(()).confidence == 0
 
 
+COMMAS = [
+    ("بخواهم صادق باشم, باور این سخت است", "بخواهم صادق باشم، باور این سخت است"),
+    ("اصلاً, یک, دو , سه,چهار,", "اصلاً، یک، دو ، سه،چهار،"),
+    ("در ۱۲,۵ و 1,000 و Linux, Java", "در ۱۲,۵ و 1,000 و Linux, Java"),
+    ("Кояш, ай", "Кояш, ай"),
+]
+
+
+@pytest.mark.parametrize(("read", "meant"), COMMAS)
+def test_a_comma_between_letters_of_arabic_script_is_theirs(read: str, meant: str):
+    words = [f"5\t1\t2\t3\t4\t90\t{each}" for each in read.split()]
+    (line,) = ocr_lines("\n".join([*(row.replace(" ", "\t") for row in TABLE[:2]), *words]))
+    assert line.text == meant
+
+
 DEADLY = [
     ("crash", "parser_crashed"), ("no picture", "damaged"), ("eat", "parser_memory"),
     ("spin", "parser_timeout"),
