@@ -52,7 +52,7 @@ from endonym.survey.mending import of_most
 from endonym.survey.observing import WORD_MARKS
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.raw_files import relative
-from endonym.survey.survey import Survey, survey_texts
+from endonym.survey.survey import ODD, PERSONS, Survey, survey_texts
 from endonym.survey.templates import SHARE, apart
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
@@ -88,15 +88,12 @@ def describe_survey(survey: Survey, language: str, folder: Path, log: Log) -> No
     _warn_of(lost, "sources that cannot be read as a whole", log)
     chats = [f"{each.data}: {each.problem}" for each in survey.chat_files if each.problem]
     _warn_of(chats, "files of conversations", log)
-    share = survey.odd_share
     name = language_name(language)
-    log.line(filled("survey.txt", part="language", survey=survey, language=name, odd_share=share))
-    _warn_of([f"{printable(source.path)}: {reason}" for source, reason in survey.odd], "", log)
-    for source, reason in survey.persons:
-        use = "to use it, take the # out before its [[source]] in the recipe"
-        log.warn(f"{printable(source.path)} is left out as {reason}; {use}")
-    patterns = [*survey.exclude(), *(Path(source.path).name for source, _ in survey.left)]
-    if patterns:
+    log.line(filled("survey.txt", part="language", survey=survey, language=name))
+    for kind, said in ((ODD, ""), (PERSONS, " is left out")):
+        some = [f"{printable(each.path)}{said}: {each.reason}" for each in survey.left_as(kind)[0]]
+        _warn_of(some, "lists of persons" if kind == PERSONS else "", log)
+    if patterns := survey.exclude():
         text = filled("survey.txt", part="left out", survey=survey, patterns=patterns, named=NAMED)
         log.detail(text)
     for warning in [] if survey.taken else few_warnings(survey.all_documents):
@@ -208,8 +205,12 @@ def with_fetched(
 
 def write_addresses(survey: Survey, keys: Mapping[str, Mapping[str, str]]) -> None:
     """Let sources name where they were fetched from. keys: as `with_fetched` returns them."""
-    for found in (survey.sources, survey.odd, survey.persons):
-        found[:] = [(each.model_copy(update=keys.get(each.path)), why) for each, why in found]
+    found = survey.sources
+    found[:] = [(each.model_copy(update=keys.get(each.path)), why) for each, why in found]
+    for at, left in enumerate(survey.left):
+        if left.source and (update := keys.get(left.path)):
+            source = left.source.model_copy(update=update)
+            survey.left[at] = left._replace(path=source.path, source=source)
 
 
 def examined_texts(survey: Survey, folder: Path, language: str, log: Log) -> Advice:

@@ -27,7 +27,7 @@ from endonym.survey.chats import chat_phases, chats_in_words
 from endonym.survey.examination import BROKEN_TEXT, FOREIGN, SHOWN_CHARS, Examined
 from endonym.survey.observing import LINK, REPLACEMENT, SKELETON, WORD_MARKS
 from endonym.survey.raw_files import pattern
-from endonym.survey.survey import Survey
+from endonym.survey.survey import ODD, PERSONS, Survey
 
 INSTALL = "To install it, with the administrator's password: apt-get install {packages}"
 PAGES = frozenset({"needs_ocr", "bad_text_layer", "low_confidence"})
@@ -448,14 +448,9 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
             len(no_texts),
             examples=[Example(path) for path in [*no_texts][:samples]],
         )
-    if survey.odd_files:
-        yield of_files(
-            "odd_files",
-            survey.odd_files,
-            share=survey.odd_share,
-            text_share=survey.odd_share,
-            examples=[Example(source.path, why=why) for source, why in survey.odd[:samples]],
-        )
-    if survey.persons:
-        examples = [Example(source.path, why=why) for source, why in survey.persons[:samples]]
-        yield of_files("persons", len(survey.persons), is_mended=True, examples=examples)
+    for kind in (ODD, PERSONS):
+        some, _, share = survey.left_as(kind)
+        if some:
+            examples = [Example(each.path, why=each.reason) for each in some[:samples]]
+            shares = {"share": share, "text_share": share} if kind == ODD else {"is_mended": True}
+            yield of_files(kind, len(some), examples=examples, **shares)

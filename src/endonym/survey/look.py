@@ -43,14 +43,13 @@ class Look:
     is_foreign: whether it is of a kind that is not read, such as djvu. lacks_library: whether
     nothing is installed here that reads it. chat: the keys of a chat phase that it needs, if it
     holds conversations. like: the files like which it is taken to be, if it was not read itself, as
-    reading takes long. persons: why it is left out as a list of persons.
+    reading takes long.
     """
 
     path: Path
     source: Source
     reason: str
     problem: str = ""
-    persons: str = ""
     is_foreign: bool = False
     lacks_library: bool = False
     chat: dict[str, Any] | None = None

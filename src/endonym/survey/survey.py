@@ -13,7 +13,7 @@ from glob import escape
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from endonym.autopilot import text_size
 from endonym.autopilot.text_size import SourceSample
@@ -54,6 +54,8 @@ FEW_PARTS = 8
 LETTERS_DOCUMENTS, LETTERS_CHARS = 100, 500
 """Documents, and characters of each, by whose letters a pack of Tesseract is chosen."""
 SHOWN_ODD = 5
+ODD, PERSONS = "odd", "persons"
+"""Files in another language than the others, and lists of persons."""
 NO_TEXT = "it holds no text: of the system or a program, sound, film or a page's script"
 FOR_A_PHASE = 'no text to learn first, but for a phase with objective = "chat"'
 NOT_YET = "not read yet"
@@ -62,12 +64,24 @@ MOST_NAMED = 20
 """Files that are named for one reason why they cannot be read."""
 
 
+class Left(NamedTuple):
+    """A file that is left out until a person takes it in, by the kind ODD or PERSONS.
+
+    path: as the recipe writes it. source: None behind the first few of many files of one kind.
+    """
+
+    kind: str
+    path: str
+    reason: str
+    text_bytes: float
+    source: Source | None
+
+
 @dataclass(slots=True)
 class Survey:
     """The sources of a new recipe, and the unreadable files with reasons.
 
-    odd: sources that are not in the language of the others, each with the reason; of many files of
-    one kind the first few. persons: the same of lists of persons. doubt: why all of them may be in
+    left: files that are left out until a person takes them in. doubt: why all of them may be in
     another language. foreign: files of kinds that are not read, by extension; convertible: the
     names of those that may hold text. pictures: the skipped files that are pictures of text, each
     with its pattern of `exclude`. libraryless: those that a library reads which is not installed,
@@ -84,10 +98,7 @@ class Survey:
     """
 
     sources: list[tuple[Source, str]] = field(default_factory=list)
-    odd: list[tuple[Source, str]] = field(default_factory=list)
-    persons: list[tuple[Source, str]] = field(default_factory=list)
-    odd_files: int = 0
-    odd_bytes: float = 0.0
+    left: list[Left] = field(default_factory=list[Left])
     doubt: str = ""
     skipped: list[tuple[str, str]] = field(default_factory=list)
     foreign: Counter[str] = field(default_factory=Counter[str])
@@ -112,15 +123,11 @@ class Survey:
     chats: dict[str, str] = field(default_factory=dict[str, str])
     chat_files: list[ChatFile] = field(default_factory=list[ChatFile])
 
-    @property
-    def left(self) -> list[tuple[Source, str]]:
-        """Sources that are left out until a person takes them in."""
-        return self.odd + self.persons
-
-    @property
-    def odd_share(self) -> float:
-        """The share of the text that is not in the language of the others."""
-        return self.odd_bytes / max(1, self.odd_bytes + self.text_bytes)
+    def left_as(self, kind: str) -> tuple[list[Left], float, float]:
+        """The files of a kind of `left`, their bytes of text, and their share of all text."""
+        some = [each for each in self.left if each.kind == kind]
+        n_bytes = sum(each.text_bytes for each in some)
+        return some, n_bytes, n_bytes / max(1, n_bytes + self.text_bytes)
 
     @property
     def awaited(self) -> dict[str, str]:
@@ -167,10 +174,11 @@ class Survey:
         ]
 
     def exclude(self) -> list[str]:
-        """Globs for `exclude` that leave out all that cannot be read."""
+        """Globs for `exclude` that leave out all that is no text of a source."""
         kinds = [f"*{kind}" for kind, _ in self.foreign.most_common() if kind.startswith(".")]
         others = (self.pictures, self.libraryless, self.no_texts, self.chats)
         patterns = [*self.unreadable, *(each for one in others for each in one.values())]
+        patterns += [escape(printable(Path(each.path).name)) for each in self.left]
         return kinds + [each for each in patterns if each]
 
     def as_dict(self) -> dict[str, Any]:
@@ -183,13 +191,13 @@ class Survey:
             "encodings": dict(self.encodings),
             "not_read": dict(self.foreign),
             "unreadable": {each.source: each.share for each in self.readings if each.lost},
-            "odd": [[source.path, reason] for source, reason in self.odd],
+            **{key: [each[1:3] for each in self.left_as(key)[0]] for key in (ODD, PERSONS)},
             "doubt": self.doubt,
         }
 
 
 def survey_texts(
-    texts: Sequence[Path], folder: Path, *, language: str = "", log: Log | None = None
+    texts: Sequence[Path], folder: Path, *, language: str = "", log: Log = QUIET
 ) -> Survey:
     """Open every file once: name sources, guess their formats, find odd ones, read a sample.
 
@@ -213,14 +221,15 @@ def look_through(
     folder: Path,
     *,
     language: str = "",
-    log: Log | None = None,
+    log: Log = QUIET,
     option: str = "",
     taken: Collection[str] = (),
     are_one: bool = False,
 ) -> Survey:
     """As `survey_texts`, but a survey without sources if no file can be read.
 
-    option: what an error writes before a path. taken: names that no source may have. are_one: files
+    option: what an error writes before a path. taken: names that no source may have; without any,
+    lists of persons are sources if there is nothing else. are_one: files
     of one kind may be one source, though each is given by its path. Raises MissingSource if a path
     has no file.
     """
@@ -236,13 +245,12 @@ def look_through(
         skipped=[(printable(str(path)), why) for path, why in refused.items()],
         unreadable={raw_files.pattern(path): why for path, why in refused.items()},
     )
-    looks = _all_looked_at(groups, language, log or QUIET)
+    looks = _all_looked_at(groups, language, log)
     # Of many files, some are compared with each other first, and then the others with them.
     with_text = [each for group in looks for each in group if each.documents]
-    whys = {str(each.path): persons(each, language) for each in with_text}
-    for each in with_text if not all(whys.values()) else ():  # or there is nothing else
-        each.persons = whys[str(each.path)]
-    with_text = [each for each in with_text if not each.persons]
+    lists = {str(each.path): why for each in with_text if (why := persons(each, language))}
+    lists = lists if taken or len(lists) < len(with_text) else {}
+    with_text = [each for each in with_text if str(each.path) not in lists]
     step = -(-len(with_text) // text_size.MOST_FILES) or 1
     rest = (each for number, each in enumerate(with_text) if number % step)
     others = _sketched(rest, language)
@@ -250,13 +258,12 @@ def look_through(
     survey.doubt = odd.doubt
     if odd.reference is not None:
         _look_at_paragraphs(with_text, odd, odd.reference, language)
-    used = [
-        [each for each in group if not each.persons and str(each.path) not in odd.reasons]
-        for group in looks
-    ]
+    left = {path: (PERSONS, why) for path, why in lists.items()}
+    left |= {path: (ODD, why) for path, why in odd.reasons.items()}
+    used = [[each for each in group if str(each.path) not in left] for group in looks]
     survey.all_documents = sum(each.n_documents for group in used for each in group)
     for group in looks:
-        _add(survey, group, odd.reasons, folder, log=log or QUIET)
+        _add(survey, group, left, folder, log=log)
     count_chats(survey.chat_files)
     texts_of = [[each.documents for each in group if each.documents] for group in used]
     survey.sample = _sample(texts_of, SAMPLE_CHARS // max(1, len(survey.sources)) + 1)
@@ -326,25 +333,25 @@ def _sketched(found: Iterable[Look], language: str) -> Iterator[Sketch]:
             yield sketch(str(each.path), texts, each.text_bytes, language)
 
 
-def _add(survey: Survey, group: list[Look], odd: dict[str, str], folder: Path, *, log: Log) -> None:
-    """Add the source of a file, or of many of one kind; name what is odd or unreadable.
+def _add(
+    survey: Survey, group: list[Look], left: dict[str, tuple[str, str]], folder: Path, *, log: Log
+) -> None:
+    """Add the source of a file, or of many of one kind; name what is left out or unreadable.
 
-    odd: by path the reason why a file is odd.
+    left: by path the kind of Left and the reason.
     """
+    left_out, numbers = dict[Path, str](), Counter[str]()
     for each in group:
         if each.problem:
             _leave_out(survey, each, folder)
-    whys = {
-        each.path: each.problem or each.persons or odd.get(str(each.path), "") for each in group
-    }
-    left_out = {path: why for path, why in whys.items() if why}
-    lists = [each for each in group if each.persons]
-    strange = [each for each in group if not (each.problem or each.persons) and whys[each.path]]
-    for found, some in ((survey.odd, strange), (survey.persons, lists)):
-        for each in some[:SHOWN_ODD]:
-            found.append((_source(survey, [each], {}, folder)[0], whys[each.path]))
-    survey.odd_files += len(strange)
-    survey.odd_bytes += sum(each.text_bytes for each in strange)
+            left_out[each.path] = each.problem
+        elif str(each.path) in left:
+            kind, left_out[each.path] = left[str(each.path)]
+            numbers[kind] += 1
+            is_shown = numbers[kind] <= SHOWN_ODD
+            source = _source(survey, [each], {}, folder)[0] if is_shown else None
+            path = raw_files.relative(each.path, folder)
+            survey.left.append(Left(kind, path, left_out[each.path], each.text_bytes, source))
     good = [each for each in group if each.path not in left_out]
     if not good:
         return
@@ -483,7 +490,8 @@ def _others(source: Source, used: list[Path], folder: Path, home: Path) -> list[
 
 def _unique(path: Path, survey: Survey) -> str:
     """A source name from a file's name, different from those that are taken."""
-    taken = {*survey.taken, *(source.name for source, _ in (*survey.sources, *survey.left))}
+    left = (each.source for each in survey.left if each.source)
+    taken = {*survey.taken, *(each.name for each in (*(one for one, _ in survey.sources), *left))}
     stem = as_name(path.name.split(".")[0], "_", 60) or "texts"
     candidate, number = stem, 2
     while candidate in taken:

@@ -37,7 +37,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.survey.chats import commented_lines, with_chats
 from endonym.survey.diagnosis import diagnose
 from endonym.survey.raw_files import FEW_FILES
-from endonym.survey.survey import Survey, survey_texts
+from endonym.survey.survey import ODD, Left, Survey, survey_texts
 from endonym.survey.templates import SHARE
 from endonym.workers import Inline
 
@@ -417,9 +417,7 @@ def test_a_mixed_folder_is_summarised_within_80_columns(
     text = said(
         Survey(
             sources=[(Source(name="a", path="a.txt"), "")],
-            odd=[(Source(name="b", path=long), why)],
-            odd_files=1,
-            odd_bytes=130_000,
+            left=[Left(ODD, long, why, 130_000, Source(name="b", path=long))],
             convertible=["хат.doc", *(f"{n}.ppt" for n in range(1_205))],
             unreadable={"broken.txt": "binary data: too many control characters"},
             encodings=Counter({"utf-8": 5, "cp1251": 1}),

@@ -25,7 +25,7 @@ from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
-from endonym.survey.survey import Survey, survey_texts
+from endonym.survey.survey import ODD, Left, Survey, survey_texts
 
 RECIPE = """# мин яздым
 name = "sentences"
@@ -197,9 +197,9 @@ def said(survey: Survey, capsys: pytest.CaptureFixture[str]) -> str:
 def test_of_many_odd_sources_eight_are_shown_and_the_rest_is_counted(
     count: int, more: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    odd = [(Source(name=f"s{n}", path=f"{n}.txt"), "reads like Bashkir") for n in range(count)]
+    odd = [Left(ODD, f"{n}.txt", "reads like Bashkir", 1.0, None) for n in range(count)]
     source = (Source(name="a", path="a"), "")
-    survey = Survey(sources=[source], odd=odd, encodings=Counter({"utf-8": 1}))
+    survey = Survey(sources=[source], left=odd, encodings=Counter({"utf-8": 1}))
     text = said(survey, capsys)
     assert text.count("reads like Bashkir") == 8
     assert re.findall("and [0-9]+ more", text) == ["and 1 more"] * more

@@ -39,7 +39,7 @@ from endonym.survey.mending import (
     recipe_text,
     recommended,
 )
-from endonym.survey.survey import NO_TEXT, Survey, look_through
+from endonym.survey.survey import NO_TEXT, ODD, Left, Survey, look_through
 
 Found = dict[str, Finding]
 
@@ -224,9 +224,9 @@ def test_names_that_are_not_shown_are_counted():
 
 
 def test_files_in_another_language_are_counted_as_files_and_weighed_as_text(tmp_path: Path):
-    survey = Survey(files=40, odd_files=10, odd_bytes=1e6, text_bytes=99e6)
-    survey.odd.append((Source(name="b", path="b.txt"), "French"))
-    found = found_in(tmp_path, TATAR, survey)["odd_files"]
+    survey = Survey(files=40, text_bytes=99e6)
+    survey.left += [Left(ODD, f"{n}.txt", "French", 1e5, None) for n in range(10)]
+    found = found_in(tmp_path, TATAR, survey)[ODD]
     assert (found.count, found.total, found.share, found.text_share) == (10, 40, 0.01, 0.01)
 
 

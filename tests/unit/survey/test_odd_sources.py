@@ -387,6 +387,7 @@ def test_a_short_letter_in_another_language_is_left_out_whole_and_named(
     write(texts, "хат.txt", "\n\n".join(letter))
     write(texts, "кыска.txt", f"{tatar[0]}\n\n{tatar[1]}")
     found = survey_texts([texts], tmp_path, language="tt")
-    ((source, reason),) = found.odd
+    ((_, _, reason, _, source),) = found.left
+    assert source is not None
     assert (source.name, reason.partition(".")[0]) == ("хат", "all of it reads like Russian")
     assert "кыска" in {source.name for source, _ in found.sources}

@@ -8,9 +8,11 @@ from made_documents import docx, word_paragraph
 from text_samples import TATAR, write
 
 from endonym.commands.filled import filled
+from endonym.commands.new import describe_survey
 from endonym.log import Log
+from endonym.pipeline.sources import names as is_named
 from endonym.survey.look import look, persons
-from endonym.survey.survey import survey_texts
+from endonym.survey.survey import PERSONS, look_through, survey_texts
 
 NAMES = ("Айгөл", "Тимур", "Алсу", "Рөстәм", "Ләйсән", "Илдар")
 PHONES = tuple(f"8-917-234-56-{n}" for n in range(10, 16))
@@ -72,12 +74,32 @@ def test_a_list_of_persons_is_a_comment_that_can_be_used_unless_there_is_nothing
     tmp_path: Path,
 ) -> None:
     path = write(tmp_path, "texts/укучылар.txt", "\n".join(PUPILS))
-    assert survey_texts([path], tmp_path, language="tt", log=Log(quiet=True)).persons == []
+    assert survey_texts([path], tmp_path, language="tt", log=Log(quiet=True)).left == []
+    alone = look_through([path], tmp_path, language="tt", taken=["хикәя"])  # has other sources
+    assert (alone.sources, [each.path for each in alone.left]) == ([], ["texts/укучылар.txt"])
     write(tmp_path, "texts/хикәя.txt", "\n".join(TATAR * 9))
     found = survey_texts([path.parent], tmp_path, language="tt", log=Log(quiet=True))
     assert [source.path for source, _ in found.sources] == ["texts/хикәя.txt"]
-    assert [source.path for source, _ in found.persons] == ["texts/укучылар.txt"]
-    assert (found.odd, found.odd_files) == ([], 0)
+    assert [(each.kind, each.path) for each in found.left] == [(PERSONS, "texts/укучылар.txt")]
     written = filled("sources.txt", survey=found)
     assert '# [[source]]\n# name = "укучылар"\n# path = "texts/укучылар.txt"' in written
     assert "another language" not in written
+
+
+def test_all_of_many_lists_of_persons_are_counted_named_and_not_taken_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"7 сыйныф {n}.txt" for n in range(30)]
+    paths = [write(tmp_path, f"texts/{name}", "\n".join(PUPILS)) for name in names]
+    found = look_through(
+        [paths[0].parent], tmp_path, language="tt", taken=["хикәя"], log=Log(quiet=True)
+    )
+    assert len(found.left_as(PERSONS)[0]) == len(found.as_dict()["persons"]) == len(names)
+    assert {*names} <= {*found.exclude()}
+    written = filled("sources.txt", survey=found)
+    assert (
+        written.count("# [[source]]"),
+        [*filter(lambda path: not is_named(written, path), paths)],
+    ) == (5, [])
+    describe_survey(found, "tt", tmp_path, Log())
+    assert "and 22 more lists of persons" in capsys.readouterr().err

@@ -25,6 +25,7 @@ from endonym.survey.odd_sources import Odd, Sketch, odd_ones
 from endonym.survey.raw_files import FEW_FILES, grouped
 from endonym.survey.survey import (
     FEW_DOCUMENTS,
+    ODD,
     PARAGRAPH_BYTES,
     SAMPLE_CHARS,
     SENTENCE_BYTES,
@@ -97,7 +98,9 @@ def test_a_file_whose_letters_were_lost_is_no_source_among_others_or_alone(
     for language in ("tt", "x-tatar"):
         found = survey_texts([texts], tmp_path, language=language)
         assert "broken encoding: `?` stands inside" in found.unreadable["broken.txt"]
-        assert "broken" not in {source.name for source, _ in (*found.sources, *found.odd)}
+        assert "broken" not in {source.name for source, _ in found.sources} | {
+            each.source.name for each in found.left if each.source
+        }
     with pytest.raises(MissingSource, match="broken encoding"):
         survey_texts([broken], tmp_path, language="tt")
 
@@ -180,11 +183,12 @@ def test_a_russian_file_in_a_tatar_folder_is_named_and_no_source(
 ) -> None:
     (texts / "книга.txt").write_text("\n".join(RUSSIAN * 3) + "\n", encoding="utf-8")
     found = survey_texts([texts], tmp_path / "project", language="tt")
-    ((source, reason),) = found.odd
+    ((kind, _, reason, _, source),) = found.left
+    assert source is not None
     assert (source.name, source.path) == ("книга", "../texts/книга.txt")
     assert reason.startswith("all of it reads like Russian. A line of it")
     assert {source.name for source, _ in found.sources} == {"китап", "китап-2", "web"}
-    assert found.odd_files == 1
+    assert kind == ODD
     assert "костёр" not in found.sample
     said = found.as_dict()
     assert (said["files"], said["not_read"]) == (6, {})
@@ -203,8 +207,8 @@ def test_odd_and_unreadable_files_among_many_are_excluded(tmp_path: Path, tatar:
     assert source.exclude == ("broken.txt", "рус [[]1].txt")
     assert "excluded: 2 files" in reason
     assert len(source_files(source, tmp_path)) == FEW_FILES + 1
-    assert [each.path for each, _ in found.odd] == ["шигырьләр/рус [1].txt"]
-    assert found.exclude() == ["*.bak", "broken.txt"]
+    assert [each.path for each in found.left] == ["шигырьләр/рус [1].txt"]
+    assert found.exclude() == ["*.bak", "broken.txt", "рус [[]1].txt"]
 
 
 def test_an_empty_file_does_not_leave_out_its_namesakes_in_other_folders(tmp_path: Path):
@@ -331,7 +335,7 @@ def test_a_source_of_many_files_reads_them_and_no_others(tmp_path: Path, tatar: 
     (folder / "tales.txt.gz").write_bytes(gzip.compress("\n".join(tatar).encode()))
     (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
     found = survey_texts([folder], tmp_path / "project", language="tt")
-    assert {Path(source.path).name for source, _ in found.odd} == {"book.v2.txt", "русча.txt"}
+    assert {Path(each.path).name for each in found.left} == {"book.v2.txt", "русча.txt"}
     good = sorted([*poems, "notes.jsonl", "tales.txt.gz"])
     assert read_files(found, tmp_path / "project") == good
 
@@ -361,7 +365,7 @@ def test_of_very_many_files_some_are_compared_and_each_is_judged(
     write(tmp_path, names[7], language_sentences("khmer"))
     write(tmp_path, names[8], language_sentences("tatar"))
     found = survey_texts([tmp_path], tmp_path, language="fr")
-    assert [Path(source.path).name for source, _ in found.odd] == names[7:9]
+    assert [Path(each.path).name for each in found.left] == names[7:9]
     assert 3 < held[0] <= 7
 
 
