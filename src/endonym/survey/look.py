@@ -1,11 +1,13 @@
 """Opens one raw file: its guessed source, its first documents, or why it gives none."""
 
-from contextlib import suppress
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+
+from pyarrow.parquet import ParquetFile
 
 from endonym.autopilot import text_size
 from endonym.autopilot.text_size import Beginning
@@ -21,7 +23,7 @@ from endonym.formats.readers.other_kinds import TEXTS
 from endonym.log import Log, counted
 from endonym.script.languages import usual_script
 from endonym.survey.format_guess import Look as LookAt
-from endonym.survey.format_guess import guess_source, pack_for
+from endonym.survey.format_guess import guess_source, lines_of_json, pack_for
 from endonym.survey.odd_sources import WORD
 from endonym.survey.running import is_running
 
@@ -32,6 +34,9 @@ SEEN_FILES, SEEN_CHARS = 3, 3_000
 CELLS, ROW_CHARS, FEW_WORDS, LEAST_DIGITS, LEAST_ROWS, SEEN_LINES = 6, 160, 6, 7, 5, 1_000
 """Of a list of persons: lines and characters of a row, and words of a name or beside a number, at
 most; digits of a number, and rows, at least; lines that are looked at."""
+FEW_UNCASED, NAME_LETTERS, KIND_LETTERS = 4, 15, 6
+"""In scripts without case: words of a row, and letters of each, at most; letters of a word, such as
+`library`, that says what most rows are, at least."""
 RUNNING = "they are the paragraphs of one text, or the speeches of a play"
 NO_LIBRARY = "a library that reads such files is not installed. {do}"
 
@@ -131,26 +136,59 @@ def persons(opened: Look, language: str) -> str:
 
     At least a sixth of its lines, as each cell of a table may be one, are short and hold personal
     data, with few words or mostly names; with lines of names alone they are more than half of it.
-    Of a table all columns are looked at.
+    Lines that most often share a long word, such as libraries, are none. Of a table all columns are
+    looked at.
     """
-    text = "\n".join(each.text for each in opened.documents)
-    if opened.source.column is not None:
-        with suppress(OSError), opened.path.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(SEEN_LINES * ROW_CHARS).replace(",", ", ").replace(";", "; ")
-    lines = [line for line in text.splitlines() if line.strip()][:SEEN_LINES]
-    rows, names = list[str](), list[str]()
+    lines = [line for line in _lines_of(opened) if line.strip()][:SEEN_LINES]
+    rows, names, shared = list[tuple[str, list[str]]](), list[str](), Counter[str]()
     for line in (each for each in lines if len(each) <= ROW_CHARS):
-        words = WORD.findall(line)
-        n_names = sum(word[0] == word[0].title() for word in words)  # also of scripts without case
+        words, has_case = WORD.findall(line), line.lower() != line.upper()
+        uncased = [word for word in words if word[0] == word[0].lower()]
+        n_names = len(words) - sum(
+            word[0] != word[0].title() or len(word) > NAME_LETTERS for word in uncased
+        )
+        most = FEW_WORDS if has_case else FEW_UNCASED
+        is_few = len(words) <= most and (has_case or n_names == len(words))
         has_number = "@" in line or sum(map(str.isdigit, line)) >= LEAST_DIGITS
+        is_named = has_case and 2 * n_names >= len(words)
         if has_number and HIDDEN in showable(line, slice(0, len(line)), language):
-            rows += [line] if len(words) <= FEW_WORDS or 2 * n_names >= len(words) else []
-        elif n_names == len(words) <= FEW_WORDS:
+            kinds = (
+                [] if is_named and n_names > 1 else [w for w in uncased if len(w) >= KIND_LETTERS]
+            )
+            rows += [(line, kinds)] if is_few or is_named else []
+            shared.update({*kinds})
+        elif is_few and n_names == len(words):
             names.append(line)
-    is_most = 2 * sum(map(len, rows + names)) > sum(map(len, lines))
-    if len(rows) < LEAST_ROWS or CELLS * len(rows) < len(lines) or not is_most:
+    kind = {word for word, n in shared.items() if 2 * n > len(rows)}
+    listed = [line for line, kinds in rows if kind.isdisjoint(kinds)]
+    is_most = 2 * sum(map(len, listed + names)) > sum(map(len, lines))
+    if len(listed) < LEAST_ROWS or CELLS * len(listed) < len(lines) or not is_most:
         return ""
-    return f"a list of persons: {len(rows)} of {counted(len(lines), 'line')} hold personal data"
+    return f"a list of persons: {len(listed)} of {counted(len(lines), 'line')} hold personal data"
+
+
+def _lines_of(opened: Look) -> list[str]:
+    """The first lines of a file; of a table whole rows, or the cells of each column."""
+    kind, source = file_format(opened.path.name, opened.source).format, opened.source
+    encoding = opened.documents[0].meta.get("encoding", source.encoding)
+    keys: list[dict[str, Any]] = []
+    if kind in ("csv", "tsv", "jsonl"):
+        keys = [{"format": "txt", "document": "line", "column": None, "encoding": encoding}]
+    elif kind == "parquet":
+        keys = [{"column": name} for name in ParquetFile(opened.path).schema_arrow.names]
+    texts, chars = [each.text for each in opened.documents], SEEN_LINES * ROW_CHARS
+    if keys:
+        tables = (source.model_copy(update=each) for each in keys)
+        texts = [
+            text for one in tables for text in text_size.beginning(one, opened.file, chars).texts
+        ]
+    text = "\n".join(texts)
+    if kind == "jsonl":
+        values = (each.values() for each in lines_of_json(text) if isinstance(each, dict))
+        text = "\n".join(", ".join(map(str, each)) for each in values)
+    elif keys:
+        text = text.replace(",", ", ").replace(";", "; ")
+    return text.splitlines()
 
 
 def read_pictures(group: list[Look], language: str, texts: str, log: Log) -> None:

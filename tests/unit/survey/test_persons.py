@@ -1,10 +1,15 @@
 """Lists of persons, such as pupils with telephone numbers, are left out; other texts are not."""
 
+import gzip
+import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as arrow
 import pytest
 from made_documents import docx, word_paragraph
+from pyarrow import parquet
 from text_samples import TATAR, write
 
 from endonym.commands.filled import filled
@@ -21,6 +26,16 @@ PUPILS = [
     for n, (name, phone) in enumerate(zip(NAMES, PHONES, strict=True), 1)
 ]
 CELLS = [cell for row in PUPILS for cell in ("1", *row.split(", "))]
+
+
+ROWS = [{"исем": f"Галиева {n}", "тел": p} for n, p in zip(NAMES, PHONES, strict=True)]
+TABLE = ["исем,тел", *(f"{row['исем']},{row['тел']}" for row in ROWS)]
+
+
+def parquet_of(rows: list[dict[str, str]]) -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(arrow.Table.from_pylist(rows), file)
+    return file.getvalue()
 
 
 def cells_of(rows: Sequence[str]) -> bytes:
@@ -42,6 +57,10 @@ def cells_of(rows: Sequence[str]) -> bytes:
             "\n".join(f"{n} MARTIN, p{n}@mail.fr, 06 12 34 56 7{n}" for n in range(7)),
             "fr",
         ),
+        ("укучылар.csv.gz", gzip.compress("\n".join(TABLE).encode()), "tt"),
+        ("укучылар.csv", "\n".join(TABLE).encode("utf-16"), "tt"),
+        ("укучылар.jsonl", "\n".join(map(json.dumps, ROWS)), "tt"),
+        ("укучылар.parquet", parquet_of(ROWS), "tt"),
         (
             "សិស្ស.csv",
             "ឈ្មោះ,ទូរស័ព្ទ\n" + "\n".join(f"សុខ ចាន់,012 345 67{n}" for n in range(8)),
@@ -62,6 +81,9 @@ def test_a_list_of_persons_is_told(
         [f"Сатыла: {line.lower()} {line.lower()} шалтыратыгыз {PHONES[0]}" for line in TATAR * 2],
         [f"Галиева {name}" for name in NAMES],
         TATAR,
+        [f"{n} нче шәһәр китапханәсе, {phone}" for n, phone in enumerate(PHONES)],
+        [f"សូមទូរស័ព្ទមកលេខ {phone} ដើម្បីបានព័ត៌មាន" for phone in PHONES],
+        [f"يمكنكم الاتصال بنا على الرقم {phone}" for phone in PHONES],
     ],
 )
 def test_prose_with_numbers_adverts_and_names_alone_are_texts(
