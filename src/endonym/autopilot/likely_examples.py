@@ -14,7 +14,7 @@ from endonym.data.config import VAL_SHARE
 from endonym.data.conversation_files import places_in_words, read_fits, share_read
 from endonym.data.conversations import Conversation
 from endonym.data.example_tokens import packed
-from endonym.data.examples import advice, held_out_prompts, prompt_key
+from endonym.data.examples import advice, held_out_prompts, prompt_key, require_usable
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
 from endonym.formats.reasons import in_words
@@ -53,23 +53,27 @@ def estimated_examples(
     for index, phase in enumerate(recipe.phase):
         if phase.reads_texts:
             continue
-        rejects, seen, made = list[Reject](), dict[bytes, str](), list[_Example]()
-        for path in recipe.data_files(index):
-            made += _examples(path, phase, rejects, seen, seed=recipe.split.seed)
+        rejects, seen, files = list[Reject](), dict[bytes, str](), recipe.data_files(index)
+        read = [_examples(path, phase, rejects, seen, seed=recipe.split.seed) for path in files]
+        made = [each for some, _ in read for each in some]
+        weights = [weight for some, weight in read for _ in some]
+        dropped = Counter(each.reason for each in rejects)
+        firsts = {each.reason: each for each in reversed(rejects)}
         if rejects and not made:
-            ((reason, count),) = Counter(each.reason for each in rejects).most_common(1)
-            first = next(reject for reject in rejects if reject.reason == reason)
+            ((reason, count),) = dropped.most_common(1)
             raise SourceError(
                 f"none of the first {counted(len(rejects), 'record')} can be used, {number(count)} "
                 f"{in_words(reason)}",
                 where=f"phase {phase.name}: data = {toml(phase.data)}",
-                do=advice(reason, first),
+                do=advice(reason, firsts[reason]),
             )
+        if all(weight == 1 for _, weight in read):  # All records were read.
+            require_usable(dropped, firsts, len(rejects) + len(made), recipe.chat.max_rejected)
         keys = np.array([each.key for each in made], dtype=np.uint64)
         is_dev = held_out_prompts(keys, recipe.chat.val_share, held_out)
         held_out = np.union1d(held_out, keys[is_dev])
         # Of each record: itself, its examples, their tokens, and the bytes of its answers.
-        lengths, weights = _lengths(made, bytes_per_token, tokenizer), [e.weight for e in made]
+        lengths = _lengths(made, bytes_per_token, tokenizer)
         figures = [(1, e.examples, n, e.answer_bytes) for e, n in zip(made, lengths, strict=True)]
         table = np.array(figures, dtype=float).reshape(-1, 4) * np.array(weights).reshape(-1, 1)
         sums, held = table.sum(axis=0), table[is_dev].sum(axis=0)
@@ -90,7 +94,7 @@ def estimated_examples(
             records=round(records),
             dev_documents=round(held[0]),
             dev_tokens=dev_rows * context,
-            dropped=Counter(each.reason for each in rejects),
+            dropped=dropped,
             faults=places_in_words(each for each in rejects if each.reason != "duplicate"),
         )
     return facts
@@ -98,19 +102,21 @@ def estimated_examples(
 
 class _Example(NamedTuple):
     """A record as examples. contents: of their messages. answer_bytes: of all answers. key: of its
-    prompt. weight: for how many records of its file it stands."""
+    prompt."""
 
     contents: list[str]
     examples: int
     answer_bytes: int
     key: int
-    weight: float = 1.0
 
 
 def _examples(
     path: Path, phase: Phase, rejects: list[Reject], seen: dict[bytes, str], *, seed: int
-) -> list[_Example]:
-    """The first records of a file. rejects, seen: get what makes no examples, and what does."""
+) -> tuple[list[_Example], float]:
+    """The first records of a file, and for how many of its records each of them stands.
+
+    rejects, seen: get what makes no examples, and what does.
+    """
     made, line_bytes, weight = list[_Example](), 0, 1.0
     are_pairs = phase.is_of_pairs
     fits = read_fits(path, phase.columns, seen=seen, are_pairs=are_pairs)
@@ -136,7 +142,7 @@ def _examples(
             contents = [*prompt, value.chosen, *prompt, value.rejected]
         n_bytes = sum(len(each.encode()) for each in answers)
         made.append(_Example(contents, 1 + are_pairs, n_bytes, prompt_key(value.prompt, seed)))
-    return [each._replace(weight=weight) for each in made]
+    return made, weight
 
 
 def _lengths(

@@ -299,9 +299,9 @@ def choose_answers(
         epochs = Choice(few, f"about {FEWEST_STEPS} steps")
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         choices["epochs"] = epochs
-    held_out = facts.dev_documents if phase.objective == "chat" else None
+    held_out, what = facts.dev_documents, "pairs" if phase.is_of_pairs else "conversations"
     if held_out is not None and held_out < FEWEST_HELD_OUT and phase.patience is None:
-        of_all = f"of {number(held_out + (facts.records or 0))} conversations"
+        of_all = f"of {number(held_out + (facts.records or 0))} {what}"
         reason = f"{held_out} {of_all} held out, too few to choose a step by"
         if not held_out:
             reason = f"none {of_all} is held out: so few are all learnt"

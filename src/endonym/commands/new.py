@@ -18,7 +18,7 @@ from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
 from endonym.device import program
 from endonym.disk import file_hash, write_atomic
-from endonym.errors import MissingSource, RecipeError, printable, quoted
+from endonym.errors import MissingSource, RecipeError, SourceError, printable, quoted
 from endonym.formats.config import (
     BLOCK_BYTES,
     DEFAULT_SHARE,
@@ -44,7 +44,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.script.letters import as_name
 from endonym.store import Store
-from endonym.survey.chats import chat_comments, chats_in_words, commented_lines, with_chats
+from endonym.survey.chats import chat_comments, chat_phases, chats_in_words, commented_lines
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.examination import LIMIT_BYTES
 from endonym.survey.findings import personal_data
@@ -65,8 +65,8 @@ NAMED, SHOWN = 8, 20
 MOST_HELD_OUT = 0.25
 """The largest share of a small text that is held out so that its score has an interval."""
 CHATS = (
-    "conversations  {chats}. The recipe has a phase for them as comments: to learn them (≈ {time} "
-    "more), take out the # of lines {lines}"
+    "conversations  {chats}. The recipe has a phase for them as comments: to learn them{more}, "
+    "take out the # of lines {lines}"
 )
 EXAMPLES = 3
 """Examples that are kept of each finding."""
@@ -167,22 +167,34 @@ def write_recipe(
         why = f"{100 * SHARE:.0f} % at most for templates; {REST} are all other sources, by size"
         choices["phase.sources"] = Choice(shares, why)
         choices["tokenizer.sources"] = Choice(shares, "few pieces for templates")
-    text = recipe_text(path, language=language, survey=survey, advised=advised, choices=choices)
+    written = partial(recipe_text, path, survey=survey, advised=advised, choices=choices)
+    text = written(language=language, chats=chat_comments(survey.chat_files))
     write_atomic(path, f"{text}\n".encode())
     try:
         checked = check(Recipe.load(path), Store(store))
         describe_model(checked, log)
         if chats := chats_in_words(survey.chat_files):
-            learning = check(Recipe.load(path, text=with_chats(text)), Store(store))
-            seconds = (learning.seconds or 0.0) - (checked.seconds or 0.0)
-            lines = commented_lines(text)
-            log.line(CHATS.format(chats=chats, lines=lines, time=duration(seconds)))
+            learning = written(language=language, chats=chat_phases(survey.chat_files))
+            learns = Recipe.load(path, text=learning)
+            _say_chats(chats, checked, learns, store=Store(store), log=log)
         if few := caution_of_intervals(checked.recipe, checked.facts):
             log.warn(few)
     except BaseException:  # The next `new` would refuse to write over it.
         path.unlink()
         raise
     return path, survey
+
+
+def _say_chats(chats: str, checked: Checked, learns: Recipe, *, store: Store, log: Log) -> None:
+    """Say what conversations there are, and how much longer a run is that learns them, too."""
+    try:
+        seconds = (check(learns, store).seconds or 0.0) - (checked.seconds or 0.0)
+    except SourceError as error:  # They are no part of the recipe yet.
+        log.warn(f"conversations  {chats}: {error.message}")
+    else:
+        lines = commented_lines(checked.recipe.text)
+        more = f" (≈ {duration(seconds)} more)"
+        log.line(CHATS.format(chats=chats, lines=lines, more=more))
 
 
 def with_fetched(
@@ -385,9 +397,18 @@ def busy(pace: machine.Pace) -> str:
 
 
 def recipe_text(
-    path: Path, *, language: str, survey: Survey, advised: Advice, choices: Choices
+    path: Path,
+    *,
+    language: str,
+    survey: Survey,
+    advised: Advice,
+    choices: Choices,
+    chats: Sequence[str],
 ) -> str:
-    """The recipe. Its name is that of its folder, as far as a name can hold it."""
+    """The recipe. Its name is that of its folder, as far as a name can hold it.
+
+    chats: the phases of conversations, or these as comments.
+    """
     name = as_name(path.absolute().parent.name, "-", 48).strip("-.") or "model"
     weighed = choices["phase.sources"].value if "phase.sources" in choices else {}
     return filled(
@@ -405,7 +426,7 @@ def recipe_text(
         clean=advised.table,
         family=ModelKeys().family,
         choices=choices,
-        chats=chat_comments(survey.chat_files),
+        chats=chats,
     )
 
 

@@ -1,6 +1,7 @@
 """`endonym new --update`: takes new and renamed texts into a recipe that a person has changed.
 
-Only tables of sources are added, paths of renamed files written anew, and `pack.join` made longer.
+Only tables of sources are added and, as comments, phases of conversations, paths of renamed files
+written anew, and `pack.join` made longer.
 All other characters of the file stay.
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from endonym.commands.filled import filled
-from endonym.commands.new import NAMED, describe_survey, with_fetched, write_addresses
+from endonym.commands.new import CHATS, NAMED, describe_survey, with_fetched, write_addresses
 from endonym.disk import write_atomic
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.formats.config import REST
@@ -22,7 +23,7 @@ from endonym.recipe.text import normal, scan
 from endonym.runs.find import recipe_file
 from endonym.store import Store
 from endonym.survey import raw_files
-from endonym.survey.chats import chat_phases, chats_in_words
+from endonym.survey.chats import chat_comments, chats_in_words, commented_lines
 from endonym.survey.survey import Survey, look_through
 
 
@@ -53,7 +54,6 @@ def update_recipe(
         )
         write_addresses(survey, keys)
         describe_survey(survey, language, path.parent, log)
-        say_chats(survey, log, [phase.name for phase in recipe.phase])
         awaited_now = awaited.difference(path for path, _ in survey.skipped)
         if awaited_now:
             log.line(f"{counted(len(awaited_now), 'file')} that waited can now be read")
@@ -67,9 +67,18 @@ def update_recipe(
         why = "" if new else ": the sources read every text beside them"
         log.line(f"the recipe stays as it is{why}")
         return path, survey
-    write_recipe(path, _updated(recipe, survey, found.renamed, awaited_now), recipe)
+    text = _updated(recipe, survey, found.renamed, awaited_now)
+    write_recipe(path, text, recipe)
     for number, file in found.renamed.items():
         log.line(f"source {recipe.source[number].name} reads {file.name} now")
+    _say_new(survey, recipe, commented_lines(text), log)
+    return path, survey
+
+
+def _say_new(survey: Survey, recipe: Recipe, commented: str, log: Log) -> None:
+    """Say what was added. commented: the lines of phases that are comments."""
+    if chats := chats_in_words(survey.chat_files):
+        log.line(CHATS.format(chats=chats, more="", lines=commented))
     if survey.sources:
         added = ", ".join(source.name for source, _ in survey.sources)
         packs = [toml(each.ocr) for each, _ in survey.sources if each.ocr]
@@ -82,7 +91,6 @@ def update_recipe(
         "All else in the recipe stays as it is, [clean] too: endonym doctor shows what its rules "
         "would do to the new texts, and check how often each text is read."
     )
-    return path, survey
 
 
 def _given(texts: Sequence[Path], found: sources.Beside, recipe: Recipe) -> list[Path]:
@@ -102,13 +110,6 @@ def _given(texts: Sequence[Path], found: sources.Beside, recipe: Recipe) -> list
     ]
 
 
-def say_chats(survey: Survey, log: Log, taken: Collection[str] = ()) -> None:
-    """Say what conversations there are, and the phases that learn them. taken: names of others."""
-    if chats := chats_in_words(survey.chat_files):
-        phases = "\n\n".join(chat_phases(survey.chat_files, taken))
-        log.line(f"conversations  {chats}: to learn them, write at the recipe's end\n{phases}")
-
-
 def _say_added(found: sources.Beside, log: Log) -> None:
     """Say which sources read new files by the paths that they have."""
     for name, (files, n_read) in found.added.items():
@@ -124,7 +125,8 @@ def _say_added(found: sources.Beside, log: Log) -> None:
 def _updated(
     recipe: Recipe, survey: Survey, renamed: Mapping[int, Path], read: Collection[str]
 ) -> str:
-    """The recipe's text with the new sources behind the last one, and new paths of renamed ones.
+    """The recipe's text with the new sources behind the last one, phases of new conversations as
+    comments behind the last phase, and new paths of renamed ones.
 
     read: files that waited, which its comments call "not read yet" no more.
     """
@@ -138,10 +140,12 @@ def _updated(
     for line in sources.AWAITED.finditer(text) if read else ():
         left = _without(line[0], [Path(file).absolute() for file in read])
         edits.append((line.start(), line.end() + (not left), left))
-    ends = [mark.value_end for key, mark in marks.items() if key[0] == "source"]
-    end = _line_end(text, max(ends, default=len(text)))
-    if added := filled("sources.txt", survey=survey):
-        edits.append((end, end, f"\n\n{added}"))
+    taken = re.findall(r'\bname *= *"([^"]*)"', text)  # also those of phases that are comments
+    chats = "\n\n".join(chat_comments(survey.chat_files, taken))
+    for table, added in (("source", filled("sources.txt", survey=survey)), ("phase", chats)):
+        ends = [mark.value_end for key, mark in marks.items() if key[0] == table]
+        end = _line_end(text, max(ends, default=len(text)))
+        edits += [(end, end, f"\n\n{added}")] * bool(added)
     for first, last, written in sorted(edits, reverse=True):
         text = text[:first] + written + text[last:]
     if survey.joined:

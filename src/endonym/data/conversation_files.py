@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -109,7 +109,7 @@ def read_fits(
     path: Path,
     columns: tuple[str, str] | None,
     *,
-    seen: dict[bytes, str],
+    seen: MutableMapping[bytes, str],
     are_pairs: bool = False,
     name: str = "",
 ) -> Iterator[Fit | Reject]:

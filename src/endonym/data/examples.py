@@ -13,7 +13,7 @@ template, and dropped/REASON.jsonl.gz with every record that is left out.
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
@@ -35,7 +35,7 @@ from endonym.disk import packaged_tables
 from endonym.errors import CorpusError, SourceError
 from endonym.formats.document import SHOWN_CHARS, Reject
 from endonym.formats.document_files import DROPPED, GzipLines, reject_line
-from endonym.log import counted
+from endonym.log import counted, number
 from endonym.tokenizer.chat_template import ANSWERING, CHATML, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -43,7 +43,7 @@ BATCH_RECORDS = 1024
 SHOWN_REASONS = 6
 HELD_OUT, TOO_LONG = "held_out", "longer_than_context"
 ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
-ALLOWED = ("duplicate", HELD_OUT)
+ALLOWED = ("duplicate", "commented", HELD_OUT)
 """Reasons that do not count as rejected: the data are not at fault."""
 Ids = NDArray[np.int64]
 
@@ -246,26 +246,21 @@ class ExampleWriter:
         Raises SourceError if too many records were rejected, CorpusError if too few are left.
         """
         self._open.close()  # what is left out can be read even if the rest is refused
-        frequent = self._dropped.most_common(SHOWN_REASONS)
-        reasons = "\n".join(f"    {count:>10,} {reason}" for reason, count in frequent)
         keys = np.array(self._keys, dtype=np.uint64)
         is_dev = held_out_prompts(keys, self.settings.val_share, self.held_out)
         if is_dev.all():
+            n_held_out = self._records - self._dropped.total()
+            held_out = f", {number(n_held_out)} of which an earlier phase holds out" * bool(
+                keys.size
+            )
+            dropped = f"; dropped were:\n{_shown(self._dropped)}" if self._dropped else ""
             raise CorpusError(
-                f"no example to learn from is left of {counted(self._records, 'record')}, "
-                f"{len(keys):,} of which an earlier phase holds out; dropped were:\n{reasons}",
+                f"no example to learn from is left of {counted(self._records, 'record')}"
+                f"{held_out}{dropped}",
                 where="phase.data",
-                do=self._advice(self._dropped),
+                do=_advice(self._dropped, self._first),
             )
-        unusable = Counter({why: n for why, n in self._dropped.items() if why not in ALLOWED})
-        share = unusable.total() / max(1, self._records)
-        if share > self.settings.max_rejected:
-            raise SourceError(
-                f"{share:.1%} of {self._records:,} records cannot be used, above "
-                f"chat.max_rejected = {self.settings.max_rejected:g}\n{reasons}",
-                where="phase.data",
-                do=f"{self._advice(unusable)} Or raise chat.max_rejected to go on without these.",
-            )
+        require_usable(self._dropped, self._first, self._records, self.settings.max_rejected)
         arrays = {
             "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8"),
             "dev": is_dev,
@@ -291,11 +286,34 @@ class ExampleWriter:
             "dropped": dict(sorted(self._dropped.items())),
         }
 
-    def _advice(self, dropped: Counter[str]) -> str:
-        """What to do about the reason for which most records were dropped."""
-        reason = dropped.most_common(1)[0][0] if dropped else "duplicate"
-        all_shown = ADVICE["all"].format(program=program()) if dropped else ""
-        return " ".join(filter(None, (advice(reason, self._first.get(reason)), all_shown)))
+
+def require_usable(
+    dropped: Counter[str], first: Mapping[str, Reject], n_records: int, most: float
+) -> None:
+    """Raise SourceError if more than the share `most` of so many records cannot be used.
+
+    first: the first one of each reason.
+    """
+    unusable = Counter({why: n for why, n in dropped.items() if why not in ALLOWED})
+    if (share := unusable.total() / max(1, n_records)) > most:
+        raise SourceError(
+            f"{share:.1%} of {n_records:,} records cannot be used, above "
+            f"chat.max_rejected = {most:g}\n{_shown(dropped)}",
+            where="phase.data",
+            do=f"{_advice(unusable, first)} Or raise chat.max_rejected to go on without these.",
+        )
+
+
+def _shown(dropped: Counter[str]) -> str:
+    """The most frequent reasons, a line each."""
+    return "\n".join(f"    {n:>10,} {reason}" for reason, n in dropped.most_common(SHOWN_REASONS))
+
+
+def _advice(dropped: Counter[str], first: Mapping[str, Reject]) -> str:
+    """What to do about the reason for which most records were dropped."""
+    reason = dropped.most_common(1)[0][0] if dropped else "duplicate"
+    all_shown = ADVICE["all"].format(program=program()) if dropped else ""
+    return " ".join(filter(None, (advice(reason, first.get(reason)), all_shown)))
 
 
 def advice(reason: str, first: Reject | None) -> str:

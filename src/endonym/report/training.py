@@ -1,7 +1,7 @@
 """The report's training section: curves, sources, preference pairs, over-fitting, and samples."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,8 +118,13 @@ def overfitting(validations: Sequence[Validation], train: Points) -> str:
     return sentence.format(step=step, best=best, last=last, rise=rise, worse=worse)
 
 
-def phase_curves(made: Made) -> PhaseCurves | None:
-    """A model stage's name, its curves and what they say; None if its journal is gone."""
+def phase_curves(made: Made, learnt: Collection[str] = ()) -> PhaseCurves | None:
+    """A model stage's name, its curves and what they say; None if its journal is gone.
+
+    learnt: the phases whose validations read what they learn, as none of it is held out.
+    """
+    name = made.stage.name.removeprefix("model ")
+    which = "learnt" if name in learnt else "held-out"
     lines = journal_of(made.artifact)
     steps = events(lines, "step")
     if not steps:
@@ -135,14 +140,14 @@ def phase_curves(made: Made) -> PhaseCurves | None:
     kept_step = made.artifact.numbers.get("kept_step")
     last_step = made.artifact.numbers.get("steps")
     if kept_step and last_step:
-        which = f"those of step {number(kept_step)} of {number(last_step)}"
-        which = "the last ones" if kept_step == last_step else which
-        notes.append(f"The final weights are {which}.")
+        kept = f"those of step {number(kept_step)} of {number(last_step)}"
+        kept = "the last ones" if kept_step == last_step else kept
+        notes.append(f"The final weights are {kept}.")
     config = made.artifact.manifest["config"].get("phase", {})
     planned = {each["name"]: each["share"] for each in config.get("sources", ())}
     parts = slices(steps)
     pairs = judged_pairs(steps)
-    notes += [mixture_sentence(parts, planned), pairs_sentence(pairs)]
+    notes += [mixture_sentence(parts, planned), pairs_sentence(pairs, which)]
     charts = [
         _loss(raw, train, validations, steps=steps, levels=dev_baselines(lines)),
         _by_source(validations, steps),
@@ -152,10 +157,10 @@ def phase_curves(made: Made) -> PhaseCurves | None:
     ]
     drawn = [chart for chart in charts if chart is not None]
     return PhaseCurves(
-        name=made.stage.name.removeprefix("model "),
+        name=name,
         charts=drawn,
         notes=[sentence for sentence in notes if sentence],
-        legend=_legend(drawn[0]),
+        legend=_legend(drawn[0], which),
         seconds=sum(line.get("seconds", 0.0) for line in steps),
         tokens=steps[-1]["tokens"] - steps[0]["tokens"],
         starts=len(events(lines, "started")),
@@ -218,9 +223,9 @@ def _loss(
     )
 
 
-def _legend(chart: Chart) -> str:
+def _legend(chart: Chart, which: str) -> str:
     """How to read the loss chart, and which baselines lie outside its y range."""
-    text = "Faint: each step; solid: their running mean; dots: validations on held-out text."
+    text = f"Faint: each step; solid: their running mean; dots: validations on {which} text."
     if chart.levels:
         text += " Horizontal lines: baselines, on the dev documents."
     low, high = chart.low or -math.inf, chart.high or math.inf
@@ -391,15 +396,18 @@ def judged_pairs(steps: Lines) -> Lines:
     return [line for line in steps if ACCURACY in line and MARGIN in line]
 
 
-def pairs_sentence(validations: Lines) -> str:
-    """What the last validation says, and which had the widest margin; empty without any."""
+def pairs_sentence(validations: Lines, which: str = "held-out") -> str:
+    """What the last validation says, and which had the widest margin; empty without any.
+
+    which: the pairs are "held-out" or "learnt".
+    """
     after_start = [line for line in validations if line["step"]]
     if not after_start:
         return ""
     last, widest = after_start[-1], max(after_start, key=lambda line: line[MARGIN])
     words = SENTENCES["pairs"]
     accuracy, step = 100 * last[ACCURACY], number(last["step"])
-    text = words["last"].format(accuracy=accuracy, step=step, margin=last[MARGIN])
+    text = words["last"].format(which=which, accuracy=accuracy, step=step, margin=last[MARGIN])
     if widest is not last:
         text += words["widest"].format(step=number(widest["step"]), margin=widest[MARGIN])
     return f"{text}."

@@ -1,11 +1,15 @@
 """The conversations among texts: counts them, and writes the phases that learn them."""
 
 import re
+import tomllib
+from collections import ChainMap
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import count, islice, pairwise, takewhile
 from pathlib import Path
 from textwrap import indent
+from typing import Any
 
 from endonym.data.conversation_files import places_in_words, read_fits
 from endonym.errors import SourceError
@@ -13,11 +17,10 @@ from endonym.formats.document import Reject
 from endonym.formats.files import size_on_disk
 from endonym.log import counted, listed, number
 from endonym.recipe.layers import toml
+from endonym.recipe.text import normal
 
-COMMENTED = re.compile(
-    r'^(?:# ?(?:\[\[phase\]\]|name *=.*)\n)*# ?objective *= *"chat".*\n?(?:#.*\n?)*', re.MULTILINE
-)
-"""A phase of conversations in a recipe, of which some lines are comments."""
+PHASE = re.compile(r"#?\s*\[\[\s*phase\s*\]\]")
+"""Where a phase begins in a recipe, also as a comment."""
 MOST_COUNTED = 100_000
 """Records of a file."""
 
@@ -45,9 +48,9 @@ def count_chats(files: list[ChatFile]) -> None:
     files.sort(key=lambda each: -size_on_disk(each.path))
     seen = dict[bytes, str]()
     for file in files:
-        before = dict(seen)
+        own = ChainMap(dict[bytes, str](), seen)
         try:
-            fits = read_fits(file.path, file.columns, seen=seen, name=file.data)
+            fits = read_fits(file.path, file.columns, seen=own, name=file.data)
             for fit in islice(fits, MOST_COUNTED):
                 if isinstance(fit, Reject):
                     file.broken.append(fit)
@@ -58,8 +61,8 @@ def count_chats(files: list[ChatFile]) -> None:
             file.problem = error.message
         if file.broken and not file.found:
             file.problem = file.problem or file.broken[0].detail
-        if file.problem:  # No phase reads it, so none of its conversations is one before.
-            seen = before
+        if not file.problem:  # Else no phase reads it, and none of its conversations is one before.
+            seen |= own.maps[0]
 
 
 def chat_phases(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[str]:
@@ -89,25 +92,37 @@ def chat_phases(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[
     return phases
 
 
-def chat_comments(every: Sequence[ChatFile]) -> list[str]:
-    """The phases of conversations as comments of a recipe."""
+def chat_comments(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[str]:
+    """The phases of conversations as comments of a recipe. taken: names that no phase may have."""
     note = "conversations: to learn their answers after the texts, take out the # of these lines"
-    return [f"# {note}\n{indent(each, '# ')}" for each in chat_phases(every)]
+    return [f"# {note}\n{indent(each, '# ')}" for each in chat_phases(every, taken)]
 
 
 def commented_lines(recipe: str) -> str:
-    """Which lines of a recipe hold phases of conversations as comments: "66 to 69"; or ""."""
-    lines = list[str]()
-    for match in COMMENTED.finditer(recipe):
-        first = 1 + recipe.count("\n", 0, match.start())
-        more = match[0].rstrip().count("\n")
-        lines.append(f"{first} to {first + more}")
-    return listed(lines)
+    """Which lines of a recipe hold phases of conversations as comments: "66 to 69"; or "".
+
+    A phase ends before an empty line, and before lines that are no TOML without their #.
+    """
+    lines, told = normal(recipe).split("\n"), list[str]()
+    for first, last in pairwise([*(n for n, e in enumerate(lines) if PHASE.match(e)), len(lines)]):
+        block = list(takewhile(str.strip, lines[first:last]))
+        bare = [re.sub("^# ?", "", line) for line in block]
+        while bare and not _phase_of(bare):
+            bare.pop()
+        phase = _phase_of(bare)
+        is_chat = phase.get("objective") == "chat" and "data" in phase
+        if is_chat and "objective" not in _phase_of(block):
+            commented = [1 + first + n for n, line in enumerate(bare) if line != block[n]]
+            told.append(f"{commented[0]} to {commented[-1]}")
+    return listed(told)
 
 
-def with_chats(recipe: str) -> str:
-    """A recipe in which these lines are no comments."""
-    return COMMENTED.sub(lambda match: re.sub("^# ?", "", match[0], flags=re.MULTILINE), recipe)
+def _phase_of(lines: Sequence[str]) -> dict[str, Any]:
+    """The phase that these lines of a recipe are; empty if they are more or no TOML."""
+    with suppress(ValueError):
+        found = tomllib.loads("\n".join(lines))
+        return found["phase"][0] if found.keys() == {"phase"} else {}
+    return {}
 
 
 def chats_in_words(every: Sequence[ChatFile]) -> str:

@@ -14,7 +14,7 @@ from made_conversations import conversations, make_toy_examples, pairs, write_li
 from toys import train_config
 
 from endonym.autopilot.likely_examples import estimated_examples
-from endonym.autopilot.model_size import Choices, Facts
+from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import (
     SQUARE_HALF_LIFE_TOKENS,
     betas,
@@ -236,6 +236,9 @@ def test_a_step_is_not_chosen_by_a_few_conversations() -> None:
         keep = choose_answers(each, facts, 128, dim=128, device="cpu").get("keep")
         assert (keep and keep.value) == keeps
         assert keep is None or "1 of 101 conversations held out" in keep.reason
+    pairs = phase.model_copy(update={"objective": "preferences"})
+    found = choose_answers(pairs, replace(facts, dev_documents=0), 128, dim=128, device="cpu")
+    assert found["keep"] == Choice("last", "none of 100 pairs is held out: so few are all learnt")
 
 
 def test_nothing_is_said_of_trained_weights_that_there_are_not() -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 import unicodedata
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from endonym.autopilot.resolve import resolve_training, training_choices
 from endonym.autopilot.run_time import in_proportion, promised_parts
 from endonym.commands import check as check_module
 from endonym.commands.check import cautions_of_study, check, describe, sets_of_study, sizes_of
-from endonym.errors import ExportError, MissingSource, RecipeError, TokenizerError
+from endonym.errors import ExportError, MissingSource, RecipeError, SourceError, TokenizerError
 from endonym.export.huggingface import export_huggingface
 from endonym.log import Log, size
 from endonym.pipeline import sources
@@ -407,6 +408,19 @@ def test_conversations_that_are_not_there_yet_are_planned_by_their_size(recipe: 
     )
     assert large.train_tokens > small.train_tokens
     assert "size as given for chat" in describe(large)
+
+
+def test_too_many_broken_conversations_end_a_check_as_they_end_a_run(recipe: Recipe) -> None:
+    good = [{"question": f"Китап {n} нинди?", "answer": "Калын."} for n in range(16)]
+    lines = [json.dumps(each, ensure_ascii=False) for each in good]
+    data, store = recipe.folder / "сораулар.jsonl", Store(recipe.folder / "store")
+    phase = f'[[phase]]\nname = "chat"\nobjective = "chat"\ndata = "{data.name}"\n'
+    text = recipe.path.read_text(encoding="utf-8") + f"\n{phase}"
+    recipe.path.write_text(text, encoding="utf-8")
+    for broken, is_refused in (("# бу юл", False), ("{", True)):
+        data.write_text("\n".join([*lines, broken, broken, "{"]), encoding="utf-8")
+        with pytest.raises(SourceError, match=r"15\.8%") if is_refused else nullcontext():
+            check(Recipe.load(recipe.path), store)
 
 
 def test_recipes_that_read_much_less_text_are_named_with_what_makes_them_alike(

@@ -34,7 +34,7 @@ from endonym.log import Log, columns, number
 from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe
-from endonym.survey.chats import commented_lines, with_chats
+from endonym.survey.chats import commented_lines
 from endonym.survey.diagnosis import diagnose
 from endonym.survey.raw_files import FEW_FILES
 from endonym.survey.survey import ODD, Left, Survey, survey_texts
@@ -288,8 +288,11 @@ def test_texts_that_are_left_out_stand_in_the_recipe_as_comments_that_can_be_use
     assert taken.source[-1].path == "../texts/книга.txt"
     taken.require_sources()
     text, sources = path.read_text(encoding="utf-8"), {source.path for source in taken.source}
-    assert commented_lines(text).startswith(f"{1 + text.split(chr(10)).index('# [[phase]]')} to ")
-    path.write_text(with_chats(text), encoding="utf-8")
+    lines = text.split("\n")
+    first, last = map(int, commented_lines(text.replace("\n", "\r\n")).split(" to "))
+    assert lines[first - 1] == "# [[phase]]"
+    lines[first - 1 : last] = [line.removeprefix("# ") for line in lines[first - 1 : last]]
+    path.write_text("\n".join(lines), encoding="utf-8")
     assert not commented_lines(path.read_text(encoding="utf-8"))
     assert Recipe.load(path).phase[1].data == "../texts/сөйләшү.csv" not in sources
     assert "../texts/книга.txt: all of it reads like Russian" in (

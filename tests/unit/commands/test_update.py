@@ -25,6 +25,7 @@ from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
+from endonym.survey.chats import commented_lines
 from endonym.survey.survey import ODD, Left, Survey, survey_texts
 
 RECIPE = """# мин яздым
@@ -214,10 +215,21 @@ def test_conversations_among_the_texts_are_said(
     (tmp_path / "a.txt").write_text("\n".join(numbered(60)), encoding="utf-8")
     survey = survey_texts([tmp_path], tmp_path)
     assert "warning: chats.csv" not in said(survey, capsys)
-    update.say_chats(survey, Log())
-    told = capsys.readouterr().err
-    assert told.startswith("conversations  1 file, 1 conversation: to learn them")
-    assert 'name = "chat"\n' in told
-    assert 'data = "chats.csv"' in told
-    update.say_chats(survey, Log(), ["pretrain", "chat"])
-    assert 'name = "chat-1"\n' in capsys.readouterr().err, "each phase has a name of its own"
+
+
+def test_new_conversations_get_a_phase_as_a_comment_that_can_be_used(
+    recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, answer in (("сораулар", "Әйбәт."), ("chats", "Мин Казаннан.")):
+        rows = f"question,answer\nХәлләр ничек? {name},{answer}\n"
+        (recipe.parent / "texts" / f"{name}.csv").write_text(rows, encoding="utf-8")
+        update.update_recipe(recipe.parent, texts=(), store=recipe.parent / "store", log=Log())
+        text = recipe.read_text(encoding="utf-8")
+        assert f"lines {commented_lines(text)}" in " ".join(capsys.readouterr().err.split())
+    bare = re.sub(r"^# (?=\[\[phase|(name|objective|data) =)", "", text, flags=re.MULTILINE)
+    recipe.write_text(bare, encoding="utf-8")
+    phases = Recipe.load(recipe).phase
+    assert [(each.name, each.data) for each in phases[-2:]] == [
+        ("chat-1", "texts/chats.csv"), ("chat", "texts/сораулар.csv"),
+    ]  # fmt: skip
+    assert updated(recipe) == bare

@@ -7,12 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_conversations import conversations, fresh_tokenizer, make_toy_examples, pairs, said
+from made_conversations import (
+    conversations,
+    fresh_tokenizer,
+    make_toy_examples,
+    pairs,
+    said,
+    settings,
+    write_lines,
+)
 from toys import KINDS
 
 from endonym.data.conversations import Message
 from endonym.data.example_tokens import ExampleTokens
-from endonym.data.examples import held_out_prompts, prompt_key, with_template
+from endonym.data.examples import held_out_prompts, make_examples, prompt_key, with_template
 from endonym.data.kept_out import KeptOut
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.tokenizer.chat_template import CHATML
@@ -101,6 +109,17 @@ def test_too_many_rejects_are_an_error_with_their_reasons(tmp_path: Path) -> Non
     assert caught.value.do.startswith("Look at the records")
     assert "The first with no_answer is records.jsonl#29: " in caught.value.do
     assert "chat.max_rejected" in caught.value.do
+
+
+def test_commented_lines_are_not_rejected_and_none_left_is_said_in_records(tmp_path: Path) -> None:
+    records = [*conversations(16), *[f"# {line}" for line in ("мин", "син", "ул")], "{no json"]
+    counted = make_toy_examples(tmp_path / "few", records, context=400, max_rejected=0.1)
+    assert counted["dropped"] == {"commented": 3, "bad_json": 1}
+    folder = tmp_path / "none"
+    path, tokenizer = write_lines(tmp_path / "a.jsonl", conversations(3)[2:]), fresh_tokenizer()
+    key = prompt_key([Message("user", conversations(3)[2]["messages"][0]["content"])], 1)
+    with pytest.raises(CorpusError, match=r"of 1 record, 1 of which an earlier phase holds out$"):
+        make_examples([path], tokenizer, settings(), out=folder, advance=[].append, held_out=[key])
 
 
 def test_what_is_longer_than_a_row_is_put_down_to_the_key_of_the_recipe(tmp_path: Path) -> None:

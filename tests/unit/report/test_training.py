@@ -144,6 +144,7 @@ def test_the_sentence_is_of_the_last_validation_and_of_the_widest_margin() -> No
     assert pairs_sentence(found[:3]) == (
         "Of the held-out pairs 87.5% are judged rightly at step 4, by a margin of 0.750 on average."
     )
+    assert pairs_sentence(found, "learnt").startswith("Of the learnt pairs 75.0%")
     assert pairs_sentence(found[:1]) == pairs_sentence([]) == ""
 
 
