@@ -7,6 +7,7 @@ All other characters of the file stay.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from glob import escape
 from pathlib import Path
 
 from endonym.commands.filled import filled
@@ -24,6 +25,7 @@ from endonym.runs.find import recipe_file
 from endonym.store import Store
 from endonym.survey import raw_files
 from endonym.survey.chats import chat_comments, chats_in_words, commented_lines
+from endonym.survey.findings import exclude_line
 from endonym.survey.survey import Survey, look_through
 
 
@@ -62,7 +64,7 @@ def update_recipe(
     for source in (recipe.source[number] for number in found.missing):
         path_line = f"source {source.name} has no file at {printable(source.path)}"
         log.warn(f"{path_line}: correct its `path`, or take its [[source]] out")
-    _say_added(found, log)
+    _say_added(found, recipe, log)
     if not (survey.sources or survey.left or survey.skipped or found.renamed):
         why = "" if new else ": the sources read every text beside them"
         log.line(f"the recipe stays as it is{why}")
@@ -110,8 +112,9 @@ def _given(texts: Sequence[Path], found: sources.Beside, recipe: Recipe) -> list
     ]
 
 
-def _say_added(found: sources.Beside, log: Log) -> None:
-    """Say which sources read new files by the paths that they have."""
+def _say_added(found: sources.Beside, recipe: Recipe, log: Log) -> None:
+    """Say which sources read new files by the paths that they have; warn of those that `new` would
+    leave out."""
     for name, (files, n_read) in found.added.items():
         names = listed([printable(each.name) for each in files[:NAMED]])
         more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
@@ -120,6 +123,13 @@ def _say_added(found: sources.Beside, log: Log) -> None:
             f"source {name} reads {new}, as its path in the recipe says: {names}{more}; "
             f"{counted(n_read, 'file')} of it had been read before"
         )
+        survey = look_through(files, recipe.folder, language=recipe.language, taken=[name])
+        for each in survey.left:
+            excluded = exclude_line([escape(Path(each.path).name)])
+            why = f"{printable(each.path)}: {each.reason}"
+            log.warn(f"{why}. To leave it out, write {excluded} below the name of source {name}")
+        if survey.doubt:
+            log.warn(survey.doubt)
 
 
 def _updated(
