@@ -167,11 +167,14 @@ def test_new_files_that_a_source_reads_by_its_glob_are_said_with_its_name(
     recipe.write_text(RECIPE.replace("a.txt", "*.txt"), encoding="utf-8")
     sources.hash_all(sources.find(Recipe.load(recipe), store), store, Log(quiet=True))
     write(texts, "Яңа хикәя.txt", language_sentences("tatar")[::-1])
+    write(texts, "укучылар.txt", [f"{n}. Галиева Алсу, 8-917-234-56-{n}" for n in range(10, 24)])
     before = recipe.read_text(encoding="utf-8")
     update.update_recipe(recipe.parent, texts=(), store=store.root, log=Log())
     said = capsys.readouterr().err
-    assert "source a reads 1 new file" in said
-    assert "Яңа хикәя.txt; 1 file of it had been read before" in said
+    assert "source a reads 2 new files" in said
+    assert "Яңа хикәя.txt and укучылар.txt; 1 file of it had been read before" in said
+    assert "a list of persons" in said
+    assert 'exclude = ["укучылар.txt"]' in said
     assert recipe.read_text(encoding="utf-8") == before
 
 
