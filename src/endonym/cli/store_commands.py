@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from endonym.cli.main import (
     FOLDER,
@@ -16,7 +17,7 @@ from endonym.cli.main import (
     text_option,
 )
 from endonym.device import pick, program
-from endonym.errors import printable, printable_lines
+from endonym.errors import printable_lines
 from endonym.log import size
 
 if TYPE_CHECKING:
@@ -71,9 +72,12 @@ def look(settings: Settings, artefact: str, kind: str | None, **options: Any) ->
 
     store = settings.open_store()
     marks = {f"marked_{key}": options.pop(f"mark_{key}") for key in ("out", "in")}
-    if twice := {*marks["marked_out"]} & {*marks["marked_in"]}:
-        raise click.UsageError(f"--mark-out and --mark-in both name {printable(min(twice))}.")
     if any(marks.values()):
+        context = click.get_current_context()
+        for each in context.command.params:
+            is_given = context.get_parameter_source(each.name or "") is ParameterSource.COMMANDLINE
+            if is_given and each.name in ("kind", *options):
+                raise click.UsageError(f"--mark-out and --mark-in take no {each.opts[0]}.")
         text, data = mark_texts(store, artefact, marks)
     else:
         text, data = inspection.look(store, artefact, kind, **options)

@@ -73,23 +73,28 @@ def look(
     corpus, also the command that marks the documents that are shown. dropped: a reason, or "all";
     of a run what its corpus and its examples left out, or one of them by `kind`.
     """
+    named = _named_artifact(store, name)
+    flags = {"--mark": mark, "--of": of, "--text": text is not None, "this": True}
+    flag = next(each for each, is_given in flags.items() if is_given)
+    wanted = {"this": kind, "--text": "tokenizer"}.get(flag, "corpus")
+    if mark and (named or text is not None or kind not in (None, wanted)):
+        message = "--mark gives a command for the recipe of a run, and for documents of its corpus"
+        raise RecipeError(message, where="--mark", do="Give a run, and no other KIND than corpus.")
+    if mark:
+        shown = look(store, name, wanted, dropped=dropped, text=None, count=count, of=of)
+        return with_marks(name, shown)
     if dropped:
-        kinds = (kind,) if kind is not None else ("corpus",) if mark else DROPPING
-        found = _look_at_dropped(_dropping(store, name, kinds), reason=dropped, count=count)
-        return with_marks(name, found) if mark else found
-    if not (kind or mark or of or text is not None or _named_artifact(store, name)):
+        kinds = DROPPING if kind is None else (kind,)
+        return _look_at_dropped(_dropping(store, name, kinds), reason=dropped, count=count)
+    if not (wanted or named):
         return _look_at_run(store, name, count)
-    wanted = "corpus" if mark or of else "tokenizer" if text is not None else kind
     artifact = _artifact(store, name, wanted)
     if wanted not in (None, artifact.stage):
-        flags = {"--mark": mark, "--of": of, "--text": text is not None, "this": True}
-        flag = next(each for each, is_given in flags.items() if is_given)
         message = f"{name} is a {artifact.stage}, but {flag} looks at a {wanted}"
         raise RecipeError(message, where="ARTEFACT", do=f"Give a run or a {wanted}.")
     with artifact.read_with_care():
         if artifact.stage == "corpus":
-            found = _look_at_corpus(artifact, count, of)
-            return with_marks(name, found) if mark else found
+            return _look_at_corpus(artifact, count, of)
         if artifact.stage == "tokenizer":
             return _look_at_tokenizer(artifact, text)
         if artifact.stage == "model":

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 from endonym.cleaning.marks import DIGITS, text_hash
+from endonym.cleaning.normalize import composed
 from endonym.cleaning.personal import HIDDEN, begin_shown
 from endonym.commands.filled import filled
 from endonym.commands.update import with_key, write_recipe
@@ -22,8 +21,8 @@ from endonym.store import Store
 
 NOTED_CHARS = 60
 """Of a document, beside its hash."""
-composed = partial(normalize, "NFC")
-"""A name in one form: the file systems of Macs divide letters and accents."""
+COMMA, COMMENT = re.compile(r"((?:\s|#[^\n]*+)*+),"), re.compile(r"^[^\S\n]*(?:#[^\n]*)?")
+LAST_BLANKS = re.compile(r"\n?[^\S\n]*$")
 HASH = re.compile(f"[0-9a-f]{{{DIGITS},64}}")
 
 
@@ -37,12 +36,15 @@ def mark_texts(
     several have.
     """
     named = find.find_recipe(store, Path(name))
-    recipe = Recipe.load(named.path)
+    recipe = Recipe.load(named.path, variant=named.variant, sets=named.sets)
     found = texts_called({each for names in marks.values() for each in names}, recipe)
     text, told = normal(recipe.text), dict[str, dict[str, str]]()
     for key, names in marks.items():
         told[key] = {digest: note for each in names for digest, note in found[each].items()}
         text = marked(text, key, told[key])
+    for digest in told["marked_out"].keys() & told["marked_in"].keys():
+        message = f"{told['marked_out'][digest]} is named to be out and in"
+        raise RecipeError(message, where="--mark-in", do="Leave one of the two out.")
     write_recipe(named.path, text, recipe)
     words = [str(named.path), *(["--variant", named.variant] if named.variant else [])]
     words += (part for each in named.sets for part in ("--set", each))
@@ -57,13 +59,16 @@ def texts_called(names: Collection[str], recipe: Recipe) -> dict[str, dict[str, 
     Raises RecipeError for a name that no text has, or that texts of different content have.
     """
     found: dict[str, dict[str, str]] = {each: {} for each in names}
-    by_key = {each[:DIGITS] if HASH.fullmatch(each) else composed(each): each for each in names}
+    # A path is compared as a whole: a shell completes it from the current folder.
+    keys = {each: {*map(composed, (each, str(Path(each).resolve())))} for each in names}
+    keys |= {each: {each[:DIGITS]} for each in names if HASH.fullmatch(each)}
     for digest, called, text in _texts_of(recipe, found):
-        for key in {*map(composed, called), digest[:DIGITS]} & by_key.keys():
+        own = {*map(composed, called), digest[:DIGITS]}
+        for name in (each for each in names if not own.isdisjoint(keys[each])):
             shown = begin_shown(text, 4 * NOTED_CHARS, recipe.language)
             begin = "" if HIDDEN in shown else f": {' '.join(shown.split())[:NOTED_CHARS]}"
             note = printable(f"{called[0]}{begin}").removesuffix(": ")
-            found[by_key[key]].setdefault(digest[:DIGITS], note)
+            found[name].setdefault(digest[:DIGITS], note)
     for name, texts in found.items():
         if len(texts) != 1:
             do = "Name a document as `endonym look RUN corpus` shows it, or a file."
@@ -82,7 +87,7 @@ def _texts_of(
     """
     every = [(source, file) for source, files in sources.find(recipe) for file in files]
     for source, file in every:
-        called = [f"{source.name}/{file.name}", file.name, file.path.name, str(file.path)]
+        called = [f"{source.name}/{file.name}", file.name, file.path.name, str(file.path.resolve())]
         yield sources.hash_once(file.path), called, ""
     for source, file in every:
         begins = composed(f"{source.name}/{file.name}"), composed(file.name)
@@ -101,15 +106,20 @@ def marked(text: str, key: str, notes: Mapping[str, str]) -> str:
     notes: by the hash, the comment behind it.
     """
     for each in ("marked_out", "marked_in"):
+        items = [mark for path, mark in scan(text).items() if path[:2] == ("clean", each)]
+        for item in reversed(items[1:]):  # behind the list itself
+            if text[item.start : item.end].strip("\"'\n")[:DIGITS] in notes:
+                comma = COMMA.match(text, item.end)
+                rest = comma[1] + text[comma.end() :] if comma else text[item.end :]
+                rest = COMMENT.sub("", rest, count=1)
+                head = text[: item.start]
+                text = (LAST_BLANKS.sub("", head) if rest.startswith("\n") else head) + rest
         mark = scan(text).get(("clean", each))
-        if mark is None and each != key:
-            continue
         value = text[mark.value_start : mark.value_end] if mark else "[]"
-        for digest in notes:
-            item = rf"""\n?[^\S\n]*["']{digest}[0-9a-f]*["'][^\S\n]*,?[^\S\n]*(#[^\n]*)?"""
-            value = re.sub(item, "", value)
+        value = "[]" if not value[1:-1].strip() else value
         if each == key:
             added = "".join(f'\n  "{digest}",  # {note}' for digest, note in notes.items())
             value = f"[{added}{'' if value[1] == chr(10) else chr(10)}{value[1:]}"
-        text = with_key(text, "clean", each, value)
+        if mark or each == key:
+            text = with_key(text, "clean", each, value)
     return text

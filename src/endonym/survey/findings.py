@@ -452,5 +452,6 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
         some, _, share = survey.left_as(kind)
         if some:
             examples = [Example(each.path, why=each.reason) for each in some[:samples]]
-            shares = {"share": share, "text_share": share} if kind == ODD else {"is_mended": True}
-            yield of_files(kind, len(some), examples=examples, **shares)
+            odd: dict[str, Any] = {"share": share, "text_share": share}
+            more = odd if kind == ODD else {"is_mended": True}
+            yield of_files(kind, len(some), examples=examples, **more)

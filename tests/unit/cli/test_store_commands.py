@@ -17,6 +17,7 @@ from toys import toy_tokenizer
 from endonym.cleaning.marks import text_hash
 from endonym.cli.main import Settings
 from endonym.cli.store_commands import show_comparison
+from endonym.commands.mark import marked
 from endonym.disk import file_hash
 from endonym.evaluate.speed import Efficiency
 from endonym.export.huggingface import export_huggingface
@@ -286,15 +287,19 @@ def test_what_cannot_be_read_ends_with_advice(command: Say, tmp_path: Path) -> N
 
 
 def test_marks_are_written_into_the_recipe_whose_other_lines_stay(
-    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
+    small_recipe: Callable[[Path], Path],
+    command: Say,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """By the names that `look` shows, by the command that it gives, by a hash, or by a file."""
     recipe = small_recipe(tmp_path / "project")
     written = recipe.read_text(encoding="utf-8")
     given = ["--store", tmp_path / "project" / "store"]
     until = [recipe, *given, "--set", "clean.min_chars=60", "--until", "corpus"]
+    until += ["--set", "source.others.document=line"]
     assert command("run", *until).code == 0
-    name = "kechkena+clean.min_chars=60"
+    name = "kechkena+clean.min_chars=60,source.others.document=line"
     shown = command("look", name, "--dropped", "min_chars", "-n", "3", "--mark", *given, "--json")
     words = shlex.split(shown.json()["command"])
     short = [each["text"] for each in shown.json()["rejects"]]
@@ -314,7 +319,48 @@ def test_marks_are_written_into_the_recipe_whose_other_lines_stay(
     lines = recipe.read_text(encoding="utf-8").splitlines()
     assert [line for line in written.splitlines() if line not in lines] == []
     assert command("run", *until).code == 0
-    for wrong in (["--mark-out", "юк.txt"], ["--mark-in", "0" * 12]):
+    # What the run's --set divides has its names; a path is that of a shell.
+    assert command("look", name, "--mark-out", "others/others.txt#1", *given).code == 0
+    monkeypatch.chdir(others.parent.parent)
+    digest = file_hash(others)
+    marked = command("look", recipe, "--mark-out", "texts/others.txt", *given, "--json")
+    assert marked.json()["marked_out"] == [digest[:12]]
+    both = ["--mark-out", digest, f"--mark-out={digest[:12]}"]
+    assert command("look", recipe, *both, *given).code == 0
+    for wrong in (
+        ["--mark-out", "юк.txt"],
+        ["--mark-in", "0" * 12],
+        ["--mark-out", others.name, "--mark-in", digest],
+        ["--mark-out", others.name, "-n", "5"],
+        ["--mark-out", others.name, "--dropped", "all"],
+        ["source", "--mark"],
+        ["--mark", "--text", "а"],
+        ["examples", "--dropped", "all", "--mark"],
+    ):
         before = recipe.read_bytes()
-        assert command("look", recipe, *wrong, *given).code == 2
+        assert command("look", name, *wrong, *given).code == 2
+        made = next((tmp_path / "project" / "store" / "corpus").iterdir()).name
+        assert command("look", made, "--mark", *given).code == 2
         assert recipe.read_bytes() == before
+
+
+HASHES = ("0123456789ab", "ba9876543210", "abcdefabcdef")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (f'["{HASHES[0]}"\n  , "{HASHES[1]}"]', [HASHES[1]]),
+        (f'["""{HASHES[0]}""", "{HASHES[1]}"]', [HASHES[1]]),
+        (f'[\n  "{HASHES[1]}",  # not "{HASHES[0]}", mine\n  "{HASHES[0]}",\n]', [HASHES[1]]),
+        (f'[\n  "{HASHES[0]}",  # a\n]', []),
+        (f'[  # mine, \n"{HASHES[1]}", "{HASHES[0]}"# a, b\n]', [HASHES[1]]),
+    ],
+)
+def test_a_hash_comes_out_of_any_list_of_marks_and_comments_of_others_stay(
+    written: str, expected: list[str]
+) -> None:
+    text = marked(f"[clean]\nmarked_in = {written}\n", "marked_out", {HASHES[0]: "б"})
+    assert tomllib.loads(text)["clean"] == {"marked_out": [HASHES[0]], "marked_in": expected}
+    assert ("mine" in text) == ("mine" in written)
+    assert ("marked_in = []" in text) == (expected == [])
