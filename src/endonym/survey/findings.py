@@ -410,15 +410,16 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
     """Files that were left out when the sources were guessed; the recipe leaves them out."""
     of_files = partial(finding_of, total=survey.files, of="file")
     savable = set(survey.convertible)
-    files_of: dict[str, list[tuple[str, str]]] = {name: [] for name in AWAITED}
-    for path, why in survey.unread:
-        waits = "libraryless" if path in survey.libraryless else "unread_files"
-        files_of["pictures" if path in survey.pictures else waits].append((path, why))
+    kinds = ("no_texts", "chats", *AWAITED[:2])
+    files_of: dict[str, list[tuple[str, str]]] = {name: [] for name in (*AWAITED, *kinds)}
+    for path, why in survey.skipped:
+        of = next((kind for kind in kinds if path in getattr(survey, kind)), "unread_files")
+        files_of[of].append((path, why))
     # What a person can save in another format comes first.
     files_of["unread_files"].sort(key=lambda each: PurePosixPath(each[0]).name not in savable)
     names = survey.unknown_encodings
-    for name, files in files_of.items():
-        if files:
+    for name in AWAITED:
+        if files := files_of[name]:
             reasons = Counter(why for _, why in files).most_common(20)
             is_said = len(reasons) == 1 and name in AWAITED[:2]
             yield of_files(
@@ -432,7 +433,7 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
                     Example(path, why="" if is_said else why) for path, why in files[:samples]
                 ],
             )
-    if chats := [(path, why) for path, why in survey.skipped if path in survey.chats]:
+    if chats := files_of["chats"]:
         found = of_files(
             "conversations",
             len(chats),
@@ -442,16 +443,14 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
         )
         said = [f"{chats_in_words(survey.chat_files) or 'No phase can read them'}.", found.meaning]
         yield replace(found, meaning=" ".join(said))
-    if no_texts := survey.no_texts:
-        yield of_files(
-            "no_texts",
-            len(no_texts),
-            examples=[Example(path) for path in [*no_texts][:samples]],
-        )
-    for kind in (ODD, PERSONS):
-        some, _, share = survey.left_as(kind)
-        if some:
-            examples = [Example(each.path, why=each.reason) for each in some[:samples]]
-            odd: dict[str, Any] = {"share": share, "text_share": share}
-            more = odd if kind == ODD else {"is_mended": True}
-            yield of_files(kind, len(some), examples=examples, **more)
+    share = survey.left_as(ODD)[2]
+    more: dict[str, dict[str, Any]] = {
+        "no_texts": {},
+        ODD: {"share": share, "text_share": share},
+        PERSONS: {"is_mended": True},
+    }
+    for kind, words in more.items():
+        files = files_of.get(kind) or [each[1:3] for each in survey.left_as(kind)[0]]
+        if files:
+            examples = [Example(path, why=why) for path, why in files[:samples]]
+            yield of_files(kind, len(files), examples=examples, **words)

@@ -34,6 +34,7 @@ SEEN_FILES, SEEN_CHARS = 3, 3_000
 CELLS, ROW_CHARS, FEW_WORDS, LEAST_DIGITS, LEAST_ROWS, SEEN_LINES = 6, 160, 6, 7, 5, 1_000
 """Of a list of persons: lines and characters of a row, and words of a name or beside a number, at
 most; digits of a number, and rows, at least; lines that are looked at."""
+TABLE_CHARS = SEEN_LINES * ROW_CHARS
 FEW_UNCASED, NAME_LETTERS, KIND_LETTERS = 4, 15, 6
 """In scripts without case: words of a row, and letters of each, at most; letters of a word, such as
 `library`, that says what most rows are, at least."""
@@ -144,17 +145,15 @@ def persons(opened: Look, language: str) -> str:
     for line in (each for each in lines if len(each) <= ROW_CHARS):
         words, has_case = WORD.findall(line), line.lower() != line.upper()
         uncased = [word for word in words if word[0] == word[0].lower()]
-        n_names = len(words) - sum(
-            word[0] != word[0].title() or len(word) > NAME_LETTERS for word in uncased
-        )
+        others = [w for w in uncased if w[0] != w[0].title() or len(w) > NAME_LETTERS]
+        n_names = len(words) - len(others)
         most = FEW_WORDS if has_case else FEW_UNCASED
         is_few = len(words) <= most and (has_case or n_names == len(words))
         has_number = "@" in line or sum(map(str.isdigit, line)) >= LEAST_DIGITS
         is_named = has_case and 2 * n_names >= len(words)
         if has_number and HIDDEN in showable(line, slice(0, len(line)), language):
-            kinds = (
-                [] if is_named and n_names > 1 else [w for w in uncased if len(w) >= KIND_LETTERS]
-            )
+            kinds = [word for word in uncased if len(word) >= KIND_LETTERS]
+            kinds = [] if is_named and n_names > 1 else kinds
             rows += [(line, kinds)] if is_few or is_named else []
             shared.update({*kinds})
         elif is_few and n_names == len(words):
@@ -169,26 +168,22 @@ def persons(opened: Look, language: str) -> str:
 
 def _lines_of(opened: Look) -> list[str]:
     """The first lines of a file; of a table whole rows, or the cells of each column."""
-    kind, source = file_format(opened.path.name, opened.source).format, opened.source
-    encoding = opened.documents[0].meta.get("encoding", source.encoding)
+    (packed, _, kind, _), begun = file_format(opened.path.name, opened.source), [opened.begin]
     keys: list[dict[str, Any]] = []
     if kind in ("csv", "tsv", "jsonl"):
+        encoding = opened.documents[0].meta.get("encoding", opened.source.encoding)
         keys = [{"format": "txt", "document": "line", "column": None, "encoding": encoding}]
-    elif kind == "parquet":
-        keys = [{"column": name} for name in ParquetFile(opened.path).schema_arrow.names]
-    texts, chars = [each.text for each in opened.documents], SEEN_LINES * ROW_CHARS
+    elif kind == "parquet" and not packed:
+        with opened.path.open("rb") as file:  # pyarrow cannot encode every file's name
+            keys = [{"column": name} for name in ParquetFile(file).schema_arrow.names]
     if keys:
-        tables = (source.model_copy(update=each) for each in keys)
-        texts = [
-            text for one in tables for text in text_size.beginning(one, opened.file, chars).texts
-        ]
-    text = "\n".join(texts)
+        tables = [opened.source.model_copy(update=each) for each in keys]
+        begun = [text_size.beginning(each, opened.file, TABLE_CHARS) for each in tables]
+    text = "\n".join(text for each in begun for text in each.texts)
     if kind == "jsonl":
-        values = (each.values() for each in lines_of_json(text) if isinstance(each, dict))
-        text = "\n".join(", ".join(map(str, each)) for each in values)
-    elif keys:
-        text = text.replace(",", ", ").replace(";", "; ")
-    return text.splitlines()
+        rows = (each.values() for each in lines_of_json(text) if isinstance(each, dict))
+        text = "\n".join(", ".join(map(str, each)) for each in rows)
+    return (text.replace(",", ", ").replace(";", "; ") if keys else text).splitlines()
 
 
 def read_pictures(group: list[Look], language: str, texts: str, log: Log) -> None:

@@ -31,14 +31,7 @@ from endonym.script.letters import as_name
 from endonym.survey import raw_files
 from endonym.survey.chats import ChatFile, count_chats
 from endonym.survey.look import Look, look, persons, read_pictures
-from endonym.survey.odd_sources import (
-    Odd,
-    Reference,
-    Sketch,
-    by_paragraphs,
-    odd_ones,
-    sketch,
-)
+from endonym.survey.odd_sources import Odd, Reference, Sketch, by_paragraphs, odd_ones, sketch
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
@@ -163,15 +156,6 @@ class Survey:
             fate = "conversations" if why == FOR_A_PHASE else "left out"
             left_out.append((fate, names, why))
         return waiting + left_out
-
-    @property
-    def unread(self) -> list[tuple[str, str]]:
-        """The skipped files that may hold text, with reasons."""
-        return [
-            (path, why)
-            for path, why in self.skipped
-            if path not in self.no_texts and path not in self.chats
-        ]
 
     def exclude(self) -> list[str]:
         """Globs for `exclude` that leave out all that is no text of a source."""
