@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from endonym.cli.main import (
     FOLDER,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 
 KINDS = ("source", "corpus", "tokenizer", "shards", "examples", "model", "evaluation", "export")
+SHOWN = 5
 
 
 @click.command()
@@ -58,7 +58,7 @@ def status(settings: Settings, run: str | None) -> None:
 @click.option("--mark-out", multiple=True, metavar="TEXT", help="Let the recipe leave TEXT out.")
 @click.option("--mark-in", multiple=True, metavar="TEXT", help="Let the recipe always keep TEXT.")
 @click.option("--of", metavar="FILE", help="Show documents of this file, and their whole texts.")
-@count_option("How many documents to show, or rejects of each reason.", default=5)
+@count_option("How many documents to show, or rejects of each reason.", default=SHOWN)
 @click.pass_obj
 def look(settings: Settings, artefact: str, kind: str | None, **options: Any) -> None:
     """Samples of a run's or an artefact's insides: documents, rejects, tokens, curves.
@@ -73,11 +73,8 @@ def look(settings: Settings, artefact: str, kind: str | None, **options: Any) ->
     store = settings.open_store()
     marks = {f"marked_{key}": options.pop(f"mark_{key}") for key in ("out", "in")}
     if any(marks.values()):
-        context = click.get_current_context()
-        for each in context.command.params:
-            is_given = context.get_parameter_source(each.name or "") is ParameterSource.COMMANDLINE
-            if is_given and each.name in ("kind", *options):
-                raise click.UsageError(f"--mark-out and --mark-in take no {each.opts[0]}.")
+        if kind or options != {**dict.fromkeys(options), "mark": False, "count": SHOWN}:
+            raise click.UsageError("--mark-out and --mark-in take neither KIND nor other options.")
         text, data = mark_texts(store, artefact, marks)
     else:
         text, data = inspection.look(store, artefact, kind, **options)

@@ -123,13 +123,7 @@ OVERHEAD = 0.9
 
 
 def write_recipe(
-    folder: Path,
-    *,
-    language: str,
-    texts: Sequence[str | Path],
-    hours: float,
-    store: Path,
-    log: Log,
+    folder: Path, *, language: str, texts: Sequence[str | Path], hours: float, store: Path, log: Log
 ) -> tuple[Path, Survey]:
     """Write `folder/recipe.toml`; returns its path and what was found in the texts.
 

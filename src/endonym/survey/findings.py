@@ -443,14 +443,10 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
         )
         said = [f"{chats_in_words(survey.chat_files) or 'No phase can read them'}.", found.meaning]
         yield replace(found, meaning=" ".join(said))
-    share = survey.left_as(ODD)[2]
-    more: dict[str, dict[str, Any]] = {
-        "no_texts": {},
-        ODD: {"share": share, "text_share": share},
-        PERSONS: {"is_mended": True},
-    }
-    for kind, words in more.items():
-        files = files_of.get(kind) or [each[1:3] for each in survey.left_as(kind)[0]]
-        if files:
+    for kind in ("no_texts", ODD, PERSONS):
+        left, _, share = survey.left_as(kind)
+        words: dict[str, Any] = {"share": share, "text_share": share} if kind == ODD else {}
+        words |= {"is_mended": True} if kind == PERSONS else {}
+        if files := files_of.get(kind) or [each[1:3] for each in left]:
             examples = [Example(path, why=why) for path, why in files[:samples]]
             yield of_files(kind, len(files), examples=examples, **words)

@@ -331,7 +331,7 @@ def test_marks_are_written_into_the_recipe_whose_other_lines_stay(
         ["--mark-out", "юк.txt"],
         ["--mark-in", "0" * 12],
         ["--mark-out", others.name, "--mark-in", digest],
-        ["--mark-out", others.name, "-n", "5"],
+        ["--mark-out", others.name, "-n", "3"],
         ["--mark-out", others.name, "--dropped", "all"],
         ["source", "--mark"],
         ["--mark", "--text", "а"],
