@@ -95,7 +95,7 @@ def estimated_examples(
             dev_documents=round(held[0]),
             dev_tokens=dev_rows * context,
             dropped=dropped,
-            faults=places_in_words(each for each in rejects if each.reason != "duplicate"),
+            faults=places_in_words(rejects) if dropped.keys() - {"duplicate"} else "",
         )
     return facts
 

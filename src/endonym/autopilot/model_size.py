@@ -60,8 +60,8 @@ class Facts:
     where they are counted; the tokens also estimated.
     sources: the same of each source, by name, where they are known. examples: of each phase that
     does not read the texts, by its number. dropped: records that make no examples, or those of a
-    source without training text, by reason, where they were read. faults: where the broken ones of
-    these stand. vocab: about the most that a
+    source without training text, by reason, where they were read. faults: where these
+    stand, if some are no copies. vocab: about the most that a
     tokenizer can get which is extended by pieces of the text.
     """
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
+from endonym.cleaning.normalize import composed
 from endonym.data.conversations import (
     USUAL,
     Conversation,
@@ -33,6 +34,7 @@ from endonym.formats.reader import no_access
 from endonym.formats.readers.records import json_value, value_of
 from endonym.formats.readers.tables import TableRow, broken_row, csv_rows, tsv_rows
 from endonym.formats.reasons import in_words
+from endonym.log import counted, number
 
 
 class Record(NamedTuple):
@@ -63,6 +65,8 @@ class Fit(NamedTuple):
 
 LINES, TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv"), (".parquet",)
 BATCH_ROWS = 1024
+MOST_NAMED = 8
+"""Places that are named of records which are left out."""
 MOST_UNPACKED = 64 << 20
 """Bytes of lines that are unpacked to estimate how many a compressed file holds."""
 LONG_LINE = (
@@ -77,18 +81,22 @@ NO_NAMES = (
 
 
 def places_in_words(rejects: Iterable[Reject]) -> str:
-    """Why records are left out, and where they stand: "3 bad json: a.jsonl, lines 3 to 9 (…)"."""
+    """Why records are left out, and where the first ones stand: "3 bad json: a.jsonl, first line 5
+    (…)". Of many files the first ones are named."""
     places = defaultdict[tuple[str, str], list[tuple[str, str]]](list)
     for each in rejects:
         file, _, place = each.id.rpartition("#")
         places[each.reason, file or place].append((place if file else "", each.detail))
     said = list[str]()
-    for (reason, file), found in places.items():
-        (first, detail), last = found[0], found[-1][0]
-        unit = " record" if file.lower().endswith((".json", *TABLES)) else " line"
-        where = f",{unit} {first}" if first == last else f",{unit}s {first} to {last}"
-        where = f"{file}{where if first else ''}" + (f" ({detail})" if detail else "")
-        said.append(f"{len(found):,} {in_words(reason)}: {where}")
+    for (reason, file), found in list(places.items())[:MOST_NAMED]:
+        place, detail = found[0]
+        is_table = unpacked_name(file.lower()).endswith((".json", *TABLES))
+        which = f"{'first ' * (len(found) > 1)}{'record' if is_table else 'line'} {place}"
+        why = f" ({detail.removeprefix(f'line {place}: ')})" if detail else ""
+        where = f"{file}, {which}" if place else file
+        said.append(f"{number(len(found))} {in_words(reason)}: {where}{why}")
+    others = [len(found) for found in list(places.values())[MOST_NAMED:]]
+    said += [f"{number(sum(others))} in {counted(len(others), 'other place')}"] * bool(others)
     return "; ".join(said)
 
 
@@ -260,9 +268,9 @@ def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Rejec
         yield from _line_records(chain(held, lines), origin)
         return
     yield from rejects
-    for number, each in enumerate(value if isinstance(value, list) else [value], 1):
+    for place, each in enumerate(value if isinstance(value, list) else [value], 1):
         raw = json.dumps(each, ensure_ascii=False)
-        yield Record(f"{origin.name}#{number}", origin.source, each, raw)
+        yield Record(f"{origin.name}#{place}", origin.source, each, raw)
 
 
 def _table_rows(
@@ -279,7 +287,7 @@ def _table_rows(
         elif not row.whole or (names and len(row.fields) != len(names)):
             yield broken_row(row, len(names or ()), origin)
         elif names is None:
-            names = [name.strip() for name in row.fields]
+            names = [composed(name.strip()) for name in row.fields]
             lower = [name.lower() for name in names]
             # "Question" beside "question" stays another column.
             names = [

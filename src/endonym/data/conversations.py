@@ -24,6 +24,7 @@ USUAL: frozenset[str] = frozenset(
     ("chosen", "rejected", *COLUMNS["messages"], *chain.from_iterable(COLUMNS["answered"]))
 )
 """The usual names of columns that hold a conversation or a part of one."""
+NAMES = {*USUAL, *COLUMNS["added"], "history", "system", "system_prompt"}
 TURN = re.compile(r"\n\n(Human|Assistant):[ ]?")
 
 
@@ -142,10 +143,15 @@ def has_unread_weight(record: Any) -> bool:
 
 
 def _fields(record: Any) -> Mapping[str, Any]:
-    """The columns of a record. Raises Unfit if it is no object."""
+    """The columns of a record, also by the usual names as they are written in small letters.
+
+    Raises Unfit if it is no object.
+    """
     if not isinstance(record, dict):
         raise Unfit("not_object", f"this is a {type(record).__name__}, not an object")
-    return record
+    fields: Mapping[str, Any] = record
+    usual = {composed(name).strip().lower(): value for name, value in fields.items()}
+    return {**{name: usual[name] for name in usual.keys() & NAMES}, **fields}
 
 
 def _conversation(fields: Mapping[str, Any], columns: tuple[str, str] | None) -> Messages:

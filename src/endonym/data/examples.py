@@ -175,7 +175,7 @@ class ExampleWriter:
         self.cut = self.unread_weights = 0
         self._lengths: list[int] = []
         self._keys: list[int] = []
-        self._together: list[int] = []
+        self._counts: list[int] = []
         self._turns: list[int] = []
         self._records = 0
         self._dropped: Counter[str] = Counter()
@@ -225,8 +225,8 @@ class ExampleWriter:
             self._records += 1
             self._turns.append(sum(said.role == ANSWERING for said in each.sides[0][0]))
             self._lengths += sizes
-            self._keys += [prompt_key(each.prompt, self.settings.seed)] * len(sizes)
-            self._together += [len(sizes)] * len(sizes)
+            self._keys.append(prompt_key(each.prompt, self.settings.seed))
+            self._counts.append(len(sizes))
             for example, is_learnt in examples:
                 self._ids.write(example.astype(self.kind).tobytes())
                 self._learnt.write(is_learnt.astype(np.uint8).tobytes())
@@ -263,7 +263,7 @@ class ExampleWriter:
         require_usable(self._dropped, self._first, self._records, self.settings.max_rejected)
         arrays = {
             "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8"),
-            "dev": is_dev,
+            "dev": np.repeat(is_dev, self._counts),
             "held_out": np.union1d(keys[is_dev], self.held_out),
             "bytes": self.tokenizer.byte_counts.astype("<i8"),
         }
@@ -278,8 +278,8 @@ class ExampleWriter:
         return {
             "objective": self.settings.objective,
             "records": self._records,
-            "kept": self._records - self._dropped.total(),
-            "held_out": int((is_dev / np.array(self._together)).sum().round()),
+            "kept": len(keys),
+            "held_out": int(is_dev.sum()),
             "turns": sorted(self._turns)[-math.ceil(len(self._turns) / 10)],  # of a tenth
             "cut": self.cut,
             "unread_weights": self.unread_weights,

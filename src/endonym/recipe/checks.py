@@ -180,7 +180,8 @@ def missing_sources(
             yield _problem_of(error, ("source", number, "path"))
     for number, phase in enumerate(phases):
         for pattern in files_named(phase.data_patterns, folder)[1] if phase.name not in but else ():
-            yield _problem("data_file", ("phase", number, "data"), pattern=pattern)
+            place = ("phase", number, "data")
+            yield _problem("data_file", place, pattern=pattern, phase=phase.name)
 
 
 def _part(config: type[AnyConfig], value: Any) -> AnyConfig | None:

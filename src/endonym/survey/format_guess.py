@@ -23,6 +23,7 @@ import pyarrow.parquet as parquet
 import regex
 from pyarrow.compute import call_function
 
+from endonym.cleaning.normalize import composed
 from endonym.data.conversations import COLUMNS
 from endonym.disk import packaged_tables
 from endonym.errors import printable
@@ -303,8 +304,10 @@ def field_guess(lengths: dict[str, list[int]], n_rows: int, what: str) -> Guess:
     name = max(lengths, key=lambda key: (sum(lengths[key]), key))
     mean = sum(lengths[name]) / len(lengths[name])
     reason = f'the {what} "{name}" holds the longest texts, {mean:.0f} characters each'
-    names = {each.lower() for each in lengths}
-    if any(name.lower() in pair and names.issuperset(pair) for pair in COLUMNS["answered"]):
+    names = {composed(each).lower() for each in lengths}
+    if any(
+        composed(name).lower() in pair and names.issuperset(pair) for pair in COLUMNS["answered"]
+    ):
         return {"column": name, CHAT: {}}, f"{reason}. These look like {FOR_CHAT}"
     return {"column": name}, reason
 

@@ -402,6 +402,8 @@ def test_conversations_that_are_not_there_yet_are_planned_by_their_size(recipe: 
     chatting = Recipe.load(recipe.path)
     with pytest.raises(MissingSource, match=r"no file matches әңгәмә\.jsonl"):
         check(chatting, store)
+    with pytest.raises(MissingSource, match="--text-size chat=SIZE"):
+        check(chatting, store, sizes=sizes_of(chatting, ["5MB"]))
     small, large = (check(chatting, store, sizes=sizes_of(chatting, [f"chat={n}MB"])) for n in "19")
     assert large.facts.examples[1].unique_tokens == pytest.approx(
         9 * small.facts.examples[1].unique_tokens, rel=0.01

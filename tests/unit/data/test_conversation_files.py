@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,12 @@ import pyarrow.parquet as parquet
 import pytest
 import zstandard
 
-from endonym.data.conversation_files import read_records, share_read
+from endonym.data.conversation_files import (
+    places_in_words,
+    read_fits,
+    read_records,
+    share_read,
+)
 from endonym.data.conversations import (
     conversation_of,
 )
@@ -269,3 +275,28 @@ def test_a_row_whose_quotes_do_not_close_is_called_that(tmp_path: Path) -> None:
     *_, reject = read_records(path)
     assert isinstance(reject, Reject)
     assert "quotes that do not close" in reject.detail
+
+
+def test_of_what_is_left_out_the_first_place_of_some_files_is_named() -> None:
+    def reject(place: str, detail: str = "") -> Reject:
+        return Reject("bad_json", place, "a", detail, "", 0)
+
+    near = [reject("a.json.gz#1", "line 1: no end"), reject("a.json.gz#5002", "line 5002: no")]
+    assert places_in_words(near) == "2 bad json: a.json.gz, first record 1 (no end)"
+    many = places_in_words(reject(f"{n}.jsonl#{m}") for n in range(60) for m in range(1250))
+    assert many.count(".jsonl") == 8
+    assert many.endswith(" in 52 other places")
+
+
+@pytest.mark.parametrize("name", ["сораулар.csv", "сораулар.jsonl"])
+def test_usual_names_are_read_however_they_are_written_and_the_rarer_language_first(
+    name: str, tmp_path: Path
+) -> None:
+    nfd = unicodedata.normalize("NFD", "Întrebare")
+    row = {nfd: "Unde?", "Răspuns": "Aici.", "вопрос": "Где?", "ответ": "Тут."}
+    names, cells = ",".join(row), ",".join(row.values())
+    text = f"{names}\n{cells}\n" if ".csv" in name else json.dumps(row)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (fit,) = read_fits(tmp_path / name, None, seen={})
+    assert not isinstance(fit, Reject)
+    assert [each.content for each in fit.value.messages] == ["Unde?", "Aici."]

@@ -116,9 +116,11 @@ def test_commented_lines_are_not_rejected_and_none_left_is_said_in_records(tmp_p
     counted = make_toy_examples(tmp_path / "few", records, context=400, max_rejected=0.1)
     assert counted["dropped"] == {"commented": 3, "bad_json": 1}
     folder = tmp_path / "none"
-    path, tokenizer = write_lines(tmp_path / "a.jsonl", conversations(3)[2:]), fresh_tokenizer()
-    key = prompt_key([Message("user", conversations(3)[2]["messages"][0]["content"])], 1)
-    with pytest.raises(CorpusError, match=r"of 1 record, 1 of which an earlier phase holds out$"):
+    path, tokenizer = write_lines(tmp_path / "a.jsonl", conversations(1)), fresh_tokenizer()
+    key = prompt_key([Message("user", conversations(1)[0]["messages"][0]["content"])], 1)
+    with pytest.raises(
+        CorpusError, match=r"of 1 record, 1 of which an earlier phase holds out\nAdd"
+    ):
         make_examples([path], tokenizer, settings(), out=folder, advance=[].append, held_out=[key])
 
 

@@ -151,7 +151,7 @@ def test_an_old_table_is_read_and_broken_lines_are_named(tmp_path: Path):
         if each.name == "conversations"
     ]
     assert told.meaning.startswith("2 files, 3 conversations (left out: 2 commented: ")
-    assert "b.jsonl, lines 1 to 2 (take out the # " in told.meaning
+    assert "b.jsonl, first line 1 (take out the # " in told.meaning
     assert "b.jsonl, line 4 (" in told.meaning
 
 
