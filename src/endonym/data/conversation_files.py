@@ -34,6 +34,7 @@ from endonym.formats.reader import no_access
 from endonym.formats.readers.records import json_value, value_of
 from endonym.formats.readers.tables import TableRow, broken_row, csv_rows, tsv_rows
 from endonym.formats.reasons import in_words
+from endonym.formats.source_errors import source_error
 from endonym.log import counted, number
 
 
@@ -70,13 +71,12 @@ MOST_NAMED = 8
 MOST_UNPACKED = 64 << 20
 """Bytes of lines that are unpacked to estimate how many a compressed file holds."""
 LONG_LINE = (
-    f"a record may have {MAX_DOCUMENT_BYTES >> 20} MiB: a line is one JSON object with one "
-    "conversation. A large JSON list of them becomes such lines by jq -c '.[]' FILE.json > "
-    "FILE.jsonl"
+    f"a line has more than {MAX_DOCUMENT_BYTES >> 20} MiB: write one conversation a line, "
+    "jq -c '.[]' FILE.json > FILE.jsonl"
 )
 NO_NAMES = (
     "the first row of a table names its columns. If this one is data, put a row of names above it, "
-    "such as question and answer. It is: {row}"
+    "such as question and answer. It is"
 )
 
 
@@ -104,13 +104,7 @@ def require_format(path: Path) -> None:
     """Raise SourceError for a file whose name does not say that it can be read."""
     name = path.name.lower()
     if not (unpacked_name(name).endswith(LINES) or name.endswith(TABLES)):
-        raise SourceError(
-            "conversations are read from .jsonl, .json, .csv, .tsv (also .gz, .zst, .bz2, .xz) and "
-            ".parquet",
-            where=printable(str(path)),
-            do="Write one JSON object a line, or a table whose first row names a question and an "
-            "answer.",
-        )
+        raise source_error("no_format_of_chats", printable(str(path)))
 
 
 def read_fits(
@@ -241,30 +235,15 @@ def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Rejec
     rejects = [item for item in held if isinstance(item, Reject)]
     if goes_on and rejects and not is_large:
         why = LONG_LINE if rejects[0].reason == "too_long" else rejects[0].detail
-        raise SourceError(
-            f"this JSON cannot be read as a whole: {why}",
-            where=printable(str(path)),
-            do="Mend this line. Of a file with one object a line only such lines are left out.",
-        )
+        raise source_error("bad_json_line", printable(str(path)), why=why)
     try:
         value = json_value("" if is_large else text)
     except (ValueError, RecursionError) as error:
         if goes_on:
             why = f"it has more than {MAX_DOCUMENT_BYTES >> 20} MiB" if is_large else error
-            do = (
-                "Look at this line and the one above it: perhaps a comma or a quote is missing, or "
-                "one is too many."
-            )
-            if is_large:
-                do = "Write one object a line: jq -c '.[]' FILE.json > FILE.jsonl"
-            elif isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
-                do = (
-                    "Here a second JSON value begins. Write one object a line: "
-                    "jq -c . FILE.json > FILE.jsonl (.[] in place of . for lists)"
-                )
-            raise SourceError(
-                f"this JSON cannot be read as a whole: {why}", where=printable(str(path)), do=do
-            ) from error
+            is_second = isinstance(error, json.JSONDecodeError) and error.msg == "Extra data"
+            kind = "large_json" if is_large else "second_json" if is_second else "bad_json"
+            raise source_error(kind, printable(str(path)), why=why) from error
         yield from _line_records(chain(held, lines), origin)
         return
     yield from rejects
@@ -297,8 +276,10 @@ def _table_rows(
             known = {*USUAL, *(written(names, each) for each in columns)}
             found = [name for name in names if name in known]
             if not found:
-                detail = NO_NAMES.format(row=", ".join(f'"{each[:40]}"' for each in row.fields[:8]))
-                yield origin.reject("no_columns", detail, record=row.number, raw=row.raw.encode())
+                first = ", ".join(f'"{each[:40]}"' for each in row.fields[:8])
+                yield origin.reject(
+                    "no_columns", f"{NO_NAMES}: {first}", record=row.number, raw=row.raw.encode()
+                )
             if repeated := [name for name in found if found.count(name) > 1]:
                 message = f'the first row names the column "{repeated[0]}" twice'
                 raise SourceError(message, where=origin.name, do="Give one of them another name.")
@@ -312,20 +293,15 @@ def _whole(stream: streams.Stream, path: Path) -> Iterator[bytes]:
     for piece in stream:
         if isinstance(piece, streams.Damage):
             if piece.reason == "unknown_encoding":
-                message, where = piece.detail.partition("; name the right")[0], str(path)
-                raise SourceError(message, where=printable(where), do="Save it as UTF-8.")
+                why = piece.detail.partition("; name the right")[0]
+                raise source_error("old_encoding", printable(str(path)), why=why)
             raise _damaged(path, piece.detail)
         yield piece
 
 
 def _damaged(path: Path, why: str) -> SourceError:
     """The error of a file of which only a part can be read."""
-    return SourceError(
-        f"the file cannot be read to its end: {why}",
-        where=printable(str(path)),
-        do="Fetch or write the file again. If nothing but this part is left of it, write its "
-        "records to a new file.",
-    )
+    return source_error("cut_off", printable(str(path)), why=why)
 
 
 def _rows(path: Path, origin: Origin) -> Iterator[Record | Reject]:

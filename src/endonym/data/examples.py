@@ -249,17 +249,13 @@ class ExampleWriter:
         keys = np.array(self._keys, dtype=np.uint64)
         is_dev = held_out_prompts(keys, self.settings.val_share, self.held_out)
         if is_dev.all():
-            n_held_out = self._records - self._dropped.total()
-            held_out = f", {number(n_held_out)} of which an earlier phase holds out" * bool(
-                keys.size
+            left = f"no example to learn from is left of {counted(self._records, 'record')}"
+            left += (
+                f", {number(len(keys))} of which an earlier phase holds out" if keys.size else ""
             )
-            dropped = f"; dropped were:\n{_shown(self._dropped)}" if self._dropped else ""
-            raise CorpusError(
-                f"no example to learn from is left of {counted(self._records, 'record')}"
-                f"{held_out}{dropped}",
-                where="phase.data",
-                do=_advice(self._dropped, self._first),
-            )
+            left += f"; dropped were:\n{_shown(self._dropped)}" if self._dropped else ""
+            do = _advice(self._dropped, self._first)
+            raise CorpusError(left, where="phase.data", do=do)
         require_usable(self._dropped, self._first, self._records, self.settings.max_rejected)
         arrays = {
             "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype("<i8"),
