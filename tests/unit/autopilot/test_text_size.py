@@ -16,7 +16,7 @@ import zstandard
 from fake_ocr import install, picture
 from made_documents import lines, pdf
 from pyarrow.parquet import write_table
-from text_samples import PERSIAN, in_cp1256, tar
+from text_samples import PERSIAN, in_cp1256, numbered, tar, write
 
 from endonym.autopilot import text_size
 from endonym.autopilot.model_size import BYTES_PER_TOKEN
@@ -34,6 +34,7 @@ from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document
 from endonym.formats.files import RawFile, RawSet, source_files
 from endonym.formats.io.encoding import HEAD_BYTES
+from endonym.survey.survey import survey_texts
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.train import train_tokenizer
 
@@ -366,3 +367,17 @@ def test_faults_of_our_code_in_the_sample_are_told(
     faults = measure(samples_of(raw), Clean(normalize=("spaces",))).faults
     assert {each.split("#")[0] for each in faults} == {"a.txt", "b.txt"}
     assert all("ZeroDivisionError at " in each for each in faults)
+
+
+def test_of_a_file_the_beginning_is_read_and_of_many_less_of_each_and_none_has_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, chars in (("MOST_CHARS", 6_000), ("LEAST_CHARS", 500), ("LEAST_FILE_CHARS", 500)):
+        monkeypatch.setattr(text_size, key, chars)
+    for name in "абвг":
+        write(tmp_path, f"{name}.txt", [f"{text}." for text in numbered(400)])
+    one = sum(map(len, survey_texts([tmp_path / "а.txt"], tmp_path).texts))
+    assert 5_000 < one < 40_000
+    assert sum(map(len, survey_texts([tmp_path], tmp_path).texts)) < 1.6 * one
+    write(tmp_path, "д.txt", "\n \n\n")
+    assert "text" in dict(survey_texts([tmp_path], tmp_path).skipped)[str(tmp_path / "д.txt")]

@@ -475,20 +475,6 @@ def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tr
     assert sum("OCR finds no text" in why for _, why in found.skipped) >= 9
 
 
-def test_of_a_file_the_beginning_is_read_and_of_many_less_of_each_and_none_has_a_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for key, chars in (("MOST_CHARS", 6_000), ("LEAST_CHARS", 500), ("LEAST_FILE_CHARS", 500)):
-        monkeypatch.setattr(text_size, key, chars)
-    for name in "абвг":
-        write(tmp_path, f"{name}.txt", [f"{text}." for text in numbered(400)])
-    one = sum(map(len, survey_texts([tmp_path / "а.txt"], tmp_path).texts))
-    assert 5_000 < one < 40_000
-    assert sum(map(len, survey_texts([tmp_path], tmp_path).texts)) < 1.6 * one
-    write(tmp_path, "д.txt", "\n \n\n")
-    assert "text" in dict(survey_texts([tmp_path], tmp_path).skipped)[str(tmp_path / "д.txt")]
-
-
 def test_few_documents_are_divided_and_as_many_as_can_be_held_out_are_not(tmp_path: Path) -> None:
     for number in range(FEW_DOCUMENTS):
         write(tmp_path, f"{number}.html", xhtml(TATAR[:2]).encode())
