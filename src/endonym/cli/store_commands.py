@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KINDS = ("source", "corpus", "tokenizer", "shards", "examples", "model", "evaluation", "export")
 SHOWN = 5
+"""Documents that `look` shows."""
 
 
 @click.command()
@@ -44,16 +45,8 @@ def status(settings: Settings, run: str | None) -> None:
 @click.command()
 @click.argument("artefact")
 @click.argument("kind", metavar="[KIND]", required=False, type=click.Choice(KINDS))
-@click.option(
-    "--dropped",
-    metavar="REASON",
-    help="Show what was rejected of texts and chats: a reason, or all.",
-)
-@click.option(
-    "--text",
-    metavar="TEXT",
-    help="Show how a text, or the beginning of a file, is cut into tokens.",
-)
+@click.option("--dropped", metavar="REASON", help="Show what was left out: for a reason, or all.")
+@click.option("--text", metavar="TEXT", help="Show the tokens of a text, or of a file's beginning.")
 @click.option("--mark", is_flag=True, help="Also give the command that marks these documents.")
 @click.option("--mark-out", multiple=True, metavar="TEXT", help="Let the recipe leave TEXT out.")
 @click.option("--mark-in", multiple=True, metavar="TEXT", help="Let the recipe always keep TEXT.")

@@ -62,7 +62,7 @@ def look(
     kind: str | None = None,
     *,
     dropped: str | None,
-    text: str | None,
+    text: str | None = None,
     count: int,
     mark: bool = False,
     of: str | None = None,
@@ -81,8 +81,7 @@ def look(
         message = "--mark gives a command for the recipe of a run, and for documents of its corpus"
         raise RecipeError(message, where="--mark", do="Give a run, and no other KIND than corpus.")
     if mark:
-        shown = look(store, name, wanted, dropped=dropped, text=None, count=count, of=of)
-        return with_marks(name, shown)
+        return with_marks(name, look(store, name, wanted, dropped=dropped, count=count, of=of))
     if dropped:
         kinds = DROPPING if kind is None else (kind,)
         return _look_at_dropped(_dropping(store, name, kinds), reason=dropped, count=count)

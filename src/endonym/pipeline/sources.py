@@ -35,7 +35,7 @@ from endonym.formats.io.formats import file_format, is_savable
 from endonym.formats.io.kinds import OWN_PAGE, ZIP_HEAD_BYTES
 from endonym.formats.pages.ocr import tesseract
 from endonym.formats.reader import no_access
-from endonym.log import Log, counted
+from endonym.log import QUIET, Log, counted
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import usual_script
 from endonym.store import Artifact, Store, read_if_whole, write_sealed
@@ -83,7 +83,7 @@ def _hash_once(path: Path, *mark: int) -> str:
     return file_hash(path)
 
 
-def find(recipe: Recipe, store: Store | None = None, log: Log | None = None) -> list[Found]:
+def find(recipe: Recipe, store: Store | None = None, log: Log = QUIET) -> list[Found]:
     """The files of every source. Raises MissingSource for the first path that has none.
 
     Where OCR is to choose its language pack, it does so here, once for the source, if there is a
@@ -91,7 +91,6 @@ def find(recipe: Recipe, store: Store | None = None, log: Log | None = None) -> 
     log: gets a line about what endonym made or fetched below a source, which is left out.
     """
     sources: list[Found] = []
-    log = log or Log(quiet=True)
     for source in recipe.source:
         own_folders: list[Path] = []
         files = source_files(source, recipe.folder, own_folders, log)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from glob import escape
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -256,9 +256,7 @@ def look_through(
     return survey
 
 
-def _look_at_paragraphs(
-    looks: Sequence[Look], odd: Odd, reference: Reference, language: str
-) -> None:
+def _look_at_paragraphs(looks: list[Look], odd: Odd, reference: Reference, language: str) -> None:
     """Change the reasons of odd files by their paragraphs, and add short foreign ones."""
     for each in looks:
         with passing_over():
@@ -332,8 +330,7 @@ def _add(
         elif str(each.path) in left:
             kind, left_out[each.path] = left[str(each.path)]
             numbers[kind] += 1
-            is_shown = numbers[kind] <= SHOWN_ODD
-            source = _source(survey, [each], {}, folder)[0] if is_shown else None
+            source = _source(survey, [each], {}, folder)[0] if numbers[kind] <= SHOWN_ODD else None
             path = raw_files.relative(each.path, folder)
             survey.left.append(Left(kind, path, left_out[each.path], each.text_bytes, source))
     good = [each for each in group if each.path not in left_out]
@@ -477,7 +474,5 @@ def _unique(path: Path, survey: Survey) -> str:
     left = (each.source for each in survey.left if each.source)
     taken = {*survey.taken, *(each.name for each in (*(one for one, _ in survey.sources), *left))}
     stem = as_name(path.name.split(".")[0], "_", 60) or "texts"
-    candidate, number = stem, 2
-    while candidate in taken:
-        candidate, number = f"{stem}-{number}", number + 1
-    return candidate
+    names = (f"{stem}-{n}" if n > 1 else stem for n in count(1))
+    return next(name for name in names if name not in taken)
