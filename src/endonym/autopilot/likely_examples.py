@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from endonym.autopilot.model_size import Facts
 from endonym.data.config import VAL_SHARE
-from endonym.data.conversation_files import places_in_words, read_fits, share_read
+from endonym.data.conversation_files import parsed_records, places_in_words, share_read
 from endonym.data.conversations import Conversation
 from endonym.data.example_tokens import packed
 from endonym.data.examples import advice, held_out_prompts, prompt_key, require_usable
-from endonym.errors import SourceError
 from endonym.formats.document import Reject
 from endonym.formats.reasons import in_words
+from endonym.formats.source_errors import source_error
 from endonym.log import counted, number
-from endonym.recipe.layers import toml
 from endonym.recipe.recipe import Recipe
 from endonym.tokenizer.chat_template import ANSWERING
 from endonym.train.config import Phase
@@ -39,6 +38,7 @@ def estimated_examples(
     recipe: Recipe,
     context: int,
     bytes_per_token: float,
+    *,
     sizes: Mapping[str, int] | None = None,
     tokenizer: "Tokenizer | None" = None,
 ) -> dict[int, Facts]:
@@ -46,7 +46,7 @@ def estimated_examples(
 
     sizes: bytes of what phases will read, by name; of usual examples where there are no files yet.
     tokenizer: counts the tokens, if there is one already, or one like it; else bytes_per_token.
-    Raises SourceError if no record can be used.
+    Raises SourceError if no record can be used, or too few.
     """
     facts, sizes = dict[int, Facts](), sizes or {}
     held_out = np.zeros(0, dtype=np.uint64)
@@ -58,17 +58,8 @@ def estimated_examples(
         made = [each for some, _ in read for each in some]
         weights = [weight for some, weight in read for _ in some]
         dropped = Counter(each.reason for each in rejects)
-        firsts = {each.reason: each for each in reversed(rejects)}
-        if rejects and not made:
-            ((reason, count),) = dropped.most_common(1)
-            raise SourceError(
-                f"none of the first {counted(len(rejects), 'record')} can be used, {number(count)} "
-                f"{in_words(reason)}",
-                where=f"phase {phase.name}: data = {toml(phase.data)}",
-                do=advice(reason, firsts[reason]),
-            )
-        if all(weight == 1 for _, weight in read):  # All records were read.
-            require_usable(dropped, firsts, len(rejects) + len(made), recipe.chat.max_rejected)
+        are_all = all(weight == 1 for _, weight in read)
+        _require_some(phase, rejects, len(made), most=recipe.chat.max_rejected if are_all else 1)
         keys = np.array([each.key for each in made], dtype=np.uint64)
         is_dev = held_out_prompts(keys, recipe.chat.val_share, held_out)
         held_out = np.union1d(held_out, keys[is_dev])
@@ -100,6 +91,18 @@ def estimated_examples(
     return facts
 
 
+def _require_some(phase: Phase, rejects: Sequence[Reject], n_made: int, *, most: float) -> None:
+    """Raise SourceError if no record can be used, or if more than the share `most` cannot."""
+    dropped = Counter(each.reason for each in rejects)
+    firsts = {each.reason: each for each in reversed(rejects)}
+    if rejects and not n_made:
+        ((reason, count),) = dropped.most_common(1)
+        where, do = f"phase {phase.name}: data", advice(reason, firsts[reason])
+        words = {"records": counted(len(rejects), "record"), "why": in_words(reason)}
+        raise source_error("none_fits", where, advice=do, count=number(count), **words)
+    require_usable(dropped, firsts, len(rejects) + n_made, most)
+
+
 class _Example(NamedTuple):
     """A record as examples. contents: of their messages. answer_bytes: of all answers. key: of its
     prompt."""
@@ -119,7 +122,7 @@ def _examples(
     """
     made, line_bytes, weight = list[_Example](), 0, 1.0
     are_pairs = phase.is_of_pairs
-    fits = read_fits(path, phase.columns, seen=seen, are_pairs=are_pairs)
+    fits = parsed_records(path, phase.columns, seen=seen, are_pairs=are_pairs)
     for place, fit in enumerate(fits):
         if place == SAMPLE_RECORDS:
             weight = 1 / max(TINY_SHARE, share_read(path, place, line_bytes))

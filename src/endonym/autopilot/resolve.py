@@ -402,7 +402,7 @@ def likely_examples(
     """
     ratio = max(1.0, facts.text_bytes / max(1, facts.unique_tokens))
     context = context_choice(recipe, facts).value
-    return estimated_examples(recipe, context, ratio, sizes, tokenizer)
+    return estimated_examples(recipe, context, ratio, sizes=sizes, tokenizer=tokenizer)
 
 
 def _kept_tokenizer(recipe: Recipe, config: TokenizerConfig) -> "Tokenizer | None":

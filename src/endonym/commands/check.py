@@ -183,7 +183,7 @@ def check(
     samples, raw = texts_of(recipe, store, sizes, log or QUIET)
     target = "cuda" if machine else target
     estimate = expected(recipe, samples, store, target, raw=raw, machine=machine, sizes=sizes)
-    facts, choices, training = estimate.facts, estimate.choices, estimate.training
+    facts, choices, training, *_ = estimate
     paces = paces_here(training, facts, store.root / "machine.json") if target == "cpu" else []
     if machine:
         paces = [machine.seconds_a_token(training.model, e.adapt) for e in training.phases]
@@ -191,14 +191,13 @@ def check(
     require_tokenizer(recipe, samples, training.model)
     warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
-    if lines := commented_lines(recipe.text):
-        warnings.append(UNLEARNT.format(lines=lines))
+    warnings += [UNLEARNT.format(lines=e) for e in [commented_lines(recipe.text)] if e]
     warnings += [LEFT_OUT.format(each.faults) for each in facts.examples.values() if each.faults]
-    if estimate.is_counted and (empty := caution_of_empty(facts)):
-        warnings.append(empty)
+    warnings += filter(None, [caution_of_empty(facts)] * estimate.is_counted)
     if recipe.source:
-        are_alike = bool(recipe.split.keep_near_copies)
-        warnings += cautions_of_cleaning(recipe.clean, are_alike=are_alike)
+        warnings += cautions_of_cleaning(
+            recipe.clean, are_alike=bool(recipe.split.keep_near_copies)
+        )
         warnings += filter(None, [caution_of_intervals(recipe, facts)])
     free = machine.free_bytes if machine else free_memory_bytes(target)
     try:

@@ -169,8 +169,7 @@ def write_recipe(
         describe_model(checked, log)
         if chats := chats_in_words(survey.chat_files):
             learning = written(language=language, chats=chat_phases(survey.chat_files))
-            learns = Recipe.load(path, text=learning)
-            _say_chats(chats, checked, learns, store=Store(store), log=log)
+            _say_chats(chats, checked, learning, store=Store(store), log=log)
         if few := caution_of_intervals(checked.recipe, checked.facts):
             log.warn(few)
     except BaseException:  # The next `new` would refuse to write over it.
@@ -179,8 +178,12 @@ def write_recipe(
     return path, survey
 
 
-def _say_chats(chats: str, checked: Checked, learns: Recipe, *, store: Store, log: Log) -> None:
-    """Say what conversations there are, and how much longer a run is that learns them, too."""
+def _say_chats(chats: str, checked: Checked, learning: str, *, store: Store, log: Log) -> None:
+    """Say what conversations there are, and how much longer a run is that learns them, too.
+
+    learning: the text of the recipe of such a run.
+    """
+    learns = Recipe.load(checked.recipe.path, text=learning)
     try:
         seconds = (check(learns, store).seconds or 0.0) - (checked.seconds or 0.0)
     except SourceError as error:  # They are no part of the recipe yet.

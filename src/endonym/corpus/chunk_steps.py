@@ -24,7 +24,7 @@ from endonym.cleaning.marks import Marks
 from endonym.cleaning.tally import SAMPLES, Tally
 from endonym.copies.held_out.split import digest
 from endonym.corpus.corpus_stats import SourceStats, text_warnings
-from endonym.errors import SourceError, printable
+from endonym.errors import printable
 from endonym.formats import chunks, document_files
 from endonym.formats.config import Clean, Source
 from endonym.formats.document import ARTICLE, Document, Reject
@@ -32,6 +32,7 @@ from endonym.formats.faults import passing_over, refusal
 from endonym.formats.files import RawFile
 from endonym.formats.io.formats import file_format
 from endonym.formats.reader import read_file, size_of
+from endonym.formats.source_errors import source_error
 from endonym.workers import Advance, Result
 
 GROUP_BYTES, GROUP_FILES = 16 << 20, 1_000
@@ -352,9 +353,5 @@ def contrast_texts(files: Sequence[Path]) -> dict[str, list[str]]:
                 texts += record.text[:left].split("\n")
                 left -= len(record.text)
         if left == CONTRAST_CHARS:
-            raise SourceError(
-                "it holds no text that can be read",
-                where=f"clean.contrast: {printable(str(path))}",
-                do="Give a file of plain text in UTF-8, or take it out of contrast in [clean].",
-            )
+            raise source_error("empty_contrast", f"clean.contrast: {printable(str(path))}")
     return languages

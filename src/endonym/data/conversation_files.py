@@ -52,7 +52,7 @@ class Record(NamedTuple):
         return Reject(reason, self.id, self.source, detail, self.raw[:SHOWN_CHARS], size)
 
 
-class Fit(NamedTuple):
+class ParsedRecord(NamedTuple):
     """What a record holds. before: the id of a record that says the same, if one stands before."""
 
     record: Record
@@ -107,14 +107,14 @@ def require_format(path: Path) -> None:
         raise source_error("no_format_of_chats", printable(str(path)))
 
 
-def read_fits(
+def parsed_records(
     path: Path,
     columns: tuple[str, str] | None,
     *,
     seen: MutableMapping[bytes, str],
     are_pairs: bool = False,
     name: str = "",
-) -> Iterator[Fit | Reject]:
+) -> Iterator[ParsedRecord | Reject]:
     """The conversations or preference pairs in the records of a file, copies too, and rejects.
 
     seen: the ids of what stands before, by its hash; gets these, too. name: as in `read_records`,
@@ -131,7 +131,7 @@ def read_fits(
             continue
         said = value if isinstance(value, Pair) else value.messages
         key = hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).digest()[:16]
-        yield Fit(record, value, seen.get(key, ""))
+        yield ParsedRecord(record, value, seen.get(key, ""))
         seen.setdefault(key, record.id)
 
 
@@ -267,14 +267,8 @@ def _table_rows(
             yield broken_row(row, len(names or ()), origin)
         elif names is None:
             names = [composed(name.strip()) for name in row.fields]
-            lower = [name.lower() for name in names]
-            # "Question" beside "question" stays another column.
-            names = [
-                small if lower.count(small) == 1 else name
-                for name, small in zip(names, lower, strict=True)
-            ]
             known = {*USUAL, *(written(names, each) for each in columns)}
-            found = [name for name in names if name in known]
+            found = [name for name in names if name in known or name.lower() in known]
             if not found:
                 first = ", ".join(f'"{each[:40]}"' for each in row.fields[:8])
                 yield origin.reject(

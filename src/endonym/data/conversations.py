@@ -122,10 +122,11 @@ def pair_of(record: Any) -> Pair:
 def written(names: Iterable[str], name: str) -> str | None:
     """How a column that a recipe names is written among these names; None if it is not there.
 
-    In NFC both are the same. Names in the first row of a table are read in small letters.
+    In NFC both are the same, or else in small letters.
     """
-    by_form = {composed(each): each for each in names}
-    return by_form.get(composed(name), by_form.get(composed(name.strip().lower())))
+    forms = {composed(each): each for each in names}
+    small = {form.strip().lower(): each for form, each in forms.items()}
+    return forms.get(composed(name), small.get(composed(name).strip().lower()))
 
 
 def has_unread_weight(record: Any) -> bool:

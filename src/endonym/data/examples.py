@@ -26,15 +26,16 @@ from endonym.copies.held_out.split import digest
 from endonym.data import conversations
 from endonym.data.chat_layout import Layout, Layouts, learning_only
 from endonym.data.config import FEWEST_DIVIDED, VAL_SHARE, ExampleSettings
-from endonym.data.conversation_files import Fit, Record, read_fits
+from endonym.data.conversation_files import ParsedRecord, Record, parsed_records
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
 from endonym.device import program
 from endonym.disk import packaged_tables
-from endonym.errors import CorpusError, SourceError
+from endonym.errors import CorpusError
 from endonym.formats.document import SHOWN_CHARS, Reject
 from endonym.formats.document_files import DROPPED, GzipLines, reject_line
+from endonym.formats.source_errors import source_error
 from endonym.log import counted, number
 from endonym.tokenizer.chat_template import ANSWERING, CHATML, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -93,7 +94,7 @@ def make_examples(
     layouts.probe()  # A broken template ends this before anything is read.
     seen, are_pairs = dict[bytes, str](), settings.is_of_pairs
     fits = chain.from_iterable(
-        read_fits(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
+        parsed_records(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
     )
     with ExampleWriter(out, tokenizer, settings, held_out) as writer:
         while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
@@ -115,7 +116,7 @@ def make_examples(
     return counted
 
 
-def _prepared(fit: Fit, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
+def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
     record, value = fit.record, fit.value
     writer.unread_weights += conversations.has_unread_weight(record.value)
@@ -292,12 +293,9 @@ def require_usable(
     """
     unusable = Counter({why: n for why, n in dropped.items() if why not in ALLOWED})
     if (share := unusable.total() / max(1, n_records)) > most:
-        raise SourceError(
-            f"{share:.1%} of {n_records:,} records cannot be used, above "
-            f"chat.max_rejected = {most:g}\n{_shown(dropped)}",
-            where="phase.data",
-            do=f"{_advice(unusable, first)} Or raise chat.max_rejected to go on without these.",
-        )
+        words = {"share": share, "records": n_records, "most": most, "reasons": _shown(dropped)}
+        do = _advice(unusable, first)
+        raise source_error("many_rejected", "phase.data", advice=do, **words)
 
 
 def _shown(dropped: Counter[str]) -> str:

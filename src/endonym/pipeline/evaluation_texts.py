@@ -30,6 +30,7 @@ from endonym.formats.io.formats import file_format
 from endonym.formats.reader import read_file
 from endonym.formats.readers.arrow import is_text
 from endonym.formats.reasons import in_words
+from endonym.formats.source_errors import source_error
 from endonym.log import Log, counted, number
 from endonym.store import Artifact, Store
 from endonym.survey.format_guess import Look, guess_source
@@ -154,11 +155,8 @@ def documents_below(
         log.line(f"{path.name}: {count} in {len(files)} files; -v lists them all")
     if not texts:
         reason = rejects[0].reason if rejects else ""
-        raise SourceError(
-            f"no text that can be read: {why_not(rejects)}",
-            where=str(path),
-            do=WORDS["advice"].get(reason, WORDS["advice"]["others"]),
-        )
+        do = WORDS["advice"].get(reason, WORDS["advice"]["others"])
+        raise source_error("no_text", str(path), why=why_not(rejects), advice=do)
     if rejects:
         reasons = Counter(reject.reason for reject in rejects).most_common()
         counts = ", ".join(f"{number(n)} {in_words(reason)}" for reason, n in reasons)
@@ -222,11 +220,8 @@ def texts_to_keep_out(path: Path) -> Iterator[str]:
             count += 1
             yield from strings(record.text) if is_json else (record.text,)
     if not count:
-        raise SourceError(
-            f"no text that can be read: {why_not(rejects)}",
-            where=str(path),
-            do="Name files with texts in [clean] decontaminate and in [[evaluate]].",
-        )
+        do = "Name files with texts in [clean] decontaminate and in [[evaluate]]."
+        raise source_error("no_text", str(path), why=why_not(rejects), advice=do)
 
 
 def strings(record: str) -> Iterator[str]:

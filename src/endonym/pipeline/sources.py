@@ -35,6 +35,7 @@ from endonym.formats.io.formats import file_format, is_savable
 from endonym.formats.io.kinds import OWN_PAGE, ZIP_HEAD_BYTES
 from endonym.formats.pages.ocr import tesseract
 from endonym.formats.reader import no_access
+from endonym.formats.source_errors import source_error
 from endonym.log import QUIET, Log, counted
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import usual_script
@@ -70,11 +71,7 @@ def require_unchanged(path: Path, named: Artifact) -> None:
     """
     if path.is_file() and file_identity(path) in named.manifest["config"]["files"]:
         return
-    raise SourceError(
-        "the file has changed since this run began",
-        where=printable(str(path)),
-        do="Run again when nothing writes to it any more; what is finished stays.",
-    )
+    raise source_error("has_changed", printable(str(path)))
 
 
 @functools.lru_cache(maxsize=1024)

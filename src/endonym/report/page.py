@@ -77,8 +77,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         kind = "as it came, and extended"
     models = [made for made in run.made if made.stage.kind == "model"]
     parts = splits(scores)
-    answers = answers_card(run.made)
-    learnt = {name for name, _, counts in answers if not counts.get("held_out", 1)}
+    learnt = {name for name, _, n in answers_card(run.made) if not n.get("held_out", 1)}
     phases = [each for made in models if (each := phase_curves(made, learnt)) is not None]
     written = sampled_steps(models)
     texts = [text for step in written for _, text in step.texts]
@@ -113,7 +112,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "copied": copied,
         "copied_from": sum(map(len, texts)),
         "corpus": corpus_card(corpus),
-        "answers": answers,
+        "answers": answers_card(run.made),
         "tokenizer": tokenizer_card(
             run.artifact("tokenizer"),
             kind,

@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from endonym.data.conversation_files import places_in_words, read_fits
+from endonym.data.conversation_files import parsed_records, places_in_words
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
 from endonym.formats.files import size_on_disk
@@ -50,7 +50,7 @@ def count_chats(files: list[ChatFile]) -> None:
     for file in files:
         own = ChainMap(dict[bytes, str](), seen)
         try:
-            fits = read_fits(file.path, file.columns, seen=own, name=file.data)
+            fits = parsed_records(file.path, file.columns, seen=own, name=file.data)
             for fit in islice(fits, MOST_COUNTED):
                 if isinstance(fit, Reject):
                     file.broken.append(fit)

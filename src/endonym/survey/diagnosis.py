@@ -13,10 +13,11 @@ from endonym.autopilot.machine import usual_shape
 from endonym.autopilot.phase import budget_of
 from endonym.autopilot.text_size import TextSize, samples_of, try_tokenizer
 from endonym.device import program
-from endonym.errors import MissingSource, RecipeError, printable, quoted
+from endonym.errors import RecipeError, printable, quoted
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
 from endonym.formats.readable import loss_in_words
+from endonym.formats.source_errors import source_error
 from endonym.log import Log, counted, number, size
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
@@ -272,11 +273,7 @@ def diagnose(
     patient = (of_recipe if is_recipe else of_texts)(paths, language, log)
     files, missing = files_named(list(contrast), Path.cwd())
     if missing:
-        raise MissingSource(
-            "there is no such file",
-            where=f"--contrast {printable(missing[0])}",
-            do="Give files of texts in other languages, each named by its code: ba.txt.",
-        )
+        raise source_error("no_contrast", f"--contrast {printable(missing[0])}")
     advised = advice(
         patient, runner_of=runner_of, log=log, contrast=files, samples=samples, limit=limit
     )

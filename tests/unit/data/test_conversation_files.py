@@ -13,8 +13,8 @@ import pytest
 import zstandard
 
 from endonym.data.conversation_files import (
+    parsed_records,
     places_in_words,
-    read_fits,
     read_records,
     share_read,
 )
@@ -261,7 +261,7 @@ def test_columns_whose_names_differ_in_case_alone_stay_two(tmp_path: Path) -> No
     path.write_text("Question,question,Answer\nQ17,Cât costă?,Doi lei.\n", encoding="utf-8")
     (record,) = read_records(path)
     assert not isinstance(record, Reject)
-    assert record.value == {"Question": "Q17", "question": "Cât costă?", "answer": "Doi lei."}
+    assert record.value == {"Question": "Q17", "question": "Cât costă?", "Answer": "Doi lei."}
     numbered = conversation_of(record.value, ("Question", "Answer")).messages
     assert [message.content for message in numbered] == ["Q17", "Doi lei."]
     path.write_text("question,answer,Answer,answer\nA,B,C,D\n", encoding="utf-8")
@@ -297,6 +297,6 @@ def test_usual_names_are_read_however_they_are_written_and_the_rarer_language_fi
     names, cells = ",".join(row), ",".join(row.values())
     text = f"{names}\n{cells}\n" if ".csv" in name else json.dumps(row)
     (tmp_path / name).write_text(text, encoding="utf-8")
-    (fit,) = read_fits(tmp_path / name, None, seen={})
+    (fit,) = parsed_records(tmp_path / name, None, seen={})
     assert not isinstance(fit, Reject)
     assert [each.content for each in fit.value.messages] == ["Unde?", "Aici."]
