@@ -115,6 +115,7 @@ def promised_seconds(
     shape: AnyModelConfig,
     rate: float,
     small: Pace | None = None,
+    *,
     adapt: AdaptConfig | None = None,
     reference: AnyModelConfig | None = None,
 ) -> float:
@@ -174,8 +175,10 @@ def promised_here(work: Workload, rates: dict[str, float], machine_file: Path) -
         if (saved := saved_measurement(machine_file, key)) is not None:
             pace = Pace(**saved)
             pace = pace if pace.pays(work.tokens) else pace._replace(compiled=None)
-            return promised_seconds(work.shape, rates[number_format], pace, adapt, shape)
-    return promised_seconds(work.shape, rates[number_format], None, adapt)
+            return promised_seconds(
+                work.shape, rates[number_format], pace, adapt=adapt, reference=shape
+            )
+    return promised_seconds(work.shape, rates[number_format], adapt=adapt)
 
 
 def expected_here(work: Workload, machine_file: Path) -> float | None:

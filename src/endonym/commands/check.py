@@ -189,16 +189,7 @@ def check(
         paces = [machine.seconds_a_token(training.model, e.adapt) for e in training.phases]
     require_shapes(recipe.export, training.model)
     require_tokenizer(recipe, samples, training.model)
-    warnings = source_warnings(samples, recipe.language, recipe.clean.max_unreadable)
-    warnings += cautions_of_starts(recipe)
-    warnings += [UNLEARNT.format(lines=e) for e in [commented_lines(recipe.text)] if e]
-    warnings += [LEFT_OUT.format(each.faults) for each in facts.examples.values() if each.faults]
-    warnings += filter(None, [caution_of_empty(facts)] * estimate.is_counted)
-    if recipe.source:
-        warnings += cautions_of_cleaning(
-            recipe.clean, are_alike=bool(recipe.split.keep_near_copies)
-        )
-        warnings += filter(None, [caution_of_intervals(recipe, facts)])
+    warnings = warnings_of_texts(recipe, samples, estimate)
     free = machine.free_bytes if machine else free_memory_bytes(target)
     try:
         memory = resolve.memory_choices(recipe, training, {}, target, longest=None, free=free)
@@ -221,6 +212,24 @@ def check(
         sized=tuple(sizes),
         machine=machine,
     )
+
+
+def warnings_of_texts(
+    recipe: Recipe, samples: Sequence[SourceSample], estimate: "Expected"
+) -> list[str]:
+    """What is odd about a recipe's texts and conversations, and about what it does with them."""
+    facts, clean = estimate.facts, recipe.clean
+    warnings = source_warnings(samples, recipe.language, clean.max_unreadable)
+    warnings += cautions_of_starts(recipe)
+    if lines := commented_lines(recipe.text):
+        warnings.append(UNLEARNT.format(lines=lines))
+    warnings += [LEFT_OUT.format(each.faults) for each in facts.examples.values() if each.faults]
+    if estimate.is_counted and (empty := caution_of_empty(facts)):
+        warnings.append(empty)
+    if recipe.source:
+        warnings += cautions_of_cleaning(clean, are_alike=bool(recipe.split.keep_near_copies))
+        warnings += filter(None, [caution_of_intervals(recipe, facts)])
+    return warnings
 
 
 def read_by(checks: Sequence[Checked]) -> dict[str, Read]:

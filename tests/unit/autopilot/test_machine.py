@@ -139,7 +139,9 @@ def test_the_formula_is_of_the_products_and_of_what_stands_beside_them() -> None
     shape, small, rate = usual_shape(320, 6, 4096, 256), small_shape(), 1e11
     assert promised_seconds(shape, rate) == pytest.approx(flops_per_token(shape) / (rate * 0.3))
     for pace in (None, Pace(5_000.0)):
-        assert promised_seconds(shape, rate, pace, ADAPT) < promised_seconds(shape, rate, pace)
+        assert promised_seconds(shape, rate, pace, adapt=ADAPT) < promised_seconds(
+            shape, rate, pace
+        )
     beside = 1 / 5_000 - flops_per_token(small) / (rate * 0.8)
     assert beside > 0
     whole = flops_per_token(shape) / (rate * 0.8) + beside * (320 * 6) / (128 * 4)
