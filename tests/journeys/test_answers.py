@@ -20,6 +20,7 @@ from made_conversations import conversations, pairs, said, write_lines
 from serving import served
 
 from endonym.commands.check import check
+from endonym.commands.load import load_model
 from endonym.export.history import history_of
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -135,6 +136,8 @@ def test_each_phase_has_made_its_model(finished_answers: Path) -> None:
     assert model.tokenizer.turn_ends == ("<|im_end|>",)
     base = LanguageModel.load(model_of(finished_answers, "liked", "pretrain"))
     assert base.tokenizer.stop_ids == (model.tokenizer.end_id,)
+    run, store = finished_answers / "runs" / "liked", Store(finished_answers / "store")
+    assert load_model(str(run), store).turns == 1, "single questions were learnt"
     assert len(artifacts(finished_answers / "store", "model")) == 4  # the base is the same one
     report = (finished_answers / "runs" / "liked" / "report.html").read_text(encoding="utf-8")
     assert "Held-out pairs judged rightly, in per cent" in report
