@@ -219,7 +219,8 @@ def kill_moments(chance: random.Random, writes: dict[str, int]) -> Iterator[Mome
     for number, stage in enumerate(itertools.cycle(ROUND)):
         if stage == LATE:
             model = next(models)
-            yield Moment(model, write=chance.randint(writes[model] // 3, writes[model]))
+            # What is written last may come when the next stage has begun.
+            yield Moment(model, write=chance.randint(writes[model] // 3, writes[model] * 3 // 4))
         elif stage == REFERENCE or number < SURE or (stage and chance.random() < 0.5):
             yield Moment(stage, write=chance.randint(1, writes[stage]))
         else:
