@@ -111,7 +111,7 @@ def commented_lines(recipe: str) -> str:
             bare.pop()
         phase = _phase_of(bare)
         is_chat = phase.get("objective") == "chat" and "data" in phase
-        if is_chat and "objective" not in _phase_of(block):
+        if is_chat and "objective" not in _phase_of(block[: len(bare)]):
             commented = [1 + first + n for n, line in enumerate(bare) if line != block[n]]
             told.append(f"{commented[0]} to {commented[-1]}")
     return listed(told)

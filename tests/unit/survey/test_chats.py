@@ -18,6 +18,7 @@ PHASE = '# [[phase]]\n# name = "chat"\n# objective = "chat"\n# data = "әңгә�
         (f"{PHASE}\n{PHASE}", "2 to 5 and 7 to 10"),
         (PHASE.replace("# [[", "[[").replace("# name", "name"), "4 to 5"),
         (PHASE.replace("# ", ""), ""),
+        (PHASE.replace("# ", "") + '[[evaluate]]\nkind = "bits"\n', ""),
         (PHASE.replace("# ", "") + '# objective = "chat"\n', ""),
         ('[[phase]]\nname = "a"\n# objective = "chat" learns answers\n', ""),
         ("# [[phase]]\n# steps = 9\n", ""),
