@@ -33,7 +33,7 @@ def test_the_session_of_the_readme_works_as_it_is_written(
 ) -> None:
     (tmp_path / "chapter.txt").write_text(fables[0] + "\n", encoding="utf-8")
     commands = session(GUIDE)
-    assert len(commands) == 10
+    assert len(commands) == 11
     few = session(README)
     assert len(few) == 5
     assert few == [command for command in commands if command in few]
