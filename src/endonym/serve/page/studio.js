@@ -322,8 +322,8 @@ async function answer(question) {
   ));
   const shown = turn("assistant");
   if (question) get("prompt").value = "";
-  const { context, turns } = model(); // of longer conversations than it has learnt, only the end
-  const read = turns ? messages.slice(1 - 2 * turns) : messages;
+  const { context, turns: learnt } = model(); // of longer conversations than it has learnt, only the end
+  const read = learnt ? messages.slice(1 - 2 * learnt) : messages;
   const body = { ...settings(), messages: read, logprobs: true, stream_options: { include_usage: true } };
   const letters = () => body.messages.reduce((sum, each) => sum + each.content.length, 0);
   const leaveOut = () => { body.messages = body.messages.slice(2); }; // a question and its answer
