@@ -304,7 +304,7 @@ def test_muon_is_not_taken_where_its_probe_allows_more_passes_than_were_promised
         return Pace(SPEED * (3 if work.config.optimizer == "muon" else 1), others=1.3)
 
     monkeypatch.setattr(machine, "measured_pace", pace)
-    monkeypatch.setattr(machine, "promised_seconds", lambda *_: 1 / SPEED)
+    monkeypatch.setattr(machine, "promised_seconds", lambda *_, **__: 1 / SPEED)
     once = replace(survey_texts([texts], texts.parent / "project"), text_bytes=10**8)
     monkeypatch.setattr(starter, "survey_texts", lambda *_, **__: once)
     capsys.readouterr()
