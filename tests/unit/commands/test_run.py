@@ -66,12 +66,13 @@ def test_what_cannot_be_learnt_of_conversations_is_said_before_the_run(
     lines = [json.dumps({"messages": chat}) for chat in chats]
     (recipe.folder / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
     phases = [{"name": "a", "tokens": 2_000}, {"name": "b", "objective": "chat", "data": "a.jsonl"}]
-    asking, store = recipe.with_values({"phase": phases}), Store(tmp_path / "store")
-    for said in (
-        describe_plans([describe_plan(asking, store, LOG)]),
-        describe(check(asking, store)),
-    ):
-        assert "3 dropped (1 without an answer, 1 with a system message" in said
+    values = {"phase": phases, "chat.max_rejected": 0.5}
+    asking, store = recipe.with_values(values), Store(tmp_path / "store")
+    planned = describe_plans([describe_plan(asking, store, LOG)])
+    assert "3 dropped (1 without an answer, 1 with a system message" in planned
+    said = describe(check(asking, store))
+    for reason in ("1 without an answer: a.jsonl", "1 with a system message"):
+        assert reason in said
 
 
 def test_a_table_of_unknown_columns_is_refused_before_anything_is_made(
