@@ -152,7 +152,7 @@ def _fields(record: Any) -> Mapping[str, Any]:
         raise Unfit("not_object", f"this is a {type(record).__name__}, not an object")
     fields: Mapping[str, Any] = record
     usual = {composed(name).strip().lower(): value for name, value in fields.items()}
-    return {**{name: usual[name] for name in usual.keys() & NAMES}, **fields}
+    return {name: value for name, value in usual.items() if name in NAMES} | {**fields}
 
 
 def _conversation(fields: Mapping[str, Any], columns: tuple[str, str] | None) -> Messages:
