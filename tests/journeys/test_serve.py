@@ -229,6 +229,12 @@ def test_a_model_with_a_template_answers_in_turns_that_a_reload_keeps(
         assert page.input_value("#prompt") == "Când"
         waited(page, "#keep")
         assert asked[-1]["messages"] == sent[:3]
+        page.fill("#system", "Răspunde scurt.")
+        waited(page, "#keep")
+        assert asked[-1]["messages"] == [
+            {"role": "system", "content": "Răspunde scurt."},
+            *sent[:3],
+        ]
         assert page.evaluate(TURNS)[:3] == turns[:3]
         page.select_option("#mode", "text")
         page.fill("#prompt", "Bunica")

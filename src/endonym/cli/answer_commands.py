@@ -17,7 +17,7 @@ from click.core import ParameterSource
 
 from endonym import device
 from endonym.cli.main import MODEL, Settings, adapter_option, count_option, print_json
-from endonym.errors import EndonymError, printable, printable_lines
+from endonym.errors import EndonymError, RecipeError, printable, printable_lines
 from endonym.log import Log, folded, listed
 
 if TYPE_CHECKING:
@@ -218,11 +218,10 @@ def serve(
 @click.option(
     "--surprise", is_flag=True, help="Colour each token by its surprise, as the server's page does."
 )
+@click.option("--system", default="", help="A system message before the conversation.")
 @adapter_option("An adapter of MODEL.")
 @click.pass_obj
-def chat(
-    settings: Settings, model: str, options: Generation, surprise: bool, adapter: str | None
-) -> None:
+def chat(settings: Settings, model: str, options: Generation, **given: Any) -> None:
     """Hold a conversation with a model that has a chat template; other models continue texts.
 
     MODEL is a run, a model artefact, a transformers folder, or a GGUF file. Without a terminal each
@@ -234,19 +233,22 @@ def chat(
 
     log, context = settings.log(), click.get_current_context()
     target = device.pick(settings.device)
-    engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
+    engine = make_engine(model, settings.open_store(), target, log, adapter=given["adapter"])
+    if given["system"] and not engine.template:
+        do = "It continues texts: begin the text as it should go on."
+        raise RecipeError(f"{model} has no chat template", where="--system", do=do)
     if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
         options = options._replace(min_tokens=0)  # an answer may be short
-    with Talk(engine, log.warn) as talk:
+    with Talk(engine, log.warn, system=readable(given["system"])) as talk:
 
         def continued(text: str, seed: int) -> tuple[str, Iterator[Text]]:
             pieces = talk.continued(readable(text), options.sampling(seed), **options.lengths)
-            return as_read(log, engine.spelled, text), texts(pieces, has_shades=surprise)
+            return as_read(log, engine.spelled, text), texts(pieces, has_shades=given["surprise"])
 
         def answered(messages: Messages, seed: int) -> Iterator[Text]:
             decoded = [{**message, "content": readable(message["content"])} for message in messages]
             pieces = talk.answered(decoded, options.sampling(seed), **options.lengths)
-            return texts(pieces, has_shades=surprise)
+            return texts(pieces, has_shades=given["surprise"])
 
         is_typed = sys.stdin is not None and sys.stdin.isatty() and not settings.is_json
         if is_typed and engine.template is None:

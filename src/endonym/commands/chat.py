@@ -20,10 +20,12 @@ class Talk:
     """Continues texts with an engine, one at a time. A context manager.
 
     report: is told what goes wrong, and which messages do not fit into the context.
+    system: a message that stands before each conversation; "" for none.
     """
 
-    def __init__(self, engine: Engine, report: Callable[[str], None]) -> None:
+    def __init__(self, engine: Engine, report: Callable[[str], None], *, system: str = "") -> None:
         self.engine, self._report = engine, report
+        self._system = [{"role": "system", "content": system}] if system else []
         self._scheduler = Scheduler(engine, report=report)
         self._is_told = False
         self.reason, self.tokens = "", 0
@@ -74,11 +76,11 @@ class Talk:
         most_bytes = self._scheduler.most_bytes
         while len(kept) > 1 and sum(len(each["content"]) for each in kept) > most_bytes:
             del kept[:2]  # a question and its answer
-        ids = chat_ids(self.engine, kept)
+        ids = chat_ids(self.engine, [*self._system, *kept])
         room = self.engine.context - min(max_tokens, self.engine.context // 4)
         while len(ids) > room and len(kept) > 1:
             del kept[:2]
-            ids = chat_ids(self.engine, kept)
+            ids = chat_ids(self.engine, [*self._system, *kept])
         if len(kept) < len(messages):
             self._report(f"the context holds the last {len(kept)} of {len(messages)} messages")
         if len(ids) >= self.engine.context:

@@ -211,6 +211,11 @@ def test_a_template_makes_a_conversation(command: Say, tmp_path: Path, monkeypat
     assert re.search(r"the context holds the last \d+ of 23 messages", said.err)
 
 
+def test_a_base_model_takes_no_system_message(command: Say, gguf: Path) -> None:
+    said = command("chat", gguf, "--system", "Кыска җавап бир.")
+    assert (said.code, "--system" in said.err) == (2, True)
+
+
 def test_an_answer_may_be_short(command: Say, tmp_path: Path, monkeypatch: Patch) -> None:
     path, lines = write_gguf(tmp_path, CHATML, context=1024), "Сәлам\n".encode() * 8 + b"\xe9\n"
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))

@@ -48,7 +48,7 @@ FROZEN = {
     "serve": {
         *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR")
     },
-    "chat": {"MODEL", *SAMPLING, "--surprise", "--adapter DIR"},
+    "chat": {"MODEL", *SAMPLING, "--surprise", "--system", "--adapter DIR"},
     "compare": {"RUN...", "--split", "--out DIR"},
     "tokenizer": set(),
     "tokenizer compare": {"TOKENIZER...", "--text PATH"},

@@ -119,3 +119,18 @@ def test_a_model_of_single_questions_reads_the_last_one_alone() -> None:
             assert answer(0) == text
     (told,) = said
     assert "the last 1 message," in told
+
+
+def test_a_system_message_stands_before_what_is_kept_of_a_conversation() -> None:
+    engine, cold = SlowEngine(), Sampling(temperature=0)
+    engine.template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }} {% endfor %}"  # type: ignore[assignment]
+    engine.turns = 1
+    system, asked = ({"role": r, "content": t} for r, t in (("system", "Кыска"), ("user", "Таң?")))
+    before = [asked, {"role": "assistant", "content": "Ата."}]
+    with Talk(engine, print) as plain, Talk(engine, print, system="Кыска") as talk:
+        wanted = [each.text for each in plain.answered([asked], cold, **GIVEN)]
+        engine.turns = 0
+        with_system = [each.text for each in plain.answered([system, asked], cold, **GIVEN)]
+        engine.turns = 1
+        found = [each.text for each in talk.answered([*before, asked], cold, **GIVEN)]
+    assert found == with_system != wanted

@@ -86,7 +86,7 @@ const brokenOff = () => (
 function showMode() {
   get("engine").textContent = `${model().engine} · context of ${model().context} tokens`;
   get("mode-row").hidden = !model().chat;
-  get("chat").hidden = !isChat();
+  get("chat").hidden = get("system-row").hidden = !isChat();
   for (const id of ["text", "undo", "redo"]) get(id).hidden = isChat();
   const words = WORDS[isChat() ? "chat" : "text"];
   for (const [id, text] of Object.entries(words)) get(id).textContent = text;
@@ -324,6 +324,8 @@ async function answer(question) {
   if (question) get("prompt").value = "";
   const { context, turns: learnt } = model(); // of longer conversations than it has learnt, only the end
   const read = learnt ? messages.slice(1 - 2 * learnt) : messages;
+  const system = get("system").value.trim();
+  const head = system ? [{ role: "system", content: system }] : [];
   const body = { ...settings(), messages: read, logprobs: true, stream_options: { include_usage: true } };
   const letters = () => body.messages.reduce((sum, each) => sum + each.content.length, 0);
   const leaveOut = () => { body.messages = body.messages.slice(2); }; // a question and its answer
@@ -331,7 +333,7 @@ async function answer(question) {
   while (body.messages.length > 1 && letters() * tokensEach > room) leaveOut();
   let end;
   for (;;) {
-    end = await ask("v1/chat/completions", body, (choice) => {
+    end = await ask("v1/chat/completions", { ...body, messages: [...head, ...body.messages] }, (choice) => {
       const tokens = choice.logprobs?.content ?? [];
       shown.add(choice.delta.content ?? "", bits(tokens.map((each) => each.logprob)));
       return tokens.length;
