@@ -1,6 +1,7 @@
 """All output: lines and progress bars on stderr for people, metrics for machines."""
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -155,9 +156,12 @@ class Log:
         if console is not None:
             plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
             console.print(folded(text), style=style or None, **plain)
-        else:
+            return
+        try:
             sys.stderr.write(folded(text) + "\n")
             sys.stderr.flush()
+        except BrokenPipeError:  # Nobody reads on, as with `| head`; the work goes on.
+            sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
 
     @contextmanager
     def progress(

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -116,6 +117,16 @@ def test_lines_go_to_stderr_and_never_to_stdout(capsys: pytest.CaptureFixture[st
     log.detail("only with -v")
     log.warn("no dedup")
     assert capsys.readouterr() == ("", "corpus made\nwarning: no dedup\n")
+
+
+def test_a_reader_who_reads_no_further_stops_no_work() -> None:
+    code = "from endonym.log import Log; log = Log(); log.line('Таң атты.'); log.warn('Кич.')"
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", f"{code}; print(1)"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=writer, timeout=60, check=True)
+    os.close(writer)
+    assert done.stdout == b"1\n"
 
 
 @pytest.mark.parametrize("width", [40, 80])

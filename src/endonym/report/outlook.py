@@ -34,7 +34,7 @@ from endonym.store import run_argument
 
 WORDS = packaged_tables("endonym.report", "outlook.toml")
 SHOWN_SAMPLES = 3
-LEAST_VALIDATIONS, LEAST_STEPS = 4, 2
+LEAST_VALIDATIONS, LEAST_STEPS, MOST_STEPS = 4, 2, 3
 TWICE = (0.3, 1.1)
 """What training twice as long brings, as shares of what the last half brought (docs/log.md)."""
 LAST_STEPS = 0.05
@@ -153,25 +153,25 @@ def beside_compressor(part: Sequence[Score]) -> str:
 
 
 def next_steps(run: Run, part: Sequence[Score]) -> list[NextStep]:
-    """Two or three things to do, those that this run's curve and counts speak for.
+    """One to three things to do, those that this run's curve and counts speak for.
 
     part: the scores of one split.
     """
-    model = run.artifact("model")
+    model, asks = run.artifact("model"), run.recipe.learns_answers
     lines = journal_of(model) if model else []
     steps = [line for line in events(lines, "step") if line["step"]]
-    validations = validations_of(lines)
-    if len(validations) < LEAST_VALIDATIONS or not steps:
-        return []
-    train = [line["train_bits_per_byte"] for line in steps if "train_bits_per_byte" in line]
-    mean = fmean(train[-max(1, round(LAST_STEPS * len(train))) :]) if train else 0.0
-    longer, more = _longer(run, validations, steps, part), _more_text(run, validations, mean, part)
-    found = [each for each in (longer, more, _dropped(run)) if each is not None]
-    if len(found) < LEAST_STEPS:
-        words, how = WORDS["step"], "chat {}" if run.artifact("examples") else 'generate {} "…"'
-        command = how.format(run_argument(run.folder, run.store))
-        found.append(NextStep(words["ask"], words["ask_brings"], command))
-    return found
+    validations, found = validations_of(lines), list[NextStep]()
+    if len(validations) >= LEAST_VALIDATIONS and steps:
+        train = [line["train_bits_per_byte"] for line in steps if "train_bits_per_byte" in line]
+        mean = fmean(train[-max(1, round(LAST_STEPS * len(train))) :]) if train else 0.0
+        longer = _longer(run, validations, steps, part)
+        every = (longer, _more_text(run, validations, mean, part), _dropped(run))
+        found = [each for each in every if each is not None]
+    if model and (asks or len(found) < LEAST_STEPS):
+        words = WORDS["ask"]["chat" if asks else "texts"]
+        command = words["command"].format(run=run_argument(run.folder, run.store))
+        found.insert(LEAST_STEPS, NextStep(words["title"], words["brings"], command))
+    return found[:MOST_STEPS]
 
 
 def keeps_best(run: Run) -> bool:

@@ -350,7 +350,8 @@ def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> Non
     assert "the compressor" in steps_of(workshop, falling)[0].brings
     chat = recipe.phase[0].model_copy(update={"objective": "chat"})
     workshop.run.recipe = recipe.model_copy(update={"phase": (chat,)})
-    longer, talks = gather(workshop.run)["outlook"].steps
+    longer, talks, ask = gather(workshop.run)["outlook"].steps
+    assert (ask.title, ask.command) == ("Ask it a question", f"chat {workshop.run.folder}")
     assert "compressor" not in longer.brings
     assert talks.title == "Give it more conversations"
     assert talks.command.startswith("run ")
