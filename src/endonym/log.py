@@ -161,7 +161,7 @@ class Log:
             sys.stderr.write(folded(text) + "\n")
             sys.stderr.flush()
         except BrokenPipeError:  # Nobody reads on, as with `| head`; the work goes on.
-            sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
+            sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
     @contextmanager
     def progress(

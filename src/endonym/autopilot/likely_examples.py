@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 
 from endonym.autopilot.model_size import Facts
 from endonym.data.config import VAL_SHARE
-from endonym.data.conversation_files import parsed_records, places_in_words, share_read
-from endonym.data.conversations import Conversation
+from endonym.data.conversation_files import (
+    parsed_records,
+    places_in_words,
+    share_read,
+    unlike_in_words,
+)
+from endonym.data.conversations import Conversation, Messages
 from endonym.data.example_tokens import packed
 from endonym.data.examples import advice, held_out_prompts, prompt_key, require_usable
 from endonym.formats.document import Reject
@@ -87,6 +92,7 @@ def estimated_examples(
             dev_tokens=dev_rows * context,
             dropped=dropped,
             faults=places_in_words(rejects) if dropped.keys() - {"duplicate"} else "",
+            unlike=unlike_in_words(dict(each.unlike for each in made if each.unlike)),
         )
     return facts
 
@@ -105,12 +111,13 @@ def _require_some(phase: Phase, rejects: Sequence[Reject], n_made: int, *, most:
 
 class _Example(NamedTuple):
     """A record as examples. contents: of their messages. answer_bytes: of all answers. key: of its
-    prompt."""
+    prompt. unlike: as in ParsedRecord."""
 
     contents: list[str]
     examples: int
     answer_bytes: int
     key: int
+    unlike: tuple[Messages, str] | None
 
 
 def _examples(
@@ -143,8 +150,8 @@ def _examples(
         else:
             answers = [value.chosen, value.rejected]
             contents = [*prompt, value.chosen, *prompt, value.rejected]
-        n_bytes = sum(len(each.encode()) for each in answers)
-        made.append(_Example(contents, 1 + are_pairs, n_bytes, prompt_key(value.prompt, seed)))
+        n_bytes, key = sum(len(each.encode()) for each in answers), prompt_key(value.prompt, seed)
+        made.append(_Example(contents, 1 + are_pairs, n_bytes, key, fit.unlike))
     return made, weight
 
 

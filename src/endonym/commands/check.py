@@ -224,6 +224,7 @@ def warnings_of_texts(
     if lines := commented_lines(recipe.text):
         warnings.append(UNLEARNT.format(lines=lines))
     warnings += [LEFT_OUT.format(each.faults) for each in facts.examples.values() if each.faults]
+    warnings += [each.unlike for each in facts.examples.values() if each.unlike]
     if estimate.is_counted and (empty := caution_of_empty(facts)):
         warnings.append(empty)
     if recipe.source:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -16,6 +16,7 @@ from endonym.cleaning.normalize import composed
 from endonym.data.conversations import (
     USUAL,
     Conversation,
+    Messages,
     Pair,
     Unfit,
     conversation_of,
@@ -53,11 +54,15 @@ class Record(NamedTuple):
 
 
 class ParsedRecord(NamedTuple):
-    """What a record holds. before: the id of a record that says the same, if one stands before."""
+    """What a record holds. before: the id of a record that says the same, if one stands before.
+
+    unlike: a question with another answer in a record before, and the beginnings of both.
+    """
 
     record: Record
     value: Conversation | Pair
     before: str = ""
+    unlike: tuple[Messages, str] | None = None
 
     def copy(self) -> Reject:
         """Why a copy is left out."""
@@ -65,7 +70,7 @@ class ParsedRecord(NamedTuple):
 
 
 LINES, TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv"), (".parquet",)
-BATCH_ROWS = 1024
+BATCH_ROWS, SHOWN_ANSWER = 1024, 80
 MOST_NAMED = 8
 """Places that are named of records which are left out."""
 MOST_UNPACKED = 64 << 20
@@ -129,10 +134,35 @@ def parsed_records(
         except Unfit as unfit:
             yield record.reject(unfit.reason, unfit.detail)
             continue
-        said = value if isinstance(value, Pair) else value.messages
-        key = hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).digest()[:16]
-        yield ParsedRecord(record, value, seen.get(key, ""))
+        is_pair = isinstance(value, Pair)
+        key = _key(value if is_pair else value.messages)
+        unlike = None if is_pair else _unlike(value, seen)
+        yield ParsedRecord(record, value, seen.get(key, ""), unlike)
         seen.setdefault(key, record.id)
+
+
+def _key(said: Sequence[Any]) -> bytes:
+    """The hash of what is said: 128 bits."""
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).digest()[:16]
+
+
+def _unlike(chat: Conversation, seen: MutableMapping[bytes, str]) -> tuple[Messages, str] | None:
+    """As in `ParsedRecord`. seen: gets the question with its first answer, and this answer."""
+    prompt = chat.prompt
+    turns = [(each.role, each.content.strip()) for each in chat.messages[: len(prompt) + 1]]
+    asked, answered = _key(turns[:-1]), _key(turns)
+    is_unlike = asked in seen and answered not in seen
+    question, answer = (" ".join(content.split())[:SHOWN_ANSWER] for _, content in turns[-2:])
+    first = seen.setdefault(asked, answer)
+    seen.setdefault(answered, "")
+    return (prompt, f"“{question}”: “{first}” and “{answer}”") if is_unlike else None
+
+
+def unlike_in_words(unlike: Mapping[Messages, str]) -> str:
+    """How many questions have several answers, and one of them; "" without any."""
+    have = "has" if len(unlike) == 1 else "have"
+    asked = f"{counted(len(unlike), 'question')} {have} more than one answer"
+    return f"{asked}, such as {next(iter(unlike.values()))}" if unlike else ""
 
 
 def read_records(

@@ -26,7 +26,12 @@ from endonym.copies.held_out.split import digest
 from endonym.data import conversations
 from endonym.data.chat_layout import Layout, Layouts, learning_only
 from endonym.data.config import FEWEST_DIVIDED, VAL_SHARE, ExampleSettings
-from endonym.data.conversation_files import ParsedRecord, Record, parsed_records
+from endonym.data.conversation_files import (
+    ParsedRecord,
+    Record,
+    parsed_records,
+    unlike_in_words,
+)
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
 from endonym.data.shards import id_type
@@ -93,6 +98,7 @@ def make_examples(
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
     seen, are_pairs = dict[bytes, str](), settings.is_of_pairs
+    unlike = dict[conversations.Messages, str]()
     fits = chain.from_iterable(
         parsed_records(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
     )
@@ -100,6 +106,7 @@ def make_examples(
         while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
             for item in batch:
+                unlike |= [item.unlike] if isinstance(item, ParsedRecord) and item.unlike else []
                 result = item if isinstance(item, Reject) else _prepared(item, layouts, writer)
                 if isinstance(result, Reject):
                     writer.reject(result)
@@ -108,7 +115,7 @@ def make_examples(
             writer.add(_apart(prepared, kept_out, writer) if kept_out else prepared)
             advance(len(batch))
         tokenizer.turn_ends = tuple(layouts.turn_ends.values())
-        counted = writer.finish()
+        counted = writer.finish() | {"unlike": unlike_in_words(unlike)}
     for split in ("train", "dev"):
         tokens = ExampleTokens(out, split)
         rows = ExampleOrder(tokens, context=settings.context, seed=0).rows_per_epoch

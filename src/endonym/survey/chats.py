@@ -11,7 +11,8 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from endonym.data.conversation_files import parsed_records, places_in_words
+from endonym.data.conversation_files import parsed_records, places_in_words, unlike_in_words
+from endonym.data.conversations import Messages
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
 from endonym.formats.files import size_on_disk
@@ -32,6 +33,7 @@ class ChatFile:
     data: its path, as a recipe names it. columns: of a question and its answer, if they have no
     usual names. problem: why no phase can read it. found: conversations, copies too. broken:
     records that are none. copies: conversations that stand before, here or in another file.
+    unlike: questions that have another answer before, with words on both.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class ChatFile:
     found: int = 0
     broken: list[Reject] = field(default_factory=list[Reject])
     copies: int = 0
+    unlike: dict[Messages, str] = field(default_factory=dict[Messages, str])
 
 
 def count_chats(files: list[ChatFile]) -> None:
@@ -57,6 +60,7 @@ def count_chats(files: list[ChatFile]) -> None:
                     continue
                 file.found += 1
                 file.copies += bool(fit.before)
+                file.unlike |= [fit.unlike] if fit.unlike else []
         except SourceError as error:
             file.problem = error.message
         if file.broken and not file.found:
@@ -135,5 +139,7 @@ def chats_in_words(every: Sequence[ChatFile]) -> str:
     notes = [f"left out: {places_in_words(broken)}"] * bool(broken)
     notes += [f"{number(copies)} {'copies' if copies > 1 else 'copy'} of these"] * bool(copies)
     n_chats = sum(each.found for each in files) - copies
+    unlike = {prompt: words for each in files for prompt, words in each.unlike.items()}
+    notes += [unlike_in_words(unlike)] * bool(unlike)
     said = f"{counted(len(files), 'file')}, {counted(n_chats, 'conversation')}"
     return f"{said} ({'; '.join(notes)})" if notes else said

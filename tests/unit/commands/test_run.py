@@ -62,7 +62,8 @@ def test_what_cannot_be_learnt_of_conversations_is_said_before_the_run(
     asked = {"role": "user", "content": "Cine bate clopoțelul?"}
     answered = [asked, {"role": "assistant", "content": "Elevul de serviciu."}]
     brief = {"role": "system", "content": "Fii scurt."}
-    chats = [answered, answered, [asked], [*answered, brief, *answered]]
+    other = [asked, {"role": "assistant", "content": "Directoarea."}]
+    chats = [answered, answered, other, [asked], [*answered, brief, *answered]]
     lines = [json.dumps({"messages": chat}) for chat in chats]
     (recipe.folder / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
     phases = [{"name": "a", "tokens": 2_000}, {"name": "b", "objective": "chat", "data": "a.jsonl"}]
@@ -71,7 +72,7 @@ def test_what_cannot_be_learnt_of_conversations_is_said_before_the_run(
     planned = describe_plans([describe_plan(asking, store, LOG)])
     assert "3 dropped (1 without an answer, 1 with a system message" in planned
     said = describe(check(asking, store))
-    for reason in ("1 without an answer: a.jsonl", "1 with a system message"):
+    for reason in ("1 without an answer: a.jsonl", "1 with a system message", "“Directoarea.”"):
         assert reason in said
 
 

@@ -13,12 +13,15 @@ import pytest
 import zstandard
 
 from endonym.data.conversation_files import (
+    ParsedRecord,
     parsed_records,
     places_in_words,
     read_records,
     share_read,
+    unlike_in_words,
 )
 from endonym.data.conversations import (
+    Messages,
     conversation_of,
 )
 from endonym.errors import SourceError
@@ -300,3 +303,28 @@ def test_usual_names_are_read_however_they_are_written_and_the_rarer_language_fi
     (fit,) = parsed_records(tmp_path / name, None, seen={})
     assert not isinstance(fit, Reject)
     assert [each.content for each in fit.value.messages] == ["Unde?", "Aici."]
+
+
+def test_another_answer_to_a_question_is_told_once_a_question(tmp_path: Path) -> None:
+    """Blanks, copies and what follows the first answer make no other answer."""
+    said = [
+        ("Unde e gara?", "Lângă parc."),
+        ("Unde e gara? ", "Lângă parc. "),
+        ("Unde e gara?", "În centru."),
+        ("Unde e gara?", "La capătul străzii."),
+        ("Cine vine?", "Nimeni."),
+    ]
+    rows = [{"question": question, "answer": answer} for question, answer in said]
+    (tmp_path / "a.json").write_text(json.dumps(rows), encoding="utf-8")
+    talk = [("user", "Cine vine?"), ("assistant", "Nimeni."), ("user", "Da?"), ("assistant", "A")]
+    messages = [{"role": role, "content": content} for role, content in talk]
+    (tmp_path / "b.jsonl").write_text(json.dumps({"messages": messages}), encoding="utf-8")
+    seen, found = dict[bytes, str](), dict[Messages, str]()
+    for path in (tmp_path / "a.json", tmp_path / "b.jsonl"):
+        fits = parsed_records(path, None, seen=seen)
+        found |= [fit.unlike for fit in fits if isinstance(fit, ParsedRecord) and fit.unlike]
+    assert unlike_in_words(found) == (
+        "1 question has more than one answer, such as “Unde e gara?”: “Lângă parc.” and "
+        "“La capătul străzii.”"
+    )
+    assert unlike_in_words({}) == ""

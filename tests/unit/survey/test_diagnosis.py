@@ -127,12 +127,13 @@ def test_the_same_conversations_in_three_files_are_one_phase_and_counted_once(tm
     talks += [{"messages": [{"role": "user", "content": "Cine are cheia?"}]}]
     lines = "".join(f"{json.dumps(each)}\n" for each in talks)
     write(tmp_path, "t/text.txt", numbered(20))
+    rows += "Cine este la ușa 1?,Nu știu.\n"
     write(tmp_path, "t/a.csv", f"întrebare,răspuns\n{rows}")
     write(tmp_path, "t/b.json", json.dumps(talks[1:], indent=1))
     found = diagnosis(write(tmp_path, "t/c.jsonl", lines).parent, language="ro")
     (told,) = [each for each in found.findings if each.name == "conversations"]
-    assert told.meaning.startswith("3 files, 4 conversations (left out: 1 without an answer: ")
-    assert "; 7 copies of these)." in told.meaning
+    assert told.meaning.startswith("3 files, 5 conversations (left out: 1 without an answer: ")
+    assert "; 7 copies of these; 1 question has more than one answer, such as" in told.meaning
     assert told.recipe.count("[[phase]]") == 1
     assert told.recipe.partition("data = [")[2].partition("]")[0].count("/t/") == 3
 
