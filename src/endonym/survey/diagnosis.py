@@ -1,6 +1,5 @@
 """What is wrong with raw texts, and what mends it: the doctor's work from paths to findings."""
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -30,6 +29,7 @@ from endonym.survey.cleaning import diagnostic_clean
 from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
 from endonym.survey.findings import Finding
 from endonym.survey.odd_sources import guess_language
+from endonym.survey.raw_files import relative
 from endonym.survey.survey import Survey, look_through
 from endonym.survey.templates import templated
 from endonym.tokenizer.config import TokenizerConfig
@@ -131,7 +131,7 @@ class Advice:
 class Diagnosis:
     """The findings, those that matter most first, and what else the page says.
 
-    clean: the recommended [clean]. recipe: the whole recipe, to be saved in the patient's folder.
+    clean: the recommended [clean]. recipe: the whole recipe.
     raw, kept: what the text feeds as it is, and as that [clean] would leave it.
     """
 
@@ -306,7 +306,7 @@ def advice(
         kept = {key: each for key in findings.OWN_KEYS if (each := getattr(own, key)) is not None}
         clean = clean.model_copy(update=kept)
     if contrast and clean.language:
-        names = tuple(os.path.relpath(path, patient.folder) for path in contrast)
+        names = tuple(relative(path, patient.folder) for path in contrast)
         clean = clean.model_copy(update={"contrast": names})
     plain = list[tuple[Source, list[RawFile]]]()
     for each, raw in patient.sources:
@@ -372,8 +372,11 @@ def _recipe(patient: Patient, advised: Advice) -> str:
 
 
 def of_texts(paths: Sequence[Path], language: str | None, log: Log) -> Patient:
-    """Texts, whose sources are guessed as `endonym new` does."""
-    folder = Path.cwd()
+    """Texts, whose sources are guessed as `endonym new` does.
+
+    The recipe has absolute paths: its lines work in any folder, also in the recipe of `new`.
+    """
+    folder = Path(Path.cwd().anchor)
     survey = look_through(paths, folder, language=usual_code(language or ""), log=log)
     code, why = language_of(language, survey.texts)
     sources = [(source, source_files(source, folder)) for source, _ in survey.sources]

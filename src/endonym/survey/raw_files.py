@@ -93,5 +93,7 @@ def as_glob(path: str) -> str:
 
 
 def relative(path: Path, folder: Path) -> str:
-    """The path as the recipe writes it: relative to the recipe's folder."""
+    """The path as the recipe writes it: relative to the recipe's folder, if that is no root."""
+    if folder.parent == folder.absolute():
+        return path.absolute().as_posix()
     return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()

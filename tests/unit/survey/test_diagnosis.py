@@ -111,7 +111,7 @@ def test_conversations_are_told_from_texts(tmp_path: Path, name: str, content: s
         ("conversations", 1, "small")
     ]
     assert '# objective = "chat"\n# data = "' in found.recipe
-    assert f'/t/{name}"\n' in found.recipe
+    assert f'# data = "{tmp_path}/t/{name}"\n' in found.recipe
     columns = {"b": '["ghicitoare", "dezlegare"]', "c": '["Ερώτηση", "Απάντηση"]'}.get(name[0], "")
     assert found.recipe.partition("# columns = ")[2].strip() == columns
 
@@ -217,7 +217,7 @@ def test_a_recipe_says_its_own_sources_and_language(texts: Path, tmp_path: Path)
 def test_texts_to_contrast_with_are_taken_into_the_recipe(texts: Path, tmp_path: Path):
     write(tmp_path, "fr.txt", "\n".join(FRENCH * 3))
     found = diagnosis(texts, language="tt", contrast=["fr.txt"])
-    assert found.examined.clean.contrast == ("fr.txt",)
+    assert found.examined.clean.contrast == (f"{tmp_path}/fr.txt",)
     with pytest.raises(MissingSource, match="no such file"):
         diagnosis(texts, language="tt", contrast=["nothere.txt"])
 
