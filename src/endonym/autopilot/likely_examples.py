@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from endonym.autopilot.model_size import Facts
 from endonym.data.config import VAL_SHARE
 from endonym.data.conversation_files import (
+    ParsedRecord,
     parsed_records,
     places_in_words,
     share_read,
     unlike_in_words,
 )
-from endonym.data.conversations import Conversation, Messages
+from endonym.data.conversations import Conversation, Pair
 from endonym.data.example_tokens import packed
 from endonym.data.examples import advice, held_out_prompts, prompt_key, require_usable
 from endonym.formats.document import Reject
@@ -59,18 +60,21 @@ def estimated_examples(
         if phase.reads_texts:
             continue
         rejects, seen, files = list[Reject](), dict[bytes, str](), recipe.data_files(index)
-        read = [_examples(path, phase, rejects, seen, seed=recipe.split.seed) for path in files]
+        read = [_first_records(path, phase, rejects, seen) for path in files]
         made = [each for some, _ in read for each in some]
         weights = [weight for some, weight in read for _ in some]
         dropped = Counter(each.reason for each in rejects)
         are_all = all(weight == 1 for _, weight in read)
         _require_some(phase, rejects, len(made), most=recipe.chat.max_rejected if are_all else 1)
-        keys = np.array([each.key for each in made], dtype=np.uint64)
+        keys = [prompt_key(each.value.prompt, recipe.split.seed) for each in made]
+        keys = np.array(keys, dtype=np.uint64)
         is_dev = held_out_prompts(keys, recipe.chat.val_share, held_out)
         held_out = np.union1d(held_out, keys[is_dev])
         # Of each record: itself, its examples, their tokens, and the bytes of its answers.
-        lengths = _lengths(made, bytes_per_token, tokenizer)
-        figures = [(1, e.examples, n, e.answer_bytes) for e, n in zip(made, lengths, strict=True)]
+        said = [_said(each.value) for each in made]
+        lengths = _lengths([contents for contents, _ in said], bytes_per_token, tokenizer)
+        sizes_of = [sum(len(each.encode()) for each in answers) for _, answers in said]
+        figures = [(1, 1 + phase.is_of_pairs, *e) for e in zip(lengths, sizes_of, strict=True)]
         table = np.array(figures, dtype=float).reshape(-1, 4) * np.array(weights).reshape(-1, 1)
         sums, held = table.sum(axis=0), table[is_dev].sum(axis=0)
         if phase.name in sizes and not made:
@@ -109,62 +113,46 @@ def _require_some(phase: Phase, rejects: Sequence[Reject], n_made: int, *, most:
     require_usable(dropped, firsts, len(rejects) + n_made, most)
 
 
-class _Example(NamedTuple):
-    """A record as examples. contents: of their messages. answer_bytes: of all answers. key: of its
-    prompt. unlike: as in ParsedRecord."""
-
-    contents: list[str]
-    examples: int
-    answer_bytes: int
-    key: int
-    unlike: tuple[Messages, str] | None
-
-
-def _examples(
-    path: Path, phase: Phase, rejects: list[Reject], seen: dict[bytes, str], *, seed: int
-) -> tuple[list[_Example], float]:
+def _first_records(
+    path: Path, phase: Phase, rejects: list[Reject], seen: dict[bytes, str]
+) -> tuple[list[ParsedRecord], float]:
     """The first records of a file, and for how many of its records each of them stands.
 
     rejects, seen: get what makes no examples, and what does.
     """
-    made, line_bytes, weight = list[_Example](), 0, 1.0
-    are_pairs = phase.is_of_pairs
-    fits = parsed_records(path, phase.columns, seen=seen, are_pairs=are_pairs)
+    made, line_bytes = list[ParsedRecord](), 0
+    fits = parsed_records(path, phase.columns, seen=seen, are_pairs=phase.is_of_pairs)
     for place, fit in enumerate(fits):
         if place == SAMPLE_RECORDS:
-            weight = 1 / max(TINY_SHARE, share_read(path, place, line_bytes))
-            break
-        if isinstance(fit, Reject):
-            rejects.append(fit)
-            line_bytes += fit.raw_bytes + 1  # with the end of the line
+            return made, 1 / max(TINY_SHARE, share_read(path, place, line_bytes))
+        if isinstance(fit, ParsedRecord) and not fit.before:
+            made.append(fit)
+            line_bytes += len(fit.record.raw.encode()) + 1  # with the end of the line
             continue
-        line_bytes += len(fit.record.raw.encode()) + 1
-        if fit.before:
-            rejects.append(fit.copy())
-            continue
-        value = fit.value
-        prompt = [each.content for each in value.prompt]
-        if isinstance(value, Conversation):
-            contents = [each.content for each in value.messages]
-            answers = [each.content for each in value.messages if each.role == ANSWERING]
-        else:
-            answers = [value.chosen, value.rejected]
-            contents = [*prompt, value.chosen, *prompt, value.rejected]
-        n_bytes, key = sum(len(each.encode()) for each in answers), prompt_key(value.prompt, seed)
-        made.append(_Example(contents, 1 + are_pairs, n_bytes, key, fit.unlike))
-    return made, weight
+        rejects.append(fit if isinstance(fit, Reject) else fit.copy())
+        line_bytes += rejects[-1].raw_bytes + 1
+    return made, 1.0
+
+
+def _said(value: Conversation | Pair) -> tuple[list[str], list[str]]:
+    """The contents of the messages in a record's examples, and those of its answers."""
+    if isinstance(value, Conversation):
+        answers = [each.content for each in value.messages if each.role == ANSWERING]
+        return [each.content for each in value.messages], answers
+    prompt, answers = [each.content for each in value.prompt], [value.chosen, value.rejected]
+    return [*prompt, value.chosen, *prompt, value.rejected], answers
 
 
 def _lengths(
-    made: Sequence[_Example], bytes_per_token: float, tokenizer: "Tokenizer | None"
+    made: Sequence[Sequence[str]], bytes_per_token: float, tokenizer: "Tokenizer | None"
 ) -> NDArray[np.float64]:
-    """The tokens of each record, with those of the template."""
-    texts = [text for each in made for text in each.contents]
+    """The tokens of each record by its contents, with those of the template."""
+    texts = [text for contents in made for text in contents]
     sizes = [len(text.encode()) / bytes_per_token for text in texts]
     if tokenizer is not None:
         sizes = map(len, tokenizer.encode_many(texts))
     left = iter(sizes)
-    return np.array([sum(TEMPLATE_TOKENS + next(left) for _ in each.contents) for each in made])
+    return np.array([sum(TEMPLATE_TOKENS + next(left) for _ in contents) for contents in made])
 
 
 def _rows(lengths: NDArray[np.float64], tokens: float, context: int) -> int:

@@ -98,7 +98,6 @@ def make_examples(
     layouts = Layouts(template_of(tokenizer), tokenizer, longest)
     layouts.probe()  # A broken template ends this before anything is read.
     seen, are_pairs = dict[bytes, str](), settings.is_of_pairs
-    unlike = dict[conversations.Messages, str]()
     fits = chain.from_iterable(
         parsed_records(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
     )
@@ -106,7 +105,6 @@ def make_examples(
         while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
             for item in batch:
-                unlike |= [item.unlike] if isinstance(item, ParsedRecord) and item.unlike else []
                 result = item if isinstance(item, Reject) else _prepared(item, layouts, writer)
                 if isinstance(result, Reject):
                     writer.reject(result)
@@ -115,7 +113,7 @@ def make_examples(
             writer.add(_apart(prepared, kept_out, writer) if kept_out else prepared)
             advance(len(batch))
         tokenizer.turn_ends = tuple(layouts.turn_ends.values())
-        counted = writer.finish() | {"unlike": unlike_in_words(unlike)}
+        counted = writer.finish()
     for split in ("train", "dev"):
         tokens = ExampleTokens(out, split)
         rows = ExampleOrder(tokens, context=settings.context, seed=0).rows_per_epoch
@@ -127,6 +125,7 @@ def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> P
     """The messages of a record with their layouts, or why it is left out."""
     record, value = fit.record, fit.value
     writer.unread_weights += conversations.has_unread_weight(record.value)
+    writer.unlike |= [fit.unlike] if fit.unlike else []
     if fit.before:
         return fit.copy()
     try:
@@ -181,10 +180,9 @@ class ExampleWriter:
         self.held_out = np.array(held_out, dtype=np.uint64)
         self.kind = id_type(tokenizer.vocab)
         self.cut = self.unread_weights = 0
-        self._lengths: list[int] = []
-        self._keys: list[int] = []
-        self._counts: list[int] = []
-        self._turns: list[int] = []
+        self.unlike = dict[conversations.Messages, str]()
+        self._lengths, self._keys = list[int](), list[int]()
+        self._counts, self._turns = list[int](), list[int]()
         self._records = 0
         self._dropped: Counter[str] = Counter()
         self._first: dict[str, Reject] = {}
@@ -258,10 +256,8 @@ class ExampleWriter:
         is_dev = held_out_prompts(keys, self.settings.val_share, self.held_out)
         if is_dev.all():
             left = f"no example to learn from is left of {counted(self._records, 'record')}"
-            left += (
-                f", {number(len(keys))} of which an earlier phase holds out" if keys.size else ""
-            )
-            left += f"; dropped were:\n{_shown(self._dropped)}" if self._dropped else ""
+            left += f", {number(len(keys))} of which an earlier phase holds out" * bool(keys.size)
+            left += f"; dropped were:\n{_shown(self._dropped)}" * bool(self._dropped)
             do = _advice(self._dropped, self._first)
             raise CorpusError(left, where="phase.data", do=do)
         require_usable(self._dropped, self._first, self._records, self.settings.max_rejected)
@@ -276,7 +272,7 @@ class ExampleWriter:
         tokenizer = self.tokenizer
         description = self.settings.model_dump(include={"objective", "context"})
         description |= {"vocab": tokenizer.vocab, "end": tokenizer.end_id}
-        description["opening"] = tokenizer.opening_id
+        description |= {"opening": tokenizer.opening_id}
         text = json.dumps(description, ensure_ascii=False, sort_keys=True)
         (self.out / "examples.json").write_text(text, encoding="utf-8")
         return {
@@ -288,6 +284,7 @@ class ExampleWriter:
             "cut": self.cut,
             "unread_weights": self.unread_weights,
             "dropped": dict(sorted(self._dropped.items())),
+            "unlike": unlike_in_words(self.unlike),
         }
 
 
