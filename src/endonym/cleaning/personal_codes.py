@@ -21,8 +21,9 @@ from endonym.script.languages import TAKEN_FOR, usual_code
 
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 """Letters beside which a number stands without a blank, in regular expressions of version 1."""
-BEGIN = rf"(?<![[\w+\p{{Sc}}-]--{UNSPACED}]|\d\.|(?<!\d{{6}}),)"
-"""No part of a longer number, of a word or of a sum of money; of a list, 0722123456,0733123456."""
+BEGIN = rf"(?<![[\w+\p{{Sc}}-]--{UNSPACED}]|\d\.|(?<=\d)(?<!\d{{6}}),(?!\+))"
+"""No part of a longer number, of a word or of a sum of money; of a list, 0722123456,0733123456,
+or behind a word, Tel.,0722123456."""
 END = rf"(?![\w--{UNSPACED}]|-[\d\p{{Lu}}]|[.,]\d\d?(?!\d))"
 """An ending may follow, 0722123456-ul, but no decimals, 599123456,78."""
 CARD = regex.compile(

@@ -30,7 +30,7 @@ from endonym.tokenizer.config import TokenizerConfig
 
 VERSIONS = {
     "source": 3,
-    "corpus": 21,
+    "corpus": 22,
     "tokenizer": 5,
     "shards": 5,
     "examples": 10,

@@ -162,9 +162,11 @@ class Diagnosis:
                 f"{each.within} ({counted(each.count, each.of)})"
                 for each in [each for each in present if each.severity == kind][:MOST_NAMED]
             )
-            for kind in ("serious", "worth mending", "mended")
+            for kind in ("serious", "worth mending", "mended", "masked by the recipe")
         }
-        if any(each.rank >= findings.SERIOUS for each in present):
+        masked = named["masked by the recipe"]
+        unmasked = [each for each in present if not (each.is_personal and each.is_mended)]
+        if any(each.rank >= findings.SERIOUS for each in unmasked):
             share = f"{100 * n_dropped / examined.documents:.1f} %"
             sentence = f"Of {texts} that were read, {share} should go."
             if named["serious"]:
@@ -175,6 +177,7 @@ class Diagnosis:
             sentence = f"{texts} in good order: nothing that matters was found."
         if named["mended"]:
             sentence += f" The recipe mends by itself: {named['mended']}."
+        sentence += f" The recipe masks personal data: {masked}." if masked else ""
         left = f"{counted(examined.kept.documents, 'document')}, {size(examined.kept.bytes)}"
         enough = "too little for any model here"
         if self.kept.is_enough:
@@ -333,7 +336,7 @@ def advice(
     # Late faults of large files are in the survey, which reads more of some.
     all_readings = [*read, *(survey.readings if survey else ())]
     clean = mending.recommended(examined.clean, found, all_readings)
-    found = mending.prescribed(found, clean)
+    found = mending.prescribed(found, clean, patient.recipe and patient.recipe.clean)
     table = mending.clean_table(clean, found, [each.source for each in read if loss_in_words(each)])
     mended = mending.mended(examined, patient.sources)
     return Advice(examined, found, clean, mended, table, templates)

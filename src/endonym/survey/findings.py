@@ -110,9 +110,9 @@ class Finding:
 
     @property
     def severity(self) -> str:
-        """The same as a word; serious is what a person has to act on."""
+        """The same in words; serious is what a person has to act on."""
         if self.is_mended:
-            return "mended"
+            return "masked by the recipe" if self.is_personal else "mended"
         if self.rank >= SERIOUS:
             return "serious"
         return "worth mending" if self.rank >= WORTHWHILE else "small"
@@ -193,8 +193,10 @@ def personal_data(findings: Iterable[Finding]) -> str:
     places = dict.fromkeys(one.place.rpartition("#")[0] for each in found for one in each.examples)
     such_as = f", such as of {listed([*places][:SHOWN_PLACES])}" if places else ""
     masks = toml([each.name.removeprefix("mask ") for each in found])
+    are_masked = all(each.is_mended for each in found)
+    answer = "the recipe masks it by" if are_masked else "no text may be learnt without"
     return (
-        f"personal data: {listed(kinds)}{such_as}. A model may say it to anyone: a new recipe has "
+        f"personal data: {listed(kinds)}{such_as}. A model may say it to anyone: {answer} "
         f"mask = {masks} in [clean]. Names cannot be found. Leave lists of persons out: "
         f"endonym look NAME --mark-out FILE"
     )

@@ -104,13 +104,19 @@ def readings(examined: Examined) -> list[Reading]:
     return every
 
 
-def prescribed(findings: Sequence[Finding], clean: Clean) -> list[Finding]:
-    """The findings, each with the lines of [clean] that mend it. clean: what is recommended."""
+def prescribed(
+    findings: Sequence[Finding], clean: Clean, own: Clean | None = None
+) -> list[Finding]:
+    """The findings, each with the lines of [clean] that mend it.
+
+    clean: what is recommended. own: what a person has decided; what it does not mask stays serious.
+    """
     every: list[Finding] = []
     for finding in findings:
         table, lines = lines_for(finding.name, clean)
         is_own = finding.recipe or not lines
-        is_mended = not is_own and not finding.name.startswith("mask ")
+        of_recipe, _, kind = finding.name.partition(" ")
+        is_mended = not is_own and (of_recipe != "mask" or kind in (own or clean).mask)
         changed = replace(finding, recipe=lines, table=table, is_mended=is_mended)
         every.append(finding if is_own else changed)
     return every

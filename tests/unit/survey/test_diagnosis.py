@@ -292,7 +292,12 @@ def test_personal_data_are_the_first_findings_hidden_on_the_page_and_masked(text
     assert told["mask phone"].title == "Telephone numbers"
     assert told["mask phone"].recipe == '"phone"'
     assert {each.name for each in found.findings[:3]} == set(told)
-    assert {each.severity for each in told.values()} == {"serious"}
+    assert {each.severity for each in told.values()} == {"masked by the recipe"}
+    assert "The recipe masks personal data: " in found.verdict()
+    recipe = texts.parent / "own.toml"
+    recipe.write_text(found.recipe.replace("mask = ", "# mask = "), encoding="utf-8")
+    own = [each for each in diagnosis(recipe).findings if each.is_personal]
+    assert {each.severity for each in own} == {"serious"}
     (shown,) = told["mask phone"].examples
     assert (shown.before, shown.after) == (
         "Шалтыратыгыз: ███████████ көн саен.",
