@@ -3,14 +3,14 @@
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from unicodedata import normalize
 
 import regex
 
+from endonym.cleaning.normalize import composed
 from endonym.cleaning.rules import LAST
 from endonym.commands.filled import SHOWN_CHARS, filled
 from endonym.copies.held_out.split import SIDES
@@ -23,7 +23,9 @@ from endonym.export.history import events, journal_of
 from endonym.formats.document import Document, Reject
 from endonym.formats.document_files import DROPPED, REMOVED
 from endonym.log import columns
+from endonym.pipeline import sources
 from endonym.pipeline.execute import NO_TEXTS, counts_of
+from endonym.recipe.recipe import Recipe
 from endonym.runs import find
 from endonym.script.letters import beginning
 from endonym.store import Artifact, Store, open_artifact
@@ -69,7 +71,7 @@ def look(
 ) -> Inspection:
     """Samples of an artefact, or of a run's artefact of a kind or that the flags ask for.
 
-    of: of a corpus, whole documents whose ids hold this, such as those of a file. mark: of a
+    of: of a corpus, what became of a file, or of documents whose ids begin so. mark: of a
     corpus, also the command that marks the documents that are shown. dropped: a reason, or "all";
     of a run what its corpus and its examples left out, or one of them by `kind`.
     """
@@ -84,7 +86,9 @@ def look(
         return with_marks(name, look(store, name, wanted, dropped=dropped, count=count, of=of))
     if dropped:
         kinds = DROPPING if kind is None else (kind,)
-        return _look_at_dropped(_dropping(store, name, kinds), reason=dropped, count=count)
+        left = _left_out(store, name) if dropped == "all" and "corpus" in kinds else {}
+        found = _dropping(store, name, kinds)
+        return _look_at_dropped(found, left, reason=dropped, count=count)
     if not (wanted or named):
         return _look_at_run(store, name, count)
     artifact = _artifact(store, name, wanted)
@@ -93,7 +97,9 @@ def look(
         raise RecipeError(message, where="ARTEFACT", do=f"Give a run or a {wanted}.")
     with artifact.read_with_care():
         if artifact.stage == "corpus":
-            return _look_at_corpus(artifact, count, of)
+            if of is not None:
+                return _look_at_file(store, name, artifact, count=count, of=of)
+            return _look_at_corpus(artifact, count)
         if artifact.stage == "tokenizer":
             return _look_at_tokenizer(artifact, text)
         if artifact.stage == "model":
@@ -176,10 +182,12 @@ def _left_out_of(artifact: Artifact) -> LeftOut:
         return LeftOut(artifact.folder, counts, parts, artifact)
 
 
-def _look_at_dropped(found: dict[str, LeftOut], *, reason: str, count: int) -> Inspection:
+def _look_at_dropped(
+    found: dict[str, LeftOut], left: dict[str, str], *, reason: str, count: int
+) -> Inspection:
     """How many records were dropped for each reason, and some of them; and parts of documents.
 
-    reason: one, or "all".
+    reason: one, or "all". left: files that were left out as a whole, with why.
     """
     known = {why for each in found.values() for why in (*each.counts, *each.parts)}
     if reason not in ("all", *known):
@@ -193,6 +201,9 @@ def _look_at_dropped(found: dict[str, LeftOut], *, reason: str, count: int) -> I
             with each.made.read_with_care() if each.made else nullcontext():
                 shown = _shown_of(each, data, reason=reason, count=count)
             texts.append(f"{name}\n{shown}" if len(found) > 1 else shown)
+    if left:
+        data["left_out"] = left
+        texts.append(filled("look_left.txt", files=left))
     return Inspection("\n\n".join(texts), data)
 
 
@@ -218,18 +229,58 @@ def _shown_of(left: LeftOut, data: dict[str, Any], *, reason: str, count: int) -
     return filled("look_dropped.txt", ordered=ordered, counts=counts, parts=parts, shown=shown)
 
 
-def _look_at_corpus(artifact: Artifact, count: int, of: str | None) -> Inspection:
-    """The beginnings of the first documents; or whole ones, of those whose ids hold `of`."""
+def _left_out(store: Store, name: str) -> dict[str, str]:
+    """The files that the recipe of a run leaves out as a whole, with why; empty of an artefact."""
+    with suppress(RecipeError):
+        named = find.find_recipe(store, Path(name))
+        return sources.left_out(Recipe.load(named.path, variant=named.variant, sets=named.sets))
+    return {}
+
+
+def _look_at_file(
+    store: Store, name: str, artifact: Artifact, *, count: int, of: str
+) -> Inspection:
+    """Whole documents of a file, what of it was dropped, or why all of it was left out."""
+    corpus, left = Corpus(artifact.folder), _left_out(store, name)
+    counts, by_reason = Counter[str](), dict[str, list[Reject]]()
+    for wanted in dict.fromkeys((f"/{composed(of)}", f"/{composed(Path(of).name)}")):
+        every = (document for side in SIDES for document in corpus.documents(side))
+        own, gone = (
+            (each for each in some if wanted in composed(f"/{each.source}/{each.id}"))
+            for some in (every, dropped_records(artifact.folder))
+        )
+        documents = [_plain(each, is_whole=True) for each in itertools.islice(own, count)]
+        for each in gone:
+            counts[each.reason] += 1
+            if counts[each.reason] <= count:
+                by_reason.setdefault(each.reason, []).append(each)
+        files = {path: why for path, why in left.items() if wanted in composed(f"/{path}")}
+        if documents or counts or files:
+            break
+    else:
+        do = f"See --dropped all; {program()} new RECIPE --update takes in new files."
+        raise RecipeError(f"no text that was read is of {of}", where="--of", do=do)
+    data: dict[str, Any] = {"documents": documents}
+    texts = [filled("look_corpus.txt", sources=None, documents=documents)]
+    if counts:
+        rejects = [each for some in by_reason.values() for each in some]
+        data |= {"rejects": [_plain(each) for each in rejects], "dropped": counts}
+        shown = [(why, some, {}, []) for why, some in by_reason.items()]
+        values = {"ordered": [*counts], "counts": counts, "parts": {}, "shown": shown}
+        texts.append(filled("look_dropped.txt", **values))
+    if files:
+        data["left_out"] = files
+        texts.append(filled("look_left.txt", files=files))
+    found = Inspection("\n\n".join(text.strip("\n") for text in texts if text.strip()), data)
+    is_markable = not documents and counts.keys() - {*LAST} and not _named_artifact(store, name)
+    return with_marks(name, found) if is_markable else found
+
+
+def _look_at_corpus(artifact: Artifact, count: int) -> Inspection:
+    """The beginnings of the first documents."""
     corpus = Corpus(artifact.folder)
     documents = (document for side in SIDES for document in corpus.documents(side))
-    if of is not None:
-        wanted = normalize("NFC", of)
-        documents = (each for each in documents if wanted in normalize("NFC", each.id))
-    some = [*itertools.islice(documents, count)]
-    if of is not None and not some:
-        message, do = f"no document of the corpus is of {of}", "See --dropped all."
-        raise RecipeError(message, where="--of", do=do)
-    shown = [_plain(each, is_whole=of is not None) for each in some]
+    shown = [_plain(each) for each in itertools.islice(documents, count)]
     text = filled(
         "look_corpus.txt",
         sources=corpus.card["sources"],
@@ -243,8 +294,9 @@ def _look_at_corpus(artifact: Artifact, count: int, of: str | None) -> Inspectio
 def with_marks(name: str, found: Inspection) -> Inspection:
     """What is shown of a run's corpus, with the command that marks it out, or dropped ones in."""
     data = found.data
-    shown: list[dict[str, Any]] = data.get("documents") or [*data["rejects"], *data["removed"]]
-    flag = "--mark-out" if "documents" in data else "--mark-in"
+    documents: list[dict[str, Any]] = data.get("documents") or []
+    shown = documents or [*data.get("rejects", ()), *data.get("removed", ())]
+    flag = "--mark-out" if documents else "--mark-in"
     places = [f"{each['source']}/{each['id']}" for each in shown if each.get("reason") not in LAST]
     marks = "".join(f" {flag} {quoted(each)}" for each in dict.fromkeys(places))
     command = f"{program()} look {quoted(name)}{marks}" if marks else "none of these can be marked"

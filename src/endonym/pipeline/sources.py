@@ -50,6 +50,10 @@ TRIED_FILES = 4
 """Files of a source in which a page is looked for that OCR has to read."""
 AWAITED = re.compile(f"^# {NOT_YET}: .*$", re.MULTILINE)
 """Comments of a recipe on files that can be read once something is installed."""
+LEFT_OUT = re.compile(rf"# ((?:left out|conversations|{NOT_YET})[^:]*): (.*?)(?:: (.*))?")
+TO_USE, TABLE_LINES = "# To use it all the same:", 12
+OWN_PATH = re.compile(r'# path = "(.*)"')
+"""Comments on files that are left out; below some stands the [[source]] with which to read one."""
 SHOWN, MOST_FILES = 5, 20_000
 """Unused texts that are named, and files of a folder that are looked at for them."""
 
@@ -298,6 +302,41 @@ def is_left_out(path: Path, recipe: Recipe) -> bool:
     if names(recipe.text, path):
         return True
     return any(excludes(source, path, recipe.folder) for source in recipe.source)
+
+
+def left_out(recipe: Recipe) -> dict[str, str]:
+    """The files that a recipe leaves out as a whole, each with why, and how to take it in.
+
+    Named are those of its comments, as these write their paths, and what its sources exclude.
+    """
+    found, lines = dict[str, str](), recipe.text.splitlines()
+    for number, line in enumerate(lines):
+        if not (comment := LEFT_OUT.fullmatch(line)):
+            continue
+        fate, names, why = comment[1], comment[2].split(", "), comment[3]
+        own = [OWN_PATH.match(each) for each in lines[number + 1 : number + TABLE_LINES]]
+        if lines[number + 1 : number + 2] == [TO_USE]:
+            names = [next((each[1] for each in own if each), "")]
+            why = f"{comment[2]}: {why}" if why else comment[2]
+            fate = f"{why}. To take it in, take out the # before its [[source]] in {recipe.path}"
+        elif why:
+            fate = f"{fate}: {why}"
+        elif ", too" in fate:
+            fate = f"{fate}. To take it in, write a [[source]] with its path into {recipe.path}"
+        else:
+            continue
+        found |= dict.fromkeys(names, fate)
+    with suppress(SourceError):
+        local = [each for each in recipe.source if not is_remote(each)]
+        every = [(each, source_files(each, recipe.folder)) for each in local]
+        read = {file.path for _, files in every for file in files}
+        named = {Path(each).name for each in found}
+        for source, _ in every:
+            for file in source_files(source.model_copy(update={"exclude": ()}), recipe.folder):
+                if file.path not in read and printable(file.path.name) not in named:
+                    why = f"`exclude` of source {source.name} names it: take its name out there"
+                    found[printable(str(file.path))] = f"{why} to read it ({recipe.path})"
+    return found
 
 
 def is_awaited(path: Path, recipe: Recipe) -> bool:

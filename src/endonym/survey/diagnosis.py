@@ -17,7 +17,7 @@ from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet, files_named, source_files
 from endonym.formats.readable import loss_in_words
 from endonym.formats.source_errors import source_error
-from endonym.log import Log, counted, number, size
+from endonym.log import Log, counted, listed, number, size
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.recipe.recipe import Recipe
@@ -30,7 +30,7 @@ from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
 from endonym.survey.findings import Finding
 from endonym.survey.odd_sources import guess_language
 from endonym.survey.raw_files import relative
-from endonym.survey.survey import Survey, look_through
+from endonym.survey.survey import FEW, Survey, look_through
 from endonym.survey.templates import templated
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
@@ -202,6 +202,12 @@ class Diagnosis:
             notes += ["Pictures of text were not read here; the recipe lets Tesseract read them."]
         if (survey := patient.survey) is not None:
             notes += [survey.doubt] if survey.doubt else []
+            if divided := [source.name for source, why in survey.sources if FEW in why]:
+                names = listed([*divided[:MOST_NAMED], *["others"] * (len(divided) > MOST_NAMED)])
+                notes.append(
+                    f"The texts of {names} are few. Parts of them are documents, so that some can "
+                    'judge the model; document = "file" in [[source]] keeps texts whole.'
+                )
         return notes
 
     def as_dict(self) -> dict[str, Any]:

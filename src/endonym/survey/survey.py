@@ -41,6 +41,7 @@ SENTENCE_BYTES, PARAGRAPH_BYTES = 400, 2_000
 """Up to this median size, records are taken for sentences, and lines for a list."""
 FEW_DOCUMENTS = 20
 """Fewer documents of a kind, such as PDFs, are divided: none could be held out."""
+FEW = "they are few, so"
 PARTS = {"part": "parts of about 2,000 bytes", "blank_lines": "paragraphs"}
 FEW_PARTS = 8
 """Texts of fewer parts are divided into paragraphs if there are no others."""
@@ -428,7 +429,7 @@ def _source(
     keys: dict[str, Any] = {"name": name, "path": path}
     if divided := _divided(group, survey.all_documents):
         keys["document"] = divided
-        reason += f"; they are few, so {PARTS[divided]} are documents"
+        reason += f"; {FEW} {PARTS[divided]} are documents"
     if left_out:
         why = next(iter(left_out.values()))
         out = counted(len(left_out), "file")

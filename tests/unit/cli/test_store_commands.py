@@ -103,6 +103,10 @@ def test_a_stopped_run_is_shown(small_recipe: Callable[[Path], Path], command: S
     one = command("look", name, "--of", first["id"], "-n", "1", *given, "--json").json()
     assert one["documents"][0]["text"].startswith(first["text"].rstrip("…"))
     assert command("look", name, "--of", "юк.txt", *given).code == 2
+    reject = found[0]["id"]
+    gone = command("look", name, "--of", reject, *given, "--json").json()
+    assert (gone["documents"], gone["dropped"]) == ([], {"min_chars": 1})
+    assert " --mark-in " in gone["command"]
     text = command("look", name, "--dropped", "all", *given).out
     assert text.splitlines()[0].split()[:2] == ["min_chars", "14"]
     assert text.count("min_chars  ") == 5 + 1
@@ -112,6 +116,18 @@ def test_a_stopped_run_is_shown(small_recipe: Callable[[Path], Path], command: S
     said = command("status", *given)
     assert "goes on from here" in said.out
     assert "tatar: read 22" in command("look", name, *given).out
+    odd = '# left out: a list of persons\n# To use it all the same:\n# [[source]]\n# name = "a"\n'
+    odd += '# path = "texts/укучылар.txt"\n# left out, too, as persons: texts/a.txt, b.txt\n'
+    more = '[[source]]\nname = "c"\npath = "texts/*.txt"\nexclude = ["c*"]\n\n[clean]'
+    text = recipe.read_text().replace("[clean]", more)
+    recipe.write_text(f"# left out: x.doc, y.doc: old\n{text}\n{odd}")
+    (recipe.parent / "texts" / "c.txt").write_text("Юк.")
+    left = command("look", name, "--dropped", "all", *given, "--json").json()["left_out"]
+    names = ["a.txt", "b.txt", "c.txt", "x.doc", "y.doc", "укучылар.txt"]
+    assert sorted(Path(each).name for each in left) == names
+    for file, why in (("укучылар.txt", "take out the #"), ("y.doc", "old"), ("c.txt", "source c")):
+        said = command("look", name, "--of", f"texts/{file}", *given)
+        assert (said.code, why in said.out, file in said.out) == (0, True, True)
 
 
 def test_look_draws_the_curve_of_a_model(command: Say, store: list[Any]) -> None:

@@ -336,3 +336,11 @@ def test_the_model_is_the_one_that_a_recipe_gets(tmp_path: Path):
 def test_ten_bytes_are_enough_for_no_model_and_no_text_is_no_error():
     assert not potential(10, 6, 1, TATAR[:1]).is_enough
     assert potential(0, 0, 0, []).tokens == 0
+
+
+def test_a_long_text_without_empty_lines_is_said_to_be_read_in_parts(tmp_path: Path):
+    play = [f"{name}. {line}" for line in lines_of("tt") for name in ("Галия", "Камил", "Карт")]
+    found = diagnosis(write(tmp_path, "пьеса.txt", "\n".join(play * 3)), language="tt")
+    assert found.examined.documents > 1
+    (note,) = found.read()
+    assert note.startswith("The texts of пьеса are few. Parts of them are documents")
