@@ -245,16 +245,14 @@ def _look_at_file(
     counts, by_reason = Counter[str](), dict[str, list[Reject]]()
     for wanted in dict.fromkeys((f"/{composed(of)}", f"/{composed(Path(of).name)}")):
         every = (document for side in SIDES for document in corpus.documents(side))
-        own, gone = (
-            (each for each in some if wanted in composed(f"/{each.source}/{each.id}"))
-            for some in (every, dropped_records(artifact.folder))
-        )
+        own = (each for each in every if wanted in composed(f"/{each.source}/{each.id}"))
         documents = [_plain(each, is_whole=True) for each in itertools.islice(own, count)]
-        for each in gone:
-            counts[each.reason] += 1
-            if counts[each.reason] <= count:
+        for each in dropped_records(artifact.folder):
+            counts[each.reason] += (is_own := wanted in composed(f"/{each.source}/{each.id}"))
+            if is_own and counts[each.reason] <= count:
                 by_reason.setdefault(each.reason, []).append(each)
         files = {path: why for path, why in left.items() if wanted in composed(f"/{path}")}
+        counts = +counts
         if documents or counts or files:
             break
     else:

@@ -200,6 +200,13 @@ class Diagnosis:
             notes += ["Of large files only the beginnings were read. Numbers below are of these."]
         if any(source.ocr for source, _ in patient.sources):
             notes += ["Pictures of text were not read here; the recipe lets Tesseract read them."]
+        same = list(examined.same.items())
+        for stays, files in same[:MOST_NAMED]:
+            names = [each.partition("/")[2] for each in (stays, *files)]
+            every = names if len(set(names)) == len(names) else [stays, *files]
+            notes.append(f"{listed(every)} hold the same text, or nearly; {every[0]} stays.")
+        if len(same) > MOST_NAMED:
+            notes.append(f"The same is so of {counted(len(same) - MOST_NAMED, 'more text')}.")
         if (survey := patient.survey) is not None:
             notes += [survey.doubt] if survey.doubt else []
             if divided := [source.name for source, why in survey.sources if FEW in why]:

@@ -7,14 +7,14 @@ enough.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as arrow
 
@@ -52,6 +52,8 @@ BROKEN_TEXT = frozenset({"mojibake", "lost_letters"})
 """Reasons of documents that are dropped before any rule, though rules may repair others."""
 FOREIGN = ("min_language_score", "min_script_share")
 SHOWN_CHARS, SKELETON_CHARS = 300, 100
+SAME = 0.8
+"""The least documents of a file whose copies they are, for the files to be called the same."""
 BROKEN = ("fault", "file", "unread")
 """Kinds of reasons that say that a file as a whole is not read."""
 
@@ -69,12 +71,12 @@ class Examined:
 
     stats: of each source. raw, kept: the documents as they were read and as they stay; growth: of
     their vocabularies. rejects, removed: examples by reason. stayed: the texts in whose places
-    copies go, by source and id. clusters: of near copies, the largest first. templates: documents
-    by skeleton. foreign: by each of FOREIGN the documents dropped, by the code of their language.
-    hashes: of the texts, as they were read, of documents that are shown, by place; and of files.
-    files, bytes: examined, about; all_files, all_bytes: given. cut: whether only the beginnings of
-    large files were read. unread: by source the broken files that gave no document, each with the
-    reason.
+    copies go, by source and id. same: by a file that stays, those whose documents all are copies of
+    its own. clusters: of near copies, the largest first. templates: documents by skeleton. foreign:
+    by each of FOREIGN the documents dropped, by the code of their language. hashes: of the texts,
+    as they were read, of documents that are shown, by place; and of files. files, bytes: examined,
+    about; all_files, all_bytes: given. cut: whether only the beginnings of large files were read.
+    unread: by source the broken files that gave no document, each with the reason.
     """
 
     clean: Clean
@@ -85,6 +87,7 @@ class Examined:
     rejects: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
     removed: dict[str, list[Reject]] = field(default_factory=dict[str, list[Reject]])
     stayed: dict[str, str] = field(default_factory=dict[str, str])
+    same: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     clusters: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     templates: Counter[str] = field(default_factory=Counter[str])
     foreign: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
@@ -334,12 +337,30 @@ def _read_out(examined: Examined, out: Path, samples: int) -> None:
     names = {each.stayed for each in examined.rejects.get("near", ()) if each.stayed}
     begin = partial(begin_shown, chars=SHOWN_CHARS, language=examined.clean.language)
     examined.stayed = {name: begin(text) for name, text in staying_texts(out, names).items()}
+    examined.same = same_files(out, examined.raw.files)
     copies = read_lines(out / COPIES) if (out / COPIES).is_file() else ()
     clusters = [(begin(copy["stays"]["text"]), copy["copies"] + 1) for copy in copies]
     examined.clusters = sorted(clusters, key=lambda cluster: -cluster[1])[:samples]
     for reason in FOREIGN:
         some = islice(dropped_records(out, reason), IDENTIFIED)
         examined.foreign[reason] = Counter(reliable_code(each.text) for each in some)
+
+
+def same_files(out: Path, files: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
+    """By a file that stays, those whose documents all are copies, and most of them of its own.
+
+    files: by name, first the number of documents. Of one that holds more, they are only a part.
+    """
+    copied, found = dict[str, Counter[str]](), dict[str, list[str]]()
+    for each in (each for kind in ("exact", "near") for each in dropped_records(out, kind)):
+        file = f"{each.source}/{each.id}".rpartition("#")[0]
+        copied.setdefault(file, Counter())[each.stayed.rpartition("#")[0]] += 1
+    for file, others in copied.items():
+        other = others.most_common(1)[0][0]
+        count, whole = (files.get(each, (0,))[0] for each in (file, other))
+        if file != other and others.total() == count >= SAME * whole:
+            found.setdefault(other, []).append(file)
+    return found
 
 
 def templates(out: Path, facts: Facts, stay: Counter[str]) -> Counter[str]:

@@ -344,3 +344,13 @@ def test_a_long_text_without_empty_lines_is_said_to_be_read_in_parts(tmp_path: P
     assert found.examined.documents > 1
     (note,) = found.read()
     assert note.startswith("The texts of пьеса are few. Parts of them are documents")
+
+
+def test_files_with_the_same_text_are_named(tmp_path: Path):
+    lines = lines_of("tt")
+    for name, part in (("әкият.txt", lines), ("җыр.txt", lines[:9]), ("әкият - копия.txt", lines)):
+        write(tmp_path, f"t/{name}", "\n".join(part))
+    write(tmp_path, "t/b/әкият.html", f"<p>{'</p><p>'.join(lines)}</p>")
+    notes = " ".join(diagnosis(tmp_path / "t", language="tt").read())
+    assert "әкият - копия.txt and әкият.txt hold the same text" in notes
+    assert "җыр" not in notes
