@@ -248,11 +248,10 @@ def _look_at_file(
         own = (each for each in every if wanted in composed(f"/{each.source}/{each.id}"))
         documents = [_plain(each, is_whole=True) for each in itertools.islice(own, count)]
         for each in dropped_records(artifact.folder):
-            counts[each.reason] += (is_own := wanted in composed(f"/{each.source}/{each.id}"))
-            if is_own and counts[each.reason] <= count:
-                by_reason.setdefault(each.reason, []).append(each)
+            if wanted in composed(f"/{each.source}/{each.id}"):
+                counts[each.reason] += 1
+                by_reason.setdefault(each.reason, []).extend([each][: counts[each.reason] <= count])
         files = {path: why for path, why in left.items() if wanted in composed(f"/{path}")}
-        counts = +counts
         if documents or counts or files:
             break
     else:
