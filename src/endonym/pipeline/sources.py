@@ -52,7 +52,7 @@ AWAITED = re.compile(f"^# {NOT_YET}: .*$", re.MULTILINE)
 """Comments of a recipe on files that can be read once something is installed."""
 LEFT_OUT = re.compile(rf"# ((?:left out|conversations|{NOT_YET})[^:]*): (.*?)(?:: (.*))?")
 TO_USE, TABLE_LINES = "# To use it all the same:", 12
-OWN_PATH = re.compile(r'# path = "(.*)"')
+OWN_PATH = re.compile(r'^# path = "(.*)"', re.MULTILINE)
 """Comments on files that are left out; below some stands the [[source]] with which to read one."""
 SHOWN, MOST_FILES = 5, 20_000
 """Unused texts that are named, and files of a folder that are looked at for them."""
@@ -314,10 +314,9 @@ def left_out(recipe: Recipe) -> dict[str, str]:
         if not (comment := LEFT_OUT.fullmatch(line)):
             continue
         fate, names, why = comment[1], comment[2].split(", "), comment[3]
-        own = [OWN_PATH.match(each) for each in lines[number + 1 : number + TABLE_LINES]]
-        if lines[number + 1 : number + 2] == [TO_USE]:
-            names = [next((each[1] for each in own if each), "")]
-            why = f"{comment[2]}: {why}" if why else comment[2]
+        below = "\n".join(lines[number + 1 : number + TABLE_LINES])
+        if below.startswith(TO_USE) and (own := OWN_PATH.search(below)):
+            names, why = [own[1]], line.partition(": ")[2]
             fate = f"{why}. To take it in, take out the # before its [[source]] in {recipe.path}"
         elif why:
             fate = f"{fate}: {why}"
