@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from glob import escape
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -413,7 +413,7 @@ def _source(
     most = None if is_deep else 1  # parents of a file that the path of the source leads to
     left_out = {path: why for path, why in left_out.items() if home in parents[path][:most]}
     is_alone = len(group) == 1 and not left_out
-    name = _unique(first.path if is_alone else home, survey)
+    name = _unique(first.path, None if is_alone else home, survey)
     path, reason = raw_files.relative(first.path, folder), first.reason
     is_exact = is_alone and raw_files.is_writable(path)
     if not is_exact:
@@ -470,10 +470,19 @@ def _others(source: Source, used: list[Path], folder: Path, home: Path) -> list[
     return list(dict.fromkeys([*others, *raw_files.excluding(alike, used, home)]))
 
 
-def _unique(path: Path, survey: Survey) -> str:
-    """A source name from a file's name, different from those that are taken."""
+def _unique(file: Path, home: Path | None, survey: Survey) -> str:
+    """A name that no other source has: of a file, or of the folder `home` and the kind of files.
+
+    The usual kind, .txt, is not named. Where a name is taken, the kind or the folder around is
+    added, and then a number.
+    """
     left = (each.source for each in survey.left if each.source)
     taken = {*survey.taken, *(each.name for each in (*(one for one, _ in survey.sources), *left))}
-    stem = as_name(path.name.split(".")[0], "_", 60) or "texts"
-    names = (f"{stem}-{n}" if n > 1 else stem for n in count(1))
+    path, kind = home or file, raw_files.kind(file).lower().strip(".").split(".")[0]
+    parts = [path.name.split(".")[0], path.absolute().parent.name, kind]
+    stem, around, kind = (as_name(part, "_", 60).strip("_") for part in parts)
+    stem = stem or "texts"
+    is_short = home is None or kind in ("", "txt")
+    longer = f"{around or 'texts'}-{stem}" if kind in ("", "txt") else f"{stem}-{kind}"
+    names = chain([stem] if is_short else [], [longer], (f"{longer}-{n}" for n in count(2)))
     return next(name for name in names if name not in taken)

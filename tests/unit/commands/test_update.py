@@ -78,7 +78,7 @@ def test_new_texts_are_sources_and_all_that_a_person_wrote_stays(
         "texts/яңа.txt",
     ]
     names = [source["name"] for source in data["source"]]
-    assert (names, data["clean"]) == (["a", "a-2", "яңа"], {"dedup": ["exact"]})
+    assert (names, data["clean"]) == (["a", "a-docx", "яңа"], {"dedup": ["exact"]})
     assert set(data["pack"]["join"]) == {*names}
     assert '# path = "texts/башка.txt"' in text
     assert "# left out: " in text

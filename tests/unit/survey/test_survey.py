@@ -58,8 +58,8 @@ def test_every_readable_file_is_a_source_with_a_name_of_its_own(
 ) -> None:
     found = survey_texts([texts], tmp_path / "project")
     sources = {source.name: source for source, _ in found.sources}
-    assert set(sources) == {"китап", "китап-2", "web"}
-    assert "../texts/old/китап.txt" in (sources["китап"].path, sources["китап-2"].path)
+    assert set(sources) == {"китап", "texts-китап", "web"}
+    assert "../texts/old/китап.txt" in (sources["китап"].path, sources["texts-китап"].path)
     assert sources["web"].column == "текст"
     assert "Әбием мич янында" in found.sample
 
@@ -187,7 +187,7 @@ def test_a_russian_file_in_a_tatar_folder_is_named_and_no_source(
     assert source is not None
     assert (source.name, source.path) == ("книга", "../texts/книга.txt")
     assert reason.startswith("all of it reads like Russian. A line of it")
-    assert {source.name for source, _ in found.sources} == {"китап", "китап-2", "web"}
+    assert {source.name for source, _ in found.sources} == {"китап", "texts-китап", "web"}
     assert kind == ODD
     assert "костёр" not in found.sample
     said = found.as_dict()
@@ -396,6 +396,8 @@ def test_every_kind_of_document_is_one_source_wherever_its_files_lie(tmp_path: P
         "texts/ttwiki-1-pages-articles.xml": "file",
         "texts/list.txt": "file",
     }
+    names = {"китаплар-pdf", "web-html", "a", "хат", "ttwiki-1-pages-articles", "list"}
+    assert {source.name for source in sources.values()} == names
     assert found.foreign == {".djvu": 1}
     assert all(source_files(source, tmp_path) for source in sources.values())
 
