@@ -137,12 +137,12 @@ def deeper(dim: int, layers: int, facts: Facts, tokens_for: TokensFor) -> Choice
     """More layers, if there is time for MOST_PASSES epochs with them; else None."""
     if dim > DEEPENED_DIM:
         return None
-    wanted_tokens = MOST_PASSES * facts.unique_tokens
+    wanted_tokens = MOST_PASSES * facts.positions
     affordable = [times for times in DEEPER if tokens_for(dim, layers * times) >= wanted_tokens]
     if not affordable:
         return None
     times = affordable[-1]
-    why = f"{times} times as deep: there is time for all {MOST_PASSES} passes"
+    why = f"{times} times as deep: there is time for all {MOST_PASSES} epochs"
     return Choice(layers * times, why)
 
 
@@ -173,17 +173,22 @@ def block_weights(dim: int, layers: int) -> int:
 
 def useful(tokens: int, facts: Facts) -> int:
     """Training tokens that justify a wider model: at most LONGEST_TRAINING epochs of them."""
-    return min(tokens, LONGEST_TRAINING * facts.unique_tokens)
+    return min(tokens, LONGEST_TRAINING * facts.positions)
 
 
 def choose_dropout(facts: Facts, seen: int) -> Choices:
     """More dropout for more epochs."""
-    passes = seen / max(1, facts.unique_tokens)
-    dropout = by_passes(passes, DROPOUTS, MOST_DROPOUT)
+    epochs = seen / max(1, facts.positions)
+    dropout = by_epochs(epochs, DROPOUTS, MOST_DROPOUT)
     why = ": none needed" if dropout == 0 else ""
-    return {"model.dropout": Choice(dropout, f"{seen / max(1, facts.positions):.1f} epochs{why}")}
+    return {"model.dropout": Choice(dropout, about(epochs) + why)}
 
 
-def by_passes(passes: float, steps: Sequence[tuple[int, float]], most: float) -> float:
+def by_epochs(epochs: float, steps: Sequence[tuple[int, float]], most: float) -> float:
     """The value of the first step whose limit is not below the epochs, else `most`."""
-    return next((value for limit, value in steps if passes <= limit), most)
+    return next((value for limit, value in steps if epochs <= limit), most)
+
+
+def about(epochs: float) -> str:
+    """Epochs in a reason: what is counted later, and whole batches, change the last digits."""
+    return f"about {epochs:.{0 if epochs >= 10 else 1}f} epochs"

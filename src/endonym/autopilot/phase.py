@@ -9,7 +9,7 @@ from math import ceil, log
 from typing import Literal
 
 from endonym.autopilot.mixture import facts_of_phase
-from endonym.autopilot.model_size import Choice, Choices, Facts, by_passes
+from endonym.autopilot.model_size import Choice, Choices, Facts, about, by_epochs
 from endonym.errors import OutOfMemory
 from endonym.log import counted, number, size
 from endonym.model.config import ModelConfig
@@ -116,7 +116,7 @@ def choose_phase(
             choices["optimizer"], optimizer = muon, "muon"
     batch, why = _batch(phase, facts.unique_tokens, optimizer, device, row=context)
     tokens = _budget(phase, facts, batch)
-    steps, passes = max(1, tokens // batch), tokens / max(1, facts.unique_tokens)
+    steps, epochs = max(1, tokens // batch), tokens / max(1, facts.positions)
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)
     if phase.adapt is not None:
@@ -125,11 +125,10 @@ def choose_phase(
     elif goes_on:
         choices |= _rates_of_pretrained(phase, dim, has_new_vocabulary=has_new_vocabulary)
     else:
-        choices |= _rates(phase, optimizer, dim, is_new=read + passes <= NEW_PASSES)
+        choices |= _rates(phase, optimizer, dim, is_new=read + epochs <= NEW_PASSES)
     choices["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
-    choices |= _course(phase, place, passes)
-    epochs = tokens / max(1, facts.positions)  # as `check` and the run count them
-    decay = Choice(by_passes(passes, DECAYS, MOST_DECAY), f"{epochs:.1f} epochs")
+    choices |= _course(phase, place, epochs)
+    decay = Choice(by_epochs(epochs, DECAYS, MOST_DECAY), about(epochs))
     if phase.adapt is not None:
         decay = Choice(0.0, "a small rank is limit enough (arXiv:2405.09673, section 4)")
     choices["weight_decay"] = decay
@@ -142,7 +141,7 @@ def _at_most(value: float) -> float:
     return near if near <= value * (1 + 1e-9) else float(f"{value * (1 - 5e-4):.4g}")
 
 
-def _course(phase: Phase, place: Place, passes: float) -> Choices:
+def _course(phase: Phase, place: Place, epochs: float) -> Choices:
     """The schedule of the learning rate, and which weights the phase hands on.
 
     Chosen by the loss on dev and by novels of `benchmarks/curricula.py`. The mean of the last steps
@@ -154,7 +153,7 @@ def _course(phase: Phase, place: Place, passes: float) -> Choices:
     choices = {"schedule": Choice("linear", "straight to zero beats a cosine (arXiv:2502.15938)")}
     keys = (phase.keep, phase.average, phase.final_lr, phase.patience)
     is_open = all(key is None for key in keys) and phase.schedule in (None, "linear")
-    if place == "last" and is_open and passes <= NEW_PASSES:
+    if place == "last" and is_open and epochs <= NEW_PASSES:
         choices["keep"] = Choice(
             "average", "the mean of the last steps gained most (docs/phases.md)"
         )
@@ -186,11 +185,10 @@ def muon_for(
     if batch < MUON_BATCH_TOKENS * max(1.0, (dim or USUAL_DIM) / USUAL_DIM):
         return None
     budget = _budget(phase, facts, batch)
-    passes = read + budget / max(1, facts.unique_tokens)
-    if passes > NEW_PASSES:
-        return None
     epochs = read + budget / max(1, facts.positions)
-    return Choice("muon", f"{epochs:.1f} epochs: in the first ones Muon learns more than AdamW")
+    if epochs > NEW_PASSES:
+        return None
+    return Choice("muon", f"{about(epochs)}: in the first ones Muon learns more than AdamW")
 
 
 def _batch(
@@ -274,7 +272,7 @@ def _budget(phase: Phase, facts: Facts, batch: int) -> int:
         return phase.steps * batch
     if phase.tokens is not None:
         return phase.tokens
-    return int((phase.epochs or USUAL_EPOCHS.value) * facts.unique_tokens)
+    return int((phase.epochs or USUAL_EPOCHS.value) * facts.positions)
 
 
 def budget_of(phases: Sequence[Phase], facts: Facts, device: str = "cpu") -> int:

@@ -176,7 +176,7 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
                 context,
                 dim=dim,
                 device=device,
-                read=tokens_before / max(1, counts.unique_tokens),
+                read=tokens_before / max(1, counts.positions),
                 goes_on=pretrained is not None,
                 has_new_vocabulary=pretrained is not None and not recipe.keeps_tokenizer,
                 has_experts="experts" in ffn_kinds(recipe.model),

@@ -325,7 +325,7 @@ def choose(
         document = pack.usual_length(facts.mean_document_tokens)
         return machine.measured_pace(Workload(chosen, usual, document=document), machine_file)
 
-    budget = partial(_budget, unique=facts.unique_tokens, hours=hours, seconds=seconds)
+    budget = partial(_budget, epoch=facts.positions, hours=hours, seconds=seconds)
     muon = muon_for(Phase(tokens=promised), facts, dim=dim)
     pace = probed(muon)
     if muon is not None:  # Its measured speed may allow more epochs than Muon is good for.
@@ -340,7 +340,7 @@ def choose(
     phase = {} if muon is None else {"optimizer": muon}
     keys = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
     phase |= choose_phase(keys, facts, context.value, dim=dim)
-    if tokens > NEW_PASSES * facts.unique_tokens:
+    if tokens > NEW_PASSES * facts.positions:
         phase["average"] = Choice("ema", "averaged weights overfit less")
     data = held | {"tokenizer.vocab": vocab, "pack.context": context}
     if survey.joined:
@@ -375,16 +375,16 @@ def _timed_shape(
     return choices, promised(dim, choices["model.layers"].value)
 
 
-def _budget(pace: machine.Pace, unique: int, hours: float, seconds: float) -> tuple[int, str]:
+def _budget(pace: machine.Pace, epoch: int, hours: float, seconds: float) -> tuple[int, str]:
     """Training tokens, in whole thousands, and why: limited by time or by the size of the text.
 
-    seconds: time for training steps.
+    epoch: its tokens. seconds: time for training steps.
     """
-    most, possible = model_size.MOST_PASSES * unique, pace.tokens_in(seconds)
+    most, possible = model_size.MOST_PASSES * epoch, pace.tokens_in(seconds)
     reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed{pace.doubt}"
     if possible > most:
-        passes = f"{model_size.MOST_PASSES} passes"
-        reason = f"{passes}; more gain nothing, though there is time: {reason}"
+        epochs = f"{model_size.MOST_PASSES} epochs"
+        reason = f"{epochs}; more gain nothing, though there is time: {reason}"
     return max(2048, min(possible, most) // 1000 * 1000), reason
 
 

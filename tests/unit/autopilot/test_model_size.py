@@ -31,7 +31,7 @@ def facts_of(tokens: int, *, document_tokens: float = 300.0) -> Facts:
 
 def shape_of(tokens: int, *, passes: float = 4, keys: ModelKeys | None = None) -> Choices:
     keys, facts = keys or ModelKeys(), facts_of(tokens)
-    found = choose_shape(keys, facts, lambda dim, layers: int(passes * tokens))
+    found = choose_shape(keys, facts, lambda dim, layers: round(passes * facts.positions))
     assert all(len(choice.reason.split()) >= 2 for choice in found.values())
     return found
 
@@ -79,7 +79,8 @@ def test_the_width_is_explained_without_a_number_that_the_budget_contradicts() -
 
 
 def test_time_for_every_useful_reading_goes_into_depth_unless_the_budget_is_given() -> None:
-    facts, whole = facts_of(250_000), 32 * 250_000
+    facts = facts_of(250_000)
+    whole = 32 * facts.positions
 
     def layers(tokens_at_four: int, dim: int = 128) -> int | None:
         found = deeper(dim, 4, facts, lambda dim, layers: tokens_at_four * 4 // layers)

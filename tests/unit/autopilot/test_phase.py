@@ -174,9 +174,9 @@ def test_a_budget_that_is_given_is_kept_and_one_that_is_not_is_four_passes() -> 
         assert chosen(50_000, budget).keys().isdisjoint({"steps", "tokens", "epochs"})
     assert chosen(50_000)["epochs"] == 4.0
     few = facts_of(50_000)
-    assert budget_of([Phase()], few) == 200_000
+    assert budget_of([Phase()], few) == 4 * few.positions
     phases = [Phase(steps=10, batch_tokens=64), Phase(tokens=500), Phase(epochs=0.5)]
-    assert budget_of(phases, few) == 640 + 500 + 25_000
+    assert budget_of(phases, few) == 640 + 500 + few.positions // 2
     assert budget_of([Phase(steps=10)], MUCH, "cuda") == 327_680
     assert budget_of([Phase(tokens=500), Phase(objective="chat", tokens=900)], MUCH) == 500
 

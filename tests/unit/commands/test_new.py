@@ -24,7 +24,7 @@ from text_samples import RUSSIAN, TATAR
 from endonym.autopilot import machine
 from endonym.autopilot.machine import Pace
 from endonym.commands import new as starter
-from endonym.commands.check import Checked
+from endonym.commands.check import Checked, check
 from endonym.commands.new import describe_model, describe_survey, write_recipe
 from endonym.corpus.corpus import make_corpus
 from endonym.errors import MissingSource, RecipeError
@@ -34,6 +34,7 @@ from endonym.log import Log, columns, number
 from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.families import resolve
 from endonym.recipe.recipe import Recipe
+from endonym.store import Store
 from endonym.survey.chats import commented_lines
 from endonym.survey.diagnosis import diagnose
 from endonym.survey.raw_files import FEW_FILES
@@ -182,7 +183,10 @@ def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
         next(x for x in text.splitlines() if x.startswith("tokens = ")),
     )
     assert phase["tokens"] < 100 * 3600 * SPEED
-    assert "more gain nothing, though there is time" in line
+    assert "32 epochs; more gain nothing, though there is time" in line
+    recipe = Recipe.load(texts.parent / "project" / "recipe.toml")
+    planned = check(recipe, Store(texts.parent / "store"))
+    assert planned.epochs == pytest.approx(32, rel=0.02), "one figure in the recipe and in check"
 
 
 def test_a_recipe_that_is_there_is_never_written_over(texts: Path) -> None:
@@ -334,7 +338,7 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     assert (phase["optimizer"], phase["batch_tokens"], phase["lr"]) == ("muon", 4096, 6e-3)
     assert (asked[-1].optimizer, asked[-1].batch_tokens) == ("muon", 4096)
     assert "average" not in phase
-    passes = re.findall(r"# (\d\.\d) epochs", text)
+    passes = re.findall(r"# about (\d\.\d) epochs", text)
     assert len(passes) == 3
     assert len(set(passes)) == 1, "optimizer, dropout and decay speak of the same epochs"
 

@@ -274,8 +274,7 @@ def test_every_other_stage_is_told_by_its_counts() -> None:
         "source": "3 files · 929.6 kB",
         "tokenizer": "512 ids · 2.52 bytes a token on dev text",
         "shards": "1,000 training tokens · 0 dev · 1,000 test",
-        "model": "4,160 parameters · 30 steps · 0.2 passes over what it learns from · "
-        "step 20 was the best and is kept",
+        "model": "4,160 parameters · 30 steps · 0.2 epochs · step 20 was the best and is kept",
         "evaluation": "12 prompts continued",
         "export": "huggingface: 5 files",
     }
