@@ -138,8 +138,8 @@ def write_gguf(folder: Path, template: str | None = None, *, context: int = 64) 
 
     (made,) = export_gguf(toy_language_model(context=context), folder, ("F32",), Provenance("tel"))
     if template is None:
-        return made.path
-    reader = gguf.GGUFReader(made.path)
+        return made
+    reader = gguf.GGUFReader(made)
     path = folder / "tel-chat.gguf"
     writer = gguf.GGUFWriter(path, "qwen3")
     for name, field in reader.fields.items():

@@ -193,7 +193,7 @@ def test_texts_of_a_chat_model_begin_once_and_names_in_them_can_stay_text(
         ids = theirs(text, split_special_tokens=True)["input_ids"]
         assert ids == [ours.start_id, *ours.encode(text)]
     (file,) = export_gguf(model, tmp_path / "gguf", ("F16",), Provenance())
-    with LlamaCpp(file.path, context=0) as engine:
+    with LlamaCpp(file, context=0) as engine:
         assert engine.template() == CHATML
 
 

@@ -65,7 +65,7 @@ def test_llama_cpp_gives_our_logits_or_says_why_it_cannot(
     ids = [tokenizer.end_id, *tokenizer.encode(text)][:CONTEXT]
     with torch.inference_mode():
         ours = model.decoder.logits(torch.tensor([ids]))[0].numpy()
-    with LlamaCpp(file.path, cache="f32") as engine:
+    with LlamaCpp(file, cache="f32") as engine:
         theirs = engine.logits(ids)
     bound = GELU_TABLE if config.ffns[0].kind == "plain" else EXACT
     assert np.abs(ours - theirs).max() < bound * np.abs(ours).max()
@@ -81,7 +81,7 @@ def test_llama_cpp_gives_our_ids(
     ours = tokenizers[kind]
     model = LanguageModel(lively_decoder(shape("qwen3", vocab=ours.vocab), seed=1), ours)
     (file,) = export_gguf(model, tmp_path, ("F16",), Provenance())
-    with LlamaCpp(file.path, context=0) as engine:
+    with LlamaCpp(file, context=0) as engine:
         for language in ("tatar", "khmer", "romanian", "french"):
             for sentence in language_sentences(language):
                 assert engine.encode(sentence) == ours.encode(sentence)

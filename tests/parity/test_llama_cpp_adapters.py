@@ -68,7 +68,7 @@ def test_llama_cpp_adds_our_adapter_to_its_base(name: str, on: str, tmp_path: Pa
     write_gguf_adapter(config, changes, tmp_path / "adapter.gguf", name="татар")
     plain = decoder.logits(tokens)[0].log_softmax(-1)
     ours = copy_on(decoder, changes).logits(tokens)[0].log_softmax(-1)
-    with LlamaCpp(file.path, adapter=tmp_path / "adapter.gguf", cache="f32") as runtime:
+    with LlamaCpp(file, adapter=tmp_path / "adapter.gguf", cache="f32") as runtime:
         theirs = torch.tensor(runtime.logits(tokens[0].tolist())).log_softmax(-1)
     is_gelu = bool(limits_of(config)) or "gpt2" in name
     assert (plain - ours).abs().max() > 0.3
@@ -93,4 +93,4 @@ def test_an_adapter_of_another_shape_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a.gguf"
     write_gguf_adapter(other.config, changes_for(other, ("up",)), path, name="x")
     with pytest.raises(Damaged, match="cannot add this adapter"):
-        LlamaCpp(file.path, adapter=path)
+        LlamaCpp(file, adapter=path)

@@ -94,9 +94,9 @@ def test_prompts_have_the_same_ids_in_training_and_wherever_the_model_answers(
     (file,) = export_gguf(model, tmp_path, ("F32",), Provenance(name="сорау"))
     prompts = trained_prompts(tmp_path)
     assert len(prompts) == 13
-    llama = LlamaEngine(file.path, most_slots=1, memory=1 << 30, threads=1)
+    llama = LlamaEngine(file, most_slots=1, memory=1 << 30, threads=1)
     engines: list[Any] = [OwnEngine(model, most_slots=1, memory=1 << 30), llama]
-    with llama_server(file.path) as client:
+    with llama_server(file) as client:
         for messages, expected in prompts:
             for engine in engines:
                 assert [engine.opening, *chat_ids(engine, messages)] == expected
@@ -123,7 +123,7 @@ def test_where_words_of_a_template_join_contents_llama_cpp_has_other_ids_and_we_
     config = toy_config("qwen3", vocab=tokenizer.vocab, context=CONTEXT)
     model = LanguageModel(lively_decoder(config), tokenizer)
     (file,) = export_gguf(model, tmp_path, ("F32",), Provenance(name="сорау"))
-    llama = LlamaEngine(file.path, most_slots=1, memory=1 << 30, threads=1)
+    llama = LlamaEngine(file, most_slots=1, memory=1 << 30, threads=1)
     own = OwnEngine(model, most_slots=1, memory=1 << 30)
     for engine in (own, llama):
         assert len(prompt_differences(engine)) == differs
@@ -133,7 +133,7 @@ def test_where_words_of_a_template_join_contents_llama_cpp_has_other_ids_and_we_
     pieces = [tokenizer.bytes_of(n).decode("utf-8", "ignore") for n in range(tokenizer.vocab)]
     words = [text[1:] for text in pieces if text[:1] == " " and text[1:].isalpha()]
     asked = [[{"role": "user", "content": text}] for text in [*words[:5], "Сәлам дус"]]
-    with llama_server(file.path) as client:
+    with llama_server(file) as client:
         same = [server_ids(client, m) == [own.opening, *chat_ids(own, m)] for m in asked]
     assert all(same) != differs
     llama.close()

@@ -21,6 +21,7 @@ from endonym.cli.main import (
 from endonym.device import program, signals_to
 from endonym.errors import printable
 from endonym.export.config import FORMATS
+from endonym.log import columns, padded, size
 
 
 @click.command(context_settings={"allow_extra_args": True})
@@ -74,8 +75,8 @@ def evaluate(
         print_json(as_dict(model, judged))
         return
     for name, part in splits(judged.scores).items():
-        click.echo(f"{name}\n{table(part)}\n")
         say("\n".join(conclusions(part, judged.cautions.get(name, ()), judged.own)))
+        click.echo(f"\n{name}\n{table(part)}\n")
 
 
 @click.command()
@@ -134,19 +135,26 @@ def export(
     # SIGTERM ends the work as Ctrl-C does, so that what is half written is removed.
     with signals_to(signal.default_int_handler, signal.SIGTERM):
         if config.row.content == "corpus":
-            written = export_corpus(model, target, store=store)
+            written, checks = export_corpus(model, target, store=store), []
         else:
-            written = export_model(model, config, target, store=store, log=log, adapter=adapter)
-    files: list[dict[str, Any]] = []
+            written, checks = export_model(
+                model, config, target, store=store, log=log, adapter=adapter
+            )
+    files, rows = list[dict[str, Any]](), list[str]()
+    bits = {check.file: check for check in checks if check.check == "bits_per_byte"}
+    width = max(columns(printable(str(path))) for path in written)
     for path in written:
         files.append({"path": path, "format": form, "bytes": path.stat().st_size})
+        rows.append(f"{padded(printable(str(path)), width)}  {size(files[-1]['bytes']):>8}")
         if path.suffix == ".gguf":
-            files[-1]["quantization"] = path.stem.rpartition("-")[2]
+            kind, check = path.stem.rpartition("-")[2], bits.pop(path.name)
+            files[-1] |= {"quantization": kind, "bits_per_byte_change": check.value}
+            rows[-1] += f"  {kind:<7}  bits per byte {check.shown()}"
+    rows += [f"in {each.runtime}: bits per byte {each.shown()}" for each in bits.values()]
     if settings.is_json:
         print_json({"files": files})
         return
-    for each in files:
-        click.echo(f"{printable(str(each['path']))}  {each['bytes']}")
+    click.echo("\n".join(rows))
     gguf = next((path for path in written if path.suffix == ".gguf"), None)
     log.line(f"next: {config.row.use.format(folder=target, file=gguf, program=program())}")
 
@@ -169,7 +177,8 @@ def verify(
     EXPORT is a folder that endonym exported, or a GGUF file. Each is run by its own program:
     transformers or llama.cpp.
     """
-    from endonym.commands.export import checks_table, verify_model
+    from endonym.commands.export import verify_model
+    from endonym.commands.filled import filled
 
     store, log = settings.open_store(), settings.log()
     checks, _ = verify_model(path, against, texts, store=store, log=log, adapter=adapter)
@@ -177,7 +186,7 @@ def verify(
     if settings.is_json:
         print_json({"ok": not failed, "checks": checks})
     else:
-        click.echo(checks_table(checks))
+        click.echo(filled("checks.txt", checks=checks))
         if failed:
             say(f"{len(failed)} of {len(checks)} checks failed: export the model again")
     if failed:

@@ -10,7 +10,6 @@ from typing import Any
 
 from endonym.commands import load
 from endonym.commands.evaluate import shards_of
-from endonym.commands.filled import filled
 from endonym.data.config import RECORDS
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
@@ -49,8 +48,10 @@ def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
 
 def export_model(
     name: str, export: Export, out: Path, *, store: Store, log: Log, adapter: str | None = None
-) -> list[Path]:
-    """Export a model into a new folder; its files. Nothing is left of an export that fails.
+) -> tuple[list[Path], list[Check]]:
+    """Export a model into a new folder; its files, and how they compare with the model.
+
+    Nothing is left of an export that fails.
 
     adapter: is merged into the weights; or, with the format of an adapter, exported alone. Raises
     ExportError if the folder is not empty, the format cannot hold the model, or a check fails.
@@ -72,7 +73,7 @@ def export_model(
             made = make_export(
                 export, model, part, card=card, texts=texts, made_of=made_of, log=log
             )
-    return [out / file for file in made.files]
+    return [out / file for file in made.files], made.checks
 
 
 def _merged_card(card: Card, adapter: str, store: Store) -> Card:
@@ -207,8 +208,3 @@ def verify_model(
     if not texts:
         log.warn(NO_TEXTS)
     return verify_export(path, model, texts), len(texts)
-
-
-def checks_table(checks: Sequence[Check]) -> str:
-    """A line for each file, with its runtime above."""
-    return filled("checks.txt", checks=checks)

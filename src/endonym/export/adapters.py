@@ -334,5 +334,5 @@ def checked_in_llama_cpp(folder: Path, adapter: Adapter, texts: Sequence[str]) -
     path, sample = adapter.gguf_file(folder), Sample(adapter.merged(), texts)
     with tempfile.TemporaryDirectory(dir=folder) as work:  # as large as the base
         (base,) = export_gguf(adapter.base, Path(work), ("F32",), Provenance())
-        with closing(Gguf(base.path, context=sample.longest, adapter=path)) as runtime:
+        with closing(Gguf(base, context=sample.longest, adapter=path)) as runtime:
             return list(sample.compared(runtime, path.name, "F32"))

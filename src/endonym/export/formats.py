@@ -96,13 +96,7 @@ def make_export(
     """
     export.row.require_packages()
     making = MAKING[export.format]
-    limits, fallbacks = making.write(export, model, out, card=card, made_of=made_of)
-    for name, types in fallbacks.items():
-        log.line(
-            f"  {name}: rows of {len(types)} matrices are no multiple of its blocks (256 for K "
-            f"types, 32 for others): stored as {', '.join(dict.fromkeys(types.values()))}, as "
-            "llama.cpp does"
-        )
+    limits = making.write(export, model, out, card=card, made_of=made_of)
     for limit in limits:
         log.line(f"  limit: {limit}")
     checks = making.prove(out, model, texts, name=card.name)
@@ -166,20 +160,19 @@ def _require_llama_cpp(config: AnyModelConfig, tokenizer: Tokenizer, texts: Sequ
     require_same_ids(config, tokenizer, texts)
 
 
-Written = tuple[list[str], dict[str, dict[str, str]]]
-"""What the format does otherwise than endonym, and a file's matrices that did not fit its type."""
-
-
-def _write_folder(_: Export, model: LanguageModel, out: Path, **__: object) -> Written:
-    """Write a folder for transformers."""
+def _write_folder(_: Export, model: LanguageModel, out: Path, **__: object) -> list[str]:
+    """Write a folder for transformers, which does nothing otherwise than endonym."""
     export_huggingface(model, out)
-    return [], {}
+    return []
 
 
 def _write_gguf(
     export: Export, model: LanguageModel, out: Path, *, card: Card, made_of: str = ""
-) -> Written:
-    """Write a GGUF file for each number format. made_of: the model's identity, which they keep."""
+) -> list[str]:
+    """Write a GGUF file for each number format; returns what llama.cpp does otherwise than endonym.
+
+    made_of: the model's identity, which they keep.
+    """
     limits = require_gguf(model.decoder.config, model.tokenizer)
     if card.merged is not None:
         made_of += f" with adapter {card.merged.name}"
@@ -191,8 +184,8 @@ def _write_gguf(
         license="" if license is None else license[0] if license[0] != "other" else license[1],
         made_of=made_of,
     )
-    files = export_gguf(model, out, export.quantizations, about)
-    return limits, {file.path.name: file.fallbacks for file in files if file.fallbacks}
+    export_gguf(model, out, export.quantizations, about)
+    return limits
 
 
 MAKING = {

@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ from endonym import device
 from endonym.errors import Damaged
 from endonym.evaluate import runtimes
 from endonym.export.config import Quantization
-from endonym.export.gguf.quantize import FILE_TYPES, QUANTIZATIONS
+from endonym.export.gguf.quantize import FILE_TYPES, QUANTIZATIONS, block_size
 from endonym.export.gguf.vocabulary import drops_of
 from endonym.export.gguf.write import write_vocabulary
 from endonym.export.refusals import refusal
@@ -30,6 +30,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.llama_cpp import version as llama_cpp_version
 from endonym.generate.sample import log_softmax
+from endonym.log import listed
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import CONFIG, ForeignConfig
 from endonym.tokenizer.chat_template import ChatTemplate, template_of
@@ -264,7 +265,9 @@ def verify_export(
     checks: list[Check] = []
     for file in files:
         with closing(Gguf(file, context=sample.longest)) as runtime:
-            checks += sample.compared(runtime, file.name, quantization_of(file))
+            kind, note = quantization_of(file)
+            checks += sample.compared(runtime, file.name, kind)
+            checks[-1] = replace(checks[-1], unit=checks[-1].unit + note)
     return checks
 
 
@@ -308,19 +311,30 @@ def require_ok(checks: Sequence[Check]) -> None:
             raise refusal("failed_check", each.file, bound=bound, **each.as_dict())
 
 
-def quantization_of(path: Path) -> Quantization:
-    """The number format that a GGUF file declares. Raises Damaged for a file that is none."""
+def quantization_of(path: Path) -> tuple[Quantization, str]:
+    """The number format that a GGUF file declares, and in words which matrices have another one.
+
+    Raises Damaged for a file that is none.
+    """
     import gguf
 
     try:
-        field = gguf.GGUFReader(path).get_field("general.file_type")
+        reader = gguf.GGUFReader(path)
+        field = reader.get_field("general.file_type")
         declared = None if field is None else int(field.contents())
+        rows = [(e.shape[0], e.tensor_type.name) for e in reader.tensors if len(e.shape) > 1]
     except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
         raise Damaged(f"no whole GGUF file: {error}", where=str(path)) from error
     by_number: dict[int | None, Quantization] = {number: n for n, number in FILE_TYPES.items()}
     if declared not in by_number:
         raise Damaged(f"file type {declared} is not one that endonym writes", where=str(path))
-    return by_number[declared]
+    kind = by_number[declared]
+    block = block_size(QUANTIZATIONS["usual"].get(kind, kind))
+    others = [each for each in rows if each[0] % block and each[1] != "F32"]
+    widths, types = (listed(sorted({str(each[part]) for each in others})) for part in (0, 1))
+    count = f"{len(others)} of {len(rows)} matrices are {types}"
+    note = f"; {count}, as their width {widths} is no multiple of {block}"
+    return kind, note if others else ""
 
 
 class Sample:
@@ -337,7 +351,7 @@ class Sample:
         self._kept: dict[int, NDArray[np.float64]] = {}
 
     def compared(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
-        """Every check of one runtime."""
+        """Every check of one runtime; that of bits per byte is the last."""
         tokenizer, is_gguf = self.ours.model.tokenizer, isinstance(runtime, Gguf)
         dropped = drops_of(tokenizer) if is_gguf else ""
         yield from _text_checks(self.lines, tokenizer, runtime, file=file, dropped=dropped)
@@ -382,7 +396,7 @@ class Sample:
         unit = f"of {total:,} positions agree" + f", {tied} more are ties" * (tied > 0)
         yield check("likeliest", ok=is_ok, value=same / total, limit=limit, unit=unit)
         is_ok = abs(rise) <= RISE[kind]  # False for nan
-        unit = f"({our_bits:.4f} here, {their_bits:.4f} there)"
+        unit = f"(model {our_bits:.4f}, export {their_bits:.4f})"
         yield check("bits_per_byte", ok=is_ok, value=rise, limit=RISE[kind], unit=unit)
 
     def _own(self, number: int) -> NDArray[np.float64]:

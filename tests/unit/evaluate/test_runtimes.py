@@ -45,7 +45,7 @@ def places(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> di
     model.tokenizer.save(own)
     export_huggingface(model, folder / "hf")
     (made,) = export_gguf(model, folder / "gguf", ("F32",), Provenance())
-    return {"endonym": own, "transformers": folder / "hf", "llama.cpp": made.path}
+    return {"endonym": own, "transformers": folder / "hf", "llama.cpp": made}
 
 
 def request(model: LanguageModel, path: Path, program: str, **changes: Any) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def test_beside_gguf_files_stands_a_modelfile(model: LanguageModel, tmp_path: Pa
     assert "llama-completion -m әкият-Q8_0.gguf" in text
     assert "ollama create model -f Modelfile" in text
     assert "| `әкият-F16.gguf` | 4 |" in text
-    assert "| әкият-Q8_0.gguf | +0.012 % |" in text
+    assert "| әкият-Q8_0.gguf | +0.012 % more |" in text
     assert "* In this format: a window is not kept." in text
     assert "\nFROM ./әкият-Q8_0.gguf\n" in (tmp_path / "Modelfile").read_text(encoding="utf-8")
 

@@ -82,18 +82,16 @@ def test_a_record_names_every_file(form: str, exports: dict[str, Made], tmp_path
         record_of(copy)
 
 
-def test_limits_and_fallbacks_are_said(
-    model: LanguageModel, exports: dict[str, Made], tmp_path: Path
-) -> None:
-    limits, fallbacks = MAKING["gguf"].write(GGUF, model, tmp_path, card=Card("kechkena", "tt"))
+def test_limits_are_said(model: LanguageModel, exports: dict[str, Made], tmp_path: Path) -> None:
+    limits = MAKING["gguf"].write(GGUF, model, tmp_path, card=Card("kechkena", "tt"))
     assert "GELU" in limits[0]
-    assert list(fallbacks) == ["kechkena-Q4_K_M.gguf"]
     assert record_of(exports["gguf"][0])["limits"] == limits
-    said = exports["log"][0].read_text("utf-8").splitlines()
-    assert said[1] == f"  limit: {limits[0]}"
-    ((file, few),) = fallbacks.items()
-    assert said[0].startswith(f"  {file}: rows of {len(few)} matrices are no multiple")
-    assert f"stored as {', '.join(dict.fromkeys(few.values()))}, as" in said[0]
+    assert exports["log"][0].read_text("utf-8").splitlines()[0] == f"  limit: {limits[0]}"
+    told = {
+        e.file[9:-5]: e.shown() for e in exports["gguf"][1].checks if e.check == "bits_per_byte"
+    }
+    assert "matrices" not in told["F16"]
+    assert "no multiple of 256" in told["Q4_K_M"]
 
 
 LICENSED = [

@@ -31,7 +31,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = shape("llama", vocab=tokenizer.vocab, context=CONTEXT)
     model = LanguageModel(lively_decoder(config, seed=1), tokenizer)
     (made,) = export_gguf(model, tmp_path_factory.mktemp("gguf"), ("F32",), Provenance())
-    return made.path
+    return made
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     config = shape("llama", vocab=tokenizer.vocab, context=64)
     model = LanguageModel(lively_decoder(config, seed=1), tokenizer)
     (made,) = export_gguf(model, tmp_path_factory.mktemp("gguf"), ("F32",), Provenance())
-    return made.path.read_bytes()
+    return made.read_bytes()
 
 
 def with_number(data: bytes, key: str, value: int) -> bytes:

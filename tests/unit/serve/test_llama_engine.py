@@ -97,10 +97,10 @@ def test_slots_of_state_spaces_fit_into_the_memory_that_is_given(tmp_path: Path,
     model = toy_language_model(family)
     (made,) = export_gguf(model, tmp_path, ("F32",), Provenance("тел"))
     each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, 64))
-    with LlamaCpp(made.path, context=0) as described:
+    with LlamaCpp(made, context=0) as described:
         assert cache_bytes(described) == (0, each)
     for memory, slots in ((3 * each, 3), (0, 1), (1 << 40, 4)):
-        engine = engine_of(made.path, memory=memory)
+        engine = engine_of(made, memory=memory)
         assert (engine.slots, engine.context) == (slots, 64)
         engine.close()
 
@@ -115,7 +115,7 @@ def test_an_unknown_kind_of_memory_gets_one_slot(path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("family", ["mamba", "gpt2"])
 def test_a_model_without_keys_of_attention_has_slots_too(tmp_path: Path, family: str) -> None:
     (made,) = export_gguf(toy_language_model(family), tmp_path, ("F32",), Provenance("тел"))
-    engine = engine_of(made.path)
+    engine = engine_of(made)
     assert engine.slots == 4
     ids = [engine.opening, *engine.vocabulary.encode("Таң")]
     with torch.inference_mode():

@@ -48,18 +48,6 @@ class Provenance:
     made_of: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class GGUFFile:
-    """A written file.
-
-    fallbacks: matrices whose rows do not fit the type that llama.cpp's mixture has for them, with
-    the type that they got.
-    """
-
-    path: Path
-    fallbacks: dict[str, str]
-
-
 def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
     """What llama.cpp does otherwise than this model. Raises ExportError if it cannot compute it."""
     if not isinstance(config, ModelConfig):
@@ -70,7 +58,7 @@ def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
 
 def export_gguf(
     model: LanguageModel, out: Path, quantize: tuple[Quantization, ...], about: Provenance
-) -> list[GGUFFile]:
+) -> list[Path]:
     """Write `NAME-QUANTIZATION.gguf` for each number format.
 
     Raises ExportError if llama.cpp cannot compute the model or lacks its tokenizer.
@@ -99,7 +87,7 @@ def _write(
     tensors: dict[str, Tensor],
     *,
     kind: Quantization,
-) -> GGUFFile:
+) -> Path:
     """Write one file, tensor after tensor."""
     import gguf
 
@@ -129,8 +117,7 @@ def _write(
             writer.write_tensor_data(quantized(tensor.numpy(), types[name]))
     finally:
         writer.close()
-    usual = {name: mixture.usual_type(name, shape) for name, shape in shapes.items()}
-    return GGUFFile(path, {n: t.name for n, t in types.items() if t.name != usual[n]})
+    return path
 
 
 def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> Json:

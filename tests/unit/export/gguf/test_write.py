@@ -14,6 +14,7 @@ from toys import lively_decoder, toy_tokenizer
 from endonym.errors import ExportError
 from endonym.export.gguf import write
 from endonym.export.gguf.write import Provenance, export_gguf, require_gguf, require_gguf_adapter
+from endonym.export.verify import quantization_of
 from endonym.generate.language_model import LanguageModel
 from endonym.model.adapt_config import Adapt
 from endonym.model.foreign.folder import ForeignConfig
@@ -35,8 +36,8 @@ def test_a_file_says_what_it_is(tmp_path: Path) -> None:
     model = small()
     about = Provenance("kechkena", "tt", "cc0-1.0", "ab12cd34ef56")
     (file,) = export_gguf(model, tmp_path, ("Q8_0",), about)
-    assert file.path.name == "kechkena-Q8_0.gguf"
-    keys = keys_of(file.path)
+    assert file.name == "kechkena-Q8_0.gguf"
+    keys = keys_of(file)
     assert keys["general.name"] == "kechkena"
     assert keys["general.languages"] == ["tt"]
     assert keys["general.license"] == "cc0-1.0"
@@ -53,29 +54,31 @@ def test_what_is_not_known_is_not_said(tmp_path: Path) -> None:
     for language in ("", "x-own"):
         (file,) = export_gguf(small(), tmp_path, ("F16",), Provenance(language=language))
         unknown = {"general.license", "general.languages", "endonym.model"}
-        assert not unknown & set(keys_of(file.path))
+        assert not unknown & set(keys_of(file))
 
 
 def test_each_number_format_is_a_file_and_coarser_ones_are_smaller(tmp_path: Path) -> None:
     asked = ("F32", "BF16", "Q8_0", "Q5_K_M", "Q4_K_M")
     files = export_gguf(small(dim=256, ffn={"hidden": 256}), tmp_path, asked, Provenance())
-    sizes = [file.path.stat().st_size for file in files]
+    sizes = [file.stat().st_size for file in files]
     assert sizes == sorted(sizes, reverse=True)
-    assert not any(file.fallbacks for file in files)
-    types = Counter(each.tensor_type.name for each in gguf.GGUFReader(files[-1].path).tensors)
+    assert not any(quantization_of(file)[1] for file in files)
+    types = Counter(each.tensor_type.name for each in gguf.GGUFReader(files[-1]).tensors)
     assert types["Q4_K"] > types["Q6_K"] > 0
 
 
 def test_rows_that_do_not_fit_are_named_with_the_type_they_got(tmp_path: Path) -> None:
     (file,) = export_gguf(small(dim=96), tmp_path, ("Q4_K_M",), Provenance())
-    assert set(file.fallbacks.values()) == {"Q5_0", "Q8_0"}
-    assert "blk.0.attn_q.weight" in file.fallbacks
+    kind, note = quantization_of(file)
+    assert kind == "Q4_K_M"
+    assert "are Q5_0 and Q8_0, as their width 96" in note
+    assert "no multiple of 256" in note
 
 
 def test_weights_in_fp32_are_the_model_s_own(tmp_path: Path) -> None:
     model = small("qwen3")
     (file,) = export_gguf(model, tmp_path, ("F32",), Provenance())
-    stored = {tensor.name: tensor.data for tensor in gguf.GGUFReader(file.path).tensors}
+    stored = {tensor.name: tensor.data for tensor in gguf.GGUFReader(file).tensors}
     ours = model.decoder.state_dict()["blocks.1.ffn.down.weight"].numpy()
     np.testing.assert_array_equal(stored["blk.1.ffn_down.weight"], ours)
 
