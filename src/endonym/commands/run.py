@@ -34,7 +34,7 @@ from endonym.report.first_look import first_look
 from endonym.report.formatting import cut, terminal_text
 from endonym.report.outlook import outlook
 from endonym.report.page import write_report
-from endonym.report.scores import headlines, splits
+from endonym.report.scores import headlines, interval, splits
 from endonym.runs.compare import Comparison, compare
 from endonym.runs.find import asked
 from endonym.runs.finished_runs import read
@@ -191,18 +191,25 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
 
 
 def standing(part: Sequence[Score]) -> str:
-    """The bits per byte of one text's headline, of the model before, and of the compressor."""
+    """One text's headline with its interval, and how it stands to the compressor."""
     by_model = headlines(part)
     mine, other = by_model["model"], by_model["compressor"]
     if mine is None:
         return ""
-    text = f"{mine.value:.4f} bits/byte"
+    span = (
+        "too few texts for an interval"
+        if mine.low is None
+        else f"95 %: {terminal_text(interval(mine, 4))}"
+    )
+    text = f"{mine.value:.4f} bits/byte ({span})"
     if mine.weighting == "sources":
         text += f", the mean of the {len(mine.averaged)} sources with enough of this text"
     if before := by_model["before"]:
         text += f", before this training {before.value:.4f}"
     if other is not None:
-        text += f"; a compressor that has read the training text: {other.value:.4f}"
+        more = (by_model["model_on_sample"] or mine).value - other.value
+        apart = f"{abs(more):.4f} {'more' if more > 0 else 'less'}"
+        text += f"; {apart} than a compressor that has read the training text: {other.value:.4f}"
         if sample := by_model["model_on_sample"]:
             documents = counted(sample.n_documents, sample.text)
             text += f" on {documents} of them, where the model needs {sample.value:.4f}"

@@ -23,21 +23,16 @@ BLOCKS = "blocks: neighbouring lines of lists, joined to texts of about 2,000 by
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """Bits per byte by model. of_bytes, of_documents: the source's shares of the text."""
+    """Bits per byte by model. of_bytes: the source's share of the text."""
 
     name: str
     scores: dict[str, Score]
     of_bytes: float = 1.0
-    of_documents: float = 1.0
 
     @property
     def score(self) -> Score:
         """The model's score, or the first baseline's."""
         return self.scores.get("model") or next(iter(self.scores.values()))
-
-    def shares(self) -> list[str]:
-        """The shares of the bytes and of the documents."""
-        return [f"{100 * share:.1f} %" for share in (self.of_bytes, self.of_documents)]
 
 
 def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
@@ -56,9 +51,7 @@ def score_rows(found: Sequence[Score]) -> list[ScoreRow]:
 
     def with_shares(name: str, scores: dict[str, Score]) -> ScoreRow:
         row = ScoreRow(name, scores)
-        of_bytes = row.score.n_bytes / whole.score.n_bytes
-        of_documents = row.score.n_documents / whole.score.n_documents
-        return replace(row, of_bytes=of_bytes, of_documents=of_documents)
+        return replace(row, of_bytes=row.score.n_bytes / whole.score.n_bytes)
 
     parts = [with_shares(source, rows[source, "bytes"]) for source in sources]
     total = replace(whole, name="all, by bytes")
@@ -82,9 +75,9 @@ def table(found: Sequence[Score]) -> str:
         text = rows[0].score.text
         kind = "bits/byte" if text == "document" else f"bits/byte, {text}s"
         heads, *cells = model_cells(rows, kind)
-        heads += ["of bytes", f"of {text}s", f"{text}s"]
+        heads += ["of bytes", f"{text}s"]
         for row, line in zip(rows, cells, strict=True):
-            line += [*row.shares(), number(row.score.n_documents)]
+            line += [f"{100 * row.of_bytes:.1f} %", number(row.score.n_documents)]
         if text == "block":
             lines += [*([""] if lines else []), folded(f"  {BLOCKS}")]
         lines += aligned([heads, *cells], indent=2)
@@ -98,12 +91,13 @@ def model_cells(rows: Sequence[ScoreRow], kind: str) -> list[list[str]]:
     kind: what stands above the rows' names.
     """
     names = [name for name in MODELS if name in rows[0].scores]
-    cells = [[kind, *model_heads(rows[0]), "95 % of model"]]
+    mine, *others = model_heads(rows[0])
+    cells = [[kind, mine, "95 % of model", *others]]
     for row in rows:
         score = row.score
-        values = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
+        own, *more = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
         span = TOO_FEW if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
-        cells.append([row.name, *values, span])
+        cells.append([row.name, own, span, *more])
     return cells
 
 

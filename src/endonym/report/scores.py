@@ -217,17 +217,15 @@ def group(
         own, *more = [decimal(row.scores[n].value, 3) if n in row.scores else "–" for n in models]
         span = interval(row.score, 3) or TOO_FEW
         sizes = [number(row.score.n_documents), number(row.score.n_bytes)]
-        table.append((row.name, [own, span, *more, *row.shares(), *sizes]))
+        table.append((row.name, [own, span, *more, f"{100 * row.of_bytes:.1f} %", *sizes]))
     units: list[tuple[str, list[str]]] = []
     bars: list[Bar] = []
     for model in models:
         score = rows[0].scores[model]
         where = "" if score.sampled_from is None else f" on {number(score.n_documents)}"
-        if model == "model":
-            bars.append(Bar(model, score.value, score.low, score.high, "model"))
-        else:
-            style = "model" if model == "model_on_sample" else "baseline"
-            bars.append(Bar(model.split("_")[0] + where, score.value, None, None, style))
+        style = "model" if model.startswith("model") else "baseline"
+        low, high = (score.low, score.high) if model == "model" else (None, None)
+        bars.append(Bar(model.split("_")[0] + where, score.value, low, high, style))
         if model != "model_on_sample":
             values = [
                 (headline(scores, model=model, metric=metric, text=first.text), decimals)
@@ -236,7 +234,7 @@ def group(
             units.append((model, [decimal(each and each.value, n) for each, n in values]))
     return ScoreGroup(
         title=title,
-        heads=["bits/byte", mine, "95 %", *others, "of bytes", f"of {unit}", unit, "bytes"],
+        heads=["bits/byte", mine, "95 %", *others, "of bytes", unit, "bytes"],
         rows=table,
         others=units,
         notes=notes + provisos(first.split, card or {}, gains),
@@ -247,9 +245,8 @@ def group(
 def gap(scores: Sequence[Score]) -> tuple[Bars, list[str]] | None:
     """The model on each text, and how they differ; None with fewer than two texts."""
     parts = splits(scores)
-    totals = [
-        score for part in parts.values() if (score := headline(part, model="model")) is not None
-    ]
+    found = (headline(part, model="model") for part in parts.values())
+    totals = [score for score in found if score is not None]
     if len(totals) < 2:
         return None
     home = next((score for score in totals if score.split == "test"), totals[0])
@@ -291,8 +288,8 @@ STYLES = 15
 
 def efficiency_chart(rows: Sequence[Efficiency]) -> Chart | None:
     """Bits a byte over the size on disk, a dot for each program; None if nothing was measured."""
-    all_rows = [(row.runtime, row.bytes, row.bits_per_byte) for row in rows]
-    measured = [(name, float(size), bits) for name, size, bits in all_rows if bits is not None]
+    found = ((each.runtime, float(each.bytes), each.bits_per_byte) for each in rows)
+    measured = [(name, size, bits) for name, size, bits in found if bits is not None]
     if not measured:
         return None
     values = [bits for _, _, bits in measured]

@@ -76,11 +76,9 @@ class PhaseCurves:
 def validations_of(lines: Lines) -> list[Validation]:
     """The validations on the dev documents that a journal tells of, in order."""
     return [
-        Validation(
-            line["step"], line["tokens"], line["epoch"], line[BITS], by_source(line, OF_SOURCE)
-        )
-        for line in events(lines, "step")
-        if BITS in line
+        Validation(e["step"], e["tokens"], e["epoch"], e[BITS], by_source(e, OF_SOURCE))
+        for e in events(lines, "step")
+        if BITS in e
     ]
 
 
@@ -240,12 +238,8 @@ def epoch_marks(steps: Lines) -> list[Mark]:
         return []
     every = max(1.0, nice_ticks(0.0, last["epoch"], MOST_EPOCHS)[1])
     tokens_an_epoch = last["tokens"] / last["epoch"]
-    count = int(last["epoch"] / every + 1e-6)
-    epochs = [every * times for times in range(1, count + 1)]
-    return [
-        Mark(epoch * tokens_an_epoch, f"epoch {epoch:g}" if index == 0 else f"{epoch:g}")
-        for index, epoch in enumerate(epochs)
-    ]
+    epochs = [every * n for n in range(1, int(last["epoch"] / every + 1e-6) + 1)]
+    return [Mark(e * tokens_an_epoch, f"{'epoch ' * (e == every)}{e:g}") for e in epochs]
 
 
 def _by_source(validations: Sequence[Validation], steps: Lines) -> Chart | None:
@@ -415,9 +409,7 @@ def pairs_sentence(validations: Lines, which: str = "held-out") -> str:
 
 def pairs_charts(validations: Lines) -> list[Chart]:
     """Accuracy and margin over the phase; none of fewer than two validations after the start."""
-    accuracy = [
-        (float(line["tokens"]), 100 * line[ACCURACY]) for line in validations if line["step"]
-    ]
+    accuracy = [(float(e["tokens"]), 100 * e[ACCURACY]) for e in validations if e["step"]]
     margins = [(float(line["tokens"]), line[MARGIN]) for line in validations]
     if len(accuracy) < 2:
         return []
