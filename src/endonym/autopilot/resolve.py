@@ -381,10 +381,7 @@ def estimated(
     """
     size = measure(samples, recipe.clean)
     vocab = vocab_choice(recipe, lambda: size) | prior
-    config, tokenizer = resolve_tokenizer(recipe, vocab), None
-    facts = estimated_facts(recipe, size, config)
-    if recipe.learns_answers:
-        tokenizer = try_tokenizer(config, size.sample, _kept_tokenizer(recipe, config)).tokenizer
+    facts, tokenizer = estimated_facts(recipe, size, resolve_tokenizer(recipe, vocab))
     facts = replace(facts, examples=likely_examples(recipe, facts, sizes, tokenizer))
     chosen = training_choices(recipe, facts, likely_vocab(recipe, vocab, facts), device)
     return facts, vocab | chosen | prior
@@ -425,15 +422,17 @@ def likely_vocab(recipe: Recipe, choices: Choices, facts: Facts) -> int:
     return config.vocab or (BYTE_VOCAB if config.kind == "byte" else LIKELY_CHARACTERS)
 
 
-def estimated_facts(recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig) -> Facts:
-    """The training text in tokens, by trying the tokenizer on the sample."""
+def estimated_facts(
+    recipe: Recipe, size: TextSize, tokenizer: TokenizerConfig
+) -> "tuple[Facts, Tokenizer | None]":
+    """The training text in tokens, by trying the tokenizer on the sample, and the one of it."""
     pretrained = _kept_tokenizer(recipe, tokenizer)
     trial = try_tokenizer(tokenizer, size.sample, pretrained)
     facts = size.facts(recipe.split, trial.bytes_per_token)
     if pretrained is None or tokenizer.extend is None or trial.tokenizer is None:
-        return facts
+        return facts, trial.tokenizer
     # New pieces grow more slowly than the text.
     sample_bytes = sum(len(text.encode("utf-8", "replace")) for text in size.sample)
     times = max(1.0, size.text_bytes * size.kept_share / max(1, sample_bytes))
     added = min(tokenizer.extend, math.ceil(times * (trial.tokenizer.vocab - pretrained.vocab)))
-    return replace(facts, vocab=pretrained.vocab + added)
+    return replace(facts, vocab=pretrained.vocab + added), trial.tokenizer

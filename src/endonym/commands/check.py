@@ -178,7 +178,7 @@ def check(
     if log is not None:
         for told in sources.words_of(sources.beside(recipe, store), recipe):
             log.warn(told)
-    recipe.require_sources(log, but=sizes)
+    recipe.require_sources(log or QUIET, but=sizes)
     require_packages(recipe)
     samples, raw = texts_of(recipe, store, sizes, log or QUIET)
     target = "cuda" if machine else target

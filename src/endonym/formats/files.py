@@ -25,7 +25,7 @@ from endonym.formats.fetched import fetched_file, is_address, is_fetched_folder
 from endonym.formats.globs import Glob
 from endonym.formats.hub import hub_files, is_on_hub
 from endonym.formats.source_errors import source_error
-from endonym.log import Log
+from endonym.log import QUIET, Log
 from endonym.store import is_run_of_store, is_store
 
 GLOB_SIGNS = "*?["
@@ -80,7 +80,7 @@ def is_remote(source: Source) -> bool:
 
 
 def source_files(
-    source: Source, folder: Path, left_out: list[Path] | None = None, log: Log | None = None
+    source: Source, folder: Path, left_out: list[Path] | None = None, log: Log = QUIET
 ) -> list[RawFile]:
     """The raw files of a source, sorted by name; a relative path starts at `folder`.
 
@@ -88,7 +88,6 @@ def source_files(
     runs and fetched files below the path, which are not entered. Raises MissingSource if the path
     does not exist or holds no file.
     """
-    log = log or Log(quiet=True)
     omitted = Omitted(exclude=source.exclude, stores=[] if left_out is None else left_out)
     if is_on_hub(source):
         found = hub_files(source, omitted.has_path, log)

@@ -20,7 +20,7 @@ from endonym.export.config import Export
 from endonym.export.shapes import ROW_OF
 from endonym.formats.config import OF_THE_WHOLE, REST, Clean, Source
 from endonym.formats.files import files_named, source_files
-from endonym.log import Log
+from endonym.log import QUIET, Log
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.config import ModelKeys
 from endonym.model.families import resolve, without_heads
@@ -163,7 +163,7 @@ def missing_sources(
     sources: Sequence[Source],
     phases: Sequence[Phase],
     folder: Path,
-    log: Log | None = None,
+    log: Log = QUIET,
     *,
     but: Collection[str] = (),
 ) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.formats.config import LANGUAGE_CODE, Clean, Source, Split
 from endonym.formats.files import files_named
-from endonym.log import Log
+from endonym.log import QUIET, Log
 from endonym.model.config import ModelKeys
 from endonym.recipe.checks import base_model, contradictions, missing_files, missing_sources
 from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, recipe_toml, set_value
@@ -115,7 +115,7 @@ class Recipe(Config):
         return list(variants) if isinstance(variants, dict) else []
 
     @classmethod
-    def require_all_sources(cls, recipes: Sequence[Self], log: Log | None = None) -> None:
+    def require_all_sources(cls, recipes: Sequence[Self], log: Log = QUIET) -> None:
         """Raise MissingSource for every path of texts, of any of them, that matches no file.
 
         log: told of what is fetched.
@@ -248,7 +248,7 @@ class Recipe(Config):
         origin = replace(self._origin, labels={**self._origin.labels, **labels})
         return self._of([(data, origin, problems)])[0]
 
-    def require_sources(self, log: Log | None = None, *, but: Collection[str] = ()) -> None:
+    def require_sources(self, log: Log = QUIET, *, but: Collection[str] = ()) -> None:
         """Raise MissingSource, with file and line, for every path of texts that matches no file.
 
         log: told of what is fetched. but: names of sources and phases that need no file.

@@ -479,10 +479,10 @@ def _unique(file: Path, home: Path | None, survey: Survey) -> str:
     left = (each.source for each in survey.left if each.source)
     taken = {*survey.taken, *(each.name for each in (*(one for one, _ in survey.sources), *left))}
     path, kind = home or file, raw_files.kind(file).lower().strip(".").split(".")[0]
-    parts = [path.name.split(".")[0], path.absolute().parent.name, kind]
-    stem, around, kind = (as_name(part, "_", 60).strip("_") for part in parts)
-    stem = stem or "texts"
-    is_short = home is None or kind in ("", "txt")
-    longer = f"{around or 'texts'}-{stem}" if kind in ("", "txt") else f"{stem}-{kind}"
+    parts = [path.name.split(".")[0], path.absolute().parent.name]
+    stem, around = (as_name(part, "_", 60) or "texts" for part in parts)
+    is_usual = kind in ("", "txt")
+    is_short = home is None or is_usual
+    longer = f"{around}-{stem}" if is_usual else as_name(f"{stem}-{kind}", "_", 80)
     names = chain([stem] if is_short else [], [longer], (f"{longer}-{n}" for n in count(2)))
     return next(name for name in names if name not in taken)

@@ -183,7 +183,7 @@ def test_more_text_gives_more_new_pieces_up_to_those_that_are_asked_for(extended
     def added(times: int, extend: int = 400, share: float = 1.0) -> int:
         config = extended.tokenizer.model_copy(update={"extend": extend})
         text = TextSize(times * size, times * len(sample[0]), share, 50.0, sample)
-        return (resolve.estimated_facts(extended, text, config).vocab or 0) - before
+        return (resolve.estimated_facts(extended, text, config)[0].vocab or 0) - before
 
     assert 0 < added(1) < 100
     assert added(3) == added(6, share=0.5) == 3 * added(1)

@@ -87,7 +87,7 @@ def test_a_dry_run_says_what_is_there_and_what_is_missing(
     finished: Path, recipe: Path, command: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = Facts(400, 100, 30.0)
-    monkeypatch.setattr("endonym.autopilot.resolve.estimated_facts", lambda *_: facts)
+    monkeypatch.setattr("endonym.autopilot.resolve.estimated_facts", lambda *_: (facts, None))
     store = ["--store", finished / "store"]
     said = command("run", finished / "recipe.toml", *store, "--dry-run", "--json").json()
     assert all(stage["there"] for stage in said["stages"])

@@ -45,7 +45,7 @@ def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
 
 def test_a_dry_run_for_a_device(recipe: Recipe, tmp_path: Path, monkeypatch: Patch):
     """Its batches are larger, so that the model is another one; the shards are the same."""
-    monkeypatch.setattr(resolve, "estimated_facts", lambda *_: Facts(10**8, 10**7, 30.0))
+    monkeypatch.setattr(resolve, "estimated_facts", lambda *_: (Facts(10**8, 10**7, 30.0), None))
     lines = [line for line in recipe.text.split("\n") if not line.startswith("batch_tokens")]
     recipe.path.write_text("\n".join(lines), encoding="utf-8")
     bare, store, log = Recipe.load(recipe.path), Store(tmp_path / "store"), Log(quiet=True)
