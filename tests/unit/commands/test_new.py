@@ -184,8 +184,7 @@ def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
     )
     assert phase["tokens"] < 100 * 3600 * SPEED
     assert "32 epochs; more gain nothing, though there is time" in line
-    recipe = Recipe.load(texts.parent / "project" / "recipe.toml")
-    planned = check(recipe, Store(texts.parent / "store"))
+    planned = check(Recipe.load(texts.parent / "project/recipe.toml"), Store(texts.parent / "s"))
     assert planned.epochs == pytest.approx(32, rel=0.02), "one figure in the recipe and in check"
 
 
