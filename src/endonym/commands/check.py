@@ -45,7 +45,6 @@ from endonym.pipeline.settle import Lockfile, with_examples
 from endonym.recipe.recipe import Recipe
 from endonym.report.training import SLICES
 from endonym.store import Store
-from endonym.survey.chats import commented_lines
 from endonym.survey.odd_sources import source_warnings
 from endonym.train.config import TrainConfig
 from endonym.train.memory_budget import phase_bytes
@@ -54,10 +53,6 @@ EXACT_ROWS = 200
 """Rows of a hundredth of a phase from which on its shares are exact to half a point."""
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(|[kmgt]?b)", re.IGNORECASE)
 UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
-UNLEARNT = (
-    "conversations are not learnt: their phase stands in comments; take out the # of lines {lines} "
-    "of the recipe"
-)
 LEFT_OUT = "left out: {}"
 UNMEASURED = Choice("fp32", "nothing was measured here yet")
 
@@ -221,8 +216,6 @@ def warnings_of_texts(
     facts, clean = estimate.facts, recipe.clean
     warnings = source_warnings(samples, recipe.language, clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
-    if lines := commented_lines(recipe.text):
-        warnings.append(UNLEARNT.format(lines=lines))
     warnings += [LEFT_OUT.format(each.faults) for each in facts.examples.values() if each.faults]
     warnings += [each.unlike for each in facts.examples.values() if each.unlike]
     if estimate.is_counted and (empty := caution_of_empty(facts)):

@@ -1,7 +1,7 @@
 """`endonym new`: writes a commented recipe, sized for the texts and this machine."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from endonym.formats.files import source_files
 from endonym.formats.hub import PREFIX
 from endonym.formats.readable import loss_in_words
 from endonym.formats.source_errors import source_error
-from endonym.log import Log, counted, duration, number
+from endonym.log import Log, counted, number
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.model.families import resolve
@@ -44,7 +44,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.script.letters import as_name
 from endonym.store import Store
-from endonym.survey.chats import chat_comments, chat_phases, chats_in_words, commented_lines
+from endonym.survey.chats import chat_phases, chats_in_words
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.examination import LIMIT_BYTES
 from endonym.survey.findings import personal_data
@@ -64,10 +64,7 @@ NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
 MOST_HELD_OUT = 0.25
 """The largest share of a small text that is held out so that its score has an interval."""
-CHATS = (
-    "conversations  {chats}. The recipe has a phase for them as comments: to learn them{more}, "
-    "take out the # of lines {lines}"
-)
+CHATS = "conversations  {chats}. Their answers are learnt after the texts; then: endonym chat NAME"
 EXAMPLES = 3
 """Examples that are kept of each finding."""
 
@@ -161,15 +158,11 @@ def write_recipe(
         why = f"{100 * SHARE:.0f} % at most for templates; {REST} are all other sources, by size"
         choices["phase.sources"] = Choice(shares, why)
         choices["tokenizer.sources"] = Choice(shares, "few pieces for templates")
-    written = partial(recipe_text, path, survey=survey, advised=advised, choices=choices)
-    text = written(language=language, chats=chat_comments(survey.chat_files))
-    write_atomic(path, f"{text}\n".encode())
+    given = {"survey": survey, "advised": advised, "choices": choices, "language": language}
+    written = partial(recipe_text, path, **given)
     try:
-        checked = check(Recipe.load(path), Store(store))
+        checked = _written_and_checked(path, written, survey, Store(store), log=log)
         describe_model(checked, log)
-        if chats := chats_in_words(survey.chat_files):
-            learning = written(language=language, chats=chat_phases(survey.chat_files))
-            _say_chats(chats, checked, learning, store=Store(store), log=log)
         if few := caution_of_intervals(checked.recipe, checked.facts):
             log.warn(few)
     except BaseException:  # The next `new` would refuse to write over it.
@@ -178,20 +171,23 @@ def write_recipe(
     return path, survey
 
 
-def _say_chats(chats: str, checked: Checked, learning: str, *, store: Store, log: Log) -> None:
-    """Say what conversations there are, and how much longer a run is that learns them, too.
-
-    learning: the text of the recipe of such a run.
-    """
-    learns = Recipe.load(checked.recipe.path, text=learning)
+def _written_and_checked(
+    path: Path, written: Callable[..., str], survey: Survey, store: Store, *, log: Log
+) -> Checked:
+    """Write the recipe, with phases of the conversations unless these would end its run."""
+    chats, phases = chats_in_words(survey.chat_files), chat_phases(survey.chat_files)
+    write_atomic(path, f"{written(chats=phases)}\n".encode())
     try:
-        seconds = (check(learns, store).seconds or 0.0) - (checked.seconds or 0.0)
-    except SourceError as error:  # They are no part of the recipe yet.
-        log.warn(f"conversations  {chats}: {error.message}")
-    else:
-        lines = commented_lines(checked.recipe.text)
-        more = f" (≈ {duration(seconds)} more)"
-        log.line(CHATS.format(chats=chats, lines=lines, more=more))
+        checked = check(Recipe.load(path), store)
+    except SourceError as error:
+        if not phases:
+            raise
+        log.warn(f"conversations  {chats}. They are not learnt: {error.message}")
+        write_atomic(path, f"{written(chats=())}\n".encode())
+        return check(Recipe.load(path), store)
+    if chats:
+        log.line(CHATS.format(chats=chats))
+    return checked
 
 
 def with_fetched(

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from endonym.autopilot.machine import saved_measurement
 from endonym.autopilot.text_size import samples_of
 from endonym.cleaning.rules import in_order
-from endonym.commands.check import UNLEARNT, Checked, cautions_of_study, check, expected
+from endonym.commands.check import Checked, cautions_of_study, check, expected
 from endonym.commands.filled import filled
 from endonym.commands.status import stages_of
 from endonym.corpus.corpus import is_of_few
@@ -39,7 +39,6 @@ from endonym.runs.compare import Comparison, compare
 from endonym.runs.find import asked
 from endonym.runs.finished_runs import read
 from endonym.store import Artifact, Store, run_argument
-from endonym.survey.chats import commented_lines
 from endonym.survey.examination import examine
 
 CONTINUATIONS = "continuations.json"
@@ -172,7 +171,6 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     """Print scores, a sample, what the report says first, its path and the next command."""
     parts = splits(scores_of(run))
     run_name = printable(run_argument(run.folder, run.store))
-    lines = commented_lines(run.recipe.text)
     text = filled(
         "results.txt",
         parts=parts,
@@ -182,7 +180,6 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         terminal_text=terminal_text,
         warnings=warnings_of(run),
         outlook=outlook(run, scores_of(run), first_look(run)),
-        unlearnt=lines and UNLEARNT.format(lines=lines),
         report=run.folder / "report.html",
         called=run_name,
         following=asked(run_name, run.artifact("model")) if is_last else None,

@@ -24,7 +24,7 @@ from endonym.recipe.text import normal, scan
 from endonym.runs.find import recipe_file
 from endonym.store import Store
 from endonym.survey import raw_files
-from endonym.survey.chats import chat_comments, chats_in_words, commented_lines
+from endonym.survey.chats import chat_phases, chats_in_words
 from endonym.survey.findings import exclude_line
 from endonym.survey.survey import Survey, look_through
 
@@ -73,14 +73,14 @@ def update_recipe(
     write_recipe(path, text, recipe)
     for number, file in found.renamed.items():
         log.line(f"source {recipe.source[number].name} reads {file.name} now")
-    _say_new(survey, recipe, commented_lines(text), log)
+    _say_new(survey, recipe, log)
     return path, survey
 
 
-def _say_new(survey: Survey, recipe: Recipe, commented: str, log: Log) -> None:
-    """Say what was added. commented: the lines of phases that are comments."""
+def _say_new(survey: Survey, recipe: Recipe, log: Log) -> None:
+    """Say what was added."""
     if chats := chats_in_words(survey.chat_files):
-        log.line(CHATS.format(chats=chats, more="", lines=commented))
+        log.line(CHATS.format(chats=chats))
     if survey.sources:
         added = ", ".join(source.name for source, _ in survey.sources)
         packs = [toml(each.ocr) for each, _ in survey.sources if each.ocr]
@@ -135,8 +135,8 @@ def _say_added(found: sources.Beside, recipe: Recipe, log: Log) -> None:
 def _updated(
     recipe: Recipe, survey: Survey, renamed: Mapping[int, Path], read: Collection[str]
 ) -> str:
-    """The recipe's text with the new sources behind the last one, phases of new conversations as
-    comments behind the last phase, and new paths of renamed ones.
+    """The recipe's text with the new sources behind the last one, phases of new conversations
+    behind the last phase, and new paths of renamed ones.
 
     read: files that waited, which its comments call "not read yet" no more.
     """
@@ -151,7 +151,7 @@ def _updated(
         left = _without(line[0], [Path(file).absolute() for file in read])
         edits.append((line.start(), line.end() + (not left), left))
     taken = re.findall(r'\bname *= *"([^"]*)"', text)  # also those of phases that are comments
-    chats = "\n\n".join(chat_comments(survey.chat_files, taken))
+    chats = "\n\n".join(chat_phases(survey.chat_files, taken))
     for table, added in (("source", filled("sources.txt", survey=survey)), ("phase", chats)):
         ends = [mark.value_end for key, mark in marks.items() if key[0] == table]
         end = _line_end(text, max(ends, default=len(text)))

@@ -110,6 +110,8 @@ def run_training(
         append_jsonl(ctx.journal, {**start, **machine, "processes": group.size})
     sample_every = training.config.validations_per_sample
     contention = ContentionMonitor(training.inputs.device)
+    examples = ctx.inputs.get("examples")
+    split = "dev" if examples is None or examples.numbers["held_out"] else "what it learns:"
     progress = ctx.log.progress("training", steps, done=last_step)
     with progress as advance, stop_requests() as stop:
         for report in training.reports():
@@ -127,7 +129,9 @@ def run_training(
             advance(report.step - last_step, note=note)
             last_step = report.step
             if report.validation is not None:
-                ctx.log.detail(_validation_line(report, report.validation, steps, pace))
+                line = _validation_line(report, report.validation, steps, split=split)
+                is_best = report.is_best and report.step > 0 and split == "dev"
+                ctx.log.detail(line + pace + " · best" * is_best)
                 validations = len(training.state.validations) - 1
                 if validations % sample_every == 0 or report.step == steps:
                     _sample(training, tokenizer, prompts, report.step, journal=ctx.journal)
@@ -141,15 +145,16 @@ def run_training(
                 raise KeyboardInterrupt
 
 
-def _validation_line(report: Report, validation: ValidationResult, steps: int, pace: str) -> str:
-    """One validation as a line of the log. steps: of the phase. pace: tokens a second, in words."""
-    mark = " · best" if report.is_best and report.step else ""
+def _validation_line(
+    report: Report, validation: ValidationResult, steps: int, *, split: str
+) -> str:
+    """One validation as a line of the log. steps: of the phase. split: what it has read."""
     step = f"{report.step:>{len(str(steps))}} of {steps}"
-    bits = f"dev {validation.bits_per_byte:.4f} bits/byte"
+    bits = f"{split} {validation.bits_per_byte:.4f} bits/byte"
     if validation.figures:
         figures = " · ".join(f"{name} {value:.3f}" for name, value in validation.figures.items())
-        bits = f"dev loss {validation.nats:.4f} · {figures}"
-    return f"  step {step} · epoch {report.epoch:.2f} · {bits}{pace}{mark}"
+        bits = f"{split} loss {validation.nats:.4f} · {figures}"
+    return f"  step {step} · epoch {report.epoch:.2f} · {bits}"
 
 
 def _sample(

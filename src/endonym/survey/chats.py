@@ -1,27 +1,19 @@
 """The conversations among texts: counts them, and writes the phases that learn them."""
 
-import re
-import tomllib
 from collections import ChainMap
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count, islice, pairwise, takewhile
+from itertools import count, islice
 from pathlib import Path
-from textwrap import indent
-from typing import Any
 
 from endonym.data.conversation_files import parsed_records, places_in_words, unlike_in_words
 from endonym.data.conversations import Messages
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
 from endonym.formats.files import size_on_disk
-from endonym.log import counted, listed, number
+from endonym.log import counted, number
 from endonym.recipe.layers import toml
-from endonym.recipe.text import normal
 
-PHASE = re.compile(r"#?\s*\[\[\s*phase\s*\]\]")
-"""Where a phase begins in a recipe, also as a comment."""
 MOST_COUNTED = 100_000
 """Records of a file."""
 
@@ -89,44 +81,12 @@ def chat_phases(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[
         data = [each.data for each in group]
         columns = next((each.columns for each in group if each.columns), None)
         phases.append(
-            f'[[phase]]\nname = "{name}"\n'
+            f"[[phase]]  # learns to answer; without it these conversations are not learnt\n"
+            f'name = "{name}"\n'
             f'objective = "chat"\ndata = {toml(data if len(data) > 1 else data[0])}'
             + (f"\ncolumns = {toml(columns)}" if columns else "")
         )
     return phases
-
-
-def chat_comments(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[str]:
-    """The phases of conversations as comments of a recipe. taken: names that no phase may have."""
-    note = "conversations: to learn their answers after the texts, take out the # of these lines"
-    return [f"# {note}\n{indent(each, '# ')}" for each in chat_phases(every, taken)]
-
-
-def commented_lines(recipe: str) -> str:
-    """Which lines of a recipe hold phases of conversations as comments: "66 to 69"; or "".
-
-    A phase ends before an empty line, and before lines that are no TOML without their #.
-    """
-    lines, told = normal(recipe).split("\n"), list[str]()
-    for first, last in pairwise([*(n for n, e in enumerate(lines) if PHASE.match(e)), len(lines)]):
-        block = list(takewhile(str.strip, lines[first:last]))
-        bare = [re.sub("^# ?", "", line) for line in block]
-        while bare and not _phase_of(bare):
-            bare.pop()
-        phase = _phase_of(bare)
-        is_chat = phase.get("objective") == "chat" and "data" in phase
-        if is_chat and "objective" not in _phase_of(block[: len(bare)]):
-            commented = [1 + first + n for n, line in enumerate(bare) if line != block[n]]
-            told.append(f"{commented[0]} to {commented[-1]}")
-    return listed(told)
-
-
-def _phase_of(lines: Sequence[str]) -> dict[str, Any]:
-    """The phase that these lines of a recipe are; empty if they are more or no TOML."""
-    with suppress(ValueError):
-        found = tomllib.loads("\n".join(lines))
-        return found["phase"][0] if found.keys() == {"phase"} else {}
-    return {}
 
 
 def chats_in_words(every: Sequence[ChatFile]) -> str:

@@ -24,7 +24,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, ocr_packages, usual_code, usual_script
 from endonym.script.letters import as_name
 from endonym.survey import findings, mending
-from endonym.survey.chats import chat_comments
+from endonym.survey.chats import chat_phases
 from endonym.survey.cleaning import diagnostic_clean
 from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
 from endonym.survey.findings import Finding
@@ -367,7 +367,7 @@ def _recipe(patient: Patient, advised: Advice) -> str:
             advised.sources,
             advised.table,
             notes=notes,
-            chats=chat_comments(patient.survey.chat_files) if patient.survey else (),
+            chats=chat_phases(patient.survey.chat_files) if patient.survey else (),
         )
     before = [source for source, _ in patient.sources]
     changed = [each for each in advised.sources if each not in before]

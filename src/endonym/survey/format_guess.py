@@ -79,7 +79,7 @@ CLOSED = regex.compile(rf"[{SENTENCE_ENDS}\p{{Pe}}\p{{Pf}}\"]\s*$")
 
 INSTALL = "apt-get install {packages} (needs the administrator's password)"
 NO_PROGRAM = f"pictures, or a broken font. Install Tesseract, which reads such pages: {INSTALL}"
-NO_PACK = f"Tesseract does not read them well. Install its packs for the language: {INSTALL}"
+NO_PACK = f"Tesseract has no pack that reads them. Install those of the language: {INSTALL}"
 UNREADABLE = (
     "Tesseract does not read them well, though it has the packs for the language. Scan them with "
     "300 dots per inch, or look for better copies"
@@ -452,8 +452,8 @@ def pack_for(
     letters = texts[:LETTERS_CHARS] + LETTERS.get(language.split("-")[0], "")
     try:
         best = best_pack(engine, [page_of(*file) for file in files], letters, log, own=wanted)
-    except OcrFailed as failed:
-        return "", f"{failed.detail}; {why}"
+    except OcrFailed:
+        return "", why
     if best.confidence < LEAST_CONFIDENCE:
         return "", why
     return best.pack, f"OCR by the pack that reads it best: {best.pack} is {best.reason}"

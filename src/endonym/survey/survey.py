@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from glob import escape
-from itertools import chain, count, islice
+from itertools import chain, count
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -31,7 +31,15 @@ from endonym.script.letters import as_name
 from endonym.survey import raw_files
 from endonym.survey.chats import ChatFile, count_chats
 from endonym.survey.look import Look, look, persons, read_pictures
-from endonym.survey.odd_sources import Odd, Reference, Sketch, by_paragraphs, odd_ones, sketch
+from endonym.survey.odd_sources import (
+    Odd,
+    Reference,
+    Sketch,
+    by_paragraphs,
+    guess_language,
+    odd_ones,
+    sketch,
+)
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
@@ -230,7 +238,7 @@ def look_through(
         skipped=[(printable(str(path)), why) for path, why in refused.items()],
         unreadable={raw_files.pattern(path): why for path, why in refused.items()},
     )
-    looks = _all_looked_at(groups, language, log)
+    looks, guessed = _all_looked_at(groups, language, log)
     # Of many files, some are compared with each other first, and then the others with them.
     with_text = [each for group in looks for each in group if each.documents]
     lists = {str(each.path): why for each in with_text if (why := persons(each, language))}
@@ -238,8 +246,8 @@ def look_through(
     with_text = [each for each in with_text if str(each.path) not in lists]
     step = -(-len(with_text) // text_size.MOST_FILES) or 1
     rest = (each for number, each in enumerate(with_text) if number % step)
-    others = _sketched(rest, language)
-    odd = odd_ones([*_sketched(with_text[::step], language)], language, others)
+    others = _sketched(rest, guessed)
+    odd = odd_ones([*_sketched(with_text[::step], guessed)], language, others)
     survey.doubt = odd.doubt
     if odd.reference is not None:
         _look_at_paragraphs(with_text, odd, odd.reference, language)
@@ -267,8 +275,14 @@ def _look_at_paragraphs(looks: list[Look], odd: Odd, reference: Reference, langu
             odd.reasons.update({path: why} if why else {})
 
 
-def _all_looked_at(groups: Sequence[Sequence[Path]], language: str, log: Log) -> list[list[Look]]:
-    """Open the files of all groups; pictures are read last, as what others say chooses the pack."""
+def _all_looked_at(
+    groups: Sequence[Sequence[Path]], language: str, log: Log
+) -> tuple[list[list[Look]], str]:
+    """Open the files of all groups; and guess their language if it is not named.
+
+    The guess spells texts by its steps, and names packs of OCR; no text is odd because of it.
+    Pictures are read last, as what others say chooses the pack.
+    """
     looks, script, files = list[list[Look]](), usual_script(language), sum(map(len, groups))
     with log.progress("opening files", files) as advance:
         for group in groups:
@@ -277,11 +291,12 @@ def _all_looked_at(groups: Sequence[Sequence[Path]], language: str, log: Log) ->
             for path in group:
                 looks[-1].append(look(path, chars, files, script=script))
                 advance(1, printable(path.name)[:30])
-    documents = (text for group in looks for each in group for text in each.documents)
-    some = [document.text[:LETTERS_CHARS] for document in islice(documents, LETTERS_DOCUMENTS)]
+    documents = [text for group in looks for each in group for text in each.documents]
+    language = language or guess_language([each.text[:LETTERS_CHARS] for each in documents])[0]
+    some = [document.text[:LETTERS_CHARS] for document in documents[:LETTERS_DOCUMENTS]]
     for group in looks:
         read_pictures(group, language, "\n".join(some), log)
-    return looks
+    return looks, language
 
 
 def _sample(groups: Sequence[Sequence[Sequence[Document]]], chars: int) -> str:

@@ -185,14 +185,6 @@ def test_a_run_ends_with_verdict_and_warnings(run: Run, capsys: Captured, monkey
     assert warning not in words, "it was said when the corpus was made"
     assert "1 warning about the texts" in words
     assert max(map(len, said.splitlines()[:-2])) <= 80
-    assert "not learnt" not in words
-    chats = '\n# [[phase]]\n# name = "chat"\n# objective = "chat"\n# data = "әңгәмә.jsonl"\n'
-    run.recipe = Recipe.load(run.recipe.path, text=run.recipe.text + chats)
-    say_results(run)
-    words = " ".join(capsys.readouterr().out.split())
-    last = run.recipe.text.count("\n")
-    assert "conversations are not learnt: their phase stands in comments; take out" in words
-    assert f"lines {last - 3} to {last} of the recipe, then run it again" in words
 
 
 def test_runs_that_were_not_scored_on_one_split_are_not_compared(run: Run, tmp_path: Path) -> None:

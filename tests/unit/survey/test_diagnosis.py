@@ -110,10 +110,10 @@ def test_conversations_are_told_from_texts(tmp_path: Path, name: str, content: s
     assert [(each.name, each.count, each.severity) for each in told] == [
         ("conversations", 1, "small")
     ]
-    assert '# objective = "chat"\n# data = "' in found.recipe
-    assert f'# data = "{tmp_path}/t/{name}"\n' in found.recipe
+    assert 'objective = "chat"\ndata = "' in found.recipe
+    assert f'data = "{tmp_path}/t/{name}"\n' in found.recipe
     columns = {"b": '["ghicitoare", "dezlegare"]', "c": '["Ερώτηση", "Απάντηση"]'}.get(name[0], "")
-    assert found.recipe.partition("# columns = ")[2].strip() == columns
+    assert found.recipe.partition("\ncolumns = ")[2].strip() == columns
 
 
 def test_the_same_conversations_in_three_files_are_one_phase_and_counted_once(tmp_path: Path):
