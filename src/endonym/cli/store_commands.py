@@ -146,12 +146,18 @@ def show_comparison(
     store = settings.open_store()
     first = run_argument(comparison.first.folder, store)
     following = asked(first, comparison.first.models[-1])
+    before = ""
     if not comparison.documents and comparison.is_of_one_language:
         following = f"evaluate {first} --text FILE, and the others on the same file"
+    elif comparison.split == "dev" and not comparison.best.has_several:
+        following = f"evaluate {first} --split test"
     elif comparison.split == "dev":
-        every = " ".join(run_argument(run.folder, store) for run in comparison.runs)
-        following = f"compare {every} --split test"
-    settings.log().line(f"next: {program()} {following}")
+        chosen = [run_argument(run.folder, store) for run in comparison.best.runs]
+        following = f"compare {' '.join(chosen)} --split test"
+        if not all(run.is_scored_on("test") for run in comparison.best.runs):
+            before = 'add [[evaluate]] with kind = "bits" to the recipe, which scores test; then '
+            following = f" && {program()} ".join([*(f"run {each}" for each in chosen), following])
+    settings.log().line(f"next: {before}{program()} {following}")
 
 
 @click.group()

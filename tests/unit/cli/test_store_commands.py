@@ -266,7 +266,15 @@ def test_compare_advises_what_comes_next(tmp_path: Path, capsys: pytest.CaptureF
     for run in (worse, best):
         path = run.folder / "evaluation" / "scores.json"
         path.write_text(path.read_text("utf-8").replace('"test"', '"dev"'), encoding="utf-8")
-    assert advice(worse, best) == f"compare {best.folder} {worse.folder} --split test"
+    assert advice(worse, best) == f"evaluate {best.folder} --split test"
+    worse_seed = replace(best, folder=worse.folder, models=models, name="best+seed=43")
+    judge = f"compare {best.folder} {worse.folder} --split test"
+    said = advice(worse_seed, best, contender(tmp_path, "weak", [50.0 + n for n in range(30)]))
+    assert said.endswith(f" run {best.folder} && endonym run {worse.folder} && endonym {judge}")
+    assert "add [[evaluate]]" in said
+    of_test = Artifact(worse.folder, {"files": {}, "config": {"evaluation": {"kind": "bits"}}})
+    scored = [replace(run, evaluations=[of_test]) for run in (worse_seed, best)]
+    assert advice(*scored) == judge
 
 
 def test_compare_names_the_csv_of_efficiency_if_there_is_one(
