@@ -90,6 +90,12 @@ class Comparison:
         return names.pop() if are_plain and len(names) == 1 else ""
 
     @property
+    def stem(self) -> str:
+        """What its files are called."""
+        stem = f"{self.name}-comparison" if self.name else "comparison"
+        return stem if self.split == "test" else f"{stem}-{self.split}"
+
+    @property
     def split(self) -> str:
         """Whose documents were scored: test or dev."""
         return self.runs[0].score.split
@@ -311,7 +317,7 @@ def _seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
         note = NOTES["best_seeds_but_near" if near else "best_seeds"]
         note = NOTES["no_claim"] if differences[0].low is None else note
         notes.append(note.format(best=best.name, near=", ".join(near)))
-    few = [group.name for group in several if group.has_few]
+    few = [group.name for group in several if len(group.runs) == 2]
     if few:
         notes.append(NOTES["two_seeds"].format(names=", ".join(few)))
     of_one_seed = [group.name for group in groups if not group.has_several]
@@ -358,10 +364,10 @@ def cells(comparison: Comparison) -> list[list[str]]:
     """The table as texts: its head, and a row for each run and each baseline."""
     rows: list[dict[str, str]] = []
     for index, run in enumerate(comparison.runs):
-        row = {"run": run.name, **_score_cells(comparison.bits[index])}
+        row = {"run": run.name, **score_cells(comparison.bits[index])}
         if comparison.differences:
             to_best = comparison.differences[index] if index else None
-            row |= _difference_cells(to_best, "paired 95 %")
+            row |= difference_cells(to_best, "paired 95 %")
         total, active = run.parameters
         last = run.models[-1].numbers
         row |= {
@@ -376,14 +382,14 @@ def cells(comparison: Comparison) -> list[list[str]]:
         }
         rows.append(row)
     for each in comparison.others:
-        row = {"run": each.model.name, **_score_cells(each.bits)}
+        row = {"run": each.model.name, **score_cells(each.bits)}
         if comparison.differences:
-            row |= _difference_cells(each.difference, "paired 95 %")
+            row |= difference_cells(each.difference, "paired 95 %")
         rows.append(
             row | {"family": each.model.family, "parameters": number(each.model.parameters)}
         )
     for line in comparison.baselines:
-        rows.append({"run": baseline_name(line), **_score_cells(line)})
+        rows.append({"run": baseline_name(line), **score_cells(line)})
     return rows_with_heads(rows)
 
 
@@ -402,7 +408,7 @@ def recipes(comparison: Comparison) -> list[list[str]]:
         }
         if has_differences:
             without = "best" if group is several[0] else "–"
-            row |= _difference_cells(group.difference, "95 %, Welch", without=without)
+            row |= difference_cells(group.difference, "95 %, Welch", without=without)
         rows.append(row)
     return rows_with_heads(rows)
 
@@ -414,7 +420,8 @@ def baseline_name(line: Score) -> str:
     return f"{line.model} ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
 
 
-def _score_cells(score: Score | Bits) -> dict[str, str]:
+def score_cells(score: Score | Bits) -> dict[str, str]:
+    """Bits per byte and the 95 % interval, each under its head."""
     return {"bits/byte": f"{score.value:.4f}", "95 %": span(score)}
 
 
@@ -423,7 +430,7 @@ def span(score: Score | Bits) -> str:
     return "–" if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
 
 
-def _difference_cells(
+def difference_cells(
     to_best: Difference | None, interval: str, *, without: str = "best"
 ) -> dict[str, str]:
     """A difference and its interval under this head. without: what stands where there is none."""

@@ -3,6 +3,7 @@
 import csv
 import io
 import os.path
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,21 @@ from endonym.evaluate.score import BITS, find
 from endonym.evaluate.speed import LENGTHS
 from endonym.evaluate.speed import cells as speed_cells
 from endonym.evaluate.speed import notes as speed_notes
+from endonym.evaluate.tables import rows_with_heads
 from endonym.log import THIN, counted, number
 from endonym.report.page import render
 from endonym.report.scores import STYLES, efficiency_chart
 from endonym.report.svg import Chart, Series
 from endonym.report.training import dev_points, validations_of, with_margin
-from endonym.runs.compare import Comparison, as_dict, baseline_name, cells, recipes, span
+from endonym.runs.compare import (
+    Comparison,
+    as_dict,
+    baseline_name,
+    cells,
+    difference_cells,
+    recipes,
+    score_cells,
+)
 from endonym.runs.finished_runs import FinishedRun, Texts
 
 HEIGHT = 420.0
@@ -31,15 +41,13 @@ def write_comparison(comparison: Comparison, folder: Path | None = None) -> Path
     Without a folder they stand beside that of the first run. A page of other runs or of another
     split is left alone: this one then has a number in its name.
     """
-    stem = f"{comparison.name}-comparison" if comparison.name else "comparison"
-    stem += "" if comparison.split == "test" else f"-{comparison.split}"
     folder = folder or comparison.runs[0].folder.parent
     data = as_dict(comparison)
     for each in (*data["runs"], *data["others"]):
         each["folder"] = os.path.relpath(
             os.path.realpath(each.get("run") or each["folder"]), os.path.realpath(folder)
         )
-    page = _free(folder, stem, _compared(data))
+    page = _free(folder, comparison.stem, _compared(data))
     write_atomic(page, render("comparison.html", gather(comparison)).encode("utf-8"))
     write_atomic(page.with_suffix(".csv"), as_csv(data).encode("utf-8"))
     write_json(page.with_suffix(".json"), data)
@@ -146,14 +154,19 @@ def as_latex(comparison: Comparison) -> str:
     )
     name = comparison.name or "several recipes"
     judged = f": {sizes}" if comparison.documents else ", not the same ones for all"
-    have_seeds = any(group.has_several for group in comparison.groups)
-    over = "documents and, of means, over seeds together" if have_seeds else "documents"
+    over, differences = "documents", "are paired over documents"
+    if comparison.best.has_several:
+        over = "documents and, of means, over seeds together"
+        differences = "of means are over seeds (Welch), all others over documents and seeds"
+        judged += ". Rows of several seeds are means over them"
     caption = f"Bits per byte on {comparison.split} documents of {name}{judged}. Lower is better. "
-    caption += f"Intervals (95 %) are over {over}."
-    head, *others = [" & ".join(map(_escaped, row)) + r" \\" for row in paper_rows(comparison)]
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_escaped(caption)}}}"]
-    lines += [r"\begin{tabular}{lrrr}", r"\toprule", head, r"\midrule", *others, r"\bottomrule"]
-    return "\n".join([*lines, r"\end{tabular}", r"\end{table}", ""])
+    caption += f"Intervals (95 %) are over {over}. Differences {differences}."
+    rows = paper_rows(comparison)
+    head, *others = [" & ".join(map(_escaped, row)) + r" \\" for row in rows]
+    lines = [r"% In the preamble: \usepackage{booktabs}", r"\begin{table}", r"\centering"]
+    lines += [rf"\caption{{{_escaped(caption)}}}", rf"\label{{tab:{comparison.stem}}}"]
+    lines += [rf"\begin{{tabular}}{{l{'r' * (len(rows[0]) - 1)}}}", r"\toprule", head, r"\midrule"]
+    return "\n".join([*lines, *others, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 
 def _escaped(text: str) -> str:
@@ -165,15 +178,23 @@ def _escaped(text: str) -> str:
 
 def paper_rows(comparison: Comparison) -> list[list[str]]:
     """A row for each recipe over its seeds, each model from elsewhere and each baseline."""
-    rows = [["model", "seeds", "bits/byte", "95 %"]]
+    differences, rows = dict(enumerate(comparison.differences)), list[dict[str, str]]()
     for group in comparison.groups:
-        found = group.interval or comparison.bits[comparison.runs.index(group.own)]
-        rows.append([group.name, number(len(group.runs)), f"{group.mean:.4f}", span(found)])
+        index = comparison.runs.index(group.own)
+        row = {"model": group.name, "seeds": number(len(group.runs))}
+        found = group.interval or comparison.bits[index]
+        row |= score_cells(replace(found, value=group.mean))
+        is_best = group is comparison.best
+        to_best = None if is_best else group.difference or differences.get(index)
+        if comparison.documents:
+            row |= difference_cells(to_best, "95 % of it", without="best" if is_best else "–")
+        rows.append(row)
     for each in comparison.others:
-        rows.append([each.model.name, "–", f"{each.bits.value:.4f}", span(each.bits)])
+        row = {"model": each.model.name, "seeds": "–", **score_cells(each.bits)}
+        rows.append(row | difference_cells(each.difference, "95 % of it", without="–"))
     for line in comparison.baselines:
-        rows.append([baseline_name(line), "–", f"{line.value:.4f}", span(line)])
-    return rows
+        rows.append({"model": baseline_name(line), "seeds": "–", **score_cells(line)})
+    return rows_with_heads(rows)
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -195,12 +195,6 @@ class SeedGroup:
         return len(self.runs) > 1
 
     @property
-    def has_few(self) -> bool:
-        """Whether there are two seeds: Student's t then has one or two degrees of freedom, so that
-        an interval is very wide."""
-        return self.has_several and len(self.runs) == 2
-
-    @property
     def mean(self) -> float:
         """Mean bits per byte."""
         return statistics.fmean(self.values)
@@ -218,8 +212,8 @@ class SeedGroup:
             "seeds": [run.seed for run in self.runs],
             "mean": self.mean,
             "deviation": self.deviation,
-            "low": min(self.values),
-            "high": max(self.values),
+            "min": min(self.values),
+            "max": max(self.values),
             "interval": self.interval and asdict(self.interval),
             "difference": self.difference and self.difference.as_dict(),
         }

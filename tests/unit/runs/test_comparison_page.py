@@ -56,7 +56,10 @@ def test_tables_for_a_paper_stand_beside_it(tmp_path: Path) -> None:
     assert rows[0].startswith("| run | bits/byte | 95 % |")
     assert len({row.count("|") for row in rows}) == 1
     latex = page.with_suffix(".tex").read_text(encoding="utf-8")
-    assert r"model & seeds & bits/byte & 95 \% \\" in latex
+    heads = r"model & seeds & bits/byte & 95 \% & to the best & 95 \% of it \\"
+    assert heads in latex
+    for command in (r"\label{tab:tt-comparison}", r"\usepackage{booktabs}", "{lrrrrr}"):
+        assert command in latex
     assert "test documents of tt: 30 test documents in 30 groups of neighbours" in latex
     odd = [contender(tmp_path, name, [40.0] * len(SENTENCES)) for name in ("a_b", "c~\\")]
     said = as_latex(compare(odd))
@@ -143,6 +146,10 @@ def test_recipes_with_several_seeds_have_a_table_and_a_csv(tmp_path: Path):
     data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     wanted = data["seeds"][1]["difference"]
     assert f"<td>{wanted['low']:+.4f} to {wanted['high']:+.4f}</td>" in html
+    ends = f"{wanted['value']:+.4f} & {wanted['low']:+.4f} to {wanted['high']:+.4f}"
+    latex = page.with_suffix(".tex").read_text(encoding="utf-8")
+    assert re.search(rf"studiu@highlr & 3 & .* & {re.escape(ends)} ", latex)
+    assert "Rows of several seeds are means" in latex
     best, other = [row for row in csv_rows(page) if row["row"] == "seeds"]
     assert best["difference_value"] == best["difference_is_claimed"] == ""
     assert [float(other[f"difference_{key}"]) for key in ("value", "low", "high")] == [

@@ -155,7 +155,7 @@ def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
     best, other = as_dict(found)["seeds"]
     values = sorted(run.score.value for run in base)
     runs = {"name": "ro", "runs": [run.name for run in base], "seeds": [0, 1, 2]}
-    spread = {"low": values[0], "high": values[-1], "deviation": statistics.stdev(values)}
+    spread = {"min": values[0], "max": values[-1], "deviation": statistics.stdev(values)}
     mean, between = statistics.fmean(values), best.pop("interval")
     assert best == {**runs, "mean": mean, **spread, "difference": None}
     assert between["low"] < mean < between["high"]
