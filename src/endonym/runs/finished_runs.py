@@ -285,14 +285,17 @@ def finished_runs(
 
 
 def _finished_of(recipe: Path, store: Store, log: Log, split: Split) -> list[Path]:
-    """The folders of a recipe's finished runs; warns of each run that is not finished."""
-    finished: list[Path] = []
-    usual_folders = [run_folder(store, each) for each in Recipe.load_all(recipe)]
-    for folder in dict.fromkeys([*usual_folders, *find.runs_of(store, recipe)]):
-        if stage := missing(folder, split):
+    """The folders of a recipe's finished runs; warns of each run that is not finished.
+
+    Not of a recipe of which only variants were run.
+    """
+    base, *variants = [run_folder(store, each) for each in Recipe.load_all(recipe)]
+    folders = dict.fromkeys([base, *variants, *find.runs_of(store, recipe)])
+    stages = {folder: missing(folder, split) for folder in folders}
+    finished = [folder for folder, stage in stages.items() if not stage]
+    for folder, stage in stages.items():
+        if stage and not (folder == base and finished and not find.planned(folder)):
             log.warn(f"left out: {folder.name}: {stage} is not made yet")
-        else:
-            finished.append(folder)
     return finished
 
 

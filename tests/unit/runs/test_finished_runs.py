@@ -160,6 +160,13 @@ def test_a_recipe_means_its_finished_runs(copy: Path, capsys: pytest.CaptureFixt
     err = capsys.readouterr().err
     assert "left out: kechkena@late" in err
     assert "left out: kechkena@none" in err
+    shutil.rmtree(copy / "runs" / "kechkena")
+    shutil.copytree(copy / "runs" / "kechkena@wide", copy / "runs" / "kechkena@none")
+    found = finished_runs([str(recipe)], Store(copy / "store"), LOG)
+    assert [each.name for each in found] == ["kechkena@wide", "kechkena@none"]
+    err = capsys.readouterr().err
+    assert "left out: kechkena:" not in err
+    assert "left out: kechkena@late" in err
 
 
 def test_a_folder_with_a_recipe_means_its_runs(copy: Path, monkeypatch: pytest.MonkeyPatch):
