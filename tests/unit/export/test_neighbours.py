@@ -19,6 +19,16 @@ def test_figures_are_said_of_certain_sources_and_a_caution_of_others() -> None:
     (together,) = sentences([gain("leipzig", 0.0, -0.01)], {"sources": {"leipzig": kept}})
     assert "article by article" in together
     assert sentences([gain("аз", 0.5, None)], {})[0].startswith("No effect")
+    stories = {"kept": {"train": {"documents": 145, "chars": 145 * 2_100}}}
+    card = {
+        "sources": {
+            "हितोपदेश": stories,
+            "leipzig": {"kept": {"train": {"documents": 9, "chars": 900}}},
+        }
+    }
+    whole, lines = sentences([gain(name, 0.0, -0.01) for name in card["sources"]], card)
+    assert whole == "No effect of neighbouring documents is seen in हितोपदेश."
+    assert lines.startswith("No effect of neighbours is seen in leipzig: its lines")
 
 
 def test_what_training_text_covers_of_the_test_text_is_said_beside_the_score() -> None:
