@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from endonym.disk import require_regular
@@ -68,6 +69,8 @@ COMMAND = (
 LABEL = re.compile(r"\s*(?:(?:[-•]|\d+\.) |\S.*?\s{2,})")
 """A name before a text, or the sign or number of an item of a list."""
 LONGEST_LABEL = 26
+FIRST_LINE = 30.0
+"""Seconds after which progress is told without a terminal."""
 WIDE, NARROW = 100, 80
 """Columns of a screen from which on a bar is long, and from which on there is one."""
 
@@ -167,13 +170,13 @@ class Log:
     def progress(
         self, what: str, total: float, note: str = "", *, done: int = 0
     ) -> Generator[Callable[..., None]]:
-        """A progress bar; yields `advance(n, note="")`. Hidden without a terminal.
+        """A progress bar; yields `advance(n, note="")`. Without a terminal a few lines.
 
         what: the label. done: of the total, what an earlier run has done already. note: stands
         behind; parts after " · " that have no room are left out. A narrow screen has no bar.
         """
         if self.quiet or not sys.stderr.isatty() or total <= 0:
-            yield _no_advance
+            yield self._told(what, total, done)
             return
         # Importing rich takes 80 ms.
         from rich.console import Console
@@ -208,6 +211,19 @@ class Log:
             finally:
                 self._live = None
 
+    def _told(self, what: str, total: float, done: float) -> Callable[..., None]:
+        """Progress as lines, ever more rarely: after half a minute, one minute, two, four …"""
+        started, wait = monotonic(), FIRST_LINE
+
+        def advance(n: float, note: str = "") -> None:
+            nonlocal done, wait
+            done += n
+            if total > 0 and monotonic() - started >= wait:
+                wait *= 2
+                self.line(" · ".join(filter(None, [f"{what}: {100 * done / total:.0f} %", note])))
+
+        return advance
+
 
 QUIET = Log(quiet=True)
 """For those whom nobody told where to write."""
@@ -218,10 +234,6 @@ def _fitting(note: str, room: int) -> str:
     while columns(note) > room and " · " in note:
         note = note.rpartition(" · ")[0]
     return note
-
-
-def _no_advance(n: float, note: str = "") -> None:
-    """Progress without a bar."""
 
 
 def columns(text: str) -> int:

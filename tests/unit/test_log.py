@@ -216,11 +216,20 @@ def test_the_file_of_a_run_keeps_what_the_terminal_hides(tmp_path: Path) -> None
     assert kept == "source tatar\nӘбием мич янында\nwarning: no dedup\n"
 
 
-def test_progress_says_nothing_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_progress_is_told_in_few_lines_without_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Log().progress("corpus", 100) as advance:
         advance(10)
         advance(90, note="done")
     assert capsys.readouterr() == ("", "")
+    seconds = iter(range(0, 1_010, 10))
+    monkeypatch.setattr("endonym.log.monotonic", lambda: next(seconds))
+    with Log().progress("compressing", 100) as advance:
+        for step in range(100):
+            advance(1, note="слово" * (step == 2))
+    said = ["3 % · слово", *(f"{share} %" for share in (6, 12, 24, 48, 96))]
+    assert capsys.readouterr().err.splitlines() == [f"compressing: {each}" for each in said]
 
 
 class Terminal(io.StringIO):
