@@ -160,8 +160,9 @@ def as_latex(comparison: Comparison) -> str:
         differences = "of means are over seeds (Welch), all others over documents and seeds"
         judged += ". Rows of several seeds are means over them"
     caption = f"Bits per byte on {comparison.split} documents of {name}{judged}. Lower is better. "
-    caption += f"Intervals (95 %) are over {over}. Differences {differences}."
+    caption += f"Intervals (95 %) are over {over}."
     rows = paper_rows(comparison)
+    caption += f" Differences {differences}." if "to the best" in rows[0] else ""
     head, *others = [" & ".join(map(_escaped, row)) + r" \\" for row in rows]
     lines = [r"% In the preamble: \usepackage{booktabs}", r"\begin{table}", r"\centering"]
     lines += [rf"\caption{{{_escaped(caption)}}}", rf"\label{{tab:{comparison.stem}}}"]
@@ -179,6 +180,7 @@ def _escaped(text: str) -> str:
 def paper_rows(comparison: Comparison) -> list[list[str]]:
     """A row for each recipe over its seeds, each model from elsewhere and each baseline."""
     differences, rows = dict(enumerate(comparison.differences)), list[dict[str, str]]()
+    has_differences = comparison.documents and [*comparison.groups[1:], *comparison.others]
     for group in comparison.groups:
         index = comparison.runs.index(group.own)
         row = {"model": group.name, "seeds": number(len(group.runs))}
@@ -186,7 +188,7 @@ def paper_rows(comparison: Comparison) -> list[list[str]]:
         row |= score_cells(replace(found, value=group.mean))
         is_best = group is comparison.best
         to_best = None if is_best else group.difference or differences.get(index)
-        if comparison.documents:
+        if has_differences:
             row |= difference_cells(to_best, "95 % of it", without="best" if is_best else "–")
         rows.append(row)
     for each in comparison.others:

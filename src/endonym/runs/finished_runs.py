@@ -73,7 +73,7 @@ class FinishedRun:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The dotted keys of its recipe as it ran with their values, but name, seed and variants.
+        """The dotted keys of its recipe as it ran, with their values: what makes its model.
 
         What is left out has its default, unless the recipe is of another version. Empty without
         the run's copy of the recipe. Raises Damaged if the copy cannot be read.
@@ -89,7 +89,7 @@ class FinishedRun:
         recipe.pop("variant", None)
         with suppress(ValidationError):
             recipe = Recipe.model_validate(recipe).model_dump(exclude_none=True)
-        for key in ("name", "seed"):
+        for key in ("name", "seed", "evaluate", "export"):
             recipe.pop(key, None)
         return dict(_settings("", recipe))
 
