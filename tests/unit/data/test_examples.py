@@ -112,7 +112,11 @@ def test_too_many_rejects_are_an_error_with_their_reasons(tmp_path: Path) -> Non
 
 
 def test_commented_lines_are_not_rejected_and_none_left_is_said_in_records(tmp_path: Path) -> None:
-    records = [*conversations(16), *[f"# {line}" for line in ("мин", "син", "ул")], "{no json"]
+    records = [
+        *conversations(16),
+        *[f"{line} …" for line in ("# мин", "#син", "  # ул")],
+        "{no json",
+    ]
     counted = make_toy_examples(tmp_path / "few", records, context=400, max_rejected=0.1)
     assert counted["dropped"] == {"commented": 3, "bad_json": 1}
     folder = tmp_path / "none"

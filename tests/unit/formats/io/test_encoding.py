@@ -24,6 +24,7 @@ from text_samples import (
 from endonym.errors import RecipeError
 from endonym.formats.io.encoding import (
     Encoding,
+    by_letters,
     detect,
     guess,
     is_certain,
@@ -294,6 +295,17 @@ def test_a_text_of_another_script_than_expected_is_refused_but_for_latin():
     assert isinstance(guess(russian, "hebrew"), Damage)
     french = "\n".join(FRENCH * 30).encode("cp1252")
     assert guess(french, "cyrillic") == Encoding("cp1252")
+
+
+def test_three_letters_of_one_language_decide_of_a_short_text_and_two_or_two_languages_do_not():
+    text = "întrebare;răspuns\nCine ține cheia?;Domnul Ion.\n".encode("iso8859-16")
+    assert guess(text, None, is_short=True) == Encoding("iso8859-16")
+    assert isinstance(guess(text, None), Damage)
+    few = text.replace("ț".encode("iso8859-16"), b"t")
+    assert isinstance(guess(few, None, is_short=True), Damage)
+    polish = "żal, łza, KĄT".encode("cp1250")  # or Ukrainian: їal, іza, KҐT
+    assert by_letters(polish, ["cp1250"]) == "cp1250"
+    assert by_letters(polish, ["cp1250", "cp1251"]) == ""
 
 
 def test_noise_is_binary():

@@ -105,5 +105,10 @@ def test_a_page_of_torn_arabic_words_is_no_text_and_one_of_short_words_is():
 
     assert judged(lines, rows)[0] > 0.9
     assert judged(torn, pieces) < (0.5, "words torn into lines")
+    for first, second in (("پس", "ر صبح زود با خواهرش"), ("پسر صبح زود با خواهر", "ش")):
+        halves = [
+            (20 + 60 * (at % 2), 700 - 24 * (at // 2), 75 + 60 * (at % 2)) for at in range(24)
+        ]
+        assert judged([first, second] * 12, halves) < (0.5, "words torn into lines")
     assert judged(words, rows)[0] > 0.9
     assert judged(words, cells)[0] > 0.9

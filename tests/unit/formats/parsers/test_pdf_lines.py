@@ -255,3 +255,12 @@ def test_a_mark_is_read_behind_its_letter(found: list[tuple[str, float, float]],
     assert "".join(each.text for each in read) == wanted
     boxes = {each.text: each.box for each in signs(*found)}
     assert all(boxes[each.text] == each.box for each in read)
+
+
+def test_a_blank_of_the_page_parts_words_only_within_its_line():
+    """Chromium draws blanks that PDFium leaves out; another column has its own."""
+    (column,) = signs((" ", 20, 23))
+    piece = pdf_places.Piece(signs(("א", 88, 94), ("ב", 80, 86)), "", 700.0, 12.0)
+    for left, wanted in ((86.0, "א ב"), (20.0, "אב"), (200.0, "אב")):
+        blank = column._replace(box=(left, 700.0, left + 3, 710.0))
+        assert "".join(each.text for each in pdf_places.in_places(piece, [blank])) == wanted

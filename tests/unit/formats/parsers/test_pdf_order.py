@@ -150,6 +150,7 @@ def test_a_line_that_is_put_in_order_has_no_blank_at_its_ends():
 @pytest.mark.parametrize(("line", "wanted"), [
     ("(אב) [גד]", "(אב) [גד]"), (")אב( ]גד[", "(אב) [גד]"), ("אב) גד", "אב) גד"),
     ("אב( גד", "אב) גד"), ("אב )גד", "אב (גד"), ("א)ב", "א)ב"), ("«א« ב", "«א» ב"),
+    ("א ) ב ( ג", "א ( ב ) ג"),
 ])  # fmt: skip
 def test_brackets_open_and_close_by_turns_and_a_single_one_by_its_blank(line: str, wanted: str):
     assert with_brackets(line) == wanted

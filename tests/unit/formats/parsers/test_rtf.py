@@ -35,6 +35,10 @@ def test_paragraphs_cells_and_lines_of_a_verse():
         "Туган тел\nИ матур тел\n\nUne ligne"
     )
     assert text_of(r"\trowd un\cell deux\cell\row fin\par") == "un\n\ndeux\n\nfin"
+    nested = r"\intbl\itap2 un\nestcell deux\nestcell\pard\intbl fin\cell\row"
+    assert text_of(rf"\trowd{nested}\pard Sf\'e2rsit\par", r"\rtf1\ansi\ansicpg1250") == (
+        "un\n\ndeux\n\nfin\n\nSfârsit"
+    )
 
 
 def test_what_is_no_text_of_the_body_is_left_out():

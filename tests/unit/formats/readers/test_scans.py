@@ -132,5 +132,6 @@ def test_a_persian_paragraph_begins_at_the_right_and_ends_at_the_left():
         for row, (text, (left, width)) in enumerate(zip(paragraph, columns, strict=True))
     ]
     found, height = placed(lines)
+    assert [each.left for each in found] == [40, 0, 0] * 2
     (page,) = rebuilt([Page(1, height, found)])
     assert [each.text for each in page.paragraphs] == [" ".join(each) for each in paragraphs]
