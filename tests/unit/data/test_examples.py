@@ -20,7 +20,13 @@ from toys import KINDS
 
 from endonym.data.conversations import Message
 from endonym.data.example_tokens import ExampleTokens
-from endonym.data.examples import held_out_prompts, make_examples, prompt_key, with_template
+from endonym.data.examples import (
+    held_out_prompts,
+    make_examples,
+    prompt_key,
+    read_held_out,
+    with_template,
+)
 from endonym.data.kept_out import KeptOut
 from endonym.errors import CorpusError, RecipeError, SourceError
 from endonym.tokenizer.chat_template import CHATML
@@ -126,6 +132,10 @@ def test_commented_lines_are_not_rejected_and_none_left_is_said_in_records(tmp_p
         CorpusError, match=r"of 1 record, 1 of which an earlier phase holds out\nAdd"
     ):
         make_examples([path], tokenizer, settings(), out=folder, advance=[].append, held_out=[key])
+    write_lines(path, conversations(16))
+    make_examples([path], tokenizer, settings(), out=folder, advance=[].append, held_out=[7, key])
+    assert len(read_held_out(folder)) > 2
+    assert {7, key} < {*read_held_out(folder)}, "for the phases after the next one, too"
 
 
 def test_what_is_longer_than_a_row_is_put_down_to_the_key_of_the_recipe(tmp_path: Path) -> None:
@@ -213,6 +223,8 @@ def test_at_least_one_prompt_is_held_out_and_one_is_not() -> None:
     said = [prompt_key([Message(role, "Нәрсә бу?")], 3) for role in ("user", "system")]
     assert prompt_key([Message("user", " Нәрсә бу?\n")], 3) == said[0] != said[1]
     none = keys[:0]
+    few = np.arange(1, 640, dtype=np.uint64)  # of equal prompts all go or stay
+    assert not held_out_prompts(np.repeat(few, 2), None, none).any()
     assert held_out_prompts(keys, 1e-9, none).tolist() == (keys == keys.min()).tolist()
     assert (~held_out_prompts(keys, 1.0, none)).tolist() == (keys == keys.max()).tolist()
     # What an earlier phase holds out is never learnt by a later one.

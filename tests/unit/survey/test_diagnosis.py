@@ -351,6 +351,11 @@ def test_files_with_the_same_text_are_named(tmp_path: Path):
     for name, part in (("әкият.txt", lines), ("җыр.txt", lines[:9]), ("әкият - копия.txt", lines)):
         write(tmp_path, f"t/{name}", "\n".join(part))
     write(tmp_path, "t/b/әкият.html", f"<p>{'</p><p>'.join(lines)}</p>")
-    notes = " ".join(diagnosis(tmp_path / "t", language="tt").read())
+    found = diagnosis(tmp_path / "t", language="tt")
+    notes = " ".join(found.read())
     assert "әкият - копия.txt and әкият.txt hold the same text" in notes
     assert "җыр" not in notes
+    many = replace(found.examined, same={f"a/{n}.txt": [f"b/{n}.txt"] for n in range(5)})
+    *_, named, others = replace(found, examined=many).read()
+    assert named == "a/2.txt and b/2.txt hold the same text, or nearly; a/2.txt stays."
+    assert others == "The same is so of 2 more texts."

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from endonym.formats.config import Source
-from endonym.formats.io.formats import file_format, unsupported
+from endonym.formats.io.formats import file_format, is_no_text, is_savable, unsupported
 
 NAMES = [
     ("a.txt", "", "", "txt"),
@@ -73,3 +73,13 @@ def test_an_unknown_extension_says_how_to_read_it():
 ])  # fmt: skip
 def test_a_file_that_is_not_read_says_why(name: str, said: str):
     assert said in unsupported(file_format(name, Source(name="probe", path=".")), name)
+
+
+@pytest.mark.parametrize(("name", "fate"), [
+    ("Хат.DOC", (True, False)), ("хат.doc", (True, False)), ("Җыр.MP3", (False, True)),
+    ("~$хат.docx", (False, True)), ("хат.txt", (False, False)),
+])  # fmt: skip
+def test_a_name_says_what_can_be_saved_as_text_and_what_holds_none(
+    name: str, fate: tuple[bool, bool]
+):
+    assert (is_savable(name), is_no_text(name)) == fate

@@ -1,0 +1,33 @@
+"""Conversations among texts: how many there are, and their phases in a recipe."""
+
+import gzip
+import json
+import random
+from pathlib import Path
+
+from endonym.survey.chats import ChatFile, chat_phases, count_chats
+
+
+def test_what_a_file_holds_that_no_phase_can_read_is_no_copy(tmp_path: Path) -> None:
+    asked = [{"întrebare": f"Cine este la ușa {n}?", "răspuns": f"Domnul {n}."} for n in range(3)]
+    lines = "".join(f"{json.dumps(each)}\n" for each in asked)
+    noise = random.Random(1).randbytes(400_000).hex()
+    broken, whole = tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl"
+    broken.write_bytes(gzip.compress(f"{lines}{noise}\n".encode())[:-20])
+    whole.write_text(lines, encoding="utf-8")
+    files = [ChatFile(path, path.name, None) for path in (whole, broken)]
+    count_chats(files)
+    assert [each.path for each in files] == [broken, whole]
+    assert "cannot be read to its end" in files[0].problem
+    assert [(each.found, each.copies) for each in files] == [(3, 0), (3, 0)]
+
+
+def test_columns_of_copies_alone_get_no_phase() -> None:
+    first = ChatFile(Path("a.csv"), "a.csv", ("ghicitoare", "dezlegare"), found=3)
+    copied = ChatFile(Path("b.csv"), "b.csv", ("табышмак", "җавап"), found=3, copies=3)
+    (phase,) = chat_phases([first, copied])
+    assert ('name = "chat"' in phase, "b.csv" in phase) == (True, False)
+    copied.copies = 2
+    assert [each.splitlines()[1] for each in chat_phases([first, copied])] == [
+        'name = "chat-1"', 'name = "chat-2"',
+    ]  # fmt: skip
