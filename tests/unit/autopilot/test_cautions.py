@@ -10,6 +10,7 @@ from made_conversations import conversations, write_lines
 from toys import train_config
 
 from endonym.autopilot.cautions import (
+    caution_of_empty,
     caution_of_intervals,
     caution_of_rows,
     cautions,
@@ -252,3 +253,16 @@ def test_a_format_that_cannot_hold_the_last_adapter_is_told_with_its_line(
     assert not refusal_of(plain + dora + ALONE.format("adapter"), model)[0]
     # The adapter of an earlier phase is not exported.
     assert not refusal_of(dora + plain + ALONE.format("gguf-adapter"), model)[0]
+
+
+def test_sources_without_training_text_are_named_each_with_its_reasons() -> None:
+    none = Facts(0, 0, 0.0)
+    sources = {"шигырь": replace(none, dropped={"near": 3}), "хикәя": FACTS}
+    assert caution_of_empty(replace(FACTS, sources={"хикәя": FACTS})) == ""
+    one = caution_of_empty(replace(FACTS, sources=sources))
+    assert one.startswith('"шигырь" gave no training text (3 near copies); ')
+    sources["хат"] = replace(none, dev_documents=2)
+    assert caution_of_empty(replace(FACTS, sources=sources)).startswith(
+        '"шигырь" and "хат" gave no training text '
+        "(шигырь: 3 near copies; хат: 2 held out for dev); "
+    )

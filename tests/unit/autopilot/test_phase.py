@@ -212,6 +212,7 @@ def answers(objective: str, *, dim: int = 128, **keys: object) -> dict[str, obje
 def test_rates_of_answers_are_low_and_lower_for_pairs_and_for_wide_models() -> None:
     chat = answers("chat")
     assert (chat["epochs"], *rates(chat)) == (36.0, 1e-3, 1e-3)  # 300 steps of few answers
+    assert chat["warmup_steps"] == 30
     assert answers("preferences")["epochs"] == 3.0
     chats = Phase(objective="chat", data="a.jsonl")
     many = choose_answers(chats, replace(EXAMPLES, row_positions=300_000), 128, dim=1, device="cpu")

@@ -75,6 +75,11 @@ def test_that_a_run_read_less_text_stands_beside_the_claim(tmp_path: Path) -> No
     assert "--set phase.pretrain.tokens= --set phase.pretrain.epochs=1.61" in note
     two.__dict__["read"] = Read(161_000, 1.61, {"phase.pretrain.tokens": "350000"})
     assert "--set" not in compare([one, two]).notes[1], "it was meant so"
+    of_two = Read(161_000, 1.61, {}, 256, 4.0)
+    one.__dict__["read"], two.__dict__["read"] = of_two._replace(context=64), of_two
+    assert compare([one, two]).notes[1].endswith("run tt@char with --set pack.context=256")
+    one.__dict__["read"] = of_two._replace(context=0)  # it is not known
+    assert not any("at once" in note for note in compare([one, two]).notes)
 
 
 def test_the_first_line_says_whose_documents_these_are(tmp_path: Path) -> None:

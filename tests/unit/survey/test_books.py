@@ -61,3 +61,11 @@ def test_commands_that_are_repeated_are_no_speeches(tmp_path: Path) -> None:
     write(tmp_path, "a.txt", "\n".join(commands))
     ((source, _),) = survey_texts([tmp_path], tmp_path).sources
     assert source.document == "line"
+
+
+def test_speakers_of_a_play_have_five_speeches_each() -> None:
+    lines = Source(name="a", path="b", document="line")
+    for count, is_play in ((5, True), (4, False)):
+        names = ("ХӘЛИЛ", "БӘДРИ") * count
+        play = [f"{name}. {said}" for name, said in zip(names, numbered(2 * count), strict=True)]
+        assert is_running(lines, play) is is_play
