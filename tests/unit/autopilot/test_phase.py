@@ -10,7 +10,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 import zstandard
-from made_conversations import conversations, make_toy_examples, pairs, write_lines
+from made_conversations import conversations, make_toy_examples, pairs, said, write_lines
 from toys import train_config
 
 from endonym.autopilot.likely_examples import estimated_examples
@@ -194,8 +194,8 @@ def test_the_last_of_several_phases_hands_on_the_mean_of_its_steps_unless_the_re
     mean = {"schedule": "linear", "keep": "average", "final_lr": 0.3}
     assert course("last") == course("last", schedule="linear") == course("last", epochs=2) == mean
     assert course("followed") == course("followed", epochs=9) == {"schedule": "constant"}
-    for said in ({"keep": "best"}, {"final_lr": 0.1}, {"patience": 3}, {"epochs": 2.1}):
-        assert course("last", **said) == {"schedule": "linear"}, said
+    for keys in ({"keep": "best"}, {"final_lr": 0.1}, {"patience": 3}, {"epochs": 2.1}):
+        assert course("last", **keys) == {"schedule": "linear"}, keys
     assert course("alone") == course("last", schedule="cosine") == {"schedule": "linear"}
 
 
@@ -314,6 +314,26 @@ def test_the_estimate_is_the_same_however_the_file_is_packed(
         (facts,) = estimated_examples(Recipe.load(recipe, sets=sets), 256, 4.0).values()
         examples = facts.unique_tokens / facts.mean_document_tokens
         assert examples == pytest.approx(0.95 * len(records), rel=0.3), name
+
+
+def test_the_estimate_counts_what_is_no_record_and_what_an_earlier_phase_holds_out(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    chats = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(800)]
+    write_lines(recipe.parent / "many.jsonl", chats)
+    write_lines(recipe.parent / "few.jsonl", chats[:600])
+    phases = [
+        {"name": name, "objective": "chat", "data": f"{name}.jsonl"} for name in ("many", "few")
+    ]
+    both = Recipe.load(recipe).with_values({"phase": [{"name": "texts"}, *phases]})
+    many, few = estimated_examples(both, 256, 4.0).values()
+    assert 0 < (few.dev_documents or 0) < (many.dev_documents or 0)
+    mixed = [line for each in chats for line in ({"n": "ә" * 40}, each)]
+    write_lines(recipe.parent / "few.jsonl", mixed)
+    monkeypatch.setattr("endonym.autopilot.likely_examples.SAMPLE_RECORDS", 200)
+    facts = estimated_examples(both, 256, 4.0)[2]
+    assert (facts.records or 0) + (facts.dev_documents or 0) == pytest.approx(800, rel=0.1)
 
 
 KEYS = {"family": "qwen3", "dim": 256, "layers": 8, "mixer": {"heads": 4}, "ffn": {"hidden": 768}}

@@ -408,6 +408,8 @@ def test_conversations_that_are_not_there_yet_are_planned_by_their_size(recipe: 
     assert large.facts.examples[1].unique_tokens == pytest.approx(
         9 * small.facts.examples[1].unique_tokens, rel=0.01
     )
+    token_bytes = small.facts.text_bytes / small.facts.unique_tokens
+    assert small.facts.examples[1].unique_tokens * token_bytes == pytest.approx(950_000, rel=0.01)
     assert large.train_tokens > small.train_tokens
     assert "size as given for chat" in describe(large)
 

@@ -158,3 +158,11 @@ def test_copies_and_evaluation_texts_go_as_they_will_from_the_corpus(tmp_path: P
     assert {"exact", "near", "decontaminate"} <= set(made["total"]["rules"])
     largest = [size for _, size in found.clusters[:1]]
     assert largest == [made["near"]["largest"]] == [2]
+
+
+def test_a_file_of_copies_is_the_same_as_another_if_that_holds_hardly_more(tmp_path: Path) -> None:
+    lines = many(10).split("\n")
+    parts = (("әкият", lines), ("җыр", lines[:8]), ("шигырь", lines[:7]))
+    paths = [write(tmp_path, f"{name}.txt", "\n".join(part)) for name, part in parts]
+    found = examine([source(*paths)], Clean(dedup=("exact",)))
+    assert found.same == {"әкият/әкият.txt": ["әкият/җыр.txt"]}

@@ -478,6 +478,11 @@ def test_files_that_gave_nothing_are_left_out_beside_those_that_were(tmp_path: P
     assert len(made.exclude) == 2
     assert PurePosixPath(files[1].name).match(made.exclude[1])
     assert not PurePosixPath(files[0].name).match(made.exclude[1])
+    names = ("яңа/авыл.txt", "иске/авыл.txt")  # a name alone would leave out both
+    files = [RawFile(path=tmp_path / name, name=name) for name in names]
+    found = Examined(EVERY, stats=[SourceStats("a")], unread={"a": {files[1]: "truncated"}})
+    (made,) = mended(found, [(source, files)])
+    assert made.exclude == ("иске/*", "/иске/авыл.txt")
 
 
 def test_rules_against_other_languages_stay_for_what_was_not_examined():
