@@ -325,7 +325,10 @@ def test_a_book_is_one_document_however_much_of_it_is_read(
 ) -> None:
     monkeypatch.setattr(text_size, "LEAST_CHARS", most)
     monkeypatch.setattr(text_size, "MOST_CHARS", most)
-    kept, document = measure(samples_of([books(tmp_path, 3)])).sources["books"]
+    monkeypatch.setattr(text_size, "LEAST_FILE_CHARS", 500)
+    (sample,) = samples_of([books(tmp_path, 3)])
+    assert all((begin.share < 0.5) is (most < 9_000) for _, begin in sample.beginnings)
+    kept, document = measure([sample]).sources["books"]
     assert kept == pytest.approx(3 * 8 * 9 * len(SENTENCES["fr"].encode()), rel=0.25)
     assert document == pytest.approx(kept / 3, rel=0.25)
 

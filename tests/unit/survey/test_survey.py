@@ -455,6 +455,8 @@ def test_pictures_without_tesseract_are_left_out_and_the_reason_says_what_to_ins
     assert any("apt-get install tesseract-ocr" in reason for _, reason in found.skipped)
     assert [*found.pictures] == [str(tmp_path / "p/a.jpg")]
     assert found.convertible == []
+    found.libraryless["p/c.rtf"] = "c.rtf"
+    assert found.exclude() == ["a.jpg", "c.rtf"]
 
 
 def test_a_zip_of_pictures_does_not_leave_out_other_zips_and_few_pictures_are_tried(
