@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_conversations import conversations, make_toy_examples
 from plans import FACTS, resolved
 from text_samples import KHMER
 from toys import lively_decoder, toy_config, toy_tokenizer
@@ -159,6 +160,14 @@ def test_facts_are_those_of_the_shards_together_and_of_each_source(tmp_path: Pat
     assert (*whole, facts.dev_tokens) == (46_000, 10_000, 50.0, 70)
     each = {name: (own.text_bytes, own.dev_documents) for name, own in facts.sources.items()}
     assert each == {"роман": (40_000, 4), "мәкаль": (6_000, 0)}
+
+
+def test_conversations_are_learnt_or_held_out_and_counted_once(tmp_path: Path) -> None:
+    made = make_toy_examples(tmp_path, conversations(40), val_share=0.25, context=256)
+    manifest = {"numbers": made, "config": {"context": 256}}
+    facts = resolve.facts_of_examples(Artifact(tmp_path, manifest))
+    assert facts.dev_documents == made["held_out"] > 0
+    assert facts.records == 40 - made["held_out"]
 
 
 @pytest.fixture

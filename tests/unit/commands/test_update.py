@@ -209,6 +209,14 @@ def test_of_many_odd_sources_eight_are_shown_and_the_rest_is_counted(
     assert (", …]" in " ".join(text.split())) == bool(more)
 
 
+def test_of_many_files_that_are_left_out_for_one_reason_the_first_are_named() -> None:
+    skipped = [(f"хат {n}.txt", "no text in it") for n in range(23)]
+    ((fate, names, why),) = Survey(skipped=skipped).by_reason
+    assert (fate, why) == ("left out", "no text in it")
+    assert names.endswith("хат 18.txt, хат 19.txt and 3 more")
+    assert "more" not in Survey(skipped=skipped[:20]).by_reason[0][1]
+
+
 def test_conversations_among_the_texts_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

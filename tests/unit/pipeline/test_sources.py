@@ -59,7 +59,8 @@ def test_a_file_is_read_once_until_it_changes(recipe: Recipe, hashed: list[str])
 
 def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(recipe: Recipe):
     texts, store = recipe.folder / "texts", Store(recipe.folder / "store")
-    assert sources.words_of(sources.beside(recipe, store), recipe) == []
+    unread = sources.beside(recipe, store)
+    assert (sources.words_of(unread, recipe), unread.added) == ([], {}), "no run has read any"
     hash_all(recipe)
     (texts / "tatar.txt").rename(texts / "әкиятләр.txt")
     write(texts, "2027/яңа.docx", b"PK")
