@@ -73,6 +73,8 @@ def test_rows_that_do_not_fit_are_named_with_the_type_they_got(tmp_path: Path) -
     assert kind == "Q4_K_M"
     assert "are Q5_0 and Q8_0, as their width 96" in note
     assert "no multiple of 256" in note
+    (file,) = export_gguf(small("mamba2"), tmp_path, ("Q8_0",), Provenance())
+    assert quantization_of(file) == ("Q8_0", ""), "narrow matrices of state spaces are always F32"
 
 
 def test_weights_in_fp32_are_the_model_s_own(tmp_path: Path) -> None:
