@@ -107,6 +107,10 @@ def test_a_stopped_run_is_shown(small_recipe: Callable[[Path], Path], command: S
     gone = command("look", name, "--of", reject, *given, "--json").json()
     assert (gone["documents"], gone["dropped"]) == ([], {"min_chars": 1})
     assert " --mark-in " in gone["command"]
+    of_file = ["--of", reject.partition("#")[0], "-n", "2"]
+    some = command("look", name, *of_file, *given, "--json").json()
+    assert some["dropped"]["min_chars"] > 2
+    assert [each["reason"] for each in some["rejects"]].count("min_chars") == 2
     text = command("look", name, "--dropped", "all", *given).out
     assert text.splitlines()[0].split()[:2] == ["min_chars", "14"]
     assert text.count("min_chars  ") == 5 + 1
@@ -308,6 +312,25 @@ def test_what_cannot_be_read_ends_with_advice(command: Say, tmp_path: Path) -> N
     assert said.code == 1
     assert "Traceback" not in said.err
     assert command("tokenizer", "compare", "nothing", "--text", tmp_path).code == 2
+
+
+def test_a_name_of_several_texts_marks_none_of_them(
+    small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path
+):
+    recipe = small_recipe(tmp_path / "project")
+    for folder, text in (("яңа", "Кояш чыкты."), ("иске", "Кар ява.")):
+        path = recipe.parent / "хатлар" / folder / "хат.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{text}\n", encoding="utf-8")
+    with recipe.open("a", encoding="utf-8") as file:
+        file.write('[[source]]\nname = "хатлар"\npath = "хатлар/**/*.txt"\n')
+    before, given = recipe.read_bytes(), ["--store", tmp_path / "store"]
+    said = command("look", recipe, "--mark-out", "хат.txt", *given)
+    assert (said.code, recipe.read_bytes()) == (2, before)
+    assert "2 texts of this recipe are called хат.txt" in " ".join(said.err.split())
+    assert all(f"хатлар/{each}/хат.txt" in said.err for each in ("яңа", "иске"))
+    assert command("look", recipe, "--mark-out", "яңа/хат.txt", *given).code == 0
+    assert recipe.read_bytes() != before
 
 
 def test_marks_are_written_into_the_recipe_whose_other_lines_stay(

@@ -86,7 +86,9 @@ def test_new_texts_are_sources_and_all_that_a_person_wrote_stays(
     assert updated(recipe) == text
 
 
+@pytest.mark.parametrize("is_named", [False, True])
 def test_what_waited_for_a_library_or_for_tesseract_is_taken_in_once_it_is_installed(
+    is_named: bool,
     recipe: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -115,15 +117,17 @@ def test_what_waited_for_a_library_or_for_tesseract_is_taken_in_once_it_is_insta
         assert updated(recipe) == waiting
     install(tmp_path / "t", {"Cyrillic": ("".join(tatar), 95.0)}, monkeypatch)
     assert sources.beside(Recipe.load(recipe), Store(store)).unused == []
-    update.update_recipe(recipe.parent, texts=(), store=store, log=Log())
+    update.update_recipe(recipe.parent, texts=[texts] * is_named, store=store, log=Log())
     assert "4 files that waited can now be read" in capsys.readouterr().err
     text = recipe.read_text(encoding="utf-8")
     assert "not read yet" not in text
     new = tomllib.loads(text)["source"][2:]
-    assert [(each["path"], each.get("ocr")) for each in new] == [
-        ("texts/*.docx", None),
-        ("texts/*.png", ["Cyrillic"]),
-    ]
+    names = "аб" if is_named else "*"
+    assert {each["path"]: each.get("ocr") for each in new} == {
+        f"texts/{name}.{kind}": ocr
+        for kind, ocr in (("docx", None), ("png", ["Cyrillic"]))
+        for name in names
+    }
     assert updated(recipe) == text
 
 

@@ -25,7 +25,7 @@ from endonym.model.families import resolve
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe
-from endonym.report.outlook import NextStep
+from endonym.report.outlook import NextStep, next_steps
 from endonym.report.page import gather, report_page, write_report
 from endonym.store import Artifact, Store, write_sealed
 from endonym.tokenizer.config import TokenizerConfig
@@ -356,6 +356,15 @@ def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> Non
     assert talks.title == "Give it more conversations"
     assert talks.command.startswith("run ")
     assert "conversations 5.0 times" in talks.brings
+
+
+def test_what_cannot_be_read_is_no_text_that_rules_have_dropped(workshop: Workshop) -> None:
+    steps_of(workshop, [4.0, 3.0, 2.6, 2.4, 2.2, 2.1])
+    for reason, is_told in (("truncated", False), ("exact", False), ("min_chars", True)):
+        total = {"read": {"bytes": 1_000}, "dropped": {reason: {"bytes": 200}}}
+        workshop.add("corpus", f"corpus {reason}", {"total": total})
+        told = [each.title for each in next_steps(workshop.run, [])]
+        assert ("Look at what was left out" in told) is is_told, reason
 
 
 def test_after_overfitting_no_training_is_advised(workshop: Workshop) -> None:
