@@ -127,10 +127,16 @@ def test_a_system_message_stands_before_what_is_kept_of_a_conversation() -> None
     engine.turns = 1
     system, asked = ({"role": r, "content": t} for r, t in (("system", "Кыска"), ("user", "Таң?")))
     before = [asked, {"role": "assistant", "content": "Ата."}]
-    with Talk(engine, print) as plain, Talk(engine, print, system="Кыска") as talk:
+    said: list[str] = []
+    with Talk(engine, print) as plain, Talk(engine, said.append, system="Кыска") as talk:
         wanted = [each.text for each in plain.answered([asked], cold, **GIVEN)]
         engine.turns = 0
         with_system = [each.text for each in plain.answered([system, asked], cold, **GIVEN)]
         engine.turns = 1
         found = [each.text for each in talk.answered([*before, asked], cold, **GIVEN)]
+        engine.turns, long = 0, [*before * 9, asked]  # more than the context holds
+        shortened = [each.text for each in talk.answered(long, cold, **GIVEN)]
+        (kept,) = re.findall(r"the last (\d+) of 19 messages", " ".join(said))
+        whole = plain.answered([system, *long[-int(kept) :]], cold, **GIVEN)
+        assert shortened == [each.text for each in whole]
     assert found == with_system != wanted
