@@ -122,6 +122,7 @@ def show_comparison(
     settings: Settings, comparison: "Comparison", more: dict[str, Any], out: Path | None = None
 ) -> None:
     """Write the page, and print the table or the JSON object. more: other keys of the object."""
+    from endonym.export.history import is_of_split
     from endonym.runs import compare as comparing
     from endonym.runs.comparison_page import efficiency_path, write_comparison
     from endonym.runs.find import asked
@@ -154,7 +155,8 @@ def show_comparison(
     elif comparison.split == "dev":
         chosen = [run_argument(run.folder, store) for run in comparison.best.runs]
         following = f"compare {' '.join(chosen)} --split test"
-        if not all(run.is_scored_on("test") for run in comparison.best.runs):
+        made = [each.manifest for run in comparison.best.runs for each in run.evaluations]
+        if sum(is_of_split(each.get("config", {})) for each in made) < len(chosen):
             before = 'add [[evaluate]] with kind = "bits" to the recipe, which scores test; then '
             following = f" && {program()} ".join([*(f"run {each}" for each in chosen), following])
     settings.log().line(f"next: {before}{program()} {following}")

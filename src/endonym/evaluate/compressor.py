@@ -179,13 +179,6 @@ def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[li
         os.close(writer)
         return child, reader
 
-    def child_size(child: int, reader: int) -> int:
-        """The number of bytes that a child has written; waits for its end."""
-        (size,) = struct.unpack("<q", os.read(reader, 8))
-        os.close(reader)
-        os.waitpid(child, 0)
-        return size
-
     texts = [b"", *extras]  # the first is the size to compare with
     # Memory is copied on write: a child may copy all of the compressor's memory.
     at_once = max(1, min(device.cores(), device.free_memory_bytes() // MEMORY_BYTES))
@@ -194,7 +187,10 @@ def forked_sizes(train: Sequence[bytes], extras: Sequence[bytes]) -> Iterator[li
         sizes: list[int] = []
         for first in range(0, len(texts), at_once):
             children = [fork_child(text) for text in texts[first : first + at_once]]
-            sizes += [child_size(child, reader) for child, reader in children]
+            for child, reader in children:
+                sizes += struct.unpack("<q", os.read(reader, 8))
+                os.close(reader)
+                os.waitpid(child, 0)
         yield [size - sizes[0] for size in sizes[1:]]
 
 

@@ -116,7 +116,7 @@ class Comparison:
     @property
     def best(self) -> SeedGroup:
         """The best recipe of several seeds, or the best run if there is none."""
-        return best_of(self.groups)
+        return ([group for group in self.groups if group.has_several] or self.groups)[0]
 
     def short(self, run: FinishedRun) -> str:
         """What tells a run from the others: its variant and overrides, or else its name.
@@ -158,7 +158,6 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
         if not any(group.has_several for group in groups):
             best = documents[order[0]]
             differences = [Difference(*difference(documents[index], best)) for index in order]
-    best = best_of(groups)
     baselines, differing = _baselines(runs, groups)
     are_elsewhere = bool(baselines and documents) and not quantity.is_whole
     comparison = Comparison(
@@ -171,15 +170,11 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
         documents=len(documents[0]) if documents else 0,
         n_groups=document_scores.group_count(documents[0]) if documents else 0,
         n_bytes=int(documents[0]["bytes"].sum()) if documents else 0,
-        others=_beside(others, quantity, [runs.index(run) for run in best.runs]),
     )
+    of_best = [runs.index(run) for run in comparison.best.runs]
+    comparison = replace(comparison, others=_beside(others, quantity, of_best))
     notes = _notes(comparison, quantity, differing, are_elsewhere=are_elsewhere)
     return replace(comparison, notes=notes)
-
-
-def best_of(groups: Sequence[SeedGroup]) -> SeedGroup:
-    """The best recipe of several seeds, or the best run if there is none."""
-    return ([group for group in groups if group.has_several] or groups)[0]
 
 
 def _beside(others: Sequence[PublicModel], quantity: Quantity, best: Sequence[int]) -> list[Beside]:
@@ -395,22 +390,26 @@ def cells(comparison: Comparison) -> list[list[str]]:
 
 def recipes(comparison: Comparison) -> list[list[str]]:
     """The table of recipes with several seeds, its head first; empty if there are none."""
-    several = [group for group in comparison.groups if group.has_several]
-    has_differences = any(group.difference for group in several)
-    rows: list[dict[str, str]] = []
-    for group in comparison.groups if several else ():
-        row = {
-            "recipe": group.name,
-            "seeds": number(len(group.runs)),
-            "mean bits/byte": f"{group.mean:.4f}",
-            "95 %": "–" if group.interval is None else span(group.interval),
-            "std": "–" if group.deviation is None else f"{group.deviation:.4f}",
-        }
-        if has_differences:
-            without = "best" if group is several[0] else "–"
-            row |= difference_cells(group.difference, "95 %, Welch", without=without)
+    return rows_with_heads(recipe_rows(comparison)) if comparison.best.has_several else []
+
+
+def recipe_rows(comparison: Comparison) -> list[dict[str, str]]:
+    """A row for each recipe over its seeds, and for each model from elsewhere: cells by head."""
+    differences, rows = dict(enumerate(comparison.differences)), list[dict[str, str]]()
+    are_apart = bool(comparison.documents) and len(comparison.groups) + len(comparison.others) > 1
+    for group in comparison.groups:
+        index, is_best = comparison.runs.index(group.own), group is comparison.best
+        bits = replace(group.interval or comparison.bits[index], value=group.mean)
+        row = {"model": group.name, "seeds": number(len(group.runs)), **score_cells(bits)}
+        row |= {"std": "–" if group.deviation is None else f"{group.deviation:.4f}"}
+        to_best = None if is_best else group.difference or differences.get(index)
+        if are_apart:
+            row |= difference_cells(to_best, "95 % of it", without="best" if is_best else "–")
         rows.append(row)
-    return rows_with_heads(rows)
+    for each in comparison.others:
+        row = {"model": each.model.name, "seeds": "–", **score_cells(each.bits), "std": "–"}
+        rows.append(row | difference_cells(each.difference, "95 % of it", without="–"))
+    return rows
 
 
 def baseline_name(line: Score) -> str:

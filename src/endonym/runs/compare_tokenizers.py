@@ -41,7 +41,8 @@ def compare_tokenizers(
 ) -> list[tuple[Named, Measured]]:
     """Measure tokenizers on the given texts, else on the dev documents of the runs among them."""
     tokenizers = [find_tokenizer(name, store) for name in dict.fromkeys(names)]
-    pairs = [pair for path in texts for pair in _read(path, log)]  # source and text
+    read = [zip(*reversed(documents_below(path, log)), strict=True) for path in texts]
+    pairs = [*chain.from_iterable(read)]  # source and text
     if not texts:
         corpora = {each.corpus.id: each.corpus for each in tokenizers if each.corpus is not None}
         dev = (Corpus(corpus.folder).documents("dev") for corpus in corpora.values())
@@ -50,11 +51,6 @@ def compare_tokenizers(
         do = "Name a text with --text, or a run, whose dev documents are then read."
         raise RecipeError("there is no text to compare them on", where="--text", do=do)
     return [(each, measure_tokenizer(read_engine(each.file), pairs)) for each in tokenizers]
-
-
-def _read(path: Path, log: Log) -> list[tuple[str, str]]:
-    texts, sources = documents_below(path, log)
-    return list(zip(sources, texts, strict=True))
 
 
 def find_tokenizer(name: str, store: Store) -> Named:

@@ -3,7 +3,6 @@
 import csv
 import io
 import os.path
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from endonym.runs.compare import (
     as_dict,
     baseline_name,
     cells,
-    difference_cells,
+    recipe_rows,
     recipes,
     score_cells,
 )
@@ -161,7 +160,10 @@ def as_latex(comparison: Comparison) -> str:
         judged += ". Rows of several seeds are means over them"
     caption = f"Bits per byte on {comparison.split} documents of {name}{judged}. Lower is better. "
     caption += f"Intervals (95 %) are over {over}."
-    rows = paper_rows(comparison)
+    baselines = [
+        {"model": baseline_name(line), **score_cells(line)} for line in comparison.baselines
+    ]
+    rows = rows_with_heads([*recipe_rows(comparison), *baselines])
     caption += f" Differences {differences}." if "to the best" in rows[0] else ""
     head, *others = [" & ".join(map(_escaped, row)) + r" \\" for row in rows]
     lines = [r"% In the preamble: \usepackage{booktabs}", r"\begin{table}", r"\centering"]
@@ -175,28 +177,6 @@ def _escaped(text: str) -> str:
     escape = {ord(sign): f"\\{sign}" for sign in "&%$#_{}"}
     escape |= {ord("\\"): r"\textbackslash{}", ord("~"): r"\textasciitilde{}", ord("^"): r"\^{}"}
     return text.translate(escape | {ord(THIN): r"\,", ord("–"): "--"})
-
-
-def paper_rows(comparison: Comparison) -> list[list[str]]:
-    """A row for each recipe over its seeds, each model from elsewhere and each baseline."""
-    differences, rows = dict(enumerate(comparison.differences)), list[dict[str, str]]()
-    has_differences = comparison.documents and [*comparison.groups[1:], *comparison.others]
-    for group in comparison.groups:
-        index = comparison.runs.index(group.own)
-        row = {"model": group.name, "seeds": number(len(group.runs))}
-        found = group.interval or comparison.bits[index]
-        row |= score_cells(replace(found, value=group.mean))
-        is_best = group is comparison.best
-        to_best = None if is_best else group.difference or differences.get(index)
-        if has_differences:
-            row |= difference_cells(to_best, "95 % of it", without="best" if is_best else "–")
-        rows.append(row)
-    for each in comparison.others:
-        row = {"model": each.model.name, "seeds": "–", **score_cells(each.bits)}
-        rows.append(row | difference_cells(each.difference, "95 % of it", without="–"))
-    for line in comparison.baselines:
-        rows.append({"model": baseline_name(line), "seeds": "–", **score_cells(line)})
-    return rows_with_heads(rows)
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

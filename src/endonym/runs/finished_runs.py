@@ -99,11 +99,6 @@ class FinishedRun:
         rows = [row for evaluation in self.evaluations for row in evaluation.rows("scores.json")]
         return headline([Score(**row) for row in rows if row["split"] == "dev"], model="model")
 
-    def is_scored_on(self, split: Split) -> bool:
-        """Whether an evaluation scored the corpus's documents of a split."""
-        made = (each.manifest.get("config", {}) for each in self.evaluations)
-        return any(history.is_of_split(config, split) for config in made)
-
     @property
     def parameters(self) -> tuple[int, int]:
         """How many parameters the last model has, and how many of them each token uses."""

@@ -56,9 +56,9 @@ def test_tables_for_a_paper_stand_beside_it(tmp_path: Path) -> None:
     assert rows[0].startswith("| run | bits/byte | 95 % |")
     assert len({row.count("|") for row in rows}) == 1
     latex = page.with_suffix(".tex").read_text(encoding="utf-8")
-    heads = r"model & seeds & bits/byte & 95 \% & to the best & 95 \% of it \\"
+    heads = r"model & seeds & bits/byte & 95 \% & std & to the best & 95 \% of it \\"
     assert heads in latex
-    for command in (r"\label{tab:tt-comparison}", r"\usepackage{booktabs}", "{lrrrrr}"):
+    for command in (r"\label{tab:tt-comparison}", r"\usepackage{booktabs}", "{lrrrrrr}"):
         assert command in latex
     assert "test documents of tt: 30 test documents in 30 groups of neighbours" in latex
     odd = [contender(tmp_path, name, [40.0] * len(SENTENCES)) for name in ("a_b", "c~\\")]
