@@ -95,12 +95,8 @@ class Transformers(_OfLogits):
         own = self.model.generation_config
         # What is given to `generate` would be filled up from the model's own: the end token, too.
         self.model.generation_config = type(own)(do_sample=False, pad_token_id=own.pad_token_id)
-        self.model.generate(
-            row,
-            attention_mask=torch.ones_like(row),
-            max_new_tokens=count,
-            streamer=clock,
-        )
+        ones = torch.ones_like(row)
+        self.model.generate(row, attention_mask=ones, max_new_tokens=count, streamer=clock)
         return clock.times[1:]  # The first is of the prompt.
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:

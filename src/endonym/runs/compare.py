@@ -347,11 +347,10 @@ def _baseline_notes(
 def _amounts_apart(what: str, amounts: Mapping[str, int]) -> list[str]:
     """A note on how far an amount differs, if by more than ALIKE. amounts: by run."""
     least, most = min(amounts, key=amounts.__getitem__), max(amounts, key=amounts.__getitem__)
-    smallest, largest = amounts[least], amounts[most]
-    if largest <= smallest * ALIKE:
+    if amounts[most] <= amounts[least] * ALIKE:
         return []
-    small, large = f"{number(smallest)} ({least})", f"{number(largest)} ({most})"
-    factor = largest / max(1, smallest)
+    small, large = (f"{number(amounts[name])} ({name})" for name in (least, most))
+    factor = amounts[most] / max(1, amounts[least])
     return [NOTES["amounts"].format(what=what, factor=factor, small=small, large=large)]
 
 

@@ -29,7 +29,6 @@ from endonym.runs.compare import (
 from endonym.runs.finished_runs import FinishedRun, Texts
 
 HEIGHT = 420.0
-DIFFERENCE = ("value", "low", "high", "is_claimed")
 FIRST_SHARE = 0.15
 """Share of the tokens that is ignored when the y axis is scaled: the loss falls steeply there."""
 
@@ -191,7 +190,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def _difference(row: dict[str, Any]) -> dict[str, Any]:
     """Columns of the difference of a run, or of a group of seeds, to the best one."""
     to_best = row["difference"] or {}
-    return {f"difference_{key}": to_best.get(key) for key in DIFFERENCE}
+    return {f"difference_{key}": to_best.get(key) for key in ("value", "low", "high", "is_claimed")}
 
 
 def _score(score: dict[str, Any]) -> dict[str, Any]:
