@@ -73,7 +73,8 @@ def test_check_for_people_says_what_was_chosen_and_what_comes_next(recipe: Path,
     first, _, details = said.out.partition("\n\n")
     assert "70\u202f368" in first
     assert {line.split()[0] for line in first.splitlines()[1:4]} == {"time", "memory", "text"}
-    assert not any(word in first for word in ("FLOPs", "nats", "epochs", "chosen"))
+    assert not any(word in first for word in ("FLOPs", "nats", "chosen"))
+    assert first.count("epochs") == first.count(" times (epochs)") == 1, "the word is explained"
     assert shape in details
     assert "chosen" in said.out
     assert said.err == f"next: endonym run {recipe}\n"
