@@ -23,7 +23,7 @@ from endonym.formats.download import is_public
 from endonym.formats.fetched import address
 from endonym.formats.files import source_files
 from endonym.formats.reader import read_file
-from endonym.log import Log
+from endonym.log import QUIET, Log
 
 TEXT = "\n\n".join(TATAR * 400)
 PACKED = gzip.compress(TEXT.encode(), 0)
@@ -45,7 +45,7 @@ def source(web: Web, path: str = "/tel/a.txt.gz", **keys: Any) -> Source:
     return Source.model_validate({"name": "tel", "path": web.url + path, **keys})
 
 
-def fetched(found: Source, folder: Path, log: Log | None = None) -> bytes:
+def fetched(found: Source, folder: Path, log: Log = QUIET) -> bytes:
     (file,) = source_files(found, folder, log=log)
     return file.path.read_bytes()
 
