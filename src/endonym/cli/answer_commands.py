@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from endonym.serve.pieces import TextPiece
 
 HELP = "Type the beginning of a text. Enter alone: another continuation. Ctrl-D ends."
-CHAT_HELP = "Type a message. Enter alone: another answer. Ctrl-D or /exit ends."
-ENDS = ("/exit", "/quit", "/bye")
+CHAT_HELP = "Type a message. Enter alone: another answer. /new: from the beginning. /exit ends."
+ENDS, NEW = ("/exit", "/quit", "/bye"), "/new"
 SHADES = (None, 230, 223, 216, 209, 202, 196)
 """Background of a piece in a terminal of 256 colours, by its surprise."""
 SHADE_BITS = (1, 2, 4, 6, 9, 12)
@@ -260,6 +260,9 @@ def chat(settings: Settings, model: str, options: Generation, **given: Any) -> N
         else:
             messages: Messages = []
             for seed, line in enumerate(commanded(piped_prompts(), CHAT_HELP), options.seed):
+                if line.strip() == NEW:
+                    messages = []
+                    continue
                 if engine.template is None:
                     _write(settings, talk, *continued(line, seed))
                     continue
@@ -316,10 +319,13 @@ def conversation_loop(stream_answer: Callable[[Messages, int], Iterable[Text]], 
 
     stream_answer: from the messages and a seed to the pieces of an answer.
     Enter alone asks for another answer to the last message. An answer that Ctrl-C stops stays in
-    the conversation as far as it came. A message that is refused is forgotten.
+    the conversation as far as it came. A message that is refused is forgotten; /new forgets all.
     """
     messages: Messages = []
     for number, line in enumerate(typed_lines(CHAT_HELP)):
+        if line.strip() == NEW:
+            messages = []
+            continue
         message = {"role": "user", "content": line}
         question = [*messages, message] if line.strip() else messages[:-1]
         if not question:

@@ -11,7 +11,7 @@ template, and dropped/REASON.jsonl.gz with every record that is left out.
 """
 
 import json
-import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -280,7 +280,7 @@ class ExampleWriter:
             "records": self._records,
             "kept": len(keys),
             "held_out": int(is_dev.sum()),
-            "turns": sorted(self._turns)[-math.ceil(len(self._turns) / 10)],  # of a tenth
+            "turns": statistics.median_high(self._turns),
             "cut": self.cut,
             "unread_weights": self.unread_weights,
             "dropped": dict(sorted(self._dropped.items())),

@@ -335,7 +335,10 @@ def left_out(recipe: Recipe) -> dict[str, str]:
                 if file.path not in read and printable(file.path.name) not in named:
                     why = f"`exclude` of source {source.name} names it: take its name out there"
                     found[printable(str(file.path))] = f"{why} to read it ({recipe.path})"
-    return found
+    # A phase reads the files of conversations that no source reads.
+    phases = (recipe.data_files(n) for n, each in enumerate(recipe.phase) if not each.reads_texts)
+    answers = {printable(file.name) for files in phases for file in files}
+    return {path: why for path, why in found.items() if Path(path).name not in answers}
 
 
 def is_awaited(path: Path, recipe: Recipe) -> bool:

@@ -161,6 +161,9 @@ def next_steps(run: Run, part: Sequence[Score]) -> list[NextStep]:
     lines = journal_of(model) if model else []
     steps = [line for line in events(lines, "step") if line["step"]]
     validations, found = validations_of(lines), list[NextStep]()
+    own = model.manifest["inputs"].get("examples") if model else None
+    if any(each.id == own and not each.numbers["held_out"] for each in run.all("examples")):
+        validations = []  # They read what is learnt, and say nothing of other questions.
     if len(validations) >= LEAST_VALIDATIONS and steps:
         train = [line["train_bits_per_byte"] for line in steps if "train_bits_per_byte" in line]
         mean = fmean(train[-max(1, round(LAST_STEPS * len(train))) :]) if train else 0.0

@@ -166,12 +166,12 @@ def test_of_few_conversations_none_is_held_out_and_of_more_so_many_as_are_said(
     assert twos["held_out"] == twos["dev"]["examples"] / 2 > 0
 
 
-def test_the_turns_of_a_tenth_of_the_conversations_are_told(tmp_path: Path) -> None:
+def test_the_turns_of_half_of_the_conversations_are_told(tmp_path: Path) -> None:
     records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(30)]
-    for each, more in zip(records, (2, 2, 2), strict=False):
-        each["messages"] *= more
-    assert make_toy_examples(tmp_path / "three", records)["turns"] == 2
-    assert make_toy_examples(tmp_path / "one", records[2:])["turns"] == 1
+    for each in records[:15]:
+        each["messages"] *= 2
+    assert make_toy_examples(tmp_path / "half", records)["turns"] == 2
+    assert make_toy_examples(tmp_path / "fewer", records[1:])["turns"] == 1
 
 
 def test_too_few_records_are_put_down_to_what_dropped_most_of_them(tmp_path: Path) -> None:
