@@ -86,7 +86,14 @@ def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outloo
     asked = look.asked if look else []
     right = sum(answer == given for _, answer, given in asked)
     learnt = WORDS["expect"]["asked"].format(asked=len(asked), right=right) if asked else ""
-    return Outlook(samples, asked, learnt, expect, standing, next_steps(run, part))
+    return Outlook(
+        samples,
+        asked,
+        learnt,
+        expect,
+        standing,
+        next_steps(run, part, is_known=0 < len(asked) == right),
+    )
 
 
 def expectation(look: FirstLook, bits: float) -> list[str]:
@@ -152,19 +159,16 @@ def beside_compressor(part: Sequence[Score]) -> str:
     return f"{said} {cost_on_texts(documents)}".rstrip()
 
 
-def next_steps(run: Run, part: Sequence[Score]) -> list[NextStep]:
+def next_steps(run: Run, part: Sequence[Score], *, is_known: bool = False) -> list[NextStep]:
     """One to three things to do, those that this run's curve and counts speak for.
 
-    part: the scores of one split.
+    part: the scores of one split. is_known: it gives all answers that it was asked for.
     """
     model, asks = run.artifact("model"), run.recipe.learns_answers
     lines = journal_of(model) if model else []
     steps = [line for line in events(lines, "step") if line["step"]]
     validations, found = validations_of(lines), list[NextStep]()
-    own = model.manifest["inputs"].get("examples") if model else None
-    if any(each.id == own and not each.numbers["held_out"] for each in run.all("examples")):
-        validations = []  # They read what is learnt, and say nothing of other questions.
-    if len(validations) >= LEAST_VALIDATIONS and steps:
+    if not is_known and len(validations) >= LEAST_VALIDATIONS and steps:
         train = [line["train_bits_per_byte"] for line in steps if "train_bits_per_byte" in line]
         mean = fmean(train[-max(1, round(LAST_STEPS * len(train))) :]) if train else 0.0
         longer = _longer(run, validations, steps, part)

@@ -356,6 +356,7 @@ def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> Non
     assert talks.title == "Give it more conversations"
     assert talks.command.startswith("run ")
     assert "conversations 5.0 times" in talks.brings
+    assert next_steps(workshop.run, [], is_known=True) == [ask], "it gives all answers already"
 
 
 def test_what_cannot_be_read_is_no_text_that_rules_have_dropped(workshop: Workshop) -> None:
