@@ -28,18 +28,10 @@ from endonym.formats.readers.plain import PART_BYTES
 from endonym.log import QUIET, Log, counted, listed
 from endonym.script.languages import usual_script
 from endonym.script.letters import as_name
-from endonym.survey import raw_files
+from endonym.survey import odd_sources, raw_files
 from endonym.survey.chats import ChatFile, count_chats
 from endonym.survey.look import Look, look, persons, read_pictures
-from endonym.survey.odd_sources import (
-    Odd,
-    Reference,
-    Sketch,
-    by_paragraphs,
-    guess_language,
-    odd_ones,
-    sketch,
-)
+from endonym.survey.odd_sources import Odd, Reference, Sketch, by_paragraphs, odd_ones, sketch
 
 SAMPLE_CHARS = 400_000
 """Characters of the sample."""
@@ -292,7 +284,9 @@ def _all_looked_at(
                 looks[-1].append(look(path, chars, files, script=script))
                 advance(1, printable(path.name)[:30])
     documents = [text for group in looks for each in group for text in each.documents]
-    language = language or guess_language([each.text[:LETTERS_CHARS] for each in documents])[0]
+    language = (
+        language or odd_sources.guess_language([each.text[:LETTERS_CHARS] for each in documents])[0]
+    )
     some = [document.text[:LETTERS_CHARS] for document in documents[:LETTERS_DOCUMENTS]]
     for group in looks:
         read_pictures(group, language, "\n".join(some), log)
