@@ -15,8 +15,8 @@ from endonym.data.conversation_files import (
     ParsedRecord,
     parsed_records,
     places_in_words,
+    several_answers_in_words,
     share_read,
-    unlike_in_words,
 )
 from endonym.data.conversations import Conversation, Pair
 from endonym.data.example_tokens import packed
@@ -66,12 +66,13 @@ def estimated_examples(
         dropped = Counter(each.reason for each in rejects)
         are_all = all(weight == 1 for _, weight in read)
         _require_some(phase, rejects, len(made), most=recipe.chat.max_rejected if are_all else 1)
-        keys = [prompt_key(each.value.prompt, recipe.split.seed) for each in made]
-        keys = np.array(keys, dtype=np.uint64)
+        prompts = (prompt_key(each.value.prompt, recipe.split.seed) for each in made)
+        keys = np.fromiter(prompts, dtype=np.uint64)
         is_dev = held_out_prompts(keys, recipe.chat.val_share, held_out)
         held_out = np.union1d(held_out, keys[is_dev])
         # Of each record: itself, its examples, their tokens, and the bytes of its answers.
         said = [_said(each.value) for each in made]
+        several = (each.several_answers for each in made if each.several_answers)
         lengths = _lengths([contents for contents, _ in said], bytes_per_token, tokenizer)
         sizes_of = [sum(len(each.encode()) for each in answers) for _, answers in said]
         figures = [(1, 1 + phase.is_of_pairs, *e) for e in zip(lengths, sizes_of, strict=True)]
@@ -96,7 +97,7 @@ def estimated_examples(
             dev_tokens=dev_rows * context,
             dropped=dropped,
             faults=places_in_words(rejects) if dropped.keys() - {"duplicate"} else "",
-            unlike=unlike_in_words(dict(each.unlike for each in made if each.unlike)),
+            several_answers=several_answers_in_words(dict(several)),
         )
     return facts
 

@@ -61,8 +61,8 @@ class Facts:
     sources: the same of each source, by name, where they are known. examples: of each phase that
     does not read the texts, by its number. dropped: records that make no examples, or those of a
     source without training text, by reason, where they were read. faults: where these
-    stand, if some are no copies. unlike: words on questions with several answers. vocab: about the
-    most that a tokenizer can get which is extended by pieces of the text.
+    stand, if some are no copies. several_answers: of which questions there are several, in words.
+    vocab: about the most that a tokenizer can get which is extended by pieces of the text.
     """
 
     text_bytes: int
@@ -76,7 +76,7 @@ class Facts:
     examples: Mapping[int, "Facts"] = field(default_factory=dict[int, "Facts"])
     dropped: Mapping[str, int] = field(default_factory=dict[str, int])
     faults: str = ""
-    unlike: str = ""
+    several_answers: str = ""
     vocab: int | None = None
 
     @property

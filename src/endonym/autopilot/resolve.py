@@ -118,7 +118,7 @@ def facts_of_examples(examples: Artifact) -> Facts:
         dev_documents=examples.numbers["held_out"],
         dev_tokens=dev["rows"] * context,
         dropped=examples.numbers["dropped"],
-        unlike=examples.numbers.get("unlike", ""),
+        several_answers=examples.numbers.get("several_answers", ""),
     )
 
 

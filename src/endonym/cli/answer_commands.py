@@ -221,7 +221,15 @@ def serve(
 @click.option("--system", default="", help="A system message before the conversation.")
 @adapter_option("An adapter of MODEL.")
 @click.pass_obj
-def chat(settings: Settings, model: str, options: Generation, **given: Any) -> None:
+def chat(
+    settings: Settings,
+    model: str,
+    options: Generation,
+    *,
+    surprise: bool,
+    system: str,
+    adapter: str | None,
+) -> None:
     """Hold a conversation with a model that has a chat template; other models continue texts.
 
     MODEL is a run, a model artefact, a transformers folder, or a GGUF file. Without a terminal each
@@ -233,22 +241,22 @@ def chat(settings: Settings, model: str, options: Generation, **given: Any) -> N
 
     log, context = settings.log(), click.get_current_context()
     target = device.pick(settings.device)
-    engine = make_engine(model, settings.open_store(), target, log, adapter=given["adapter"])
-    if given["system"] and not engine.template:
+    engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
+    if system and not engine.template:
         do = "It continues texts: begin the text as it should go on."
         raise RecipeError(f"{model} has no chat template", where="--system", do=do)
     if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
         options = options._replace(min_tokens=0)  # an answer may be short
-    with Talk(engine, log.warn, system=readable(given["system"])) as talk:
+    with Talk(engine, log.warn, system=readable(system)) as talk:
 
         def continued(text: str, seed: int) -> tuple[str, Iterator[Text]]:
             pieces = talk.continued(readable(text), options.sampling(seed), **options.lengths)
-            return as_read(log, engine.spelled, text), texts(pieces, has_shades=given["surprise"])
+            return as_read(log, engine.spelled, text), texts(pieces, has_shades=surprise)
 
         def answered(messages: Messages, seed: int) -> Iterator[Text]:
             decoded = [{**message, "content": readable(message["content"])} for message in messages]
             pieces = talk.answered(decoded, options.sampling(seed), **options.lengths)
-            return texts(pieces, has_shades=given["surprise"])
+            return texts(pieces, has_shades=surprise)
 
         is_typed = sys.stdin is not None and sys.stdin.isatty() and not settings.is_json
         if is_typed and engine.template is None:
@@ -260,11 +268,11 @@ def chat(settings: Settings, model: str, options: Generation, **given: Any) -> N
         else:
             messages: Messages = []
             for seed, line in enumerate(commanded(piped_prompts(), CHAT_HELP), options.seed):
-                if line.strip() == NEW:
-                    messages = []
-                    continue
                 if engine.template is None:
                     _write(settings, talk, *continued(line, seed))
+                    continue
+                if line.strip() == NEW:
+                    messages = []
                     continue
                 messages.append({"role": "user", "content": line})
                 answer = _write(settings, talk, "", answered(messages, seed))

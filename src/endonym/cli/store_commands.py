@@ -50,7 +50,9 @@ def status(settings: Settings, run: str | None) -> None:
 @click.option("--mark", is_flag=True, help="Also give the command that marks these documents.")
 @click.option("--mark-out", multiple=True, metavar="TEXT", help="Let the recipe leave TEXT out.")
 @click.option("--mark-in", multiple=True, metavar="TEXT", help="Let the recipe always keep TEXT.")
-@click.option("--of", metavar="FILE", help="Show what became of a file: whole texts, drops, why.")
+@click.option(
+    "--of", metavar="FILE", help="Show all texts of a file, and why others of it were left out."
+)
 @count_option("How many documents to show, or rejects of each reason.", default=SHOWN)
 @click.pass_obj
 def look(settings: Settings, artefact: str, kind: str | None, **options: Any) -> None:

@@ -217,7 +217,7 @@ def warnings_of_texts(
     warnings = source_warnings(samples, recipe.language, clean.max_unreadable)
     warnings += cautions_of_starts(recipe)
     warnings += [LEFT_OUT.format(each.faults) for each in facts.examples.values() if each.faults]
-    warnings += [each.unlike for each in facts.examples.values() if each.unlike]
+    warnings += [each.several_answers for each in facts.examples.values() if each.several_answers]
     if estimate.is_counted and (empty := caution_of_empty(facts)):
         warnings.append(empty)
     if recipe.source:

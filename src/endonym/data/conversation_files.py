@@ -56,13 +56,13 @@ class Record(NamedTuple):
 class ParsedRecord(NamedTuple):
     """What a record holds. before: the id of a record that says the same, if one stands before.
 
-    unlike: a question with another answer in a record before, and the beginnings of both.
+    several_answers: a question with another answer in a record before, and the beginnings of both.
     """
 
     record: Record
     value: Conversation | Pair
     before: str = ""
-    unlike: tuple[Messages, str] | None = None
+    several_answers: tuple[Messages, str] | None = None
 
     def copy(self) -> Reject:
         """Why a copy is left out."""
@@ -136,8 +136,8 @@ def parsed_records(
             continue
         is_pair = isinstance(value, Pair)
         key = _key(value if is_pair else value.messages)
-        unlike = None if is_pair else _unlike(value, seen)
-        yield ParsedRecord(record, value, seen.get(key, ""), unlike)
+        several_answers = None if is_pair else _other_answer(value, seen)
+        yield ParsedRecord(record, value, seen.get(key, ""), several_answers)
         seen.setdefault(key, record.id)
 
 
@@ -146,23 +146,25 @@ def _key(said: Sequence[Any]) -> bytes:
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).digest()[:16]
 
 
-def _unlike(chat: Conversation, seen: MutableMapping[bytes, str]) -> tuple[Messages, str] | None:
+def _other_answer(
+    chat: Conversation, seen: MutableMapping[bytes, str]
+) -> tuple[Messages, str] | None:
     """As in `ParsedRecord`. seen: gets the question with its first answer, and this answer."""
     prompt = chat.prompt
     turns = [(each.role, each.content.strip()) for each in chat.messages[: len(prompt) + 1]]
     asked, answered = _key(turns[:-1]), _key(turns)
-    is_unlike = asked in seen and answered not in seen
+    is_other = asked in seen and answered not in seen
     question, answer = (" ".join(content.split())[:SHOWN_ANSWER] for _, content in turns[-2:])
     first = seen.setdefault(asked, answer)
     seen.setdefault(answered, "")
-    return (prompt, f"“{question}”: “{first}” and “{answer}”") if is_unlike else None
+    return (prompt, f"“{question}”: “{first}” and “{answer}”") if is_other else None
 
 
-def unlike_in_words(unlike: Mapping[Messages, str]) -> str:
+def several_answers_in_words(several_answers: Mapping[Messages, str]) -> str:
     """How many questions have several answers, and one of them; "" without any."""
-    have = "has" if len(unlike) == 1 else "have"
-    asked = f"{counted(len(unlike), 'question')} {have} more than one answer"
-    return f"{asked}, such as {next(iter(unlike.values()))}" if unlike else ""
+    have = "has" if len(several_answers) == 1 else "have"
+    asked = f"{counted(len(several_answers), 'question')} {have} more than one answer"
+    return f"{asked}, such as {next(iter(several_answers.values()))}" if several_answers else ""
 
 
 def read_records(

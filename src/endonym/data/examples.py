@@ -30,7 +30,7 @@ from endonym.data.conversation_files import (
     ParsedRecord,
     Record,
     parsed_records,
-    unlike_in_words,
+    several_answers_in_words,
 )
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens, figures
 from endonym.data.kept_out import KeptOut
@@ -125,7 +125,7 @@ def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> P
     """The messages of a record with their layouts, or why it is left out."""
     record, value = fit.record, fit.value
     writer.unread_weights += conversations.has_unread_weight(record.value)
-    writer.unlike |= [fit.unlike] if fit.unlike else []
+    writer.several_answers |= [fit.several_answers] if fit.several_answers else []
     if fit.before:
         return fit.copy()
     try:
@@ -180,7 +180,7 @@ class ExampleWriter:
         self.held_out = np.array(held_out, dtype=np.uint64)
         self.kind = id_type(tokenizer.vocab)
         self.cut = self.unread_weights = 0
-        self.unlike = dict[conversations.Messages, str]()
+        self.several_answers = dict[conversations.Messages, str]()
         self._lengths, self._keys = list[int](), list[int]()
         self._counts, self._turns = list[int](), list[int]()
         self._records = 0
@@ -284,7 +284,7 @@ class ExampleWriter:
             "cut": self.cut,
             "unread_weights": self.unread_weights,
             "dropped": dict(sorted(self._dropped.items())),
-            "unlike": unlike_in_words(self.unlike),
+            "several_answers": several_answers_in_words(self.several_answers),
         }
 
 

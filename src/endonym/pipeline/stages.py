@@ -369,8 +369,8 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
             kept_out=kept_out,
             held_out=read_held_out(before.folder) if before else (),
         )
-    if numbers["unlike"]:
-        warn(numbers["unlike"])
+    if numbers["several_answers"]:
+        warn(numbers["several_answers"])
     if n := numbers["unread_weights"]:
         warn(
             f'{n:,} of {numbers["records"]:,} records have a "weight" beside '

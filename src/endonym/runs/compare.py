@@ -403,11 +403,13 @@ def recipe_rows(comparison: Comparison) -> list[dict[str, str]]:
         row |= {"std": "–" if group.deviation is None else f"{group.deviation:.4f}"}
         to_best = None if is_best else group.difference or differences.get(index)
         if are_apart:
-            row |= difference_cells(to_best, "95 % of it", without="best" if is_best else "–")
+            row |= difference_cells(
+                to_best, "95 % of difference", without="best" if is_best else "–"
+            )
         rows.append(row)
     for each in comparison.others:
         row = {"model": each.model.name, "seeds": "–", **score_cells(each.bits), "std": "–"}
-        rows.append(row | difference_cells(each.difference, "95 % of it", without="–"))
+        rows.append(row | difference_cells(each.difference, "95 % of difference", without="–"))
     return rows
 
 

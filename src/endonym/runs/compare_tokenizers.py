@@ -41,8 +41,10 @@ def compare_tokenizers(
 ) -> list[tuple[Named, Measured]]:
     """Measure tokenizers on the given texts, else on the dev documents of the runs among them."""
     tokenizers = [find_tokenizer(name, store) for name in dict.fromkeys(names)]
-    read = [zip(*reversed(documents_below(path, log)), strict=True) for path in texts]
-    pairs = [*chain.from_iterable(read)]  # source and text
+    pairs = list[tuple[str, str]]()  # source and text
+    for path in texts:
+        documents, sources = documents_below(path, log)
+        pairs += zip(sources, documents, strict=True)
     if not texts:
         corpora = {each.corpus.id: each.corpus for each in tokenizers if each.corpus is not None}
         dev = (Corpus(corpus.folder).documents("dev") for corpus in corpora.values())

@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
 
-from endonym.data.conversation_files import parsed_records, places_in_words, unlike_in_words
+from endonym.data.conversation_files import (
+    parsed_records,
+    places_in_words,
+    several_answers_in_words,
+)
 from endonym.data.conversations import Messages
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
@@ -25,7 +29,7 @@ class ChatFile:
     data: its path, as a recipe names it. columns: of a question and its answer, if they have no
     usual names. problem: why no phase can read it. found: conversations, copies too. broken:
     records that are none. copies: conversations that stand before, here or in another file.
-    unlike: questions that have another answer before, with words on both.
+    several_answers: questions that have another answer before, with words on both.
     """
 
     path: Path
@@ -35,7 +39,7 @@ class ChatFile:
     found: int = 0
     broken: list[Reject] = field(default_factory=list[Reject])
     copies: int = 0
-    unlike: dict[Messages, str] = field(default_factory=dict[Messages, str])
+    several_answers: dict[Messages, str] = field(default_factory=dict[Messages, str])
 
 
 def count_chats(files: list[ChatFile]) -> None:
@@ -52,7 +56,7 @@ def count_chats(files: list[ChatFile]) -> None:
                     continue
                 file.found += 1
                 file.copies += bool(fit.before)
-                file.unlike |= [fit.unlike] if fit.unlike else []
+                file.several_answers |= [fit.several_answers] if fit.several_answers else []
         except SourceError as error:
             file.problem = error.message
         if file.broken and not file.found:
@@ -99,7 +103,9 @@ def chats_in_words(every: Sequence[ChatFile]) -> str:
     notes = [f"left out: {places_in_words(broken)}"] * bool(broken)
     notes += [f"{number(copies)} {'copies' if copies > 1 else 'copy'} of these"] * bool(copies)
     n_chats = sum(each.found for each in files) - copies
-    unlike = {prompt: words for each in files for prompt, words in each.unlike.items()}
-    notes += [unlike_in_words(unlike)] * bool(unlike)
+    several_answers = {
+        prompt: words for each in files for prompt, words in each.several_answers.items()
+    }
+    notes += [several_answers_in_words(several_answers)] * bool(several_answers)
     said = f"{counted(len(files), 'file')}, {counted(n_chats, 'conversation')}"
     return f"{said} ({'; '.join(notes)})" if notes else said

@@ -17,8 +17,8 @@ from endonym.data.conversation_files import (
     parsed_records,
     places_in_words,
     read_records,
+    several_answers_in_words,
     share_read,
-    unlike_in_words,
 )
 from endonym.data.conversations import (
     Messages,
@@ -322,9 +322,13 @@ def test_another_answer_to_a_question_is_told_once_a_question(tmp_path: Path) ->
     seen, found = dict[bytes, str](), dict[Messages, str]()
     for path in (tmp_path / "a.json", tmp_path / "b.jsonl"):
         fits = parsed_records(path, None, seen=seen)
-        found |= [fit.unlike for fit in fits if isinstance(fit, ParsedRecord) and fit.unlike]
-    assert unlike_in_words(found) == (
+        found |= [
+            fit.several_answers
+            for fit in fits
+            if isinstance(fit, ParsedRecord) and fit.several_answers
+        ]
+    assert several_answers_in_words(found) == (
         "1 question has more than one answer, such as “Unde e gara?”: “Lângă parc.” and "
         "“La capătul străzii.”"
     )
-    assert unlike_in_words({}) == ""
+    assert several_answers_in_words({}) == ""

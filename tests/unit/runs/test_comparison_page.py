@@ -56,7 +56,7 @@ def test_tables_for_a_paper_stand_beside_it(tmp_path: Path) -> None:
     assert rows[0].startswith("| run | bits/byte | 95 % |")
     assert len({row.count("|") for row in rows}) == 1
     latex = page.with_suffix(".tex").read_text(encoding="utf-8")
-    heads = r"model & seeds & bits/byte & 95 \% & std & to the best & 95 \% of it \\"
+    heads = r"model & seeds & bits/byte & 95 \% & std & to the best & 95 \% of difference \\"
     assert heads in latex
     for command in (r"\label{tab:tt-comparison}", r"\usepackage{booktabs}", "{lrrrrrr}"):
         assert command in latex

@@ -168,7 +168,7 @@ def test_differences_of_recipes_are_numbers_and_stand_in_a_table_above_the_runs(
         "is_claimed": True,
     }
     heads, first, second = recipes(found)
-    assert heads[2:] == ["bits/byte", "95 %", "std", "to the best", "95 % of it"]
+    assert heads[2:] == ["bits/byte", "95 %", "std", "to the best", "95 % of difference"]
     ends = f"{between['low']:.4f}–{between['high']:.4f}"
     assert first[:4] == ["ro", "3", f"{groups[0].mean:.4f}", ends]
     assert first[4:] == [f"{groups[0].deviation:.4f}", "best", ""]
