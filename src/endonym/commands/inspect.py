@@ -255,7 +255,8 @@ def _look_at_file(
         if documents or counts or files:
             break
     else:
-        do = f"See --dropped all; {program()} new RECIPE --update takes in new files."
+        do = f"See --dropped all; {program()} new RECIPE --update takes in new files. "
+        do += f"Conversations: {program()} look RUN examples"
         raise RecipeError(f"no text that was read is of {of}", where="--of", do=do)
     data: dict[str, Any] = {"documents": documents}
     texts = [filled("look_corpus.txt", sources=None, documents=documents)]

@@ -1,7 +1,7 @@
 """`endonym new`: writes a commented recipe, sized for the texts and this machine."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from endonym.commands.filled import filled
 from endonym.data.config import PackConfig
 from endonym.device import program
 from endonym.disk import file_hash, write_atomic
-from endonym.errors import MissingSource, RecipeError, SourceError, printable, quoted
+from endonym.errors import MissingSource, RecipeError, printable, quoted
 from endonym.formats.config import (
     BLOCK_BYTES,
     DEFAULT_SHARE,
@@ -64,7 +64,10 @@ NAMED, SHOWN = 8, 20
 """Files that are named on the screen, and as left out in the recipe; the rest is counted."""
 MOST_HELD_OUT = 0.25
 """The largest share of a small text that is held out so that its score has an interval."""
-CHATS = "conversations  {chats}. Their answers are learnt after the texts; then: endonym chat NAME"
+CHATS = (
+    "conversations  {chats}. Their answers are learnt after the texts, in time beyond that of the "
+    "texts; then: {program} chat NAME"
+)
 EXAMPLES = 3
 """Examples that are kept of each finding."""
 
@@ -159,9 +162,12 @@ def write_recipe(
         choices["phase.sources"] = Choice(shares, why)
         choices["tokenizer.sources"] = Choice(shares, "few pieces for templates")
     given = {"survey": survey, "advised": advised, "choices": choices, "language": language}
-    written = partial(recipe_text, path, **given)
+    text = recipe_text(path, chats=chat_phases(survey.chat_files), **given)
+    write_atomic(path, f"{text}\n".encode())
     try:
-        checked = _written_and_checked(path, written, survey, Store(store), log=log)
+        checked = check(Recipe.load(path), Store(store))
+        if chats := chats_in_words(survey.chat_files):
+            log.line(CHATS.format(chats=chats, program=program()))
         describe_model(checked, log)
         if few := caution_of_intervals(checked.recipe, checked.facts):
             log.warn(few)
@@ -169,25 +175,6 @@ def write_recipe(
         path.unlink()
         raise
     return path, survey
-
-
-def _written_and_checked(
-    path: Path, written: Callable[..., str], survey: Survey, store: Store, *, log: Log
-) -> Checked:
-    """Write the recipe, with phases of the conversations unless these would end its run."""
-    chats, phases = chats_in_words(survey.chat_files), chat_phases(survey.chat_files)
-    write_atomic(path, f"{written(chats=phases)}\n".encode())
-    try:
-        checked = check(Recipe.load(path), store)
-    except SourceError as error:
-        if not phases:
-            raise
-        log.warn(f"conversations  {chats}. They are not learnt: {error.message}")
-        write_atomic(path, f"{written(chats=())}\n".encode())
-        return check(Recipe.load(path), store)
-    if chats:
-        log.line(CHATS.format(chats=chats))
-    return checked
 
 
 def with_fetched(
@@ -400,7 +387,7 @@ def recipe_text(
 ) -> str:
     """The recipe. Its name is that of its folder, as far as a name can hold it.
 
-    chats: the phases of conversations, or these as comments.
+    chats: the phases of conversations.
     """
     name = as_name(path.absolute().parent.name, "-", 48).strip("-.") or "model"
     weighed = choices["phase.sources"].value if "phase.sources" in choices else {}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from endonym.commands.filled import filled
 from endonym.commands.new import CHATS, NAMED, describe_survey, with_fetched, write_addresses
+from endonym.device import program
 from endonym.disk import write_atomic
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.formats.config import REST
@@ -80,7 +81,7 @@ def update_recipe(
 def _say_new(survey: Survey, recipe: Recipe, log: Log) -> None:
     """Say what was added."""
     if chats := chats_in_words(survey.chat_files):
-        log.line(CHATS.format(chats=chats))
+        log.line(CHATS.format(chats=chats, program=program()))
     if survey.sources:
         added = ", ".join(source.name for source, _ in survey.sources)
         packs = [toml(each.ocr) for each, _ in survey.sources if each.ocr]

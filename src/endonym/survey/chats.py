@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
 
+from endonym.data.config import Chat
 from endonym.data.conversation_files import (
     parsed_records,
     places_in_words,
@@ -20,6 +21,11 @@ from endonym.recipe.layers import toml
 
 MOST_COUNTED = 100_000
 """Records of a file."""
+MOST_BROKEN: float = Chat.model_fields["max_rejected"].default
+TOO_BROKEN = (
+    "{share:.0%} of its conversations are broken, more than [chat] max_rejected allows: {places}. "
+    "Mend them, then give the file to endonym new RECIPE --update --text FILE"
+)
 
 
 @dataclass(slots=True)
@@ -59,8 +65,9 @@ def count_chats(files: list[ChatFile]) -> None:
                 file.several_answers |= [fit.several_answers] if fit.several_answers else []
         except SourceError as error:
             file.problem = error.message
-        if file.broken and not file.found:
-            file.problem = file.problem or file.broken[0].detail
+        share = len(file.broken) / max(1, file.found + len(file.broken))
+        if share > MOST_BROKEN and not file.problem:
+            file.problem = TOO_BROKEN.format(share=share, places=places_in_words(file.broken))
         if not file.problem:  # Else no phase reads it, and none of its conversations is one before.
             seen |= own.maps[0]
 

@@ -31,3 +31,23 @@ def test_columns_of_copies_alone_get_no_phase() -> None:
     assert [each.splitlines()[1] for each in chat_phases([first, copied])] == [
         'name = "chat-1"', 'name = "chat-2"',
     ]  # fmt: skip
+
+
+def test_a_file_with_too_many_broken_conversations_is_in_no_phase(tmp_path: Path) -> None:
+    """The run of a recipe would end for it; the good files beside it are learnt."""
+
+    def lines(name: str, empty: int) -> ChatFile:
+        asked = [
+            {"întrebare": f"Cine e {name} {n}?", "răspuns": "Ana." * (n >= empty)}
+            for n in range(20)
+        ]
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(f"{json.dumps(each)}\n" for each in asked), encoding="utf-8")
+        return ChatFile(path, path.name, None)
+
+    good, fair, bad = (lines(name, empty) for name, empty in (("a", 0), ("b", 2), ("c", 3)))
+    count_chats(files := [bad, fair, good])
+    (phase,) = chat_phases(files)
+    assert ("a.jsonl" in phase, "b.jsonl" in phase, "c.jsonl" in phase) == (True, True, False)
+    assert bad.problem.startswith("15% of its conversations are broken")
+    assert (good.problem, fair.problem) == ("", "")

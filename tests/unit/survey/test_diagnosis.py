@@ -117,7 +117,7 @@ def test_conversations_are_told_from_texts(tmp_path: Path, name: str, content: s
 
 
 def test_the_same_conversations_in_three_files_are_one_phase_and_counted_once(tmp_path: Path):
-    asked = [{"întrebare": f"Cine este la ușa {n}?", "răspuns": f"Domnul {n}."} for n in range(4)]
+    asked = [{"întrebare": f"Cine este la ușa {n}?", "răspuns": f"Domnul {n}."} for n in range(10)]
     rows = "".join(f"{each['întrebare']},{each['răspuns']}\n" for each in asked)
     roles = ("user", "assistant")
     talks = [
@@ -132,8 +132,8 @@ def test_the_same_conversations_in_three_files_are_one_phase_and_counted_once(tm
     write(tmp_path, "t/b.json", json.dumps(talks[1:], indent=1))
     found = diagnosis(write(tmp_path, "t/c.jsonl", lines).parent, language="ro")
     (told,) = [each for each in found.findings if each.name == "conversations"]
-    assert told.meaning.startswith("3 files, 5 conversations (left out: 1 without an answer: ")
-    assert "; 7 copies of these; 1 question has more than one answer, such as" in told.meaning
+    assert told.meaning.startswith("3 files, 11 conversations (left out: 1 without an answer: ")
+    assert "; 19 copies of these; 1 question has more than one answer, such as" in told.meaning
     assert told.recipe.count("[[phase]]") == 1
     assert told.recipe.partition("data = [")[2].partition("]")[0].count("/t/") == 3
 
@@ -145,7 +145,8 @@ def test_an_old_table_is_read_and_broken_lines_are_named(tmp_path: Path):
     )
     (tmp_path / "t/a.csv").write_bytes(rows.encode("cp1250"))
     asked = json.dumps(SAID)
-    path = write(tmp_path, "t/b.jsonl", f"# {asked}\n# {asked}\n{asked}\n{asked[:-9]}\n")
+    last = f"# {asked}\n{asked[:-9]}\n"
+    path = write(tmp_path, "t/b.jsonl", f"# {asked}\n" + f"{asked}\n" * 30 + last)
     (told,) = [
         each
         for each in diagnosis(path.parent, language="ro").findings
@@ -153,7 +154,7 @@ def test_an_old_table_is_read_and_broken_lines_are_named(tmp_path: Path):
     ]
     assert told.meaning.startswith("2 files, 3 conversations (left out: 2 commented: ")
     assert "b.jsonl, first line 1 (take out the # " in told.meaning
-    assert "b.jsonl, line 4 (" in told.meaning
+    assert "b.jsonl, line 33 (" in told.meaning
 
 
 def test_a_table_of_translations_holds_no_answers(tmp_path: Path):
