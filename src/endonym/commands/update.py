@@ -1,8 +1,7 @@
 """`endonym new --update`: takes new and renamed texts into a recipe that a person has changed.
 
-Only tables of sources are added and, as comments, phases of conversations, paths of renamed files
-written anew, and `pack.join` made longer.
-All other characters of the file stay.
+Only tables of sources and phases of conversations are added, `data` of phases and `pack.join` made
+longer, and paths of renamed files written anew. All other characters of the file stay.
 """
 
 import re
@@ -25,7 +24,7 @@ from endonym.recipe.text import normal, scan
 from endonym.runs.find import recipe_file
 from endonym.store import Store
 from endonym.survey import raw_files
-from endonym.survey.chats import chat_phases, chats_in_words
+from endonym.survey.chats import chat_groups, chat_phases, chats_in_words
 from endonym.survey.findings import exclude_line
 from endonym.survey.survey import Survey, look_through
 
@@ -151,8 +150,16 @@ def _updated(
     for line in sources.AWAITED.finditer(text) if read else ():
         left = _without(line[0], [Path(file).absolute() for file in read])
         edits.append((line.start(), line.end() + (not left), left))
+    new_chats, groups = survey.chat_files, chat_groups(survey.chat_files)
+    for number, phase in enumerate(recipe.phase):
+        # One more phase would forget the answers of this one, so this one reads the new ones, too.
+        data = groups.pop(phase.columns, []) if phase.objective == "chat" else []
+        if data and (mark := marks.get(("phase", number, "data"))) is not None:
+            every = toml([*phase.data_patterns, *data])
+            edits.append((mark.value_start, mark.value_end, every))
+            new_chats = [each for each in new_chats if each.data not in data]
     taken = re.findall(r'\bname *= *"([^"]*)"', text)  # also those of phases that are comments
-    chats = "\n\n".join(chat_phases(survey.chat_files, taken))
+    chats = "\n\n".join(chat_phases(new_chats, taken))
     for table, added in (("source", filled("sources.txt", survey=survey)), ("phase", chats)):
         ends = [mark.value_end for key, mark in marks.items() if key[0] == table]
         end = _line_end(text, max(ends, default=len(text)))

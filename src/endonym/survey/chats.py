@@ -72,25 +72,34 @@ def count_chats(files: list[ChatFile]) -> None:
             seen |= own.maps[0]
 
 
-def chat_phases(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[str]:
-    """The [[phase]] of the files of conversations, which may stand after that of the texts.
+def chat_groups(every: Sequence[ChatFile]) -> dict[tuple[str, str] | None, list[str]]:
+    """The files of conversations that phases can read, by their columns.
 
-    There is one for each pair of columns; files with usual names are read by the first one. No
-    phase reads what a file before it holds alone. taken: names that no phase may have.
+    Files with usual names are read with the first columns. No phase reads what a file before it
+    holds alone.
     """
     files = [each for each in every if not each.problem]
     pairs = [*dict.fromkeys(each.columns for each in files if each.columns)] or [None]
-    groups = [
-        [each for each in files if each.columns == pair or not (each.columns or place)]
+    groups = {
+        pair: [each for each in files if each.columns == pair or not (each.columns or place)]
         for place, pair in enumerate(pairs)
-    ]
-    groups = [group for group in groups if any(each.found > each.copies for each in group)]
-    phases = list[str]()
+    }
+    return {
+        pair: [each.data for each in group]
+        for pair, group in groups.items()
+        if any(each.found > each.copies for each in group)
+    }
+
+
+def chat_phases(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[str]:
+    """The [[phase]] of each group of the files, which may stand after that of the texts.
+
+    taken: names that no phase may have.
+    """
+    groups, phases = chat_groups(every), list[str]()
     free = (f"chat-{n}" for n in count(1) if f"chat-{n}" not in taken)
-    for group in groups:
+    for columns, data in groups.items():
         name = "chat" if len(groups) == 1 and "chat" not in taken else next(free)
-        data = [each.data for each in group]
-        columns = next((each.columns for each in group if each.columns), None)
         phases.append(
             f"[[phase]]  # learns to answer; without it these conversations are not learnt\n"
             f'name = "{name}"\n'

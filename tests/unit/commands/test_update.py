@@ -231,17 +231,23 @@ def test_conversations_among_the_texts_are_said(
     assert "warning: chats.csv" not in said(survey, capsys)
 
 
-def test_new_conversations_get_a_phase_behind_the_others(
+def test_new_conversations_get_a_phase_behind_the_others_and_later_ones_join_it(
     recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, answer in (("сораулар", "Әйбәт."), ("chats", "Мин Казаннан.")):
-        rows = f"question,answer\nХәлләр ничек? {name},{answer}\n"
+    asked = (
+        ("сораулар", "question,answer", "Әйбәт."),
+        ("chats", "question,answer", "Мин Казаннан."),
+        ("табышмак", "табышмак,җавап", "Су."),
+    )
+    for name, columns, answer in asked:
+        rows = f"{columns}\nХәлләр ничек? {name},{answer}\n"
         (recipe.parent / "texts" / f"{name}.csv").write_text(rows, encoding="utf-8")
         update.update_recipe(recipe.parent, texts=(), store=recipe.parent / "store", log=Log())
         text = recipe.read_text(encoding="utf-8")
         assert "1 conversation. Their" in " ".join(capsys.readouterr().err.split())
     phases = Recipe.load(recipe).phase
-    assert [(each.name, each.data) for each in phases[-2:]] == [
-        ("chat", "texts/сораулар.csv"), ("chat-1", "texts/chats.csv"),
-    ]  # fmt: skip
+    assert [(each.name, each.data, each.columns) for each in phases[-2:]] == [
+        ("chat", ("texts/сораулар.csv", "texts/chats.csv"), None),
+        ("chat-1", "texts/табышмак.csv", ("табышмак", "җавап")),
+    ]
     assert updated(recipe) == text
