@@ -5,7 +5,7 @@ from typing import Any
 from endonym.evaluate.score import Score
 
 
-def score(model: str, value: float, **changes: Any) -> Score:
+def score(model: str, value: float, /, **changes: Any) -> Score:
     frame: dict[str, Any] = {
         "metric": "bits_per_byte",
         "unit": "bits",
@@ -20,7 +20,7 @@ def score(model: str, value: float, **changes: Any) -> Score:
     }
     if changes.get("weighting") == "sources":
         frame["averaged"] = ("ជំនួយ", "роман")
-    return Score(model=model, value=value, **{**frame, **changes})
+    return Score(**{"model": model, "value": value, **frame, **changes})
 
 
 def baselines(**changes: Any) -> list[Score]:

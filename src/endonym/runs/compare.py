@@ -337,7 +337,11 @@ def _baseline_notes(
     if values and any(baseline.model == "compressor" for baseline in baselines):
         notes.append(NOTES["on_sample"].format(values=listed(values)))
     best = min(bits.value for bits in comparison.bits)
-    untrained = [baseline for baseline in baselines if baseline.sampled_from is None]
+    untrained = [
+        each
+        for each in baselines
+        if each.sampled_from is None and not each.model.startswith("before")
+    ]
     better = [f"{each.model} ({each.value:.4f})" for each in untrained if each.value < best]
     if better:
         notes.append(NOTES["baselines_better"].format(names=listed(better), best=best))

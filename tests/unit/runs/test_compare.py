@@ -52,6 +52,9 @@ def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(
     nats, part = [400.0] * len(SENTENCES), {"sampled_from": 900}
     sampled = [contender(tmp_path / "900", n, nats, others=part) for n in ("poor", "ярлы")]
     assert "loses" not in " ".join(compare(sampled).notes), "a sample is of other documents"
+    earlier = {"model": "before"}
+    before = [contender(tmp_path / "b", n, nats, others=earlier) for n in ("poor", "ярлы")]
+    assert "loses" not in " ".join(compare(before).notes), "it was trained, too"
     assert "Parameters" not in " ".join(compare([good, poor[1]]).notes)
 
 
