@@ -60,9 +60,10 @@ from another one."""
 USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
 
 ANSWERS_EPOCHS = Choice(3.0, "usual for answers")
-FEWEST_STEPS = 300
-"""Of a phase of conversations. 97 of them were best on dev after 150 of 300 steps, and 612 after
-all (docs/log.md)."""
+FEWEST_STEPS, FEWEST_TO_LEARN_ALL = 300, 900
+"""Steps of a phase of conversations; the second where none is held out. 97 of them were best on dev
+after 150 of 300 steps, and 612 after all; 107 that were all to be learnt needed 900 (docs/log.md).
+"""
 FEWEST_HELD_OUT = 32
 """Conversations held out by which a step can be chosen. Fewer are separate facts that nobody can
 guess: their loss rises while those of training are learnt (docs/phases.md)."""
@@ -291,13 +292,14 @@ def choose_answers(
     """
     choices: Choices = {}
     batch, why = _batch(phase, facts.positions, "adamw", device, row=context)
-    epochs = ANSWERS_EPOCHS
-    if phase.objective == "chat" and epochs.value * facts.positions < FEWEST_STEPS * batch:
-        few = float(f"{FEWEST_STEPS * batch / max(1, facts.positions):.3g}")
-        epochs = Choice(few, f"about {FEWEST_STEPS} steps")
+    epochs, held_out = ANSWERS_EPOCHS, facts.dev_documents
+    fewest = FEWEST_TO_LEARN_ALL if held_out == 0 else FEWEST_STEPS
+    if phase.objective == "chat" and epochs.value * facts.positions < fewest * batch:
+        few = float(f"{fewest * batch / max(1, facts.positions):.3g}")
+        epochs = Choice(few, f"about {fewest} steps")
     if phase.steps is None and phase.tokens is None and phase.epochs is None:
         choices["epochs"] = epochs
-    held_out, what = facts.dev_documents, "pairs" if phase.is_of_pairs else "conversations"
+    what = "pairs" if phase.is_of_pairs else "conversations"
     if held_out is not None and held_out < FEWEST_HELD_OUT and phase.patience is None:
         of_all = f"of {number(held_out + (facts.records or 0))} {what}"
         reason = f"{held_out} {of_all} held out, too few to choose a step by"

@@ -63,8 +63,9 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """The first screen. asked: as in FirstLook; learnt: how many of these it answers. expect: what
-    its texts are like. compared: with the compressor, if it was scored."""
+    """The first screen. samples: prompts and what it writes; of a model that was asked, its first
+    answers. asked: as in FirstLook; learnt: how many of these it answers. expect: what its texts
+    are like. compared: with the compressor, if it was scored."""
 
     samples: list[tuple[str, str]]
     asked: list[tuple[str, str, str]]
@@ -81,9 +82,10 @@ def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outloo
     """
     part = splits(scores).get(first_judged(scores), [])
     standing = beside_compressor(part) or next(iter(verdicts(scores)), "")
-    samples = look.samples[:SHOWN_SAMPLES] if look else []
     expect = expectation(look, beyond_pairs(run)) if look else []
     asked = look.asked if look else []
+    answers = [(question, given) for question, _, given in asked]
+    samples = (answers or look.samples)[:SHOWN_SAMPLES] if look else []
     right = sum(answer == given for _, answer, given in asked)
     learnt = WORDS["expect"]["asked"].format(asked=len(asked), right=right) if asked else ""
     return Outlook(
@@ -92,7 +94,7 @@ def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outloo
         learnt,
         expect,
         standing,
-        next_steps(run, part, is_known=0 < len(asked) == right),
+        next_steps(run, part, answered=right / len(asked) if asked else None),
     )
 
 
@@ -159,16 +161,22 @@ def beside_compressor(part: Sequence[Score]) -> str:
     return f"{said} {cost_on_texts(documents)}".rstrip()
 
 
-def next_steps(run: Run, part: Sequence[Score], *, is_known: bool = False) -> list[NextStep]:
+def next_steps(run: Run, part: Sequence[Score], *, answered: float | None = None) -> list[NextStep]:
     """One to three things to do, those that this run's curve and counts speak for.
 
-    part: the scores of one split. is_known: it gives all answers that it was asked for.
+    part: the scores of one split. answered: the share of the answers asked for that it gives as
+    written. Where no conversation is held out, this speaks and the curve does not.
     """
     model, asks = run.artifact("model"), run.recipe.learns_answers
     lines = journal_of(model) if model else []
     steps = [line for line in events(lines, "step") if line["step"]]
     validations, found = validations_of(lines), list[NextStep]()
-    if not is_known and len(validations) >= LEAST_VALIDATIONS and steps:
+    if answered is not None and answered < 1 and not keeps_best(run):
+        words, time = WORDS["step"], duration(2 * training_seconds([steps]))
+        if command := _longer_command(run):
+            title = words["longer"].format(phase=f"phase {run.recipe.phase[-1].name} ")
+            found = [NextStep(title, words["longer_answers"].format(time=time), command)]
+    elif answered != 1 and len(validations) >= LEAST_VALIDATIONS and steps:
         train = [line["train_bits_per_byte"] for line in steps if "train_bits_per_byte" in line]
         mean = fmean(train[-max(1, round(LAST_STEPS * len(train))) :]) if train else 0.0
         longer = _longer(run, validations, steps, part)

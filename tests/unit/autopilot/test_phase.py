@@ -213,6 +213,11 @@ def test_rates_of_answers_are_low_and_lower_for_pairs_and_for_wide_models() -> N
     chat = answers("chat")
     assert (chat["epochs"], *rates(chat)) == (36.0, 1e-3, 1e-3)  # 300 steps of few answers
     assert chat["warmup_steps"] == 30
+    steps = [
+        choose_answers(Phase(objective="chat", data="a"), facts, 128, dim=128, device="cpu")
+        for facts in (replace(EXAMPLES, dev_documents=n, records=90) for n in (0, 1))
+    ]
+    assert [each["epochs"].value for each in steps] == [108.0, 36.0]  # 900 where all are learnt
     assert answers("preferences")["epochs"] == 3.0
     chats = Phase(objective="chat", data="a.jsonl")
     many = choose_answers(chats, replace(EXAMPLES, row_positions=300_000), 128, dim=1, device="cpu")

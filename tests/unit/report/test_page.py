@@ -356,7 +356,14 @@ def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> Non
     assert talks.title == "Give it more conversations"
     assert talks.command.startswith("run ")
     assert "conversations 5.0 times" in talks.brings
-    assert next_steps(workshop.run, [], is_known=True) == [ask], "it gives all answers already"
+    assert next_steps(workshop.run, [], answered=0.9) == [longer, talks, ask], "by its curve"
+    assert next_steps(workshop.run, [], answered=1.0) == [ask], "it gives all answers already"
+    model = workshop.run.artifact("model")
+    assert model is not None
+    model.manifest["config"]["phase"] = {"keep": "last"}  # no conversation is held out
+    again, last = next_steps(workshop.run, [], answered=0.9)
+    assert (again.command, last) == (longer.command, ask)
+    assert "learns more of its answers" in again.brings
 
 
 def test_what_cannot_be_read_is_no_text_that_rules_have_dropped(workshop: Workshop) -> None:
