@@ -1,6 +1,6 @@
 """What the first recipe's rules lose of clean texts, and what they leave of planted dirt.
 
-    python benchmarks/first_rules.py [--texts ../shared/data] [--news masakhane-news] [--again]
+    python benchmarks/first_rules.py [--texts ../shared/data] [--news masakhane-news]
 
 `endonym doctor` examines each text, and `endonym run --until corpus` cleans it by the recipe that
 it wrote, which is that of `endonym new`. Clean texts are lists of sentences and stories as they

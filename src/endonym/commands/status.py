@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.commands.filled import filled
-from endonym.errors import EndonymError, RecipeError
+from endonym.errors import EndonymError, RecipeError, printable
 from endonym.pipeline import sources
 from endonym.pipeline.execute import FAILURE, counts_of
 from endonym.recipe.recipe import Recipe
@@ -72,19 +72,25 @@ def stages_of(run: Path, store: Store) -> list[dict[str, Any]]:
 def compared_with_recipe(run: Path, store: Store) -> dict[str, Any]:
     """What a run's recipe says by now, if it can be read.
 
-    is_changed: something else than when it ran; comments do not matter. beside: what is to be said
-    of texts beside those that it reads. fault: why its recipe cannot be read now.
+    is_changed: something else than when it ran; comments do not matter. changed: the files that it
+    reads and that are new or changed since. beside: what is to be said of texts beside them. fault:
+    why its recipe cannot be read now.
     """
-    is_changed, told, fault = False, list[str](), ""
+    is_changed, told, names, fault = False, list[str](), list[str](), ""
     with suppress(EndonymError, OSError, ValueError):
         origin = find.recipe_of(run, store)
         try:
             recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
         except RecipeError as error:
-            return {"is_changed": True, "beside": told, "fault": str(error)}
+            return {"is_changed": True, "changed": names, "beside": told, "fault": str(error)}
         told = sources.words_of(sources.beside(recipe, store), recipe)
+        run_store = find.store_of(run, store)
+        ids = [each["id"] for each in find.planned(run) if each["stage"] == "source"]
+        read = [made for each in ids if (made := run_store.find("source", each)) is not None]
+        if 0 < len(read) == len(ids):
+            names = [printable(each.name) for each in sources.changed(recipe, run_store, read)]
         is_changed = recipe.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
-    return {"is_changed": is_changed, "beside": told, "fault": fault}
+    return {"is_changed": is_changed, "changed": names, "beside": told, "fault": fault}
 
 
 def describe_status(runs: list[dict[str, Any]], recipes: Sequence[Path] = ()) -> str:

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -170,6 +170,23 @@ def remembered(sources: Sequence[Found], store: Store) -> list[RawSet] | None:
             return None
         sets.append(RawSet(source=source, files=tuple(files), hashes=hashes))
     return sets
+
+
+def changed(recipe: Recipe, store: Store, read: Iterable[Artifact]) -> list[Path]:
+    """The texts and conversations of a recipe that are new or changed since a run.
+
+    read: the artefacts of the files that it has read. A text that was not touched is not hashed.
+    """
+    configs = [each.manifest["config"] for each in read]
+    known = {sha256 for each in configs for sha256 in each.get("hashes", ())}
+    known |= {file["sha256"] for each in configs for file in each["files"] if "sha256" in file}
+    entries = read_if_whole(store.root / "hashes.json")
+    paths = [path for number in range(len(recipe.phase)) for path in recipe.data_files(number)]
+    for source in recipe.source:
+        with suppress(SourceError):
+            if not is_remote(source):
+                paths += [file.path for file in source_files(source, recipe.folder)]
+    return [path for path in paths if (_known_hash(path, entries) or hash_once(path)) not in known]
 
 
 def _hash(file: RawFile, entries: dict[str, Any], advance: Any) -> str:

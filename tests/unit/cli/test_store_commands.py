@@ -22,6 +22,7 @@ from endonym.disk import file_hash
 from endonym.evaluate.speed import Efficiency
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
+from endonym.recipe.recipe import Recipe
 from endonym.runs.compare import compare
 from endonym.runs.finished_runs import FinishedRun, read
 from endonym.store import Artifact
@@ -65,6 +66,19 @@ def test_status_says_that_a_recipe_was_changed_since_it_ran(copy: Path, command:
     text = path.read_text(encoding="utf-8").replace("steps = 40", "steps = 50")
     path.write_text(text, encoding="utf-8")
     assert "the recipe was changed since: endonym run" in said()
+
+
+def test_status_names_a_text_that_holds_something_else_now(copy: Path, command: Say) -> None:
+    def said() -> list[str]:
+        return command("status", "kechkena", "--store", copy / "store").out.splitlines()
+
+    path = next(Path(copy, each.path) for each in Recipe.load(copy / "recipe.toml").source)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"{text}Яңгыр яуды.\n", encoding="utf-8")
+    assert said()[-2:-1] == [f"  new or changed since: {path.name}"]
+    assert said()[-1].endswith("runs/kechkena, which reads them")
+    path.write_text(text, encoding="utf-8")
+    assert "changed" not in " ".join(said()), "its time is another one, its text is not"
 
 
 def test_status_tells_a_refusal(small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path):
