@@ -36,7 +36,7 @@ from endonym.formats.readers.records import json_value, value_of
 from endonym.formats.readers.tables import TableRow, broken_row, csv_rows, tsv_rows
 from endonym.formats.reasons import in_words
 from endonym.formats.source_errors import source_error
-from endonym.log import counted, number
+from endonym.log import counted, listed, number
 
 
 class Record(NamedTuple):
@@ -71,8 +71,8 @@ class ParsedRecord(NamedTuple):
 
 LINES, TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv"), (".parquet",)
 BATCH_ROWS, SHOWN_ANSWER = 1024, 80
-MOST_NAMED = 8
-"""Places that are named of records which are left out."""
+MOST_NAMED, MOST_PLACES = 8, 5
+"""Files and reasons that are named of records which are left out, and places of each."""
 MOST_UNPACKED = 64 << 20
 """Bytes of lines that are unpacked to estimate how many a compressed file holds."""
 LONG_LINE = (
@@ -86,8 +86,8 @@ NO_NAMES = (
 
 
 def places_in_words(rejects: Iterable[Reject]) -> str:
-    """Why records are left out, and where the first ones stand: "3 bad json: a.jsonl, first line 5
-    (…)". Of many files the first ones are named."""
+    """Why records are left out, and where: "2 bad json: a.jsonl, lines 5 and 9 (…)", with what is
+    wrong in the first one. Of many places the first ones are named."""
     places = defaultdict[tuple[str, str], list[tuple[str, str]]](list)
     for each in rejects:
         file, _, place = each.id.rpartition("#")
@@ -96,7 +96,9 @@ def places_in_words(rejects: Iterable[Reject]) -> str:
     for (reason, file), found in list(places.items())[:MOST_NAMED]:
         place, detail = found[0]
         is_table = unpacked_name(file.lower()).endswith((".json", *TABLES))
-        which = f"{'first ' * (len(found) > 1)}{'record' if is_table else 'line'} {place}"
+        some = [place for place, _ in found[:MOST_PLACES]]
+        some += [f"{number(len(found) - MOST_PLACES)} more"] * (len(found) > MOST_PLACES)
+        which = f"{'record' if is_table else 'line'}{'s' * (len(found) > 1)} {listed(some)}"
         why = f" ({detail.removeprefix(f'line {place}: ')})" if detail else ""
         where = f"{file}, {which}" if place else file
         said.append(f"{number(len(found))} {in_words(reason)}: {where}{why}")

@@ -280,14 +280,17 @@ def test_a_row_whose_quotes_do_not_close_is_called_that(tmp_path: Path) -> None:
     assert "quotes that do not close" in reject.detail
 
 
-def test_of_what_is_left_out_the_first_place_of_some_files_is_named() -> None:
+def test_of_what_is_left_out_the_first_places_of_some_files_are_named() -> None:
     def reject(place: str, detail: str = "") -> Reject:
         return Reject("bad_json", place, "a", detail, "", 0)
 
     near = [reject("a.json.gz#1", "line 1: no end"), reject("a.json.gz#5002", "line 5002: no")]
-    assert places_in_words(near) == "2 bad json: a.json.gz, first record 1 (no end)"
+    assert places_in_words(near) == "2 bad json: a.json.gz, records 1 and 5002 (no end)"
     many = places_in_words(reject(f"{n}.jsonl#{m}") for n in range(60) for m in range(1250))
     assert many.count(".jsonl") == 8
+    assert many.startswith(
+        "1\u202f250 bad json: 0.jsonl, lines 0, 1, 2, 3, 4 and 1\u202f245 more; "
+    )
     assert many.endswith("; 65\u202f000 in 52 other places")
 
 

@@ -153,7 +153,7 @@ def test_an_old_table_is_read_and_broken_lines_are_named(tmp_path: Path):
         if each.name == "conversations"
     ]
     assert told.meaning.startswith("2 files, 3 conversations (left out: 2 commented: ")
-    assert "b.jsonl, first line 1 (take out the # " in told.meaning
+    assert "b.jsonl, lines 1 and 32 (take out the # " in told.meaning
     assert "b.jsonl, line 33 (" in told.meaning
 
 
