@@ -5,7 +5,10 @@ import json
 import random
 from pathlib import Path
 
-from endonym.survey.chats import ChatFile, chat_phases, count_chats
+import pytest
+
+from endonym.survey import chats
+from endonym.survey.chats import ChatFile, chat_phases, chats_in_words, count_chats
 
 
 def test_what_a_file_holds_that_no_phase_can_read_is_no_copy(tmp_path: Path) -> None:
@@ -49,5 +52,50 @@ def test_a_file_with_too_many_broken_conversations_is_in_no_phase(tmp_path: Path
     count_chats(files := [bad, fair, good])
     (phase,) = chat_phases(files)
     assert ("a.jsonl" in phase, "b.jsonl" in phase, "c.jsonl" in phase) == (True, True, False)
-    assert bad.problem.startswith("15% of its conversations are broken")
+    assert bad.problem == (
+        "15% of its conversations are broken, more than [chat] max_rejected allows: 3 with an "
+        "empty answer: c.jsonl, first line 1 (message 2, an answer, is empty). Mend them, then "
+        "give the file to endonym new RECIPE --update --text FILE"
+    )
     assert (good.problem, fair.problem) == ("", "")
+    fair.copies = 1
+    assert chats_in_words(files) == (
+        "2 files, 37 conversations (left out: 2 with an empty answer: b.jsonl, first line 1 "
+        "(message 2, an answer, is empty); 1 copy of these)"
+    )
+    assert (chats_in_words([bad]), chats_in_words([good])) == ("", "1 file, 20 conversations")
+
+
+def test_files_with_usual_names_are_read_by_the_first_phase_of_other_columns() -> None:
+    first = ChatFile(Path("a.csv"), "t/a.csv", ("ghicitoare", "dezlegare"), found=3)
+    usual = ChatFile(Path("b.jsonl"), "t/b.jsonl", None, found=1)
+    third = ChatFile(Path("c.csv"), "t/c.csv", ("табышмак", "җавап"), found=3)
+    head = "[[phase]]  # learns to answer; without it these conversations are not learnt\n"
+    assert chat_phases([first, usual, third], ["chat", "chat-2"]) == [
+        f'{head}name = "chat-1"\nobjective = "chat"\ndata = ["t/a.csv", "t/b.jsonl"]\n'
+        'columns = ["ghicitoare", "dezlegare"]',
+        f'{head}name = "chat-3"\nobjective = "chat"\ndata = "t/c.csv"\n'
+        'columns = ["табышмак", "җавап"]',
+    ]
+
+
+def test_of_a_large_file_the_first_conversations_are_counted_with_their_copies_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chats, "MOST_COUNTED", 4)
+    asked = [{"întrebare": f"Cine e la ușa {n}?", "răspuns": "Ana."} for n in range(6)]
+    other = {"întrebare": "Cine e la ușa 1?", "răspuns": "Ion."}
+    files = list[ChatFile]()
+    for name, records in (("b", [asked[0], other]), ("a", asked)):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(f"{json.dumps(each)}\n" for each in records), encoding="utf-8")
+        files.append(ChatFile(path, path.name, None))
+    count_chats(files)
+    assert [(each.path.stem, each.found, each.copies) for each in files] == [
+        ("a", 4, 0),
+        ("b", 2, 1),
+    ]
+    assert chats_in_words(files) == (
+        "2 files, 5 conversations (1 copy of these; 1 question has more than one answer, such as "
+        "“Cine e la ușa 1?”: “Ana.” and “Ion.”)"
+    )
