@@ -16,6 +16,7 @@ from endonym.cleaning.normalize import composed
 from endonym.data.conversations import (
     USUAL,
     Conversation,
+    Message,
     Messages,
     Pair,
     Unfit,
@@ -152,13 +153,14 @@ def _other_answer(
     chat: Conversation, seen: MutableMapping[bytes, str]
 ) -> tuple[Messages, str] | None:
     """As in `ParsedRecord`. seen: gets the question with its first answer, and this answer."""
-    prompt = chat.prompt
-    turns = [(each.role, each.content.strip()) for each in chat.messages[: len(prompt) + 1]]
+    told = chat.messages[: len(chat.prompt) + 1]
+    turns = [(each.role, each.content.strip()) for each in told]
     asked, answered = _key(turns[:-1]), _key(turns)
     is_other = asked in seen and answered not in seen
     question, answer = (" ".join(content.split())[:SHOWN_ANSWER] for _, content in turns[-2:])
     first = seen.setdefault(asked, answer)
     seen.setdefault(answered, "")
+    prompt = tuple(Message(*each) for each in turns[:-1])
     return (prompt, f"“{question}”: “{first}” and “{answer}”") if is_other else None
 
 

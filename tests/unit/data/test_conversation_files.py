@@ -53,6 +53,7 @@ def test_rows_of_parquet_are_records(tmp_path: Path) -> None:
     parquet.write_table(arrow.Table.from_pylist(RECORDS), path)
     found = list(read_records(path))
     assert [each.value for each in found if not isinstance(each, Reject)] == RECORDS
+    assert [each.id for each in found] == ["a.Parquet#1", "a.Parquet#2"]
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(SourceError, match="no whole parquet file, after 0 rows: "):
         list(read_records(path))
@@ -252,16 +253,23 @@ def test_a_table_without_names_of_columns_loses_no_row(columns: Any, tmp_path: P
     first, second = read_records(path, columns)
     assert isinstance(first, Reject)
     assert (first.reason, first.id) == ("no_columns", "chats.tsv#1")
-    assert first.detail.endswith('"Cine are cheia?", "Moș Ion."')
+    assert first.text == "Cine are cheia?\tMoș Ion."
+    assert first.detail.endswith('It is: "Cine are cheia?", "Moș Ion."')
     assert not isinstance(second, Reject)
     path.write_text("Ghicitoare\tDezlegări\nCât costă?\tDoi lei.\n", encoding="utf-8")
     found = list(read_records(path, columns))
     assert len(found) == (2 if columns is None else 1)
+    path.write_text("\t".join(str(n) * 41 for n in range(9)), encoding="utf-8")
+    (long,) = read_records(path, columns)
+    assert isinstance(long, Reject)
+    assert long.detail.partition(" It is: ")[2].split(", ") == [
+        f'"{str(n) * 40}"' for n in range(8)
+    ]
 
 
 def test_columns_whose_names_differ_in_case_alone_stay_two(tmp_path: Path) -> None:
     path = tmp_path / "chats.csv"
-    path.write_text("Question,question,Answer\nQ17,Cât costă?,Doi lei.\n", encoding="utf-8")
+    path.write_text("Question, question ,Answer\nQ17,Cât costă?,Doi lei.\n", encoding="utf-8")
     (record,) = read_records(path)
     assert not isinstance(record, Reject)
     assert record.value == {"Question": "Q17", "question": "Cât costă?", "Answer": "Doi lei."}
@@ -270,6 +278,15 @@ def test_columns_whose_names_differ_in_case_alone_stay_two(tmp_path: Path) -> No
     path.write_text("question,answer,Answer,answer\nA,B,C,D\n", encoding="utf-8")
     with pytest.raises(SourceError, match='"answer" twice'):
         list(read_records(path))
+
+
+def test_a_table_in_an_encoding_that_nobody_can_guess_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "chats.csv"
+    path.write_bytes("question,answer\nKde?,Vedle řeky, u žlutého mostu.\n".encode("cp1250"))
+    with pytest.raises(SourceError, match="not UTF-8, and several") as caught:
+        list(read_records(path))
+    assert (caught.value.where, caught.value.do) == (str(path), "Save it as UTF-8.")
+    assert "name the right" not in caught.value.message
 
 
 def test_a_row_whose_quotes_do_not_close_is_called_that(tmp_path: Path) -> None:
@@ -286,6 +303,14 @@ def test_of_what_is_left_out_the_first_places_of_some_files_are_named() -> None:
 
     near = [reject("a.json.gz#1", "line 1: no end"), reject("a.json.gz#5002", "line 5002: no")]
     assert places_in_words(near) == "2 bad json: a.json.gz, records 1 and 5002 (no end)"
+    apart = [reject("a.csv", "0 bytes"), reject("b.parquet#7"), reject("c.csv#2", "a row")]
+    assert places_in_words([*apart, *(reject(f"{n}.jsonl#{n}") for n in range(6))]) == (
+        "1 bad json: a.csv (0 bytes); 1 bad json: b.parquet, record 7; "
+        "1 bad json: c.csv, line 2 (a row); 1 bad json: 0.jsonl, line 0; "
+        "1 bad json: 1.jsonl, line 1; 1 bad json: 2.jsonl, line 2; 1 bad json: 3.jsonl, line 3; "
+        "1 bad json: 4.jsonl, line 4; 1 in 1 other place"
+    )
+    assert "other" not in places_in_words(reject(f"{n}.jsonl#{n}") for n in range(8))
     many = places_in_words(reject(f"{n}.jsonl#{m}") for n in range(60) for m in range(1250))
     assert many.count(".jsonl") == 8
     assert many.startswith(
@@ -314,7 +339,7 @@ def test_another_answer_to_a_question_is_told_once_a_question(tmp_path: Path) ->
         ("Unde e gara?", "Lângă parc."),
         ("Unde e gara? ", "Lângă parc. "),
         ("Unde e gara?", "În centru."),
-        ("Unde e gara?", "La capătul străzii."),
+        (" Unde e gara?", f"La capătul\n străzii {'.' * 90}"),
         ("Cine vine?", "Nimeni."),
     ]
     rows = [{"question": question, "answer": answer} for question, answer in said]
@@ -332,6 +357,26 @@ def test_another_answer_to_a_question_is_told_once_a_question(tmp_path: Path) ->
         ]
     assert several_answers_in_words(found) == (
         "1 question has more than one answer, such as “Unde e gara?”: “Lângă parc.” and "
-        "“La capătul străzii.”"
+        f"“La capătul străzii {'.' * 61}”"
     )
     assert several_answers_in_words({}) == ""
+    two = several_answers_in_words(found | {(): "“Cine vine?”: “Ana.” and “Ion.”"})
+    assert two.startswith("2 questions have more than one answer, such as “Unde e gara?”: ")
+
+
+def test_answers_to_a_question_differ_by_what_stands_before_it(tmp_path: Path) -> None:
+    """A better and a worse answer of a pair are no two answers, and are copies as a pair."""
+    pair = {"prompt": "Unde e gara?", "chosen": "Lângă parc.", "rejected": "Nu știu."}
+    asked = [{"question": "Unde e gara?", "answer": each, "system": each} for each in "ab"]
+    turns = [{"role": "user", "content": "Cine vine?"}, {"role": "assistant", "content": "Ana."}]
+    talk = {"messages": turns}
+    path = tmp_path / "a.jsonl"
+    for records, are_pairs, before in (
+        (asked, False, ["", ""]),
+        ([talk, {"messages": [*turns, turns[0]]}], False, ["", "t/a#1"]),
+        ([pair, pair | {"rejected": "În centru."}, pair], True, ["", "", "t/a#1"]),
+    ):
+        path.write_text("".join(f"{json.dumps(each)}\n" for each in records), encoding="utf-8")
+        fits = list(parsed_records(path, None, seen={}, are_pairs=are_pairs, name="t/a"))
+        assert [each.before for each in fits if isinstance(each, ParsedRecord)] == before
+        assert not any(each.several_answers for each in fits if isinstance(each, ParsedRecord))

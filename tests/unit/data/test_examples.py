@@ -112,6 +112,8 @@ def test_too_many_rejects_are_an_error_with_their_reasons(tmp_path: Path) -> Non
         SourceError, match=r"44\.7% of 47 records .*\n +20 duplicate\n +19 no_a"
     ) as caught:
         make_toy_examples(tmp_path, records, max_rejected=0.4)
+    made = make_toy_examples(tmp_path / "as many", records, max_rejected=21 / 47)
+    assert made["dropped"] == {"duplicate": 20, "longer_than_context": 2, "no_answer": 19}
     assert caught.value.do.startswith("Look at the records")
     assert "The first with no_answer is records.jsonl#29: " in caught.value.do
     assert "chat.max_rejected" in caught.value.do
@@ -202,7 +204,10 @@ def test_conversations_of_which_the_end_was_left_out_are_counted(tmp_path: Path)
 
 def test_equal_prompts_are_on_one_side(tmp_path: Path) -> None:
     records = [said(f"Сорау {n // 4}?", f"җавап {n}") for n in range(80)]
-    make_toy_examples(tmp_path, records)
+    made = make_toy_examples(tmp_path, records)
+    assert made["several_answers"] == (
+        "20 questions have more than one answer, such as “Сорау 0?”: “җавап 0” and “җавап 3”"
+    )
     both = {split: ExampleTokens(tmp_path, split) for split in ("train", "dev")}
     sides = {split: {tuple(of.prompt(n)) for n in range(len(of))} for split, of in both.items()}
     assert len(sides["dev"]) + len(sides["train"]) == 20

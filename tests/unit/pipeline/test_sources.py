@@ -91,6 +91,43 @@ def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(
         assert sources.excludes(source, texts / "2027" / "яңа.docx", recipe.folder)
 
 
+def test_files_that_a_recipe_leaves_out_are_told_with_why_and_how_to_take_them_in(recipe: Recipe):
+    texts, path = recipe.folder / "texts", recipe.path
+    for name in ("китап.txt", "7a.txt", "c1.txt", "c2.txt", "a.csv", "b.csv"):
+        write(texts, name, TATAR)
+    comments = """# left out: t/x.doc, y.doc: old: save it
+# conversations: texts/a.csv, texts/b.csv: no text to learn first
+# not read yet: п.png: install Tesseract
+# left out: files for 3 more reasons
+
+# left out, as it reads like another language: French
+# To use it all the same:
+# [[source]]
+# name = "книга"
+# path = "../книга.txt"
+
+# left out, too, as lists of persons: 7a.txt, 7b.txt
+"""
+    source = (
+        '[[source]]\nname = "all"\npath = "texts/*.txt"\nexclude = ["c1.txt", "/c2.txt", "7a.*"]\n'
+    )
+    phase = '[[phase]]\nname = "chat"\nobjective = "chat"\ndata = "texts/b.csv"\n'
+    text = recipe.text.replace("[clean]", f"{source}[clean]").replace(
+        "[[evaluate]]", f"{phase}[[evaluate]]", 1
+    )
+    path.write_text(f"{comments}{text}", encoding="utf-8")
+    excluded = f"`exclude` of source all names it: take its name out there to read it ({path})"
+    lists = "left out, too, as lists of persons. To take it in, write a [[source]] with its path"
+    assert sources.left_out(Recipe.load(path)) == {
+        **dict.fromkeys(["t/x.doc", "y.doc"], "left out: old: save it"),
+        "texts/a.csv": "conversations: no text to learn first",
+        "п.png": "not read yet: install Tesseract",
+        "../книга.txt": f"French. To take it in, take out the # before its [[source]] in {path}",
+        **dict.fromkeys(["7a.txt", "7b.txt"], f"{lists} into {path}"),
+        **dict.fromkeys([str(texts / "c1.txt"), str(texts / "c2.txt")], excluded),
+    }
+
+
 def test_hashes_are_remembered_without_reading_a_file(recipe: Recipe, hashed: list[str]) -> None:
     """All of them or none: a new or changed file has no corpus yet."""
     store = Store(recipe.folder / "store")
