@@ -1,0 +1,130 @@
+"""What a survey says of a folder: names of sources, numbers, and what became of other files."""
+
+import gzip
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from made_documents import docx, word_paragraph, xhtml
+from text_samples import RUSSIAN, TATAR, numbered, write
+
+from endonym.errors import MissingSource
+from endonym.survey.chats import ChatFile
+from endonym.survey.raw_files import FEW_FILES
+from endonym.survey.survey import FOR_A_PHASE, ODD, PERSONS, Left, Survey, survey_texts
+
+ASKED = "question,answer\nCât costă excursia?,Excursia costă douăzeci de lei.\n"
+
+
+def test_each_source_is_named_by_its_file_or_folder_then_by_its_kind_or_what_is_around(
+    tmp_path: Path,
+) -> None:
+    for n, name in enumerate(("бер/хикәя", "бер/җыр/хикәя", "ике/хикәя", "ике/җыр/хикәя")):
+        write(tmp_path, f"{name}.txt", numbered(40, 100 * n))
+    for n in range(2):
+        write(tmp_path, f"бер/{n}.HTML", xhtml([*TATAR, str(n)]))
+        write(tmp_path, f"бер/хатлар/{n}.docx", docx("".join(map(word_paragraph, TATAR[n:]))))
+    for n in range(FEW_FILES + 1):
+        text = "\n".join(numbered(5, 1_000 + 5 * n))
+        (path := tmp_path / "көндәлек" / f"{n}.txt.gz").parent.mkdir(exist_ok=True)
+        path.write_bytes(gzip.compress(text.encode()))
+        write(path.parent, f"{n}.jsonl", [f'{{"text": "{line}"}}' for line in text.splitlines()])
+    found = survey_texts([tmp_path], tmp_path)
+    assert {source.path: source.name for source, _ in found.sources} == {
+        "бер/*.HTML": "бер-html",
+        "бер/хатлар/*.docx": "хатлар-docx",
+        "бер/хикәя.txt": "хикәя",
+        "бер/җыр/хикәя.txt": "җыр-хикәя",
+        "ике/хикәя.txt": "ике-хикәя",
+        "ике/җыр/хикәя.txt": "җыр-хикәя-2",
+        "көндәлек/*.jsonl": "көндәлек-jsonl",
+        "көндәлек/*.txt.gz": "көндәлек",
+    }
+
+
+def test_all_numbers_of_a_folder_and_the_fate_of_each_file(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]]
+) -> None:
+    tatar = language_sentences("tatar")
+    for name in ("a.txt", "б/a.txt"):
+        write(tmp_path, name, tatar)
+    write(tmp_path, "книга.txt", RUSSIAN * 3)
+    rows = [f'{n},"{text}"' for n, text in enumerate(tatar)]
+    write(tmp_path, "rows.csv", ["id,text", *rows, "1,бер,ике"])
+    write(tmp_path, "chats.csv", ASKED)
+    write(tmp_path, "иске.doc", bytes(range(256)) * 4)
+    write(tmp_path, "буш.txt", "")
+    found = survey_texts([tmp_path], tmp_path, language="tt")
+    told = found.as_dict()
+    (lost,) = told.pop("unreadable").items()
+    assert (lost[0], 0 < lost[1] < 0.1) == ("rows", True)
+    (_, why), *_ = told["odd"]
+    assert told.pop("bytes") == pytest.approx(3 * len("\n".join(tatar).encode()), rel=0.05)
+    skipped = {Path(name).name: why for name, why in told.pop("left_out")}
+    assert {name: why.partition(":")[0] for name, why in skipped.items()} == {
+        "chats.csv": skipped["chats.csv"].partition(":")[0],
+        "иске.doc": ".doc files are not read",
+        "буш.txt": "empty file",
+    }
+    assert told == {
+        "files": 7,
+        "documents": 3 * len(tatar),
+        "encodings": {"utf-8": 3},
+        "not_read": {".doc": 1},
+        "odd": [("книга.txt", why)],
+        "persons": [],
+        "doubt": "",
+    }
+    assert {(fate, Path(names).name) for fate, names, _ in found.by_reason} == {
+        ("conversations", "chats.csv"),
+        ("left out", "иске.doc"),
+        ("left out", "буш.txt"),
+    }
+    assert (found.used, found.chat_files[0].found) == (3, 1)
+    assert found.exclude() == ["*.doc", "буш.txt", "chats.csv", "книга.txt"]
+
+
+def test_conversations_alone_are_no_texts_and_the_error_says_when_they_are_learnt(tmp_path: Path):
+    path = write(tmp_path, "chats.csv", ASKED)
+    for name, said in (("chats.csv", True), ("a.bin", False)):
+        with pytest.raises(MissingSource, match="no text that can be read\n    ") as caught:
+            survey_texts([path.with_name(name)], tmp_path)
+        assert caught.value.where == str(tmp_path / name)
+        assert caught.value.do.endswith("Conversations are learnt after them.") is said
+        write(tmp_path, "a.bin", bytes(range(256)) * 20)
+
+
+def test_what_waits_is_said_by_names_or_if_it_is_much_by_kinds_and_stands_first() -> None:
+    bad = ChatFile(Path("t/c.csv"), "t/c.csv", None, "15% of its conversations are broken")
+    words = {f"t/{n}.{kind}": "" for n in range(3) for kind in ("docx", "DOC")[: 1 + n // 2]}
+    pictures = {f"t/{n}.{kind}": "" for n in range(30) for kind in ("png", "JPG")[: 1 + n % 2]}
+    skipped = [("t/a.bin", "no text"), ("t/b.csv", "may be"), ("t/c.csv", "may be")]
+    skipped += [(path, "install lxml") for path in words]
+    skipped += [(path, "install Tesseract") for path in pictures]
+    found = Survey(
+        skipped=skipped,
+        libraryless=words,
+        pictures=pictures,
+        chat_files=[ChatFile(Path("t/b.csv"), "t/b.csv", None), bad],
+    )
+    assert found.awaited == {
+        "libraryless": "4 files (0.docx, 1.docx, 2.docx and 2.DOC): install lxml",
+        "pictures": "45 files (30 .png and 15 .jpg): install Tesseract",
+    }
+    assert found.by_reason == [
+        ("not read yet", "t/0.docx, t/1.docx, t/2.docx, t/2.DOC", "install lxml"),
+        ("not read yet", ", ".join(pictures), "install Tesseract"),
+        ("left out", "t/a.bin", "no text"),
+        ("conversations", "t/b.csv", FOR_A_PHASE),
+        ("left out", "t/c.csv", "15% of its conversations are broken"),
+    ]
+    assert Survey().awaited == {}
+
+
+def test_what_is_left_out_is_a_share_of_all_text_by_its_kind() -> None:
+    left = [Left(ODD, "a [1].txt", "", 30, None), Left(PERSONS, "т/b.txt", "", 20, None)]
+    found = Survey(left=left, text_bytes=90, foreign=Counter({".doc": 2, "no extension": 9}))
+    assert found.left_as(ODD) == (left[:1], 30, 0.25)
+    assert found.left_as(PERSONS) == (left[1:], 20, 20 / 110)
+    assert found.exclude() == ["*.doc", "a [[]1].txt", "b.txt"]
