@@ -205,6 +205,10 @@ def test_tables_and_lists_are_conversations(name: str, text: str, tmp_path: Path
     path.write_text(text, encoding="utf-8")
     records = list(read_records(path))
     assert not [each for each in records if isinstance(each, Reject)]
+    first = 1 if name.endswith("json") else 2
+    assert [(each.source, each.id) for each in records] == [
+        (name, f"{name}#{n}") for n in (first, first + 1)
+    ]
     said = [[m.content for m in conversation_of(each.value).messages] for each in records]
     assert said == [["Cine are cheia?", "Moș Ion, la poartă."], ["Cât costă?", "Doi lei."]]
 
@@ -301,8 +305,8 @@ def test_of_what_is_left_out_the_first_places_of_some_files_are_named() -> None:
     def reject(place: str, detail: str = "") -> Reject:
         return Reject("bad_json", place, "a", detail, "", 0)
 
-    near = [reject("a.json.gz#1", "line 1: no end"), reject("a.json.gz#5002", "line 5002: no")]
-    assert places_in_words(near) == "2 bad json: a.json.gz, records 1 and 5002 (no end)"
+    near = [reject("a.JSON.gz#1", "line 1: no end"), reject("a.JSON.gz#5002", "line 5002: no")]
+    assert places_in_words(near) == "2 bad json: a.JSON.gz, records 1 and 5002 (no end)"
     apart = [reject("a.csv", "0 bytes"), reject("b.parquet#7"), reject("c.csv#2", "a row")]
     assert places_in_words([*apart, *(reject(f"{n}.jsonl#{n}") for n in range(6))]) == (
         "1 bad json: a.csv (0 bytes); 1 bad json: b.parquet, record 7; "

@@ -59,6 +59,8 @@ def cells_of(rows: Sequence[str]) -> bytes:
         ),
         ("укучылар.csv.gz", gzip.compress("\n".join(TABLE).encode()), "tt"),
         ("укучылар.csv", "\n".join(TABLE).encode("utf-16"), "tt"),
+        ("укучылар.tsv", "\n".join(TABLE).replace(",", "\t"), "tt"),
+        ("ике багана.csv", "\n".join(TABLE).replace(",", ";"), "tt"),
         ("укучылар.jsonl", "\n".join(map(json.dumps, ROWS)), "tt"),
         ("укучылар.parquet", parquet_of(ROWS), "tt"),
         (
@@ -72,6 +74,46 @@ def test_a_list_of_persons_is_told(
     tmp_path: Path, name: str, content: str | bytes, language: str
 ) -> None:
     assert persons(look(write(tmp_path, name, content), 20_000), language)
+
+
+def khmer(n: int, letters: int = 3) -> list[str]:
+    """Rows of so many words, all of these unlike, of so many letters, with a number."""
+    consonants = "កខគឃងចឆជឈញដឋឌឍណតថទធនបផពភមយរលវសហឡ"
+    words = [each + "ក" * (letters - 1) for each in consonants]
+    return [f"{' '.join(words[i * n :][:n])} 012 345 67{i}" for i in range(6)]
+
+
+def with_phones(*begins: str) -> list[list[str]]:
+    """For each beginning a list of lines that begin so, with telephone numbers behind it."""
+    return [[f"{begin}{phone}" for phone in PHONES] for begin in begins]
+
+
+@pytest.mark.parametrize(
+    ("rows", "others", "language"),
+    [
+        (PUPILS[:5], PUPILS[:4], "tt"),
+        ([*PUPILS[:5], *"1" * 25], [*PUPILS[:5], *"1" * 26], "tt"),
+        (*([f"{p} {'Галиева ' * 30}"[:n] for p in PHONES] for n in (160, 161)), "tt"),
+        (*with_phones("яңа " * 6, "яңа " * 7), "tt"),
+        (*with_phones("Алсу Айгөл зур яңа " * 2, f"{'Алсу Айгөл зур яңа ' * 2} ак "), "tt"),
+        (*with_phones("китап ", "китабы "), "tt"),
+        (*([*with_phones("яңа ")[0], *[f"китабы {PHONES[0]}"] * n] for n in (6, 7)), "tt"),
+        (*with_phones("Алсу Яруллина, укытучы, ", "Казан китабы "), "tt"),
+        ([f"Галиева {name}, {n}@mail.ru" for n, name in enumerate(NAMES)], [*NAMES], "tt"),
+        (khmer(4), khmer(5), "km"),
+        (khmer(1, 15), khmer(1, 16), "km"),
+    ],
+)
+def test_a_list_of_persons_has_enough_short_rows_of_which_most_are_names(
+    tmp_path: Path, rows: list[str], others: list[str], language: str
+) -> None:
+    told, untold = (
+        persons(look(write(tmp_path, "a.txt", "\n".join(lines)), 20_000), language)
+        for lines in (rows, others)
+    )
+    n_rows = len([each for each in rows if each != "1"])
+    assert told == f"a list of persons: {n_rows} of {len(rows)} lines hold personal data"
+    assert untold == ""
 
 
 @pytest.mark.parametrize(
