@@ -225,11 +225,17 @@ def test_long_progress_is_told_in_few_lines_without_a_terminal(
     assert capsys.readouterr() == ("", "")
     seconds = iter(range(0, 1_010, 10))
     monkeypatch.setattr("endonym.log.monotonic", lambda: next(seconds))
-    with Log().progress("compressing", 100) as advance:
+    with Log().progress("compressing", 200, done=100) as advance:
         for step in range(100):
             advance(1, note="слово" * (step == 2))
-    said = ["3 % · слово", *(f"{share} %" for share in (6, 12, 24, 48, 96))]
+    said = ["52 % · слово", *(f"{share} %" for share in (53, 56, 62, 74, 98))]
     assert capsys.readouterr().err.splitlines() == [f"compressing: {each}" for each in said]
+    seconds = iter((0, 40))
+    for log, total in ((Log(), 0), (Log(quiet=True), 9)):
+        with log.progress("compressing", total) as advance:
+            advance(1)
+            seconds = iter((0, 40))
+    assert capsys.readouterr().err == ""
 
 
 class Terminal(io.StringIO):

@@ -172,6 +172,8 @@ def test_the_turns_of_half_of_the_conversations_are_told(tmp_path: Path) -> None
     records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(30)]
     for each in records[:15]:
         each["messages"] *= 2
+    for each in records:
+        each["messages"].insert(0, {"role": "system", "content": "Кыска."})
     assert make_toy_examples(tmp_path / "half", records)["turns"] == 2
     assert make_toy_examples(tmp_path / "fewer", records[1:])["turns"] == 1
 
