@@ -103,7 +103,7 @@ def recent(messages: Sequence[Mapping[str, str]], turns: int) -> list[Mapping[st
     turns: these; 0 if that is not known. A model of single questions mixes the answer to a new one
     with those before.
     """
-    return list(messages[-max(1, 2 * turns - 1) :] if turns else messages)
+    return list(messages[1 - 2 * turns :] if turns else messages)
 
 
 def prompt_differences(engine: Engine) -> list[str]:

@@ -358,7 +358,7 @@ def same_files(out: Path, files: Mapping[str, Sequence[Any]]) -> dict[str, list[
     for file, others in copied.items():
         other = others.most_common(1)[0][0]
         count, whole = (files.get(each, (0,))[0] for each in (file, other))
-        if file != other and others.total() == count >= SAME * whole:
+        if others.total() == count >= SAME * whole:
             found.setdefault(other, []).append(file)
     return found
 

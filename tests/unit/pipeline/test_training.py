@@ -266,11 +266,29 @@ def test_a_few_conversations_teach_where_answers_end_and_their_cost_is_told(proj
     asked = ["Cine are cheia?", "Unde e sala?", "Când e pauza?", "Cât costă?", "Ce facem azi?"]
     said = ["Moș Ion.", "Sus.", "La zece.", "Doi lei.", "Cântăm."]
     chats = [{"prompt": f"{n} {each}", "response": said[n % 5]} for n, each in enumerate(asked * 4)]
+    chats += [chats[0] | {"response": "Nu știu."}]
     write_lines(project.recipe.parent / "chats.jsonl", chats)
     phase = '[[phase]]\nname = "chats"\nobjective = "chat"\ndata = "chats.jsonl"\nsteps = 4\n'
     project.edit(("context = 32", "context = 64"), ("[[evaluate]]", f"{phase}[[evaluate]]"))
     told = project.run("--until", "evaluation")
     assert told.code == 0, told.err
+    log = (project.recipe.parent / "runs" / "kechkena" / "log.txt").read_text(encoding="utf-8")
+    told_steps = [
+        re.sub(r"\d+\.\d{2,4}|[\d\u202f]+(?= tokens)", "…", line)
+        for line in log.splitlines()
+        if " of 4 " in line or " 0 of 40 " in line or " 8 of 40 " in line
+    ]
+    learnt = "what it learns: … bits/byte"
+    assert told_steps == [
+        "  step  0 of 40 · epoch … · dev … bits/byte",
+        "  step  8 of 40 · epoch … · dev … bits/byte · … tokens/s · best",
+        f"  step 0 of 4 · epoch … · {learnt}",
+        *(f"  step {n} of 4 · epoch … · {learnt} · … tokens/s" for n in range(1, 5)),
+    ]
+    assert (
+        "warning: chat: 1 question has more than one answer, such as “0 Cine are cheia?”: "
+        "“Moș Ion.” and “Nu știu.”"
+    ) in log
     (path,) = (project.store / "evaluation").glob("*/scores.json")
     rows = [row for row in json.loads(path.read_text()) if row["metric"] == "bits_per_byte"]
     totals = {row["model"]: row["value"] for row in rows if row["source"] is None}

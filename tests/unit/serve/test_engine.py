@@ -7,7 +7,7 @@ import pytest
 from serving import CHATML, SlowEngine, client_of
 
 from endonym.errors import RecipeError
-from endonym.serve.engine import Engine, Vocabulary, chat_ids, prompt_differences
+from endonym.serve.engine import Engine, Vocabulary, chat_ids, prompt_differences, recent
 from endonym.serve.llama_engine import LlamaEngine, LlamaVocabulary
 from endonym.serve.own_engine import OwnEngine
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -49,6 +49,12 @@ def test_messages_take_their_places_between_the_templates_own_text() -> None:
         opening = "<|im_end|>\n"
     expected += [-1, *encode("<|im_end|>\n<|im_start|>assistant\n")]
     assert chat_ids(engine, MESSAGES) == expected
+
+
+def test_no_more_answers_are_read_than_stand_in_the_conversations_that_were_learnt() -> None:
+    five = [*MESSAGES, *MESSAGES[1:]]
+    assert [len(recent(five, turns)) for turns in range(5)] == [5, 1, 3, 5, 5]
+    assert recent(five, 1) == MESSAGES[-1:]
 
 
 TEMPLATES = [

@@ -13,7 +13,7 @@ from endonym.survey.chats import ChatFile, chat_phases, chats_in_words, count_ch
 
 def test_what_a_file_holds_that_no_phase_can_read_is_no_copy(tmp_path: Path) -> None:
     asked = [{"întrebare": f"Cine este la ușa {n}?", "răspuns": f"Domnul {n}."} for n in range(3)]
-    lines = "".join(f"{json.dumps(each)}\n" for each in asked)
+    lines = "".join(f"{json.dumps(each)}\n" for each in asked) + "{}\n"
     noise = random.Random(1).randbytes(400_000).hex()
     broken, whole = tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl"
     broken.write_bytes(gzip.compress(f"{lines}{noise}\n".encode())[:-20])
@@ -46,7 +46,7 @@ def test_a_file_with_too_many_broken_conversations_is_in_no_phase(tmp_path: Path
         ]
         path = tmp_path / f"{name}.jsonl"
         path.write_text("".join(f"{json.dumps(each)}\n" for each in asked), encoding="utf-8")
-        return ChatFile(path, path.name, None)
+        return ChatFile(path, f"t/{path.name}", None)
 
     good, fair, bad = (lines(name, empty) for name, empty in (("a", 0), ("b", 2), ("c", 3)))
     count_chats(files := [bad, fair, good])
@@ -54,13 +54,13 @@ def test_a_file_with_too_many_broken_conversations_is_in_no_phase(tmp_path: Path
     assert ("a.jsonl" in phase, "b.jsonl" in phase, "c.jsonl" in phase) == (True, True, False)
     assert bad.problem == (
         "15% of its conversations are broken, more than [chat] max_rejected allows: 3 with an "
-        "empty answer: c.jsonl, first line 1 (message 2, an answer, is empty). Mend them, then "
+        "empty answer: t/c.jsonl, first line 1 (message 2, an answer, is empty). Mend them, then "
         "give the file to endonym new RECIPE --update --text FILE"
     )
     assert (good.problem, fair.problem) == ("", "")
     fair.copies = 1
     assert chats_in_words(files) == (
-        "2 files, 37 conversations (left out: 2 with an empty answer: b.jsonl, first line 1 "
+        "2 files, 37 conversations (left out: 2 with an empty answer: t/b.jsonl, first line 1 "
         "(message 2, an answer, is empty); 1 copy of these)"
     )
     assert (chats_in_words([bad]), chats_in_words([good])) == ("", "1 file, 20 conversations")

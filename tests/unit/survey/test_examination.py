@@ -166,3 +166,12 @@ def test_a_file_of_copies_is_the_same_as_another_if_that_holds_hardly_more(tmp_p
     paths = [write(tmp_path, f"{name}.txt", "\n".join(part)) for name, part in parts]
     found = examine([source(*paths)], Clean(dedup=("exact",)))
     assert found.same == {"әкият/әкият.txt": ["әкият/җыр.txt"]}
+
+
+def test_a_file_of_copies_that_are_hardly_changed_is_the_same_as_another(tmp_path: Path) -> None:
+    long = [text.replace("\n", " ") for text in fables("fr") if len(text) > 400][:3]
+    near = [f"{text} Voilà tout." for text in long]
+    texts = {"a": long, "b": near, "c": [*long[1:], near[0]], "d": [f"Oui, {long[0]}"] * 3}
+    paths = [write(tmp_path, f"{name}.txt", "\n".join(text)) for name, text in texts.items()]
+    found = examine([source(*paths)], Clean(dedup=("exact", "near")))
+    assert found.same == {"a/b.txt": ["a/c.txt", "a/d.txt", "a/a.txt"]}
