@@ -16,6 +16,7 @@ from endonym.cleaning.packs import packs
 from endonym.cleaning.personal import PERSONAL, begin_shown
 from endonym.cleaning.rules import LAST
 from endonym.disk import packaged_tables
+from endonym.errors import printable
 from endonym.formats.config import Source
 from endonym.formats.document import Reject
 from endonym.formats.faults import FAULT
@@ -189,7 +190,7 @@ def personal_data(findings: Iterable[Finding]) -> str:
     found = [each for each in findings if each.is_personal and each.count]
     if not found:
         return ""
-    kinds = [f"{each.title.lower()} in {counted(each.count, 'document')}" for each in found]
+    kinds = [f"{each.within} in {counted(each.count, 'document')}" for each in found]
     places = dict.fromkeys(one.place.rpartition("#")[0] for each in found for one in each.examples)
     such_as = f", such as of {listed([*places][:SHOWN_PLACES])}" if places else ""
     masks = toml([each.name.removeprefix("mask ") for each in found])
@@ -435,7 +436,8 @@ def _of_survey(survey: Survey, samples: int) -> Iterator[Finding]:
                     Example(path, why="" if is_said else why) for path, why in files[:samples]
                 ],
             )
-    if chats := files_of["chats"]:
+    problems = {printable(str(each.path)): each.problem for each in survey.chat_files}
+    if chats := [(path, problems.get(path) or why) for path, why in files_of["chats"]]:
         found = of_files(
             "conversations",
             len(chats),

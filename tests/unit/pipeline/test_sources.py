@@ -111,6 +111,7 @@ def test_files_that_a_recipe_leaves_out_are_told_with_why_and_how_to_take_them_i
     source = (
         '[[source]]\nname = "all"\npath = "texts/*.txt"\nexclude = ["c1.txt", "/c2.txt", "7a.*"]\n'
     )
+    source += '[[source]]\nname = "net"\npath = "https://example.org/a.txt"\n'
     phase = '[[phase]]\nname = "chat"\nobjective = "chat"\ndata = "texts/b.csv"\n'
     text = recipe.text.replace("[clean]", f"{source}[clean]").replace(
         "[[evaluate]]", f"{phase}[[evaluate]]", 1

@@ -23,7 +23,7 @@ from endonym.log import Log
 from endonym.log import size as in_bytes
 from endonym.recipe.recipe import Recipe
 from endonym.survey.diagnosis import Diagnosis, diagnose, language_of, of_recipe, potential, rough
-from endonym.survey.findings import Finding
+from endonym.survey.findings import Finding, personal_data
 from endonym.workers import Inline
 
 
@@ -284,6 +284,8 @@ def test_of_too_few_tokens_no_size_of_a_model_is_said(tmp_path: Path):
 
 
 def test_personal_data_are_the_first_findings_hidden_on_the_page_and_masked(texts: Path):
+    for each in texts.iterdir():
+        each.unlink()
     lines = ["Шалтыратыгыз: 89171234567 көн саен.", "Хисап RO49AAAA1B31007593840000 нче."]
     write(texts, "contacts.txt", "\n".join([*lines_of("tt"), *lines, "СНИЛС 112-233-445 95."]))
     found = diagnosis(texts, language="tt")
@@ -294,11 +296,28 @@ def test_personal_data_are_the_first_findings_hidden_on_the_page_and_masked(text
     assert told["mask phone"].recipe == '"phone"'
     assert {each.name for each in found.findings[:3]} == set(told)
     assert {each.severity for each in told.values()} == {"masked by the recipe"}
-    assert "The recipe masks personal data: " in found.verdict()
+    what = "codes of persons ({0}), numbers of bank accounts (IBAN) ({0}), telephone numbers ({0})."
+    what = what.format("1 document")
+    masked = f"nothing that matters was found. The recipe masks personal data: {what} After"
+    assert masked in found.verdict()
     recipe = texts.parent / "own.toml"
-    recipe.write_text(found.recipe.replace("mask = ", "# mask = "), encoding="utf-8")
-    own = [each for each in diagnosis(recipe).findings if each.is_personal]
-    assert {each.severity for each in own} == {"serious"}
+    recipe.write_text(found.recipe.replace("mask = ", 'mask = ["iban"] # '), encoding="utf-8")
+    own = diagnosis(recipe)
+    assert {each.name: each.severity for each in own.findings if each.is_personal} == {
+        "mask phone": "serious",
+        "mask code": "serious",
+        "mask iban": "masked by the recipe",
+    }
+    most = "What matters most: codes of persons (1 document), telephone numbers (1 document)."
+    iban = "The recipe masks personal data: numbers of bank accounts (IBAN) (1 document)."
+    assert f"{most} {iban} After" in own.verdict()
+    for each, must in ((found, "the recipe masks it by"), (own, "no text may be learnt without")):
+        assert personal_data(each.findings) == (
+            "personal data: codes of persons in 1 document, numbers of bank accounts (IBAN) in 1 "
+            "document and telephone numbers in 1 document, such as of contacts/contacts.txt. A "
+            f'model may say it to anyone: {must} mask = ["code", "iban", "phone"] in [clean]. '
+            "Names cannot be found. Leave lists of persons out: endonym look NAME --mark-out FILE"
+        )
     (shown,) = told["mask phone"].examples
     assert (shown.before, shown.after) == (
         "Шалтыратыгыз: ███████████ көн саен.",
@@ -344,7 +363,13 @@ def test_a_long_text_without_empty_lines_is_said_to_be_read_in_parts(tmp_path: P
     found = diagnosis(write(tmp_path, "пьеса.txt", "\n".join(play * 3)), language="tt")
     assert found.examined.documents > 1
     (note,) = found.read()
-    assert note.startswith("The texts of пьеса are few. Parts of them are documents")
+    assert note == (
+        "The texts of пьеса are few. Parts of them are documents, so that some can judge the model;"
+        ' document = "file" in [[source]] keeps texts whole.'
+    )
+    for count, names in ((3, "пьеса, пьеса and пьеса"), (4, "пьеса, пьеса, пьеса and others")):
+        found.patient.survey.sources[:] = found.patient.survey.sources[:1] * count
+        assert f"The texts of {names} are few." in found.read()[0]
 
 
 def test_files_with_the_same_text_are_named(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 import gzip
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,10 @@ from made_documents import docx, word_paragraph, xhtml
 from text_samples import RUSSIAN, TATAR, numbered, write
 
 from endonym.errors import MissingSource
+from endonym.formats.config import Clean
 from endonym.survey.chats import ChatFile
+from endonym.survey.examination import Examined
+from endonym.survey.findings import Example, findings_of
 from endonym.survey.raw_files import FEW_FILES
 from endonym.survey.survey import FOR_A_PHASE, ODD, PERSONS, Left, Survey, survey_texts
 
@@ -128,3 +131,60 @@ def test_what_is_left_out_is_a_share_of_all_text_by_its_kind() -> None:
     assert found.left_as(ODD) == (left[:1], 30, 0.25)
     assert found.left_as(PERSONS) == (left[1:], 20, 20 / 110)
     assert found.exclude() == ["*.doc", "a [[]1].txt", "b.txt"]
+
+
+def test_files_that_are_left_out_are_findings_by_what_a_person_can_do_about_them() -> None:
+    left = [Left(ODD, f"{n}.txt", "French", 10, None) for n in range(3)]
+    left += [Left(PERSONS, "7a.txt", "a list of persons", 10, None)]
+    chats = [ChatFile(Path(f"t/{name}.csv"), f"t/{name}.csv", None, found=3) for name in "ab"]
+    chats[1].problem = "15% of its conversations are broken"
+    skipped = [(f"t/{n}.png", "install Tesseract") for n in range(2)]
+    skipped += [("t/c.rtf", "install lxml"), ("t/буш.txt", "empty"), ("t/x.bin", "binary")]
+    skipped += [("t/a.csv", "may be"), ("t/b.csv", "may be"), ("t/иске.doc", "not read")]
+    skipped += [("t/y.bin", "binary")]
+    survey = Survey(files=20, text_bytes=70, left=left, skipped=skipped, chat_files=chats)
+    survey.pictures, survey.libraryless = {"t/0.png": "", "t/1.png": ""}, {"t/c.rtf": ""}
+    survey.no_texts, survey.chats = {"t/буш.txt": ""}, {"t/a.csv": "", "t/b.csv": ""}
+    survey.convertible = ["иске.doc"]
+    found = findings_of(Examined(Clean()), [], survey, samples=2, packages="")
+    assert [
+        (each.name, each.count, each.share, each.severity, each.groups, [*places(each.examples)])
+        for each in found
+    ] == [
+        (ODD, 3, 0.3, "serious", [], ["0.txt: French", "1.txt: French"]),
+        (
+            *("unread_files", 3, 0.15, "serious", [("binary", 2), ("not read", 1)]),
+            ["t/иске.doc: not read", "t/x.bin: binary"],
+        ),
+        ("pictures", 2, 0.1, "serious", [], ["t/0.png: ", "t/1.png: "]),
+        (PERSONS, 1, 0.05, "mended", [], ["7a.txt: a list of persons"]),
+        ("libraryless", 1, 0.05, "serious", [], ["t/c.rtf: "]),
+        (
+            *("conversations", 2, 0.1, "small", []),
+            ["t/a.csv: may be", f"t/b.csv: {chats[1].problem}"],
+        ),
+        ("no_texts", 1, 0.05, "small", [], ["t/буш.txt: empty"]),
+    ]
+    assert {each.total for each in found} == {20}
+    meanings = {each.name: each.meaning for each in found}
+    assert (
+        "They were left out: 2 files (0.png and 1.png): install Tesseract."
+        in (meanings["pictures"])
+    )
+    assert meanings["conversations"].startswith("1 file, 3 conversations. They are no texts")
+    (recipe,) = [each.recipe for each in found if each.name == "conversations"]
+    assert recipe.endswith('\ndata = "t/a.csv"')
+    chats[0].problem = chats[1].problem
+    (alone,) = findings_of(
+        Examined(Clean()),
+        [],
+        Survey(skipped=skipped[5:7], chats=survey.chats, chat_files=chats),
+        samples=2,
+        packages="",
+    )
+    assert (alone.meaning.partition(" They")[0], alone.recipe) == ("No phase can read them.", "")
+
+
+def places(examples: Iterable[Example]) -> Iterable[str]:
+    """Where examples stand, and why."""
+    return (f"{each.place}: {each.why}" for each in examples)
