@@ -153,6 +153,17 @@ def test_the_next_best_are_named_and_a_page_that_is_not_read_counts_as_well(
     assert found == ("c", pytest.approx(0.95), "sure to 63%; d 60%, b 53%, a 40%")
 
 
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(("sure", "best"), [(94.0, "fas"), (93.0, "Arabic")])
+def test_a_pack_of_the_language_wins_if_another_one_is_hardly_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sure: float, best: str
+):
+    packs = {"Arabic": (TATAR_LETTERS, 95.0), "fas": (TATAR_LETTERS, sure)}
+    install(tmp_path / "more", packs, monkeypatch)
+    for own, wins in ((["fas", "tgk"], best), ([], "Arabic")):
+        assert best_pack(require_tesseract([]), [(PAGE, 1)], own=own).pack == wins
+
+
 def test_each_script_has_a_pack_tried_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     latin = {f"a{n:02}": ("abcdef", 50.0) for n in range(20)}
     many = {**latin, "Latin": ("abcdefghé", 70.0), **PACKS}

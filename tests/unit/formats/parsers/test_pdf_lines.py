@@ -90,8 +90,8 @@ def read(tmp_path: Path, glyphs: list[str]) -> str:
 
 
 def test_a_text_runs_as_most_of_its_letters_do():
-    assert all(map(is_right_to_left, ("soir ערבים", "سنة ٢٠٢٤")))
-    assert not any(map(is_right_to_left, ("soir ערבי", "12:30 — 45", "")))
+    assert all(map(is_right_to_left, ("soir ערבים", "سنة ٢٠٢٤", "אב سن abc")))
+    assert not any(map(is_right_to_left, ("soir ערבי", "12:30 — 45", "אב ab", "")))
 
 
 def test_an_indent_at_the_right_begins_a_paragraph(tmp_path: Path):
