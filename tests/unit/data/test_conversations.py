@@ -44,6 +44,11 @@ CONVERSATIONS = [
     {"prompt": chat(ASKED), "completion": [message("assistant", ANSWER)]},
     {"messages": [message("user", PIECES, tool_calls=None), {"from": "GPT", "value": ANSWER}]},
     {"prompt": TEXT, "response": ANSWER},
+    {"Prompt ": ASKED, "RESPONSE": ANSWER, "Weight": "72 kg"},
+    {"prompt": ASKED, "Prompt": OTHER, "response": ANSWER, "Response": OTHER},
+    {"сорау": ASKED, "җавап": ANSWER, "question": OTHER, "answer": OTHER},
+    {"instruction": OTHER, "output": OTHER, "вопрос": OTHER, "ответ": OTHER}
+    | {"Întrebare": ASKED, "Răspuns": ANSWER},
 ]
 
 
@@ -63,21 +68,21 @@ BREAD = Message("assistant", "pâine")
 COLUMNS = [
     ({**TRANSLATE, "system": BRIEF}, (SYSTEM, Message("user", "Traduis.\n\nle pain"), BREAD)),
     ({**TRANSLATE, "context": "Sus."}, (Message("user", "Traduis.\n\nle pain\n\nSus."), BREAD)),
-    ({"conversations": TURNS, "system": BRIEF}, (SYSTEM, *PLAIN)),
+    ({"Conversations": TURNS, "System": BRIEF}, (SYSTEM, *PLAIN)),
     ({"conversations": TURNS, "system_prompt": BRIEF}, (SYSTEM, *PLAIN)),
     ({"prompt": ASKED, "system": BRIEF, "output": 1, "response": ANSWER}, (SYSTEM, *PLAIN)),
     ({"messages": [message("system", BRIEF), *TURNS], "system": BRIEF}, (SYSTEM, *PLAIN)),
-    ({"question": "А?", "context": "Б.", "answer": ANSWER}, (said_by("А?\n\nБ."), PLAIN[1])),
+    ({"question": "А?", "Context": "Б.", "answer": ANSWER}, (said_by("А?\n\nБ."), PLAIN[1])),
     (
-        {"prompt": "Și apoi?", "history": [[ASKED, ANSWER]], "completion": "Gata."},
+        {"prompt": "Și apoi?", "History": [[ASKED, ANSWER]], "completion": "Gata."},
         (*PLAIN, said_by("Și apoi?"), Message("assistant", "Gata.")),
     ),
 ]
 
 
 def test_columns_may_have_any_names() -> None:
-    record = {"id": "7", "ghicitoare": ASKED, "dezlegări": ANSWER}
-    with pytest.raises(Unfit, match="the columns are: id, ghicitoare, dezlegări"):
+    record = {"ID": "7", "ghicitoare": ASKED, "dezlegări": ANSWER}
+    with pytest.raises(Unfit, match="the columns are: ID, ghicitoare, dezlegări"):
         conversation_of(record)
     usual = conversation_of({"question": ASKED, "answer": ANSWER})
     assert conversation_of(record, ("Ghicitoare", " dezlegări")) == usual
@@ -162,7 +167,7 @@ SIDE = message("assistant", OTHER)
 
 PAIRS = [
     {"prompt": ASKED, "chosen": ANSWER, "rejected": OTHER},
-    {"question": ASKED, "chosen": ANSWER, "rejected": OTHER},
+    {"Question": ASKED, "Chosen": ANSWER, "Rejected": OTHER},
     {"prompt": ASKED, "chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
     {"chosen": chat(ASKED, ANSWER), "rejected": chat(ASKED, OTHER)},
     {"prompt": chat(ASKED), "chosen": chat(ASKED, ANSWER)[1:], "rejected": [SIDE]},

@@ -61,7 +61,7 @@ def cells_of(rows: Sequence[str]) -> bytes:
         ("укучылар.csv", "\n".join(TABLE).encode("utf-16"), "tt"),
         ("укучылар.tsv", "\n".join(TABLE).replace(",", "\t"), "tt"),
         ("ике багана.csv", "\n".join(TABLE).replace(",", ";"), "tt"),
-        ("укучылар.jsonl", "\n".join(map(json.dumps, ROWS)), "tt"),
+        ("укучылар.jsonl", "\n".join(map(json.dumps, [*ROWS, [1]])), "tt"),
         ("укучылар.parquet", parquet_of(ROWS), "tt"),
         (
             "សិស្ស.csv",
