@@ -259,7 +259,7 @@ def test_a_contrast_file_is_read_as_far_as_needed(tmp_path: Path, monkeypatch: p
     assert sum(map(len, contrast_texts(texts[:1])["ru"])) <= 100
     with pytest.raises(SourceError, match="no text") as caught:
         contrast_texts([write(tmp_path, "kk.txt", b"\0\1\2\3" * 100)])
-    assert "kk.txt" in caught.value.where
+    assert caught.value.where == f"clean.contrast: {tmp_path / 'kk.txt'}"
 
 
 def test_patterns_of_contrast_start_at_the_recipe(tmp_path: Path) -> None:

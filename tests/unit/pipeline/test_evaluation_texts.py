@@ -278,9 +278,16 @@ def test_tables_are_kept_out_line_by_line_and_all_their_columns_of_strings(tmp_p
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet", "a.jpg"])
 def test_a_file_without_text_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SourceError, match="no text that can be read") as caught:
-        kept_out(tmp_path / name, "")
-    assert caught.value.where == str(tmp_path / name)
+    (path := tmp_path / name).touch()
+    below, log = documents_below, Log(quiet=True)
+    for read, do in (
+        (lambda: [*texts_to_keep_out(path)], "Name files with texts in [clean] decontaminate and "),
+        (lambda: below(path, log), "Give a file that holds text."),
+    ):
+        with pytest.raises(SourceError, match="no text that can be read: empty file: ") as caught:
+            read()
+        assert caught.value.where == str(tmp_path / name)
+        assert caught.value.do.startswith(do)
 
 
 def test_other_cuts_are_named_for_plain_text(tmp_path: Path, capsys: Captured):

@@ -35,6 +35,9 @@ def test_slots_fit_into_the_memory_that_is_given() -> None:
     model = toy_language_model()
     each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, 64))
     assert OwnEngine(model, most_slots=8, memory=3 * each).slots == 3
+    assert OwnEngine(model, most_slots=8, memory=0).turns == 0
+    model.turns = 2
+    assert OwnEngine(model, most_slots=8, memory=0).turns == 2
     assert OwnEngine(model, most_slots=8, memory=0).slots == 1
     assert OwnEngine(model, most_slots=8, memory=1 << 40).slots == 8
 

@@ -219,7 +219,7 @@ def test_texts_to_contrast_with_are_taken_into_the_recipe(texts: Path, tmp_path:
     write(tmp_path, "fr.txt", "\n".join(FRENCH * 3))
     found = diagnosis(texts, language="tt", contrast=["fr.txt"])
     assert found.examined.clean.contrast == (f"{tmp_path}/fr.txt",)
-    with pytest.raises(MissingSource, match="no such file"):
+    with pytest.raises(MissingSource, match=r"^--contrast nothere.txt: there is no such file\n"):
         diagnosis(texts, language="tt", contrast=["nothere.txt"])
 
 
