@@ -262,6 +262,19 @@ def test_an_answer_that_the_model_has_ended_is_not_broken_off(browser: Any, tmp_
         waited(page, "#go")
         assert page.evaluate(TURNS)[-1] == ["assistant", "La ora opt."]
         assert re.fullmatch(r"5 tokens · \d+ a second", page.inner_text("#status"))
+        (model,) = httpx.get(f"{address}/v1/models").json()["data"]
+        learnt = {"object": "list", "data": [model | {"turns": 1}]}
+        page.route("**/v1/models", lambda one: one.fulfill(json=learnt))
+        page.reload()
+        page.wait_for_selector("#chat:not([hidden])")
+        asked: list[Any] = []
+        page.on("request", lambda one: one.method == "POST" and asked.append(one.post_data_json))
+        page.fill("#prompt", "Cine cântă?")
+        waited(page, "#go")
+        assert [each["messages"] for each in asked] == [
+            [{"role": "user", "content": "Cine cântă?"}]
+        ]
+        assert page.inner_text("#status").endswith("it reads the last 1 of 3 messages")
         page.close()
 
 
