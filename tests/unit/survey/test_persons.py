@@ -62,7 +62,11 @@ def cells_of(rows: Sequence[str]) -> bytes:
         ("укучылар.tsv", "\n".join(TABLE).replace(",", "\t"), "tt"),
         ("ике багана.csv", "\n".join(TABLE).replace(",", ";"), "tt"),
         ("укучылар.jsonl", "\n".join(map(json.dumps, [*ROWS, [1]])), "tt"),
-        ("укучылар.parquet", parquet_of(ROWS), "tt"),
+        (
+            "укучылар.parquet",
+            parquet_of([row | {"исем": f"{row['исем']} Рөстәмовна"} for row in ROWS]),
+            "tt",
+        ),
         (
             "សិស្ស.csv",
             "ឈ្មោះ,ទូរស័ព្ទ\n" + "\n".join(f"សុខ ចាន់,012 345 67{n}" for n in range(8)),
