@@ -235,7 +235,9 @@ def test_json_with_an_error_is_said_once_and_where(tmp_path: Path, monkeypatch: 
     assert "jq" in (caught.value.do or "")
 
 
-def test_json_that_lacks_a_line_is_not_read_as_if_it_were_whole(tmp_path: Path) -> None:
+def test_json_that_lacks_a_line_is_not_read_as_if_it_were_whole(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
     """Without the first answer the second one would follow the first question."""
     path = tmp_path / "chats.json"
     said = ("Cine are cheia?", "Moș Ion.", "Cât costă?", "Doi lei.")
@@ -248,6 +250,9 @@ def test_json_that_lacks_a_line_is_not_read_as_if_it_were_whole(tmp_path: Path) 
     with pytest.raises(SourceError, match="line 3, byte 37: this is no utf-8") as caught:
         list(read_records(path))
     assert "this line" in caught.value.do
+    monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 40)
+    with pytest.raises(SourceError, match="as a whole: a line has more than .* write one conver"):
+        list(read_records(path))
 
 
 @pytest.mark.parametrize("columns", [None, ("ghicitoare", "dezlegări")])
