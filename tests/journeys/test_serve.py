@@ -237,6 +237,7 @@ def test_a_model_with_a_template_answers_in_turns_that_a_reload_keeps(
         ]
         assert page.evaluate(TURNS)[:3] == turns[:3]
         page.select_option("#mode", "text")
+        assert page.is_hidden("#system")
         page.fill("#prompt", "Bunica")
         waited(page, "#go")
         assert page.inner_text("#text").startswith("Bunica")

@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from made_dirt import lines_of, stubs
@@ -99,6 +100,7 @@ SAID = {
         ("a.jsonl", f"{json.dumps(SAID)}\n"),
         ("a.json", json.dumps([SAID], indent=1)),
         ("a.tsv", "întrebare\trăspuns\nUnde este cantina?\tLa parter.\n"),
+        ("a.tsv", normalize("NFD", "Întrebare\tRĂSPUNS\nUnde este cantina?\tLa parter.\n")),
         ("b.csv", "nr,ghicitoare,dezlegare\n1,Cine aleargă fără picioare?,Apa\n"),
         ("c.json", json.dumps([{"Ερώτηση": "Πού είναι;", "Απάντηση": "Εκεί."}] * 3)),
     ],
@@ -205,7 +207,9 @@ def test_a_recipe_says_its_own_sources_and_language(texts: Path, tmp_path: Path)
     keys = "min_chars = 9\nmin_words = 1\n"
     path = write(tmp_path, "р/recipe.toml", head + rest + keys)
     assert of_recipe([path], "fra", Log(quiet=True)).code == "fr"
-    found = diagnosis(path)
+    write(tmp_path, "fr.txt", "\n".join(FRENCH * 3))
+    found = diagnosis(path, contrast=["fr.txt"])
+    assert found.examined.clean.contrast == ("../fr.txt",)
     assert (found.patient.name, found.patient.code) == ("my-tt", "tt")
     assert found.examined.documents == len(TATAR) + 60
     assert "license" not in {each.name for each in found.findings}

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from fake_ocr import picture
 from made_documents import docx, word_paragraph, xhtml
 from text_samples import RUSSIAN, TATAR, numbered, write
 
 from endonym.errors import MissingSource
 from endonym.formats.config import Clean
+from endonym.survey import look, survey
 from endonym.survey.chats import ChatFile
 from endonym.survey.examination import Examined
 from endonym.survey.findings import Example, findings_of
@@ -88,6 +90,26 @@ def test_all_numbers_of_a_folder_and_the_fate_of_each_file(
     assert found.exclude() == ["*.doc", "буш.txt", "chats.csv", "книга.txt"]
 
 
+def test_pictures_are_read_by_a_pack_of_the_language_that_is_named_or_guessed(
+    tmp_path: Path, language_sentences: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def pack_for(_: object, language: str, texts: str, *__: object) -> tuple[str, str]:
+        asked.append(language)
+        assert RUSSIAN[0] not in texts
+        assert TATAR[0] in texts
+        return "", "no pack"
+
+    monkeypatch.setattr(look, "pack_for", pack_for)
+    write(tmp_path, "a.txt", [*TATAR, *language_sentences("tatar") * 5, *RUSSIAN])
+    write(tmp_path, "b.png", picture(TATAR[0]))
+    monkeypatch.setattr(survey, "LETTERS_DOCUMENTS", 20)
+    for language in ("", "ro"):
+        survey_texts([tmp_path], tmp_path, language=language)
+    assert asked == ["tt", "ro"]
+
+
 def test_conversations_alone_are_no_texts_and_the_error_says_when_they_are_learnt(tmp_path: Path):
     path = write(tmp_path, "chats.csv", ASKED)
     for name, said in (("chats.csv", True), ("a.bin", False)):
@@ -142,11 +164,11 @@ def test_files_that_are_left_out_are_findings_by_what_a_person_can_do_about_them
     skipped += [("t/c.rtf", "install lxml"), ("t/буш.txt", "empty"), ("t/x.bin", "binary")]
     skipped += [("t/a.csv", "may be"), ("t/b.csv", "may be"), ("t/иске.doc", "not read")]
     skipped += [("t/y.bin", "binary")]
-    survey = Survey(files=20, text_bytes=70, left=left, skipped=skipped, chat_files=chats)
-    survey.pictures, survey.libraryless = {"t/0.png": "", "t/1.png": ""}, {"t/c.rtf": ""}
-    survey.no_texts, survey.chats = {"t/буш.txt": ""}, {"t/a.csv": "", "t/b.csv": ""}
-    survey.convertible = ["иске.doc"]
-    found = findings_of(Examined(Clean()), [], survey, samples=2, packages="")
+    made = Survey(files=20, text_bytes=70, left=left, skipped=skipped, chat_files=chats)
+    made.pictures, made.libraryless = {"t/0.png": "", "t/1.png": ""}, {"t/c.rtf": ""}
+    made.no_texts, made.chats = {"t/буш.txt": ""}, {"t/a.csv": "", "t/b.csv": ""}
+    made.convertible = ["иске.doc"]
+    found = findings_of(Examined(Clean()), [], made, samples=2, packages="")
     assert [
         (each.name, each.count, each.share, each.severity, each.groups, [*places(each.examples)])
         for each in found
@@ -178,7 +200,7 @@ def test_files_that_are_left_out_are_findings_by_what_a_person_can_do_about_them
     (alone,) = findings_of(
         Examined(Clean()),
         [],
-        Survey(skipped=skipped[5:7], chats=survey.chats, chat_files=chats),
+        Survey(skipped=skipped[5:7], chats=made.chats, chat_files=chats),
         samples=2,
         packages="",
     )
