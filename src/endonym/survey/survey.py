@@ -488,10 +488,11 @@ def _unique(file: Path, home: Path | None, survey: Survey) -> str:
     left = (each.source for each in survey.left if each.source)
     taken = {*survey.taken, *(each.name for each in (*(one for one, _ in survey.sources), *left))}
     path, kind = home or file, raw_files.kind(file).lower().strip(".").split(".")[0]
-    parts = [path.name.split(".")[0], path.absolute().parent.name]
-    stem, around = (as_name(part, "_", 60) or "texts" for part in parts)
+    own, parent = path.name.split(".")[0], path.absolute().parent.name
     is_usual = kind in ("", "txt")
+    parts = ((own, 60), (own, 28 if is_usual else 48), (parent, 28))  # a name may have 64 letters
+    stem, short, around = (as_name(part, "_", most) or "texts" for part, most in parts)
     is_short = home is None or is_usual
-    longer = f"{around}-{stem}" if is_usual else as_name(f"{stem}-{kind}", "_", 80)
+    longer = f"{around}-{short}" if is_usual else as_name(f"{short}-{kind}", "_", 60)
     names = chain([stem] if is_short else [], [longer], (f"{longer}-{n}" for n in count(2)))
     return next(name for name in names if name not in taken)

@@ -11,7 +11,7 @@ from made_documents import docx, word_paragraph, xhtml
 from text_samples import RUSSIAN, TATAR, numbered, write
 
 from endonym.errors import MissingSource
-from endonym.formats.config import Clean
+from endonym.formats.config import Clean, Source
 from endonym.survey import look, survey
 from endonym.survey.chats import ChatFile
 from endonym.survey.examination import Examined
@@ -46,6 +46,23 @@ def test_each_source_is_named_by_its_file_or_folder_then_by_its_kind_or_what_is_
         "көндәлек/*.jsonl": "көндәлек-jsonl",
         "көндәлек/*.txt.gz": "көндәлек",
     }
+
+
+def test_names_of_sources_are_short_enough_for_a_recipe(tmp_path: Path) -> None:
+    long = "бик озын исем " * 5
+    for n in range(3):
+        write(tmp_path, f"{n}/{long}{n}/{long}.txt", numbered(40, 100 * n))
+        write(tmp_path, f"{long}/{n}.html", xhtml([*TATAR, str(n)]))
+    found = survey_texts([tmp_path], tmp_path)
+    begin, part = "бик_озын_исем_" * 4, "бик_озын_исем_" * 2
+    assert {source.name for source, _ in found.sources} == {
+        f"{begin}бик_",
+        f"{part}-{part}",
+        f"{part}-{part}-2",
+        f"{begin[:48]}-html",
+    }
+    for source, _ in found.sources:
+        Source.model_validate({"name": source.name, "path": "a"})
 
 
 def test_all_numbers_of_a_folder_and_the_fate_of_each_file(
