@@ -152,6 +152,10 @@ def test_a_list_of_persons_is_a_comment_that_can_be_used_unless_there_is_nothing
     written = filled("sources.txt", survey=found)
     assert '# [[source]]\n# name = "укучылар"\n# path = "texts/укучылар.txt"' in written
     assert "another language" not in written
+    parents = [f"Jean MARTIN, p{n}@mail.fr, 06 12 34 56 {n}" for n in range(10, 60)]
+    write(tmp_path, "texts/parents.txt", "\n".join(parents))
+    found = survey_texts([path.parent], tmp_path, language="tt")
+    assert [each.kind for each in found.left] == [PERSONS, PERSONS]
 
 
 def test_all_of_many_lists_of_persons_are_counted_named_and_not_taken_later(
