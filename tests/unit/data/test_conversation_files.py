@@ -251,7 +251,7 @@ def test_json_that_lacks_a_line_is_not_read_as_if_it_were_whole(
         list(read_records(path))
     assert "this line" in caught.value.do
     monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 40)
-    with pytest.raises(SourceError, match="as a whole: a line has more than .* write one conver"):
+    with pytest.raises(SourceError, match=r"as a whole: a line has more than .* write one conver"):
         list(read_records(path))
 
 
