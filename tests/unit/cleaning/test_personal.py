@@ -301,6 +301,7 @@ IN_GROUPS = [
     ("en", "Write to 202.456.1111 tomorrow.", "Write to <phone> tomorrow."),
     ("ro", "Scrie-i: 0722123456,0733123456", "Scrie-i: <phone>,<phone>"),
     ("ro", "Tel.,0722123456", "Tel.,<phone>"),
+    ("ro", "722123,0733123456 ori 72212,0733123456", "722123,<phone> ori 72212,0733123456"),
     ("tt", "1,+79171234567,Камил,89171234568", "1,<phone>,Камил,<phone>"),
     ("ro", "Raportul e 1,234567890 ori 3,0722123456", "Raportul e 1,234567890 ori 3,0722123456"),
     ("ro", "Scrie la 0722123456- ori 0733123456-ul", "Scrie la <phone>- ori <phone>-ul"),
