@@ -163,6 +163,7 @@ def test_all_of_many_lists_of_persons_are_counted_named_and_not_taken_later(
 ) -> None:
     names = [f"7 сыйныф {n}.txt" for n in range(30)]
     paths = [write(tmp_path, f"texts/{name}", "\n".join(PUPILS)) for name in names]
+    write(tmp_path, "texts/яз.txt", TATAR * 9)
     found = look_through(
         [paths[0].parent], tmp_path, language="tt", taken=["хикәя"], log=Log(quiet=True)
     )

@@ -108,6 +108,9 @@ def test_a_mark_stays_behind_its_letter_wherever_its_box_is():
     places += [(10.0 + 10 * n, 20.0 + 10 * n) for n in range(5)]
     turned = [*places[4:], places[3], *places[:3]]
     assert in_order(f"{text[4:]} {text[:3]}", turned, is_to_left=True) == text
+    lefts = (100, 90, 80, 40, 50, 60, 70, 66, 30, 20, 10)
+    places = [(float(left), left + 10.0) for left in lefts]
+    assert in_order("אב cafe\u0301 גד", places, is_to_left=True) == "אב cafe\u0301 גד"
 
 
 @pytest.mark.parametrize("word", ["1000", "17،500", "Windows"])
