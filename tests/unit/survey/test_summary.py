@@ -218,10 +218,11 @@ def test_files_that_are_left_out_are_findings_by_what_a_person_can_do_about_them
         Examined(Clean()),
         [],
         Survey(skipped=skipped[5:7], chats=made.chats, chat_files=chats),
-        samples=2,
+        samples=1,
         packages="",
     )
     assert (alone.meaning.partition(" They")[0], alone.recipe) == ("No phase can read them.", "")
+    assert len(alone.examples) == 1
 
 
 def places(examples: Iterable[Example]) -> Iterable[str]:
