@@ -353,7 +353,7 @@ def left_out(recipe: Recipe) -> dict[str, str]:
                     why = f"`exclude` of source {source.name} names it: take its name out there"
                     found[printable(str(file.path))] = f"{why} to read it ({recipe.path})"
     # A phase reads the files of conversations that no source reads.
-    phases = (recipe.data_files(n) for n, each in enumerate(recipe.phase) if not each.reads_texts)
+    phases = map(recipe.data_files, range(len(recipe.phase)))
     answers = {printable(file.name) for files in phases for file in files}
     return {path: why for path, why in found.items() if Path(path).name not in answers}
 
