@@ -117,7 +117,7 @@ def choose_phase(
             choices["optimizer"], optimizer = muon, "muon"
     batch, why = _batch(phase, facts.unique_tokens, optimizer, device, row=context)
     tokens = _budget(phase, facts, batch)
-    steps, epochs = max(1, tokens // batch), tokens / max(1, facts.positions)
+    steps, epochs = tokens // batch, tokens / max(1, facts.positions)
     choices["batch_tokens"] = Choice(batch, why)
     choices["betas"] = _betas(batch)
     if phase.adapt is not None:

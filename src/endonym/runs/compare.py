@@ -413,7 +413,7 @@ def recipe_rows(comparison: Comparison) -> list[dict[str, str]]:
         rows.append(row)
     for each in comparison.others:
         row = {"model": each.model.name, "seeds": "–", **score_cells(each.bits), "std": "–"}
-        rows.append(row | difference_cells(each.difference, "95 % of difference", without="–"))
+        rows.append(row | difference_cells(each.difference, "95 % of difference"))
     return rows
 
 

@@ -163,7 +163,9 @@ def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = Workload(SHAPE, usual_training(RATES))
-    assert promised_here(usual, RATES, file) == promised_seconds(SHAPE, RATES["bf16"])
+    adapters, rate = Workload(SHAPE, usual.config.but(adapt=ADAPT)), RATES["bf16"]
+    assert promised_here(usual, RATES, file) == promised_seconds(SHAPE, rate)
+    assert promised_here(adapters, RATES, file) == promised_seconds(SHAPE, rate, adapt=ADAPT)
     monkeypatch.setattr(probe, "pace", lambda *_, **__: {"plain": 1_000.0})
     narrow, exact = (
         Workload(small_shape(), usual_training(RATES, number_format=kind))
@@ -176,6 +178,8 @@ def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
     measured_pace(usual, file)
     short = Workload(SHAPE, usual.config.but(batch_tokens=512))
     assert promised_here(short, RATES, file) == pytest.approx(1 / 900)
+    own = promised_seconds(SHAPE, rate, Pace(300.0, 900.0), adapt=ADAPT, reference=SHAPE)
+    assert promised_here(adapters, RATES, file) == own < 1 / 900
     # Nobody measured it in fp32, whose products are a tenth as fast.
     slow = promised_seconds(small_shape(), RATES["fp32"])
     assert promised_here(exact, RATES, file) == pytest.approx(slow)

@@ -12,10 +12,13 @@ import pytest
 from endonym.autopilot.model_size import (
     Choices,
     Facts,
+    about,
     choose_context,
+    choose_dropout,
     choose_shape,
     choose_vocab,
     deeper,
+    useful,
 )
 from endonym.autopilot.resolve import training_choices
 from endonym.model.config import MixerKeys, ModelConfig, ModelKeys
@@ -53,6 +56,13 @@ def test_more_text_never_means_fewer_ids_or_a_smaller_model() -> None:
     shapes = [shape_of(size) for size in SIZES]
     for key in ("model.dim", "model.layers", "model.mixer.heads"):
         assert is_rising([shape[key].value for shape in shapes])
+    words = Facts(8 * 10**6, 10**6, 1.0)  # Half of the tokens of an epoch are ends of documents.
+    assert [useful(each, words) for each in (10**7, 10**9)] == [10**7, 16 * 10**6]
+    assert (
+        choose_dropout(words, 4 * 10**6)["model.dropout"].reason == "about 2.0 epochs: none needed"
+    )
+    said = ["about 9.9 epochs", "about 10 epochs", "about 11 epochs"]
+    assert [about(each) for each in (9.94, 10, 10.6)] == said
     assert shapes[0]["model.dim"].value < shapes[-1]["model.dim"].value
 
 

@@ -78,6 +78,20 @@ def test_passes_of_earlier_phases_count_and_steps_are_of_the_batch_that_is_chose
         assert ("1.9 epochs" in choices["weight_decay"].reason) is is_muon
 
 
+def test_the_end_of_each_document_is_a_token_of_an_epoch() -> None:
+    """Of documents of one token half of all tokens are ends."""
+    words, epoch = Facts(8 * 10**6, 10**6, 1.0), 2 * 10**6
+    for more, is_new in ((0, True), (1, False)):
+        phase = Phase(tokens=2 * epoch + more)
+        found = choose_phase(phase, words, 256, place="last")
+        assert ("optimizer" in found, "keep" in found) == (is_new, is_new)
+        assert found["weight_decay"].reason == "about 2.0 epochs"
+        plain = choose_phase(Phase(tokens=epoch, optimizer="adamw"), words, 256, read=1 + more / 9)
+        assert (plain["embedding_lr"].value == 8 * plain["lr"].value) is is_new
+    assert budget_of([Phase(epochs=3)], words) == 3 * epoch
+    assert choose_phase(Phase(epochs=11), words, 256)["weight_decay"].reason == "about 11 epochs"
+
+
 def test_muon_is_not_chosen_where_its_step_is_dear_or_it_was_not_tried() -> None:
     once = {"epochs": 1}
     for given, is_muon in (

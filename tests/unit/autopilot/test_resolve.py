@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_conversations import conversations, make_toy_examples
+from made_conversations import conversations, make_toy_examples, said
 from plans import FACTS, resolved
 from text_samples import KHMER
 from toys import lively_decoder, toy_config, toy_tokenizer
@@ -114,7 +114,7 @@ def test_the_number_format_of_a_gpu_does_not_ask_the_processor(
 ) -> None:
     monkeypatch.setattr(device, "probe_number_formats", lambda: pytest.fail("asked the processor"))
     auto = recipe.with_values({"phase.0.number_format": "auto"})
-    for target, has_units, value, said in (
+    for target, has_units, value, why in (
         ("cuda", True, "bf16", "this GPU has units for it"),
         ("cuda:1", False, "fp32", "this GPU has no units for bf16"),
         ("mps", True, "fp32", "never tried on mps"),
@@ -125,7 +125,7 @@ def test_the_number_format_of_a_gpu_does_not_ask_the_processor(
 
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
         (choice,) = resolve.number_formats(auto, tmp_path / "machine.json", target).values()
-        assert (choice.value, said in choice.reason) == (value, True)
+        assert (choice.value, why in choice.reason) == (value, True)
 
 
 def test_every_key_of_training_has_a_value_and_choices_win_only_where_the_recipe_is_open(
@@ -163,11 +163,13 @@ def test_facts_are_those_of_the_shards_together_and_of_each_source(tmp_path: Pat
 
 
 def test_conversations_are_learnt_or_held_out_and_counted_once(tmp_path: Path) -> None:
-    made = make_toy_examples(tmp_path, conversations(40), val_share=0.25, context=256)
+    records = [*conversations(40), *(said("Ничек?", each) for each in ("Әйбәт.", "Начар."))]
+    made = make_toy_examples(tmp_path, records, val_share=0.25, context=256)
     manifest = {"numbers": made, "config": {"context": 256}}
     facts = resolve.facts_of_examples(Artifact(tmp_path, manifest))
     assert facts.dev_documents == made["held_out"] > 0
-    assert facts.records == 40 - made["held_out"]
+    assert facts.records == 42 - made["held_out"]
+    assert "such as “Ничек?”: “Әйбәт.” and “Начар.”" in facts.several_answers
 
 
 @pytest.fixture
@@ -192,7 +194,10 @@ def test_more_text_gives_more_new_pieces_up_to_those_that_are_asked_for(extended
     def added(times: int, extend: int = 400, share: float = 1.0) -> int:
         config = extended.tokenizer.model_copy(update={"extend": extend})
         text = TextSize(times * size, times * len(sample[0]), share, 50.0, sample)
-        return (resolve.estimated_facts(extended, text, config)[0].vocab or 0) - before
+        facts, tried = resolve.estimated_facts(extended, text, config)
+        assert tried is not None, "by which conversations are counted"
+        assert tried.vocab > before
+        return (facts.vocab or 0) - before
 
     assert 0 < added(1) < 100
     assert added(3) == added(6, share=0.5) == 3 * added(1)
@@ -279,6 +284,12 @@ def test_open_epochs_respect_what_all_phases_may_read(recipe: Recipe) -> None:
     anew, alone = choices_of(two, facts), choices_of(whole, facts)
     assert anew["phase.1.epochs"].value == 2.0
     assert anew["phase.1.embedding_lr"] == alone["phase.0.embedding_lr"], "nothing was read before"
+    # The end of each document is a token of an epoch: both phases read no more than two.
+    lengths = (("one", 1.5), ("two", 0.5))
+    some = [begun.phase[0].model_copy(update={"name": n, "epochs": each}) for n, each in lengths]
+    two = begun.model_copy(update={"phase": tuple(some)})
+    found = choices_of(two, replace(own, mean_document_tokens=1.0))
+    assert found["phase.1.embedding_lr"] == found["phase.0.embedding_lr"]
 
 
 def test_no_choice_of_a_phase_outlives_the_estimate_that_it_was_made_from(recipe: Recipe) -> None:

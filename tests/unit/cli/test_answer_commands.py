@@ -212,6 +212,19 @@ def test_a_template_makes_a_conversation(command: Say, tmp_path: Path, monkeypat
     assert re.search(r"the context holds the last \d+ of 23 messages", said.err)
 
 
+def test_a_piped_conversation_begins_anew_and_after_a_system_message(
+    command: Say, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    given = ["chat", write_gguf(tmp_path, CHATML), "--max-tokens", "4", "--temperature", "0"]
+    told: list[list[str]] = []
+    for system in ([], ["--system", "Кыска җавап бир."]):
+        monkeypatch.setattr("sys.stdin", io.StringIO("Сәлам\nХәлләр?\n/new\nСәлам\n"))
+        lines = command(*given, *system, "--json").out.splitlines()
+        told.append([json.loads(line)["text"] for line in lines])
+    assert [len(each) for each in told] == [3, 3]
+    assert told[0][0] == told[0][2] != told[1][2] == told[1][0]
+
+
 def test_a_base_model_takes_no_system_message(command: Say, gguf: Path) -> None:
     said = command("chat", gguf, "--system", "Кыска җавап бир.")
     assert (said.code, "--system" in said.err) == (2, True)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
+from endonym.log import size
+
 Say = Callable[..., Any]
 
 
@@ -83,6 +85,29 @@ def test_export_never_writes_over_other_files(command: Say, store: list[Any], tm
     assert "--out" in said.json()["error"]["do"]
 
 
+def test_the_files_of_an_export_are_told_with_their_sizes_and_what_they_cost(
+    command: Say, store: list[Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("xllamacpp")
+    out, cost = tmp_path / "out", r"bits per byte ([-+\d.]+) % \(model \d\.\d+, export \d\.\d+\)"
+    args = ["export", "kechkena", "--to", "gguf", "--quantize", "F16,Q4_K_M", *store]
+    rows = command(*args, "--out", out).out.splitlines()
+    for path, row in zip(sorted(out.iterdir()), rows, strict=True):
+        assert row.startswith(f"{path} ")
+        assert f"  {size(path.stat().st_size)}" in row
+    mixed = r"; \d+ of \d+ matrices are Q5_0 and Q8_0, as their width 32 is no multiple of 256"
+    costs = [
+        re.search(f"  F16      {cost}$", rows[3]),
+        re.search(f"  Q4_K_M   {cost}{mixed}$", rows[4]),
+    ]
+    files = command(*args, "--out", tmp_path / "json", "--json").json()["files"]
+    assert [each.get("quantization") for each in files] == [None, None, None, "F16", "Q4_K_M"]
+    for each, found in zip(files[3:], costs, strict=True):
+        assert float(found[1]) == pytest.approx(100 * each["bits_per_byte_change"], abs=6e-4)
+    *_, last = command("export", "kechkena", "--out", tmp_path / "hf", *store).out.splitlines()
+    assert re.fullmatch(rf"in transformers [\d.]+: {cost}", last)
+
+
 def test_verify_finds_an_export_of_another_model(command: Say, store: list[Any], tmp_path: Path):
     out, other = tmp_path / "out", tmp_path / "other"
     assert command("export", "kechkena", "--out", out, *store).code == 0
@@ -105,7 +130,8 @@ def test_evaluate_gives_the_scores_of_the_run(finished: Path, command: Say, stor
     table = command("evaluate", "kechkena", *store).out
     for word in ("bits/byte", "bigram", "compressor", "all"):
         assert word in table
-    assert "the model needs" in table
+    # What it means comes first.
+    assert table.index("the model needs") < table.index("\n\ntest\n  bits/byte ")
 
 
 def test_evaluate_scores_given_files_and_says_which(command: Say, store: list[Any], tmp_path: Path):

@@ -79,6 +79,9 @@ def test_status_names_a_text_that_holds_something_else_now(copy: Path, command: 
     assert said()[-1].endswith("runs/kechkena, which reads them")
     path.write_text(text, encoding="utf-8")
     assert "changed" not in " ".join(said()), "its time is another one, its text is not"
+    path.write_text(f"{text}Яңгыр яуды.\n", encoding="utf-8")
+    shutil.rmtree(next((copy / "store" / "source").iterdir()))
+    assert "changed" not in " ".join(said()), "it is not known any more what was read"
 
 
 def test_status_tells_a_refusal(small_recipe: Callable[[Path], Path], command: Say, tmp_path: Path):
@@ -288,8 +291,9 @@ def test_compare_advises_what_comes_next(tmp_path: Path, capsys: pytest.CaptureF
     worse_seed = replace(best, folder=worse.folder, models=models, name="best+seed=43")
     judge = f"compare {best.folder} {worse.folder} --split test"
     said = advice(worse_seed, best, contender(tmp_path, "weak", [50.0 + n for n in range(30)]))
-    assert said.endswith(f" run {best.folder} && endonym run {worse.folder} && endonym {judge}")
-    assert "add [[evaluate]]" in said
+    told = 'add [[evaluate]] with kind = "bits" to the recipe, which scores test; then endonym '
+    told += f"run {best.folder} && endonym run {worse.folder} && endonym {judge}"
+    assert said == f"next: {told}"
     of_test = Artifact(worse.folder, {"files": {}, "config": {"evaluation": {"kind": "bits"}}})
     scored = [replace(run, evaluations=[of_test]) for run in (worse_seed, best)]
     assert advice(*scored) == judge
@@ -393,7 +397,11 @@ def test_marks_are_written_into_the_recipe_whose_other_lines_stay(
         ["--mark-in", "0" * 12],
         ["--mark-out", others.name, "--mark-in", digest],
         ["--mark-out", others.name, "-n", "3"],
-        ["--mark-out", others.name, "--dropped", "all"],
+        *(
+            ["--mark-out", others.name, *more]
+            for more in (["--dropped", "all"], ["--of", others.name], ["--text", "а"], ["--mark"])
+        ),
+        ["corpus", "--mark-out", others.name],
         ["source", "--mark"],
         ["--mark", "--text", "а"],
         ["examples", "--dropped", "all", "--mark"],
@@ -409,19 +417,27 @@ HASHES = ("0123456789ab", "ba9876543210", "abcdefabcdef")
 
 
 @pytest.mark.parametrize(
-    ("written", "expected"),
+    ("written", "left"),
     [
-        (f'["{HASHES[0]}"\n  , "{HASHES[1]}"]', [HASHES[1]]),
-        (f'["""{HASHES[0]}""", "{HASHES[1]}"]', [HASHES[1]]),
-        (f'[\n  "{HASHES[1]}",  # not "{HASHES[0]}", mine\n  "{HASHES[0]}",\n]', [HASHES[1]]),
-        (f'[\n  "{HASHES[0]}",  # a\n]', []),
-        (f'[  # mine, \n"{HASHES[1]}", "{HASHES[0]}"# a, b\n]', [HASHES[1]]),
+        (f'["{HASHES[0]}"\n  , "{HASHES[1]}"]', f'[\n   "{HASHES[1]}"]'),
+        (f'["""{HASHES[0]}""", "{HASHES[1]}"]', f'["{HASHES[1]}"]'),
+        (
+            f'[\n  "{HASHES[1]}",  # not "{HASHES[0]}", mine\n  "{HASHES[0]}",\n]',
+            f'[\n  "{HASHES[1]}",  # not "{HASHES[0]}", mine\n]',
+        ),
+        (f'[\n  "{HASHES[0]}",  # a\n]', "[]"),
+        (
+            f'[  # mine, \n"{HASHES[1]}", "{HASHES[0]}"# a, b\n]',
+            f'[  # mine, \n"{HASHES[1]}",\n]',
+        ),
+        (f'["{HASHES[0]}{"0" * 52}", "{HASHES[1]}"]', f'["{HASHES[1]}"]'),
     ],
 )
-def test_a_hash_comes_out_of_any_list_of_marks_and_comments_of_others_stay(
-    written: str, expected: list[str]
-) -> None:
-    text = marked(f"[clean]\nmarked_in = {written}\n", "marked_out", {HASHES[0]: "б"})
-    assert tomllib.loads(text)["clean"] == {"marked_out": [HASHES[0]], "marked_in": expected}
-    assert ("mine" in text) == ("mine" in written)
-    assert ("marked_in = []" in text) == (expected == [])
+def test_a_hash_comes_out_of_any_list_of_marks_and_all_else_stays(written: str, left: str) -> None:
+    rest, notes = "min_chars = 9  # letters\n", {HASHES[0]: "б", HASHES[2]: "в"}
+    text = marked(f"[clean]\nmarked_in = {written}\n{rest}", "marked_out", notes)
+    out = f'[\n  "{HASHES[0]}",  # б\n  "{HASHES[2]}",  # в\n]'
+    assert text == f"[clean]\nmarked_out = {out}\nmarked_in = {left}\n{rest}"
+    assert tomllib.loads(text)["clean"]["min_chars"] == 9
+    again = marked(text, "marked_out", {HASHES[1]: "г"})
+    assert tomllib.loads(again)["clean"]["marked_out"] == [HASHES[1], HASHES[0], HASHES[2]]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from foreign_folders import byte_level, made, write_tokenizer
@@ -425,6 +426,20 @@ def test_too_many_broken_conversations_end_a_check_as_they_end_a_run(recipe: Rec
         data.write_text("\n".join([*lines, broken, broken, "{"]), encoding="utf-8")
         with pytest.raises(SourceError, match=r"15\.8%") if is_refused else nullcontext():
             check(Recipe.load(recipe.path), store)
+    data.write_text("\n".join([*lines, lines[0]]), encoding="utf-8")
+    said = describe(check(Recipe.load(recipe.path), store))
+    assert "(phase chat); of the records that were read: 1 dropped (1 duplicates)\n" in said
+    assert "left out: 1 duplicates" not in said, "copies are no faults"
+
+
+@pytest.mark.parametrize("is_counted", [False, True])
+def test_that_a_source_gave_no_text_is_said_only_if_it_was_counted(
+    recipe: Recipe, is_counted: bool
+):
+    facts = replace(FACTS, sources={"шигырь": replace(FACTS, unique_tokens=0)})
+    estimate = check_module.Expected(facts, {}, cast(Any, None), None, None, is_counted)
+    said = check_module.warnings_of_texts(recipe, [], estimate)
+    assert any('"шигырь" gave no training text' in each for each in said) == is_counted
 
 
 def test_recipes_that_read_much_less_text_are_named_with_what_makes_them_alike(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from artefacts import ID, artefact_of
@@ -23,12 +24,15 @@ from endonym.commands.run import (
     replaced,
     run_and_report,
     say_results,
+    standing,
 )
 from endonym.errors import MissingSource, RecipeError, SourceError
+from endonym.evaluate.score import Score
 from endonym.log import Log
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe
+from endonym.report.outlook import NextStep, Outlook
 from endonym.store import Store
 
 Captured = pytest.CaptureFixture[str]
@@ -165,6 +169,30 @@ def test_results_are_told_text_by_text(run: Run, capsys: Captured):
         assert capsys.readouterr().out.endswith(shown)
 
 
+def test_a_headline_is_told_with_its_interval_and_beside_the_compressor() -> None:
+    def said(*more: Score, **changes: Any) -> str:
+        return standing([score("model", 1.5, **changes), *more])
+
+    assert said() == "1.5000 bits/byte (95 %: 1.4700–1.5300)"
+    few = {"low": None, "high": None}
+    assert said(**few) == "1.5000 bits/byte (too few texts for an interval)"
+    mean = (
+        "1.5000 bits/byte (95 %: 1.4700–1.5300), the mean of the 2 sources with enough of this text"
+    )
+    assert said(weighting="sources") == mean
+    less, more = (score("compressor", each) for each in (1.6, 1.25))
+    than = "than a compressor that has read the training text"
+    assert said(score("before", 1.75), less).endswith(
+        f"), before this training 1.7500; 0.1000 less {than}: 1.6000"
+    )
+    assert said(more).endswith(f"; 0.2500 more {than}: 1.2500")
+    sample = score("model_on_sample", 1.375, n_documents=20)
+    assert said(more, sample).endswith(
+        f"; 0.1250 more {than}: 1.2500 on 20 documents of them, where the model needs 1.3750"
+    )
+    assert standing([less]) == ""
+
+
 def test_a_run_ends_with_verdict_and_warnings(run: Run, capsys: Captured, monkeypatch: Patch):
     monkeypatch.setenv("COLUMNS", "80")
     scored(run, "evaluation bits", {"test": 1.5, "dev": 1.4})
@@ -185,6 +213,33 @@ def test_a_run_ends_with_verdict_and_warnings(run: Run, capsys: Captured, monkey
     assert warning not in words, "it was said when the corpus was made"
     assert "1 warning about the texts" in words
     assert max(map(len, said.splitlines()[:-2])) <= 80
+
+
+@pytest.mark.parametrize("learnt", ["Asked 8 of its own questions: 7 answered as written.", ""])
+def test_all_that_is_told_after_a_run_stands_in_its_order(
+    run: Run, capsys: Captured, monkeypatch: Patch, learnt: str
+) -> None:
+    scored(run, "evaluation bits", {"dev": 1.5})
+    steps = [NextStep("Ask it", "one like those.", "chat тел"), NextStep("Stop", "it is best.")]
+    found = Outlook(
+        [("Кем ул? ", "Әбием.")], [], learnt, ["It hardly writes.", "Words."], "", steps
+    )
+    monkeypatch.setattr(run_module, "outlook", lambda *_: found)
+    monkeypatch.setattr(run_module, "first_look", lambda _: None)
+    (run.folder / "report.html").write_text("", encoding="utf-8")
+    say_results(run)
+    first = ["", learnt, "", "  Кем ул? Әбием."] if learnt else []
+    later = ["", "what it writes, the first texts of its own", "", "  Кем ул? Әбием."]
+    assert capsys.readouterr().out.splitlines() == [
+        *first,
+        *("", "dev documents", "  1.5000 bits/byte (95 %: 1.4700–1.5300)", "", "test documents"),
+        "  not scored yet; to do so once a model is chosen: endonym evaluate " + str(run.folder),
+        *([] if learnt else later),
+        *("", "It hardly writes.", "Words."),
+        *("", "what next", "  1. Ask it: one like those.", "     endonym chat тел"),
+        *("", "  2. Stop: it is best.", "", f"report  {run.folder / 'report.html'}"),
+        f'next    endonym generate {run.folder} "…"',
+    ]
 
 
 def test_runs_that_were_not_scored_on_one_split_are_not_compared(run: Run, tmp_path: Path) -> None:

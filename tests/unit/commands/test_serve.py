@@ -37,9 +37,11 @@ def store(tmp_path: Path) -> Store:
 
 def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: Captured):
     folder = tmp_path / "тел"
-    export_huggingface(toy_language_model(), folder)
-    engine = make_engine(str(folder), store, "cpu", Log())
-    assert (engine.name, engine.context) == ("llama.cpp", 64)
+    model = toy_language_model()
+    export_huggingface(model, folder)
+    model.turns = 3
+    engine = make_engine(str(folder), store, "cpu", Log(), loaded={str(folder): model})
+    assert (engine.name, engine.context, engine.turns) == ("llama.cpp", 64, 3)
     engine.close()
     (made,) = (store.cache / "gguf").glob("*/*.gguf")
     written = made.stat().st_mtime_ns

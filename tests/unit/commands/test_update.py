@@ -13,7 +13,8 @@ from made_documents import docx, word_paragraph
 from text_samples import FRENCH, numbered, write
 
 from endonym.commands import update
-from endonym.commands.new import describe_survey
+from endonym.commands.filled import filled
+from endonym.commands.new import describe_survey, write_addresses
 from endonym.errors import RecipeError, SourceError
 from endonym.formats import isolation
 from endonym.formats.config import Source
@@ -25,7 +26,7 @@ from endonym.log import Log
 from endonym.pipeline import sources
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
-from endonym.survey.survey import ODD, Left, Survey, survey_texts
+from endonym.survey.survey import ODD, PERSONS, Left, Survey, survey_texts
 
 RECIPE = """# мин яздым
 name = "sentences"
@@ -118,7 +119,11 @@ def test_what_waited_for_a_library_or_for_tesseract_is_taken_in_once_it_is_insta
     install(tmp_path / "t", {"Cyrillic": ("".join(tatar), 95.0)}, monkeypatch)
     assert sources.beside(Recipe.load(recipe), Store(store)).unused == []
     update.update_recipe(recipe.parent, texts=[texts] * is_named, store=store, log=Log())
-    assert "4 files that waited can now be read" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "4 files that waited can now be read" in said
+    assert '; ocr = ["Cyrillic"]\n' in said
+    assert f"{4 if is_named else 2} sources added: " in said
+    assert "phase pretrain names its `sources`, and does not read the new ones" in said
     text = recipe.read_text(encoding="utf-8")
     assert "not read yet" not in text
     new = tomllib.loads(text)["source"][2:]
@@ -136,14 +141,19 @@ def without_lxml(*_: object, **__: object) -> Iterator[Unit]:
     raise source_error("no_library", "", library="lxml")
 
 
-def test_a_renamed_file_has_its_new_name_and_line_ends_stay(recipe: Path) -> None:
+def test_a_renamed_file_has_its_new_name_and_line_ends_stay(
+    recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     texts, store = recipe.parent / "texts", Store(recipe.parent / "store")
     recipe.write_bytes(b"\xef\xbb\xbf" + RECIPE.replace("\n", "\r\n").encode())
     sources.hash_all(sources.find(Recipe.load(recipe)), store, Log(quiet=True))
     (texts / "a.txt").rename(texts / "ә.txt")
     before = recipe.read_bytes().decode()
-    updated(recipe)
-    assert recipe.read_bytes().decode() == before.replace("a.txt", "ә.txt")
+    for said in ("source a reads ә.txt now", "the recipe stays as it is: the sources read every"):
+        capsys.readouterr()
+        update.update_recipe(recipe, texts=(), store=store.root, log=Log())
+        assert said in capsys.readouterr().err
+        assert recipe.read_bytes().decode() == before.replace("a.txt", "ә.txt")
 
 
 def test_what_is_excluded_or_read_by_its_address_is_not_new_and_a_missing_file_is_told(
@@ -169,8 +179,10 @@ def test_new_files_that_a_source_reads_by_its_glob_are_said_with_its_name(
     texts, store = recipe.parent / "texts", Store(recipe.parent / "store")
     recipe.write_text(RECIPE.replace("a.txt", "*.txt"), encoding="utf-8")
     sources.hash_all(sources.find(Recipe.load(recipe), store), store, Log(quiet=True))
-    write(texts, "Яңа хикәя.txt", language_sentences("tatar")[::-1])
     write(texts, "укучылар.txt", [f"{n}. Галиева Алсу, 8-917-234-56-{n}" for n in range(10, 24)])
+    update.update_recipe(recipe.parent, texts=(), store=store.root, log=Log())
+    assert "a list of persons" in capsys.readouterr().err, "though there is no other new file"
+    write(texts, "Яңа хикәя.txt", language_sentences("tatar")[::-1])
     before = recipe.read_text(encoding="utf-8")
     update.update_recipe(recipe.parent, texts=(), store=store.root, log=Log())
     said = capsys.readouterr().err
@@ -211,6 +223,36 @@ def test_of_many_odd_sources_eight_are_shown_and_the_rest_is_counted(
     assert text.count("reads like Bashkir") == 8
     assert re.findall("and [0-9]+ more", text) == ["and 1 more"] * more
     assert (", …]" in " ".join(text.split())) == bool(more)
+
+
+def test_what_is_left_out_names_where_it_was_fetched_from() -> None:
+    here, there = (Source(name=each, path=f"fetched/{each}.txt") for each in ("китап", "книга"))
+    left = [
+        Left(ODD, there.path, "reads like Russian", 9.0, there),
+        Left(ODD, there.path, "reads like Russian", 9.0, None),
+        Left(PERSONS, here.path, "a list of persons", 9.0, here),
+    ]
+    survey, address = Survey(sources=[(there, "why")], left=[*left]), "https://kitap.tt/книга.txt"
+    keys = {"path": address, "sha256": "0" * 64}
+    write_addresses(survey, {there.path: keys})
+    fetched = there.model_copy(update=keys)
+    assert survey.sources == [(fetched, "why")]
+    assert survey.left == [left[0]._replace(path=address, source=fetched), *left[1:]]
+    survey.left += [each._replace(path=f"{n}.txt", source=None) for n, each in enumerate(left)]
+    left_out = (
+        "# left out{}: {}\n# To use it all the same:\n# [[source]]\n# name = {}\n# path = {}\n"
+    )
+    odd, persons = ", as it reads like another language", '"fetched/китап.txt"'
+    assert filled("left.txt", survey=survey).splitlines() == [
+        *left_out.format(odd, "reads like Russian", '"книга"', f'"{address}"').splitlines(),
+        f'# sha256 = "{"0" * 64}"',
+        "",
+        *left_out.format("", "a list of persons", '"китап"', persons).splitlines(),
+        "",
+        "# left out, too, as they read like another language: fetched/книга.txt, 0.txt, 1.txt",
+        "",
+        "# left out, too, as lists of persons: 2.txt",
+    ]
 
 
 def test_of_many_files_that_are_left_out_for_one_reason_the_first_are_named() -> None:

@@ -11,7 +11,14 @@ from made_scores import score
 from endonym.disk import list_files, write_json
 from endonym.evaluate.neighbours import Gain
 from endonym.export import history
-from endonym.export.history import History, history_of, is_of_split, phases_of_lineage, with_times
+from endonym.export.history import (
+    History,
+    history_of,
+    is_of_split,
+    phases_of_lineage,
+    turns_of,
+    with_times,
+)
 from endonym.store import Artifact, Store, open_artifact, sealed
 
 
@@ -197,12 +204,18 @@ def test_what_answers_were_learnt_from_is_found_with_its_files(model: Artifact, 
     data = {"files": [{"name": "әңгәмә.jsonl", "sha256": "0"}]}
     file = put(model, "source", "d" * 64, config=data).manifest["id"]
     numbers = {"objective": "chat", "records": 4, "kept": 3, "dropped": {"bad_json": 1}}
+    numbers["turns"] = 2
     inputs = {"data 0": file, "tokenizer": model.manifest["inputs"]["tokenizer"]}
     examples = put(model, "examples", "e" * 64, inputs=inputs, numbers=numbers).manifest["id"]
     inputs = {**model.manifest["inputs"], "start": model.manifest["id"], "examples": examples}
-    known = history_of(put(model, "model", "f" * 64, inputs=inputs))
+    chatting = put(model, "model", "f" * 64, inputs=inputs)
+    known = history_of(chatting)
     assert known.answers() == [(["әңгәмә.jsonl"], numbers)]
+    # What reads texts after it has learnt no other conversations.
+    inputs = {**model.manifest["inputs"], "start": chatting.manifest["id"]}
+    later = put(model, "model", "a" * 64, inputs=inputs)
+    assert [turns_of(each) for each in (model, chatting, later)] == [0, 2, 2]
     shutil.rmtree(store.folder("source", file))
     assert known.answers() == [([], numbers)]
     shutil.rmtree(store.folder("examples", examples))
-    assert known.answers() == []
+    assert (known.answers(), turns_of(chatting), turns_of(later)) == ([], 0, 0)

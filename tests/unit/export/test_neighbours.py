@@ -23,7 +23,7 @@ def test_figures_are_said_of_certain_sources_and_a_caution_of_others() -> None:
     card = {
         "sources": {
             "हितोपदेश": stories,
-            "leipzig": {"kept": {"train": {"documents": 9, "chars": 900}}},
+            "leipzig": {"kept": {"train": {"documents": 9, "chars": 9 * 400}}},
         }
     }
     whole, lines = sentences([gain(name, 0.0, -0.01) for name in card["sources"]], card)

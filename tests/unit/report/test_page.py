@@ -25,7 +25,8 @@ from endonym.model.families import resolve
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.plan import Stage
 from endonym.recipe.recipe import Recipe
-from endonym.report.outlook import NextStep, next_steps
+from endonym.report.first_look import Counts, FirstLook
+from endonym.report.outlook import NextStep, next_steps, outlook
 from endonym.report.page import gather, report_page, write_report
 from endonym.store import Artifact, Store, write_sealed
 from endonym.tokenizer.config import TokenizerConfig
@@ -117,13 +118,15 @@ class Workshop:
         write_json(artifact.folder / "report.json", report)
         artifact.manifest["files"] |= Files(artifact.folder)
 
-    def examples(self) -> None:
+    def examples(self, **more: int) -> None:
         numbers = {"objective": "chat", "records": 9, "kept": 8, "cut": 0, "dropped": {"<b>": 1}}
+        numbers |= more
         split = {"examples": 4, "tokens": 40, "learnt": 10}
         self.add("examples", "examples sft", {**numbers, "train": split, "dev": split})
 
     def model(self, name: str = "model pretrain", *, has_journal: bool = True) -> None:
         numbers = {"parameters": 9000, "steps": 40, "kept_step": 20, "epochs": 3.0, "tokens": 2560}
+        numbers["unique_tokens"] = 853
         artifact = self.add("model", name, numbers)
         keys = ModelKeys.model_validate({"dim": 16, "layers": 1, "mixer": {"heads": 1}})
         shape = resolve(keys, vocab=270, context=32)
@@ -297,13 +300,39 @@ def test_the_curves_of_a_phase_are_told_in_words(workshop: Workshop) -> None:
     assert (phase.name, phase.starts, phase.tokens, round(phase.seconds)) == ("ел", 2, 2560, 4)
 
 
-def steps_of(workshop: Workshop, bits: Sequence[float]) -> list[NextStep]:
+@pytest.mark.parametrize(("held_out", "which", "shown"), [(2, "held-out", 4), (0, "learnt", 0)])
+def test_a_phase_that_holds_nothing_out_is_validated_on_what_it_learns(
+    workshop: Workshop, held_out: int, which: str, shown: int
+) -> None:
+    workshop.examples(held_out=held_out)
+    workshop.model("model sft")
+    model = workshop.run.made[-1].artifact
+    model.manifest["numbers"]["kept_step"] = 40
+    judged = {"dev_accuracy": 0.75, "dev_margin": 0.5, "dev_nats": 0.6}
+    last = {"event": "step", "step": 41, "tokens": 2624, "epoch": 3.075, "lr": 1e-3, **judged}
+    append_jsonl(workshop.store.journal("model", model.manifest["id"]), last)
+    (phase,) = gather(workshop.run)["phases"]
+    assert f"dots: validations on {which} text." in phase.legend
+    assert phase.notes[1:] == [
+        "The final weights are the last ones.",
+        f"Of the {which} pairs 75.0% are judged rightly at step 41, by a margin of 0.500 on "
+        "average.",
+    ]
+    assert f"<td>4</td><td>{shown}</td><td>25.0 %</td></tr>" in report_page(workshop.run)
+
+
+def steps_of(workshop: Workshop, bits: Sequence[float], epoch: float = 1.0) -> list[NextStep]:
     """What is to be done next after validations with these bits, two steps apart."""
     workshop.model(has_journal=False)
     journal = workshop.store.journal("model", workshop.run.made[-1].artifact.manifest["id"])
     for number, value in enumerate(bits):
-        line = {"event": "step", "step": 2 * number, "tokens": 128 * number, "epoch": float(number)}
-        line |= {"dev_bits_per_byte": value, "train_bits_per_byte": 1.0, "seconds": 30.0}
+        line = {
+            "event": "step",
+            "step": 2 * number,
+            "tokens": 128 * number,
+            "epoch": epoch * number,
+        }
+        line |= {"dev_bits_per_byte": value, "train_bits_per_byte": value / 2, "seconds": 30.0}
         append_jsonl(journal, line)
     phase = SimpleNamespace(name="pretrain", steps=40, batch_tokens=64, sources=())
     phase.but = lambda steps: SimpleNamespace(**{**vars(phase), "steps": steps})
@@ -312,14 +341,37 @@ def steps_of(workshop: Workshop, bits: Sequence[float]) -> list[NextStep]:
     return gather(workshop.run)["outlook"].steps
 
 
-def test_what_is_next_follows_from_the_curve(workshop: Workshop) -> None:
+FALLING, LEVEL = [4.0, 3.0, 2.6, 2.4, 2.2, 2.1], [4.0, 3.0, 2.001, 2.0005, 2.0]
+LONGER = (
+    "Train twice as long: about {} bits a byte less, in {} min. It was still getting better at "
+)
+LONGER += "the end. [run {run} --set phase.steps=80]"
+TEXTS = "Give it more texts: it has read its texts {} times, and predicts them at {} bits a byte, "
+TEXTS += "those it was validated on at {}. More of them can bring a part of this difference, and "
+TEXTS += "new words. Put them into the folder of the others, then: [new {recipe} --update]"
+WRITE = "Write with it: give it the beginning of a text in your language, and read what it makes "
+WRITE += 'of it. [generate {run} "…"]'
+IDLE = "Training it longer brings next to nothing: in the last half of the training it gained "
+CURVES = [
+    (FALLING, 1.0, [(LONGER, "0.15 to 0.55", 5), (TEXTS, "5.0", 1.05, "2.10")]),
+    (FALLING, 0.5, [(LONGER, "0.15 to 0.55", 5), (TEXTS, "2.5", 1.05, "2.10")]),
+    (FALLING, 0.1, [(LONGER, "0.15 to 0.55", 5), (WRITE,)]),
+    (FALLING[:4], 1.0, [(LONGER, "0.18 to 0.66", 3), (TEXTS, "3.0", "1.20", "2.40")]),
+    (FALLING[:3], 1.0, [(WRITE,)]),
+    (LEVEL, 1.0, [(IDLE + "0.001 bits a byte. []",), (TEXTS, "4.0", "1.00", "2.00")]),
+]
+
+
+@pytest.mark.parametrize(("bits", "epoch", "wanted"), CURVES)
+def test_what_is_next_follows_from_the_curve(
+    workshop: Workshop, bits: list[float], epoch: float, wanted: list[tuple[Any, ...]]
+) -> None:
     """A curve that falls asks for more training, one that rises for more text and no training."""
-    longer, texts = steps_of(workshop, [4.0, 3.0, 2.6, 2.4, 2.2, 2.1])
-    assert longer.command == f"run {workshop.run.folder} --set phase.steps=80"
-    assert "0.15 to 0.55 bits" in longer.brings
-    assert "5.0 times" in texts.brings
-    recipe = os.path.relpath(workshop.run.recipe.path)
-    assert texts.command == f"new {recipe} --update"
+    given = {"run": workshop.run.folder, "recipe": os.path.relpath(workshop.run.recipe.path)}
+    found = steps_of(workshop, bits, epoch)
+    assert [f"{each.title}: {each.brings} [{each.command}]" for each in found] == [
+        text.format(*figures, **given) for text, *figures in wanted
+    ]
 
 
 def test_twice_the_training_is_asked_for_by_the_key_that_the_recipe_has(workshop: Workshop):
@@ -356,14 +408,49 @@ def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> Non
     assert talks.title == "Give it more conversations"
     assert talks.command.startswith("run ")
     assert "conversations 5.0 times" in talks.brings
-    assert next_steps(workshop.run, [], answered=0.9) == [longer, talks, ask], "by its curve"
-    assert next_steps(workshop.run, [], answered=1.0) == [ask], "it gives all answers already"
+    total = {"read": {"bytes": 1_000}, "dropped": {"min_chars": {"bytes": 200}}}
+    workshop.add("corpus", "corpus", {"total": total})
+    assert next_steps(workshop.run, []) == [longer, talks, ask], "there is room for three"
+    nothing = Counts(0, (0.0, 0.0), 0.0)
+    for asked, said, steps in (
+        ("а", "2 of its own questions: 2 answered", [ask]),  # it gives all answers already
+        ("б", "2 of its own questions: 1 answered", [longer, talks, ask]),
+    ):
+        answers = [("Ничек?", "а", asked), ("Кем?", "а", "а")]
+        seen = FirstLook([], nothing, nothing, by_pieces=False, asked=answers)
+        found = outlook(workshop.run, [], seen)
+        assert (found.learnt, found.steps) == (f"Asked {said} as written.", steps)
+        assert found.samples == [("Ничек?", asked), ("Кем?", "а")]
+    assert outlook(workshop.run, [], None).steps == [longer, talks, ask]
     model = workshop.run.artifact("model")
     assert model is not None
     model.manifest["config"]["phase"] = {"keep": "last"}  # no conversation is held out
     again, last = next_steps(workshop.run, [], answered=0.9)
     assert (again.command, last) == (longer.command, ask)
-    assert "learns more of its answers" in again.brings
+    assert again.title == "Train phase pretrain twice as long"
+    assert again.brings.startswith("it learns more of its answers as they are written, in 5 min. ")
+
+
+FIRST = [
+    ([("Ничек?", "а", "б")], "Its answers at temperature 0: the first 1, not chosen.", "Ничек?"),
+    ([], "What it writes by itself: the first 1 texts, not chosen.", ""),
+]
+
+
+@pytest.mark.parametrize(("asked", "note", "prompt"), FIRST)
+def test_the_first_screen_says_what_its_texts_are(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, asked: Any, note: str, prompt: str
+) -> None:
+    workshop.model()
+    nothing = Counts(0, (0.0, 0.0), 0.0)
+    seen = FirstLook([("", "б")], nothing, nothing, by_pieces=False, asked=asked)
+    monkeypatch.setattr("endonym.report.page.first_look", lambda *_: seen)
+    html = report_page(workshop.run)
+    head, _, rest = html.partition('<div class="first">')
+    assert ("0 answered as written.</b></p>" in head) == bool(asked)
+    assert f'<p class="note">{note}</p>' in rest
+    shown = f'<span class="prompt">{prompt}</span> б' if prompt else "б"
+    assert rest.lstrip().startswith(f'<p class="text" dir="auto">{shown}</p>')
 
 
 def test_what_cannot_be_read_is_no_text_that_rules_have_dropped(workshop: Workshop) -> None:
@@ -373,6 +460,12 @@ def test_what_cannot_be_read_is_no_text_that_rules_have_dropped(workshop: Worksh
         workshop.add("corpus", f"corpus {reason}", {"total": total})
         told = [each.title for each in next_steps(workshop.run, [])]
         assert ("Look at what was left out" in told) is is_told, reason
+        assert len(told) == 2 + is_told
+    dropped = next_steps(workshop.run, [])[-1]
+    assert dropped.brings.startswith(
+        "20 % of your texts (200 B) were dropped by the rules, most as: too short."
+    )
+    assert dropped.command == f"look {workshop.run.folder} --dropped all"
 
 
 def test_after_overfitting_no_training_is_advised(workshop: Workshop) -> None:
@@ -388,7 +481,11 @@ def test_each_phase_has_curves_choices_times_and_samples(workshop: Workshop) -> 
     write_sealed(workshop.run.folder / "plan.json", {**plan, "tuned": {"choices": tuned}})
     for name in ("a", "b", "c", "d"):
         workshop.model(f"model {name}")
-    gathered, headings = gather(workshop.run), re.findall("<h3>(.)</h3>", report_page(workshop.run))
+    phase = SimpleNamespace(name="a", number_format="fp32")
+    workshop.run.training = cast(Any, SimpleNamespace(phases=[phase] * 4))
+    gathered, html = gather(workshop.run), report_page(workshop.run)
+    headings = re.findall("<h3>(.)</h3>", html)
+    assert html.count("<td>40</td><td>20</td><td>2\u202f560</td><td>853</td><td>3.0</td>") == 4
     rows = [("model.family", "qwen3", "the usual"), ("phase.lr", "0.25", "of 0.25")]
     assert (gathered["model"]["choices"], headings) == (rows, [*"abcd"])
     assert [seconds for _, seconds in gathered["stages"]] == [70.0] * 4

@@ -11,7 +11,7 @@ from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import BLOCKS
 from endonym.report.formatting import JOINER
 from endonym.report.scores import efficiency_chart, gap, group, verdict, verdicts
-from endonym.report.svg import draw_all
+from endonym.report.svg import Bar, draw_all
 
 NEXT = "A longer training or more text may help."
 
@@ -127,7 +127,11 @@ def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_besid
     assert row[1] == [*values, "100.0 %", "412", "90\u202f000"]
     (note,) = shown.notes
     assert note.startswith("* of 20 of the 412 documents, evenly spread within each source;")
-    assert [bar.name for bar in shown.bars.bars] == ["model", "compressor on 20", "model on 20"]
+    assert shown.bars.bars == [
+        Bar("model", 1.64, pytest.approx(1.61), 1.67, "model"),
+        Bar("compressor on 20", 1.40, None, None, "baseline"),
+        Bar("model on 20", 1.39, None, None, "model"),
+    ]
 
 
 def test_the_compressors_own_spread_is_part_of_what_is_claimed() -> None:
@@ -182,7 +186,7 @@ def test_blocks_have_a_group_of_their_own_name() -> None:
 def test_a_gap_between_two_texts_is_explained() -> None:
     away = {"split": "fables.txt", "n_documents": 30}
     found = [score("model", 0.9), *baselines(), score("model", 2.4, **away), *baselines(**away)]
-    compared = gap(found)
+    compared = gap([*found, *baselines(split="a file that no model was judged on")])
     assert compared is not None
     bars, notes = compared
     assert [bar.name for bar in bars.bars] == ["test documents", "fables.txt"]

@@ -44,7 +44,10 @@ def test_each_source_has_a_row_and_a_tokenizer_named_twice_stands_once(folder: P
         (folder / "texts" / name).write_text("\n".join(texts), encoding="utf-8")
     names = [str(folder / kind) for kind in ("bpe", "unigram", "bpe")]
     store, log = Store(folder / "store"), Log(quiet=True)
-    found = compare_tokenizers(names, [folder / "texts"], store, log)
+    files = [folder / "texts" / name for name in ("a.txt", "b.txt")]
+    found = compare_tokenizers(names, files, store, log)
+    figures = tokenizer_figures(found)["tokenizers"]
+    assert [list(each["sources"]) for each in figures] == [["a.txt", "b.txt"]] * 2
     _, *lines = tokenizer_table(found).splitlines()
     for told in tokenizer_figures(found)["tokenizers"]:
         for text, fit in {"all": told["total"], **told["sources"]}.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from artefacts import ID
 from made_scores import score
 
 from endonym.disk import list_files, write_json
@@ -167,6 +168,16 @@ def test_a_recipe_means_its_finished_runs(copy: Path, capsys: pytest.CaptureFixt
     err = capsys.readouterr().err
     assert "left out: kechkena:" not in err
     assert "left out: kechkena@late" in err
+    # One that was begun is no recipe of variants alone; nor is one of which nothing is finished.
+    shutil.copytree(copy / "runs" / "kechkena@wide", copy / "runs" / "kechkena")
+    lost = "left out: kechkena: model pretrain is not made yet"
+    change_plan(copy / "runs" / "kechkena", lambda stages: [{**each, "id": ID} for each in stages])
+    finished_runs([str(recipe)], Store(copy / "store"), LOG)
+    assert lost in " ".join(capsys.readouterr().err.split())
+    shutil.rmtree(copy / "runs")
+    with pytest.raises(RecipeError):
+        finished_runs([str(recipe)], Store(copy / "store"), LOG)
+    assert "left out: kechkena: " in capsys.readouterr().err
 
 
 def test_a_folder_with_a_recipe_means_its_runs(copy: Path, monkeypatch: pytest.MonkeyPatch):
@@ -233,11 +244,13 @@ def test_a_run_of_two_phases_is_told_by_both_or_by_the_last(tmp_path: Path) -> N
 def test_settings_are_all_keys_but_those_that_name_a_run(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(
         'name = "a"\nseed = 3\nlanguage = "tt"\n[[source]]\nname = "роман"\npath = "a"\n'
-        '[[phase]]\nname = "one"\nlr = 0.5\n[[phase]]\nsteps = 4\n[variant.wide.model]\ndim = 8\n',
+        '[[phase]]\nname = "one"\nlr = 0.5\n[[phase]]\nsteps = 4\n[variant.wide.model]\ndim = 8\n'
+        '[[evaluate]]\nkind = "bits"\n[[export]]\nformat = "gguf"\n',
         encoding="utf-8",
     )
     settings = a_finished_run(tmp_path).settings
     assert settings.keys().isdisjoint({"name", "seed", "variant.wide.model.dim"})
+    assert not any(key.startswith(("evaluate", "export")) for key in settings)
     own = {"language": "'tt'", "phase.one.lr": "0.5"}
     assert own.items() <= settings.items()
     assert settings["source.роман"].startswith("{'name': 'роман', 'path': 'a', ")

@@ -1,0 +1,100 @@
+"""What is estimated of conversations and pairs from their first records, to the last figure."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from made_conversations import said, write_lines
+
+from endonym.autopilot.likely_examples import estimated_examples
+from endonym.autopilot.model_size import Facts
+from endonym.errors import SourceError
+from endonym.recipe.recipe import Recipe
+
+CHATS = [said(f"Cât fac {n} plus unu?", f"{n + 1}.", "Mulțumesc!", "Cu plăcere.") for n in range(8)]
+PAIRS = [
+    {"prompt": f"Cât fac {n} plus unu?", "chosen": f"{n + 1}.", "rejected": "Nu știu."}
+    for n in range(8)
+]
+
+
+BROKEN = [said("Unde e sala?", ""), CHATS[0], said("Cât fac 1 plus unu?", "Doi.")]
+TOLD = {
+    "dropped": {"empty_answer": 1, "duplicate": 1},
+    "faults": "1 with an empty answer: b.jsonl, line 1 (message 2, an answer, is empty); "
+    "1 duplicates: b.jsonl, line 2 (the same stands before it: a.jsonl#1)",
+    "several_answers": "1 question has more than one answer, such as “Cât fac 1 plus unu?”: “2.” "
+    "and “Doi.”",
+}
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, small_recipe: Callable[[Path], Path]) -> Recipe:
+    """A phase of texts, one of two files of conversations, and one of pairs."""
+    recipe = Recipe.load(small_recipe(tmp_path / "project"))
+    for name, records in (("a", CHATS), ("b", BROKEN), ("pairs", PAIRS)):
+        write_lines(recipe.folder / f"{name}.jsonl", records)
+    phases = [
+        {"name": "texts"},
+        {"name": "chat", "objective": "chat", "data": ["a.jsonl", "b.jsonl"]},
+        {"name": "pairs", "objective": "preferences", "data": "pairs.jsonl"},
+    ]
+    return recipe.with_values({"phase": phases, "chat.val_share": 0.4, "chat.max_rejected": 0.1})
+
+
+def facts(text_bytes: int, tokens: int, mean: float, rows: tuple[int, int], **counts: Any) -> Facts:
+    """rows: of 64 positions, to learn and held out."""
+    whole = {"row_positions": 64 * rows[0], "dev_tokens": 64 * rows[1]}
+    return Facts(text_bytes, tokens, pytest.approx(mean), **whole, **counts)  # type: ignore[arg-type]
+
+
+def test_tokens_rows_and_bytes_of_answers_are_those_of_what_is_not_held_out(recipe: Recipe) -> None:
+    """The long conversations have 54.5 tokens, of which 32 are of the template; the short one has
+    28, a pair 57.5 in its two examples."""
+    chat = facts(7 * 14 + 4, 409, (7 * 54.5 + 28) / 8, (8, 1), records=8, dev_documents=1, **TOLD)
+    pairs = facts(7 * 11, 402, 57.5 / 2, (7, 1), records=7, dev_documents=1)
+    assert estimated_examples(recipe, 64, 2.0) == {1: chat, 2: pairs}
+    letters = SimpleNamespace(encode_many=lambda texts: texts)
+    found = estimated_examples(recipe, 64, 2.0, tokenizer=cast(Any, letters))
+    assert found[1].unique_tokens == 7 * (19 + 2 + 10 + 11 + 32) + 19 + 4 + 16
+
+
+def test_by_the_size_that_is_given_all_is_more_or_less(recipe: Recipe) -> None:
+    """10,000 bytes are 5,000 tokens of both kinds; 500 are 250."""
+    found = estimated_examples(recipe, 64, 2.0, sizes={"chat": 10_000, "pairs": 500})
+    assert found == {
+        1: facts(1099, 4412, 409.5 / 8, (87, 11), records=86, dev_documents=11, **TOLD),
+        2: facts(41, 218, 57.5 / 2, (4, 1), records=4, dev_documents=1),
+    }
+
+
+def test_the_first_records_of_a_file_stand_for_all_and_few_may_be_broken(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of the first four for two. How many of a whole file are broken is not known then."""
+    strict = recipe.with_values({"chat.max_rejected": 0.05})
+    with pytest.raises(SourceError, match=r"9\.1%"):
+        estimated_examples(strict, 64, 2.0)
+    monkeypatch.setattr("endonym.autopilot.likely_examples.SAMPLE_RECORDS", 4)
+    mean = (6 * 54.5 + 28) / 7
+    chat = facts(6 * 14 + 4, 355, mean, (8, 2), records=7, dev_documents=2, **TOLD)
+    pairs = facts(6 * 11, 345, 57.5 / 2, (6, 2), records=6, dev_documents=2)
+    assert estimated_examples(strict, 64, 2.0) == {1: chat, 2: pairs}
+    # A record that is none has its bytes, too.
+    path = write_lines(recipe.folder / "pairs.jsonl", [{"prompt": "Unde e sala?"}, *PAIRS])
+    lines = path.read_bytes().splitlines(keepends=True)
+    weight = path.stat().st_size / sum(map(len, lines[:4]))
+    found = estimated_examples(strict, 64, 2.0)[2]
+    assert found.unique_tokens == int(2 * 57.5 * weight), "of the first three one is held out"
+
+
+def test_why_no_record_can_be_used_is_said_of_the_most_common_fault(recipe: Recipe) -> None:
+    for name in "ab":
+        write_lines(recipe.folder / f"{name}.jsonl", [*["{"] * (name == "a"), *BROKEN[:1]])
+    with pytest.raises(SourceError) as caught:
+        estimated_examples(recipe, 64, 2.0)
+    said = "phase chat: data: none of the first 3 records can be used, 2 with an empty answer"
+    assert str(caught.value).startswith(said)
+    assert "The first with empty_answer is a.jsonl#2: message 2" in caught.value.do
