@@ -54,13 +54,13 @@ def test_a_file_with_too_many_broken_conversations_is_in_no_phase(tmp_path: Path
     assert ("a.jsonl" in phase, "b.jsonl" in phase, "c.jsonl" in phase) == (True, True, False)
     assert bad.problem == (
         "15% of its conversations are broken, more than [chat] max_rejected allows: 3 with an "
-        "empty answer: t/c.jsonl, lines 1, 2 and 3 (message 2, an answer, is empty). Mend them, then "
-        "give the file to endonym new RECIPE --update --text FILE"
+        "empty answer: t/c.jsonl, lines 1, 2 and 3 (message 2, an answer, is empty). Mend them, "
+        "then give the file to endonym new RECIPE --update --text FILE"
     )
     assert (good.problem, fair.problem) == ("", "")
     fair.copies = 1
     assert chats_in_words(files) == (
-        "2 files, 37 conversations (left out: 2 with an empty answer: t/b.jsonl, first line 1 "
+        "2 files, 37 conversations (left out: 2 with an empty answer: t/b.jsonl, lines 1 and 2 "
         "(message 2, an answer, is empty); 1 copy of these)"
     )
     assert (chats_in_words([bad]), chats_in_words([good])) == ("", "1 file, 20 conversations")
