@@ -144,7 +144,7 @@ def test_each_phase_has_made_its_model(finished_answers: Path) -> None:
     assert "are judged rightly at step 6, by a margin of" in report
     assert '<section id="answers">' in report
     report = (finished_answers / "runs" / "greeting" / "report.html").read_text(encoding="utf-8")
-    assert "Asked 8 of its own questions: 8 answered as written." in report
+    assert "Asked 8 questions of the conversations that it learnt: 8 answered as written." in report
     assert "<h3>Questions of its training</h3>" in report
     exports = (finished_answers / "store" / "export").glob("*/README.md")
     readmes = [each.read_text(encoding="utf-8") for each in exports]

@@ -61,9 +61,9 @@ USUAL_EPOCHS = Choice(4.0, "four epochs are worth nearly four times the text")
 
 ANSWERS_EPOCHS = Choice(3.0, "usual for answers")
 FEWEST_STEPS, FEWEST_TO_LEARN_ALL = 300, 900
-"""Steps of a phase of conversations; the second where none is held out. 97 of them were best on dev
-after 150 of 300 steps, and 612 after all; 107 that were all to be learnt needed 900 (docs/log.md).
-"""
+"""Steps of a phase of conversations; the second where none is held out, for all weights of models
+of up to USUAL_DIM channels. 97 of them were best on dev after 150 of 300 steps, and 612 after all;
+107 that were all to be learnt needed 900 with 64 channels (docs/log.md)."""
 FEWEST_HELD_OUT = 32
 """Conversations held out by which a step can be chosen. Fewer are separate facts that nobody can
 guess: their loss rises while those of training are learnt (docs/phases.md)."""
@@ -293,7 +293,8 @@ def choose_answers(
     choices: Choices = {}
     batch, why = _batch(phase, facts.positions, "adamw", device, row=context)
     epochs, held_out = ANSWERS_EPOCHS, facts.dev_documents
-    fewest = FEWEST_TO_LEARN_ALL if held_out == 0 else FEWEST_STEPS
+    is_tried = phase.adapt is None and (dim or USUAL_DIM) <= USUAL_DIM
+    fewest = FEWEST_TO_LEARN_ALL if held_out == 0 and is_tried else FEWEST_STEPS
     if phase.objective == "chat" and epochs.value * facts.positions < fewest * batch:
         few = float(f"{fewest * batch / max(1, facts.positions):.3g}")
         epochs = Choice(few, f"about {fewest} steps")

@@ -65,8 +65,8 @@ NAMED, SHOWN = 8, 20
 MOST_HELD_OUT = 0.25
 """The largest share of a small text that is held out so that its score has an interval."""
 CHATS = (
-    "conversations  {chats}. Their answers are learnt after the texts, in time beyond that of the "
-    "texts; then: {program} chat NAME"
+    "conversations  {chats}. Their answers are learnt after the texts, which takes extra time; "
+    "then: {program} chat NAME"
 )
 EXAMPLES = 3
 """Examples that are kept of each finding."""
@@ -161,8 +161,14 @@ def write_recipe(
         why = f"{100 * SHARE:.0f} % at most for templates; {REST} are all other sources, by size"
         choices["phase.sources"] = Choice(shares, why)
         choices["tokenizer.sources"] = Choice(shares, "few pieces for templates")
-    given = {"survey": survey, "advised": advised, "choices": choices, "language": language}
-    text = recipe_text(path, chats=chat_phases(survey.chat_files), **given)
+    text = recipe_text(
+        path,
+        survey=survey,
+        advised=advised,
+        choices=choices,
+        language=language,
+        chats=chat_phases(survey.chat_files),
+    )
     write_atomic(path, f"{text}\n".encode())
     try:
         checked = check(Recipe.load(path), Store(store))

@@ -9,6 +9,7 @@ from endonym.commands.filled import filled
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.pipeline import sources
 from endonym.pipeline.execute import FAILURE, counts_of
+from endonym.pipeline.plan import named_files
 from endonym.recipe.recipe import Recipe
 from endonym.runs import find
 from endonym.store import Store, open_artifact, read_if_whole, run_argument
@@ -73,8 +74,8 @@ def compared_with_recipe(run: Path, store: Store) -> dict[str, Any]:
     """What a run's recipe says by now, if it can be read.
 
     is_changed: something else than when it ran; comments do not matter. changed: the files that it
-    reads and that are new or changed since. beside: what is to be said of texts beside them. fault:
-    why its recipe cannot be read now.
+    reads and that are new, changed or gone since. beside: what is to be said of texts beside them.
+    fault: why its recipe cannot be read now.
     """
     is_changed, told, names, fault = False, list[str](), list[str](), ""
     with suppress(EndonymError, OSError, ValueError):
@@ -83,13 +84,14 @@ def compared_with_recipe(run: Path, store: Store) -> dict[str, Any]:
             recipe = Recipe.load(origin.path, variant=origin.variant, sets=origin.sets)
         except RecipeError as error:
             return {"is_changed": True, "changed": names, "beside": told, "fault": str(error)}
+        is_changed = recipe.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
         told = sources.words_of(sources.beside(recipe, store), recipe)
         run_store = find.store_of(run, store)
         ids = [each["id"] for each in find.planned(run) if each["stage"] == "source"]
         read = [made for each in ids if (made := run_store.find("source", each)) is not None]
         if 0 < len(read) == len(ids):
-            names = [printable(each.name) for each in sources.changed(recipe, run_store, read)]
-        is_changed = recipe.is_other_than((run / find.RECIPE).read_text(encoding="utf-8"))
+            found = sources.changed(recipe, run_store, read, named_files(recipe))
+            names = [*map(printable, found)]
     return {"is_changed": is_changed, "changed": names, "beside": told, "fault": fault}
 
 

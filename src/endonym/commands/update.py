@@ -24,7 +24,7 @@ from endonym.recipe.text import normal, scan
 from endonym.runs.find import recipe_file
 from endonym.store import Store
 from endonym.survey import raw_files
-from endonym.survey.chats import chat_groups, chat_phases, chats_in_words
+from endonym.survey.chats import ChatFile, chat_phases, chats_in_words
 from endonym.survey.findings import exclude_line
 from endonym.survey.survey import Survey, look_through
 
@@ -52,7 +52,13 @@ def update_recipe(
     if new:
         taken, language = [source.name for source in recipe.source], recipe.language
         survey = look_through(
-            new, recipe.folder, language=language, log=log, taken=taken, are_one=not texts
+            new,
+            recipe.folder,
+            language=language,
+            log=log,
+            taken=taken,
+            are_one=not texts,
+            max_rejected=recipe.chat.max_rejected,
         )
         write_addresses(survey, keys)
         describe_survey(survey, language, path.parent, log)
@@ -135,8 +141,8 @@ def _say_added(found: sources.Beside, recipe: Recipe, log: Log) -> None:
 def _updated(
     recipe: Recipe, survey: Survey, renamed: Mapping[int, Path], read: Collection[str]
 ) -> str:
-    """The recipe's text with the new sources behind the last one, phases of new conversations
-    behind the last phase, and new paths of renamed ones.
+    """The recipe's text with the new sources behind the last one, new conversations in the phases
+    that can read them or in phases behind the last one, and new paths of renamed files.
 
     read: files that waited, which its comments call "not read yet" no more.
     """
@@ -150,14 +156,8 @@ def _updated(
     for line in sources.AWAITED.finditer(text) if read else ():
         left = _without(line[0], [Path(file).absolute() for file in read])
         edits.append((line.start(), line.end() + (not left), left))
-    new_chats, groups = survey.chat_files, chat_groups(survey.chat_files)
-    for number, phase in enumerate(recipe.phase):
-        # One more phase would forget the answers of this one, so this one reads the new ones, too.
-        data = groups.pop(phase.columns, []) if phase.objective == "chat" else []
-        if data and (mark := marks.get(("phase", number, "data"))) is not None:
-            every = toml([*phase.data_patterns, *data])
-            edits.append((mark.value_start, mark.value_end, every))
-            new_chats = [each for each in new_chats if each.data not in data]
+    inserted, new_chats = _into_phases(survey.chat_files, recipe, text)
+    edits += inserted
     taken = re.findall(r'\bname *= *"([^"]*)"', text)  # also those of phases that are comments
     chats = "\n\n".join(chat_phases(new_chats, taken))
     for table, added in (("source", filled("sources.txt", survey=survey)), ("phase", chats)):
@@ -169,6 +169,32 @@ def _updated(
     if survey.joined:
         text = with_key(text, "pack", "join", toml([*recipe.pack.join, *survey.joined]))
     return text
+
+
+def _into_phases(
+    files: Sequence[ChatFile], recipe: Recipe, text: str
+) -> tuple[list[tuple[int, int, str]], list[ChatFile]]:
+    """Edits that let phases of the recipe read new conversations, and the files that none can.
+
+    One more phase would forget the answers of those before it.
+    """
+    marks, edits = scan(text), list[tuple[int, int, str]]()
+    left = [each for each in files if not each.problem and each.found > each.copies]
+    for number, phase in reversed([*enumerate(recipe.phase)]):
+        mark, columns = marks.get(("phase", number, "data")), (None, phase.columns)
+        if phase.objective != "chat" or mark is None:
+            continue
+        if fits := [each for each in left if each.columns in columns]:
+            names = ", ".join(toml(each.data) for each in fits)
+            items = [key for key in marks if key[:3] == ("phase", number, "data") and len(key) > 3]
+            if items:
+                end = marks[items[-1]].value_end
+                edits.append((end, end, f", {names}"))
+            else:
+                one = text[mark.value_start : mark.value_end]
+                edits.append((mark.value_start, mark.value_end, f"[{one}, {names}]"))
+            left = [each for each in left if each not in fits]
+    return edits, left
 
 
 def _without(line: str, read: Sequence[Path]) -> str:

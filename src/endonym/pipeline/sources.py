@@ -172,21 +172,34 @@ def remembered(sources: Sequence[Found], store: Store) -> list[RawSet] | None:
     return sets
 
 
-def changed(recipe: Recipe, store: Store, read: Iterable[Artifact]) -> list[Path]:
-    """The texts and conversations of a recipe that are new or changed since a run.
+def changed(
+    recipe: Recipe, store: Store, read: Iterable[Artifact], named: Sequence[Path]
+) -> list[str]:
+    """The files that are new, changed or gone since a run, as paths from the recipe's folder.
 
-    read: the artefacts of the files that it has read. A text that was not touched is not hashed.
+    read: the artefacts of the files that it has read. named: those that are no texts of sources.
+    A text is hashed only if it was touched and has the size that it had, or if it was moved.
     """
-    configs = [each.manifest["config"] for each in read]
-    known = {sha256 for each in configs for sha256 in each.get("hashes", ())}
-    known |= {file["sha256"] for each in configs for file in each["files"] if "sha256" in file}
-    entries = read_if_whole(store.root / "hashes.json")
-    paths = [path for number in range(len(recipe.phase)) for path in recipe.data_files(number)]
-    for source in recipe.source:
+    configs: list[dict[str, Any]] = [each.manifest["config"] for each in read]
+    known = {file["sha256"] for config in configs for file in config["files"] if "sha256" in file}
+    texts = dict[str, str]()  # the names of those that were read, by their hashes
+    entries, found = read_if_whole(store.root / "hashes.json"), dict[Path, str]()
+    for source in (each for each in recipe.source if not is_remote(each)):
+        own = [each for each in configs if each.get("source", {}).get("name") == source.name]
+        names = [Path(file["name"]).name for config in own for file in config["files"]]
+        hashes = (sha256 for config in own for sha256 in config["hashes"])
+        texts |= dict(zip(hashes, names, strict=True))
         with suppress(SourceError):
-            if not is_remote(source):
-                paths += [file.path for file in source_files(source, recipe.folder)]
-    return [path for path in paths if (_known_hash(path, entries) or hash_once(path)) not in known]
+            for path in (file.path for file in source_files(source, recipe.folder)):
+                hashed, entry = _known_hash(path, entries), entries.get(str(path.resolve()))
+                is_like = size_on_disk(path) == entry["mark"][0] if entry else path.name in names
+                found[path] = hashed or (hash_once(path) if is_like else "")
+    found |= {path: hash_once(path) for path in named if path.is_file()}
+    told = [path for path, sha256 in found.items() if sha256 not in known | texts.keys()]
+    gone = {name for sha256, name in texts.items() if sha256 not in found.values()}
+    gone -= {path.name for path in told}
+    told_as = [os.path.relpath(path, recipe.folder) for path in told]
+    return [*told_as, *(f"{name} (gone)" for name in sorted(gone))]
 
 
 def _hash(file: RawFile, entries: dict[str, Any], advance: Any) -> str:
@@ -267,6 +280,7 @@ def beside(recipe: Recipe, store: Store) -> Beside:
             continue
         missing[number] = Path(os.path.abspath(recipe.folder / source.path))  # noqa: PTH100
     folders = {path.parent for path in (*read, *missing.values())}
+    read.update(path for number in range(len(recipe.phase)) for path in recipe.data_files(number))
     others = [
         path
         for path in texts_in(folders, recipe.folder)

@@ -13,6 +13,7 @@ from endonym.data.conversation_files import (
     several_answers_in_words,
 )
 from endonym.data.conversations import Messages
+from endonym.device import program
 from endonym.errors import SourceError
 from endonym.formats.document import Reject
 from endonym.formats.files import size_on_disk
@@ -21,10 +22,10 @@ from endonym.recipe.layers import toml
 
 MOST_COUNTED = 100_000
 """Records of a file."""
-MOST_BROKEN: float = Chat.model_fields["max_rejected"].default
+MAX_REJECTED: float = Chat.model_fields["max_rejected"].default
 TOO_BROKEN = (
-    "{share:.0%} of its conversations are broken, more than [chat] max_rejected allows: {places}. "
-    "Mend them, then give the file to endonym new RECIPE --update --text FILE"
+    "{share:.0%} of its conversations are broken, more than [chat] max_rejected = {most:g} allows: "
+    "{places}. Mend them, then: {program} new RECIPE --update --text FILE"
 )
 
 
@@ -48,8 +49,11 @@ class ChatFile:
     several_answers: dict[Messages, str] = field(default_factory=dict[Messages, str])
 
 
-def count_chats(files: list[ChatFile]) -> None:
-    """Put the largest file first, and count the conversations of each and the copies in it."""
+def count_chats(files: list[ChatFile], max_rejected: float = MAX_REJECTED) -> None:
+    """Put the largest file first, and count the conversations of each and the copies in it.
+
+    max_rejected: the share of broken records above which a file has a problem.
+    """
     files.sort(key=lambda each: -size_on_disk(each.path))
     seen = dict[bytes, str]()
     for file in files:
@@ -66,40 +70,31 @@ def count_chats(files: list[ChatFile]) -> None:
         except SourceError as error:
             file.problem = error.message
         share = len(file.broken) / max(1, file.found + len(file.broken))
-        if share > MOST_BROKEN and not file.problem:
-            file.problem = TOO_BROKEN.format(share=share, places=places_in_words(file.broken))
+        if share > max_rejected and not file.problem:
+            said = {"places": places_in_words(file.broken), "program": program()}
+            file.problem = TOO_BROKEN.format(share=share, most=max_rejected, **said)
         if not file.problem:  # Else no phase reads it, and none of its conversations is one before.
             seen |= own.maps[0]
 
 
-def chat_groups(every: Sequence[ChatFile]) -> dict[tuple[str, str] | None, list[str]]:
-    """The files of conversations that phases can read, by their columns.
+def chat_phases(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[str]:
+    """The [[phase]] of the files of conversations, which may stand after that of the texts.
 
-    Files with usual names are read with the first columns. No phase reads what a file before it
-    holds alone.
+    There is one for each pair of columns; files with usual names are read by the first one. No
+    phase reads what a file before it holds alone. taken: names that no phase may have.
     """
     files = [each for each in every if not each.problem]
     pairs = [*dict.fromkeys(each.columns for each in files if each.columns)] or [None]
-    groups = {
-        pair: [each for each in files if each.columns == pair or not (each.columns or place)]
+    groups = [
+        (pair, [each for each in files if each.columns == pair or not (each.columns or place)])
         for place, pair in enumerate(pairs)
-    }
-    return {
-        pair: [each.data for each in group]
-        for pair, group in groups.items()
-        if any(each.found > each.copies for each in group)
-    }
-
-
-def chat_phases(every: Sequence[ChatFile], taken: Collection[str] = ()) -> list[str]:
-    """The [[phase]] of each group of the files, which may stand after that of the texts.
-
-    taken: names that no phase may have.
-    """
-    groups, phases = chat_groups(every), list[str]()
+    ]
+    groups = [each for each in groups if any(file.found > file.copies for file in each[1])]
+    phases = list[str]()
     free = (f"chat-{n}" for n in count(1) if f"chat-{n}" not in taken)
-    for columns, data in groups.items():
+    for columns, group in groups:
         name = "chat" if len(groups) == 1 and "chat" not in taken else next(free)
+        data = [each.data for each in group]
         phases.append(
             f"[[phase]]  # learns to answer; without it these conversations are not learnt\n"
             f'name = "{name}"\n'

@@ -29,7 +29,7 @@ from endonym.log import QUIET, Log, counted, listed
 from endonym.script.languages import usual_script
 from endonym.script.letters import as_name
 from endonym.survey import odd_sources, raw_files
-from endonym.survey.chats import ChatFile, count_chats
+from endonym.survey.chats import MAX_REJECTED, ChatFile, count_chats
 from endonym.survey.look import Look, look, persons, read_pictures
 from endonym.survey.odd_sources import Odd, Reference, Sketch, by_paragraphs, odd_ones, sketch
 
@@ -210,13 +210,14 @@ def look_through(
     option: str = "",
     taken: Collection[str] = (),
     are_one: bool = False,
+    max_rejected: float = MAX_REJECTED,
 ) -> Survey:
     """As `survey_texts`, but a survey without sources if no file can be read.
 
     option: what an error writes before a path. taken: names that no source may have; without any,
-    lists of persons are sources if there is nothing else. are_one: files
-    of one kind may be one source, though each is given by its path. Raises MissingSource if a path
-    has no file.
+    lists of persons are sources if there is nothing else. are_one: files of one kind may be one
+    source, though each is given by its path. max_rejected: as in `count_chats`. Raises
+    MissingSource if a path has no file.
     """
     paths_of = [raw_files.files_below(text, option) for text in texts]
     paths_of = [[path for paths in paths_of for path in paths]] if are_one else paths_of
@@ -249,7 +250,7 @@ def look_through(
     survey.all_documents = sum(each.n_documents for group in used for each in group)
     for group in looks:
         _add(survey, group, left, folder, log=log)
-    count_chats(survey.chat_files)
+    count_chats(survey.chat_files, max_rejected)
     texts_of = [[each.documents for each in group if each.documents] for group in used]
     survey.sample = _sample(texts_of, SAMPLE_CHARS // max(1, len(survey.sources)) + 1)
     every = [each.text[:LONGEST_TEXT] for files in texts_of for some in files for each in some]

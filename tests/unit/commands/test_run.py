@@ -215,7 +215,7 @@ def test_a_run_ends_with_verdict_and_warnings(run: Run, capsys: Captured, monkey
     assert max(map(len, said.splitlines()[:-2])) <= 80
 
 
-@pytest.mark.parametrize("learnt", ["Asked 8 of its own questions: 7 answered as written.", ""])
+@pytest.mark.parametrize("learnt", ["Asked 8 questions: 7 answered as written.", ""])
 def test_all_that_is_told_after_a_run_stands_in_its_order(
     run: Run, capsys: Captured, monkeypatch: Patch, learnt: str
 ) -> None:

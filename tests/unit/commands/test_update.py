@@ -293,3 +293,22 @@ def test_new_conversations_get_a_phase_behind_the_others_and_later_ones_join_it(
         ("chat-1", "texts/табышмак.csv", ("табышмак", "җавап")),
     ]
     assert updated(recipe) == text
+    given = [recipe.parent / "texts" / "chats.csv"]
+    update.update_recipe(recipe.parent, texts=given, store=recipe.parent / "store", log=Log())
+    assert recipe.read_text(encoding="utf-8") == text, "the phase reads it already"
+
+
+def test_new_conversations_join_the_last_phase_that_can_read_them(recipe: Path) -> None:
+    """What a person wrote into the list stays; the recipe says how many may be broken."""
+    for name, rows in (("а", ""), ("яңа", "Кем?,Мин.\n,Буш.\n"), ("бозык", ",Буш.\n,Буш.\n")):
+        text = f"question,answer\nКем {name}?,Әни.\n{rows}"
+        (recipe.parent / "texts" / f"{name}.csv").write_text(text, encoding="utf-8")
+    chats = '[[phase]]\nname = "{}"\nobjective = "chat"\ndata = {}\n\n'
+    own = '[  # иң яхшысы\n  "texts/а.csv",\n]\ncolumns = ["табышмак", "җавап"]'
+    text = recipe.read_text(encoding="utf-8") + "\n[chat]\nmax_rejected = 0.4\n\n"
+    text += chats.format("one", '"texts/а*.csv"') + chats.format("two", own)
+    recipe.write_text(text, encoding="utf-8")
+    new = updated(recipe)
+    assert own.replace('а.csv"', 'а.csv", "texts/яңа.csv"') in new
+    assert "67% of its conversations are broken" in new
+    assert new.count('"texts/яңа.csv"') == 1

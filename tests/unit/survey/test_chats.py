@@ -53,9 +53,9 @@ def test_a_file_with_too_many_broken_conversations_is_in_no_phase(tmp_path: Path
     (phase,) = chat_phases(files)
     assert ("a.jsonl" in phase, "b.jsonl" in phase, "c.jsonl" in phase) == (True, True, False)
     assert bad.problem == (
-        "15% of its conversations are broken, more than [chat] max_rejected allows: 3 with an "
-        "empty answer: t/c.jsonl, lines 1, 2 and 3 (message 2, an answer, is empty). Mend them, "
-        "then give the file to endonym new RECIPE --update --text FILE"
+        "15% of its conversations are broken, more than [chat] max_rejected = 0.1 allows: 3 "
+        "with an empty answer: t/c.jsonl, lines 1, 2 and 3 (message 2, an answer, is empty). Mend "
+        "them, then: endonym new RECIPE --update --text FILE"
     )
     assert (good.problem, fair.problem) == ("", "")
     fair.copies = 1
