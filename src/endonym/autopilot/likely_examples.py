@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.autopilot.model_size import Facts
-from endonym.data.config import VAL_SHARE
+from endonym.data.config import FEWEST_DIVIDED, VAL_SHARE
 from endonym.data.conversation_files import (
     ParsedRecord,
     parsed_records,
@@ -59,13 +59,7 @@ def estimated_examples(
     for index, phase in enumerate(recipe.phase):
         if phase.reads_texts:
             continue
-        rejects, seen, files = list[Reject](), dict[bytes, str](), recipe.data_files(index)
-        read = [_first_records(path, phase, rejects, seen) for path in files]
-        made = [each for some, _ in read for each in some]
-        weights = [weight for some, weight in read for _ in some]
-        dropped = Counter(each.reason for each in rejects)
-        are_all = all(weight == 1 for _, weight in read)
-        _require_some(phase, rejects, len(made), most=recipe.chat.max_rejected if are_all else 1)
+        made, weights, rejects = _read(recipe, index)
         prompts = (prompt_key(each.value.prompt, recipe.split.seed) for each in made)
         keys = np.fromiter(prompts, dtype=np.uint64)
         is_dev = held_out_prompts(keys, recipe.chat.val_share, held_out)
@@ -77,6 +71,11 @@ def estimated_examples(
         sizes_of = [sum(len(each.encode()) for each in answers) for _, answers in said]
         figures = [(1, 1 + phase.is_of_pairs, *e) for e in zip(lengths, sizes_of, strict=True)]
         table = np.array(figures, dtype=float).reshape(-1, 4) * np.array(weights).reshape(-1, 1)
+        if phase.objective == "chat" and recipe.chat.val_share is None:
+            singles = [n for n, (_, answers) in enumerate(said) if len(answers) == 1]
+            if 1 < len(singles) <= len(made) < FEWEST_DIVIDED:
+                table, is_dev = _with_joined(table, singles), np.append(is_dev, is_dev[singles])
+                lengths = table[:, 2]
         sums, held = table.sum(axis=0), table[is_dev].sum(axis=0)
         if phase.name in sizes and not made:
             sums = np.array((1.0, 1.0, USUAL_EXAMPLE_BYTES / bytes_per_token, USUAL_ANSWER_BYTES))
@@ -95,11 +94,34 @@ def estimated_examples(
             records=round(records),
             dev_documents=round(held[0]),
             dev_tokens=dev_rows * context,
-            dropped=dropped,
+            dropped=(dropped := Counter(each.reason for each in rejects)),
             faults=places_in_words(rejects) if dropped.keys() - {"duplicate"} else "",
             several_answers=several_answers_in_words(dict(several)),
         )
     return facts
+
+
+def _read(recipe: Recipe, index: int) -> tuple[list[ParsedRecord], list[float], list[Reject]]:
+    """The first records of a phase's files, for how many of all each stands, and rejects.
+
+    Raises SourceError if no record can be used, or too few.
+    """
+    phase, rejects, seen = recipe.phase[index], list[Reject](), dict[bytes, str]()
+    read = [_first_records(path, phase, rejects, seen) for path in recipe.data_files(index)]
+    made = [each for some, _ in read for each in some]
+    are_all = all(weight == 1 for _, weight in read)
+    _require_some(phase, rejects, len(made), most=recipe.chat.max_rejected if are_all else 1)
+    return made, [weight for some, weight in read for _ in some], rejects
+
+
+def _with_joined(table: NDArray[np.float64], singles: list[int]) -> NDArray[np.float64]:
+    """The figures of few conversations, and of those of one question behind another one of them.
+
+    These are no records, but examples of their own, as in `make_examples`.
+    """
+    joined = table[singles] - [1, 0, 0, 0]
+    joined[:, 2] += joined[:, 2].mean()
+    return np.concatenate((table, joined))
 
 
 def _require_some(phase: Phase, rejects: Sequence[Reject], n_made: int, *, most: float) -> None:

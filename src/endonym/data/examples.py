@@ -11,10 +11,11 @@ template, and dropped/REASON.jsonl.gz with every record that is left out.
 """
 
 import json
+import random
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,17 +53,21 @@ ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
 ALLOWED = ("duplicate", "commented", HELD_OUT)
 """Reasons that do not count as rejected: the data are not at fault."""
 Ids = NDArray[np.int64]
+Side = tuple[Sequence[conversations.Message], Layout]
+"""The messages of an example, and their layout."""
 
 
 class Prepared(NamedTuple):
     """A record whose contents are not encoded yet.
 
-    sides: the messages and the layout of each example; both sides of a pair.
+    sides: the messages and the layout of each example; both sides of a pair. joined: one more
+    example behind another conversation, if it fits into a row.
     """
 
     record: Record
     prompt: Sequence[conversations.Message]
-    sides: Sequence[tuple[Sequence[conversations.Message], Layout]]
+    sides: Sequence[Side]
+    joined: Side | None = None
 
 
 def with_template(tokenizer: Tokenizer, template: str | None) -> Tokenizer:
@@ -101,6 +106,8 @@ def make_examples(
     fits = chain.from_iterable(
         parsed_records(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
     )
+    # A recipe that holds some out measures what is learnt of single records.
+    few, are_many = list[Prepared](), are_pairs or settings.val_share is not None
     with ExampleWriter(out, tokenizer, settings, held_out) as writer:
         while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
@@ -110,8 +117,12 @@ def make_examples(
                     writer.reject(result)
                 else:
                     prepared.append(result)
-            writer.add(_apart(prepared, kept_out, writer) if kept_out else prepared)
+            few += _apart(prepared, kept_out, writer) if kept_out else prepared
+            if are_many or len(few) >= FEWEST_DIVIDED:
+                writer.add(few)
+                few, are_many = list[Prepared](), True
             advance(len(batch))
+        writer.add(_joined(few, layouts, settings.seed))
         tokenizer.turn_ends = tuple(layouts.turn_ends.values())
         counted = writer.finish()
     for split in ("train", "dev"):
@@ -144,6 +155,31 @@ def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> P
         return record.reject(unfit.reason, unfit.detail)
     answers = (conversations.Message(ANSWERING, each) for each in (value.chosen, value.rejected))
     return Prepared(record, value.prompt, [((*value.prompt, each), layout) for each in answers])
+
+
+def _joined(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepared]:
+    """All records; those of one question have one more example, behind another one of them.
+
+    What stands before the question is read and not learnt. A model that has learnt single questions
+    alone mixes the answer to a second one with that to the first (docs/log.md).
+    """
+    pick, found = random.Random(seed), list(prepared)
+    singles = [n for n, each in enumerate(prepared) if [*map(_turns, each.sides)] == [1]]
+    for place, n in enumerate(singles if len(singles) > 1 else ()):
+        other = singles[(place + pick.randrange(1, len(singles))) % len(singles)]
+        (own, _), (before, _) = prepared[n].sides[0], prepared[other].sides[0]
+        system = [said for said in own if said.role == "system"]
+        middle = [said for said in before if said.role != "system"]
+        messages = [*system, *middle, *own[len(system) :]]
+        with suppress(conversations.Unfit):
+            (layout,) = layouts.of([said.role for said in messages], is_last_only=True)
+            found[n] = prepared[n]._replace(joined=(messages, layout))
+    return found
+
+
+def _turns(side: Side) -> int:
+    """The answers of an example."""
+    return sum(said.role == ANSWERING for said in side[0])
 
 
 def _apart(prepared: list[Prepared], kept_out: KeptOut, writer: "ExampleWriter") -> list[Prepared]:
@@ -212,15 +248,18 @@ class ExampleWriter:
 
     def add(self, prepared: Sequence[Prepared]) -> None:
         """Encode and write records; those that are longer than a row are rejected."""
-        messages = (message for each in prepared for side, _ in each.sides for message in side)
-        contents = list(dict.fromkeys(message.content for message in messages))
+        sides = (side for each in prepared for side in (*each.sides, each.joined) if side)
+        contents = list(dict.fromkeys(said.content for messages, _ in sides for said in messages))
         ids = dict(zip(contents, self.tokenizer.encode_many(contents), strict=True))
         context, is_pair = self.settings.context, self.settings.is_of_pairs
         for each in prepared:
-            examples = [
-                self._example(layout, [ids[message.content] for message in side])
-                for side, layout in each.sides
-            ]
+            examples, turns = (
+                [self._example(side, ids) for side in each.sides],
+                _turns(each.sides[0]),
+            )
+            if each.joined and len((joined := self._example(each.joined, ids))[0]) <= context:
+                examples.append(joined)
+                turns = _turns(each.joined)
             sizes = [len(example) for example, _ in examples]
             size = sum(sizes) if is_pair else max(sizes)
             if size > context:
@@ -229,7 +268,7 @@ class ExampleWriter:
                 self.reject(each.record.reject(TOO_LONG, detail))
                 continue
             self._records += 1
-            self._turns.append(sum(said.role == ANSWERING for said in each.sides[0][0]))
+            self._turns.append(turns)
             self._lengths += sizes
             self._keys.append(prompt_key(each.prompt, self.settings.seed))
             self._counts.append(len(sizes))
@@ -237,10 +276,14 @@ class ExampleWriter:
                 self._ids.write(example.astype(self.kind).tobytes())
                 self._learnt.write(is_learnt.astype(np.uint8).tobytes())
 
-    def _example(self, layout: Layout, contents: Sequence[Ids]) -> tuple[Ids, NDArray[np.bool_]]:
+    def _example(self, side: Side, ids_of: Mapping[str, Ids]) -> tuple[Ids, NDArray[np.bool_]]:
         """The ids of a layout with its contents, after the one that opens a text, and which are
         learnt."""
-        parts = [each.ids if each.message is None else contents[each.message] for each in layout]
+        messages, layout = side
+        parts = [
+            each.ids if each.message is None else ids_of[messages[each.message].content]
+            for each in layout
+        ]
         ids = np.concatenate(parts)
         learnt = np.repeat([each.is_learnt for each in layout], [len(part) for part in parts])
         first = int(ids[0] == self.tokenizer.opening_id)  # 1 if the template writes it itself

@@ -33,7 +33,7 @@ VERSIONS = {
     "corpus": 22,
     "tokenizer": 5,
     "shards": 5,
-    "examples": 11,
+    "examples": 12,
     "model": 11,
     "evaluation": 19,
     "export": 18,

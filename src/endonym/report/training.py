@@ -134,7 +134,7 @@ def phase_curves(made: Made, learnt: Collection[str] = ()) -> PhaseCurves | None
     ]
     train = smoothed(raw, max(LEAST_WINDOW, len(raw) // 40))
     validations = validations_of(lines)
-    notes = [overfitting(validations, train)]
+    notes = [] if name in learnt else [overfitting(validations, train)]
     kept_step = made.artifact.numbers.get("kept_step")
     last_step = made.artifact.numbers.get("steps")
     if kept_step and last_step:

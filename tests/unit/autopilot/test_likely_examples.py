@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from made_conversations import said, write_lines
+from made_conversations import fresh_tokenizer, make_toy_examples, said, write_lines
 
 from endonym.autopilot.likely_examples import estimated_examples
 from endonym.autopilot.model_size import Facts
@@ -98,3 +98,18 @@ def test_why_no_record_can_be_used_is_said_of_the_most_common_fault(recipe: Reci
     said = "phase chat: data: none of the first 3 records can be used, 2 with an empty answer"
     assert str(caught.value).startswith(said)
     assert "The first with empty_answer is a.jsonl#2: message 2" in caught.value.do
+
+
+def test_few_conversations_are_counted_as_they_are_written(recipe: Recipe, tmp_path: Path) -> None:
+    """Those of one question stand behind another one of them, too."""
+    records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(9)] + CHATS
+    write_lines(recipe.folder / "a.jsonl", records)
+    asked = recipe.with_values({"chat.val_share": None, "phase.1.data": "a.jsonl"})
+    made = make_toy_examples(tmp_path / "made", records, val_share=None, kind="byte")
+    tokenizer = fresh_tokenizer("byte", None)
+    found = estimated_examples(asked, 128, 1.0, tokenizer=tokenizer)[1]
+    train = made["train"]
+    assert (train["examples"], found.records, found.dev_documents) == (9 + 17, 17, 0)
+    assert found.unique_tokens == pytest.approx(train["tokens"], rel=0.15)
+    assert found.text_bytes == sum(len(f"{n + 1}.") for n in range(9)) * 2 + 8 * 14
+    assert found.row_positions == pytest.approx(128 * train["rows"], rel=0.15)

@@ -168,6 +168,37 @@ def test_of_few_conversations_none_is_held_out_and_of_more_so_many_as_are_said(
     assert twos["held_out"] == twos["dev"]["examples"] / 2 > 0
 
 
+def test_of_few_conversations_each_question_is_learnt_behind_another_one_too(
+    tmp_path: Path,
+) -> None:
+    """What stands before it is read and not learnt; those of several questions stay as they are."""
+    records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.", system="Pe scurt." * n) for n in (0, 1)]
+    records.append(said("Cine ești?", "Ana.", "Câți ani ai?", "Nouă."))
+    made = make_toy_examples(tmp_path / "few", records, val_share=None, kind="byte")
+    assert (made["kept"], made["train"]["examples"], made["turns"]) == (3, 5, 2)
+    train = ExampleTokens(tmp_path / "few", "train")
+    tokenizer = fresh_tokenizer("byte", None)
+    prompts = [tokenizer.decode(train.prompt(n).tolist()) for n in range(5)]
+    asked = [re.findall(r"(?:Pe|Cât|Cine|Câți) [^?.]*[?.]", each) for each in prompts]
+    zero, one = "Cât fac 0 plus unu?", "Cât fac 1 plus unu?"
+    assert asked == [
+        [zero], [one, zero], ["Pe scurt.", one], ["Pe scurt.", zero, one],
+        ["Cine ești?"],
+    ]  # fmt: skip
+    learnt = [[tokenizer.decode(each.tolist()) for each in train.answers(n)] for n in range(5)]
+    assert [len(each) for each in learnt] == [1, 1, 1, 1, 2]
+    assert (learnt[0], learnt[2]) == (learnt[1], learnt[3])
+    alone = make_toy_examples(tmp_path / "one", records[:1], val_share=None, kind="byte")
+    assert alone["train"]["examples"] == 1, "there is no other one"
+    short = make_toy_examples(tmp_path / "row", records, val_share=None, kind="byte", context=64)
+    assert (short["train"]["examples"], short["dropped"]) == (2, {"longer_than_context": 1})
+    many = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(640)]
+    whole = make_toy_examples(tmp_path / "many", many, val_share=None)
+    assert whole["train"]["examples"] + whole["held_out"] == 640
+    held = make_toy_examples(tmp_path / "held", records, val_share=0.3)
+    assert held["train"]["examples"] + held["dev"]["examples"] == 3, "single ones are measured"
+
+
 def test_the_turns_of_half_of_the_conversations_are_told(tmp_path: Path) -> None:
     records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(30)]
     for each in records[:15]:

@@ -30,6 +30,10 @@ def test_text_that_was_given_is_not_said_to_need_more_training() -> None:
     assert "worse than guessing blindly" in said
     assert "longer training" not in said
     assert "of another kind" in said
+    later = verdict([score("model", 3.9), score("before", 1.4), *baselines()])[-1]
+    assert later == (
+        "Its last training, such as that on conversations, cost 2.50 bits a byte on these texts."
+    )
 
 
 def test_a_model_that_is_no_better_at_home_is_not_said_to_lack_texts_of_this_kind() -> None:
