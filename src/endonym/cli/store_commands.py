@@ -157,8 +157,8 @@ def show_comparison(
     elif comparison.split == "dev":
         chosen = [run_argument(run.folder, store) for run in comparison.best.runs]
         following = f"compare {' '.join(chosen)} --split test"
-        made = [each.manifest for run in comparison.best.runs for each in run.evaluations]
-        if sum(is_of_split(each.get("config", {})) for each in made) < len(chosen):
+        made = [[each.manifest for each in run.evaluations] for run in comparison.best.runs]
+        if not all(any(is_of_split(each.get("config", {})) for each in own) for own in made):
             before = 'add [[evaluate]] with kind = "bits" to the recipe, which scores test; then '
             following = f" && {program()} ".join([*(f"run {each}" for each in chosen), following])
     settings.log().line(f"next: {before}{program()} {following}")

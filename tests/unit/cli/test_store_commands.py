@@ -297,6 +297,8 @@ def test_compare_advises_what_comes_next(tmp_path: Path, capsys: pytest.CaptureF
     of_test = Artifact(worse.folder, {"files": {}, "config": {"evaluation": {"kind": "bits"}}})
     scored = [replace(run, evaluations=[of_test]) for run in (worse_seed, best)]
     assert advice(*scored) == judge
+    twice = replace(best, evaluations=[of_test, of_test])
+    assert advice(worse_seed, twice) == said, "one of them was not judged"
 
 
 def test_compare_names_the_csv_of_efficiency_if_there_is_one(
