@@ -402,7 +402,8 @@ def recipe_rows(comparison: Comparison) -> list[dict[str, str]]:
     are_apart = bool(comparison.documents) and len(comparison.groups) + len(comparison.others) > 1
     for group in comparison.groups:
         index, is_best = comparison.runs.index(group.own), group is comparison.best
-        bits = replace(group.interval or comparison.bits[index], value=group.mean)
+        one = Bits(group.mean, None, None) if group.has_several else comparison.bits[index]
+        bits = group.interval or one  # the interval of one seed is none of the mean
         row = {"model": group.name, "seeds": number(len(group.runs)), **score_cells(bits)}
         row |= {"std": "–" if group.deviation is None else f"{group.deviation:.4f}"}
         to_best = None if is_best else group.difference or differences.get(index)

@@ -158,6 +158,14 @@ def test_recipes_with_several_seeds_have_a_table_and_a_csv(tmp_path: Path):
     assert other["difference_is_claimed"] == "True"
 
 
+def test_a_mean_over_seeds_of_texts_that_not_all_share_has_no_interval(tmp_path: Path) -> None:
+    other = contender(tmp_path, "cuptor", [9.0], texts=["Le boulanger ouvre sa boutique."])
+    found = compare([*seeded(tmp_path, "studiu", range(42, 44), 90.0, 32), other])
+    assert found.best.has_several
+    assert all(each.low is not None for each in found.bits if each.value in found.best.values)
+    assert f"\nstudiu & 2 & {found.best.mean:.4f} & -- & " in as_latex(found)
+
+
 def test_the_csv_has_the_figures_over_the_texts_that_all_share(tmp_path: Path) -> None:
     whole = contender(tmp_path, "wide", [40.0] * 10 + [90.0] * (COUNT - 10))
     part = contender(tmp_path, "tt", [95.0] * (COUNT - 10), texts=SENTENCES[10:])
