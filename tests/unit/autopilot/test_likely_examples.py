@@ -10,6 +10,7 @@ from made_conversations import fresh_tokenizer, make_toy_examples, said, write_l
 
 from endonym.autopilot.likely_examples import estimated_examples
 from endonym.autopilot.model_size import Facts
+from endonym.data.config import FEWEST_DIVIDED
 from endonym.errors import SourceError
 from endonym.recipe.recipe import Recipe
 
@@ -88,6 +89,20 @@ def test_the_first_records_of_a_file_stand_for_all_and_few_may_be_broken(
     weight = path.stat().st_size / sum(map(len, lines[:4]))
     found = estimated_examples(strict, 64, 2.0)[2]
     assert found.unique_tokens == int(2 * 57.5 * weight), "of the first three one is held out"
+
+
+def test_few_pairs_hold_out_the_prompts_that_the_conversations_hold_out(recipe: Recipe) -> None:
+    prompts = [f"Cât fac {n} plus unu?" for n in range(FEWEST_DIVIDED)]
+    write_lines(recipe.folder / "a.jsonl", [said(each, "Numără!") for each in prompts])
+    pairs = [{**PAIRS[0], "prompt": each} for each in prompts[:100]]
+    write_lines(recipe.folder / "pairs.jsonl", pairs)
+    both = recipe.with_values({"chat.val_share": None})
+    chats, found = estimated_examples(both, 64, 2.0).values()
+    assert 0 < (found.dev_documents or 0) < (chats.dev_documents or 0)
+    (alone,) = estimated_examples(
+        both.model_copy(update={"phase": both.phase[2:]}), 64, 2.0
+    ).values()
+    assert alone.dev_documents == 0
 
 
 def test_why_no_record_can_be_used_is_said_of_the_most_common_fault(recipe: Recipe) -> None:

@@ -262,6 +262,18 @@ def test_the_mean_of_weights_needs_no_dev_text(recipe: Recipe) -> None:
     assert [found[f"phase.{n}.keep"].value for n in (0, 1)] == ["last", "average"]
 
 
+def test_what_was_read_before_is_counted_in_epochs_of_what_a_phase_reads(recipe: Recipe) -> None:
+    name = recipe.source[0].name
+    phases = [{"name": "web"}, {"name": "books", "sources": {name: 1.0}}]
+    both = recipe.with_values({"phase": [{**each, "tokens": 20_000} for each in phases]})
+    for tokens, are_new in ((250_000, True), (15_000, False)):
+        facts = Facts(10**6, 250_000, 30.0, sources={name: Facts(10**6, tokens, 30.0)})
+        found = {key: choice.value for key, choice in choices_of(both, facts).items()}
+        first, second = (found[f"phase.{n}.embedding_lr"] / found[f"phase.{n}.lr"] for n in (0, 1))
+        assert first == 8
+        assert (second == 8) == are_new
+
+
 def test_open_epochs_respect_what_all_phases_may_read(recipe: Recipe) -> None:
     name = recipe.source[0].name
     whole = recipe.with_values({"phase.0.steps": None, "source.0.repeatable": 2})

@@ -232,11 +232,12 @@ def test_a_base_model_takes_no_system_message(command: Say, gguf: Path) -> None:
 
 def test_an_answer_may_be_short(command: Say, tmp_path: Path, monkeypatch: Patch) -> None:
     path, lines = write_gguf(tmp_path, CHATML, context=1024), "Сәлам\n".encode() * 8 + b"\xe9\n"
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
-    said = command("chat", path, "--max-tokens", "40", "--temperature", "9", "--json")
-    found = [json.loads(line) for line in said.out.splitlines()]
-    assert len(found) == 9
-    assert {each["finish_reason"] for each in found} == {"end", "length"}
+    given = ["chat", path, "--max-tokens", "40", "--temperature", "9", "--json"]
+    for least, reasons in ([], {"end", "length"}), (["--min-tokens", "40"], {"length"}):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+        found = [json.loads(line) for line in command(*given, *least).out.splitlines()]
+        assert len(found) == 9
+        assert {each["finish_reason"] for each in found} == reasons
 
 
 def test_serve_says_where_its_pages_are(command: Say, monkeypatch: Patch) -> None:

@@ -23,6 +23,7 @@ from text_samples import RUSSIAN, TATAR
 
 from endonym.autopilot import machine
 from endonym.autopilot.machine import Pace
+from endonym.autopilot.model_size import MOST_PASSES
 from endonym.commands import new as starter
 from endonym.commands.check import Checked, check
 from endonym.commands.new import describe_model, describe_survey, write_recipe
@@ -177,10 +178,8 @@ def test_the_time_is_told_by_its_long_parts(
 
 def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
     text = write(texts, 100.0)
-    phase, line = (
-        tomllib.loads(text)["phase"][0],
-        next(x for x in text.splitlines() if x.startswith("tokens = ")),
-    )
+    phase = tomllib.loads(text)["phase"][0]
+    line = next(each for each in text.splitlines() if each.startswith("tokens = "))
     assert phase["tokens"] < 100 * 3600 * SPEED
     assert "32 epochs; more gain nothing, though there is time" in line
     planned = check(Recipe.load(texts.parent / "project/recipe.toml"), Store(texts.parent / "s"))
@@ -336,6 +335,10 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     passes = re.findall(r"# about (\d\.\d) epochs", text)
     assert len(passes) == 3
     assert len(set(passes)) == 1, "optimizer, dropout and decay speak of the same epochs"
+    most = Recipe.load(new(texts.parent / "long", texts, hours=1e4)).phase[0].tokens or 0
+    hours = 1.95 * most / MOST_PASSES / (SPEED * 3600 * starter.OVERHEAD)
+    phase = tomllib.loads(write(texts, hours, "short"))["phase"][0]
+    assert "average" not in phase, "epochs are counted with the ends of documents"
 
 
 def test_texts_in_a_folder_whose_name_is_not_utf8_have_a_recipe(

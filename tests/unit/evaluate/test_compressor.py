@@ -19,6 +19,7 @@ from endonym.evaluate.compressor import (
     compressed_bytes,
     draws_of,
     ends,
+    forked_sizes,
     read_request,
 )
 
@@ -55,6 +56,13 @@ def test_each_document_costs_what_it_adds_to_the_training_text() -> None:
     assert found.tolist() == added(TRAIN, DOCUMENTS)
     # A sentence that stands in the training text costs almost nothing, a new one a lot.
     assert found[:, 4].max() < 10 < found[:, 0].min()
+
+
+def test_with_little_free_memory_one_text_is_measured_at_a_time(monkeypatch: Patch) -> None:
+    monkeypatch.setattr("endonym.device.free_memory_bytes", lambda: 10**6)
+    texts = ["Күрше авылда яңа күпер салдылар.\n".encode(), "ភូមិ".encode()]
+    sizes = [[compressed(b"\n\n" + each) - compressed(b"\n\n") for each in texts]]
+    assert list(forked_sizes([b"\n\n"], texts)) == sizes
 
 
 def test_the_training_text_ends_after_lines_and_never_after_empty_ones() -> None:
