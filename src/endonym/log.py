@@ -212,15 +212,18 @@ class Log:
                 self._live = None
 
     def _told(self, what: str, total: float, done: float) -> Callable[..., None]:
-        """Progress as lines, ever more rarely: after half a minute, one minute, two, four …"""
-        started, wait = monotonic(), FIRST_LINE
+        """Progress as lines with the time left, ever more rarely: after half a minute, one minute,
+        two, four …"""
+        begun, started, wait = done, monotonic(), FIRST_LINE
 
         def advance(n: float, note: str = "") -> None:
             nonlocal done, wait
             done += n
-            if total > 0 and monotonic() - started >= wait:
+            if total > 0 and (seconds := monotonic() - started) >= wait:
                 wait *= 2
-                self.line(" · ".join(filter(None, [f"{what}: {100 * done / total:.0f} %", note])))
+                left = duration((total - done) * seconds / max(1e-9, done - begun))
+                said = [f"{what}: {100 * done / total:.0f} %", note, f"about {left} left"]
+                self.line(" · ".join(filter(None, said)))
 
         return advance
 

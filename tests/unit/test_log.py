@@ -229,7 +229,10 @@ def test_long_progress_is_told_in_few_lines_without_a_terminal(
         for step in range(100):
             advance(1, note="слово" * (step == 2))
     said = ["52 % · слово", *(f"{share} %" for share in (53, 56, 62, 74, 98))]
-    assert capsys.readouterr().err.splitlines() == [f"compressing: {each}" for each in said]
+    left = ("16 min", "16 min", "15 min", "13 min", "9 min", "40 s")
+    assert capsys.readouterr().err.splitlines() == [
+        f"compressing: {each} · about {time} left" for each, time in zip(said, left, strict=True)
+    ]
     seconds = iter((0, 40))
     for log, total in ((Log(), 0), (Log(quiet=True), 9)):
         with log.progress("compressing", total) as advance:
