@@ -20,6 +20,7 @@ from made_conversations import conversations, pairs, said, write_lines
 from serving import served
 
 from endonym.commands.check import check
+from endonym.commands.inspect import look
 from endonym.commands.load import load_model
 from endonym.export.history import history_of
 from endonym.generate.language_model import LanguageModel
@@ -144,8 +145,13 @@ def test_each_phase_has_made_its_model(finished_answers: Path) -> None:
     assert "are judged rightly at step 6, by a margin of" in report
     assert '<section id="answers">' in report
     report = (finished_answers / "runs" / "greeting" / "report.html").read_text(encoding="utf-8")
-    assert "Asked 8 questions of the conversations that it learnt: 8 answered as written." in report
+    assert "of the conversations that it learnt: 10 answered as written." in report
     assert "<h3>Questions of its training</h3>" in report
+    greeting = finished_answers / "runs" / "greeting"
+    _, *examples = look(store, str(greeting), "examples", dropped=None, count=2).text.split("\n\n")
+    assert len(examples) == 2
+    for each in examples:  # as the model reads them, with what it learns
+        assert re.fullmatch(r"<\|im_start\|>user\n[^«]+«[^«]+<\|im_end\|>»\n?", each), each
     exports = (finished_answers / "store" / "export").glob("*/README.md")
     readmes = [each.read_text(encoding="utf-8") for each in exports]
     liked = [each for each in readmes if re.search(r"\* `pairs\.jsonl`: \d+ of 24 pref", each)]

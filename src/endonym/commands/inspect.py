@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from endonym.copies.held_out.split import SIDES
 from endonym.copies.notes import staying_texts
 from endonym.corpus.corpus import Corpus, dropped_records, some_dropped
 from endonym.device import program
-from endonym.errors import RecipeError, quoted
+from endonym.errors import RecipeError, printable_lines, quoted
 from endonym.evaluate.score import Score, headline
 from endonym.export.history import events, journal_of
 from endonym.formats.document import Document, Reject
@@ -96,16 +97,26 @@ def look(
         message = f"{name} is a {artifact.stage}, but {flag} looks at a {wanted}"
         raise RecipeError(message, where="ARTEFACT", do=f"Give a run or a {wanted}.")
     with artifact.read_with_care():
-        if artifact.stage == "corpus":
-            if of is not None:
-                return _look_at_file(store, name, artifact, count=count, of=of)
+        if of is not None:
+            return _look_at_file(store, name, artifact, count=count, of=of)
+        return _look_inside(artifact, count, text)
+
+
+def _look_inside(artifact: Artifact, count: int, text: str | None) -> Inspection:
+    """What an artefact holds, by its kind. text: for a tokenizer, to be cut into tokens."""
+    match artifact.stage:
+        case "corpus":
             return _look_at_corpus(artifact, count)
-        if artifact.stage == "tokenizer":
+        case "tokenizer":
             return _look_at_tokenizer(artifact, text)
-        if artifact.stage == "model":
+        case "examples":
+            return _look_at_examples(artifact, count)
+        case "model":
             return _look_at_model(artifact)
-    shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
-    return Inspection(f"{artifact.stage} {artifact.id[:12]}  {counts_of(artifact)}", shown)
+        case _:
+            shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
+            head = f"{artifact.stage} {artifact.id[:12]}  {counts_of(artifact)}"
+            return Inspection(head, shown)
 
 
 def _look_at_run(store: Store, name: str, count: int) -> Inspection:
@@ -335,6 +346,33 @@ def _look_at_tokenizer(artifact: Artifact, text: str | None) -> Inspection:
         "look_tokenizer.txt", report=report, tokens=tokens, pieces=pieces, n_bytes=n_bytes
     )
     return Inspection(shown, {"report": report, "tokens": tokens})
+
+
+def _look_at_examples(artifact: Artifact, count: int) -> Inspection:
+    """Some conversations or pairs as the model reads them, with «what it learns»."""
+    from endonym.data.example_tokens import ExampleTokens
+    from endonym.tokenizer.tokenizer import Tokenizer
+
+    tokens = ExampleTokens(artifact.folder, "train")
+    reader = Tokenizer.load(artifact.folder / "tokenizer.json")
+    examples = list[str]()
+    for number in range(0, len(tokens), max(1, len(tokens) // max(1, count)))[:count]:
+        place = slice(tokens.starts[number], tokens.starts[number] + tokens.lengths[number])
+        marked = zip(tokens.learnt[place].tolist(), tokens.ids[place].tolist(), strict=True)
+        said = list[str]()
+        for is_learnt, pairs in itertools.groupby(marked, key=itemgetter(0)):
+            ids = [each for _, each in pairs]
+            groups = itertools.groupby(ids, key=lambda each: bool(reader.bytes_of(each)))
+            text = "".join(
+                reader.decode([*some]) if is_text else "".join(map(reader.token, some))
+                for is_text, some in groups
+            )
+            said.append(f"«{text}»" if is_learnt else text)
+        examples.append("".join(said))
+    head = f"{artifact.stage} {artifact.id[:12]}  {counts_of(artifact)}"
+    shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
+    text = "\n\n".join([head, *(printable_lines(each) for each in examples)])
+    return Inspection(text, {**shown, "examples": examples})
 
 
 def validated_by(model: Artifact) -> tuple[str, str]:
