@@ -5,13 +5,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from made_conversations import conversations, write_lines
 
 from endonym import device
-from endonym.autopilot import probe
-from endonym.autopilot.model_size import Choice, Choices
+from endonym.autopilot import probe, resolve
+from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.errors import Damaged
 from endonym.formats.files import RawSet
@@ -19,7 +21,8 @@ from endonym.log import Log
 from endonym.pipeline import execute, sources, tuning
 from endonym.pipeline import settle as settling
 from endonym.pipeline.execute import run_recipe
-from endonym.pipeline.settle import Lockfile, settle
+from endonym.pipeline.plan import plan_data, plan_examples
+from endonym.pipeline.settle import Lockfile, settle, with_examples
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, write_sealed
 
@@ -254,3 +257,19 @@ def test_plans_without_trials_are_read(recipe: Recipe, raw: list[RawSet]) -> Non
 def test_the_store_is_noted_as_seen_from_the_run(recipe: Recipe, raw: list[RawSet]) -> None:
     plan = kept(recipe, raw).as_json([], Store(recipe.folder.parent / "store"))
     assert plan["store"] == "../store"
+
+
+def test_what_is_counted_of_one_phase_stays_where_another_is_estimated(
+    recipe: Recipe, raw: list[RawSet]
+) -> None:
+    write_lines(recipe.folder / "сораулар.jsonl", conversations(8))
+    chats = [{"objective": "chat", "data": "сораулар.jsonl", "name": each} for each in ("a", "b")]
+    recipe = recipe.with_values({"phase": [{"name": "texts"}, *chats], "pack.context": 128})
+    data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, {}))
+    side = {"bytes": 90, "tokens": 70, "examples": 3, "rows": 1}
+    numbers = {"train": side, "dev": side, "kept": 3, "held_out": 0, "dropped": {}}
+    made: Any = SimpleNamespace(manifest={"config": {"context": 128}}, numbers=numbers)
+    found = {plan_examples(recipe, data, 128)[1].id: made}
+    store: Any = SimpleNamespace(find=lambda _, name: found.get(name))
+    examples = with_examples(recipe, Facts(1_000, 500, 50.0), data, store).examples
+    assert [each.records for each in examples.values()] == [3, 8]

@@ -149,6 +149,9 @@ def test_a_list_of_persons_is_a_comment_that_can_be_used_unless_there_is_nothing
     found = survey_texts([path.parent], tmp_path, language="tt", log=Log(quiet=True))
     assert [source.path for source, _ in found.sources] == ["texts/хикәя.txt"]
     assert [(each.kind, each.path) for each in found.left] == [(PERSONS, "texts/укучылар.txt")]
+    given = [path.parent, write(tmp_path, "яз/укучылар.txt", TATAR * 9)]
+    same = survey_texts(given, tmp_path, language="tt")
+    assert [source.name for source, _ in same.sources] == ["хикәя", "яз-укучылар"]
     written = filled("sources.txt", survey=found)
     assert '# [[source]]\n# name = "укучылар"\n# path = "texts/укучылар.txt"' in written
     assert "another language" not in written

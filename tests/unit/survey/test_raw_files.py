@@ -4,6 +4,8 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import pytest
+
 from endonym.formats.files import Omitted
 from endonym.survey.raw_files import as_glob, excluding, is_writable, pattern, relative
 
@@ -25,8 +27,12 @@ def test_the_last_parts_of_a_path_are_a_glob():
     assert pattern(Path("/т/бер/1*.txt"), 2) == "бер/1[*].txt"
 
 
-def test_a_path_is_written_from_the_recipes_folder(tmp_path: Path):
-    assert relative(tmp_path / "текстлар/а.txt", tmp_path / "project") == "../текстлар/а.txt"
+def test_a_path_is_written_from_the_recipes_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "текстлар/а.txt"
+    assert relative(path, tmp_path / "project") == "../текстлар/а.txt"
+    monkeypatch.chdir(tmp_path)
+    assert relative(path, Path()) == "текстлар/а.txt"
+    assert relative(Path("текстлар/а.txt"), Path(tmp_path.anchor)) == path.as_posix()
     assert is_writable("текстлар/а.txt")
     assert not is_writable("\udcff.txt")
 

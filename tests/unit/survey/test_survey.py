@@ -485,6 +485,7 @@ def test_few_documents_are_divided_and_as_many_as_can_be_held_out_are_not(tmp_pa
         write(tmp_path, f"{number}.html", xhtml(TATAR[:2]).encode())
     whole = survey_texts([tmp_path], tmp_path)
     (tmp_path / "0.html").unlink()
+    write(tmp_path, "хат.txt", TATAR[0])
     divided = survey_texts([tmp_path], tmp_path)
     usual = Source(name="a", path="b").document
     assert (whole.sources[0][0].document, whole.joined) == (usual, [])

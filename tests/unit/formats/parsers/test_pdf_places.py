@@ -109,7 +109,7 @@ def test_a_line_is_not_torn_at_a_mark_that_stands_higher(tmp_path: Path):
     assert read(tmp_path, [*glyphs("نان و آب", 720), *glyphs(line)]) == f"نان و آب\n{line}"
 
 
-@pytest.mark.parametrize("mark", [(2, 0), (2, 3.5), (-6.5, 0)])
+@pytest.mark.parametrize("mark", [(2, 0), (2, 3.5), (-6.5, 0), (-6.5, 3.5)])
 def test_marks_do_not_tear_lines_or_turn_letters_round(tmp_path: Path, mark: tuple[float, float]):
     for line in ("كَتَبَ كِتَابًا عَنِ الْأَدَبِ", "مَسَاءً."):
         assert read(tmp_path, clusters(line, mark)) == line
