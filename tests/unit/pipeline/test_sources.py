@@ -5,6 +5,8 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from progress_bars import bars_of
@@ -33,9 +35,9 @@ def hashed(monkeypatch: Patch) -> list[str]:
     seen: list[str] = []
     read = sources.file_hash
 
-    def note(path: Path, advance: Callable[[int], None]) -> str:
+    def note(path: Path, *advance: Callable[[int], None]) -> str:
         seen.append(path.name)
-        return read(path, advance)
+        return read(path, *advance)
 
     monkeypatch.setattr(sources, "file_hash", note)
     return seen
@@ -55,6 +57,41 @@ def test_a_file_is_read_once_until_it_changes(recipe: Recipe, hashed: list[str])
     os.utime(recipe.folder / "texts" / "tatar.txt", (1, 1))
     assert hash_all(recipe) == first
     assert hashed == ["tatar.txt"]
+
+
+def test_what_is_new_changed_or_gone_since_a_run_is_named(recipe: Recipe, hashed: list[str]):
+    """A text that was not touched, or that has another size, is not hashed again."""
+    chats, page = (write(recipe.folder, name, "{}\n") for name in ("chats.jsonl", "dev.txt"))
+    folder = recipe.folder / "texts"
+    made = [
+        {
+            "source": {"name": each.source.name},
+            "files": [{"name": file.name} for file in each.files],
+            "hashes": [*each.hashes],
+        }
+        for each in hash_all(recipe)
+    ]
+    made.append({"files": [sources.file_identity(path) for path in (chats, page)]})
+    read = [cast(Artifact, SimpleNamespace(manifest={"config": each})) for each in made]
+
+    def told() -> list[str]:
+        hashed.clear()
+        store = Store(recipe.folder / "store")
+        return sources.changed(recipe, store, read, [chats, page, page.with_name("gone.txt")])
+
+    assert (told(), hashed) == ([], [])
+    tatar = (folder / "tatar.txt").read_text(encoding="utf-8")
+    (folder / "tatar.txt").write_text(f"{tatar}Яңгыр яуды.\n", encoding="utf-8")
+    os.utime(folder / "others.txt", (1, 1))
+    page.write_text("[]\n", encoding="utf-8")
+    assert (told(), hashed) == (["texts/tatar.txt", "dev.txt"], ["others.txt", "dev.txt"])
+    (folder / "others.txt").unlink()
+    (folder / "tatar.txt").write_text(tatar, encoding="utf-8")
+    assert told() == ["dev.txt", "others.txt (gone)"]
+    files = [each.model_copy(update={"path": "texts/*"}) for each in recipe.source[:1]]
+    recipe = recipe.model_copy(update={"source": files})
+    write(folder, "яңа.txt", "Кояш чыкты.\n")
+    assert sorted(told()) == ["dev.txt", "texts/romanian.jsonl.gz", "texts/яңа.txt"]
 
 
 def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(recipe: Recipe):
