@@ -107,7 +107,7 @@ def make_examples(
         parsed_records(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
     )
     # A recipe that holds some out measures what is learnt of single records.
-    few, are_many = list[Prepared](), are_pairs or settings.val_share is not None
+    few, are_many = list[Prepared](), settings.val_share is not None
     with ExampleWriter(out, tokenizer, settings, held_out) as writer:
         while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []

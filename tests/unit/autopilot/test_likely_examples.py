@@ -126,5 +126,14 @@ def test_few_conversations_are_counted_as_they_are_written(recipe: Recipe, tmp_p
     train = made["train"]
     assert (train["examples"], found.records, found.dev_documents) == (9 + 17, 17, 0)
     assert found.unique_tokens == pytest.approx(train["tokens"], rel=0.15)
+    assert found.mean_document_tokens == pytest.approx(train["tokens"] / 26, rel=0.15)
+    write_lines(recipe.folder / "a.jsonl", records[8:9])
+    alone = estimated_examples(asked, 128, 1.0, tokenizer=tokenizer)[1]
+    assert (alone.records, alone.text_bytes) == (1, len("9."))
+    write_lines(recipe.folder / "a.jsonl", records[:9])
+    held = asked.with_values({"chat.val_share": 0.3})
+    some = estimated_examples(held, 128, 1.0, tokenizer=tokenizer)[1]
+    assert 0 < (some.dev_documents or 0) == 9 - (some.records or 0)
+    assert some.text_bytes == 2 * (some.records or 0), "each is counted once"
     assert found.text_bytes == sum(len(f"{n + 1}.") for n in range(9)) * 2 + 8 * 14
     assert found.row_positions == pytest.approx(128 * train["rows"], rel=0.15)

@@ -192,9 +192,9 @@ def test_of_few_conversations_each_question_is_learnt_behind_another_one_too(
     assert alone["train"]["examples"] == 1, "there is no other one"
     short = make_toy_examples(tmp_path / "row", records, val_share=None, kind="byte", context=64)
     assert (short["train"]["examples"], short["dropped"]) == (2, {"longer_than_context": 1})
-    many = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(640)]
+    many = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(1_300)]  # two batches
     whole = make_toy_examples(tmp_path / "many", many, val_share=None)
-    assert whole["train"]["examples"] + whole["held_out"] == 640
+    assert whole["train"]["examples"] + whole["held_out"] == 1_300
     held = make_toy_examples(tmp_path / "held", records, val_share=0.3)
     assert held["train"]["examples"] + held["dev"]["examples"] == 3, "single ones are measured"
 
