@@ -414,21 +414,22 @@ def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> Non
     assert next_steps(workshop.run, []) == [longer, talks, ask], "there is room for three"
     nothing = Counts(0, (0.0, 0.0), 0.0)
     for asked, said, steps in (
-        ("а", "2 answered", [ask]),  # it gives all answers already
-        ("б", "1 answered", [longer, talks, ask]),
+        ("а", "4 answered", [ask]),  # it gives all answers already
+        ("б", "2 answered", [longer, talks, ask]),
     ):
-        answers = [("Ничек?", "а", asked), ("Кем?", "а", "а")]
+        answers = [("Ничек?", "а", asked), ("Кем?", "а", "а")] * 2
         seen = FirstLook([], nothing, nothing, by_pieces=False, asked=answers)
         found = outlook(workshop.run, [], seen)
-        assert found.learnt.startswith("Asked 2 questions of the conversations that it learnt: ")
+        assert found.learnt.startswith("Asked 4 questions of the conversations that it learnt: ")
         assert (found.learnt.endswith(f": {said} as written."), found.steps) == (True, steps)
-        assert found.samples == [("Ничек?", asked), ("Кем?", "а")]
+        assert found.samples == [("Ничек?", asked), ("Кем?", "а"), ("Ничек?", asked)]
     assert outlook(workshop.run, [], None).steps == [longer, talks, ask]
     counts = {"held_out": 4, "several_answers": ""}
-    for name, changes in (("some", {}), ("none", {"held_out": 0})):
-        workshop.add("examples", f"examples {name}", {**counts, **changes})
-        again, *others = next_steps(workshop.run, [], answered=0.9)
-        assert again.command == longer.command
+    workshop.add("examples", "examples some", counts)
+    assert next_steps(workshop.run, [], answered=0.9) == [longer, talks, ask], "by the curve"
+    workshop.add("examples", "examples none", {**counts, "held_out": 0})
+    again, *others = next_steps(workshop.run, [], answered=0.9)
+    assert again.command == longer.command
     assert (others, next_steps(workshop.run, [], answered=1.0)) == ([ask], [ask])
     assert again.title == "Train phase pretrain twice as long"
     assert again.brings.startswith("it learns more of its answers as they are written, in 5 min. ")
