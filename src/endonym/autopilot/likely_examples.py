@@ -73,7 +73,8 @@ def estimated_examples(
         table = np.array(figures, dtype=float).reshape(-1, 4) * np.array(weights).reshape(-1, 1)
         if phase.objective == "chat" and recipe.chat.val_share is None:
             singles = [n for n, (_, answers) in enumerate(said) if len(answers) == 1]
-            if 1 < len(singles) <= len(made) < FEWEST_DIVIDED:
+            are_all = all(weight == 1 for weight in weights)
+            if are_all and 1 < len(singles) <= len(made) < FEWEST_DIVIDED:
                 table, is_dev = _with_joined(table, singles), np.append(is_dev, is_dev[singles])
                 lengths = table[:, 2]
         sums, held = table.sum(axis=0), table[is_dev].sum(axis=0)
