@@ -424,10 +424,9 @@ def test_after_conversations_nothing_is_said_of_texts(workshop: Workshop) -> Non
         assert (found.learnt.endswith(f": {said} as written."), found.steps) == (True, steps)
         assert found.samples == [("Ничек?", asked), ("Кем?", "а"), ("Ничек?", asked)]
     assert outlook(workshop.run, [], None).steps == [longer, talks, ask]
-    counts = {"held_out": 4, "several_answers": ""}
-    workshop.add("examples", "examples some", counts)
+    workshop.add("examples", "examples some", {"held_out": 4, "several_answers": ""})
     assert next_steps(workshop.run, [], answered=0.9) == [longer, talks, ask]
-    workshop.add("examples", "examples none", {**counts, "held_out": 0})
+    workshop.add("examples", "examples none", {"held_out": 0, "several_answers": ""})
     again, *others = next_steps(workshop.run, [], answered=0.9)
     assert again.command == longer.command
     assert (others, next_steps(workshop.run, [], answered=1.0)) == ([ask], [ask])
