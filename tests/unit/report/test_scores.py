@@ -34,6 +34,8 @@ def test_text_that_was_given_is_not_said_to_need_more_training() -> None:
     assert later == (
         "Its last training, such as that on conversations, cost 2.50 bits a byte on these texts."
     )
+    worse = verdict([score("model", 2.5), score("before", 1.4), *baselines()])[-1]
+    assert worse.startswith("It is worse than counting pairs. Its last training, such as that on")
 
 
 def test_a_model_that_is_no_better_at_home_is_not_said_to_lack_texts_of_this_kind() -> None:
