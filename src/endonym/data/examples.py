@@ -60,14 +60,15 @@ Side = tuple[Sequence[conversations.Message], Layout]
 class Prepared(NamedTuple):
     """A record whose contents are not encoded yet.
 
-    sides: the messages and the layout of each example; both sides of a pair. joined: one more
-    example behind another conversation, if it fits into a row.
+    sides: the messages and the layout of each example; both sides of a pair. joined: more
+    examples of it, behind another conversation and without its system message, which are written
+    if they fit into a row.
     """
 
     record: Record
     prompt: Sequence[conversations.Message]
     sides: Sequence[Side]
-    joined: Side | None = None
+    joined: Sequence[Side] = ()
 
 
 def with_template(tokenizer: Tokenizer, template: str | None) -> Tokenizer:
@@ -161,19 +162,25 @@ def _joined(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepa
     """All records; those of one question have one more example, behind another one of them.
 
     What stands before the question is read and not learnt. A model that has learnt single questions
-    alone mixes the answer to a second one with that to the first (docs/log.md).
+    alone mixes the answer to a second one with that to the first (docs/log.md). One with a system
+    message is also learnt without it, as it is asked in `chat`, unless another record does that.
     """
     pick, found = random.Random(seed), list(prepared)
     singles = [n for n, each in enumerate(prepared) if [*map(_turns, each.sides)] == [1]]
+    asked = {tuple(each.prompt) for each in prepared}
     for place, n in enumerate(singles if len(singles) > 1 else ()):
         other = singles[(place + pick.randrange(1, len(singles))) % len(singles)]
-        (own, _), (before, _) = prepared[n].sides[0], prepared[other].sides[0]
+        own, before = (prepared[each].sides[0][0] for each in (n, other))
         system = [said for said in own if said.role == "system"]
+        rest = own[len(system) :]
+        is_bare = bool(system) and tuple(rest[:-1]) not in asked
         middle = [said for said in before if said.role != "system"]
-        messages = [*system, *middle, *own[len(system) :]]
-        with suppress(conversations.Unfit):
-            (layout,) = layouts.of([said.role for said in messages], is_last_only=True)
-            found[n] = prepared[n]._replace(joined=(messages, layout))
+        joined = list[Side]()
+        for messages in [[*([] if is_bare else system), *middle, *rest], *[rest] * is_bare]:
+            with suppress(conversations.Unfit):
+                (layout,) = layouts.of([said.role for said in messages], is_last_only=True)
+                joined.append((messages, layout))
+        found[n] = prepared[n]._replace(joined=joined)
     return found
 
 
@@ -248,18 +255,17 @@ class ExampleWriter:
 
     def add(self, prepared: Sequence[Prepared]) -> None:
         """Encode and write records; those that are longer than a row are rejected."""
-        sides = (side for each in prepared for side in (*each.sides, each.joined) if side)
+        sides = (side for each in prepared for side in (*each.sides, *each.joined))
         contents = list(dict.fromkeys(said.content for messages, _ in sides for said in messages))
         ids = dict(zip(contents, self.tokenizer.encode_many(contents), strict=True))
         context, is_pair = self.settings.context, self.settings.is_of_pairs
         for each in prepared:
-            examples, turns = (
-                [self._example(side, ids) for side in each.sides],
-                _turns(each.sides[0]),
-            )
-            if each.joined and len((joined := self._example(each.joined, ids))[0]) <= context:
-                examples.append(joined)
-                turns = _turns(each.joined)
+            examples = [self._example(side, ids) for side in each.sides]
+            turns = _turns(each.sides[0])
+            for side in each.joined:
+                if len((joined := self._example(side, ids))[0]) <= context:
+                    examples.append(joined)
+                    turns = max(turns, _turns(side))
             sizes = [len(example) for example, _ in examples]
             size = sum(sizes) if is_pair else max(sizes)
             if size > context:

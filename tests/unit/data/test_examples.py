@@ -175,19 +175,22 @@ def test_of_few_conversations_each_question_is_learnt_behind_another_one_too(
     records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.", system="Pe scurt." * n) for n in (0, 1)]
     records.append(said("Cine ești?", "Ana.", "Câți ani ai?", "Nouă."))
     made = make_toy_examples(tmp_path / "few", records, val_share=None, kind="byte")
-    assert (made["kept"], made["train"]["examples"], made["turns"]) == (3, 5, 2)
+    assert (made["kept"], made["train"]["examples"], made["turns"]) == (3, 6, 2)
     train = ExampleTokens(tmp_path / "few", "train")
     tokenizer = fresh_tokenizer("byte", None)
-    prompts = [tokenizer.decode(train.prompt(n).tolist()) for n in range(5)]
+    prompts = [tokenizer.decode(train.prompt(n).tolist()) for n in range(6)]
     asked = [re.findall(r"(?:Pe|Cât|Cine|Câți) [^?.]*[?.]", each) for each in prompts]
     zero, one = "Cât fac 0 plus unu?", "Cât fac 1 plus unu?"
     assert asked == [
-        [zero], [one, zero], ["Pe scurt.", one], ["Pe scurt.", zero, one],
+        [zero], [one, zero], ["Pe scurt.", one], [zero, one], [one],
         ["Cine ești?"],
     ]  # fmt: skip
-    learnt = [[tokenizer.decode(each.tolist()) for each in train.answers(n)] for n in range(5)]
-    assert [len(each) for each in learnt] == [1, 1, 1, 1, 2]
-    assert (learnt[0], learnt[2]) == (learnt[1], learnt[3])
+    learnt = [[tokenizer.decode(each.tolist()) for each in train.answers(n)] for n in range(6)]
+    assert [len(each) for each in learnt] == [1, 1, 1, 1, 1, 2]
+    assert (learnt[0], learnt[2], learnt[3]) == (learnt[1], learnt[3], learnt[4])
+    records[0] = said("Cât fac 1 plus unu?", "Doi, desigur.")
+    both = make_toy_examples(tmp_path / "both", records, val_share=None, kind="byte")
+    assert both["train"]["examples"] == 5, "without a system message another one is asked that"
     alone = make_toy_examples(tmp_path / "one", records[:1], val_share=None, kind="byte")
     assert alone["train"]["examples"] == 1, "there is no other one"
     short = make_toy_examples(tmp_path / "row", records, val_share=None, kind="byte", context=64)
