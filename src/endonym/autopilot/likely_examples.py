@@ -116,7 +116,7 @@ def _read(recipe: Recipe, index: int) -> tuple[list[ParsedRecord], list[float], 
 
 
 def _with_joined(table: NDArray[np.float64], singles: list[int]) -> NDArray[np.float64]:
-    """The figures of few conversations, and of those of one question behind another one of them.
+    """The figures of few conversations, and of those of one question with another one before it.
 
     These are no records, but examples of their own, as in `make_examples`.
     """

@@ -14,7 +14,7 @@ import json
 import random
 import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -61,7 +61,7 @@ class Prepared(NamedTuple):
     """A record whose contents are not encoded yet.
 
     sides: the messages and the layout of each example; both sides of a pair. joined: more
-    examples of it, behind another conversation and without its system message, which are written
+    examples of it, after another conversation and without its system message, which are written
     if they fit into a row.
     """
 
@@ -159,29 +159,33 @@ def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> P
 
 
 def _joined(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepared]:
-    """All records; those of one question have one more example, behind another one of them.
+    """All records; those of one question have one more example, with another of them before it.
 
     What stands before the question is read and not learnt. A model that has learnt single questions
     alone mixes the answer to a second one with that to the first (docs/log.md). One with a system
-    message is also learnt without it, as it is asked in `chat`, unless another record does that.
+    message is also learnt without it, as `chat` asks it, unless others ask the same question.
     """
     pick, found = random.Random(seed), list(prepared)
     singles = [n for n, each in enumerate(prepared) if [*map(_turns, each.sides)] == [1]]
-    asked = {tuple(each.prompt) for each in prepared}
+    asked = Counter(tuple(_without_system(each.prompt)) for each in prepared)
     for place, n in enumerate(singles if len(singles) > 1 else ()):
         other = singles[(place + pick.randrange(1, len(singles))) % len(singles)]
         own, before = (prepared[each].sides[0][0] for each in (n, other))
-        system = [said for said in own if said.role == "system"]
-        rest = own[len(system) :]
-        is_bare = bool(system) and tuple(rest[:-1]) not in asked
-        middle = [said for said in before if said.role != "system"]
-        joined = list[Side]()
+        rest, joined = _without_system(own), list[Side]()
+        system = own[: len(own) - len(rest)]
+        is_bare = bool(system) and asked[tuple(rest[:-1])] == 1
+        middle = _without_system(before)
         for messages in [[*([] if is_bare else system), *middle, *rest], *[rest] * is_bare]:
             with suppress(conversations.Unfit):
                 (layout,) = layouts.of([said.role for said in messages], is_last_only=True)
                 joined.append((messages, layout))
         found[n] = prepared[n]._replace(joined=joined)
     return found
+
+
+def _without_system(messages: Iterable[conversations.Message]) -> list[conversations.Message]:
+    """The messages that are no system message."""
+    return [said for said in messages if said.role != "system"]
 
 
 def _turns(side: Side) -> int:

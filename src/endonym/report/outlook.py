@@ -172,10 +172,15 @@ def next_steps(run: Run, part: Sequence[Score], *, answered: float | None = None
     steps = [line for line in events(lines, "step") if line["step"]]
     validations, found = validations_of(lines), list[NextStep]()
     examples = run.artifact("examples")
-    if examples and answered is not None and answered < 1 and not examples.numbers["held_out"]:
+    if (
+        examples
+        and answered is not None
+        and answered < 1
+        and not examples.numbers.get("held_out", 1)
+    ):
         words, time = WORDS["step"], duration(2 * training_seconds([steps]))
         # Of a question with several answers only one can be given.
-        if not examples.numbers["several_answers"] and (command := _longer_command(run)):
+        if not examples.numbers.get("several_answers") and (command := _longer_command(run)):
             title = words["longer"].format(phase=f"phase {run.recipe.phase[-1].name} ")
             found = [NextStep(title, words["longer_answers"].format(time=time), command)]
     elif answered != 1 and len(validations) >= LEAST_VALIDATIONS and steps:

@@ -168,7 +168,7 @@ def test_of_few_conversations_none_is_held_out_and_of_more_so_many_as_are_said(
     assert twos["held_out"] == twos["dev"]["examples"] / 2 > 0
 
 
-def test_of_few_conversations_each_question_is_learnt_behind_another_one_too(
+def test_of_few_conversations_each_question_is_learnt_after_another_one_too(
     tmp_path: Path,
 ) -> None:
     """What stands before it is read and not learnt; those of several questions stay as they are."""
@@ -188,18 +188,19 @@ def test_of_few_conversations_each_question_is_learnt_behind_another_one_too(
     learnt = [[tokenizer.decode(each.tolist()) for each in train.answers(n)] for n in range(6)]
     assert [len(each) for each in learnt] == [1, 1, 1, 1, 1, 2]
     assert (learnt[0], learnt[2], learnt[3]) == (learnt[1], learnt[3], learnt[4])
-    records[0] = said("Cât fac 1 plus unu?", "Doi, desigur.")
-    both = make_toy_examples(tmp_path / "both", records, val_share=None, kind="byte")
-    assert both["train"]["examples"] == 5, "without a system message another one is asked that"
     alone = make_toy_examples(tmp_path / "one", records[:1], val_share=None, kind="byte")
     assert alone["train"]["examples"] == 1, "there is no other one"
     short = make_toy_examples(tmp_path / "row", records, val_share=None, kind="byte", context=64)
-    assert (short["train"]["examples"], short["dropped"]) == (2, {"longer_than_context": 1})
+    assert (short["train"]["examples"], short["dropped"]) == (3, {"longer_than_context": 1})
     many = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(1_300)]  # two batches
     whole = make_toy_examples(tmp_path / "many", many, val_share=None)
     assert whole["train"]["examples"] + whole["held_out"] == 1_300
     held = make_toy_examples(tmp_path / "held", records, val_share=0.3)
     assert held["train"]["examples"] + held["dev"]["examples"] == 3, "single ones are measured"
+    for name, system in (("bare", ""), ("other", "Pe larg.")):  # others ask the same question
+        records[0] = said("Cât fac 1 plus unu?", "Doi, desigur.", system=system)
+        same = make_toy_examples(tmp_path / name, records, val_share=None, kind="byte")
+        assert same["train"]["examples"] == 5, name
 
 
 def test_the_turns_of_half_of_the_conversations_are_told(tmp_path: Path) -> None:
