@@ -81,6 +81,7 @@ def make_toy_examples(
     kind: str = "bpe",
     template: str | None = None,
     kept_out: KeptOut | None = None,
+    held_out: Sequence[int] = (),
     **changes: Any,
 ) -> dict[str, Any]:
     """Examples of these records in a folder; returns what was counted."""
@@ -89,9 +90,8 @@ def make_toy_examples(
     tokenizer = fresh_tokenizer(kind, template)
     made = settings(objective, **changes)
     read: list[int] = []
-    counted = make_examples(
-        [path], tokenizer, made, out=out, advance=read.append, kept_out=kept_out
-    )
+    keys = {"kept_out": kept_out, "held_out": held_out}
+    counted = make_examples([path], tokenizer, made, out=out, advance=read.append, **keys)
     assert sum(read) == counted["records"]
     tokenizer.save(out)
     return counted

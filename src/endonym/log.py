@@ -221,8 +221,10 @@ class Log:
             done += n
             if total > 0 and (seconds := monotonic() - started) >= wait:
                 wait *= 2
-                left = duration((total - done) * seconds / max(1e-9, done - begun))
-                said = [f"{what}: {100 * done / total:.0f} %", note, f"about {left} left"]
+                said = [f"{what}: {100 * done / total:.0f} %", note]
+                if begun < done < total:
+                    left = duration((total - done) * seconds / (done - begun))
+                    said.append(f"about {left} left")
                 self.line(" · ".join(filter(None, said)))
 
         return advance

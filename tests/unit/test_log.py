@@ -233,6 +233,11 @@ def test_long_progress_is_told_in_few_lines_without_a_terminal(
     assert capsys.readouterr().err.splitlines() == [
         f"compressing: {each} · about {time} left" for each, time in zip(said, left, strict=True)
     ]
+    seconds = iter((0, 40, 80))
+    with Log().progress("corpus", 9) as advance:
+        advance(0)
+        advance(9)
+    assert capsys.readouterr().err.splitlines() == ["corpus: 0 %", "corpus: 100 %"]
     seconds = iter((0, 40))
     for log, total in ((Log(), 0), (Log(quiet=True), 9)):
         with log.progress("compressing", total) as advance:

@@ -20,7 +20,13 @@ from endonym.data.conversation_files import (
 )
 from endonym.data.conversations import Conversation, Pair
 from endonym.data.example_tokens import packed
-from endonym.data.examples import advice, held_out_prompts, prompt_key, require_usable
+from endonym.data.examples import (
+    advice,
+    held_out_prompts,
+    prompt_key,
+    require_usable,
+    without_system,
+)
 from endonym.formats.document import Reject
 from endonym.formats.reasons import in_words
 from endonym.formats.source_errors import source_error
@@ -71,12 +77,11 @@ def estimated_examples(
         sizes_of = [sum(len(each.encode()) for each in answers) for _, answers in said]
         figures = [(1, 1 + phase.is_of_pairs, *e) for e in zip(lengths, sizes_of, strict=True)]
         table = np.array(figures, dtype=float).reshape(-1, 4) * np.array(weights).reshape(-1, 1)
-        if phase.objective == "chat" and recipe.chat.val_share is None:
-            singles = [n for n, (_, answers) in enumerate(said) if len(answers) == 1]
-            are_all = all(weight == 1 for weight in weights)
-            if are_all and 1 < len(singles) <= len(made) < FEWEST_DIVIDED:
-                table, is_dev = _with_joined(table, singles), np.append(is_dev, is_dev[singles])
-                lengths = table[:, 2]
+        is_few = len(np.unique(keys)) < FEWEST_DIVIDED and set(weights) <= {1} and not held_out.size
+        if phase.objective == "chat" and recipe.chat.val_share is None and is_few:
+            system = _lengths([_system(each) for each in made], bytes_per_token, tokenizer)
+            table = np.concatenate((table, _again(made, table, system, context)))
+            is_dev, lengths = np.zeros(len(table), dtype=bool), table[:, 2]
         sums, held = table.sum(axis=0), table[is_dev].sum(axis=0)
         if phase.name in sizes and not made:
             sums = np.array((1.0, 1.0, USUAL_EXAMPLE_BYTES / bytes_per_token, USUAL_ANSWER_BYTES))
@@ -85,6 +90,7 @@ def estimated_examples(
             times = sizes[phase.name] / (sums[2] * bytes_per_token)
             sums, held = sums * times, held * times
         records, examples, tokens, answer_bytes = (sums - held).tolist()
+        dropped = Counter(each.reason for each in rejects)
         rows = _rows(lengths[~is_dev], tokens, context)
         dev_rows = _rows(lengths[is_dev], held[2], context) if held[0] else rows
         facts[index] = Facts(
@@ -95,7 +101,7 @@ def estimated_examples(
             records=round(records),
             dev_documents=round(held[0]),
             dev_tokens=dev_rows * context,
-            dropped=(dropped := Counter(each.reason for each in rejects)),
+            dropped=dropped,
             faults=places_in_words(rejects) if dropped.keys() - {"duplicate"} else "",
             several_answers=several_answers_in_words(dict(several)),
         )
@@ -115,14 +121,33 @@ def _read(recipe: Recipe, index: int) -> tuple[list[ParsedRecord], list[float], 
     return made, [weight for some, weight in read for _ in some], rejects
 
 
-def _with_joined(table: NDArray[np.float64], singles: list[int]) -> NDArray[np.float64]:
-    """The figures of few conversations, and of those of one question with another one before it.
+def _system(made: ParsedRecord) -> list[str]:
+    """The system messages of a conversation."""
+    assert isinstance(made.value, Conversation)
+    return [said.content for said in made.value.messages if said.role == "system"]
 
-    These are no records, but examples of their own, as in `make_examples`.
+
+def _again(
+    made: Sequence[ParsedRecord],
+    table: NDArray[np.float64],
+    system: NDArray[np.float64],
+    context: int,
+) -> NDArray[np.float64]:
+    """The figures of more examples of few conversations, as `make_examples` writes them.
+
+    These are no records. table: the figures of the records. system: the tokens of their system
+    messages.
     """
-    joined = table[singles] - [1, 0, 0, 0]
-    joined[:, 2] += joined[:, 2].mean()
-    return np.concatenate((table, joined))
+    asked = [tuple(without_system(each.value.prompt)) for each in made]
+    is_bare = (system > 0) & np.array([asked.count(each) == 1 for each in asked], dtype=bool)
+    turns = [len(_said(each.value)[1]) for each in made]
+    singles = np.array(turns) == 1 if turns.count(1) > 1 else np.zeros(len(made), dtype=bool)
+    bare, joined = table - [1, 0, 0, 0], table - [1, 0, 0, 0]
+    bare[:, 2] -= system
+    joined[is_bare] = bare[is_bare]
+    joined[:, 2] += bare[singles, 2].mean() if singles.any() else 0
+    more = np.concatenate((bare[is_bare], joined[singles]))
+    return more[more[:, 2] <= context]
 
 
 def _require_some(phase: Phase, rejects: Sequence[Reject], n_made: int, *, most: float) -> None:

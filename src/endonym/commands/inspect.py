@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import regex
 
@@ -30,6 +30,10 @@ from endonym.recipe.recipe import Recipe
 from endonym.runs import find
 from endonym.script.letters import beginning
 from endonym.store import Artifact, Store, open_artifact
+
+if TYPE_CHECKING:
+    from endonym.data.example_tokens import ExampleTokens
+    from endonym.tokenizer.tokenizer import Tokenizer
 
 SHOWN_BYTES = 2_000
 INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}")
@@ -355,24 +359,31 @@ def _look_at_examples(artifact: Artifact, count: int) -> Inspection:
 
     tokens = ExampleTokens(artifact.folder, "train")
     reader = Tokenizer.load(artifact.folder / "tokenizer.json")
+    groups = range(0, len(tokens), tokens.together)  # both sides of a pair
     examples = list[str]()
-    for number in range(0, len(tokens), max(1, len(tokens) // max(1, count)))[:count]:
-        place = slice(tokens.starts[number], tokens.starts[number] + tokens.lengths[number])
-        marked = zip(tokens.learnt[place].tolist(), tokens.ids[place].tolist(), strict=True)
-        said = list[str]()
-        for is_learnt, pairs in itertools.groupby(marked, key=itemgetter(0)):
-            ids = [each for _, each in pairs]
-            groups = itertools.groupby(ids, key=lambda each: bool(reader.bytes_of(each)))
-            text = "".join(
-                reader.decode([*some]) if is_text else "".join(map(reader.token, some))
-                for is_text, some in groups
-            )
-            said.append(f"«{text}»" if is_learnt else text)
-        examples.append("".join(said))
+    for first in groups[:: max(1, len(groups) // max(1, count))][:count]:
+        for number in range(first, first + tokens.together):
+            examples.append(_marked(tokens, number, reader))
     head = f"{artifact.stage} {artifact.id[:12]}  {counts_of(artifact)}"
-    shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
     text = "\n\n".join([head, *(printable_lines(each) for each in examples)])
+    shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}
     return Inspection(text, {**shown, "examples": examples})
+
+
+def _marked(tokens: "ExampleTokens", number: int, reader: "Tokenizer") -> str:
+    """An example with its special tokens by their names, and «what is learnt»."""
+    place = slice(tokens.starts[number], tokens.starts[number] + tokens.lengths[number])
+    marked = zip(tokens.learnt[place].tolist(), tokens.ids[place].tolist(), strict=True)
+    said = list[str]()
+    for is_learnt, pairs in itertools.groupby(marked, key=itemgetter(0)):
+        ids = [each for _, each in pairs]
+        groups = itertools.groupby(ids, key=lambda each: bool(reader.bytes_of(each)))
+        text = "".join(
+            reader.decode([*some]) if is_text else "".join(map(reader.token, some))
+            for is_text, some in groups
+        )
+        said.append(f"«{text}»" if is_learnt else text)
+    return "".join(said)
 
 
 def validated_by(model: Artifact) -> tuple[str, str]:

@@ -14,7 +14,7 @@ import json
 import random
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -55,20 +55,19 @@ ALLOWED = ("duplicate", "commented", HELD_OUT)
 Ids = NDArray[np.int64]
 Side = tuple[Sequence[conversations.Message], Layout]
 """The messages of an example, and their layout."""
+Example = tuple[Ids, NDArray[np.bool_]]
+"""The ids of an example, and which are learnt."""
 
 
 class Prepared(NamedTuple):
     """A record whose contents are not encoded yet.
 
-    sides: the messages and the layout of each example; both sides of a pair. joined: more
-    examples of it, after another conversation and without its system message, which are written
-    if they fit into a row.
+    sides: the messages and the layout of each example; both sides of a pair.
     """
 
     record: Record
     prompt: Sequence[conversations.Message]
     sides: Sequence[Side]
-    joined: Sequence[Side] = ()
 
 
 def with_template(tokenizer: Tokenizer, template: str | None) -> Tokenizer:
@@ -107,8 +106,8 @@ def make_examples(
     fits = chain.from_iterable(
         parsed_records(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
     )
-    # A recipe that holds some out measures what is learnt of single records.
-    few, are_many = list[Prepared](), settings.val_share is not None
+    # Where some are held out, or were by an earlier phase, each is learnt as it is.
+    few, are_many = list[Prepared](), settings.val_share is not None or len(held_out) > 0
     with ExampleWriter(out, tokenizer, settings, held_out) as writer:
         while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []
@@ -118,12 +117,13 @@ def make_examples(
                     writer.reject(result)
                 else:
                     prepared.append(result)
-            few += _apart(prepared, kept_out, writer) if kept_out else prepared
-            if are_many or len(few) >= FEWEST_DIVIDED:
-                writer.add(few)
-                few, are_many = list[Prepared](), True
+            apart = _apart(prepared, kept_out, writer) if kept_out else prepared
+            writer.add(apart)
+            few += [] if are_many else apart
+            are_many = are_many or len({tuple(each.prompt) for each in few}) >= FEWEST_DIVIDED
             advance(len(batch))
-        writer.add(_joined(few, layouts, settings.seed))
+        if not are_many:
+            writer.add_again(_again(few, layouts, settings.seed))
         tokenizer.turn_ends = tuple(layouts.turn_ends.values())
         counted = writer.finish()
     for split in ("train", "dev"):
@@ -158,32 +158,37 @@ def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> P
     return Prepared(record, value.prompt, [((*value.prompt, each), layout) for each in answers])
 
 
-def _joined(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepared]:
-    """All records; those of one question have one more example, with another of them before it.
+def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepared]:
+    """More examples of few conversations.
 
-    What stands before the question is read and not learnt. A model that has learnt single questions
-    alone mixes the answer to a second one with that to the first (docs/log.md). One with a system
-    message is also learnt without it, as `chat` asks it, unless others ask the same question.
+    Those of one question: with another of them before it, which is read and not learnt. A model
+    that has learnt single questions alone mixes the answer to a second one with that to the first
+    (docs/log.md). Those with a system message: without it, as `chat` asks them, unless others ask
+    the same question.
     """
-    pick, found = random.Random(seed), list(prepared)
+    pick, found = random.Random(seed), list[Prepared]()
     singles = [n for n, each in enumerate(prepared) if [*map(_turns, each.sides)] == [1]]
-    asked = Counter(tuple(_without_system(each.prompt)) for each in prepared)
-    for place, n in enumerate(singles if len(singles) > 1 else ()):
-        other = singles[(place + pick.randrange(1, len(singles))) % len(singles)]
-        own, before = (prepared[each].sides[0][0] for each in (n, other))
-        rest, joined = _without_system(own), list[Side]()
-        system = own[: len(own) - len(rest)]
-        is_bare = bool(system) and asked[tuple(rest[:-1])] == 1
-        middle = _without_system(before)
-        for messages in [[*([] if is_bare else system), *middle, *rest], *[rest] * is_bare]:
-            with suppress(conversations.Unfit):
-                (layout,) = layouts.of([said.role for said in messages], is_last_only=True)
-                joined.append((messages, layout))
-        found[n] = prepared[n]._replace(joined=joined)
+    asked = Counter(tuple(without_system(each.prompt)) for each in prepared)
+    for n, each in enumerate(prepared):
+        own = each.sides[0][0]
+        rest = without_system(own)
+        is_bare = len(rest) < len(own) and asked[tuple(without_system(each.prompt))] == 1
+        with suppress(conversations.Unfit):
+            if is_bare and all(said.is_learnt for said in own):
+                bare = [(rest, layout) for layout in layouts.of([said.role for said in rest])]
+                found.append(each._replace(sides=bare))
+        if n not in singles or len(singles) < 2:
+            continue
+        place = singles.index(n) + pick.randrange(1, len(singles))
+        before = without_system(prepared[singles[place % len(singles)]].sides[0][0])
+        joined = [*own[: 0 if is_bare else len(own) - len(rest)], *before, *rest]
+        with suppress(conversations.Unfit):
+            (layout,) = layouts.of([said.role for said in joined], is_last_only=True)
+            found.append(each._replace(sides=[(joined, layout)]))
     return found
 
 
-def _without_system(messages: Iterable[conversations.Message]) -> list[conversations.Message]:
+def without_system(messages: Iterable[conversations.Message]) -> list[conversations.Message]:
     """The messages that are no system message."""
     return [said for said in messages if said.role != "system"]
 
@@ -230,7 +235,7 @@ class ExampleWriter:
         self.several_answers = dict[conversations.Messages, str]()
         self._lengths, self._keys = list[int](), list[int]()
         self._counts, self._turns = list[int](), list[int]()
-        self._records = 0
+        self._records = self._again = 0
         self._dropped: Counter[str] = Counter()
         self._first: dict[str, Reject] = {}
         self._reject_files: dict[str, GzipLines] = {}
@@ -259,17 +264,8 @@ class ExampleWriter:
 
     def add(self, prepared: Sequence[Prepared]) -> None:
         """Encode and write records; those that are longer than a row are rejected."""
-        sides = (side for each in prepared for side in (*each.sides, *each.joined))
-        contents = list(dict.fromkeys(said.content for messages, _ in sides for said in messages))
-        ids = dict(zip(contents, self.tokenizer.encode_many(contents), strict=True))
         context, is_pair = self.settings.context, self.settings.is_of_pairs
-        for each in prepared:
-            examples = [self._example(side, ids) for side in each.sides]
-            turns = _turns(each.sides[0])
-            for side in each.joined:
-                if len((joined := self._example(side, ids))[0]) <= context:
-                    examples.append(joined)
-                    turns = max(turns, _turns(side))
+        for each, examples in self._encoded(prepared):
             sizes = [len(example) for example, _ in examples]
             size = sum(sizes) if is_pair else max(sizes)
             if size > context:
@@ -278,15 +274,36 @@ class ExampleWriter:
                 self.reject(each.record.reject(TOO_LONG, detail))
                 continue
             self._records += 1
-            self._turns.append(turns)
-            self._lengths += sizes
-            self._keys.append(prompt_key(each.prompt, self.settings.seed))
-            self._counts.append(len(sizes))
-            for example, is_learnt in examples:
-                self._ids.write(example.astype(self.kind).tobytes())
-                self._learnt.write(is_learnt.astype(np.uint8).tobytes())
+            self._write(each, examples)
 
-    def _example(self, side: Side, ids_of: Mapping[str, Ids]) -> tuple[Ids, NDArray[np.bool_]]:
+    def add_again(self, prepared: Sequence[Prepared]) -> None:
+        """Encode and write more examples of records that were added, as far as they fit."""
+        keys = set(self._keys)
+        for each, examples in self._encoded(prepared):
+            is_kept = prompt_key(each.prompt, self.settings.seed) in keys
+            if is_kept and max(len(example) for example, _ in examples) <= self.settings.context:
+                self._write(each, examples)
+                self._again += 1
+
+    def _encoded(self, prepared: Sequence[Prepared]) -> Iterator[tuple[Prepared, list[Example]]]:
+        """Records with their examples."""
+        said = (message for each in prepared for side, _ in each.sides for message in side)
+        contents = list(dict.fromkeys(message.content for message in said))
+        ids = dict(zip(contents, self.tokenizer.encode_many(contents), strict=True))
+        for each in prepared:
+            yield each, [self._example(side, ids) for side in each.sides]
+
+    def _write(self, each: Prepared, examples: Sequence[Example]) -> None:
+        """Write a record's examples."""
+        self._turns.append(_turns(each.sides[0]))
+        self._lengths += [len(example) for example, _ in examples]
+        self._keys.append(prompt_key(each.prompt, self.settings.seed))
+        self._counts.append(len(examples))
+        for example, is_learnt in examples:
+            self._ids.write(example.astype(self.kind).tobytes())
+            self._learnt.write(is_learnt.astype(np.uint8).tobytes())
+
+    def _example(self, side: Side, ids_of: Mapping[str, Ids]) -> Example:
         """The ids of a layout with its contents, after the one that opens a text, and which are
         learnt."""
         messages, layout = side
@@ -331,7 +348,7 @@ class ExampleWriter:
         return {
             "objective": self.settings.objective,
             "records": self._records,
-            "kept": len(keys),
+            "kept": len(keys) - self._again,
             "held_out": int(is_dev.sum()),
             "turns": statistics.median_high(self._turns),
             "cut": self.cut,

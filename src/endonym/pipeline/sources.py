@@ -175,28 +175,32 @@ def remembered(sources: Sequence[Found], store: Store) -> list[RawSet] | None:
 def changed(
     recipe: Recipe, store: Store, read: Iterable[Artifact], named: Sequence[Path]
 ) -> list[str]:
-    """The files that are new, changed or gone since a run, as paths from the recipe's folder.
+    """The files that are new or changed since a run, as paths from the recipe's folder, and the
+    names of texts that are gone.
 
     read: the artefacts of the files that it has read. named: those that are no texts of sources.
     A text is hashed only if it was touched and has the size that it had, or if it was moved.
     """
     configs: list[dict[str, Any]] = [each.manifest["config"] for each in read]
     known = {file["sha256"] for config in configs for file in config["files"] if "sha256" in file}
-    texts = dict[str, str]()  # the names of those that were read, by their hashes
+    local = {each.name: each for each in recipe.source if not is_remote(each)}
+    texts, awaited = dict[str, str](), set[str]()  # their names by their hashes, and those hashes
+    for config in (each for each in configs if "source" in each):
+        names = (Path(file["name"]).name for file in config["files"])
+        texts |= dict(zip(config["hashes"], names, strict=True))
+        awaited.update(config["hashes"] if config["source"]["name"] in local else ())
     entries, found = read_if_whole(store.root / "hashes.json"), dict[Path, str]()
-    for source in (each for each in recipe.source if not is_remote(each)):
-        own = [each for each in configs if each.get("source", {}).get("name") == source.name]
-        names = [Path(file["name"]).name for config in own for file in config["files"]]
-        hashes = (sha256 for config in own for sha256 in config["hashes"])
-        texts |= dict(zip(hashes, names, strict=True))
+    for source in local.values():
         with suppress(SourceError):
             for path in (file.path for file in source_files(source, recipe.folder)):
                 hashed, entry = _known_hash(path, entries), entries.get(str(path.resolve()))
-                is_like = size_on_disk(path) == entry["mark"][0] if entry else path.name in names
+                is_like = path.name in texts.values()
+                if entry:
+                    is_like = size_on_disk(path) == entry["mark"][0]
                 found[path] = hashed or (hash_once(path) if is_like else "")
     found |= {path: hash_once(path) for path in named if path.is_file()}
     told = [path for path, sha256 in found.items() if sha256 not in known | texts.keys()]
-    gone = {name for sha256, name in texts.items() if sha256 not in found.values()}
+    gone = {texts[sha256] for sha256 in awaited.difference(found.values())}
     gone -= {path.name for path in told}
     told_as = [os.path.relpath(path, recipe.folder) for path in told]
     return [*told_as, *(f"{name} (gone)" for name in sorted(gone))]
@@ -279,8 +283,8 @@ def beside(recipe: Recipe, store: Store) -> Beside:
                 read.update(files)
             continue
         missing[number] = Path(os.path.abspath(recipe.folder / source.path))  # noqa: PTH100
-    folders = {path.parent for path in (*read, *missing.values())}
     read.update(path for number in range(len(recipe.phase)) for path in recipe.data_files(number))
+    folders = {path.parent for path in (*read, *missing.values())}
     others = [
         path
         for path in texts_in(folders, recipe.folder)

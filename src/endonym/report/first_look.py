@@ -121,7 +121,8 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
         prompts = list[str | list[int]](questions)
         shown = [last_message(each, loaded.tokenizer) for each in questions]
     if examples is not None and objective == "chat":
-        own = own_questions(loaded, ExampleTokens(examples.folder, "train"))
+        count = examples.numbers["kept"] - examples.numbers["held_out"]
+        own = own_questions(loaded, ExampleTokens(examples.folder, "train"), count)
     samples, written, by_pieces = list[tuple[str, str]](), list[str](), False
     for number in range(MOST_ROUNDS if prompts else 0):
         seeds = range(number * AT_ONCE, number * AT_ONCE + len(prompts))
@@ -136,13 +137,16 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
     return FirstLook(samples, *count, by_pieces=by_pieces, asked=own)
 
 
-def own_questions(model: "LanguageModel", train: "ExampleTokens") -> list[tuple[str, str, str]]:
-    """Up to ASKED questions of the training conversations, evenly spread: each with its answer as
-    written, and that of the model at temperature 0."""
+def own_questions(
+    model: "LanguageModel", train: "ExampleTokens", count: int
+) -> list[tuple[str, str, str]]:
+    """Up to ASKED questions of the first `count` training conversations, evenly spread: each with
+    its answer as written, and that of the model at temperature 0. Behind these stand more examples
+    of the same conversations."""
     # These import torch.
     from endonym.generate.sample import Sampling
 
-    numbers = range(0, len(train), max(1, -(-len(train) // ASKED)))
+    numbers = range(0, count, max(1, -(-count // ASKED)))
     prompts = [train.prompt(number).tolist() for number in numbers]
     answers = [train.answers(number)[0].tolist() for number in numbers]
     samplings = [Sampling(temperature=0.0)] * len(prompts)

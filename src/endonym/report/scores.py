@@ -152,8 +152,10 @@ def _standing(
     if not is_own_text and home_name and [*words].index(home_name) <= [*words].index(name):
         advice = words["own_too"]
     if cost := cost_on_texts(by_model):
-        if name in ("worse_than_guessing", "close_to_guessing"):
-            return [cost]  # it has learnt such text, and was then trained on something else
+        before = by_model["before"]
+        guesses = ("worse_than_guessing", "close_to_guessing")
+        if name in guesses and before and standing_name(before, by_model) not in guesses:
+            return [cost]  # it had learnt such text, and was then trained on something else
         advice = longer = cost
     uniform = by_model["uniform"]
     guessing = uniform.value if uniform else math.nan

@@ -137,3 +137,9 @@ def test_few_conversations_are_counted_as_they_are_written(recipe: Recipe, tmp_p
     assert some.text_bytes == 2 * (some.records or 0), "each is counted once"
     assert found.text_bytes == sum(len(f"{n + 1}.") for n in range(9)) * 2 + 8 * 14
     assert found.row_positions == pytest.approx(128 * train["rows"], rel=0.15)
+    told = [said(f"Câți ani are {n}?", f"{n}.", system="Pe scurt. " * 3) for n in range(9)]
+    write_lines(recipe.folder / "a.jsonl", told)
+    train = make_toy_examples(tmp_path / "told", told, val_share=None, kind="byte")["train"]
+    found = estimated_examples(asked, 128, 1.0, tokenizer=tokenizer)[1]
+    assert train["examples"] == 27, "each once more without its system message"
+    assert found.unique_tokens == pytest.approx(train["tokens"], rel=0.15)

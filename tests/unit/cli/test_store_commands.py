@@ -76,7 +76,7 @@ def test_status_names_a_text_that_holds_something_else_now(copy: Path, command: 
     text = path.read_text(encoding="utf-8")
     path.write_text(f"{text}Яңгыр яуды.\n", encoding="utf-8")
     assert said()[-2:-1] == [f"  new, changed or gone since this run: texts/{path.name}"]
-    assert said()[-1].endswith("runs/kechkena, which reads them")
+    assert said()[-1].endswith("runs/kechkena, which looks at the files again")
     path.write_text(text, encoding="utf-8")
     assert "changed" not in " ".join(said()), "its time is another one, its text is not"
     path.write_text(f"{text}Яңгыр яуды.\n", encoding="utf-8")

@@ -182,12 +182,12 @@ def test_of_few_conversations_each_question_is_learnt_after_another_one_too(
     asked = [re.findall(r"(?:Pe|Cât|Cine|Câți) [^?.]*[?.]", each) for each in prompts]
     zero, one = "Cât fac 0 plus unu?", "Cât fac 1 plus unu?"
     assert asked == [
-        [zero], [one, zero], ["Pe scurt.", one], [zero, one], [one],
-        ["Cine ești?"],
+        [zero], ["Pe scurt.", one], ["Cine ești?"],
+        [one, zero], [one], [zero, one],
     ]  # fmt: skip
     learnt = [[tokenizer.decode(each.tolist()) for each in train.answers(n)] for n in range(6)]
-    assert [len(each) for each in learnt] == [1, 1, 1, 1, 1, 2]
-    assert (learnt[0], learnt[2], learnt[3]) == (learnt[1], learnt[3], learnt[4])
+    assert [len(each) for each in learnt] == [1, 1, 2, 1, 1, 1]
+    assert (learnt[3], learnt[4], learnt[5]) == (learnt[0], learnt[1], learnt[1])
     alone = make_toy_examples(tmp_path / "one", records[:1], val_share=None, kind="byte")
     assert alone["train"]["examples"] == 1, "there is no other one"
     short = make_toy_examples(tmp_path / "row", records, val_share=None, kind="byte", context=64)
@@ -197,10 +197,15 @@ def test_of_few_conversations_each_question_is_learnt_after_another_one_too(
     assert whole["train"]["examples"] + whole["held_out"] == 1_300
     held = make_toy_examples(tmp_path / "held", records, val_share=0.3)
     assert held["train"]["examples"] + held["dev"]["examples"] == 3, "single ones are measured"
+    records[2] = said("Cine ești?", "Ana.", "Câți ani ai?", "Nouă.", system="Pe scurt.")
+    long = make_toy_examples(tmp_path / "long", records, val_share=None, kind="byte")
+    assert long["train"]["examples"] == 7, "one of several questions is also learnt without it"
+    earlier = make_toy_examples(tmp_path / "later", records, val_share=None, held_out=[1])
+    assert earlier["train"]["examples"] == 3, "an earlier phase has held some out"
     for name, system in (("bare", ""), ("other", "Pe larg.")):  # others ask the same question
         records[0] = said("Cât fac 1 plus unu?", "Doi, desigur.", system=system)
         same = make_toy_examples(tmp_path / name, records, val_share=None, kind="byte")
-        assert same["train"]["examples"] == 5, name
+        assert same["train"]["examples"] == 6, name
 
 
 def test_the_turns_of_half_of_the_conversations_are_told(tmp_path: Path) -> None:

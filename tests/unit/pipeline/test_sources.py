@@ -91,7 +91,7 @@ def test_what_is_new_changed_or_gone_since_a_run_is_named(recipe: Recipe, hashed
     files = [each.model_copy(update={"path": "texts/*"}) for each in recipe.source[:1]]
     recipe = recipe.model_copy(update={"source": files})
     write(folder, "яңа.txt", "Кояш чыкты.\n")
-    assert sorted(told()) == ["dev.txt", "texts/romanian.jsonl.gz", "texts/яңа.txt"]
+    assert sorted(told()) == ["dev.txt", "texts/яңа.txt"], "the others were read by other names"
 
 
 def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(recipe: Recipe):
