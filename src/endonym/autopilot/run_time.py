@@ -37,7 +37,9 @@ LEAST_PART = 0.02
 """Of the whole time; shorter parts are not named."""
 LEAST_OF_SHARES = 60.0
 """Seconds of training from which on other parts are also said as shares of it."""
-PARTS = ("start", "training", "validations", "samples", "evaluation", "export")
+TRAINING = ("training", "answers")
+"""Phases that read texts, and those that read conversations or preference pairs."""
+PARTS = (*TRAINING, "start", "validations", "samples", "evaluation", "export")
 
 
 def judged_tokens(evaluation: Evaluation, training: ResolvedTraining) -> int | None:
@@ -73,11 +75,12 @@ def paces_here(training: ResolvedTraining, facts: Facts, machine_file: Path) -> 
 
 
 def in_proportion(parts: Mapping[str, float]) -> str:
-    """Training, then the other parts that take a while, also as shares of a longer one."""
-    training, least = parts["training"], LEAST_PART * sum(parts.values())
-    said, what = [f"training {duration(training)}"], " of training"
+    """Training, then the other parts that take a while, also as shares of a longer training."""
+    training = sum(parts.get(name, 0.0) for name in TRAINING)
+    least, what = LEAST_PART * sum(parts.values()), " of training"
+    said = [f"{name} {duration(parts[name])}" for name in TRAINING if parts.get(name)]
     for name, seconds in parts.items():
-        if name != "training" and seconds >= least:
+        if name not in TRAINING and seconds >= least:
             said.append(f"{name} {duration(seconds)}")
             if LEAST_OF_SHARES <= training >= seconds:
                 said[-1] += f" ({100 * seconds / training:.0f} %{what})"
@@ -106,7 +109,8 @@ def promised_parts(
             parts["start"] += own.positions * FORWARD_SHARE * seconds
         validations = -(-config.steps // config.eval_every_steps) + 1
         parts["start"] += START_SECONDS
-        parts["training"] += seconds * config.steps * config.batch_tokens
+        learnt = "training" if config.reads_texts else "answers"
+        parts[learnt] += seconds * config.steps * config.batch_tokens
         tokens = min(config.eval_tokens, own.dev_tokens or config.eval_tokens)
         parts["validations"] += validations * tokens * FORWARD_SHARE * seconds
         samples = (validations - 1) // config.validations_per_sample + 1

@@ -172,6 +172,9 @@ def test_time_is_unknown_until_this_machine_was_measured(
     assert f"≈ 2 min on this machine: {said}\n" in describe(found)
     short = {**parts, "training": 7.3}
     assert in_proportion(short) == "training 7.3 s · export 32 s", "no shares of a short one"
+    both = {"training": 45.0, "answers": 15.0, "start": 0.1, "export": 31.5}
+    said = "training 45 s · answers 15 s · export 32 s (52 % of training)"
+    assert in_proportion(both) == said
 
 
 def test_the_time_of_another_machine_is_not_ours(
@@ -291,6 +294,19 @@ def test_every_part_of_a_run_is_promised(recipe: Recipe) -> None:
     assert parts(recipe, 2e-3)["training"] == pytest.approx(2 * found["training"])
     bare = parts(recipe.with_values({"evaluate.0.baselines": False}))["evaluation"]
     assert bare < found["evaluation"]
+
+
+def test_the_time_of_conversations_is_a_part_of_its_own(recipe: Recipe) -> None:
+    chats = {"name": "chat", "objective": "chat", "data": "әңгәмә.jsonl", "number_format": "fp32"}
+    text = recipe.path.read_text(encoding="utf-8")
+    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in chats.items())
+    recipe.path.write_text(f"{text}\n[[phase]]\n{lines}\n", encoding="utf-8")
+    chatting, facts = Recipe.load(recipe.path), replace(FACTS, examples={1: replace(FACTS)})
+    training = resolve_training(chatting, training_choices(chatting, facts, 400), facts, 400)
+    found = promised_parts(chatting, training, facts, [1e-3, 2e-3])
+    last = training.phases[1]
+    assert found["training"] == pytest.approx(40 * 256 * 1e-3), "of the texts alone"
+    assert found["answers"] == pytest.approx(last.steps * last.batch_tokens * 2e-3)
 
 
 def test_each_part_is_counted_for_what_the_recipe_asks(recipe: Recipe) -> None:
