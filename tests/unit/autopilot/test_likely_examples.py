@@ -143,3 +143,40 @@ def test_few_conversations_are_counted_as_they_are_written(recipe: Recipe, tmp_p
     found = estimated_examples(asked, 128, 1.0, tokenizer=tokenizer)[1]
     assert train["examples"] == 27, "each once more without its system message"
     assert found.unique_tokens == pytest.approx(train["tokens"], rel=0.15)
+
+
+LETTERS = cast(Any, SimpleNamespace(encode_many=lambda texts: texts))
+
+
+def test_what_few_conversations_are_learnt_as_again_to_the_last_token(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each message has 8 tokens and one a letter: 32, 47, 51 and 70 of the records.
+
+    The second and the last ask what no other asks: also without their system message, 30 and 54.
+    Single questions stand behind another, of 32 in the mean: 64, 62 and, too long, 83.
+    """
+    records = [
+        said("Unde e sala?", "Jos."),
+        said("Câți sunt?", "Doi.", system="Pe scurt."),
+        said("Unde e sala?", "Acolo.", system="Pe scurt."),
+        said("Ce e?", "Un joc.", "Și azi?", "Nu.", system="Pe larg."),
+    ]
+    write_lines(recipe.folder / "a.jsonl", records)
+    asked = recipe.with_values({"chat.val_share": None, "phase.1.data": "a.jsonl"})
+    asked = asked.model_copy(update={"phase": asked.phase[:2]})
+
+    def counted() -> tuple[int | None, int, float, int]:
+        found = estimated_examples(asked, 64, 2.0, tokenizer=LETTERS)[1]
+        assert (found.dev_documents, found.several_answers) == (0, "")
+        return (found.records, found.unique_tokens, found.mean_document_tokens, found.text_bytes)
+
+    assert counted() == (4, 410, 410 / 8, (4 + 4 + 6 + 10) + (4 + 10 + 4 + 4))
+    monkeypatch.setattr("endonym.autopilot.likely_examples.FEWEST_DIVIDED", 4)
+    assert counted() == (4, 200, 50, 24), "as many as are divided are learnt once"
+    monkeypatch.setattr("endonym.autopilot.likely_examples.FEWEST_DIVIDED", 5)
+    assert counted()[1] == 410
+    write_lines(recipe.folder / "a.jsonl", [records[0], records[3]])
+    assert counted() == (2, 32 + 70 + 54, 52, 4 + 10 + 10), "none stands behind itself"
+    alone = asked.with_values({"chat.val_share": 0.0001})
+    assert estimated_examples(alone, 64, 2.0, tokenizer=LETTERS)[1].unique_tokens <= 32 + 70
