@@ -9,10 +9,12 @@ import torch
 from journeys.test_going_on import artifacts, going_on
 
 import endonym
+from endonym.commands.load import find_adapter
 from endonym.disk import read_json, write_json
 from endonym.errors import ExportError
 from endonym.export.adapters import base_identity, read_adapter
 from endonym.generate.language_model import LanguageModel
+from endonym.store import Store
 
 pytest.importorskip("peft")
 pytest.importorskip("xllamacpp")
@@ -98,9 +100,10 @@ def test_an_adapter_alone_has_its_own_name_and_shares_in_per_cent(
 
 
 def test_python_finds_an_adapter_by_its_run_and_adds_it_to_a_base_alone(
-    adapted: Path, finished: Path
+    adapted: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = adapted / "store"
+    (model,) = artifacts(store, "model")
     (given,) = artifacts(finished / "store", "model")
     base = endonym.load(given.folder)
     soft = endonym.with_adapter(base, "yomshak", store=store)
@@ -110,6 +113,13 @@ def test_python_finds_an_adapter_by_its_run_and_adds_it_to_a_base_alone(
         logits = [each.decoder.logits(row) for each in (base, soft, merged)]
     torch.testing.assert_close(logits[1], logits[2])
     assert not torch.allclose(logits[0], logits[1])
+    # `new` writes a recipe's folder with the name of its run, and a run is a folder, too.
+    (adapted / "yomshak").mkdir(exist_ok=True)
+    monkeypatch.chdir(adapted)
+    for name in ("yomshak", str(adapted / "runs" / "yomshak"), f"{model.folder}"):
+        assert find_adapter(name, Store(store)) == model.folder / "adapter"
+    (adapted / "peft").mkdir(exist_ok=True)
+    assert find_adapter("peft", Store(store)) == Path("peft"), "reading it says what is missing"
     with pytest.raises(ExportError, match="has an adapter already") as caught:
         endonym.with_adapter(soft, "yomshak", store=store)
     assert "on the base" in caught.value.do

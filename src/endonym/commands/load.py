@@ -127,7 +127,7 @@ def find_adapter(name: str, store: Store) -> Path:
     folder = adapter_folder(Path(name))
     if is_adapter(folder):
         return folder
-    artifact = None if folder.is_dir() else find_artifact(name, store)
+    artifact = find_artifact(name, store)
     if artifact is not None and is_adapter(inner := adapter_folder(artifact.verify().folder)):
         return inner
     if folder.is_dir():
