@@ -448,9 +448,8 @@ def test_parts_of_a_run_that_take_little_of_its_time_are_not_named(
     keys = ModelKeys.model_validate({"dim": 64, "layers": 2, "mixer": {"heads": 2}})
     shape = resolve(keys, vocab=512, context=64)
     parts = {"training": 950.0, "scoring": 50.0, "export": 1.0}
-    checked = SimpleNamespace(
-        shape=shape, train_tokens=1_000, epochs=2.0, seconds=1_000.0, parts=parts
-    )
+    figures = {"train_tokens": 1_000, "text_tokens": 1_000, "epochs": 2.0, "seconds": 1_000.0}
+    checked = SimpleNamespace(shape=shape, parts=parts, **figures)
     describe_model(cast(Checked, checked), Log())
     assert (
         capsys.readouterr()
