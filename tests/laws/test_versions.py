@@ -4,6 +4,7 @@
 `golden_numbers.json` what it computes there with floating point: weights, losses, scores.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from laws.contents import CLOSE, Contents, contents
+from made_conversations import conversations, make_toy_examples, pairs, said
 
 from endonym.pipeline.plan import VERSIONS
 from endonym.store import Store
@@ -56,6 +58,20 @@ def test_a_kind_of_stage_may_not_be_changed_without_raising_its_version(
             "and write both to golden.json"
         )
     assert set(GOLDEN["outputs"]) == set(KINDS)
+
+
+def test_examples_may_not_be_changed_without_raising_their_version(tmp_path: Path) -> None:
+    """Of few conversations, which are learnt in other ways too, and of pairs."""
+    chats = [said("Син кем?", "Айгөл.", system="Кыска сөйлә."), said("Cine ești?", "Ana.")]
+    made: dict[str, Any] = {"kind": "byte", "context": 400}
+    make_toy_examples(tmp_path / "chat", [*chats, *conversations(30)], val_share=None, **made)
+    make_toy_examples(tmp_path / "pairs", pairs(30), "preferences", **made)
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    seen = hashlib.sha256()
+    for path in files:
+        seen.update(f"{path.relative_to(tmp_path)}\n".encode() + path.read_bytes())
+    found = {"version": VERSIONS["examples"], "sha256": seen.hexdigest()}
+    assert found == GOLDEN["examples"], "raise the version in VERSIONS, and write both there"
 
 
 @pytest.mark.parametrize("kind", COMPUTED)

@@ -320,6 +320,8 @@ def test_of_what_is_left_out_the_first_places_of_some_files_are_named() -> None:
         "1 bad json: 4.jsonl, line 4; 1 in 1 other place"
     )
     assert "other" not in places_in_words(reject(f"{n}.jsonl#{n}") for n in range(8))
+    for count, last in ((5, "3 and 4"), (6, "4 and 1 more")):
+        assert places_in_words(reject(f"a.jsonl#{n}") for n in range(count)).endswith(last)
     many = places_in_words(reject(f"{n}.jsonl#{m}") for n in range(60) for m in range(1250))
     assert many.count(".jsonl") == 8
     assert many.startswith(

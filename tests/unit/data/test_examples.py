@@ -164,6 +164,10 @@ def test_of_few_conversations_none_is_held_out_and_of_more_so_many_as_are_said(
     enough = make_toy_examples(tmp_path / "enough", records, val_share=None)
     for made in (asked, enough):
         assert 0 < made["held_out"] == made["dev"]["examples"] < 64
+    again = [said(f"Cât fac {n // 2} plus unu?", f"{n}.") for n in range(640)]
+    doubled = make_toy_examples(tmp_path / "again", again, val_share=None)
+    assert (doubled["held_out"], doubled["dev"]) == (0, doubled["train"]), "320 questions are few"
+    assert doubled["train"]["examples"] == 2 * 640, "and learnt after another one"
     twos = make_toy_examples(tmp_path / "twos", pairs(640), "preferences", val_share=None)
     assert twos["held_out"] == twos["dev"]["examples"] / 2 > 0
 
@@ -206,6 +210,21 @@ def test_of_few_conversations_each_question_is_learnt_after_another_one_too(
         records[0] = said("Cât fac 1 plus unu?", "Doi, desigur.", system=system)
         same = make_toy_examples(tmp_path / name, records, val_share=None, kind="byte")
         assert same["train"]["examples"] == 6, name
+
+
+def test_a_conversation_that_is_longer_with_its_system_message_is_learnt_in_no_way(
+    tmp_path: Path,
+) -> None:
+    records = [said(f"Сорау {n}?", f"җавап {n}") for n in range(4)]
+    records[1] = said("Син кем?", "Айгөл.", system="Кыска һәм аңлаешлы итеп сөйләш. " * 9)
+    made = make_toy_examples(tmp_path, records, val_share=None, kind="byte", context=256)
+    assert (made["kept"], made["dropped"]) == (3, {"longer_than_context": 1})
+    train, tokenizer = ExampleTokens(tmp_path, "train"), fresh_tokenizer("byte")
+    learnt = [
+        tokenizer.decode(each.tolist()) for n in range(len(train)) for each in train.answers(n)
+    ]
+    assert len(learnt) == 6
+    assert not any("Айгөл" in each for each in learnt)
 
 
 def test_the_turns_of_half_of_the_conversations_are_told(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from toys import lively_decoder, toy_config, toy_tokenizer
 from endonym.config import Config
 from endonym.copies.held_out.split import SIDES
 from endonym.corpus.corpus import Corpus
+from endonym.data.examples import read_held_out
 from endonym.data.shards import TokenShards
 from endonym.disk import file_hash, write_json
 from endonym.errors import ExportError, SourceError, TokenizerError
@@ -250,6 +251,24 @@ def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.Cap
     assert f"chat: {len(asked)} of {20 + len(asked)} records left out" in told
     assert "chat: its chat template may write the date" in told
     assert f'chat: 1 of {20 + len(asked)} records have a "weight" beside' in told
+
+
+def test_a_phase_learns_no_question_that_an_earlier_one_holds_out(corpus: Path, tmp_path: Path):
+    path = write_lines(tmp_path / "a.jsonl", conversations(40))
+    toy_tokenizer("bpe").save(tmp_path)
+    listed = Artifact(tmp_path, {"config": {"files": [file_identity(path)]}})
+    given = {"data 0": listed}
+
+    def held_out(name: str, share: float) -> set[int]:
+        config = ExamplesConfig(paths=(path,), context=400, **{**CHAT, "val_share": share})
+        ctx = context(tmp_path / name, tokenizer=tmp_path, corpus=corpus)
+        stages.examples(config, replace(ctx, inputs={**ctx.inputs, **given}))
+        return set(read_held_out(ctx.out))
+
+    fewer, many = held_out("alone", 0.1), held_out("before", 0.5)
+    given["examples before"] = Artifact(tmp_path / "before", listed.manifest)
+    assert fewer < many
+    assert held_out("after", 0.1) == many
 
 
 def test_large_texts_have_as_many_workers_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
