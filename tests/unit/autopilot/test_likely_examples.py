@@ -178,5 +178,17 @@ def test_what_few_conversations_are_learnt_as_again_to_the_last_token(
     assert counted()[1] == 410
     write_lines(recipe.folder / "a.jsonl", [records[0], records[3]])
     assert counted() == (2, 32 + 70 + 54, 52, 4 + 10 + 10), "none stands behind itself"
+    write_lines(recipe.folder / "a.jsonl", records[:2])
+    assert counted()[1] == 32 + 47 + 30 + 2 * (32 + 30), "one of two stands behind the other"
     alone = asked.with_values({"chat.val_share": 0.0001})
-    assert estimated_examples(alone, 64, 2.0, tokenizer=LETTERS)[1].unique_tokens <= 32 + 70
+    assert estimated_examples(alone, 64, 2.0, tokenizer=LETTERS)[1].unique_tokens <= 32 + 47
+    write_lines(recipe.folder / "a.jsonl", records[3:])
+    assert counted()[1] == 70 + 54
+    found = estimated_examples(alone, 64, 2.0, tokenizer=LETTERS)[1]
+    assert (found.unique_tokens, found.dev_documents) == (70, 0), "one is neither held out nor more"
+    write_lines(recipe.folder / "a.jsonl", CHATS)
+    once = estimated_examples(asked, 64, 2.0)[1].unique_tokens
+    monkeypatch.setattr("endonym.autopilot.likely_examples.SAMPLE_RECORDS", 4)
+    assert estimated_examples(asked, 64, 2.0)[1].unique_tokens == once == 436, (
+        "of a part, as they are"
+    )

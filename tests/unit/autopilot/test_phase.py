@@ -228,13 +228,14 @@ def test_rates_of_answers_are_low_and_lower_for_pairs_and_for_wide_models() -> N
     assert (chat["epochs"], *rates(chat)) == (36.0, 1e-3, 1e-3)  # 300 steps of few answers
     assert chat["warmup_steps"] == 30
     for held_out, width, keys, epochs in (
-        *((0, 128, {}, 108.0), (0, 256, {}, 108.0)),  # 900 steps where all are learnt
+        *((0, None, {}, 108.0), (0, 256, {}, 108.0)),  # 900 steps where all are learnt
         *((1, 128, {}, 36.0), (0, 257, {}, 36.0), (0, 128, {"adapt": {"rank": 8}}, 36.0)),
     ):
         few = replace(EXAMPLES, dev_documents=held_out, records=90)
         phase = Phase.model_validate({"objective": "chat", "data": "a.jsonl", **keys})
         found = choose_answers(phase, few, 128, dim=width, device="cpu")
         assert found["epochs"].value == epochs, (held_out, width, keys)
+        assert f" {epochs * 900 // 108:.0f} " in found["epochs"].reason
     assert answers("preferences")["epochs"] == 3.0
     chats = Phase(objective="chat", data="a.jsonl")
     many = choose_answers(chats, replace(EXAMPLES, row_positions=300_000), 128, dim=1, device="cpu")

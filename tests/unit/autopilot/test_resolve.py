@@ -164,12 +164,17 @@ def test_facts_are_those_of_the_shards_together_and_of_each_source(tmp_path: Pat
 
 def test_conversations_are_learnt_or_held_out_and_counted_once(tmp_path: Path) -> None:
     records = [*conversations(40), *(said("Ничек?", each) for each in ("Әйбәт.", "Начар."))]
-    made = make_toy_examples(tmp_path, records, val_share=0.25, context=256)
+    made = make_toy_examples(tmp_path, [*records, "{"], val_share=0.25, context=256)
     manifest = {"numbers": made, "config": {"context": 256}}
     facts = resolve.facts_of_examples(Artifact(tmp_path, manifest))
     assert facts.dev_documents == made["held_out"] > 0
     assert facts.records == 42 - made["held_out"]
     assert "such as “Ничек?”: “Әйбәт.” and “Начар.”" in facts.several_answers
+    train, dev = made["train"], made["dev"]
+    assert (facts.text_bytes, facts.unique_tokens) == (train["bytes"], train["tokens"])
+    assert facts.mean_document_tokens == train["tokens"] / facts.records
+    assert (facts.positions, facts.dev_tokens) == (256 * train["rows"], 256 * dev["rows"])
+    assert facts.dropped == made["dropped"] == {"bad_json": 1}
 
 
 @pytest.fixture
