@@ -312,3 +312,16 @@ def test_new_conversations_join_the_last_phase_that_can_read_them(recipe: Path) 
     assert own.replace('а.csv"', 'а.csv", "texts/яңа.csv"') in new
     assert "67% of its conversations are broken" in new
     assert new.count('"texts/яңа.csv"') == 1
+
+
+def test_several_new_files_join_a_phase_of_conversations_but_no_copies_and_no_pairs(recipe: Path):
+    """A file that holds nothing else than another new one adds nothing to learn."""
+    phase = '[[phase]]\nname = "{}"\nobjective = "{}"\ndata = {}\n\n'
+    text = RECIPE + phase.format("chat", "chat", '["texts/а.csv"]')
+    recipe.write_text(text + phase.format("liked", "preferences", '"p.jsonl"'), encoding="utf-8")
+    rows = {"а": "Кем?,Әни.", "б": "Кая?,Арчага.\nКайдан?,Казаннан.", "в": "Ничә?,Биш."}
+    for name, asked in (*rows.items(), ("күчермә", "Кая?,Арчага.")):
+        write(recipe.parent, f"texts/{name}.csv", f"question,answer\n{asked}\n")
+    phases = tomllib.loads(updated(recipe))["phase"]
+    chats = [f"texts/{name}.csv" for name in rows]
+    assert [each.get("data") for each in phases] == [None, chats, "p.jsonl"]
