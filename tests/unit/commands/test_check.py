@@ -443,7 +443,9 @@ def test_too_many_broken_conversations_end_a_check_as_they_end_a_run(recipe: Rec
         with pytest.raises(SourceError, match=r"15\.8%") if is_refused else nullcontext():
             check(Recipe.load(recipe.path), store)
     data.write_text("\n".join([*lines, lines[0]]), encoding="utf-8")
-    said = describe(check(Recipe.load(recipe.path), store))
+    found = check(Recipe.load(recipe.path), store)
+    assert all(found.warnings), "of questions with one answer each, nothing is said"
+    said = describe(found)
     assert "(phase chat); of the records that were read: 1 dropped (1 duplicates)\n" in said
     assert "left out: 1 duplicates" not in said, "copies are no faults"
 
