@@ -240,6 +240,22 @@ def test_an_answer_may_be_short(command: Say, tmp_path: Path, monkeypatch: Patch
         assert {each["finish_reason"] for each in found} == reasons
 
 
+def test_a_text_may_not_be_short(command: Say, gguf: Path, monkeypatch: Patch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("Таң\n" * 6))
+    said = command("chat", gguf, "--max-tokens", "40", "--temperature", "9", "--json")
+    found = [json.loads(line)["finish_reason"] for line in said.out.splitlines()]
+    assert found == ["length"] * 6
+
+
+def test_an_adapter_that_does_not_fit_the_model_begins_no_conversation(
+    command: Say, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("Сәлам\n"))
+    (model := tmp_path / "тел.gguf").write_bytes(b"GGUF")
+    said = command("chat", model, "--adapter", tmp_path / "yomshak", "--json")
+    assert (said.code, said.json()["error"]["where"]) == (2, "--adapter")
+
+
 def test_serve_says_where_its_pages_are(command: Say, monkeypatch: Patch) -> None:
     def ready(*given: object, **keys: Any) -> None:
         keys["ready"]("http://127.0.0.1:8000", ["тел", "km"])

@@ -294,8 +294,9 @@ def test_compare_advises_what_comes_next(tmp_path: Path, capsys: pytest.CaptureF
     told = 'add [[evaluate]] with kind = "bits" to the recipe, which scores test; then endonym '
     told += f"run {best.folder} && endonym run {worse.folder} && endonym {judge}"
     assert said == f"next: {told}"
-    of_test = Artifact(worse.folder, {"files": {}, "config": {"evaluation": {"kind": "bits"}}})
-    scored = [replace(run, evaluations=[of_test]) for run in (worse_seed, best)]
+    configs = ({"evaluation": {"kind": kind}} for kind in ("bits", "prompts"))
+    of_test, of_prompts = (Artifact(worse.folder, {"files": {}, "config": c}) for c in configs)
+    scored = [replace(run, evaluations=[of_test, of_prompts]) for run in (worse_seed, best)]
     assert advice(*scored) == judge
     twice = replace(best, evaluations=[of_test, of_test])
     assert advice(worse_seed, twice) == said, "one of them was not judged"
