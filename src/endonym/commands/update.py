@@ -181,10 +181,10 @@ def _into_phases(
     marks, edits = scan(text), list[tuple[int, int, str]]()
     left = [each for each in files if not each.problem and each.found > each.copies]
     for number, phase in reversed([*enumerate(recipe.phase)]):
-        mark, columns = marks.get(("phase", number, "data")), (None, phase.columns)
-        if phase.objective != "chat" or mark is None:
+        if phase.objective != "chat":
             continue
-        if fits := [each for each in left if each.columns in columns]:
+        mark = marks["phase", number, "data"]
+        if fits := [each for each in left if each.columns in (None, phase.columns)]:
             names = ", ".join(toml(each.data) for each in fits)
             items = [key for key in marks if key[:3] == ("phase", number, "data") and len(key) > 3]
             if items:
