@@ -166,6 +166,17 @@ def test_a_mean_over_seeds_of_texts_that_not_all_share_has_no_interval(tmp_path:
     assert f"\nstudiu & 2 & {found.best.mean:.4f} & -- & " in as_latex(found)
 
 
+def test_runs_of_one_seed_that_share_no_texts_keep_their_own_intervals(tmp_path: Path) -> None:
+    halves = {"pâine": SENTENCES[:15], "făină": SENTENCES[15:]}
+    runs = [contender(tmp_path, n, range(80, 95), texts=halves[n]) for n in halves]
+    found = compare(runs)
+    assert not found.documents
+    latex = as_latex(found)
+    for run in runs:
+        ends = f"{run.score.low:.4f}--{run.score.high:.4f}"
+        assert f"\n{run.name} & 1 & {run.score.value:.4f} & {ends} & -- \\\\" in latex
+
+
 def test_the_csv_has_the_figures_over_the_texts_that_all_share(tmp_path: Path) -> None:
     whole = contender(tmp_path, "wide", [40.0] * 10 + [90.0] * (COUNT - 10))
     part = contender(tmp_path, "tt", [95.0] * (COUNT - 10), texts=SENTENCES[10:])
