@@ -2,12 +2,15 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from artefacts import ID, artefact_of
 from made_conversations import toy_inputs
 from toys import toy_config, toy_decoder, train_config
 
+from endonym.log import append_jsonl
 from endonym.report.training import (
     Validation,
     dev_baselines,
@@ -19,9 +22,11 @@ from endonym.report.training import (
     overfitting,
     pairs_charts,
     pairs_sentence,
+    phase_curves,
     slices,
     source_series,
 )
+from endonym.store import Store
 from endonym.train.loop import Training, as_metrics
 
 
@@ -50,6 +55,25 @@ NO_OVERFITTING = [
 @pytest.mark.parametrize(("bits", "losses", "said"), NO_OVERFITTING)
 def test_what_is_no_over_fitting_is_not_called_so(bits: list[float], losses: Any, said: str):
     assert said in overfitting(validations(*bits), losses)
+
+
+@pytest.mark.parametrize("learnt", [{"sft"}, {"texts"}, set()])
+def test_only_of_a_phase_that_validates_on_what_it_learns_no_over_fitting_is_said(
+    tmp_path: Path, learnt: set[str]
+) -> None:
+    """Whatever other phases learn."""
+    store = Store(tmp_path)
+    model = artefact_of(store.folder("model", ID), stage="model", id=ID, config={}, numbers={})
+    model.folder.mkdir(parents=True)
+    for each in validations(3.0, 2.0, 1.8, 1.9, 2.1):
+        line = {"event": "step", "step": each.step, "tokens": each.tokens, "epoch": each.epoch}
+        line |= {"dev_bits_per_byte": each.bits, "train_bits_per_byte": each.bits, "lr": 1e-3}
+        append_jsonl(store.journal("model", ID), line)
+    names = [f"model {name}" for name in ("texts", "sft")]
+    made = [SimpleNamespace(artifact=model, stage=SimpleNamespace(name=name)) for name in names]
+    curves = [phase_curves(cast(Any, each), learnt) for each in made]
+    said = {each.name for each in curves if each and "Over-fitting" in "".join(each.notes)}
+    assert said == {"texts", "sft"} - learnt
 
 
 def test_the_lines_of_the_chart_are_baselines_on_the_text_of_its_dots() -> None:
