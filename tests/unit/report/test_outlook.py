@@ -1,12 +1,27 @@
 """The report's first screen: what a model's texts are like, and a compressor beside it."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from artefacts import ID, artefact_of
 from made_scores import score
 from toys import toy_tokenizer
 
 from endonym.cleaning.measures import is_unbroken
+from endonym.errors import RecipeError
+from endonym.log import append_jsonl
 from endonym.pipeline.evaluation import questions
 from endonym.report.first_look import Counts, FirstLook, counts_of, last_message, units_of
-from endonym.report.outlook import beside_compressor, expectation, level
+from endonym.report.outlook import (
+    NextStep,
+    beside_compressor,
+    expectation,
+    level,
+    next_steps,
+)
+from endonym.store import Store
 from endonym.tokenizer.chat_template import CHATML
 
 TRAINING = [
@@ -92,3 +107,54 @@ def test_two_ways_of_reading_give_one_sentence_about_the_compressor() -> None:
     assert "cost 0.13 bits a byte" in beside_compressor([*chat, score("before", 1.1)])
     assert "cost" not in beside_compressor([*chat, score("before", 1.231)])
     assert "cost" not in beside_compressor([*chat, score("before", 1.4)])
+
+
+def steps_after_chats(folder: Path, answered: float, **numbers: Any) -> list[NextStep]:
+    """What is next after a phase of texts and one of conversations, of which so many were counted;
+    too few validations for a curve."""
+    store = Store(folder / "store")
+    model = artefact_of(store.folder("model", ID), stage="model", id=ID)
+    model.folder.mkdir(parents=True)
+    for step in range(4):
+        line = {"event": "step", "step": step, "tokens": 64 * step, "epoch": step, "seconds": 30.0}
+        append_jsonl(store.journal("model", ID), line)
+    made = {"model": model, "examples": artefact_of(folder, numbers=numbers)}
+    made |= {"shards": artefact_of(folder, numbers={})} if numbers.get("shards") else {}
+    keys = {"steps": 40, "epochs": None, "flops": None, "batch_tokens": 64}
+    phases = [SimpleNamespace(name=name, **keys) for name in ("укыту", "җаваплар")]
+    for phase in phases:
+        phase.but = phase.model_copy = lambda update=None, steps=0: None
+    pack = SimpleNamespace(context=32)
+    training = SimpleNamespace(phases=phases, pack=pack)
+    recipe = SimpleNamespace(phase=phases, learns_answers=True, source=())
+    run = SimpleNamespace(folder=folder, store=store, recipe=recipe, training=training)
+    run.artifact = made.get
+    return next_steps(cast(Any, run), [], answered=answered)
+
+
+def test_where_no_conversation_is_held_out_the_answers_say_whether_to_train_longer(
+    tmp_path: Path,
+) -> None:
+    longer, ask = steps_after_chats(tmp_path / "a", 0.9, held_out=0)
+    assert "phase җаваплар " in longer.title
+    assert "in 3 min." in longer.brings
+    assert longer.command.endswith(" --set phase.җаваплар.steps=80")
+    others = [
+        steps_after_chats(tmp_path / "all", 1.0, held_out=0),
+        steps_after_chats(tmp_path / "held out", 0.9, held_out=2),
+        steps_after_chats(tmp_path / "of an earlier endonym", 0.9),
+        steps_after_chats(tmp_path / "of two minds", 0.9, held_out=0, several_answers="1 question"),
+    ]
+    assert [[each.title for each in steps] for steps in others] == [[ask.title]] * 4
+
+
+def test_where_texts_may_not_be_read_so_often_no_longer_training_is_advised_for_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RecipeError("укыту reads its texts too often")
+
+    monkeypatch.setattr("endonym.report.outlook.facts_of", lambda _: None)
+    monkeypatch.setattr("endonym.report.outlook.require_enough_text", refuse)
+    (ask,) = steps_after_chats(tmp_path, 0.9, held_out=0, shards=1)
+    assert ask.command.startswith("chat ")
