@@ -164,10 +164,12 @@ def test_copies_and_evaluation_texts_go_as_they_will_from_the_corpus(tmp_path: P
 
 def test_a_file_of_copies_is_the_same_as_another_if_that_holds_hardly_more(tmp_path: Path) -> None:
     lines = many(10).split("\n")
-    parts = (("әкият", lines), ("җыр", lines[:8]), ("шигырь", lines[:7]))
+    own = [f"Кичә {text}" for text in lines[:2]]
+    parts = (("әкият", lines), ("җыр", lines[:8]), ("шигырь", lines[:7]), ("хат", own[:1]))
+    parts += (("мәкаль", [*lines[:8], own[1]]), ("роман", [*lines[:9], own[0]]))
     paths = [write(tmp_path, f"{name}.txt", "\n".join(part)) for name, part in parts]
     found = examine([source(*paths)], Clean(dedup=("exact",)))
-    assert found.same == {"әкият/әкият.txt": ["әкият/җыр.txt"]}
+    assert found.same == {"әкият/әкият.txt": ["әкият/җыр.txt", "әкият/роман.txt"]}
 
 
 def test_a_file_of_copies_that_are_hardly_changed_is_the_same_as_another(tmp_path: Path) -> None:
