@@ -30,6 +30,8 @@ def test_columns_of_copies_alone_get_no_phase() -> None:
     copied = ChatFile(Path("b.csv"), "b.csv", ("табышмак", "җавап"), found=3, copies=3)
     (phase,) = chat_phases([first, copied])
     assert ('name = "chat"' in phase, "b.csv" in phase) == (True, False)
+    more = ChatFile(Path("c.csv"), "c.csv", first.columns, found=2, copies=2)
+    assert chat_phases([first, copied, more]) == [phase.replace('"a.csv"', '["a.csv", "c.csv"]')]
     copied.copies = 2
     assert [each.splitlines()[1] for each in chat_phases([first, copied])] == [
         'name = "chat-1"', 'name = "chat-2"',
@@ -77,6 +79,14 @@ def test_files_with_usual_names_are_read_by_the_first_phase_of_other_columns() -
         f'{head}name = "chat-3"\nobjective = "chat"\ndata = "t/c.csv"\n'
         'columns = ["табышмак", "җавап"]',
     ]
+    (phase,) = chat_phases([usual, first])
+    assert 'columns = ["ghicitoare", "dezlegare"]' in phase, "which the second file alone has"
+
+
+def test_a_file_without_conversations_has_no_broken_ones(tmp_path: Path) -> None:
+    (path := tmp_path / "a.csv").write_text("întrebare,răspuns\n", encoding="utf-8")
+    count_chats(files := [ChatFile(path, "a.csv", ("întrebare", "răspuns"))])
+    assert (files[0].found, files[0].broken, chat_phases(files)) == (0, [], [])
 
 
 def test_of_a_large_file_the_first_conversations_are_counted_with_their_copies_elsewhere(

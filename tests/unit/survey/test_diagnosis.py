@@ -159,6 +159,18 @@ def test_an_old_table_is_read_and_broken_lines_are_named(tmp_path: Path):
     assert "b.jsonl, line 33 (" in told.meaning
 
 
+def test_of_each_file_of_conversations_it_is_said_what_keeps_it_from_being_learnt(tmp_path: Path):
+    write(tmp_path, "t/text.txt", numbered(20))
+    for name, answers in (("a.csv", ("Da.", "Nu.")), ("b\n.csv", ("Da.", ""))):
+        rows = (f"Vine {name[0]} în {n}?,{answer}\n" for n, answer in enumerate(answers))
+        path = write(tmp_path, f"t/{name}", f"întrebare,răspuns\n{''.join(rows)}")
+    found = diagnosis(path.parent, language="ro").findings
+    (told,) = [each for each in found if each.name == "conversations"]
+    good, broken = sorted(told.examples, key=lambda each: each.place)
+    assert ("a.csv" in good.place, "phase" in good.why) == (True, True)
+    assert broken.why.startswith("50% of its conversations are broken")
+
+
 def test_a_table_of_translations_holds_no_answers(tmp_path: Path):
     rows = "ro,tt\nUnde este cantina?,Ашханә кайда?\nLa parter.,Беренче катта.\n" * 3
     found = diagnosis(write(tmp_path, "a.csv", rows), language="tt")
