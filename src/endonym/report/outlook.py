@@ -183,7 +183,7 @@ def next_steps(run: Run, part: Sequence[Score], *, answered: float | None = None
         if not examples.numbers.get("several_answers") and (command := _longer_command(run)):
             title = words["longer"].format(phase=f"phase {run.recipe.phase[-1].name} ")
             found = [NextStep(title, words["longer_answers"].format(time=time), command)]
-    elif answered != 1 and len(validations) >= LEAST_VALIDATIONS and steps:
+    elif answered != 1 and len(validations) >= LEAST_VALIDATIONS:
         train = [line["train_bits_per_byte"] for line in steps if "train_bits_per_byte" in line]
         mean = fmean(train[-max(1, round(LAST_STEPS * len(train))) :]) if train else 0.0
         longer = _longer(run, validations, steps, part)

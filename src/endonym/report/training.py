@@ -239,7 +239,7 @@ def epoch_marks(steps: Lines) -> list[Mark]:
     every = max(1.0, nice_ticks(0.0, last["epoch"], MOST_EPOCHS)[1])
     tokens_an_epoch = last["tokens"] / last["epoch"]
     epochs = [every * n for n in range(1, int(last["epoch"] / every + 1e-6) + 1)]
-    names = [f"epoch {epochs[0]:g}", *(f"{epoch:g}" for epoch in epochs[1:])] if epochs else []
+    names = [f"epoch {epochs[0]:g}", *(f"{epoch:g}" for epoch in epochs[1:])]
     return [Mark(e * tokens_an_epoch, name) for e, name in zip(epochs, names, strict=True)]
 
 
