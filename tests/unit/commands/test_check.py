@@ -448,6 +448,9 @@ def test_too_many_broken_conversations_end_a_check_as_they_end_a_run(recipe: Rec
     said = describe(found)
     assert "(phase chat); of the records that were read: 1 dropped (1 duplicates)\n" in said
     assert "left out: 1 duplicates" not in said, "copies are no faults"
+    data.write_text("\n".join([*lines, lines[0].replace("Калын", "Юка")]), encoding="utf-8")
+    said = check(Recipe.load(recipe.path), store).warnings
+    assert any("“Калын.” and “Юка.”" in each for each in said)
 
 
 @pytest.mark.parametrize("is_counted", [False, True])
