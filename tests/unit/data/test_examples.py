@@ -204,6 +204,11 @@ def test_of_few_conversations_each_question_is_learnt_after_another_one_too(
     records[2] = said("Cine ești?", "Ana.", "Câți ani ai?", "Nouă.", system="Pe scurt.")
     long = make_toy_examples(tmp_path / "long", records, val_share=None, kind="byte")
     assert long["train"]["examples"] == 7, "one of several questions is also learnt without it"
+    first = next(each for each in records[2]["messages"] if each["role"] == "assistant")
+    first["weight"] = 0
+    some = make_toy_examples(tmp_path / "some", records, val_share=None, kind="byte")
+    assert some["train"]["examples"] == 6, "unless an answer of it is not to be learnt"
+    del first["weight"]
     earlier = make_toy_examples(tmp_path / "later", records, val_share=None, held_out=[1])
     assert earlier["train"]["examples"] == 3, "an earlier phase has held some out"
     for name, system in (("bare", ""), ("other", "Pe larg.")):  # others ask the same question

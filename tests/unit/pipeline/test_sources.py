@@ -94,6 +94,14 @@ def test_what_is_new_changed_or_gone_since_a_run_is_named(recipe: Recipe, hashed
     assert sorted(told()) == ["dev.txt", "texts/яңа.txt"], "the others were read by other names"
 
 
+def test_conversations_that_a_phase_reads_by_a_glob_are_no_texts_beside_the_others(recipe: Recipe):
+    for name in ("беренче.jsonl", "икенче.jsonl", "башка.jsonl"):
+        write(recipe.folder / "texts", name, '{"question": "Ничек?", "answer": "Әйбәт."}')
+    phases = [{"name": "chat", "objective": "chat", "data": "texts/*енче.jsonl"}]
+    found = sources.beside(recipe.with_values({"phase": phases}), Store(recipe.folder / "store"))
+    assert [path.name for path in found.unused] == ["башка.jsonl"]
+
+
 def test_texts_that_no_source_reads_and_renamed_ones_are_named_with_the_command(recipe: Recipe):
     texts, store = recipe.folder / "texts", Store(recipe.folder / "store")
     unread = sources.beside(recipe, store)

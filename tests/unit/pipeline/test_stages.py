@@ -238,7 +238,8 @@ def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.Cap
     judge = write(tmp_path, "judge.txt", ["Кояш чыкты, кар эреде, елгалар тулды."])
     asked = [said(f"Сөйлә, {n}.", text) for n, text in enumerate([*held, judge.read_text("utf-8")])]
     asked[0] = {**asked[0], "weight": 2}
-    path = write_lines(tmp_path / "a.jsonl", [*conversations(20), *asked])
+    unsure = [said("Ничек?", "Әйбәт."), said("Ничек?", "Начар.")]
+    path = write_lines(tmp_path / "a.jsonl", [*conversations(18), *unsure, *asked])
     fresh_tokenizer("bpe", CHATML + "{# strftime_now #}").save(tmp_path)
     config = ExamplesConfig(paths=(path,), evaluation=(judge,), context=4000, **CHAT)
     ctx = context(tmp_path / "out", tokenizer=tmp_path, corpus=corpus)
@@ -250,6 +251,7 @@ def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.Cap
     told = capsys.readouterr().err
     assert f"chat: {len(asked)} of {20 + len(asked)} records left out" in told
     assert "chat: its chat template may write the date" in told
+    assert "chat: 1 question has more than one answer, such as “Ничек?”" in told
     assert f'chat: 1 of {20 + len(asked)} records have a "weight" beside' in told
 
 
