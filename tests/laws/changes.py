@@ -217,9 +217,11 @@ MOVED = {
     *("chat.template", "chat.val_share", "chat.max_rejected"),
     *("phase.objective", "phase.data", "phase.columns", "phase.beta"),
     *(f"phase.adapt.{key}" for key in ("kind", "rank", "alpha", "dropout", "on", "dora")),
+    *("phase.members", *(f"phase.distill.{key}" for key in ("model", "share", "top_k", "live"))),
 }
 """Fields that other tests change: a path cannot be another one where no file is, nor a hash, the
-first phase has nothing to adapt, and phases that learn answers have a stage more."""
+first phase has nothing to adapt, and phases that learn answers or from a teacher have stages more.
+"""
 
 UNSAID = {
     *(f"model.mixer.{key}" for key in ("kind", "window", "rotary_share", "state", "expand")),

@@ -232,6 +232,38 @@ def test_an_adapter_renames_its_own_phase_and_what_follows(
     }
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "first"),
+    [
+        ("phase.0.distill", {"share": 0.7}, "model"),
+        ("phase.0.distill", {"top_k": 8}, "teacher"),
+        ("phase.0.lr", 5e-4, "member"),
+        ("seed", 8, "member"),
+        ("phase.0.save_every_steps", 7, ""),
+    ],
+)
+def test_what_a_phase_learns_from_its_members_renames_what_follows(
+    recipe: Path, key: str, value: object, first: str
+) -> None:
+    ground = {"phase.0.members": 2}
+    before = ids(recipe, ground)
+    assert before["member 0"] != before["member 1"]
+    made = ("member", "teacher", "model", "evaluation", "export")
+    after = changed(before, ids(recipe, {**ground, key: value}))
+    assert {name.split(" ")[0] for name in after} == set(made[made.index(first) :] if first else ())
+
+
+def test_members_are_what_the_phase_alone_would_be_under_another_seed(recipe: Path) -> None:
+    """One more of them leaves the others as they are, and so does a teacher beside the phase."""
+    alone, two, three = (ids(recipe, {"phase.0.members": each}) for each in (None, 2, 3))
+    assert two["member 0"] == three["member 0"] != alone["model 0"]
+    assert two["member 1"] == three["member 1"]
+    assert two["model 0"] not in (three["model 0"], alone["model 0"])
+    live = ids(recipe, {"phase.0.members": 2, "phase.0.distill": {"live": True}})
+    assert (live["member 0"], live["member 1"]) == (two["member 0"], two["member 1"])
+    assert "teacher 0" not in live
+
+
 ANSWERS = """
 [[phase]]
 name = "answers"

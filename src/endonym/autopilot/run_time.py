@@ -39,7 +39,7 @@ LEAST_OF_SHARES = 60.0
 """Seconds of training from which on other parts are also said as shares of it."""
 TRAINING = ("training", "answers")
 """Phases that read texts, and those that read conversations or preference pairs."""
-PARTS = (*TRAINING, "start", "validations", "samples", "evaluation", "export")
+PARTS = (*TRAINING, "members", "teacher", "start", "validations", "samples", "evaluation", "export")
 
 
 def judged_tokens(evaluation: Evaluation, training: ResolvedTraining) -> int | None:
@@ -110,7 +110,13 @@ def promised_parts(
         validations = -(-config.steps // config.eval_every_steps) + 1
         parts["start"] += START_SECONDS
         learnt = "training" if config.reads_texts else "answers"
-        parts[learnt] += seconds * config.steps * config.batch_tokens
+        own_seconds = seconds * config.steps * config.batch_tokens
+        parts[learnt] += own_seconds
+        members = recipe.phase[phase].members or 0
+        parts["members"] += members * own_seconds
+        if config.distill is not None:  # a live teacher reads all that the phase reads
+            read = own_seconds if config.distill.live else own.positions * seconds
+            parts["teacher"] += max(1, members) * read * FORWARD_SHARE
         tokens = min(config.eval_tokens, own.dev_tokens or config.eval_tokens)
         parts["validations"] += validations * tokens * FORWARD_SHARE * seconds
         samples = (validations - 1) // config.validations_per_sample + 1

@@ -29,6 +29,7 @@ from endonym.autopilot.text_size import SourceSample, measure, samples_of
 from endonym.commands.filled import filled
 from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards
+from endonym.data.teacher_cache import cache_bytes
 from endonym.device import free_memory_bytes
 from endonym.errors import MissingSource, OutOfMemory, RecipeError, TokenizerError
 from endonym.export.shapes import require_shapes
@@ -419,7 +420,21 @@ def describe(checked: Checked) -> str:
         dropped_in_words=dropped_in_words,
         briefly=briefly(checked),
         inexact={phase.name: inexact(phase, shape.context) for phase in phases},
+        teachers=teachers(checked),
     )
+
+
+def teachers(checked: Checked) -> dict[str, dict[str, int]]:
+    """Of each phase with a teacher, by name: its members, and the bytes that are kept."""
+    found, vocab = dict[str, dict[str, int]](), checked.shape.vocab
+    for number, phase in enumerate(checked.training.phases):
+        if phase.distill is not None:
+            own = checked.facts.examples.get(number, checked.facts)
+            kept = 0 if phase.distill.live else phase.distill.top_k
+            members = checked.recipe.phase[number].members or 0
+            n_bytes = cache_bytes(own.positions, kept, vocab)
+            found[phase.name] = {"members": members, "bytes": n_bytes}
+    return found
 
 
 def briefly(checked: Checked) -> dict[str, str]:

@@ -203,6 +203,8 @@ def standing(part: Sequence[Score]) -> str:
         text += f", the mean of the {len(mine.averaged)} sources with enough of this text"
     if before := by_model["before"]:
         text += f", before this training {before.value:.4f}"
+    if ensemble := by_model["ensemble"]:
+        text += f", the members' mean probability {ensemble.value:.4f}"
     if other is not None:
         more = (by_model["model_on_sample"] or mine).value - other.value
         apart = f"{abs(more):.4f} {'more' if more > 0 else 'less'}"

@@ -27,8 +27,9 @@ each source of the corpus; empty if there is no choice of sources.
 class Batch:
     """Inputs, targets, and the document number of each input, (B, T), int64.
 
-    weights_BT, reference_BT: as in `Rows`, if the objective needs them; fp32. read: tokens of each
-    source of the corpus, in the whole batch. whole_rows: of the whole batch, if this is a part.
+    weights_BT, reference_BT, places_BT: as in `Rows`, if the objective needs them. read: tokens of
+    each source of the corpus, in the whole batch. whole_rows: of the whole batch, if this is a
+    part.
     """
 
     tokens_BT: Tensor
@@ -36,6 +37,7 @@ class Batch:
     documents_BT: Tensor
     weights_BT: Tensor | None = None
     reference_BT: Tensor | None = None
+    places_BT: Tensor | None = None
     read: Mapping[str, int] = field(default_factory=dict[str, int])
     whole_rows: int | None = None
 
@@ -54,7 +56,7 @@ class Batch:
     def each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch with `change` applied to each of its tensors."""
         always = (self.tokens_BT, self.targets_BT, self.documents_BT)
-        tensors = (*always, self.weights_BT, self.reference_BT)
+        tensors = (*always, self.weights_BT, self.reference_BT, self.places_BT)
         changed: list[Any] = [None if tensor is None else change(tensor) for tensor in tensors]
         return Batch(*changed, read=self.read, whole_rows=self.whole_rows)
 

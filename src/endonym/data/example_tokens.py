@@ -128,7 +128,7 @@ class ExampleOrder:
         """The rows from `first` up to `first + count`, whose end is not included."""
         size = count * self.context
         tokens, targets = np.full((2, size), self.tokens.end_id, dtype=np.int64)
-        documents = np.full(size, GAP, dtype=np.int64)
+        documents, places = np.full(size, GAP, dtype=np.int64), np.zeros(size, dtype=np.int64)
         weights = np.zeros(size, dtype=np.float32)
         reference = None if self.reference is None else np.zeros(size, dtype=np.float32)
         for index in range(count):
@@ -137,6 +137,7 @@ class ExampleOrder:
             lengths = self.tokens.lengths[examples]
             starts = index * self.context + np.cumsum(lengths) - lengths
             positions, stored = runs(starts, lengths), runs(self.tokens.starts[examples], lengths)
+            places[positions] = stored
             targets[positions] = self.tokens.ids[stored]
             tokens[positions[1:]] = targets[positions[:-1]]
             tokens[starts] = self.tokens.opening_id
@@ -144,7 +145,7 @@ class ExampleOrder:
             documents[positions] = np.repeat(epoch * len(self.tokens) + examples, lengths)
             if reference is not None and self.reference is not None:
                 reference[starts] = self.reference[examples]
-        flat = [tokens, targets, documents, weights, reference]
+        flat = [tokens, targets, documents, weights, reference, places]
         shaped: list[Any] = [e if e is None else e.reshape(count, self.context) for e in flat]
         return Rows(*shaped)
 

@@ -35,7 +35,8 @@ class Rows(NamedTuple):
     """Rows of a batch: inputs, targets, and the document number of each input, (B, T).
 
     weights_BT: of each target in the loss, float32; all are 1 if None. reference_BT: at the first
-    position of a document its log-probability under a reference model, else 0; float32.
+    position of a document its log-probability under a reference model, else 0; float32. places_BT:
+    where each target is stored in its split, the same in every epoch.
     """
 
     tokens_BT: Integers
@@ -43,6 +44,7 @@ class Rows(NamedTuple):
     documents_BT: Integers
     weights_BT: Numbers | None = None
     reference_BT: Numbers | None = None
+    places_BT: Integers | None = None
 
 
 class Epoch(NamedTuple):
@@ -118,7 +120,7 @@ class Order:
         """The rows from `first` up to `first + count`, whose end is not included."""
         starts_B = self._starts(np.arange(first, first + count))
         length, shape = self.positions_per_epoch, (count, self.context)
-        arrays = tuple(np.empty(count * self.context, dtype=np.int64) for _ in range(3))
+        arrays = tuple(np.empty(count * self.context, dtype=np.int64) for _ in range(4))
         # Rows are cut where an epoch ends, so that each piece is of one epoch.
         rows_P, epochs_P = _ranges(starts_B // length, (starts_B + self.context - 1) // length)
         begins_P = np.maximum(starts_B[rows_P], epochs_P * length)
@@ -131,8 +133,8 @@ class Order:
             parts = self._read(int(epoch), begins_P[is_of_epoch] - epoch * length, sizes)
             for array, part in zip(arrays, parts, strict=True):
                 array[positions] = part
-        tokens_BT, targets_BT, documents_BT = (array.reshape(shape) for array in arrays)
-        return Rows(tokens_BT, targets_BT, documents_BT)
+        tokens_BT, targets_BT, documents_BT, places_BT = (each.reshape(shape) for each in arrays)
+        return Rows(tokens_BT, targets_BT, documents_BT, places_BT=places_BT)
 
     def originals(self, numbers: Integers) -> Integers:
         """The index, in `self.index`, of the document for each document number in rows."""
@@ -179,8 +181,8 @@ class Order:
 
     def _read(
         self, number: int, begins_P: Integers, sizes_P: Integers
-    ) -> tuple[Integers, Integers, Integers]:
-        """Inputs, targets and document numbers of pieces of an epoch's stream, concatenated.
+    ) -> tuple[Integers, Integers, Integers, Integers]:
+        """Inputs, targets, document numbers and places of pieces of an epoch's stream.
 
         number: of the epoch. begins_P, sizes_P: of the pieces, in positions of its stream. Pieces
         are split at documents, so that the search runs once per piece, not per token.
@@ -204,7 +206,8 @@ class Order:
             is_line_end[(np.cumsum(sizes_S) - sizes_S)[begins_S == starts_S]] = False
             tokens[is_line_end] = self.line_end
             targets[is_end & np.repeat(self.is_joined[documents_S], sizes_S)] = self.line_end
-        return tokens, targets, np.repeat(ranks_S + number * len(self.lengths), sizes_S)
+        numbers = np.repeat(ranks_S + number * len(self.lengths), sizes_S)
+        return tokens, targets, numbers, self.shards.places(shard, stored + 1)
 
     def _epoch(self, number: int) -> Epoch:
         """The order of one pass."""
@@ -320,17 +323,20 @@ class Mixture:
         """
         numbers_B, indices_B = self.chosen(np.arange(first, first + count))
         shape = (count, self.context)
-        tokens_BT, targets_BT, documents_BT = (np.empty(shape, dtype=np.int64) for _ in range(3))
+        mixed = [np.empty(shape, dtype=np.int64) for _ in range(4)]
         for number, (name, order) in enumerate(self._pairs()):
             is_of_source = numbers_B == number
             if not is_of_source.any():
                 continue
             start = self.first_rows.get(name, 0) + int(indices_B[is_of_source][0])
-            source_rows = order.rows(start, int(is_of_source.sum()))
-            tokens_BT[is_of_source] = source_rows.tokens_BT
-            targets_BT[is_of_source] = source_rows.targets_BT
-            documents_BT[is_of_source] = source_rows.documents_BT * len(self.orders) + number
-        return Rows(tokens_BT, targets_BT, documents_BT)
+            own = order.rows(start, int(is_of_source.sum()))
+            documents_BT = own.documents_BT * len(self.orders) + number
+            assert own.places_BT is not None, "each order says where targets are stored"
+            parts = (own.tokens_BT, own.targets_BT, documents_BT, own.places_BT)
+            for array, part in zip(mixed, parts, strict=True):
+                array[is_of_source] = part
+        tokens_BT, targets_BT, documents_BT, places_BT = mixed
+        return Rows(tokens_BT, targets_BT, documents_BT, places_BT=places_BT)
 
     def chosen(self, rows_B: Integers) -> tuple[Integers, Integers]:
         """For each row the number of its source, and which row it is of that source here, from 0.

@@ -211,6 +211,11 @@ class TokenShards:
             )
         return self.line_end_id
 
+    def places(self, shards: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """These offsets in these shards, counted from the beginning of the first shard."""
+        sizes = np.array([0, *(len(part) for part in self.parts)], dtype=np.int64)
+        return np.cumsum(sizes)[shards] + offsets
+
     def at(self, shards: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """The ids at these offsets in these shards; all arrays have the same shape."""
         if len(self.parts) == 1:

@@ -15,7 +15,10 @@ from endonym.evaluate.score import (
 )
 from endonym.log import columns, folded, number, padded, screen_width, size
 
-MODELS = ("model", "before", "uniform", "unigram", "bigram", "compressor", "model_on_sample")
+MODELS = (
+    *("model", "before", "ensemble", "uniform", "unigram", "bigram", "compressor"),
+    "model_on_sample",
+)
 TEXTS = ("document", "block")
 TOO_FEW = "too few"
 BLOCKS = "blocks: neighbouring lines of lists, joined to texts of about 2,000 bytes"

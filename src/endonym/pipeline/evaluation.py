@@ -1,5 +1,6 @@
 """The evaluation stage: scores with their baselines, continuations of prompts, or speed."""
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -8,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 
 from endonym import device
@@ -27,11 +29,12 @@ from endonym.evaluate.tables import aligned
 from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.reading import Nats, read_nats
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.evaluation_texts import texts_below
-from endonym.pipeline.stages import BEFORE, EvaluationConfig, Numbers, StageContext
+from endonym.pipeline.stages import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
 from endonym.store import Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -67,7 +70,7 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     for texts in texts_to_score:
         measured = read_texts(model, texts, ctx.log)
         scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
-        scores.append(scored)
+        scores.append([*scored, *ensemble_scores(texts, split, ctx)])
         if texts.text == "document":
             save(ctx.out, documents(texts.each(), texts.sources, measured, texts.in_mean()))
     earlier = ctx.inputs.get(BEFORE)
@@ -91,6 +94,20 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         neighbour_gains = gains(train.shards, split_shards, other_shards, train.counts)
         write_json(ctx.out / NEIGHBOURS, [asdict(each) for each in neighbour_gains])
     return {"kind": "bits", "split": split, "compressor": samples}
+
+
+def ensemble_scores(texts: bits.Texts, split: str, ctx: StageContext) -> list[Score]:
+    """Scores of the mean probability of the phase's members; nothing if it has none."""
+    members = [each for name, each in sorted(ctx.inputs.items()) if name.startswith(MEMBER)]
+    if not members:
+        return []
+    each_nats: list[list[Nats]] = []
+    for member in members:
+        model = LanguageModel.load(member.folder, device.pick(ctx.device))
+        each_nats.append(list(read_nats(model.decoder, texts.ids, model.tokenizer.end_id)))
+    together = zip(*each_nats, strict=True)
+    mean = [math.log(len(members)) - np.logaddexp.reduce(-np.stack(n), axis=0) for n in together]
+    return bits.by_source(texts, texts.measured(mean), model="ensemble", split=split)
 
 
 def pretrained_model(folder: Path, context: int, model_device: torch.device) -> LanguageModel:

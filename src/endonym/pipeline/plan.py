@@ -6,7 +6,7 @@ the recipe nor other stages (`pipeline/execute.py` calls it). Its identity is th
 two. Paths in a config are not hashed: the inputs hash the contents of these files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,8 +25,10 @@ from endonym.model.foreign.folder import folder_files, with_context
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity, hash_once
 from endonym.recipe.recipe import Recipe
+from endonym.seed import named_seed
 from endonym.store import MANIFEST, fingerprint, open_artifact
 from endonym.tokenizer.config import TokenizerConfig
+from endonym.train.config import Phase
 
 VERSIONS = {
     "source": 3,
@@ -35,6 +37,8 @@ VERSIONS = {
     "shards": 5,
     "examples": 12,
     "model": 11,
+    "member": 11,
+    "teacher": 1,
     "evaluation": 19,
     "export": 18,
 }
@@ -102,6 +106,8 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     for path in named_files(recipe):
         named = stages.NamedFiles(paths=(path,), files=(file_identity(path),))
         files[str(path)] = Stage(f"source {path.name}", "source", named, stages.named_files)
+    for teacher in recipe.teachers:
+        files[str(teacher)] = pretrained_stage(teacher, recipe)
     contrast = recipe.clean.contrast_files(recipe.folder)
     inputs = {stage.name: stage for stage in sources}
     inputs |= {f"contrast {path.name}": files[str(path)] for path in contrast}
@@ -116,7 +122,8 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
         split=recipe.split.resolved(),
     )
     corpus = Stage("corpus", "corpus", config, stages.corpus, inputs)
-    folder, pretrained = recipe.model_folder, pretrained_stage(recipe)
+    folder = recipe.model_folder
+    pretrained = pretrained_stage(folder, recipe) if folder else None
     inputs = {"corpus": corpus, **({"folder": pretrained} if pretrained else {})}
     if folder is None:
         ids = Stage("tokenizer", "tokenizer", tokenizer, stages.tokenizer, inputs)
@@ -205,18 +212,16 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     exports_by_name = {each.name: each for each in exports}
     speeds = [replace(speed, inputs={**speed.inputs, **exports_by_name}) for speed in speeds]
     examples = plan_examples(recipe, data, training.pack.context).values()
-    return [*datasets, *examples, *models, *others, *exports, *adapters, *speeds]
+    trained = with_teachers(models)
+    return [*datasets, *examples, *trained, *others, *exports, *adapters, *speeds]
 
 
-def pretrained_stage(recipe: Recipe) -> Stage | None:
-    """The stage of the pretrained model's files; None if the recipe starts from nothing.
+def pretrained_stage(folder: Path, recipe: Recipe) -> Stage:
+    """The stage of the files of a model to go on from, or of a teacher.
 
     Raises ShapeError if it cannot read rows as long as the recipe says, and Damaged if it is an
     artefact whose files are not those of its manifest.
     """
-    folder = recipe.model_folder
-    if folder is None:
-        return None
     if (folder / MANIFEST).is_file():
         open_artifact(folder).verify(hash_once)
     if recipe.pack.context is not None:
@@ -266,10 +271,61 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             prompts=prompts[:1],
             exports=recipe.export,
             is_last=number == len(recipe.phase) - 1,
+            teacher=recipe.teacher_folder(number),
         )
+        taught = {**inputs, **teacher_inputs(keys, config, inputs, data)}
         name = f"model {phase.name}"
-        models.append(Stage(name, "model", config, stages.model, inputs, resumes=True))
+        models.append(Stage(name, "model", config, stages.model, taught, resumes=True))
     return models
+
+
+def teacher_inputs(
+    keys: Phase, config: stages.PhaseTraining, inputs: Mapping[str, Stage], data: DataStages
+) -> dict[str, Stage]:
+    """What a phase learns from beside its text: its teachers, or what was kept of them.
+
+    Members are this training under other seeds, without a teacher.
+    """
+    distill, phase = config.phase.distill, config.phase
+    if distill is None:
+        return {}
+    teachers = {"teacher": data.files[str(config.teacher)]} if config.teacher else {}
+    for number in range(1, (keys.members or 0) + 1):
+        member = config.model_copy(
+            update={
+                "phase": phase.but(distill=None),
+                "seed": named_seed(config.seed, "member", number),
+                "exports": (),
+            }
+        )
+        name = f"member {number} of {phase.name}"
+        stage = Stage(name, "member", member, stages.model, dict(inputs), resumes=True)
+        teachers[f"teacher {number}"] = stage
+    if distill.live:
+        return teachers
+    read = {name: inputs[name] for name in ("shards", "examples", "tokenizer") if name in inputs}
+    kept = stages.TeacherConfig(
+        folder=config.teacher, pack=config.pack, top_k=distill.top_k, seed=config.seed
+    )
+    name = f"teacher of {phase.name}"
+    return {"teacher": Stage(name, "teacher", kept, stages.teacher, {**read, **teachers})}
+
+
+def with_teachers(models: Sequence[Stage]) -> list[Stage]:
+    """Models, each after its members and what is kept of its teacher."""
+    found: list[Stage] = []
+    for model in models:
+        kept = [each for each in model.inputs.values() if each.kind == "teacher"]
+        found += [*members_of(model), *kept, model]
+    return found
+
+
+def members_of(model: Stage) -> list[Stage]:
+    """The members of a model's phase, if it has any."""
+    teachers = model.inputs
+    if (kept := teachers.get("teacher")) is not None:
+        teachers = kept.inputs
+    return [each for each in teachers.values() if each.kind == "member"]
 
 
 def evaluation_stages(
@@ -284,6 +340,9 @@ def evaluation_stages(
         folder = training.folder if each.kind == "bits" else None
         inputs |= {"folder": data.folder} if folder and data.folder else {}
         before = None if folder or each.kind != "bits" else model_of_texts(model)
+        if each.kind == "bits":
+            members = enumerate(members_of(model), 1)
+            inputs |= {f"{stages.MEMBER}{number}": member for number, member in members}
         inputs |= {stages.BEFORE: before} if before is not None and before is not model else {}
         is_chat = each.kind == "prompts" and each.chat is None and recipe.learns_answers
         asked = each.model_copy(update={"chat": True}) if is_chat else each
@@ -323,6 +382,18 @@ def evaluation_names(recipe: Recipe) -> list[str]:
     return names
 
 
+def names_of_phase(phase: Phase) -> list[str]:
+    """The stages that train a phase, in order."""
+    members = range(1, (phase.members or 0) + 1)
+    is_kept = members or phase.distill
+    is_live = phase.distill is not None and phase.distill.live
+    return [
+        *(f"member {number} of {phase.name}" for number in members),
+        *[f"teacher of {phase.name}"] * bool(is_kept and not is_live),
+        f"model {phase.name}",
+    ]
+
+
 def stage_names(recipe: Recipe) -> list[str]:
     """The name of every stage, in order, without planning any; its first word is its kind."""
 
@@ -330,7 +401,7 @@ def stage_names(recipe: Recipe) -> list[str]:
         matching = [each for each in recipe.export if each.row.content == content]
         return [f"export {each.format}" for each in matching]
 
-    folders = [recipe.model_folder] if recipe.model_folder else []
+    folders = [*([recipe.model_folder] if recipe.model_folder else []), *recipe.teachers]
     sources = [each.name for each in (*recipe.source, *folders, *named_files(recipe))]
     evaluations = evaluation_names(recipe)
     return [
@@ -338,7 +409,7 @@ def stage_names(recipe: Recipe) -> list[str]:
         *("corpus", "tokenizer", "shards"),
         *(f"examples {phase.name}" for phase in recipe.phase if not phase.reads_texts),
         *exports("corpus"),
-        *(f"model {phase.name}" for phase in recipe.phase),
+        *(name for phase in recipe.phase for name in names_of_phase(phase)),
         *(name for name in evaluations if not name.startswith(SPEED_NAME)),
         *exports("model"),
         *exports("adapter"),

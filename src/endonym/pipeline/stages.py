@@ -37,6 +37,8 @@ Numbers = dict[str, Any]
 BEFORE = "before"
 """How scores of the model that training went on from are called, and so is the input of an
 evaluation that is the model before conversations."""
+MEMBER = "member "
+"""How the inputs of an evaluation begin that are members of the model's phase."""
 Inputs = Mapping[str, Artifact]
 """The artefacts that a stage reads, by the name of the input."""
 
@@ -132,6 +134,7 @@ class PhaseTraining(Config):
     experts have a load-balancing penalty, which is a square within each micro-batch. prompts: a
     file whose first lines are continued during training, if any. exports: formats that must be able
     to hold the model. is_last: whether its adapter, if it has one, must fit into them, too.
+    teacher: the folder of a teacher that reads the batches as well; an input.
     """
 
     model: AnyModelConfig
@@ -143,6 +146,19 @@ class PhaseTraining(Config):
     prompts: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     exports: tuple[Export, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     is_last: bool = Field(default=True, json_schema_extra=NOT_IDENTITY)
+    teacher: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+
+
+class TeacherConfig(Config):
+    """What is kept of a teacher before the phase that learns from it.
+
+    folder: of the teacher, an input, unless members of the phase are its teachers.
+    """
+
+    folder: Path | None = Field(json_schema_extra=NOT_IDENTITY)
+    pack: PackConfig
+    top_k: int
+    seed: int
 
 
 class ExportConfig(Config):
@@ -412,6 +428,13 @@ def _train(config: PhaseTraining, ctx: StageContext, *, group: "Group") -> Numbe
 
     with explained_memory_errors(f"phase {config.phase.name}"):
         return train_model(config, ctx, group)
+
+
+def teacher(config: TeacherConfig, ctx: StageContext) -> Numbers:
+    """Keep what a teacher expects of every target of a phase."""
+    from endonym.pipeline.teaching import keep_teacher
+
+    return keep_teacher(config, ctx)
 
 
 def evaluation(config: EvaluationConfig, ctx: StageContext) -> Numbers:

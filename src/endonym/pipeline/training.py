@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from endonym.model.weights import narrow, save_tensors
 from endonym.pipeline import preflight
 from endonym.pipeline.progress import Prompt, cut_journal, run_training
 from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext
+from endonym.pipeline.teaching import teach_of
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.distributed import Group, is_plain
 from endonym.train.inputs import ExampleInputs, TrainingInputs, judged_shares, reference
@@ -74,6 +76,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
         if config.prompts:
             lines = config.prompts[0].read_text(encoding="utf-8").splitlines()
             prompts = [line for line in lines if line.strip()][:2]
+    inputs = replace(inputs, teach=teach_of(config, ctx, inputs.device))
     decoder = make_decoder()
     shape = decoder.config
     n_documents = COMPARED_DOCUMENTS if group.is_first else 0

@@ -33,8 +33,8 @@ from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Phase
 
 
-def base_model(named: Path) -> Path:
-    """The folder with the `config.json` that `[model] folder` means: of a run, of its last phase.
+def base_model(named: Path, where: str = "model.folder") -> Path:
+    """The folder with the `config.json` that a key such as this means: of a run, of its last phase.
 
     named: a run, a model artefact or a transformers folder. Raises RecipeError if there is none,
     or none yet.
@@ -48,7 +48,7 @@ def base_model(named: Path) -> Path:
             "Name a run's folder (runs/NAME), a model artefact (store/model/ID) or a folder in "
             "the transformers format: its path starts at the recipe's folder."
         )
-        raise RecipeError(message, where="model.folder", do=do)
+        raise RecipeError(message, where=where, do=do)
     plan = read_plan(named)
     store = Store((named / plan["store"]).resolve())
     models = [each["id"] for each in plan["stages"] if each["stage"] == "model"]
@@ -61,7 +61,7 @@ def base_model(named: Path) -> Path:
         do = f"Finish it: {program()} run {quoted(os.path.relpath(named))}"
     else:
         return last_model
-    raise RecipeError(message, where="model.folder", do=do)
+    raise RecipeError(message, where=where, do=do)
 
 
 PROBLEMS: dict[str, list[str]] = packaged_tables("endonym.recipe", "checks.toml")["problems"]
@@ -122,13 +122,9 @@ def _problem_of(error: EndonymError, path: KeyPath, *about: KeyPath) -> Problem:
 
 
 def missing_files(data: Mapping[str, Any], folder: Path) -> Iterator[Problem]:
-    """Missing files of evaluations and of cleaning, and a `model.folder` without a model."""
+    """Missing files of evaluations and of cleaning, and folders without a model."""
     parts = Parts(data)
-    try:
-        if parts.model is not None and parts.model.folder is not None:
-            base_model(folder / parts.model.folder)
-    except RecipeError as error:
-        yield _problem_of(error, ("model", "folder"))
+    yield from _missing_models(parts, folder)
     for number, pattern in enumerate(parts.clean.contrast):
         if not Clean(contrast=(pattern,)).contrast_files(folder):
             yield _problem("contrast", ("clean", "contrast", number), pattern=pattern)
@@ -138,6 +134,21 @@ def missing_files(data: Mapping[str, Any], folder: Path) -> Iterator[Problem]:
     for number, each in parts.evaluations:
         if not all(is_file(file) for file in each.files(folder)):
             yield _problem("evaluated_file", ("evaluate", number, "file"), file=each.file)
+
+
+def _missing_models(parts: Parts, folder: Path) -> Iterator[Problem]:
+    """A model to go on from, or a teacher, that is not there."""
+    named: dict[KeyPath, str | None] = {}
+    if parts.model is not None:
+        named[("model", "folder")] = parts.model.folder
+    for number, phase in parts.phases:
+        named[("phase", number, "distill", "model")] = phase.distill and phase.distill.model
+    for path, name in named.items():
+        if name is not None:
+            try:
+                base_model(folder / name)
+            except RecipeError as error:
+                yield _problem_of(error, path)
 
 
 def _unfit_template(named: str | None, folder: Path) -> Iterator[Problem]:

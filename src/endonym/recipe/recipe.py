@@ -146,6 +146,22 @@ class Recipe(Config):
             return None
         return base_model(self.folder / self.model.folder)
 
+    def teacher_folder(self, phase: int) -> Path | None:
+        """The model that a phase learns from, if the recipe names one.
+
+        Raises RecipeError as `model_folder` does.
+        """
+        distill = self.phase[phase].distill
+        if distill is None or distill.model is None:
+            return None
+        return base_model(self.folder / distill.model, where=f"phase.{phase}.distill.model")
+
+    @property
+    def teachers(self) -> list[Path]:
+        """The models that phases learn from, each once."""
+        found = map(self.teacher_folder, range(len(self.phase)))
+        return list(dict.fromkeys(each for each in found if each is not None))
+
     @property
     def keeps_tokenizer(self) -> bool:
         """Whether the tokenizer is that of the model to train further, unchanged."""

@@ -50,6 +50,23 @@ def require_weights_left(lr: float, decay: float) -> None:
     )
 
 
+class Distill(Config):
+    """A teacher: what it expects of each token is learnt beside the token itself."""
+
+    model: str | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
+    """the teacher, with the same tokenizer: a run, a model artefact, or a folder in the
+    transformers format, by its path from the recipe; if not given, the members of the phase
+    """
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """of the loss: KL divergence from the teacher; the rest is the cross-entropy of the tokens"""
+    top_k: Annotated[int, Field(ge=1, le=4096)] = 32
+    """the teacher's most likely tokens that are used; all others count as one"""
+    live: bool = False
+    """whether the teacher reads each batch beside the phase; if not, it reads the training text
+    once before it, and what it expects is kept in the store
+    """
+
+
 class Phase(Config, ObjectiveProperties):
     """A phase of training: its length, optimizer, schedule and execution."""
 
@@ -164,6 +181,12 @@ class Phase(Config, ObjectiveProperties):
 
     - the finished model has them merged into its weights, and keeps them beside these
     """
+    distill: Distill | None = None
+    """learn from a teacher as well (docs/phases.md)"""
+    members: Annotated[int, Field(ge=2, le=64)] | None = None
+    """train so many models as this phase says, each with another seed, and then a student whose
+    teacher is the mean of their probabilities: the model of this phase
+    """
     clip: float = Field(default=1.0, gt=0)
     """gradients are clipped to this norm"""
     eval_every_steps: Steps | None = None
@@ -243,6 +266,9 @@ class Phase(Config, ObjectiveProperties):
                 f'keep = "average" is the mean of the last steps: leave average = "{self.average}" '
                 "out" + ', or write keep = "last" for its last value' * (self.average == "ema")
             )
+        if self.distill is not None and (self.distill.model is None) == (self.members is None):
+            what = "names a model, and members are trained" if self.members else "has no teacher"
+            raise ValueError(f"distill {what}: give either distill.model or members")
         needed = (  # a key, whether it has an effect, and what gives it one
             ("cooldown", self.schedule == "wsd", 'schedule = "wsd"'),
             ("final_lr", self.schedule != "constant", "a schedule that falls"),
@@ -251,6 +277,8 @@ class Phase(Config, ObjectiveProperties):
             ("average_share", is_averaged, 'average = "ema" or "tail"'),
             ("columns", self.objective == "chat", 'objective = "chat"'),
             ("beta", self.is_of_pairs, 'objective = "preferences"'),
+            ("distill", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
+            ("members", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
             ("temperature", not isinstance(self.sources, dict), "sources whose shares are open"),
         )
         for key, has_effect, condition in needed:
@@ -306,6 +334,7 @@ class TrainConfig(Config, ObjectiveProperties):
     average: Literal["none", "ema", "tail"] = "none"
     average_share: float = 0.0
     adapt: AdaptConfig | None = None
+    distill: Distill | None = None
     clip: float = 1.0
     eval_every_steps: int
     eval_tokens: int = EVAL_TOKENS
@@ -386,6 +415,7 @@ def resolve_phase(phase: Phase, *, context: int, positions: int) -> TrainConfig:
         "batch_tokens": batch_tokens,
         "warmup_steps": min(phase.warmup_steps or 0, steps // 2),
         "adapt": None if phase.adapt is None else phase.adapt.resolved(),
+        "distill": phase.distill or (Distill() if phase.members else None),
         "execution": execution,
     }
     included = set(TrainConfig.model_fields) - {"sources"}

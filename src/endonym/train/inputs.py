@@ -25,6 +25,7 @@ from endonym.train.config import BETA, TrainConfig
 from endonym.train.distributed import ALONE, Group
 from endonym.train.objectives import pairs_of
 from endonym.train.step import held_out_nats
+from endonym.train.teacher import Teach
 
 VALIDATION_SEED = 0
 ROWS_TOKENS = 8192
@@ -163,8 +164,9 @@ HASH_BYTES = 32
 class TrainingInputs:
     """Texts to train on and held-out ones. folder: of the checkpoints.
 
-    unigram_nats: unigram loss of the dev text; after warm-up a model must be below it.
-    join: sources whose documents are joined (data/order.py), in both texts.
+    unigram_nats: unigram loss of the dev text; after warm-up a model must be below it. teach: says
+    what the teacher expects, if there is one. join: sources whose documents are joined
+    (data/order.py), in both texts.
     """
 
     train: TokenShards
@@ -173,6 +175,7 @@ class TrainingInputs:
     unigram_nats: float
     device: str = "cpu"
     join: tuple[str, ...] = ()
+    teach: Teach | None = None
 
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
@@ -200,7 +203,8 @@ class ExampleInputs:
     """Conversations or preference pairs to train on and held-out ones.
 
     references: log-probabilities under the starting weights, by split; of preference pairs only.
-    unigram_nats: infinite, as answers need not be better than a unigram model's.
+    unigram_nats: infinite, as answers need not be better than a unigram model's. teach: as in
+    `TrainingInputs`.
     """
 
     train: ExampleTokens
@@ -209,6 +213,7 @@ class ExampleInputs:
     device: str = "cpu"
     references: dict[str, Numbers] = field(default_factory=dict[str, Numbers])
     unigram_nats: float = math.inf
+    teach: Teach | None = None
 
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""

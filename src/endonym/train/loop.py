@@ -186,6 +186,7 @@ class Training:
             lr_scale=self._lr_scale(state.step),
             rows=micro_rows,
             group=group,
+            teach=self.inputs.teach,
             refuses=lambda stepped: loss_guard.reason_to_skip(stepped, state),
             seed=self._seed_dropout,
         )

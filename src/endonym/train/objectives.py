@@ -1,6 +1,7 @@
-"""What training minimises: the cross-entropy of tokens, or direct preference optimization.
+"""What training minimises: the cross-entropy of tokens, also beside a teacher, or direct
+preference optimization.
 
-Source of the latter: Rafailov et al. 2023, arXiv:2305.18290, equation 7, the mean over the pairs of
+Source of the last: Rafailov et al. 2023, arXiv:2305.18290, equation 7, the mean over the pairs of
 a batch: -ln σ(β ((ln π(c) - ln ρ(c)) - (ln π(r) - ln ρ(r)))), with c and r the chosen and the
 rejected answer to the same prompt, π the model, and ρ the model before the phase
 (`inputs.reference`).
@@ -18,9 +19,10 @@ from torch.nn import functional as F
 
 from endonym.data.batches import Batch
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.kernels.loss import learnable_nats, summed_nats
+from endonym.model.kernels.loss import learnable_nats, summed_nats, taught_nats
 from endonym.model.span import Span
 from endonym.train.config import BETA, TrainConfig
+from endonym.train.teacher import Teach
 
 
 class Loss(NamedTuple):
@@ -44,8 +46,12 @@ class Objective(NamedTuple):
     weight: Callable[[Batch], float]
 
 
-def cross_entropy(decoder: AnyDecoder, batch: Batch) -> Loss:
-    """Summed nats of the targets, -Σ ln p(target); with weights, of those of weight 1, not 0."""
+def cross_entropy(decoder: AnyDecoder, batch: Batch, teach: Teach | None = None) -> Loss:
+    """Summed nats of the targets, -Σ ln p(target); with weights, of those of weight 1, not 0.
+
+    teach: says what a teacher expects of them, if there is one (`taught_nats`).
+    """
+    learnt_N: Tensor | None = None
     hidden_BTD, penalty = decoder(batch.tokens_BT, Span.packed(batch.documents_BT))
     hidden_ND, targets_N = hidden_BTD.flatten(0, 1), batch.targets_BT.flatten()
     if batch.weights_BT is not None:
@@ -53,8 +59,12 @@ def cross_entropy(decoder: AnyDecoder, batch: Batch) -> Loss:
         if not len(learnt_N):  # a blank micro-batch, or a row without an answer here
             return _nothing(hidden_ND)
         hidden_ND, targets_N = hidden_ND[learnt_N], targets_N[learnt_N]
-    nats = summed_nats(hidden_ND, decoder.readout, targets_N)
-    return Loss(nats, nats + penalty * len(targets_N))
+    if teach is None:
+        loss = nats = summed_nats(hidden_ND, decoder.readout, targets_N)
+    else:
+        taught = teach(batch, learnt_N)
+        loss, nats = taught_nats(hidden_ND, decoder.readout, targets_N, taught)
+    return Loss(nats, loss + penalty * len(targets_N))
 
 
 def _nothing(hidden_ND: Tensor) -> Loss:
@@ -70,6 +80,11 @@ def learnt_targets(batch: Batch) -> float:
 
 
 CROSS_ENTROPY = Objective(cross_entropy, learnt_targets)
+
+
+def taught(teach: Teach) -> Objective:
+    """The cross-entropy with a teacher."""
+    return Objective(functools.partial(cross_entropy, teach=teach), learnt_targets)
 
 
 class Pairs(NamedTuple):
@@ -144,6 +159,6 @@ OBJECTIVES: dict[str, Callable[[TrainConfig], Objective]] = {
 """By the names that a recipe gives them."""
 
 
-def objective_of(config: TrainConfig) -> Objective:
-    """What a phase minimises."""
-    return OBJECTIVES[config.objective](config)
+def objective_of(config: TrainConfig, teach: Teach | None = None) -> Objective:
+    """What a phase minimises. teach: of its teacher, if it has one."""
+    return OBJECTIVES[config.objective](config) if teach is None else taught(teach)

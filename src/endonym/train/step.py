@@ -14,8 +14,9 @@ from endonym.model.kernels.loss import token_nats
 from endonym.model.span import Span
 from endonym.train.distributed import ALONE, Group
 from endonym.train.memory_budget import explained_memory_errors, within_memory
-from endonym.train.objectives import objective_of
+from endonym.train.objectives import Objective, objective_of
 from endonym.train.optimizer import Optimizer
+from endonym.train.teacher import Teach
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def take_step(
     lr_scale: float,
     rows: int,
     group: Group = ALONE,
+    teach: Teach | None = None,
     refuses: Callable[[Stepped], str] = MUST_BE_FINITE,
     seed: Callable[[], None] = lambda: None,
 ) -> Stepped:
@@ -71,16 +73,19 @@ def take_step(
 
     The loss is the mean over the targets of the whole batch, by their weights; the experts' penalty
     is that of each micro-batch, weighted in the same way. lr_scale: share of the peak learning
-    rates.
+    rates. teach: of the teacher, if there is one.
     refuses: why a step must be skipped, or empty; by default a step that is not finite raises
     NonFiniteLoss.
     seed: called before each attempt, so that a repeated one uses the same random numbers.
     """
-    weight = group.sum(objective_of(optimizer.config).weight(batch))
+    objective = objective_of(optimizer.config, teach)
+    weight = group.sum(objective.weight(batch))
 
     def forward_backward(rows: int) -> Tensor:
         seed()
-        return accumulate_gradients(optimizer, batch, rows=rows, weight=weight, group=group)
+        return accumulate_gradients(
+            optimizer, batch, rows=rows, weight=weight, group=group, objective=objective
+        )
 
     if optimizer.is_sharded:
         # Each pass gathers weights, so one process cannot retry without the others.
@@ -102,13 +107,20 @@ def take_step(
 
 
 def accumulate_gradients(
-    optimizer: Optimizer, batch: Batch, *, rows: int, weight: float, group: Group = ALONE
+    optimizer: Optimizer,
+    batch: Batch,
+    *,
+    rows: int,
+    weight: float,
+    group: Group = ALONE,
+    objective: Objective | None = None,
 ) -> Tensor:
     """Summed nats of this process's part of a batch; accumulates the gradient in the optimizer.
 
-    weight: of the whole batch's targets, by which the loss is divided.
+    weight: of the whole batch's targets, by which the loss is divided. objective: of the phase if
+    not given.
     """
-    objective, is_sharded = objective_of(optimizer.config), optimizer.is_sharded
+    objective, is_sharded = objective or objective_of(optimizer.config), optimizer.is_sharded
     total = torch.zeros((), dtype=torch.float32, device=batch.tokens_BT.device)
     for part, counts in group.micro_batches(batch, rows, is_sharded=is_sharded):
         loss = objective.loss(optimizer.decoder, part)

@@ -150,17 +150,17 @@ def test_a_damaged_artefact_is_not_trained_on(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     words = 'name = "a"\nlanguage = "tt"\n[[source]]\nname = "a"\npath = "a.txt"\n[[phase]]\n'
     recipe.write_text(f'{words}[model]\nfolder = "{folder}"\n', encoding="utf-8")
-    assert plan.pretrained_stage(Recipe.load(recipe)) is not None
+    plan.pretrained_stage(folder, Recipe.load(recipe))
     path = folder / "weights.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(Damaged, match="SHA-256 differs") as caught:
-        plan.pretrained_stage(Recipe.load(recipe))
+        plan.pretrained_stage(folder, Recipe.load(recipe))
     assert caught.value.where == str(path)
     assert "take a whole copy" in caught.value.do
     (folder / "manifest.json").unlink()
-    assert plan.pretrained_stage(Recipe.load(recipe)) is not None
+    plan.pretrained_stage(folder, Recipe.load(recipe))
 
 
 def test_only_the_last_phase_answers_for_the_exports_of_adapters(stages_of: StagesOf) -> None:

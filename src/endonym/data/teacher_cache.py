@@ -1,0 +1,59 @@
+"""What is kept of a teacher on disk: its most likely tokens at each place of a training text.
+
+Two flat arrays of shape (places, K): token ids, and their probabilities as float16.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endonym.data.shards import id_type
+from endonym.disk import free_bytes, read_json, write_json
+from endonym.errors import RecipeError
+from endonym.log import size
+
+CHANCES = np.dtype("<f2")
+ABOUT = "teacher.json"
+
+
+class TeacherCache:
+    """The arrays of a folder, memory-mapped. ids: (places, K). chances: their probabilities."""
+
+    def __init__(
+        self, folder: Path, shape: tuple[int, int], vocab: int, mode: Literal["r", "w+"] = "r"
+    ) -> None:
+        ids, chances = folder / "ids.bin", folder / "chances.bin"
+        self.ids: NDArray[Any] = np.memmap(ids, dtype=id_type(vocab), mode=mode, shape=shape)
+        self.chances: NDArray[Any] = np.memmap(chances, dtype=CHANCES, mode=mode, shape=shape)
+
+    @classmethod
+    def new(cls, folder: Path, *, places: int, top_k: int, vocab: int) -> "TeacherCache":
+        """An empty one, to be filled."""
+        about = {"places": places, "top_k": min(top_k, vocab), "vocab": vocab}
+        write_json(folder / ABOUT, about)
+        return cls(folder, (places, about["top_k"]), vocab, "w+")
+
+    @classmethod
+    def read(cls, folder: Path) -> "TeacherCache":
+        """One that was filled."""
+        about = read_json(folder / ABOUT)
+        return cls(folder, (about["places"], about["top_k"]), about["vocab"])
+
+
+def cache_bytes(places: int, top_k: int, vocab: int) -> int:
+    """The size of both arrays."""
+    return places * min(top_k, vocab) * (id_type(vocab).itemsize + CHANCES.itemsize)
+
+
+def require_room(folder: Path, places: int, top_k: int, vocab: int) -> int:
+    """The size of both arrays; raises RecipeError if the disk of the folder has no room for it."""
+    needed, free = cache_bytes(places, top_k, vocab), free_bytes(folder)
+    if needed > free:
+        raise RecipeError(
+            f"what is kept of the teacher takes {size(needed)}, and {size(free)} are free",
+            where="phase.distill.top_k",
+            do=f"Give fewer than {top_k} tokens, free some space, or set distill.live = true.",
+        )
+    return needed

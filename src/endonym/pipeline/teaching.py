@@ -1,0 +1,91 @@
+"""Teachers of a phase: members that were trained for it, or a model that the recipe names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from endonym import device
+from endonym.data.example_tokens import ExampleOrder, ExampleTokens
+from endonym.data.order import training_order
+from endonym.data.shards import TokenShards
+from endonym.data.teacher_cache import TeacherCache, require_room
+from endonym.errors import RecipeError
+from endonym.evaluate.bits import held_out_texts
+from endonym.export.huggingface import load_pretrained, with_context
+from endonym.generate.language_model import LanguageModel
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext, TeacherConfig
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.train.teacher import CachedTeacher, LiveTeacher, Teach, keep_likely
+
+COMPARED_DOCUMENTS = 1_000
+"""Held-out documents that a teacher must read as the phase does."""
+
+
+def keep_teacher(config: TeacherConfig, ctx: StageContext) -> Numbers:
+    """Let the teachers read the training text once; returns what was kept, for the manifest.
+
+    Raises RecipeError if a teacher reads other ids, or if what is kept does not fit on the disk.
+    """
+    device.prepare()
+    target = device.pick(ctx.device)
+    shards = ctx.inputs["shards"].folder
+    if "examples" in ctx.inputs:
+        tokens = ExampleTokens(ctx.inputs["examples"].folder, "train")
+        order = ExampleOrder(tokens, context=config.pack.context, seed=config.seed)
+        places, vocab = len(tokens.ids), tokens.vocab
+    else:
+        order = training_order(shards, config.pack, config.seed)
+        places, vocab = sum(map(len, order.shards.parts)), order.shards.vocab
+    needed = require_room(ctx.out, places, config.top_k, vocab)
+    decoders = teachers(ctx.inputs, config.folder, config.pack.context, target)
+    total = order.positions_per_epoch
+    with ctx.log.progress(f"reading with {len(decoders)} teachers", total) as advance:
+        cache = TeacherCache.new(ctx.out, places=places, top_k=config.top_k, vocab=vocab)
+        keep_likely(cache, decoders, order, vocab=vocab, device=target, advance=advance)
+    return {"teachers": len(decoders), "places": places, "top_k": config.top_k, "bytes": needed}
+
+
+def teach_of(config: PhaseTraining, ctx: StageContext, target: str) -> Teach | None:
+    """What a phase learns from beside its text; None if it has no teacher."""
+    distill = config.phase.distill
+    if distill is None:
+        return None
+    if not distill.live:
+        cache = TeacherCache.read(ctx.inputs["teacher"].folder)
+        return CachedTeacher(cache, distill.share)
+    decoders = teachers(ctx.inputs, config.teacher, config.pack.context, target)
+    vocab, top_k = config.model.vocab, distill.top_k
+    return LiveTeacher(decoders, vocab=vocab, top_k=top_k, share=distill.share)
+
+
+def teachers(inputs: Inputs, folder: Path | None, context: int, target: str) -> list[AnyDecoder]:
+    """The teachers of a phase, ready to read. folder: of the one that the recipe names, if any.
+
+    Raises RecipeError if it reads other ids than the phase, or shorter rows.
+    """
+    if folder is None:
+        names = sorted(name for name in inputs if name.startswith("teacher "))
+        models = [LanguageModel.load(inputs[name].folder) for name in names]
+    else:
+        model = load_pretrained(folder)
+        model.decoder = with_context(model.decoder, context, folder)
+        dev = TokenShards(inputs["shards"].folder, "dev")
+        tokenizer = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
+        texts = [*held_out_texts(dev, tokenizer).each()][:COMPARED_DOCUMENTS]
+        require_same_ids(model.tokenizer, tokenizer, texts, folder)
+        models = [model]
+    return [each.decoder.to(target).eval().requires_grad_(requires_grad=False) for each in models]
+
+
+def require_same_ids(
+    theirs: Tokenizer, ours: Tokenizer, texts: Sequence[str], folder: Path
+) -> None:
+    """Raise RecipeError unless a teacher's tokenizer writes these texts with our ids."""
+    pairs = zip(theirs.encode_many(texts), ours.encode_many(texts), strict=True)
+    is_same = all(one.tolist() == other.tolist() for one, other in pairs)
+    if not is_same or (theirs.vocab, theirs.end_id) != (ours.vocab, ours.end_id):
+        raise RecipeError(
+            f"{folder.name} has another tokenizer: {theirs.vocab} ids, here {ours.vocab}",
+            where="distill.model",
+            do="Name a run of the same texts, with the same keys under [clean] and [tokenizer].",
+        )

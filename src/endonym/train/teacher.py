@@ -1,0 +1,112 @@
+"""What a teacher expects of each target: computed beside the phase, or before it and kept.
+
+A teacher is one or several models that read the same ids; of several, the mean of their
+probabilities. Only its K most likely tokens are used, so that neither memory nor the file grows
+with the vocabulary.
+
+What is kept is one distribution for each place of the training text, from one pass over it in rows
+like those of the phase. A phase that reads rows which are cut elsewhere gets what the teacher
+expected with another beginning of the row.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from endonym.data.batches import Batch
+from endonym.data.example_tokens import ExampleOrder
+from endonym.data.order import Order
+from endonym.data.teacher_cache import TeacherCache
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.kernels.loss import Taught
+from endonym.model.kernels.sizes import CHUNK_LOGITS
+from endonym.model.span import Span
+
+Teach = Callable[[Batch, Tensor | None], Taught]
+"""What a teacher expects of a batch's targets: of all in flat order, or of those at indices."""
+ROWS_TOKENS = 8192
+
+
+class LiveTeacher:
+    """Models that read each batch as well. vocab, top_k: as in `likely`. share: as in `Taught`."""
+
+    def __init__(
+        self, decoders: Sequence[AnyDecoder], *, vocab: int, top_k: int, share: float
+    ) -> None:
+        self.decoders, self.vocab, self.top_k, self.share = decoders, vocab, top_k, share
+
+    def __call__(self, batch: Batch, learnt_N: Tensor | None) -> Taught:
+        found = likely(self.decoders, batch, learnt_N, vocab=self.vocab, top_k=self.top_k)
+        return Taught(*found, self.share)
+
+
+class CachedTeacher:
+    """What was kept by `keep_likely`. share: as in `Taught`."""
+
+    def __init__(self, cache: TeacherCache, share: float) -> None:
+        self.cache, self.share = cache, share
+
+    def __call__(self, batch: Batch, learnt_N: Tensor | None) -> Taught:
+        assert batch.places_BT is not None, "orders say where targets are stored"
+        places_N = batch.places_BT.flatten()
+        if learnt_N is not None:
+            places_N = places_N[learnt_N]
+        places, target = places_N.cpu().numpy(), places_N.device
+        ids_NK = torch.from_numpy(self.cache.ids[places].astype(np.int64))
+        chances_NK = torch.from_numpy(self.cache.chances[places].astype(np.float32))
+        return Taught(ids_NK.to(target), chances_NK.to(target), self.share)
+
+
+@torch.no_grad()
+def likely(
+    decoders: Sequence[AnyDecoder],
+    batch: Batch,
+    learnt_N: Tensor | None,
+    *,
+    vocab: int,
+    top_k: int,
+) -> tuple[Tensor, Tensor]:
+    """The most likely tokens at each position of a batch, and their probabilities, (N, K).
+
+    learnt_N: at which positions of the flat batch; None is all. vocab: of the model that learns; a
+    teacher may have more rows, which no token has.
+    """
+    span, hidden = Span.packed(batch.documents_BT), list[Tensor]()
+    for decoder in decoders:
+        hidden_ND = decoder(batch.tokens_BT, span)[0].flatten(0, 1)
+        hidden.append(hidden_ND if learnt_N is None else hidden_ND[learnt_N])
+    rows, ids, chances = max(128, CHUNK_LOGITS // vocab), list[Tensor](), list[Tensor]()
+    for parts in zip(*(each.split(rows) for each in hidden), strict=True):
+        pairs = zip(decoders, parts, strict=True)
+        logits = (each.readout.logits(part)[:, :vocab].float() for each, part in pairs)
+        mean_CV = torch.stack([torch.softmax(each, dim=-1) for each in logits]).mean(0)
+        top = mean_CV.topk(min(top_k, vocab))
+        ids.append(top.indices)
+        chances.append(top.values)
+    return torch.cat(ids), torch.cat(chances)
+
+
+def keep_likely(
+    cache: TeacherCache,
+    decoders: Sequence[AnyDecoder],
+    order: Order | ExampleOrder,
+    *,
+    vocab: int,
+    device: str,
+    advance: Callable[[int], None],
+) -> None:
+    """Read one epoch of an order, and keep what the decoders expect of every target.
+
+    vocab: as in `likely`. advance: called with the tokens read.
+    """
+    count = -(-order.positions_per_epoch // order.context)
+    step = max(1, ROWS_TOKENS // order.context)
+    for first in range(0, count, step):
+        batch = Batch.of(order.rows(first, min(step, count - first)))
+        assert batch.places_BT is not None, "orders say where targets are stored"
+        places, top_k = batch.places_BT.flatten().numpy(), cache.ids.shape[1]
+        ids_NK, chances_NK = likely(decoders, batch.to(device), None, vocab=vocab, top_k=top_k)
+        cache.ids[places], cache.chances[places] = ids_NK.cpu().numpy(), chances_NK.cpu().numpy()
+        advance(batch.tokens_BT.numel())

@@ -1,0 +1,67 @@
+"""A phase learns from members of its own, and from a finished model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.disk import read_json
+from endonym.store import Artifact, Store
+
+Say = Callable[..., Any]
+STEPS = ("--set", "phase.0.steps=12", "--set", "phase.0.warmup_steps=2")
+
+
+def made(store: Path, stage: str) -> list[Artifact]:
+    return [each for each in Store(store).artifacts() if each.stage == stage]
+
+
+@pytest.fixture
+def run(prepared: Path, command: Say) -> Callable[..., Any]:
+    """Runs the small recipe with these keys; gives what `--json` prints."""
+
+    def run(*sets: str, code: int = 0) -> Any:
+        keys = [word for each in sets for word in ("--set", each)]
+        recipe = prepared if prepared.is_file() else prepared / "recipe.toml"
+        said = command("run", recipe, *STEPS, *keys, "--store", recipe.parent / "store", "--json")
+        assert said.code == code, said.err
+        return said.json() if code == 0 else said.err
+
+    return run
+
+
+def test_members_teach_a_student_and_are_scored_together(run: Say, prepared: Path) -> None:
+    store = prepared.parent / "store"
+    first = run("phase.0.members=2")
+    names = [each["name"] for each in first["stages"]]
+    parts = [*(f"member {n} of pretrain" for n in (1, 2)), "teacher of pretrain", "model pretrain"]
+    assert [name for name in names if name in parts] == parts
+    (student,), members = made(store, "model"), made(store, "member")
+    files = [each.folder / "weights.safetensors" for each in (student, *members)]
+    assert len({path.read_bytes() for path in files}) == 3
+    (kept,) = made(store, "teacher")
+    assert kept.numbers["teachers"] == 2
+    scores = [row for each in first["scores"] for row in [each] if row["metric"] == "bits_per_byte"]
+    models = {row["model"]: row["value"] for row in scores if row["source"] is None}
+    assert models["ensemble"] != models["model"]
+    again = run("phase.0.members=2")
+    assert not any(each["made"] for each in again["stages"])
+    live = run("phase.0.members=2", "phase.0.distill={ live = true, share = 0.9 }")
+    new = [each["name"] for each in live["stages"] if each["made"]]
+    assert new[0] == "model pretrain", "the members are there already"
+    assert "teacher of pretrain" not in [each["name"] for each in live["stages"]]
+
+
+def test_a_smaller_model_learns_from_a_finished_run(
+    run: Say, prepared: Path, finished: Path
+) -> None:
+    named = finished / "runs" / "kechkena"
+    small = run(f'phase.0.distill={{ model = "{named}", top_k = 4 }}', "model.layers=1")
+    (kept,) = made(prepared.parent / "store", "teacher")
+    assert (kept.numbers["teachers"], kept.numbers["top_k"]) == (1, 4)
+    assert read_json(kept.folder / "teacher.json")["vocab"] > 4
+    assert not any(row["model"] == "ensemble" for row in small["scores"])
+    said = run(f'phase.0.distill={{ model = "{named}" }}', "tokenizer.vocab=300", code=2)
+    assert "has another tokenizer" in said
+    assert "nowhere is not there" in run('phase.0.distill={ model = "nowhere" }', code=2)
