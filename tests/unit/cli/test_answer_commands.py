@@ -197,6 +197,9 @@ def test_pipes_are_continued_as_json(command: Say, gguf: Path, monkeypatch: Patc
     monkeypatch.setattr("sys.stdin", io.StringIO("Таң\n"))
     cold = command("chat", gguf, "--max-tokens", "5", "--temperature", "1e-46")
     assert (cold.code, "Traceback" in cold.err) == (0, False)
+    monkeypatch.setattr("sys.stdin", io.StringIO("/new\n"))
+    new = command("chat", gguf, "--max-tokens", "5", "--min-tokens", "5").out
+    assert new.startswith("/new"), "a base model has no conversation to begin again"
 
 
 def test_a_template_makes_a_conversation(command: Say, tmp_path: Path, monkeypatch: Patch):

@@ -12,7 +12,7 @@ from endonym.store import Store
 
 
 def looking(folder: Path, records: list[Any], objective: str = "chat", **keys: Any) -> Any:
-    """Examples of these records, and the look at so many of them."""
+    """Examples of these records, and the look at so many of them, as data or as it is printed."""
     store = Store(folder / "store")
     with store.workspace("examples", ID, waiting=nobody) as ctx:
         assert ctx is not None
@@ -20,8 +20,9 @@ def looking(folder: Path, records: list[Any], objective: str = "chat", **keys: A
         declared = {**DECLARED, "stage": "examples", "id": ID, "numbers": numbers}
         made = store.publish(ctx, declared)
 
-    def shown(count: int) -> list[str]:
-        return look(store, made.id, dropped=None, count=count).data["examples"]
+    def shown(count: int, *, is_printed: bool = False) -> Any:
+        found = look(store, made.id, dropped=None, count=count)
+        return found.text if is_printed else found.data["examples"]
 
     return numbers, shown
 
@@ -58,3 +59,10 @@ def test_an_example_is_shown_in_whole_letters_and_with_the_names_of_special_toke
     records = [said(asked, answer), said("Алма нинди?", "Кызыл.")]
     _, shown = looking(tmp_path, records, kind="byte", template=template, val_share=None)
     assert shown(1) == [f"{asked}<|endoftext|>«{answer}<|endoftext|>»"]
+
+
+def test_what_would_change_the_screen_is_shown_and_not_done(tmp_path: Path) -> None:
+    _, shown = looking(tmp_path, [said("Ничек\x1b[2J?", "Әйбәт.\x07")], kind="byte", val_share=None)
+    printed = shown(1, is_printed=True)
+    assert "Ничек" in printed
+    assert not {"\x1b", "\x07"} & {*printed}

@@ -49,6 +49,23 @@ def test_a_text_that_is_another_now_is_named_from_any_store_if_all_that_was_read
     assert (found()["changed"], found()["fault"]) == ([], "")
 
 
+def test_conversations_that_are_others_now_are_named_as_well(
+    tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    recipe = write_project(tmp_path, ["tatar"])
+    chats = tmp_path / "сораулар.jsonl"
+    chats.write_text('{"question": "Ничек?", "answer": "Әйбәт."}\n', encoding="utf-8")
+    phase = f'[[phase]]\nname = "chat"\nobjective = "chat"\ndata = "{chats.name}"\n'
+    (tmp_path / "recipe.toml").write_text(f"{recipe}{phase}", encoding="utf-8")
+    store = tmp_path / "store"
+    said = command("run", tmp_path / "recipe.toml", "--store", store, "--until", "source")
+    assert said.code == 0, said.err
+    (run,) = (tmp_path / "runs").iterdir()
+    assert status(Store(store), str(run))[0]["changed"] == []
+    chats.write_text('{"question": "Ничек?", "answer": "Бик әйбәт."}\n', encoding="utf-8")
+    assert status(Store(store), str(run))[0]["changed"] == [chats.name]
+
+
 def test_of_a_run_that_has_not_read_its_texts_none_is_called_new(tmp_path: Path) -> None:
     stages = [{"name": "corpus", "stage": "corpus", "id": ID}]
     a_run(tmp_path, "әкият", recipe="recipe.toml", stages=stages)

@@ -164,6 +164,7 @@ def test_of_few_conversations_none_is_held_out_and_of_more_so_many_as_are_said(
     enough = make_toy_examples(tmp_path / "enough", records, val_share=None)
     for made in (asked, enough):
         assert 0 < made["held_out"] == made["dev"]["examples"] < 64
+        assert made["train"]["examples"] == made["kept"] - made["held_out"], "each is learnt once"
     again = [said(f"Cât fac {n // 2} plus unu?", f"{n}.") for n in range(640)]
     doubled = make_toy_examples(tmp_path / "again", again, val_share=None)
     assert (doubled["held_out"], doubled["dev"]) == (0, doubled["train"]), "320 questions are few"
@@ -258,6 +259,17 @@ def test_a_system_message_is_not_compared_with_held_out_texts(tmp_path: Path) ->
     given = (("with", known), ("without", None))
     kept = [make_toy_examples(tmp_path / n, records, kept_out=out) for n, out in given]
     assert kept[0] == kept[1]
+
+
+def test_what_is_kept_out_is_not_read_before_other_questions_either(tmp_path: Path) -> None:
+    records = [said(f"Сорау {n}?", f"җавап {n}") for n in range(9)]
+    records[4] = said("Бүген нәрсә булды?", "Бүген көн җылы булды.")
+    known = KeptOut([("dev", ["Бүген көн җылы булды."])])
+    made = make_toy_examples(tmp_path, records, val_share=None, kept_out=known, context=400)
+    assert (made["kept"], made["train"]["examples"]) == (8, 16)
+    train, tokenizer = ExampleTokens(tmp_path, "train"), fresh_tokenizer()
+    read = [tokenizer.decode(train.prompt(number).tolist()) for number in range(len(train))]
+    assert sum("Бүген" in each for each in read) == 0
 
 
 def test_conversations_of_which_the_end_was_left_out_are_counted(tmp_path: Path) -> None:
