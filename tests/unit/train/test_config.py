@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from endonym.train.config import Phase, resolve_phase
+from endonym.train.config import Distill, Phase, resolve_phase
 
 
 def test_two_budgets_are_refused_by_name() -> None:
@@ -26,6 +26,7 @@ def test_values_that_cannot_be_meant_are_refused(key: str, value: object) -> Non
         Phase.model_validate({key: value})
 
 
+TEACHABLE = 'objective = "next_token" or "chat"'
 SHARES, OPEN = {"web": 0.5, "songs": 0.5}, "sources whose shares are open"
 
 
@@ -36,6 +37,8 @@ USELESS = [
     ({"beta": 0.2}, {"objective": "preferences"}, 'objective = "preferences"'),
     ({"temperature": 2.0, "sources": SHARES}, {"sources": tuple(SHARES)}, OPEN),
     ({"normalise": True}, {"optimizer": "muon"}, 'optimizer = "muon"'),
+    ({"distill": Distill(model="a"), "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
+    ({"members": 2, "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
     ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
 ]
 
@@ -47,6 +50,20 @@ def test_a_useless_key_is_refused(vain: dict[str, object], wanted: dict[str, obj
         Phase.model_validate(vain)
     assert getattr(Phase.model_validate(vain | wanted), key) == vain[key]
     assert Phase(final_lr=0.1).final_lr == 0.1  # a schedule that is chosen falls
+
+
+def test_a_teacher_is_a_model_or_the_members_and_never_both_or_neither() -> None:
+    for distill, members in (({"share": 0.3}, None), ({"model": "a"}, 2)):
+        with pytest.raises(ValidationError, match=r"either distill\.model or members"):
+            Phase.model_validate({"distill": distill, "members": members})
+    alone = Phase(lr=1e-3, members=2, steps=5, number_format="fp32")
+    found = resolve_phase(alone, context=16, positions=100).distill
+    assert found == Distill(share=0.5, top_k=32, live=False)
+    teacher = Distill(model="a", share=0.25)
+    named = alone.model_copy(update={"members": None, "distill": teacher})
+    assert resolve_phase(named, context=16, positions=100).distill == teacher
+    plain = alone.model_copy(update={"members": None})
+    assert resolve_phase(plain, context=16, positions=100).distill is None
 
 
 def test_a_budget_becomes_steps_of_whole_rows() -> None:
@@ -67,7 +84,7 @@ def test_a_budget_becomes_steps_of_whole_rows() -> None:
 def test_what_a_phase_does_not_say_has_its_usual_value() -> None:
     phase = Phase.model_validate({"lr": 1e-3, "number_format": "bf16", "steps": 100})
     found = resolve_phase(phase, context=16, positions=1000)
-    assert None not in found.model_dump(exclude={"adapt", "beta"}).values()
+    assert None not in found.model_dump(exclude={"adapt", "beta", "distill"}).values()
     assert (found.adapt, found.beta) == (None, None)
     assert (found.embedding_lr, found.final_lr, found.patience) == (1e-3, 0.0, 0)
     assert (found.clip, found.eval_tokens, found.cooldown) == (1.0, 32_768, 0.2)

@@ -1,0 +1,131 @@
+"""Teachers of a phase: who they are, what is counted of them, and what they may not be."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_conversations import conversations, fresh_tokenizer, write_lines
+from plans import planned
+from toys import lively_decoder, toy_config, toy_tokenizer
+
+from endonym.commands.check import check, describe
+from endonym.commands.run import standing
+from endonym.errors import RecipeError
+from endonym.evaluate.bits import Texts
+from endonym.evaluate.score import Score
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log
+from endonym.pipeline import evaluation, plan, sources, teaching
+from endonym.pipeline.stages import StageContext
+from endonym.recipe.recipe import Recipe
+from endonym.store import Artifact, Store
+
+CHAT = {"name": "chat", "objective": "chat", "data": "chats.jsonl", "steps": 9, "lr": 1e-3}
+CHAT |= {"batch_tokens": 256, "number_format": "fp32", "members": 3, "distill": {"live": True}}
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
+    """A phase of texts with two members, and one of conversations with three."""
+    recipe = Recipe.load(small_recipe(tmp_path / "project"))
+    write_lines(recipe.folder / "chats.jsonl", conversations(40))
+    text = recipe.phase[0].model_dump(exclude_unset=True) | {"members": 2}
+    settled = {"weight_decay": 0.1, "embedding_lr": 1e-2, "betas": [0.9, 0.95]}
+    return recipe.with_values({"phase": [text | settled, CHAT | settled]})
+
+
+def test_members_and_what_is_kept_of_them_come_before_their_student(recipe: Recipe) -> None:
+    raw = sources.hash_all(sources.find(recipe), Store(recipe.folder / "hashes"), Log(quiet=True))
+    stages = planned(recipe, raw)
+    trained = [each for each in stages if each.kind in ("member", "teacher", "model")]
+    names = [each.name for each in trained]
+    assert names == [
+        *("member 1 of pretrain", "member 2 of pretrain", "teacher of pretrain", "model pretrain"),
+        *("member 1 of chat", "member 2 of chat", "member 3 of chat", "model chat"),
+    ]
+    assert [name for name in plan.stage_names(recipe) if name in names] == names
+    first, second, kept, student, *of_chat, answering = trained
+    assert first.inputs.keys() == {"tokenizer", "shards"}
+    assert [kept.inputs[f"teacher {n}"] for n in (1, 2)] == [first, second]
+    assert student.inputs["teacher"] is kept
+    assert (first.config.phase.distill, student.config.phase.distill.top_k) == (None, 32)
+    assert [answering.inputs[f"teacher {n}"] for n in (1, 2, 3)] == of_chat
+    assert all(each.inputs["start"] is student for each in (*of_chat, answering))
+    assert len({each.config.seed for each in trained if each.kind != "teacher"}) == 1 + 3
+    (scored,) = [each for each in stages if each.name == "evaluation bits"]
+    assert [scored.inputs[f"member {n}"] for n in (1, 2, 3)] == of_chat
+    (prompts,) = [each for each in stages if each.name == "evaluation prompts"]
+    assert "member 1" not in prompts.inputs
+
+
+def test_check_says_what_teachers_take(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("endonym.commands.check.paces_here", lambda *given: [0.001, 0.002])
+    found = check(recipe, Store(recipe.folder / "store"))
+    texts, chats = found.facts.positions, found.facts.examples[1].positions
+    steps = {each.name: each.steps * each.batch_tokens for each in found.training.phases}
+    assert found.parts["training"] == pytest.approx(0.001 * steps["pretrain"])
+    members = 2 * 0.001 * steps["pretrain"] + 3 * 0.002 * steps["chat"]
+    assert found.parts["members"] == pytest.approx(members)
+    read = 2 * texts * 0.001 + 3 * steps["chat"] * 0.002  # the kept one once, the live one always
+    assert found.parts["teacher"] == pytest.approx(read / 3, rel=0.01)
+    assert chats != steps["chat"]
+    said = describe(found)
+    assert "members" in said
+    assert f"phase pretrain: its members; {texts * 32 * 4 / 1000:.1f} kB are kept of it" in said
+    assert "phase chat: its members; reads each batch as well" in said
+
+
+def test_what_does_not_fit_on_the_disk_ends_a_run_before_anything_is_trained(
+    prepared: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.data.teacher_cache.free_bytes", lambda folder: 1_000)
+    keys = ("--set", "phase.0.members=2", "--store", prepared.parent / "store")
+    said = command("run", prepared, *keys)
+    assert said.code == 2
+    assert "1.0 kB are free" in said.err
+    assert "member 1" not in said.err
+    assert command("run", prepared, *keys, "--set", "phase.0.distill={ live = true }").code == 0
+
+
+def test_a_teacher_reads_the_same_ids(tmp_path: Path) -> None:
+    ours, texts = toy_tokenizer("bpe"), ["Бүген көн җылы булды.", "Il pleut."]
+    teaching.require_same_ids(fresh_tokenizer("bpe"), ours, texts, tmp_path)
+    for other in (toy_tokenizer("byte"), toy_tokenizer("unigram")):
+        with pytest.raises(RecipeError, match="another tokenizer") as caught:
+            teaching.require_same_ids(other, ours, texts, tmp_path)
+        assert caught.value.where == "distill.model"
+
+
+def test_the_members_are_scored_by_the_mean_of_their_probabilities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer, nats = toy_tokenizer("byte"), {"a": [1.0, 2.0, 4.0], "b": [3.0, 0.5, 4.0]}
+    decoder = lively_decoder(toy_config(vocab=tokenizer.vocab, context=32))
+    read = [np.array(nats[name]) for name in ("a", "b")]
+    monkeypatch.setattr(LanguageModel, "load", lambda *given: LanguageModel(decoder, tokenizer))
+    monkeypatch.setattr(evaluation, "read_nats", lambda *given: [read.pop(0)])
+    members = {f"member {n}": Artifact(tmp_path, {}) for n in (1, 2)}
+    ctx = StageContext(tmp_path, tmp_path, tmp_path / "journal", members, Log(quiet=True))
+    texts = Texts([np.array([65, 66, 67])], ["хат"], tokenizer)
+    found = evaluation.ensemble_scores(texts, "test", ctx)
+    pairs = zip(nats["a"], nats["b"], strict=True)
+    mean = [-math.log((math.exp(-one) + math.exp(-other)) / 2) for one, other in pairs]
+    (score,) = [each for each in found if each.metric == "bits_per_byte" and each.source is None]
+    assert (score.model, score.split) == ("ensemble", "test")
+    assert score.value == pytest.approx(sum(mean) / math.log(2) / score.n_bytes)
+    none = StageContext(tmp_path, tmp_path, tmp_path / "journal", {}, Log(quiet=True))
+    assert evaluation.ensemble_scores(texts, "test", none) == []
+
+
+def test_a_run_says_what_its_members_need_together() -> None:
+    words: dict[str, Any] = {"metric": "bits_per_byte", "unit": "bits", "low": None, "high": None}
+    words |= {"split": "test", "source": None, "weighting": "bytes", "text": "document"}
+    words |= {"n_documents": 3, "n_bytes": 90, "n_chars": 50, "n_tokens": 30}
+    values = {"model": 1.25, "ensemble": 1.125}
+    both = [Score(model=name, value=value, **words) for name, value in values.items()]
+    assert "1.2500 bits/byte" in standing(both)
+    assert "members' mean probability 1.1250" in standing(both)
+    assert "members" not in standing(both[:1])
