@@ -65,3 +65,31 @@ def test_a_smaller_model_learns_from_a_finished_run(
     said = run(f'phase.0.distill={{ model = "{named}" }}', "tokenizer.vocab=300", code=2)
     assert "has another tokenizer" in said
     assert "nowhere is not there" in run('phase.0.distill={ model = "nowhere" }', code=2)
+
+
+def test_a_model_is_pruned_healed_and_proven_in_its_export(
+    finished: Path, tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    text, heal = (
+        recipe.read_text(encoding="utf-8"),
+        "prune = { ffn = 0.3, heads = 0.5 }\nsteps = 12",
+    )
+    named = f'folder = "{finished / "runs" / "kechkena"}"'
+    model = text.index("[model]"), text.index("[[phase]]")
+    text = text[: model[0]] + f"[model]\n{named}\n\n" + text[model[1] :].replace("steps = 40", heal)
+    tokenizer = text.index("[tokenizer]"), text.index("[pack]")
+    recipe.write_text(text[: tokenizer[0]] + text[tokenizer[1] :], encoding="utf-8")
+    said = command("run", recipe, "--store", tmp_path / "store")
+    assert said.code == 0, said.err
+    (small,), (whole,) = made(tmp_path / "store", "model"), made(finished / "store", "model")
+    shape, before = (read_json(each.folder / "config.json") for each in (small, whole))
+    hidden = before["ffns"][0]["hidden"]
+    assert shape["ffns"][0]["hidden"] == hidden - round(0.3 * hidden)
+    assert (before["mixers"][0]["heads"], shape["mixers"][0]["heads"]) == (2, 1)
+    assert small.numbers["parameters"] < whole.numbers["parameters"]
+    weights = [(each.folder / "weights.safetensors").stat().st_size for each in (small, whole)]
+    assert weights[0] < weights[1]
+    (export,) = made(tmp_path / "store", "export")
+    assert export.numbers["checks"], "proven equal to the model"
+    assert "pruned: " in said.err

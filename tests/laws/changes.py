@@ -217,6 +217,7 @@ MOVED = {
     *("chat.template", "chat.val_share", "chat.max_rejected"),
     *("phase.objective", "phase.data", "phase.columns", "phase.beta"),
     *(f"phase.adapt.{key}" for key in ("kind", "rank", "alpha", "dropout", "on", "dora")),
+    *(f"phase.prune.{key}" for key in ("heads", "ffn", "layers")),
     *("phase.members", *(f"phase.distill.{key}" for key in ("model", "share", "top_k", "live"))),
 }
 """Fields that other tests change: a path cannot be another one where no file is, nor a hash, the

@@ -218,15 +218,20 @@ adapt = {}
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("rank", 4), ("alpha", 4.0), ("dropout", 0.1), ("on", ["query"]), ("dora", True)],
+    [
+        *(("adapt.rank", 4), ("adapt.alpha", 4.0), ("adapt.dropout", 0.1)),
+        *(("adapt.on", ["query"]), ("adapt.dora", True)),
+        *(("prune.heads", 0.5), ("prune.ffn", 0.25), ("prune.layers", 0.5)),
+    ],
 )
-def test_an_adapter_renames_its_own_phase_and_what_follows(
+def test_an_adapter_renames_its_own_phase_and_what_follows_and_so_does_pruning(
     recipe: Path, key: str, value: object
 ) -> None:
-    recipe.write_text(recipe.read_text("utf-8") + TUNED, "utf-8")
+    table = key.partition(".")[0]
+    recipe.write_text(recipe.read_text("utf-8") + TUNED.replace("adapt", table), "utf-8")
     settled = {key.replace("0", "1", 1): each for key, each in SETTLED.items()}
     before = ids(recipe, settled)
-    after = ids(recipe, settled | {f"phase.1.adapt.{key}": value})
+    after = ids(recipe, settled | {f"phase.1.{key}": value})
     assert {name for name in before if before[name] != after[name]} == {
         *("model 1", "evaluation 0", "evaluation 1", "export 0")
     }

@@ -36,6 +36,7 @@ from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import narrow, save_tensors
 from endonym.pipeline import preflight
 from endonym.pipeline.progress import Prompt, cut_journal, run_training
+from endonym.pipeline.pruning import pruning
 from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.pipeline.teaching import teach_of
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -54,14 +55,17 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     In a group, only the first process writes, checks and logs; the others only train.
     """
     device.prepare()
-    phase, pack = config.phase, config.pack
+    phase = config.phase
     # With the chat template of the examples, or of what the phase starts from.
     source = next(name for name in ("examples", "start", "tokenizer") if name in ctx.inputs)
     tokenizer = Tokenizer.load(ctx.inputs[source].folder / "tokenizer.json")
     dev = TokenShards(ctx.inputs["shards"].folder, "dev")
 
+    whole = functools.partial(started_decoder, config, ctx.inputs, tokenizer)
+    start = pruning(config, whole, lambda: inputs, ctx.log)
+
     def make_decoder() -> AnyDecoder:
-        return adapted(started_decoder(config, ctx.inputs, tokenizer), phase.adapt, config.seed)
+        return adapted(start(), phase.adapt, config.seed)
 
     prompts: Sequence[Prompt] = [""]  # Without prompts, samples start as a document does.
     baseline_bits: dict[str, float] = {}
@@ -72,16 +76,16 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
         longest = inputs.train.longest_document
     else:
         inputs, baseline_bits = text_inputs(config, ctx, tokenizer, group)
-        longest = pack.longest(inputs.train.longest_document)
+        longest = config.pack.longest(inputs.train.longest_document)
         if config.prompts:
             lines = config.prompts[0].read_text(encoding="utf-8").splitlines()
             prompts = [line for line in lines if line.strip()][:2]
     inputs = replace(inputs, teach=teach_of(config, ctx, inputs.device))
     decoder = make_decoder()
     shape = decoder.config
-    n_documents = COMPARED_DOCUMENTS if group.is_first else 0
-    dev_texts = islice(held_out_texts(dev, tokenizer).each(), n_documents)
-    require_formats(config.exports, shape, tokenizer, list(dev_texts))  # Fail now, not after hours.
+    most = COMPARED_DOCUMENTS if group.is_first else 0
+    dev_texts = list(islice(held_out_texts(dev, tokenizer).each(), most))
+    require_formats(config.exports, shape, tokenizer, dev_texts)  # Fail now, not after hours.
     require_adapter_formats(config.exports, decoder, is_last=config.is_last)
     preflight.spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
     checkpoint = preflight.newest(inputs.folder, ctx.log) if group.is_first else None
@@ -96,13 +100,12 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
             decoder = make_decoder()  # The check has changed the first one.
     training = Training(decoder.to(inputs.device), phase, inputs, seed=config.seed, group=group)
     training.resume(checkpoint)
-    slow_mask_reasons = mask_reasons(training)
     if group.is_first:
         tokenizer.save(ctx.out)
         cut_journal(ctx.journal, training)
         if not training.state.step and baseline_bits:
             append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **baseline_bits})
-        for reason in slow_mask_reasons:
+        for reason in mask_reasons(training):
             ctx.log.line(f"  attention uses a dense mask, which is slower: {reason}")
         if training.state.step:
             ctx.log.line(f"  goes on from step {number(training.state.step)}")

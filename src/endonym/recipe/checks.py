@@ -342,6 +342,8 @@ def _refinements_of_nothing(parts: Parts) -> Iterator[Problem]:
         elif number == 0 or phase.start == "scratch":
             if is_adapted:
                 yield _problem("adapt_nothing", path)
+            if phase.prune is not None:
+                yield _problem("prune_nothing", ("phase", number, "prune"))
             if phase.is_of_pairs:
                 yield _problem("prefer_nothing", ("phase", number, "objective"))
 

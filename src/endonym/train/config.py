@@ -67,6 +67,20 @@ class Distill(Config):
     """
 
 
+class Prune(Config):
+    """Parts that a phase takes out of the model before it trains, as shares of each kind.
+
+    Those go that the model needs least, measured on training text; of every layer as many.
+    """
+
+    heads: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """of each layer's attention heads; heads that share keys and values go together"""
+    ffn: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """of each layer's feed-forward channels"""
+    layers: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """of the layers"""
+
+
 class Phase(Config, ObjectiveProperties):
     """A phase of training: its length, optimizer, schedule and execution."""
 
@@ -187,6 +201,8 @@ class Phase(Config, ObjectiveProperties):
     """train so many models as this phase says, each with another seed, and then a student whose
     teacher is the mean of their probabilities: the model of this phase
     """
+    prune: Prune | None = None
+    """take parts out of the model before this phase, which then heals it (docs/phases.md)"""
     clip: float = Field(default=1.0, gt=0)
     """gradients are clipped to this norm"""
     eval_every_steps: Steps | None = None
@@ -278,6 +294,7 @@ class Phase(Config, ObjectiveProperties):
             ("columns", self.objective == "chat", 'objective = "chat"'),
             ("beta", self.is_of_pairs, 'objective = "preferences"'),
             ("distill", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
+            ("prune", not self.is_of_pairs and self.adapt is None, "all weights, not of pairs"),
             ("members", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
             ("temperature", not isinstance(self.sources, dict), "sources whose shares are open"),
         )
@@ -335,6 +352,7 @@ class TrainConfig(Config, ObjectiveProperties):
     average_share: float = 0.0
     adapt: AdaptConfig | None = None
     distill: Distill | None = None
+    prune: Prune | None = None
     clip: float = 1.0
     eval_every_steps: int
     eval_tokens: int = EVAL_TOKENS

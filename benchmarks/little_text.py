@@ -1,0 +1,179 @@
+"""What helps where there is little text: a ladder of 0.2, 0.5 and 1 MB in four languages.
+
+    python benchmarks/little_text.py [--languages tt km hi fa] [--megabytes 0.5] [--tried default]
+    python benchmarks/little_text.py --summary
+
+Each cell is one run: the recipe of `endonym new` for this text and an hour, with some keys changed.
+The dev text that the recipe holds out of these bytes chooses; the test text, which no recipe of any
+size reads, judges. Both stand in the cell, with the compressor on the same test text. Smaller texts
+are parts of larger ones, in blocks of neighbours.
+
+Cells in benchmarks/results/little-text.json are skipped; --again adds a repeat.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+from bisect import bisect
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cells import RESULTS, ROOT, Cells
+from data_efficiency import as_json, one_block, write
+from runs import bits_rows, costs_of, endonym, last_json, sets_of
+
+from endonym.corpus.corpus import Corpus
+from endonym.recipe.recipe import Recipe
+from endonym.seed import named_seed
+
+TEXTS = {
+    "tt": ("tt", 0.1),
+    "km": ("km", 0.1),
+    "hi": ("other/hi_pratham_storybooks.jsonl", 0.3),
+    "fa": ("other/fa_common_voice.txt", 0.25),
+}
+"""Of each language: its texts in shared/data, and the share that is held out, half of it for test:
+about 100 kB or more."""
+WIDE = {"model.dim": 128, "model.mixer.heads": 2}
+TRIED: dict[str, dict[str, Any]] = {
+    "default": {},
+    "wide": WIDE,
+    "wide, dropout 0.4": WIDE | {"model.dropout": 0.4},
+    "members 4": {"phase.0.members": 4},
+    "wide, dropout 0.4, members 4": WIDE | {"model.dropout": 0.4, "phase.0.members": 4},
+}
+"""What is changed in the recipe of `new`."""
+HOURS = 1.0
+
+
+def main() -> None:
+    """Run the cells that are missing and print the table."""
+    asked = arguments()
+    cells = Cells(asked.results)
+    wanted = itertools.product(asked.megabytes, asked.languages, asked.seeds, asked.tried)
+    for megabytes, language, seed, tried in wanted if not asked.summary else ():
+        key = f"{language} · {megabytes:g} MB · {tried} · seed {seed}"
+        if key not in cells or asked.again:
+            work = asked.work / language
+            prepare(asked.texts / TEXTS[language][0], TEXTS[language][1], language, work)
+            cells.keep(key, cell(work, megabytes, TRIED[tried] | {"seed": seed}))
+            print(f"{key:<60} {cells[key]['test']:.4f}", flush=True)
+    print(*summary(cells), sep="\n")
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--languages", nargs="+", choices=TEXTS, default=list(TEXTS))
+    parser.add_argument("--megabytes", type=float, nargs="+", default=[0.5])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43])
+    parser.add_argument("--tried", nargs="+", choices=TRIED, default=list(TRIED))
+    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "little-text")
+    parser.add_argument("--results", type=Path, default=RESULTS / "little-text.json")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--summary", action="store_true", help="print the table alone")
+    return parser.parse_args()
+
+
+def prepare(raw: Path, held_out: float, language: str, work: Path) -> None:
+    """Write the test text, and of what is left JSON lines of each size, a file for each source."""
+    if (work / "test").exists():
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    endonym(work, "new", "all", "--language", language, "--text", raw, "--hours", 0.01)
+    sets = sets_of({"split.val_share": held_out})
+    made = last_json(endonym(work, "run", "all/recipe.toml", *sets, "--until", "corpus", "--json"))
+    (stage,) = [each for each in made["stages"] if each["name"] == "corpus"]
+    corpus = Corpus(work / "store" / "corpus" / stage["id"])
+    write(corpus.documents("test"), work / "test", ".txt", one_block)
+    train = list(corpus.documents("train"))
+    sizes = Counter[int]()
+    for each in train:
+        sizes[each.block] += len(each.text.encode("utf-8"))
+    blocks = sorted(sizes, key=lambda number: named_seed(0, "little text", number))
+    ends = list(itertools.accumulate(sizes[number] for number in blocks))
+    for megabytes in (0.2, 0.5, 1.0):
+        if ends[-1] >= megabytes * 1e6:
+            chosen = set(blocks[: bisect(ends, megabytes * 1e6) + 1])
+            some = [each for each in train if each.block in chosen]
+            write(some, work / f"{megabytes:g}" / "texts", ".jsonl", as_json)
+
+
+def cell(work: Path, megabytes: float, changes: dict[str, Any]) -> dict[str, Any]:
+    """Train one recipe, and judge it on its dev text and on the test text."""
+    recipe = recipe_of(work, f"{megabytes:g}")
+    name = f"cell-{named_seed(0, json.dumps(changes), str(recipe.path)):x}"
+    sets = sets_of({**changes, "name": name})
+    finished = last_json(endonym(work, "run", recipe.path.relative_to(work), *sets, "--json", "-q"))
+    rows = bits_rows(finished["scores"])
+    found = {model: judged(rows, model) for model in ("model", "ensemble", "compressor")}
+    return costs_of(work, finished) | {
+        "dev": mean(rows, "model", lambda split: split == "dev"),
+        "test": found["model"],
+        **{name: found[name] for name in ("ensemble", "compressor") if found[name] is not None},
+    }
+
+
+def recipe_of(work: Path, folder: str) -> Recipe:
+    """What `new` writes for the text of a folder; it also scores the test text."""
+    path = work / folder / "recipe.toml"
+    if not path.exists():
+        (language,) = {Recipe.load(work / "all" / "recipe.toml").language}
+        args = ["--language", language, "--text", f"{folder}/texts", "--hours", HOURS]
+        endonym(work, "new", folder, *args)
+        tables = [
+            f'\n[[evaluate]]\nkind = "bits"\nfile = "../test/{each.name}"\n'
+            for each in sorted((work / "test").iterdir())
+            if each.stat().st_size >= LEAST_BYTES
+        ]
+        path.write_text(path.read_text(encoding="utf-8") + "".join(tables), encoding="utf-8")
+    return Recipe.load(path)
+
+
+LEAST_BYTES = 10_000
+"""Of test text of a source; less says nothing."""
+
+
+def judged(rows: list[dict[str, Any]], model: str) -> float | None:
+    """Bits per byte of the test text: the mean over its files."""
+    return mean(rows, model, lambda split: split not in ("test", "dev"))
+
+
+def mean(rows: list[dict[str, Any]], model: str, is_wanted: Any) -> float | None:
+    """The mean over the texts that are wanted, each by the mean over its sources if it has one."""
+    found = dict[str, float]()
+    for row in rows:
+        is_total = row["model"] == model and row["source"] is None and row["text"] == "document"
+        if (
+            is_total
+            and is_wanted(row["split"])
+            and (row["weighting"] == "sources" or row["split"] not in found)
+        ):
+            found[row["split"]] = row["value"]
+    return statistics.mean(found.values()) if found else None
+
+
+def summary(cells: Cells) -> Iterator[str]:
+    """For each amount and language bits per byte of each recipe, as the mean over its seeds."""
+    table: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
+    for key in cells:
+        language, amount, tried, _ = key.split(" · ")
+        row = table.setdefault((amount, language), {}).setdefault(tried, [])
+        row.append(cells[key])
+    for (amount, language), by_recipe in sorted(table.items()):
+        for tried, found in by_recipe.items():
+            figures = {
+                name: statistics.mean(each[name] for each in found)
+                for name in ("dev", "test", "ensemble", "compressor")
+                if all(name in each for each in found)
+            }
+            said = " · ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            yield f"{amount} {language} {tried:<32} {said} ({len(found)} seeds)"
+
+
+if __name__ == "__main__":
+    main()

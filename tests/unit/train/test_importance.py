@@ -1,0 +1,128 @@
+"""What a model needs least is taken out, and what is left computes the same."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from toys import lively_decoder, toy_config, train_config
+
+from endonym.data.batches import Batch
+from endonym.errors import ShapeError
+from endonym.model.config import AttentionConfig, FfnConfig
+from endonym.model.count import parameters
+from endonym.model.decoder import Decoder
+from endonym.model.prune import Kept, pruned
+from endonym.train.config import Prune
+from endonym.train.importance import left, most_needed, only
+from endonym.train.objectives import objective_of
+
+OBJECTIVE = objective_of(train_config(context=16))
+
+
+def some_batches(vocab: int, count: int = 3) -> list[Batch]:
+    draw = torch.Generator().manual_seed(5)
+    ids = [torch.randint(0, vocab, (4, 17), generator=draw) for _ in range(count)]
+    documents = torch.zeros(4, 16, dtype=torch.int64)
+    return [Batch(each[:, :-1], each[:, 1:], documents) for each in ids]
+
+
+def without(decoder: Decoder, layer: int, name: str, parts: Sequence[int]) -> None:
+    """Set the weights of a map of a layer to zero for these inputs."""
+    weight = decoder.get_submodule(f"blocks.{layer}.{name}").weight
+    with torch.no_grad():
+        weight[:, list(parts)] = 0.0
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen3", "gptneox", "falcon"])
+def test_a_pruned_model_computes_what_the_whole_one_does_without_these_parts(family: str) -> None:
+    decoder = lively_decoder(toy_config(family, layers=3)).eval()
+    blocks = decoder.config.blocks
+    groups = [mixer.kv_heads for mixer, _ in blocks if isinstance(mixer, AttentionConfig)]
+    hidden = [ffn.hidden for _, ffn in blocks if isinstance(ffn, FfnConfig)]
+    kept = Kept(
+        [0, 2],
+        [[groups[0] - 1], [0]],
+        [list(range(1, hidden[0], 2)), list(range(0, hidden[2] - 1, 2))],
+    )
+    small = pruned(decoder, kept).eval()
+    for place, layer in enumerate(kept.layers):
+        mixer, _ = blocks[layer]
+        assert isinstance(mixer, AttentionConfig)
+        width = mixer.head_width * mixer.heads // mixer.kv_heads
+        heads = {*range(mixer.kv_heads)} - {*kept.heads[place]}
+        gone = [head * width + each for head in heads for each in range(width)]
+        without(decoder, layer, "mixer.output", gone)
+        channels = {*range(hidden[layer])} - {*kept.channels[place]}
+        without(decoder, layer, "ffn.down", sorted(channels))
+    tokens = torch.arange(12).view(1, 12) % decoder.config.vocab
+    with only(decoder, kept.layers), torch.no_grad():
+        torch.testing.assert_close(
+            small.logits(tokens), decoder.logits(tokens), rtol=1e-4, atol=1e-5
+        )
+    assert small.config.layers == 2
+    assert parameters(small.config).total < parameters(decoder.config).total
+    assert len(small.config.mixers) in (1, 2)
+
+
+def test_parts_that_change_nothing_go_first() -> None:
+    decoder = lively_decoder(toy_config("llama", layers=3)).eval()
+    (mixer, ffn), *_ = decoder.config.blocks
+    assert isinstance(mixer, AttentionConfig)
+    assert isinstance(ffn, FfnConfig)
+    width = mixer.head_width * mixer.heads // mixer.kv_heads
+    for layer, (head, channels) in enumerate([(0, [1, 5]), (1, [0, 3]), (0, [2, 7])]):
+        without(decoder, layer, "mixer.output", range(head * width, (head + 1) * width))
+        without(decoder, layer, "ffn.down", channels)
+    share = 2 / ffn.hidden
+    prune = Prune(heads=1 / mixer.kv_heads, ffn=share)
+    kept = most_needed(decoder, prune, some_batches(decoder.config.vocab), OBJECTIVE)
+    assert kept.layers == [0, 1, 2]
+    gone = [set(range(mixer.kv_heads)) - set(each) for each in kept.heads]
+    assert gone == [{0}, {1}, {0}]
+    assert [set(range(ffn.hidden)) - set(each) for each in kept.channels] == [
+        {1, 5},
+        {0, 3},
+        {2, 7},
+    ]
+    assert decoder.blocks[0].mixer.output.weight.grad is None
+
+
+def test_layers_that_change_nothing_go_first_and_nothing_else_changes() -> None:
+    decoder = lively_decoder(toy_config("llama", layers=4)).eval()
+    for layer in (0, 2):
+        for name in ("mixer.output", "ffn.down"):
+            width = decoder.get_submodule(f"blocks.{layer}.{name}").weight.shape[1]
+            without(decoder, layer, name, range(width))
+    before = {name: each.clone() for name, each in decoder.state_dict().items()}
+    batches = [
+        replace(each, targets_BT=decoder.logits(each.tokens_BT).argmax(-1))
+        for each in some_batches(decoder.config.vocab)
+    ]
+    kept = most_needed(decoder, Prune(layers=0.5), batches, OBJECTIVE)
+    assert kept == Kept([1, 3], [], [])
+    assert all(torch.equal(each, before[name]) for name, each in decoder.state_dict().items())
+    small = pruned(decoder, kept)
+    with torch.no_grad():
+        losses = [OBJECTIVE.loss(each.eval(), batches[0]).nats.item() for each in (decoder, small)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_share_that_takes_nothing_or_all_is_refused_with_what_would_do() -> None:
+    assert (left(8, 0.25, "heads"), left(8, 0.0, "heads"), left(10, 0.3, "ffn")) == (6, 8, 7)
+    for count, share, what in ((8, 0.05, "none"), (2, 0.9, "all"), (1, 0.5, "none")):
+        with pytest.raises(ShapeError, match=f"takes out {what}") as caught:
+            left(count, share, "heads")
+        assert caught.value.where == "prune.heads"
+    with pytest.raises(ShapeError) as caught:
+        left(8, 0.01, "ffn")
+    assert "from 0.125 to 0.875" in caught.value.do
+
+
+@pytest.mark.parametrize(("family", "key"), [("mamba", "heads"), ("moe", "ffn")])
+def test_what_has_no_such_parts_is_refused(family: str, key: str) -> None:
+    decoder = lively_decoder(toy_config(family))
+    prune = Prune.model_validate({key: 0.5})
+    with pytest.raises(ShapeError, match="not every layer") as caught:
+        most_needed(decoder, prune, some_batches(decoder.config.vocab), OBJECTIVE)
+    assert caught.value.where == f"prune.{key}"
