@@ -1,5 +1,6 @@
 """A phase learns from members of its own, and from a finished model."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def test_members_teach_a_student_and_are_scored_together(run: Say, prepared: Pat
 def test_a_smaller_model_learns_from_a_finished_run(
     run: Say, prepared: Path, finished: Path
 ) -> None:
-    named = finished / "runs" / "kechkena"
+    named = os.path.relpath(finished / "runs" / "kechkena", prepared.parent)
     small = run(f'phase.0.distill={{ model = "{named}", top_k = 4 }}', "model.layers=1")
     (kept,) = made(prepared.parent / "store", "teacher")
     assert (kept.numbers["teachers"], kept.numbers["top_k"]) == (1, 4)

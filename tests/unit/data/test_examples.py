@@ -218,6 +218,17 @@ def test_of_few_conversations_each_question_is_learnt_after_another_one_too(
         assert same["train"]["examples"] == 6, name
 
 
+def test_a_question_after_another_one_may_fill_its_row(tmp_path: Path) -> None:
+    records = [said(f"Сорау {n}?", f"җавап {n}") for n in range(3)]
+    made = make_toy_examples(tmp_path / "all", records, val_share=None, context=256)
+    longest = ExampleTokens(tmp_path / "all", "train").longest_document
+    assert made["train"]["examples"] == 6
+    for context, count in ((longest, 6), (longest - 1, 3)):
+        out = tmp_path / f"{context}"
+        found = make_toy_examples(out, records, val_share=None, context=context)
+        assert (found["kept"], found["train"]["examples"]) == (3, count)
+
+
 def test_a_conversation_that_is_longer_with_its_system_message_is_learnt_in_no_way(
     tmp_path: Path,
 ) -> None:

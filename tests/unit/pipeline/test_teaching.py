@@ -9,22 +9,29 @@ import numpy as np
 import pytest
 from made_conversations import conversations, fresh_tokenizer, write_lines
 from plans import planned
-from toys import lively_decoder, toy_config, toy_tokenizer
+from toys import lively_decoder, toy_config, toy_tokenizer, train_config
 
 from endonym.commands.check import check, describe
 from endonym.commands.run import standing
-from endonym.errors import RecipeError
+from endonym.data.config import PackConfig
+from endonym.data.teacher_cache import TeacherCache
+from endonym.errors import RecipeError, ShapeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.pipeline import evaluation, plan, sources, teaching
-from endonym.pipeline.stages import StageContext
+from endonym.pipeline.stages import PhaseTraining, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
+from endonym.train.config import Distill
+from endonym.train.teacher import CachedTeacher, LiveTeacher
 
 CHAT = {"name": "chat", "objective": "chat", "data": "chats.jsonl", "steps": 9, "lr": 1e-3}
 CHAT |= {"batch_tokens": 256, "number_format": "fp32", "members": 3, "distill": {"live": True}}
+
+
+KINDS = ("member", "teacher", "model")
 
 
 @pytest.fixture
@@ -40,13 +47,14 @@ def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Recipe:
 def test_members_and_what_is_kept_of_them_come_before_their_student(recipe: Recipe) -> None:
     raw = sources.hash_all(sources.find(recipe), Store(recipe.folder / "hashes"), Log(quiet=True))
     stages = planned(recipe, raw)
-    trained = [each for each in stages if each.kind in ("member", "teacher", "model")]
+    trained = [each for each in stages if each.kind in KINDS]
     names = [each.name for each in trained]
     assert names == [
         *("member 1 of pretrain", "member 2 of pretrain", "teacher of pretrain", "model pretrain"),
         *("member 1 of chat", "member 2 of chat", "member 3 of chat", "model chat"),
     ]
-    assert [name for name in plan.stage_names(recipe) if name in names] == names
+    said = [name for name in plan.stage_names(recipe) if name.split()[0] in KINDS]
+    assert said == names, "as --until knows them"
     first, second, kept, student, *of_chat, answering = trained
     assert first.inputs.keys() == {"tokenizer", "shards"}
     assert [kept.inputs[f"teacher {n}"] for n in (1, 2)] == [first, second]
@@ -76,6 +84,20 @@ def test_check_says_what_teachers_take(recipe: Recipe, monkeypatch: pytest.Monke
     assert "members" in said
     assert f"phase pretrain: its members; {texts * 32 * 4 / 1000:.1f} kB are kept of it" in said
     assert "phase chat: its members; reads each batch as well" in said
+    kept = recipe.with_values({"phase.1.distill.live": False, "phase.1.distill.top_k": 5})
+    said = describe(check(kept, Store(recipe.folder / "store")))
+    assert f"phase chat: its members; {chats * 5 * 4 / 1000:.1f} kB are kept of it" in said
+
+
+def test_the_time_of_a_teacher_without_members_is_counted_once(
+    recipe: Recipe, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.commands.check.paces_here", lambda *given: [0.001])
+    text = recipe.phase[0].model_dump(exclude_unset=True) | {"members": None}
+    text |= {"distill": {"model": str(finished / "runs" / "kechkena")}}
+    found = check(recipe.with_values({"phase": [text]}), Store(recipe.folder / "store"))
+    assert found.parts["members"] == 0
+    assert found.parts["teacher"] == pytest.approx(found.facts.positions * 0.001 / 3, rel=0.01)
 
 
 def test_what_does_not_fit_on_the_disk_ends_a_run_before_anything_is_trained(
@@ -97,6 +119,37 @@ def test_a_teacher_reads_the_same_ids(tmp_path: Path) -> None:
         with pytest.raises(RecipeError, match="another tokenizer") as caught:
             teaching.require_same_ids(other, ours, texts, tmp_path)
         assert caught.value.where == "distill.model"
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_phase_learns_by_the_share_that_its_recipe_gives_to_the_teacher(
+    is_live: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teaching, "teachers", lambda *given: [])
+    TeacherCache.new(tmp_path, places=3, top_k=2, vocab=9)
+    distill = Distill(model="a", share=0.9, top_k=7, live=is_live)
+    phase = train_config(context=16).but(distill=distill)
+    config = PhaseTraining(
+        model=toy_config(vocab=9), folder=None, pack=PackConfig(context=16), phase=phase, seed=1
+    )
+    inputs = {"teacher": Artifact(tmp_path, {})}
+    ctx = StageContext(tmp_path, tmp_path, tmp_path / "journal", inputs, Log(quiet=True))
+    found = teaching.teach_of(config, ctx, "cpu")
+    assert isinstance(found, LiveTeacher if is_live else CachedTeacher)
+    assert found.share == 0.9
+    if isinstance(found, LiveTeacher):
+        assert (found.vocab, found.top_k) == (9, 7)
+    alone = config.model_copy(update={"phase": phase.but(distill=None)})
+    assert teaching.teach_of(alone, ctx, "cpu") is None
+
+
+def test_a_teacher_that_never_read_so_long_rows_is_refused(finished: Path) -> None:
+    store = Store(finished / "store")
+    inputs = {each.stage: each for each in store.artifacts()}
+    (model,) = [each for each in store.artifacts() if each.stage == "model"]
+    assert len(teaching.teachers(inputs, model.folder, 32, "cpu")) == 1
+    with pytest.raises(ShapeError):
+        teaching.teachers(inputs, model.folder, 64, "cpu")
 
 
 def test_the_members_are_scored_by_the_mean_of_their_probabilities(

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from endonym.train.config import Distill, Phase, resolve_phase
+from endonym.model.adapt_config import Adapt
+from endonym.train.config import Distill, Phase, Prune, resolve_phase
 
 
 def test_two_budgets_are_refused_by_name() -> None:
@@ -39,6 +40,8 @@ USELESS = [
     ({"normalise": True}, {"optimizer": "muon"}, 'optimizer = "muon"'),
     ({"distill": Distill(model="a"), "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
     ({"members": 2, "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
+    ({"prune": Prune(ffn=0.5), "objective": "preferences"}, {"objective": "chat"}, "all weights"),
+    ({"prune": Prune(ffn=0.5), "adapt": Adapt()}, {"adapt": None}, "all weights"),
     ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
 ]
 
@@ -56,6 +59,10 @@ def test_a_teacher_is_a_model_or_the_members_and_never_both_or_neither() -> None
     for distill, members in (({"share": 0.3}, None), ({"model": "a"}, 2)):
         with pytest.raises(ValidationError, match=r"either distill\.model or members"):
             Phase.model_validate({"distill": distill, "members": members})
+    assert Distill(model="a", share=1.0, top_k=4096).share == 1.0
+    for key, value in (("share", 0.0), ("share", 1.01), ("top_k", 0), ("top_k", 4097)):
+        with pytest.raises(ValidationError, match=key):
+            Distill.model_validate({"model": "a", key: value})
     alone = Phase(lr=1e-3, members=2, steps=5, number_format="fp32")
     found = resolve_phase(alone, context=16, positions=100).distill
     assert found == Distill(share=0.5, top_k=32, live=False)
@@ -84,7 +91,7 @@ def test_a_budget_becomes_steps_of_whole_rows() -> None:
 def test_what_a_phase_does_not_say_has_its_usual_value() -> None:
     phase = Phase.model_validate({"lr": 1e-3, "number_format": "bf16", "steps": 100})
     found = resolve_phase(phase, context=16, positions=1000)
-    assert None not in found.model_dump(exclude={"adapt", "beta", "distill"}).values()
+    assert None not in found.model_dump(exclude={"adapt", "beta", "distill", "prune"}).values()
     assert (found.adapt, found.beta) == (None, None)
     assert (found.embedding_lr, found.final_lr, found.patience) == (1e-3, 0.0, 0)
     assert (found.clip, found.eval_tokens, found.cooldown) == (1.0, 32_768, 0.2)

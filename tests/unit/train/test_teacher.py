@@ -120,6 +120,7 @@ def test_what_is_kept_is_the_mean_of_what_the_teachers_expect(
     keys = {"vocab": shards.vocab, "device": "cpu"}
     keep_likely(cache, teachers, order, **keys, advance=read.append)  # type: ignore[arg-type]
     assert sum(read) >= order.positions_per_epoch
+    assert (cache.chances[1:, 0] > 0).all(), "of every place but the first, which is no target"
     sizes = [(tmp_path / name).stat().st_size for name in ("ids.bin", "chances.bin")]
     assert sum(sizes) == cache_bytes(places, 6, shards.vocab)
     batch = Batch.of(order.rows(0, order.first_row(1) - 1))
