@@ -99,7 +99,12 @@ def test_status_tells_a_refusal(small_recipe: Callable[[Path], Path], command: S
     said = " ".join(command("status", "kechkena", *given).out.split())
     assert " ".join(error["message"].split()) in said
     assert error["do"] in said
+    assert "put that right, then" in said
     assert command("status", *given, "--json").json()["runs"][0]["failure"] == error
+    texts = recipe.parent / "texts" / "tatar.txt"
+    texts.write_text(texts.read_text("utf-8") + "Кояш чыкты.\n", encoding="utf-8")
+    said = " ".join(command("status", "kechkena", *given).out.split())
+    assert said.endswith("which looks at the files again")
     recipe.write_text(whole, encoding="utf-8")
     assert command("run", recipe, *given, "--until", "corpus").code == 0
     assert "no document is left" in error["message"]
