@@ -256,6 +256,11 @@ def check(
     help="Train under N seeds, the recipe's own and the next ones; show mean and spread.",
 )
 @click.option(
+    "--ablate",
+    metavar="SOURCE",
+    help="Train without this source, too, with as many steps, and compare: does it help?",
+)
+@click.option(
     "--processes",
     type=click.IntRange(1, 1000),
     default=1,
@@ -276,6 +281,7 @@ def run(settings: Settings, recipe: Path, *, processes: int, **options: Any) -> 
 
     --variant all runs the recipe as it stands and then each of its variants, and compares them.
     --seeds 3 trains each of these under three seeds, on the same held-out documents.
+    --ablate SOURCE trains without this source as well.
     """
     from endonym.cli.processes import among_others, launch, require_able
 
@@ -295,21 +301,23 @@ def run_recipes(
     variant: str | None,
     sets: tuple[str, ...],
     seeds: int,
+    ablate: str | None = None,
     dry_run: bool,
     **options: "Unpack[RunOptions]",
 ) -> None:
     """Make or, with dry_run, list the stages of the recipe, of its variants, under its seeds.
 
-    options: all those that `run` has flags for.
+    ablate: a source without which all of them are made as well. options: all others that `run` has
+    flags for.
     """
     from endonym.autopilot import machine
     from endonym.commands import run as commands
 
     log = settings.log()
-    is_study = variant == "all" or "," in (variant or "") or seeds > 1
+    is_study = variant == "all" or "," in (variant or "") or seeds > 1 or ablate is not None
     options["device"] = settings.device
     until, replan = options.get("until"), options.get("replan", False)
-    recipes, store = named_recipes(settings, recipe, variant, sets, seeds=seeds)
+    recipes, store = named_recipes(settings, recipe, variant, sets, seeds=seeds, ablate=ablate)
     if is_study:
         commands.check_all(recipes, store, log, until)
     if dry_run:
@@ -340,13 +348,21 @@ def run_recipes(
 
 
 def named_recipes(
-    settings: Settings, name: Path, variant: str | None, sets: Sequence[str], *, seeds: int = 1
+    settings: Settings,
+    name: Path,
+    variant: str | None,
+    sets: Sequence[str],
+    *,
+    seeds: int = 1,
+    ablate: str | None = None,
 ) -> "tuple[list[Recipe], Store]":
-    """The recipe that is meant, or it and each variant if all are asked for, under its seeds.
+    """The recipe that is meant, or it and each variant if all are asked for, under its seeds; then
+    the same without a source, if one is named.
 
     Its store: the named one, or that of the run that was named. Raises RecipeError if it has no
-    variants.
+    variants, or no such source.
     """
+    from endonym.recipe.ablation import sets_without
     from endonym.recipe.recipe import Recipe
     from endonym.runs.find import find_recipe
     from endonym.runs.quantity import under_seeds
@@ -358,7 +374,11 @@ def named_recipes(
         if not Recipe.variants(path):
             raise RecipeError("it has no variants", where=str(path), do="Leave --variant all out.")
         variants = [each.variant for each in Recipe.load_all(path, sets=every)]
-    return under_seeds(path, variants, every, count=seeds), named.store
+    recipes = under_seeds(path, variants, every, count=seeds)
+    if ablate is not None:
+        without = sets_without(recipes[0], ablate)
+        recipes += under_seeds(path, variants, [*every, *without], count=seeds)
+    return recipes, named.store
 
 
 def target_of(settings: Settings) -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from endonym.data.batches import Batch
-from endonym.data.example_tokens import ExampleOrder
+from endonym.data.example_tokens import GAP, ExampleOrder
 from endonym.data.order import Order
 from endonym.data.teacher_cache import TeacherCache
 from endonym.model.foreign.decoder import AnyDecoder
@@ -106,7 +106,8 @@ def keep_likely(
     for first in range(0, count, step):
         batch = Batch.of(order.rows(first, min(step, count - first)))
         assert batch.places_BT is not None, "orders say where targets are stored"
-        places, top_k = batch.places_BT.flatten().numpy(), cache.ids.shape[1]
-        ids_NK, chances_NK = likely(decoders, batch.to(device), None, vocab=vocab, top_k=top_k)
-        cache.ids[places], cache.chances[places] = ids_NK.cpu().numpy(), chances_NK.cpu().numpy()
+        read_N = (batch.documents_BT.flatten() != GAP).nonzero()[:, 0]
+        places, top_k = batch.places_BT.flatten()[read_N].numpy(), cache.ids.shape[1]
+        found = likely(decoders, batch.to(device), read_N.to(device), vocab=vocab, top_k=top_k)
+        cache.ids[places], cache.chances[places] = (each.cpu().numpy() for each in found)
         advance(batch.tokens_BT.numel())

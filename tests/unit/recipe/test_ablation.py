@@ -1,0 +1,70 @@
+"""What leaves a source out of a recipe."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.errors import RecipeError
+from endonym.recipe.ablation import sets_without
+from endonym.recipe.recipe import Recipe
+
+
+@pytest.fixture
+def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Path:
+    return small_recipe(tmp_path / "project")
+
+
+def without(path: Path, name: str, *sets: str) -> Recipe:
+    return Recipe.load(path, sets=[*sets, *sets_without(Recipe.load(path, sets=sets), name)])
+
+
+def test_a_source_is_left_out_of_texts_joining_and_phases(recipe: Path) -> None:
+    found = without(recipe, "romanian")
+    assert ([each.name for each in found.source], found.pack.join) == (
+        ["tatar", "others"],
+        ("tatar",),
+    )
+    assert found.name == "kechkena-without-romanian"
+    assert without(recipe, "others").pack.join == ("tatar", "romanian")
+    assert found.phase == Recipe.load(recipe).phase, "as many steps"
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("{ tatar = 0.5, romanian = 0.3, others = 0.2 }", {"tatar": 0.625, "romanian": 0.375}),
+        ('{ tatar = 0.5, others = 0.2, "*" = 0.3 }', {"tatar": 0.5, "*": 0.5}),
+        ("{ tatar = 0.5, romanian = 0.5 }", {"tatar": 0.5, "romanian": 0.5}),
+        ('["others", "tatar"]', ("tatar",)),
+    ],
+)
+def test_the_others_of_a_phase_get_its_share(recipe: Path, written: str, left: Any) -> None:
+    assert without(recipe, "others", f"phase.0.sources={written}").phase[0].sources == left
+
+
+def test_what_cannot_be_left_out_is_refused(recipe: Path) -> None:
+    with pytest.raises(RecipeError, match='no source is called "tatarr"') as caught:
+        without(recipe, "tatarr")
+    assert "tatar, romanian, others" in caught.value.do
+    for written in ('["others"]', "{ others = 1.0 }"):
+        with pytest.raises(RecipeError, match="it reads no other source") as caught:
+            without(recipe, "others", f"phase.0.sources={written}")
+        assert caught.value.where == "--ablate: phase pretrain"
+    alone = ["source.0=", "source.0=", "pack.join=[]"]
+    with pytest.raises(RecipeError, match="the only source"):
+        sets_without(Recipe.load(recipe, sets=alone), "others")
+
+
+def test_a_run_is_compared_with_one_that_lacks_the_source(
+    prepared: Path, command: Callable[..., Any]
+) -> None:
+    given = ("--ablate", "romanian", "--set", "phase.0.steps=8", "--dry-run", "--json")
+    said = command("run", prepared, "--store", prepared.parent / "store", *given)
+    assert said.code == 0, said.err
+    both = [each["run"] for each in said.json()["runs"]]
+    assert len(both) == 2
+    assert "kechkena-without-romanian" in both[1]
+    seeds = command("run", prepared, "--store", prepared.parent / "store", *given, "--seeds", "2")
+    assert len(seeds.json()["runs"]) == 4
