@@ -10,6 +10,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.prune import Kept, pruned
 from endonym.pipeline.stages import PhaseTraining
+from endonym.train.distributed import Group
 from endonym.train.importance import most_needed
 from endonym.train.inputs import PhaseInputs
 from endonym.train.objectives import objective_of
@@ -22,19 +23,24 @@ def pruning(
     config: PhaseTraining,
     start: Callable[[], AnyDecoder],
     inputs: Callable[[], PhaseInputs],
+    *,
+    group: Group,
     log: Log,
 ) -> Callable[[], AnyDecoder]:
     """Makes the decoder that a phase starts from, without what it prunes.
 
     start: makes it with all its parts. inputs: what the phase reads, of which the first rows are
-    measured, once.
+    measured once, by the first process: every process of a group must make a decoder.
     """
     if config.phase.prune is None:
         return start
 
     @functools.cache
     def kept() -> Kept:
-        return parts_to_keep(own_decoder(start()), config, inputs(), log)
+        found = None
+        if group.is_first:
+            found = parts_to_keep(own_decoder(start()), config, inputs(), log)
+        return group.broadcast(found)
 
     return lambda: pruned(own_decoder(start()), kept())
 

@@ -62,7 +62,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     dev = TokenShards(ctx.inputs["shards"].folder, "dev")
 
     whole = functools.partial(started_decoder, config, ctx.inputs, tokenizer)
-    start = pruning(config, whole, lambda: inputs, ctx.log)
+    start = pruning(config, whole, lambda: inputs, group=group, log=ctx.log)
 
     def make_decoder() -> AnyDecoder:
         return adapted(start(), phase.adapt, config.seed)
