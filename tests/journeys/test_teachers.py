@@ -32,7 +32,9 @@ def run(prepared: Path, command: Say) -> Callable[..., Any]:
     return run
 
 
-def test_members_teach_a_student_and_are_scored_together(run: Say, prepared: Path) -> None:
+def test_members_teach_a_student_and_are_scored_together(
+    run: Say, prepared: Path, command: Say
+) -> None:
     store = prepared.parent / "store"
     first = run("phase.0.members=2")
     names = [each["name"] for each in first["stages"]]
@@ -46,6 +48,11 @@ def test_members_teach_a_student_and_are_scored_together(run: Say, prepared: Pat
     scores = [row for each in first["scores"] for row in [each] if row["metric"] == "bits_per_byte"]
     models = {row["model"]: row["value"] for row in scores if row["source"] is None}
     assert models["ensemble"] != models["model"]
+    given = ("--store", store)
+    for each, figure in ((kept, "32 likely tokens"), (members[0], "dev bits/byte")):
+        assert figure in command("look", each.folder, *given).out
+    written = command("generate", members[0].id[:12], "Таң", "--max-tokens", "4", *given)
+    assert written.code == 0, written.err
     again = run("phase.0.members=2")
     assert not any(each["made"] for each in again["stages"])
     live = run("phase.0.members=2", "phase.0.distill={ live = true, share = 0.9 }")

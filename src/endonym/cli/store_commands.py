@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from endonym.runs.finished_runs import Split
 
 
-KINDS = ("source", "corpus", "tokenizer", "shards", "examples", "model", "evaluation", "export")
+KINDS = (
+    *("source", "corpus", "tokenizer", "shards", "examples", "member", "teacher", "model"),
+    *("evaluation", "export"),
+)
 SHOWN = 5
 """Documents that `look` shows."""
 

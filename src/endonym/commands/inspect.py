@@ -115,7 +115,7 @@ def _look_inside(artifact: Artifact, count: int, text: str | None) -> Inspection
             return _look_at_tokenizer(artifact, text)
         case "examples":
             return _look_at_examples(artifact, count)
-        case "model":
+        case "model" | "member":
             return _look_at_model(artifact)
         case _:
             shown = {key: artifact.manifest[key] for key in ("stage", "id", "config", "numbers")}

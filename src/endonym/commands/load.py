@@ -31,7 +31,7 @@ def find_artifact(name: str, store: Store, log: Log | None = None) -> Artifact |
         if log is not None and run != Path(name) and run.parent != store.root.parent / "runs":
             log.line(f"using run {run}")
         return made_artifact(run, store, "model")
-    return artifact_by_id(store, "model", name)
+    return artifact_by_id(store, "model", name) or artifact_by_id(store, "member", name)
 
 
 def card_of(name: str, store: Store) -> Card:
@@ -152,7 +152,7 @@ def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageMode
     if artifact is None or artifact.stage == "export":
         folder = Path(name) if artifact is None else artifact.verify().folder
         return moved(import_huggingface(folder), device)
-    if artifact.stage != "model":
+    if artifact.stage not in ("model", "member"):
         raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
     folder = artifact.verify().folder
     if folder.resolve() == Path(name).resolve():  # perhaps a stranger's
