@@ -150,10 +150,7 @@ class PhaseTraining(Config):
 
 
 class TeacherConfig(Config):
-    """What is kept of a teacher before the phase that learns from it.
-
-    folder: of the teacher, an input, unless members of the phase are its teachers.
-    """
+    """What is kept of a teacher. folder: of the one that the recipe names, an input, if any."""
 
     folder: Path | None = Field(json_schema_extra=NOT_IDENTITY)
     pack: PackConfig

@@ -60,7 +60,6 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     source = next(name for name in ("examples", "start", "tokenizer") if name in ctx.inputs)
     tokenizer = Tokenizer.load(ctx.inputs[source].folder / "tokenizer.json")
     dev = TokenShards(ctx.inputs["shards"].folder, "dev")
-
     whole = functools.partial(started_decoder, config, ctx.inputs, tokenizer)
     start = pruning(config, whole, lambda: inputs, group=group, log=ctx.log)
 
@@ -77,14 +76,12 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     else:
         inputs, baseline_bits = text_inputs(config, ctx, tokenizer, group)
         longest = config.pack.longest(inputs.train.longest_document)
-        if config.prompts:
-            lines = config.prompts[0].read_text(encoding="utf-8").splitlines()
-            prompts = [line for line in lines if line.strip()][:2]
+        prompts = first_prompts(config) or prompts
     inputs = replace(inputs, teach=teach_of(config, ctx, inputs.device))
     decoder = make_decoder()
     shape = decoder.config
-    most = COMPARED_DOCUMENTS if group.is_first else 0
-    dev_texts = list(islice(held_out_texts(dev, tokenizer).each(), most))
+    n_documents = COMPARED_DOCUMENTS if group.is_first else 0
+    dev_texts = list(islice(held_out_texts(dev, tokenizer).each(), n_documents))
     require_formats(config.exports, shape, tokenizer, dev_texts)  # Fail now, not after hours.
     require_adapter_formats(config.exports, decoder, is_last=config.is_last)
     preflight.spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
@@ -112,6 +109,14 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     run_training(training, ctx, tokenizer, prompts)
     weights = training.weights()
     return _keep(training, weights, config, ctx) if group.is_first else {}
+
+
+def first_prompts(config: PhaseTraining) -> list[str]:
+    """The first two lines of the recipe's prompts that are not blank."""
+    if not config.prompts:
+        return []
+    lines = config.prompts[0].read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.strip()][:2]
 
 
 def text_inputs(

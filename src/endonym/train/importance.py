@@ -8,6 +8,7 @@ Layers go one after another, the one that costs least first.
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -36,19 +37,20 @@ def most_needed(
         kept = min(tried, key=lambda some: _loss(decoder, some, batches, objective))
     heads, channels = list[list[int]](), list[list[int]]()
     parts = [decoder.config.blocks[number] for number in kept]
+    moved = partial(_moved, decoder, batches=batches, objective=objective)
     with only(decoder, kept):
         for place, (mixer, ffn) in enumerate(parts):
             if prune.heads:
                 if not isinstance(mixer, AttentionConfig):
                     raise _no_parts("heads")
                 count = left(mixer.kv_heads, prune.heads, "heads")
-                moved_G = _moved(decoder, place, "mixer.output", batches, objective)
+                moved_G = moved("mixer.output", place)
                 heads.append(largest(moved_G.unflatten(1, (mixer.kv_heads, -1)).sum(2), count))
             if prune.ffn:
                 if not isinstance(ffn, FfnConfig) or not ffn.hidden:
                     raise _no_parts("ffn")
                 count = left(ffn.hidden, prune.ffn, "ffn")
-                moved_F = _moved(decoder, place, "ffn.down", batches, objective)
+                moved_F = moved("ffn.down", place)
                 channels.append(largest(moved_F, count))
     return Kept(kept, heads, channels)
 
@@ -101,7 +103,7 @@ def _loss(
 
 
 def _moved(
-    decoder: Decoder, layer: int, name: str, batches: Sequence[Batch], objective: Objective
+    decoder: Decoder, name: str, layer: int, *, batches: Sequence[Batch], objective: Objective
 ) -> Tensor:
     """Σ a · d loss / d a over the inputs a of a map of a layer, (batches, inputs)."""
     block, found = decoder.blocks[layer], list[Tensor]()
