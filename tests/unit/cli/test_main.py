@@ -34,7 +34,7 @@ FROZEN = {
     },
     "run": {
         *("RECIPE", "--variant NAME|all", "--set K=V", "--until STAGE", "--dry-run", "--replan"),
-        *("--tune MINUTES", "--seeds N", "--processes N", "--workers"),
+        *("--tune MINUTES", "--ablate SOURCE", "--seeds N", "--processes N", "--workers"),
     },
     "explain": {"KEY", "--schema"},
     "status": {"RUN"},
