@@ -128,16 +128,25 @@ def texts(asked: argparse.Namespace, work: Path) -> None:
     made = last_json(endonym(work, "run", "all/recipe.toml", "--until", "corpus", "--json"))
     (stage,) = [each for each in made["stages"] if each["name"] == "corpus"]
     corpus = Corpus(work / "store" / "corpus" / stage["id"])
+    write_nested(corpus, work, asked.megabytes, "data efficiency")
+
+
+def write_nested(corpus: Corpus, work: Path, amounts: Iterable[float], label: str) -> None:
+    """Training texts of so many megabytes, as far as there are, and then the test documents.
+
+    label: of the random order of the blocks.
+    """
     train = list(corpus.documents("train"))
     sizes = Counter[int]()
     for each in train:
         sizes[each.block] += len(each.text.encode("utf-8"))
-    blocks = sorted(sizes, key=lambda number: named_seed(0, "data efficiency", number))
+    blocks = sorted(sizes, key=lambda number: named_seed(0, label, number))
     ends = list(itertools.accumulate(sizes[number] for number in blocks))
-    for megabytes in asked.megabytes:
-        chosen = set(blocks[: bisect(ends, megabytes * 1e6) + 1])
-        some = [each for each in train if each.block in chosen]
-        write(some, work / f"{megabytes:g}" / "texts", ".jsonl", as_json)
+    for megabytes in amounts:
+        if ends[-1] >= megabytes * 1e6:
+            chosen = set(blocks[: bisect(ends, megabytes * 1e6) + 1])
+            some = [each for each in train if each.block in chosen]
+            write(some, work / f"{megabytes:g}" / "texts", ".jsonl", as_json)
     write(corpus.documents("test"), work / "test", ".txt", one_block)
 
 

@@ -15,14 +15,12 @@ import argparse
 import itertools
 import json
 import statistics
-from bisect import bisect
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cells import RESULTS, ROOT, Cells
-from data_efficiency import as_json, one_block, write
+from data_efficiency import write_nested
 from runs import bits_rows, costs_of, endonym, last_json, sets_of
 
 from endonym.corpus.corpus import Corpus
@@ -59,6 +57,9 @@ def main() -> None:
         if key not in cells or asked.again:
             work = asked.work / language
             prepare(asked.texts / TEXTS[language][0], TEXTS[language][1], language, work)
+            if not (work / f"{megabytes:g}").exists():
+                print(f"{key:<60} there is less text")
+                continue
             cells.keep(key, cell(work, megabytes, TRIED[tried] | {"seed": seed}))
             print(f"{key:<60} {cells[key]['test']:.4f}", flush=True)
     print(*summary(cells), sep="\n")
@@ -89,18 +90,7 @@ def prepare(raw: Path, held_out: float, language: str, work: Path) -> None:
     made = last_json(endonym(work, "run", "all/recipe.toml", *sets, "--until", "corpus", "--json"))
     (stage,) = [each for each in made["stages"] if each["name"] == "corpus"]
     corpus = Corpus(work / "store" / "corpus" / stage["id"])
-    write(corpus.documents("test"), work / "test", ".txt", one_block)
-    train = list(corpus.documents("train"))
-    sizes = Counter[int]()
-    for each in train:
-        sizes[each.block] += len(each.text.encode("utf-8"))
-    blocks = sorted(sizes, key=lambda number: named_seed(0, "little text", number))
-    ends = list(itertools.accumulate(sizes[number] for number in blocks))
-    for megabytes in (0.2, 0.5, 1.0):
-        if ends[-1] >= megabytes * 1e6:
-            chosen = set(blocks[: bisect(ends, megabytes * 1e6) + 1])
-            some = [each for each in train if each.block in chosen]
-            write(some, work / f"{megabytes:g}" / "texts", ".jsonl", as_json)
+    write_nested(corpus, work, (0.2, 0.5, 1.0), "little text")
 
 
 def cell(work: Path, megabytes: float, changes: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +159,7 @@ def summary(cells: Cells) -> Iterator[str]:
             figures = {
                 name: statistics.mean(each[name] for each in found)
                 for name in ("dev", "test", "ensemble", "compressor")
-                if all(name in each for each in found)
+                if all(each.get(name) is not None for each in found)
             }
             said = " · ".join(f"{name} {value:.4f}" for name, value in figures.items())
             yield f"{amount} {language} {tried:<32} {said} ({len(found)} seeds)"

@@ -29,6 +29,8 @@ MANIFEST_TYPES = {
 }  # fmt: skip
 """Its keys with the types of their values."""
 
+TRAINED = ("model", "member")
+"""Kinds of artefacts that hold a trained model."""
 PLAN = "plan.json"
 """In a run's folder: its choices, its stages, and where its recipe and its store are."""
 USUAL_STORE = Path("store")

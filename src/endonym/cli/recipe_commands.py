@@ -258,7 +258,7 @@ def check(
 @click.option(
     "--ablate",
     metavar="SOURCE",
-    help="Train without this source, too, with as many steps, and compare: does it help?",
+    help="Train without this source, too, and compare: does it help?",
 )
 @click.option(
     "--processes",

@@ -20,7 +20,7 @@ from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, tra
 from endonym.pipeline.evaluation_texts import GUESSED, Cutting, learnt_by, texts_below, trained_on
 from endonym.report.formatting import terminal_text
 from endonym.report.scores import splits, verdict
-from endonym.store import Artifact, Store
+from endonym.store import TRAINED, Artifact, Store
 from endonym.survey.odd_sources import Reference, other_language, sketch
 
 OF_ANOTHER_LANGUAGE = (
@@ -84,7 +84,7 @@ def score_model(
     for text, texts in judged:
         scores += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
     made = find_artifact(name, store)
-    evaluations = evaluations_of(made) if made is not None and made.stage == "model" else []
+    evaluations = evaluations_of(made) if made is not None and made.stage in TRAINED else []
     of_test = [each for each in evaluations if is_of_split(each.manifest["config"])]
     rows = [row for each in of_test for row in each.rows("scores.json")]
     return Judged(scores, cautions, [Score(**row) for row in rows if files])
@@ -178,7 +178,7 @@ def shards_of(name: str, store: Store) -> tuple[Path, PackConfig] | None:
     None if they are not in its store any more.
     """
     artifact = find_artifact(name, store)
-    if artifact is None or artifact.stage != "model":
+    if artifact is None or artifact.stage not in TRAINED:
         return None
     with artifact.read_with_care():
         shards = Store.of(artifact.folder).find("shards", artifact.manifest["inputs"]["shards"])

@@ -13,7 +13,7 @@ from endonym.log import Log
 from endonym.model.lora import changes_of, copy_on, merge_changes
 from endonym.recipe.layers import parse, read
 from endonym.runs.find import artifact_by_id, made_artifact, no_such, resolve_run
-from endonym.store import Artifact, Store, open_artifact
+from endonym.store import TRAINED, Artifact, Store, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
@@ -38,7 +38,7 @@ def card_of(name: str, store: Store) -> Card:
     """What the README of a model says: of a run its recipe's words, of an artefact its history."""
     artifact = find_artifact(name, store)
     history = None
-    if artifact is not None and artifact.stage == "model":
+    if artifact is not None and artifact.stage in TRAINED:
         with artifact.read_with_care():
             history = history_of(artifact, evaluations_of(artifact))
             history = with_times(history) if history else None
@@ -152,7 +152,7 @@ def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageMode
     if artifact is None or artifact.stage == "export":
         folder = Path(name) if artifact is None else artifact.verify().folder
         return moved(import_huggingface(folder), device)
-    if artifact.stage not in ("model", "member"):
+    if artifact.stage not in TRAINED:
         raise RecipeError(f"{name} is a {artifact.stage}, not a model", where="MODEL")
     folder = artifact.verify().folder
     if folder.resolve() == Path(name).resolve():  # perhaps a stranger's

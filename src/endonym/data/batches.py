@@ -27,9 +27,9 @@ each source of the corpus; empty if there is no choice of sources.
 class Batch:
     """Inputs, targets, and the document number of each input, (B, T), int64.
 
-    weights_BT, reference_BT, places_BT: as in `Rows`, if the objective needs them. read: tokens of
-    each source of the corpus, in the whole batch. whole_rows: of the whole batch, if this is a
-    part.
+    weights_BT, reference_BT: as in `Rows`, if the objective needs them. places_BT: as in `Rows`.
+    read: tokens of each source of the corpus, in the whole batch. whole_rows: of the whole batch,
+    if this is a part.
     """
 
     tokens_BT: Tensor

@@ -125,11 +125,11 @@ class Order:
         rows_P, epochs_P = _ranges(starts_B // length, (starts_B + self.context - 1) // length)
         begins_P = np.maximum(starts_B[rows_P], epochs_P * length)
         ends_P = np.minimum(starts_B[rows_P] + self.context, (epochs_P + 1) * length)
-        places_P = rows_P * self.context + begins_P - starts_B[rows_P]  # in the flat rows
+        firsts_P = rows_P * self.context + begins_P - starts_B[rows_P]  # in the flat rows
         for epoch in np.unique(epochs_P):
             is_of_epoch = epochs_P == epoch
             sizes = ends_P[is_of_epoch] - begins_P[is_of_epoch]
-            positions = runs(places_P[is_of_epoch], sizes)
+            positions = runs(firsts_P[is_of_epoch], sizes)
             parts = self._read(int(epoch), begins_P[is_of_epoch] - epoch * length, sizes)
             for array, part in zip(arrays, parts, strict=True):
                 array[positions] = part

@@ -47,13 +47,11 @@ def cache_bytes(places: int, top_k: int, vocab: int) -> int:
     return places * min(top_k, vocab) * (id_type(vocab).itemsize + CHANCES.itemsize)
 
 
-def require_room(folder: Path, places: int, top_k: int, vocab: int) -> int:
-    """The size of both arrays; raises RecipeError if the disk of the folder has no room for it."""
-    needed, free = cache_bytes(places, top_k, vocab), free_bytes(folder)
-    if needed > free:
+def require_room(folder: Path, needed: int) -> None:
+    """Raise RecipeError if the disk of a folder has no room for what is kept of teachers."""
+    if needed > (free := free_bytes(folder)):
         raise RecipeError(
             f"what is kept of the teacher takes {size(needed)}, and {size(free)} are free",
             where="phase.distill.top_k",
-            do=f"Give fewer than {top_k} tokens, free some space, or set distill.live = true.",
+            do="Give a smaller top_k, free some space, or set distill.live = true.",
         )
-    return needed

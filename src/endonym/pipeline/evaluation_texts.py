@@ -32,7 +32,7 @@ from endonym.formats.readers.arrow import is_text
 from endonym.formats.reasons import in_words
 from endonym.formats.source_errors import source_error
 from endonym.log import Log, counted, number
-from endonym.store import Artifact, Store
+from endonym.store import TRAINED, Artifact, Store
 from endonym.survey.format_guess import Look, guess_source
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -273,7 +273,7 @@ def learnt_by(model: Artifact | None) -> Learnt:
 
     model: its artefact; nothing is known of a model without one, or of its export.
     """
-    if model is None or model.stage != "model":
+    if model is None or model.stage not in TRAINED:
         return Learnt([], ["what the model was trained on"])
     phases, is_whole = phases_of_lineage(model)
     parts = dict[str, Part]()

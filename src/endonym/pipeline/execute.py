@@ -15,6 +15,7 @@ from endonym.autopilot import resolve
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.text_size import measure, samples_of
 from endonym.corpus.corpus import is_of_few
+from endonym.data.teacher_cache import require_room
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
@@ -162,6 +163,9 @@ def planned_stages(
     examples = dict(zip(planned, run.all("examples"), strict=True))
     run.training = resolved(shards, partial(first_identity, recipe, data), examples=examples)
     training_stages = plan.plan_training(recipe, data, run.training)
+    teachers = [each for each in training_stages if each.kind == "teacher"]
+    new = [each for each in teachers if store.find(each.kind, each.id) is None]
+    require_room(store.root, sum(plan.teacher_bytes(each, store) for each in new))
     write_sealed(lock.path, lock.as_json([*data_stages, *training_stages], store))
     store.refer(run.folder, {stage.id: stage.kind for stage in [*data_stages, *training_stages]})
     yield from (each for each in training_stages if each.kind != "examples")

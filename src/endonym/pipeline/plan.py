@@ -16,6 +16,9 @@ from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.run_time import judged_tokens
 from endonym.config import Config, identity
 from endonym.data.config import CHATML_NAME
+from endonym.data.example_tokens import ExampleTokens
+from endonym.data.shards import TokenShards
+from endonym.data.teacher_cache import cache_bytes
 from endonym.export.config import Content
 from endonym.export.history import is_of_split
 from endonym.export.shapes import folder_shape
@@ -26,7 +29,7 @@ from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity, hash_once
 from endonym.recipe.recipe import Recipe
 from endonym.seed import named_seed
-from endonym.store import MANIFEST, fingerprint, open_artifact
+from endonym.store import MANIFEST, Store, fingerprint, open_artifact
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
@@ -37,12 +40,12 @@ VERSIONS = {
     "shards": 5,
     "examples": 12,
     "model": 11,
-    "member": 11,
     "teacher": 1,
     "evaluation": 19,
     "export": 18,
 }
 """Raise a stage's version when you change what it produces."""
+VERSIONS["member"] = VERSIONS["model"]
 SPEED_NAME = "evaluation speed"
 """How the evaluations are called that measure exports, and come after them."""
 
@@ -309,6 +312,21 @@ def teacher_inputs(
     )
     name = f"teacher of {phase.name}"
     return {"teacher": Stage(name, "teacher", kept, stages.teacher, {**read, **teachers})}
+
+
+def teacher_bytes(teacher: Stage, store: Store) -> int:
+    """What will be kept of a teacher. Its shards and examples are in the store."""
+    assert isinstance(teacher.config, stages.TeacherConfig), "of a teacher"
+    sources = [teacher.inputs[name] for name in ("examples", "shards") if name in teacher.inputs]
+    read = store.find(sources[0].kind, sources[0].id)
+    assert read is not None, "made before training is planned"
+    if sources[0].kind == "examples":
+        tokens = ExampleTokens(read.folder, "train")
+        places, vocab = len(tokens.ids), tokens.vocab
+    else:
+        shards = TokenShards(read.folder, "train")
+        places, vocab = sum(map(len, shards.parts)), shards.vocab
+    return cache_bytes(places, teacher.config.top_k, vocab)
 
 
 def with_teachers(models: Sequence[Stage]) -> list[Stage]:

@@ -21,7 +21,6 @@ from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.run_time import in_proportion, paces_here, promised_parts
 from endonym.autopilot.workload import Workload
 from endonym.data.shards import TokenShards
-from endonym.data.teacher_cache import require_room
 from endonym.errors import OutOfMemory
 from endonym.formats.files import RawSet
 from endonym.log import Log
@@ -143,8 +142,6 @@ def settle(
                 seconds = seconds_a_token(work, machine_file)
         most = longest if number not in example_facts else None
         data = example_facts.get(number, facts)
-        if config.distill is not None and not config.distill.live:
-            require_room(shards.folder, data.positions, config.distill.top_k, train.vocab)
         for warning in cautions(config, data, pack.context, seconds=seconds, longest=most):
             log.warn(warning)
     tune = None

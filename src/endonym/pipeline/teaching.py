@@ -7,18 +7,23 @@ from endonym import device
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
-from endonym.data.teacher_cache import TeacherCache, require_room
+from endonym.data.teacher_cache import TeacherCache, cache_bytes, require_room
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import held_out_texts
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext, TeacherConfig
+from endonym.pipeline.stages import Numbers, PhaseTraining, StageContext, TeacherConfig
+from endonym.store import MANIFEST, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.teacher import CachedTeacher, LiveTeacher, Teach, keep_likely
 
-COMPARED_DOCUMENTS = 1_000
+READ_DOCUMENTS = 1_000
 """Held-out documents that a teacher must read as the phase does."""
+MAY_KNOW = (
+    "the teacher {name} was not made from this corpus alone: it may have read texts that judge "
+    "this model, and then the scores are too good"
+)
 
 
 def keep_teacher(config: TeacherConfig, ctx: StageContext) -> Numbers:
@@ -36,8 +41,9 @@ def keep_teacher(config: TeacherConfig, ctx: StageContext) -> Numbers:
     else:
         order = training_order(shards, config.pack, config.seed)
         places, vocab = sum(map(len, order.shards.parts)), order.shards.vocab
-    needed = require_room(ctx.out, places, config.top_k, vocab)
-    decoders = teachers(ctx.inputs, config.folder, config.pack.context, target)
+    needed = cache_bytes(places, config.top_k, vocab)
+    require_room(ctx.out, needed)
+    decoders = teachers(ctx, config.folder, config.pack.context, target)
     total = order.positions_per_epoch
     with ctx.log.progress(f"reading with {len(decoders)} teachers", total) as advance:
         cache = TeacherCache.new(ctx.out, places=places, top_k=config.top_k, vocab=vocab)
@@ -53,16 +59,17 @@ def teach_of(config: PhaseTraining, ctx: StageContext, target: str) -> Teach | N
     if not distill.live:
         cache = TeacherCache.read(ctx.inputs["teacher"].folder)
         return CachedTeacher(cache, distill.share)
-    decoders = teachers(ctx.inputs, config.teacher, config.pack.context, target)
+    decoders = teachers(ctx, config.teacher, config.pack.context, target)
     vocab, top_k = config.model.vocab, distill.top_k
     return LiveTeacher(decoders, vocab=vocab, top_k=top_k, share=distill.share)
 
 
-def teachers(inputs: Inputs, folder: Path | None, context: int, target: str) -> list[AnyDecoder]:
+def teachers(ctx: StageContext, folder: Path | None, context: int, target: str) -> list[AnyDecoder]:
     """The teachers of a phase, ready to read. folder: of the one that the recipe names, if any.
 
     Raises RecipeError if it reads other ids than the phase, or shorter rows.
     """
+    inputs = ctx.inputs
     if folder is None:
         names = sorted(name for name in inputs if name.startswith("teacher "))
         models = [LanguageModel.load(inputs[name].folder) for name in names]
@@ -71,10 +78,23 @@ def teachers(inputs: Inputs, folder: Path | None, context: int, target: str) -> 
         model.decoder = with_context(model.decoder, context, folder)
         dev = TokenShards(inputs["shards"].folder, "dev")
         tokenizer = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
-        texts = [*held_out_texts(dev, tokenizer).each()][:COMPARED_DOCUMENTS]
+        texts = [*held_out_texts(dev, tokenizer).each()][:READ_DOCUMENTS]
         require_same_ids(model.tokenizer, tokenizer, texts, folder)
+        if not is_of_this_corpus(folder, inputs["shards"].id):
+            ctx.log.warn(MAY_KNOW.format(name=folder.name))
         models = [model]
     return [each.decoder.to(target).eval().requires_grad_(requires_grad=False) for each in models]
+
+
+def is_of_this_corpus(folder: Path, shards: str) -> bool:
+    """Whether a teacher is a model of this corpus, which holds the same texts out. shards: its id.
+
+    What it learnt from before is not known.
+    """
+    if not (folder / MANIFEST).is_file():
+        return False
+    inputs = open_artifact(folder).manifest["inputs"]
+    return inputs.get("shards") == shards and not inputs.keys() & {"folder", "start"}
 
 
 def require_same_ids(

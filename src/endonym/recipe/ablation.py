@@ -3,14 +3,12 @@
 import json
 
 from endonym.errors import RecipeError
+from endonym.formats.config import REST
 from endonym.recipe.recipe import Recipe
-
-EVERY_OTHER = "*"
-"""In the shares of a phase: all sources that it does not name."""
 
 
 def sets_without(recipe: Recipe, name: str) -> list[str]:
-    """What `--set` takes to leave a source out: of the same steps, the others get its share.
+    """What `--set` takes to leave a source out; the others get its share of a phase.
 
     Raises RecipeError if there is no such source, or if nothing would be left to read.
     """
@@ -41,8 +39,8 @@ def _left(sources: dict[str, float] | tuple[str, ...], name: str) -> str:
         others = [each for each in sources if each != name]
         return json.dumps(others, ensure_ascii=False) if others else ""
     shares = {each: share for each, share in sources.items() if each != name}
-    if EVERY_OTHER in shares:  # which takes what the others leave
-        shares[EVERY_OTHER] += sources[name]
+    if REST in shares:  # which takes what the others leave
+        shares[REST] += sources[name]
     total = sum(shares.values())
     said = (f"{json.dumps(e, ensure_ascii=False)} = {s / total:.9g}" for e, s in shares.items())
     return f"{{ {', '.join(said)} }}" if shares else ""

@@ -58,7 +58,7 @@ class Distill(Config):
     transformers format, by its path from the recipe; if not given, the members of the phase
     """
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """of the loss: KL divergence from the teacher; the rest is the cross-entropy of the tokens"""
+    """how much of the loss is the KL divergence from the teacher; the rest is cross-entropy"""
     top_k: Annotated[int, Field(ge=1, le=4096)] = 32
     """the teacher's most likely tokens that are used; all others count as one"""
     live: bool = False
@@ -74,7 +74,7 @@ class Prune(Config):
     """
 
     heads: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """of each layer's attention heads; heads that share keys and values go together"""
+    """of each layer's heads of keys and values; the heads of queries that use them go with them"""
     ffn: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """of each layer's feed-forward channels"""
     layers: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -198,11 +198,11 @@ class Phase(Config, ObjectiveProperties):
     distill: Distill | None = None
     """learn from a teacher as well (docs/phases.md)"""
     members: Annotated[int, Field(ge=2, le=64)] | None = None
-    """train so many models as this phase says, each with another seed, and then a student whose
-    teacher is the mean of their probabilities: the model of this phase
+    """train this many models, each in the way of this phase and with another seed; then train the
+    model of this phase, whose teacher is the mean of their probabilities
     """
     prune: Prune | None = None
-    """take parts out of the model before this phase, which then heals it (docs/phases.md)"""
+    """take parts out of the model before this phase trains the rest (docs/phases.md)"""
     clip: float = Field(default=1.0, gt=0)
     """gradients are clipped to this norm"""
     eval_every_steps: Steps | None = None
@@ -294,7 +294,8 @@ class Phase(Config, ObjectiveProperties):
             ("columns", self.objective == "chat", 'objective = "chat"'),
             ("beta", self.is_of_pairs, 'objective = "preferences"'),
             ("distill", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
-            ("prune", not self.is_of_pairs and self.adapt is None, "all weights, not of pairs"),
+            ("prune", self.adapt is None, "training all weights: leave adapt out"),
+            ("prune", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
             ("members", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
             ("temperature", not isinstance(self.sources, dict), "sources whose shares are open"),
         )

@@ -6,8 +6,9 @@ over its activations a, summed over the batches (Molchanov et al. 2017, arXiv:16
 Layers go one after another, the one that costs least first.
 """
 
+from collections import defaultdict
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import torch
@@ -15,8 +16,8 @@ from torch import Tensor, nn
 
 from endonym.data.batches import Batch
 from endonym.errors import ShapeError
-from endonym.model.config import AttentionConfig, FfnConfig
-from endonym.model.decoder import Block, Decoder
+from endonym.model.config import AttentionConfig, ExpertsConfig, FfnConfig, MixerConfig
+from endonym.model.decoder import Decoder
 from endonym.model.prune import Kept
 from endonym.train.config import Prune
 from endonym.train.objectives import Objective
@@ -35,24 +36,37 @@ def most_needed(
     for _ in range(n_layers - left(n_layers, prune.layers, "layers")):
         tried = [[each for each in kept if each != out] for out in kept]
         kept = min(tried, key=lambda some: _loss(decoder, some, batches, objective))
-    heads, channels = list[list[int]](), list[list[int]]()
+    names = ["mixer.output"] * bool(prune.heads) + ["ffn.down"] * bool(prune.ffn)
     parts = [decoder.config.blocks[number] for number in kept]
-    moved = partial(_moved, decoder, batches=batches, objective=objective)
     with only(decoder, kept):
-        for place, (mixer, ffn) in enumerate(parts):
-            if prune.heads:
-                if not isinstance(mixer, AttentionConfig):
-                    raise _no_parts("heads")
-                count = left(mixer.kv_heads, prune.heads, "heads")
-                moved_G = moved("mixer.output", place)
-                heads.append(largest(moved_G.unflatten(1, (mixer.kv_heads, -1)).sum(2), count))
-            if prune.ffn:
-                if not isinstance(ffn, FfnConfig) or not ffn.hidden:
-                    raise _no_parts("ffn")
-                count = left(ffn.hidden, prune.ffn, "ffn")
-                moved_F = moved("ffn.down", place)
-                channels.append(largest(moved_F, count))
+        # Before anything is measured: every layer must have such parts.
+        n_heads = [_left(mixer, prune.heads) for mixer, _ in parts]
+        n_channels = [_left(ffn, prune.ffn) for _, ffn in parts]
+        moved = _moved(decoder, names, batches, objective) if names else {}
+    heads, channels = list[list[int]](), list[list[int]]()
+    for place, (mixer, _) in enumerate(parts):
+        if prune.heads and isinstance(mixer, AttentionConfig):
+            moved_BGK = moved[place, "mixer.output"].unflatten(1, (mixer.kv_heads, -1))
+            heads.append(largest(moved_BGK.sum(2), n_heads[place]))
+        if prune.ffn:
+            channels.append(largest(moved[place, "ffn.down"], n_channels[place]))
     return Kept(kept, heads, channels)
+
+
+def _left(part: MixerConfig | FfnConfig | ExpertsConfig, share: float) -> int:
+    """How many heads of a mixer, or channels of a feed-forward, are left."""
+    if isinstance(part, AttentionConfig):
+        return left(part.kv_heads, share, "heads")
+    if isinstance(part, FfnConfig) and part.hidden:
+        return left(part.hidden, share, "ffn")
+    if share:
+        is_ffn = isinstance(part, FfnConfig | ExpertsConfig)
+        raise ShapeError(
+            "not every layer has such parts",
+            where=f"prune.{'ffn' if is_ffn else 'heads'}",
+            do="Heads are of attention, and ffn is of feed-forwards without experts.",
+        )
+    return 0
 
 
 def left(count: int, share: float, name: str) -> int:
@@ -60,10 +74,11 @@ def left(count: int, share: float, name: str) -> int:
     found = count - round(count * share)
     if share and found in (0, count):
         what = "all" if found == 0 else "none"
+        do = f"Give a share from {1 / count:.3g} to {(count - 1) / count:.3g}, or leave it out."
         raise ShapeError(
             f"{share:g} of {count} takes out {what} of them",
             where=f"prune.{name}",
-            do=f"Give a share from {1 / count:.3g} to {(count - 1) / count:.3g}, or leave it out.",
+            do=do if count > 1 else "Leave it out: there is only one.",
         )
     return found
 
@@ -71,15 +86,6 @@ def left(count: int, share: float, name: str) -> int:
 def largest(moved_BP: Tensor, count: int) -> list[int]:
     """The parts that move the loss most, in their order. moved_BP: by how much, in each batch."""
     return sorted(moved_BP.abs().sum(0).topk(count).indices.tolist())
-
-
-def _no_parts(name: str) -> ShapeError:
-    """The error of a model with layers that cannot be pruned so."""
-    return ShapeError(
-        "not every layer has such parts",
-        where=f"prune.{name}",
-        do="Heads are of attention, and ffn is of feed-forwards without experts.",
-    )
 
 
 @contextmanager
@@ -103,25 +109,26 @@ def _loss(
 
 
 def _moved(
-    decoder: Decoder, name: str, layer: int, *, batches: Sequence[Batch], objective: Objective
-) -> Tensor:
-    """Σ a · d loss / d a over the inputs a of a map of a layer, (batches, inputs)."""
-    block, found = decoder.blocks[layer], list[Tensor]()
-    assert isinstance(block, Block), "of blocks"
-    inputs: list[Tensor] = []
+    decoder: Decoder, names: Sequence[str], batches: Sequence[Batch], objective: Objective
+) -> dict[tuple[int, str], Tensor]:
+    """Σ a · d loss / d a over the inputs a of these maps, by layer and map: (batches, inputs)."""
+    inputs = dict[tuple[int, str], Tensor]()
+    found = defaultdict[tuple[int, str], list[Tensor]](list)
 
-    def keep(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+    def keep(key: tuple[int, str], module: nn.Module, given: tuple[Tensor, ...]) -> None:
         given[0].retain_grad()
-        inputs.append(given[0])
+        inputs[key] = given[0]
 
-    handle = block.get_submodule(name).register_forward_pre_hook(keep)
-    try:
+    with ExitStack() as hooks:
+        for layer, block in enumerate(decoder.blocks):
+            for name in names:
+                hook = partial(keep, (layer, name))
+                handle = block.get_submodule(name).register_forward_pre_hook(hook)
+                hooks.callback(handle.remove)
         for batch in batches:
             objective.loss(decoder, batch).nats.backward()
-            activation = inputs.pop()
-            assert activation.grad is not None, "the loss depends on it"
-            found.append((activation.detach() * activation.grad).flatten(0, -2).sum(0))
+            for key, activation in inputs.items():
+                assert activation.grad is not None, "the loss depends on it"
+                found[key].append((activation.detach() * activation.grad).flatten(0, -2).sum(0))
             decoder.zero_grad()
-    finally:
-        handle.remove()
-    return torch.stack(found)
+    return {key: torch.stack(each) for key, each in found.items()}

@@ -82,7 +82,7 @@ def learnt_targets(batch: Batch) -> float:
 CROSS_ENTROPY = Objective(cross_entropy, learnt_targets)
 
 
-def taught(teach: Teach) -> Objective:
+def distilled(teach: Teach) -> Objective:
     """The cross-entropy with a teacher."""
     return Objective(functools.partial(cross_entropy, teach=teach), learnt_targets)
 
@@ -161,4 +161,4 @@ OBJECTIVES: dict[str, Callable[[TrainConfig], Objective]] = {
 
 def objective_of(config: TrainConfig, teach: Teach | None = None) -> Objective:
     """What a phase minimises. teach: of its teacher, if it has one."""
-    return OBJECTIVES[config.objective](config) if teach is None else taught(teach)
+    return OBJECTIVES[config.objective](config) if teach is None else distilled(teach)

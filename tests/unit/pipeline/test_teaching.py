@@ -82,11 +82,13 @@ def test_check_says_what_teachers_take(recipe: Recipe, monkeypatch: pytest.Monke
     assert chats != steps["chat"]
     said = describe(found)
     assert "members" in said
-    assert f"phase pretrain: its members; {texts * 32 * 4 / 1000:.1f} kB are kept of it" in said
-    assert "phase chat: its members; reads each batch as well" in said
+    assert (
+        f"phase pretrain learns from its members, {texts * 32 * 4 / 1000:.1f} kB of their" in said
+    )
+    assert "phase chat learns from its members, beside it" in said
     kept = recipe.with_values({"phase.1.distill.live": False, "phase.1.distill.top_k": 5})
     said = describe(check(kept, Store(recipe.folder / "store")))
-    assert f"phase chat: its members; {chats * 5 * 4 / 1000:.1f} kB are kept of it" in said
+    assert f"phase chat learns from its members, {chats * 5 * 4 / 1000:.1f} kB of their" in said
 
 
 def test_the_time_of_a_teacher_without_members_is_counted_once(
@@ -110,6 +112,10 @@ def test_what_does_not_fit_on_the_disk_ends_a_run_before_anything_is_trained(
     assert "1.0 kB are free" in said.err
     assert "member 1" not in said.err
     assert command("run", prepared, *keys, "--set", "phase.0.distill={ live = true }").code == 0
+    monkeypatch.undo()
+    assert command("run", prepared, *keys).code == 0
+    monkeypatch.setattr("endonym.data.teacher_cache.free_bytes", lambda folder: 1_000)
+    assert command("run", prepared, *keys).code == 0, "what is kept already needs no room"
 
 
 def test_a_teacher_reads_the_same_ids(tmp_path: Path) -> None:
@@ -147,9 +153,10 @@ def test_a_teacher_that_never_read_so_long_rows_is_refused(finished: Path) -> No
     store = Store(finished / "store")
     inputs = {each.stage: each for each in store.artifacts()}
     (model,) = [each for each in store.artifacts() if each.stage == "model"]
-    assert len(teaching.teachers(inputs, model.folder, 32, "cpu")) == 1
+    ctx = StageContext(finished, finished, finished / "journal", inputs, Log(quiet=True))
+    assert len(teaching.teachers(ctx, model.folder, 32, "cpu")) == 1
     with pytest.raises(ShapeError):
-        teaching.teachers(inputs, model.folder, 64, "cpu")
+        teaching.teachers(ctx, model.folder, 64, "cpu")
 
 
 def test_the_members_are_scored_by_the_mean_of_their_probabilities(

@@ -40,8 +40,8 @@ USELESS = [
     ({"normalise": True}, {"optimizer": "muon"}, 'optimizer = "muon"'),
     ({"distill": Distill(model="a"), "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
     ({"members": 2, "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
-    ({"prune": Prune(ffn=0.5), "objective": "preferences"}, {"objective": "chat"}, "all weights"),
-    ({"prune": Prune(ffn=0.5), "adapt": Adapt()}, {"adapt": None}, "all weights"),
+    ({"prune": Prune(ffn=0.5), "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
+    ({"prune": Prune(ffn=0.5), "adapt": Adapt()}, {"adapt": None}, "training all weights"),
     ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
 ]
 

@@ -205,9 +205,10 @@ def test_a_student_comes_to_expect_what_its_teacher_expects(shards: TokenShards)
 def test_what_does_not_fit_on_the_disk_is_said_with_both_sizes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert require_room(tmp_path, 1_000, 32, 70_000) == 1_000 * 32 * (4 + 2)
+    assert cache_bytes(1_000, 32, 70_000) == 1_000 * 32 * (4 + 2)
     assert cache_bytes(1_000, 32, 20) == 1_000 * 20 * (2 + 2)
     monkeypatch.setattr("endonym.data.teacher_cache.free_bytes", lambda folder: 127_999)
     with pytest.raises(RecipeError, match=r"takes 128\.0 kB, and 128\.0 kB are free") as caught:
-        require_room(tmp_path, 1_000, 32, 512)
+        require_room(tmp_path, 128_000)
+    require_room(tmp_path, 127_999)
     assert caught.value.where == "phase.distill.top_k"
