@@ -49,10 +49,11 @@ def manifest(store: Path, stage: dict[str, Any]) -> dict[str, Any]:
 
 
 def training_seconds(store: Path, stages: list[dict[str, Any]]) -> float:
-    """Seconds of all optimizer steps, over as many processes as it took."""
-    (model,) = [stage for stage in stages if stage["name"].startswith("model ")]
-    lines = read_jsonl(store / "journal" / f"model-{model['id']}.jsonl")
-    return round(sum(line.get("seconds", 0.0) for line in lines), 1)
+    """Seconds of all optimizer steps, of members too, over as many processes as it took."""
+    kinds = [(stage["name"].split()[0], stage["id"]) for stage in stages]
+    trained = [each for each in kinds if each[0] in ("model", "member", "teacher")]
+    journals = [read_jsonl(store / "journal" / f"{kind}-{made}.jsonl") for kind, made in trained]
+    return round(sum(line.get("seconds", 0.0) for lines in journals for line in lines), 1)
 
 
 def sets_of(changes: Mapping[str, Any]) -> Iterator[str]:
@@ -113,7 +114,11 @@ def costs_of(work: Path, finished: dict[str, Any]) -> dict[str, Any]:
     numbers = manifest(work / "store", stages["model"])["numbers"]
     return {
         "evaluation": stages["evaluation"]["id"],
-        "seconds": stages["model"]["seconds"],
+        "seconds": sum(
+            stage["seconds"]
+            for stage in finished["stages"]
+            if stage["name"].startswith(("model ", "member ", "teacher "))
+        ),
         "step_seconds": training_seconds(work / "store", finished["stages"]),
         **{key: numbers[key] for key in ("parameters", "tokens", "epochs", "steps", "kept_step")},
     }

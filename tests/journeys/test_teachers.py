@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from endonym.disk import read_json
+from endonym.export.card import Card, readme
+from endonym.export.history import history_of
+from endonym.generate.language_model import LanguageModel
+from endonym.log import number
 from endonym.store import Artifact, Store
 
 Say = Callable[..., Any]
@@ -16,6 +20,12 @@ STEPS = ("--set", "phase.0.steps=12", "--set", "phase.0.warmup_steps=2")
 
 def made(store: Path, stage: str) -> list[Artifact]:
     return [each for each in Store(store).artifacts() if each.stage == stage]
+
+
+def card_of(model: Artifact) -> str:
+    """The README of the model in an export."""
+    known = Card("kechkena", "tt", {}, history_of(model))
+    return readme(known, LanguageModel.load(model.folder), is_gguf=False, sizes={})
 
 
 @pytest.fixture
@@ -45,6 +55,10 @@ def test_members_teach_a_student_and_are_scored_together(
     assert len({path.read_bytes() for path in files}) == 3
     (kept,) = made(store, "teacher")
     assert kept.numbers["teachers"] == 2
+    told = card_of(student)
+    assert "learned also from the probabilities of 2 models" in told
+    assert "another model" not in told
+    assert "not known here" not in told
     scores = [row for each in first["scores"] for row in [each] if row["metric"] == "bits_per_byte"]
     models = {row["model"]: row["value"] for row in scores if row["source"] is None}
     assert models["ensemble"] != models["model"]
@@ -68,6 +82,9 @@ def test_a_smaller_model_learns_from_a_finished_run(
     small = run(f'phase.0.distill={{ model = "{named}", top_k = 4 }}', "model.layers=1")
     (kept,) = made(prepared.parent / "store", "teacher")
     assert (kept.numbers["teachers"], kept.numbers["top_k"]) == (1, 4)
+    (student,) = made(prepared.parent / "store", "model")
+    told = card_of(student)
+    assert "whose data and license are not known here" in told, "it is of another store"
     assert read_json(kept.folder / "teacher.json")["vocab"] > 4
     assert not any(row["model"] == "ensemble" for row in small["scores"])
     said = run(f'phase.0.distill={{ model = "{named}" }}', "tokenizer.vocab=300", code=2)
@@ -101,3 +118,6 @@ def test_a_model_is_pruned_healed_and_proven_in_its_export(
     (export,) = made(tmp_path / "store", "export")
     assert export.numbers["checks"], "proven equal to the model"
     assert "pruned: " in said.err
+    told = command("check", recipe, "--store", tmp_path / "store").out
+    left = number(small.numbers["parameters"])
+    assert f"phase pretrain leaves {left} of the parameters" in told

@@ -15,7 +15,7 @@ from endonym.formats.reasons import in_words
 from endonym.log import duration, listed, number, rounded
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.foreign.folder import AnyModelConfig
-from endonym.recipe.checks import unfit_adapter
+from endonym.recipe.checks import after_pruning, unfit_exports, unfit_part
 from endonym.recipe.problems import Problem
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import TrainConfig
@@ -231,6 +231,15 @@ def caution_of_rows(facts: Facts, pack: PackConfig) -> str:
     return TEXTS["short_documents"].format(mean=mean)
 
 
+def require_prunes(recipe: Recipe, shape: AnyModelConfig) -> None:
+    """Raise RecipeError, with lines, for phases that prune what the model has not, or more than an
+    export can express."""
+    left, problems = after_pruning(shape, enumerate(recipe.phase))
+    if left is not shape:
+        problems += unfit_exports(left, enumerate(recipe.export))
+    recipe.refuse(problems)
+
+
 def require_adapters(recipe: Recipe, shape: AnyModelConfig, phases: Sequence[TrainConfig]) -> None:
     """Raise RecipeError, with lines, for adapters that do not fit the model or an export.
 
@@ -241,7 +250,7 @@ def require_adapters(recipe: Recipe, shape: AnyModelConfig, phases: Sequence[Tra
         try:
             require_adaptable(shape, phase.adapt, recipe.model_folder)
         except ShapeError as error:
-            problems.append(unfit_adapter(index, error))
+            problems.append(unfit_part(index, error))
     recipe.refuse(problems)
     last = phases[-1]
     for index, export in enumerate(recipe.export):

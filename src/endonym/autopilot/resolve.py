@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endonym.autopilot import mixture, model_size
-from endonym.autopilot.cautions import require_adapters
+from endonym.autopilot.cautions import require_adapters, require_prunes
 from endonym.autopilot.likely_examples import estimated_examples
 from endonym.autopilot.machine import choose_compile, matrix_rates
 from endonym.autopilot.model_size import Choice, Choices, Facts
@@ -305,6 +305,7 @@ def resolve_training(
     mixture.require_judged(full.phase, facts)
     shape = shape_of(full, vocab, context)
     require_adapters(recipe, shape, phases)
+    require_prunes(recipe, shape)
     pack = PackConfig(context=context, join=full.pack.join)
     return ResolvedTraining(shape, recipe.model_folder, pack, phases, recipe.seed)
 

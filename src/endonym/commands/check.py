@@ -43,6 +43,7 @@ from endonym.pipeline.execute import dropped_in_words, run_folder
 from endonym.pipeline.metrics import require_packages
 from endonym.pipeline.plan import DataStages, plan_data
 from endonym.pipeline.settle import Lockfile, with_examples
+from endonym.recipe.checks import after_pruning
 from endonym.recipe.recipe import Recipe
 from endonym.report.training import SLICES
 from endonym.store import Store
@@ -421,7 +422,18 @@ def describe(checked: Checked) -> str:
         briefly=briefly(checked),
         inexact={phase.name: inexact(phase, shape.context) for phase in phases},
         teachers=teachers(checked),
+        pruned=pruned(checked),
     )
+
+
+def pruned(checked: Checked) -> dict[str, int]:
+    """The parameters that each phase which prunes leaves, by its name."""
+    phases = [*enumerate(checked.recipe.phase)]
+    return {
+        phase.name: count.parameters(after_pruning(checked.shape, phases[: number + 1])[0]).total
+        for number, phase in phases
+        if phase.prune is not None
+    }
 
 
 def teachers(checked: Checked) -> dict[str, dict[str, int]]:

@@ -37,7 +37,7 @@ OLLAMA_CHATML = (
 )
 """ChatML in Ollama's language of templates (Go)."""
 OF_BASE = "see its base"
-"""The license of a text that a model's base was made of stands in the recipe of that base alone."""
+"""The license of a text of a base, or of a teacher, stands in the recipe of that model alone."""
 
 BASELINES = ("uniform", "unigram", "bigram", "compressor")
 READ = {"document": "read alone", "block": "read in blocks of neighbours"}
@@ -159,14 +159,14 @@ def _scores(history: History | None) -> dict[str, Any]:
 def _data(history: History, licenses: Mapping[str, str]) -> dict[str, Any]:
     """What the card's template shows of the data and phases of the whole lineage."""
     sources = [
-        (name, figures["kept"], "not stated" if each is history else OF_BASE)
-        for each in history.lineage
-        for name, figures in each.sources.items()
+        (name, each.sources[name]["kept"], "not stated" if each is history else OF_BASE)
+        for each, name in history.all_sources()
     ]
+    corpora = {each.corpus.id: each.corpus.numbers for each, _ in history.all_sources()}
     named = zip(sources, history.licenses(licenses), strict=True)
     return {
         "sources": [(name, kept, license or unnamed) for (name, kept, unnamed), license in named],
-        "corpora": [each.corpus.numbers for each in history.lineage if each.sources],
+        "corpora": [*corpora.values()],
         "copies": copies,
         "kept_out": kept_out,
         "answers": [answers for each in history.lineage for answers in each.answers()],

@@ -10,15 +10,16 @@ from endonym.evaluate.score import Score
 from endonym.export.record import WEIGHTS
 from endonym.formats.config import Clean
 from endonym.log import counted, read_jsonl
-from endonym.store import Artifact, Store
+from endonym.store import TRAINED, Artifact, Store
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """The artefacts behind a model: its phases (the first one first), texts and scores.
 
-    journals: of the phases. Times and machines are no part of an artefact, so a stage has none.
-    base: of the model that training went on from, if it is in the same store.
+    journals: of the phases. of_teachers: those of their members and of what was kept of teachers.
+    Times and machines are no part of an artefact, so a stage has none. base: of the model that
+    training went on from, if it is in the same store. teachers: of the models that phases name.
     """
 
     phases: list[Artifact]
@@ -27,11 +28,18 @@ class History:
     evaluations: Sequence[Artifact] = ()
     journals: Sequence[list[dict[str, Any]]] = ()
     base: "History | None" = None
+    teachers: "Sequence[History]" = ()
+    of_teachers: Sequence[list[dict[str, Any]]] = ()
 
     @property
     def lineage(self) -> "list[History]":
         """The models that each went on from the one before; this one is the last."""
         return [*(self.base.lineage if self.base else ()), self]
+
+    def everything(self) -> "list[History]":
+        """The lineage with the models that taught it, and theirs; this one is the last."""
+        behind = [*([self.base] if self.base else ()), *self.teachers]
+        return [*(each for one in behind for each in one.everything()), self]
 
     @property
     def sources(self) -> dict[str, dict[str, Any]]:
@@ -44,18 +52,34 @@ class History:
                 read |= {each["name"] for each in phase.get("sources") or ()} or {*figures}
         return {name: each for name, each in figures.items() if name in read}
 
+    def all_sources(self) -> "list[tuple[History, str]]":
+        """The sources of `everything`, each once: the last model that read it, and its name."""
+        read = {(each.corpus.id, name): each for each in self.everything() for name in each.sources}
+        return [(each, name) for (_, name), each in read.items()]
+
     def licenses(self, named: Mapping[str, str]) -> list[str | None]:
-        """The licenses of all sources of the lineage, in order; None where it is not known.
+        """The licenses of `all_sources`, in order; None where it is not known.
 
         named: those of this recipe's sources, by name.
         """
-        before = [None for each in self.lineage[:-1] for _ in each.sources]
-        return [*before, *(named.get(name) for name in self.sources)]
+        return [named.get(name) if each is self else None for each, name in self.all_sources()]
 
     @property
     def is_from_scratch(self) -> bool:
         """Whether the first phase of all began with random weights."""
-        return "folder" not in self.lineage[0].phases[0].manifest["inputs"]
+        if self.base is not None:
+            return self.base.is_from_scratch
+        return "folder" not in self.phases[0].manifest["inputs"]
+
+    @property
+    def members(self) -> int:
+        """How many models of other seeds taught the phases."""
+        return sum(each.stage == "member" for phase in self.phases for each in teachers_of(phase))
+
+    @property
+    def lost_teachers(self) -> int:
+        """How many models that phases name as teachers are not in the store."""
+        return sum(has_teacher(phase) for phase in self.phases) - len(self.teachers)
 
     def scores(self) -> list[Score]:
         """The scores of the corpus's test documents, with the most baselines."""
@@ -86,8 +110,9 @@ class History:
         return found
 
     def seconds(self) -> float:
-        """Time of all training steps of the lineage; 0 if no journal tells."""
-        return training_seconds([journal for each in self.lineage for journal in each.journals])
+        """Time of all training steps, also of members and teachers; 0 if no journal tells."""
+        journals = [(*each.journals, *each.of_teachers) for each in self.everything()]
+        return training_seconds([journal for some in journals for journal in some])
 
     def machine(self) -> str:
         """Processor and threads of the last phase; empty if no journal tells."""
@@ -144,49 +169,104 @@ def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History
     if corpus is None:
         return None
     base = base_of(phases[0])
-    return History(phases, tokenizer, corpus, evaluations, base=history_of(base) if base else None)
+    named = [history_of(each) for each in map(teacher_of, phases) if each is not None]
+    return History(
+        phases,
+        tokenizer,
+        corpus,
+        evaluations,
+        base=history_of(base) if base else None,
+        teachers=[each for each in named if each is not None],
+    )
 
 
-def phases_of_lineage(model: Artifact) -> tuple[list[Artifact], bool]:
-    """The phases of a model and of those it went on from, and whether these are all phases."""
+def phases_of_lineage(model: Artifact) -> tuple[list[Artifact], list[str]]:
+    """The phases of a model, of those it went on from and of its teachers; and what is lost of them
+    ("base", "teacher").
+
+    Members are left out: they read what their phase reads.
+    """
     phases = phases_of(model)
-    base, inputs = base_of(phases[0]), phases[0].manifest["inputs"]
-    if base is None:
-        return phases, not {"start", "folder"} & {*inputs}
-    before, is_whole = phases_of_lineage(base)
-    return [*before, *phases], is_whole
+    inputs, before = phases[0].manifest["inputs"], list[Artifact]()
+    lost = ["base"] if "start" in inputs else []
+    behind = [("base", base_of(phases[0]))] if "folder" in inputs else []
+    behind += [("teacher", teacher_of(phase)) for phase in phases if has_teacher(phase)]
+    for name, each in behind:
+        found, lost_there = phases_of_lineage(each) if each is not None else ([], [name])
+        before += found
+        lost += lost_there
+    return [*before, *phases], lost
 
 
 def base_of(phase: Artifact) -> Artifact | None:
-    """The model that a first phase went on from.
+    """The model that a first phase went on from; None if its store made no such model."""
+    return _model_in(phase.manifest["inputs"].get("folder"), Store.of(phase.folder))
+
+
+def teacher_of(phase: Artifact) -> Artifact | None:
+    """The model that a phase names as its teacher; None if its store made no such model."""
+    return _model_in(_inputs_of_teaching(phase).get("teacher"), Store.of(phase.folder))
+
+
+def has_teacher(phase: Artifact) -> bool:
+    """Whether a phase names a model as its teacher. Yes if what was kept of a teacher is lost."""
+    return "teacher" in _inputs_of_teaching(phase)
+
+
+def teachers_of(phase: Artifact) -> list[Artifact]:
+    """What taught a phase and is in its store: its members, and what was kept of a teacher."""
+    store, inputs = Store.of(phase.folder), _inputs_of_teaching(phase)
+    kept = phase.manifest["inputs"].get("teacher")
+    members = [each for name, each in inputs.items() if name.startswith("teacher ")]
+    found = [store.find("member", each) for each in members]
+    found += [store.find("teacher", kept)] if kept else []
+    return [each for each in found if each is not None]
+
+
+def _inputs_of_teaching(phase: Artifact) -> dict[str, str]:
+    """The inputs of what was kept of a phase's teachers; of the phase, if it asks them itself."""
+    inputs = phase.manifest["inputs"]
+    kept = inputs.get("teacher")
+    found = Store.of(phase.folder).find("teacher", kept) if kept else None
+    return inputs if found is None else found.manifest["inputs"]
+
+
+def _model_in(identity: str | None, store: Store) -> Artifact | None:
+    """The trained model in a folder that was an input, by the id of the folder.
 
     It is found by the hash of its weights; or, if it was exported out of the store, by the id that
-    the export's record had. None if its store made no such model.
+    the export's record had.
     """
-    store, identity = Store.of(phase.folder), phase.manifest["inputs"].get("folder")
     folder = store.find("source", identity) if identity else None
     if folder is None:
         return None
-    made_of = _model_of_weights(folder, store) or folder.numbers.get("made_of")
-    return store.find("model", made_of) if made_of else None
-
-
-def _model_of_weights(folder: Artifact, store: Store) -> str | None:
-    """The id of the model that has one of the given files as weights, or was exported to it."""
     hashes = {each["sha256"] for each in folder.manifest["config"]["files"]}
+    made_of = folder.numbers.get("made_of")
     for artifact in store.artifacts():
         files = artifact.manifest["files"].items()
         weights = {each["sha256"] for name, each in files if name.endswith(WEIGHTS)}
-        if artifact.stage in ("model", "export") and weights & hashes:
-            inputs = artifact.manifest["inputs"]
-            return artifact.id if artifact.stage == "model" else inputs["model"]
-    return None
+        if weights & hashes and artifact.stage in TRAINED:
+            return artifact
+        if weights & hashes and artifact.stage == "export":
+            made_of = artifact.manifest["inputs"]["model"]
+            break
+    return store.find("model", made_of) if made_of else None
 
 
 def with_times(history: History) -> History:
     """The same with the journals of training, for what is written outside the store."""
-    base = with_times(history.base) if history.base else None
-    return replace(history, journals=[*map(journal_of, history.phases)], base=base)
+    return replace(
+        history,
+        journals=[*map(journal_of, history.phases)],
+        of_teachers=journals_of_teachers(history.phases),
+        base=with_times(history.base) if history.base else None,
+        teachers=[*map(with_times, history.teachers)],
+    )
+
+
+def journals_of_teachers(phases: Sequence[Artifact]) -> list[list[dict[str, Any]]]:
+    """The journals of the members of phases, and of what was kept of teachers."""
+    return [journal_of(each) for phase in phases for each in teachers_of(phase)]
 
 
 def evaluations_of(model: Artifact) -> list[Artifact]:

@@ -1,31 +1,15 @@
-"""A decoder without some of its layers, heads and feed-forward channels.
-
-A head of keys and values goes with all the heads of queries that it serves. Every layer loses as
-many heads and channels, so that transformers and llama.cpp can hold the shape.
-"""
+"""A decoder without some of its layers, heads and feed-forward channels."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig
+from endonym.model.config import AttentionConfig
 from endonym.model.decoder import Decoder
+from endonym.model.prune_config import Kept, shape_of
 from endonym.model.weights import decoder_with
-
-
-class Kept(NamedTuple):
-    """What stays of a decoder.
-
-    layers: their numbers. heads: of each of these, its heads of keys and values. channels: of each,
-    those of its feed-forward. Both are empty where all stay.
-    """
-
-    layers: list[int]
-    heads: list[list[int]]
-    channels: list[list[int]]
 
 
 def pruned(decoder: Decoder, kept: Kept) -> Decoder:
@@ -41,7 +25,7 @@ def pruned(decoder: Decoder, kept: Kept) -> Decoder:
             own |= _channels(own, torch.tensor(kept.channels[number]))
         layers |= {f"blocks.{number}.{name}": weight for name, weight in own.items()}
     others = {name: each for name, each in weights.items() if not name.startswith("blocks.")}
-    shape = _shape(decoder.config, kept)
+    shape = shape_of(decoder.config, kept)
     return decoder_with(shape, {**others, **layers}, Path(shape.family))
 
 
@@ -72,25 +56,3 @@ def _channels(own: dict[str, Tensor], channels: Tensor) -> dict[str, Tensor]:
     names = [f"ffn.{name}.{kind}" for name in ("gate", "up") for kind in ("weight", "bias")]
     found = {name: own[name][channels] for name in names if name in own}
     return {**found, "ffn.down.weight": own["ffn.down.weight"][:, channels]}
-
-
-def _shape(config: ModelConfig, kept: Kept) -> ModelConfig:
-    """The shape of what stays."""
-    mixers, ffns = zip(*(config.blocks[number] for number in kept.layers), strict=True)
-    if kept.heads:
-        mixers = tuple(
-            mixer.model_copy(
-                update={"heads": len(some) * mixer.heads // mixer.kv_heads, "kv_heads": len(some)}
-            )
-            if isinstance(mixer, AttentionConfig)
-            else mixer
-            for mixer, some in zip(mixers, kept.heads, strict=True)
-        )
-    if kept.channels:
-        ffns = tuple(
-            ffn.model_copy(update={"hidden": len(some)}) if isinstance(ffn, FfnConfig) else ffn
-            for ffn, some in zip(ffns, kept.channels, strict=True)
-        )
-    alike = {"mixers": mixers, "ffns": ffns}
-    alike = {name: parts[:1] if len({*parts}) == 1 else parts for name, parts in alike.items()}
-    return config.model_copy(update={"layers": len(kept.layers), **alike})

@@ -269,15 +269,15 @@ class Learnt:
 
 
 def learnt_by(model: Artifact | None) -> Learnt:
-    """The texts and answers of all phases of a model and of its bases.
+    """The texts and answers of all phases of a model, of its bases and of its teachers.
 
     model: its artefact; nothing is known of a model without one, or of its export.
     """
     if model is None or model.stage not in TRAINED:
         return Learnt([], ["what the model was trained on"])
-    phases, is_whole = phases_of_lineage(model)
+    phases, unknown = phases_of_lineage(model)
     parts = dict[str, Part]()
-    lost = dict.fromkeys([] if is_whole else ["what its base was trained on"])  # each once
+    lost = dict.fromkeys(f"what its {name} was trained on" for name in unknown)  # each once
     for phase in phases:
         store, inputs = Store.of(phase.folder), phase.manifest["inputs"]
         for kind, contents in (("shards", "texts"), ("examples", "answers")):

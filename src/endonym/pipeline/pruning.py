@@ -3,20 +3,24 @@
 import functools
 from collections.abc import Callable
 
-from endonym.errors import ShapeError
 from endonym.log import Log, number
 from endonym.model.count import parameters
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.prune import Kept, pruned
+from endonym.model.prune import pruned
+from endonym.model.prune_config import Kept
 from endonym.pipeline.stages import PhaseTraining
+from endonym.store import read_if_whole, write_sealed
 from endonym.train.distributed import Group
 from endonym.train.importance import most_needed
 from endonym.train.inputs import PhaseInputs
 from endonym.train.objectives import objective_of
 
-BATCHES, BATCH_TOKENS = 8, 8192
-"""On which it is measured what the model needs; tokens of a batch at most."""
+BATCHES, BATCH_TOKENS = 32, 2048
+"""On which it is measured what the model needs; tokens of a batch at most, or one row. On every
+machine the same, so that what stays is."""
+KEPT = "kept.json"
+"""In the folder of a phase that is not done: what stays, so that it is measured once."""
 
 
 def pruning(
@@ -39,21 +43,19 @@ def pruning(
     def kept() -> Kept:
         found = None
         if group.is_first:
-            found = parts_to_keep(own_decoder(start()), config, inputs(), log)
+            file = inputs().folder / KEPT
+            known = read_if_whole(file)
+            found = Kept(**known) if known else parts_to_keep(own(start()), config, inputs(), log)
+            write_sealed(file, found._asdict())
         return group.broadcast(found)
 
-    return lambda: pruned(own_decoder(start()), kept())
+    return lambda: pruned(own(start()), kept())
 
 
-def own_decoder(decoder: AnyDecoder) -> Decoder:
-    """The decoder, if it is of our own shapes; raises ShapeError if transformers computes it."""
-    if isinstance(decoder, Decoder):
-        return decoder
-    raise ShapeError(
-        "only models of endonym's own families can be pruned",
-        where="prune",
-        do="Leave prune out, or go on from a model of one of these families.",
-    )
+def own(decoder: AnyDecoder) -> Decoder:
+    """The decoder, which is of endonym's own families: recipes that prune others are refused."""
+    assert isinstance(decoder, Decoder), "model/prune_config.py"
+    return decoder
 
 
 def parts_to_keep(decoder: Decoder, config: PhaseTraining, inputs: PhaseInputs, log: Log) -> Kept:

@@ -1,5 +1,6 @@
 """Teachers of a phase: members that were trained for it, or a model that the recipe names."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from endonym.errors import RecipeError
 from endonym.evaluate.bits import held_out_texts
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
+from endonym.log import append_jsonl
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.pipeline.stages import Numbers, PhaseTraining, StageContext, TeacherConfig
 from endonym.store import MANIFEST, open_artifact
@@ -44,10 +46,12 @@ def keep_teacher(config: TeacherConfig, ctx: StageContext) -> Numbers:
     needed = cache_bytes(places, config.top_k, vocab)
     require_room(ctx.out, needed)
     decoders = teachers(ctx, config.folder, config.pack.context, target)
-    total = order.positions_per_epoch
+    total, began = order.positions_per_epoch, time.perf_counter()
     with ctx.log.progress(f"reading with {len(decoders)} teachers", total) as advance:
         cache = TeacherCache.new(ctx.out, places=places, top_k=config.top_k, vocab=vocab)
         keep_likely(cache, decoders, order, vocab=vocab, device=target, advance=advance)
+    seconds = round(time.perf_counter() - began, 3)
+    append_jsonl(ctx.journal, {"event": "read", "seconds": seconds})
     return {"teachers": len(decoders), "places": places, "top_k": config.top_k, "bytes": needed}
 
 

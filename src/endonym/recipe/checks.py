@@ -4,7 +4,7 @@ The checks read each part by itself, so that they also run on a recipe with othe
 """
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from endonym.formats.config import OF_THE_WHOLE, REST, Clean, Source
 from endonym.formats.files import files_named, source_files
 from endonym.log import QUIET, Log
 from endonym.model.adapt_config import require_adaptable
-from endonym.model.config import ModelKeys
+from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.families import resolve, without_heads
+from endonym.model.foreign.folder import AnyModelConfig
+from endonym.model.prune_config import shape_without
 from endonym.recipe.keys import did_you_mean
 from endonym.recipe.messages import AnyConfig, findings, validated
 from endonym.recipe.problems import Problem
@@ -395,9 +397,33 @@ def _shape(parts: Parts) -> Iterator[Problem]:
         try:
             require_adaptable(shape, phase.adapt.resolved() if phase.adapt else None)
         except ShapeError as error:
-            yield unfit_adapter(number, error)
-    for number, item in parts.exports:
-        if item.row.content == "model":
+            yield unfit_part(number, error)
+    left, problems = after_pruning(shape, parts.phases)
+    yield from problems
+    yield from unfit_exports(left, parts.exports)
+
+
+def after_pruning(
+    shape: AnyModelConfig, phases: Iterable[tuple[int, Phase]]
+) -> tuple[AnyModelConfig, list[Problem]]:
+    """The shape that the last of these phases leaves, and what is wrong with their `prune`."""
+    left, problems = shape, list[Problem]()
+    for number, phase in phases:
+        left = shape if phase.start == "scratch" else left
+        if phase.prune is not None:
+            try:
+                left = shape_without(left, phase.prune)
+            except ShapeError as error:
+                problems.append(unfit_part(number, error))
+    return left, problems
+
+
+def unfit_exports(
+    shape: AnyModelConfig, exports: Iterable[tuple[int, Export]]
+) -> Iterator[Problem]:
+    """Exports that cannot express a shape."""
+    for number, item in exports:
+        if item.row.content == "model" and isinstance(shape, ModelConfig):
             try:
                 ROW_OF[item.format](shape)
             except ExportError as error:
@@ -405,6 +431,6 @@ def _shape(parts: Parts) -> Iterator[Problem]:
                 yield Problem(path, message, error.do, about=(("model",),))
 
 
-def unfit_adapter(phase: int, error: ShapeError) -> Problem:
-    """What is wrong with `adapt` of a phase."""
+def unfit_part(phase: int, error: ShapeError) -> Problem:
+    """What is wrong with `adapt` or `prune` of a phase."""
     return _problem_of(error, ("phase", phase, *error.where.split(".")), ("model",))

@@ -142,8 +142,9 @@ class FinishedRun:
 
     @cached_property
     def seconds(self) -> float:
-        """Time of all training steps; 0 without a journal."""
-        return history.training_seconds(self.journals)
+        """Time of all training steps, those of members and teachers too; 0 without a journal."""
+        of_teachers = history.journals_of_teachers(self.models)
+        return history.training_seconds([*self.journals, *of_teachers])
 
     @property
     def speed(self) -> float | None:

@@ -10,6 +10,7 @@ from endonym.config import NOT_IDENTITY, Config, optional
 from endonym.data.config import ObjectiveProperties
 from endonym.model.adapt_config import Adapt, AdaptConfig
 from endonym.model.config import Positive, Share
+from endonym.model.prune_config import Prune
 
 COOLDOWN = 0.2
 """Share of the steps in wsd's cooldown; a longer one gains little (arXiv:2405.18392)."""
@@ -65,20 +66,6 @@ class Distill(Config):
     """whether the teacher reads each batch beside the phase; if not, it reads the training text
     once before it, and what it expects is kept in the store
     """
-
-
-class Prune(Config):
-    """Parts that a phase takes out of the model before it trains, as shares of each kind.
-
-    Those go that the model needs least, measured on training text; of every layer as many.
-    """
-
-    heads: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """of each layer's heads of keys and values; the heads of queries that use them go with them"""
-    ffn: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """of each layer's feed-forward channels"""
-    layers: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """of the layers"""
 
 
 class Phase(Config, ObjectiveProperties):

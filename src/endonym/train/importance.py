@@ -15,11 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from endonym.data.batches import Batch
-from endonym.errors import ShapeError
-from endonym.model.config import AttentionConfig, ExpertsConfig, FfnConfig, MixerConfig
+from endonym.model.config import AttentionConfig
 from endonym.model.decoder import Decoder
-from endonym.model.prune import Kept
-from endonym.train.config import Prune
+from endonym.model.prune_config import Kept, Prune, left, parts_left
 from endonym.train.objectives import Objective
 
 
@@ -40,47 +38,16 @@ def most_needed(
     parts = [decoder.config.blocks[number] for number in kept]
     with only(decoder, kept):
         # Before anything is measured: every layer must have such parts.
-        n_heads = [_left(mixer, prune.heads) for mixer, _ in parts]
-        n_channels = [_left(ffn, prune.ffn) for _, ffn in parts]
+        counts = [parts_left(mixer, ffn, prune) for mixer, ffn in parts]
         moved = _moved(decoder, names, batches, objective) if names else {}
     heads, channels = list[list[int]](), list[list[int]]()
     for place, (mixer, _) in enumerate(parts):
         if prune.heads and isinstance(mixer, AttentionConfig):
             moved_BGK = moved[place, "mixer.output"].unflatten(1, (mixer.kv_heads, -1))
-            heads.append(largest(moved_BGK.sum(2), n_heads[place]))
+            heads.append(largest(moved_BGK.sum(2), counts[place][0]))
         if prune.ffn:
-            channels.append(largest(moved[place, "ffn.down"], n_channels[place]))
+            channels.append(largest(moved[place, "ffn.down"], counts[place][1]))
     return Kept(kept, heads, channels)
-
-
-def _left(part: MixerConfig | FfnConfig | ExpertsConfig, share: float) -> int:
-    """How many heads of a mixer, or channels of a feed-forward, are left."""
-    if isinstance(part, AttentionConfig):
-        return left(part.kv_heads, share, "heads")
-    if isinstance(part, FfnConfig) and part.hidden:
-        return left(part.hidden, share, "ffn")
-    if share:
-        is_ffn = isinstance(part, FfnConfig | ExpertsConfig)
-        raise ShapeError(
-            "not every layer has such parts",
-            where=f"prune.{'ffn' if is_ffn else 'heads'}",
-            do="Heads are of attention, and ffn is of feed-forwards without experts.",
-        )
-    return 0
-
-
-def left(count: int, share: float, name: str) -> int:
-    """How many of so many parts are left. Raises ShapeError if none is, or if all are."""
-    found = count - round(count * share)
-    if share and found in (0, count):
-        what = "all" if found == 0 else "none"
-        do = f"Give a share from {1 / count:.3g} to {(count - 1) / count:.3g}, or leave it out."
-        raise ShapeError(
-            f"{share:g} of {count} takes out {what} of them",
-            where=f"prune.{name}",
-            do=do if count > 1 else "Leave it out: there is only one.",
-        )
-    return found
 
 
 def largest(moved_BP: Tensor, count: int) -> list[int]:

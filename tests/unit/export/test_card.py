@@ -175,7 +175,10 @@ def test_the_conversations_of_a_model_stand_among_its_data(
 
 def test_licenses_of_a_base_are_said_by_its_recipe(model: LanguageModel, card: Card):
     count = len(card.history.sources)
-    both = replace(card, history=replace(card.history, base=card.history), licenses={})
+    corpus = card.history.corpus
+    other = replace(corpus, manifest={**corpus.manifest, "id": "9" * 64})
+    base = replace(card.history, corpus=other)
+    both = replace(card, history=replace(card.history, base=base), licenses={})
     data = of(both, model).partition("## Data")[2].partition("## Training")[0]
     rows = re.findall(r"^\|.* kB .*\| ([a-z ]+) \|$", data, re.MULTILINE)
     assert rows == ["see its base"] * count + ["not stated"] * count

@@ -19,6 +19,7 @@ from endonym.export.history import (
     turns_of,
     with_times,
 )
+from endonym.log import append_jsonl
 from endonym.store import Artifact, Store, open_artifact, sealed
 
 
@@ -105,12 +106,12 @@ def test_phases_stand_in_their_order_and_a_lost_one_leaves_nothing(model: Artifa
     assert [each.id for each in history.phases_of(second)] == [model.id, second.id]
     known = history_of(second)
     assert known.evaluations == ()
-    found, is_whole = phases_of_lineage(second)
-    assert ([each.id for each in found], is_whole) == ([model.id, second.id], True)
+    found, lost = phases_of_lineage(second)
+    assert ([each.id for each in found], lost) == ([model.id, second.id], [])
     shutil.rmtree(model.folder)
     assert history_of(second) is None
-    found, is_whole = phases_of_lineage(second)
-    assert ([each.id for each in found], is_whole) == ([second.id], False)
+    found, lost = phases_of_lineage(second)
+    assert ([each.id for each in found], lost) == ([second.id], ["base"])
 
 
 def put(model: Artifact, kind: str, identity: str, **keys: Any) -> Artifact:
@@ -170,8 +171,49 @@ def test_sources_and_licenses_are_of_the_phases_that_read_texts(model: Artifact,
     assert sorted(known.sources) == (names if has_read else [])
     assert sorted(known.base.sources) == names
     licenses = known.licenses(dict.fromkeys(names, "CC0-1.0"))
-    # This recipe's licenses say nothing of the base's sources.
-    assert licenses == [None] * 3 + ["CC0-1.0"] * (3 if has_read else 0)
+    # This recipe's licenses say nothing of the base's sources. A source that both read counts once.
+    assert licenses == (["CC0-1.0"] if has_read else [None]) * 3
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_teachers_and_members_are_a_part_of_where_a_model_comes_from(
+    model: Artifact, store: Store, is_kept: bool
+) -> None:
+    weights = model.manifest["files"]["weights.safetensors"]
+    files = [{"name": "weights.safetensors", "sha256": weights["sha256"]}]
+    source = put(model, "source", "a" * 64, inputs={}, config={"files": files}, numbers={})
+    member = put(model, "member", "b" * 64, files={})
+    taught = {"teacher": source.manifest["id"], "teacher 1": member.manifest["id"]}
+    if is_kept:
+        put(model, "teacher", "c" * 64, inputs=taught, files={})
+        taught = {"teacher": "c" * 64}
+    inputs = {**model.manifest["inputs"], **taught}
+    student = put(model, "model", "e" * 64, inputs=inputs, files={})
+    for kind, letter in (("model", "e"), ("member", "b"), ("teacher", "c")):
+        append_jsonl(store.journal(kind, letter * 64), {"seconds": 1000.0})
+    found, lost = phases_of_lineage(student)
+    assert ([each.id for each in found], lost) == ([model.id, student.id], [])
+    known = history_of(student)
+    assert known is not None
+    assert known.is_from_scratch
+    assert [each.phases[0].id for each in known.teachers] == [model.id]
+    assert [each.phases[-1].id for each in known.lineage] == [student.id]
+    assert (known.members, known.lost_teachers) == (1, 0)
+    assert [name for _, name in known.all_sources()] == [*known.sources]
+    own = with_times(history_of(model)).seconds()
+    assert 0 < own < 1000
+    assert with_times(known).seconds() == own + (3000 if is_kept else 2000)
+    shutil.rmtree(store.root / "source")
+    assert phases_of_lineage(student)[1] == ["teacher"]
+    assert history_of(student).lost_teachers == 1
+
+
+def test_a_teacher_of_another_corpus_adds_its_sources(model: Artifact) -> None:
+    known = history_of(model)
+    other = replace(known, corpus=put(known.corpus, "corpus", "9" * 64))
+    taught = replace(known, teachers=[other])
+    assert [each is other for each, _ in taught.all_sources()] == [True] * 3 + [False] * 3
+    assert taught.licenses({"tatar": "CC0-1.0"}).count("CC0-1.0") == 1
 
 
 READ = [

@@ -44,17 +44,37 @@ def test_the_others_of_a_phase_get_its_share(recipe: Path, written: str, left: A
     assert without(recipe, "others", f"phase.0.sources={written}").phase[0].sources == left
 
 
+def test_only_what_names_the_source_is_set(recipe: Path) -> None:
+    plain = Recipe.load(recipe, sets=["pack.join=", "source.0.name=татар", "phase.0.steps=3"])
+    assert not plain.pack.join
+    assert sets_without(plain, "others") == ["name=kechkena-without-others", "source.2="]
+    assert sets_without(Recipe.load(recipe), "others") == sets_without(plain, "others")
+    shares = Recipe.load(
+        recipe,
+        sets=[
+            "source.0.name=татар",
+            "pack.join=[]",
+            'phase.0.sources={ "татар" = 0.5, others = 0.5 }',
+        ],
+    )
+    assert sets_without(shares, "others")[-1] == 'phase.0.sources={ "татар" = 1 }'
+    listed = shares.with_values({"phase.0.sources": ("татар", "others")})
+    assert sets_without(listed, "others")[-1] == 'phase.0.sources=["татар"]'
+
+
 def test_what_cannot_be_left_out_is_refused(recipe: Path) -> None:
     with pytest.raises(RecipeError, match='no source is called "tatarr"') as caught:
         without(recipe, "tatarr")
-    assert "tatar, romanian, others" in caught.value.do
+    assert caught.value.do == "Sources: tatar, romanian, others."
+    assert caught.value.where == "--ablate"
     for written in ('["others"]', "{ others = 1.0 }"):
         with pytest.raises(RecipeError, match="it reads no other source") as caught:
             without(recipe, "others", f"phase.0.sources={written}")
         assert caught.value.where == "--ablate: phase pretrain"
     alone = ["source.0=", "source.0=", "pack.join=[]"]
-    with pytest.raises(RecipeError, match="the only source"):
+    with pytest.raises(RecipeError, match="the only source") as caught:
         sets_without(Recipe.load(recipe, sets=alone), "others")
+    assert (caught.value.where, caught.value.do) == ("--ablate", "Name one of several.")
 
 
 def test_a_run_is_compared_with_one_that_lacks_the_source(

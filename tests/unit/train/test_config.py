@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from endonym.model.adapt_config import Adapt
-from endonym.train.config import Distill, Phase, Prune, resolve_phase
+from endonym.model.prune_config import Prune
+from endonym.train.config import Distill, Phase, resolve_phase
 
 
 def test_two_budgets_are_refused_by_name() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -9,12 +10,12 @@ from toys import lively_decoder, toy_config, train_config
 
 from endonym.data.batches import Batch
 from endonym.errors import ShapeError
-from endonym.model.config import AttentionConfig, FfnConfig
+from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.decoder import Decoder
-from endonym.model.prune import Kept, pruned
-from endonym.train.config import Prune
-from endonym.train.importance import left, most_needed, only
+from endonym.model.prune import pruned
+from endonym.model.prune_config import Kept, Prune, left, shape_without
+from endonym.train.importance import most_needed, only
 from endonym.train.objectives import objective_of
 
 OBJECTIVE = objective_of(train_config(context=16))
@@ -34,9 +35,18 @@ def without(decoder: Decoder, layer: int, name: str, parts: Sequence[int]) -> No
         weight[:, list(parts)] = 0.0
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen3", "gptneox", "falcon"])
+def grouped(layers: int, **keys: Any) -> ModelConfig:
+    """Two heads of keys and values, each of which serves two heads of queries."""
+    config = toy_config("llama", layers=layers, **keys)
+    shape = {"heads": 4, "kv_heads": 2}
+    mixers = tuple(mixer.model_copy(update=shape) for mixer in config.mixers)
+    return config.model_copy(update={"mixers": mixers})
+
+
+@pytest.mark.parametrize("family", ["llama", "grouped", "gpt2", "qwen3", "gptneox", "falcon"])
 def test_a_pruned_model_computes_what_the_whole_one_does_without_these_parts(family: str) -> None:
-    decoder = lively_decoder(toy_config(family, layers=3)).eval()
+    shape = grouped(3) if family == "grouped" else toy_config(family, layers=3)
+    decoder = lively_decoder(shape).eval()
     blocks = decoder.config.blocks
     groups = [mixer.kv_heads for mixer, _ in blocks if isinstance(mixer, AttentionConfig)]
     hidden = [ffn.hidden for _, ffn in blocks if isinstance(ffn, FfnConfig)]
@@ -62,7 +72,8 @@ def test_a_pruned_model_computes_what_the_whole_one_does_without_these_parts(fam
         )
     assert small.config.layers == 2
     assert parameters(small.config).total < parameters(decoder.config).total
-    assert len(small.config.mixers) in (1, 2)
+    for parts in (small.config.mixers, small.config.ffns):
+        assert len(parts) == len({*parts}), "alike ones are written once"
 
 
 def test_parts_that_change_nothing_go_first() -> None:
@@ -86,6 +97,18 @@ def test_parts_that_change_nothing_go_first() -> None:
         {2, 7},
     ]
     assert decoder.blocks[0].mixer.output.weight.grad is None
+    assert not decoder.blocks[0].mixer.output._forward_pre_hooks
+
+
+def test_what_stays_is_measured_without_dropout_and_of_grouped_heads() -> None:
+    batches = some_batches(40, 2)
+    prune = Prune(heads=0.5, ffn=0.5, layers=1 / 3)
+    calm = most_needed(lively_decoder(grouped(3)), prune, batches, OBJECTIVE)
+    torn = lively_decoder(grouped(3, dropout=0.5))
+    assert most_needed(torn.train(), prune, batches, OBJECTIVE) == calm
+    assert [len(each) for each in calm.heads] == [1, 1]
+    small = pruned(torn, calm).config
+    assert [(mixer.heads, mixer.kv_heads) for mixer in small.mixers] == [(2, 1)]
 
 
 def test_layers_that_change_nothing_go_first_and_nothing_else_changes() -> None:
@@ -114,9 +137,15 @@ def test_a_share_that_takes_nothing_or_all_is_refused_with_what_would_do() -> No
         with pytest.raises(ShapeError, match=f"takes out {what}") as caught:
             left(count, share, "heads")
         assert caught.value.where == "prune.heads"
+    assert caught.value.do == "Leave it out: there is only one."
     with pytest.raises(ShapeError) as caught:
         left(8, 0.01, "ffn")
-    assert "from 0.125 to 0.875" in caught.value.do
+    assert caught.value.where == "prune.ffn"
+    assert caught.value.do.startswith("Give a share from 0.125 to 0.875")
+    for key in ("heads", "ffn"):
+        with pytest.raises(ShapeError, match="takes out none") as caught:
+            shape_without(toy_config("llama"), Prune.model_validate({key: 0.001}))
+        assert caught.value.where == f"prune.{key}"
 
 
 @pytest.mark.parametrize(("family", "key"), [("mamba", "heads"), ("moe", "ffn")])

@@ -1,0 +1,71 @@
+"""The shape that a prune leaves, and the recipes that are refused before anything is trained."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from toys import toy_config
+from wrong_recipes import HEAD
+
+from endonym.errors import RecipeError, ShapeError
+from endonym.model.config import AttentionConfig, FfnConfig
+from endonym.model.foreign.folder import ForeignConfig
+from endonym.model.prune_config import Prune, shape_without
+from endonym.recipe.recipe import Recipe
+
+MODEL = '[model]\nfamily = "{}"\nlayers = 4\ndim = 64\nmixer.heads = 4\n'
+
+
+def test_the_shape_has_what_the_shares_leave() -> None:
+    whole = toy_config("qwen3", layers=4)
+    mixer, ffn = whole.blocks[0]
+    assert isinstance(mixer, AttentionConfig)
+    assert isinstance(ffn, FfnConfig)
+    small = shape_without(whole, Prune(layers=0.25, heads=1 / mixer.kv_heads, ffn=0.5))
+    assert small.layers == 3
+    (less, narrow), *_ = small.blocks
+    assert less.kv_heads == mixer.kv_heads - 1
+    assert less.heads == mixer.heads - mixer.heads // mixer.kv_heads
+    assert narrow.hidden == ffn.hidden - round(ffn.hidden / 2)
+    by_ffn = shape_without(whole, Prune(ffn=0.5))
+    assert (by_ffn.layers, by_ffn.mixers) == (whole.layers, whole.mixers)
+    assert shape_without(whole, Prune(layers=0.5)).ffns == whole.ffns
+
+
+def test_what_transformers_computes_is_not_pruned() -> None:
+    foreign = ForeignConfig.model_construct()
+    with pytest.raises(ShapeError, match="own families") as caught:
+        shape_without(foreign, Prune(ffn=0.5))
+    assert caught.value.where == "prune"
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Callable[[str], str]:
+    """What is said of a recipe with these lines after its first phase."""
+
+    def refused(lines: str) -> str:
+        (tmp_path / "recipe.toml").write_text(HEAD + lines, encoding="utf-8")
+        try:
+            Recipe.load(tmp_path / "recipe.toml")
+        except RecipeError as error:
+            return str(error)
+        return ""
+
+    return refused
+
+
+@pytest.mark.parametrize(("family", "prune", "export", "said"), [
+    ("llama", "{ heads = 0.5 }", "huggingface", ""),
+    ("falcon", "{ heads = 0.5 }", "huggingface", "takes out"),
+    ("gpt2", "{ heads = 0.5 }", "huggingface", "[[export]]"),
+    ("gpt2", "{ ffn = 0.5 }", "huggingface", ""),
+    ("llama", "{ layers = 0.1 }", "gguf", "0.1 of 4 takes out none of them"),
+    ("llama", "{ ffn = 1.0 }", "gguf", "ffn must be"),
+    ("llama", "{}", "gguf", "it takes out nothing"),
+])  # fmt: skip
+def test_a_prune_that_cannot_be_is_refused_when_the_recipe_is_read(
+    family: str, prune: str, export: str, said: str, refused: Callable[[str], str]
+) -> None:
+    lines = f'[[phase]]\nname = "heal"\nsteps = 3\nprune = {prune}\n'
+    found = refused(lines + MODEL.format(family) + f'[[export]]\nformat = "{export}"\n')
+    assert (said in found) if said else not found
