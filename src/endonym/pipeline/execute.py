@@ -154,7 +154,11 @@ def planned_stages(
     if not lock.is_known:
         write_sealed(lock.path, lock.as_json(data_stages, store))
     yield from data_stages
-    (shards,) = run.all("shards")
+    (shards,), (tokenizer,) = run.all("shards"), run.all("tokenizer")
+    if recipe.teachers:
+        from endonym.pipeline.teaching import require_same_ids  # It imports torch.
+
+        require_same_ids(recipe, tokenizer, shards)
     context = resolve.context_choice(recipe, resolve.facts_of(shards))
     if recipe.pack.context is None:
         context = lock.keep({"pack.context": context})["pack.context"]

@@ -1,7 +1,7 @@
 """Teachers of a phase: members that were trained for it, or a model that the recipe names."""
 
 import time
-from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from endonym import device
@@ -16,7 +16,8 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import append_jsonl
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.pipeline.stages import Numbers, PhaseTraining, StageContext, TeacherConfig
-from endonym.store import MANIFEST, open_artifact
+from endonym.recipe.recipe import Recipe
+from endonym.store import MANIFEST, Artifact, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.teacher import CachedTeacher, LiveTeacher, Teach, keep_likely
 
@@ -31,7 +32,7 @@ MAY_KNOW = (
 def keep_teacher(config: TeacherConfig, ctx: StageContext) -> Numbers:
     """Let the teachers read the training text once; returns what was kept, for the manifest.
 
-    Raises RecipeError if a teacher reads other ids, or if what is kept does not fit on the disk.
+    Raises RecipeError if what is kept does not fit on the disk.
     """
     device.prepare()
     target = device.pick(ctx.device)
@@ -71,7 +72,7 @@ def teach_of(config: PhaseTraining, ctx: StageContext, target: str) -> Teach | N
 def teachers(ctx: StageContext, folder: Path | None, context: int, target: str) -> list[AnyDecoder]:
     """The teachers of a phase, ready to read. folder: of the one that the recipe names, if any.
 
-    Raises RecipeError if it reads other ids than the phase, or shorter rows.
+    Raises ShapeError if it never read such long rows.
     """
     inputs = ctx.inputs
     if folder is None:
@@ -80,10 +81,6 @@ def teachers(ctx: StageContext, folder: Path | None, context: int, target: str) 
     else:
         model = load_pretrained(folder)
         model.decoder = with_context(model.decoder, context, folder)
-        dev = TokenShards(inputs["shards"].folder, "dev")
-        tokenizer = Tokenizer.load(inputs["tokenizer"].folder / "tokenizer.json")
-        texts = [*held_out_texts(dev, tokenizer).each()][:READ_DOCUMENTS]
-        require_same_ids(model.tokenizer, tokenizer, texts, folder)
         if not is_of_this_corpus(folder, inputs["shards"].id):
             ctx.log.warn(MAY_KNOW.format(name=folder.name))
         models = [model]
@@ -101,15 +98,23 @@ def is_of_this_corpus(folder: Path, shards: str) -> bool:
     return inputs.get("shards") == shards and not inputs.keys() & {"folder", "start"}
 
 
-def require_same_ids(
-    theirs: Tokenizer, ours: Tokenizer, texts: Sequence[str], folder: Path
-) -> None:
-    """Raise RecipeError unless a teacher's tokenizer writes these texts with our ids."""
-    pairs = zip(theirs.encode_many(texts), ours.encode_many(texts), strict=True)
-    is_same = all(one.tolist() == other.tolist() for one, other in pairs)
-    if not is_same or (theirs.vocab, theirs.end_id) != (ours.vocab, ours.end_id):
-        raise RecipeError(
-            f"{folder.name} has another tokenizer: {theirs.vocab} ids, here {ours.vocab}",
-            where="distill.model",
-            do="Name a run of the same texts, with the same keys under [clean] and [tokenizer].",
-        )
+def require_same_ids(recipe: Recipe, tokenizer: Artifact, shards: Artifact) -> None:
+    """Raise RecipeError unless the teachers that a recipe names write its texts with its ids."""
+    named = [(phase, recipe.teacher_folder(n)) for n, phase in enumerate(recipe.phase)]
+    for phase, folder in named:
+        if folder is None:
+            continue
+        ours = Tokenizer.load(tokenizer.folder / "tokenizer.json")
+        theirs = Tokenizer.load(folder / "tokenizer.json")
+        dev = held_out_texts(TokenShards(shards.folder, "dev"), ours)
+        texts = [*islice(dev.each(), READ_DOCUMENTS)]
+        pairs = zip(theirs.encode_many(texts), ours.encode_many(texts), strict=True)
+        is_same = all(one.tolist() == other.tolist() for one, other in pairs)
+        if not is_same or (theirs.vocab, theirs.end_id) != (ours.vocab, ours.end_id):
+            assert phase.distill is not None, "it has a teacher"
+            raise RecipeError(
+                f'the teacher "{phase.distill.model}" has another tokenizer: {theirs.vocab} ids, '
+                f"here {ours.vocab}",
+                where=f"phase {phase.name}: distill.model",
+                do="Name a run of the same texts with the same [clean] and [tokenizer].",
+            )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_conversations import conversations, fresh_tokenizer, write_lines
+from made_conversations import conversations, write_lines
 from plans import planned
 from toys import lively_decoder, toy_config, toy_tokenizer, train_config
 
@@ -15,7 +15,7 @@ from endonym.commands.check import check, describe
 from endonym.commands.run import standing
 from endonym.data.config import PackConfig
 from endonym.data.teacher_cache import TeacherCache
-from endonym.errors import RecipeError, ShapeError
+from endonym.errors import ShapeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
 from endonym.generate.language_model import LanguageModel
@@ -118,13 +118,18 @@ def test_what_does_not_fit_on_the_disk_ends_a_run_before_anything_is_trained(
     assert command("run", prepared, *keys).code == 0, "what is kept already needs no room"
 
 
-def test_a_teacher_reads_the_same_ids(tmp_path: Path) -> None:
-    ours, texts = toy_tokenizer("bpe"), ["Бүген көн җылы булды.", "Il pleut."]
-    teaching.require_same_ids(fresh_tokenizer("bpe"), ours, texts, tmp_path)
-    for other in (toy_tokenizer("byte"), toy_tokenizer("unigram")):
-        with pytest.raises(RecipeError, match="another tokenizer") as caught:
-            teaching.require_same_ids(other, ours, texts, tmp_path)
-        assert caught.value.where == "distill.model"
+def test_a_teacher_reads_the_same_ids(
+    prepared: Path, finished: Path, command: Callable[..., Any]
+) -> None:
+    named = (finished / "runs" / "kechkena").as_posix()
+    keys = ("--set", f'phase.0.distill={{ model = "{named}" }}')
+    given = (*keys, "--store", prepared.parent / "store")
+    for sets in ("tokenizer.vocab=300", "tokenizer.kind=unigram"):
+        said = command("run", prepared, *given, "--set", sets)
+        assert said.code == 2
+        assert f'the teacher "{named}" has another tokenizer' in said.err
+        assert "phase pretrain: distill.model" in said.err
+        assert "model pretrain" not in said.err, "before anything is trained"
 
 
 @pytest.mark.parametrize("is_live", [True, False])
