@@ -32,6 +32,20 @@ def test_the_shape_has_what_the_shares_leave() -> None:
     assert shape_without(whole, Prune(layers=0.5)).ffns == whole.ffns
 
 
+def test_layers_of_two_kinds_stay_as_they_are() -> None:
+    plain = toy_config("llama", layers=6)
+    (mixer,) = plain.mixers
+    mixers = (mixer, mixer.model_copy(update={"window": 5}))
+    whole = plain.model_copy(update={"mixers": mixers})
+    windows = [mixer.window for mixer, _ in whole.blocks]
+    assert len({*windows}) == 2
+    small = shape_without(whole, Prune(heads=0.5))
+    assert [mixer.window for mixer, _ in small.blocks] == windows
+    assert len(small.mixers) == 6
+    fewer = shape_without(whole, Prune(layers=0.5))
+    assert [mixer.window for mixer, _ in fewer.blocks] == windows[:3]
+
+
 def test_what_transformers_computes_is_not_pruned() -> None:
     foreign = ForeignConfig.model_construct()
     with pytest.raises(ShapeError, match="own families") as caught:
