@@ -1,0 +1,121 @@
+"""Does a related language help? Kazakh and Bashkir beside 0.5 MB of Tatar, in three doses.
+
+    python benchmarks/related_language.py [--related kk ba] [--doses 0.05 0.1 0.2] [--seeds 42 43]
+    python benchmarks/related_language.py --summary
+
+Each cell is `endonym run RECIPE --ablate SOURCE`: the recipe of `endonym new` for the Tatar texts
+with one more source, which gets this share of the training tokens, and the same recipe without
+it. Both train on as many tokens, and are judged by the same held-out Tatar documents. The
+difference has the interval of `endonym compare` (95 %, over documents).
+
+Cells in benchmarks/results/related-language.json are skipped; --again adds a repeat.
+"""
+
+import argparse
+import itertools
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cells import RESULTS, ROOT, Cells
+from little_text import TEXTS, prepare, recipe_of
+from runs import costs_of, endonym, last_json, sets_of
+
+RELATED = {"kk": "other/kk_common_voice.txt", "ba": "other/ba_common_voice.txt"}
+TEMPLATED = 0.05
+"""The share that the recipe of `new` gives to Tatar that a program filled in."""
+
+
+def main() -> None:
+    """Run the cells that are missing and print the table."""
+    asked = arguments()
+    cells = Cells(asked.results)
+    wanted = itertools.product(asked.related, asked.doses, asked.seeds)
+    for related, dose, seed in wanted if not asked.summary else ():
+        key = f"{related} · {100 * dose:g} % · seed {seed}"
+        if key not in cells or asked.again:
+            prepare(asked.texts / TEXTS["tt"][0], TEXTS["tt"][1], "tt", asked.work)
+            recipe = with_related(asked.work, asked.texts / RELATED[related], related, dose)
+            cells.keep(key, cell(asked.work, recipe, related, seed))
+        print(f"{key:<24} {cells[key]['difference']:+.4f}", flush=True)
+    print(*summary(cells), sep="\n")
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--related", nargs="+", choices=RELATED, default=list(RELATED))
+    parser.add_argument("--doses", type=float, nargs="+", default=[0.05, 0.1, 0.2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43])
+    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "little-text" / "tt")
+    parser.add_argument("--results", type=Path, default=RESULTS / "related-language.json")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--summary", action="store_true", help="print the table alone")
+    return parser.parse_args()
+
+
+def with_related(work: Path, text: Path, language: str, dose: float) -> Path:
+    """The recipe for 0.5 MB of Tatar with one more source of this share of the tokens."""
+    recipe = recipe_of(work, "0.5").path
+    folder = work / f"related-{language}"
+    folder.mkdir(exist_ok=True)
+    (folder / "text.txt").write_bytes(text.read_bytes())
+    source = f"""
+[[source]]
+name = "{language}"
+path = "../related-{language}/text.txt"
+document = "line"
+language = "{language}"
+
+[clean]"""
+    shares = f'{{{language} = {dose}, tatar_cc0_templated = {TEMPLATED}, "*" = '
+    shares += f"{1 - dose - TEMPLATED:g}}}"
+    lines = recipe.read_text(encoding="utf-8").replace("\n[clean]", source, 1).splitlines()
+    phase = max(n for n, line in enumerate(lines) if line.startswith("sources = "))
+    lines[phase] = f"sources = {shares}"
+    # The recipe's own folder, so that its paths are the same.
+    path = recipe.with_name(f"{language}-{dose:g}.toml")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def cell(work: Path, recipe: Path, related: str, seed: int) -> dict[str, Any]:
+    """Train with and without the related language, and compare."""
+    sets = sets_of({"name": recipe.stem, "seed": seed, "split.seed": 42})
+    args = ["run", recipe.relative_to(work), *sets, "--ablate", related, "--json", "-q"]
+    found = last_json(endonym(work, *args))
+    whole = next(each for each in found["runs"] if "-without-" not in each["run"])
+    by_name = {each["name"]: each for each in found["comparison"]["runs"]}
+    (with_it,) = [each for name, each in by_name.items() if "-without-" not in name]
+    (without,) = [each for name, each in by_name.items() if "-without-" in name]
+    # One of the two is the best, to which the other has its difference; wanted is with - without.
+    of_other = without["difference"] or with_it["difference"]
+    sign = -1 if without["difference"] else 1
+    ends = sorted(sign * of_other[end] for end in ("low", "high"))
+    return costs_of(work, whole) | {
+        "with": with_it["compared"]["value"],
+        "without": without["compared"]["value"],
+        "difference": sign * of_other["value"],
+        "interval": ends,
+        "documents": found["comparison"]["shared_documents"],
+    }
+
+
+def summary(cells: Cells) -> Iterator[str]:
+    """For each related language and dose the difference, of each seed and as their mean."""
+    table: dict[str, list[dict[str, Any]]] = {}
+    for key in cells:
+        table.setdefault(key.rpartition(" · ")[0], []).append(cells[key])
+    for key, found in table.items():
+        mean = statistics.mean(each["difference"] for each in found)
+        each_one = ", ".join(
+            f"{each['difference']:+.4f} ({each['interval'][0]:+.4f} to {each['interval'][1]:+.4f})"
+            for each in found
+        )
+        yield f"{key:<12} mean {mean:+.4f}: {each_one}"
+
+
+if __name__ == "__main__":
+    main()
