@@ -113,14 +113,16 @@ def promised_parts(
         own_seconds = seconds * config.steps * config.batch_tokens
         parts[learnt] += own_seconds
         members = recipe.phase[phase].members or 0
-        parts["members"] += members * own_seconds
         if config.distill is not None:  # a live teacher reads all that the phase reads
             read = own_seconds if config.distill.live else own.positions * seconds
             parts["teacher"] += max(1, members) * read * FORWARD_SHARE
         tokens = min(config.eval_tokens, own.dev_tokens or config.eval_tokens)
-        parts["validations"] += validations * tokens * FORWARD_SHARE * seconds
+        validating = validations * tokens * FORWARD_SHARE * seconds
         samples = (validations - 1) // config.validations_per_sample + 1
-        parts["samples"] += samples * SAMPLE_TOKENS * generated_token_seconds
+        sampling = samples * SAMPLE_TOKENS * generated_token_seconds
+        parts["validations"] += validating
+        parts["samples"] += sampling
+        parts["members"] += members * (own_seconds + START_SECONDS + validating + sampling)
     for evaluation in recipe.evaluate:
         if evaluation.kind == "prompts":
             parts["evaluation"] += evaluation.max_tokens * generated_token_seconds

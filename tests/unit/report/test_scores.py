@@ -25,6 +25,13 @@ def test_the_verdict_of_a_good_model_stands_beside_what_needs_no_learning() -> N
     )
 
 
+def test_the_members_of_a_model_are_judged_beside_it() -> None:
+    said = verdict([score("model", 1.20), score("ensemble", 1.15), *baselines()])[0]
+    assert "1.20 bits per byte" in said
+    assert ", the mean of its members 1.15; " in said
+    assert "members" not in verdict([score("model", 1.20), *baselines()])[0]
+
+
 def test_text_that_was_given_is_not_said_to_need_more_training() -> None:
     said = verdict([score("model", 3.9, split="хат"), *baselines(split="хат")])[-1]
     assert "worse than guessing blindly" in said
