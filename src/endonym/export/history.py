@@ -37,9 +37,12 @@ class History:
         return [*(self.base.lineage if self.base else ()), self]
 
     def everything(self) -> "list[History]":
-        """The lineage with the models that taught it, and theirs; this one is the last."""
-        behind = [*([self.base] if self.base else ()), *self.teachers]
-        return [*(each for one in behind for each in one.everything()), self]
+        """The lineage with the models that taught it, each once; this one is the last."""
+        found = self.base.everything() if self.base else []
+        for teacher in self.teachers:
+            known = {each.phases[-1].id for each in found}
+            found += [each for each in teacher.everything() if each.phases[-1].id not in known]
+        return [*found, self]
 
     @property
     def sources(self) -> dict[str, dict[str, Any]]:
@@ -73,13 +76,21 @@ class History:
 
     @property
     def members(self) -> int:
-        """How many models of other seeds taught the phases."""
-        return sum(each.stage == "member" for phase in self.phases for each in teachers_of(phase))
+        """How many models of other seeds taught the phases of the lineage."""
+        phases = [phase for each in self.lineage for phase in each.phases]
+        return sum(each.stage == "member" for phase in phases for each in teachers_of(phase))
 
     @property
-    def lost_teachers(self) -> int:
-        """How many models that phases name as teachers are not in the store."""
-        return sum(has_teacher(phase) for phase in self.phases) - len(self.teachers)
+    def known_teachers(self) -> int:
+        """How many models that phases name as teachers were made of texts of this store alone."""
+        named = [teacher for each in self.lineage for teacher in each.teachers]
+        return sum(each.is_from_scratch and not each.unknown_teachers for each in named)
+
+    @property
+    def unknown_teachers(self) -> int:
+        """How many models that phases name as teachers were made elsewhere, or of one that was."""
+        phases = [phase for each in self.lineage for phase in each.phases]
+        return sum(map(has_teacher, phases)) - self.known_teachers
 
     def scores(self) -> list[Score]:
         """The scores of the corpus's test documents, with the most baselines."""

@@ -21,7 +21,8 @@ def sets_without(recipe: Recipe, name: str) -> list[str]:
         raise RecipeError("it is the only source", where="--ablate", do="Name one of several.")
     sets = [f"name={recipe.name}-without-{name}", f"source.{names.index(name)}="]
     if name in recipe.pack.join:
-        sets.append(f"pack.join={json.dumps([each for each in recipe.pack.join if each != name])}")
+        others = [each for each in recipe.pack.join if each != name]
+        sets.append(f"pack.join={json.dumps(others, ensure_ascii=False)}")
     for number, phase in enumerate(recipe.phase):
         if phase.sources is not None and name in phase.sources:
             left = _left(phase.sources, name)

@@ -189,6 +189,8 @@ def test_teachers_and_members_are_a_part_of_where_a_model_comes_from(
         taught = {"teacher": "c" * 64}
     inputs = {**model.manifest["inputs"], **taught}
     student = put(model, "model", "e" * 64, inputs=inputs, files={})
+    inputs = {**model.manifest["inputs"], "folder": "0" * 64}
+    foreign = put(model, "model", "d" * 64, inputs=inputs, files={})
     for kind, letter in (("model", "e"), ("member", "b"), ("teacher", "c")):
         append_jsonl(store.journal(kind, letter * 64), {"seconds": 1000.0})
     found, lost = phases_of_lineage(student)
@@ -198,14 +200,20 @@ def test_teachers_and_members_are_a_part_of_where_a_model_comes_from(
     assert known.is_from_scratch
     assert [each.phases[0].id for each in known.teachers] == [model.id]
     assert [each.phases[-1].id for each in known.lineage] == [student.id]
-    assert (known.members, known.lost_teachers) == (1, 0)
+    assert (known.members, known.known_teachers, known.unknown_teachers) == (1, 1, 0)
     assert [name for _, name in known.all_sources()] == [*known.sources]
     own = with_times(history_of(model)).seconds()
     assert 0 < own < 1000
-    assert with_times(known).seconds() == own + (3000 if is_kept else 2000)
+    assert with_times(known).seconds() == pytest.approx(own + (3000 if is_kept else 2000))
+    both = with_times(replace(known, base=known.teachers[0]))
+    assert both.seconds() == pytest.approx(with_times(known).seconds()), "it stands there once"
+    gone_on = replace(known, phases=[model], teachers=[], base=known)
+    assert (gone_on.members, gone_on.known_teachers, gone_on.unknown_teachers) == (1, 1, 0)
+    elsewhere = replace(known, teachers=[replace(known.teachers[0], phases=[foreign])])
+    assert (elsewhere.known_teachers, elsewhere.unknown_teachers) == (0, 1)
     shutil.rmtree(store.root / "source")
     assert phases_of_lineage(student)[1] == ["teacher"]
-    assert history_of(student).lost_teachers == 1
+    assert history_of(student).unknown_teachers == 1
 
 
 def test_a_teacher_of_another_corpus_adds_its_sources(model: Artifact) -> None:

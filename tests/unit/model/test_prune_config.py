@@ -1,17 +1,21 @@
 """The shape that a prune leaves, and the recipes that are refused before anything is trained."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from toys import toy_config
 from wrong_recipes import HEAD
 
+from endonym.autopilot.cautions import require_prunes
 from endonym.errors import RecipeError, ShapeError
 from endonym.model.config import AttentionConfig, FfnConfig
 from endonym.model.foreign.folder import ForeignConfig
 from endonym.model.prune_config import Prune, shape_without
+from endonym.recipe.checks import after_pruning
 from endonym.recipe.recipe import Recipe
+from endonym.train.config import Phase
 
 MODEL = '[model]\nfamily = "{}"\nlayers = 4\ndim = 64\nmixer.heads = 4\n'
 
@@ -51,6 +55,27 @@ def test_what_transformers_computes_is_not_pruned() -> None:
     with pytest.raises(ShapeError, match="own families") as caught:
         shape_without(foreign, Prune(ffn=0.5))
     assert caught.value.where == "prune"
+
+
+def test_a_phase_that_begins_anew_has_the_whole_shape_again() -> None:
+    whole = toy_config("llama", layers=4)
+    half, anew = Phase(name="b", prune=Prune(layers=0.5)), Phase(name="c", start="scratch")
+    assert after_pruning(whole, [(1, half), (2, half)])[0].layers == 1
+    left, problems = after_pruning(whole, [(1, half), (2, anew)])
+    assert (left, problems) == (whole, [])
+    assert after_pruning(whole, [(1, half), (2, anew), (3, half)])[0].layers == 2
+
+
+def test_a_base_is_not_pruned_to_what_an_export_cannot_hold(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    for prune, is_refused in (("heads = 0.5", True), ("ffn = 0.5", False)):
+        more = f"steps = 3\nprune = {{ {prune} }}\n[model]\nfolder = 'base'\n[[export]]\n"
+        path.write_text(HEAD + more + 'format = "huggingface"\n', encoding="utf-8")
+        (tmp_path / "base").mkdir(exist_ok=True)
+        (tmp_path / "base" / "config.json").write_text("{}", encoding="utf-8")
+        with pytest.raises(RecipeError) if is_refused else nullcontext() as caught:
+            require_prunes(Recipe.load(path), toy_config("gpt2"))
+        assert not is_refused or "[[export]]" in str(caught.value)
 
 
 @pytest.fixture

@@ -55,6 +55,10 @@ def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(
     earlier = {"model": "before"}
     before = [contender(tmp_path / "b", n, nats, others=earlier) for n in ("poor", "ярлы")]
     assert "loses" not in " ".join(compare(before).notes), "it was trained, too"
+    other = {"model": "before", "value": 2.2}
+    before[1] = contender(tmp_path / "c", "ярлы", nats, others=other)
+    notes = " ".join(compare(before).notes)
+    assert "before of" not in notes.partition("loses")[2]
     assert "Parameters" not in " ".join(compare([good, poor[1]]).notes)
 
 
