@@ -103,6 +103,13 @@ def test_few_pairs_hold_out_the_prompts_that_the_conversations_hold_out(recipe: 
         both.model_copy(update={"phase": both.phase[2:]}), 64, 2.0
     ).values()
     assert alone.dev_documents == 0
+    more = {"name": "more", "objective": "chat", "data": "more.jsonl"}
+    few = [said(each, "Numără!") for each in prompts[:100]]
+    write_lines(recipe.folder / "more.jsonl", few)
+    written = [each.model_dump(exclude_unset=True) for each in both.phase[:2]]
+    _, later = estimated_examples(both.with_values({"phase": [*written, more]}), 64, 2.0).values()
+    assert later.dev_documents == found.dev_documents, "they are few, but some are held out"
+    assert later.records == 100 - later.dev_documents
 
 
 def test_why_no_record_can_be_used_is_said_of_the_most_common_fault(recipe: Recipe) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from endonym.cli.main import Settings
+from endonym.cli.recipe_commands import named_recipes
 from endonym.errors import RecipeError
 from endonym.recipe.ablation import sets_without
 from endonym.recipe.recipe import Recipe
@@ -88,3 +90,14 @@ def test_a_run_is_compared_with_one_that_lacks_the_source(
     assert "kechkena-without-romanian" in both[1]
     seeds = command("run", prepared, "--store", prepared.parent / "store", *given, "--seeds", "2")
     assert len(seeds.json()["runs"]) == 4
+
+
+def test_what_a_run_has_set_holds_without_the_source_too(
+    prepared: Path, command: Callable[..., Any]
+) -> None:
+    store = prepared.parent / "store"
+    given = ("--store", store, "--set", "phase.0.steps=8", "--until", "shards", "--json")
+    run = Path(command("run", prepared, *given).json()["run"])
+    recipes, _ = named_recipes(Settings(store=store), run, None, ["seed=5"], ablate="romanian")
+    assert [(each.phase[0].steps, each.seed) for each in recipes] == [(8, 5), (8, 5)]
+    assert [len(each.source) for each in recipes] == [3, 2]
