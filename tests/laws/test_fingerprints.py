@@ -227,8 +227,9 @@ adapt = {}
 def test_an_adapter_renames_its_own_phase_and_what_follows_and_so_does_pruning(
     recipe: Path, key: str, value: object
 ) -> None:
-    table = key.partition(".")[0]
-    recipe.write_text(recipe.read_text("utf-8") + TUNED.replace("adapt", table), "utf-8")
+    tuned = TUNED.replace("adapt = {}", "prune = { ffn = 0.1 }")
+    tuned = tuned if key.startswith("prune") else TUNED
+    recipe.write_text(recipe.read_text("utf-8") + tuned, "utf-8")
     settled = {key.replace("0", "1", 1): each for key, each in SETTLED.items()}
     before = ids(recipe, settled)
     after = ids(recipe, settled | {f"phase.1.{key}": value})

@@ -106,8 +106,9 @@ def make_examples(
     fits = chain.from_iterable(
         parsed_records(path, settings.columns, seen=seen, are_pairs=are_pairs) for path in paths
     )
-    # Where some are held out, or were by an earlier phase, each is learnt as it is.
-    few, are_many = list[Prepared](), settings.val_share is not None or len(held_out) > 0
+    # Where some are held out, or were by an earlier phase, each is learnt as it is; pairs always.
+    are_as_they_are = settings.val_share is not None or len(held_out) > 0 or are_pairs
+    few, are_many = list[Prepared](), are_as_they_are
     with ExampleWriter(out, tokenizer, settings, held_out) as writer:
         while batch := list(islice(fits, BATCH_RECORDS)):  # for the tokenizer's threads
             prepared: list[Prepared] = []

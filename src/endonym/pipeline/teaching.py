@@ -11,6 +11,7 @@ from endonym.data.shards import TokenShards
 from endonym.data.teacher_cache import TeacherCache, cache_bytes, require_room
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import held_out_texts
+from endonym.export.history import phases_of_lineage
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.log import append_jsonl
@@ -88,14 +89,13 @@ def teachers(ctx: StageContext, folder: Path | None, context: int, target: str) 
 
 
 def is_of_this_corpus(folder: Path, shards: str) -> bool:
-    """Whether a teacher is a model of this corpus, which holds the same texts out. shards: its id.
-
-    What it learnt from before is not known.
+    """Whether a teacher, and all that it learnt from, is of this corpus, which holds the same texts
+    out. shards: the id of its shards.
     """
     if not (folder / MANIFEST).is_file():
         return False
-    inputs = open_artifact(folder).manifest["inputs"]
-    return inputs.get("shards") == shards and not inputs.keys() & {"folder", "start"}
+    phases, lost = phases_of_lineage(open_artifact(folder))
+    return not lost and all(each.manifest["inputs"].get("shards") == shards for each in phases)
 
 
 def require_same_ids(recipe: Recipe, tokenizer: Artifact, shards: Artifact) -> None:

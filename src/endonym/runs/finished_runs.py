@@ -148,8 +148,9 @@ class FinishedRun:
 
     @property
     def speed(self) -> float | None:
-        """Training tokens a second."""
-        return self.tokens / self.seconds if self.seconds else None
+        """Training tokens a second, without the time of members and teachers."""
+        seconds = history.training_seconds(self.journals)
+        return self.tokens / seconds if seconds else None
 
     @cached_property
     def machine(self) -> tuple[str, str] | None:

@@ -105,6 +105,20 @@ def test_both_sides_of_a_pair_follow_each_other_and_fit_into_a_row(tmp_path: Pat
     assert re.search(r"jsonl#1: both sides have \d+ tokens; a row has", caught.value.do)
 
 
+def test_few_pairs_with_a_system_message_are_learnt_as_they_are(tmp_path: Path) -> None:
+    system = {"role": "system", "content": "Кыска."}
+    records = [
+        {**each, "prompt": [system, {"role": "user", "content": each["prompt"]}]}
+        for each in pairs(5)
+    ]
+    counted = make_toy_examples(tmp_path, records, "preferences", val_share=None, context=400)
+    assert (counted["kept"], counted["train"]["examples"]) == (5, 10)
+    train = ExampleTokens(tmp_path, "train")
+    tokenizer = Tokenizer.load(tmp_path / "tokenizer.json")
+    said = [tokenizer.decode(train.answers(number)[0].tolist()) for number in range(10)]
+    assert said == [answer for each in pairs(5) for answer in (each["chosen"], each["rejected"])]
+
+
 def test_too_many_rejects_are_an_error_with_their_reasons(tmp_path: Path) -> None:
     """Duplicates are no fault of the data: however many there are, other records are shown."""
     records = [*conversations(8), *conversations(1) * 20, *[{"messages": []}] * 19]

@@ -3,6 +3,7 @@
 import gzip
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -405,6 +406,15 @@ def test_a_model_learnt_its_answers_and_base_texts(project: Path, language_sente
     assert {*answers} & {*MORE}
     assert len({*found} & {*language_sentences("tatar")}) > 10
     assert not any("сорау" in text for text in found), "a question is not learnt"
+
+
+def test_a_member_learnt_what_its_phase_read(finished: Path, tmp_path: Path) -> None:
+    (model,) = (finished / "store" / "model").iterdir()
+    made = open_artifact(model)
+    member = learnt_by(replace(made, manifest={**made.manifest, "stage": "member"}))
+    assert (len(member.parts), member.lost) == (1, [])
+    assert [*member.parts[0].texts()] == [*learnt_by(made).parts[0].texts()]
+    assert learnt_by(replace(made, manifest={**made.manifest, "stage": "export"})).lost
 
 
 def test_a_learnt_answer_is_told(project: Path, language_sentences: Sentences, capsys: Captured):

@@ -1,6 +1,7 @@
 """Teachers of a phase: who they are, what is counted of them, and what they may not be."""
 
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,18 @@ from toys import lively_decoder, toy_config, toy_tokenizer, train_config
 from endonym.commands.check import check, describe
 from endonym.commands.run import standing
 from endonym.data.config import PackConfig
-from endonym.data.teacher_cache import TeacherCache
+from endonym.data.example_tokens import ExampleTokens
+from endonym.data.teacher_cache import TeacherCache, cache_bytes
+from endonym.disk import write_json
 from endonym.errors import ShapeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
-from endonym.pipeline import evaluation, plan, sources, teaching
+from endonym.pipeline import evaluation, execute, plan, sources, teaching
 from endonym.pipeline.stages import PhaseTraining, StageContext
 from endonym.recipe.recipe import Recipe
-from endonym.store import Artifact, Store
+from endonym.store import Artifact, Store, sealed
 from endonym.train.config import Distill
 from endonym.train.teacher import CachedTeacher, LiveTeacher
 
@@ -166,6 +169,54 @@ def test_a_teacher_that_never_read_so_long_rows_is_refused(finished: Path) -> No
     assert len(teaching.teachers(ctx, model.folder, 32, "cpu")) == 1
     with pytest.raises(ShapeError):
         teaching.teachers(ctx, model.folder, 64, "cpu")
+
+
+def test_what_a_teacher_learnt_from_decides_whether_it_may_know_the_held_out_texts(
+    finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished / "store", tmp_path / "store")
+    store = Store(tmp_path / "store")
+    (model,) = [each for each in store.artifacts() if each.stage == "model"]
+    inputs = model.manifest["inputs"]
+
+    def teacher(letter: str, **more: str) -> Path:
+        """A model of the same shards that has these inputs, too."""
+        folder = store.folder("model", letter * 64)
+        shutil.copytree(model.folder, folder)
+        files = {"files": {}} if "teacher" in more or "folder" in more else {}
+        manifest = {**model.manifest, "id": letter * 64, "inputs": {**inputs, **more}, **files}
+        write_json(folder / "manifest.json", sealed(manifest))
+        return folder
+
+    def is_known(folder: Path, shards: str = inputs["shards"]) -> bool:
+        return teaching.is_of_this_corpus(folder, shards)
+
+    assert is_known(model.folder)
+    assert not is_known(model.folder, "0" * 64)
+    assert not is_known(tmp_path), "it is no artefact"
+    second = teacher("a", start=model.manifest["id"])
+    assert is_known(second), "its first phase is of the same shards"
+    assert not is_known(teacher("b", start="0" * 64))
+    assert not is_known(teacher("c", folder="0" * 64))
+    assert not is_known(teacher("d", teacher="0" * 64))
+    assert not is_known(teacher("e", start=model.manifest["id"], shards="0" * 64))
+
+
+def test_room_for_the_teacher_of_conversations_is_counted_by_their_tokens(
+    recipe: Recipe, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+    monkeypatch.setattr(execute, "require_room", lambda folder, needed: asked.append(needed))
+    chat = {**CHAT, "steps": 2, "members": 2, "distill": {"top_k": 3}}
+    text = recipe.phase[0].model_dump(exclude_unset=True) | {"steps": 2, "members": None}
+    store = Store(recipe.folder / "store")
+    execute.run_recipe(
+        recipe.with_values({"phase": [text, chat], "pack.context": 128}), store, Log(quiet=True)
+    )
+    (kept,) = [each for each in store.artifacts() if each.stage == "teacher"]
+    (examples,) = [each for each in store.artifacts() if each.stage == "examples"]
+    tokens = ExampleTokens(examples.folder, "train")
+    assert asked == [cache_bytes(len(tokens.ids), 3, tokens.vocab)] == [kept.numbers["bytes"]]
 
 
 def test_the_members_are_scored_by_the_mean_of_their_probabilities(

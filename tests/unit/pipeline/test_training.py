@@ -51,6 +51,11 @@ def test_the_journal_of_a_training_tells_where_it_ran_and_what_it_saw(finished: 
     assert [line["step"] for line in samples[::2]] == [0, 8, 16, 24, 32, 40]
 
 
+def test_without_prompts_a_sample_begins_as_a_document_does(project: Project) -> None:
+    assert project.run(sets=("evaluate=[]", "phase.0.steps=2")).code == 0
+    assert {line["prompt"] for line in project.journal("sample")} == {""}
+
+
 def test_samples_are_written_by_the_average_that_is_validated(project: Project, monkeypatch: Patch):
     seen: dict[str, list[torch.Tensor]] = {"validation": [], "sample": []}
     see, write = inputs.validate, LanguageModel.generate_many

@@ -211,7 +211,7 @@ def made(folder: Path, number: int) -> Artifact:
     """The model of a phase, by its number."""
     config = {"seed": 7 + number, "phase": {"lr": 10.0**-number}}
     numbers = {"tokens": 100 * number, "epochs": 0.5 * number}
-    return Artifact(folder, {"config": config, "numbers": numbers})
+    return Artifact(folder, {"config": config, "numbers": numbers, "inputs": {}})
 
 
 def a_finished_run(folder: Path, evaluations: Sequence[Artifact] = ()) -> FinishedRun:
@@ -233,11 +233,20 @@ def a_finished_run(folder: Path, evaluations: Sequence[Artifact] = ()) -> Finish
     return FinishedRun("әкият", folder, models, journals, models[0], list(evaluations))
 
 
-def test_a_run_of_two_phases_is_told_by_both_or_by_the_last(tmp_path: Path) -> None:
+STEP = {"event": "step", "seconds": 100.0}
+
+
+def test_a_run_of_two_phases_is_told_by_both_or_by_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = a_finished_run(tmp_path)
     assert (run.seed, run.lr) == (9, 0.01)
     assert (run.tokens, run.epochs, run.seconds, run.speed) == (300, 1.5, 6.0, 50.0)
     assert run.machine == ("loom", "4")
+    with monkeypatch.context() as patch:
+        patch.setattr("endonym.export.history.journals_of_teachers", lambda models: [[STEP]])
+        taught = a_finished_run(tmp_path / "taught")
+        assert (taught.seconds, taught.speed) == (106.0, 50.0)
     assert run.written == [("Кояш", "loom 2"), ("Су", "loom 2")]
 
 

@@ -15,7 +15,7 @@ from endonym.model.count import parameters
 from endonym.model.decoder import Decoder
 from endonym.model.prune import pruned
 from endonym.model.prune_config import Kept, Prune, left, shape_without
-from endonym.train.importance import most_needed, only
+from endonym.train.importance import largest, most_needed, only
 from endonym.train.objectives import objective_of
 
 OBJECTIVE = objective_of(train_config(context=16))
@@ -109,6 +109,12 @@ def test_what_stays_is_measured_without_dropout_and_of_grouped_heads() -> None:
     assert [len(each) for each in calm.heads] == [1, 1]
     small = pruned(torn, calm).config
     assert [(mixer.heads, mixer.kv_heads) for mixer in small.mixers] == [(2, 1)]
+
+
+def test_what_moves_the_loss_up_and_down_is_needed() -> None:
+    moved_BP = torch.tensor([[5.0, 1.0, 3.0], [-5.0, 1.0, -3.0]])
+    assert largest(moved_BP, 1) == [0]
+    assert largest(moved_BP, 2) == [0, 2]
 
 
 def test_layers_that_change_nothing_go_first_and_nothing_else_changes() -> None:
