@@ -22,8 +22,10 @@ EndonymError
 Each carries what was expected and found (`message`), where (`where`), and what to do (`do`).
 """
 
+import difflib
 import re
 import shlex
+from collections.abc import Sequence
 
 import regex
 
@@ -74,6 +76,23 @@ def quoted(word: str) -> str:
 def first_line(error: BaseException) -> str:
     """What another library's error says, in one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def nearest(word: str, choices: Sequence[str], *, cutoff: float = 0.6) -> str | None:
+    """The choice that is spelled most like the word, if one is near."""
+    matches = difflib.get_close_matches(plain_word(word), choices, n=1, cutoff=cutoff)
+    return matches[0] if matches else None
+
+
+def did_you_mean(word: str, choices: Sequence[str]) -> str:
+    """The question for the choice that is spelled most like the word; empty if none is near."""
+    near = nearest(word, choices)
+    return f"Did you mean `{near}`?  " if near else ""
+
+
+def plain_word(word: str) -> str:
+    """The word in lower case with underscores, as keys are written."""
+    return word.lower().replace("-", "_").replace(" ", "_")
 
 
 class EndonymError(Exception):

@@ -257,7 +257,16 @@ def test_a_public_name_is_the_same_whatever_was_imported_before(first: str) -> N
     assert done.returncode == 0, done.stderr
 
 
-WITHOUT_TORCH = ("script", "formats", "cleaning", "copies", "corpus", "tokenizer", "recipe")
+WITHOUT_TORCH = (
+    "script",
+    "formats",
+    "cleaning",
+    "copies",
+    "synthesis",
+    "corpus",
+    "tokenizer",
+    "recipe",
+)
 
 
 def test_what_a_linguist_needs_imports_no_torch() -> None:

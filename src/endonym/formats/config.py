@@ -176,19 +176,23 @@ class Replacement(Config):
             raise ValueError("give find or letters, one of the two")
         if self.letters and (self.by or "" in self.letters):
             raise ValueError("letters name what each becomes: leave by and empty letters out")
-        if self.find is None:
-            return self
-        import regex
-
-        try:
-            found = regex.compile(self.find).search("")
-            # Behind a line end, as (?x) may end with a comment.
-            regex.compile(f"(?:{self.find}\n)|").sub(self.by, "", timeout=0.1)
-        except (regex.error, IndexError, RecursionError, MemoryError, TimeoutError) as error:
-            raise ValueError(f"the regular expression is not right: {error}") from None
-        if found:
-            raise ValueError("find matches nothing at all, so that `by` would stand everywhere")
+        if self.find is not None:
+            require_replacement(self.find, self.by)
         return self
+
+
+def require_replacement(find: str, by: str) -> None:
+    """Raise ValueError if a pattern, or what is to stand in its place, is not right."""
+    import regex
+
+    try:
+        found = regex.compile(find).search("")
+        # Behind a line end, as (?x) may end with a comment.
+        regex.compile(f"(?:{find}\n)|").sub(by, "", timeout=0.1)
+    except (regex.error, IndexError, RecursionError, MemoryError, TimeoutError) as error:
+        raise ValueError(f"the regular expression is not right: {error}") from None
+    if found:
+        raise ValueError("find matches nothing at all, so that `by` would stand everywhere")
 
 
 OF_THE_WHOLE = frozenset({

@@ -14,7 +14,15 @@ from pydantic import ValidationError
 from endonym.data.config import CHATML_NAME, Chat, Pack, read_template
 from endonym.device import program
 from endonym.disk import is_file, packaged_tables
-from endonym.errors import EndonymError, ExportError, MissingSource, RecipeError, ShapeError, quoted
+from endonym.errors import (
+    EndonymError,
+    ExportError,
+    MissingSource,
+    RecipeError,
+    ShapeError,
+    did_you_mean,
+    quoted,
+)
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
 from endonym.export.shapes import ROW_OF
@@ -26,7 +34,6 @@ from endonym.model.config import ModelConfig, ModelKeys
 from endonym.model.families import resolve, without_heads
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.prune_config import shape_without
-from endonym.recipe.keys import did_you_mean
 from endonym.recipe.messages import AnyConfig, findings, validated
 from endonym.recipe.problems import Problem
 from endonym.recipe.text import KeyPath

@@ -1,7 +1,6 @@
 """The tables and keys of recipes, from the configs, and suggestions for unknown keys."""
 
 import ast
-import difflib
 import inspect
 import re
 import sys
@@ -15,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from endonym.config import Config
 from endonym.disk import packaged_tables
+from endonym.errors import nearest, plain_word
 
 
 @cache
@@ -132,23 +132,6 @@ def meant(root: type[Config], words: Sequence[str]) -> list[tuple[Table, str]]:
         for table in by_name.values()
         if key in table.keys and f".{name}." in f"..{table.name}."
     ]
-
-
-def nearest(word: str, choices: list[str], *, cutoff: float = 0.6) -> str | None:
-    """The choice that is spelled most like the word, if one is near."""
-    matches = difflib.get_close_matches(plain_word(word), choices, n=1, cutoff=cutoff)
-    return matches[0] if matches else None
-
-
-def did_you_mean(word: str, choices: list[str]) -> str:
-    """The question for the choice that is spelled most like the word; empty if none is near."""
-    near = nearest(word, choices)
-    return f"Did you mean `{near}`?  " if near else ""
-
-
-def plain_word(word: str) -> str:
-    """The word in lower case with underscores, as keys are written."""
-    return word.lower().replace("-", "_").replace(" ", "_")
 
 
 def nearest_key(

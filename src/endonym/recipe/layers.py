@@ -13,8 +13,7 @@ from typing import Any
 import regex
 
 from endonym.config import Config
-from endonym.errors import RecipeError, printable
-from endonym.recipe.keys import did_you_mean, nearest
+from endonym.errors import RecipeError, did_you_mean, nearest, printable
 from endonym.recipe.messages import findings, shown
 from endonym.recipe.problems import Origin, Problem
 from endonym.recipe.text import KeyPath, dotted, normal, syntax_error

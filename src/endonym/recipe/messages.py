@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from endonym.config import Config
 from endonym.disk import packaged_tables
+from endonym.errors import did_you_mean, plain_word
 from endonym.recipe import keys
 from endonym.recipe.problems import Problem
 from endonym.recipe.text import KeyPath
@@ -102,7 +103,7 @@ def _problem(
     if kind == "literal_error":
         above, _, last = _names(path).rpartition(".")
         allowed = choices(keys.tables(root)[above].keys[last].annotation)
-        question = keys.did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
+        question = did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
         every = ", ".join(written_value(each) for each in allowed)
         message = f"{key} = {written_value(value)} is not one of {every}."
         return Problem(path, message, f"{question}Meanings: {_command(path)}", at_value=True)
@@ -128,7 +129,7 @@ def unknown_key(
     key: as it is shown. inner_keys: the keys under it, if it is a table.
     """
     table = _table(root, path[:-1])
-    word = keys.plain_word(str(path[-1]))
+    word = plain_word(str(path[-1]))
     message = f"{key} is not a key of {table.title}."
     elsewhere = keys.other_programs()
     if word in elsewhere["without_key"]:

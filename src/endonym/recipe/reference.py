@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from endonym.config import Config
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, plain_word
 from endonym.export.markdown import templates_in
-from endonym.recipe.keys import Table, inner, meant, other_programs, plain_word, tables
+from endonym.recipe.keys import Table, inner, meant, other_programs, tables
 from endonym.recipe.messages import SHAPES, WORDS, unknown_key
 from endonym.recipe.recipe import Recipe
 from endonym.recipe.text import dotted

@@ -2,14 +2,13 @@
 
 import pytest
 
+from endonym.errors import nearest, plain_word
 from endonym.model.config import MixerKeys
 from endonym.recipe.keys import (
     inner,
     meant,
-    nearest,
     nearest_key,
     other_programs,
-    plain_word,
     tables,
 )
 from endonym.recipe.recipe import Recipe

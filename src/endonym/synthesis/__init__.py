@@ -1,0 +1,1 @@
+"""Texts that are made: by grammars that a linguist writes. Imports no torch."""

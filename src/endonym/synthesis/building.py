@@ -1,0 +1,208 @@
+"""From the tables of a grammar to plots: everything that they name is looked up."""
+
+from array import array
+from collections.abc import Sequence
+from itertools import product
+from math import prod
+
+import regex
+
+from endonym.errors import RecipeError, did_you_mean
+from endonym.synthesis.grammar_file import BLANKS, PlotTables
+from endonym.synthesis.plot import Group, Plot
+from endonym.synthesis.templates import NAME, Mention, Template, Written, mentions, parse
+from endonym.synthesis.words import Slot, Word, Words, listed, require_something_left
+
+MOST_LINKED = 1_000_000
+"""Combinations of slots that depend on each other, of which those that are allowed are listed."""
+PLOT = "plot"
+"""The name of the plot among the slots."""
+
+
+class Builder:
+    """Makes the plot that its tables describe."""
+
+    def __init__(self, plot: PlotTables) -> None:
+        self.source, self.tables = plot, plot.tables
+        self.slots: dict[str, Slot] = {}
+        self.written: dict[str, list[tuple[Written, Template]]] = {}
+        self.seen: set[str] = set()
+
+    def plot(self) -> Plot:
+        """The plot. Raises RecipeError for all that is wrong with it."""
+        tables = self.tables
+        self._check_names()
+        words = Words(self.source)
+        for name in (*tables.cast, *tables.drawn):
+            self.slots[name] = words.slot(name, self.slots)
+        for name in tables.drawn:
+            if self.slots[name].links:
+                require_something_left(self.slots[name], self.slots, self._where("drawn", name))
+        cast = tuple(self.slots[name] for name in tables.cast)
+        self.written = {name: self._block(name) for name in tables.blocks}
+        return Plot(
+            name=self.source.name,
+            slots=cast,
+            groups=tuple(map(self._group, _linked(cast))),
+            drawn=tuple(self.slots[name] for name in tables.drawn),
+            blocks={name: tuple(t for _, t in block) for name, block in self.written.items()},
+            lines=tuple(self._lines()),
+            replace=tuple((regex.compile(rule.find), rule.by) for rule in tables.replace),
+            sentence_start=self._sentence_start(),
+            capitals=tables.capitals,
+        )
+
+    def _where(self, table: str, name: str = "") -> str:
+        return self.source.where(table, name)
+
+    def _check_names(self) -> None:
+        """Refuse names that a template could not tell apart or not name."""
+        tables = self.tables
+        every = {"cast": tables.cast, "drawn": tables.drawn, "blocks": tables.blocks}
+        homes: dict[str, str] = {PLOT: "the plots"}
+        for table, names in every.items():
+            for name in names:
+                where = self._where(table, name)
+                if not NAME.fullmatch(name):
+                    do = "Names are letters, digits and _."
+                    raise RecipeError(f"{table}.{name} cannot be named.", where=where, do=do)
+                if name in homes:
+                    message = f"{name} stands in {table} and is a name of {homes[name]}."
+                    raise RecipeError(message, where=where, do="Give one of them another name.")
+                homes[name] = table
+
+    def _sentence_start(self) -> regex.Pattern[str]:
+        """What stands before a sentence."""
+        try:
+            return regex.compile(self.tables.sentence_start)
+        except (regex.error, RecursionError) as error:
+            message = f"sentence_start: the regular expression is not right: {error}"
+            do = "Write it in single quotes: '(?:^|[.!?] )$'"
+            raise RecipeError(message, where=self._where("sentence_start"), do=do) from None
+
+    def _group(self, slots: Sequence[Slot]) -> Group:
+        """Slots of the cast that depend on each other, with their allowed combinations."""
+        if len(slots) == 1:
+            return Group(tuple(slots), None)
+        count, names = prod(len(slot.entries) for slot in slots), listed([s.name for s in slots])
+        where = self._where("cast", slots[-1].name)
+        if count > MOST_LINKED:
+            message = f"the slots {names} have {count:,} combinations; {MOST_LINKED:,} fit."
+            do = "Take fewer words, or write one of them below [drawn], where it is not counted."
+            raise RecipeError(message, where=where, do=do)
+        rows = enumerate(product(*(slot.entries for slot in slots)))
+        allowed = array("L", (number for number, row in rows if _are_allowed(slots, row)))
+        if not allowed:
+            message = f"no words of the slots {names} may stand together."
+            do = "Look at like, unlike, other_than and only: they leave nothing."
+            raise RecipeError(message, where=where, do=do)
+        return Group(tuple(slots), allowed)
+
+    def _block(self, name: str) -> list[tuple[Written, Template]]:
+        """The alternatives of a block."""
+        texts, where = self.tables.blocks[name], self._where("blocks", name)
+        if not texts:
+            do = "Write one or more, with a blank line between them."
+            raise RecipeError(f"blocks.{name} has no alternatives.", where=where, do=do)
+        of = [f", alternative {number}" if len(texts) > 1 else "" for number in count_to(texts)]
+        every = [Written(text, f"blocks.{name}{of[i]}", where) for i, text in enumerate(texts)]
+        return [(each, parse(each)) for each in every]
+
+    def _lines(self) -> list[tuple[tuple[str, ...], tuple[Template, ...]]]:
+        """The lines of the text, with the blocks that are drawn before them."""
+        finished: list[tuple[tuple[str, ...], tuple[Template, ...]]] = []
+        where = self._where("lines")
+        for each in self.tables.lines:
+            drawn = Written(" ".join(each.draw), "draw", where)
+            for name in each.draw:
+                if name not in self.written:
+                    raise self._unknown(drawn, name, [*self.written], "block")
+                self._visit(drawn, (Mention(name, "", ()),), ())
+            written = [Written(line, "lines", where) for line in _lines_of(each.text)]
+            templates = tuple(map(parse, written))
+            for line, template in zip(written, templates, strict=True):
+                self._visit(line, template, ())
+            finished.append((each.draw, templates))
+        if not any(templates for _, templates in finished):
+            do = 'Write [[lines]] and below it text = "{A} …"'
+            raise RecipeError("the grammar has no text.", where=where, do=do)
+        return finished
+
+    def _visit(self, written: Written, template: Template, chain: tuple[str, ...]) -> None:
+        """Look up all that a template names, and that its blocks name. chain: blocks above it."""
+        for mention in mentions(template):
+            name = mention.name
+            if name in self.slots:
+                self._check_slot(written, mention)
+            elif name not in self.written:
+                raise self._unknown(written, name, [*self.slots, *self.written], "slot or block")
+            elif mention.key or mention.parts:
+                do = f"Write {{{name}}}; only slots have forms."
+                raise written.error(f"{mention} asks for a form of a block", do)
+            elif name in chain:
+                loop = " → ".join((*chain[chain.index(name) :], name))
+                do = "Let one of them not name the next."
+                raise written.error(f"the grammar loops: {loop}", do)
+            elif name not in self.seen:
+                for each, inner in self.written[name]:
+                    self._visit(each, inner, (*chain, name))
+                self.seen.add(name)
+
+    def _check_slot(self, written: Written, mention: Mention) -> None:
+        """Refuse a form that a word does not have."""
+        slot, agreement = self.slots[mention.name], self.tables.agreement
+        if mention.parts:
+            if len(mention.parts) != len(agreement):
+                do = f"Write one for each tag, with / between them; agreement = {listed(agreement)}"
+                message = f"{mention} has {len(mention.parts)} forms, not {len(agreement)}"
+                raise written.error(message, do)
+            for word in slot.words:
+                if word.number is None:
+                    do = f"Give it one in [words] or [tags]: {listed(agreement)}"
+                    message = f"{mention} agrees with {word.text}, which has no tag of agreement"
+                    raise written.error(message, do)
+        for word in slot.words:
+            if mention.key not in word.forms:
+                forms = [key for key in word.forms if key]
+                do = f"{did_you_mean(mention.key, forms)}Forms of {word.text}: {listed(forms)}"
+                message = f"{mention} asks for the form {mention.key}, and {word.text} has none"
+                raise written.error(message, do)
+
+    def _unknown(self, written: Written, name: str, names: list[str], kind: str) -> RecipeError:
+        """The error of a name that nothing has."""
+        do = f"{did_you_mean(name, names)}There are: {listed(names)}"
+        return written.error(f"there is no {kind} {name}", do)
+
+
+def count_to(items: Sequence[object]) -> range:
+    """The numbers of items, from 1."""
+    return range(1, len(items) + 1)
+
+
+def _lines_of(text: str) -> list[str]:
+    """The lines of a text, without those that are blank."""
+    lines = (BLANKS.sub(" ", line).strip(" ") for line in text.splitlines())
+    return [line for line in lines if line]
+
+
+def _linked(slots: Sequence[Slot]) -> list[list[Slot]]:
+    """Slots in groups that depend on each other, in the order of each group's first."""
+    groups: list[list[Slot]] = []
+    for slot in slots:
+        near = [group for group in groups if slot.links & {other.name for other in group}]
+        if not near:
+            groups.append([slot])
+            continue
+        near[0][:] = [each for each in slots if each is slot or any(each in g for g in near)]
+        groups = [group for group in groups if group is near[0] or group not in near]
+    return groups
+
+
+def _are_allowed(slots: Sequence[Slot], entries: Sequence[tuple[Word, ...]]) -> bool:
+    """Whether entries of slots that depend on each other may stand together."""
+    chosen: dict[str, Word] = {}
+    for slot, entry in zip(slots, entries, strict=True):
+        if not slot.allows(entry, chosen):
+            return False
+        chosen[slot.name] = entry[0]
+    return True

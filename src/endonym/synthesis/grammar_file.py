@@ -1,0 +1,287 @@
+"""The TOML files of a grammar: their tables, and how those of a plot lie over the shared ones.
+
+A grammar is one file, or a folder: every .toml file in it is shared, and every .toml file in its
+folder `plots` is a plot. In one file, plots are tables: [plots.NAME.blocks]. What a plot says
+replaces what the shared part says under the same name. docs/synthetic.md says how to write one.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, cast
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from endonym.config import Config
+from endonym.errors import RecipeError, did_you_mean
+from endonym.formats.config import require_replacement
+
+BLANKS = re.compile(r"[ \t\r\n]+")
+"""No-break spaces are part of a text."""
+LARGEST_BYTES = 64 << 20
+Origins = Mapping[tuple[str, str], Path]
+"""Which file says what: by table and key."""
+
+
+def _listed(value: Any) -> Any:
+    """Words from text with blanks between them, or from a list, whose words may have blanks."""
+    if isinstance(value, str):
+        return tuple(filter(None, BLANKS.split(value)))
+    if isinstance(value, list):
+        return tuple(_joined(each) for each in cast(list[Any], value))
+    raise ValueError('must be words in quotes, or a list of texts: ["a dog", "a cat"]')
+
+
+def _alternatives(value: Any) -> Any:
+    """Alternatives from text with blank lines between them, or from a list."""
+    texts = re.split(r"\n[ \t\r]*\n", value) if isinstance(value, str) else value
+    if not isinstance(texts, list):
+        raise ValueError("must be text, with a blank line between alternatives, or a list of texts")
+    return tuple(filter(None, map(_joined, cast(list[Any], texts))))
+
+
+def _joined(text: Any) -> str:
+    """The lines of a text as one."""
+    if not isinstance(text, str):
+        raise ValueError(f"must hold texts in quotes, not {text!r}")
+    return BLANKS.sub(" ", text).strip(" ")
+
+
+def _by_tags(value: Any) -> Any:
+    """Words without tags have the tags ""."""
+    return value if isinstance(value, dict) else {"": value}
+
+
+def _forms_by_tags(value: Any) -> Any:
+    """Forms that stand directly in [forms] are those of all words: of the tags ""."""
+    if not isinstance(value, dict):
+        return value
+    tables = cast(dict[str, Any], value)
+    plain = {key: each for key, each in tables.items() if not isinstance(each, dict)}
+    return {"": plain} | {key: each for key, each in tables.items() if key not in plain}
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Alternatives = Annotated[tuple[str, ...], BeforeValidator(_alternatives)]
+
+
+class Slot(Config):
+    """A place for a word, which stays the same through one text."""
+
+    words: Listed = ()
+    """the lists of words that it takes from"""
+    only: Listed = ()
+    """the words of those lists that it may take, in this order; all if not given"""
+    like: str = ""
+    """the slot above that its word agrees with"""
+    unlike: str = ""
+    """the slot above that its word must not agree with: another gender"""
+    other_than: Listed = ()
+    """the slots above whose words it does not repeat"""
+
+
+class Lines(Config):
+    """Lines of the text, one below the other."""
+
+    draw: Listed = ()
+    """blocks that are drawn once, in this order, before these lines are filled"""
+    text: str
+    """the lines, as templates"""
+
+
+class Rule(Config):
+    """A change to every finished line."""
+
+    find: str
+    """what is replaced: a regular expression of Python's `regex`"""
+    by: str = ""
+    """what stands in its place; the first brackets of `find` are called \\1 in it"""
+
+    @model_validator(mode="after")
+    def can_be_applied(self) -> "Rule":
+        """The pattern and what stands in its place are right."""
+        require_replacement(self.find, self.by)
+        return self
+
+
+SENTENCE_START = r"""(?:^|[.!?…։؟。][)\]"'’”»]*\s+)[\s"'‘“„«(¿¡–—-]*$"""
+
+
+class Tables(Config):
+    """All that a grammar or a plot may say."""
+
+    agreement: Listed = ()
+    """the tags that words agree in, in the order of the forms in {A?lent/lente} and fier/fière"""
+    sentence_start: str = SENTENCE_START
+    """what stands before a slot or block that begins a sentence"""
+    capitals: dict[str, str] = Field(default_factory=dict)
+    """letters with another capital than usual: i = "İ" in Turkish"""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """tags of the words in whose spelling a regular expression is found"""
+    forms: Annotated[dict[str, dict[str, str]], BeforeValidator(_forms_by_tags)] = Field(
+        default_factory=dict
+    )
+    """how words with these tags are written, by the key behind the point of a slot"""
+    words: dict[str, Annotated[dict[str, Listed], BeforeValidator(_by_tags)]] = Field(
+        default_factory=dict
+    )
+    """lists of words, by their tags"""
+    cast: dict[str, Slot] = Field(default_factory=dict)
+    """slots that are counted: every allowed cast comes once before one returns"""
+    drawn: dict[str, Slot] = Field(default_factory=dict)
+    """slots that are drawn by chance, in this order"""
+    blocks: dict[str, Alternatives] = Field(default_factory=dict)
+    """pieces of text, each with its alternatives"""
+    lines: tuple[Lines, ...] = ()
+    """the text"""
+    replace: tuple[Rule, ...] = ()
+    """changes to every finished line, one after another"""
+
+
+class GrammarFile(Tables):
+    """A file of a grammar that may hold plots."""
+
+    plots: dict[str, Tables] = Field(default_factory=dict)
+    """what plots say, by their names"""
+
+
+class PlotTables(NamedTuple):
+    """A plot with what it shares with others, and the file of everything in it.
+
+    name: "" if there is no other plot.
+    """
+
+    name: str
+    tables: Tables
+    path: Path
+    origins: Origins
+
+    def where(self, table: str, key: str = "") -> str:
+        """The file that says it."""
+        return str(self.origins.get((table, key), self.origins.get((table, ""), self.path)))
+
+
+def read_plots(path: Path) -> list[PlotTables]:
+    """Every plot of a grammar, in the order of its names in a folder, else of its tables."""
+    shared: dict[str, Any] = {}
+    origins: dict[tuple[str, str], Path] = {}
+    for file in [path] if path.is_file() else _files(path):
+        data = _read(file, GrammarFile)
+        for key in _repeated(shared, data):
+            message = f"{key} is written here and in another file of the folder."
+            raise RecipeError(message, where=str(file), do="Keep one of the two.")
+        shared, origins = _laid(shared, data), origins | _origins(file, data)
+    plots = {name: (path, data) for name, data in shared.pop("plots", {}).items()}
+    for file in _plot_files(path / "plots") if path.is_dir() else ():
+        if file.stem in plots:
+            message = f"there are two plots {file.stem}."
+            raise RecipeError(message, where=str(file), do="Give one of them another name.")
+        plots[file.stem] = (file, _read(file, Tables))
+    return [
+        PlotTables(
+            name,
+            _validated(file, Tables, _laid(shared, data)),
+            file,
+            origins | _origins(file, data),
+        )
+        for name, (file, data) in (plots or {"": (path, {})}).items()
+    ]
+
+
+def _files(folder: Path) -> list[Path]:
+    """The shared files of a folder."""
+    if not folder.is_dir():
+        do = "Name a .toml file, or a folder of them."
+        raise RecipeError("there is no such grammar.", where=str(folder), do=do)
+    found = _plot_files(folder)
+    if not found:
+        do = "Write a grammar into it, such as words.toml: docs/synthetic.md."
+        raise RecipeError("the folder holds no .toml file.", where=str(folder), do=do)
+    return found
+
+
+def _plot_files(folder: Path) -> list[Path]:
+    """The .toml files of a folder by name; not those that editors hide there."""
+    return sorted(each for each in folder.glob("*.toml") if each.name[0] != ".")
+
+
+def _read(path: Path, config: type[Tables]) -> dict[str, Any]:
+    """The tables of a file, whose keys and values are right."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_BYTES + 1)
+    except OSError as error:
+        message = f"the file cannot be read ({error.strerror})."
+        raise RecipeError(message, where=str(path), do="Look at its rights.") from None
+    if len(raw) > LARGEST_BYTES:
+        message = f"a file of a grammar holds at most {LARGEST_BYTES >> 20} MB."
+        raise RecipeError(message, where=str(path), do="Divide it, or take fewer words.")
+    try:
+        data = tomllib.loads(raw.decode("utf-8-sig").replace("\r\n", "\n"))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        message = f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8."
+        where, do = f"{path}:{line}", "Save the file as UTF-8."
+        raise RecipeError(message, where=where, do=do) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        message = f"the file is no TOML: {error}."
+        do = "Put texts in quotes, and what has several lines in three quotes: toml.io"
+        raise RecipeError(message, where=str(path), do=do) from None
+    _validated(path, config, data)
+    return data
+
+
+def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tables:
+    """The tables; raises RecipeError for the first key or value that is wrong."""
+    try:
+        return config.model_validate(data)
+    except ValidationError as error:
+        detail = error.errors()[0]
+    place = detail["loc"]
+    key = ".".join(map(str, place)) or "the grammar"
+    if detail["type"] == "extra_forbidden":
+        inner = place[2:] if place[0] == "plots" else place
+        rows: dict[str | int, type[Config]] = {"lines": Lines, "replace": Rule}
+        owner = config if len(inner) == 1 else rows.get(inner[0], Slot)
+        names = [*owner.model_fields]
+        do = f"{did_you_mean(str(place[-1]), names)}Keys here: {', '.join(names)}"
+        raise RecipeError(f"{key} is not a key of a grammar.", where=str(path), do=do)
+    if "ctx" in detail and "error" in detail["ctx"]:
+        message = f"{key}: {detail['ctx']['error']}."
+    elif detail["type"] == "missing":
+        message = f"{key} is missing."
+    else:
+        message = f"{key}: {detail['msg']}, not {str(detail['input'])[:60]!r}."
+    do = "docs/synthetic.md says what a grammar holds."
+    raise RecipeError(message.replace("Input should", "it should"), where=str(path), do=do)
+
+
+def _laid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables over others: keys of the same table come together, all else is replaced."""
+    both = dict(below)
+    for key, value in above.items():
+        old = both.get(key)
+        is_table = isinstance(old, dict) and isinstance(value, dict)
+        both[key] = _laid(cast(dict[str, Any], old), value) if is_table else value
+    return both
+
+
+def _repeated(
+    first: Mapping[str, Any], second: Mapping[str, Any], start: str = ""
+) -> Iterator[str]:
+    """The keys that both have, but tables."""
+    for key in first.keys() & second.keys():
+        if isinstance(first[key], dict) and isinstance(second[key], dict):
+            yield from _repeated(first[key], second[key], f"{start}{key}.")
+        else:
+            yield start + key
+
+
+def _origins(path: Path, data: Mapping[str, Any]) -> dict[tuple[str, str], Path]:
+    """This file for every key of every table in it."""
+    return {
+        (table, key): path
+        for table, value in data.items()
+        for key in ("", *(cast(dict[str, Any], value) if isinstance(value, dict) else ()))
+    }
