@@ -99,6 +99,9 @@ class Words:
         if raw.like and raw.unlike:
             message = f"{key} is both like {raw.like} and unlike {raw.unlike}."
             raise RecipeError(message, where=where, do="Keep one of the two.")
+        if (raw.like or raw.unlike) and not self.agreement:
+            do = 'Name the tags at the top: agreement = "m f"'
+            raise RecipeError(f"{key} agrees, and `agreement` is not given.", where=where, do=do)
         items = [item for each in raw.words for item in self._list(each, key, where)]
         spellings = [spelling for spelling, _ in items]
         for word in raw.only:

@@ -1,4 +1,4 @@
-"""The French fables: word forms, lexicon and schemas, and what is composed of them."""
+"""The French fables: word forms, lexicon and plots, and what is composed of them."""
 
 import os
 import re
@@ -7,13 +7,15 @@ import sys
 import unicodedata
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from endonym.demo import grammar
+from endonym.synthesis.grammar_file import read_plots
+from endonym.synthesis.words import Word
 
+FOLDER = Path(grammar.__file__).with_name("fables_fr")
 SOURCES = Path(__file__).resolve().parents[3] / "src"
 VOWELS = "aeiouyàâäéèêëîïôöùûüœæ"
 NOT_AN_INFINITIVE = r"(?!\w+(?:er|ir|re|oir)\b)"
@@ -35,7 +37,7 @@ def letters(text: str) -> list[str]:
 
 def test_every_fable_is_another_composed_document_of_the_right_length() -> None:
     assert len(set(sample())) == COUNT
-    morals = {moral[1:] for schema in grammar.schemas() for moral in schema.morals}
+    morals = {moral[1:] for plot in read_plots(FOLDER) for moral in plot.tables.blocks["moral"]}
     for text in sample():
         assert text == unicodedata.normalize("NFC", text)
         assert "\n\n" not in text
@@ -51,7 +53,7 @@ def test_every_fable_is_another_composed_document_of_the_right_length() -> None:
 
 
 def test_vowels_are_elided_and_no_word_is_doubled() -> None:
-    kept = "|".join(sorted(grammar.lexicon().aspirated))
+    kept = "hérisson|honte"
     wrong = [
         rf"(?<![-\w’])(?:de|que|le|la|je|ne|se|me|te|lorsque|puisque) (?!(?:{kept})\b)[{VOWELS}h]",
         rf"\b[dlnsjmt]’(?:{kept})\b",
@@ -90,23 +92,11 @@ def test_no_forbidden_sequence_appears(pattern: str) -> None:
     assert not [match[0] for text in sample() if (match := found.search(text))]
 
 
-ASPIRATED = frozenset({"hibou", "haie"})
-RENARD, OURS = grammar.Noun("renard", False, False), grammar.Noun("ours", False, True)
-PIE, HIRONDELLE = grammar.Noun("pie", True, False), grammar.Noun("hirondelle", True, True)
-GROGNON = grammar.Adjective("grognon", "grognonne")
-
-
-def test_a_word_asks_for_elision_by_its_first_sound() -> None:
-    for word in ("ours", "Écureuil", "œuf", "hirondelle", "ours grognon"):
-        assert grammar.is_elidable(word, ASPIRATED), word
-    for word in ("hibou", "Hibou", "oui", "onze", "renard", "grand ours"):
-        assert not grammar.is_elidable(word, ASPIRATED), word
-
-
 ELISIONS = [
-    ("le ours parle de la hirondelle", "l’ours parle de l’hirondelle"),
-    ("le hibou de la haie", "le hibou de la haie"),
+    ("le ours parle de la abeille", "l’ours parle de l’abeille"),
+    ("le hérisson de la honte", "le hérisson de la honte"),
     ("La abeille dit que elle se ennuie", "L’abeille dit qu’elle s’ennuie"),
+    ("la horloge, le œuf, le Écureuil", "l’horloge, l’œuf, l’Écureuil"),
     ("lorsque il pleut, puisque on attend", "lorsqu’il pleut, puisqu’on attend"),
     ("si il vient, Si ils partent, si elle", "s’il vient, S’ils partent, si elle"),
     ("dis-le à ta mère, ce monde a une aile", "dis-le à ta mère, ce monde a une aile"),
@@ -116,47 +106,41 @@ ELISIONS = [
 
 @pytest.mark.parametrize(("text", "elided"), ELISIONS)
 def test_a_vowel_falls_before_a_vowel_and_nowhere_else(text: str, elided: str) -> None:
-    assert grammar.elide(text, ASPIRATED) == elided
+    for pattern, by in grammar.grammar().plots[0].replace:
+        text = pattern.sub(by, text)
+    assert text == elided
 
 
-KEYS = ("", "un", "un+", "de", "à", "il", "lui", "le")
-
-
-SLOTS = [
-    (grammar.Figure(RENARD), "le renard|un renard|un renard|du renard|au renard|il|lui|le"),
-    (
-        grammar.Figure(OURS, GROGNON),
-        "l’ours|un ours|un ours grognon|de l’ours|à l’ours|il|lui|le",
-    ),
-    (
-        grammar.Figure(PIE, GROGNON),
-        "la pie|une pie|une pie grognonne|de la pie|à la pie|elle|elle|la",
-    ),
-    (
-        grammar.Figure(HIRONDELLE),
-        "l’hirondelle|une hirondelle|une hirondelle|de l’hirondelle|à l’hirondelle|elle|elle|la",
-    ),
+FORMS = [
+    ("renard", "le renard|un renard|du renard|d’un renard|il|lui"),
+    ("ours", "l’ours|un ours|de l’ours|d’un ours|il|lui"),
+    ("hérisson", "le hérisson|un hérisson|du hérisson|d’un hérisson|il|lui"),
+    ("pie", "la pie|une pie|de la pie|d’une pie|elle|elle"),
+    ("assiette", "l’assiette|une assiette|de l’assiette|d’une assiette|elle|elle"),
+    ("sac de noix", "le sac de noix|un sac de noix|du sac de noix|d’un sac de noix|il|lui"),
 ]
 
 
-@pytest.mark.parametrize(("figure", "forms"), SLOTS)
-def test_a_slot_gets_the_form_that_it_asks_for(figure: grammar.Figure, forms: str) -> None:
-    assert "|".join(figure.form(key) for key in KEYS) == forms
-    with pytest.raises(KeyError):
-        figure.form("avec")
+def words(name: str) -> dict[str, Word]:
+    """The words of the slots of this name in all plots."""
+    every = (slot for plot in grammar.grammar().plots for slot in (*plot.slots, *plot.drawn))
+    return {word.text: word for slot in every if slot.name == name for word in slot.words}
+
+
+@pytest.mark.parametrize(("noun", "forms"), FORMS)
+def test_a_slot_gets_the_form_that_it_asks_for(noun: str, forms: str) -> None:
+    word = (words("A") | words("O"))[noun]
+    assert "|".join(word.forms[key] for key in ("le", "un", "de", "d’un", "il", "lui")) == forms
 
 
 def test_the_lexicon_is_small_and_its_casts_are_many() -> None:
-    words = grammar.lexicon()
     assert len({word for text in sample() for word in letters(text.lower())}) < 600
-    assert sum(len(schema.pairs) for schema in grammar.schemas()) * len(words.places) > 10_000
-    for noun in [*words.animals, *(noun for group in words.objects.values() for noun in group)]:
-        first = noun.text.split()[0]
-        assert noun.elided == (first[0] in VOWELS), first
+    assert sum(plot.casts for plot in grammar.grammar().plots) > 10_000
 
 
 def test_a_fable_tells_of_its_two_animals_alone_in_their_genders() -> None:
-    genders = {noun.text: noun.feminine for noun in grammar.lexicon().animals}
+    genders = {text: word.number for text, word in words("A").items()}
+    assert sorted(genders.values()) == [0] * 11 + [1] * 11
     named = re.compile(rf"(\w+[ ’])({'|'.join(genders)})\b")
     for text in sample():
         found = named.findall(text)
@@ -167,26 +151,19 @@ def test_a_fable_tells_of_its_two_animals_alone_in_their_genders() -> None:
             assert article not in ({"le", "un", "du", "au"} if genders[animal] else {"la", "une"})
 
 
-def test_schemas_are_those_of_their_files_in_order_with_two_of_opposite_gender() -> None:
-    folder = Path(str(files("endonym.demo"))) / "schemas_fr"
-    for path, schema in zip(sorted(folder.glob("*.toml")), grammar.schemas(), strict=True):
-        assert schema.titles[0] in path.read_text(encoding="utf-8")
-        assert schema.pairs
-        assert all(first.feminine != second.feminine for first, second in schema.pairs)
-        assert set(schema.parts) == set(grammar.PARTS)
-        for options in (schema.titles, schema.morals, *schema.parts.values()):
-            assert options
-            assert all(option == " ".join(option.split()) for option in options)
+def test_plots_are_those_of_their_files_in_order_and_each_is_told() -> None:
+    names = sorted(path.stem for path in (FOLDER / "plots").glob("*.toml"))
+    assert [plot.name for plot in grammar.grammar().plots] == names
+    told = [grammar.grammar().slots(index, 1)["plot"] for index in range(2 * len(names))]
+    assert sorted(told[: len(names)]) == sorted(told[len(names) :]) == names
 
 
-def test_a_schema_may_limit_its_moments_and_its_animals() -> None:
-    folder = Path(str(files("endonym.demo"))) / "schemas_fr"
-    names = sorted(path.stem for path in folder.glob("*.toml"))
-    found = dict(zip(names, grammar.schemas(), strict=True))
-    assert found["hiver"].moments == grammar.lexicon().moments["été"]
-    small = {noun.text for _, noun in found["filet"].pairs}
+def test_a_plot_may_limit_its_moments_and_its_animals() -> None:
+    plots = {plot.name: plot for plot in grammar.grammar().plots}
+    (moments,) = (slot for slot in plots["hiver"].drawn if slot.name == "time")
+    summer = ["un matin d’été", "un jour de juillet", "un beau jour d’août"]
+    assert [word.text for word in moments.words] == summer
+    small = {word.text for word in plots["filet"].slots[1].words}
     assert "souris" in small
     assert "ours" not in small
-    feminine = sum(noun.feminine for noun in grammar.lexicon().animals)
-    masculine = len(grammar.lexicon().animals) - feminine
-    assert len(found["partage"].pairs) == 2 * feminine * masculine
+    assert plots["partage"].casts == 2 * 11 * 11 * 8
