@@ -1,8 +1,7 @@
 """From the tables of a grammar to plots: everything that they name is looked up."""
 
 from array import array
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
 import regex
@@ -15,6 +14,8 @@ from endonym.synthesis.words import Slot, Word, Words, listed, require_something
 
 MOST_LINKED = 1_000_000
 """Combinations of slots that depend on each other, of which those that are allowed are listed."""
+DEEPEST = 100
+"""Blocks that stand in one another."""
 PLOT = "plot"
 """The name of the plot among the slots."""
 
@@ -90,8 +91,7 @@ class Builder:
             message = f"the slots {names} have {count:,} combinations; {MOST_LINKED:,} fit."
             do = "Take fewer words, or write one of them below [drawn], where it is not counted."
             raise RecipeError(message, where=where, do=do)
-        rows = enumerate(product(*(slot.entries for slot in slots)))
-        allowed = array("L", (number for number, row in rows if _are_allowed(slots, row)))
+        allowed = array("L", _allowed(slots, {}))
         if not allowed:
             message = f"no words of the slots {names} may stand together."
             do = "Look at like, unlike, other_than and only: they leave nothing."
@@ -104,9 +104,12 @@ class Builder:
         if not texts:
             do = "Write one or more, with a blank line between them."
             raise RecipeError(f"blocks.{name} has no alternatives.", where=where, do=do)
-        of = [f", alternative {number}" if len(texts) > 1 else "" for number in count_to(texts)]
-        every = [Written(text, f"blocks.{name}{of[i]}", where) for i, text in enumerate(texts)]
-        return [(each, parse(each)) for each in every]
+        parsed: list[tuple[Written, Template]] = []
+        for number, text in enumerate(texts, start=1):
+            which = f", alternative {number}" if len(texts) > 1 else ""
+            written = Written(text, f"blocks.{name}{which}", where)
+            parsed.append((written, parse(written)))
+        return parsed
 
     def _lines(self) -> list[tuple[tuple[str, ...], tuple[Template, ...]]]:
         """The lines of the text, with the blocks that are drawn before them."""
@@ -143,6 +146,9 @@ class Builder:
                 loop = " → ".join((*chain[chain.index(name) :], name))
                 do = "Let one of them not name the next."
                 raise written.error(f"the grammar loops: {loop}", do)
+            elif len(chain) == DEEPEST:
+                do = f"Write some of them in one: {' → '.join(chain[:3])} → …"
+                raise written.error(f"more than {DEEPEST} blocks stand in one another", do)
             elif name not in self.seen:
                 for each, inner in self.written[name]:
                     self._visit(each, inner, (*chain, name))
@@ -154,7 +160,7 @@ class Builder:
         if mention.parts:
             if len(mention.parts) != len(agreement):
                 do = f"Write one for each tag, with / between them; agreement = {listed(agreement)}"
-                message = f"{mention} has {len(mention.parts)} forms, not {len(agreement)}"
+                message = f"{mention} needs {len(agreement)} forms and has {len(mention.parts)}"
                 raise written.error(message, do)
             for word in slot.words:
                 if word.number is None:
@@ -172,11 +178,6 @@ class Builder:
         """The error of a name that nothing has."""
         do = f"{did_you_mean(name, names)}There are: {listed(names)}"
         return written.error(f"there is no {kind} {name}", do)
-
-
-def count_to(items: Sequence[object]) -> range:
-    """The numbers of items, from 1."""
-    return range(1, len(items) + 1)
 
 
 def _lines_of(text: str) -> list[str]:
@@ -198,11 +199,12 @@ def _linked(slots: Sequence[Slot]) -> list[list[Slot]]:
     return groups
 
 
-def _are_allowed(slots: Sequence[Slot], entries: Sequence[tuple[Word, ...]]) -> bool:
-    """Whether entries of slots that depend on each other may stand together."""
-    chosen: dict[str, Word] = {}
-    for slot, entry in zip(slots, entries, strict=True):
-        if not slot.allows(entry, chosen):
-            return False
-        chosen[slot.name] = entry[0]
-    return True
+def _allowed(slots: Sequence[Slot], chosen: Mapping[str, Word], above: int = 0) -> Iterator[int]:
+    """The numbers of the combinations that slots allow, where those above are chosen."""
+    if not slots:
+        yield above
+        return
+    slot, number = slots[0], above * len(slots[0].entries)
+    for place, entry in enumerate(slot.entries):
+        if slot.allows(entry, chosen):
+            yield from _allowed(slots[1:], {**chosen, slot.name: entry[0]}, number + place)

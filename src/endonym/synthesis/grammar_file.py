@@ -239,9 +239,9 @@ def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tab
     except ValidationError as error:
         detail = error.errors()[0]
     place = detail["loc"]
-    key = ".".join(map(str, place)) or "the grammar"
+    key = ".".join(filter(None, map(str, place))) or "the grammar"
     if detail["type"] == "extra_forbidden":
-        inner = place[2:] if place[0] == "plots" else place
+        inner = place[2:] if place[0] == "plots" and len(place) > 2 else place
         rows: dict[str | int, type[Config]] = {"lines": Lines, "replace": Rule}
         owner = config if len(inner) == 1 else rows.get(inner[0], Slot)
         names = [*owner.model_fields]

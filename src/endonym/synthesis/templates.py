@@ -76,7 +76,7 @@ def parse(written: Written) -> Template:
 
 def _mention(written: Written, piece: str) -> Mention:
     """What stands in a pair of braces."""
-    if piece in "{}":
+    if piece in ("{", "}"):
         missing = "}" if piece == "{" else "{"
         raise written.error(f"{piece} has no {missing}", "Braces stand in pairs: {A}")
     match = MENTION.fullmatch(piece)

@@ -56,8 +56,9 @@ class Slot:
 
     def allows(self, entry: Entry, chosen: Mapping[str, Word]) -> bool:
         """Whether it may take this entry, where others are chosen."""
-        if any(entry[0].spelling == chosen[name].spelling for name in self.other_than):
-            return False
+        for name in self.other_than:
+            if entry[0].spelling == chosen[name].spelling:
+                return False
         if self.unlike:
             return entry[0].number != chosen[self.unlike].number
         return not self.is_fixed(entry) or entry[0].number == chosen[self.like].number
