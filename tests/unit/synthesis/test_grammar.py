@@ -218,19 +218,38 @@ def test_an_agreeing_word_of_one_gender_is_of_the_same_one(tmp_path: Path) -> No
     text = """
     agreement = "m f"
     words = { animals = { m = "lup urs", f = "vulpe" }, adjectives = "mare mic/mică" }
-    cast = { A = { words = "animals" }, B = { words = "animals", like = "A" } }
-    drawn = { C = { words = "adjectives", like = "B" }, D = { words = "animals", like = "C" } }
-    lines = [{ text = "{A} {B} {C} {D}" }]
+    [cast]
+    A = { words = "animals" }
+    B = { words = "animals", like = "A" }
+    C = { words = "adjectives", like = "B" }
+    D = { words = "animals", like = "C" }
+    E = { words = "animals", unlike = "C" }
+    [[lines]]
+    text = "{A} {B} {C} {D} {E}"
     """
     grammar = loaded(tmp_path, text)
-    assert grammar.casts == 2 * 2 + 1
-    texts = {grammar.text(index) for index in range(300)}
+    assert grammar.casts == 2 * (2 * 2 * 2 + 2)
+    texts = {grammar.text(index).lower() for index in range(grammar.casts)}
+    assert len(texts) == grammar.casts
     genders = {word: word == "vulpe" for word in ("lup", "urs", "vulpe")}
     for found in texts:
-        first, second, adjective, third = found.lower().split()
-        assert genders[first] == genders[second] == genders[third]
+        first, second, adjective, third, other = found.split()
+        assert genders[first] == genders[second] == genders[third] != genders[other]
         assert adjective == "mare" or (adjective == "mică") == genders[first]
-    assert len(texts) == 2 * 2 * 2 * 2 + 2
+
+
+def test_the_gender_in_a_list_counts_before_that_of_the_spelling(tmp_path: Path) -> None:
+    text = """
+    agreement = "m f"
+    tags.f = "ă$"
+    forms = { m.a = "un {word}", f.a = "o {word}", f.b = "{word}" }
+    words.people = { m = "tată popă", "" = "mamă soră" }
+    cast.A = { words = "people" }
+    lines = [{ text = "{A.a}: {A?el/ea}" }]
+    """
+    grammar = loaded(tmp_path, text)
+    texts = {grammar.text(index) for index in range(grammar.casts)}
+    assert texts == {"Un tată: el", "Un popă: el", "O mamă: ea", "O soră: ea"}
 
 
 SMALL = """
