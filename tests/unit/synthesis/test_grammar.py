@@ -238,6 +238,24 @@ def test_an_agreeing_word_of_one_gender_is_of_the_same_one(tmp_path: Path) -> No
         assert adjective == "mare" or (adjective == "mică") == genders[first]
 
 
+def test_a_slot_may_depend_on_two_that_do_not_depend_on_each_other(tmp_path: Path) -> None:
+    text = """
+    words = { names = "ana ion maria", days = "luni joi" }
+    [cast]
+    A = { words = "names" }
+    D = { words = "days" }
+    B = { words = "names" }
+    C = { words = "names", other_than = "A B" }
+    [[lines]]
+    text = "{A} {B} {C} {D}"
+    """
+    grammar = loaded(tmp_path, text)
+    assert grammar.casts == 2 * (3 * 2 * 1 + 3 * 2)
+    texts = {grammar.text(index).lower() for index in range(grammar.casts)}
+    assert len(texts) == grammar.casts
+    assert not [t for t in texts if t.split()[2] in t.split()[:2]]
+
+
 def test_the_gender_in_a_list_counts_before_that_of_the_spelling(tmp_path: Path) -> None:
     text = """
     agreement = "m f"

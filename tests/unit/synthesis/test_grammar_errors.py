@@ -239,8 +239,8 @@ def test_an_error_names_the_file_of_a_folder(tmp_path: Path) -> None:
     error = refused(folder_of(tmp_path / "plot", good=GOOD, plot_a="", plot_b=bad))
     assert error.where == str(tmp_path / "plot" / "plots" / "b.toml")
     rest = GOOD.replace('start = "{A.a} și {B.a}"', "")
-    error = refused(folder_of(tmp_path / "shared", rest=rest, start=bad, plot_a=""))
-    assert error.where == str(tmp_path / "shared" / "start.toml")
+    error = refused(folder_of(tmp_path / "shared", rest=rest, first=bad, plot_a=""))
+    assert error.where == str(tmp_path / "shared" / "first.toml")
     error = refused(folder_of(tmp_path / "twice", one=GOOD, two="[words]\nplaces = 'x'"))
     assert error.message == "words.places is written here and in another file of the folder."
     assert error.where == str(tmp_path / "twice" / "two.toml")
