@@ -241,9 +241,9 @@ def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tab
     place = detail["loc"]
     key = ".".join(filter(None, map(str, place))) or "the grammar"
     if detail["type"] == "extra_forbidden":
-        inner = place[2:] if place[0] == "plots" and len(place) > 2 else place
+        inner = (place[2:] or place) if place[0] == "plots" else place
         rows: dict[str | int, type[Config]] = {"lines": Lines, "replace": Rule}
-        owner = config if len(inner) == 1 else rows.get(inner[0], Slot)
+        owner = rows.get(inner[0], Slot) if inner[1:] else config
         names = [*owner.model_fields]
         do = f"{did_you_mean(str(place[-1]), names)}Keys here: {', '.join(names)}"
         raise RecipeError(f"{key} is not a key of a grammar.", where=str(path), do=do)
