@@ -211,7 +211,7 @@ def test_room_for_the_teacher_of_conversations_is_counted_by_their_tokens(
     text = recipe.phase[0].model_dump(exclude_unset=True) | {"steps": 2, "members": None}
     store = Store(recipe.folder / "store")
     execute.run_recipe(
-        recipe.with_values({"phase": [text, chat], "pack.context": 128}), store, Log(quiet=True)
+        recipe.with_values({"phase": [text, chat], "pack.context": 160}), store, Log(quiet=True)
     )
     (kept,) = [each for each in store.artifacts() if each.stage == "teacher"]
     (examples,) = [each for each in store.artifacts() if each.stage == "examples"]
