@@ -98,8 +98,11 @@ def flush_files(folder: Path) -> None:
 
 
 @contextmanager
-def translated_disk_errors(path: Path) -> Generator[None]:
-    """Turn a full or unwritable disk into a StoreError that says what to do."""
+def translated_disk_errors(path: Path, *, option: str = "--store") -> Generator[None]:
+    """Turn a full or unwritable disk into a StoreError that says what to do.
+
+    option: names another folder.
+    """
     try:
         yield
     except OSError as error:
@@ -114,7 +117,7 @@ def translated_disk_errors(path: Path) -> Generator[None]:
             ) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             message = f"cannot write here ({error.strerror})"
-            do = "Choose another folder with --store DIR."
+            do = f"Choose another folder with {option} DIR."
             raise StoreError(message, where=str(path), do=do) from error
         raise
 

@@ -16,6 +16,7 @@ EndonymError
     Damaged          artefact, file          hash differs from the manifest
     Busy             artefact, owner
   ExportError        format, feature         the format cannot represent this
+  EndpointError                              a server that writes texts refuses, or fails
   LostWorker         job                     a worker was killed, twice by the same job
   ClusterError       job                     Ray cannot do what it should
 
@@ -182,6 +183,10 @@ class Damaged(StoreError):
 
 class Busy(StoreError):
     """Another process is making this artefact."""
+
+
+class EndpointError(EndonymError):
+    """A server that writes texts refuses, or does not answer."""
 
 
 class ExportError(EndonymError):

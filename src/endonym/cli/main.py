@@ -72,6 +72,7 @@ COMMANDS = {
     "run": ("recipe_commands", "makes every missing artefact, in order; safe to repeat"),
     "explain": ("recipe_commands", "type, default and meaning of a recipe key"),
     "status": ("store_commands", "what is done, what is missing, what to do next"),
+    "write": ("write_commands", "makes synthetic text: by a grammar, a server, or a model"),
     "look": ("store_commands", "samples of an artefact: documents, rejects, tokens, curves"),
     "prune": ("store_commands", "lists artefacts that no run refers to"),
     "generate": ("answer_commands", "continues a text"),

@@ -168,7 +168,7 @@ def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) ->
 
     adapter: one of the model; the file is that of the adapter alone then.
     """
-    identity, export = _identity(name, store), Export(format="gguf", quantize=(FORMAT,))
+    identity, export = model_identity(name, store), Export(format="gguf", quantize=(FORMAT,))
     folder = store.cache / "gguf" / f"{identity}-{FORMAT}"
     if adapter is not None:
         export = Export(format="gguf-adapter")
@@ -194,7 +194,7 @@ def _is_whole(folder: Path, log: Log) -> bool:
     return any(folder.glob("*.gguf"))
 
 
-def _identity(name: str, store: Store) -> str:
+def model_identity(name: str, store: Store) -> str:
     """What tells a model from all others: an artefact's id, or a hash of a folder's files."""
     artifact = find_artifact(name, store)
     if artifact is not None:

@@ -1,0 +1,174 @@
+"""The command that makes synthetic text: write."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from endonym.cli.main import FOLDER, PATH, Settings, print_json, say
+from endonym.cli.recipe_commands import MOST_WORKERS
+from endonym.device import program
+from endonym.errors import RecipeError
+from endonym.log import Log, number
+
+OF_WRITERS = {
+    "workers": ("grammar",),
+    "model": ("endpoint",),
+    "concurrency": ("endpoint",),
+    "temperature": ("endpoint", "model"),
+    "max_tokens": ("endpoint", "model"),
+    "budget_tokens": ("endpoint", "model"),
+    "system": ("endpoint", "model"),
+}
+"""Flags that only some writers have."""
+WRITERS = {"grammar": "a grammar alone", "endpoint": "--endpoint", "model": "--by"}
+MOST_TEXTS, MOST_TOKENS = 10**9, 10**12
+
+
+@click.command()
+@click.argument("prompts", metavar="PROMPTS", type=PATH)
+@click.option(
+    "--count", type=click.IntRange(1, MOST_TEXTS), required=True, metavar="N", help="Texts in all."
+)
+@click.option(
+    "--out", "folder", type=FOLDER, required=True, metavar="DIR", help="Where they are written."
+)
+@click.option("--endpoint", metavar="URL", help="Ask this server, such as http://host:8000/v1.")
+@click.option("--model", metavar="NAME", help="With --endpoint: the model's name there.")
+@click.option("--by", metavar="MODEL", help="Let this run, model artefact or folder write.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=2,
+    metavar="N",
+    help="Processes that fill in a grammar; the bytes are the same for any number.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 1000),
+    default=8,
+    metavar="N",
+    help="Requests to a server at a time.",
+)
+@click.option("--temperature", type=click.FloatRange(0, 100), default=0.8)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1, 1 << 20),
+    default=512,
+    help="Of an answer. One that is longer is cut, and is a reject.",
+)
+@click.option(
+    "--budget-tokens",
+    type=click.IntRange(1, MOST_TOKENS),
+    metavar="N",
+    help="Stop when all answers in DIR have taken so many, with their prompts.",
+)
+@click.option("--system", default="", metavar="TEXT", help="A system message before each prompt.")
+@click.option("--dry-run", is_flag=True, help="Say how many texts, files and bytes; write nothing.")
+@click.pass_context
+def write(context: click.Context, prompts: Path, folder: Path, **options: Any) -> None:
+    """Make synthetic text: by a grammar, by a server, or by a model of yours.
+
+    PROMPTS is a grammar (.toml), or a file with one prompt a line or a field "prompt" a line. A
+    grammar alone writes its own texts. With --endpoint a server answers each prompt; with --by a
+    model answers it, or continues it if it is a base model.
+
+    Safe to interrupt and to repeat: the same command goes on, and a larger --count adds texts. A
+    server's key is read from the environment variable ENDONYM_API_KEY.
+    """
+    from endonym.commands import write as writing
+    from endonym.synthesis.prompts import Prompts, is_grammar, load_grammar, read_prompts
+
+    settings: Settings = context.obj
+    log, kind = settings.log(), kind_of_writer(context, prompts, options)
+    plan = plan_of(settings, kind, prompts, options)
+    grammar = load_grammar(prompts) if is_grammar(prompts) else None
+    texts = Prompts([] if grammar else read_prompts(prompts), grammar, plan.seed)
+    if options["dry_run"]:
+        found = writing.foreseen(plan, grammar, len(texts.listed))
+        settings.show(writing.describe_foreseen(found), found)
+        return
+    if kind == "grammar":
+        workers = options["workers"]
+        written = writing.write_grammar(plan, prompts, folder, workers=workers, log=log)
+    else:
+        written = writing.write_answers(
+            plan,
+            texts,
+            folder,
+            lambda works: writer_of(settings, log, works, options),
+            model=options["model"] or options["by"],
+            budget=options["budget_tokens"],
+            log=log,
+        )
+    table = writing.source_table(plan, folder)
+    if settings.is_json:
+        print_json({**written.as_dict(), "source": table})
+        return
+    say(writing.describe(written))
+    if written.left:
+        more = f"more than --budget-tokens {options['budget_tokens']}"
+        log.line(f"{number(written.left)} are left: the same command with {more} goes on")
+    log.line(f"next: a source of your recipe ({program()} explain source)\n\n{table}")
+
+
+def kind_of_writer(context: click.Context, prompts: Path, options: dict[str, Any]) -> str:
+    """Who writes, by the flags. Raises UsageError for flags that do not fit together."""
+    from endonym.synthesis.prompts import is_grammar
+
+    if options["endpoint"] and options["by"]:
+        raise click.UsageError("Give --endpoint or --by, one of the two.")
+    kind = "endpoint" if options["endpoint"] else "model" if options["by"] else "grammar"
+    if kind == "endpoint" and not options["model"]:
+        raise click.UsageError("--endpoint needs --model NAME: the model's name there.")
+    if kind == "grammar" and prompts.is_file() and not is_grammar(prompts):
+        raise click.UsageError(f"{prompts} holds prompts: who answers them, --endpoint or --by?")
+    for name, kinds in OF_WRITERS.items():
+        is_given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if is_given and kind not in kinds:
+            flag, of = f"--{name.replace('_', '-')}", " or ".join(WRITERS[each] for each in kinds)
+            raise click.UsageError(f"{flag} is for {of}; here it does nothing.")
+    return kind
+
+
+def plan_of(settings: Settings, kind: Any, prompts: Path, options: dict[str, Any]) -> Any:
+    """What is to be written."""
+    from endonym.synthesis.plan import Plan, plan_name
+    from endonym.synthesis.prompts import source_hash
+
+    source, model, sampling = source_hash(prompts), "", dict[str, Any]()
+    if kind == "model":
+        from endonym.commands.write_model import identity_of
+
+        model = identity_of(options["by"], settings.open_store())
+    elif kind == "endpoint":
+        model = options["model"]
+    if kind != "grammar":
+        sampling = {name: options[name] for name in ("temperature", "max_tokens", "system")}
+    name = plan_name(prompts)
+    return Plan(name, kind, source, options["count"], options["seed"], model, sampling)
+
+
+def writer_of(settings: Settings, log: Log, works: bool, options: dict[str, Any]) -> Any:
+    """What answers the prompts: a server, or a model of ours."""
+    asked = {name: options[name] for name in ("system", "temperature", "max_tokens")}
+    if options["by"]:
+        from endonym.commands.write_model import model_writer
+
+        log.line(f"loading {options['by']} …")
+        store = settings.open_store()
+        return model_writer(options["by"], store, log, device_name=settings.device, **asked)
+    from endonym.synthesis.endpoint import KEY_VARIABLE, Endpoint, require_httpx
+
+    require_httpx()
+    address = options["endpoint"].rstrip("/")
+    if not address.startswith(("http://", "https://")):
+        do = "For example: --endpoint http://127.0.0.1:8000/v1"
+        raise RecipeError(f"{address} is no address of a server", where="--endpoint", do=do)
+    fields = {"model": options["model"], **asked}
+    system = fields.pop("system")
+    key, many = os.environ.get(KEY_VARIABLE, "").strip(), options["concurrency"]
+    return Endpoint(address, fields, key, system, many, log, works=works)

@@ -1,0 +1,117 @@
+"""Our own model as a writer: it continues prompts or answers them, many in one batch."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from endonym import device
+from endonym.commands.load import find_artifact, load_model
+from endonym.commands.serve import MEMORY_SHARE, MOST_SLOTS, model_identity
+from endonym.errors import RecipeError
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Sampling
+from endonym.log import Log
+from endonym.runs.find import no_such
+from endonym.serve.engine import template_of
+from endonym.serve.own_engine import OwnEngine
+from endonym.store import Store
+from endonym.synthesis.shards import Answer, Ask
+from endonym.tokenizer.chat_template import ids_of
+
+TOO_LONG = "prompt_too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWriter:
+    """A language model that answers if it has a chat template, and else continues.
+
+    Each text is as if it were alone. batch: how many are written at once.
+    """
+
+    model: LanguageModel
+    system: str
+    temperature: float
+    max_tokens: int
+    batch: int
+    as_ids: Callable[[str], list[int]] | None
+
+    def answer_all(self, asks: Iterator[Ask], take: Callable[[Answer], None]) -> None:
+        """Give an answer to each prompt to `take`, batch by batch."""
+        while batch := [*islice(asks, self.batch)]:
+            self._answer(batch, take)
+
+    def _answer(self, batch: list[Ask], take: Callable[[Answer], None]) -> None:
+        """Answer the prompts of one batch that fit into the context."""
+        prompts = [self._prompt(ask.prompt) for ask in batch]
+        encode = self.model.tokenizer.encode
+        ids = (encode(each) if isinstance(each, str) else each for each in prompts)
+        sizes = [1 + len(each) for each in ids]
+        fitting = [n for n, size in enumerate(sizes) if size < self.model.decoder.config.context]
+        for ask in (ask for n, ask in enumerate(batch) if n not in fitting):
+            take(Answer(ask, finish_reason=TOO_LONG, reason=TOO_LONG))
+        made = self.model.generate_many(
+            [prompts[n] for n in fitting],
+            max_tokens=self.max_tokens,
+            samplings=[Sampling(self.temperature, seed=batch[n].seed) for n in fitting],
+        )
+        for n, continuation in zip(fitting, made, strict=True):
+            prompt, written = prompts[n], "".join(continuation)
+            text = prompt + written if isinstance(prompt, str) else written
+            is_cut = continuation.finish_reason == "length"
+            reason = "length" if is_cut else "" if written.strip() else "empty"
+            tokens = sizes[n] + len(continuation.ids)
+            take(Answer(batch[n], text, continuation.finish_reason, tokens, reason))
+
+    def _prompt(self, prompt: str) -> str | list[int]:
+        """A text to continue, spelled as the training text was; or the ids of a question."""
+        return self.model.spelled(prompt) if self.as_ids is None else self.as_ids(prompt)
+
+
+def model_writer(
+    name: str,
+    store: Store,
+    log: Log,
+    *,
+    device_name: str | None,
+    system: str,
+    temperature: float,
+    max_tokens: int,
+) -> ModelWriter:
+    """The writer of this name. Raises RecipeError if there is no such model.
+
+    The batch is as large as a quarter of the free memory allows.
+    """
+    target = device.pick(device_name)
+    model = load_model(name, store, target, log)
+    device.prepare()
+    memory = device.free_memory_bytes(target) // MEMORY_SHARE
+    engine = OwnEngine(model, most_slots=MOST_SLOTS, memory=memory)
+    if system and engine.template is None:
+        do = "It continues texts: begin each prompt as the text should go on."
+        raise RecipeError(f"{name} has no chat template", where="--system", do=do)
+    as_ids = None if engine.template is None else _asking(engine, system)
+    return ModelWriter(model, system, temperature, max_tokens, engine.slots, as_ids)
+
+
+def _asking(engine: OwnEngine, system: str) -> Callable[[str], list[int]]:
+    """From a question to the ids of a conversation in which the model answers next.
+
+    The template is filled in once: what it writes around the contents depends on the roles alone.
+    """
+    before = [system] if system else []
+    roles = ["system"] * len(before) + ["user"]
+    (parts,) = template_of(engine).parts([(roles, True)])
+
+    def ids(question: str) -> list[int]:
+        made = ids_of(parts, [*before, question], engine.vocabulary.encode, engine.encode_markup)
+        return made[1:] if made[:1] == [engine.opening] else made  # it is put there again
+
+    return ids
+
+
+def identity_of(name: str, store: Store) -> str:
+    """What tells a model from all others. Raises RecipeError if there is no such model."""
+    if find_artifact(name, store) is None and not (Path(name) / "config.json").is_file():
+        raise no_such("model", name, store, where="--by")
+    return model_identity(name, store)

@@ -1,0 +1,310 @@
+"""A client of servers with OpenAI's `/chat/completions`: many prompts at a time, and patience.
+
+Three kinds of trouble are told apart. A server that is busy or away is asked again, ever more
+rarely, and at last the work stops. An answer that is odd (no JSON, no text, an error of the server,
+a stall) is asked for a few times and then is a reject, if the server answers other prompts.
+What the server refuses (a key, a name, a field) stops the work at once, in the server's words.
+"""
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from endonym.errors import EndpointError, RecipeError, first_line, printable
+from endonym.log import Log, duration
+from endonym.synthesis.shards import Answer, Ask
+
+if TYPE_CHECKING:
+    import httpx
+
+Take = Callable[[Answer], None]
+WAY = "/chat/completions"
+BUSY = (408, 425, 429, 502, 503, 504)
+"""What servers and proxies say that may be able to answer later."""
+CUT = ("length", "content_filter", "tool_calls", "function_call")
+"""Reasons to finish that leave no whole text."""
+BUSY_TRIES, ODD_TRIES = 8, 3
+LONGEST_BACKOFF, LONGEST_WAIT = 60.0, 3600.0
+CONNECT_SECONDS = 15.0
+MOST_ODD = 20
+"""Prompts in a row without one answer, after which the server is taken to be broken."""
+BYTES_PER_TOKEN = 3
+"""A guess where a server does not count."""
+WORDS = 300
+KEY_VARIABLE = "ENDONYM_API_KEY"
+ADVICE = {
+    401: f"Put the right key into the environment variable {KEY_VARIABLE}.",
+    403: f"The key in {KEY_VARIABLE} does not allow this.",
+    404: "Is this the address up to /v1, and does the server have this --model?",
+}
+OTHER_NAMES = {"max_tokens": "max_completion_tokens", "seed": None}
+"""Fields that some servers want under another name, or not at all."""
+
+
+class Odd(Exception):
+    """An answer that is none; tokens: what it cost all the same."""
+
+    def __init__(self, reason: str, tokens: int = 0) -> None:
+        super().__init__(reason)
+        self.reason, self.tokens = reason, tokens
+
+
+class Away(Exception):
+    """The server cannot answer now. seconds: how long it asks to wait, if it says so."""
+
+    def __init__(self, why: str, seconds: float | None = None) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class Reply(NamedTuple):
+    """What a server wrote, why it stopped, and what that cost."""
+
+    text: str
+    finish_reason: str | None
+    tokens: int
+
+
+def require_httpx() -> None:
+    """Raise RecipeError if the library is not installed."""
+    if find_spec("httpx") is None:
+        do = 'pip install "endonym[synthetic]"'
+        raise RecipeError("asking a server needs httpx", where="--endpoint", do=do)
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """A server, and how it is asked.
+
+    address: up to /v1. fields: of each request, beside the prompt. seconds: within which an answer
+    must be complete. first_wait: before it is asked again; doubled each time.
+    """
+
+    address: str
+    fields: dict[str, Any]
+    key: str = ""
+    system: str = ""
+    concurrency: int = 8
+    log: Log = field(default_factory=Log)
+    seconds: float = 600.0
+    first_wait: float = 1.0
+    works: bool = False
+    """Whether it has answered, this time or before."""
+    _pause_until: float = 0.0
+    _odd: list[Answer] = field(default_factory=list[Answer])
+
+    def answer_all(self, asks: Iterator[Ask], take: Take) -> None:
+        """Give the answers to `take` as they come, each prompt's once. Raises EndpointError."""
+        try:
+            asyncio.run(self._answer_all(asks, take))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        if self._odd and not self.works:
+            raise self._broken()
+        self._let_go(take)
+
+    async def _answer_all(self, asks: Iterator[Ask], take: Take) -> None:
+        import httpx
+
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        limits = httpx.Limits(max_connections=self.concurrency)
+        times = httpx.Timeout(self.seconds, connect=CONNECT_SECONDS)
+
+        async def work() -> None:
+            for ask in asks:
+                self._sort(await self._answer(client, ask), take)
+
+        async with (
+            httpx.AsyncClient(headers=headers, limits=limits, timeout=times) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            for _ in range(self.concurrency):
+                group.create_task(work())
+
+    def _sort(self, answer: Answer, take: Take) -> None:
+        """Take an answer; keep odd ones back until it is sure that the server works."""
+        if answer.finish_reason is None and answer.reason:
+            self._odd.append(answer)
+            if len(self._odd) >= max(MOST_ODD, 2 * self.concurrency):
+                raise self._broken()
+            return
+        self.works = True
+        self._let_go(take)
+        take(answer)
+
+    def _let_go(self, take: Take) -> None:
+        """Take the odd answers: it is their prompts, not the server."""
+        while self._odd:
+            take(self._odd.pop())
+
+    def _broken(self) -> EndpointError:
+        last = self._odd[-1].reason.replace("_", " ")
+        return EndpointError(
+            f"{len(self._odd)} prompts in a row got no answer; the last one: {last}",
+            where=self.address,
+            do="Try the server with one prompt. What was finished is kept: the same command goes "
+            "on.",
+        )
+
+    async def _answer(self, client: "httpx.AsyncClient", ask: Ask) -> Answer:
+        """The answer to a prompt, or why there is none, after a few tries."""
+        busy = odd = tokens = 0
+        while True:
+            try:
+                reply = await self._reply(client, ask)
+            except Odd as error:
+                odd, tokens = odd + 1, tokens + error.tokens
+                if odd == ODD_TRIES:
+                    return Answer(ask, tokens=tokens, reason=error.reason)
+                await self._wait(odd, None)
+            except Away as away:
+                busy += 1
+                if busy == BUSY_TRIES:
+                    do = "What was finished is kept: the same command goes on."
+                    raise EndpointError(str(away), where=self.address, do=do) from away
+                await self._wait(busy, away.seconds)
+            else:
+                cut = reply.finish_reason if reply.finish_reason in CUT else ""
+                reason = cut or ("" if reply.text.strip() else "empty")
+                why = reply.finish_reason or "stop"
+                return Answer(ask, reply.text, why, tokens + reply.tokens, reason)
+
+    async def _wait(self, tries: int, seconds: float | None) -> None:
+        """Wait before another try: as long as the server asks, else about twice as long as before.
+
+        What the server asks for holds for all requests.
+        """
+        if not seconds:
+            longest = min(LONGEST_BACKOFF, self.first_wait * 2 ** (tries - 1))
+            await asyncio.sleep(longest * random.uniform(0.5, 1.0))
+            return
+        if seconds > LONGEST_WAIT:
+            message = f"the server asks to come back in {duration(seconds)}"
+            do = "What was finished is kept: the same command goes on then."
+            raise EndpointError(message, where=self.address, do=do)
+        if seconds > LONGEST_BACKOFF:
+            self.log.line(f"the server asks to wait {duration(seconds)}")
+        self._pause_until = max(self._pause_until, time.monotonic() + seconds)
+
+    async def _reply(self, client: "httpx.AsyncClient", ask: Ask) -> Reply:
+        """What the server says to a prompt. Raises Odd, Away, and EndpointError for a refusal."""
+        import httpx
+
+        while (pause := self._pause_until - time.monotonic()) > 0:
+            await asyncio.sleep(pause)
+        sent = self._body(ask)
+        try:
+            async with asyncio.timeout(self.seconds):
+                response = await client.post(self.address + WAY, json=sent)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Away(f"the server cannot be reached: {first_line(error)}") from error
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise Odd("timeout") from error
+        except httpx.InvalidURL as error:
+            raise RecipeError(first_line(error), where="--endpoint") from error
+        except httpx.HTTPError as error:
+            raise Odd("broken_connection") from error
+        if response.is_success:
+            return read_reply(response.content, sent)
+        self._raise_for(response, sent)
+        return await self._reply(client, ask)  # in another form
+
+    def _body(self, ask: Ask) -> dict[str, Any]:
+        """A request."""
+        system = [{"role": "system", "content": self.system}] if self.system else []
+        messages = [*system, {"role": "user", "content": ask.prompt}]
+        body = {"messages": messages, "seed": ask.seed, **self.fields}
+        return {key: value for key, value in body.items() if value is not None}
+
+    def _raise_for(self, response: "httpx.Response", sent: Mapping[str, Any]) -> None:
+        """Raise for an answer that is an error, unless another form of the request may be taken."""
+        status, said = response.status_code, words_of(response.text)
+        if status in BUSY:
+            seconds = retry_after(response.headers.get("retry-after", ""), time.time())
+            raise Away(f"the server is busy ({status}: {said})", seconds)
+        if status >= 500:
+            raise Odd("server_error")
+        for name, other in OTHER_NAMES.items():
+            if status in (400, 422) and name in sent and re.search(rf"\b{name}\b", said):
+                self._rename(name, other)
+                return
+        raise EndpointError(
+            f"the server refuses the request ({status}): {said}",
+            where=self.address,
+            do=ADVICE.get(status, "Nothing more was asked. What was finished is kept."),
+        )
+
+    def _rename(self, name: str, other: str | None) -> None:
+        """Send a field under another name from now on, or not at all."""
+        if self.fields.get(name, ...) is None:
+            return  # another request was refused for the same
+        if other is not None:
+            self.fields[other] = self.fields[name]
+        self.fields[name] = None
+        how = f"goes to this server as {other}" if other else "is not taken by this server"
+        self.log.line(f"{name} {how}")
+
+
+def read_reply(data: bytes, sent: Mapping[str, Any]) -> Reply:
+    """The text in an answer. Raises Odd if there is none."""
+    try:
+        value: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Odd("no_json") from None
+    choice = _within(value, "choices", 0)
+    text, why = _within(choice, "message", "content"), _within(choice, "finish_reason")
+    counted = _within(value, "usage", "total_tokens")
+    if type(counted) is not int or counted < 0:
+        asked = sum(len(each["content"].encode("utf-8", "replace")) for each in sent["messages"])
+        answered = len(text.encode("utf-8", "replace")) if isinstance(text, str) else 0
+        counted = -(-(asked + answered) // BYTES_PER_TOKEN)
+    if choice is None:
+        raise Odd("no_choices", counted)
+    if not isinstance(text, str):
+        raise Odd("no_text", counted)
+    return Reply(text, why if isinstance(why, str) else None, counted)
+
+
+def _within(value: Any, *path: str | int) -> Any:
+    """What stands there in a value of JSON; None if nothing does."""
+    for key in path:
+        try:
+            value = value[key]
+        except (TypeError, KeyError, IndexError):
+            return None
+    return value
+
+
+def words_of(body: str) -> str:
+    """What a server says of an error, shortened: its message, or its page without marks."""
+    value: Any = None
+    with suppress(ValueError, RecursionError):
+        value = json.loads(body)
+    for path in (("error", "message"), ("message",), ("detail",), ("error",)):
+        said = _within(value, *path)
+        if isinstance(said, str) and said:
+            body = said
+            break
+    plain = " ".join(re.sub(r"<[^>]*>", " ", body).split())
+    plain = printable(plain)
+    return plain[:WORDS] + "…" * (len(plain) > WORDS) or "nothing"
+
+
+def retry_after(value: str, now: float) -> float | None:
+    """The seconds of a header `Retry-After`, which may be a date; None if it is neither."""
+    value = value.strip()
+    with suppress(ValueError, OverflowError):
+        return (
+            max(0.0, float(value))
+            if re.fullmatch(r"\d+(\.\d+)?", value)
+            else max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        )
+    return None

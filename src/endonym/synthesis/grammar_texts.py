@@ -1,0 +1,124 @@
+"""Writes the texts of a grammar, file by file, in several processes. A file is whole or absent."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from endonym.disk import flush_folder
+from endonym.errors import RecipeError
+from endonym.synthesis.plan import Plan
+from endonym.synthesis.prompts import Grammar, load_grammar, source_hash
+from endonym.workers import Advance, Job, Result, runner
+
+WORK = ".work"
+"""The folder of the records of jobs under way."""
+TAIL_BYTES, TAIL_GROWTH = 1 << 12, 8
+Load = Callable[[Path], Grammar]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file to write. load: reads the grammar in the worker."""
+
+    plan: Plan
+    grammar: Path
+    folder: Path
+    shard: int
+    load: Load
+
+
+def write_texts(
+    plan: Plan,
+    grammar: Path,
+    folder: Path,
+    *,
+    workers: int,
+    advance: Advance,
+    load: Load = load_grammar,
+) -> None:
+    """Write the files that are missing or shorter than the plan says.
+
+    The bytes are the same for any number of workers. advance: is told of new texts.
+    """
+    work = folder / WORK
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    jobs = [
+        Job(Task(plan, grammar, folder, shard, load), work / f"{shard}.json", len(plan.span(shard)))
+        for shard in missing(plan, folder)
+    ]
+    with runner(min(workers, max(1, len(jobs)))) as running:
+        for _ in running.run(write_shard, jobs, advance):
+            pass
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def missing(plan: Plan, folder: Path) -> Iterator[int]:
+    """The files whose last text is not that of the plan."""
+    for shard in range(plan.shards):
+        if last_index(folder / plan.file(shard)) != plan.span(shard)[-1]:
+            yield shard
+
+
+def last_index(path: Path) -> int | None:
+    """The number of the last text in a file; None if there is no such file, or none in it."""
+    if not path.is_file():
+        return None
+    size, length = path.stat().st_size, TAIL_BYTES
+    with path.open("rb") as file:
+        while True:
+            file.seek(max(0, size - length))
+            lines = file.read().rstrip(b"\n").split(b"\n")
+            if len(lines) > 1 or length >= size:
+                break
+            length *= TAIL_GROWTH
+    try:
+        return json.loads(lines[-1])["index"]
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def write_shard(task: Task, advance: Advance) -> Result:
+    """Write one file: first under another name, then renamed."""
+    plan, grammar = task.plan, _loaded(task.load, task.grammar, task.plan.source)
+    path = task.folder / plan.file(task.shard)
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        for index in plan.span(task.shard):
+            file.write(line(grammar_record(plan, grammar, index)))
+            advance(1)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    flush_folder(task.folder)
+    return {"texts": len(plan.span(task.shard))}
+
+
+@cache
+def _loaded(load: Load, path: Path, source: str) -> Grammar:
+    """The grammar, read once in each process. Raises RecipeError if it is no longer the plan's."""
+    if source_hash(path) != source:
+        do = "Put it back, or write the texts of the new one into another folder."
+        raise RecipeError("the grammar was changed just now", where=str(path), do=do)
+    return load(path)
+
+
+def grammar_record(plan: Plan, grammar: Grammar, index: int) -> dict[str, Any]:
+    """What is written of a grammar's text."""
+    return {
+        "id": plan.text_id(index),
+        "text": grammar.text(index, plan.seed),
+        "index": index,
+        "seed": plan.seed,
+        "slots": grammar.slots(index, plan.seed),
+    }
+
+
+def line(record: dict[str, Any]) -> bytes:
+    """A record as a line of JSON; halves of characters, which no UTF-8 has, as escapes."""
+    return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")

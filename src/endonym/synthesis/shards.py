@@ -1,0 +1,193 @@
+"""The files of answers, which grow answer by answer and outlive a kill.
+
+An answer is appended to `NAME-00000.jsonl.part`, or to `rejects.jsonl` if it is no text. When all
+of a file's numbers are answered, its lines are sorted and it gets its name. What is done stands in
+these files and nowhere else: they are read when the work goes on, and a torn last line is cut.
+"""
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from endonym.disk import flush_folder
+from endonym.errors import Damaged
+from endonym.synthesis.grammar_texts import line
+from endonym.synthesis.plan import SHARD, Plan
+
+REJECTS = "rejects.jsonl"
+SYNC_SECONDS = 1.0
+"""How often what was appended is flushed to the disk itself; to the system it is at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A prompt to answer, with the number of the text and its seed."""
+
+    index: int
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a prompt. tokens: all that it cost, with the prompt.
+
+    reason: why it is no text; empty if it is one.
+    """
+
+    ask: Ask
+    text: str = ""
+    finish_reason: str | None = None
+    tokens: int = 0
+    reason: str = ""
+
+
+class Shards:
+    """The answers in a folder. A context manager: the end of it closes the files.
+
+    done: the numbers that are answered, by a text or a reject. texts, rejects, tokens: of these.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, model: str) -> None:
+        self.folder, self.plan, self.model = folder, plan, model
+        self.done, self.rejects = set[int](), Counter[str]()
+        self.texts = self.tokens = 0
+        self._files: dict[Path, IO[bytes]] = {}
+        self._synced = time.monotonic()
+        self._left = [len(plan.span(shard)) for shard in range(plan.shards)]
+        self._read()
+
+    def __enter__(self) -> "Shards":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for path in [*self._files]:
+            self._close_file(path)
+
+    def todo(self) -> Iterator[int]:
+        """The numbers without an answer, in order."""
+        return (index for index in range(self.plan.count) if index not in self.done)
+
+    def add(self, answer: Answer) -> None:
+        """Write down an answer, at once."""
+        ask = answer.ask
+        assert ask.index not in self.done, "each number is answered once"
+        origin = {
+            "index": ask.index, "seed": ask.seed, "prompt": ask.prompt, "model": self.model,
+            "finish_reason": answer.finish_reason, "tokens": answer.tokens,
+        }  # fmt: skip
+        path = self.folder / REJECTS
+        if answer.reason:
+            record = {"reason": answer.reason, "answer": answer.text, **origin}
+        else:
+            path = self._part(ask.index // SHARD)
+            record = {"id": self.plan.text_id(ask.index), "text": answer.text, **origin}
+        self._append(path, line(record))
+        self._count(record)
+        if not self._left[ask.index // SHARD]:
+            self._name(ask.index // SHARD)
+
+    def settle(self) -> None:
+        """Give their names to files that are not full, as well: their texts can be read."""
+        for shard in range(self.plan.shards):
+            if self._part(shard).is_file():
+                self._name(shard)
+
+    def _part(self, shard: int) -> Path:
+        return self.folder / f"{self.plan.file(shard)}.part"
+
+    def _append(self, path: Path, data: bytes) -> None:
+        """Add a line to a file, and flush all of them to the disk now and then."""
+        if path not in self._files:
+            self._files[path] = path.open("ab")
+        self._files[path].write(data)
+        self._files[path].flush()
+        if time.monotonic() >= self._synced + SYNC_SECONDS:
+            for file in self._files.values():
+                os.fsync(file.fileno())
+            self._synced = time.monotonic()
+
+    def _close_file(self, path: Path) -> None:
+        """Flush a file to the disk and close it."""
+        with self._files.pop(path) as file:
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _name(self, shard: int) -> None:
+        """Sort the lines of a file, and give it its name as a whole or not at all."""
+        part = self._part(shard)
+        if part in self._files:
+            self._close_file(part)
+        if not part.is_file():
+            return  # all of its answers are rejects
+        lines = part.read_bytes().splitlines(keepends=True)
+        lines.sort(key=lambda each: json.loads(each)["index"])
+        new = part.with_suffix(".new")
+        with new.open("wb") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(part.with_suffix(""))
+        part.unlink()
+        flush_folder(self.folder)
+
+    def _read(self) -> None:
+        """Count what is done. A named file that is not full any more grows again."""
+        for record in whole_lines(self.folder / REJECTS):
+            self._count(record)
+        for shard in range(self.plan.shards):
+            part, named = self._part(shard), self._part(shard).with_suffix("")
+            is_named = named.is_file()
+            if is_named:
+                part.unlink(missing_ok=True)  # a kill came between a name and this
+            for record in whole_lines(named if is_named else part):
+                self._count(record)
+            if is_named and self._left[shard]:
+                named.rename(part)
+            elif not is_named and not self._left[shard]:
+                self._name(shard)
+
+    def _count(self, record: dict[str, Any]) -> None:
+        """Count an answer by what is written of it."""
+        index = record["index"]
+        if index in self.done or not 0 <= index < self.plan.count:
+            message = f"text {index} stands there twice, or is none of the plan"
+            do = "The files were changed. Take a whole copy of the folder, or begin in a new one."
+            raise Damaged(message, where=str(self.folder), do=do)
+        self.done.add(index)
+        self._left[index // SHARD] -= 1
+        self.tokens += record["tokens"]
+        if "reason" in record:
+            self.rejects[record["reason"]] += 1
+        else:
+            self.texts += 1
+
+
+def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The records in a file. From the first line that is torn or is none on, the file is cut."""
+    if not path.is_file():
+        return
+    good = 0
+    with path.open("rb") as file:
+        for data in file:
+            record = _record(data)
+            if record is None:
+                break
+            good += len(data)
+            yield record
+    if good < path.stat().st_size:
+        os.truncate(path, good)
+
+
+def _record(data: bytes) -> dict[str, Any] | None:
+    """The record in a line; None if it is torn, or not ours."""
+    try:
+        record: Any = json.loads(data) if data.endswith(b"\n") else None
+        return record if {"index", "tokens"} <= record.keys() else None
+    except (ValueError, AttributeError):
+        return None
