@@ -22,6 +22,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "source.0.clean": ({"min_chars": 41}, "corpus"),
     "source.0.repeatable": (True, ""),
     "source.0.license": ("CC0-1.0", "export"),
+    "source.0.synthetic": (True, "export"),
     "clean.marked_out": (["0123456789ab"], "corpus"),
     "clean.marked_in": (["0123456789ab"], "corpus"),
     "clean.replace.0.find": ("ё", "corpus"),

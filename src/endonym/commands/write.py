@@ -68,7 +68,7 @@ def write_grammar(plan: Plan, path: Path, folder: Path, *, workers: int, log: Lo
     with claimed(folder, plan):
         todo = sum(len(plan.span(shard)) for shard in missing(plan, folder))
         with log.progress("writing", plan.count, done=plan.count - todo) as advance:
-            write_texts(plan, path, folder, workers=workers, advance=advance)
+            write_texts(plan, path, folder, workers=workers, advance=advance, load=load_grammar)
     files = [folder / plan.file(shard) for shard in range(plan.shards)]
     return Written(plan.count, 0, todo, time.monotonic() - begun, files)
 

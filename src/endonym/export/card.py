@@ -59,7 +59,8 @@ class Merged(NamedTuple):
 class Card:
     """What is known of a model. licenses: of its sources, by name. history: None if it is lost.
 
-    merged: the adapter in its weights, if there is one; the history is that of its base then.
+    synthetic: the sources that a program or a model wrote. merged: the adapter in its weights, if
+    there is one; the history is that of its base then.
     """
 
     name: str = "model"
@@ -67,6 +68,7 @@ class Card:
     licenses: Mapping[str, str] = field(default_factory=dict[str, str])
     history: History | None = None
     merged: Merged | None = None
+    synthetic: Sequence[str] = ()
 
 
 def write_card(
@@ -125,7 +127,7 @@ def readme(
         limits=limits,
         spelling=_spelling(history),
         **_scores(history),
-        **({} if history is None else _data(history, card.licenses)),
+        **({} if history is None else _data(history, card)),
     )
 
 
@@ -156,8 +158,10 @@ def _scores(history: History | None) -> dict[str, Any]:
     }
 
 
-def _data(history: History, licenses: Mapping[str, str]) -> dict[str, Any]:
+def _data(history: History, card: Card) -> dict[str, Any]:
     """What the card's template shows of the data and phases of the whole lineage."""
+    licenses, shares = card.licenses, history.read_shares()
+    synthetic = [name for name in card.synthetic if shares.get(name)]
     sources = [
         (name, each.sources[name]["kept"], "not stated" if each is history else OF_BASE)
         for each, name in history.all_sources()
@@ -166,6 +170,8 @@ def _data(history: History, licenses: Mapping[str, str]) -> dict[str, Any]:
     named = zip(sources, history.licenses(licenses), strict=True)
     return {
         "sources": [(name, kept, license or unnamed) for (name, kept, unnamed), license in named],
+        "synthetic": synthetic,
+        "synthetic_share": sum(shares[name] for name in synthetic),
         "corpora": [*corpora.values()],
         "copies": copies,
         "kept_out": kept_out,

@@ -1,5 +1,6 @@
 """Where a model comes from: the artefacts that led to it, by the identities in its manifest."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -54,6 +55,23 @@ class History:
             if phase["objective"] == "next_token":  # without a list it reads all sources
                 read |= {each["name"] for each in phase.get("sources") or ()} or {*figures}
         return {name: each for name, each in figures.items() if name in read}
+
+    def read_shares(self) -> dict[str, float]:
+        """Of what the phases have read of texts, base and teachers aside, the share of each source.
+
+        By tokens where a phase reads sources by shares; else by bytes, of which each is read as
+        often as the others.
+        """
+        train = {name: each["kept"]["train"]["bytes"] for name, each in self.sources.items()}
+        read: Counter[str] = Counter()
+        for artifact in self.phases:
+            phase = artifact.manifest["config"]["phase"]
+            if phase["objective"] != "next_token":
+                continue
+            shares = {each["name"]: each["share"] for each in phase.get("sources") or ()} or train
+            for name, share in shares.items():
+                read[name] += artifact.numbers["tokens"] * share / max(1e-9, sum(shares.values()))
+        return {name: tokens / max(1e-9, read.total()) for name, tokens in read.items()}
 
     def all_sources(self) -> "list[tuple[History, str]]":
         """The sources of `everything`, each once: the last model that read it, and its name."""

@@ -130,6 +130,11 @@ class Source(Config):
     CC-BY-SA-4.0, or words
     """
 
+    synthetic: bool = Field(default=False, json_schema_extra=NOT_IDENTITY)
+    """whether a program or a model wrote these texts (`endonym write`); its share stands in the
+    README of the model
+    """
+
     @model_validator(mode="after")
     def only_the_hub_has_parts(self) -> "Source":
         """What chooses from a data set of the hub means nothing elsewhere."""

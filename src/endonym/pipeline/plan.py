@@ -195,10 +195,15 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     inputs = {"model": model, "shards": data.shards}
     scores = {each.name: each for each in others if is_of_split(identity(each.config))}
     licenses = {each.name: each.license for each in recipe.source if each.license} or None
+    synthetic = tuple(each.name for each in recipe.source if each.synthetic) or None
     exports, datasets, adapters = list[Stage](), list[Stage](), list[Stage]()
     for export in recipe.export:
         config = stages.ExportConfig(
-            export=export, name=recipe.name, language=recipe.language, licenses=licenses
+            export=export,
+            name=recipe.name,
+            language=recipe.language,
+            licenses=licenses,
+            synthetic=synthetic,
         )
         stage = partial(Stage, f"export {export.format}", "export")
         match export.row.content:

@@ -161,14 +161,15 @@ class TeacherConfig(Config):
 class ExportConfig(Config):
     """An export of the finished model, and what its README says of it.
 
-    licenses: of the sources that say one, by name. training: what an adapter's base was read for,
-    if it is a folder, whose files are an input.
+    licenses: of the sources that say one, by name. synthetic: sources that no person wrote.
+    training: what an adapter's base was read for, if it is a folder, whose files are an input.
     """
 
     export: Export
     name: str
     language: str
     licenses: dict[str, str] | None = None
+    synthetic: tuple[str, ...] | None = None
     training: PhaseTraining | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
 
 
@@ -446,7 +447,8 @@ def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
     from endonym.export.card import Card
     from endonym.export.formats import make_dataset
 
-    card = Card(config.name, config.language, config.licenses or {})
+    synthetic = config.synthetic or ()
+    card = Card(config.name, config.language, config.licenses or {}, synthetic=synthetic)
     files = make_dataset(ctx.inputs["corpus"], ctx.out, card)
     return {"format": config.export.format, "files": files, "checks": []}
 
@@ -479,7 +481,8 @@ def export(config: ExportConfig, ctx: StageContext) -> Numbers:
     loaded = LanguageModel.load(ctx.inputs["model"].folder)
     judged = [each for name, each in ctx.inputs.items() if name.startswith("evaluation")]
     history = history_of(ctx.inputs["model"], judged)
-    card = Card(config.name, config.language, config.licenses or {}, history)
+    synthetic = config.synthetic or ()
+    card = Card(config.name, config.language, config.licenses or {}, history, synthetic=synthetic)
     make = partial(make_export, config.export, loaded, card=card)
     return _exported(make, config, ctx, loaded.tokenizer)
 

@@ -103,6 +103,8 @@ class Endpoint:
 
     def answer_all(self, asks: Iterator[Ask], take: Take) -> None:
         """Give the answers to `take` as they come, each prompt's once. Raises EndpointError."""
+        if not self.key.isascii() or len(self.key.split()) > 1:
+            raise RecipeError("a key is one word of ASCII", where=KEY_VARIABLE)
         try:
             asyncio.run(self._answer_all(asks, take))
         except ExceptionGroup as group:

@@ -38,6 +38,11 @@ FROZEN = {
     },
     "explain": {"KEY", "--schema"},
     "status": {"RUN"},
+    "write": {
+        *("PROMPTS", "--count N", "--out DIR", "--endpoint URL", "--model NAME", "--by MODEL"),
+        *("--seed", "--workers N", "--concurrency N", "--temperature", "--max-tokens"),
+        *("--budget-tokens N", "--system TEXT", "--dry-run"),
+    },
     "look": {
         *("ARTEFACT", "KIND", "--dropped REASON", "--text TEXT", "-n", "--mark", "--of FILE"),
         *("--mark-out TEXT", "--mark-in TEXT"),

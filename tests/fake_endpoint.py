@@ -1,0 +1,121 @@
+"""A server with OpenAI's `/chat/completions` on loopback, with faults by the number in a prompt."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+STALL = 2.0
+
+
+@dataclass
+class Reply:
+    """What the server answers. cut: so many bytes are sent, and the connection is closed."""
+
+    body: str | Mapping[str, Any] = ""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    cut: int | None = None
+
+
+Behaviour = Callable[[int, int, Mapping[str, Any]], Reply | None]
+"""From the number in a prompt, how often it was asked, and the request; None: a good answer."""
+
+
+def answer(text: Any, why: str = "stop", **usage: int) -> dict[str, Any]:
+    """An answer as OpenAI's."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": why}
+    return {"choices": [choice], **({"usage": usage} if usage else {})}
+
+
+def good(number: int) -> str:
+    """The right answer to a prompt."""
+    return f"Куян {number} елга буена барды. Iepurele {number} a plecat la râu."
+
+
+class Fake:
+    """The server's memory: how often each prompt was asked, and the requests."""
+
+    def __init__(self, behave: Behaviour) -> None:
+        self.behave, self.asked = behave, Counter[int]()
+        self.requests: list[Mapping[str, Any]] = []
+        self.headers: list[Mapping[str, str]] = []
+        self.at_once = self.most_at_once = 0
+        self.lock = threading.Lock()
+        self.address = ""
+
+    def reply(self, request: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
+        """The answer to a request."""
+        number = int(request["messages"][-1]["content"].rsplit(" ", 1)[1])
+        with self.lock:
+            self.asked[number] += 1
+            times = self.asked[number]
+            self.requests.append(request)
+            self.headers.append(headers)
+        reply = self.behave(number, times, request)
+        return reply or Reply(answer(good(number), total_tokens=20))
+
+
+@contextmanager
+def fake_endpoint(behave: Behaviour = lambda *_: None) -> Generator[Fake]:
+    """A server in threads of this process."""
+    fake = Fake(behave)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            try:
+                with fake.lock:
+                    fake.at_once += 1
+                    fake.most_at_once = max(fake.most_at_once, fake.at_once)
+                self._answer()
+            except OSError:
+                self.close_connection = True  # the client has gone
+            finally:
+                with fake.lock:
+                    fake.at_once -= 1
+
+        def _answer(self) -> None:
+            data = self.rfile.read(int(self.headers["Content-Length"]))
+            assert self.path == "/v1/chat/completions"
+            reply = fake.reply(json.loads(data), dict(self.headers))
+            time.sleep(reply.seconds)
+            body = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+            sent = body.encode()
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent[: reply.cut])
+            if reply.cut is not None:
+                self.close_connection = True
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64
+
+        def handle_error(self, *_: Any) -> None:
+            """Clients go away: that is what is tested."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.block_on_close = False
+    fake.address = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,216 @@
+"""The command that makes synthetic text: a grammar, a model of ours, and wrong use."""
+
+import copy
+import errno
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import made_grammars
+import pytest
+from serving import CHATML, toy_language_model
+
+from endonym.commands import write_model
+from endonym.commands.load import load_model
+from endonym.commands.write_model import ModelWriter, model_writer
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Sampling
+from endonym.log import QUIET
+from endonym.store import Store
+from endonym.synthesis.plan import Plan
+from endonym.synthesis.shards import Answer, Ask, Shards
+
+Say = Callable[..., Any]
+TEXTS = ["Әбием мич янында", "Un pod vechi", "Le facteur ", "Таң"]
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    path = tmp_path / "башлангычлар.txt"
+    path.write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
+    return path
+
+
+def written(folder: Path) -> dict[int, dict[str, Any]]:
+    """Texts and rejects by number, each once."""
+    files = sorted(folder.glob("*.jsonl"))
+    lines = [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
+    assert len({each["index"] for each in lines}) == len(lines)
+    return {each["index"]: each for each in lines}
+
+
+def test_a_base_model_continues_prompts_and_a_larger_count_goes_on(
+    finished: Path, prompts: Path, tmp_path: Path, command: Say
+) -> None:
+    given = ("--by", "kechkena", "--store", finished / "store", "--max-tokens", 120, "--seed", 3)
+    first = command("write", prompts, "--count", 5, "--out", tmp_path / "a", *given, "--json")
+    assert first.code == 0, first.err
+    assert first.json()["new"] == 5
+    said = command("write", prompts, "--count", 12, "--out", tmp_path / "a", *given, "--json")
+    assert said.json()["new"] == 7
+    at_once = command("write", prompts, "--count", 12, "--out", tmp_path / "b", *given)
+    assert at_once.code == 0, at_once.err
+    found = written(tmp_path / "a")
+    assert found == written(tmp_path / "b"), "no text depends on those beside it"
+    assert {*found} == {*range(12)}
+    model = load_model("kechkena", Store(finished / "store"))
+    for index, each in found.items():
+        prompt, sampling = TEXTS[index % 4], Sampling(0.8, seed=each["seed"])
+        (alone,) = model.generate_many([prompt], max_tokens=120, samplings=[sampling])
+        text = model.spelled(prompt) + "".join(alone)
+        assert each.get("text", each.get("answer")) == text
+        assert each["model"] == "kechkena"
+        assert each["prompt"] == prompt
+        assert (
+            each["finish_reason"]
+            == alone.finish_reason
+            == {"length": "length"}.get(each.get("reason", ""), "end")
+        )
+    assert len({each["seed"] for each in found.values()}) == 12
+    counts = said.json()
+    assert counts["texts"] + counts["rejects"].get("length", 0) == 12
+    assert counts["texts"], "this model ends its documents"
+    assert 'name = "башлангычлар"' in counts["source"]
+    assert f"{counts['texts']} texts · " in at_once.out
+    assert "synthetic = true" in at_once.err
+    other = command("write", prompts, "--count", 12, "--out", tmp_path / "a", *given[:-1], 4)
+    assert other.code == 2
+    assert "seed was 3 and is 4" in other.err
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The prompts of a model that chats, which answers each with its number."""
+    model, seen = toy_language_model(), list[Any]()
+    tokenizer = copy.copy(model.tokenizer)
+    tokenizer.chat_template = CHATML
+    chatty = LanguageModel(model.decoder, tokenizer)
+    real = chatty.generate_many
+
+    def spied(prompts: Sequence[Any], **given: Any) -> Any:
+        seen.extend(prompts)
+        return real(prompts, **given)
+
+    chatty.generate_many = spied  # type: ignore[method-assign]
+    monkeypatch.setattr(write_model, "load_model", lambda *_: chatty)
+    return seen
+
+
+def writer(**given: Any) -> ModelWriter:
+    settings = {"device_name": None, "system": "", "temperature": 0.8, "max_tokens": 4}
+    return model_writer("бот", Store(Path("store")), QUIET, **{**settings, **given})
+
+
+def test_a_chat_model_answers_and_what_is_too_long_is_a_reject(asked: list[Any]) -> None:
+    made: list[Answer] = []
+    asks = [Ask(0, "Таң.", 1), Ask(1, "озын " * 400, 2), Ask(2, "Un pod vechi", 3)]
+    chatting = writer(system="Кыска яз.")
+    chatting.answer_all(iter(asks), made.append)
+    assert [each.ask.index for each in made if each.reason == "prompt_too_long"] == [1]
+    assert {each.ask.index for each in made} == {0, 1, 2}
+    tokenizer = chatting.model.tokenizer
+    assert len(asked) == 2
+    for ids, text in zip(asked, ("Таң.", "Un pod vechi"), strict=True):
+        assert ids[0] != tokenizer.opening_id, "it is put there by the model"
+        said = b"".join(tokenizer.bytes_of(each) for each in ids).decode()
+        assert said.index("Кыска яз.") < said.index(text) < said.index("assistant")
+    assert not any(each.text.startswith("Таң.") for each in made)
+
+
+def test_a_base_model_takes_no_system_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_model, "load_model", lambda *_: toy_language_model())
+    with pytest.raises(Exception, match="no chat template"):
+        writer(system="Кыска яз.")
+
+
+@pytest.fixture
+def grammar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that stands for a grammar of a thousand texts."""
+    for module in ("commands.write", "synthesis.prompts"):
+        monkeypatch.setattr(f"endonym.{module}.load_grammar", made_grammars.load)
+    path = tmp_path / "fables.toml"
+    path.write_text("Il était une fois\n", encoding="utf-8")
+    return path
+
+
+def test_a_dry_run_says_how_much_it_would_be(grammar: Path, tmp_path: Path, command: Say):
+    given = ("write", grammar, "--count", 25_000, "--out", tmp_path / "out")
+    found = command(*given, "--dry-run", "--json").json()
+    assert not (tmp_path / "out").exists()
+    assert (found["texts"], found["files"], found["casts"]) == (25_000, 3, 1_000)
+    said = command(*given, "--dry-run").out
+    assert "25 000 in 3 files" in said.replace("\u202f", " ")
+    assert "before one returns" in said
+    made = command(*given, "--workers", 1, "--json")
+    assert made.code == 0, made.err
+    size = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.jsonl"))
+    assert found["bytes"] == pytest.approx(size, rel=0.1)
+    assert "differ in more than words" in made.err
+    again = command(*given, "--workers", 1)
+    assert again.out.replace("\u202f", " ") == "25 000 texts · 3 files\n"
+    pattern = json.dumps(str(tmp_path / "out" / "fables-*.jsonl"), ensure_ascii=False)
+    assert f'[[source]]\nname = "fables"\npath = {pattern}\nsynthetic = true' in again.err
+
+
+WRONG = [
+    (["жок.txt", "--by", "x"], "there is no such file"),
+    (["буш.txt", "--endpoint", "http://x/v1", "--model", "y"], "there is no prompt in it"),
+    (["a.txt"], "who answers them, --endpoint or --by?"),
+    (["a.txt", "--endpoint", "http://x/v1"], "--endpoint needs --model"),
+    (["a.txt", "--endpoint", "http://x/v1", "--by", "y"], "one of the two"),
+    (["a.txt", "--endpoint", "x/v1", "--model", "y"], "is no address of a server"),
+    (["a.txt", "--by", "юк-модель"], "no model is called юк-модель"),
+    (["a.txt", "--by", "x", "--concurrency", "3"], "--concurrency is for --endpoint"),
+    (["g.toml", "--system", "x"], "--system is for --endpoint or --by"),
+    (["g.toml", "--count", "0"], "0 is not in the range"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG)
+def test_wrong_use_is_told(tmp_path: Path, command: Say, words: list[str], said: str) -> None:
+    (tmp_path / "a.txt").write_text("Таң.\n", encoding="utf-8")
+    (tmp_path / "буш.txt").write_text("\n", encoding="utf-8")
+    (tmp_path / "g.toml").write_text("", encoding="utf-8")
+    given = ["--count", "3", "--out", tmp_path / "out", "--store", tmp_path / "store"]
+    told = command("write", tmp_path / words[0], *given, *words[1:])
+    assert told.code == 2
+    assert said in told.err
+
+
+def test_a_full_disk_is_told_and_the_same_command_goes_on(
+    finished: Path, prompts: Path, tmp_path: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("--by", "kechkena", "--store", finished / "store", "--max-tokens", 50)
+    real, calls = Shards._append, list[int]()
+
+    def append(shards: Shards, path: Path, data: bytes) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(shards, path, data)
+
+    monkeypatch.setattr(Shards, "_append", append)
+    told = command("write", prompts, "--count", 6, "--out", tmp_path / "out", *given)
+    assert told.code == 1
+    assert "the disk is full" in told.err
+    done = command("write", prompts, "--count", 6, "--out", tmp_path / "out", *given, "--json")
+    assert done.json()["new"] == 4
+    assert {*written(tmp_path / "out")} == {*range(6)}
+
+
+def test_a_server_is_asked_without_torch() -> None:
+    modules = "endonym.commands.write, endonym.synthesis.endpoint"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_no_two_texts_of_a_plan_share_a_seed_and_another_seed_gives_others() -> None:
+    plan = Plan("текст", "model", "0" * 64, 1_000, 0, "m", {})
+    seeds = {plan.text_seed(index) for index in range(1_000)}
+    assert len(seeds) == 1_000
+    assert not seeds & {replace(plan, seed=1).text_seed(index) for index in range(1_000)}

@@ -1,0 +1,286 @@
+"""Servers that fail in all ways: each prompt is answered once, or is a reject with its reason."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_endpoint import STALL, Fake, Reply, answer, fake_endpoint, good
+
+from endonym.commands.write import Written, write_answers
+from endonym.errors import EndpointError, RecipeError
+from endonym.log import Log
+from endonym.synthesis import endpoint
+from endonym.synthesis.endpoint import Endpoint, require_httpx, retry_after, words_of
+from endonym.synthesis.plan import Plan
+from endonym.synthesis.prompts import Prompts
+
+PROMPTS = Prompts([f"Хикәя яз, {number}" for number in range(1000)])
+
+
+def write(
+    folder: Path, address: str, count: int, budget: int | None = None, **given: Any
+) -> Written:
+    """Let a server write so many texts, with little patience."""
+    sampling = {"temperature": 0.8, "max_tokens": 64, "system": given.get("system", "")}
+    plan = Plan("хикәя", "endpoint", "0" * 64, count, 0, "зур", sampling)
+    fields = {"model": "зур", "temperature": 0.8, "max_tokens": 64}
+    patience = {"first_wait": 0.01, "seconds": STALL / 2, "log": Log(quiet=True)}
+
+    def make(works: bool) -> Endpoint:
+        return Endpoint(address, fields, **{**patience, **given}, works=works)
+
+    return write_answers(
+        plan, PROMPTS, folder, make, model="зур", budget=budget, log=Log(quiet=True)
+    )
+
+
+def records(folder: Path) -> tuple[dict[int, Any], dict[int, Any]]:
+    """Texts and rejects by number; each number stands once in all files, in order in each."""
+    texts: list[Any] = []
+    for path in sorted(folder.glob("хикәя-*.jsonl")):
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+        assert lines == sorted(lines, key=lambda each: each["index"])
+        texts += lines
+    path = folder / "rejects.jsonl"
+    rejects = [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    times = Counter(each["index"] for each in [*texts, *rejects])
+    assert {*times.values()} <= {1}, times
+    return {each["index"]: each for each in texts}, {each["index"]: each for each in rejects}
+
+
+def faulty(number: int, times: int, request: Mapping[str, Any]) -> Reply | None:
+    """Of twelve prompts one is answered at once; five are never, and others the second time."""
+    text = answer(good(number), total_tokens=20)
+    passing = {
+        1: Reply("", 429, {"Retry-After": "0.05"}),
+        2: Reply("<h1>Internal</h1>", 500),
+        3: Reply(text, seconds=STALL),
+        4: Reply(text, cut=20),
+        5: Reply(text, cut=0),
+        6: Reply(json.dumps(text)[:30]),
+    }
+    lasting = {
+        7: Reply("<html><body>Connexion au portail</body></html>"),
+        8: Reply({"choices": []}),
+        9: Reply(answer(None, total_tokens=5)),
+        10: Reply(answer("Куян", "length", total_tokens=64)),
+        11: Reply(answer("  \n")),
+    }
+    fault = number % 12
+    return lasting.get(fault) or (passing.get(fault) if times == 1 else None)
+
+
+def test_every_prompt_is_answered_once_or_rejected_for_its_reason(tmp_path: Path) -> None:
+    with fake_endpoint(faulty) as fake:
+        made = write(tmp_path / "out", fake.address, 48)
+        texts, rejects = records(tmp_path / "out")
+    assert {*texts} == {index for index in range(48) if index % 12 < 7}
+    assert all(each["text"] == good(index) for index, each in texts.items())
+    reasons = {7: "no_json", 8: "no_choices", 9: "no_text", 10: "length", 11: "empty"}
+    assert {n: each["reason"] for n, each in rejects.items()} == {
+        index: reasons[index % 12] for index in range(48) if index % 12 >= 7
+    }
+    assert made.rejects == dict.fromkeys(sorted(reasons.values()), 4)
+    assert (made.texts, made.left, made.new) == (28, 0, 48)
+    assert [fake.asked[index] for index in range(12)] == [1] + [2] * 6 + [3] * 3 + [1] * 2
+    assert rejects[9]["tokens"] == 15, "three answers were paid"
+    assert texts[0]["tokens"] == 20
+    assert 1 < fake.most_at_once <= 8
+
+
+def test_a_request_has_the_prompt_the_system_and_a_seed_of_its_own(tmp_path: Path) -> None:
+    with fake_endpoint() as fake:
+        write(tmp_path / "out", fake.address, 3, key="key-123", system="Татарча яз.")
+    contents = [[each["content"] for each in request["messages"]] for request in fake.requests]
+    assert sorted(contents) == [["Татарча яз.", f"Хикәя яз, {n}"] for n in range(3)]
+    assert len({request["seed"] for request in fake.requests}) == 3
+    asked = fake.requests[0]
+    assert (asked["model"], asked["temperature"], asked["max_tokens"]) == ("зур", 0.8, 64)
+    assert fake.headers[0]["Authorization"] == "Bearer key-123"
+    files = [each for each in (tmp_path / "out").iterdir() if each.is_file()]
+    assert not any(b"key-123" in each.read_bytes() for each in files)
+
+
+REFUSED = [
+    (401, {"error": {"message": "Cheie greșită"}}, "Cheie greșită", "ENDONYM_API_KEY"),
+    (403, {"error": "Interdit"}, "Interdit", "ENDONYM_API_KEY"),
+    (404, {"message": "no model зур"}, "no model зур", "--model"),
+    (400, "<p>ялгыш</p>" + "é" * 999, "ялгыш", "kept"),
+    (307, "", "nothing", "kept"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "said", "do"), REFUSED)
+def test_a_refusal_stops_at_once_in_the_servers_words(
+    tmp_path: Path, status: int, body: Any, said: str, do: str
+) -> None:
+    with fake_endpoint(lambda number, *_: Reply(body, status) if number >= 10 else None) as fake:
+        with pytest.raises(EndpointError) as caught:
+            write(tmp_path / "out", fake.address, 60)
+        assert str(status) in caught.value.message
+        assert said in caught.value.message
+        assert do in caught.value.do
+        assert len(caught.value.message) < 400
+        assert sum(fake.asked.values()) <= 10 + 2 * 8
+        fake.behave = lambda *_: None
+        write(tmp_path / "out", fake.address, 60)
+    assert {*records(tmp_path / "out")[0]} == {*range(60)}
+
+
+def test_a_server_that_is_away_or_broken_makes_no_rejects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "LONGEST_BACKOFF", 0.01)
+    faults = [Reply("", 429), Reply("<html>", 200), Reply("", 500), Reply("", 503)]
+    for fault in faults:
+        with fake_endpoint(lambda number, times, _, fault=fault: fault) as fake:
+            with pytest.raises(EndpointError, match=r"busy \(|in a row got no answer"):
+                write(tmp_path / "out", fake.address, 30)
+            with pytest.raises(EndpointError):
+                write(tmp_path / "few", fake.address, 2)
+    with pytest.raises(EndpointError, match="cannot be reached"):
+        write(tmp_path / "out", "http://127.0.0.1:9/v1", 30)
+    for name, count in (("out", 30), ("few", 2)):
+        with fake_endpoint() as fake:
+            made = write(tmp_path / name, fake.address, count if name == "few" else 30)
+        assert (made.texts, made.rejects) == (count, {})
+
+
+def test_all_wait_as_long_as_the_server_asks(tmp_path: Path) -> None:
+    begun, times_asked = time.monotonic(), list[float]()
+
+    def behave(number: int, times: int, _: Mapping[str, Any]) -> Reply | None:
+        times_asked.append(time.monotonic() - begun)
+        busy = Reply("", 429, {"retry-after": "0.4"})
+        return busy if number == 0 and times == 1 else None
+
+    with fake_endpoint(behave) as fake:
+        write(tmp_path / "out", fake.address, 30, concurrency=2)
+    early = [seconds for seconds in times_asked if seconds < times_asked[0] + 0.35]
+    assert len(early) <= 4
+    too_long = pytest.raises(EndpointError, match="come back in 2")
+    with fake_endpoint(lambda *_: Reply("", 429, {"Retry-After": "7200"})) as fake, too_long:
+        write(tmp_path / "later", fake.address, 30)
+
+
+def test_a_time_to_wait_is_seconds_or_a_date() -> None:
+    date = "Wed, 21 Oct 2026 07:28:00 GMT"
+    at = 1_792_567_680.0
+    assert retry_after(date, at - 30) == 30
+    assert retry_after(date, at + 30) == 0
+    assert retry_after("12", at) == 12
+    assert [retry_after(each, at) for each in ("", "тиздән", "-5")] == [None] * 3
+
+
+def test_fields_that_a_server_does_not_know_are_renamed_or_left_out(tmp_path: Path) -> None:
+    def behave(number: int, times: int, request: Mapping[str, Any]) -> Reply | None:
+        for name in ("max_tokens", "seed"):
+            if name in request:
+                said = f"Unsupported parameter: '{name}'."
+                return Reply({"error": {"message": said}}, 400 if name == "seed" else 422)
+        return None
+
+    with fake_endpoint(behave) as fake:
+        made = write(tmp_path / "out", fake.address, 20)
+        assert (made.texts, made.rejects) == (20, {})
+        assert fake.requests[-1]["max_completion_tokens"] == 64
+        assert sum(fake.asked.values()) <= 20 + 2 * 8
+
+
+def test_a_budget_of_tokens_stops_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    with fake_endpoint() as fake:
+        made = write(tmp_path / "out", fake.address, 100, budget=400)
+        assert 400 <= made.tokens < 400 + 20 * 8
+        assert made.left == 100 - made.texts > 0
+        assert {*records(tmp_path / "out")[0]} == {*range(made.texts)}, "what is there can be read"
+        assert write(tmp_path / "out", fake.address, 100, budget=400).new == 0
+        made = write(tmp_path / "out", fake.address, 100, budget=10_000)
+        assert (made.texts, made.left, made.tokens) == (100, 0, 2_000)
+        assert sum(fake.asked.values()) == 100
+    with fake_endpoint(lambda number, *_: Reply(answer(good(number)))) as fake:
+        made = write(tmp_path / "guessed", fake.address, 5)
+    assert made.tokens == pytest.approx(5 * (len(good(0).encode()) + 22) / 3, abs=10)
+
+
+def test_words_of_a_server_are_short_and_plain() -> None:
+    assert words_of('{"error": {"message": "гафу"}}') == "гафу"
+    assert words_of('{"error": {"code": 3}}') == '{"error": {"code": 3}}'
+    assert words_of("<html><b>Pagină</b>\n lipsă") == "Pagină lipsă"
+    assert words_of("") == "nothing"
+    assert len(words_of("ә" * 5_000)) < 400
+    assert "\x1b" not in words_of("\x1b[31mқ")
+
+
+def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_httpx()
+    monkeypatch.setattr(endpoint, "find_spec", lambda name: None)
+    with pytest.raises(RecipeError, match="httpx") as caught:
+        require_httpx()
+    assert "endonym[synthetic]" in caught.value.do
+
+
+def test_an_error_of_ours_ends_the_work_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="port") as caught:
+        write(tmp_path / "out", "http://127.0.0.1:port/v1", 3)
+    assert caught.value.where == "--endpoint"
+    with pytest.raises(RecipeError, match="ASCII"):
+        write(tmp_path / "out", "http://127.0.0.1:9/v1", 3, key="ачкыч")
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts the command in a process of its own."""
+    path = tmp_path / "хикәя.txt"
+    path.write_text("\n".join(PROMPTS.listed[:400]) + "\n", encoding="utf-8")
+
+    def start(fake: Fake, count: int) -> subprocess.Popen[str]:
+        words = ["write", path, "--out", tmp_path / "out", "--count", count, "--json"]
+        words += ["--endpoint", fake.address, "--model", "зур"]
+        command = [sys.executable, "-m", "endonym", *map(str, words)]
+        pipe = subprocess.PIPE
+        environment = {**os.environ, "ENDONYM_API_KEY": "key-1"}
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+    return start
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_killed_again_and_again_it_loses_and_repeats_nothing(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: int
+) -> None:
+    def behave(number: int, times: int, _: Mapping[str, Any]) -> Reply | None:
+        text = answer(good(number), "length" if number % 10 == 3 else "stop", total_tokens=20)
+        return Reply(text, seconds=0.01)
+
+    kills = 2 if number == signal.SIGKILL else 1
+    with fake_endpoint(behave) as fake:
+        for kill in range(kills):
+            with started(fake, 400) as process:
+                while sum(fake.asked.values()) < 90 * (kill + 1) and process.poll() is None:
+                    time.sleep(0.005)
+                process.send_signal(number)
+                out, said = process.communicate()
+            if number == signal.SIGINT:
+                assert process.returncode == 130
+                assert "The same command goes on" in said
+                assert "Traceback" not in said
+        with started(fake, 400) as process:
+            out, said = process.communicate()
+    assert process.returncode == 0, said
+    told = json.loads(out.splitlines()[-1])
+    texts, rejects = records(tmp_path / "out")
+    assert {*texts, *rejects} == {*range(400)}
+    assert {*rejects} == {*range(3, 400, 10)}
+    assert all(each["text"] == good(index) for index, each in texts.items())
+    assert (told["texts"], told["rejects"], told["tokens"]) == (360, {"length": 40}, 8_000)
+    assert told["new"] < 400 - 60 * kills
+    assert sum(fake.asked.values()) <= 400 + 8 * kills, "only those in flight are asked again"
+    assert "synthetic = true" in told["source"]
