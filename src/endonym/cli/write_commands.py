@@ -112,7 +112,8 @@ def write(context: click.Context, prompts: Path, folder: Path, **options: Any) -
     if written.left:
         more = f"more than --budget-tokens {options['budget_tokens']}"
         log.line(f"{number(written.left)} are left: the same command with {more} goes on")
-    log.line(f"next: a source of your recipe ({program()} explain source)\n\n{table}")
+    if written.texts:
+        log.line(f"next: a source of your recipe ({program()} explain source)\n\n{table}")
 
 
 def kind_of_writer(context: click.Context, prompts: Path, options: dict[str, Any]) -> str:

@@ -68,7 +68,7 @@ class Card:
     licenses: Mapping[str, str] = field(default_factory=dict[str, str])
     history: History | None = None
     merged: Merged | None = None
-    synthetic: Sequence[str] = ()
+    synthetic: Sequence[str] | None = None
 
 
 def write_card(
@@ -161,7 +161,7 @@ def _scores(history: History | None) -> dict[str, Any]:
 def _data(history: History, card: Card) -> dict[str, Any]:
     """What the card's template shows of the data and phases of the whole lineage."""
     licenses, shares = card.licenses, history.read_shares()
-    synthetic = [name for name in card.synthetic if shares.get(name)]
+    synthetic = [name for name in card.synthetic or () if shares.get(name)]
     sources = [
         (name, each.sources[name]["kept"], "not stated" if each is history else OF_BASE)
         for each, name in history.all_sources()

@@ -109,7 +109,7 @@ def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> s
         language=card.language,
         licenses=licenses,
         hub_licenses=sorted({UNKNOWN if each is None else each[0] for each in hub_names}),
-        synthetic=[source for source in sources if source in card.synthetic],
+        synthetic=[source for source in sources if source in (card.synthetic or ())],
         unstated=[source for source in sources if source not in licenses],
         corpus=corpus,
         documents=documents,

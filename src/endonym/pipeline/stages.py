@@ -447,8 +447,7 @@ def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
     from endonym.export.card import Card
     from endonym.export.formats import make_dataset
 
-    synthetic = config.synthetic or ()
-    card = Card(config.name, config.language, config.licenses or {}, synthetic=synthetic)
+    card = Card(config.name, config.language, config.licenses or {}, synthetic=config.synthetic)
     files = make_dataset(ctx.inputs["corpus"], ctx.out, card)
     return {"format": config.export.format, "files": files, "checks": []}
 
@@ -480,9 +479,8 @@ def export(config: ExportConfig, ctx: StageContext) -> Numbers:
 
     loaded = LanguageModel.load(ctx.inputs["model"].folder)
     judged = [each for name, each in ctx.inputs.items() if name.startswith("evaluation")]
-    history = history_of(ctx.inputs["model"], judged)
-    synthetic = config.synthetic or ()
-    card = Card(config.name, config.language, config.licenses or {}, history, synthetic=synthetic)
+    words = config.name, config.language, config.licenses or {}
+    card = Card(*words, history_of(ctx.inputs["model"], judged), synthetic=config.synthetic)
     make = partial(make_export, config.export, loaded, card=card)
     return _exported(make, config, ctx, loaded.tokenizer)
 

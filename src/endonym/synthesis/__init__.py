@@ -1,1 +1,1 @@
-"""Texts that are made: by grammars that a linguist writes. Imports no torch."""
+"""Synthetic texts: grammars, the files they are written to, and a client of servers. No torch."""
