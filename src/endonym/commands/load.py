@@ -54,9 +54,9 @@ def words_of(name: str, store: Store) -> Card:
     recipe = parse(folder / "recipe.toml", read(folder / "recipe.toml"))
     stated = {each["name"]: each.get("license") for each in recipe.get("source", [])}
     licenses = {name: str(license) for name, license in stated.items() if license}
-    synthetic = tuple(each["name"] for each in recipe.get("source", []) if each.get("synthetic"))
+    made = tuple(each["name"] for each in recipe.get("source", []) if each.get("synthetic"))
     words = str(recipe.get("name", name)), str(recipe.get("language", ""))
-    return Card(*words, licenses, synthetic=synthetic)
+    return Card(*words, licenses, synthetic=made or None)
 
 
 def find_corpus(name: str, store: Store) -> Artifact:

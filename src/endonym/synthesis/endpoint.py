@@ -171,6 +171,7 @@ class Endpoint:
                 if busy == BUSY_TRIES:
                     do = "What was finished is kept: the same command goes on."
                     raise EndpointError(str(away), where=self.address, do=do) from away
+                self.log.warn(f"{away}; it is asked again, ever more rarely", once="away")
                 await self._wait(busy, away.seconds)
             else:
                 cut = reply.finish_reason if reply.finish_reason in CUT else ""

@@ -139,6 +139,8 @@ def test_a_server_that_is_away_or_broken_makes_no_rejects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "LONGEST_BACKOFF", 0.01)
+    monkeypatch.setattr(Log, "warn", lambda log, text, once="": told.append(text))
+    told: list[str] = []
     faults = [Reply("", 429), Reply("<html>", 200), Reply("", 500), Reply("", 503)]
     for fault in faults:
         with fake_endpoint(lambda number, times, _, fault=fault: fault) as fake:
@@ -148,6 +150,7 @@ def test_a_server_that_is_away_or_broken_makes_no_rejects(
                 write(tmp_path / "few", fake.address, 2)
     with pytest.raises(EndpointError, match="cannot be reached"):
         write(tmp_path / "out", "http://127.0.0.1:9/v1", 30)
+    assert any("busy (429: nothing); it is asked again" in each for each in told)
     for name, count in (("out", 30), ("few", 2)):
         with fake_endpoint() as fake:
             made = write(tmp_path / name, fake.address, count if name == "few" else 30)
