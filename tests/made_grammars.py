@@ -1,57 +1,29 @@
-"""A stand-in for a grammar, importable in workers; and one that is made of the demo's fables."""
+"""A small grammar in a file, of a hundred casts in three languages."""
 
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from endonym.demo.grammar import fable
+GRAMMAR = (
+    """
+[words]
+numbers = "0 1 2 3 4 5 6 7 8 9"
+others = "a b c d e f g h i j"
+[cast]
+number = {{ words = "numbers" }}
+other = {{ words = "others" }}
+[blocks]
+sentence = '''
+Таң алдыннан кар яуды.
 
-TEXTS = Path(__file__).parent / "texts"
+Un pod vechi trece râul.
 
-
-@cache
-def sentences() -> list[str]:
-    """Sentences in Tatar, Romanian and French."""
-    paths = [TEXTS / f"{name}.txt" for name in ("tatar", "romanian", "french")]
-    return [line for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """Two sentences and a number, by index and seed."""
-
-    head: str
-    casts: int = 1_000
-
-    def text(self, index: int, seed: int = 0) -> str:
-        """A text."""
-        first, second = (sentences()[each % len(sentences())] for each in (index, index + seed))
-        return f"{self.head} {index}\n{first}\n{second}"
-
-    def slots(self, index: int, seed: int) -> dict[str, str]:
-        """What stands in the slots of a text."""
-        return {"сан": str(index), "орлык": str(seed)}
+Le facteur passe à midi.'''
+[[lines]]
+text = """
+    + "'''\n{head} {{number}} {{other}}\n{{sentence}}\n{{sentence}}'''\n"
+)
 
 
-def load(path: Path) -> Sentences:
-    """The grammar in a file, whose first line begins each text."""
-    return Sentences(path.read_text(encoding="utf-8").splitlines()[0])
-
-
-class Fables:
-    """The demo's fables."""
-
-    casts = 1_000_000
-
-    def text(self, index: int, seed: int = 0) -> str:
-        """A text."""
-        return fable(index, seed)
-
-    def slots(self, index: int, seed: int) -> dict[str, str]:
-        """None are known."""
-        return {}
-
-
-def load_fables(path: Path) -> Fables:
-    """The demo's grammar."""
-    return Fables()
+def write_grammar(path: Path, head: str) -> Path:
+    """Write a grammar whose texts begin with these words."""
+    path.write_text(GRAMMAR.format(head=head), encoding="utf-8")
+    return path

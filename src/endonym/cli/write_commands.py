@@ -80,12 +80,13 @@ def write(context: click.Context, prompts: Path, folder: Path, **options: Any) -
     server's key is read from the environment variable ENDONYM_API_KEY.
     """
     from endonym.commands import write as writing
-    from endonym.synthesis.prompts import Prompts, is_grammar, load_grammar, read_prompts
+    from endonym.synthesis.grammar import Grammar
+    from endonym.synthesis.prompts import Prompts, is_grammar, read_prompts
 
     settings: Settings = context.obj
     log, kind = settings.log(), kind_of_writer(context, prompts, options)
     plan = plan_of(settings, kind, prompts, options)
-    grammar = load_grammar(prompts) if is_grammar(prompts) else None
+    grammar = Grammar.load(prompts) if is_grammar(prompts) else None
     texts = Prompts([] if grammar else read_prompts(prompts), grammar, plan.seed)
     if options["dry_run"]:
         found = writing.foreseen(plan, grammar, len(texts.listed))

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from endonym.log import Log, counted, duration, number, rounded, size
+from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.grammar_texts import grammar_record, line, missing, write_texts
 from endonym.synthesis.plan import Plan, claimed
-from endonym.synthesis.prompts import Grammar, Prompts, load_grammar
+from endonym.synthesis.prompts import Prompts
 from endonym.synthesis.shards import Answer, Ask, Shards
 
 SAMPLES = 200
@@ -62,13 +63,13 @@ class Written:
 def write_grammar(plan: Plan, path: Path, folder: Path, *, workers: int, log: Log) -> Written:
     """Write the texts of a grammar, in processes. What is there already stays."""
     begun = time.monotonic()
-    grammar = load_grammar(path)
+    grammar = Grammar.load(path)
     if plan.count > grammar.casts:
         log.warn(f"only {number(grammar.casts)} of its texts differ in more than words")
     with claimed(folder, plan):
         todo = sum(len(plan.span(shard)) for shard in missing(plan, folder))
         with log.progress("writing", plan.count, done=plan.count - todo) as advance:
-            write_texts(plan, path, folder, workers=workers, advance=advance, load=load_grammar)
+            write_texts(plan, path, folder, workers=workers, advance=advance)
     files = [folder / plan.file(shard) for shard in range(plan.shards)]
     return Written(plan.count, 0, todo, time.monotonic() - begun, files)
 

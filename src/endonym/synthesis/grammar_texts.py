@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,36 +11,27 @@ from typing import Any
 
 from endonym.disk import flush_folder
 from endonym.errors import RecipeError
+from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.plan import Plan
-from endonym.synthesis.prompts import Grammar, load_grammar, source_hash
+from endonym.synthesis.prompts import source_hash
 from endonym.workers import Advance, Job, Result, runner
 
 WORK = ".work"
 """The folder of the records of jobs under way."""
 TAIL_BYTES, TAIL_GROWTH = 1 << 12, 8
-Load = Callable[[Path], Grammar]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One file to write. load: reads the grammar in the worker."""
+    """One file to write."""
 
     plan: Plan
     grammar: Path
     folder: Path
     shard: int
-    load: Load
 
 
-def write_texts(
-    plan: Plan,
-    grammar: Path,
-    folder: Path,
-    *,
-    workers: int,
-    advance: Advance,
-    load: Load = load_grammar,
-) -> None:
+def write_texts(plan: Plan, grammar: Path, folder: Path, *, workers: int, advance: Advance) -> None:
     """Write the files that are missing or shorter than the plan says.
 
     The bytes are the same for any number of workers. advance: is told of new texts.
@@ -49,7 +40,7 @@ def write_texts(
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     jobs = [
-        Job(Task(plan, grammar, folder, shard, load), work / f"{shard}.json", len(plan.span(shard)))
+        Job(Task(plan, grammar, folder, shard), work / f"{shard}.json", len(plan.span(shard)))
         for shard in missing(plan, folder)
     ]
     with runner(min(workers, max(1, len(jobs)))) as running:
@@ -85,7 +76,7 @@ def last_index(path: Path) -> int | None:
 
 def write_shard(task: Task, advance: Advance) -> Result:
     """Write one file: first under another name, then renamed."""
-    plan, grammar = task.plan, _loaded(task.load, task.grammar, task.plan.source)
+    plan, grammar = task.plan, _loaded(task.grammar, task.plan.source)
     path = task.folder / plan.file(task.shard)
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
@@ -100,12 +91,12 @@ def write_shard(task: Task, advance: Advance) -> Result:
 
 
 @cache
-def _loaded(load: Load, path: Path, source: str) -> Grammar:
+def _loaded(path: Path, source: str) -> Grammar:
     """The grammar, read once in each process. Raises RecipeError if it is no longer the plan's."""
     if source_hash(path) != source:
         do = "Put it back, or write the texts of the new one into another folder."
         raise RecipeError("the grammar was changed just now", where=str(path), do=do)
-    return load(path)
+    return Grammar.load(path)
 
 
 def grammar_record(plan: Plan, grammar: Grammar, index: int) -> dict[str, Any]:

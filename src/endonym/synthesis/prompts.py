@@ -3,13 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from endonym.disk import file_hash, open_regular
 from endonym.errors import RecipeError, first_line
 from endonym.store import fingerprint
+from endonym.synthesis.grammar import Grammar
 
 JSON_LINES = (".jsonl", ".ndjson")
 FIELD = "prompt"
@@ -17,28 +17,6 @@ FORMS = (
     "PROMPTS is a grammar (.toml, or a folder), a text file with one prompt a line, or JSON lines "
     f'(.jsonl) with a field "{FIELD}".'
 )
-
-
-class Grammar(Protocol):
-    """Any number of texts, each a function of its number and a seed.
-
-    casts: how many texts differ in more than words, before one returns.
-    """
-
-    @property
-    def casts(self) -> int: ...
-    def text(self, index: int, seed: int = 0) -> str:
-        """A text."""
-        ...
-
-    def slots(self, index: int, seed: int) -> dict[str, str]:
-        """What stands in the slots of a text."""
-        ...
-
-
-def load_grammar(path: Path) -> Grammar:
-    """A grammar. Raises RecipeError."""
-    return import_module("endonym.synthesis.grammar").Grammar.load(path)
 
 
 @dataclass(frozen=True, slots=True)

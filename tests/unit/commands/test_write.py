@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import made_grammars
 import pytest
+from made_grammars import write_grammar
 from serving import CHATML, toy_language_model
 
 from endonym.commands import write_model
@@ -128,20 +128,16 @@ def test_a_base_model_takes_no_system_message(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def grammar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that stands for a grammar of a thousand texts."""
-    for module in ("commands.write", "synthesis.prompts"):
-        monkeypatch.setattr(f"endonym.{module}.load_grammar", made_grammars.load)
-    path = tmp_path / "fables.toml"
-    path.write_text("Il était une fois\n", encoding="utf-8")
-    return path
+def grammar(tmp_path: Path) -> Path:
+    """A grammar of a hundred casts."""
+    return write_grammar(tmp_path / "fables.toml", "Il était une fois")
 
 
 def test_a_dry_run_says_how_much_it_would_be(grammar: Path, tmp_path: Path, command: Say):
     given = ("write", grammar, "--count", 25_000, "--out", tmp_path / "out")
     found = command(*given, "--dry-run", "--json").json()
     assert not (tmp_path / "out").exists()
-    assert (found["texts"], found["files"], found["casts"]) == (25_000, 3, 1_000)
+    assert (found["texts"], found["files"], found["casts"]) == (25_000, 3, 100)
     said = command(*given, "--dry-run").out
     assert "25 000 in 3 files" in said.replace("\u202f", " ")
     assert "before one returns" in said

@@ -7,11 +7,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import made_grammars
 import pytest
+from made_grammars import write_grammar
 
 from endonym.errors import Busy, Damaged, RecipeError
 from endonym.synthesis import shards as files
+from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.grammar_texts import last_index, missing, write_texts
 from endonym.synthesis.plan import SHARD, Plan, claimed, plan_name
 from endonym.synthesis.prompts import read_prompts, source_hash
@@ -22,9 +23,7 @@ COUNT = 2 * SHARD + 500
 
 @pytest.fixture
 def grammar(tmp_path: Path) -> Path:
-    path = tmp_path / "әкиятләр.toml"
-    path.write_text("Борын-борын заманда\n", encoding="utf-8")
-    return path
+    return write_grammar(tmp_path / "әкиятләр.toml", "Борын-борын заманда")
 
 
 def plan_of(path: Path, count: int = COUNT, **given: Any) -> Plan:
@@ -35,8 +34,7 @@ def written(plan: Plan, path: Path, folder: Path, workers: int = 1) -> dict[str,
     """Every file of the plan, made in a folder."""
     told: list[int] = []
     with claimed(folder, plan):
-        load = made_grammars.load
-        write_texts(plan, path, folder, workers=workers, advance=told.append, load=load)
+        write_texts(plan, path, folder, workers=workers, advance=told.append)
     found = {each.name: each.read_bytes() for each in sorted(folder.glob("*.jsonl"))}
     assert sorted(each.name for each in folder.iterdir()) == [".lock", "written.json", *found]
     return found
@@ -50,9 +48,9 @@ def test_a_grammar_gives_the_same_bytes_for_any_number_of_workers(grammar: Path,
     lines = [json.loads(line) for data in one.values() for line in data.splitlines()]
     assert [each["index"] for each in lines] == [*range(COUNT)]
     last = lines[-1]
-    assert last["text"] == made_grammars.load(grammar).text(COUNT - 1)
+    assert last["text"] == Grammar.load(grammar).text(COUNT - 1)
     assert (last["id"], last["seed"]) == (f"әкиятләр-{COUNT - 1:08d}", 0)
-    assert last["slots"] == {"сан": str(COUNT - 1), "орлык": "0"}
+    assert last["slots"] == Grammar.load(grammar).slots(COUNT - 1, 0)
 
 
 def test_what_is_missing_or_torn_is_written_again_and_a_larger_count_goes_on(
@@ -86,7 +84,7 @@ def test_the_last_text_of_a_file_is_found_behind_long_lines(tmp_path: Path) -> N
 
 def test_a_grammar_that_changes_under_way_is_refused(grammar: Path, tmp_path: Path) -> None:
     plan = plan_of(grammar, 5)
-    grammar.write_text("Кичә\n", encoding="utf-8")
+    write_grammar(grammar, "Кичә")
     with pytest.raises(RecipeError, match="changed just now"):
         written(plan, grammar, tmp_path / "out")
 
