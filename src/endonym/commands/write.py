@@ -65,7 +65,10 @@ def write_grammar(plan: Plan, path: Path, folder: Path, *, workers: int, log: Lo
     begun = time.monotonic()
     grammar = Grammar.load(path)
     if plan.count > grammar.casts:
-        log.warn(f"only {number(grammar.casts)} of its texts differ in more than words")
+        log.warn(
+            f"its slots in [cast] have {number(grammar.casts)} combinations: later texts differ "
+            "from these only in what is drawn by chance"
+        )
     with claimed(folder, plan):
         todo = sum(len(plan.span(shard)) for shard in missing(plan, folder))
         with log.progress("writing", plan.count, done=plan.count - todo) as advance:

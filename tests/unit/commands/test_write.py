@@ -145,7 +145,7 @@ def test_a_dry_run_says_how_much_it_would_be(grammar: Path, tmp_path: Path, comm
     assert made.code == 0, made.err
     size = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.jsonl"))
     assert found["bytes"] == pytest.approx(size, rel=0.1)
-    assert "differ in more than words" in made.err
+    assert "100 combinations" in made.err
     again = command(*given, "--workers", 1)
     assert again.out.replace("\u202f", " ") == "25 000 texts · 3 files\n"
     pattern = json.dumps(str(tmp_path / "out" / "fables-*.jsonl"), ensure_ascii=False)
