@@ -57,11 +57,15 @@ class ModelWriter:
         )
         for n, continuation in zip(fitting, made, strict=True):
             prompt, written = prompts[n], "".join(continuation)
-            text = prompt + written if isinstance(prompt, str) else written
             is_cut = continuation.finish_reason == "length"
             reason = "length" if is_cut else "" if written.strip() else "empty"
+            if isinstance(prompt, str):
+                # One that has learnt joined lines never ends: its whole lines are a text.
+                lines = written.rpartition("\n")[0]
+                reason = "" if is_cut and lines.strip() else reason
+                written = prompt + (lines if is_cut and lines.strip() else written)
             tokens = sizes[n] + len(continuation.ids)
-            take(Answer(batch[n], text, continuation.finish_reason, tokens, reason))
+            take(Answer(batch[n], written, continuation.finish_reason, tokens, reason))
 
     def _prompt(self, prompt: str) -> str | list[int]:
         """A text to continue, spelled as the training text was; or the ids of a question."""
