@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,3 +211,39 @@ def test_no_two_texts_of_a_plan_share_a_seed_and_another_seed_gives_others() -> 
     seeds = {plan.text_seed(index) for index in range(1_000)}
     assert len(seeds) == 1_000
     assert not seeds & {replace(plan, seed=1).text_seed(index) for index in range(1_000)}
+
+
+class Said(list[str]):
+    """What a model wrote, and why it stopped."""
+
+    ids = (1, 2, 3)
+
+    def __init__(self, text: str, finish_reason: str) -> None:
+        super().__init__([text])
+        self.finish_reason = finish_reason
+
+
+@pytest.mark.parametrize(("written", "finish", "text", "reason"), [
+    (" яуды.\nЖил исте.\nКояш чы", "length", "Кар яуды.\nЖил исте.", ""),
+    (" яуды.\nЖил исте.\n", "end", "Кар яуды.\nЖил исте.\n", ""),
+    (" яуды һәм жил ис", "length", "Кар яуды һәм жил ис", "length"),
+    (" \n жил ис", "length", "Кар \n жил ис", "length"),
+    (" ", "end", "Кар ", "empty"),
+])  # fmt: skip
+def test_of_a_cut_continuation_the_whole_lines_are_kept(
+    written: str, finish: str, text: str, reason: str
+) -> None:
+    toy = toy_language_model()
+    made = [Said(written, finish)]
+    model = SimpleNamespace(
+        tokenizer=toy.tokenizer,
+        decoder=toy.decoder,
+        spelled=str,
+        generate_many=lambda *given, **keys: made,
+    )
+    found: list[Any] = []
+    base = ModelWriter(model, "", 0.8, 8, 4, None)  # type: ignore[arg-type]
+    base.answer_all(iter([Ask(0, "Кар", 1)]), found.append)
+    assert [(each.text, each.reason, each.finish_reason) for each in found] == [
+        (text, reason, finish)
+    ]
