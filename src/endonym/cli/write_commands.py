@@ -163,11 +163,11 @@ def writer_of(settings: Settings, log: Log, works: bool, options: dict[str, Any]
         log.line(f"loading {options['by']} …")
         store = settings.open_store()
         return model_writer(options["by"], store, log, device_name=settings.device, **asked)
-    from endonym.synthesis.endpoint import KEY_VARIABLE, Endpoint, require_httpx
+    from endonym.synthesis.endpoint import KEY_VARIABLE, Endpoint, is_address, require_httpx
 
     require_httpx()
     address = options["endpoint"].rstrip("/")
-    if not address.startswith(("http://", "https://")):
+    if not is_address(address):
         do = "For example: --endpoint http://127.0.0.1:8000/v1"
         raise RecipeError(f"{address} is no address of a server", where="--endpoint", do=do)
     fields = {"model": options["model"], **asked}

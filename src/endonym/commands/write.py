@@ -1,5 +1,6 @@
 """Writes synthetic text into a folder: by a grammar, by a server, or by our own model."""
 
+import glob
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -66,8 +67,8 @@ def write_grammar(plan: Plan, path: Path, folder: Path, *, workers: int, log: Lo
     grammar = Grammar.load(path)
     if plan.count > grammar.casts:
         log.warn(
-            f"its slots in [cast] have {number(grammar.casts)} combinations: later texts differ "
-            "from these only in what is drawn by chance"
+            f"its slots in [cast] have {counted(grammar.casts, 'combination')}: later texts "
+            "differ from these only in what is drawn by chance"
         )
     with claimed(folder, plan):
         todo = sum(len(plan.span(shard)) for shard in missing(plan, folder))
@@ -142,7 +143,8 @@ def describe(written: Written) -> str:
 
 def source_table(plan: Plan, folder: Path) -> str:
     """The table of a recipe that reads the texts."""
-    path = json.dumps(str(folder / f"{plan.name}-*.jsonl"), ensure_ascii=False)
+    pattern = f"{glob.escape(str(folder.absolute()))}/{glob.escape(plan.name)}-*.jsonl"
+    path = json.dumps(pattern, ensure_ascii=False)
     return f'[[source]]\nname = "{plan.name}"\npath = {path}\nsynthetic = true'
 
 

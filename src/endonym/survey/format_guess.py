@@ -62,6 +62,7 @@ from endonym.recipe.layers import toml
 from endonym.script.languages import LETTERS, ocr_packages, usual_script
 from endonym.script.scripts import SENTENCE_ENDS
 from endonym.survey.chat_guess import CHAT, asked_columns, chat_guess, lists_or_text
+from endonym.survey.raw_files import is_written
 
 LOOKED_AT_RECORDS = 200
 LOOKED_AT_MEMBERS = 200
@@ -134,6 +135,8 @@ def guess_source(
         else:
             keys, reason = stream_guess(uncompressed(raw), kind, path.name, look)
     chat = keys.pop(CHAT, None)
+    if is_written(path):
+        keys["synthetic"] = True
     return source.model_copy(update=keys), reason, chat
 
 

@@ -12,6 +12,8 @@ from endonym.errors import MissingSource, printable
 from endonym.formats.config import Source
 from endonym.formats.files import files_at
 from endonym.formats.io.formats import COMPRESSIONS, PARSED, file_format
+from endonym.synthesis.plan import WRITTEN
+from endonym.synthesis.shards import REJECTS
 
 FEW_FILES = 24
 """Up to so many files of one kind in a folder, each is a source."""
@@ -23,9 +25,13 @@ UNDECODED = re.compile("[\ud800-\udfff]")
 
 
 def files_below(text: Path, option: str = "") -> list[Path]:
-    """The files below a path. Raises MissingSource, with a name that may be meant, without any."""
+    """The files below a path, without those that `endonym write` keeps beside its texts.
+
+    Raises MissingSource, with a name that may be meant, if there is none.
+    """
     try:
-        return [file.path for file in files_at(text, Path.cwd(), name="texts")]
+        found = [file.path for file in files_at(text, Path.cwd(), name="texts")]
+        return [path for path in found if not (is_written(path) and is_beside_texts(path))]
     except MissingSource as error:  # It speaks of a recipe, and there is none yet.
         beside, meant = list[str](), ""
         with suppress(OSError):
@@ -38,6 +44,16 @@ def files_below(text: Path, option: str = "") -> list[Path]:
             where=f"{option}{printable(str(text))}",
             do=f"{meant}Give a file or a folder of texts.",
         ) from error
+
+
+def is_written(path: Path) -> bool:
+    """Whether a file is of a folder in which `endonym write` wrote texts."""
+    return (path.parent / WRITTEN).is_file()
+
+
+def is_beside_texts(path: Path) -> bool:
+    """Whether this is no finished file of texts in such a folder."""
+    return path.name in (WRITTEN, REJECTS) or path.suffix == ".part"
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from endonym.errors import EndpointError, RecipeError, first_line, printable
 from endonym.log import Log, duration
@@ -29,8 +30,14 @@ Take = Callable[[Answer], None]
 WAY = "/chat/completions"
 BUSY = (408, 425, 429, 502, 503, 504)
 """What servers and proxies say that may be able to answer later."""
-CUT = ("length", "content_filter", "tool_calls", "function_call")
-"""Reasons to finish that leave no whole text."""
+WHOLE = (None, "stop", "eos", "eos_token", "end_turn", "stop_sequence")
+"""Reasons to finish that leave a whole text."""
+UNKNOWN_FIELD = re.compile(
+    r"support|unknown|unrecogni|unexpected|extra|not (permitted|allowed)", re.I
+)
+"""What a server says of a field that it does not take."""
+UNFIT = (400, 413, 422)
+"""What a server that has answered others says of one prompt that it cannot take."""
 BUSY_TRIES, ODD_TRIES = 8, 3
 LONGEST_BACKOFF, LONGEST_WAIT = 60.0, 3600.0
 CONNECT_SECONDS = 15.0
@@ -50,11 +57,12 @@ OTHER_NAMES = {"max_tokens": "max_completion_tokens", "seed": None}
 
 
 class Odd(Exception):
-    """An answer that is none; tokens: what it cost all the same."""
+    """An answer that is none. tokens: what it cost all the same. said: why the server will not
+    answer this prompt, however often it is asked."""
 
-    def __init__(self, reason: str, tokens: int = 0) -> None:
+    def __init__(self, reason: str, tokens: int = 0, said: str = "") -> None:
         super().__init__(reason)
-        self.reason, self.tokens = reason, tokens
+        self.reason, self.tokens, self.said = reason, tokens, said
 
 
 class Away(Exception):
@@ -71,6 +79,15 @@ class Reply(NamedTuple):
     text: str
     finish_reason: str | None
     tokens: int
+
+
+def is_address(text: str) -> bool:
+    """Whether this is the address of a server."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no such port
+        return False
 
 
 def require_httpx() -> None:
@@ -99,6 +116,8 @@ class Endpoint:
     works: bool = False
     """Whether it has answered, this time or before."""
     _pause_until: float = 0.0
+    _good: int = 0
+    _refusal: str = ""
     _odd: list[Answer] = field(default_factory=list[Answer])
 
     def answer_all(self, asks: Iterator[Ask], take: Take) -> None:
@@ -148,6 +167,7 @@ class Endpoint:
 
     def _broken(self) -> EndpointError:
         last = self._odd[-1].reason.replace("_", " ")
+        last += f" ({self._refusal})" if self._refusal else ""
         return EndpointError(
             f"{len(self._odd)} prompts in a row got no answer; the last one: {last}",
             where=self.address,
@@ -158,25 +178,29 @@ class Endpoint:
     async def _answer(self, client: "httpx.AsyncClient", ask: Ask) -> Answer:
         """The answer to a prompt, or why there is none, after a few tries."""
         busy = odd = tokens = 0
+        good = self._good
         while True:
             try:
                 reply = await self._reply(client, ask)
             except Odd as error:
                 odd, tokens = odd + 1, tokens + error.tokens
-                if odd == ODD_TRIES:
+                self._refusal = error.said
+                if odd == ODD_TRIES or error.said:
                     return Answer(ask, tokens=tokens, reason=error.reason)
                 await self._wait(odd, None)
             except Away as away:
-                busy += 1
+                # A server that answers others is slow and not away.
+                busy = busy + 1 if good == self._good else 1
+                good = self._good
                 if busy == BUSY_TRIES:
                     do = "What was finished is kept: the same command goes on."
                     raise EndpointError(str(away), where=self.address, do=do) from away
                 self.log.warn(f"{away}; it is asked again, ever more rarely", once="away")
                 await self._wait(busy, away.seconds)
             else:
-                cut = reply.finish_reason if reply.finish_reason in CUT else ""
-                reason = cut or ("" if reply.text.strip() else "empty")
-                why = reply.finish_reason or "stop"
+                self._good += 1
+                why = reply.finish_reason
+                reason = cut_reason(why) or ("" if reply.text.strip() else "empty")
                 return Answer(ask, reply.text, why, tokens + reply.tokens, reason)
 
     async def _wait(self, tries: int, seconds: float | None) -> None:
@@ -201,7 +225,7 @@ class Endpoint:
         import httpx
 
         while (pause := self._pause_until - time.monotonic()) > 0:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause * random.uniform(1.0, 1.2))
         sent = self._body(ask)
         try:
             async with asyncio.timeout(self.seconds):
@@ -235,9 +259,13 @@ class Endpoint:
         if status >= 500:
             raise Odd("server_error")
         for name, other in OTHER_NAMES.items():
-            if status in (400, 422) and name in sent and re.search(rf"\b{name}\b", said):
+            is_named = name in sent and re.search(rf"\b{name}\b", said)
+            is_meant = (other and other in said) or UNKNOWN_FIELD.search(said)
+            if status in UNFIT and is_named and is_meant and not self.works:
                 self._rename(name, other)
                 return
+        if status in UNFIT and self.works:
+            raise Odd("refused", said=f"{status}: {said}")
         raise EndpointError(
             f"the server refuses the request ({status}): {said}",
             where=self.address,
@@ -270,9 +298,18 @@ def read_reply(data: bytes, sent: Mapping[str, Any]) -> Reply:
         counted = -(-(asked + answered) // BYTES_PER_TOKEN)
     if choice is None:
         raise Odd("no_choices", counted)
-    if not isinstance(text, str):
+    why = why if isinstance(why, str) else None
+    if not isinstance(text, str) and why in WHOLE:
         raise Odd("no_text", counted)
-    return Reply(text, why if isinstance(why, str) else None, counted)
+    return Reply(text if isinstance(text, str) else "", why, counted)
+
+
+def cut_reason(finish_reason: str | None) -> str:
+    """Why an answer is no whole text, by why it ended; empty if it is whole."""
+    if finish_reason in WHOLE:
+        return ""
+    is_long = re.search("length|max_tokens", finish_reason, re.IGNORECASE)
+    return "length" if is_long else re.sub(r"\W+", "_", finish_reason)[:40]
 
 
 def _within(value: Any, *path: str | int) -> Any:

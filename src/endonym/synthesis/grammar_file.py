@@ -116,7 +116,7 @@ class Tables(Config):
     sentence_start: str = SENTENCE_START
     """what stands before a slot or block that begins a sentence"""
     capitals: dict[str, str] = Field(default_factory=dict)
-    """letters with another capital than usual: i = "İ" in Turkish"""
+    """beginnings with another capital than usual: i = "İ" in Turkish, ij = "IJ" in Dutch"""
     tags: dict[str, str] = Field(default_factory=dict)
     """tags of the words in whose spelling a regular expression is found"""
     forms: Annotated[dict[str, dict[str, str]], BeforeValidator(_forms_by_tags)] = Field(
@@ -199,6 +199,11 @@ def _files(folder: Path) -> list[Path]:
         do = "Write a grammar into it, such as words.toml: docs/synthetic.md."
         raise RecipeError("the folder holds no .toml file.", where=str(folder), do=do)
     return found
+
+
+def grammar_files(folder: Path) -> list[Path]:
+    """All files of the grammar in a folder: shared ones, then plots."""
+    return [*_plot_files(folder), *_plot_files(folder / "plots")]
 
 
 def _plot_files(folder: Path) -> list[Path]:

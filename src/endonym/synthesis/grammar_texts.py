@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from endonym.workers import Advance, Job, Result, runner
 WORK = ".work"
 """The folder of the records of jobs under way."""
 TAIL_BYTES, TAIL_GROWTH = 1 << 12, 8
+READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,17 @@ def write_texts(plan: Plan, grammar: Path, folder: Path, *, workers: int, advanc
 
 
 def missing(plan: Plan, folder: Path) -> Iterator[int]:
-    """The files whose last text is not that of the plan."""
+    """The files that have not as many texts as the plan, or another last one."""
     for shard in range(plan.shards):
-        if last_index(folder / plan.file(shard)) != plan.span(shard)[-1]:
+        path, span = folder / plan.file(shard), plan.span(shard)
+        if last_index(path) != span[-1] or count_lines(path) != len(span):
             yield shard
+
+
+def count_lines(path: Path) -> int:
+    """The line ends in a file."""
+    with path.open("rb") as file:
+        return sum(part.count(b"\n") for part in iter(partial(file.read, READ_BYTES), b""))
 
 
 def last_index(path: Path) -> int | None:

@@ -101,6 +101,11 @@ class Writer:
                 before = self._mentioned(node, before)
         return before
 
+    def _capitalized(self, text: str) -> str:
+        """With a capital, as the grammar or else Unicode writes it at the beginning of a word."""
+        first = next((each for each in self.plot.capitals if text.startswith(each)), text[:1])
+        return self.plot.capitals.get(first, first.title()) + text[len(first) :]
+
     def _mentioned(self, mention: Mention, before: str) -> str:
         """A slot's words or a block, with a capital where they begin a sentence."""
         start, name = len(before), mention.name
@@ -112,7 +117,5 @@ class Writer:
         else:
             after = before + self.chosen[name].forms[mention.key]
         if self.plot.sentence_start.search(before, max(0, start - LOOK_BACK)):
-            first = after[start : start + 1]
-            capital = self.plot.capitals.get(first, first.upper())
-            return after[:start] + capital + after[start + 1 :]
+            return after[:start] + self._capitalized(after[start:])
         return after

@@ -10,6 +10,7 @@ from endonym.disk import file_hash, open_regular
 from endonym.errors import RecipeError, first_line
 from endonym.store import fingerprint
 from endonym.synthesis.grammar import Grammar
+from endonym.synthesis.grammar_file import grammar_files
 
 JSON_LINES = (".jsonl", ".ndjson")
 FIELD = "prompt"
@@ -37,7 +38,7 @@ class Prompts:
 def source_hash(path: Path) -> str:
     """The hash of a grammar, or of a file of prompts. Raises RecipeError if there is none."""
     if path.is_dir():
-        files = {each.relative_to(path).as_posix(): each for each in sorted(path.rglob("*.toml"))}
+        files = {each.relative_to(path).as_posix(): each for each in grammar_files(path)}
         return fingerprint({name: file_hash(each) for name, each in files.items()})
     if not path.is_file():
         fault = "this is no regular file" if path.exists() else "there is no such file"

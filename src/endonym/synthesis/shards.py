@@ -169,15 +169,22 @@ class Shards:
 
 
 def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The records in a file. From the first line that is torn or is none on, the file is cut."""
+    """The records in a file. A last line that a kill has torn is cut off.
+
+    Raises Damaged for any other line that is no record.
+    """
     if not path.is_file():
         return
     good = 0
     with path.open("rb") as file:
-        for data in file:
+        for number, data in enumerate(file, start=1):
+            if not data.endswith(b"\n"):
+                break
             record = _record(data)
             if record is None:
-                break
+                message = f"line {number} is not what was written there"
+                do = "Repair or remove this line: its text is then written again."
+                raise Damaged(message, where=str(path), do=do)
             good += len(data)
             yield record
     if good < path.stat().st_size:
@@ -185,9 +192,10 @@ def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _record(data: bytes) -> dict[str, Any] | None:
-    """The record in a line; None if it is torn, or not ours."""
+    """The record in a line; None if it is not ours."""
     try:
-        record: Any = json.loads(data) if data.endswith(b"\n") else None
-        return record if {"index", "tokens"} <= record.keys() else None
-    except (ValueError, AttributeError):
+        record: Any = json.loads(data)
+        is_ours = type(record["index"]) is int and type(record["tokens"]) is int
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
+    return record if is_ours else None

@@ -103,7 +103,8 @@ class Words:
         if (raw.like or raw.unlike) and not self.agreement:
             do = 'Name the tags at the top: agreement = "m f"'
             raise RecipeError(f"{key} agrees, and `agreement` is not given.", where=where, do=do)
-        items = [item for each in raw.words for item in self._list(each, key, where)]
+        every = (item for each in raw.words for item in self._list(each, key, where))
+        items = [*dict.fromkeys(every)]  # a word that stands twice is one
         spellings = [spelling for spelling, _ in items]
         for word in raw.only:
             if word not in spellings:

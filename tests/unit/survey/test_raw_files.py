@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from endonym.formats.files import Omitted
-from endonym.survey.raw_files import as_glob, excluding, is_writable, pattern, relative
+from endonym.survey.format_guess import guess_source
+from endonym.survey.raw_files import (
+    as_glob,
+    excluding,
+    files_below,
+    is_writable,
+    pattern,
+    relative,
+)
 
 
 def test_a_name_stands_alone_unless_a_file_that_is_read_has_it_too():
@@ -43,3 +51,16 @@ def test_a_path_that_is_no_utf8_is_written_as_a_glob_that_leads_to_it():
     assert is_writable("ә [1]/dep/n.txt")
     assert as_glob(path) == "ә [[]1]/d?p/?.txt"
     assert fnmatchcase(path, as_glob(path))
+
+
+def test_texts_of_write_are_synthetic_and_its_rejects_are_no_texts(tmp_path: Path) -> None:
+    lines = '{"id": "a-0", "text": "Кар яуды, һәм авыл ап-ак булды.", "index": 0}\n' * 3
+    for name in ("a-00000.jsonl", "a-00001.jsonl.part", "rejects.jsonl", "written.json"):
+        (tmp_path / name).write_text(lines, encoding="utf-8")
+    assert [path.name for path in files_below(tmp_path)] == ["a-00000.jsonl"]
+    source, *_ = guess_source(tmp_path / "a-00000.jsonl", "a")
+    assert source.synthetic
+    (tmp_path / "written.json").unlink()
+    assert len(files_below(tmp_path)) == 3
+    source, *_ = guess_source(tmp_path / "a-00000.jsonl", "a")
+    assert not source.synthetic

@@ -113,7 +113,6 @@ REFUSED = [
     (401, {"error": {"message": "Cheie greșită"}}, "Cheie greșită", "ENDONYM_API_KEY"),
     (403, {"error": "Interdit"}, "Interdit", "ENDONYM_API_KEY"),
     (404, {"message": "no model зур"}, "no model зур", "--model"),
-    (400, "<p>ялгыш</p>" + "é" * 999, "ялгыш", "kept"),
     (307, "", "nothing", "kept"),
 ]
 
@@ -287,3 +286,76 @@ def test_killed_again_and_again_it_loses_and_repeats_nothing(
     assert told["new"] < 400 - 60 * kills
     assert sum(fake.asked.values()) <= 400 + 8 * kills, "only those in flight are asked again"
     assert "synthetic = true" in told["source"]
+
+
+@pytest.mark.parametrize(("finish", "reason"), [
+    ("stop", ""), ("eos", ""), (None, ""), ("length", "length"), ("model_length", "length"),
+    ("MAX_TOKENS", "length"), ("content_filter", "content_filter"), ("abort", "abort"),
+])  # fmt: skip
+def test_only_an_answer_that_came_to_its_end_is_a_text(
+    tmp_path: Path, finish: str | None, reason: str
+) -> None:
+    def reply(number: int, times: int, request: Mapping[str, Any]) -> Reply:
+        return Reply(answer("Кар яуды.", finish))
+
+    with fake_endpoint(reply) as fake:
+        write(tmp_path / "out", fake.address, 2)
+    texts, rejects = records(tmp_path / "out")
+    assert (len(texts), len(rejects)) == ((0, 2) if reason else (2, 0))
+    assert all(each.get("reason", "") == reason for each in rejects.values())
+    assert all(each["finish_reason"] == finish for each in (*texts.values(), *rejects.values()))
+
+
+def test_a_model_that_only_thought_was_cut(tmp_path: Path) -> None:
+    def reply(number: int, times: int, request: Mapping[str, Any]) -> Reply:
+        return Reply(answer(None, "length"))
+
+    with fake_endpoint(reply) as fake:
+        made = write(tmp_path / "out", fake.address, 3)
+        assert fake.asked == dict.fromkeys(range(3), 1), "it is not asked again"
+    assert made.rejects == {"length": 3}
+
+
+def test_a_server_that_answers_some_and_is_busy_for_others_is_asked_on(tmp_path: Path) -> None:
+    count = [0]
+
+    def reply(number: int, times: int, request: Mapping[str, Any]) -> Reply | None:
+        count[0] += 1
+        return None if count[0] % 8 == 0 else Reply("", 429)
+
+    with fake_endpoint(reply) as fake:
+        made = write(tmp_path / "out", fake.address, 6, concurrency=3)
+        assert max(fake.asked.values()) > 8
+    assert (made.texts, made.left) == (6, 0)
+
+
+def test_one_prompt_that_a_server_refuses_is_a_reject(tmp_path: Path) -> None:
+    said = {"error": {"message": "maximum context length is 64, max_tokens is 64"}}
+
+    def reply(number: int, times: int, request: Mapping[str, Any]) -> Reply | None:
+        assert "max_tokens" in request, "no field was refused"
+        return Reply(said, 400) if number == 5 else None
+
+    with fake_endpoint(reply) as fake:
+        made = write(tmp_path / "out", fake.address, 9, concurrency=1)
+    assert (made.texts, made.left, made.rejects) == (8, 0, {"refused": 1})
+
+
+def test_a_server_that_refuses_every_prompt_now_ends_it_in_its_words(tmp_path: Path) -> None:
+    wrong = Reply("<p>ялгыш</p>" + "é" * 999, 400)
+    with fake_endpoint(lambda number, *_: wrong if number >= 10 else None) as fake:
+        with pytest.raises(EndpointError, match=r"got no answer.* refused \(400: ялгыш") as caught:
+            write(tmp_path / "out", fake.address, 60, concurrency=1)
+        assert len(caught.value.message) < 400
+        assert sum(fake.asked.values()) <= 10 + endpoint.MOST_ODD + 2 * 8
+        fake.behave = lambda *_: None
+        write(tmp_path / "out", fake.address, 60, concurrency=1)
+    assert {*records(tmp_path / "out")[0]} == {*range(60)}, "none of them is a reject"
+
+
+@pytest.mark.parametrize(("text", "wanted"), [
+    ("http://127.0.0.1:8000/v1", True), ("https://каз.рф/v1", True), ("http://a:99999/v1", False),
+    ("http:///v1", False), ("ftp://a/v1", False), ("x/v1", False), ("http://a:b/v1", False),
+])  # fmt: skip
+def test_an_address_has_a_scheme_a_host_and_a_port_that_may_be(text: str, wanted: bool) -> None:
+    assert endpoint.is_address(text) == wanted

@@ -323,6 +323,25 @@ def test_a_language_may_have_its_own_capitals_and_sentences(tmp_path: Path) -> N
     assert texts_of(tmp_path, "sentence_start = '; $'\n" + more) == {"ana; Ana", "ion; İon"}
 
 
+def test_capitals_are_those_at_the_beginning_of_a_word(tmp_path: Path) -> None:
+    dutch = 'capitals = { ij = "IJ" }\nwords.a = "ijs aap"\ncast.A.words = "a"\n'
+    georgian = 'words.a = "კატა ǆep"\ncast.A.words = "a"\n'
+    lines = 'lines = [{ text = "{A}" }]\n'
+    for number, (more, found) in enumerate([(dutch, {"IJs", "Aap"}), (georgian, {"კატა", "ǅep"})]):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(more + lines, encoding="utf-8")
+        assert {Grammar.load(path).text(index) for index in range(2)} == found
+
+
+def test_a_word_that_stands_twice_is_one_cast(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    words = 'words.a = "бер бер ике"\nwords.b = "ике өч"\n'
+    path.write_text(words + 'cast.A.words = "a b"\nlines = [{ text = "{A}" }]\n', "utf-8")
+    grammar = Grammar.load(path)
+    assert grammar.casts == 3
+    assert {grammar.text(index) for index in range(3)} == {"Бер", "Ике", "Өч"}
+
+
 def test_rules_change_finished_lines_one_after_another(tmp_path: Path) -> None:
     rules = r"""
     [[lines]]

@@ -73,6 +73,52 @@ def test_what_is_missing_or_torn_is_written_again_and_a_larger_count_goes_on(
     assert (folder / names[1]).stat().st_ino == before, "nothing is written again"
 
 
+def test_a_file_that_lacks_a_line_in_the_middle_is_written_again(
+    grammar: Path, tmp_path: Path
+) -> None:
+    whole = written(plan_of(grammar), grammar, tmp_path / "out")
+    (name, data), *_ = whole.items()
+    lines = data.splitlines(keepends=True)
+    (tmp_path / "out" / name).write_bytes(b"".join([*lines[:4], *lines[5:]]))
+    assert [*missing(plan_of(grammar), tmp_path / "out")] == [0]
+    assert written(plan_of(grammar), grammar, tmp_path / "out") == whole
+
+
+def test_only_the_files_of_a_grammar_tell_it_from_others(tmp_path: Path) -> None:
+    folder = tmp_path / "әкият"
+    (folder / "plots").mkdir(parents=True)
+    write_grammar(folder / "all.toml", "Борын")
+    first = source_hash(folder)
+    (folder / "old").mkdir()
+    write_grammar(folder / "old" / "german.toml", "Es war")
+    write_grammar(folder / ".all.toml.swp.toml", "Борын")
+    assert source_hash(folder) == first
+    write_grammar(folder / "plots" / "one.toml", "Кичә")
+    assert source_hash(folder) != first
+
+
+def test_a_line_that_others_changed_is_told_and_nothing_is_cut(small: Any, tmp_path: Path) -> None:
+    plan = small(23)
+    with Shards(tmp_path, plan, "model") as made:
+        for answer in answers(plan):
+            made.add(answer)
+        made.settle()
+    (path, *_) = sorted(tmp_path.glob("*.jsonl"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    for wrong in (
+        b"\n",
+        b"{}\n",
+        b'{"index": "2", "tokens": 3}\n',
+        b"[1]\n",
+        lines[1][:-9] + b"\n",
+    ):
+        path.write_bytes(b"".join([lines[0], wrong, *lines[2:]]))
+        size = path.stat().st_size
+        with pytest.raises(Damaged, match="line 2 is not what was written there"):
+            Shards(tmp_path, plan, "model")
+        assert path.stat().st_size == size
+
+
 def test_the_last_text_of_a_file_is_found_behind_long_lines(tmp_path: Path) -> None:
     path = tmp_path / "озын.jsonl"
     assert last_index(path) is None
