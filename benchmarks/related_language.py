@@ -5,8 +5,9 @@
 
 Each cell is `endonym run RECIPE --ablate SOURCE`: the recipe of `endonym new` for the Tatar texts
 with one more source, which gets this share of the training tokens, and the same recipe without
-it. There is little of these languages: the largest dose reads them ten times or more. Both train on as many tokens, and are judged by the same held-out Tatar documents. The
-difference has the interval of `endonym compare` (95 %, over documents).
+it. There is little of these languages: the largest dose reads them ten times or more. Both train
+on as many tokens, and are judged by the same held-out Tatar documents. The difference has the
+interval of `endonym compare` (95 %, over documents).
 
 Cells in benchmarks/results/related-language.json are skipped; --again adds a repeat.
 """
