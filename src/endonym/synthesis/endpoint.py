@@ -184,6 +184,8 @@ class Endpoint:
                 reply = await self._reply(client, ask)
             except Odd as error:
                 odd, tokens = odd + 1, tokens + error.tokens
+                why = error.reason.replace("_", " ")
+                self.log.warn(f"a prompt got no answer ({why}); rejects are counted", once="odd")
                 self._refusal = error.said
                 if odd == ODD_TRIES or error.said:
                     return Answer(ask, tokens=tokens, reason=error.reason)
