@@ -172,7 +172,7 @@ def describe_foreseen(found: dict[str, Any]) -> str:
     else:
         rows["tokens"] = f"at most {number(found['most_tokens'])}, and those of the prompts"
     if "casts" in found:
-        rows["casts"] = f"{number(found['casts'])} before one returns"
+        rows["casts"] = f"{number(found['casts'])} combinations of the slots in [cast]"
     else:
         rows["prompts"] = f"{number(found['prompts'])}, again and again with other seeds"
     return "\n".join(f"{name:<10}{text}" for name, text in rows.items())

@@ -18,7 +18,7 @@ from endonym.store import TRAINED, Artifact, Store
 class History:
     """The artefacts behind a model: its phases (the first one first), texts and scores.
 
-    journals: of the phases. of_teachers: those of their members and of what was kept of teachers.
+    journals: of the phases. teacher_journals: of their members and of what was kept of teachers.
     Times and machines are no part of an artefact, so a stage has none. base: of the model that
     training went on from, if it is in the same store. teachers: of the models that phases name.
     """
@@ -30,19 +30,19 @@ class History:
     journals: Sequence[list[dict[str, Any]]] = ()
     base: "History | None" = None
     teachers: "Sequence[History]" = ()
-    of_teachers: Sequence[list[dict[str, Any]]] = ()
+    teacher_journals: Sequence[list[dict[str, Any]]] = ()
 
     @property
     def lineage(self) -> "list[History]":
         """The models that each went on from the one before; this one is the last."""
         return [*(self.base.lineage if self.base else ()), self]
 
-    def everything(self) -> "list[History]":
+    def with_teachers(self) -> "list[History]":
         """The lineage with the models that taught it, each once; this one is the last."""
-        found = self.base.everything() if self.base else []
+        found = self.base.with_teachers() if self.base else []
         for teacher in self.teachers:
             known = {each.phases[-1].id for each in found}
-            found += [each for each in teacher.everything() if each.phases[-1].id not in known]
+            found += [each for each in teacher.with_teachers() if each.phases[-1].id not in known]
         return [*found, self]
 
     @property
@@ -74,8 +74,10 @@ class History:
         return {name: tokens / max(1e-9, read.total()) for name, tokens in read.items()}
 
     def all_sources(self) -> "list[tuple[History, str]]":
-        """The sources of `everything`, each once: the last model that read it, and its name."""
-        read = {(each.corpus.id, name): each for each in self.everything() for name in each.sources}
+        """The sources of `with_teachers`, each once: the last model that read it, and its name."""
+        read = {
+            (each.corpus.id, name): each for each in self.with_teachers() for name in each.sources
+        }
         return [(each, name) for (_, name), each in read.items()]
 
     def licenses(self, named: Mapping[str, str]) -> list[str | None]:
@@ -140,7 +142,7 @@ class History:
 
     def seconds(self) -> float:
         """Time of all training steps, also of members and teachers; 0 if no journal tells."""
-        journals = [(*each.journals, *each.of_teachers) for each in self.everything()]
+        journals = [(*each.journals, *each.teacher_journals) for each in self.with_teachers()]
         return training_seconds([journal for some in journals for journal in some])
 
     def machine(self) -> str:
@@ -287,7 +289,7 @@ def with_times(history: History) -> History:
     return replace(
         history,
         journals=[*map(journal_of, history.phases)],
-        of_teachers=journals_of_teachers(history.phases),
+        teacher_journals=journals_of_teachers(history.phases),
         base=with_times(history.base) if history.base else None,
         teachers=[*map(with_times, history.teachers)],
     )

@@ -9,7 +9,7 @@ import regex
 from endonym.errors import RecipeError, did_you_mean
 from endonym.synthesis.grammar_file import BLANKS, PlotTables
 from endonym.synthesis.plot import Group, Plot
-from endonym.synthesis.templates import NAME, Mention, Template, Written, mentions, parse
+from endonym.synthesis.templates import NAME, Mention, RawTemplate, Template, mentions, parse
 from endonym.synthesis.words import Slot, Word, Words, listed, require_something_left
 
 MOST_LINKED = 1_000_000
@@ -26,7 +26,7 @@ class Builder:
     def __init__(self, plot: PlotTables) -> None:
         self.source, self.tables = plot, plot.tables
         self.slots: dict[str, Slot] = {}
-        self.written: dict[str, list[tuple[Written, Template]]] = {}
+        self.written: dict[str, list[tuple[RawTemplate, Template]]] = {}
         self.seen: set[str] = set()
 
     def plot(self) -> Plot:
@@ -98,16 +98,16 @@ class Builder:
             raise RecipeError(message, where=where, do=do)
         return Group(tuple(slots), allowed)
 
-    def _block(self, name: str) -> list[tuple[Written, Template]]:
+    def _block(self, name: str) -> list[tuple[RawTemplate, Template]]:
         """The alternatives of a block."""
         texts, where = self.tables.blocks[name], self._where("blocks", name)
         if not texts:
             do = "Write one or more, with a blank line between them."
             raise RecipeError(f"blocks.{name} has no alternatives.", where=where, do=do)
-        parsed: list[tuple[Written, Template]] = []
+        parsed: list[tuple[RawTemplate, Template]] = []
         for number, text in enumerate(texts, start=1):
             which = f", alternative {number}" if len(texts) > 1 else ""
-            written = Written(text, f"blocks.{name}{which}", where)
+            written = RawTemplate(text, f"blocks.{name}{which}", where)
             parsed.append((written, parse(written)))
         return parsed
 
@@ -116,12 +116,12 @@ class Builder:
         finished: list[tuple[tuple[str, ...], tuple[Template, ...]]] = []
         where = self._where("lines")
         for each in self.tables.lines:
-            drawn = Written(" ".join(each.draw), "draw", where)
+            drawn = RawTemplate(" ".join(each.draw), "draw", where)
             for name in each.draw:
                 if name not in self.written:
                     raise self._unknown(drawn, name, [*self.written], "block")
                 self._visit(drawn, (Mention(name, "", ()),), ())
-            written = [Written(line, "lines", where) for line in _lines_of(each.text)]
+            written = [RawTemplate(line, "lines", where) for line in _lines_of(each.text)]
             templates = tuple(map(parse, written))
             for line, template in zip(written, templates, strict=True):
                 self._visit(line, template, ())
@@ -131,7 +131,7 @@ class Builder:
             raise RecipeError("the grammar has no text.", where=where, do=do)
         return finished
 
-    def _visit(self, written: Written, template: Template, chain: tuple[str, ...]) -> None:
+    def _visit(self, written: RawTemplate, template: Template, chain: tuple[str, ...]) -> None:
         """Look up all that a template names, and that its blocks name. chain: blocks above it."""
         for mention in mentions(template):
             name = mention.name
@@ -154,7 +154,7 @@ class Builder:
                     self._visit(each, inner, (*chain, name))
                 self.seen.add(name)
 
-    def _check_slot(self, written: Written, mention: Mention) -> None:
+    def _check_slot(self, written: RawTemplate, mention: Mention) -> None:
         """Refuse a form that a word does not have."""
         slot, agreement = self.slots[mention.name], self.tables.agreement
         if mention.parts:
@@ -174,7 +174,7 @@ class Builder:
                 message = f"{mention} asks for the form {mention.key}, and {word.text} has none"
                 raise written.error(message, do)
 
-    def _unknown(self, written: Written, name: str, names: list[str], kind: str) -> RecipeError:
+    def _unknown(self, written: RawTemplate, name: str, names: list[str], kind: str) -> RecipeError:
         """The error of a name that nothing has."""
         do = f"{did_you_mean(name, names)}There are: {listed(names)}"
         return written.error(f"there is no {kind} {name}", do)

@@ -18,7 +18,6 @@ from endonym.workers import Advance, Job, Result, runner
 
 WORK = ".work"
 """The folder of the records of jobs under way."""
-TAIL_BYTES, TAIL_GROWTH = 1 << 12, 8
 READ_BYTES = 1 << 20
 
 
@@ -51,10 +50,11 @@ def write_texts(plan: Plan, grammar: Path, folder: Path, *, workers: int, advanc
 
 
 def missing(plan: Plan, folder: Path) -> Iterator[int]:
-    """The files that have not as many texts as the plan, or another last one."""
+    """The files that are not there, or have not as many texts as the plan. Others are whole: a
+    file gets its name last."""
     for shard in range(plan.shards):
-        path, span = folder / plan.file(shard), plan.span(shard)
-        if last_index(path) != span[-1] or count_lines(path) != len(span):
+        path = folder / plan.file(shard)
+        if not path.is_file() or count_lines(path) != len(plan.span(shard)):
             yield shard
 
 
@@ -62,24 +62,6 @@ def count_lines(path: Path) -> int:
     """The line ends in a file."""
     with path.open("rb") as file:
         return sum(part.count(b"\n") for part in iter(partial(file.read, READ_BYTES), b""))
-
-
-def last_index(path: Path) -> int | None:
-    """The number of the last text in a file; None if there is no such file, or none in it."""
-    if not path.is_file():
-        return None
-    size, length = path.stat().st_size, TAIL_BYTES
-    with path.open("rb") as file:
-        while True:
-            file.seek(max(0, size - length))
-            lines = file.read().rstrip(b"\n").split(b"\n")
-            if len(lines) > 1 or length >= size:
-                break
-            length *= TAIL_GROWTH
-    try:
-        return json.loads(lines[-1])["index"]
-    except (ValueError, TypeError, KeyError):
-        return None
 
 
 def write_shard(task: Task, advance: Advance) -> Result:

@@ -37,7 +37,7 @@ class Choice(NamedTuple):
     options: tuple[Template, ...]
 
 
-class Written(NamedTuple):
+class RawTemplate(NamedTuple):
     """A template as somebody wrote it, with its name in messages and its file."""
 
     text: str
@@ -50,7 +50,7 @@ class Written(NamedTuple):
         return RecipeError(f"{self.name}: {message}, in “{shown}”.", where=self.where, do=do)
 
 
-def parse(written: Written) -> Template:
+def parse(written: RawTemplate) -> Template:
     """The template's parts. Raises RecipeError where braces or brackets do not fit together."""
     open_choices: list[list[list[str | Mention | Choice]]] = [[[]]]
     for piece in PIECE.findall(written.text):
@@ -74,7 +74,7 @@ def parse(written: Written) -> Template:
     return tuple(open_choices[0][0])
 
 
-def _mention(written: Written, piece: str) -> Mention:
+def _mention(written: RawTemplate, piece: str) -> Mention:
     """What stands in a pair of braces."""
     if piece in ("{", "}"):
         missing = "}" if piece == "{" else "{"

@@ -153,7 +153,9 @@ class Words:
             raise RecipeError(f"{message}, not {len(texts)}.", where=where, do=do)
         if not is_like:
             do = 'Say what it agrees with: like = "A"'
-            raise RecipeError(f"{key} takes {spelling}, whose form is open.", where=where, do=do)
+            raise RecipeError(
+                f"{key} takes {spelling}, which has several forms.", where=where, do=do
+            )
         return tuple(self._word(spelling, text, i, own) for i, text in enumerate(texts))
 
     def _numbers(self, tags: set[str]) -> list[int]:
@@ -223,7 +225,7 @@ def require_something_left(slot: Slot, above: Mapping[str, Slot], where: str) ->
         if len(left) <= taken:
             links = ", ".join(sorted(slot.links))
             message = (
-                f"drawn.{slot.name} has too few words beside {links}: one draw may leave none."
+                f"drawn.{slot.name} has too few words beside {links}: some texts would find none."
             )
             raise RecipeError(message, where=where, do="Give its list more words.")
 

@@ -141,7 +141,7 @@ def test_a_dry_run_says_how_much_it_would_be(grammar: Path, tmp_path: Path, comm
     assert (found["texts"], found["files"], found["casts"]) == (25_000, 3, 100)
     said = command(*given, "--dry-run").out
     assert "25 000 in 3 files" in said.replace("\u202f", " ")
-    assert "before one returns" in said
+    assert "100 combinations of the slots" in said
     made = command(*given, "--workers", 1, "--json")
     assert made.code == 0, made.err
     size = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.jsonl"))

@@ -73,7 +73,7 @@ MISTAKES = [
     ('"traits"', '"traits", only = "mik"', "takes only mik, which is not in traits", "list"),
     ('{ words = "places" }', '{ words = "place" }', "from place, and", "`places`?  Lists: an"),
     ('{ words = "places" }', '{ only = "râu" }', "drawn.place names no list", 'words = "animals"'),
-    ('"traits", like = "A"', '"traits"', "trait takes mic/mică, whose form is open", "like"),
+    ('"traits", like = "A"', '"traits"', "trait takes mic/mică, which has several forms", "like"),
     ('like = "A" }', 'like = "A" }\nx = { words = "places", unlike = "A" }', "has no tag", "m, f"),
     ('"places" }', '"places" }\nx = { words = "places", other_than = "place A" }', "none", "more"),
     ('"places" }', '"places" }\nx = { words = "animals", unlike = "A", only = "urs" }', "none", ""),
@@ -157,7 +157,7 @@ def test_slots_that_leave_nothing_are_refused(
     lines = [{{ text = "{{A}} {{B}}" }}]
     """
     error = refused(tmp_path / "grammar.toml", text)
-    expected = {"cast": "no words of the slots A, B may stand", "drawn": "few words beside A: one"}
+    expected = {"cast": "no words of the slots A, B may stand", "drawn": "few words beside A: some"}
     assert expected[table] in error.message
     every = re.sub(', only = "[^"]*"', "", text)
     (tmp_path / "grammar.toml").write_text(every, encoding="utf-8")

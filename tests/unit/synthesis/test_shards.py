@@ -13,7 +13,7 @@ from made_grammars import write_grammar
 from endonym.errors import Busy, Damaged, RecipeError
 from endonym.synthesis import shards as files
 from endonym.synthesis.grammar import Grammar
-from endonym.synthesis.grammar_texts import last_index, missing, write_texts
+from endonym.synthesis.grammar_texts import missing, write_texts
 from endonym.synthesis.plan import SHARD, Plan, claimed, plan_name
 from endonym.synthesis.prompts import read_prompts, source_hash
 from endonym.synthesis.shards import REJECTS, Answer, Ask, Shards
@@ -117,15 +117,6 @@ def test_a_line_that_others_changed_is_told_and_nothing_is_cut(small: Any, tmp_p
         with pytest.raises(Damaged, match="line 2 is not what was written there"):
             Shards(tmp_path, plan, "model")
         assert path.stat().st_size == size
-
-
-def test_the_last_text_of_a_file_is_found_behind_long_lines(tmp_path: Path) -> None:
-    path = tmp_path / "озын.jsonl"
-    assert last_index(path) is None
-    path.write_text(json.dumps({"text": "ә" * 50_000, "index": 3}) + "\n", encoding="utf-8")
-    assert last_index(path) == 3
-    path.write_bytes(b"")
-    assert last_index(path) is None
 
 
 def test_a_grammar_that_changes_under_way_is_refused(grammar: Path, tmp_path: Path) -> None:
