@@ -16,6 +16,8 @@ MOST_LINKED = 1_000_000
 """Combinations of slots that depend on each other, of which those that are allowed are listed."""
 DEEPEST = 100
 """Blocks that stand in one another."""
+MOST_PARTS = 100_000
+"""Words, slots and pieces of text in what a line or a block becomes."""
 PLOT = "plot"
 """The name of the plot among the slots."""
 
@@ -27,7 +29,7 @@ class Builder:
         self.source, self.tables = plot, plot.tables
         self.slots: dict[str, Slot] = {}
         self.written: dict[str, list[tuple[RawTemplate, Template]]] = {}
-        self.seen: set[str] = set()
+        self.sizes: dict[str, int] = {}
 
     def plot(self) -> Plot:
         """The plot. Raises RecipeError for all that is wrong with it."""
@@ -131,8 +133,11 @@ class Builder:
             raise RecipeError("the grammar has no text.", where=where, do=do)
         return finished
 
-    def _visit(self, written: RawTemplate, template: Template, chain: tuple[str, ...]) -> None:
-        """Look up all that a template names, and that its blocks name. chain: blocks above it."""
+    def _visit(self, written: RawTemplate, template: Template, chain: tuple[str, ...]) -> int:
+        """Look up all that a template names, and that its blocks name; returns of how many parts
+        its text may be. chain: blocks above it.
+        """
+        size = len(template)
         for mention in mentions(template):
             name = mention.name
             if name in self.slots:
@@ -149,10 +154,15 @@ class Builder:
             elif len(chain) == DEEPEST:
                 do = f"Write some of them in one: {' → '.join(chain[:3])} → …"
                 raise written.error(f"more than {DEEPEST} blocks stand in one another", do)
-            elif name not in self.seen:
-                for each, inner in self.written[name]:
-                    self._visit(each, inner, (*chain, name))
-                self.seen.add(name)
+            else:
+                if name not in self.sizes:
+                    above, block = (*chain, name), self.written[name]
+                    self.sizes[name] = max(self._visit(*each, above) for each in block)
+                size += self.sizes[name]
+        if size > MOST_PARTS:
+            do = "Let blocks name each other less often."
+            raise written.error(f"its text may have more than {MOST_PARTS:,} parts", do)
+        return size
 
     def _check_slot(self, written: RawTemplate, mention: Mention) -> None:
         """Refuse a form that a word does not have."""

@@ -9,11 +9,14 @@ from math import prod
 
 import regex
 
+from endonym.errors import RecipeError
 from endonym.synthesis.templates import Choice, Mention, Template
 from endonym.synthesis.words import Slot, Word
 
 LOOK_BACK = 16
 """Characters before a slot that may say that a sentence begins."""
+MOST_SECONDS = 10
+"""That a rule may take for one line; it takes milliseconds, or it does not come to an end."""
 SPACES = re.compile("  +")
 
 
@@ -85,20 +88,28 @@ class Writer:
                 self.fixed[name] = self.chance.choice(self.plot.blocks[name])
             for template in templates:
                 line = SPACES.sub(" ", self._filled(template, ""))
-                for pattern, by in self.plot.replace:
-                    line = pattern.sub(by, line)
-                finished.append(line.strip(" "))
+                finished.append(self._replaced(line).strip(" "))
         return finished
+
+    def _replaced(self, line: str) -> str:
+        """A line after all rules. Raises RecipeError for one that takes too long."""
+        for pattern, by in self.plot.replace:
+            try:
+                line = pattern.sub(by, line, timeout=MOST_SECONDS)
+            except TimeoutError:
+                message = f"a rule takes more than {MOST_SECONDS} s for a line of {len(line):,}"
+                do = "Write its regular expression without repetitions in repetitions."
+                where = f"[[replace]] find = {pattern.pattern!r}"
+                raise RecipeError(f"{message} characters.", where=where, do=do) from None
+        return line
 
     def _filled(self, template: Template, before: str) -> str:
         """The text before, and behind it the template with its slots, blocks and alternatives."""
         for node in template:
             if isinstance(node, str):
                 before += node
-            elif isinstance(node, Choice):
-                before = self._filled(self.chance.choice(node.options), before)
             else:
-                before = self._mentioned(node, before)
+                before = self._begun(self._drawn(node, before), len(before))
         return before
 
     def _capitalized(self, text: str) -> str:
@@ -106,16 +117,20 @@ class Writer:
         first = next((each for each in self.plot.capitals if text.startswith(each)), text[:1])
         return self.plot.capitals.get(first, first.title()) + text[len(first) :]
 
-    def _mentioned(self, mention: Mention, before: str) -> str:
-        """A slot's words or a block, with a capital where they begin a sentence."""
-        start, name = len(before), mention.name
+    def _drawn(self, node: Choice | Mention, before: str) -> str:
+        """The text before, and behind it a slot's words, a block or an alternative."""
+        if isinstance(node, Choice):
+            return self._filled(self.chance.choice(node.options), before)
+        name = node.name
         if name in self.plot.blocks:
             block = self.fixed.get(name) or self.chance.choice(self.plot.blocks[name])
-            after = self._filled(block, before)
-        elif mention.parts:
-            after = before + mention.parts[self.chosen[name].number or 0]
-        else:
-            after = before + self.chosen[name].forms[mention.key]
-        if self.plot.sentence_start.search(before, max(0, start - LOOK_BACK)):
-            return after[:start] + self._capitalized(after[start:])
-        return after
+            return self._filled(block, before)
+        if node.parts:
+            return before + node.parts[self.chosen[name].number or 0]
+        return before + self.chosen[name].forms[node.key]
+
+    def _begun(self, text: str, start: int) -> str:
+        """A text with a capital at the start of what was drawn, if a sentence begins there."""
+        if self.plot.sentence_start.search(text, max(0, start - LOOK_BACK), start):
+            return text[:start] + self._capitalized(text[start:])
+        return text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from endonym.errors import RecipeError
-from endonym.synthesis import building
+from endonym.synthesis import building, plot
 from endonym.synthesis.grammar import Grammar
 
 GOOD = """
@@ -196,6 +196,34 @@ def test_blocks_may_stand_in_one_another_a_hundred_deep(tmp_path: Path) -> None:
     error = refused(tmp_path / "grammar.toml", text)
     assert "blocks.b99: more than 100 blocks stand in one another" in error.message
     assert "b0 → b1 → b2 → …" in error.do
+
+
+def test_a_grammar_whose_texts_have_no_end_is_refused(tmp_path: Path) -> None:
+    words = 'words.a = "ана"\ncast.A.words = "a"\n'
+
+    def doubled(times: int, line: str) -> str:
+        blocks = "".join(f'b{i} = ["", "{{b{i + 1}}}{{b{i + 1}}}"]\n' for i in range(times))
+        return f'{words}lines = [{{ text = "{line}" }}]\n[blocks]\n{blocks}b{times} = "эт"'
+
+    (tmp_path / "grammar.toml").write_text(doubled(15, "{b0}"), encoding="utf-8")
+    assert Grammar.load(tmp_path / "grammar.toml").text(0) is not None
+    for times, line, which in ((25, "{b0}", "blocks.b9:"), (15, "{b0} {b0}", "lines:")):
+        error = refused(tmp_path / "grammar.toml", doubled(times, line))
+        assert error.message.startswith(which)
+        assert "its text may have more than 100,000 parts" in error.message
+
+
+def test_a_rule_that_comes_to_no_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plot, "MOST_SECONDS", 1)
+    path = tmp_path / "grammar.toml"
+    rule = "[[replace]]\nfind = '(?:а|б|аб)*(?:а|б|аб)*\\d'\nby = ''\n"
+    text = f'words.a = "ана"\ncast.A.words = "a"\nlines = [{{ text = "{"аб" * 999}" }}]\n'
+    path.write_text(text + rule, encoding="utf-8")
+    with pytest.raises(RecipeError, match="more than 1 s for a line of 1,998 characters") as caught:
+        Grammar.load(path).text(0)
+    assert "[[replace]] find = '(?:а" in caught.value.where
 
 
 @pytest.mark.parametrize("text", ["words.a = 'b'", "lines = []", "lines = [{ text = ' \\n ' }]"])
