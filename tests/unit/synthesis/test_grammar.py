@@ -324,6 +324,15 @@ def test_a_language_may_have_its_own_capitals_and_sentences(tmp_path: Path) -> N
     assert texts_of(tmp_path, "sentence_start = '; $'\n" + more) == {"ana; Ana", "ion; İon"}
 
 
+def test_a_sentence_may_begin_after_sixteen_characters(tmp_path: Path) -> None:
+    for start in ("Capitolul întâi:", "Capitolul al 2 :", "Capitolul al 10 :"):
+        more = f"sentence_start = '{start}$'\nlines = [{{ text = '{start}{{A}}' }}]\n"
+        is_seen = len(start) <= 16
+        assert texts_of(tmp_path, more) == {
+            start + (name.capitalize() if is_seen else name) for name in ("ana", "ion")
+        }
+
+
 def test_capitals_are_those_at_the_beginning_of_a_word(tmp_path: Path) -> None:
     dutch = 'capitals = { ij = "IJ" }\nwords.a = "ijs aap"\ncast.A.words = "a"\n'
     georgian = 'words.a = "კატა ǆep"\ncast.A.words = "a"\n'

@@ -49,6 +49,7 @@ MISTAKES = [
     ("{B.a}", "{C.a}", "no slot or block C, in “{A.a} și {C.a}”", "are: A, B, trait, place, start"),
     ("{B.a}", "{plase}", "there is no slot or block plase", "Did you mean `place`?"),
     ("{start} {", "{start.a} {", "{start.a} asks for a form of a block", "Write {start}"),
+    ("{B.a}", "gata.\\n\\n{C.a}", "blocks.start, alternative 2: there is no slot", "are: A, B"),
     ("[acasă|", "{start?a/b} [acasă|", "{start?a/b} asks for a form of a block", "only slots"),
     ("{B.a}", "{other}", "the grammar loops: start → other → start", "not name the next"),
     ("{B.a}", "{start}", "the grammar loops: start → start, in “{A.a}", "not name the next"),
