@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from endonym.errors import RecipeError
-from endonym.synthesis import building, plot
+from endonym.synthesis import building, grammar_file, plot
 from endonym.synthesis.grammar import Grammar
 
 GOOD = """
@@ -185,6 +185,25 @@ def test_slots_with_too_many_combinations_to_be_listed_are_refused(
     ):
         (tmp_path / "grammar.toml").write_text(good, encoding="utf-8")
         assert Grammar.load(tmp_path / "grammar.toml").casts == casts
+    pairs = text.replace('other_than = "B"', 'other_than = ""').replace(
+        "lines", 'cast.D.words = "many"\nlines'
+    )
+    pairs = pairs.replace('D.words = "many"', 'D = { words = "many", other_than = "C" }')
+    (tmp_path / "grammar.toml").write_text(pairs, encoding="utf-8")
+    assert Grammar.load(tmp_path / "grammar.toml").casts == (11 * 10) ** 2
+
+
+def test_a_file_that_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    largest = 1 << 20
+    monkeypatch.setattr(grammar_file, "LARGEST_BYTES", largest)
+    path = tmp_path / "grammar.toml"
+    path.write_text(GOOD + "#" * (largest - len(GOOD.encode())), encoding="utf-8")
+    assert path.stat().st_size == largest
+    assert Grammar.load(path).text(0)
+    error = refused(path, path.read_text(encoding="utf-8") + "#")
+    assert error.message == "a file of a grammar holds at most 1 MB."
 
 
 def test_blocks_may_stand_in_one_another_a_hundred_deep(tmp_path: Path) -> None:
