@@ -172,6 +172,12 @@ def test_sources_what_was_dropped_and_limits_are_told() -> None:
     assert "No license is stated for: ил." in text
 
 
+def test_sources_that_no_person_wrote_are_told() -> None:
+    made = Card("tatar", "tt", {"тел": "CC-BY-SA-4.0"}, synthetic=("ил", "үзгә"))
+    assert "A program or a model wrote: ил." in readme(CARD, CLEAN, made)
+    assert "A program or a model wrote" not in card()
+
+
 def test_every_column_is_told_in_order() -> None:
     columns = card().partition("## Columns")[2].partition("##")[0].strip().splitlines()
     assert [line.split("`")[1] for line in columns] == SCHEMA.names

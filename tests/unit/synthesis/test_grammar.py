@@ -391,6 +391,19 @@ what = "pleacă"
 """
 
 
+def test_what_a_plot_says_holds_for_no_other_plot(tmp_path: Path) -> None:
+    shared = 'words.a = { m = "ana" }\ncast.A.words = "a"\nlines = [{ text = "{A}{end}" }]\n'
+    plots = """blocks.end = "."
+    [plots.a]
+    words.a = "ion"
+    blocks.end = "!"
+    [plots.b]
+    blocks.other = "{A}"
+    """
+    grammar = loaded(tmp_path, shared + plots)
+    assert {grammar.text(index) for index in range(2)} == {"Ion!", "Ana."}
+
+
 def test_a_plot_replaces_what_it_names_and_plots_take_turns(tmp_path: Path) -> None:
     shared = SMALL + 'blocks = { what = "vine", end = "." }\nlines = [{ text = "{A} {what}{end}" }]'
     folder = tmp_path / "folder"

@@ -298,4 +298,11 @@ def test_an_error_names_the_file_of_a_folder(tmp_path: Path) -> None:
     assert error.message == "plots is not a key of a grammar."
     error = refused(folder_of(tmp_path / "typo", good=GOOD + "[plots.a.cast.A]\nonyl = 'lup'"))
     assert error.message == "plots.a.cast.A.onyl is not a key of a grammar."
+    assert "Keys here: words, only, like, unlike, other_than" in error.do
     assert "Did you mean `only`?" in error.do
+    two = {"one": "[words]\na = 'x'", "two": "[words.a]\nm = 'y'"}
+    error = refused(folder_of(tmp_path / "kinds", **two))
+    assert error.message == "words.a is written here and in another file of the folder."
+    (tmp_path / "deep" / "words.toml").mkdir(parents=True)
+    error = refused(tmp_path / "deep")
+    assert error.message == "the file cannot be read (Is a directory)."
