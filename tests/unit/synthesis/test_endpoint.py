@@ -289,7 +289,8 @@ def test_killed_again_and_again_it_loses_and_repeats_nothing(
 
 
 @pytest.mark.parametrize(("finish", "reason"), [
-    ("stop", ""), ("eos", ""), (None, ""), ("length", "length"), ("model_length", "length"),
+    ("stop", ""), ("eos", ""), ("eos_token", ""), ("end_turn", ""), ("stop_sequence", ""),
+    (None, ""), ("length", "length"), ("model_length", "length"),
     ("MAX_TOKENS", "length"), ("content_filter", "content_filter"), ("abort", "abort"),
 ])  # fmt: skip
 def test_only_an_answer_that_came_to_its_end_is_a_text(
@@ -329,12 +330,21 @@ def test_a_server_that_answers_some_and_is_busy_for_others_is_asked_on(tmp_path:
     assert (made.texts, made.left) == (6, 0)
 
 
-def test_one_prompt_that_a_server_refuses_is_a_reject(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [408, 425, 429, 502, 503, 504])
+def test_a_server_that_is_busy_is_asked_again(tmp_path: Path, status: int) -> None:
+    with fake_endpoint(lambda _, times, __: Reply("", status) if times < 4 else None) as fake:
+        made = write(tmp_path / "out", fake.address, 2)
+        assert fake.asked == {0: 4, 1: 4}, "more often than a server that is wrong"
+    assert (made.texts, made.rejects) == (2, {})
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_one_prompt_that_a_server_refuses_is_a_reject(tmp_path: Path, status: int) -> None:
     said = {"error": {"message": "maximum context length is 64, max_tokens is 64"}}
 
     def reply(number: int, times: int, request: Mapping[str, Any]) -> Reply | None:
         assert "max_tokens" in request, "no field was refused"
-        return Reply(said, 400) if number == 5 else None
+        return Reply(said, status) if number == 5 else None
 
     with fake_endpoint(reply) as fake:
         made = write(tmp_path / "out", fake.address, 9, concurrency=1)

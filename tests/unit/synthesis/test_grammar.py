@@ -301,6 +301,11 @@ def test_brackets_nest_and_may_be_left_out_without_a_second_blank(tmp_path: Path
     }
 
 
+def test_a_line_has_no_blanks_at_its_ends(tmp_path: Path) -> None:
+    line = 'lines = [{ text = "[|] {A} vine [|]" }]'
+    assert texts_of(tmp_path, line) == {"Ana vine", "Ion vine"}
+
+
 CAPITALS = [
     ("{A} vine. {A} pleacă", "Ana vine. Ana pleacă"),
     ("vine {A}, „{A}”", "vine ana, „ana”"),
