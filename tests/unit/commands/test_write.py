@@ -12,11 +12,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fake_endpoint import Reply, answer, fake_endpoint, good
 from made_grammars import write_grammar
 from serving import CHATML, toy_language_model
 
+from endonym.cli.write_commands import OF_WRITERS
 from endonym.commands import write_model
 from endonym.commands.load import load_model
+from endonym.commands.write import Written, describe, describe_foreseen, foreseen
 from endonym.commands.write_model import ModelWriter, model_writer
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
@@ -165,6 +168,86 @@ WRONG = [
     (["g.toml", "--system", "x"], "--system is for --endpoint or --by"),
     (["g.toml", "--count", "0"], "0 is not in the range"),
 ]
+
+
+@pytest.mark.parametrize("name", OF_WRITERS)
+def test_a_flag_is_only_for_those_who_need_it(name: str, tmp_path: Path, command: Say) -> None:
+    write_grammar(tmp_path / "g.toml", "Il")
+    (tmp_path / "a.txt").write_text("Таң 1\n", encoding="utf-8")
+    who = {
+        "grammar": ["g.toml"],
+        "endpoint": ["a.txt", "--endpoint", "http://x/v1", "--model", "y"],
+        "model": ["a.txt", "--by", "юк-модель"],
+    }
+    flag = f"--{name.replace('_', '-')}"
+    for kind, (prompts, *rest) in who.items():
+        told = command(
+            *(
+                "write",
+                tmp_path / prompts,
+                "--count",
+                1,
+                "--out",
+                tmp_path / kind,
+                *rest,
+                flag,
+                "1",
+            ),
+            *("--store", tmp_path / "store", "--dry-run"),
+        )
+        assert (f"{flag} is for" in told.err) == (kind not in OF_WRITERS[name]), told.err
+
+
+def test_a_server_is_asked_as_the_flags_say(
+    tmp_path: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENDONYM_API_KEY", " key-7 \n")
+    (tmp_path / "a.txt").write_text("".join(f"Хикәя {n}\n" for n in range(4)), encoding="utf-8")
+    with fake_endpoint(lambda n, *_: Reply(answer(good(n), total_tokens=20), seconds=0.05)) as fake:
+        given = ["write", tmp_path / "a.txt", "--out", tmp_path / "out", "--model", "зур"]
+        given += ["--endpoint", f"{fake.address}/", "--system", "Кыска яз.", "--temperature", 0.3]
+        given += ["--max-tokens", 7, "--concurrency", 2, "--count", 9, "--seed", 5]
+        few = command(*given, "--budget-tokens", 60)
+        assert few.code == 0, few.err
+        assert "5 are left: the same command with more than --budget-tokens 60 goes on" in few.err
+        assert few.out.startswith("4 texts · 80 tokens · ")
+        assert command(*given, "--json").json()["texts"] == 9
+    assert fake.most_at_once == 2
+    assert len(fake.requests) == 9
+    first = fake.requests[0]
+    assert {key: first[key] for key in ("model", "temperature", "max_tokens")} == {
+        "model": "зур", "temperature": 0.3, "max_tokens": 7,
+    }  # fmt: skip
+    assert [each["content"] for each in first["messages"]] == ["Кыска яз.", "Хикәя 0"]
+    assert {each["Authorization"] for each in fake.headers} == {"Bearer key-7"}
+    lines = written(tmp_path / "out")
+    assert {each["model"] for each in lines.values()} == {"зур"}
+    assert [lines[index]["prompt"] for index in range(9)] == [f"Хикәя {n % 4}" for n in range(9)]
+
+
+def test_a_plan_of_answers_is_foreseen_by_its_tokens() -> None:
+    plan = Plan("хикәя", "endpoint", "0" * 64, 10_001, 0, "зур", {"max_tokens": 64})
+    found = foreseen(plan, None, 4)
+    assert found == {"texts": 10_001, "files": 2, "most_tokens": 640_064, "prompts": 4}
+    assert describe_foreseen(found).replace("\u202f", " ") == (
+        "texts     10 001 in 2 files\n"
+        "tokens    at most 640 064, and those of the prompts\n"
+        "prompts   4, again and again with other seeds"
+    )
+
+
+def test_what_was_written_is_told_in_a_line() -> None:
+    files = [Path("a-00000.jsonl")]
+    made = Written(7, 2, 4, 2.0, files, 1_500, {"empty": 1, "length": 2})
+    said = describe(made).replace("\u202f", " ")
+    assert said == (
+        "7 texts · 3 rejects (empty 1, length 2) · 1 500 tokens · 2.0 texts/s in 2.0 s · 1 file"
+    )
+    assert describe(Written(7, 0, 0, 2.0, files)) == "7 texts · 1 file"
+    assert made.as_dict() == {
+        "texts": 7, "rejects": {"empty": 1, "length": 2}, "left": 2, "new": 4, "tokens": 1_500,
+        "seconds": 2.0, "files": ["a-00000.jsonl"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("words", "said"), WRONG)
