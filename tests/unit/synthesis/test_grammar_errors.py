@@ -218,6 +218,12 @@ def test_blocks_may_stand_in_one_another_a_hundred_deep(tmp_path: Path) -> None:
     assert "b0 → b1 → b2 → …" in error.do
 
 
+def test_of_a_long_template_the_beginning_is_shown(tmp_path: Path) -> None:
+    for length, shown in ((96, "е" * 96 + "{C}{"), (97, "е" * 97 + "{C…")):
+        text = f'lines = [{{ text = "{"е" * length}{{C}}{"{"}" }}]'
+        assert refused(tmp_path / "grammar.toml", text).message.endswith(f", in “{shown}”.")
+
+
 def test_a_grammar_whose_texts_have_no_end_is_refused(tmp_path: Path) -> None:
     words = 'words.a = "ана"\ncast.A.words = "a"\n'
 
