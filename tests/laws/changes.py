@@ -140,6 +140,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "phase.0.average": ("ema", "model"),
     "phase.0.average_share": (0.1, "model"),
     "phase.0.betas": ([0.9, 0.99], "model"),
+    "phase.0.subword_dropout": (0.1, "model"),
     "phase.0.clip": (0.5, "model"),
     "phase.0.eval_every_steps": (10, "model"),
     "phase.0.eval_tokens": (1_000, "model"),

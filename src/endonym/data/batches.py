@@ -13,6 +13,7 @@ from torch import Tensor
 
 from endonym.data.example_tokens import ExampleOrder
 from endonym.data.order import Mixture, Order, Rows
+from endonym.data.subwords import Subwords
 
 AnyOrder = Order | Mixture | ExampleOrder
 """What a phase reads, row by row.
@@ -72,11 +73,19 @@ class Batch:
 class Batches:
     """The batches of a phase: `batches[step]` is a pure function of the seed.
 
-    _thread: for a GPU, prepares batches. _next: the step and rows of one in preparation, and it.
+    subwords: splits tokens, if the phase says so. _thread: for a GPU, prepares batches. _next: the
+    step and rows of one in preparation, and it.
     """
 
-    def __init__(self, order: AnyOrder, *, rows: int, device: str = "cpu") -> None:
-        self.order, self.rows, self.device = order, rows, device
+    def __init__(
+        self,
+        order: AnyOrder,
+        *,
+        rows: int,
+        device: str = "cpu",
+        subwords: Subwords | None = None,
+    ) -> None:
+        self.order, self.rows, self.device, self.subwords = order, rows, device, subwords
         self._thread = ThreadPoolExecutor(1) if device.startswith("cuda") else None
         self._next: tuple[tuple[int, range], Future[Batch]] | None = None
 
@@ -97,7 +106,10 @@ class Batches:
 
     def _made(self, step: int, rows: range) -> Batch:
         """These rows of a batch on the CPU; for a GPU in pinned memory."""
-        arrays = self.order.rows(step * self.rows + rows.start, len(rows))
+        first = step * self.rows + rows.start
+        arrays = self.order.rows(first, len(rows))
+        if self.subwords is not None:
+            arrays = self.subwords.split(arrays, first)
         counts = self.order.tokens_by_source(arrays.documents_BT)
         batch = Batch.of(arrays, read=counts, whole_rows=self.rows)
         return batch if self._thread is None else batch.each(Tensor.pin_memory)

@@ -16,6 +16,7 @@ from endonym.data.baselines import count
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.order import Order, training_order
 from endonym.data.shards import TokenShards
+from endonym.data.subwords import Subwords
 from endonym.disk import read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out_texts
 from endonym.evaluate.score import find
@@ -133,8 +134,21 @@ def text_inputs(
     unigram_nats = baselines["nats"]["unigram"] if shares or not config.phase.sources else math.inf
     target = device.pick(ctx.device)
     train, join = order.shards, pack.join
-    inputs = TrainingInputs(train, dev, ctx.work, unigram_nats, device=target, join=join)
+    inputs = TrainingInputs(
+        *(train, dev, ctx.work, unigram_nats),
+        device=target,
+        join=join,
+        subwords=subwords_of(config, tokenizer),
+    )
     return inputs, baselines["bits"]
+
+
+def subwords_of(config: PhaseTraining, tokenizer: Tokenizer) -> Subwords | None:
+    """What splits tokens; nothing if the phase says so, or if its teacher has read whole ones."""
+    phase = config.phase
+    if phase.subword_dropout is None or (phase.distill is not None and not phase.distill.live):
+        return None
+    return Subwords.of(tokenizer, phase.subword_dropout, config.seed)
 
 
 def example_inputs(

@@ -190,6 +190,10 @@ class Phase(Config, ObjectiveProperties):
     """
     prune: Prune | None = None
     """take parts out of the model before this phase trains the rest (docs/phases.md)"""
+    subword_dropout: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """in half of the rows, the chance that a token is read as the two tokens it is made of, so that
+    a text that is read often is spelled anew each time (arXiv:1910.13267)
+    """
     clip: float = Field(default=1.0, gt=0)
     """gradients are clipped to this norm"""
     eval_every_steps: Steps | None = None
@@ -284,6 +288,7 @@ class Phase(Config, ObjectiveProperties):
             ("prune", self.adapt is None, "training all weights: leave adapt out"),
             ("prune", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
             ("members", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
+            ("subword_dropout", self.reads_texts, 'objective = "next_token"'),
             ("temperature", not isinstance(self.sources, dict), "sources whose shares are open"),
         )
         for key, has_effect, condition in needed:
@@ -341,6 +346,7 @@ class TrainConfig(Config, ObjectiveProperties):
     adapt: AdaptConfig | None = None
     distill: Distill | None = None
     prune: Prune | None = None
+    subword_dropout: float | None = None
     clip: float = 1.0
     eval_every_steps: int
     eval_tokens: int = EVAL_TOKENS

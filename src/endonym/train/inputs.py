@@ -19,6 +19,7 @@ from endonym.data.batches import AnyOrder, Batch, Batches
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.data.order import Mixture, Numbers, Order
 from endonym.data.shards import TokenShards
+from endonym.data.subwords import Subwords
 from endonym.disk import write_atomic
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.train.config import BETA, TrainConfig
@@ -166,7 +167,7 @@ class TrainingInputs:
 
     unigram_nats: unigram loss of the dev text; after warm-up a model must be below it. teach: says
     what the teacher expects, if there is one. join: sources whose documents are joined
-    (data/order.py), in both texts.
+    (data/order.py), in both texts. subwords: splits tokens of the training text.
     """
 
     train: TokenShards
@@ -176,6 +177,7 @@ class TrainingInputs:
     device: str = "cpu"
     join: tuple[str, ...] = ()
     teach: Teach | None = None
+    subwords: Subwords | None = None
 
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
@@ -188,7 +190,8 @@ class TrainingInputs:
             )
         else:
             order = Order(train, context=context, seed=seed, join=join)
-        return Batches(order, rows=config.batch_tokens // context, device=self.device)
+        rows = config.batch_tokens // context
+        return Batches(order, rows=rows, device=self.device, subwords=self.subwords)
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
         """The loss on held-out text."""

@@ -136,7 +136,8 @@ def test_every_key_of_training_has_a_value_and_choices_win_only_where_the_recipe
     (phase,) = found.phases
     assert (found.model.vocab, found.model.context) == (400, found.pack.context)
     assert phase.lr == recipe.phase[0].lr
-    assert None not in phase.model_dump(exclude={"adapt", "beta", "distill", "prune"}).values()
+    optional = {"adapt", "beta", "distill", "prune", "subword_dropout"}
+    assert None not in phase.model_dump(exclude=optional).values()
     made = found.with_choices(
         {
             "phase.0.lr": Choice(1e-3, "tried"),

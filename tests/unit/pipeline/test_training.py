@@ -12,12 +12,14 @@ import torch
 from made_conversations import write_lines, write_toy_examples
 from progress_bars import bars_of
 from small_project import Killed, Project, journal_of
-from toys import lively_decoder, toy_config, train_config
+from toys import lively_decoder, toy_config, toy_tokenizer, train_config
 
 from endonym import cpu_contention
 from endonym.cpu_contention import ContentionMonitor
 from endonym.data.example_tokens import ExampleTokens
+from endonym.data.order import Rows
 from endonym.data.shards import TokenShards
+from endonym.data.subwords import Subwords
 from endonym.export import config as export_config
 from endonym.generate.language_model import LanguageModel
 from endonym.log import read_jsonl
@@ -27,6 +29,7 @@ from endonym.model.weights import load_tensors, narrow
 from endonym.pipeline import preflight, training
 from endonym.pipeline.evaluation import questions
 from endonym.train import checkpoint, inputs, loop
+from endonym.train.config import Distill
 from endonym.train.distributed import ALONE
 from endonym.train.inputs import ValidationResult, reference
 from endonym.train.loop import Report, as_metrics
@@ -154,6 +157,37 @@ def test_another_device_is_compared_first(project: Project, tmp_path: Path, monk
     here = project.run("-v", "--store", tmp_path / "other", sets=keys).err
     learnt = "first check: overfits one row, as it should: loss "
     assert there.partition(learnt)[2].split()[0] == here.partition(learnt)[2].split()[0] != ""
+
+
+def test_a_phase_reads_split_tokens(project: Project, monkeypatch: Patch) -> None:
+    firsts, split = list[int](), Subwords.split
+
+    def spied(subwords: Subwords, rows: Rows, first: int) -> Rows:
+        assert subwords.chance == 0.5
+        firsts.append(first)
+        return split(subwords, rows, first)
+
+    monkeypatch.setattr(Subwords, "split", spied)
+    said = project.run(sets=("phase.0.subword_dropout=0.5", "phase.0.steps=3"))
+    assert said.code == 0, said.err
+    rows = firsts[-1] // 2
+    assert {0, rows, 2 * rows} <= {*firsts}
+    assert project.steps() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("distill", "is_split"), [
+    (None, True), (Distill(model="a"), False), (Distill(model="a", live=True), True),
+])  # fmt: skip
+def test_tokens_are_whole_where_what_a_teacher_expects_is_kept(
+    distill: Distill | None, is_split: bool
+) -> None:
+    phase, tokenizer = train_config(subword_dropout=0.2), toy_tokenizer("bpe")
+    config: Any = SimpleNamespace(phase=phase.but(distill=distill), seed=5)
+    found = training.subwords_of(config, tokenizer)
+    assert (found is not None) == is_split
+    assert found is None or (found.chance, found.seed) == (0.2, 5)
+    whole: Any = SimpleNamespace(phase=phase.but(subword_dropout=None), seed=5)
+    assert training.subwords_of(whole, tokenizer) is None
 
 
 def test_compiling_that_was_asked_for_and_cannot_be_is_said(project: Project, monkeypatch: Patch):

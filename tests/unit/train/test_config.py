@@ -43,6 +43,7 @@ USELESS = [
     ({"members": 2, "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
     ({"prune": Prune(ffn=0.5), "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
     ({"prune": Prune(ffn=0.5), "adapt": Adapt()}, {"adapt": None}, "training all weights"),
+    ({"subword_dropout": 0.1, "objective": "chat"}, {"objective": "next_token"}, "objective = "),
     ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
 ]
 
@@ -89,10 +90,13 @@ def test_a_budget_becomes_steps_of_whole_rows() -> None:
     assert resolve_phase(phase, context=256, positions=1000).batch_tokens == 256
 
 
+OPTIONAL = {"adapt", "beta", "distill", "prune", "subword_dropout"}
+
+
 def test_what_a_phase_does_not_say_has_its_usual_value() -> None:
     phase = Phase.model_validate({"lr": 1e-3, "number_format": "bf16", "steps": 100})
     found = resolve_phase(phase, context=16, positions=1000)
-    assert None not in found.model_dump(exclude={"adapt", "beta", "distill", "prune"}).values()
+    assert None not in found.model_dump(exclude=OPTIONAL).values()
     assert (found.adapt, found.beta) == (None, None)
     assert (found.embedding_lr, found.final_lr, found.patience) == (1e-3, 0.0, 0)
     assert (found.clip, found.eval_tokens, found.cooldown) == (1.0, 32_768, 0.2)

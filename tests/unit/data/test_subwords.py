@@ -1,0 +1,145 @@
+"""Subword dropout: the same text in smaller tokens, a pure function of seed and row."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toys import KINDS, toy_texts
+
+from endonym.data.batches import Batches
+from endonym.data.order import Order, Rows
+from endonym.data.shards import ShardDocument, TokenShards, write_shards
+from endonym.data.subwords import WHOLE, Subwords
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import train_tokenizer
+
+CONTEXT = 48
+END = b"\0"
+
+
+@functools.cache
+def toy_tokenizer(kind: str) -> Tokenizer:
+    """A tokenizer with tokens of several letters."""
+    vocab = 800 if kind in ("bpe", "unigram") else None
+    config = TokenizerConfig.model_validate({"kind": kind, "vocab": vocab})
+    return train_tokenizer(config, lambda: iter(toy_texts()))
+
+
+def order_of(tokenizer: Tokenizer, folder: Path, *, join: bool = False) -> Order:
+    """The sentences of the tests as documents."""
+    lines = [ShardDocument("тел", line, 0, n) for n, line in enumerate(toy_texts()) if line]
+    folder.mkdir(exist_ok=True)
+    write_shards(folder, tokenizer, ["тел"], lambda _: lines, advance=lambda _: None)
+    shards = TokenShards(folder, "train")
+    return Order(shards, context=CONTEXT, seed=3, join=["тел"] if join else [])
+
+
+def said(tokenizer: Tokenizer, ids: np.ndarray) -> bytes:
+    """The text of ids, with a mark for end-of-text."""
+    return b"".join(tokenizer.bytes_of(int(each)) or END for each in ids)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_two_tokens_are_what_the_token_says(kind: str) -> None:
+    tokenizer = toy_tokenizer(kind)
+    subwords = Subwords.of(tokenizer, 0.1, 0)
+    split = np.nonzero(subwords.left_V != WHOLE)[0]
+    assert (len(split) > 300) == (kind in ("bpe", "unigram"))
+    assert np.array_equal(split, np.nonzero(subwords.right_V != WHOLE)[0])
+    for index in split.tolist():
+        pair = int(subwords.left_V[index]), int(subwords.right_V[index])
+        left, right = map(tokenizer.bytes_of, pair)
+        assert left + right == tokenizer.bytes_of(index)
+        assert left
+        assert right
+        assert (left + b"x").decode(), "no character is cut in two"
+    assert subwords.left_V[tokenizer.end_id] == WHOLE
+    for index in set(range(tokenizer.vocab)) - set(split.tolist()):
+        piece = tokenizer.bytes_of(index)
+        cuts = (n for n in range(1, len(piece)) if piece[n] & 0xC0 != 0x80)
+        every = {tokenizer.bytes_of(each) for each in range(tokenizer.vocab)}
+        assert not any(piece[:n] in every and piece[n:] in every for n in cuts)
+
+
+@pytest.mark.parametrize("join", [False, True])
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_row_says_the_same_with_smaller_tokens(kind: str, join: bool, tmp_path: Path) -> None:
+    tokenizer = toy_tokenizer(kind)
+    order = order_of(tokenizer, tmp_path / kind, join=join)
+    whole = order.rows(0, 60)
+    rows = Subwords.of(tokenizer, 0.3, 7).split(whole, 0)
+    assert rows.places_BT is None
+    changed = [n for n in range(60) if not np.array_equal(rows.targets_BT[n], whole.targets_BT[n])]
+    assert 18 <= len(changed) <= 42, "about half of them"
+    for n in range(60):
+        tokens, targets, documents = (each[n] for each in rows[:3])
+        if n not in changed:
+            assert np.array_equal(tokens, whole.tokens_BT[n])
+            assert np.array_equal(documents, whole.documents_BT[n])
+            continue
+        text, before = said(tokenizer, targets), said(tokenizer, whole.targets_BT[n])
+        assert before.startswith(text)
+        assert len(before) > len(text)
+        assert tokens[0] == whole.tokens_BT[n][0]
+        is_start = np.append(True, documents[1:] != documents[:-1])
+        assert {*tokens[1:][is_start[1:]].tolist()} <= {tokenizer.end_id}
+        assert np.array_equal(tokens[1:][~is_start[1:]], targets[:-1][~is_start[1:]])
+        for document in np.unique(documents):
+            parts = [
+                said(tokenizer, target[number == document])
+                for target, number in (
+                    (targets, documents),
+                    (whole.targets_BT[n], whole.documents_BT[n]),
+                )
+            ]
+            assert parts[1].startswith(parts[0]), "each document keeps its number"
+
+
+def test_a_row_depends_on_its_number_and_the_seed_alone(tmp_path: Path) -> None:
+    tokenizer = toy_tokenizer("bpe")
+    order = order_of(tokenizer, tmp_path / "a")
+    subwords = Subwords.of(tokenizer, 0.2, 5)
+    whole = subwords.split(order.rows(10, 8), 10)
+    parts = [subwords.split(order.rows(first, 4), first) for first in (10, 14)]
+    for name in ("tokens_BT", "targets_BT", "documents_BT"):
+        both = np.concatenate([getattr(part, name) for part in parts])
+        assert np.array_equal(getattr(whole, name), both)
+    again, other = (
+        Subwords.of(tokenizer, 0.2, seed).split(order.rows(10, 8), 10) for seed in (5, 6)
+    )
+    assert np.array_equal(again.targets_BT, whole.targets_BT)
+    assert not np.array_equal(other.targets_BT, whole.targets_BT)
+    same = np.repeat(order.rows(0, 1).targets_BT, 40, axis=0)
+    drawn = subwords.split(Rows(same, same, np.zeros_like(same)), 0)
+    assert len({row.tobytes() for row in drawn.targets_BT}) > 15, "each time anew"
+
+
+@pytest.mark.parametrize("chance", [0.1, 0.4])
+def test_a_token_is_split_with_this_chance_and_so_are_its_parts(chance: float) -> None:
+    tokenizer = toy_tokenizer("bpe")
+    subwords = Subwords.of(tokenizer, chance, 1)
+    ids = np.nonzero(subwords.left_V != WHOLE)[0]
+
+    def expected(index: int) -> float:
+        """How many tokens it becomes on average."""
+        pair = int(subwords.left_V[index]), int(subwords.right_V[index])
+        return 1.0 if pair[0] == WHOLE else 1 - chance + chance * sum(map(expected, pair))
+
+    row = np.resize(ids, 40_000)
+    mean = len(subwords._split(row, 3)[0]) / len(row)
+    assert mean == pytest.approx(
+        np.mean([expected(int(each)) for each in row[: len(ids)]]), abs=0.02
+    )
+
+
+def test_batches_are_split_by_the_numbers_of_their_rows(tmp_path: Path) -> None:
+    tokenizer = toy_tokenizer("bpe")
+    order, subwords = order_of(tokenizer, tmp_path / "b"), Subwords.of(tokenizer, 0.2, 5)
+    batches = Batches(order, rows=6, subwords=subwords)
+    batch, part = batches[2], batches.part(2, range(3, 6))
+    assert batch.targets_BT.tolist() == subwords.split(order.rows(12, 6), 12).targets_BT.tolist()
+    assert part.tokens_BT.tolist() == batch.tokens_BT[3:].tolist()
+    assert batch.places_BT is None
+    assert batch.tokens_BT.tolist() != Batches(order, rows=6)[2].tokens_BT.tolist()
