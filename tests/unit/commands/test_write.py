@@ -19,12 +19,20 @@ from serving import CHATML, toy_language_model
 from endonym.cli.write_commands import OF_WRITERS
 from endonym.commands import write_model
 from endonym.commands.load import load_model
-from endonym.commands.write import Written, describe, describe_foreseen, foreseen
+from endonym.commands.write import (
+    Written,
+    describe,
+    describe_foreseen,
+    foreseen,
+    source_table,
+)
 from endonym.commands.write_model import ModelWriter, model_writer
+from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import QUIET
 from endonym.store import Store
+from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.plan import Plan
 from endonym.synthesis.shards import Answer, Ask, Shards
 
@@ -86,12 +94,12 @@ def test_a_base_model_continues_prompts_and_a_larger_count_goes_on(
     assert "seed was 3 and is 4" in other.err
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+@pytest.fixture(params=[CHATML, "{{ bos_token }}" + CHATML])
+def asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The prompts of a model that chats, which answers each with its number."""
     model, seen = toy_language_model(), list[Any]()
     tokenizer = copy.copy(model.tokenizer)
-    tokenizer.chat_template = CHATML
+    tokenizer.chat_template = request.param
     chatty = LanguageModel(model.decoder, tokenizer)
     real = chatty.generate_many
 
@@ -236,6 +244,51 @@ def test_a_plan_of_answers_is_foreseen_by_its_tokens() -> None:
     )
 
 
+def test_a_pattern_of_files_names_no_others() -> None:
+    plan = Plan("a[b]", "grammar", "0" * 64, 1)
+    assert 'path = "/made[[]1]/a[[]b]-*.jsonl"' in source_table(plan, Path("/made[1]"))
+
+
+def test_a_grammar_of_prompts_is_filled_in_with_the_seed(tmp_path: Path, command: Say) -> None:
+    grammar = write_grammar(tmp_path / "g.toml", "Хикәя")
+    texts = grammar.read_text(encoding="utf-8").replace("{sentence}\n{sentence}", "{sentence} 7")
+    grammar.write_text(texts, encoding="utf-8")
+    with fake_endpoint() as fake:
+        given = ("--endpoint", fake.address, "--model", "зур", "--count", 3, "--seed", 5)
+        said = command("write", grammar, *given, "--out", tmp_path / "out")
+    assert said.code == 0, said.err
+    found = {index: each["prompt"] for index, each in written(tmp_path / "out").items()}
+    loaded = Grammar.load(grammar)
+    assert found == {index: loaded.text(index, 5) for index in range(3)}
+    assert found != {index: loaded.text(index) for index in range(3)}
+
+
+def test_a_model_writes_on_the_device_that_is_asked_for(
+    finished: Path, prompts: Path, tmp_path: Path, command: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def made(*names: Any, **asked: Any) -> Any:
+        given.append(asked)
+        raise RecipeError("stop")
+
+    monkeypatch.setattr(write_model, "model_writer", made)
+    words = ("--by", "kechkena", "--store", finished / "store", "--device", "cpu:0")
+    command("write", prompts, *words, "--system", "x", "--count", 1, "--out", tmp_path / "out")
+    assert given == [{"device_name": "cpu:0", "system": "x", "temperature": 0.8, "max_tokens": 512}]
+
+
+def test_a_prompt_leaves_room_for_an_answer() -> None:
+    toy, found = toy_language_model(), list[Answer]()
+    context = toy.decoder.config.context
+    sizes = {"a": context - 2, "b": context - 1}
+    made = ModelWriter(toy, "", 0.8, 1, 4, lambda name: [5] * sizes[name])
+    made.answer_all(iter([Ask(0, "a", 1), Ask(1, "b", 1)]), found.append)
+    assert {each.ask.prompt: each.reason == "prompt_too_long" for each in found} == {
+        "a": False, "b": True,
+    }  # fmt: skip
+
+
 def test_what_was_written_is_told_in_a_line() -> None:
     files = [Path("a-00000.jsonl")]
     made = Written(7, 2, 4, 2.0, files, 1_500, {"empty": 1, "length": 2})
@@ -293,6 +346,7 @@ def test_no_two_texts_of_a_plan_share_a_seed_and_another_seed_gives_others() -> 
     plan = Plan("текст", "model", "0" * 64, 1_000, 0, "m", {})
     seeds = {plan.text_seed(index) for index in range(1_000)}
     assert len(seeds) == 1_000
+    assert max(seeds) < 2**31, "what all servers take"
     assert not seeds & {replace(plan, seed=1).text_seed(index) for index in range(1_000)}
 
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from endonym.synthesis import endpoint
 from endonym.synthesis.endpoint import Endpoint, require_httpx, retry_after, words_of
 from endonym.synthesis.plan import Plan
 from endonym.synthesis.prompts import Prompts
+from endonym.synthesis.shards import Answer
 
 PROMPTS = Prompts([f"Хикәя яз, {number}" for number in range(1000)])
 
@@ -336,6 +338,53 @@ def test_a_server_that_is_busy_is_asked_again(tmp_path: Path, status: int) -> No
         made = write(tmp_path / "out", fake.address, 2)
         assert fake.asked == {0: 4, 1: 4}, "more often than a server that is wrong"
     assert (made.texts, made.rejects) == (2, {})
+
+
+def test_tries_that_gave_nothing_are_paid_as_well(tmp_path: Path) -> None:
+    none = Reply(answer(None, total_tokens=5))
+    with fake_endpoint(lambda number, times, _: none if times < 3 else None) as fake:
+        made = write(tmp_path / "out", fake.address, 2)
+    assert made.tokens == 2 * (5 + 5 + 20)
+
+
+def test_a_server_that_stops_answering_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "LONGEST_BACKOFF", 0.01)
+
+    def behave(number: int, times: int, _: Mapping[str, Any]) -> Reply | None:
+        if number == 0:
+            return Reply(answer(good(0)), seconds=0.02)
+        return Reply("", 503) if times < 60 else None
+
+    with fake_endpoint(behave) as fake:
+        with pytest.raises(EndpointError, match="busy"):
+            write(tmp_path / "out", fake.address, 4, concurrency=2)
+        assert max(fake.asked.values()) <= 2 * endpoint.BUSY_TRIES
+
+
+def test_many_requests_may_be_odd_at_a_time(tmp_path: Path) -> None:
+    def behave(number: int, times: int, _: Mapping[str, Any]) -> Reply:
+        return Reply("<html>") if number < 28 else Reply(answer(good(number)), seconds=1.5)
+
+    with fake_endpoint(behave) as fake:
+        made = write(tmp_path / "out", fake.address, 40, concurrency=16)
+    assert (made.texts, made.rejects) == (12, {"no_json": 28})
+
+
+def test_when_all_is_answered_no_writer_is_made(tmp_path: Path) -> None:
+    plan = Plan("хикәя", "endpoint", "0" * 64, 2, 0, "зур", {"max_tokens": 64})
+    makers: list[bool] = []
+
+    def make(works: bool) -> Any:
+        makers.append(works)
+        return SimpleNamespace(answer_all=lambda asks, take: take(Answer(next(asks), "Таң.")))
+
+    for done in (0, 1, 2, 2):
+        assert len(makers) == done
+        made = write_answers(plan, PROMPTS, tmp_path, make, model="зур", log=Log(quiet=True))
+    assert makers == [False, True], "whether it has written a text is told"
+    assert (made.texts, made.left, made.new) == (2, 0, 0)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

@@ -283,6 +283,12 @@ def texts_of(folder: Path, more: str, count: int = 200) -> set[str]:
     return {grammar.text(index) for index in range(count)}
 
 
+def test_a_line_of_blanks_parts_alternatives(tmp_path: Path) -> None:
+    blocks = 'blocks.b = """\nвине\n \t \nпляка\n\n\nстэ\n"""\n'
+    found = texts_of(tmp_path, blocks + 'lines = [{ text = "— {b}" }]')
+    assert found == {"— Вине", "— Пляка", "— Стэ"}
+
+
 def test_blocks_are_drawn_anew_but_those_of_draw_once(tmp_path: Path) -> None:
     blocks = 'blocks = { x = ["a", "b"], y = "{x}{x}" }\n'
     anew = texts_of(tmp_path, blocks + 'lines = [{ text = "{A}: {y}-{x}" }]')

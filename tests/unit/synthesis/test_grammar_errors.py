@@ -55,6 +55,7 @@ MISTAKES = [
     ("{B.a}", "{start}", "the grammar loops: start → start, in “{A.a}", "not name the next"),
     ("singur/singură}", "singur}", "{A?singur} needs 2 forms and has 1", "agreement = m, f"),
     ("{A?s", "{place?s", "agrees with pădure, which has no tag of agreement", "[words]"),
+    ("singur/singură}", "}", "{A?} needs 2 forms and has 1", "agreement = m, f"),
     ("{B.a}", "{B.a", "{ has no }, in “{A.a} și {B.a”", "pairs: {A}"),
     ("{B.a}", "B.a}", "} has no {", "pairs: {A}"),
     ("{B.a}", "{B a}", "{B a} is no slot", "{A?one/other}"),

@@ -13,7 +13,7 @@ from made_grammars import write_grammar
 from endonym.errors import Busy, Damaged, RecipeError
 from endonym.synthesis import shards as files
 from endonym.synthesis.grammar import Grammar
-from endonym.synthesis.grammar_texts import missing, write_texts
+from endonym.synthesis.grammar_texts import line, missing, write_texts
 from endonym.synthesis.plan import SHARD, Plan, claimed, plan_name
 from endonym.synthesis.prompts import read_prompts, source_hash
 from endonym.synthesis.shards import REJECTS, Answer, Ask, Shards
@@ -109,6 +109,7 @@ def test_a_line_that_others_changed_is_told_and_nothing_is_cut(small: Any, tmp_p
         b"\n",
         b"{}\n",
         b'{"index": "2", "tokens": 3}\n',
+        b'{"index": 2, "tokens": "3"}\n',
         b"[1]\n",
         lines[1][:-9] + b"\n",
     ):
@@ -117,6 +118,19 @@ def test_a_line_that_others_changed_is_told_and_nothing_is_cut(small: Any, tmp_p
         with pytest.raises(Damaged, match="line 2 is not what was written there"):
             Shards(tmp_path, plan, "model")
         assert path.stat().st_size == size
+
+
+def test_each_answer_is_given_to_the_system_at_once(small: Any, tmp_path: Path) -> None:
+    plan = small(23)
+    with Shards(tmp_path, plan, "model") as made:
+        for count, answer in enumerate(answers(plan), start=1):
+            made.add(answer)
+            lines = [path.read_bytes().count(b"\n") for path in tmp_path.glob("*.jsonl*")]
+            assert sum(lines) == count
+
+
+def test_half_a_character_is_written_as_its_escape() -> None:
+    assert line({"text": "таң \ud83d"}) == '{"text": "таң \\ud83d"}\n'.encode()
 
 
 def test_a_grammar_that_changes_under_way_is_refused(grammar: Path, tmp_path: Path) -> None:
