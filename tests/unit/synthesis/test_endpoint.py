@@ -359,7 +359,7 @@ def test_a_server_that_stops_answering_is_given_up(
 
     with fake_endpoint(behave) as fake:
         with pytest.raises(EndpointError, match="busy"):
-            write(tmp_path / "out", fake.address, 4, concurrency=2)
+            write(tmp_path / "out", fake.address, 2, concurrency=2)
         assert max(fake.asked.values()) <= 2 * endpoint.BUSY_TRIES
 
 
