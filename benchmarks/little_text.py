@@ -36,12 +36,19 @@ TEXTS = {
 """Of each language: its texts in shared/data, and the share that is held out, half of it for test:
 about 100 kB or more."""
 WIDE = {"model.dim": 128, "model.mixer.heads": 2}
+WIDE_DROPPED = WIDE | {"model.dropout": 0.4}
+SPLIT = {"phase.0.subword_dropout": 0.1}
+LONG = {"phase.0.tokens": "", "phase.0.epochs": 58}
+"""Twice the passes that `new` gives to so little text."""
 TRIED: dict[str, dict[str, Any]] = {
     "default": {},
     "wide": WIDE,
-    "wide, dropout 0.4": WIDE | {"model.dropout": 0.4},
+    "wide, dropout 0.4": WIDE_DROPPED,
+    "subwords": SPLIT,
+    "wide, dropout 0.4, subwords": WIDE_DROPPED | SPLIT,
+    "wide, dropout 0.4, subwords, long": WIDE_DROPPED | SPLIT | LONG,
     "members 4": {"phase.0.members": 4},
-    "wide, dropout 0.4, members 4": WIDE | {"model.dropout": 0.4, "phase.0.members": 4},
+    "wide, dropout 0.4, members 4": WIDE_DROPPED | {"phase.0.members": 4},
 }
 """What is changed in the recipe of `new`."""
 HOURS = 1.0
