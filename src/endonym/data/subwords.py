@@ -1,9 +1,9 @@
 """Subword dropout: in half of the rows some tokens are read as the two tokens they are made of.
 
-A model that reads a small text many times sees it spelled anew each time, and learns what words are
-made of. This is BPE-dropout (Provilkov et al., arXiv:1910.13267), but for two things: finished
-tokens are taken apart, where that leaves merges out, so that it works with every tokenizer and
-costs nothing; and half of the rows stay whole, as the text is that the model will be given.
+A model that reads a small text many times then sees it spelled anew each time, and learns what
+words are made of. This is BPE-dropout (Provilkov et al., arXiv:1910.13267) with two deviations.
+Finished tokens are taken apart, where BPE-dropout leaves merges out: that works with every
+tokenizer and takes no time. And half of the rows stay whole, as texts are in use.
 """
 
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ class Subwords:
     def of(cls, tokenizer: Tokenizer, chance: float, seed: int) -> "Subwords":
         """Those of a tokenizer.
 
-        If a token can be cut in several places, both parts are as frequent as can be: the one that
-        was learnt later is earliest. No character is cut in two.
+        Tokens with low ids are frequent: of several places to cut a token in two, that one is taken
+        where the higher id is lowest. No character is cut.
         """
         pieces = [tokenizer.bytes_of(index) for index in range(tokenizer.vocab)]
         ids: dict[bytes, int] = {}
