@@ -213,7 +213,25 @@ def test_teachers_and_members_are_a_part_of_where_a_model_comes_from(
     assert (elsewhere.known_teachers, elsewhere.unknown_teachers) == (0, 1)
     shutil.rmtree(store.root / "source")
     assert phases_of_lineage(student)[1] == ["teacher"]
-    assert history_of(student).unknown_teachers == 1
+    lost = history_of(student)
+    assert lost.unknown_teachers == 1
+    taught = replace(known, teachers=[lost])
+    assert (taught.known_teachers, taught.unknown_teachers) == (0, 1), "it was taught by another"
+    assert not replace(known, base=elsewhere.teachers[0]).is_from_scratch
+    assert replace(known, base=known).is_from_scratch
+
+
+def test_what_was_read_of_sources_counts_by_the_tokens_of_phases(model: Artifact) -> None:
+    known, phases = history_of(model), list[Artifact]()
+    for tokens, shares in ((100, {"tatar": 1.0}), (300, {"tatar": 0.5, "romanian": 0.5})):
+        sources = [{"name": name, "share": share} for name, share in shares.items()]
+        phase = {**model.manifest["config"]["phase"], "sources": sources}
+        config = {**model.manifest["config"], "phase": phase}
+        numbers = {**model.numbers, "tokens": tokens}
+        manifest = {**model.manifest, "config": config, "numbers": numbers}
+        phases.append(Artifact(model.folder, manifest))
+    mixed = replace(known, phases=phases)
+    assert mixed.read_shares() == pytest.approx({"tatar": 250 / 400, "romanian": 150 / 400})
 
 
 def test_a_teacher_of_another_corpus_adds_its_sources(model: Artifact) -> None:

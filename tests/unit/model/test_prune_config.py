@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from toys import toy_config
 from wrong_recipes import HEAD
 
 from endonym.autopilot.cautions import require_prunes
+from endonym.commands.check import pruned
 from endonym.errors import RecipeError, ShapeError
 from endonym.model.config import AttentionConfig, FfnConfig
+from endonym.model.count import parameters
 from endonym.model.foreign.folder import ForeignConfig
 from endonym.model.prune_config import Prune, shape_without
 from endonym.recipe.checks import after_pruning
@@ -48,6 +52,14 @@ def test_layers_of_two_kinds_stay_as_they_are() -> None:
     assert len(small.mixers) == 6
     fewer = shape_without(whole, Prune(layers=0.5))
     assert [mixer.window for mixer, _ in fewer.blocks] == windows[:3]
+
+
+def test_layers_without_feed_forwards_lose_none() -> None:
+    plain = toy_config("llama", layers=2)
+    (ffn,) = plain.ffns
+    bare = plain.model_copy(update={"ffns": (ffn, ffn.model_copy(update={"hidden": 0}))})
+    with pytest.raises(ShapeError, match="not every layer has such parts"):
+        shape_without(bare, Prune(ffn=0.5))
 
 
 def test_what_transformers_computes_is_not_pruned() -> None:
@@ -108,3 +120,11 @@ def test_a_prune_that_cannot_be_is_refused_when_the_recipe_is_read(
     lines = f'[[phase]]\nname = "heal"\nsteps = 3\nprune = {prune}\n'
     found = refused(lines + MODEL.format(family) + f'[[export]]\nformat = "{export}"\n')
     assert (said in found) if said else not found
+
+
+def test_check_says_what_each_prune_leaves() -> None:
+    whole, phase = toy_config("llama", layers=4), Phase(name="b", prune=Prune(layers=0.5))
+    phases = [Phase(name="a"), phase, phase.model_copy(update={"name": "c"})]
+    checked: Any = SimpleNamespace(recipe=SimpleNamespace(phase=phases), shape=whole)
+    left = {name: toy_config("llama", layers=n) for name, n in (("b", 2), ("c", 1))}
+    assert pruned(checked) == {name: parameters(shape).total for name, shape in left.items()}
