@@ -18,6 +18,7 @@ from toys import toy_tokenizer
 from endonym.commands.evaluate import score_model
 from endonym.errors import RecipeError, SourceError, TokenizerError
 from endonym.log import Log
+from endonym.pipeline import evaluation_texts
 from endonym.pipeline.evaluation_texts import (
     Cutting,
     documents_below,
@@ -441,3 +442,12 @@ def test_what_the_store_lacks_is_said(project: Path, tmp_path: Path, capsys: Cap
             if kind == "examples" or not {"start", "folder"} & {*made.manifest["inputs"]}:
                 shutil.rmtree(each)
         assert f"Not compared with {lost}: not in this store." in warned(folder, ANSWERS, capsys)
+
+
+def test_a_teacher_that_is_lost_is_called_so(finished: Path, monkeypatch: pytest.MonkeyPatch):
+    (model,) = (open_artifact(each) for each in (finished / "store" / "model").iterdir())
+    for names in (["teacher"], ["base", "teacher", "teacher"]):
+        lost = ([model], names)
+        monkeypatch.setattr(evaluation_texts, "phases_of_lineage", lambda _, lost=lost: lost)
+        told = evaluation_texts.learnt_by(model).lost
+        assert told == [f"what its {name} was trained on" for name in dict.fromkeys(names)]

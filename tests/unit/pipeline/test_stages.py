@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from foreign_folders import byte_level, gemma_like, write_tokenizer
@@ -19,6 +20,8 @@ from endonym.data.examples import read_held_out
 from endonym.data.shards import TokenShards
 from endonym.disk import file_hash, write_json
 from endonym.errors import ExportError, SourceError, TokenizerError
+from endonym.export import formats
+from endonym.export.card import Card
 from endonym.export.config import Export
 from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.formats.config import Clean, Source, Split
@@ -271,6 +274,24 @@ def test_a_phase_learns_no_question_that_an_earlier_one_holds_out(corpus: Path, 
     given["examples before"] = Artifact(tmp_path / "before", listed.manifest)
     assert fewer < many
     assert held_out("after", 0.1) == many
+
+
+def test_the_card_of_a_data_set_knows_what_the_recipe_says(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(formats, "make_dataset", lambda *each: given.append(each) or {})
+    config = stages.ExportConfig(
+        export=Export(format="dataset"),
+        name="тел",
+        language="tt",
+        licenses={"tatar": "CC0-1.0"},
+        synthetic=("others",),
+    )
+    stages.dataset(config, context(tmp_path / "out", corpus=corpus))
+    ((made_of, out, card),) = given
+    assert (made_of.folder, out) == (corpus, tmp_path / "out")
+    assert card == Card("тел", "tt", {"tatar": "CC0-1.0"}, synthetic=("others",))
 
 
 def test_large_texts_have_as_many_workers_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
