@@ -112,6 +112,10 @@ def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(tmp_path: Path,
     with pytest.raises(StoreError, match="cannot write here") as caught, told:
         raise OSError(number, os.strerror(number))
     assert caught.value.do == "Choose another folder with --store DIR."
+    told = translated_disk_errors(tmp_path, option="--out")
+    with pytest.raises(StoreError, match="cannot write here") as caught, told:
+        raise OSError(number, os.strerror(number))
+    assert caught.value.do == "Choose another folder with --out DIR."
 
 
 OTHER_ERRORS = [
