@@ -75,21 +75,22 @@ def fake_endpoint(behave: Behaviour = lambda *_: None) -> Generator[Fake]:
 
         def do_POST(self) -> None:
             try:
-                with fake.lock:
-                    fake.at_once += 1
-                    fake.most_at_once = max(fake.most_at_once, fake.at_once)
                 self._answer()
             except OSError:
                 self.close_connection = True  # the client has gone
-            finally:
-                with fake.lock:
-                    fake.at_once -= 1
 
         def _answer(self) -> None:
             data = self.rfile.read(int(self.headers["Content-Length"]))
             assert self.path == "/v1/chat/completions"
-            reply = fake.reply(json.loads(data), dict(self.headers))
-            time.sleep(reply.seconds)
+            with fake.lock:
+                fake.at_once += 1
+                fake.most_at_once = max(fake.most_at_once, fake.at_once)
+            try:
+                reply = fake.reply(json.loads(data), dict(self.headers))
+                time.sleep(reply.seconds)
+            finally:
+                with fake.lock:
+                    fake.at_once -= 1
             body = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
             sent = body.encode()
             self.send_response(reply.status)

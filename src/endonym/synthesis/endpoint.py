@@ -115,6 +115,8 @@ class Endpoint:
     first_wait: float = 1.0
     works: bool = False
     """Whether it has answered, this time or before."""
+    _taken: set[str] = field(default_factory=set[str])
+    """The fields of requests that it has answered this time."""
     _pause_until: float = 0.0
     _good: int = 0
     _refusal: str = ""
@@ -241,6 +243,7 @@ class Endpoint:
         except httpx.HTTPError as error:
             raise Odd("broken_connection") from error
         if response.is_success:
+            self._taken |= sent.keys()
             return read_reply(response.content, sent)
         self._raise_for(response, sent)
         return await self._reply(client, ask)  # in another form
@@ -263,7 +266,7 @@ class Endpoint:
         for name, other in OTHER_NAMES.items():
             is_named = name in sent and re.search(rf"\b{name}\b", said)
             is_meant = (other and other in said) or UNKNOWN_FIELD.search(said)
-            if status in UNFIT and is_named and is_meant and not self.works:
+            if status in UNFIT and is_named and is_meant and name not in self._taken:
                 self._rename(name, other)
                 return
         if status in UNFIT and self.works:

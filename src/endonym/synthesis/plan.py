@@ -4,12 +4,13 @@ A folder holds the texts of one plan. With another plan it is refused; with a la
 same plan it goes on.
 """
 
-import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+import regex
 
 from endonym import disk
 from endonym.errors import Busy, RecipeError
@@ -71,7 +72,7 @@ class Plan:
 
 def plan_name(path: Path) -> str:
     """What a grammar's or a prompts' file calls its texts; fits the name of a `[[source]]`."""
-    return re.sub(r"[^\w.-]+", "-", path.stem).strip(".-")[:48] or "texts"
+    return regex.sub(r"[^\w.-]+", "-", path.stem).strip(".-")[:48] or "texts"
 
 
 @contextmanager

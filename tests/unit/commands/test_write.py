@@ -226,7 +226,8 @@ def test_a_server_is_asked_as_the_flags_say(
     assert {key: first[key] for key in ("model", "temperature", "max_tokens")} == {
         "model": "зур", "temperature": 0.3, "max_tokens": 7,
     }  # fmt: skip
-    assert [each["content"] for each in first["messages"]] == ["Кыска яз.", "Хикәя 0"]
+    said = {tuple(each["content"] for each in asked["messages"]) for asked in fake.requests}
+    assert said == {("Кыска яз.", f"Хикәя {n}") for n in range(4)}
     assert {each["Authorization"] for each in fake.headers} == {"Bearer key-7"}
     lines = written(tmp_path / "out")
     assert {each["model"] for each in lines.values()} == {"зур"}

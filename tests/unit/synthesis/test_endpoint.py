@@ -199,6 +199,20 @@ def test_fields_that_a_server_does_not_know_are_renamed_or_left_out(tmp_path: Pa
         assert sum(fake.asked.values()) <= 20 + 2 * 8
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_fields_are_renamed_also_where_the_work_goes_on(tmp_path: Path, seconds: float) -> None:
+    def behave(number: int, times: int, request: Mapping[str, Any]) -> Reply | None:
+        if "max_tokens" not in request:
+            return None
+        said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+        return Reply({"error": {"message": said}}, 400, seconds=seconds * (number % 5 > 0))
+
+    for count in (5, 10, 60):
+        with fake_endpoint(behave) as fake:
+            made = write(tmp_path / "out", fake.address, count)
+        assert (made.texts, made.rejects) == (count, {})
+
+
 def test_a_budget_of_tokens_stops_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     with fake_endpoint() as fake:
         made = write(tmp_path / "out", fake.address, 100, budget=400)

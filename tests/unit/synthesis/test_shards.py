@@ -11,6 +11,7 @@ import pytest
 from made_grammars import write_grammar
 
 from endonym.errors import Busy, Damaged, RecipeError
+from endonym.formats.config import Source
 from endonym.synthesis import shards as files
 from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.grammar_texts import line, missing, write_texts
@@ -127,6 +128,15 @@ def test_each_answer_is_given_to_the_system_at_once(small: Any, tmp_path: Path) 
             made.add(answer)
             lines = [path.read_bytes().count(b"\n") for path in tmp_path.glob("*.jsonl*")]
             assert sum(lines) == count
+
+
+@pytest.mark.parametrize(("stem", "name"), [
+    ("រឿងនិទាន", "រឿងនិទាន"), ("әкият 2", "әкият-2"), ("x²", "x"), ("½", "texts"), ("..", "texts"),
+    ("й" * 60, "й" * 48),
+])  # fmt: skip
+def test_files_and_texts_have_a_name_that_a_source_may_have(stem: str, name: str) -> None:
+    assert plan_name(Path(f"{stem}.toml")) == name
+    assert Source(name=name, path="a.txt").name == name
 
 
 def test_half_a_character_is_written_as_its_escape() -> None:
