@@ -76,16 +76,21 @@ def test_the_card_of_an_artefact_knows_its_history(model: Path, store: Store) ->
     assert [each.folder for each in card.history.phases] == [model]
 
 
-def test_the_card_of_a_run_has_its_licenses(finished: Path, store: Store, tmp_path: Path):
+def test_the_card_of_a_run_knows_its_licenses_and_what_no_person_wrote(
+    finished: Path, store: Store, tmp_path: Path
+) -> None:
+    assert card_of(str(finished / "runs" / "kechkena"), store).synthetic is None
     copy = tmp_path / "runs" / "kechkena"
     shutil.copytree(finished / "runs" / "kechkena", copy)
     recipe = copy / "recipe.toml"
     text = recipe.read_text(encoding="utf-8")
-    recipe.write_text(text.replace('name = "tatar"\n', 'name = "tatar"\nlicense = "CC0-1.0"\n'))
+    more = 'name = "tatar"\nlicense = "CC0-1.0"\nsynthetic = true\n'
+    recipe.write_text(text.replace('name = "tatar"\n', more), encoding="utf-8")
     plan = json.loads((copy / "plan.json").read_text(encoding="utf-8"))
     plan["store"] = str(finished / "store")
     write_sealed(copy / "plan.json", plan)
-    assert card_of(str(copy), store).licenses == {"tatar": "CC0-1.0"}
+    card = card_of(str(copy), store)
+    assert (card.licenses, card.synthetic) == ({"tatar": "CC0-1.0"}, ("tatar",))
 
 
 def test_a_model_spells_prompts_as_its_corpus_does_while_the_store_has_that(tmp_path: Path):
