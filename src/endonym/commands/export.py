@@ -142,7 +142,7 @@ def new_folder(out: Path) -> Generator[Path]:
     part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        with translated_disk_errors(part):
+        with translated_disk_errors(whole, option="--out"):
             yield part
             whole.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -103,14 +103,23 @@ class History:
     @property
     def known_teachers(self) -> int:
         """How many models that phases name as teachers were made of texts of this store alone."""
-        named = [teacher for each in self.lineage for teacher in each.teachers]
-        return sum(each.is_from_scratch and not each.unknown_teachers for each in named)
+        return sum(self._teachers_by_knowledge().values())
 
     @property
     def unknown_teachers(self) -> int:
         """How many models that phases name as teachers were made elsewhere, or of one that was."""
         phases = [phase for each in self.lineage for phase in each.phases]
-        return sum(map(has_teacher, phases)) - self.known_teachers
+        found = sum(len(each.teachers) for each in self.lineage)
+        lost = sum(map(has_teacher, phases)) - found
+        return lost + len(self._teachers_by_knowledge()) - self.known_teachers
+
+    def _teachers_by_knowledge(self) -> dict[str, bool]:
+        """Each teacher in the store, by id: whether it was made of texts of this store alone."""
+        return {
+            teacher.phases[-1].id: teacher.is_from_scratch and not teacher.unknown_teachers
+            for each in self.lineage
+            for teacher in each.teachers
+        }
 
     def scores(self) -> list[Score]:
         """The scores of the corpus's test documents, with the most baselines."""

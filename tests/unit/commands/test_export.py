@@ -179,3 +179,14 @@ def test_a_corpus_may_be_named_by_its_artefact(store: Store, tmp_path: Path) -> 
     with pytest.raises(RecipeError, match=r"^MODEL: .* is a model, not a corpus"):
         export.export_corpus(str(model.folder), tmp_path / "other", store=store)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_its_option(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(StoreError, match="cannot write here") as caught, export.new_folder(out):
+        raise PermissionError(errno.EACCES, "Permission denied")
+    assert (caught.value.where, caught.value.do) == (
+        str(out),
+        "Choose another folder with --out DIR.",
+    )
+    assert list(tmp_path.iterdir()) == []

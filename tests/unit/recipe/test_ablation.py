@@ -30,6 +30,8 @@ def test_a_source_is_left_out_of_texts_joining_and_phases(recipe: Path) -> None:
     )
     assert found.name == "kechkena-without-romanian"
     assert without(recipe, "others").pack.join == ("tatar", "romanian")
+    fula = ("source.0.name=𞤆𞤵𞤤", 'pack.join=["𞤆𞤵𞤤", "others"]')
+    assert without(recipe, "others", *fula).pack.join == ("𞤆𞤵𞤤",)
     assert found.phase == Recipe.load(recipe).phase, "as many steps"
 
 
