@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from endonym.data.example_tokens import ExampleOrder
 from endonym.data.order import Mixture, Order, Rows
 from endonym.data.subwords import Subwords
 
+MEASURED_ROWS = 64
 AnyOrder = Order | Mixture | ExampleOrder
 """What a phase reads, row by row.
 
@@ -118,6 +120,17 @@ class Batches:
     def tokens(self) -> int:
         """Tokens of one batch."""
         return self.rows * self.order.context
+
+    @cached_property
+    def bytes_per_position(self) -> float:
+        """Mean bytes of what a target stands for; if tokens are split, by the first rows."""
+        whole = self.order.bytes_per_position
+        if self.subwords is None:
+            return whole
+        assert not isinstance(self.order, ExampleOrder), "answers are not split"
+        rows, counts = self.order.rows(0, MEASURED_ROWS), self.order.shards.byte_counts
+        split = self.subwords.split(rows, 0)
+        return whole * float(counts[split.targets_BT].sum() / counts[rows.targets_BT].sum())
 
     def row_numbers(self, step: int) -> range:
         """The numbers of a step's rows, for messages."""

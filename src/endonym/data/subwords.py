@@ -3,7 +3,7 @@
 A model that reads a small text many times then sees it spelled anew each time, and learns what
 words are made of. This is BPE-dropout (Provilkov et al., arXiv:1910.13267) with two deviations.
 Finished tokens are taken apart, where BPE-dropout leaves merges out: that works with every
-tokenizer and takes no time. And half of the rows stay whole, as texts are in use.
+tokenizer and takes little time. And half of the rows stay whole, as texts are in use.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 
 from endonym.data.order import Integers, Rows, uniform
 from endonym.seed import named_seed
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
 
 SPLIT_SHARE = 0.5
 """Of the rows."""
@@ -37,13 +37,15 @@ class Subwords:
         """Those of a tokenizer.
 
         Tokens with low ids are frequent: of several places to cut a token in two, that one is taken
-        where the higher id is lowest. No character is cut.
+        where the higher id is lowest. No character is cut. A byte token that says the same as
+        another token stands in no text, and is no part.
         """
         pieces = [tokenizer.bytes_of(index) for index in range(tokenizer.vocab)]
         ids: dict[bytes, int] = {}
         for index, piece in enumerate(pieces):
-            if piece:
-                ids.setdefault(piece, index)
+            is_byte = BYTE_TOKEN.fullmatch(tokenizer.name_of(index) or "")
+            if piece and not (is_byte and piece in ids):
+                ids[piece] = index
         left_V = np.full(len(pieces), WHOLE, dtype=np.int64)
         right_V = left_V.copy()
         for index, piece in enumerate(pieces):

@@ -41,6 +41,7 @@ from endonym.pipeline.pruning import pruning
 from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.pipeline.teaching import teach_of
 from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group, is_plain
 from endonym.train.inputs import ExampleInputs, TrainingInputs, judged_shares, reference
 from endonym.train.loop import Training
@@ -138,17 +139,16 @@ def text_inputs(
         *(train, dev, ctx.work, unigram_nats),
         device=target,
         join=join,
-        subwords=subwords_of(config, tokenizer),
+        subwords=subwords_of(config.phase, tokenizer, config.seed),
     )
     return inputs, baselines["bits"]
 
 
-def subwords_of(config: PhaseTraining, tokenizer: Tokenizer) -> Subwords | None:
-    """What splits tokens; nothing if the phase says so, or if its teacher has read whole ones."""
-    phase = config.phase
+def subwords_of(phase: TrainConfig, tokenizer: Tokenizer, seed: int) -> Subwords | None:
+    """What splits tokens; nothing without the key, or if a teacher has read whole ones before."""
     if phase.subword_dropout is None or (phase.distill is not None and not phase.distill.live):
         return None
-    return Subwords.of(tokenizer, phase.subword_dropout, config.seed)
+    return Subwords.of(tokenizer, phase.subword_dropout, seed)
 
 
 def example_inputs(

@@ -19,8 +19,9 @@ from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log, number
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.lora import adapted
-from endonym.pipeline.training import new_or_loaded
+from endonym.pipeline.training import new_or_loaded, subwords_of
 from endonym.store import Artifact, Store
+from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.config import TrainConfig, require_weights_left
 from endonym.train.inputs import TrainingInputs
 from endonym.train.loop import Training
@@ -109,10 +110,13 @@ class Trials:
         trial = trial.but(eval_every_steps=steps + 1, eval_tokens=self.validation_tokens)
         trial = trial.executed(save_every_steps=steps + 1)
         with tempfile.TemporaryDirectory() as folder:
-            join = self.training.pack.join
-            # A short training need not be better than unigrams.
+            tokenizer = Tokenizer.load(self.tokenizer)
             inputs = TrainingInputs(
-                self.train, self.dev, Path(folder), math.inf, device=self.target, join=join
+                *(self.train, self.dev, Path(folder)),
+                unigram_nats=math.inf,  # A short training need not be better than unigrams.
+                device=self.target,
+                join=self.training.pack.join,
+                subwords=subwords_of(trial, tokenizer, self.training.seed),
             )
             decoder = adapted(self.decoder(), trial.adapt, self.training.seed).to(self.target)
             try:

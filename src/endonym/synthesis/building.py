@@ -3,23 +3,31 @@
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
+from typing import NamedTuple
 
 import regex
 
 from endonym.errors import RecipeError, did_you_mean
 from endonym.synthesis.grammar_file import BLANKS, PlotTables
 from endonym.synthesis.plot import Group, Plot
-from endonym.synthesis.templates import NAME, Mention, RawTemplate, Template, mentions, parse
+from endonym.synthesis.templates import NAME, Choice, Mention, RawTemplate, Template, parse
 from endonym.synthesis.words import Slot, Word, Words, listed, require_something_left
 
 MOST_LINKED = 1_000_000
 """Combinations of slots that depend on each other, of which those that are allowed are listed."""
 DEEPEST = 100
 """Blocks that stand in one another."""
-MOST_PARTS = 100_000
-"""Words, slots and pieces of text in what a line or a block becomes."""
+MOST_LETTERS = 100_000
+"""Characters of a line or a block; the time that it takes grows with their square."""
 PLOT = "plot"
 """The name of the plot among the slots."""
+
+
+class Extent(NamedTuple):
+    """The most characters that a text may have, and how many blocks stand in one another there."""
+
+    letters: int
+    depth: int
 
 
 class Builder:
@@ -29,7 +37,7 @@ class Builder:
         self.source, self.tables = plot, plot.tables
         self.slots: dict[str, Slot] = {}
         self.written: dict[str, list[tuple[RawTemplate, Template]]] = {}
-        self.sizes: dict[str, int] = {}
+        self.extents: dict[str, Extent] = {}
 
     def plot(self) -> Plot:
         """The plot. Raises RecipeError for all that is wrong with it."""
@@ -133,36 +141,49 @@ class Builder:
             raise RecipeError("the grammar has no text.", where=where, do=do)
         return finished
 
-    def _visit(self, written: RawTemplate, template: Template, chain: tuple[str, ...]) -> int:
-        """Look up all that a template names, and that its blocks name; returns of how many parts
-        its text may be. chain: blocks above it.
+    def _visit(self, written: RawTemplate, template: Template, chain: tuple[str, ...]) -> Extent:
+        """Look up all that a template names, and that its blocks name; returns how far its text
+        may go. chain: blocks above it.
         """
-        size = len(template)
-        for mention in mentions(template):
-            name = mention.name
-            if name in self.slots:
-                self._check_slot(written, mention)
-            elif name not in self.written:
-                raise self._unknown(written, name, [*self.slots, *self.written], "slot or block")
-            elif mention.key or mention.parts:
-                do = f"Write {{{name}}}; only slots have forms."
-                raise written.error(f"{mention} asks for a form of a block", do)
-            elif name in chain:
-                loop = " → ".join((*chain[chain.index(name) :], name))
-                do = "Let one of them not name the next."
-                raise written.error(f"the grammar loops: {loop}", do)
-            elif len(chain) == DEEPEST:
-                do = f"Write some of them in one: {' → '.join(chain[:3])} → …"
-                raise written.error(f"more than {DEEPEST} blocks stand in one another", do)
+        letters = depth = 0
+        for node in template:
+            if isinstance(node, str):
+                inner = [Extent(len(node), 0)]
+            elif isinstance(node, Choice):
+                inner = [self._visit(written, option, chain) for option in node.options]
             else:
-                if name not in self.sizes:
-                    above, block = (*chain, name), self.written[name]
-                    self.sizes[name] = max(self._visit(*each, above) for each in block)
-                size += self.sizes[name]
-        if size > MOST_PARTS:
+                inner = [self._named(written, node, chain)]
+            letters += max(each.letters for each in inner)
+            depth = max(depth, *(each.depth for each in inner))
+        if letters > MOST_LETTERS:
             do = "Let blocks name each other less often."
-            raise written.error(f"its text may have more than {MOST_PARTS:,} parts", do)
-        return size
+            raise written.error(f"its text may have more than {MOST_LETTERS:,} characters", do)
+        return Extent(letters, depth)
+
+    def _named(self, written: RawTemplate, mention: Mention, chain: tuple[str, ...]) -> Extent:
+        """Look up a slot or a block."""
+        name = mention.name
+        if name in self.slots:
+            self._check_slot(written, mention)
+            forms = (word.forms[mention.key] for word in self.slots[name].words)
+            return Extent(max(map(len, mention.parts or forms)), 0)
+        if name not in self.written:
+            raise self._unknown(written, name, [*self.slots, *self.written], "slot or block")
+        if mention.key or mention.parts:
+            do = f"Write {{{name}}}; only slots have forms."
+            raise written.error(f"{mention} asks for a form of a block", do)
+        if name in chain:
+            loop = " → ".join((*chain[chain.index(name) :], name))
+            raise written.error(f"the grammar loops: {loop}", "Let one of them not name the next.")
+        if name not in self.extents and len(chain) < DEEPEST:
+            above, block = (*chain, name), self.written[name]
+            inner = [self._visit(*each, above) for each in block]
+            deepest = max(each.depth for each in inner)
+            self.extents[name] = Extent(max(each.letters for each in inner), deepest + 1)
+        if name not in self.extents or len(chain) + self.extents[name].depth > DEEPEST:
+            do = f"Write some of them in one: {' → '.join((*chain, name)[:3])} → …"
+            raise written.error(f"more than {DEEPEST} blocks stand in one another", do)
+        return self.extents[name]
 
     def _check_slot(self, written: RawTemplate, mention: Mention) -> None:
         """Refuse a form that a word does not have."""

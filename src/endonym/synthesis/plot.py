@@ -16,7 +16,7 @@ from endonym.synthesis.words import Slot, Word
 LOOK_BACK = 16
 """Characters before a slot that may say that a sentence begins."""
 MOST_SECONDS = 10
-"""That a rule may take for one line; it takes milliseconds, or it does not come to an end."""
+"""For one line and one rule, which needs milliseconds if it comes to an end at all."""
 SPACES = re.compile("  +")
 
 
@@ -98,7 +98,7 @@ class Writer:
                 line = pattern.sub(by, line, timeout=MOST_SECONDS)
             except TimeoutError:
                 message = f"a rule takes more than {MOST_SECONDS} s for a line of {len(line):,}"
-                do = "Write its regular expression without repetitions in repetitions."
+                do = "Write its regular expression so that it can match in few ways."
                 where = f"[[replace]] find = {pattern.pattern!r}"
                 raise RecipeError(f"{message} characters.", where=where, do=do) from None
         return line
@@ -108,8 +108,10 @@ class Writer:
         for node in template:
             if isinstance(node, str):
                 before += node
+            elif isinstance(node, Choice):
+                before = self._filled(self.chance.choice(node.options), before)
             else:
-                before = self._begun(self._drawn(node, before), len(before))
+                before = self._mentioned(node, before)
         return before
 
     def _capitalized(self, text: str) -> str:
@@ -117,20 +119,16 @@ class Writer:
         first = next((each for each in self.plot.capitals if text.startswith(each)), text[:1])
         return self.plot.capitals.get(first, first.title()) + text[len(first) :]
 
-    def _drawn(self, node: Choice | Mention, before: str) -> str:
-        """The text before, and behind it a slot's words, a block or an alternative."""
-        if isinstance(node, Choice):
-            return self._filled(self.chance.choice(node.options), before)
-        name = node.name
+    def _mentioned(self, mention: Mention, before: str) -> str:
+        """A slot's words or a block, with a capital where they begin a sentence."""
+        start, name = len(before), mention.name
         if name in self.plot.blocks:
             block = self.fixed.get(name) or self.chance.choice(self.plot.blocks[name])
-            return self._filled(block, before)
-        if node.parts:
-            return before + node.parts[self.chosen[name].number or 0]
-        return before + self.chosen[name].forms[node.key]
-
-    def _begun(self, text: str, start: int) -> str:
-        """A text with a capital at the start of what was drawn, if a sentence begins there."""
-        if self.plot.sentence_start.search(text, max(0, start - LOOK_BACK), start):
-            return text[:start] + self._capitalized(text[start:])
-        return text
+            after = self._filled(block, before)
+        elif mention.parts:
+            after = before + mention.parts[self.chosen[name].number or 0]
+        else:
+            after = before + self.chosen[name].forms[mention.key]
+        if self.plot.sentence_start.search(before, max(0, start - LOOK_BACK)):
+            return after[:start] + self._capitalized(after[start:])
+        return after

@@ -5,7 +5,6 @@
 [a|b|c]         one of the alternatives; an empty one leaves them all out
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 import regex
@@ -85,13 +84,3 @@ def _mention(written: RawTemplate, piece: str) -> Mention:
         raise written.error(f"{piece} is no slot", do)
     parts = () if match[3] is None else tuple(match[3].split("/"))
     return Mention(match[1], match[2] or "", parts)
-
-
-def mentions(template: Template) -> Iterator[Mention]:
-    """Every slot and block that a template may name."""
-    for node in template:
-        if isinstance(node, Mention):
-            yield node
-        elif isinstance(node, Choice):
-            for option in node.options:
-                yield from mentions(option)

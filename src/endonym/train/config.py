@@ -193,6 +193,8 @@ class Phase(Config, ObjectiveProperties):
     subword_dropout: Annotated[float, Field(gt=0, lt=1)] | None = None
     """in half of the rows, the chance that a token is read as the two tokens it is made of, so that
     a text that is read often is spelled anew each time (arXiv:1910.13267)
+
+    - what learns from a teacher that reads the text before reads whole tokens; members do not
     """
     clip: float = Field(default=1.0, gt=0)
     """gradients are clipped to this norm"""
@@ -276,6 +278,8 @@ class Phase(Config, ObjectiveProperties):
         if self.distill is not None and (self.distill.model is None) == (self.members is None):
             what = "names a model, and members are trained" if self.members else "has no teacher"
             raise ValueError(f"distill {what}: give either distill.model or members")
+        teacher = self.distill
+        reads_before = teacher is not None and teacher.model is not None and not teacher.live
         needed = (  # a key, whether it has an effect, and what gives it one
             ("cooldown", self.schedule == "wsd", 'schedule = "wsd"'),
             ("final_lr", self.schedule != "constant", "a schedule that falls"),
@@ -289,6 +293,7 @@ class Phase(Config, ObjectiveProperties):
             ("prune", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
             ("members", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
             ("subword_dropout", self.reads_texts, 'objective = "next_token"'),
+            ("subword_dropout", not reads_before, "distill.live = true: its teacher reads before"),
             ("temperature", not isinstance(self.sources, dict), "sources whose shares are open"),
         )
         for key, has_effect, condition in needed:

@@ -281,7 +281,7 @@ class Training:
             tokens=step * self.batches.tokens,
             epoch=self.batches.epochs(step),
             nats=nats,
-            bits_per_byte=nats / math.log(2) / self.batches.order.bytes_per_position,
+            bits_per_byte=nats / math.log(2) / self.batches.bytes_per_position,
             lr=self.config.lr * self._lr_scale(max(0, step - 1)),
             gradient_norm=stepped.gradient_norm if stepped else float("nan"),
             seconds=seconds,

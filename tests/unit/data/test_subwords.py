@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from foreign_folders import gemma_like
 from toys import KINDS, toy_texts
 
 from endonym.data.batches import Batches
@@ -12,7 +13,7 @@ from endonym.data.order import Order, Rows
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.data.subwords import WHOLE, Subwords
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
 from endonym.tokenizer.train import train_tokenizer
 
 CONTEXT = 48
@@ -41,6 +42,22 @@ def said(tokenizer: Tokenizer, ids: np.ndarray) -> bytes:
     return b"".join(tokenizer.bytes_of(int(each)) or END for each in ids)
 
 
+def require_parts_of_texts(tokenizer: Tokenizer, subwords: Subwords) -> None:
+    """No part is a byte token of which another token says the same: no text has it."""
+    said = [tokenizer.bytes_of(index) for index in range(tokenizer.vocab)]
+    parts = {*subwords.left_V.tolist(), *subwords.right_V.tolist()} - {WHOLE}
+    is_byte = {n for n in parts if BYTE_TOKEN.fullmatch(tokenizer.name_of(n) or "")}
+    assert all(said.count(said[index]) == 1 for index in is_byte)
+
+
+def test_byte_tokens_of_other_models_are_no_parts() -> None:
+    tokenizer = Tokenizer(gemma_like(), end="<eos>")
+    subwords = Subwords.of(tokenizer, 0.1, 0)
+    require_parts_of_texts(tokenizer, subwords)
+    split = np.nonzero(subwords.left_V != WHOLE)[0]
+    assert len(split) > 3
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_two_tokens_are_what_the_token_says(kind: str) -> None:
     tokenizer = toy_tokenizer(kind)
@@ -56,6 +73,7 @@ def test_the_two_tokens_are_what_the_token_says(kind: str) -> None:
         assert right
         assert (left + b"x").decode(), "no character is cut in two"
     assert subwords.left_V[tokenizer.end_id] == WHOLE
+    require_parts_of_texts(tokenizer, subwords)
     for index in set(range(tokenizer.vocab)) - set(split.tolist()):
         piece = tokenizer.bytes_of(index)
         cuts = (n for n in range(1, len(piece)) if piece[n] & 0xC0 != 0x80)
@@ -142,4 +160,11 @@ def test_batches_are_split_by_the_numbers_of_their_rows(tmp_path: Path) -> None:
     assert batch.targets_BT.tolist() == subwords.split(order.rows(12, 6), 12).targets_BT.tolist()
     assert part.tokens_BT.tolist() == batch.tokens_BT[3:].tolist()
     assert batch.places_BT is None
+    counts, whole = tokenizer.byte_counts, Batches(order, rows=6)
+    first = [each.order.rows(0, 64) for each in (whole, batches)]
+    split = subwords.split(first[0], 0)
+    ratio = counts[split.targets_BT].sum() / counts[first[0].targets_BT].sum()
+    assert batches.bytes_per_position == pytest.approx(whole.bytes_per_position * ratio)
+    assert whole.bytes_per_position == order.bytes_per_position
+    assert 0.7 < ratio < 0.99
     assert batch.tokens_BT.tolist() != Batches(order, rows=6)[2].tokens_BT.tolist()

@@ -176,18 +176,16 @@ def test_a_phase_reads_split_tokens(project: Project, monkeypatch: Patch) -> Non
 
 
 @pytest.mark.parametrize(("distill", "is_split"), [
-    (None, True), (Distill(model="a"), False), (Distill(model="a", live=True), True),
+    (None, True), (Distill(), False), (Distill(model="a", live=True), True),
 ])  # fmt: skip
-def test_tokens_are_whole_where_what_a_teacher_expects_is_kept(
+def test_tokens_are_whole_where_a_teacher_reads_before(
     distill: Distill | None, is_split: bool
 ) -> None:
     phase, tokenizer = train_config(subword_dropout=0.2), toy_tokenizer("bpe")
-    config: Any = SimpleNamespace(phase=phase.but(distill=distill), seed=5)
-    found = training.subwords_of(config, tokenizer)
+    found = training.subwords_of(phase.but(distill=distill), tokenizer, 5)
     assert (found is not None) == is_split
     assert found is None or (found.chance, found.seed) == (0.2, 5)
-    whole: Any = SimpleNamespace(phase=phase.but(subword_dropout=None), seed=5)
-    assert training.subwords_of(whole, tokenizer) is None
+    assert training.subwords_of(phase.but(subword_dropout=None), tokenizer, 5) is None
 
 
 def test_compiling_that_was_asked_for_and_cannot_be_is_said(project: Project, monkeypatch: Patch):

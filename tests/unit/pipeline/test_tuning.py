@@ -12,7 +12,9 @@ import pytest
 from endonym.autopilot import probe
 from endonym.autopilot.model_size import Choice, Choices
 from endonym.autopilot.resolve import ResolvedTraining, facts_of, resolve_training
+from endonym.data.order import Rows
 from endonym.data.shards import TokenShards
+from endonym.data.subwords import Subwords
 from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log
 from endonym.pipeline import tuning
@@ -273,3 +275,20 @@ def test_named_rates_are_tuned_and_the_answer_is_told(prepared: Path, monkeypatc
     assert any("nothing is tuned" in each for each in said)
     plan = json.loads((failed.folder / "plan.json").read_text(encoding="utf-8"))
     assert plan["tuned"] is None
+
+
+def test_a_trial_reads_split_tokens_where_its_phase_does(finished: Path, monkeypatch: Patch):
+    chances, split = list[float](), Subwords.split
+
+    def spied(subwords: Subwords, rows: Rows, first: int) -> Rows:
+        chances.append(subwords.chance)
+        return split(subwords, rows, first)
+
+    monkeypatch.setattr(Subwords, "split", spied)
+    monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
+    training, shards = opened(finished)
+    trials = tuning.Trials(training, shards, 0.5, "cpu")
+    assert math.isfinite(trials.trial_bits(training.phases[0]))
+    assert chances == []
+    assert math.isfinite(trials.trial_bits(training.phases[0].but(subword_dropout=0.4)))
+    assert {*chances} == {0.4}

@@ -225,19 +225,44 @@ def test_of_a_long_template_the_beginning_is_shown(tmp_path: Path) -> None:
         assert refused(tmp_path / "grammar.toml", text).message.endswith(f", in “{shown}”.")
 
 
-def test_a_grammar_whose_texts_have_no_end_is_refused(tmp_path: Path) -> None:
+def letters_of(length: int) -> str:
+    """A grammar whose lines have at most so many characters."""
+    return f"""
+    words.a = "ана әби"
+    cast.A.words = "a"
+    lines = [{{ text = "{{b}}[-|{"-" * 9}]{{A}}" }}]
+    blocks.b = ["да", "{{c}}{{c}}"]
+    blocks.c = "{"е" * ((length - 12) // 2)}"
+    """
+
+
+def test_a_grammar_whose_texts_may_be_too_long_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "grammar.toml"
+    path.write_text(letters_of(100_000), encoding="utf-8")
+    assert Grammar.load(path).casts == 2
+    error = refused(path, letters_of(100_002))
+    assert error.message.startswith("lines: its text may have more than 100,000 characters")
+    doubled = "".join(f'b{i} = ["", "{{b{i + 1}}}{{b{i + 1}}}"]\n' for i in range(25))
     words = 'words.a = "ана"\ncast.A.words = "a"\n'
+    text = f'{words}lines = [{{ text = "{{b0}}" }}]\n[blocks]\n{doubled}b25 = "эт"'
+    assert refused(path, text).message.startswith("blocks.b9: its text may have more")
+    choices = "".join(f'b{i} = "[да {{b{i + 1}}}|нет {{b{i + 1}}}]"\n' for i in range(40))
+    text = f'{words}lines = [{{ text = "{{b0}}" }}]\n[blocks]\n{choices}b40 = "{{A}}"'
+    path.write_text(text, encoding="utf-8")
+    assert len(Grammar.load(path).text(0).split()) == 41
 
-    def doubled(times: int, line: str) -> str:
-        blocks = "".join(f'b{i} = ["", "{{b{i + 1}}}{{b{i + 1}}}"]\n' for i in range(times))
-        return f'{words}lines = [{{ text = "{line}" }}]\n[blocks]\n{blocks}b{times} = "эт"'
 
-    (tmp_path / "grammar.toml").write_text(doubled(15, "{b0}"), encoding="utf-8")
-    assert Grammar.load(tmp_path / "grammar.toml").text(0) is not None
-    for times, line, which in ((25, "{b0}", "blocks.b9:"), (15, "{b0} {b0}", "lines:")):
-        error = refused(tmp_path / "grammar.toml", doubled(times, line))
-        assert error.message.startswith(which)
-        assert "its text may have more than 100,000 parts" in error.message
+def test_blocks_that_were_seen_before_are_as_deep(tmp_path: Path) -> None:
+    blocks = "".join(f'b{i} = "{{b{i + 1}}}"\n' for i in range(160))
+    for first, is_good in ((61, True), (60, False)):
+        lines = f'lines = [{{ text = "{{b100}}" }}, {{ text = "{{b{first}}}" }}]\n'
+        text = f'{lines}[blocks]\n{blocks}b160 = "гата"'
+        if is_good:
+            (tmp_path / "grammar.toml").write_text(text, encoding="utf-8")
+            assert Grammar.load(tmp_path / "grammar.toml").text(0) == "Гата\nГата"
+            continue
+        error = refused(tmp_path / "grammar.toml", text)
+        assert "more than 100 blocks stand in one another" in error.message
 
 
 def test_a_rule_that_comes_to_no_end_is_told(

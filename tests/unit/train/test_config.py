@@ -44,6 +44,11 @@ USELESS = [
     ({"prune": Prune(ffn=0.5), "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
     ({"prune": Prune(ffn=0.5), "adapt": Adapt()}, {"adapt": None}, "training all weights"),
     ({"subword_dropout": 0.1, "objective": "chat"}, {"objective": "next_token"}, "objective = "),
+    (
+        {"subword_dropout": 0.1, "distill": Distill(model="a")},
+        {"distill": Distill(model="a", live=True)},
+        "distill.live = true",
+    ),
     ({"average_share": 0.1, "average": "none"}, {"average": "tail"}, 'average = "ema" or '),
 ]
 
