@@ -44,6 +44,8 @@ TRIED: dict[str, dict[str, Any]] = {
     "default": {},
     "wide": WIDE,
     "wide, dropout 0.4": WIDE_DROPPED,
+    "wide, dropout 0.3, long": WIDE | {"model.dropout": 0.3} | LONG,
+    "wide, dropout 0.3, subwords, long": WIDE | {"model.dropout": 0.3} | SPLIT | LONG,
     "subwords": SPLIT,
     "wide, dropout 0.4, subwords": WIDE_DROPPED | SPLIT,
     "wide, dropout 0.4, subwords, long": WIDE_DROPPED | SPLIT | LONG,
