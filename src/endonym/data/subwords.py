@@ -62,8 +62,8 @@ class Subwords:
     def split(self, rows: Rows, first: int) -> Rows:
         """Rows with some tokens split. first: the number of the first one.
 
-        A row is as long as before; what no longer fits is left out. Where its targets are stored
-        cannot be said any more.
+        A row is as long as before; what no longer fits is left out. It has no `places_BT`: halves
+        of tokens are stored nowhere.
         """
         parts = [
             self._split_row(first + number, *row)

@@ -136,7 +136,10 @@ def text_inputs(
     target = device.pick(ctx.device)
     train, join = order.shards, pack.join
     inputs = TrainingInputs(
-        *(train, dev, ctx.work, unigram_nats),
+        train,
+        dev,
+        ctx.work,
+        unigram_nats,
         device=target,
         join=join,
         subwords=subwords_of(config.phase, tokenizer, config.seed),

@@ -112,7 +112,9 @@ class Trials:
         with tempfile.TemporaryDirectory() as folder:
             tokenizer = Tokenizer.load(self.tokenizer)
             inputs = TrainingInputs(
-                *(self.train, self.dev, Path(folder)),
+                self.train,
+                self.dev,
+                Path(folder),
                 unigram_nats=math.inf,  # A short training need not be better than unigrams.
                 device=self.target,
                 join=self.training.pack.join,

@@ -194,7 +194,8 @@ class Phase(Config, ObjectiveProperties):
     """in half of the rows, the chance that a token is read as the two tokens it is made of, so that
     a text that is read often is spelled anew each time (arXiv:1910.13267)
 
-    - what learns from a teacher that reads the text before reads whole tokens; members do not
+    - if a teacher reads the text before the phase (distill without live), the phase reads whole
+      tokens; its members still read split ones
     """
     clip: float = Field(default=1.0, gt=0)
     """gradients are clipped to this norm"""
@@ -293,7 +294,11 @@ class Phase(Config, ObjectiveProperties):
             ("prune", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
             ("members", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
             ("subword_dropout", self.reads_texts, 'objective = "next_token"'),
-            ("subword_dropout", not reads_before, "distill.live = true: its teacher reads before"),
+            (
+                "subword_dropout",
+                not reads_before,
+                "distill.live = true: the teacher reads whole tokens",
+            ),
             ("temperature", not isinstance(self.sources, dict), "sources whose shares are open"),
         )
         for key, has_effect, condition in needed:
