@@ -37,7 +37,9 @@ TEXTS = {
 about 100 kB or more."""
 WIDE = {"model.dim": 128, "model.mixer.heads": 2}
 WIDE_DROPPED = WIDE | {"model.dropout": 0.4}
+WIDER_DROPPED = {"model.dim": 192, "model.mixer.heads": 3, "model.dropout": 0.4}
 SPLIT = {"phase.0.subword_dropout": 0.1}
+SPLIT_MORE = {"phase.0.subword_dropout": 0.2}
 LONG = {"phase.0.tokens": "", "phase.0.epochs": 58}
 """Twice the passes that `new` gives to so little text."""
 TRIED: dict[str, dict[str, Any]] = {
@@ -49,6 +51,9 @@ TRIED: dict[str, dict[str, Any]] = {
     "subwords": SPLIT,
     "wide, dropout 0.4, subwords": WIDE_DROPPED | SPLIT,
     "wide, dropout 0.4, subwords, long": WIDE_DROPPED | SPLIT | LONG,
+    "wide, dropout 0.4, subwords 0.2, long": WIDE_DROPPED | SPLIT_MORE | LONG,
+    "wider, dropout 0.4, subwords, long": WIDER_DROPPED | SPLIT | LONG,
+    "wider, dropout 0.4, subwords 0.2, long": WIDER_DROPPED | SPLIT_MORE | LONG,
     "members 4": {"phase.0.members": 4},
     "wide, dropout 0.4, members 4": WIDE_DROPPED | {"phase.0.members": 4},
 }
