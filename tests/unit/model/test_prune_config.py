@@ -1,5 +1,6 @@
 """The shape that a prune leaves, and the recipes that are refused before anything is trained."""
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from toys import toy_config
 from wrong_recipes import HEAD
 
+from endonym.autopilot import resolve
 from endonym.autopilot.cautions import require_prunes
+from endonym.autopilot.model_size import Facts
 from endonym.commands.check import pruned
 from endonym.errors import RecipeError, ShapeError
 from endonym.model.config import AttentionConfig, FfnConfig
@@ -78,16 +81,54 @@ def test_a_phase_that_begins_anew_has_the_whole_shape_again() -> None:
     assert after_pruning(whole, [(1, half), (2, anew), (3, half)])[0].layers == 2
 
 
-def test_a_base_is_not_pruned_to_what_an_export_cannot_hold(tmp_path: Path) -> None:
-    path = tmp_path / "recipe.toml"
-    for prune, is_refused in (("heads = 0.5", True), ("ffn = 0.5", False)):
-        more = f"steps = 3\nprune = {{ {prune} }}\n[model]\nfolder = 'base'\n[[export]]\n"
-        path.write_text(HEAD + more + 'format = "huggingface"\n', encoding="utf-8")
+@pytest.fixture
+def on_base(tmp_path: Path) -> Callable[[str], Recipe]:
+    """A recipe that goes on from a folder, with these lines after its first six."""
+
+    def on_base(lines: str) -> Recipe:
         (tmp_path / "base").mkdir(exist_ok=True)
         (tmp_path / "base" / "config.json").write_text("{}", encoding="utf-8")
-        with pytest.raises(RecipeError) if is_refused else nullcontext() as caught:
-            require_prunes(Recipe.load(path), toy_config("gpt2"))
-        assert not is_refused or "[[export]]" in str(caught.value)
+        (tmp_path / "r.toml").write_text(HEAD + lines + "[model]\nfolder = 'base'\n", "utf-8")
+        return Recipe.load(tmp_path / "r.toml")
+
+    return on_base
+
+
+EXPORTS = "".join(
+    f'[[export]]\nformat = "{name}"\n' for name in ("dataset", "gguf", "huggingface")
+)
+FACTS = Facts(4_000_000, 1_000_000, 100.0)
+STEPS = 'steps = 3\nnumber_format = "fp32"\n'
+HEAL = '[[phase]]\nname = "{}"\n' + STEPS + "prune = {}\n"
+
+
+@pytest.mark.parametrize(("prunes", "lines"), [
+    (("{ ffn = 0.5 }",), []),
+    (("{ heads = 0.5 }",), [16, 18]),
+    (("{ layers = 0.1 }", "{ ffn = 0.5 }"), [13]),
+    (("{ layers = 0.9 }", "{ heads = 0.5 }"), [13, 21, 23]),
+    (("{ heads = 0.5 }", "{ heads = 0.5 }", "{ layers = 0.1 }"), [18, 23, 26, 28]),
+])  # fmt: skip
+def test_a_base_is_pruned_only_to_what_it_has_and_what_exports_can_hold(
+    prunes: tuple[str, ...],
+    lines: list[int],
+    on_base: Callable[[str], Recipe],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each prune is judged on what the ones before it leave; every one is told with its line."""
+    healing = "".join(HEAL.format(name, prune) for name, prune in zip("abc", prunes, strict=False))
+    recipe = on_base(f"{STEPS}{healing}{EXPORTS}[pack]\ncontext = 16\n")
+    monkeypatch.setattr(resolve, "folder_shape", lambda folder: toy_config("gpt2", layers=4))
+    choices = resolve.training_choices(recipe, FACTS, 40)
+    with pytest.raises(RecipeError) if lines else nullcontext() as caught:
+        resolve.resolve_training(recipe, choices, FACTS, 40)
+    said = re.findall(r"^\S*r\.toml:(\d+): ", str(caught and caught.value), re.MULTILINE)
+    assert [int(each) for each in said] == lines
+
+
+def test_a_base_that_stays_whole_is_exported_as_it_came(on_base: Callable[[str], Recipe]) -> None:
+    odd = shape_without(toy_config("gpt2"), Prune(heads=0.5))
+    require_prunes(on_base(f"{STEPS}{EXPORTS}"), odd)
 
 
 @pytest.fixture
