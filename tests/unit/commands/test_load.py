@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from artefacts import nobody
 
-from endonym.commands.load import card_of, find_artifact, load_model
+from endonym.commands.load import card_of, find_artifact, load_model, words_of
 from endonym.errors import RecipeError
 from endonym.export.card import Card
 from endonym.export.history import spelling_of
@@ -79,18 +79,30 @@ def test_the_card_of_an_artefact_knows_its_history(model: Path, store: Store) ->
 def test_the_card_of_a_run_knows_its_licenses_and_what_no_person_wrote(
     finished: Path, store: Store, tmp_path: Path
 ) -> None:
+    """The recipe's own name and language, not the folder's; the sources in their order."""
     assert card_of(str(finished / "runs" / "kechkena"), store).synthetic is None
-    copy = tmp_path / "runs" / "kechkena"
+    copy = tmp_path / "runs" / "тәүге"
     shutil.copytree(finished / "runs" / "kechkena", copy)
     recipe = copy / "recipe.toml"
     text = recipe.read_text(encoding="utf-8")
-    more = 'name = "tatar"\nlicense = "CC0-1.0"\nsynthetic = true\n'
-    recipe.write_text(text.replace('name = "tatar"\n', more), encoding="utf-8")
+    for name, more in {
+        "others": "synthetic = true",
+        "romanian": 'license = "CC-BY-4.0"\nsynthetic = false',
+        "tatar": 'license = "CC0-1.0"\nsynthetic = true',
+    }.items():
+        text = text.replace(f'name = "{name}"\n', f'name = "{name}"\n{more}\n')
+    recipe.write_text(text.replace('language = "tt"', 'language = "ro"'), encoding="utf-8")
     plan = json.loads((copy / "plan.json").read_text(encoding="utf-8"))
     plan["store"] = str(finished / "store")
     write_sealed(copy / "plan.json", plan)
-    card = card_of(str(copy), store)
-    assert (card.licenses, card.synthetic) == ({"tatar": "CC0-1.0"}, ("tatar",))
+    licenses = {"tatar": "CC0-1.0", "romanian": "CC-BY-4.0"}
+    words = Card("kechkena", "ro", licenses, synthetic=("tatar", "others"))
+    assert replace(card_of(str(copy), store), history=None) == words_of(str(copy), store) == words
+    bare = 'name = 5\n[[source]]\nname = "tatar"\npath = "a.txt"\n'
+    recipe.write_text(bare, encoding="utf-8")
+    assert words_of(str(copy), store) == Card("5", "")
+    recipe.write_text("seed = 3\n", encoding="utf-8")
+    assert words_of(str(copy), store) == Card(str(copy), "")
 
 
 def test_a_model_spells_prompts_as_its_corpus_does_while_the_store_has_that(tmp_path: Path):

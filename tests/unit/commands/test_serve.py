@@ -16,7 +16,15 @@ from serving import CHATML, toy_language_model, write_gguf
 from endonym.commands import serve
 from endonym.commands.inspect import unused
 from endonym.commands.load import load_model
-from endonym.commands.serve import Place, hosts_of, make_engine, place_of, read_key, served_names
+from endonym.commands.serve import (
+    Place,
+    hosts_of,
+    make_engine,
+    model_identity,
+    place_of,
+    read_key,
+    served_names,
+)
 from endonym.errors import Busy, RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -44,6 +52,7 @@ def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: Captured):
     assert (engine.name, engine.context, engine.turns) == ("llama.cpp", 64, 3)
     engine.close()
     (made,) = (store.cache / "gguf").glob("*/*.gguf")
+    assert made.parent.name == f"{model_identity(str(folder), store)}-F16"
     written = made.stat().st_mtime_ns
     assert "making a GGUF file" in capsys.readouterr().err
     make_engine(str(folder), store, "cpu", Log()).close()
@@ -51,6 +60,30 @@ def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: Captured):
     assert "making" not in said
     assert f"llama.cpp runs {made}" in said
     assert made.stat().st_mtime_ns == written
+
+
+def test_a_model_is_told_from_others_by_what_it_is(tmp_path: Path, finished: Path) -> None:
+    """A run by its model's id, under every name; a folder by its shape, weights and tokenizer."""
+    store = Store(finished / "store")
+    (model,) = (each.id for each in store.artifacts() if each.stage == "model")
+    names = ("kechkena", finished / "runs" / "kechkena", store.root / "model" / model, model[:6])
+    assert {model_identity(str(name), store) for name in names} == {model}
+    folder, other = tmp_path / "тел", tmp_path / "икенче"
+    for each in (folder, other):
+        export_huggingface(toy_language_model(), each)
+    identity = model_identity(str(folder), store)
+    assert identity == model_identity(str(other), store)
+    assert len(identity) == 12
+    (other / "README.md").write_text("Татарча модель.\n", encoding="utf-8")
+    assert model_identity(str(other), store) == identity
+    found = {identity}
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        with (other / name).open("ab") as file:
+            file.write(b" ")
+        found.add(model_identity(str(other), store))
+    (other / "tokenizer.json").rename(other / "another.json")
+    found.add(model_identity(str(other), store))
+    assert len(found) == 5
 
 
 def test_a_damaged_file_is_remade(tmp_path: Path, store: Store, capsys: Captured):

@@ -206,6 +206,36 @@ def test_a_shape_that_no_other_program_has_can_be_exported_as_an_adapter_alone()
     assert about == [("export", 1), ("export", 2)]
 
 
+def test_all_that_does_not_fit_a_model_is_told_beside_each_other() -> None:
+    """Adapters, prunes and exports of the pruned shape, each at its own place, about the model."""
+    model = {"family": "gpt2", "dim": 64, "layers": 4, "mixer": {"heads": 4}}
+    phases: list[Any] = [
+        {"name": "ад", "adapt": {"rank": 90}},
+        {"name": "буш", "prune": {"layers": 0.1}},
+        5,  # a mistake of its own
+        {"name": "иң", "adapt": {"rank": 80}},
+        {"name": "баш", "prune": {"heads": 0.5}},
+        {"name": "тар", "prune": {"heads": 0.1}},
+    ]
+    exports = [{"format": each} for each in ("dataset", "huggingface", "adapter", "gguf")]
+    found = contradictions({"model": model, "phase": phases, "export": exports}, None)
+    told = [each for each in found if each.about == (("model",),)]
+    assert [each.path for each in told] == [
+        ("phase", 0, "adapt", "rank"),
+        ("phase", 3, "adapt", "rank"),
+        ("phase", 1, "prune", "layers"),
+        ("phase", 5, "prune", "heads"),
+        ("export", 1),
+        ("export", 3),
+    ]
+    assert [each.at_value for each in told] == [True] * 4 + [False] * 2
+    beginnings = ("rank = 90, ", "rank = 80, ", "0.1 of 4 ", "0.1 of 2 ", "GPT2LMHead", "llama.cpp")
+    for problem, begins in zip(told, beginnings, strict=True):
+        assert problem.message.startswith(begins)
+        assert problem.message.endswith(".")
+        assert problem.do.split()[0] in ("Choose", "Give", "Remove")
+
+
 def test_a_name_too_long_for_a_folder_is_refused(tmp_path: Path) -> None:
     long = "ភាសាខ្មែរ" * 7
     text = HEAD.replace("tatar", long) + f"[variant.'{'x' * 40}'.pack]\ncontext = 64\n"
