@@ -15,7 +15,7 @@ from endonym.errors import Damaged
 from endonym.log import Log
 from endonym.model.weights import save_tensors
 from endonym.pipeline import plan, sources
-from endonym.pipeline.stages import EvaluationConfig, ExamplesConfig, PhaseTraining
+from endonym.pipeline.stages import EvaluationConfig, ExamplesConfig, ExportConfig, PhaseTraining
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 from endonym.tokenizer.chat_template import CHATML
@@ -171,6 +171,42 @@ def test_only_the_last_phase_answers_for_the_exports_of_adapters(stages_of: Stag
     assert [cast("PhaseTraining", each.config).is_last for each in models] == [False, False, True]
     assert models[0].id == stages_of()["model pretrain"].id
     assert set(stages["export gguf-adapter"].inputs) == {"model", "shards", "start"}
+
+
+def test_every_export_knows_the_words_of_the_recipe(small_recipe: Written, tmp_path: Path) -> None:
+    """Its own name, whatever was set; licenses by source; and all sources that no person wrote."""
+    path = small_recipe(tmp_path / "project")
+    text = path.read_text(encoding="utf-8")
+    for name, more in {
+        "tatar": "synthetic = true",
+        "romanian": 'license = "CC-BY-4.0"',
+        "others": 'license = "CC0-1.0"\nsynthetic = true',
+    }.items():
+        text = text.replace(f'name = "{name}"\n', f'name = "{name}"\n{more}\n')
+    kinds = ("huggingface", "dataset", "adapter")
+    exports = "".join(f'[[export]]\nformat = "{kind}"\n' for kind in kinds[1:])
+    path.write_text(text + MORE.format(start="adapt = {}") + exports, encoding="utf-8")
+    store = Store(tmp_path / "store")
+
+    def configs(*sets: str) -> list[ExportConfig]:
+        recipe = Recipe.load(path, sets=["phase.1.number_format=fp32", *sets])
+        assert recipe.run_name != recipe.name
+        raw = sources.hash_all(sources.find(recipe), store, Log(quiet=True))
+        stages = planned(recipe, raw)
+        return [cast("ExportConfig", each.config) for each in stages if each.kind == "export"]
+
+    found = configs()
+    assert [each.export.format for each in found] == ["dataset", "huggingface", "adapter"]
+    licenses = {"romanian": "CC-BY-4.0", "others": "CC0-1.0"}
+    words = {"name": "kechkena", "language": "tt", "licenses": licenses}
+    for each in found:
+        said = each.model_dump(exclude={"export", "training"}, mode="python")
+        assert said == words | {"synthetic": ("tatar", "others")}
+    assert [each.training is not None for each in found] == [False, False, True]
+    none = configs(*(f"source.{name}.license=" for name in licenses))[0]
+    assert none.licenses is None
+    person = configs("source.tatar.synthetic=false", "source.others.synthetic=")[0]
+    assert (person.synthetic, person.licenses) == (None, licenses)
 
 
 def test_evaluations_have_names_of_their_own_and_dev_judges_no_export(stages_of: StagesOf):

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from endonym.errors import ExportError, SourceError, TokenizerError
 from endonym.export import formats
 from endonym.export.card import Card
 from endonym.export.config import Export
+from endonym.export.history import History
 from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet
@@ -292,6 +294,54 @@ def test_the_card_of_a_data_set_knows_what_the_recipe_says(
     ((made_of, out, card),) = given
     assert (made_of.folder, out) == (corpus, tmp_path / "out")
     assert card == Card("тел", "tt", {"tatar": "CC0-1.0"}, synthetic=("others",))
+
+
+def test_the_card_of_an_exported_model_knows_its_scores_and_what_the_recipe_says(
+    corpus: Path, model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history has every evaluation that the plan gives, and the model is the trained one."""
+    history = History([], Artifact(tmp_path, {}), Artifact(corpus, {}))
+    asked, made = list[Any](), list[Any]()
+
+    def exported(*given: Any, **named: Any) -> Any:
+        made.append((*given, named))
+        check = SimpleNamespace(as_dict=lambda: {"ok": True})
+        return SimpleNamespace(checks=[check], files={"model.safetensors": 3})
+
+    monkeypatch.setattr(
+        "endonym.export.history.history_of", lambda *given: asked.append(given) or history
+    )
+    monkeypatch.setattr(formats, "make_export", exported)
+    monkeypatch.setattr(LanguageModel, "load", lambda folder: model if folder == tmp_path else None)
+    model.tokenizer.save(tmp_path)
+    shards = context(tmp_path / "shards", corpus=corpus, tokenizer=tmp_path)
+    stages.shards(Config(), shards)
+    names = ("evaluation bits", "shards", "evaluation words", "model")
+    folders = dict.fromkeys(names, tmp_path) | {"shards": shards.out}
+    ctx = context(tmp_path / "out", **folders)
+    export = Export(format="huggingface")
+    config = stages.ExportConfig(
+        export=export,
+        name="тел",
+        language="tt",
+        licenses={"tatar": "CC0-1.0"},
+        synthetic=("others",),
+    )
+    checked = {"files": {"model.safetensors": 3}, "checks": [{"ok": True}]}
+    assert stages.export(config, ctx) == {"format": "huggingface", **checked}
+    judged = [ctx.inputs[name] for name in names if name.startswith("evaluation")]
+    assert asked == [(ctx.inputs["model"], judged)]
+    held = (Corpus(corpus).documents(side) for side in ("test", "dev"))
+    texts = [each.text for documents in held for each in documents]
+    ((*given, named),) = made
+    assert given == [export, model, ctx.out]
+    assert named.pop("texts") == texts
+    words = ("тел", "tt", {"tatar": "CC0-1.0"})
+    card = Card(*words, history, synthetic=("others",))
+    assert named == {"card": card, "made_of": ctx.inputs["model"].id, "log": ctx.log}
+    bare = config.model_copy(update={"licenses": None, "synthetic": None})
+    stages.export(bare, ctx)
+    assert made[-1][-1]["card"] == Card("тел", "tt", {}, history)
 
 
 def test_large_texts_have_as_many_workers_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,8 @@ def test_a_teacher_reads_the_same_ids(
     named = (finished / "runs" / "kechkena").as_posix()
     keys = ("--set", f'phase.0.distill={{ model = "{named}" }}')
     given = (*keys, "--store", prepared.parent / "store")
-    for sets in ("tokenizer.vocab=300", "tokenizer.kind=unigram"):
+    other, kind = "tokenizer.vocab=300", "tokenizer.kind=unigram"
+    for sets in (other, kind, other, kind):  # and again, now that the run is known
         said = command("run", prepared, *given, "--set", sets)
         assert said.code == 2
         assert f'the teacher "{named}" has another tokenizer' in said.err
