@@ -53,17 +53,19 @@ def test_every_phase_adds_its_own_time_to_every_part(recipe: Recipe) -> None:
     samples = [n * 60 * 5 * 1e-3 for *_, n in counts]
     own = [60 * 256 * 1e-3, 30 * 128 * 3e-3, 7 * 64 * 7e-3]
     member = [3.0 + each + validations[n] + samples[n] for n, each in enumerate(own)]
-    assert promised_parts(recipe, training, FACTS, PACE) == pytest.approx({
-        "training": own[0],
-        "answers": own[1] + own[2],
-        "members": 2 * member[0] + 3 * member[1],
-        "teacher": 2 * FACTS.positions * 1e-3 / 3 + 3 * own[1] / 3,
-        "start": 3 * 3.0 + 21_000 * 7e-3 / 3,
-        "validations": sum(validations),
-        "samples": sum(samples),
-        "evaluation": 0.0,
-        "export": 0.0,
-    })
+    assert promised_parts(recipe, training, FACTS, PACE) == pytest.approx(
+        {
+            "training": own[0],
+            "answers": own[1] + own[2],
+            "members": 2 * member[0] + 3 * member[1],
+            "teacher": 2 * FACTS.positions * 1e-3 / 3 + 3 * own[1] / 3,
+            "start": 3 * 3.0 + 21_000 * 7e-3 / 3,
+            "validations": sum(validations),
+            "samples": sum(samples),
+            "evaluation": 0.0,
+            "export": 0.0,
+        }
+    )
     few = replace(FACTS, dev_tokens=0)
     assert promised_parts(recipe, training, few, PACE) == promised_parts(
         recipe, training, FACTS, PACE

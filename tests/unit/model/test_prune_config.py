@@ -94,9 +94,7 @@ def on_base(tmp_path: Path) -> Callable[[str], Recipe]:
     return on_base
 
 
-EXPORTS = "".join(
-    f'[[export]]\nformat = "{name}"\n' for name in ("dataset", "gguf", "huggingface")
-)
+EXPORTS = "".join(f'[[export]]\nformat = "{name}"\n' for name in ("dataset", "gguf", "huggingface"))
 FACTS = Facts(4_000_000, 1_000_000, 100.0)
 STEPS = 'steps = 3\nnumber_format = "fp32"\n'
 HEAL = '[[phase]]\nname = "{}"\n' + STEPS + "prune = {}\n"
