@@ -89,21 +89,27 @@ def test_a_pattern_may_be_explained_in_a_comment():
     assert change("елек кечкенек") == "еләк кечкенәк"
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {},
-        {"find": "("},
-        {"find": "а*"},
-        {"find": "(а)", "by": r"\2"},
-        {"find": f"{'(' * 3_000}а{')' * 3_000}"},
-        {"find": "(?R)?а"},  # looks for itself without an end
-        {"find": "а", "letters": {"а": "б"}},
-        {"letters": {"": "б"}},
-    ],
-)
-def test_a_replacement_that_cannot_be_made_is_refused(keys: dict[str, object]):
-    with pytest.raises(ValueError, match="Replacement"):
+NOT_RIGHT = "the regular expression is not right: "
+EVERYWHERE = "find matches nothing at all, so that `by` would stand everywhere"
+REFUSED: list[tuple[dict[str, object], str]] = [
+    ({}, "give find or letters, one of the two"),
+    ({"find": "("}, f"{NOT_RIGHT}missing \\)"),
+    ({"find": "а*"}, EVERYWHERE),
+    ({"find": ""}, EVERYWHERE),
+    ({"find": "(а)", "by": r"\2"}, f"{NOT_RIGHT}invalid group reference"),
+    ({"find": "а", "by": r"\g<хәреф>"}, f"{NOT_RIGHT}unknown group"),
+    ({"find": f"{'(' * 3_000}а{')' * 3_000}"}, NOT_RIGHT),
+    ({"find": "(?R)?а"}, NOT_RIGHT),  # looks for itself without an end
+    ({"find": "а", "letters": {"а": "б"}}, "give find or letters, one of the two"),
+    ({"find": "", "letters": {"а": "б"}}, "give find or letters, one of the two"),
+    ({"letters": {"": "б"}}, "letters name what each becomes"),
+    ({"letters": {"а": "б"}, "by": "в"}, "letters name what each becomes"),
+]
+
+
+@pytest.mark.parametrize(("keys", "said"), REFUSED)
+def test_a_replacement_that_cannot_be_made_is_refused(keys: dict[str, object], said: str):
+    with pytest.raises(ValueError, match=f"Replacement\n +Value error, {said}"):
         Replacement.model_validate(keys)
 
 
