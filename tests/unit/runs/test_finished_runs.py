@@ -233,7 +233,14 @@ def a_finished_run(folder: Path, evaluations: Sequence[Artifact] = ()) -> Finish
     return FinishedRun("әкият", folder, models, journals, models[0], list(evaluations))
 
 
-STEP = {"event": "step", "seconds": 100.0}
+def two_members(models: Sequence[Artifact]) -> list[list[dict[str, Any]]]:
+    """Two journals of two steps for each phase."""
+    tokens = [float(each.numbers["tokens"]) for each in models]
+    return [
+        [{"event": "step", "seconds": seconds}, {"event": "step", "seconds": 7.0}]
+        for seconds in tokens
+        for _ in range(2)
+    ]
 
 
 def test_a_run_of_two_phases_is_told_by_both_or_by_the_last(
@@ -244,9 +251,11 @@ def test_a_run_of_two_phases_is_told_by_both_or_by_the_last(
     assert (run.tokens, run.epochs, run.seconds, run.speed) == (300, 1.5, 6.0, 50.0)
     assert run.machine == ("loom", "4")
     with monkeypatch.context() as patch:
-        patch.setattr("endonym.export.history.journals_of_teachers", lambda models: [[STEP]])
+        patch.setattr("endonym.export.history.journals_of_teachers", two_members)
         taught = a_finished_run(tmp_path / "taught")
-        assert (taught.seconds, taught.speed) == (106.0, 50.0)
+        assert (taught.seconds, taught.speed) == (6.0 + 2 * 107 + 2 * 207, 50.0)
+        lost = replace(taught, journals=[[], []])
+        assert (lost.seconds, lost.speed) == (2 * 107 + 2 * 207, None)
     assert run.written == [("Кояш", "loom 2"), ("Су", "loom 2")]
 
 
