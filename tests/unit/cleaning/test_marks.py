@@ -11,7 +11,7 @@ from endonym.cleaning.cleaning import Cleaning
 from endonym.cleaning.marks import Marks, text_hash, unmatched
 from endonym.cleaning.rules import replacements
 from endonym.errors import RecipeError
-from endonym.formats.config import Clean, Replacement
+from endonym.formats.config import Clean, Replacement, require_replacement
 from endonym.formats.document import MARKED, Document, Reject
 
 
@@ -99,7 +99,7 @@ REFUSED: list[tuple[dict[str, object], str]] = [
     ({"find": "(а)", "by": r"\2"}, f"{NOT_RIGHT}invalid group reference"),
     ({"find": "а", "by": r"\g<хәреф>"}, f"{NOT_RIGHT}unknown group"),
     ({"find": f"{'(' * 3_000}а{')' * 3_000}"}, NOT_RIGHT),
-    ({"find": "(?R)?а"}, NOT_RIGHT),  # looks for itself without an end
+    ({"find": "(?R)?а"}, f"{NOT_RIGHT}regex timed out"),  # looks for itself without an end
     ({"find": "а", "letters": {"а": "б"}}, "give find or letters, one of the two"),
     ({"find": "", "letters": {"а": "б"}}, "give find or letters, one of the two"),
     ({"letters": {"": "б"}}, "letters name what each becomes"),
@@ -111,6 +111,21 @@ REFUSED: list[tuple[dict[str, object], str]] = [
 def test_a_replacement_that_cannot_be_made_is_refused(keys: dict[str, object], said: str):
     with pytest.raises(ValueError, match=f"Replacement\n +Value error, {said}"):
         Replacement.model_validate(keys)
+
+
+@pytest.mark.parametrize("kind", [IndexError, RecursionError, MemoryError, TimeoutError])
+def test_whatever_a_pattern_breaks_is_said_of_the_pattern(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some patterns take seconds to run out of memory."""
+
+    def broken(pattern: str) -> None:
+        raise kind("артык күп")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("regex.compile", broken)
+        with pytest.raises(ValueError, match=f"^{NOT_RIGHT}артык күп$"):
+            require_replacement("(?R)", "")
 
 
 def test_a_pattern_that_would_not_end_costs_its_document(monkeypatch: pytest.MonkeyPatch):

@@ -129,6 +129,16 @@ def test_a_base_that_stays_whole_is_exported_as_it_came(on_base: Callable[[str],
     require_prunes(on_base(f"{STEPS}{EXPORTS}"), odd)
 
 
+def test_a_base_of_transformers_is_refused_at_each_prune(on_base: Callable[[str], Recipe]) -> None:
+    """What transformers computes is not pruned; its exports are no matter of prunes."""
+    healing = HEAL.format("a", "{ heads = 0.5 }") + HEAL.format("b", "{ ffn = 0.5 }")
+    recipe = on_base(f"{STEPS}{healing}{EXPORTS}")
+    with pytest.raises(RecipeError, match="own families") as caught:
+        require_prunes(recipe, ForeignConfig.model_construct())
+    assert re.findall(r"^\S*r\.toml:(\d+): ", str(caught.value), re.MULTILINE) == ["13", "18"]
+    require_prunes(on_base(STEPS + EXPORTS), ForeignConfig.model_construct())
+
+
 @pytest.fixture
 def refused(tmp_path: Path) -> Callable[[str], str]:
     """What is said of a recipe with these lines after its first phase."""
