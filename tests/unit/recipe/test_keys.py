@@ -2,7 +2,7 @@
 
 import pytest
 
-from endonym.errors import nearest, plain_word
+from endonym.errors import did_you_mean, nearest, plain_word
 from endonym.model.config import MixerKeys
 from endonym.recipe.keys import (
     inner,
@@ -45,7 +45,12 @@ def test_the_nearest_word_is_near_or_there_is_none() -> None:
     assert nearest("warmup-step", choices) == "warmup_steps"
     assert nearest("katman", choices) is None
     assert nearest("lay", choices, cutoff=0.9) is None
+    assert nearest("yars", choices) == "layers", "six of ten letters are enough, if just"
+    assert nearest("yars", choices, cutoff=0.61) is None
+    assert nearest("dims", ["di", "dim", "dimm"]) == "dim"
     assert plain_word("Warmup Steps-x") == "warmup_steps_x"
+    assert did_you_mean("Yars", choices) == "Did you mean `layers`?  "
+    assert did_you_mean("katman", choices) == ""
 
 
 UNKNOWN_KEYS = [
