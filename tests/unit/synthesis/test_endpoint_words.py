@@ -1,0 +1,222 @@
+"""What a server says: fields that it does not take, refusals, answers and why they ended."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from clocked_endpoint import ADDRESS, Clocked
+from fake_endpoint import Reply, answer
+
+from endonym.errors import EndpointError
+from endonym.synthesis import endpoint
+from endonym.synthesis.endpoint import Odd, cut_reason, read_reply, retry_after, words_of
+
+Read = endpoint.Reply
+
+RENAMED = "max_tokens goes to this server as max_completion_tokens"
+DROPPED = "seed is not taken by this server"
+
+
+def refuses(said: str, status: int = 400, name: str = "max_tokens", seconds: float = 0.0) -> Any:
+    """A server that says this of each request with that field."""
+
+    def behave(number: int, times: int, request: Mapping[str, Any]) -> Reply | None:
+        return Reply({"detail": said}, status, seconds=seconds) if name in request else None
+
+    return behave
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("said", [
+    "Unsupported parameter: max_tokens", "max_tokens is not supported", "Unknown field max_tokens",
+    "max_tokens: unrecognized", "unexpected keyword 'max_tokens'", "EXTRA inputs: max_tokens",
+    "max_tokens is not permitted", "max_tokens: Not Allowed here",
+    "max_tokens: give max_completion_tokens",
+])  # fmt: skip
+def test_a_field_that_a_server_does_not_take_goes_under_its_other_name(
+    said: str, status: int
+) -> None:
+    made = Clocked(refuses(said, status))
+    assert len(made.write(2)) == 2
+    assert [number for _, number in made.asked] == [0, 0, 1]
+    sent = [{key: each[key] for key in each if key != "messages"} for each in made.fake.requests]
+    renamed = {"model": "зур", "max_completion_tokens": 64}
+    assert sent == [
+        {"model": "зур", "max_tokens": 64, "seed": 70}, {**renamed, "seed": 70},
+        {**renamed, "seed": 71},
+    ]  # fmt: skip
+    assert made.log.said == [RENAMED]
+
+
+def test_a_seed_that_a_server_does_not_take_is_left_out() -> None:
+    made = Clocked(refuses("seed is not supported", 422, "seed"))
+    assert len(made.write(2)) == 2
+    assert ["seed" in each for each in made.fake.requests] == [True, False, False]
+    assert all(each["max_tokens"] == 64 for each in made.fake.requests)
+    assert made.log.said == [DROPPED]
+
+
+def test_requests_that_are_refused_at_once_rename_a_field_once() -> None:
+    def behave(number: int, times: int, request: Mapping[str, Any]) -> Reply | None:
+        seconds = 1.0 + number
+        if "max_tokens" in request:
+            return Reply({"error": "max_tokens: use max_completion_tokens"}, 400, seconds=seconds)
+        return Reply("seed is not allowed", 422, seconds=seconds) if "seed" in request else None
+
+    made = Clocked(behave)
+    assert len(made.write(6, concurrency=3)) == 6
+    assert made.log.said == [RENAMED, DROPPED]
+    for request in made.fake.requests[-3:]:
+        assert {*request} == {"messages", "model", "max_completion_tokens"}
+        assert request["max_completion_tokens"] == 64
+
+
+REFUSED = [
+    (400, "max_tokens must be at most 4096", "Nothing more was asked. What was finished is kept."),
+    (422, "my_seed is not supported", "Nothing more was asked. What was finished is kept."),
+    (413, "temperature is unknown", "Nothing more was asked. What was finished is kept."),
+    (401, "max_tokens", "Put the right key into the environment variable ENDONYM_API_KEY."),
+    (403, "seed is not allowed", "The key in ENDONYM_API_KEY does not allow this."),
+    (404, "seed is unknown", "Is this the address up to /v1, and does the server have this "
+     "--model?"),
+    (307, "ailleurs", "Nothing more was asked. What was finished is kept."),
+    (499, "Închis", "Nothing more was asked. What was finished is kept."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "said", "do"), REFUSED)
+def test_what_a_server_refuses_ends_the_work_at_the_first_request(
+    status: int, said: str, do: str
+) -> None:
+    made = Clocked(refuses(said, status, "model"))
+    with pytest.raises(EndpointError) as caught:
+        made.write(3, works=status not in (400, 413, 422))
+    error = caught.value
+    assert (error.message, error.where, error.do) == (
+        f"the server refuses the request ({status}): {said}", ADDRESS, do,
+    )  # fmt: skip
+    assert len(made.asked) == 1
+    assert made.log.said == []
+
+
+def test_a_field_that_is_not_sent_is_not_refused_again() -> None:
+    made = Clocked(refuses("seed is unknown", name="model"))
+    with pytest.raises(EndpointError, match="seed is unknown"):
+        made.write(1)
+    assert ["seed" in each for each in made.fake.requests] == [True, False]
+
+
+def test_fields_that_were_answered_stay_as_they_are() -> None:
+    def behave(number: int, times: int, _: Mapping[str, Any]) -> Reply | None:
+        said = "max_tokens or seed is not supported for so long a prompt"
+        return Reply({"message": said}, 400) if number == 1 else None
+
+    made = Clocked(behave)
+    assert {each.ask.index: each.reason for each in made.write(3)} == {0: "", 1: "refused", 2: ""}
+    assert [(each["max_tokens"], each["seed"]) for each in made.fake.requests] == [
+        (64, 70), (64, 71), (64, 72),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [200, 201, 299])
+def test_every_status_of_success_is_an_answer(status: int) -> None:
+    made = Clocked(lambda *_: Reply(answer("Кар яуды.", total_tokens=9), status))
+    (found,) = made.write(1)
+    assert (found.text, found.tokens, found.reason) == ("Кар яуды.", 9, "")
+
+
+@pytest.mark.parametrize("status", [500, 501, 505, 529])
+def test_an_error_of_the_server_is_an_odd_answer(status: int) -> None:
+    made = Clocked(lambda number, *_: None if number else Reply("", status))
+    assert [each.reason for each in made.write(2)] == ["server_error", ""]
+
+
+SENT = {"messages": [{"content": "Кыска яз."}, {"content": "Таң"}]}
+"""22 bytes, of which three are taken for a token."""
+USAGE = {"prompt_tokens": 7, "completion_tokens": 13, "total_tokens": 20}
+READ = [
+    (answer("Таң", **USAGE), Read("Таң", "stop", 20)),
+    (answer("Таң", total_tokens=0), Read("Таң", "stop", 0)),
+    (answer("Таң"), Read("Таң", "stop", 10)),
+    (answer("Таңы"), Read("Таңы", "stop", 10)),
+    (answer("Таңнар"), Read("Таңнар", "stop", 12)),
+    (answer("Таң", total_tokens=-1), Read("Таң", "stop", 10)),
+    ({**answer("Таң"), "usage": {"total_tokens": True}}, Read("Таң", "stop", 10)),
+    ({**answer("Таң"), "usage": {"total_tokens": "20"}}, Read("Таң", "stop", 10)),
+    ({**answer("Таң"), "usage": None}, Read("Таң", "stop", 10)),
+    (answer("", **USAGE), Read("", "stop", 20)),
+    (answer(None, "length", **USAGE), Read("", "length", 20)),
+    (answer(None, "content_filter"), Read("", "content_filter", 8)),
+    ({"choices": [{"message": {"content": "Таң"}}]}, Read("Таң", None, 10)),
+    ({"choices": [{"message": {"content": "Таң"}, "finish_reason": 3}]}, Read("Таң", None, 10)),
+    ({"choices": [*answer("ай")["choices"], *answer("Таң")["choices"]]}, Read("ай", "stop", 9)),
+    (answer(None, "stop", **USAGE), ("no_text", 20)),
+    (answer(3, "eos"), ("no_text", 8)),
+    ({"choices": [{"finish_reason": 3}]}, ("no_text", 8)),
+    ({"choices": [{}]}, ("no_text", 8)),
+    ({"choices": []}, ("no_choices", 8)),
+    ({"choices": [None], "usage": USAGE}, ("no_choices", 20)),
+    ({"error": "ялгыш"}, ("no_choices", 8)),
+    ([1], ("no_choices", 8)),
+]
+
+
+@pytest.mark.parametrize(("value", "wanted"), READ)
+def test_an_answer_is_read_with_its_end_and_its_tokens(
+    value: Any, wanted: Read | tuple[str, int]
+) -> None:
+    data = json.dumps(value).encode()
+    if isinstance(wanted, Read):
+        assert read_reply(data, SENT) == wanted
+        return
+    with pytest.raises(Odd) as caught:
+        read_reply(data, SENT)
+    assert (caught.value.reason, caught.value.tokens, caught.value.said) == (*wanted, "")
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_is_no_answer(data: bytes) -> None:
+    with pytest.raises(Odd) as caught:
+        read_reply(data, SENT)
+    assert (caught.value.reason, caught.value.tokens) == ("no_json", 0)
+
+
+@pytest.mark.parametrize(("finish", "reason"), [
+    (None, ""), ("stop", ""), ("eos", ""), ("eos_token", ""), ("end_turn", ""),
+    ("stop_sequence", ""), ("length", "length"), ("LENGTH", "length"), ("max_length", "length"),
+    ("MAX_TOKENS", "length"), ("max_tokens", "length"), ("", ""), ("STOP", "STOP"),
+    ("content filter: a/b", "content_filter_a_b"), ("ə" * 41, "ə" * 40),
+])  # fmt: skip
+def test_why_a_text_is_not_whole_is_a_short_word(finish: str | None, reason: str) -> None:
+    assert cut_reason(finish) == reason
+
+
+@pytest.mark.parametrize(("body", "said"), [
+    ({"error": {"message": "гафу"}, "message": "b", "detail": "c"}, "гафу"),
+    ({"error": "a", "message": "b", "detail": "c"}, "b"), ({"error": "a", "detail": "c"}, "c"),
+    ({"error": "Lipsește"}, "Lipsește"), ({"error": {"message": ""}, "message": "b"}, "b"),
+    ({"error": {"message": 3}}, '{"error": {"message": 3}}'), ([1], "[1]"), ("ə" * 300, "ə" * 300),
+    ("ə" * 301, "ə" * 300 + "…"), ("<p\nid=3>Un</p>\n\n<b>pod</b>\t ", "Un pod"),
+    (" \n", "nothing"), ("\x1b[31mқ", "\\x1b[31mқ"), ("[" * 99_999, "[" * 300 + "…"),
+])  # fmt: skip
+def test_the_words_of_an_error_are_its_message_or_its_page(body: Any, said: str) -> None:
+    assert words_of(body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)) == said
+
+
+@pytest.mark.parametrize(("value", "seconds"), [
+    ("12", 12), (" 0.5 ", 0.5), ("0", 0), ("1e3", None), ("-5", None), ("1.", None), ("", None),
+    ("9" * 400, float("inf")), ("Wed, 21 Oct 2026 07:28:09 GMT", 9.0),
+    ("Wed, 21 Oct 2026 09:28:09 +0200", 9.0), ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+])  # fmt: skip
+def test_the_time_to_come_back_is_read_as_seconds_or_a_date(
+    value: str, seconds: float | None
+) -> None:
+    assert retry_after(value, 1_792_567_680.0) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["http://a:0/v1", "http://a:99999/v1", "http://[a/v1", "", "http:a"]
+)
+def test_what_no_port_or_host_can_be_is_no_address(text: str) -> None:
+    assert not endpoint.is_address(text)
