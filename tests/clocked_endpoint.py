@@ -30,7 +30,6 @@ class Jumps(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> Any:
         assert timeout is not None, "nothing would ever happen"
         self.now += timeout
-        assert self.now < 20_000, "it comes to no end"
         return super().select(0)
 
 
@@ -71,6 +70,7 @@ class Clocked:
         reply = self.fake.reply(sent, dict(request.headers))
         number = int(sent["messages"][-1]["content"].rsplit(" ", 1)[1])
         self.asked.append((round(self.clock.now, 2), number))
+        assert len(self.asked) < 1_000, "it comes to no end"
         self.addresses.add(f"{request.method} {request.url}")
         await asyncio.sleep(reply.seconds)
         if number in self.fails:
