@@ -71,18 +71,19 @@ class Clocked:
         number = int(sent["messages"][-1]["content"].rsplit(" ", 1)[1])
         self.asked.append((round(self.clock.now, 2), number))
         assert len(self.asked) < 1_000, "it comes to no end"
-        self.addresses.add(f"{request.method} {request.url}")
+        kind = request.headers["Content-Type"]
+        self.addresses.add(f"{request.method} {request.url} {kind}")
         await asyncio.sleep(reply.seconds)
         if number in self.fails:
             raise self.fails[number]
         body = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
         return httpx.Response(reply.status, headers=reply.headers, content=body.encode())
 
-    def write(self, count: int, **given: Any) -> list[Answer]:
+    def write(self, count: int, prompt: str = "Хикәя яз,", **given: Any) -> list[Answer]:
         """The answers to so many prompts, in the order in which they were taken."""
         fields = {"model": "зур", "max_tokens": 64}
         asked = {"fields": fields, "concurrency": 1, "log": self.log, **given}
-        asks = iter([Ask(n, f"Хикәя яз, {n}", 70 + n) for n in range(count)])
+        asks = iter([Ask(n, f"{prompt} {n}", 70 + n) for n in range(count)])
         self._patched(lambda: Endpoint(ADDRESS, **asked).answer_all(asks, self.taken.append))
         return self.taken
 

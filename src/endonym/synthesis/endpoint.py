@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from endonym.errors import EndpointError, RecipeError, first_line, printable
-from endonym.log import Log, duration
+from endonym.log import Log, counted, duration
+from endonym.synthesis.grammar_texts import line
 from endonym.synthesis.shards import Answer, Ask
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Take = Callable[[Answer], None]
 WAY = "/chat/completions"
+JSON = {"Content-Type": "application/json"}
 BUSY = (408, 425, 429, 502, 503, 504)
 """What servers and proxies say that may be able to answer later."""
 WHOLE = (None, "stop", "eos", "eos_token", "end_turn", "stop_sequence")
@@ -171,7 +173,7 @@ class Endpoint:
         last = self._odd[-1].reason.replace("_", " ")
         last += f" ({self._refusal})" if self._refusal else ""
         return EndpointError(
-            f"{len(self._odd)} prompts in a row got no answer; the last one: {last}",
+            f"{counted(len(self._odd), 'prompt')} in a row got no answer; the last one: {last}",
             where=self.address,
             do="Try the server with one prompt. What was finished is kept: the same command goes "
             "on.",
@@ -233,7 +235,7 @@ class Endpoint:
         sent = self._body(ask)
         try:
             async with asyncio.timeout(self.seconds):
-                response = await client.post(self.address + WAY, json=sent)
+                response = await client.post(self.address + WAY, content=line(sent), headers=JSON)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Away(f"the server cannot be reached: {first_line(error)}") from error
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -347,7 +349,7 @@ def retry_after(value: str, now: float) -> float | None:
     value = value.strip()
     with suppress(ValueError, OverflowError):
         return (
-            max(0.0, float(value))
+            float(value)
             if re.fullmatch(r"\d+(\.\d+)?", value)
             else max(0.0, parsedate_to_datetime(value).timestamp() - now)
         )

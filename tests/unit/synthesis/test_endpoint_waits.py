@@ -85,6 +85,9 @@ def test_odd_tries_are_paid_with_the_answer() -> None:
     none = [Reply(answer(None, total_tokens=tokens)) for tokens in (5, 7)]
     made = Clocked(lambda _, times, __: none[times - 1] if times < 3 else None)
     assert made.write(1) == [text(0, 5 + 7 + 20)]
+    costs = [Reply(answer(None, total_tokens=tokens)) for tokens in (5, 7, 11)]
+    made = Clocked(lambda number, times, _: None if number else costs[times - 1])
+    assert made.write(2) == [Answer(ask(0), tokens=5 + 7 + 11, reason="no_text"), text(1)]
 
 
 @pytest.mark.parametrize(("seconds", "waits"), [(None, [0, 601, 1203]), (50.0, [0, 51, 103])])
@@ -230,7 +233,7 @@ def test_few_odd_answers_are_rejects_only_of_a_server_that_works(works: bool) ->
         assert {each.ask.index for each in found} == {*range(19)}
         assert {each.reason for each in found} == {"no_json"}
         return
-    with pytest.raises(EndpointError, match=r"1 prompts in .* one: no json\n"):
+    with pytest.raises(EndpointError, match=r"1 prompt in .* one: no json\n"):
         made.write(1, works=False)
     assert made.taken == []
 
@@ -262,7 +265,7 @@ def test_a_request_is_the_prompt_with_all_fields_that_have_a_value() -> None:
     fields = {"model": "зур", "temperature": 0, "max_tokens": 64, "top_p": None}
     made = Clocked()
     made.write(2, fields=fields, system="Кыска яз.", key="key-1")
-    assert made.addresses == {f"POST {ADDRESS}/chat/completions"}
+    assert made.addresses == {f"POST {ADDRESS}/chat/completions application/json"}
     rest = {"model": "зур", "temperature": 0, "max_tokens": 64}
     system = {"role": "system", "content": "Кыска яз."}
     assert made.fake.requests == [
@@ -276,6 +279,15 @@ def test_a_request_is_the_prompt_with_all_fields_that_have_a_value() -> None:
     messages = [{"role": "user", "content": "Хикәя яз, 0"}]
     assert bare.fake.requests == [{"messages": messages, "seed": 0}]
     assert [each["headers"] for each in bare.clients] == [{}]
+
+
+def test_a_prompt_may_hold_half_a_character() -> None:
+    made = Clocked(lambda *_: Reply(answer("Таң")))
+    (found,) = made.write(1, prompt="Таң \ud83d")
+    assert found.ask.prompt == "Таң \ud83d 0"
+    assert found.tokens == 6, "16 bytes are taken for six tokens"
+    (request,) = made.fake.requests
+    assert request["messages"] == [{"role": "user", "content": "Таң \ud83d 0"}]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, None])

@@ -141,6 +141,7 @@ READ = [
     (answer("Таң"), Read("Таң", "stop", 10)),
     (answer("Таңы"), Read("Таңы", "stop", 10)),
     (answer("Таңнар"), Read("Таңнар", "stop", 12)),
+    (answer("Таң\ud83d\ud83d\ud83d"), Read("Таң\ud83d\ud83d\ud83d", "stop", 11)),
     (answer("Таң", total_tokens=-1), Read("Таң", "stop", 10)),
     ({**answer("Таң"), "usage": {"total_tokens": True}}, Read("Таң", "stop", 10)),
     ({**answer("Таң"), "usage": {"total_tokens": "20"}}, Read("Таң", "stop", 10)),
@@ -206,7 +207,8 @@ def test_the_words_of_an_error_are_its_message_or_its_page(body: Any, said: str)
 
 @pytest.mark.parametrize(("value", "seconds"), [
     ("12", 12), (" 0.5 ", 0.5), ("0", 0), ("1e3", None), ("-5", None), ("1.", None), ("", None),
-    ("9" * 400, float("inf")), ("Wed, 21 Oct 2026 07:28:09 GMT", 9.0),
+    ("9" * 400, float("inf")), (f"Wed, 21 Oct {'9' * 20} 07:28:09 GMT", None),
+    ("Wed, 31 Feb 2026 07:28:09 GMT", None), ("Wed, 21 Oct 2026 07:28:09 GMT", 9.0),
     ("Wed, 21 Oct 2026 09:28:09 +0200", 9.0), ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
 ])  # fmt: skip
 def test_the_time_to_come_back_is_read_as_seconds_or_a_date(
