@@ -238,10 +238,17 @@ def test_without_agreement_a_word_may_have_a_slash(tmp_path: Path) -> None:
 
 
 def test_words_that_agree_may_have_any_number_of_forms(tmp_path: Path) -> None:
-    line = "lines = [{ text = '{A?domnul/doamna de/}[|]: {A}' }]"
-    words = 'agreement = "m f n"\nwords.a = { m = "X", f = "Y", n = "Z" }\ncast.A.words = "a"'
-    grammar = loaded(tmp_path, f"{words}\n{line}")
-    assert {grammar.text(index) for index in range(3)} == {"Domnul: X", "Doamna de: Y", ": Z"}
+    text = """
+    agreement = "m f n"
+    words.a = { m = "X", f = "Y", n = "Z" }
+    words.t = "bun/bună/bune"
+    cast.A.words = "a"
+    drawn.T = { words = "t", like = "A" }
+    lines = [{ text = "{A?domnul/doamna de/}[|]: {A} {T}" }]
+    """
+    grammar = loaded(tmp_path, text)
+    found = {grammar.text(index) for index in range(3)}
+    assert found == {"Domnul: X bun", "Doamna de: Y bună", ": Z bune"}
 
 
 REFUSED = [
