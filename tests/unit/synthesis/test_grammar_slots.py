@@ -133,7 +133,12 @@ def test_slots_that_join_two_groups_make_them_one(tmp_path: Path) -> None:
     """
     (plot,) = loaded(tmp_path, text).plots
     assert [[slot.name for slot in each.slots] for each in plot.groups] == [["A", "B", "C"], ["X"]]
-    assert [each.size for each in plot.groups] == [3 * 2 * 1 + 3 * 2, 3]
+    linked, free = plot.groups
+    combinations = product(range(3), repeat=3)
+    good = [n for n, (a, b, c) in enumerate(combinations) if c not in (a, b)]
+    assert linked.allowed is not None
+    assert ([*linked.allowed], free.allowed) == (good, None)
+    assert (linked.size, free.size) == (3 * 2 * 1 + 3 * 2, 3)
     assert plot.casts == 12 * 3
 
 
@@ -241,14 +246,17 @@ def test_words_that_agree_may_have_any_number_of_forms(tmp_path: Path) -> None:
     text = """
     agreement = "m f n"
     words.a = { m = "X", f = "Y", n = "Z" }
-    words.t = "bun/bună/bune"
+    words.t = "bun/bună/bune mare"
     cast.A.words = "a"
     drawn.T = { words = "t", like = "A" }
     lines = [{ text = "{A?domnul/doamna de/}[|]: {A} {T}" }]
     """
     grammar = loaded(tmp_path, text)
-    found = {grammar.text(index) for index in range(3)}
-    assert found == {"Domnul: X bun", "Doamna de: Y bună", ": Z bune"}
+    assert {grammar.text(index) for index in range(100)} == {
+        f"{start} {trait}"
+        for start, agreeing in (("Domnul: X", "bun"), ("Doamna de: Y", "bună"), (": Z", "bune"))
+        for trait in (agreeing, "mare")
+    }
 
 
 REFUSED = [
