@@ -137,6 +137,22 @@ def test_blocks_that_were_drawn_stay_until_they_are_drawn_again(tmp_path: Path) 
     }
 
 
+def test_several_blocks_are_drawn_in_the_order_that_is_said(tmp_path: Path) -> None:
+    more = """
+    blocks = { x = ["a", "b"], y = ["c", "d"] }
+    lines = [{ draw = "y x", text = "e {x}{y}{x}{y}{A}" }]
+    """
+    assert texts_of(tmp_path, more) == {
+        f"e {x}{y}{x}{y}{name}" for x in "ab" for y in "cd" for name in ("ana", "ion")
+    }
+    (ready,) = loaded(tmp_path, SMALL + more).plots
+    drawn: list[Any] = []
+    chance = SimpleNamespace(choice=lambda options: drawn.append(options) or options[-1])
+    text = Writer(ready, ready.cast(0), chance).lines()  # type: ignore[arg-type]
+    assert text == ["e bdbdana"]
+    assert drawn == [(("c",), ("d",)), (("a",), ("b",))]
+
+
 def test_lines_have_single_blanks_and_none_is_empty(tmp_path: Path) -> None:
     more = """
     [[lines]]
