@@ -282,7 +282,9 @@ def test_the_depth_of_a_template_is_that_of_its_deepest_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(building, "DEEPEST", 4)
-    blocks = 'blocks = { a = "{b} da", b = "[nu|{c}] {A}", c = "{d}", d = "e", o = "{a} nu" }\n'
+    blocks = (
+        'blocks = { a = "{b} da", b = ["e", "[nu|{c}] {A}"], c = "{d}", d = "e", o = "{a} nu" }\n'
+    )
     for first in ("{a}", "nu {c} {d} {a} da", "{d}{c}{b}"):
         lines = f"lines = [{{ text = '{first}' }}, {{ text = '{{a}}' }}]"
         assert texts_of(tmp_path, f"{blocks}{lines}")
@@ -293,6 +295,15 @@ def test_the_depth_of_a_template_is_that_of_its_deepest_part(
         assert "more than 4 blocks stand in one another, in “{" in caught.value.message
     assert building.DEEPEST == 4
     assert caught.value.do == "Write some of them in one: o → a → …"
+
+
+def test_blocks_that_stand_far_too_deep_are_told(tmp_path: Path) -> None:
+    blocks = "".join(f'blocks.b{n} = "{{b{n + 1}}}"\n' for n in range(3_000))
+    with pytest.raises(RecipeError) as caught:
+        texts_of(tmp_path, f"{blocks}blocks.b3000 = 'e'\nlines = [{{ text = '{{b0}}' }}]")
+    assert caught.value.message == (
+        "blocks.b99: more than 100 blocks stand in one another, in “{b100}”."
+    )
 
 
 @pytest.mark.parametrize(("text", "letters"), [
