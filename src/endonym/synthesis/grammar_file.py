@@ -246,9 +246,10 @@ def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tab
     place = detail["loc"]
     key = ".".join(filter(None, map(str, place))) or "the grammar"
     if detail["type"] == "extra_forbidden":
-        inner = (place[2:] or place) if place[0] == "plots" else place
+        if place[0] == "plots" and place[2:]:
+            place, config = place[2:], Tables
         rows: dict[str | int, type[Config]] = {"lines": Lines, "replace": Rule}
-        owner = rows.get(inner[0], Slot) if inner[1:] else config
+        owner = rows.get(place[0], Slot) if place[1:] else config
         names = [*owner.model_fields]
         do = f"{did_you_mean(str(place[-1]), names)}Keys here: {', '.join(names)}"
         raise RecipeError(f"{key} is not a key of a grammar.", where=str(path), do=do)
