@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from endonym.errors import RecipeError
-from endonym.synthesis import grammar_file
 from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.grammar_file import PlotTables, grammar_files, read_plots
 
@@ -118,7 +117,12 @@ def test_every_table_and_key_has_the_file_that_said_it_last(tmp_path: Path) -> N
     expected = {key: path for path, names in keys.items() for key in names.split(", ")}
     found = read_plots(folder)[0]
     assert {".".join(filter(None, key)): path for key, path in found.origins.items()} == expected
-    wheres = [("cast", "Z", first), ("cast", "A", own), ("cast", "жок", own), ("blocks", "", second)]
+    wheres = [
+        ("cast", "Z", first),
+        ("cast", "A", own),
+        ("cast", "жок", own),
+        ("blocks", "", second),
+    ]
     for table, key, path in wheres:
         assert found.where(table, key) == str(path)
     assert found._replace(origins={}).where("words") == str(own)

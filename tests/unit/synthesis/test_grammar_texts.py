@@ -1,0 +1,175 @@
+"""Files of a grammar's texts: their records, in what order they come to the disk, and progress."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from disk_events import events_of
+from made_grammars import write_grammar
+
+from endonym.errors import RecipeError
+from endonym.synthesis import grammar_texts
+from endonym.synthesis.grammar import Grammar
+from endonym.synthesis.grammar_texts import count_lines, missing, write_texts
+from endonym.synthesis.plan import Plan
+from endonym.synthesis.prompts import source_hash
+
+
+@pytest.fixture
+def grammar(tmp_path: Path) -> Path:
+    return write_grammar(tmp_path / "g.toml", "Борын-борын заманда")
+
+
+@pytest.fixture
+def plan(grammar: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """25 texts of a seed, in files of ten."""
+    monkeypatch.setattr("endonym.synthesis.plan.SHARD", 10)
+    return Plan("әкият", "grammar", source_hash(grammar), 25, 5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def files_of(plan: Plan, grammar: Path) -> dict[str, bytes]:
+    """What the files of a plan must be."""
+    loaded = Grammar.load(grammar)
+    lines = [
+        {
+            "id": f"әкият-{index:08d}",
+            "text": loaded.text(index, 5),
+            "index": index,
+            "seed": 5,
+            "slots": loaded.slots(index, 5),
+        }
+        for index in range(plan.count)
+    ]
+    data = [(json.dumps(each, ensure_ascii=False) + "\n").encode() for each in lines]
+    return {
+        f"әкият-0000{first // 10}.jsonl": b"".join(data[first : first + 10])
+        for first in range(0, plan.count, 10)
+    }
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    """The files in a folder, by name; of a folder in it, the name alone."""
+    paths = sorted(folder.iterdir())
+    return {each.name: each.read_bytes() if each.is_file() else b"" for each in paths}
+
+
+def test_each_text_is_recorded_with_its_seed_and_slots(
+    plan: Plan, grammar: Path, folder: Path
+) -> None:
+    """Whole records in order, each file with its own, and each text told once."""
+    told: list[int] = []
+    write_texts(plan, grammar, folder, workers=1, advance=told.append)
+    assert held(folder) == files_of(plan, grammar)
+    assert sum(told) == 25
+
+
+def test_a_file_that_others_were_killed_in_goes_on(plan: Plan, grammar: Path, folder: Path) -> None:
+    """What a kill left is in nobody's way; only what is missing is written, and told."""
+    (folder / ".work").mkdir()
+    for name in (".work/0.json", ".work/1.json", "әкият-00000.jsonl.part"):
+        (folder / name).write_text("{}", encoding="utf-8")
+    told: list[int] = []
+    write_texts(replace(plan, count=12), grammar, folder, workers=1, advance=told.append)
+    assert held(folder) == files_of(replace(plan, count=12), grammar)
+    assert sum(told) == 12
+    kept = (folder / "әкият-00000.jsonl").stat().st_ino
+    write_texts(plan, grammar, folder, workers=1, advance=told.append)
+    assert held(folder) == files_of(plan, grammar)
+    assert sum(told) == 12 + 10 + 5, "the file that was shorter is written whole"
+    assert (folder / "әкият-00000.jsonl").stat().st_ino == kept
+
+
+def test_a_kill_leaves_a_shorter_file_as_it_was(plan: Plan, grammar: Path, folder: Path) -> None:
+    """A file is whole or absent, or as short as before."""
+    few = replace(plan, count=7)
+    write_texts(few, grammar, folder, workers=1, advance=[].append)
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_texts(plan, grammar, folder, workers=1, advance=stop)
+    whole = {name: data for name, data in held(folder).items() if name.endswith(".jsonl")}
+    assert whole == files_of(few, grammar)
+    write_texts(plan, grammar, folder, workers=1, advance=[].append)
+    assert held(folder) == files_of(plan, grammar)
+
+
+def test_a_file_has_its_name_after_it_is_on_the_disk(
+    plan: Plan, grammar: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First the bytes, then the name, then the folder that holds it."""
+    events = events_of(monkeypatch)
+    write_texts(replace(plan, count=10), grammar, folder, workers=1, advance=[].append)
+    size = (folder / "әкият-00000.jsonl").stat().st_size
+    assert events[:3] == [
+        ("flushed", "әкият-00000.jsonl.part", size),
+        ("renamed", "әкият-00000.jsonl.part", "әкият-00000.jsonl"),
+        ("flushed", "out", None),
+    ]
+
+
+@pytest.mark.parametrize(("change", "lacking"), [
+    (lambda data: data[:-1], True), (lambda data: data + b"\n", True), (lambda data: b"", True),
+    (lambda data: data, False),
+])  # fmt: skip
+def test_a_file_with_another_number_of_lines_is_missing(
+    change: Callable[[bytes], bytes], lacking: bool, plan: Plan, grammar: Path, folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Fewer lines or more, in any file, however it is read."""
+    write_texts(plan, grammar, folder, workers=1, advance=[].append)
+    monkeypatch.setattr(grammar_texts, "READ_BYTES", 7)
+    for shard, size in enumerate((10, 10, 5)):
+        path = folder / plan.file(shard)
+        data = path.read_bytes()
+        assert count_lines(path) == size
+        path.write_bytes(change(data))
+        assert [*missing(plan, folder)] == ([shard] if lacking else [])
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("workers", "count", "used"), [
+    (9, 25, 3), (2, 25, 2), (1, 25, 1), (4, 10, 1), (4, 20, 2), (3, 0, 1),
+])  # fmt: skip
+def test_no_more_processes_start_than_there_are_files(
+    workers: int, count: int, used: int, plan: Plan, grammar: Path, folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As many as are asked for, or as there are files to write."""
+    asked: list[Any] = []
+    real = grammar_texts.runner
+
+    def runner(number: int) -> Any:
+        asked.append(number)
+        return real(1)
+
+    monkeypatch.setattr(grammar_texts, "runner", runner)
+    plan = replace(plan, count=count)
+    write_texts(plan, grammar, folder, workers=workers, advance=[].append)
+    assert asked == [used]
+    assert held(folder) == files_of(plan, grammar)
+
+
+def test_a_grammar_that_is_no_longer_the_plan_s_is_refused(
+    plan: Plan, grammar: Path, folder: Path
+) -> None:
+    """The message names it, and no file of the new one has a name."""
+    write_grammar(grammar, "Кичә")
+    with pytest.raises(RecipeError) as caught:
+        write_texts(plan, grammar, folder, workers=1, advance=[].append)
+    assert (caught.value.message, caught.value.where, caught.value.do) == (
+        "the grammar was changed just now",
+        str(grammar),
+        "Put it back, or write the texts of the new one into another folder.",
+    )
+    assert [*held(folder)] == [".work"]
