@@ -26,7 +26,7 @@ places = ["\u00a0un\t pod \n vechi\u00a0", "râu"]
 [cast]
 Z = { words = "animals", only = "urs lup", unlike = "" }
 [blocks]
-b = " \u00a0una\n două\u202f \n \t\r \n\n\n trei\n"
+b = " \u00a0una\n două\u202f \n \t\r \n trei\n"
 """
 MORE = r"""
 [cast]
