@@ -30,7 +30,6 @@ class ModelWriter:
     """
 
     model: LanguageModel
-    system: str
     temperature: float
     max_tokens: int
     batch: int
@@ -95,7 +94,7 @@ def model_writer(
         do = "It continues texts: begin each prompt as the text should go on."
         raise RecipeError(f"{name} has no chat template", where="--system", do=do)
     as_ids = None if engine.template is None else _asking(engine, system)
-    return ModelWriter(model, system, temperature, max_tokens, engine.slots, as_ids)
+    return ModelWriter(model, temperature, max_tokens, engine.slots, as_ids)
 
 
 def _asking(engine: OwnEngine, system: str) -> Callable[[str], list[int]]:

@@ -172,7 +172,7 @@ def read_plots(path: Path) -> list[PlotTables]:
             message = f"{key} is written here and in another file of the folder."
             raise RecipeError(message, where=str(file), do="Keep one of the two.")
         shared, origins = _laid(shared, data), origins | _origins(file, data)
-    plots = {name: (path, data) for name, data in shared.pop("plots", {}).items()}
+    plots = {name: (origins["plots", name], data) for name, data in shared.pop("plots", {}).items()}
     for file in _plot_files(path / "plots") if path.is_dir() else ():
         if file.stem in plots:
             message = f"there are two plots {file.stem}."

@@ -321,3 +321,17 @@ def test_flags_that_do_not_fit_together_are_refused(
     said = command("write", path, "--count", 1, "--out", tmp_path / "out", *words)
     assert (said.code, kept.calls) == (2, [])
     assert message.format(path=path) in said.err
+
+
+@pytest.mark.parametrize("who", [(), SERVER, OWN])
+def test_prompts_that_are_not_there_are_told_whoever_writes(
+    who: tuple[str, ...], tmp_path: Path, kept: Kept, command: Say
+) -> None:
+    """The file is missing, rather than one who answers it; nor can a flag be left out."""
+    path, given = tmp_path / "юк.txt", ("--count", 1, "--out", tmp_path / "out")
+    said = command("write", path, *given, *who, "--store", tmp_path / "store")
+    assert (said.code, kept.calls) == (2, [])
+    assert f"{path}: there is no such file" in said.err
+    for missing in ("--count", "--out"):
+        rest = given[2:] if missing == "--count" else given[:2]
+        assert f"Missing option '{missing}'" in command("write", path, *rest, *who).err

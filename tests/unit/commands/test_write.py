@@ -283,7 +283,7 @@ def test_a_prompt_leaves_room_for_an_answer() -> None:
     toy, found = toy_language_model(), list[Answer]()
     context = toy.decoder.config.context
     sizes = {"a": context - 2, "b": context - 1}
-    made = ModelWriter(toy, "", 0.8, 1, 4, lambda name: [5] * sizes[name])
+    made = ModelWriter(toy, 0.8, 1, 4, lambda name: [5] * sizes[name])
     made.answer_all(iter([Ask(0, "a", 1), Ask(1, "b", 1)]), found.append)
     assert {each.ask.prompt: each.reason == "prompt_too_long" for each in found} == {
         "a": False, "b": True,
@@ -380,7 +380,7 @@ def test_of_a_cut_continuation_the_whole_lines_are_kept(
         generate_many=lambda *given, **keys: made,
     )
     found: list[Any] = []
-    base = ModelWriter(model, "", 0.8, 8, 4, None)  # type: ignore[arg-type]
+    base = ModelWriter(model, 0.8, 8, 4, None)  # type: ignore[arg-type]
     base.answer_all(iter([Ask(0, "Кар", 1)]), found.append)
     assert [(each.text, each.reason, each.finish_reason) for each in found] == [
         (text, reason, finish)

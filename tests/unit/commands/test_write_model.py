@@ -52,7 +52,7 @@ def answered(
 ) -> list[Answer]:
     """The answers of a model, in the order in which it gives them."""
     found: list[Answer] = []
-    writer = ModelWriter(model, "", 0.6, 7, batch, as_ids)  # type: ignore[arg-type]
+    writer = ModelWriter(model, 0.6, 7, batch, as_ids)  # type: ignore[arg-type]
     writer.answer_all(iter(asks), found.append)
     return found
 
@@ -165,7 +165,7 @@ def test_the_batch_is_what_a_quarter_of_the_device_s_free_memory_holds(
     monkeypatch.setattr(write_model.device, "prepare", lambda: calls.append("prepare"))
     monkeypatch.setattr(write_model.device, "free_memory_bytes", memory)
     made = model_writer("бот", store, QUIET, device_name=device, system="", **SETTINGS)
-    assert made == ModelWriter(model, "", 0.6, 9, 13, None)
+    assert made == ModelWriter(model, 0.6, 9, 13, None)
     assert calls == [
         ("pick", device), ("load", "бот", store, "cuda:7", QUIET), "prepare",
         ("memory", "cuda:7"), ("engine", True, 64, 1_000),
@@ -191,7 +191,7 @@ def test_a_question_stands_in_the_template_behind_the_system_message(
     made = model_writer(
         "бот", Store(Path("store")), QUIET, device_name="cpu", system=system, **SETTINGS
     )
-    assert (made.system, made.temperature, made.max_tokens) == (system, 0.6, 9)
+    assert (made.temperature, made.max_tokens) == (0.6, 9)
     assert made.as_ids is not None
     turns = [("system", system)] if system else []
     for question in ("Таң атты.", "Un pod\nvechi"):

@@ -8,7 +8,7 @@ import pytest
 import regex
 from made_dirt import FABLES
 
-from endonym.demo import recipes
+from endonym.demo import grammar, recipes
 from endonym.recipe.recipe import Recipe
 
 
@@ -16,11 +16,14 @@ def test_the_french_demo_reads_fables_and_continues_their_titles(tmp_path: Path)
     recipe = Recipe.load(recipes.write_french(tmp_path / "fr"))
     texts = tmp_path / "fr" / "texts"
     fables = (texts / "fables.txt").read_text(encoding="utf-8").strip().split("\n\n")
-    assert len(set(fables)) == len(fables) == recipes.FABLES
+    assert len(set(fables)) == len(fables) == recipes.FABLES == 6_000
+    assert fables[:20] == [grammar.fable(index) for index in range(20)]
+    assert fables[-1] == grammar.fable(5_999)
     assert [each.file for each in recipe.evaluate] == [None, "texts/prompts.txt"]
     assert [each.document for each in recipe.source] == ["blank_lines"]
     titles = [text.partition("\n")[0] for text in fables]
     prompts = (texts / "prompts.txt").read_text(encoding="utf-8").splitlines()
+    assert prompts == ["Le renard et", "La tortue et", "L’ours"]
     assert all(any(title.startswith(each) for title in titles) for each in prompts)
 
 

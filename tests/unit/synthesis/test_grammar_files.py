@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import regex
 
 from endonym.errors import RecipeError
+from endonym.synthesis import grammar_file
 from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.grammar_file import PlotTables, grammar_files, read_plots
 
@@ -191,3 +193,99 @@ def test_a_wrong_key_or_value_is_told_whole(
     with pytest.raises(RecipeError) as caught:
         Grammar.load(tmp_path / place.split("/")[0])
     assert (caught.value.message, caught.value.where, caught.value.do) == (message, str(path), do)
+
+
+@pytest.mark.parametrize("name", ["all", "more"])
+def test_plots_of_a_shared_file_come_before_those_of_the_folder(name: str, tmp_path: Path) -> None:
+    """Each is told in the file that holds it, whichever that is; its own words lie above."""
+    own = "[plots.y]\nwords.a = 'ел'\nblocks.b = '{x}'\n[plots.b.blocks]\nb = 'күл'"
+    files = {"all": "words.a = 'ай'\n", "more": "words.c = 'көн'\n"}
+    folder = folder_of(tmp_path / "g", **{**files, name: files[name] + own})
+    found = read_plots(folder)
+    file, plots = folder / f"{name}.toml", folder / "plots"
+    assert [(each.name, each.path) for each in found] == [
+        ("y", file), ("b", file), ("a", plots / "a.toml"), ("z", plots / "z.toml"),
+    ]  # fmt: skip
+    assert [each.tables.words["a"] for each in found] == [{"": ("ел",)}, *([{"": ("ай",)}] * 3)]
+    assert [each.where("words", "a") for each in found] == [
+        str(file), *([str(folder / "all.toml")] * 3),
+    ]  # fmt: skip
+    assert found[0].where("blocks", "b") == str(file)
+
+
+NO_FILE = "Name a .toml file, or a folder of them."
+REFUSED: list[tuple[dict[str, str], str, str, str]] = [
+    ({}, "there is no such grammar.", "", NO_FILE),
+    ({"readme.txt": ""}, "the folder holds no .toml file.", "",
+     "Write a grammar into it, such as words.toml: docs/synthetic.md."),
+    ({".a.toml": "", "plots/a.toml": ""}, "the folder holds no .toml file.", "",
+     "Write a grammar into it, such as words.toml: docs/synthetic.md."),
+    ({"a.toml": "words.a.m = 'ай'", "b.toml": "words.a = { f = 'ел', m = 'көн' }"},
+     "words.a.m is written here and in another file of the folder.", "b.toml",
+     "Keep one of the two."),
+    ({"a.toml": "agreement = 'm'", "b.toml": "", "c.toml": "agreement = 'm'"},
+     "agreement is written here and in another file of the folder.", "c.toml",
+     "Keep one of the two."),
+    ({"a.toml": "[plots.x]\n[words]", "plots/w.toml": "", "plots/x.toml": ""},
+     "there are two plots x.", "plots/x.toml", "Give one of them another name."),
+    ({"a.toml": "", "plots/words.toml": "[plots.x]"}, f"plots {NO_KEY}", "plots/words.toml",
+     f"Keys here: {KEYS['plot']}"),
+    ({"a.toml": "", "plots/x.toml": "lines = 3"},
+     "lines: it should be a valid tuple, not '3'.", "plots/x.toml", HELP),
+    ({"a.toml": "words.a = ай"}, "the file is no TOML: Invalid value (at line 1, column 11).",
+     "a.toml", "Put texts in quotes, and what has several lines in three quotes: toml.io"),
+    ({"a.toml/b": ""}, "the file cannot be read (Is a directory).", "a.toml",
+     "Look at its rights."),
+    ({"a.toml": "##"}, "a file of a grammar holds at most 2 MB.", "a.toml",
+     "Divide it, or take fewer words."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "message", "where", "do"), REFUSED)
+def test_files_that_are_no_grammar_are_told_whole(
+    files: dict[str, str], message: str, where: str, do: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """What is wrong, in which file, and what to do."""
+    assert grammar_file.LARGEST_BYTES == 64 << 20
+    monkeypatch.setattr(grammar_file, "LARGEST_BYTES", 2 << 20)
+    folder = tmp_path / "g"
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.ljust((2 << 20) + 1, "#") if "##" in text else text, encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        read_plots(folder)
+    assert (caught.value.message, caught.value.where, caught.value.do) == (
+        message, str(folder / where), do,
+    )  # fmt: skip
+
+
+def test_a_file_that_nests_too_deep_is_no_toml(tmp_path: Path) -> None:
+    """What no reader can follow is refused as what is misspelled."""
+    path = tmp_path / "g.toml"
+    path.write_text("words = " + "[" * 100_000, encoding="utf-8")
+    with pytest.raises(RecipeError, match="the file is no TOML"):
+        read_plots(path)
+
+
+STARTS = ["", "— ", "„«", "Таң! ", "Таң? ", "Таң… ", "Таң։ ", "Таң؟ ", "Таң。 ", "Таң.) „"]
+STARTS += [f"Таң.{each} " for each in ")]\"'’”»"] + [f"Таң. {each}" for each in "\"'‘“„«(¿¡–—- "]
+NO_STARTS = ["Таң", "Таң ", "Таң, ", "Таң.", "3.", "Таң; ", "Таң: «", "Таң. а", "Таң.« "]
+
+
+def test_a_sentence_begins_behind_the_end_of_another() -> None:
+    """Unless a grammar says it: behind marks of many scripts, closed and opened quotes."""
+    begins = regex.compile(grammar_file.SENTENCE_START)
+    assert [each for each in STARTS if not begins.search(each)] == []
+    assert [each for each in NO_STARTS if begins.search(each)] == []
+
+
+def test_a_grammar_may_leave_out_each_table() -> None:
+    """What then holds."""
+    names = "capitals tags forms words cast drawn blocks"
+    empty: dict[str, Any] = {name: {} for name in names.split()}
+    lists = dict.fromkeys(("agreement", "lines", "replace"), ())
+    tables = {**empty, **lists, "sentence_start": grammar_file.SENTENCE_START}
+    assert grammar_file.Tables().model_dump() == tables
+    assert grammar_file.GrammarFile().model_dump() == {**tables, "plots": {}}

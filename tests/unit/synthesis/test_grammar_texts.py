@@ -160,6 +160,17 @@ def test_no_more_processes_start_than_there_are_files(
     assert held(folder) == files_of(plan, grammar)
 
 
+def test_each_text_of_a_file_is_told_as_it_is_written(
+    plan: Plan, grammar: Path, folder: Path
+) -> None:
+    """One by one, and how many there are in the end."""
+    told: list[int] = []
+    task = grammar_texts.Task(plan, grammar, folder, 2)
+    assert grammar_texts.write_shard(task, told.append) == {"texts": 5}
+    assert told == [1] * 5
+    assert held(folder) == {plan.file(2): files_of(plan, grammar)[plan.file(2)]}
+
+
 def test_a_grammar_that_is_no_longer_the_plan_s_is_refused(
     plan: Plan, grammar: Path, folder: Path
 ) -> None:
