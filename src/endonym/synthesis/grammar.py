@@ -64,4 +64,4 @@ class Grammar:
 def _stride(count: int) -> int:
     """A step near the golden section, which visits all of `count`, far apart at each step."""
     golden = (2 * count * 6_180_339_887 + 10**10) // (2 * 10**10)
-    return next(n for n in count_from(max(1, golden)) if gcd(n, count) == 1)
+    return next(n for n in count_from(golden) if gcd(n, count) == 1)

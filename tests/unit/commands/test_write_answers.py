@@ -21,6 +21,7 @@ from endonym.commands.write import (
     write_answers,
 )
 from endonym.log import Log, rounded
+from endonym.store import read_sealed
 from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.plan import Plan
 from endonym.synthesis.prompts import Prompts, source_hash
@@ -90,10 +91,12 @@ def asks(*indices: int) -> list[Ask]:
 
 
 def test_prompts_are_asked_in_turn_with_their_seeds_and_told(
-    tmp_path: Path, clock: SimpleNamespace
+    tmp_path: Path, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole course of a plan: questions, progress, records and the summary."""
-    fake, log = Fake(clock, lambda n: {3: "length", 1: "empty", 12: "length"}.get(n, "")), Told()
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda *given: sorted(glob(*given), reverse=True))
+    fake, log = Fake(clock, lambda n: {1: "length", 3: "empty", 12: "length"}.get(n, "")), Told()
     plan = replace(PLAN, count=13)
     found = write_answers(plan, PROMPTS, tmp_path, fake.made, model="кечкенә", log=log)
     assert (fake.works, fake.asked) == ([False], asks(*range(13)))
@@ -115,6 +118,7 @@ def test_prompts_are_asked_in_turn_with_their_seeds_and_told(
         (ask.index, ask.prompt, ask.seed) for ask in kept
     ]
     assert {each["model"] for each in lines} == {"кечкенә"}
+    assert read_sealed(tmp_path / "written.json", "") == plan.as_dict()
 
 
 def test_a_plan_that_grew_goes_on_and_one_that_is_done_asks_nobody(
@@ -203,6 +207,7 @@ def test_texts_of_a_grammar_are_counted_and_told(
         assert given.pop() == {"names": (plan, grammar, folder), "workers": 7}
         assert log.told[0] == ("writing", count, "", count - new)
         assert sum(n for n, _ in log.told[1:]) == new
+        assert read_sealed(folder / "written.json", "") == plan.as_dict()
 
 
 @pytest.mark.parametrize(("count", "warned"), [(99, False), (100, False), (101, True)])

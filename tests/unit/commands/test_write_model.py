@@ -16,6 +16,7 @@ from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import QUIET
+from endonym.serve.own_engine import OwnEngine
 from endonym.store import Store
 from endonym.synthesis.shards import Answer, Ask
 
@@ -112,6 +113,7 @@ CUTS = [
     (" яуды.\nЖил\nис", "end", "КАР! яуды.\nЖил\nис", " яуды.\nЖил\nис", ""),
     (" \n жил ис", "length", "КАР! \n жил ис", " \n жил ис", "length"),
     (" яуды", "length", "КАР! яуды", " яуды", "length"),
+    (" яуды\nис", "stop", "КАР! яуды\nис", " яуды\nис", ""),
     (" \n", "end", "КАР! \n", " \n", "empty"),
     ("", "length", "КАР!", "", "length"),
 ]
@@ -193,10 +195,11 @@ def test_a_question_stands_in_the_template_behind_the_system_message(
     )
     assert (made.temperature, made.max_tokens) == (0.6, 9)
     assert made.as_ids is not None
+    engine = OwnEngine(model, most_slots=1, memory=0)
     turns = [("system", system)] if system else []
     for question in ("Таң атты.", "Un pod\nvechi"):
         ids = made.as_ids(question)
-        assert ids[0] != model.tokenizer.opening_id
+        assert ids[:1] == engine.encode_markup("<|im_start|>") != [model.tokenizer.opening_id]
         said = b"".join(model.tokenizer.bytes_of(each) for each in ids).decode()
         every = [*turns, ("user", question)]
         marked = "".join(f"{role}\n{text}\n" for role, text in every)

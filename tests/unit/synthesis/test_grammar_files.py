@@ -23,12 +23,12 @@ the = "{word}a"
 [forms]
 a = "un {word}"
 [words]
-animals = { m = " lup\n  urs ", f = ["vulpe  mică"] }
+animals = { m = " lup\n  urs lup\u202fmic lup ", f = ["vulpe  mică"] }
 places = ["\u00a0un\t pod \n vechi\u00a0", "râu"]
 [cast]
 Z = { words = "animals", only = "urs lup", unlike = "" }
 [blocks]
-b = " \u00a0una\n două\u202f \n \t\r \n trei\n"
+b = " \u00a0una\n două\u202f \n \t\r \n trei\n\ntrei"
 """
 MORE = r"""
 [cast]
@@ -50,7 +50,7 @@ SAID: dict[str, Any] = {
     "tags": {"soft": "e$"},
     "forms": {"": {"a": "un {word}"}, "soft": {"the": "{word}a"}},
     "words": {
-        "animals": {"m": ["lup", "urs"], "f": ["vulpe mică"]},
+        "animals": {"m": ["lup", "urs", "lup\u202fmic", "lup"], "f": ["vulpe mică"]},
         "places": {"": ["\u00a0un pod vechi\u00a0", "râu"]},
     },
     "cast": {
@@ -62,7 +62,7 @@ SAID: dict[str, Any] = {
     "drawn": {
         "d": {"words": ["places"], "only": [], "like": "", "unlike": "A", "other_than": []},
     },
-    "blocks": {"b": ["\u00a0una două\u202f", "trei"], "a": ["o dată", "de două ori"]},
+    "blocks": {"b": ["\u00a0una două\u202f", "trei", "trei"], "a": ["o dată", "de două ori"]},
     "lines": [{"draw": ["b"], "text": " {A}\n{b} "}],
     "replace": [],
 }  # fmt: skip
@@ -84,8 +84,12 @@ def said(plot: PlotTables) -> str:
     return json.dumps(plot.tables.model_dump(), ensure_ascii=False)
 
 
-def test_shared_files_lie_below_one_another_and_each_plot_over_them(tmp_path: Path) -> None:
+def test_shared_files_lie_below_one_another_and_each_plot_over_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every value is read, in the order of the files; a plot replaces only what it names."""
+    found = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda *given: sorted(found(*given), reverse=True))
     folder = folder_of(tmp_path / "g", m_first=SHARED, n_second=MORE)
     first, second = read_plots(folder)
     cast = {**SAID["cast"], "A": {**SAID["cast"]["A"], "only": ["un urs"]}}
@@ -122,7 +126,7 @@ def test_every_table_and_key_has_the_file_that_said_it_last(tmp_path: Path) -> N
     wheres = [
         ("cast", "Z", first),
         ("cast", "A", own),
-        ("cast", "жок", own),
+        ("drawn", "жок", second),
         ("blocks", "", second),
     ]
     for table, key, path in wheres:
@@ -172,6 +176,9 @@ WRONG = [
     ("[[lines]]\ndraw = 'а'", "lines.0.text is missing.", HELP),
     ("words.a = 3", f"words.a: {LISTED}", HELP),
     ("agreement = 3", f"agreement: {LISTED}", HELP),
+    ("blocks.a = ['а', 3]\nagreement = 3", f"agreement: {LISTED}", HELP),
+    ("forms.a = 3", "forms.a: it should be a valid string, not '3'.", HELP),
+    ("forms.m.a = 3", "forms.m.a: it should be a valid string, not '3'.", HELP),
     ("blocks.a = { b = 'в' }", f"blocks.a: {PARTED}", HELP),
     ("blocks.a = ['а', 3]", "blocks.a: must hold texts in quotes, not 3.", HELP),
     ("forms = 3", "forms: it should be a valid dictionary, not '3'.", HELP),
@@ -267,6 +274,8 @@ def test_a_file_that_nests_too_deep_is_no_toml(tmp_path: Path) -> None:
     path.write_text("words = " + "[" * 100_000, encoding="utf-8")
     with pytest.raises(RecipeError, match="the file is no TOML"):
         read_plots(path)
+    with pytest.raises(RecipeError, match="there is no such grammar"):
+        read_plots(Path("/dev/null"))
 
 
 STARTS = ["", "— ", "„«", "Таң! ", "Таң? ", "Таң… ", "Таң։ ", "Таң؟ ", "Таң。 ", "Таң.) „"]

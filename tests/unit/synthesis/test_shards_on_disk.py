@@ -112,6 +112,17 @@ def test_a_full_file_is_sorted_and_named_at_once(
     assert events[5:] == [("flushed", REJECTS, len(rejects))]
 
 
+def test_a_file_whose_last_answer_is_a_reject_is_named_as_well(tmp_path: Path) -> None:
+    """All of its numbers are answered, though it has fewer texts."""
+    with opened(tmp_path) as made:
+        for index in (12, 19, 11, 10, 13, 15, 14, 17, 18):
+            made.add(answer(index))
+        made.add(answer(16, "empty"))
+        found = held(tmp_path)
+        assert found[NAMES[1]] == lines(*(n for n in range(10, 20) if n != 16))
+        assert [*found] == sorted([REJECTS, NAMES[1]])
+
+
 def test_every_file_that_is_not_full_gets_its_name_in_the_end(tmp_path: Path) -> None:
     """Their texts can be read, in order, and grow again."""
     with opened(tmp_path) as made:
