@@ -176,6 +176,8 @@ def test_no_prompt_is_asked_once_the_budget_is_spent(
         )
         assert (fake.asked, found.left) == (asks(*range(asked)), 24 - asked)
         assert (found.texts, found.tokens) == (asked - (asked > 1), 600 * asked)
+        files = [tmp_path / f"хикәя-0000{n}.jsonl" for n in range(-(-asked // 10))]
+        assert (found.files, [*tmp_path.glob("*.part")]) == (files, [])
 
 
 @pytest.fixture
