@@ -223,7 +223,7 @@ def _read(path: Path, config: type[Tables]) -> dict[str, Any]:
         message = f"a file of a grammar holds at most {LARGEST_BYTES >> 20} MB."
         raise RecipeError(message, where=str(path), do="Divide it, or take fewer words.")
     try:
-        data = tomllib.loads(raw.decode("utf-8-sig").replace("\r\n", "\n"))
+        data = tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"byte 0x{raw[error.start]:02X} at position {error.start} is not UTF-8."

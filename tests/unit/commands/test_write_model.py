@@ -233,3 +233,13 @@ def test_the_identity_of_a_model_changes_with_its_files(tmp_path: Path) -> None:
     second = identity_of(str(folder), store)
     assert first != second
     assert len(first) == len(second) == 12
+
+
+def test_an_artefact_is_a_model_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a folder of this name."""
+    store = Store(Path("store"))
+    seen: list[Any] = []
+    monkeypatch.setattr(write_model, "find_artifact", lambda *given: seen.append(given) or "it")
+    monkeypatch.setattr(write_model, "model_identity", lambda *given: ("id", *given))
+    assert identity_of("кечкенә", store) == ("id", "кечкенә", store)
+    assert seen == [("кечкенә", store)]
