@@ -307,23 +307,3 @@ def test_a_model_that_converses_has_its_template_and_stops_where_a_turn_ends() -
     assert "<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>" in text
     assert 'PARAMETER stop "<|im_end|>"' in text.splitlines()
     assert "TEMPLATE" not in written("{{ messages }}")
-
-
-def test_the_share_of_text_that_no_person_wrote_is_said(model: LanguageModel, card: Card) -> None:
-    known = card.history
-    train = {name: each["kept"]["train"]["bytes"] for name, each in known.sources.items()}
-    share = 100 * train["romanian"] / sum(train.values())
-    assert 5 < share < 95
-    said = "of the training text was written by a program or a model (sources romanian)."
-    assert said not in of(card, model)
-    text = of(replace(card, synthetic=("romanian", "unread")), model)
-    assert f"\n{share:.1f} % {said}\n" in text
-    phase = known.phases[0]
-    given = json.loads(json.dumps(phase.manifest))
-    shares = {"tatar": 0.75, "romanian": 0.25}
-    given["config"]["phase"]["sources"] = [{"name": n, "share": s} for n, s in shares.items()]
-    mixed = replace(known, phases=[type(phase)(phase.folder, given)])
-    text = of(replace(card, history=mixed, synthetic=("romanian",)), model)
-    assert f"\n25.0 % {said}\n" in text
-    text = of(replace(card, history=replace(mixed, base=known), synthetic=("romanian",)), model)
-    assert f"{said} The texts of its base are not counted.\n" in text

@@ -173,8 +173,10 @@ def test_sources_what_was_dropped_and_limits_are_told() -> None:
 
 
 def test_sources_that_no_person_wrote_are_told() -> None:
-    made = Card("tatar", "tt", {"тел": "CC-BY-SA-4.0"}, synthetic=("ил", "үзгә"))
-    assert "A program or a model wrote: ил." in readme(CARD, CLEAN, made)
+    made = Card("tatar", "tt", {"тел": "CC-BY-SA-4.0"}, synthetic=("ил", "үзгә", "тел"))
+    assert "\n* A program or a model wrote: тел, ил.\n" in readme(CARD, CLEAN, made)
+    one = replace(made, synthetic=("ил",))
+    assert "\n* A program or a model wrote: ил.\n" in readme(CARD, CLEAN, one)
     assert "A program or a model wrote" not in card()
 
 

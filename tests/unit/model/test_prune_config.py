@@ -16,10 +16,10 @@ from endonym.autopilot.cautions import require_prunes
 from endonym.autopilot.model_size import Facts
 from endonym.commands.check import pruned
 from endonym.errors import RecipeError, ShapeError
-from endonym.model.config import AttentionConfig, FfnConfig
+from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.foreign.folder import ForeignConfig
-from endonym.model.prune_config import Prune, shape_without
+from endonym.model.prune_config import Kept, Prune, left, parts_left, shape_of, shape_without
 from endonym.recipe.checks import after_pruning
 from endonym.recipe.recipe import Recipe
 from endonym.train.config import Phase
@@ -57,12 +57,129 @@ def test_layers_of_two_kinds_stay_as_they_are() -> None:
     assert [mixer.window for mixer, _ in fewer.blocks] == windows[:3]
 
 
-def test_layers_without_feed_forwards_lose_none() -> None:
-    plain = toy_config("llama", layers=2)
-    (ffn,) = plain.ffns
-    bare = plain.model_copy(update={"ffns": (ffn, ffn.model_copy(update={"hidden": 0}))})
-    with pytest.raises(ShapeError, match="not every layer has such parts"):
-        shape_without(bare, Prune(ffn=0.5))
+def uneven() -> ModelConfig:
+    """Four layers of which no two are alike."""
+    plain = toy_config("llama", layers=4)
+    (mixer,), (ffn,) = plain.mixers, plain.ffns
+    heads = [{"heads": 4, "kv_heads": 2}, {"heads": 6, "kv_heads": 3}, {"heads": 8, "kv_heads": 4}]
+    heads.append({"heads": 8, "kv_heads": 2})
+    mixers = [mixer.model_copy(update={**each, "window": n}) for n, each in enumerate(heads, 5)]
+    ffns = [ffn.model_copy(update={"hidden": hidden}) for hidden in (32, 20, 40, 10)]
+    return plain.model_copy(update={"mixers": (*mixers,), "ffns": (*ffns,)})
+
+
+HEADS, CHANNELS = [[0, 2], [1]], [[0, 1, 19], [4]]
+
+
+@pytest.mark.parametrize("heads", [[], HEADS])
+@pytest.mark.parametrize("channels", [[], CHANNELS])
+def test_each_layer_that_stays_has_its_own_parts(
+    heads: list[list[int]], channels: list[list[int]]
+) -> None:
+    whole = uneven()
+    (second, fourth), (wide, narrow) = whole.mixers[1::2], whole.ffns[1::2]
+    if heads:
+        second = second.model_copy(update={"heads": 4, "kv_heads": 2})
+        fourth = fourth.model_copy(update={"heads": 4, "kv_heads": 1})
+    if channels:
+        wide, narrow = (
+            ffn.model_copy(update={"hidden": count}) for ffn, count in ((wide, 3), (narrow, 1))
+        )
+    parts = {"layers": 2, "mixers": (second, fourth), "ffns": (wide, narrow)}
+    assert shape_of(whole, Kept([1, 3], heads, channels)) == whole.model_copy(update=parts)
+
+
+def test_alike_parts_are_written_once_whatever_the_others_are() -> None:
+    whole = toy_config("llama", layers=3)
+    (mixer,), (ffn,) = whole.mixers, whole.ffns
+    mixers = tuple(mixer.model_copy(update={"heads": n, "kv_heads": n}) for n in (2, 1))
+    ffns = tuple(ffn.model_copy(update={"hidden": count}) for count in (2, 3))
+    for kept, parts in (
+        (Kept([0, 2], [], [[1, 2], [0, 3, 4]]), {"ffns": ffns}),
+        (Kept([0, 2], [[0, 1], [1]], []), {"mixers": mixers}),
+        (Kept([2, 1], [[0], [1]], [[1, 5], [2, 7]]), {"mixers": mixers[1:], "ffns": ffns[:1]}),
+    ):
+        assert shape_of(whole, kept) == whole.model_copy(update={"layers": 2, **parts})
+
+
+@pytest.mark.parametrize("prune", [
+    {"layers": 0.5}, {"heads": 0.4}, {"ffn": 0.3}, {"layers": 0.5, "heads": 0.4, "ffn": 0.3},
+])  # fmt: skip
+def test_the_first_layers_stay_and_each_loses_its_share(prune: dict[str, float]) -> None:
+    whole = uneven()
+    kept = Kept([*range(2 if "layers" in prune else 4)], [], [])
+    if "heads" in prune:
+        kept = kept._replace(heads=[[0], [0, 1], [0, 1], [0]][: len(kept.layers)])
+    if "ffn" in prune:
+        counts = (22, 14, 28, 7)[: len(kept.layers)]
+        kept = kept._replace(channels=[[*range(count)] for count in counts])
+    assert shape_without(whole, Prune.model_validate(prune)) == shape_of(whole, kept)
+
+
+@pytest.mark.parametrize(("prune", "left"), [
+    ({"heads": 0.5}, (1, 0)), ({"ffn": 0.25}, (0, 24)), ({"heads": 0.5, "ffn": 0.25}, (1, 24)),
+    ({"layers": 0.5}, (0, 0)),
+])  # fmt: skip
+def test_what_is_not_pruned_is_not_counted(prune: dict[str, float], left: tuple[int, int]) -> None:
+    mixer, ffn = uneven().blocks[0]
+    assert parts_left(mixer, ffn, Prune.model_validate(prune)) == left
+
+
+def test_a_layer_needs_only_the_parts_that_are_pruned() -> None:
+    mixer, ffn = uneven().blocks[0]
+    bare = ffn.model_copy(update={"hidden": 0})
+    (experts,), (state,) = toy_config("moe").ffns, toy_config("mamba").mixers
+    for other in (bare, experts):
+        assert parts_left(mixer, other, Prune(heads=0.5)) == (1, 0)
+        with pytest.raises(ShapeError, match="not every layer has such parts") as caught:
+            parts_left(mixer, other, Prune(heads=0.5, ffn=0.5))
+        assert caught.value.where == "prune.ffn"
+    assert parts_left(state, ffn, Prune(ffn=0.5)) == (0, 16)
+    with pytest.raises(ShapeError, match="not every layer has such parts") as caught:
+        parts_left(state, bare, Prune(heads=0.5, ffn=0.5))
+    assert caught.value.where == "prune.heads"
+    assert caught.value.do == "Heads are of attention, and ffn is of feed-forwards without experts."
+
+
+@pytest.mark.parametrize(("count", "share", "found"), [
+    (8, 0.0, 8), (1, 0.0, 1), (8, 0.35, 5), (100, 0.29, 71), (100, 0.295, 71), (2, 0.5, 1),
+    (3, 0.5, 1), (8, 0.07, 7), (8, 0.93, 1),
+])  # fmt: skip
+def test_a_share_takes_out_the_nearest_number_of_parts(
+    count: int, share: float, found: int
+) -> None:
+    assert left(count, share, "heads") == found
+
+
+ONE, MANY = "Leave it out: there is only one.", "Give a share from {} to {}, or leave it out."
+
+
+@pytest.mark.parametrize(("count", "share", "what", "do"), [
+    (8, 0.06, "none", MANY.format(0.125, 0.875)), (8, 0.94, "all", MANY.format(0.125, 0.875)),
+    (3, 0.1, "none", MANY.format(0.333, 0.667)), (1, 0.4, "none", ONE), (1, 0.6, "all", ONE),
+])  # fmt: skip
+def test_a_share_that_takes_none_or_all_is_refused_with_what_would_do(
+    count: int, share: float, what: str, do: str
+) -> None:
+    with pytest.raises(ShapeError) as caught:
+        left(count, share, "ffn")
+    said = caught.value
+    assert (said.message, said.where) == (
+        f"{share} of {count} takes out {what} of them",
+        "prune.ffn",
+    )
+    assert said.do == do
+
+
+@pytest.mark.parametrize("key", ["heads", "ffn", "layers"])
+def test_each_share_is_enough_and_lies_below_one(key: str) -> None:
+    assert Prune.model_validate({key: 0.99}).model_dump()[key] == 0.99
+    assert Prune.model_validate({"heads": 0.5, "ffn": 0.5, "layers": 0.5, key: 0.0})
+    for share in (1.0, -0.01):
+        with pytest.raises(ValueError, match=key):
+            Prune.model_validate({key: share})
+    with pytest.raises(ValueError, match="it takes out nothing"):
+        Prune.model_validate({key: 0.0})
 
 
 def test_what_transformers_computes_is_not_pruned() -> None:

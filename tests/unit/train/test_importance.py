@@ -14,7 +14,7 @@ from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.decoder import Decoder
 from endonym.model.prune import pruned
-from endonym.model.prune_config import Kept, Prune, left, shape_without
+from endonym.model.prune_config import Kept, Prune, shape_of, shape_without
 from endonym.train.importance import largest, most_needed, only
 from endonym.train.objectives import objective_of
 
@@ -137,17 +137,7 @@ def test_layers_that_change_nothing_go_first_and_nothing_else_changes() -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_a_share_that_takes_nothing_or_all_is_refused_with_what_would_do() -> None:
-    assert (left(8, 0.25, "heads"), left(8, 0.0, "heads"), left(10, 0.3, "ffn")) == (6, 8, 7)
-    for count, share, what in ((8, 0.05, "none"), (2, 0.9, "all"), (1, 0.5, "none")):
-        with pytest.raises(ShapeError, match=f"takes out {what}") as caught:
-            left(count, share, "heads")
-        assert caught.value.where == "prune.heads"
-    assert caught.value.do == "Leave it out: there is only one."
-    with pytest.raises(ShapeError) as caught:
-        left(8, 0.01, "ffn")
-    assert caught.value.where == "prune.ffn"
-    assert caught.value.do.startswith("Give a share from 0.125 to 0.875")
+def test_a_share_that_takes_nothing_is_refused() -> None:
     for key in ("heads", "ffn"):
         with pytest.raises(ShapeError, match="takes out none") as caught:
             shape_without(toy_config("llama"), Prune.model_validate({key: 0.001}))
@@ -161,3 +151,31 @@ def test_what_has_no_such_parts_is_refused(family: str, key: str) -> None:
     with pytest.raises(ShapeError, match="not every layer") as caught:
         most_needed(decoder, prune, some_batches(decoder.config.vocab), OBJECTIVE)
     assert caught.value.where == f"prune.{key}"
+
+
+def uneven(*hidden: int) -> ModelConfig:
+    """Layers of heads that are grouped otherwise, and of feed-forwards of these widths."""
+    plain = grouped(len(hidden))
+    (mixer,), (ffn,) = plain.mixers, plain.ffns
+    mixers = (mixer, mixer.model_copy(update={"kv_heads": 4}))
+    ffns = tuple(ffn.model_copy(update={"hidden": each}) for each in hidden)
+    return plain.model_copy(update={"mixers": mixers, "ffns": ffns})
+
+
+def test_each_layer_loses_a_share_of_its_own_parts() -> None:
+    decoder = lively_decoder(uneven(8, 12, 20, 4))
+    without(decoder, 0, "mixer.output", range(16))
+    without(decoder, 0, "ffn.down", range(8))  # it changes nothing
+    batches = some_batches(decoder.config.vocab, 1)
+    kept = most_needed(decoder, Prune(layers=0.25, heads=0.5, ffn=0.25), batches, OBJECTIVE)
+    assert kept.layers == [1, 2, 3]
+    assert [len(each) for each in kept.heads] == [2, 1, 2]
+    assert [len(each) for each in kept.channels] == [9, 15, 3]
+    assert pruned(decoder, kept).config == shape_of(decoder.config, kept)
+
+
+def test_a_layer_without_a_feed_forward_is_refused_before_anything_is_measured() -> None:
+    decoder = lively_decoder(uneven(8, 0))
+    with pytest.raises(ShapeError, match="not every layer") as caught:
+        most_needed(decoder, Prune(ffn=0.5), [], OBJECTIVE)
+    assert caught.value.where == "prune.ffn"

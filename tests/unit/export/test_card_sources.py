@@ -1,0 +1,141 @@
+"""What the README of a model says of its texts, and of the models that it learnt from."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.commands.load import card_of
+from endonym.export.card import Card, readme
+from endonym.export.history import History
+from endonym.generate.language_model import LanguageModel
+from endonym.store import Store
+
+
+@pytest.fixture
+def card(finished: Path) -> Card:
+    """What is known of a finished run."""
+    return card_of("kechkena", Store(finished / "store"))
+
+
+def of(card: Card, model: LanguageModel, part: str) -> list[str]:
+    """The lines of this part of the README that are not empty."""
+    text = readme(card, model, is_gguf=False, sizes={"model.safetensors": 37_248})
+    lines = text.partition(f"## {part}\n")[2].partition("\n## ")[0].splitlines()
+    return [line for line in lines if line]
+
+
+def of_another_corpus(history: History, letter: str, records: int) -> History:
+    """Another model, of another corpus for which so many records were read."""
+    corpus = history.corpus
+    total = {**corpus.numbers["total"], "read": {"records": records}}
+    manifest = {**corpus.manifest, "id": letter * 64, "numbers": {**corpus.numbers, "total": total}}
+    phases = [
+        replace(each, manifest={**each.manifest, "id": letter * 64}) for each in history.phases
+    ]
+    return replace(history, phases=phases, corpus=replace(corpus, manifest=manifest))
+
+
+def cells(lines: list[str]) -> list[list[str]]:
+    """The cells of the table of sources but for the bytes, without its head."""
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+    return [[row[0], *row[2:]] for row in rows[2:]]
+
+
+def told(history: History, licenses: Mapping[str, str], otherwise: str) -> list[list[str]]:
+    """The cells of a model's sources."""
+    return [
+        [
+            name,
+            *(f"{each['kept'][side]['documents']:,}" for side in ("train", "dev", "test")),
+            licenses.get(name, otherwise),
+        ]
+        for name, each in history.sources.items()
+    ]
+
+
+def test_sources_of_bases_and_teachers_stand_in_the_table_too(model: LanguageModel, card: Card):
+    known = card.history
+    assert known is not None
+    base, teacher = (of_another_corpus(known, *each) for each in (("8", 8_888), ("9", 9_999)))
+    licenses = {"tatar": "CC0-1.0"}
+    own = told(known, licenses, "not stated")
+    theirs = told(known, {}, "see its base")
+    dropped = sum(each["records"] for each in known.corpus.numbers["total"]["dropped"].values())
+    all_read = known.corpus.numbers["total"]["read"]["records"]
+    cases: list[tuple[dict[str, Any], list[list[str]], list[int]]] = [
+        ({}, own, [all_read]),
+        ({"base": base}, [*theirs, *own], [8_888, all_read]),
+        ({"teachers": [teacher]}, [*theirs, *own], [9_999, all_read]),
+        ({"base": base, "teachers": [teacher]}, [*theirs * 2, *own], [8_888, 9_999, all_read]),
+        ({"base": known, "teachers": [known]}, own, [all_read]),
+    ]
+    for keys, rows, records in cases:
+        both = Card("kechkena", "tt", licenses, replace(known, **keys))
+        lines = of(both, model, "Data")
+        assert cells(lines) == rows
+        assert [line for line in lines if "documents that were read" in line] == [
+            f"Of {count:,} documents that were read, {dropped:,} were dropped by cleaning."
+            for count in records
+        ]
+
+
+def test_a_corpus_that_no_phase_has_read_is_not_told(model: LanguageModel, card: Card) -> None:
+    known = card.history
+    assert known is not None
+    phase = known.phases[0]
+    config = phase.manifest["config"]
+    chat = {**config, "phase": {**config["phase"], "objective": "chat"}}
+    base = of_another_corpus(known, "8", 8_888)
+    base = replace(base, phases=[replace(phase, manifest={**phase.manifest, "config": chat})])
+    lines = of(replace(card, history=replace(known, base=base)), model, "Data")
+    assert not [line for line in lines if "8,888" in line]
+
+
+TAUGHT = {
+    "members": "2 models that were trained on the same text.",
+    "known_teachers": "3 other models, whose texts stand above, too.",
+    "unknown_teachers": "4 models made elsewhere, whose data and license are not all known here.",
+}
+
+
+@pytest.mark.parametrize("has", [*product((False, True), repeat=3)])
+def test_each_kind_of_teacher_is_told_by_itself(
+    model: LanguageModel, card: Card, has: tuple[bool, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count, (is_there, name) in enumerate(zip(has, TAUGHT, strict=True), 2):
+        monkeypatch.setattr(History, name, count * is_there)
+    lines = [line for line in of(card, model, "Training") if "learned" in line]
+    said = [text for is_there, text in zip(has, TAUGHT.values(), strict=True) if is_there]
+    assert lines == [f"It learned also from the probabilities of {text}" for text in said]
+
+
+@pytest.mark.parametrize(("synthetic", "named", "share"), [
+    (("romanian",), "romanian", "25.0"),
+    (("romanian", "others"), "romanian, others", "37.5"),
+    (("others", "unread", "tatar"), "others, tatar", "75.0"),
+    (("unread", "empty"), "", ""),
+    ((), "", ""),
+    (None, "", ""),
+])  # fmt: skip
+def test_the_share_of_text_that_no_person_wrote_is_said(
+    model: LanguageModel,
+    card: Card,
+    synthetic: tuple[str, ...] | None,
+    named: str,
+    share: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = card.history
+    assert known is not None
+    shares = {"tatar": 0.625, "romanian": 0.25, "others": 0.125, "empty": 0.0}
+    monkeypatch.setattr(History, "read_shares", lambda known: shares)
+    said = f"{share} % of the training text was written by a program or a model (sources {named})."
+    aside = " The texts of its base are not counted."
+    for keys, more in (({}, ""), ({"teachers": [known]}, ""), ({"base": known}, aside)):
+        both = replace(card, history=replace(known, **keys), synthetic=synthetic)
+        lines = [line for line in of(both, model, "Data") if "was written by" in line]
+        assert lines == ([said + more] if named else [])
