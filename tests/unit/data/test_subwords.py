@@ -2,6 +2,8 @@
 
 import functools
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +11,10 @@ from foreign_folders import gemma_like
 from toys import KINDS, toy_texts
 
 from endonym.data.batches import Batches
-from endonym.data.order import Order, Rows
+from endonym.data.order import Mixture, Order, Rows, uniform
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.data.subwords import WHOLE, Subwords
+from endonym.seed import named_seed
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import BYTE_TOKEN, Tokenizer
 from endonym.tokenizer.train import train_tokenizer
@@ -168,3 +171,83 @@ def test_batches_are_split_by_the_numbers_of_their_rows(tmp_path: Path) -> None:
     assert whole.bytes_per_position == order.bytes_per_position
     assert 0.7 < ratio < 0.99
     assert batch.tokens_BT.tolist() != Batches(order, rows=6)[2].tokens_BT.tolist()
+
+
+PIECES: list[tuple[bytes, str | None]] = [
+    *((b"", "<|end|>"), (b"a", "<0x61>"), (b"a", "a"), (b"b", None), (b"c", "c"), (b"bc", "bc")),
+    *((b"ab", "ab"), (b"abc", "abc"), (b"cb", "cb"), (b"abcb", "abcb"), (b"b", "<0x62>")),
+    *((b"\xd0", "<0xD0>"), (b"\xb0", "<0xB0>"), ("а".encode(), "а"), ("аа".encode(), "аа")),
+    *(("aа".encode(), "aа"), (b"\n", "<0x0A>"), (b"\n\n", "lines"), (b"aa", "aa"), (b"aaa", "aaa")),
+    *((b"aa", "again"), (b"xb", "xb")),
+]
+PARTS = {
+    5: (3, 4), 6: (2, 3), 7: (2, 5), 8: (4, 3), 9: (7, 3), 14: (13, 13), 15: (2, 13), 17: (16, 16),
+    18: (2, 2), 19: (2, 20), 20: (2, 2),
+}  # fmt: skip
+"""Of each token that can be split the two that it is made of."""
+
+
+def of_pieces(chance: float, seed: int = 5) -> Subwords:
+    """Of a tokenizer with these tokens."""
+    tokenizer: Any = SimpleNamespace(
+        vocab=len(PIECES), bytes_of=lambda n: PIECES[n][0], name_of=lambda n: PIECES[n][1]
+    )
+    return Subwords.of(tokenizer, chance, seed)
+
+
+def test_a_token_is_cut_where_its_rarer_part_is_most_frequent_and_between_characters() -> None:
+    subwords = of_pieces(0.25, 9)
+    pairs = zip(subwords.left_V.tolist(), subwords.right_V.tolist(), strict=True)
+    whole = (WHOLE, WHOLE)
+    assert [*pairs] == [PARTS.get(index, whole) for index in range(len(PIECES))]
+    assert (subwords.left_V.dtype, subwords.right_V.dtype) == (np.int64, np.int64)
+    assert (subwords.chance, subwords.seed) == (0.25, 9)
+
+
+def test_a_split_row_shifts_inputs_and_documents_with_its_targets() -> None:
+    """Where a document begins with its own first token, and where after the end of another."""
+    tokens = [0, 7, 0, 5, 3, 0, 2, 2, 2]
+    targets = [7, 3, 5, 3, 0, 2, 2, 2, 2]
+    documents = [6, 6, 8, 8, 8, 9, 9, 9, 9]
+    split = [[0, 2, 3, 4, 0, 3, 4, 3, 0], [2, 3, 4, 3, 3, 4, 3, 0, 2], [6, 6, 6, 6, 8, 8, 8, 8, 9]]
+    given = [np.array([row] * 40) for row in (tokens, targets, documents)]
+    rows = of_pieces(1.0).split(Rows(*given), 100)
+    is_split = [
+        uniform(1, named_seed(5, "subwords", number))[0] < 0.5 for number in range(100, 140)
+    ]
+    assert 10 < sum(is_split) < 30
+    for number, each in enumerate(is_split):
+        found = [part[number].tolist() for part in rows[:3]]
+        assert found == (split if each else [tokens, targets, documents])
+    assert rows.places_BT is None
+    assert all(part.dtype == np.int64 for part in rows[:3])
+
+
+def test_a_row_of_whole_tokens_stays_as_it_is() -> None:
+    row = np.array([[0, 2, 3, 4]] * 20)
+    rows = of_pieces(1.0).split(Rows(row, row + 1 - 1, row * 0), 0)
+    assert [each.tolist() for each in rows[:3]] == [row.tolist(), row.tolist(), (row * 0).tolist()]
+
+
+def test_parts_are_drawn_anew_and_each_part_by_itself() -> None:
+    """A token of three characters whose longer part stands on the left, and one on the right."""
+    subwords = of_pieces(0.3)
+    for token, longer in ((9, 0), (7, 1)):
+        sizes = [len(subwords._split(np.array([token]), seed)[0]) for seed in range(3_000)]
+        once = sum(size > 1 for size in sizes)
+        assert once / len(sizes) == pytest.approx(0.3, abs=0.03)
+        assert sum(size > 2 for size in sizes) / once == pytest.approx(0.3, abs=0.05), longer
+    both = of_pieces(1.0)._split(np.array([19, 2, 9]), 0)
+    assert [each.tolist() for each in both] == [[2, 2, 2, 2, 2, 3, 4, 3], [0, 0, 0, 1, 2, 2, 2, 2]]
+
+
+def test_rows_of_sources_by_shares_are_split_too(tmp_path: Path) -> None:
+    tokenizer = toy_tokenizer("bpe")
+    shards, subwords = order_of(tokenizer, tmp_path / "c").shards, Subwords.of(tokenizer, 0.3, 5)
+    mixture = Mixture(shards, {"тел": 1.0}, context=CONTEXT, seed=4)
+    batches = Batches(mixture, rows=6, subwords=subwords)
+    whole, split = mixture.rows(6, 6), subwords.split(mixture.rows(6, 6), 6)
+    assert batches[1].tokens_BT.tolist() == split.tokens_BT.tolist() != whole.tokens_BT.tolist()
+    counts, first = tokenizer.byte_counts, mixture.rows(0, 64)
+    ratio = counts[subwords.split(first, 0).targets_BT].sum() / counts[first.targets_BT].sum()
+    assert batches.bytes_per_position == pytest.approx(mixture.bytes_per_position * ratio)

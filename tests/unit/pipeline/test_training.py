@@ -1,6 +1,7 @@
 """The model stage: phases, samples, what it keeps, and how it goes on after a kill."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,20 +17,23 @@ from toys import lively_decoder, toy_config, toy_tokenizer, train_config
 
 from endonym import cpu_contention
 from endonym.cpu_contention import ContentionMonitor
+from endonym.data.config import PackConfig
 from endonym.data.example_tokens import ExampleTokens
-from endonym.data.order import Rows
+from endonym.data.order import Rows, training_order
 from endonym.data.shards import TokenShards
 from endonym.data.subwords import Subwords
 from endonym.export import config as export_config
 from endonym.generate.language_model import LanguageModel
-from endonym.log import read_jsonl
+from endonym.log import Log, read_jsonl
 from endonym.model.decoder import Decoder
 from endonym.model.span import Span
 from endonym.model.weights import load_tensors, narrow
 from endonym.pipeline import preflight, training
 from endonym.pipeline.evaluation import questions
+from endonym.pipeline.stages import PhaseTraining, StageContext
+from endonym.store import Artifact
 from endonym.train import checkpoint, inputs, loop
-from endonym.train.config import Distill
+from endonym.train.config import Distill, SourceShare
 from endonym.train.distributed import ALONE
 from endonym.train.inputs import ValidationResult, reference
 from endonym.train.loop import Report, as_metrics
@@ -186,6 +190,60 @@ def test_tokens_are_whole_where_a_teacher_reads_before(
     assert (found is not None) == is_split
     assert found is None or (found.chance, found.seed) == (0.2, 5)
     assert training.subwords_of(phase.but(subword_dropout=None), tokenizer, 5) is None
+
+
+class Other:
+    """A process that is not the first one, and hears of these baselines."""
+
+    is_first = False
+
+    def broadcast(self, value: Any) -> Any:
+        assert value is None
+        return {"nats": {"unigram": 3.5}, "bits": {"unigram": 2.25}}
+
+
+@pytest.mark.parametrize(("sources", "is_judged", "nats"), [
+    ({}, True, 2.5), ({"tatar": 0.75, "romanian": 0.25}, True, 2.5),
+    ({"tatar": 1.0}, False, math.inf),
+])  # fmt: skip
+def test_texts_are_read_as_the_phase_and_its_recipe_say(
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: Patch,
+    sources: dict[str, float],
+    is_judged: bool,
+    nats: float,
+) -> None:
+    asked = list[Any]()
+    figures = {"nats": {"unigram": 2.5}, "bits": {"unigram": 1.5}}
+    monkeypatch.setattr(training, "baselines_of", lambda *given: asked.append(given) or figures)
+    monkeypatch.setattr(training.device, "pick", lambda name: f"the device {name}")
+    if not is_judged:
+        monkeypatch.setattr(training, "judged_shares", lambda dev, shares: {})
+    (shards,) = (finished / "store" / "shards").iterdir()
+    phase = train_config(context=32, subword_dropout=0.375).but(
+        sources=tuple(SourceShare(name=name, share=share) for name, share in sources.items())
+    )
+    pack = PackConfig(context=32, join=("romanian",))
+    config = PhaseTraining(model=toy_config(), folder=None, pack=pack, phase=phase, seed=23)
+    inputs = {"shards": Artifact(shards, {})}
+    ctx = StageContext(shards, tmp_path, tmp_path / "j", inputs, Log(quiet=True), device="b")
+    found, bits = training.text_inputs(config, ctx, toy_tokenizer("bpe"), ALONE)
+    ((order, dev, tokenizer, shares),) = asked
+    assert (tokenizer is toy_tokenizer("bpe"), shares) == (True, sources if is_judged else {})
+    wanted = training_order(shards, pack, 23).rows(0, 9)
+    assert [each.tolist() for each in order.rows(0, 9)[:3]] == [
+        each.tolist() for each in wanted[:3]
+    ]
+    assert (found.train is order.shards, found.dev is dev, dev.split) == (True, True, "dev")
+    assert (found.train.folder, found.train.split, dev.folder) == (shards, "train", shards)
+    assert (found.folder, found.unigram_nats, found.device) == (tmp_path, nats, "the device b")
+    assert (found.join, found.teach, bits) == (("romanian",), None, {"unigram": 1.5})
+    assert found.subwords is not None
+    assert (found.subwords.chance, found.subwords.seed) == (0.375, 23)
+    other, bits = training.text_inputs(config, ctx, toy_tokenizer("bpe"), Other())
+    assert (len(asked), bits) == (1, {"unigram": 2.25}), "the first process measures them"
+    assert other.unigram_nats == (3.5 if is_judged else math.inf)
 
 
 def test_compiling_that_was_asked_for_and_cannot_be_is_said(project: Project, monkeypatch: Patch):

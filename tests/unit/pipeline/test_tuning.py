@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from endonym.pipeline.execute import Run, run_recipe
 from endonym.pipeline.tuning import tune
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
-from endonym.train.config import TrainConfig
+from endonym.train.config import Distill, TrainConfig
+from endonym.train.inputs import TrainingInputs
 from endonym.train.loop import Training
 
 Written = Callable[[Path], Path]
@@ -183,6 +184,14 @@ def test_a_trial_is_the_phase_on_the_asked_device(finished: Path, monkeypatch: P
     assert 1.0 < bits < 12.0
     assert facts_of(shards).mean_document_tokens > given.pack.context
     assert probed == [(training.inputs.device, given.pack.context)] == [("cpu:0", 32)]
+    inputs = training.inputs
+    assert isinstance(inputs, TrainingInputs)
+    assert (inputs.unigram_nats, inputs.subwords, inputs.teach) == (math.inf, None, None)
+    assert inputs.join == given.pack.join == ("tatar", "romanian")
+    assert (training.seed, [each.split for each in (inputs.train, inputs.dev)]) == (
+        given.seed,
+        ["train", "dev"],
+    )
     assert training.state.validations[0]["step"] == 0
     assert [each["step"] for each in training.state.validations] == [0, training.config.steps]
     assert training.config.steps == -(-trials.tokens // 256)
@@ -278,17 +287,21 @@ def test_named_rates_are_tuned_and_the_answer_is_told(prepared: Path, monkeypatc
 
 
 def test_a_trial_reads_split_tokens_where_its_phase_does(finished: Path, monkeypatch: Patch):
-    chances, split = list[float](), Subwords.split
+    drawn, split = list[tuple[float, int]](), Subwords.split
 
     def spied(subwords: Subwords, rows: Rows, first: int) -> Rows:
-        chances.append(subwords.chance)
+        drawn.append((subwords.chance, subwords.seed))
         return split(subwords, rows, first)
 
     monkeypatch.setattr(Subwords, "split", spied)
     monkeypatch.setattr(probe, "plain", lambda *_: TOKENS_A_SECOND)
     training, shards = opened(finished)
-    trials = tuning.Trials(training, shards, 0.5, "cpu")
-    assert math.isfinite(trials.trial_bits(training.phases[0]))
-    assert chances == []
-    assert math.isfinite(trials.trial_bits(training.phases[0].but(subword_dropout=0.4)))
-    assert {*chances} == {0.4}
+    trials = tuning.Trials(replace(training, seed=12), shards, 0.5, "cpu")
+    phase = training.phases[0]
+    for chance, expected in ((None, set()), (0.4, {(0.4, 12)})):
+        assert math.isfinite(trials.trial_bits(phase.but(subword_dropout=chance)))
+        assert {*drawn} == expected
+    drawn.clear()
+    kept = phase.but(subword_dropout=0.4, distill=Distill())
+    assert math.isfinite(trials.trial_bits(kept))
+    assert drawn == [], "a teacher has read whole tokens before it"

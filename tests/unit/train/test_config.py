@@ -18,7 +18,7 @@ SENSELESS = [
     *({"lr": 0, "clip": 0, "steps": 0, "cooldown": 0, "final_lr": 1.5, "average_share": 2}.items()),
     *({"batch_tokens": 10**22, "tokens": 10**30, "epochs": 1e300, "momentum": 1.0}.items()),
     *({"schedule": "step", "name": "a b", "optimizer": "sgd", "betas": [0.9, 1.0]}.items()),
-    *(("epochs", 0), ("steps", 10**20)),
+    *(("epochs", 0), ("steps", 10**20), ("subword_dropout", 0.0), ("subword_dropout", 1.0)),
 ]
 
 
@@ -28,6 +28,7 @@ def test_values_that_cannot_be_meant_are_refused(key: str, value: object) -> Non
         Phase.model_validate({key: value})
 
 
+TEXTS = r'objective = "next_token" \['
 TEACHABLE = 'objective = "next_token" or "chat"'
 SHARES, OPEN = {"web": 0.5, "songs": 0.5}, "sources whose shares are open"
 
@@ -43,7 +44,8 @@ USELESS = [
     ({"members": 2, "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
     ({"prune": Prune(ffn=0.5), "objective": "preferences"}, {"objective": "chat"}, TEACHABLE),
     ({"prune": Prune(ffn=0.5), "adapt": Adapt()}, {"adapt": None}, "training all weights"),
-    ({"subword_dropout": 0.1, "objective": "chat"}, {"objective": "next_token"}, "objective = "),
+    ({"subword_dropout": 0.1, "objective": "chat"}, {"objective": "next_token"}, TEXTS),
+    ({"subword_dropout": 0.1, "objective": "preferences"}, {"objective": "next_token"}, TEXTS),
     (
         {"subword_dropout": 0.1, "distill": Distill(model="a")},
         {"distill": Distill(model="a", live=True)},
@@ -78,6 +80,19 @@ def test_a_teacher_is_a_model_or_the_members_and_never_both_or_neither() -> None
     assert resolve_phase(named, context=16, positions=100).distill == teacher
     plain = alone.model_copy(update={"members": None})
     assert resolve_phase(plain, context=16, positions=100).distill is None
+
+
+@pytest.mark.parametrize("teacher", [
+    {}, {"members": 2}, {"members": 2, "distill": Distill()},
+    {"members": 2, "distill": Distill(live=True)}, {"distill": Distill(model="a", live=True)},
+])  # fmt: skip
+def test_tokens_are_split_whatever_teaches_but_for_a_named_one_that_reads_before(
+    teacher: dict[str, object],
+) -> None:
+    said = {"lr": 1e-3, "number_format": "fp32", "steps": 9, "subword_dropout": 0.2}
+    phase = Phase.model_validate({**said, **teacher, "prune": Prune(ffn=0.25, heads=0.5)})
+    found = resolve_phase(phase, context=16, positions=1000)
+    assert (found.subword_dropout, found.prune) == (0.2, Prune(ffn=0.25, heads=0.5))
 
 
 def test_a_budget_becomes_steps_of_whole_rows() -> None:

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from made_conversations import toy_inputs, write_toy_examples
-from toys import lively_decoder, toy_config, train_config
+from toys import distinct_documents, lively_decoder, toy_config, train_config, write_toy_shards
 
+from endonym.data.order import Mixture, Order
+from endonym.data.subwords import Subwords
 from endonym.generate.reading import read_nats
 from endonym.train import inputs as module
+from endonym.train.config import SourceShare
 from endonym.train.distributed import ALONE
-from endonym.train.inputs import reference
+from endonym.train.inputs import TrainingInputs, reference
 
 CONFIG = toy_config(vocab=24, context=32)
 
@@ -107,3 +110,32 @@ def test_it_is_the_sum_over_learnt_tokens(tmp_path: Path) -> None:
         (nats,) = read_nats(decoder, [tokens.ids[here].astype(np.int64)], tokens.end_id)
         expected = -float(nats[tokens.learnt[here] > 0].sum())
         assert found[number] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("shares", [{}, {"tatar": 0.75, "khmer": 0.25}])
+def test_texts_are_read_as_their_phase_says(tmp_path: Path, shares: dict[str, float]) -> None:
+    documents, vocab = distinct_documents([30, 9, 22, 14, 25, 7])
+    names = ("tatar", "khmer")
+    train, dev = write_toy_shards(
+        tmp_path, documents, documents[:2], vocab=vocab + 1, line_end=vocab, sources=names
+    )
+    parts = np.full(vocab + 1, -1)
+    subwords = Subwords(parts, parts, 0.5, 3)
+    inputs = TrainingInputs(
+        train, dev, tmp_path, 9.0, device="cpu:0", join=("khmer",), subwords=subwords
+    )
+    firsts = {"tatar": 3, "khmer": 1}
+    sources = [SourceShare(name=n, share=s, first_row=firsts[n]) for n, s in shares.items()]
+    phase = train_config(context=8, batch_tokens=29).but(sources=(*sources,))
+    batches = inputs.batches(phase, 8, 4)
+    assert (batches.rows, batches.device, batches.subwords is subwords) == (3, "cpu:0", True)
+    expected = (
+        Mixture(train, shares, context=8, seed=4, join=("khmer",), first_rows=firsts)
+        if shares
+        else Order(train, context=8, seed=4, join=("khmer",))
+    )
+    assert type(batches.order) is type(expected)
+    found, wanted = batches.order.rows(0, 9), expected.rows(0, 9)
+    assert [each.tolist() for each in found[:3]] == [each.tolist() for each in wanted[:3]]
+    plain = TrainingInputs(train, dev, tmp_path, 9.0).batches(phase, 8, 4)
+    assert (plain.device, plain.subwords) == ("cpu", None)

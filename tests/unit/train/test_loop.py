@@ -65,6 +65,14 @@ def test_a_batch_smaller_than_a_row_is_one_row(work: TrainingInputs) -> None:
     assert small.micro_rows == 1
 
 
+def test_bits_of_training_are_by_the_bytes_of_what_batches_hold(work: TrainingInputs) -> None:
+    run = training(work, steps=2)
+    run.batches.__dict__["bytes_per_position"] = 0.375  # as if tokens were split
+    *_, last = run.reports()
+    assert run.batches.order.bytes_per_position > 1
+    assert last.bits_per_byte == pytest.approx(last.nats / math.log(2) / 0.375)
+
+
 def test_reports_begin_before_the_first_step_and_carry_their_frame(work: TrainingInputs) -> None:
     run = training(work, eval_every_steps=5, warmup_steps=3, schedule="linear")
     reports = list(run.reports())
