@@ -174,8 +174,9 @@ def test_each_layer_loses_a_share_of_its_own_parts(monkeypatch: pytest.MonkeyPat
     assert pruned(decoder, kept).config == shape_of(decoder.config, kept)
 
 
-def test_a_layer_without_a_feed_forward_is_refused_before_anything_is_measured() -> None:
-    decoder = lively_decoder(uneven(8, 0))
+def test_a_layer_without_such_parts_is_refused_before_anything_is_measured() -> None:
+    plain = grouped(2)
+    shape = plain.model_copy(update={"ffns": (*plain.ffns, *toy_config("moe").ffns)})
     with pytest.raises(ShapeError, match="not every layer") as caught:
-        most_needed(decoder, Prune(ffn=0.5), [], OBJECTIVE)
+        most_needed(lively_decoder(shape), Prune(ffn=0.5), [], OBJECTIVE)
     assert caught.value.where == "prune.ffn"
