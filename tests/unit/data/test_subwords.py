@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from foreign_folders import gemma_like
-from toys import KINDS, toy_texts
+from toys import KINDS, distinct_documents, toy_texts, write_toy_shards
 
 from endonym.data.batches import Batches
 from endonym.data.order import Mixture, Order, Rows, uniform
@@ -251,3 +251,19 @@ def test_rows_of_sources_by_shares_are_split_too(tmp_path: Path) -> None:
     counts, first = tokenizer.byte_counts, mixture.rows(0, 64)
     ratio = counts[subwords.split(first, 0).targets_BT].sum() / counts[first.targets_BT].sum()
     assert batches.bytes_per_position == pytest.approx(mixture.bytes_per_position * ratio)
+
+
+def test_what_is_read_of_each_source_is_counted_after_tokens_are_split(tmp_path: Path) -> None:
+    documents, vocab = distinct_documents([9, 4, 14, 5, 8, 11, 3])
+    names = ("tatar", "khmer")
+    shards, _ = write_toy_shards(tmp_path, documents, vocab=vocab, sources=names)
+    order = Order(shards, context=12, seed=2)
+    is_split = (np.arange(vocab) > 1) & (np.arange(vocab) < 10)  # those of the first document
+    parts = np.where(is_split, 1, WHOLE)
+    subwords = Subwords(parts, parts, 1.0, 6)
+    batch = Batches(order, rows=20, subwords=subwords)[1]
+    whole, split = order.rows(20, 20), subwords.split(order.rows(20, 20), 20)
+    counts = [order.tokens_by_source(each.documents_BT) for each in (split, whole)]
+    assert batch.read == counts[0] != counts[1]
+    assert (sum(batch.read.values()), batch.whole_rows) == (240, 20)
+    assert batch.documents_BT.tolist() == split.documents_BT.tolist()

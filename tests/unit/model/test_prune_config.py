@@ -187,6 +187,7 @@ def test_what_transformers_computes_is_not_pruned() -> None:
     with pytest.raises(ShapeError, match="own families") as caught:
         shape_without(foreign, Prune(ffn=0.5))
     assert caught.value.where == "prune"
+    assert caught.value.do.endswith("or go on from a model of one of these families.")
 
 
 def test_a_phase_that_begins_anew_has_the_whole_shape_again() -> None:
