@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import ModelCard
 
 from endonym.commands.load import card_of
 from endonym.export.card import Card, readme
@@ -81,6 +82,23 @@ def test_sources_of_bases_and_teachers_stand_in_the_table_too(model: LanguageMod
             f"Of {count:,} documents that were read, {dropped:,} were dropped by cleaning."
             for count in records
         ]
+
+
+def test_a_model_has_no_license_if_that_of_a_base_or_teacher_is_not_known(
+    model: LanguageModel, card: Card
+) -> None:
+    known = card.history
+    assert known is not None
+    licenses = dict.fromkeys(known.sources, "CC0-1.0")
+    other = of_another_corpus(known, "8", 8_888)
+    cases: list[tuple[dict[str, Any], str | None]] = [
+        ({}, "cc0-1.0"), ({"base": known}, "cc0-1.0"), ({"base": other}, None),
+        ({"teachers": [other]}, None), ({"teachers": [known]}, "cc0-1.0"),
+    ]  # fmt: skip
+    for keys, license in cases:
+        both = Card("kechkena", "tt", licenses, replace(known, **keys))
+        text = readme(both, model, is_gguf=False, sizes={})
+        assert ModelCard(text).data.license == license
 
 
 def test_a_corpus_that_no_phase_has_read_is_not_told(model: LanguageModel, card: Card) -> None:

@@ -244,6 +244,8 @@ def test_texts_are_read_as_the_phase_and_its_recipe_say(
     other, bits = training.text_inputs(config, ctx, toy_tokenizer("bpe"), Other())
     assert (len(asked), bits) == (1, {"unigram": 2.25}), "the first process measures them"
     assert other.unigram_nats == (3.5 if is_judged else math.inf)
+    assert other.subwords is not None
+    assert other.subwords.seed == 23
 
 
 def test_compiling_that_was_asked_for_and_cannot_be_is_said(project: Project, monkeypatch: Patch):
