@@ -68,6 +68,18 @@ class Card:
     licenses: Mapping[str, str] = field(default_factory=dict[str, str])
     history: History | None = None
     merged: Merged | None = None
+
+    @property
+    def license(self) -> tuple[str, str] | None:
+        """The one license of all texts behind the weights, as `hub_license` gives it.
+
+        None if a text has none or another one, or if not all texts are known: of an adapter in the
+        weights, or of a base or teacher that was made elsewhere.
+        """
+        if self.history is None or self.merged or not self.history.is_of_known_texts:
+            return None
+        return hub_license(self.history.licenses(self.licenses))
+
     synthetic: Sequence[str] | None = None
 
 
@@ -105,7 +117,6 @@ def readme(
     sizes: of the other files, by name.
     """
     config, history = model.decoder.config, card.history
-    licenses = history.licenses(card.licenses) if history and not card.merged else ()
     if isinstance(config, ModelConfig):
         architecture = architecture_of(config).name if is_gguf else row_of(config).model_type
     else:
@@ -113,7 +124,7 @@ def readme(
     return filled_template(
         "model.md",
         card=card,
-        license=hub_license(licenses),
+        license=card.license,
         kind=architecture,
         is_gguf=is_gguf,
         config=config,

@@ -12,7 +12,6 @@ from endonym.export.card import Card, write_card
 from endonym.export.config import Export
 from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
 from endonym.export.huggingface import export_huggingface
-from endonym.export.markdown import hub_license
 from endonym.export.record import README, RECORD, write_record
 from endonym.export.refusals import refusal
 from endonym.export.shapes import row_of
@@ -176,12 +175,11 @@ def _write_gguf(
     limits = require_gguf(model.decoder.config, model.tokenizer)
     if card.merged is not None:
         made_of += f" with adapter {card.merged.name}"
-    history = card.history if card.merged is None else None
-    license = hub_license(history.licenses(card.licenses) if history else ())
+    identifier, named = card.license or ("", "")
     about = Provenance(
         name=card.name,
         language=card.language,
-        license="" if license is None else license[0] if license[0] != "other" else license[1],
+        license=named if identifier == "other" else identifier,
         made_of=made_of,
     )
     export_gguf(model, out, export.quantizations, about)

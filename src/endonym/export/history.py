@@ -109,14 +109,22 @@ class History:
     def unknown_teachers(self) -> int:
         """How many models that phases name as teachers were made elsewhere, or of one that was."""
         phases = [phase for each in self.lineage for phase in each.phases]
-        found = sum(len(each.teachers) for each in self.lineage)
-        lost = sum(map(has_teacher, phases)) - found
-        return lost + len(self._teachers_by_knowledge()) - self.known_teachers
+        lost = {
+            _inputs_of_teaching(phase)["teacher"]
+            for phase in phases
+            if has_teacher(phase) and _teacher_history(phase) is None
+        }
+        return len(lost) + len(self._teachers_by_knowledge()) - self.known_teachers
+
+    @property
+    def is_of_known_texts(self) -> bool:
+        """Whether the model, its base and all teachers were made of texts of this store alone."""
+        return self.is_from_scratch and not self.unknown_teachers
 
     def _teachers_by_knowledge(self) -> dict[str, bool]:
         """Each teacher in the store, by id: whether it was made of texts of this store alone."""
         return {
-            teacher.phases[-1].id: teacher.is_from_scratch and not teacher.unknown_teachers
+            teacher.phases[-1].id: teacher.is_of_known_texts
             for each in self.lineage
             for teacher in each.teachers
         }
@@ -209,15 +217,20 @@ def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History
     if corpus is None:
         return None
     base = base_of(phases[0])
-    named = [history_of(each) for each in map(teacher_of, phases) if each is not None]
     return History(
         phases,
         tokenizer,
         corpus,
         evaluations,
         base=history_of(base) if base else None,
-        teachers=[each for each in named if each is not None],
+        teachers=[each for each in map(_teacher_history, phases) if each is not None],
     )
+
+
+def _teacher_history(phase: Artifact) -> History | None:
+    """What led to the model that a phase names as its teacher; None if the store has not all."""
+    teacher = teacher_of(phase)
+    return history_of(teacher) if teacher else None
 
 
 def phases_of_lineage(model: Artifact) -> tuple[list[Artifact], list[str]]:

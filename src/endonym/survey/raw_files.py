@@ -53,7 +53,7 @@ def is_written(path: Path) -> bool:
 
 def is_beside_texts(path: Path) -> bool:
     """Whether this is no finished file of texts in such a folder."""
-    return path.name in (WRITTEN, REJECTS) or path.suffix == ".part"
+    return path.name in (WRITTEN, REJECTS) or path.suffix in (".part", ".new")
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:

@@ -59,7 +59,8 @@ def _forms_by_tags(value: Any) -> Any:
         return value
     tables = cast(dict[str, Any], value)
     plain = {key: each for key, each in tables.items() if not isinstance(each, dict)}
-    return {"": plain} | {key: each for key, each in tables.items() if key not in plain}
+    named = {key: each for key, each in tables.items() if key not in plain}
+    return {"": plain | named.pop("", {})} | named
 
 
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]

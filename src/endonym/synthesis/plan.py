@@ -97,17 +97,17 @@ def claimed(folder: Path, plan: Plan) -> Generator[None]:
 
 
 def _require_ours(folder: Path, plan: Plan) -> None:
-    """Raise RecipeError unless the folder is new, empty or of this plan, with no larger count."""
+    """Raise RecipeError unless nothing was written or it is of this plan, with no larger count."""
     if folder.exists() and not folder.is_dir():
         raise RecipeError("this is a file, not a folder", where=str(folder), do=ELSEWHERE)
     do = f"Take a whole copy of the folder, or another one: {ELSEWHERE}"
     before = read_sealed(folder / WRITTEN, do)
+    beside = (each.name for each in folder.iterdir()) if folder.is_dir() else ()
+    if all(name == WRITTEN or name.startswith(".") for name in beside):
+        return  # nothing was written: the model may have had another name, the server no answer
     if before is None:
-        others = folder.is_dir() and any(not each.name.startswith(".") for each in folder.iterdir())
-        if others:
-            message = f"the folder is not empty, and has no {WRITTEN} of ours"
-            raise RecipeError(message, where=str(folder), do=ELSEWHERE)
-        return
+        message = f"the folder is not empty, and has no {WRITTEN} of ours"
+        raise RecipeError(message, where=str(folder), do=ELSEWHERE)
     if changes := differences(before, plan.as_dict()):
         message = f"the folder holds texts of another plan: {listed(changes)}"
         do = f"Give what was given before, or another folder: {ELSEWHERE}"

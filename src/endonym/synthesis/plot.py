@@ -116,7 +116,8 @@ class Writer:
 
     def _capitalized(self, text: str) -> str:
         """With a capital, as the grammar or else Unicode writes it at the beginning of a word."""
-        first = next((each for each in self.plot.capitals if text.startswith(each)), text[:1])
+        matching = (each for each in self.plot.capitals if text.startswith(each))
+        first = max(matching, key=len, default=text[:1])
         return self.plot.capitals.get(first, first.title()) + text[len(first) :]
 
     def _mentioned(self, mention: Mention, before: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from endonym.commands.load import card_of
-from endonym.export.card import Card, readme
+from endonym.export.card import Card, Merged, readme
 from endonym.export.history import History
 from endonym.generate.language_model import LanguageModel
 from endonym.store import Store
@@ -91,14 +91,20 @@ def test_a_model_has_no_license_if_that_of_a_base_or_teacher_is_not_known(
     assert known is not None
     licenses = dict.fromkeys(known.sources, "CC0-1.0")
     other = of_another_corpus(known, "8", 8_888)
+    first = known.phases[0]
+    inputs = {**first.manifest["inputs"], "folder": "0123456789ab"}
+    foreign = [replace(first, manifest={**first.manifest, "inputs": inputs}), *known.phases[1:]]
     cases: list[tuple[dict[str, Any], str | None]] = [
         ({}, "cc0-1.0"), ({"base": known}, "cc0-1.0"), ({"base": other}, None),
         ({"teachers": [other]}, None), ({"teachers": [known]}, "cc0-1.0"),
+        ({"phases": foreign}, None), ({"base": replace(known, phases=foreign)}, None),
+        ({"teachers": [replace(known, phases=foreign)]}, None),
     ]  # fmt: skip
     for keys, license in cases:
         both = Card("kechkena", "tt", licenses, replace(known, **keys))
         text = readme(both, model, is_gguf=False, sizes={})
         assert ModelCard(text).data.license == license
+        assert replace(both, merged=Merged("сүзләр")).license is None
 
 
 def test_a_corpus_that_no_phase_has_read_is_not_told(model: LanguageModel, card: Card) -> None:
@@ -152,8 +158,15 @@ def test_the_share_of_text_that_no_person_wrote_is_said(
     shares = {"tatar": 0.625, "romanian": 0.25, "others": 0.125, "empty": 0.0}
     monkeypatch.setattr(History, "read_shares", lambda known: shares)
     said = f"{share} % of the training text was written by a program or a model (sources {named})."
-    aside = " The texts of its base are not counted."
-    for keys, more in (({}, ""), ({"teachers": [known]}, ""), ({"base": known}, aside)):
+    asides: dict[str, dict[str, Any]] = {
+        "": {},
+        " The texts of its base are not counted.": {"base": known},
+        " The texts of its teachers are not counted.": {"teachers": [known]},
+        " The texts of its base and teachers are not counted.": {
+            "base": known, "teachers": [known],
+        },
+    }  # fmt: skip
+    for more, keys in asides.items():
         both = replace(card, history=replace(known, **keys), synthetic=synthetic)
         lines = [line for line in of(both, model, "Data") if "was written by" in line]
         assert lines == ([said + more] if named else [])

@@ -215,7 +215,7 @@ def test_teachers_and_members_are_a_part_of_where_a_model_comes_from(
     assert phases_of_lineage(student)[1] == ["teacher"]
     lost = history_of(student)
     assert lost.unknown_teachers == 1
-    taught = replace(known, teachers=[lost])
+    taught = replace(known, phases=[model], teachers=[lost])
     assert (taught.known_teachers, taught.unknown_teachers) == (0, 1), "it was taught by another"
     twice = replace(known, phases=[student, student], teachers=known.teachers * 2)
     assert (twice.known_teachers, twice.unknown_teachers) == (1, 0), "two phases name it"

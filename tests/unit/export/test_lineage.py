@@ -141,6 +141,8 @@ def test_members_known_and_unknown_teachers_are_counted_over_the_lineage(
     behind = ["foreign", "foreign later", "taught by a lost one", "lost before"]
     laters = [f"later {number}" for number in (1, 2, 3, 4)]
     assert names(found)[-12:] == [*behind, *(f"pupil {n}" for n in (1, 2, 3, 4)), *laters]
+    again = {"teacher": "folder of of another store", "start": last}
+    assert counts(put_model(store, "again", again)) == (5, 2, 4), "it is the same teacher"
     put_model(store, "after", {"folder": f"folder of {last}"})
     assert counts(store_model(store, "after")) == (5, 2, 4), "those of its base"
 

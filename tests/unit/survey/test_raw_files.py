@@ -64,11 +64,17 @@ KEPT = [
     "кар/rejects.jsonl.txt",
     "кар/үз/b.jsonl.part",
     "кар/үз/rejects.jsonl",
+    "яз/b.jsonl.new",
     "яз/b.jsonl.part",
     "яз/rejects.jsonl",
     "яз/written.json/c.jsonl",
 ]
-BESIDE = ["кар/a-00001.jsonl.part", "кар/rejects.jsonl", "кар/written.json"]
+BESIDE = [
+    "кар/a-00001.jsonl.new",
+    "кар/a-00001.jsonl.part",
+    "кар/rejects.jsonl",
+    "кар/written.json",
+]
 
 
 def test_what_write_keeps_beside_its_texts_is_no_text(tmp_path: Path) -> None:
@@ -82,9 +88,9 @@ def test_what_write_keeps_beside_its_texts_is_no_text(tmp_path: Path) -> None:
 
     assert sorted(found(tmp_path)) == sorted(KEPT)
     assert [found(tmp_path / name) for name in KEPT] == [[name] for name in KEPT]
-    assert [found(tmp_path / name) for name in BESIDE] == [[]] * 3
+    assert [found(tmp_path / name) for name in BESIDE] == [[]] * 4
     (tmp_path / "кар" / "written.json").unlink()
-    assert sorted(found(tmp_path)) == sorted([*KEPT, *BESIDE[:2]])
+    assert sorted(found(tmp_path)) == sorted([*KEPT, *BESIDE[:3]])
 
 
 def test_texts_of_write_are_synthetic_whatever_they_hold(tmp_path: Path) -> None:

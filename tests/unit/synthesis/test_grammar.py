@@ -346,7 +346,7 @@ def test_a_sentence_may_begin_after_sixteen_characters(tmp_path: Path) -> None:
 
 
 def test_capitals_are_those_at_the_beginning_of_a_word(tmp_path: Path) -> None:
-    dutch = 'capitals = { ij = "IJ" }\nwords.a = "ijs aap"\ncast.A.words = "a"\n'
+    dutch = 'capitals = { i = "İ", ij = "IJ" }\nwords.a = "ijs aap"\ncast.A.words = "a"\n'
     georgian = 'words.a = "კატა ǆep"\ncast.A.words = "a"\n'
     lines = 'lines = [{ text = "{A}" }]\n'
     for number, (more, found) in enumerate([(dutch, {"IJs", "Aap"}), (georgian, {"კატა", "ǅep"})]):

@@ -22,6 +22,8 @@ lines = [{ draw = "b", text = " {A}\n{b} " }]
 the = "{word}a"
 [forms]
 a = "un {word}"
+[forms.""]
+un = "unui {word}"
 [words]
 animals = { m = " lup\n  urs lup\u202fmic lup ", f = ["vulpe  mică"] }
 places = ["\u00a0un\t pod \n vechi\u00a0", "râu"]
@@ -48,7 +50,7 @@ SAID: dict[str, Any] = {
     "sentence_start": "^$",
     "capitals": {"i": "İ"},
     "tags": {"soft": "e$"},
-    "forms": {"": {"a": "un {word}"}, "soft": {"the": "{word}a"}},
+    "forms": {"": {"a": "un {word}", "un": "unui {word}"}, "soft": {"the": "{word}a"}},
     "words": {
         "animals": {"m": ["lup", "urs", "lup\u202fmic", "lup"], "f": ["vulpe mică"]},
         "places": {"": ["\u00a0un pod vechi\u00a0", "râu"]},

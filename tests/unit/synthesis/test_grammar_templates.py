@@ -110,9 +110,9 @@ def test_capitals_depend_on_what_stands_before_at_any_depth(
     assert texts_of(tmp_path, more) == wanted
 
 
-def test_the_first_of_own_capitals_that_fits_is_taken(tmp_path: Path) -> None:
+def test_the_longest_of_own_capitals_that_fits_is_taken(tmp_path: Path) -> None:
     more = 'capitals = { a = "Ⱥ", an = "AN", "" = "" }\nlines = [{ text = "{A}" }]'
-    assert texts_of(tmp_path, more) == {"Ⱥna", "ion"}
+    assert texts_of(tmp_path, more) == {"ANa", "ion"}
     words = 'words.names = "ßa ijs iş"\ncast.A.words = "names"\n'
     grammar = loaded(tmp_path, f'{words}capitals = {{ ij = "IJ" }}\nlines = [{{ text = "{{A}}" }}]')
     assert {grammar.text(index) for index in range(3)} == {"Ssa", "IJs", "Iş"}

@@ -96,6 +96,11 @@ OTHERS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+def begin(folder: Path) -> None:
+    """As a writer leaves it whose first text is there."""
+    (folder / f"{PLAN.file(0)}.part").touch()
+
+
 @pytest.mark.parametrize("count", [4, 5, 6])
 @pytest.mark.parametrize(("change", "said"), OTHERS)
 def test_what_another_plan_changes_is_told_and_the_folder_stays(
@@ -103,7 +108,7 @@ def test_what_another_plan_changes_is_told_and_the_folder_stays(
 ) -> None:
     """What was given before, and what is given now, field by field, whatever the count."""
     with claimed(tmp_path, PLAN):
-        pass
+        begin(tmp_path)
     before = (tmp_path / "written.json").read_bytes()
     assert refused(tmp_path, replace(PLAN, count=count, **change), RecipeError) == (
         f"the folder holds texts of another plan: {said}",
@@ -118,7 +123,7 @@ def test_plans_and_records_of_another_version_are_refused(
 ) -> None:
     """A later endonym may write other records."""
     with claimed(tmp_path, PLAN):
-        pass
+        begin(tmp_path)
     monkeypatch.setattr(plans, "VERSION", 2)
     message, *_ = refused(tmp_path, PLAN, RecipeError)
     assert message.endswith("another plan: version was 1 and is 2")
@@ -128,12 +133,23 @@ def test_a_count_may_grow_and_stays_grown(tmp_path: Path) -> None:
     """The largest count that was given is what stands in the folder."""
     for count in (5, 1_009, 1_009):
         with claimed(tmp_path, replace(PLAN, count=count)):
-            pass
+            begin(tmp_path)
     assert refused(tmp_path, replace(PLAN, count=1_008), RecipeError) == (
         "the folder is one of 1\u202f009 texts already",
         "--count 1008",
         "Give this --count or a larger one, with which it goes on.",
     )
+
+
+def test_a_folder_without_a_text_takes_another_plan(tmp_path: Path) -> None:
+    """The first command may have named a model that the server does not have."""
+    for plan in (PLAN, replace(PLAN, model="хикәяче"), replace(PLAN, count=2, name="хикәя")):
+        with claimed(tmp_path, plan):
+            pass
+        assert read_sealed(tmp_path / "written.json", "") == plan.as_dict()
+    with claimed(tmp_path, PLAN):
+        (tmp_path / "rejects.jsonl").touch()
+    refused(tmp_path, replace(PLAN, seed=9), RecipeError)
 
 
 def test_a_folder_that_is_not_ours_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
@@ -192,6 +208,7 @@ def test_a_folder_that_became_another_s_while_it_was_waited_for_is_refused(
     @contextmanager
     def locked(*_: Any) -> Generator[None]:
         write_sealed(tmp_path / "written.json", other)
+        begin(tmp_path)
         yield
 
     monkeypatch.setattr(disk, "locked", locked)
