@@ -1,4 +1,4 @@
-"""What helps where there is little text: a ladder of 0.2, 0.5 and 1 MB in four languages.
+"""What helps where there is little text: a ladder of 0.2, 0.5, 1 and 2 MB in four languages.
 
     python benchmarks/little_text.py [--languages tt km hi fa] [--megabytes 0.5] [--tried default]
     python benchmarks/little_text.py --summary
@@ -104,7 +104,7 @@ def prepare(raw: Path, held_out: float, language: str, work: Path) -> None:
     made = last_json(endonym(work, "run", "all/recipe.toml", *sets, "--until", "corpus", "--json"))
     (stage,) = [each for each in made["stages"] if each["name"] == "corpus"]
     corpus = Corpus(work / "store" / "corpus" / stage["id"])
-    write_nested(corpus, work, (0.2, 0.5, 1.0), "little text")
+    write_nested(corpus, work, (0.2, 0.5, 1.0, 2.0), "little text")
 
 
 def cell(work: Path, megabytes: float, changes: dict[str, Any]) -> dict[str, Any]:
