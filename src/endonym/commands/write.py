@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from endonym.log import Log, counted, duration, number, rounded, size
 from endonym.synthesis.grammar import Grammar
-from endonym.synthesis.grammar_texts import grammar_record, line, missing, write_texts
+from endonym.synthesis.grammar_texts import grammar_record, missing, write_texts
 from endonym.synthesis.plan import Plan, claimed
 from endonym.synthesis.prompts import Prompts
-from endonym.synthesis.shards import Answer, Ask, Shards
+from endonym.synthesis.shards import Answer, Ask, Shards, json_line
 
 SAMPLES = 200
 """Texts of a grammar from which the size of all is estimated."""
@@ -153,7 +153,7 @@ def foreseen(plan: Plan, grammar: Grammar | None, n_prompts: int) -> dict[str, A
     found: dict[str, Any] = {"texts": plan.count, "files": plan.shards}
     if plan.writer == "grammar" and grammar is not None:
         sample = range(0, plan.count, max(1, plan.count // SAMPLES))
-        sizes = [len(line(grammar_record(plan, grammar, index))) for index in sample]
+        sizes = [len(json_line(grammar_record(plan, grammar, index))) for index in sample]
         found["bytes"] = rounded(plan.count * sum(sizes) / len(sizes))
     else:
         found["most_tokens"] = plan.count * plan.sampling["max_tokens"]

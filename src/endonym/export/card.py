@@ -68,19 +68,19 @@ class Card:
     licenses: Mapping[str, str] = field(default_factory=dict[str, str])
     history: History | None = None
     merged: Merged | None = None
+    synthetic: Sequence[str] | None = None
 
     @property
     def license(self) -> tuple[str, str] | None:
         """The one license of all texts behind the weights, as `hub_license` gives it.
 
-        None if a text has none or another one, or if not all texts are known: of an adapter in the
-        weights, or of a base or teacher that was made elsewhere.
+        None if a text has none or another one, if answers were learned, or if not all texts are
+        known: of an adapter in the weights, or of a base or teacher that was made elsewhere.
         """
-        if self.history is None or self.merged or not self.history.is_of_known_texts:
+        history = self.history
+        if history is None or self.merged or history.has_answers or not history.is_of_known_texts:
             return None
-        return hub_license(self.history.licenses(self.licenses))
-
-    synthetic: Sequence[str] | None = None
+        return hub_license(history.licenses(self.licenses))
 
 
 def write_card(

@@ -21,6 +21,7 @@ class History:
     journals: of the phases. teacher_journals: of their members and of what was kept of teachers.
     Times and machines are no part of an artefact, so a stage has none. base: of the model that
     training went on from, if it is in the same store. teachers: of the models that phases name.
+    lost_teachers: the ids of those that the store did not make, or of which it lost a part.
     """
 
     phases: list[Artifact]
@@ -30,6 +31,7 @@ class History:
     journals: Sequence[list[dict[str, Any]]] = ()
     base: "History | None" = None
     teachers: "Sequence[History]" = ()
+    lost_teachers: frozenset[str] = frozenset()
     teacher_journals: Sequence[list[dict[str, Any]]] = ()
 
     @property
@@ -108,18 +110,19 @@ class History:
     @property
     def unknown_teachers(self) -> int:
         """How many models that phases name as teachers were made elsewhere, or of one that was."""
-        phases = [phase for each in self.lineage for phase in each.phases]
-        lost = {
-            _inputs_of_teaching(phase)["teacher"]
-            for phase in phases
-            if has_teacher(phase) and _teacher_history(phase) is None
-        }
-        return len(lost) + len(self._teachers_by_knowledge()) - self.known_teachers
+        lost = {teacher for each in self.lineage for teacher in each.lost_teachers}
+        return len(lost) + [*self._teachers_by_knowledge().values()].count(False)
 
     @property
     def is_of_known_texts(self) -> bool:
         """Whether the model, its base and all teachers were made of texts of this store alone."""
         return self.is_from_scratch and not self.unknown_teachers
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether any of `with_teachers` learned answers; no license of their files is known."""
+        phases = [phase for each in self.with_teachers() for phase in each.phases]
+        return any("examples" in phase.manifest["inputs"] for phase in phases)
 
     def _teachers_by_knowledge(self) -> dict[str, bool]:
         """Each teacher in the store, by id: whether it was made of texts of this store alone."""
@@ -217,13 +220,17 @@ def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History
     if corpus is None:
         return None
     base = base_of(phases[0])
+    named = [(phase, _teacher_history(phase)) for phase in phases if has_teacher(phase)]
     return History(
         phases,
         tokenizer,
         corpus,
         evaluations,
         base=history_of(base) if base else None,
-        teachers=[each for each in map(_teacher_history, phases) if each is not None],
+        teachers=[each for _, each in named if each],
+        lost_teachers=frozenset(
+            _inputs_of_teaching(phase)["teacher"] for phase, each in named if not each
+        ),
     )
 
 

@@ -21,8 +21,7 @@ from urllib.parse import urlsplit
 
 from endonym.errors import EndpointError, RecipeError, first_line, printable
 from endonym.log import Log, counted, duration
-from endonym.synthesis.grammar_texts import line
-from endonym.synthesis.shards import Answer, Ask
+from endonym.synthesis.shards import Answer, Ask, json_line
 
 if TYPE_CHECKING:
     import httpx
@@ -235,7 +234,9 @@ class Endpoint:
         sent = self._body(ask)
         try:
             async with asyncio.timeout(self.seconds):
-                response = await client.post(self.address + WAY, content=line(sent), headers=JSON)
+                response = await client.post(
+                    self.address + WAY, content=json_line(sent), headers=JSON
+                )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Away(f"the server cannot be reached: {first_line(error)}") from error
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -298,17 +299,17 @@ def read_reply(data: bytes, sent: Mapping[str, Any]) -> Reply:
         raise Odd("no_json") from None
     choice = _within(value, "choices", 0)
     text, why = _within(choice, "message", "content"), _within(choice, "finish_reason")
-    counted = _within(value, "usage", "total_tokens")
-    if type(counted) is not int or counted < 0:
+    tokens = _within(value, "usage", "total_tokens")
+    if type(tokens) is not int or tokens < 0:
         asked = sum(len(each["content"].encode("utf-8", "replace")) for each in sent["messages"])
         answered = len(text.encode("utf-8", "replace")) if isinstance(text, str) else 0
-        counted = -(-(asked + answered) // BYTES_PER_TOKEN)
+        tokens = -(-(asked + answered) // BYTES_PER_TOKEN)
     if choice is None:
-        raise Odd("no_choices", counted)
+        raise Odd("no_choices", tokens)
     why = why if isinstance(why, str) else None
     if not isinstance(text, str) and why in WHOLE:
-        raise Odd("no_text", counted)
-    return Reply(text if isinstance(text, str) else "", why, counted)
+        raise Odd("no_text", tokens)
+    return Reply(text if isinstance(text, str) else "", why, tokens)
 
 
 def cut_reason(finish_reason: str | None) -> str:

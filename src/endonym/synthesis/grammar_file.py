@@ -169,7 +169,8 @@ def read_plots(path: Path) -> list[PlotTables]:
     origins: dict[tuple[str, str], Path] = {}
     for file in [path] if path.is_file() else _files(path):
         data = _read(file, GrammarFile)
-        for key in _repeated(shared, data):
+        plots = shared.get("plots", {}).keys() & data.get("plots", {}).keys()
+        for key in (*(f"plots.{name}" for name in sorted(plots)), *_repeated(shared, data)):
             message = f"{key} is written here and in another file of the folder."
             raise RecipeError(message, where=str(file), do="Keep one of the two.")
         shared, origins = _laid(shared, data), origins | _origins(file, data)
@@ -235,6 +236,9 @@ def _read(path: Path, config: type[Tables]) -> dict[str, Any]:
         do = "Put texts in quotes, and what has several lines in three quotes: toml.io"
         raise RecipeError(message, where=str(path), do=do) from None
     _validated(path, config, data)
+    for tables in (data, *data.get("plots", {}).values()):
+        if "forms" in tables:
+            tables["forms"] = _forms_by_tags(tables["forms"])
     return data
 
 
@@ -280,7 +284,8 @@ def _repeated(
     """The keys that both have, but tables."""
     for key in first.keys() & second.keys():
         if isinstance(first[key], dict) and isinstance(second[key], dict):
-            yield from _repeated(first[key], second[key], f"{start}{key}.")
+            inner = f"{start}{key}." if key else start
+            yield from _repeated(first[key], second[key], inner)
         else:
             yield start + key
 

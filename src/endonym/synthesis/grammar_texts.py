@@ -1,6 +1,5 @@
 """Writes the texts of a grammar, file by file, in several processes. A file is whole or absent."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from endonym.errors import RecipeError
 from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.plan import Plan
 from endonym.synthesis.prompts import source_hash
+from endonym.synthesis.shards import json_line
 from endonym.workers import Advance, Job, Result, runner
 
 WORK = ".work"
@@ -71,7 +71,7 @@ def write_shard(task: Task, advance: Advance) -> Result:
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
         for index in plan.span(task.shard):
-            file.write(line(grammar_record(plan, grammar, index)))
+            file.write(json_line(grammar_record(plan, grammar, index)))
             advance(1)
         file.flush()
         os.fsync(file.fileno())
@@ -98,8 +98,3 @@ def grammar_record(plan: Plan, grammar: Grammar, index: int) -> dict[str, Any]:
         "seed": plan.seed,
         "slots": grammar.slots(index, plan.seed),
     }
-
-
-def line(record: dict[str, Any]) -> bytes:
-    """A record as a line of JSON; halves of characters, which no UTF-8 has, as escapes."""
-    return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")

@@ -1,7 +1,7 @@
 """What is written into a folder: the plan in its `written.json`, its files, and who may write.
 
-A folder holds the texts of one plan. With another plan it is refused; with a larger count of the
-same plan it goes on.
+A folder holds the texts of one plan. Once a text or a reject is there, another plan is refused;
+with a larger count of the same plan it goes on.
 """
 
 from collections.abc import Generator, Mapping
@@ -19,7 +19,7 @@ from endonym.seed import named_seed
 from endonym.store import read_sealed, write_sealed
 
 WRITTEN, LOCK = "written.json", ".lock"
-VERSION = 1
+VERSION = 2
 """Of the plan and the records. Another one is another plan."""
 SHARD = 10_000
 """Texts in a file."""
@@ -97,7 +97,7 @@ def claimed(folder: Path, plan: Plan) -> Generator[None]:
 
 
 def _require_ours(folder: Path, plan: Plan) -> None:
-    """Raise RecipeError unless nothing was written or it is of this plan, with no larger count."""
+    """Raise RecipeError if the folder holds texts of another plan, or of a larger count."""
     if folder.exists() and not folder.is_dir():
         raise RecipeError("this is a file, not a folder", where=str(folder), do=ELSEWHERE)
     do = f"Take a whole copy of the folder, or another one: {ELSEWHERE}"

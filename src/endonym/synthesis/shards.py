@@ -16,7 +16,6 @@ from typing import IO, Any
 
 from endonym.disk import flush_folder
 from endonym.errors import Damaged
-from endonym.synthesis.grammar_texts import line
 from endonym.synthesis.plan import SHARD, Plan
 
 REJECTS = "rejects.jsonl"
@@ -87,7 +86,7 @@ class Shards:
         else:
             path = self._part(ask.index // SHARD)
             record = {"id": self.plan.text_id(ask.index), "text": answer.text, **origin}
-        self._append(path, line(record))
+        self._append(path, json_line(record))
         self._count(record)
         if not self._left[ask.index // SHARD]:
             self._name(ask.index // SHARD)
@@ -199,3 +198,8 @@ def _record(data: bytes) -> dict[str, Any] | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return record if is_ours else None
+
+
+def json_line(record: dict[str, Any]) -> bytes:
+    """A record as a line of JSON; halves of characters, which no UTF-8 has, as escapes."""
+    return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")

@@ -92,13 +92,17 @@ def test_a_model_has_no_license_if_that_of_a_base_or_teacher_is_not_known(
     licenses = dict.fromkeys(known.sources, "CC0-1.0")
     other = of_another_corpus(known, "8", 8_888)
     first = known.phases[0]
-    inputs = {**first.manifest["inputs"], "folder": "0123456789ab"}
-    foreign = [replace(first, manifest={**first.manifest, "inputs": inputs}), *known.phases[1:]]
+    foreign, chat = (
+        [replace(first, manifest={**first.manifest, "inputs": inputs}), *known.phases[1:]]
+        for name in ("folder", "examples")
+        for inputs in [{**first.manifest["inputs"], name: "0123456789ab"}]
+    )
     cases: list[tuple[dict[str, Any], str | None]] = [
         ({}, "cc0-1.0"), ({"base": known}, "cc0-1.0"), ({"base": other}, None),
         ({"teachers": [other]}, None), ({"teachers": [known]}, "cc0-1.0"),
         ({"phases": foreign}, None), ({"base": replace(known, phases=foreign)}, None),
-        ({"teachers": [replace(known, phases=foreign)]}, None),
+        ({"teachers": [replace(known, phases=foreign)]}, None), ({"phases": chat}, None),
+        ({"base": replace(known, phases=chat)}, None), ({"lost_teachers": {"0123"}}, None),
     ]  # fmt: skip
     for keys, license in cases:
         both = Card("kechkena", "tt", licenses, replace(known, **keys))

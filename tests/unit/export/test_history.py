@@ -211,14 +211,14 @@ def test_teachers_and_members_are_a_part_of_where_a_model_comes_from(
     assert (gone_on.members, gone_on.known_teachers, gone_on.unknown_teachers) == (1, 1, 0)
     elsewhere = replace(known, teachers=[replace(known.teachers[0], phases=[foreign])])
     assert (elsewhere.known_teachers, elsewhere.unknown_teachers) == (0, 1)
-    twice = replace(known, phases=[student, student], teachers=known.teachers * 2)
-    assert (twice.known_teachers, twice.unknown_teachers) == (1, 0), "two phases name it"
     shutil.rmtree(store.root / "source")
     assert phases_of_lineage(student)[1] == ["teacher"]
     lost = history_of(student)
     assert lost.unknown_teachers == 1
-    taught = replace(known, phases=[model], teachers=[lost])
+    taught = replace(known, teachers=[lost])
     assert (taught.known_teachers, taught.unknown_teachers) == (0, 1), "it was taught by another"
+    twice = replace(known, phases=[student, student], teachers=known.teachers * 2)
+    assert (twice.known_teachers, twice.unknown_teachers) == (1, 0), "two phases name it"
     assert not replace(known, base=elsewhere.teachers[0]).is_from_scratch
     assert replace(known, base=known).is_from_scratch
 

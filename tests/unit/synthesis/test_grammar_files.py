@@ -112,13 +112,23 @@ def test_shared_files_lie_below_one_another_and_each_plot_over_them(
     assert grammar_files(folder) == [folder / name for name in names]
 
 
+def test_a_plot_replaces_forms_of_all_words_however_they_are_written(tmp_path: Path) -> None:
+    """They stand in [forms] or in [forms.""]."""
+    folder = tmp_path / "g"
+    (folder / "plots").mkdir(parents=True)
+    (folder / "all.toml").write_text("[forms.'']\nun = 'unui {word}'\n", encoding="utf-8")
+    (folder / "plots" / "a.toml").write_text("forms.un = 'un {word}'", encoding="utf-8")
+    (plot,) = read_plots(folder)
+    assert plot.tables.forms == {"": {"un": "un {word}"}}
+
+
 def test_every_table_and_key_has_the_file_that_said_it_last(tmp_path: Path) -> None:
     """A fault is told in the file of its key, else of its table, else of the plot."""
     folder = folder_of(tmp_path / "g", m_first=SHARED, n_second=MORE)
     first, second, own = (folder / f"{name}.toml" for name in ("m_first", "n_second", "plots/a"))
     keys = {
         first: "agreement, sentence_start, capitals, capitals.i, tags, tags.soft, lines, forms, "
-        "forms.soft, forms.a, cast.Z, blocks.b",
+        "forms.soft, cast.Z, blocks.b",
         second: "cast.A, drawn, drawn.d, blocks, blocks.a",
         own: "words, words.animals, words.places, cast, cast.A, replace",
     }
@@ -234,6 +244,12 @@ REFUSED: list[tuple[dict[str, str], str, str, str]] = [
      "Keep one of the two."),
     ({"a.toml": "agreement = 'm'", "b.toml": "", "c.toml": "agreement = 'm'"},
      "agreement is written here and in another file of the folder.", "c.toml",
+     "Keep one of the two."),
+    ({"a.toml": "forms.un = 'un {word}'", "b.toml": "[forms.'']\nun = 'unui {word}'"},
+     "forms.un is written here and in another file of the folder.", "b.toml",
+     "Keep one of the two."),
+    ({"a.toml": "[plots.x.blocks]\nb = '{X}'", "b.toml": "[plots.x]\nlines = []"},
+     "plots.x is written here and in another file of the folder.", "b.toml",
      "Keep one of the two."),
     ({"a.toml": "[plots.x]\n[words]", "plots/w.toml": "", "plots/x.toml": ""},
      "there are two plots x.", "plots/x.toml", "Give one of them another name."),

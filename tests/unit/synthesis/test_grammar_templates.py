@@ -281,6 +281,7 @@ def test_a_block_that_is_drawn_is_looked_up_as_well(tmp_path: Path) -> None:
 def test_the_depth_of_a_template_is_that_of_its_deepest_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert building.DEEPEST == 100
     monkeypatch.setattr(building, "DEEPEST", 4)
     blocks = (
         'blocks = { a = "{b} da", b = ["e", "[nu|{c}] {A}"], c = "{d}", d = "e", o = "{a} nu" }\n'
@@ -293,7 +294,6 @@ def test_the_depth_of_a_template_is_that_of_its_deepest_part(
         with pytest.raises(RecipeError) as caught:
             texts_of(tmp_path, f"{blocks}{lines}")
         assert "more than 4 blocks stand in one another, in “{" in caught.value.message
-    assert building.DEEPEST == 4
     assert caught.value.do == "Write some of them in one: o → a → …"
 
 

@@ -51,8 +51,8 @@ WRONG = [
     ("a.jsonl", GOOD + '{"Prompt": "Таң"}', 4, NO_TEXT),
     ("a.ndjson", GOOD + '["prompt"]', 4, NO_TEXT),
     ("a.ndjson", GOOD + '"prompt"', 4, NO_TEXT),
-    ("a.jsonl", GOOD + "Таң", 4, f"{NO_JSON}Expecting value: line 1 column 1 (char 0)"),
-    ("a.jsonl", GOOD + "[" * 100_000, 4, f"{NO_JSON}maximum recursion depth exceeded"),
+    ("a.jsonl", GOOD + "Таң", 4, NO_JSON),
+    ("a.jsonl", GOOD + "[" * 100_000, 4, NO_JSON),
     ("a.jsonl", GOOD + "\ud800", 4, "this is not UTF-8"),
     ("a.txt", "Таң\r\n\n\ud800\n\ud800", 3, "this is not UTF-8"),
     ("a.txt", "", 0, "there is no prompt in it"),
@@ -115,7 +115,3 @@ def test_a_grammar_is_a_folder_or_a_file_of_toml(tmp_path: Path) -> None:
     (tmp_path / "әкият.d").mkdir()
     names = ("әкият.d", "a.toml", "a.TOML", "a.txt", "a.jsonl", "toml", "a.toml.txt")
     assert [name for name in names if is_grammar(tmp_path / name)] == list(names[:3])
-    assert FORMS == (
-        "PROMPTS is a grammar (.toml, or a folder), a text file with one prompt a line, or JSON "
-        'lines (.jsonl) with a field "prompt".'
-    )

@@ -13,10 +13,10 @@ from made_grammars import write_grammar
 from endonym.errors import Damaged, RecipeError
 from endonym.synthesis import shards as files
 from endonym.synthesis.grammar import Grammar
-from endonym.synthesis.grammar_texts import line, write_texts
+from endonym.synthesis.grammar_texts import write_texts
 from endonym.synthesis.plan import SHARD, Plan, claimed, plan_name
 from endonym.synthesis.prompts import read_prompts, source_hash
-from endonym.synthesis.shards import REJECTS, Answer, Ask, Shards
+from endonym.synthesis.shards import REJECTS, Answer, Ask, Shards, json_line
 
 COUNT = SHARD + 500
 
@@ -99,7 +99,7 @@ def test_each_answer_is_given_to_the_system_at_once(small: Any, tmp_path: Path) 
 
 
 def test_half_a_character_is_written_as_its_escape() -> None:
-    assert line({"text": "таң \ud83d"}) == '{"text": "таң \\ud83d"}\n'.encode()
+    assert json_line({"text": "таң \ud83d"}) == '{"text": "таң \\ud83d"}\n'.encode()
 
 
 WRONG_PROMPTS = [
