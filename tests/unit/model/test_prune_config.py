@@ -4,8 +4,6 @@ import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from toys import toy_config
@@ -14,10 +12,8 @@ from wrong_recipes import HEAD
 from endonym.autopilot import resolve
 from endonym.autopilot.cautions import require_prunes
 from endonym.autopilot.model_size import Facts
-from endonym.commands.check import pruned
 from endonym.errors import RecipeError, ShapeError
 from endonym.model.config import AttentionConfig, FfnConfig, ModelConfig
-from endonym.model.count import parameters
 from endonym.model.foreign.folder import ForeignConfig
 from endonym.model.prune_config import Kept, Prune, left, parts_left, shape_of, shape_without
 from endonym.recipe.checks import after_pruning
@@ -180,6 +176,9 @@ def test_each_share_is_enough_and_lies_below_one(key: str) -> None:
             Prune.model_validate({key: share})
     with pytest.raises(ValueError, match="it takes out nothing"):
         Prune.model_validate({key: 0.0})
+    with pytest.raises(ShapeError, match="takes out none") as caught:
+        shape_without(uneven(), Prune.model_validate({key: 0.01}))
+    assert caught.value.where == f"prune.{key}"
 
 
 def test_what_transformers_computes_is_not_pruned() -> None:
@@ -287,11 +286,3 @@ def test_a_prune_that_cannot_be_is_refused_when_the_recipe_is_read(
     lines = f'[[phase]]\nname = "heal"\nsteps = 3\nprune = {prune}\n'
     found = refused(lines + MODEL.format(family) + f'[[export]]\nformat = "{export}"\n')
     assert (said in found) if said else not found
-
-
-def test_check_says_what_each_prune_leaves() -> None:
-    whole, phase = toy_config("llama", layers=4), Phase(name="b", prune=Prune(layers=0.5))
-    phases = [Phase(name="a"), phase, phase.model_copy(update={"name": "c"})]
-    checked: Any = SimpleNamespace(recipe=SimpleNamespace(phase=phases), shape=whole)
-    left = {name: toy_config("llama", layers=n) for name, n in (("b", 2), ("c", 1))}
-    assert pruned(checked) == {name: parameters(shape).total for name, shape in left.items()}
