@@ -231,14 +231,19 @@ def test_a_row_of_whole_tokens_stays_as_it_is() -> None:
 
 def test_parts_are_drawn_anew_and_each_part_by_itself() -> None:
     """A token of three characters whose longer part stands on the left, and one on the right."""
-    subwords = of_pieces(0.3)
     for token, longer in ((9, 0), (7, 1)):
-        sizes = [len(subwords._split(np.array([token]), seed)[0]) for seed in range(3_000)]
-        once = sum(size > 1 for size in sizes)
-        assert once / len(sizes) == pytest.approx(0.3, abs=0.03)
-        assert sum(size > 2 for size in sizes) / once == pytest.approx(0.3, abs=0.05), longer
-    both = of_pieces(1.0)._split(np.array([19, 2, 9]), 0)
-    assert [each.tolist() for each in both] == [[2, 2, 2, 2, 2, 3, 4, 3], [0, 0, 0, 1, 2, 2, 2, 2]]
+        row = np.array([[token, 0, 0, 0]] * 6_000)
+        rows = of_pieces(0.3).split(Rows(row, row, row * 0), 0)
+        sizes = np.count_nonzero(rows.targets_BT, axis=1)
+        once = (sizes > 1).sum()
+        assert once / 3_000 == pytest.approx(0.3, abs=0.03), "half of the rows stay whole"
+        assert (sizes > 2).sum() / once == pytest.approx(0.3, abs=0.05), longer
+    row, documents = np.array([[19, 2, 9, *[0] * 5]] * 20), np.array([[0, 1, *[2] * 6]] * 20)
+    rows = of_pieces(1.0).split(Rows(row, row, documents), 0)
+    assert np.unique(np.hstack(rows[1:3]), axis=0).tolist() == [
+        [2, 2, 2, 2, 2, 3, 4, 3, 0, 0, 0, 1, 2, 2, 2, 2],
+        [*row[0].tolist(), *documents[0].tolist()],
+    ]
 
 
 def test_rows_of_sources_by_shares_are_split_too(tmp_path: Path) -> None:

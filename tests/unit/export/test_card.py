@@ -173,17 +173,6 @@ def test_the_conversations_of_a_model_stand_among_its_data(
     ) in text
 
 
-def test_licenses_of_a_base_are_said_by_its_recipe(model: LanguageModel, card: Card):
-    count = len(card.history.sources)
-    corpus = card.history.corpus
-    other = replace(corpus, manifest={**corpus.manifest, "id": "9" * 64})
-    base = replace(card.history, corpus=other)
-    both = replace(card, history=replace(card.history, base=base), licenses={})
-    data = of(both, model).partition("## Data")[2].partition("## Training")[0]
-    rows = re.findall(r"^\|.* kB .*\| ([a-z ]+) \|$", data, re.MULTILINE)
-    assert rows == ["see its base"] * count + ["not stated"] * count
-
-
 def test_a_chat_model_says_how_transformers_makes_its_prompts(model: LanguageModel) -> None:
     assert "encode_special_tokens = True" in of(Card("сорау"), model)
     text = of(Card("сорау"), LanguageModel(model.decoder, fresh_tokenizer("bpe")))

@@ -82,16 +82,18 @@ def test_teachers_read_the_training_text_of_the_phase_once(
     is_chat: bool, tmp_path: Path, picked: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ctx = context_of(tmp_path, inputs_of(tmp_path, is_chat=is_chat))
-    asked, clock, read = list[Any](), iter([10.0, 12.3456]), list[dict[str, Any]]()
+    asked, read = list[Any](), list[dict[str, Any]]()
+    clock = SimpleNamespace(now=10.0)
 
     def keep(cache: TeacherCache, decoders: Any, order: Any, **keys: Any) -> None:
         read.append({"cache": cache, "decoders": decoders, "order": order, **keys})
         keys["advance"](order.positions_per_epoch)
+        clock.now = 12.3456
 
     monkeypatch.setattr(teaching, "keep_likely", keep)
     monkeypatch.setattr(teaching, "teachers", lambda *given: asked.append(given) or ["a", "b"])
     monkeypatch.setattr(teaching, "require_room", lambda *given: asked.append(given))
-    monkeypatch.setattr(teaching, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(teaching, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     bars = bars_of(monkeypatch)
     config = TeacherConfig(folder=Path("named"), pack=PACK, top_k=5, seed=11)
     numbers = teaching.keep_teacher(config, ctx)

@@ -28,7 +28,7 @@ from endonym.pipeline.stages import PhaseTraining, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, sealed
 from endonym.train.config import Distill
-from endonym.train.teacher import CachedTeacher, LiveTeacher
+from endonym.train.teacher import CachedTeacher
 
 CHAT = {"name": "chat", "objective": "chat", "data": "chats.jsonl", "steps": 9, "lr": 1e-3}
 CHAT |= {"batch_tokens": 256, "number_format": "fp32", "members": 3, "distill": {"live": True}}
@@ -140,13 +140,9 @@ def test_a_teacher_reads_the_same_ids(
         assert "model pretrain" not in said.err, "before anything is trained"
 
 
-@pytest.mark.parametrize("is_live", [True, False])
-def test_a_phase_learns_by_the_share_that_its_recipe_gives_to_the_teacher(
-    is_live: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(teaching, "teachers", lambda *given: [])
+def test_a_phase_learns_by_the_share_that_its_recipe_gives_to_the_teacher(tmp_path: Path) -> None:
     TeacherCache.new(tmp_path, places=3, top_k=2, vocab=9)
-    distill = Distill(model="a", share=0.9, top_k=7, live=is_live)
+    distill = Distill(model="a", share=0.9, top_k=7)
     phase = train_config(context=16).but(distill=distill)
     config = PhaseTraining(
         model=toy_config(vocab=9), folder=None, pack=PackConfig(context=16), phase=phase, seed=1
@@ -154,10 +150,8 @@ def test_a_phase_learns_by_the_share_that_its_recipe_gives_to_the_teacher(
     inputs = {"teacher": Artifact(tmp_path, {})}
     ctx = StageContext(tmp_path, tmp_path, tmp_path / "journal", inputs, Log(quiet=True))
     found = teaching.teach_of(config, ctx, "cpu")
-    assert isinstance(found, LiveTeacher if is_live else CachedTeacher)
+    assert isinstance(found, CachedTeacher)
     assert found.share == 0.9
-    if isinstance(found, LiveTeacher):
-        assert (found.vocab, found.top_k) == (9, 7)
     alone = config.model_copy(update={"phase": phase.but(distill=None)})
     assert teaching.teach_of(alone, ctx, "cpu") is None
 
