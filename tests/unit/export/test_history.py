@@ -1,7 +1,7 @@
 """What led to a model, by its manifest."""
 
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from endonym.export.history import (
     turns_of,
     with_times,
 )
-from endonym.log import append_jsonl
 from endonym.store import Artifact, Store, open_artifact, sealed
 
 
@@ -137,31 +136,6 @@ def gone_on(model: Artifact, objective: str, given: dict[str, Any], numbers: Any
     return known
 
 
-def test_a_base_is_found_by_its_weights_or_its_export(model: Artifact, store: Store):
-    weights = model.manifest["files"]["weights.safetensors"]["sha256"]
-    given = {"name": "weights.safetensors", "sha256": weights}
-    other = {"name": "model.safetensors", "sha256": "0" * 64}
-    (export,) = (store.root / "export").iterdir()
-    files = open_artifact(export).manifest["files"].items()
-    handed = {name: {"name": name, "sha256": each["sha256"]} for name, each in files}
-    ways = [
-        (given, {}, model.id),
-        (handed["model.safetensors"], {}, model.id),
-        (handed["tokenizer.json"], {}, None),
-        (other, {"made_of": model.id}, model.id),
-        (other, {"made_of": "0" * 12}, None),
-        (other, {}, None),
-    ]
-    for file, numbers, found in ways:
-        known = gone_on(model, "next_token", file, numbers)
-        assert [each.phases[0].id for each in known.lineage[:-1]] == ([found] if found else [])
-        assert known.is_from_scratch == bool(found)
-        # The later model has no journal of its own here.
-        assert (with_times(known).seconds() > 0) == bool(found)
-        for kind, identity in (("source", "d" * 64), ("model", "e" * 64)):
-            shutil.rmtree(store.folder(kind, identity))
-
-
 @pytest.mark.parametrize("objective", ["next_token", "chat"])
 def test_sources_and_licenses_are_of_the_phases_that_read_texts(model: Artifact, objective: str):
     given = {"name": "model.safetensors", "sha256": "0" * 64}
@@ -173,98 +147,6 @@ def test_sources_and_licenses_are_of_the_phases_that_read_texts(model: Artifact,
     licenses = known.licenses(dict.fromkeys(names, "CC0-1.0"))
     # This recipe's licenses say nothing of the base's sources. A source that both read counts once.
     assert licenses == (["CC0-1.0"] if has_read else [None]) * 3
-
-
-@pytest.mark.parametrize("is_kept", [True, False])
-def test_teachers_and_members_are_a_part_of_where_a_model_comes_from(
-    model: Artifact, store: Store, is_kept: bool
-) -> None:
-    weights = model.manifest["files"]["weights.safetensors"]
-    files = [{"name": "weights.safetensors", "sha256": weights["sha256"]}]
-    source = put(model, "source", "a" * 64, inputs={}, config={"files": files}, numbers={})
-    member = put(model, "member", "b" * 64, files={})
-    taught = {"teacher": source.manifest["id"], "teacher 1": member.manifest["id"]}
-    if is_kept:
-        put(model, "teacher", "c" * 64, inputs=taught, files={})
-        taught = {"teacher": "c" * 64}
-    inputs = {**model.manifest["inputs"], **taught}
-    student = put(model, "model", "e" * 64, inputs=inputs, files={})
-    inputs = {**model.manifest["inputs"], "folder": "0" * 64}
-    foreign = put(model, "model", "d" * 64, inputs=inputs, files={})
-    for kind, letter in (("model", "e"), ("member", "b"), ("teacher", "c")):
-        append_jsonl(store.journal(kind, letter * 64), {"seconds": 1000.0})
-    found, lost = phases_of_lineage(student)
-    assert ([each.id for each in found], lost) == ([model.id, student.id], [])
-    known = history_of(student)
-    assert known is not None
-    assert known.is_from_scratch
-    assert [each.phases[0].id for each in known.teachers] == [model.id]
-    assert [each.phases[-1].id for each in known.lineage] == [student.id]
-    assert (known.members, known.known_teachers, known.unknown_teachers) == (1, 1, 0)
-    assert [name for _, name in known.all_sources()] == [*known.sources]
-    own = with_times(history_of(model)).seconds()
-    assert 0 < own < 1000
-    assert with_times(known).seconds() == pytest.approx(own + (3000 if is_kept else 2000))
-    both = with_times(replace(known, base=known.teachers[0]))
-    assert both.seconds() == pytest.approx(with_times(known).seconds()), "it stands there once"
-    gone_on = replace(known, phases=[model], teachers=[], base=known)
-    assert (gone_on.members, gone_on.known_teachers, gone_on.unknown_teachers) == (1, 1, 0)
-    elsewhere = replace(known, teachers=[replace(known.teachers[0], phases=[foreign])])
-    assert (elsewhere.known_teachers, elsewhere.unknown_teachers) == (0, 1)
-    shutil.rmtree(store.root / "source")
-    assert phases_of_lineage(student)[1] == ["teacher"]
-    lost = history_of(student)
-    assert lost.unknown_teachers == 1
-    taught = replace(known, teachers=[lost])
-    assert (taught.known_teachers, taught.unknown_teachers) == (0, 1), "it was taught by another"
-    twice = replace(known, phases=[student, student], teachers=known.teachers * 2)
-    assert (twice.known_teachers, twice.unknown_teachers) == (1, 0), "two phases name it"
-    assert not replace(known, base=elsewhere.teachers[0]).is_from_scratch
-    assert replace(known, base=known).is_from_scratch
-
-
-def test_what_was_read_of_sources_counts_by_the_tokens_of_phases(model: Artifact) -> None:
-    known, phases = history_of(model), list[Artifact]()
-    for tokens, shares in ((100, {"tatar": 1.0}), (300, {"tatar": 0.5, "romanian": 0.5})):
-        sources = [{"name": name, "share": share} for name, share in shares.items()]
-        phase = {**model.manifest["config"]["phase"], "sources": sources}
-        config = {**model.manifest["config"], "phase": phase}
-        numbers = {**model.numbers, "tokens": tokens}
-        manifest = {**model.manifest, "config": config, "numbers": numbers}
-        phases.append(Artifact(model.folder, manifest))
-    mixed = replace(known, phases=phases)
-    assert mixed.read_shares() == pytest.approx({"tatar": 250 / 400, "romanian": 150 / 400})
-
-
-def test_a_teacher_of_another_corpus_adds_its_sources(model: Artifact) -> None:
-    known = history_of(model)
-    other = replace(known, corpus=put(known.corpus, "corpus", "9" * 64))
-    taught = replace(known, teachers=[other])
-    assert [each is other for each, _ in taught.all_sources()] == [True] * 3 + [False] * 3
-    assert taught.licenses({"tatar": "CC0-1.0"}).count("CC0-1.0") == 1
-
-
-READ = [
-    ([["tatar"]], ["tatar"]),
-    ([["tatar", "romanian"], ["romanian"]], ["romanian", "tatar"]),
-    ([["tatar"], []], ["others", "romanian", "tatar"]),  # the second phase reads all
-]
-
-
-@pytest.mark.parametrize(("read", "names"), READ)
-def test_sources_are_those_of_the_phases(model: Artifact, read: list[list[str]], names: list[str]):
-    known = history_of(model)
-    phases = list[Artifact]()
-    for given in read:
-        shares = [{"name": name, "share": 1 / len(given)} for name in given]
-        phase = {**model.manifest["config"]["phase"], "sources": shares}
-        config = {**model.manifest["config"], "phase": phase}
-        phases.append(Artifact(model.folder, {**model.manifest, "config": config}))
-    mixed = replace(known, phases=phases)
-    assert sorted(mixed.sources) == names
-    assert mixed.sources == {name: known.sources[name] for name in names}
-    licenses = mixed.licenses({"tatar": "CC0-1.0"})
-    assert licenses == ["CC0-1.0" if name == "tatar" else None for name in mixed.sources]
 
 
 def test_what_answers_were_learnt_from_is_found_with_its_files(model: Artifact, store: Store):

@@ -219,7 +219,7 @@ def test_a_model_in_a_folder_is_found_by_its_weights_its_export_or_its_record(
     numbers: dict[str, str],
     is_found: bool,
 ) -> None:
-    put(store, "model", "other")
+    put(store, "model", "other", files={"config.json": {"bytes": 1, "sha256": "0"}})
     for stage, name, file in made:
         inputs = {"model": "chosen"} if stage == "export" else {}
         files = {"model.safetensors": file} if file else {}
@@ -240,13 +240,19 @@ def test_what_phases_have_read_of_each_source_is_counted_in_tokens(store: Store)
     put_model(store, "base", tokens=7_000, sources=read(romanian=1.0))
     put_model(store, "teacher", tokens=900, sources=read(romanian=1.0))
     asked = {"folder": "folder of base", "teacher": "folder of teacher"}
-    put_model(store, "texts", asked, tokens=100, sources=read(tatar=1.0))
+    shares = read(tatar=0.5, romanian=1.5)
+    put_model(store, "texts", asked, tokens=100, sources=shares)
     chats = put_model(store, "chats", {"start": "texts"}, tokens=5_000, objective="chat")
     last = put_model(store, "all texts", {"start": "chats"}, tokens=300)
     bytes_of = {name: size for name, (size, _) in SOURCES[CORPUS].items()}
-    tatar = (100 + 300 * bytes_of["tatar"] / sum(bytes_of.values())) / 400
+    tatar = (25 + 300 * bytes_of["tatar"] / sum(bytes_of.values())) / 400
     assert known(last).read_shares() == pytest.approx({"tatar": tatar, "romanian": 1 - tatar})
-    assert known(chats).read_shares() == {"tatar": 1.0}
+    assert known(chats).read_shares() == {"tatar": 0.25, "romanian": 0.75}
+    one = put_model(store, "one", sources=read(tatar=1.0))
+    both = put_model(store, "both", {"start": "one"}, sources=read(romanian=1.0))
+    assert known(one).read_shares() == {"tatar": 1.0}
+    figures = known(both).corpus.numbers["sources"]
+    assert [*known(both).sources.items()] == [*figures.items()]
     alone = put_model(store, "chats alone", objective="chat")
     assert (known(alone).read_shares(), known(alone).sources) == ({}, {})
 
@@ -272,3 +278,4 @@ def test_each_source_counts_once_with_the_license_of_the_recipe_that_says_it(sto
     read_by = [(names([each.phases[-1]])[0], name) for each, name in both.all_sources()]
     assert read_by == [("other", "tatar"), ("both", "romanian"), ("both", "tatar")]
     assert both.licenses(named) == [None, "CC-BY-4.0", "CC0-1.0"]
+    assert both.licenses({"tatar": "CC0-1.0"}) == [None, None, "CC0-1.0"]
