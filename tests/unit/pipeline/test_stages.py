@@ -4,7 +4,6 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from endonym.errors import ExportError, SourceError, TokenizerError
 from endonym.export import formats
 from endonym.export.card import Card
 from endonym.export.config import Export
-from endonym.export.history import History
+from endonym.export.history import history_of, is_of_split
 from endonym.export.huggingface import export_huggingface, import_huggingface
 from endonym.formats.config import Clean, Source, Split
 from endonym.formats.files import RawFile, RawSet
@@ -32,6 +31,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.weights import save_tensors
 from endonym.pipeline import stages
+from endonym.pipeline.evaluation import held_out_documents
 from endonym.pipeline.sources import file_identity
 from endonym.pipeline.stages import (
     ExamplesConfig,
@@ -39,7 +39,7 @@ from endonym.pipeline.stages import (
     PretrainedTokenizer,
     StageContext,
 )
-from endonym.store import Artifact
+from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import CHATML
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -297,51 +297,38 @@ def test_the_card_of_a_data_set_knows_what_the_recipe_says(
 
 
 def test_the_card_of_an_exported_model_knows_its_scores_and_what_the_recipe_says(
-    corpus: Path, model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, tmp_path: Path
 ) -> None:
-    """The history has every evaluation that the plan gives, and the model is the trained one."""
-    history = History([], Artifact(tmp_path, {}), Artifact(corpus, {}))
-    asked, made = list[Any](), list[Any]()
-
-    def exported(*given: Any, **named: Any) -> Any:
-        made.append((*given, named))
-        check = SimpleNamespace(as_dict=lambda: {"ok": True})
-        return SimpleNamespace(checks=[check], files={"model.safetensors": 3})
-
-    monkeypatch.setattr(
-        "endonym.export.history.history_of", lambda *given: asked.append(given) or history
-    )
-    monkeypatch.setattr(formats, "make_export", exported)
-    monkeypatch.setattr(LanguageModel, "load", lambda folder: model if folder == tmp_path else None)
-    model.tokenizer.save(tmp_path)
-    shards = context(tmp_path / "shards", corpus=corpus, tokenizer=tmp_path)
-    stages.shards(Config(), shards)
-    names = ("evaluation bits", "shards", "evaluation words", "model")
-    folders = dict.fromkeys(names, tmp_path) | {"shards": shards.out}
-    ctx = context(tmp_path / "out", **folders)
-    export = Export(format="huggingface")
-    config = stages.ExportConfig(
-        export=export,
-        name="тел",
-        language="tt",
-        licenses={"tatar": "CC0-1.0"},
-        synthetic=("others",),
-    )
-    checked = {"files": {"model.safetensors": 3}, "checks": [{"ok": True}]}
-    assert stages.export(config, ctx) == {"format": "huggingface", **checked}
-    judged = [ctx.inputs[name] for name in names if name.startswith("evaluation")]
-    assert asked == [(ctx.inputs["model"], judged)]
-    held = (Corpus(corpus).documents(side) for side in ("test", "dev"))
-    texts = [each.text for documents in held for each in documents]
-    ((*given, named),) = made
-    assert given == [export, model, ctx.out]
-    assert named.pop("texts") == texts
-    words = ("тел", "tt", {"tatar": "CC0-1.0"})
-    card = Card(*words, history, synthetic=("others",))
-    assert named == {"card": card, "made_of": ctx.inputs["model"].id, "log": ctx.log}
-    bare = config.model_copy(update={"licenses": None, "synthetic": None})
-    stages.export(bare, ctx)
-    assert made[-1][-1]["card"] == Card("тел", "tt", {}, history)
+    """Of every evaluation that the plan gives; and the export is proven on all held-out texts."""
+    artifacts = [*Store(finished / "store").artifacts()]
+    made = {each.stage: each for each in artifacts}
+    model, shards, export = made["model"], made["shards"], Export(format="huggingface")
+    judged = [each for each in artifacts if each.stage == "evaluation"]
+    other, bits = sorted(judged, key=lambda each: is_of_split(each.manifest["config"]))
+    given = {"evaluation 1": other, "shards": shards, "evaluation 2": bits, "model": model}
+    given["evaluation 3"] = other
+    loaded, corpus = LanguageModel.load(model.folder), Corpus(made["corpus"].folder)
+    texts = [each.text for side in ("test", "dev") for each in corpus.documents(side)]
+    assert held_out_documents(shards.folder, loaded.tokenizer) == texts
+    known = history_of(model, [other, bits, other])
+    for number, (licenses, synthetic) in enumerate([({"tatar": "CC0"}, ("others",)), (None, None)]):
+        config = stages.ExportConfig(
+            export=export, name="тел", language="tt", licenses=licenses, synthetic=synthetic
+        )
+        ctx = replace(context(tmp_path / f"out {number}"), inputs=given)
+        numbers = stages.export(config, ctx)
+        card = Card("тел", "tt", licenses or {}, known, synthetic=synthetic)
+        wanted = context(tmp_path / f"wanted {number}").out
+        words: dict[str, Any] = {"card": card, "texts": texts, "made_of": model.id, "log": ctx.log}
+        files, checks = formats.make_export(export, loaded, wanted, **words)
+        told = {"files": files, "checks": [check.as_dict() for check in checks]}
+        assert numbers == {"format": "huggingface", **told}
+        found, same = (
+            {each.name: each.read_bytes() for each in folder.iterdir()}
+            for folder in (ctx.out, wanted)
+        )
+        assert found == same
+        assert b"type: bits_per_byte\n" in found["README.md"]
 
 
 def test_large_texts_have_as_many_workers_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
