@@ -48,6 +48,7 @@ WRONG = [
     ("a.jsonl", GOOD + '{"prompt": " \\n"}', 4, NO_TEXT),
     ("a.jsonl", GOOD + '{"prompt": ""}', 4, NO_TEXT),
     ("a.jsonl", GOOD + '{"prompt": null}\nx', 4, NO_TEXT),
+    ("a.jsonl", GOOD + '{"prompt": 3}', 4, NO_TEXT),
     ("a.jsonl", GOOD + '{"Prompt": "Таң"}', 4, NO_TEXT),
     ("a.ndjson", GOOD + '["prompt"]', 4, NO_TEXT),
     ("a.ndjson", GOOD + '"prompt"', 4, NO_TEXT),
