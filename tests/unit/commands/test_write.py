@@ -229,6 +229,8 @@ def test_a_server_is_asked_as_the_flags_say(
     said = {tuple(each["content"] for each in asked["messages"]) for asked in fake.requests}
     assert said == {("Кыска яз.", f"Хикәя {n}") for n in range(4)}
     assert {each["Authorization"] for each in fake.headers} == {"Bearer key-7"}
+    files = [each for each in (tmp_path / "out").iterdir() if each.is_file()]
+    assert not any(b"key-7" in each.read_bytes() for each in files)
     lines = written(tmp_path / "out")
     assert {each["model"] for each in lines.values()} == {"зур"}
     assert [lines[index]["prompt"] for index in range(9)] == [f"Хикәя {n % 4}" for n in range(9)]

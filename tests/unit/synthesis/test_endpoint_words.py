@@ -187,6 +187,7 @@ def test_what_is_no_json_is_no_answer(data: bytes) -> None:
     (None, ""), ("stop", ""), ("eos", ""), ("eos_token", ""), ("end_turn", ""),
     ("stop_sequence", ""), ("length", "length"), ("LENGTH", "length"), ("max_length", "length"),
     ("MAX_TOKENS", "length"), ("max_tokens", "length"), ("", ""), ("STOP", "STOP"),
+    ("model_length", "length"), ("abort", "abort"), ("content_filter", "content_filter"),
     ("content filter: a/b", "content_filter_a_b"), ("ə" * 41, "ə" * 40),
 ])  # fmt: skip
 def test_why_a_text_is_not_whole_is_a_short_word(finish: str | None, reason: str) -> None:
@@ -217,8 +218,10 @@ def test_the_time_to_come_back_is_read_as_seconds_or_a_date(
     assert retry_after(value, 1_792_567_680.0) == seconds
 
 
-@pytest.mark.parametrize(
-    "text", ["http://a:0/v1", "http://a:99999/v1", "http://[a/v1", "", "http:a"]
-)
-def test_what_no_port_or_host_can_be_is_no_address(text: str) -> None:
-    assert not endpoint.is_address(text)
+@pytest.mark.parametrize(("text", "wanted"), [
+    ("http://127.0.0.1:8000/v1", True), ("https://каз.рф/v1", True), ("http://a:99999/v1", False),
+    ("http:///v1", False), ("ftp://a/v1", False), ("x/v1", False), ("http://a:b/v1", False),
+    ("http://a:0/v1", False), ("http://[a/v1", False), ("", False), ("http:a", False),
+])  # fmt: skip
+def test_an_address_has_a_scheme_a_host_and_a_port_that_may_be(text: str, wanted: bool) -> None:
+    assert endpoint.is_address(text) == wanted
