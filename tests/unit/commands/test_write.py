@@ -1,40 +1,24 @@
-"""The command that makes synthetic text: a grammar, a model of ours, and wrong use."""
+"""The command that makes synthetic text: a grammar, a model of ours, a server, a full disk."""
 
-import copy
 import errno
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_endpoint import Reply, answer, fake_endpoint, good
 from made_grammars import write_grammar
-from serving import CHATML, toy_language_model
 
-from endonym.cli.write_commands import OF_WRITERS
-from endonym.commands import write_model
 from endonym.commands.load import load_model
-from endonym.commands.write import (
-    Written,
-    describe,
-    describe_foreseen,
-    foreseen,
-    source_table,
-)
-from endonym.commands.write_model import ModelWriter, model_writer
-from endonym.errors import RecipeError
-from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
-from endonym.log import QUIET
 from endonym.store import Store
 from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.plan import Plan
-from endonym.synthesis.shards import Answer, Ask, Shards
+from endonym.synthesis.shards import Shards
 
 Say = Callable[..., Any]
 TEXTS = ["Әбием мич янында", "Un pod vechi", "Le facteur ", "Таң"]
@@ -94,51 +78,6 @@ def test_a_base_model_continues_prompts_and_a_larger_count_goes_on(
     assert "seed was 3 and is 4" in other.err
 
 
-@pytest.fixture(params=[CHATML, "{{ bos_token }}" + CHATML])
-def asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The prompts of a model that chats, which answers each with its number."""
-    model, seen = toy_language_model(), list[Any]()
-    tokenizer = copy.copy(model.tokenizer)
-    tokenizer.chat_template = request.param
-    chatty = LanguageModel(model.decoder, tokenizer)
-    real = chatty.generate_many
-
-    def spied(prompts: Sequence[Any], **given: Any) -> Any:
-        seen.extend(prompts)
-        return real(prompts, **given)
-
-    chatty.generate_many = spied  # type: ignore[method-assign]
-    monkeypatch.setattr(write_model, "load_model", lambda *_: chatty)
-    return seen
-
-
-def writer(**given: Any) -> ModelWriter:
-    settings = {"device_name": None, "system": "", "temperature": 0.8, "max_tokens": 4}
-    return model_writer("бот", Store(Path("store")), QUIET, **{**settings, **given})
-
-
-def test_a_chat_model_answers_and_what_is_too_long_is_a_reject(asked: list[Any]) -> None:
-    made: list[Answer] = []
-    asks = [Ask(0, "Таң.", 1), Ask(1, "озын " * 400, 2), Ask(2, "Un pod vechi", 3)]
-    chatting = writer(system="Кыска яз.")
-    chatting.answer_all(iter(asks), made.append)
-    assert [each.ask.index for each in made if each.reason == "prompt_too_long"] == [1]
-    assert {each.ask.index for each in made} == {0, 1, 2}
-    tokenizer = chatting.model.tokenizer
-    assert len(asked) == 2
-    for ids, text in zip(asked, ("Таң.", "Un pod vechi"), strict=True):
-        assert ids[0] != tokenizer.opening_id, "it is put there by the model"
-        said = b"".join(tokenizer.bytes_of(each) for each in ids).decode()
-        assert said.index("Кыска яз.") < said.index(text) < said.index("assistant")
-    assert not any(each.text.startswith("Таң.") for each in made)
-
-
-def test_a_base_model_takes_no_system_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_model, "load_model", lambda *_: toy_language_model())
-    with pytest.raises(Exception, match="no chat template"):
-        writer(system="Кыска яз.")
-
-
 @pytest.fixture
 def grammar(tmp_path: Path) -> Path:
     """A grammar of a hundred casts."""
@@ -162,48 +101,6 @@ def test_a_dry_run_says_how_much_it_would_be(grammar: Path, tmp_path: Path, comm
     assert again.out.replace("\u202f", " ") == "25 000 texts · 3 files\n"
     pattern = json.dumps(str(tmp_path / "out" / "fables-*.jsonl"), ensure_ascii=False)
     assert f'[[source]]\nname = "fables"\npath = {pattern}\nsynthetic = true' in again.err
-
-
-WRONG = [
-    (["жок.txt", "--by", "x"], "there is no such file"),
-    (["буш.txt", "--endpoint", "http://x/v1", "--model", "y"], "there is no prompt in it"),
-    (["a.txt"], "who answers them, --endpoint or --by?"),
-    (["a.txt", "--endpoint", "http://x/v1"], "--endpoint needs --model"),
-    (["a.txt", "--endpoint", "http://x/v1", "--by", "y"], "one of the two"),
-    (["a.txt", "--endpoint", "x/v1", "--model", "y"], "is no address of a server"),
-    (["a.txt", "--by", "юк-модель"], "no model is called юк-модель"),
-    (["a.txt", "--by", "x", "--concurrency", "3"], "--concurrency is for --endpoint"),
-    (["g.toml", "--system", "x"], "--system is for --endpoint or --by"),
-    (["g.toml", "--count", "0"], "0 is not in the range"),
-]
-
-
-@pytest.mark.parametrize("name", OF_WRITERS)
-def test_a_flag_is_only_for_those_who_need_it(name: str, tmp_path: Path, command: Say) -> None:
-    write_grammar(tmp_path / "g.toml", "Il")
-    (tmp_path / "a.txt").write_text("Таң 1\n", encoding="utf-8")
-    who = {
-        "grammar": ["g.toml"],
-        "endpoint": ["a.txt", "--endpoint", "http://x/v1", "--model", "y"],
-        "model": ["a.txt", "--by", "юк-модель"],
-    }
-    flag = f"--{name.replace('_', '-')}"
-    for kind, (prompts, *rest) in who.items():
-        told = command(
-            *(
-                "write",
-                tmp_path / prompts,
-                "--count",
-                1,
-                "--out",
-                tmp_path / kind,
-                *rest,
-                flag,
-                "1",
-            ),
-            *("--store", tmp_path / "store", "--dry-run"),
-        )
-        assert (f"{flag} is for" in told.err) == (kind not in OF_WRITERS[name]), told.err
 
 
 def test_a_server_is_asked_as_the_flags_say(
@@ -236,22 +133,6 @@ def test_a_server_is_asked_as_the_flags_say(
     assert [lines[index]["prompt"] for index in range(9)] == [f"Хикәя {n % 4}" for n in range(9)]
 
 
-def test_a_plan_of_answers_is_foreseen_by_its_tokens() -> None:
-    plan = Plan("хикәя", "endpoint", "0" * 64, 10_001, 0, "зур", {"max_tokens": 64})
-    found = foreseen(plan, None, 4)
-    assert found == {"texts": 10_001, "files": 2, "most_tokens": 640_064, "prompts": 4}
-    assert describe_foreseen(found).replace("\u202f", " ") == (
-        "texts     10 001 in 2 files\n"
-        "tokens    at most 640 064, and those of the prompts\n"
-        "prompts   4, again and again with other seeds"
-    )
-
-
-def test_a_pattern_of_files_names_no_others() -> None:
-    plan = Plan("a[b]", "grammar", "0" * 64, 1)
-    assert 'path = "/made[[]1]/a[[]b]-*.jsonl"' in source_table(plan, Path("/made[1]"))
-
-
 def test_a_grammar_of_prompts_is_filled_in_with_the_seed(tmp_path: Path, command: Say) -> None:
     grammar = write_grammar(tmp_path / "g.toml", "Хикәя")
     texts = grammar.read_text(encoding="utf-8").replace("{sentence}\n{sentence}", "{sentence} 7")
@@ -264,57 +145,6 @@ def test_a_grammar_of_prompts_is_filled_in_with_the_seed(tmp_path: Path, command
     loaded = Grammar.load(grammar)
     assert found == {index: loaded.text(index, 5) for index in range(3)}
     assert found != {index: loaded.text(index) for index in range(3)}
-
-
-def test_a_model_writes_on_the_device_that_is_asked_for(
-    finished: Path, prompts: Path, tmp_path: Path, command: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given: list[Any] = []
-
-    def made(*names: Any, **asked: Any) -> Any:
-        given.append(asked)
-        raise RecipeError("stop")
-
-    monkeypatch.setattr(write_model, "model_writer", made)
-    words = ("--by", "kechkena", "--store", finished / "store", "--device", "cpu:0")
-    command("write", prompts, *words, "--system", "x", "--count", 1, "--out", tmp_path / "out")
-    assert given == [{"device_name": "cpu:0", "system": "x", "temperature": 0.8, "max_tokens": 512}]
-
-
-def test_a_prompt_leaves_room_for_an_answer() -> None:
-    toy, found = toy_language_model(), list[Answer]()
-    context = toy.decoder.config.context
-    sizes = {"a": context - 2, "b": context - 1}
-    made = ModelWriter(toy, 0.8, 1, 4, lambda name: [5] * sizes[name])
-    made.answer_all(iter([Ask(0, "a", 1), Ask(1, "b", 1)]), found.append)
-    assert {each.ask.prompt: each.reason == "prompt_too_long" for each in found} == {
-        "a": False, "b": True,
-    }  # fmt: skip
-
-
-def test_what_was_written_is_told_in_a_line() -> None:
-    files = [Path("a-00000.jsonl")]
-    made = Written(7, 2, 4, 2.0, files, 1_500, {"empty": 1, "length": 2})
-    said = describe(made).replace("\u202f", " ")
-    assert said == (
-        "7 texts · 3 rejects (empty 1, length 2) · 1 500 tokens · 2.0 texts/s in 2.0 s · 1 file"
-    )
-    assert describe(Written(7, 0, 0, 2.0, files)) == "7 texts · 1 file"
-    assert made.as_dict() == {
-        "texts": 7, "rejects": {"empty": 1, "length": 2}, "left": 2, "new": 4, "tokens": 1_500,
-        "seconds": 2.0, "files": ["a-00000.jsonl"],
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(("words", "said"), WRONG)
-def test_wrong_use_is_told(tmp_path: Path, command: Say, words: list[str], said: str) -> None:
-    (tmp_path / "a.txt").write_text("Таң.\n", encoding="utf-8")
-    (tmp_path / "буш.txt").write_text("\n", encoding="utf-8")
-    (tmp_path / "g.toml").write_text("", encoding="utf-8")
-    given = ["--count", "3", "--out", tmp_path / "out", "--store", tmp_path / "store"]
-    told = command("write", tmp_path / words[0], *given, *words[1:])
-    assert told.code == 2
-    assert said in told.err
 
 
 def test_a_full_disk_is_told_and_the_same_command_goes_on(
@@ -351,39 +181,3 @@ def test_no_two_texts_of_a_plan_share_a_seed_and_another_seed_gives_others() -> 
     assert len(seeds) == 1_000
     assert max(seeds) < 2**31, "what all servers take"
     assert not seeds & {replace(plan, seed=1).text_seed(index) for index in range(1_000)}
-
-
-class Said(list[str]):
-    """What a model wrote, and why it stopped."""
-
-    ids = (1, 2, 3)
-
-    def __init__(self, text: str, finish_reason: str) -> None:
-        super().__init__([text])
-        self.finish_reason = finish_reason
-
-
-@pytest.mark.parametrize(("written", "finish", "text", "reason"), [
-    (" яуды.\nЖил исте.\nКояш чы", "length", "Кар яуды.\nЖил исте.", ""),
-    (" яуды.\nЖил исте.\n", "end", "Кар яуды.\nЖил исте.\n", ""),
-    (" яуды һәм жил ис", "length", "Кар яуды һәм жил ис", "length"),
-    (" \n жил ис", "length", "Кар \n жил ис", "length"),
-    (" ", "end", "Кар ", "empty"),
-])  # fmt: skip
-def test_of_a_cut_continuation_the_whole_lines_are_kept(
-    written: str, finish: str, text: str, reason: str
-) -> None:
-    toy = toy_language_model()
-    made = [Said(written, finish)]
-    model = SimpleNamespace(
-        tokenizer=toy.tokenizer,
-        decoder=toy.decoder,
-        spelled=str,
-        generate_many=lambda *given, **keys: made,
-    )
-    found: list[Any] = []
-    base = ModelWriter(model, 0.8, 8, 4, None)  # type: ignore[arg-type]
-    base.answer_all(iter([Ask(0, "Кар", 1)]), found.append)
-    assert [(each.text, each.reason, each.finish_reason) for each in found] == [
-        (text, reason, finish)
-    ]

@@ -239,6 +239,10 @@ def test_a_summary_says_all_fields_and_a_line_what_counts() -> None:
     assert describe(made).replace("\u202f", " ") == (
         "1 007 texts · 1 reject (empty 1) · 1 token · 3.2 texts/s in 1.2 s · 2 files"
     )
+    made = replace(made, new=0, tokens=1_500, rejects={"empty": 1, "length": 2})
+    assert describe(made).replace("\u202f", " ") == (
+        "1 007 texts · 3 rejects (empty 1, length 2) · 1 500 tokens · 2 files"
+    )
     assert Written(0, 0, 4, 0.0, []).rate == pytest.approx(4e9)
 
 
@@ -256,6 +260,7 @@ def test_a_source_reads_the_files_of_a_folder_by_its_whole_path(
     assert table == f'[[source]]\nname = "хикәя"\npath = {path}\nsynthetic = true'
     found = writing.glob.glob(json.loads(path))
     assert found == [str(tmp_path / folder / "хикәя-00000.jsonl")]
+    assert "/a[[]b]-*.jsonl" in source_table(replace(PLAN, name="a[b]"), folder)
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 11])
@@ -293,6 +298,12 @@ def test_what_is_foreseen_is_told_in_three_lines(grammar: Path) -> None:
         "tokens    at most 216, and those of the prompts\n"
         "casts     100 combinations of the slots in [cast]"
     )
-    assert foreseen(PLAN, None, 4) == {
-        "texts": 24, "files": 3, "most_tokens": 216, "prompts": 4,
+    found = foreseen(replace(PLAN, count=71_116), None, 4_000)
+    assert found == {
+        "texts": 71_116, "files": 7_112, "most_tokens": 640_044, "prompts": 4_000,
     }  # fmt: skip
+    assert describe_foreseen(found).replace("\u202f", " ") == (
+        "texts     71 116 in 7 112 files\n"
+        "tokens    at most 640 044, and those of the prompts\n"
+        "prompts   4 000, again and again with other seeds"
+    )

@@ -206,6 +206,20 @@ def test_a_question_stands_in_the_template_behind_the_system_message(
         assert said == f"{marked}assistant\n", "the marks themselves are no bytes"
 
 
+def test_a_model_that_chats_answers_in_its_own_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real one, from its name to the answers: of what fits into its context."""
+    monkeypatch.setattr(write_model, "load_model", lambda *_: chatty(CHATML))
+    made = model_writer(
+        "бот", Store(Path("s")), QUIET, device_name=None, system="Кыска яз.", **SETTINGS
+    )
+    asks, found = [Ask(0, "Таң.", 1), Ask(1, "озын " * 400, 2), Ask(2, "Un pod", 3)], list[Answer]()
+    made.answer_all(iter(asks), found.append)
+    assert {each.ask.index: each.reason == "prompt_too_long" for each in found} == {
+        0: False, 1: True, 2: False,
+    }  # fmt: skip
+    assert not any(each.text.startswith("Таң.") for each in found)
+
+
 def test_a_base_model_takes_no_system_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the model, the flag and what to do."""
     monkeypatch.setattr(write_model, "load_model", lambda *_: chatty(None))
