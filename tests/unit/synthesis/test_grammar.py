@@ -215,48 +215,6 @@ def test_the_text_that_the_documentation_shows_is_one_of_its_texts(romanian: Gra
     assert "\n".join(shown) in {romanian.text(index) for index in range(2_000)}
 
 
-def test_an_agreeing_word_of_one_gender_is_of_the_same_one(tmp_path: Path) -> None:
-    text = """
-    agreement = "m f"
-    words = { animals = { m = "lup urs", f = "vulpe" }, adjectives = "mare mic/mică" }
-    [cast]
-    A = { words = "animals" }
-    B = { words = "animals", like = "A" }
-    C = { words = "adjectives", like = "B" }
-    D = { words = "animals", like = "C" }
-    E = { words = "animals", unlike = "C" }
-    [[lines]]
-    text = "{A} {B} {C} {D} {E}"
-    """
-    grammar = loaded(tmp_path, text)
-    assert grammar.casts == 2 * (2 * 2 * 2 + 2)
-    texts = {grammar.text(index).lower() for index in range(grammar.casts)}
-    assert len(texts) == grammar.casts
-    genders = {word: word == "vulpe" for word in ("lup", "urs", "vulpe")}
-    for found in texts:
-        first, second, adjective, third, other = found.split()
-        assert genders[first] == genders[second] == genders[third] != genders[other]
-        assert adjective == "mare" or (adjective == "mică") == genders[first]
-
-
-def test_a_slot_may_depend_on_two_that_do_not_depend_on_each_other(tmp_path: Path) -> None:
-    text = """
-    words = { names = "ana ion maria", days = "luni joi" }
-    [cast]
-    A = { words = "names" }
-    D = { words = "days" }
-    B = { words = "names" }
-    C = { words = "names", other_than = "A B" }
-    [[lines]]
-    text = "{A} {B} {C} {D}"
-    """
-    grammar = loaded(tmp_path, text)
-    assert grammar.casts == 2 * (3 * 2 * 1 + 3 * 2)
-    texts = {grammar.text(index).lower() for index in range(grammar.casts)}
-    assert len(texts) == grammar.casts
-    assert not [t for t in texts if t.split()[2] in t.split()[:2]]
-
-
 def test_the_gender_in_a_list_counts_before_that_of_the_spelling(tmp_path: Path) -> None:
     text = """
     agreement = "m f"
@@ -345,30 +303,11 @@ def test_a_sentence_may_begin_after_sixteen_characters(tmp_path: Path) -> None:
         }
 
 
-def test_capitals_are_those_at_the_beginning_of_a_word(tmp_path: Path) -> None:
-    dutch = 'capitals = { i = "İ", ij = "IJ" }\nwords.a = "ijs aap"\ncast.A.words = "a"\n'
-    georgian = 'words.a = "კატა ǆep"\ncast.A.words = "a"\n'
-    lines = 'lines = [{ text = "{A}" }]\n'
-    for number, (more, found) in enumerate([(dutch, {"IJs", "Aap"}), (georgian, {"კატა", "ǅep"})]):
-        path = tmp_path / f"{number}.toml"
-        path.write_text(more + lines, encoding="utf-8")
-        assert {Grammar.load(path).text(index) for index in range(2)} == found
-
-
 def test_texts_are_the_same_in_every_version() -> None:
     fables = Grammar.load(ROOT / "src" / "endonym" / "demo" / "fables_fr")
     texts = (fables.text(i, seed) for seed in (0, 7) for i in (0, 1, 8, 9, 500, 10**6))
     found = hashlib.sha256("\n\n".join(texts).encode()).hexdigest()
     assert found.startswith("e6bcb9dcb6e00eda")  # folders of files that lack some go on
-
-
-def test_a_word_that_stands_twice_is_one_cast(tmp_path: Path) -> None:
-    path = tmp_path / "a.toml"
-    words = 'words.a = "бер бер ике"\nwords.b = "ике өч"\n'
-    path.write_text(words + 'cast.A.words = "a b"\nlines = [{ text = "{A}" }]\n', "utf-8")
-    grammar = Grammar.load(path)
-    assert grammar.casts == 3
-    assert {grammar.text(index) for index in range(3)} == {"Бер", "Ике", "Өч"}
 
 
 def test_rules_change_finished_lines_one_after_another(tmp_path: Path) -> None:

@@ -192,6 +192,11 @@ WRONG = [
     ("forms.a = 3", "forms.a: it should be a valid string, not '3'.", HELP),
     ("forms.m.a = 3", "forms.m.a: it should be a valid string, not '3'.", HELP),
     ("blocks.a = { b = 'в' }", f"blocks.a: {PARTED}", HELP),
+    ("words.a = [3]", "words.a: must hold texts in quotes, not 3.", HELP),
+    ("[[replace]]\nfind = '(а'",
+     "replace.0: the regular expression is not right: missing ) at position 2.", HELP),
+    ("[[replace]]\nfind = 'а'\nby = '\\2'",
+     "replace.0: the regular expression is not right: invalid group reference.", HELP),
     ("blocks.a = ['а', 3]", "blocks.a: must hold texts in quotes, not 3.", HELP),
     ("forms = 3", "forms: it should be a valid dictionary, not '3'.", HELP),
     (f"sentence_start = [{'1, ' * 30}]",
@@ -242,6 +247,9 @@ REFUSED: list[tuple[dict[str, str], str, str, str]] = [
     ({"a.toml": "words.a.m = 'ай'", "b.toml": "words.a = { f = 'ел', m = 'көн' }"},
      "words.a.m is written here and in another file of the folder.", "b.toml",
      "Keep one of the two."),
+    ({"a.toml": "words.a = 'ай'", "b.toml": "words.a.m = 'ел'"},
+     "words.a is written here and in another file of the folder.", "b.toml",
+     "Keep one of the two."),
     ({"a.toml": "agreement = 'm'", "b.toml": "", "c.toml": "agreement = 'm'"},
      "agreement is written here and in another file of the folder.", "c.toml",
      "Keep one of the two."),
@@ -284,6 +292,14 @@ def test_files_that_are_no_grammar_are_told_whole(
     assert (caught.value.message, caught.value.where, caught.value.do) == (
         message, str(folder / where), do,
     )  # fmt: skip
+
+
+def test_a_file_may_be_as_large_as_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the byte."""
+    monkeypatch.setattr(grammar_file, "LARGEST_BYTES", 2 << 20)
+    (tmp_path / "g.toml").write_bytes(b"agreement = 'm'".ljust(2 << 20, b"#"))
+    (found,) = read_plots(tmp_path / "g.toml")
+    assert found.tables.agreement == ("m",)
 
 
 def test_a_file_that_nests_too_deep_is_no_toml(tmp_path: Path) -> None:

@@ -262,6 +262,7 @@ def test_words_that_agree_may_have_any_number_of_forms(tmp_path: Path) -> None:
 REFUSED = [
     ('B = { words = "animals", other_than = "A", only = "lup" }', "A"),
     ('B = { words = "animals", like = "A", other_than = "A", only = "lup vulpe" }', "A"),
+    ('B = { words = "animals", like = "A", only = "vulpe" }', "A"),
     ('B = { words = "animals", unlike = "A", only = "lup urs" }', "A"),
     ('B = { words = "twice", other_than = "A" }', "A"),
     ('B = { words = "animals", other_than = "X A", only = "lup urs" }', "A, X"),

@@ -113,9 +113,11 @@ def test_capitals_depend_on_what_stands_before_at_any_depth(
 def test_the_longest_of_own_capitals_that_fits_is_taken(tmp_path: Path) -> None:
     more = 'capitals = { a = "Ⱥ", an = "AN", "" = "" }\nlines = [{ text = "{A}" }]'
     assert texts_of(tmp_path, more) == {"ANa", "ion"}
-    words = 'words.names = "ßa ijs iş"\ncast.A.words = "names"\n'
+    words = 'words.names = "ßa ijs iş კატა ǆep"\ncast.A.words = "names"\n'
     grammar = loaded(tmp_path, f'{words}capitals = {{ ij = "IJ" }}\nlines = [{{ text = "{{A}}" }}]')
-    assert {grammar.text(index) for index in range(3)} == {"Ssa", "IJs", "Iş"}
+    assert {grammar.text(index) for index in range(5)} == {
+        "Ssa", "IJs", "Iş", "კატა", "ǅep",
+    }  # fmt: skip
 
 
 def test_blocks_that_were_drawn_stay_until_they_are_drawn_again(tmp_path: Path) -> None:
@@ -228,11 +230,15 @@ MISTAKES = [
      "Let one of them not name the next."),
     ("{b}", {"b": "{e} {c}", "c": "[da|{d}] da", "d": "{b}"},
      "blocks.d: the grammar loops: b → c → d → b", "{b}", "Let one of them not name the next."),
+    ("{b}", {"b": "nu {b}"}, "blocks.b: the grammar loops: b → b", "nu {b}",
+     "Let one of them not name the next."),
     ("da {b.a}", {}, "lines: {b.a} asks for a form of a block", "da {b.a}",
      "Write {b}; only slots have forms."),
     ("{b?a/b}", {}, "lines: {b?a/b} asks for a form of a block", "{b?a/b}",
      "Write {b}; only slots have forms."),
     ("[da|nu {X}]", {}, "lines: there is no slot or block X", "[da|nu {X}]", THERE),
+    ("{mot}", {"mots": "e"}, "lines: there is no slot or block mot", "{mot}",
+     f"Did you mean `mots`?  {THERE}, mots"),
     ("da\n{animals}", {}, "lines: there is no slot or block animals", "{animals}", THERE),
     ("{A?a/b/c}", {}, "lines: {A?a/b/c} needs 2 forms and has 3", "{A?a/b/c}",
      "Write one for each tag, with / between them; agreement = m, f"),
@@ -304,6 +310,7 @@ def test_blocks_that_stand_far_too_deep_are_told(tmp_path: Path) -> None:
     assert caught.value.message == (
         "blocks.b99: more than 100 blocks stand in one another, in “{b100}”."
     )
+    assert caught.value.do == "Write some of them in one: b0 → b1 → b2 → …"
 
 
 @pytest.mark.parametrize(("text", "letters"), [

@@ -142,16 +142,22 @@ def test_slots_that_agree_need_the_tags_that_they_agree_in(link: str, tmp_path: 
 def test_linked_slots_may_have_as_many_combinations_as_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slots = 'cast.X = { words = "animals", other_than = "A" }\ncast.V.words = "places"'
-    monkeypatch.setattr(building, "MOST_LINKED", 8)
+    words = " ".join(f"w{number}" for number in range(397))
+    slots = f"""
+    words.w = "{words}"
+    cast.X = {{ words = "animals w", other_than = "A" }}
+    cast.V.words = "places"
+    """
+    assert building.MOST_LINKED == 1_000_000
+    monkeypatch.setattr(building, "MOST_LINKED", 1_199)
     error = refused(tmp_path, slots)
-    assert error.message == "the slots A, X have 9 combinations; 8 fit."
+    assert error.message == "the slots A, X have 1,200 combinations; 1,199 fit."
     assert error.where == str(tmp_path / "extra.toml")
     assert error.do == (
         "Take fewer words, or write one of them below [drawn], where it is not counted."
     )
-    monkeypatch.setattr(building, "MOST_LINKED", 9)
-    assert Grammar.load(tmp_path).casts == 3 * 2 * 2 * 2 * 1
+    monkeypatch.setattr(building, "MOST_LINKED", 1_200)
+    assert Grammar.load(tmp_path).casts == 3 * 399 * 2 * 2 * 1
 
 
 def test_a_form_may_be_of_a_tag_that_only_words_with_several_forms_have(tmp_path: Path) -> None:
