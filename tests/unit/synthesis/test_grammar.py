@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_grammars import SMALL, loaded, texts_of
 
 from endonym.synthesis.grammar import Grammar
 
@@ -78,12 +79,6 @@ TATAR_FORMS = {
     "агач": "агачлар агачка агачта агачтан",
     "авыл": "авыллар авылга авылда авылдан",
 }
-
-
-def loaded(folder: Path, text: str) -> Grammar:
-    """A grammar of one file."""
-    (folder / "grammar.toml").write_text(text, encoding="utf-8")
-    return Grammar.load(folder / "grammar.toml")
 
 
 @pytest.fixture
@@ -227,18 +222,6 @@ def test_the_gender_in_a_list_counts_before_that_of_the_spelling(tmp_path: Path)
     grammar = loaded(tmp_path, text)
     texts = {grammar.text(index) for index in range(grammar.casts)}
     assert texts == {"Un tată: el", "Un popă: el", "O mamă: ea", "O soră: ea"}
-
-
-SMALL = """
-words = { names = "ana ion" }
-cast = { A = { words = "names" } }
-"""
-
-
-def texts_of(folder: Path, more: str, count: int = 200) -> set[str]:
-    """All texts of a small grammar with one slot."""
-    grammar = loaded(folder, SMALL + more)
-    return {grammar.text(index) for index in range(count)}
 
 
 def test_a_line_of_blanks_parts_alternatives(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from made_grammars import loaded
 
 from endonym.errors import RecipeError
 from endonym.synthesis.grammar import Grammar
@@ -17,12 +18,6 @@ words.places = "pod râu"
 words.traits = { "" = "mic/mică blând/blândă mare" }
 words.mixed = { m = "voinic", "" = "mic/mică" }
 """
-
-
-def loaded(folder: Path, text: str) -> Grammar:
-    """A grammar of one file."""
-    (folder / "grammar.toml").write_text(text, encoding="utf-8")
-    return Grammar.load(folder / "grammar.toml")
 
 
 def written(grammar: Grammar, count: int = MANY, seed: int = 0) -> set[str]:

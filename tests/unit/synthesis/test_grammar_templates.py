@@ -7,30 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from made_grammars import SMALL, loaded, texts_of
 
 from endonym.errors import RecipeError
 from endonym.synthesis import building, plot
-from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.plot import Writer
 from endonym.synthesis.templates import Choice, Mention, RawTemplate, parse
-
-SMALL = """
-words.names = "ana ion"
-cast.A.words = "names"
-"""
-
-
-def loaded(folder: Path, text: str) -> Grammar:
-    """A grammar of one file."""
-    (folder / "grammar.toml").write_text(text, encoding="utf-8")
-    return Grammar.load(folder / "grammar.toml")
-
-
-def texts_of(folder: Path, more: str, count: int = 300) -> set[str]:
-    """The first texts of a grammar with the slot A."""
-    grammar = loaded(folder, SMALL + more)
-    return {grammar.text(index) for index in range(count)}
-
 
 PARSED = [
     ("", ()),
