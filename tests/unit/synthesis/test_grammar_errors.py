@@ -84,6 +84,14 @@ MISTAKES = [
     ('drawn.X = { words = "animals", unlike = "A", only = "lup" }', "",
      "drawn.X has too few words beside A: some texts would find none.",
      "Give its list more words."),
+    ('cast.X = { words = "animals", only = "lup urs" }\n'
+     'drawn.V = { words = "animals", unlike = "X", only = "lup urs" }', "",
+     "drawn.V has too few words beside X: some texts would find none.",
+     "Give its list more words."),
+    ('cast.X = { words = "animals", only = "lup urs" }\n'
+     'drawn.V = { words = "animals", like = "X", only = "vulpe" }', "",
+     "drawn.V has too few words beside X: some texts would find none.",
+     "Give its list more words."),
     ('cast.X = { words = "animals", only = "lup" }\n'
      'cast.V = { words = "animals", only = "urs", unlike = "X" }', "",
      "no words of the slots X, V may stand together.", LEFT),
