@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from interrupts import heed_interrupts
 
 from endonym.train import checkpoint
 
@@ -32,11 +33,6 @@ def start(*arguments: object) -> "subprocess.Popen[str]":
         start_new_session=True,
         preexec_fn=heed_interrupts,
     )
-
-
-def heed_interrupts() -> None:
-    """A shell's background jobs ignore Ctrl-C, and so would all that the tests start from one."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_for(process: "subprocess.Popen[str]", pattern: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from interrupts import heed_interrupts
 
 PROGRAM = """
 import os, random, sys
@@ -27,11 +28,6 @@ main(sys.argv[1:])
 
 The machine is measured in an instant, and the samples of a training are short.
 """
-
-
-def heed_interrupts() -> None:
-    """A shell's background jobs ignore Ctrl-C, and so would all that the tests start from one."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def start(recipe: Path, store: Path, *flags: str) -> subprocess.Popen[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from fake_endpoint import STALL, Fake, Reply, answer, fake_endpoint, good
+from interrupts import heed_interrupts
 
 from endonym.commands.write import Written, write_answers
 from endonym.errors import EndpointError, RecipeError
@@ -202,7 +203,10 @@ def started(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         command = [sys.executable, "-m", "endonym", *map(str, words)]
         pipe = subprocess.PIPE
         environment = {**os.environ, "ENDONYM_API_KEY": "key-1"}
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+        return subprocess.Popen(
+            command, stdout=pipe, stderr=pipe, text=True, env=environment,
+            preexec_fn=heed_interrupts,
+        )  # fmt: skip
 
     return start
 
