@@ -111,7 +111,7 @@ class History:
     def unknown_teachers(self) -> int:
         """How many models that phases name as teachers were made elsewhere, or of one that was."""
         lost = {teacher for each in self.lineage for teacher in each.lost_teachers}
-        return len(lost) + [*self._teachers_by_knowledge().values()].count(False)
+        return len(lost) + sum(not known for known in self._teachers_by_knowledge().values())
 
     @property
     def is_of_known_texts(self) -> bool:
@@ -220,7 +220,8 @@ def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History
     if corpus is None:
         return None
     base = base_of(phases[0])
-    named = [(phase, _teacher_history(phase)) for phase in phases if has_teacher(phase)]
+    taught = [(phase, teacher_of(phase)) for phase in phases if has_teacher(phase)]
+    named = [(phase, history_of(teacher) if teacher else None) for phase, teacher in taught]
     return History(
         phases,
         tokenizer,
@@ -232,12 +233,6 @@ def history_of(model: Artifact, evaluations: Sequence[Artifact] = ()) -> History
             _inputs_of_teaching(phase)["teacher"] for phase, each in named if not each
         ),
     )
-
-
-def _teacher_history(phase: Artifact) -> History | None:
-    """What led to the model that a phase names as its teacher; None if the store has not all."""
-    teacher = teacher_of(phase)
-    return history_of(teacher) if teacher else None
 
 
 def phases_of_lineage(model: Artifact) -> tuple[list[Artifact], list[str]]:

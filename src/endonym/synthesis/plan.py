@@ -104,7 +104,7 @@ def _require_ours(folder: Path, plan: Plan) -> None:
     before = read_sealed(folder / WRITTEN, do)
     beside = (each.name for each in folder.iterdir()) if folder.is_dir() else ()
     if all(name == WRITTEN or name.startswith(".") for name in beside):
-        return  # nothing was written: the model may have had another name, the server no answer
+        return  # no text was written: the model may have had a wrong name, or the server no answer
     if before is None:
         message = f"the folder is not empty, and has no {WRITTEN} of ours"
         raise RecipeError(message, where=str(folder), do=ELSEWHERE)
