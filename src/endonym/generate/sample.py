@@ -1,5 +1,6 @@
 """From the logits of several sequences to the next token of each, in a few calls of numpy."""
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ COLDEST = 1e-4
 LEAST_PENALTY, MOST_PENALTY = 0.01, 100.0
 FAINT = (1e-2, 1e-4, 0.0)
 """Tokens so much less likely than the likeliest are sorted only if top-k or top-p need them."""
+LONGEST_CHARACTER = 4
+"""Bytes of UTF-8."""
 MARK, ALL_BUT_A_BLANK = r"[\p{M}\u00ad\u200c\u200d\u2060]", "[^ ]"
 """Marks, and unseen signs inside a word, such as that between the parts of a Persian one."""
 _UNSPACED = "".join(rf"\p{{{script}}}" for script in (*UNSPACED_SCRIPTS, *DENSE_SCRIPTS))
@@ -180,11 +183,8 @@ class Sampler:
         pending: of its unfinished first character. No ids if that would be all of them.
         """
         if (characters, pending) not in self._unfit:
-            of_class = regex.compile(f"(?:{characters})+")
-            texts = [
-                (n, first(pending + piece)) for n, piece in enumerate(self._token_bytes) if piece
-            ]
-            ids = [n for n, text in texts if not text or of_class.fullmatch(text)]
+            texts = [(n, pending + piece) for n, piece in enumerate(self._token_bytes) if piece]
+            ids = [n for n, text in texts if begins_with(characters, text[:LONGEST_CHARACTER])]
             is_all = len(ids) == len(texts)
             self._unfit[characters, pending] = np.array([] if is_all else ids, dtype=np.int64)
         return self._unfit[characters, pending]
@@ -208,6 +208,16 @@ def unfinished(data: bytes) -> bytes | None:
     except UnicodeDecodeError as error:
         return data[error.start :] if error.reason == "unexpected end of data" else None
     return b""
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def begins_with(characters: str, data: bytes) -> bool:
+    """Whether the first character of these bytes, whatever it becomes, is one of these, or none.
+
+    Of one byte of four it may be any of 200 thousand characters, so that answers are kept.
+    """
+    text = first(data)
+    return not text or regex.fullmatch(f"(?:{characters})+", text) is not None
 
 
 def first(data: bytes) -> str:

@@ -4,7 +4,7 @@ import gc
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -307,7 +307,8 @@ class Training:
     @contextmanager
     def for_evaluation(self) -> Generator[None]:
         """The uncompiled model with the averaged weights, for validation and samples."""
-        with compiler.uncompiled(), self.average.shown():
+        is_compiled = self.config.execution.compile
+        with compiler.uncompiled() if is_compiled else nullcontext(), self.average.shown():
             yield
 
     def whole_decoder(self) -> AnyDecoder:

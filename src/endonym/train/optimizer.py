@@ -8,6 +8,7 @@ Source: arXiv:1711.05101, algorithm 2, torch's fused kernel. Weight decay applie
 # torch's calls over lists of tensors, which its own optimizers are made of, have no public name.
 # pyright: reportPrivateUsage=false
 
+import inspect
 import re
 
 import torch
@@ -23,6 +24,16 @@ UNDECAYED = re.compile(r"(A_log|convolution\.weight|conv1d\.weight|\.magnitude)$
 """Not matrices, despite two or more axes: state decays, convolution kernels, and the magnitudes of
 DoRA on experts."""
 STATES = ("exp_avg", "exp_avg_sq")
+
+
+class EagerAdamW(torch.optim.AdamW):
+    """torch's AdamW without the decorators that import torch's compiler, which takes seconds.
+
+    They matter only to an optimizer that is compiled or differentiated.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 
 class Optimizer:
@@ -61,9 +72,7 @@ class Optimizer:
             for kind, parameters in kinds.items()
             if kind != "matrix" or self.muon is None
         ]
-        self.adamw = torch.optim.AdamW(
-            groups, betas=config.betas, eps=1e-8, weight_decay=0.0, fused=True
-        )
+        self.adamw = EagerAdamW(groups, betas=config.betas, eps=1e-8, weight_decay=0.0, fused=True)
         self.refresh()
 
     def collect(self) -> None:
