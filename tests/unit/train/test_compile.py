@@ -2,7 +2,10 @@
 
 import copy
 import importlib.util
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -183,3 +186,21 @@ def test_what_is_not_compiled_says_why(
     given = ModelKeys.model_validate({"dim": 32, "layers": 1, "mixer": {"heads": 1}, **keys})
     found = unsupported_reason(resolve(given, vocab=300, context=8), device)
     assert found is None if reason is None else reason in (found or "")
+
+
+def test_a_training_that_is_not_compiled_does_not_load_the_compiler(tmp_path: Path) -> None:
+    """To import it takes seconds. Only activation checkpointing needs it otherwise."""
+    tests = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tests), *sys.path])}
+    command = [sys.executable, "-c", PLAIN, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{STEPS} steps", "no compiler"]
+
+
+PLAIN = """
+import sys
+from pathlib import Path
+from unit.train.test_compile import nats, training
+print(len(nats(training(Path(sys.argv[1]), "off", recompute=0))), "steps")
+print("compiler" if "torch._dynamo" in sys.modules else "no compiler")
+"""
