@@ -139,7 +139,7 @@ def tune(
     """Tune learning rate and weight decay of the first phase, around the resolved values.
 
     Returns the best values; their reasons hold the scores. Empty if every trial failed. Raises
-    RecipeError if the time is too short.
+    RecipeError if the time is too short, or if the phase reads no texts or prunes.
     """
     config = training.phases[0]
     if not config.reads_texts:
@@ -147,6 +147,12 @@ def tune(
             f'the first phase has objective = "{config.objective}"',
             where="--tune",
             do="Only a first phase that reads texts is tuned: leave --tune out.",
+        )
+    if config.prune is not None:
+        raise RecipeError(
+            "the first phase prunes its model",
+            where="--tune",
+            do="Trainings of the whole model say little of what is left of it: leave --tune out.",
         )
     keys = [key for key in SCALES if getattr(config, key)]
     # The best training of one key is the first of the next.

@@ -17,6 +17,7 @@ from endonym.data.shards import TokenShards
 from endonym.data.subwords import Subwords
 from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log
+from endonym.model.prune_config import Prune
 from endonym.pipeline import tuning
 from endonym.pipeline.execute import Run, run_recipe
 from endonym.pipeline.tuning import tune
@@ -235,6 +236,13 @@ def test_a_training_that_ends_early_is_infinitely_bad(finished: Path, monkeypatc
     trials = tuning.Trials(given, shards, 1.2, "cpu")
     assert trials.trial_bits(given.phases[0]) == math.inf
     assert trials.describe(math.inf) == "failed: lost"
+
+
+def test_a_phase_that_prunes_is_not_tuned_on_the_whole_model(bench: Bench) -> None:
+    with pytest.raises(RecipeError, match="prunes its model") as caught:
+        bench.tune(prune=Prune(ffn=0.3))
+    assert caught.value.where == "--tune"
+    assert bench.tried == []
 
 
 @pytest.fixture
