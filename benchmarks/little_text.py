@@ -52,7 +52,6 @@ TRIED: dict[str, dict[str, Any]] = {
     "vocab 512": {"tokenizer.vocab": 512},
     "vocab 256": {"tokenizer.vocab": 256},
     "characters": {"tokenizer.kind": "char", "tokenizer.vocab": ""},
-    "ema": {"phase.0.average": "ema"},
     "wide, dropout 0.4, subwords": WIDE_DROPPED | SPLIT,
     "wide, dropout 0.4, subwords, long": WIDE_DROPPED | SPLIT | LONG,
     "wide, dropout 0.4, subwords 0.2, long": WIDE_DROPPED | SPLIT_MORE | LONG,
