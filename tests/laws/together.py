@@ -6,6 +6,7 @@ that one process left, and leave some for one process. The first writes what was
 torch is imported once: the processes are forked from the one that has done so and nothing else.
 """
 
+import faulthandler
 import gc
 import json
 import os
@@ -255,7 +256,8 @@ def fork(folder: Path, where: ProcessInfo) -> int:
 
 
 def main() -> None:
-    """Fork two processes, and four when they have ended."""
+    """Fork two processes, and four when they have ended; one that crashes says where."""
+    faulthandler.enable()
     folder, codes = Path(sys.argv[1]), list[int]()
     threads = os.listdir("/proc/self/task")  # noqa: PTH208
     assert len(threads) == 1, f"{len(threads)} threads: forking would not be safe"
