@@ -20,12 +20,8 @@ from endonym.formats.reasons import in_words
 from endonym.log import counted, duration, number, size
 
 
-@functools.cache
 def templates_in(folder: Path, *, is_html: bool = False) -> jinja2.Environment:
-    """The templates of a folder; a value that is missing is an error. is_html: escapes values.
-
-    To compile a template takes far longer than to fill it in, so they are kept.
-    """
+    """The templates of a folder; a value that is missing is an error. is_html: escapes values."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=is_html,

@@ -212,9 +212,10 @@ def unfinished(data: bytes) -> bytes | None:
 
 @functools.lru_cache(maxsize=1 << 16)
 def begins_with(characters: str, data: bytes) -> bool:
-    """Whether the first character of these bytes, whatever it becomes, is one of these, or none.
+    """Whether the first character of these bytes, whatever it becomes, matches an expression.
 
-    Of one byte of four it may be any of 200 thousand characters, so that answers are kept.
+    True also for bytes that are no UTF-8. One byte of four may become 200 thousand characters, so
+    answers are kept: 0.4 s for a tokenizer with all bytes.
     """
     text = first(data)
     return not text or regex.fullmatch(f"(?:{characters})+", text) is not None

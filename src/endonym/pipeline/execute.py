@@ -25,7 +25,7 @@ from endonym.formats.reasons import in_words
 from endonym.log import Log, append_jsonl, counted, duration, number, size
 from endonym.pipeline import plan, sources
 from endonym.pipeline.metrics import Metrics, require_packages
-from endonym.pipeline.settle import Lockfile, settle
+from endonym.pipeline.settle import Lockfile, require_tunable, settle
 from endonym.pipeline.stages import Numbers, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import RUNS, Artifact, Store, write_sealed
@@ -95,6 +95,8 @@ def run_recipe(
     """
     last = last_stage(recipe, until)
     require_packages(recipe)
+    if tune_minutes is not None:
+        require_tunable(recipe)
     target = "cpu" if device is None else pick(device)
     folder = run_folder(store, recipe)
     with translated_disk_errors(folder):
@@ -287,8 +289,6 @@ def result(kind: str, numbers: Numbers) -> str:
     >>> result("tokenizer", {"vocab": 512, "held_out": {"total": {"bytes_per_token": 2.517}}})
     '512 ids · 2.52 bytes a token on dev text'
     """
-    environment = templates_in(Path(__file__).parent)
-    environment.filters["in_words"] = in_words
     dropped_records, encodings = dict[str, int](), dict[str, int]()
     if kind == "examples":
         dropped_records = numbers["dropped"]
@@ -297,9 +297,16 @@ def result(kind: str, numbers: Numbers) -> str:
         dropped_records = {reason: n["records"] for reason, n in total["dropped"].items()}
         encodings = {k: n for k, n in total["encodings"].items() if not k.startswith("utf-")}
     values = {"kind": kind, "numbers": numbers, "encodings": encodings, "no_texts": NO_TEXTS}
-    template = environment.get_template("counts.txt")
-    figures = template.render(values, dropped=dropped_in_words(dropped_records))
+    figures = _counts_template().render(values, dropped=dropped_in_words(dropped_records))
     return " · ".join(figure for figure in figures.splitlines() if figure)
+
+
+@cache
+def _counts_template() -> jinja2.Template:
+    """The template of `result`. To compile it takes far longer than to fill it in."""
+    environment = templates_in(Path(__file__).parent)
+    environment.filters["in_words"] = in_words
+    return environment.get_template("counts.txt")
 
 
 def counts_of(artifact: Artifact) -> str:

@@ -21,7 +21,7 @@ from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.run_time import in_proportion, paces_here, promised_parts
 from endonym.autopilot.workload import Workload
 from endonym.data.shards import TokenShards
-from endonym.errors import OutOfMemory
+from endonym.errors import OutOfMemory, RecipeError
 from endonym.formats.files import RawSet
 from endonym.log import Log
 from endonym.model.config import ModelConfig
@@ -171,6 +171,24 @@ def with_examples(recipe: Recipe, facts: Facts, data: DataStages, store: Store) 
         tokenizer = made and Tokenizer.load(made.folder / "tokenizer.json")
         counted = {**resolve.likely_examples(recipe, facts, tokenizer=tokenizer), **counted}
     return replace(facts, examples=counted)
+
+
+def require_tunable(recipe: Recipe) -> None:
+    """Raise RecipeError if `--tune` cannot tune the first phase."""
+    phase = recipe.phase[0]
+    if not phase.reads_texts:
+        raise RecipeError(
+            f'the first phase has objective = "{phase.objective}"',
+            where="--tune",
+            do="Only a first phase that reads texts is tuned: leave --tune out.",
+        )
+    if phase.prune is not None:
+        raise RecipeError(
+            "the first phase prunes its model",
+            where="--tune",
+            do="Short trainings of the whole model do not show which rates suit the pruned one: "
+            "leave --tune out.",
+        )
 
 
 def _tuned(lock: Lockfile, identity: str, tune: Callable[[], Choices] | None, log: Log) -> Choices:

@@ -139,10 +139,9 @@ def tune(
     """Tune learning rate and weight decay of the first phase, around the resolved values.
 
     Returns the best values; their reasons hold the scores. Empty if every trial failed. Raises
-    RecipeError if the time is too short, or if the phase reads no texts or prunes.
+    RecipeError if the time is too short.
     """
     config = training.phases[0]
-    require_tunable(config)
     keys = [key for key in SCALES if getattr(config, key)]
     # The best training of one key is the first of the next.
     count = 1 + sum(len(SCALES[key]) - 1 for key in keys)
@@ -183,22 +182,6 @@ def tune(
     for key, choice in choices.items():
         log.line(f"  {key.removeprefix('phase.0.')} = {choice.value:g}  # {choice.reason}")
     return choices
-
-
-def require_tunable(config: TrainConfig) -> None:
-    """Raise RecipeError for a first phase that short trainings of it say little of."""
-    if not config.reads_texts:
-        raise RecipeError(
-            f'the first phase has objective = "{config.objective}"',
-            where="--tune",
-            do="Only a first phase that reads texts is tuned: leave --tune out.",
-        )
-    if config.prune is not None:
-        raise RecipeError(
-            "the first phase prunes its model",
-            where="--tune",
-            do="Trainings of the whole model say little of what is left of it: leave --tune out.",
-        )
 
 
 def scaled(config: TrainConfig, key: str, scale: float) -> dict[str, float]:

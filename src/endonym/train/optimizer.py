@@ -29,7 +29,8 @@ STATES = ("exp_avg", "exp_avg_sq")
 class EagerAdamW(torch.optim.AdamW):
     """torch's AdamW without the decorators that import torch's compiler, which takes seconds.
 
-    They matter only to an optimizer that is compiled or differentiated.
+    They are `_disable_dynamo` and `_use_grad_for_differentiable` of torch 2.13, and matter only to
+    an optimizer that is compiled or differentiated.
     """
 
     add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)

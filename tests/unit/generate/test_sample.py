@@ -11,7 +11,16 @@ from toys import END, lively_decoder, toy_config, toy_tokenizer
 from endonym.errors import RecipeError
 from endonym.generate import sample
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.sample import COLDEST, Sampler, SamplerState, Sampling, likeliest, unfinished
+from endonym.generate.sample import (
+    COLDEST,
+    OF_WORDS,
+    Sampler,
+    SamplerState,
+    Sampling,
+    begins_with,
+    likeliest,
+    unfinished,
+)
 from endonym.model.families import FAMILIES
 
 VOCAB = 60
@@ -355,3 +364,19 @@ def test_an_untrained_model_writes_no_broken_letter(kind: str) -> None:
     texts += [model.generate("ស្រី", max_tokens=60, sampling=sampling) for sampling in drawn]
     assert any(not text.isascii() for text in texts)
     assert not [text for text in texts if "\ufffd" in text]
+
+
+@pytest.mark.parametrize(
+    ("data", "is_of_words"),
+    [
+        ("әби".encode(), True),
+        (" әби".encode(), False),
+        ("ә".encode()[:1], True),  # D3: only letters of Cyrillic begin so
+        (b"\xf0", False),  # letters of old scripts, and pictures
+        (b"\xff", True),  # no UTF-8
+    ],
+)
+def test_a_first_character_is_known_by_all_that_its_bytes_may_become(
+    data: bytes, is_of_words: bool
+) -> None:
+    assert begins_with(OF_WORDS, data) == is_of_words

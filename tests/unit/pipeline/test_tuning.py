@@ -238,11 +238,19 @@ def test_a_training_that_ends_early_is_infinitely_bad(finished: Path, monkeypatc
     assert trials.describe(math.inf) == "failed: lost"
 
 
-def test_a_phase_that_prunes_is_not_tuned_on_the_whole_model(bench: Bench) -> None:
-    with pytest.raises(RecipeError, match="prunes its model") as caught:
-        bench.tune(prune=Prune(ffn=0.3))
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [({"prune": Prune(ffn=0.3)}, "prunes its model"), ({"objective": "chat"}, "chat")],
+)
+def test_a_first_phase_that_cannot_be_tuned_is_refused_before_anything_is_made(
+    keys: dict[str, object], why: str, small_recipe: Written, tmp_path: Path
+) -> None:
+    recipe = Recipe.load(small_recipe(tmp_path))
+    recipe = recipe.model_copy(update={"phase": [recipe.phase[0].model_copy(update=keys)]})
+    with pytest.raises(RecipeError, match=why) as caught:
+        run_recipe(recipe, Store(tmp_path / "store"), Log(quiet=True), tune_minutes=1.0)
     assert caught.value.where == "--tune"
-    assert bench.tried == []
+    assert not (tmp_path / "store").exists()
 
 
 @pytest.fixture

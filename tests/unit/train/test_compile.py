@@ -189,11 +189,12 @@ def test_what_is_not_compiled_says_why(
 
 
 def test_a_training_that_is_not_compiled_does_not_load_the_compiler(tmp_path: Path) -> None:
-    """To import it takes seconds. Only activation checkpointing needs it otherwise."""
+    """To import it takes seconds. Activation checkpointing does need it."""
     tests = Path(__file__).parents[2]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tests), *sys.path])}
     command = [sys.executable, "-c", PLAIN, str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{STEPS} steps", "no compiler"]
 
 
