@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -29,6 +30,8 @@ WORKER = "endonym.limited.worker"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 ONE_THREAD = {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 """Threads of libraries would take address space."""
+A_FOLDER = {"TORCHINDUCTOR_CACHE_DIR": tempfile.gettempdir()}
+"""torch's compiler, which some models import, makes its folder then: this one is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,10 @@ class LimitedProcess:
             self.close()
             self._owner = os.getpid()
             self._process = start_process(
-                WORKER, self.function, stderr=subprocess.DEVNULL, variables=ONE_THREAD
+                WORKER,
+                self.function,
+                stderr=subprocess.DEVNULL,
+                variables=ONE_THREAD | A_FOLDER,
             )
         process, is_late = self._process, threading.Event()
         assert process.stdin is not None, "a pipe"

@@ -143,6 +143,13 @@ def test_no_file_is_written_and_no_key_is_seen(
     fresh.close()
 
 
+def test_torchs_compiler_can_be_imported_though_nothing_was_ever_compiled():
+    process = LimitedProcess("limited_compiler:import_compiler")
+    limits = Limits(memory_bytes=2 << 30, cpu_seconds=60.0, seconds=240.0)
+    assert process.ask({"user": TATAR[0]}, limits) == {}
+    process.close()
+
+
 ORPHAN = """
 import os, sys, threading
 from endonym.limited.process import LimitedProcess, Limits
