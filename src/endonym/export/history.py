@@ -281,6 +281,18 @@ def teachers_of(phase: Artifact) -> list[Artifact]:
     return [each for each in found if each is not None]
 
 
+def ensemble_of(model: Artifact) -> list[Artifact]:
+    """The members whose mean is scored beside a model (`members_beside` of the plan).
+
+    Empty if there are none, or if one is lost.
+    """
+    texts = [each for each in phases_of(model) if reads_texts(each)]
+    taught = [_members(_inputs_of_teaching(phase)) for phase in (model, *texts[-1:])]
+    ids = next((each.values() for each in taught if each), ())
+    found = [Store.of(model.folder).find("member", each) for each in ids]
+    return [] if None in found else [each for each in found if each is not None]
+
+
 def without_seed(phase: Artifact) -> dict[str, Any]:
     """What a phase was trained on and how: what is the same under every seed of a recipe.
 
