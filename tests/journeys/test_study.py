@@ -143,6 +143,31 @@ def test_runs_that_hold_out_other_texts_are_not_subtracted(
     assert "scored on different test documents" in html
 
 
+def test_whether_a_source_helps_is_answered_on_held_out_texts_of_the_others(
+    tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    keys = ["phase.0.steps=12", "evaluate.1=", "clean.min_chars=20"]
+    keys += ["split.val_share=0.85", "split.block_bytes=150"]  # enough texts for an interval
+    keys += ['tokenizer.sources={ others = 0.5, "*" = 0.5 }']
+    sets = [word for key in keys for word in ("--set", key)]
+    store = ("--store", recipe.parent / "store")
+    said = command("run", recipe, "--ablate", "others", *sets, *store, "--json")
+    assert said.code == 0, said.err
+    found = said.json()["comparison"]
+    by_name = {run["name"].partition("+")[0]: run for run in found["runs"]}
+    whole, without = by_name["kechkena"], by_name["kechkena-without-others"]
+    assert found["shared_documents"] == without["score"]["n_documents"]
+    assert whole["score"]["n_documents"] > found["shared_documents"], "others have their own"
+    assert without["compared"]["value"] == pytest.approx(without["score"]["value"])
+    apart = abs(without["compared"]["value"] - whole["compared"]["value"])
+    beside = found["runs"][1]["difference"]
+    assert beside["value"] == pytest.approx(apart)
+    assert beside["low"] < beside["value"] < beside["high"]
+    assert beside["is_claimed"] == (beside["low"] > 0)
+    assert whole["train_tokens"] == without["train_tokens"] == 12 * 256
+
+
 def test_under_three_seeds_the_same_documents_are_held_out_and_the_spread_is_told(
     tmp_path: Path, small_recipe: Callable[[Path], Path], command: Say
 ) -> None:

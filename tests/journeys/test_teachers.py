@@ -67,6 +67,10 @@ def test_members_teach_a_student_and_are_scored_together(
         assert figure in command("look", each.folder, *given).out
     written = command("generate", members[0].id[:12], "Таң", "--max-tokens", "4", *given)
     assert written.code == 0, written.err
+    judged = command("evaluate", student.folder, *given, "--json").json()["scores"]
+    found = [row for row in judged if (row["model"], row["source"]) == ("ensemble", None)]
+    values = [row["value"] for row in found if row["metric"] == "bits_per_byte"]
+    assert models["ensemble"] in values
     again = run("phase.0.members=2")
     assert not any(each["made"] for each in again["stages"])
     live = run("phase.0.members=2", "phase.0.distill={ live = true, share = 0.9 }")

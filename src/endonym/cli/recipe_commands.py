@@ -362,7 +362,7 @@ def named_recipes(
     Its store: the named one, or that of the run that was named. Raises RecipeError if it has no
     variants, or no such source.
     """
-    from endonym.recipe.ablation import sets_without
+    from endonym.recipe.ablation import without
     from endonym.recipe.recipe import Recipe
     from endonym.runs.find import find_recipe
     from endonym.runs.quantity import under_seeds
@@ -376,8 +376,7 @@ def named_recipes(
         variants = [each.variant for each in Recipe.load_all(path, sets=every)]
     recipes = under_seeds(path, variants, every, count=seeds)
     if ablate is not None:
-        without = sets_without(recipes[0], ablate)
-        recipes += under_seeds(path, variants, [*every, *without], count=seeds)
+        recipes += [without(each, ablate) for each in recipes]
     return recipes, named.store
 
 

@@ -12,11 +12,17 @@ from endonym.device import versions
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
-from endonym.export.history import evaluations_of, is_of_split
+from endonym.export.history import ensemble_of, evaluations_of, is_of_split
 from endonym.formats.broken import lost_letters
 from endonym.formats.faults import passing_over
 from endonym.log import Log, counted
-from endonym.pipeline.evaluation import held_texts, read_texts, score_texts, training_text
+from endonym.pipeline.evaluation import (
+    ensemble_scores,
+    held_texts,
+    read_texts,
+    score_texts,
+    training_text,
+)
 from endonym.pipeline.evaluation_texts import GUESSED, Cutting, learnt_by, texts_below, trained_on
 from endonym.report.formatting import terminal_text
 from endonym.report.scores import splits, verdict
@@ -55,7 +61,8 @@ def score_model(
 ) -> Judged:
     """Scores of a model: on given files and folders, or on its own corpus's documents of a split.
 
-    cutting: how the files are cut into documents, if not as their form suggests.
+    cutting: how the files are cut into documents, if not as their form suggests. Members that
+    taught the model are scored beside it, as `ensemble`; with an adapter they are not.
     Baselines need the training shards: a model from elsewhere gets none. A file's scores have its
     name as their split, without the folder, which differs between machines. Raises RecipeError if
     there is nothing to score.
@@ -71,7 +78,8 @@ def score_model(
         for why in doubts(texts, None if read is None else read.shards, language):
             log.warn(f"{file}: {why}. This score says little about the model.")
             cautions[file] = [OF_ANOTHER_LANGUAGE]
-    for file, said in known_texts(judged, find_artifact(name, store), log, adapter=adapter):
+    made = find_artifact(name, store)
+    for file, said in known_texts(judged, made, log, adapter=adapter):
         log.warn(f"{file}: {said}")
         cautions[file].append(f"{said}.")
     if not files:
@@ -80,11 +88,16 @@ def score_model(
             raise RecipeError("this model's corpus is not in the store", where=name, do=do)
         shards, pack = train
         judged = [(split, each) for each in held_texts(shards, split, model.tokenizer, pack)]
+    trained = made if made is not None and made.stage in TRAINED else None
+    members = list[Artifact]()
+    if trained and adapter is None:
+        with trained.read_with_care():
+            members = [each.verify() for each in ensemble_of(trained)]
     scores: list[Score] = []
     for text, texts in judged:
         scores += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
-    made = find_artifact(name, store)
-    evaluations = evaluations_of(made) if made is not None and made.stage in TRAINED else []
+        scores += ensemble_scores(members, texts, split=text, device_name=device_name, log=log)
+    evaluations = evaluations_of(trained) if trained else []
     of_test = [each for each in evaluations if is_of_split(each.manifest["config"])]
     rows = [row for each in of_test for row in each.rows("scores.json")]
     return Judged(scores, cautions, [Score(**row) for row in rows if files])
@@ -164,7 +177,7 @@ def conclusions(
     said = verdict(scores, judges=not cautions, own=own)
     lines = [terminal_text(line) for line in said]
     lines += cautions
-    if all(score.model == "model" for score in scores):
+    if {score.model for score in scores} <= {"model", "ensemble"}:
         lines.append(
             "There are no baselines: they are counted on training text, "
             "and the store of this model has none of it."

@@ -39,7 +39,7 @@ class Score:
     source None is the total. model: "model", "uniform", "unigram", "bigram", "compressor",
     "model_on_sample": the model on the compressor's sample of the documents, "before": the
     pretrained model that training went on from, or "ensemble": the mean probability of the members
-    of its phase.
+    of its phase, or else of the last phase of texts.
 
     weighting, of a total: "bytes" is the ratio of sums over all documents; "sources" is the
     unweighted mean over sources. There is none where fewer than two sources are averaged.

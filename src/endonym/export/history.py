@@ -54,7 +54,7 @@ class History:
         read: set[str] = set()
         for artifact in self.phases:
             phase = artifact.manifest["config"]["phase"]
-            if phase["objective"] == "next_token":  # without a list it reads all sources
+            if reads_texts(artifact):  # without a list it reads all sources
                 read |= {each["name"] for each in phase.get("sources") or ()} or {*figures}
         return {name: each for name, each in figures.items() if name in read}
 
@@ -68,7 +68,7 @@ class History:
         read: Counter[str] = Counter()
         for artifact in self.phases:
             phase = artifact.manifest["config"]["phase"]
-            if phase["objective"] != "next_token":
+            if not reads_texts(artifact):
                 continue
             shares = {each["name"]: each["share"] for each in phase.get("sources") or ()} or train
             for name, share in shares.items():
@@ -199,6 +199,11 @@ def is_of_split(config: dict[str, Any], split: str = "test") -> bool:
     return is_of_corpus and evaluation.get("split", "test") == split
 
 
+def reads_texts(phase: Artifact) -> bool:
+    """Whether a phase learnt from texts, and not from conversations or pairs."""
+    return phase.manifest["config"]["phase"]["objective"] == "next_token"
+
+
 def phases_of(model: Artifact) -> list[Artifact]:
     """The phase that made a model and those it started from, as far as they are in its store."""
     store, phases = Store.of(model.folder), [model]
@@ -270,12 +275,44 @@ def has_teacher(phase: Artifact) -> bool:
 
 def teachers_of(phase: Artifact) -> list[Artifact]:
     """What taught a phase and is in its store: its members, and what was kept of a teacher."""
-    store, inputs = Store.of(phase.folder), _inputs_of_teaching(phase)
-    kept = phase.manifest["inputs"].get("teacher")
-    members = [each for name, each in inputs.items() if name.startswith("teacher ")]
-    found = [store.find("member", each) for each in members]
+    store, kept = Store.of(phase.folder), phase.manifest["inputs"].get("teacher")
+    found = [store.find("member", each) for each in _members(_inputs_of_teaching(phase)).values()]
     found += [store.find("teacher", kept)] if kept else []
     return [each for each in found if each is not None]
+
+
+def ensemble_of(model: Artifact) -> list[Artifact]:
+    """The members whose mean is scored beside a model (`members_beside` of the plan).
+
+    Empty if there are none, or if one is lost.
+    """
+    texts = [each for each in phases_of(model) if reads_texts(each)]
+    taught = [_members(_inputs_of_teaching(phase)) for phase in (model, *texts[-1:])]
+    ids = next((each.values() for each in taught if each), ())
+    found = [Store.of(model.folder).find("member", each) for each in ids]
+    return [] if None in found else [each for each in found if each is not None]
+
+
+def without_seed(phase: Artifact) -> dict[str, Any]:
+    """What a phase was trained on and how: what is the same under every seed of a recipe.
+
+    The phase before it and its members have other ids under each seed. The former has a description
+    of its own; the latter are trained as the phase is, so their number says all. Of a teacher that
+    is lost nothing is known but what was kept of it, and that is of one seed.
+    """
+    taught, inputs = _inputs_of_teaching(phase), phase.manifest["inputs"]
+    others = ("start", "teacher", *_members(inputs))
+    return {
+        "config": {key: each for key, each in phase.manifest["config"].items() if key != "seed"},
+        "inputs": {name: each for name, each in inputs.items() if name not in others},
+        "teacher": taught.get("teacher"),
+        "members": len(_members(taught)),
+    }
+
+
+def _members(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Those of the inputs of teaching that are members, by name."""
+    return {name: each for name, each in inputs.items() if name.startswith("teacher ")}
 
 
 def _inputs_of_teaching(phase: Artifact) -> dict[str, str]:

@@ -35,7 +35,7 @@ from endonym.log import Log, append_jsonl
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.evaluation_texts import texts_below
 from endonym.pipeline.stages import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
-from endonym.store import Store
+from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -65,12 +65,14 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             shards, evaluation.split, model.tokenizer, pack, tokens=config.tokens
         )
     split = evaluation.file or evaluation.split
+    members = [each for name, each in sorted(ctx.inputs.items()) if name.startswith(MEMBER)]
     scores = list[list[Score]]()  # of each of these texts
     samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
     for texts in texts_to_score:
         measured = read_texts(model, texts, ctx.log)
         scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
-        scores.append([*scored, *ensemble_scores(texts, split, ctx)])
+        scores.append(scored)
+        scored += ensemble_scores(members, texts, split=split, device_name=ctx.device, log=ctx.log)
         if texts.text == "document":
             save(ctx.out, documents(texts.each(), texts.sources, measured, texts.in_mean()))
     earlier = ctx.inputs.get(BEFORE)
@@ -96,15 +98,25 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     return {"kind": "bits", "split": split, "compressor": samples}
 
 
-def ensemble_scores(texts: bits.Texts, split: str, ctx: StageContext) -> list[Score]:
-    """Scores of the mean probability of the phase's members; nothing if it has none."""
-    members = [each for name, each in sorted(ctx.inputs.items()) if name.startswith(MEMBER)]
+def ensemble_scores(
+    members: Sequence[Artifact],
+    texts: bits.Texts,
+    *,
+    split: str,
+    device_name: str | None,
+    log: Log,
+) -> list[Score]:
+    """Scores of the mean probability of members; nothing if there are none."""
     if not members:
         return []
     each_nats: list[list[Nats]] = []
-    for member in members:
-        model = LanguageModel.load(member.folder, device.pick(ctx.device))
-        each_nats.append(list(read_nats(model.decoder, texts.ids, model.tokenizer.end_id)))
+    with log.progress("scoring the members", len(members) * sum(map(len, texts.ids))) as advance:
+        for member in members:
+            model = LanguageModel.load(member.folder, device.pick(device_name))
+            each_nats.append([])
+            for nats in read_nats(model.decoder, texts.ids, model.tokenizer.end_id):
+                each_nats[-1].append(nats)
+                advance(len(nats))
     together = zip(*each_nats, strict=True)
     mean = [math.log(len(members)) - np.logaddexp.reduce(-np.stack(n), axis=0) for n in together]
     return bits.by_source(texts, texts.measured(mean), model="ensemble", split=split)

@@ -351,6 +351,15 @@ def members_of(model: Stage) -> list[Stage]:
     return [each for each in teachers.values() if each.kind == "member"]
 
 
+def members_beside(model: Stage) -> list[Stage]:
+    """The members that are scored beside a model: of its phase, or else of the last one of texts.
+
+    None of them if neither phase has any.
+    """
+    of_texts = model_of_texts(model)
+    return members_of(model) or (members_of(of_texts) if of_texts else [])
+
+
 def evaluation_stages(
     recipe: Recipe, data: DataStages, training: ResolvedTraining, model: Stage
 ) -> list[Stage]:
@@ -364,7 +373,7 @@ def evaluation_stages(
         inputs |= {"folder": data.folder} if folder and data.folder else {}
         before = None if folder or each.kind != "bits" else model_of_texts(model)
         if each.kind == "bits":
-            members = enumerate(members_of(model), 1)
+            members = enumerate(members_beside(model), 1)
             inputs |= {f"{stages.MEMBER}{number}": member for number, member in members}
         inputs |= {stages.BEFORE: before} if before is not None and before is not model else {}
         is_chat = each.kind == "prompts" and each.chat is None and recipe.learns_answers

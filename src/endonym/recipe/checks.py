@@ -235,18 +235,22 @@ def _repeated_names(parts: Parts) -> Iterator[Problem]:
                 yield _problem("repeated_name", path, key=key, name=item.name, **numbers)
 
 
+def named_sources(parts: Parts) -> list[tuple[KeyPath, Any]]:
+    """Every key that names sources, with their names, or with shares by name; None without any."""
+    uses: list[tuple[KeyPath, Any]] = [(("tokenizer", "sources"), parts.tokenizer.sources or None)]
+    uses += [(("pack", "join"), parts.pack.join)]
+    replaced = enumerate(parts.clean.replace or ())
+    uses += [(("clean", "replace", number, "sources"), each.sources) for number, each in replaced]
+    return uses + [(("phase", number, "sources"), phase.sources) for number, phase in parts.phases]
+
+
 def _wrong_sources(parts: Parts) -> Iterator[Problem]:
     """Keys that name sources name those of the recipe, and shares are parts of one whole."""
     tables = parts.data.get("source")
     names = None
     if isinstance(tables, list):
         names = [table.get("name") for table in tables if isinstance(table, dict)]
-    uses: list[tuple[KeyPath, Any]] = [(("tokenizer", "sources"), parts.tokenizer.sources or None)]
-    uses += [(("pack", "join"), parts.pack.join)]
-    replaced = enumerate(parts.clean.replace or ())
-    uses += [(("clean", "replace", number, "sources"), each.sources) for number, each in replaced]
-    uses += [(("phase", number, "sources"), phase.sources) for number, phase in parts.phases]
-    for path, sources in uses:
+    for path, sources in named_sources(parts):
         known = [*(names or ()), *([REST] if isinstance(sources, dict) else ())]
         for name in sources or ():
             if names is not None and name not in known:

@@ -32,6 +32,8 @@ from endonym.train.config import Phase, Track
 
 Draft = tuple[Mapping[str, Any], Origin, list[Problem]]
 """The data of a recipe before it is checked, its origin, and the problems so far."""
+LONGEST_NAME = 64
+"""Characters of a recipe's name."""
 LONGEST_OVERRIDES = 32
 """Characters of overrides that a run's name shows with all of their keys, the seed aside."""
 LONGEST_SHORTENED = 48
@@ -41,7 +43,7 @@ LONGEST_SHORTENED = 48
 class Recipe(Config):
     """One language model: its texts, cleaning, tokenizer, shape, training, judgement, hand-over."""
 
-    name: str = Field(pattern=r"^\w[\w.-]{0,63}$")
+    name: str = Field(pattern=rf"^\w[\w.-]{{0,{LONGEST_NAME - 1}}}$")
     """what runs and reports are called"""
     language: str = Field(pattern=LANGUAGE_CODE)
     """the language's code: tt, ro, km, zh-Hant; x-NAME for one that has none"""

@@ -22,6 +22,7 @@ from endonym.disk import packaged_tables
 from endonym.evaluate import documents as document_scores
 from endonym.evaluate.documents import Documents
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE
+from endonym.export import history
 from endonym.log import listed, number
 from endonym.recipe.recipe import Recipe
 from endonym.runs.finished_runs import FinishedRun, Judged
@@ -254,12 +255,7 @@ def seed_groups(
     """
     by_training: dict[str, list[tuple[FinishedRun, float]]] = {}
     for run, value in zip(runs, values, strict=True):
-        # What was trained on what: all but the seed, and a start that differs with it.
-        trained: list[dict[str, Any]] = []
-        for manifest in (model.manifest for model in run.models):
-            config = {key: each for key, each in manifest["config"].items() if key != "seed"}
-            inputs = {key: each for key, each in manifest["inputs"].items() if key != "start"}
-            trained.append({"config": config, "inputs": inputs})
+        trained = [history.without_seed(model) for model in run.models]
         by_training.setdefault(fingerprint(trained), []).append((run, value))
     groups: list[SeedGroup] = []
     for pairs in by_training.values():

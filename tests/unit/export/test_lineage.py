@@ -11,6 +11,7 @@ from made_lineages import CORPUS, OTHER, SOURCES, put, put_corpora, put_kept, pu
 from endonym.export.history import (
     History,
     base_of,
+    ensemble_of,
     has_teacher,
     history_of,
     journals_of_teachers,
@@ -107,6 +108,22 @@ def test_teachers_of_each_phase_are_told_from_its_members(pupil: Artifact, store
     assert names(teachers_of(base)) == ["member 1", "member 3", "kept of base"]
     rmtree(store.folder("teacher", fingerprint("kept of base")))
     assert (teachers_of(base), has_teacher(base), teacher_of(base)) == ([], True, None)
+
+
+def test_the_members_beside_a_model_are_of_its_phase_or_of_the_last_one_of_texts(
+    pupil: Artifact, store: Store
+) -> None:
+    base = base_of(known(pupil).phases[0])
+    assert base is not None
+    assert ensemble_of(pupil) == [], "the last phase of texts has none"
+    members = [f"member {n}" for n in (1, 2, 3)]
+    assert names(ensemble_of(base)) == members
+    chat = put_model(store, "chat", {"start": "base"}, objective="chat")
+    assert names(ensemble_of(chat)) == members
+    own = put_model(store, "own", {"start": "base", "teacher 1": "member 5"}, objective="chat")
+    assert names(ensemble_of(own)) == ["member 5"]
+    rmtree(store.folder("member", fingerprint("member 2")))
+    assert ensemble_of(chat) == [], "no mean of some of them"
 
 
 def store_model(store: Store, name: str) -> Artifact:

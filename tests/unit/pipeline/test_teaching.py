@@ -72,6 +72,17 @@ def test_members_and_what_is_kept_of_them_come_before_their_student(recipe: Reci
     assert "member 1" not in prompts.inputs
 
 
+def test_members_of_texts_are_scored_where_conversations_have_none(recipe: Recipe) -> None:
+    recipe = recipe.with_values({"phase.1.members": None, "phase.1.distill": None})
+    raw = sources.hash_all(sources.find(recipe), Store(recipe.folder / "hashes"), Log(quiet=True))
+    stages = planned(recipe, raw)
+    members = [each for each in stages if each.kind == "member"]
+    assert [each.name for each in members] == ["member 1 of pretrain", "member 2 of pretrain"]
+    (scored,) = [each for each in stages if each.name == "evaluation bits"]
+    found = [scored.inputs[f"member {n}"] for n in (1, 2)]
+    assert (found, scored.inputs["before"].name) == (members, "model pretrain")
+
+
 def test_check_says_what_teachers_take(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.commands.check.paces_here", lambda *given: [0.001, 0.002])
     found = check(recipe, Store(recipe.folder / "store"))
@@ -222,17 +233,16 @@ def test_the_members_are_scored_by_the_mean_of_their_probabilities(
     read = [np.array(nats[name]) for name in ("a", "b")]
     monkeypatch.setattr(LanguageModel, "load", lambda *given: LanguageModel(decoder, tokenizer))
     monkeypatch.setattr(evaluation, "read_nats", lambda *given: [read.pop(0)])
-    members = {f"member {n}": Artifact(tmp_path, {}) for n in (1, 2)}
-    ctx = StageContext(tmp_path, tmp_path, tmp_path / "journal", members, Log(quiet=True))
+    members = [Artifact(tmp_path, {})] * 2
+    given: dict[str, Any] = {"split": "test", "device_name": None, "log": Log(quiet=True)}
     texts = Texts([np.array([65, 66, 67])], ["хат"], tokenizer)
-    found = evaluation.ensemble_scores(texts, "test", ctx)
+    found = evaluation.ensemble_scores(members, texts, **given)
     pairs = zip(nats["a"], nats["b"], strict=True)
     mean = [-math.log((math.exp(-one) + math.exp(-other)) / 2) for one, other in pairs]
     (score,) = [each for each in found if each.metric == "bits_per_byte" and each.source is None]
     assert (score.model, score.split) == ("ensemble", "test")
     assert score.value == pytest.approx(sum(mean) / math.log(2) / score.n_bytes)
-    none = StageContext(tmp_path, tmp_path, tmp_path / "journal", {}, Log(quiet=True))
-    assert evaluation.ensemble_scores(texts, "test", none) == []
+    assert evaluation.ensemble_scores([], texts, **given) == []
 
 
 def test_a_run_says_what_its_members_need_together() -> None:

@@ -5,12 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from laws.changes import CHANGES
 
 from endonym.cli.main import Settings
 from endonym.cli.recipe_commands import named_recipes
 from endonym.errors import RecipeError
+from endonym.recipe import ablation
 from endonym.recipe.ablation import sets_without
+from endonym.recipe.checks import Parts, named_sources
+from endonym.recipe.layers import plain, toml
 from endonym.recipe.recipe import Recipe
+
+NAMING = {
+    key: value
+    for key, (value, _) in CHANGES.items()
+    if isinstance(value, dict | list) and "tatar" in value
+}
+"""Every key of a recipe that names sources: a source stands in its example."""
 
 
 @pytest.fixture
@@ -19,7 +30,7 @@ def recipe(small_recipe: Callable[[Path], Path], tmp_path: Path) -> Path:
 
 
 def without(path: Path, name: str, *sets: str) -> Recipe:
-    return Recipe.load(path, sets=[*sets, *sets_without(Recipe.load(path, sets=sets), name)])
+    return ablation.without(Recipe.load(path, sets=sets), name)
 
 
 def test_a_source_is_left_out_of_texts_joining_and_phases(recipe: Path) -> None:
@@ -61,9 +72,106 @@ def test_only_what_names_the_source_is_set(recipe: Path) -> None:
             'phase.0.sources={ "татар" = 0.5, others = 0.5 }',
         ],
     )
-    assert sets_without(shares, "others")[-1] == 'phase.0.sources={ "татар" = 1 }'
+    assert sets_without(shares, "others")[-1] == 'phase.0.sources={"татар" = 1}'
     listed = shares.with_values({"phase.0.sources": ("татар", "others")})
     assert sets_without(listed, "others")[-1] == 'phase.0.sources=["татар"]'
+
+
+RULES = (
+    'clean.replace=[{ find = "ё", by = "е", sources = ["others"] }, { find = "ъ", sources = '
+    '["tatar", "others"] }, { find = "«", sources = ["others"] }, { find = "…" }]'
+)
+
+
+def test_the_keys_that_name_sources_are_known(recipe: Path) -> None:
+    found = Recipe.load(recipe, sets=[RULES])
+    parts = Parts(plain(found.model_dump(exclude_unset=True))[1])
+    known = [".".join(map(str, path)) for path, _ in named_sources(parts)]
+    rules = [f"clean.replace.{number}.sources" for number in range(4)]
+    assert sorted(known) == sorted({*NAMING, *rules})
+
+
+@pytest.mark.parametrize("key", NAMING)
+@pytest.mark.parametrize("named", [("tatar", "others"), ("others",)])
+def test_no_key_names_a_source_that_is_left_out(
+    recipe: Path, key: str, named: tuple[str, ...]
+) -> None:
+    is_shares = isinstance(NAMING[key], dict)
+    value = dict.fromkeys(named, 1 / len(named)) if is_shares else named
+    sets = ['clean.replace=[{ find = "ё", by = "е" }]', f"{key}={toml(value)}"]
+    if key.startswith("phase") and len(named) == 1:
+        with pytest.raises(RecipeError, match="it reads no other source"):
+            without(recipe, "others", *sets)
+        return
+    assert "others" in str(Recipe.load(recipe, sets=sets).model_dump(exclude={"source"}))
+    found = without(recipe, "others", *sets)
+    assert "others" not in str(found.model_dump(exclude={"name"}))
+
+
+def test_a_change_of_that_source_alone_goes_and_becomes_none_of_all_texts(recipe: Path) -> None:
+    found = without(recipe, "others", RULES).clean.replace or ()
+    assert [(each.find, each.sources) for each in found] == [("ъ", ("tatar",)), ("…", ())]
+
+
+def test_what_new_writes_for_a_source_of_templates_is_left_to_the_others(recipe: Path) -> None:
+    shares = '{ others = 0.05, "*" = 0.95 }'
+    sets = (f"tokenizer.sources={shares}", f"phase.0.sources={shares}")
+    found = without(recipe, "others", *sets)
+    assert found.tokenizer.sources == found.phase[0].sources == {"*": 1.0}
+    alone = without(recipe, "others", "tokenizer.sources={ others = 1.0 }")
+    assert alone.tokenizer.sources == {}, "trained on all that is left"
+
+
+def test_a_long_name_is_cut_to_what_a_recipe_may_have(recipe: Path) -> None:
+    for name, source in (("ә" * 64, "others"), ("kechkena", "ү" * 64), ("𞤆" * 45, "𞤤" * 64)):
+        sets = (f"name={name}", f"source.2.name={source}")
+        found = without(recipe, source, *sets)
+        assert found.name.startswith(name)
+        assert f"{name}-without-{source}".startswith(found.name)
+        assert found.run_name != Recipe.load(recipe, sets=sets).run_name
+        assert len(found.source) == 2
+    assert len(without(recipe, "ү" * 64, "source.2.name=" + "ү" * 64).name) == 64
+
+
+VARIANTS = """
+[[variant.turned.source]]
+name = "others"
+path = "texts/others.txt"
+document = "blank_lines"
+
+[[variant.turned.source]]
+name = "romanian"
+path = "texts/romanian.jsonl.gz"
+
+[variant.turned.pack]
+context = 32
+
+[[variant.turned.phase]]
+steps = 9
+sources = { romanian = 0.5, others = 0.5 }
+
+[variant.plain.pack]
+context = 16
+"""
+
+
+def test_each_variant_is_left_without_the_source_under_each_seed(recipe: Path) -> None:
+    """They number and name their sources each in its own way."""
+    recipe.write_text(recipe.read_text("utf-8") + VARIANTS, encoding="utf-8")
+    settings = Settings(store=recipe.parent / "store")
+    found, _ = named_recipes(settings, recipe, "all", [], seeds=2, ablate="others")
+    said = [(e.variant, e.seed, e.name, [s.name for s in e.source]) for e in found]
+    name = "kechkena-without-others"
+    assert said[6:] == [
+        (variant, seed, name, [each for each in sources if each != "others"])
+        for variant, seed, _, sources in said[:6]
+    ]
+    assert [each.pack.join for each in found[6:9]] == [("tatar", "romanian"), (), ()]
+    assert found[7].phase[0].sources == {"romanian": 1.0}
+    assert len({each.run_name for each in found}) == 12
+    with pytest.raises(RecipeError, match="no source is called") as caught:
+        named_recipes(settings, recipe, "plain,turned", [], ablate="tatar")
+    assert caught.value.where == "--ablate, variant turned"
 
 
 def test_what_cannot_be_left_out_is_refused(recipe: Path) -> None:

@@ -31,14 +31,14 @@ def test_the_verdict_of_a_good_model_stands_beside_what_needs_no_learning() -> N
 def test_what_else_was_judged_stands_beside_the_model_in_one_order(
     has_before: bool, has_ensemble: bool, has_bigram: bool
 ) -> None:
-    """The model before, the mean of its members, then what needs no learning."""
+    """The model before, the mean of the members, then what needs no learning."""
     scores = [score("model", 1.20), *baselines()]
     scores = [each for each in scores if has_bigram or each.model != "bigram"]
     scores += [score("ensemble", 1.15)] * has_ensemble + [score("before", 1.93)] * has_before
     said = verdict(scores)[0].replace("\xa0", " ").replace(JOINER, "")
     assert said.partition(" (95 %: 1.17–1.23)")[2] == (
         (", 1.93 before this training" if has_before else "")
-        + (", the mean of its members 1.15" if has_ensemble else "")
+        + (", the mean of the members 1.15" if has_ensemble else "")
         + ("; counting pairs of tokens needs 2.31, " if has_bigram else "; ")
         + "a compressor primed with the training text "
         + ("1.40." if has_bigram else "needs 1.40.")

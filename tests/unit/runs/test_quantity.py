@@ -2,19 +2,25 @@
 
 import math
 import statistics
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from made_contenders import SENTENCES, contender
+from plans import planned
 
 from endonym.evaluate import documents
 from endonym.evaluate import score as scoring
+from endonym.log import Log
+from endonym.pipeline import sources
+from endonym.recipe.recipe import Recipe
 from endonym.runs import quantity
 from endonym.runs.compare import as_dict, cells, compare, describe, recipes
 from endonym.runs.finished_runs import FinishedRun
-from endonym.store import Artifact
+from endonym.store import Artifact, Store, open_artifact, write_sealed
 
 NATS = [40.0 + n % 7 for n in range(len(SENTENCES))]
 SOURCES = ["роман"] * 13 + ["хикәя"] * 13 + ["мәкаль"] * 4
@@ -107,6 +113,48 @@ def test_later_phases_begin_with_other_weights_under_each_seed(tmp_path: Path) -
         run.models.append(Artifact(first.folder, {**first.manifest, "inputs": inputs}))
     (group,) = groups_of([replace(run) for run in runs])
     assert [run.seed for run in group.runs] == [0, 1]
+
+
+def taught(recipe: Recipe, name: str, seed: int, **phase: Any) -> FinishedRun:
+    """A run under a seed whose first phase has these keys, too; its artefacts are those planned."""
+    first, *others = [each.model_dump(exclude_unset=True) for each in recipe.phase]
+    phases = [first | phase, *others]
+    recipe = recipe.with_values({"seed": seed, "phase": phases})
+    store = Store(recipe.folder / "store")
+    raw = sources.hash_all(sources.find(recipe), store, Log(quiet=True))
+    models: list[Artifact] = []
+    for stage in planned(recipe, raw):
+        folder = store.folder(stage.kind, stage.id)
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            said = {"name": stage.name, "id": stage.id, "numbers": {}, "files": {}}
+            write_sealed(folder / "manifest.json", stage.declared() | said)
+        models += [open_artifact(folder)] if stage.kind == "model" else []
+    return replace(contender(recipe.folder, name, (HARD + seed).tolist()), models=models)
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+def test_what_teaches_under_each_seed_tells_recipes_apart_but_not_seeds(
+    small_recipe: Callable[[Path], Path], tmp_path: Path, finished: Path, *, is_live: bool
+) -> None:
+    """Members, and what is kept of a teacher, have the seed in them."""
+    recipe = Recipe.load(small_recipe(tmp_path / "project"))
+    later = {"name": "later", "steps": 3, "batch_tokens": 256, "lr": 1e-3}
+    first = recipe.phase[0].model_dump(exclude_unset=True)
+    recipe = recipe.with_values({"phase": [first, later]})
+    folders = [next((finished / "store" / kind).iterdir()) for kind in ("model", "export")]
+    teachings: list[dict[str, Any]] = [{"members": 2}, {"members": 3}]
+    teachings += [{"distill": {"model": str(each)}} for each in folders]
+    for each in teachings:
+        each["distill"] = {"live": is_live, **each.get("distill", {})}
+    runs = [
+        [taught(recipe, f"{number}+seed={seed}", seed, **each) for seed in (7, 8)]
+        for number, each in enumerate(teachings)
+    ]
+    alone = taught(recipe, "alone", 7)
+    groups = groups_of([alone, *(run for pair in runs for run in pair)])
+    found = {frozenset(run.name for run in group.runs) for group in groups}
+    assert found == {frozenset(run.name for run in pair) for pair in [[alone], *runs]}
 
 
 def test_a_lucky_run_of_one_seed_is_not_gone_on_with_beside_recipes_of_several(tmp_path: Path):
