@@ -111,7 +111,7 @@ def write_answers(
                 rejects = shards.rejects.total()
                 said = [f"{rate:.1f} texts/s", f"{number(shards.tokens)} tokens"]
                 said += [f"{number(rejects)} rejects"] if rejects else []
-                advance(1, " · ".join(said))
+                advance(int(answer.is_last), " · ".join(said))
 
             if before < plan.count:
                 make_writer(shards.texts > 0).answer_all(asks(), take)

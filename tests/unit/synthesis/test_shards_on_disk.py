@@ -1,6 +1,7 @@
 """Answers on the disk: their whole records, what is flushed when, and what a kill leaves behind."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ from disk_events import events_of, needs_handles, require_named_when_flushed
 
 from endonym.errors import Damaged
 from endonym.synthesis import shards as files
-from endonym.synthesis.plan import Plan
+from endonym.synthesis.plan import SPENT, Plan
 from endonym.synthesis.shards import REJECTS, Answer, Ask, Shards, whole_lines
 
 NAMES = [f"хикәя-0000{n}.jsonl" for n in range(3)]
@@ -76,6 +77,32 @@ def test_texts_and_rejects_are_recorded_whole_and_counted(tmp_path: Path) -> Non
     }  # fmt: skip
     counted = ([3, 9, 12, 21, 22], 2, 7 + 25 + 43 + 19 + 45, {"length": 2, "empty": 1})
     assert counts(made) == counts(opened(tmp_path)) == counted
+
+
+def test_a_seed_that_was_not_taken_is_not_claimed(tmp_path: Path) -> None:
+    """Neither of a text nor of a reject."""
+    with opened(tmp_path) as made:
+        made.add(replace(answer(3), is_seeded=False))
+        made.add(replace(answer(4, "length"), is_seeded=False))
+    (text,) = whole_lines(tmp_path / f"{NAMES[0]}.part")
+    (reject,) = whole_lines(tmp_path / REJECTS)
+    assert text == {**record(3), "seed": None}
+    assert reject == {**record(4, "length"), "seed": None}
+
+
+def test_what_was_paid_for_no_answer_counts_and_the_prompt_is_still_to_be_answered(
+    tmp_path: Path,
+) -> None:
+    """Also when the folder is read again, and once the prompt is answered."""
+    with opened(tmp_path) as made:
+        made.add(replace(answer(3), is_last=False))
+        made.add(replace(answer(3), is_last=False))
+        assert counts(made) == ([], 0, 14, {})
+    assert held(tmp_path) == {SPENT: b'{"index": 3, "tokens": 7}\n' * 2}
+    with opened(tmp_path) as made:
+        made.add(answer(3))
+        assert counts(made) == ([3], 1, 21, {})
+    assert counts(opened(tmp_path)) == ([3], 1, 21, {})
 
 
 def test_a_number_is_answered_once(tmp_path: Path) -> None:
