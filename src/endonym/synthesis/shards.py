@@ -8,10 +8,11 @@ What was paid for a prompt that is still to be answered stands in `spent.jsonl`.
 
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,10 @@ from endonym.errors import Damaged
 from endonym.synthesis.plan import SHARD, SPENT, Plan
 
 REJECTS = "rejects.jsonl"
+ONLY_THOUGHT = "only_thought"
+"""Why an answer is no text that holds nothing else."""
+THOUGHTS = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
+"""What models write before they answer. Where a template opens it, the first mark is missing."""
 SYNC_SECONDS = 1.0
 """How often what was appended is flushed to the disk itself; to the system it is at once."""
 
@@ -37,7 +42,7 @@ class Ask:
 class Answer:
     """What came of a prompt. tokens: all that it cost, with the prompt.
 
-    reason: why it is no text; empty if it is one.
+    reason: why it is no text; empty if it is one. thought: characters that were taken out of it.
     is_seeded: whether its writer took the seed. is_last: False if the prompt is still to be
     answered, and only the cost is known.
     """
@@ -47,8 +52,19 @@ class Answer:
     finish_reason: str | None = None
     tokens: int = 0
     reason: str = ""
+    thought: int = 0
     is_seeded: bool = True
     is_last: bool = True
+
+    def without_thoughts(self) -> "Answer":
+        """The text alone. A reject stays as it is, and so does what is nothing but thoughts."""
+        if self.reason or "think>" not in self.text:
+            return self
+        text, found = THOUGHTS.subn("", self.text)
+        text = text.strip()
+        if found and not text:
+            return replace(self, reason=ONLY_THOUGHT)
+        return replace(self, text=text, thought=len(self.text) - len(text)) if found else self
 
 
 class Shards:
@@ -97,6 +113,7 @@ class Shards:
             record = {"reason": answer.reason, "answer": answer.text, **origin}
         else:
             path = self._part(ask.index // SHARD)
+            origin |= {"thought": answer.thought} if answer.thought else {}
             record = {"id": self.plan.text_id(ask.index), "text": answer.text, **origin}
         self._append(path, json_line(record))
         self._count(record)

@@ -221,6 +221,23 @@ def test_an_answer_that_is_far_too_long_is_not_read_to_its_end(
     assert (made.texts, made.rejects) == (2, {"answer_too_long": 1})
 
 
+def test_thoughts_are_taken_out_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Log, "warn", lambda log, text, once="": told.append((text, once)))
+    told: list[tuple[str, str]] = []
+    said = ["<think>Кем?</think>Куян барды.", "Куян барды.", "<think>Куян кая?"]
+    with fake_endpoint(lambda number, *_: Reply(answer(said[number], total_tokens=9))) as fake:
+        made = write(tmp_path / "out", fake.address, 3)
+    texts, rejects = records(tmp_path / "out")
+    assert {index: each["text"] for index, each in texts.items()} == dict.fromkeys((0, 1), said[1])
+    assert [each.get("thought") for _, each in sorted(texts.items())] == [19, None]
+    assert (rejects[2]["reason"], rejects[2]["answer"]) == ("only_thought", said[2])
+    assert made.tokens == 27
+    assert {once for text, once in told} == {"thought"}
+    assert "`thought`" in told[0][0]
+
+
 def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     require_httpx()
     monkeypatch.setattr(endpoint, "find_spec", lambda name: None)

@@ -80,13 +80,13 @@ def test_texts_and_rejects_are_recorded_whole_and_counted(tmp_path: Path) -> Non
 
 
 def test_a_seed_that_was_not_taken_is_not_claimed(tmp_path: Path) -> None:
-    """Neither of a text nor of a reject."""
+    """Neither of a text nor of a reject; what was taken out of a text is told."""
     with opened(tmp_path) as made:
-        made.add(replace(answer(3), is_seeded=False))
+        made.add(replace(answer(3), is_seeded=False, thought=17))
         made.add(replace(answer(4, "length"), is_seeded=False))
     (text,) = whole_lines(tmp_path / f"{NAMES[0]}.part")
     (reject,) = whole_lines(tmp_path / REJECTS)
-    assert text == {**record(3), "seed": None}
+    assert text == {**record(3), "seed": None, "thought": 17}
     assert reject == {**record(4, "length"), "seed": None}
 
 
@@ -103,6 +103,29 @@ def test_what_was_paid_for_no_answer_counts_and_the_prompt_is_still_to_be_answer
         made.add(answer(3))
         assert counts(made) == ([3], 1, 21, {})
     assert counts(opened(tmp_path)) == ([3], 1, 21, {})
+
+
+THOUGHTS = [
+    ("<think>Куян кая?</think>\n\nКуян елга буена барды.", "Куян елга буена барды.", ""),
+    ("Куян\nкая? </think> Куян барды. ", "Куян барды.", ""),
+    ("\n<think>а</think>Куян <think>б\nв</think>барды.", "Куян барды.", ""),
+    ("<think>\n\n</think>\n", "<think>\n\n</think>\n", "only_thought"),
+    ("<think>Куян кая?", "<think>Куян кая?", "only_thought"),
+    ("Куян</think>", "Куян</think>", "only_thought"),
+    ("Куян барды.\n", "Куян барды.\n", ""),
+    ("I think> Un pod <thinking>", "I think> Un pod <thinking>", ""),
+]
+
+
+@pytest.mark.parametrize(("said", "text", "reason"), THOUGHTS)
+def test_what_a_model_thinks_is_no_part_of_its_text(said: str, text: str, reason: str) -> None:
+    """How much it was is told; an answer that is nothing else is none, and a reject stays whole."""
+    given = replace(answer(3), text=said)
+    found = given.without_thoughts()
+    assert (found.text, found.reason, found.thought) == (text, reason, len(said) - len(text))
+    assert replace(found, text=said, reason="", thought=0) == given
+    cut = replace(given, reason="length")
+    assert cut.without_thoughts() == cut
 
 
 def test_a_number_is_answered_once(tmp_path: Path) -> None:
