@@ -15,13 +15,17 @@ STALL = 8.0
 
 @dataclass
 class Reply:
-    """What the server answers. cut: so many bytes are sent, and the connection is closed."""
+    """What the server answers. cut: so many bytes are sent, and the connection is closed.
+
+    times: how often the body is sent.
+    """
 
     body: str | Mapping[str, Any] = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     cut: int | None = None
+    times: int = 1
 
 
 Behaviour = Callable[[int, int, Mapping[str, Any]], Reply | None]
@@ -40,13 +44,13 @@ def good(number: int) -> str:
 
 
 class Fake:
-    """The server's memory: how often each prompt was asked, and the requests."""
+    """The server's memory: how often each prompt was asked, the requests, and bodies written."""
 
     def __init__(self, behave: Behaviour) -> None:
         self.behave, self.asked = behave, Counter[int]()
         self.requests: list[Mapping[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
-        self.at_once = self.most_at_once = 0
+        self.at_once = self.most_at_once = self.written = 0
         self.lock = threading.Lock()
         self.address = ""
 
@@ -96,9 +100,11 @@ def fake_endpoint(behave: Behaviour = lambda *_: None) -> Generator[Fake]:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(sent)))
+            self.send_header("Content-Length", str(len(sent) * reply.times))
             self.end_headers()
-            self.wfile.write(sent[: reply.cut])
+            for _ in range(reply.times):
+                self.wfile.write(sent[: reply.cut])
+                fake.written += 1
             if reply.cut is not None:
                 self.close_connection = True
 

@@ -1,11 +1,24 @@
-"""The base class of every table of a recipe, and its identity."""
+"""The base class of every table of a recipe, its identity, and its values in words."""
 
+import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 NOT_IDENTITY: dict[str, Any] = {"identity": False}
 """Marks a field that cannot change what a stage produces (`json_schema_extra=NOT_IDENTITY`)."""
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+}
+"""By pydantic's kind of error: what a value should have been."""
 
 
 def unset(default: str) -> dict[str, Any]:
@@ -57,3 +70,18 @@ def config_value(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): config_value(item) for key, item in value.items()}
     return value
+
+
+def value_in_words(value: Any) -> str:
+    """A value of any type, in words."""
+    if isinstance(value, str):
+        return f"the text {written_value(value)}"
+    if isinstance(value, dict):
+        return "a table"
+    return written_value(value)
+
+
+def written_value(value: Any) -> str:
+    """A value as a recipe writes it, shortened if it is long."""
+    written = json.dumps(value, ensure_ascii=False, default=str)
+    return written if len(written) <= 60 else f"{written[:57]}…"

@@ -17,6 +17,7 @@ OF_WRITERS = {
     "workers": ("grammar",),
     "model": ("endpoint",),
     "concurrency": ("endpoint",),
+    "timeout": ("endpoint",),
     "temperature": ("endpoint", "model"),
     "max_tokens": ("endpoint", "model"),
     "budget_tokens": ("endpoint", "model"),
@@ -24,7 +25,7 @@ OF_WRITERS = {
 }
 """Flags that only some writers have."""
 WRITERS = {"grammar": "a grammar alone", "endpoint": "--endpoint", "model": "--by"}
-MOST_TEXTS, MOST_TOKENS = 10**9, 10**12
+MOST_TEXTS, MOST_TOKENS, MOST_SECONDS = 10**9, 10**12, 86_400
 
 
 @click.command()
@@ -53,6 +54,13 @@ MOST_TEXTS, MOST_TOKENS = 10**9, 10**12
     metavar="N",
     help="Requests to a server at a time.",
 )
+@click.option(
+    "--timeout",
+    type=click.IntRange(1, MOST_SECONDS),
+    default=600,
+    metavar="SECONDS",
+    help="Within which a server must have answered a request.",
+)
 @click.option("--temperature", type=click.FloatRange(0, 100), default=0.8)
 @click.option(
     "--max-tokens",
@@ -76,8 +84,9 @@ def write(context: click.Context, prompts: Path, folder: Path, **options: Any) -
     grammar alone writes its own texts. With --endpoint a server answers each prompt; with --by a
     model answers it, or continues it if it is a base model.
 
-    Safe to interrupt and to repeat: the same command goes on, and a larger --count adds texts. A
-    server's key is read from the environment variable ENDONYM_API_KEY.
+    Safe to interrupt and to repeat: the same command goes on, and a larger --count adds texts.
+    Without DIR/rejects.jsonl it asks again for what was no text. A server's key is read from the
+    environment variable ENDONYM_API_KEY.
     """
     from endonym.commands import write as writing
     from endonym.synthesis.grammar import Grammar
@@ -173,4 +182,5 @@ def writer_of(settings: Settings, log: Log, works: bool, options: dict[str, Any]
     fields = {"model": options["model"], **asked}
     system = fields.pop("system")
     key, many = os.environ.get(KEY_VARIABLE, "").strip(), options["concurrency"]
-    return Endpoint(address, fields, key, system, many, log, works=works)
+    seconds = options["timeout"]
+    return Endpoint(address, fields, key, system, many, log, seconds=seconds, works=works)

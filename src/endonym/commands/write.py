@@ -13,7 +13,7 @@ from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.grammar_texts import grammar_record, missing, write_texts
 from endonym.synthesis.plan import Plan, claimed
 from endonym.synthesis.prompts import Prompts
-from endonym.synthesis.shards import Answer, Ask, Shards, json_line
+from endonym.synthesis.shards import ONLY_THOUGHT, Answer, Ask, Shards, json_line
 
 SAMPLES = 200
 """Texts of a grammar from which the size of all is estimated."""
@@ -105,13 +105,17 @@ def write_answers(
         with log.progress("writing", plan.count, done=before) as advance:
 
             def take(answer: Answer) -> None:
+                answer = answer.without_thoughts()
+                if answer.thought or answer.reason == ONLY_THOUGHT:
+                    how = "they are taken out, and `thought` says how many characters they had"
+                    log.warn(f"the model thinks before it answers; {how}", once="thought")
                 shards.add(answer)
                 new = len(shards.done) - before
                 rate = new / max(1e-9, time.monotonic() - begun)
                 rejects = shards.rejects.total()
                 said = [f"{rate:.1f} texts/s", f"{number(shards.tokens)} tokens"]
                 said += [f"{number(rejects)} rejects"] if rejects else []
-                advance(1, " · ".join(said))
+                advance(int(answer.is_last), " · ".join(said))
 
             if before < plan.count:
                 make_writer(shards.texts > 0).answer_all(asks(), take)

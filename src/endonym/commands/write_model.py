@@ -43,9 +43,13 @@ class ModelWriter:
     def _answer(self, batch: list[Ask], take: Callable[[Answer], None]) -> None:
         """Answer the prompts of one batch that fit into the context."""
         prompts = [self._prompt(ask.prompt) for ask in batch]
+        # A model spells what it is given by itself; this is what it reads, and what is kept.
+        read = [self.model.spelled(p) if isinstance(p, str) else "" for p in prompts]
         encode = self.model.tokenizer.encode
-        ids = (encode(each) if isinstance(each, str) else each for each in prompts)
-        sizes = [1 + len(each) for each in ids]
+        sizes = [
+            1 + len(encode(text) if isinstance(prompt, str) else prompt)
+            for prompt, text in zip(prompts, read, strict=True)
+        ]
         fitting = [n for n, size in enumerate(sizes) if size < self.model.decoder.config.context]
         for ask in (ask for n, ask in enumerate(batch) if n not in fitting):
             take(Answer(ask, finish_reason=TOO_LONG, reason=TOO_LONG))
@@ -55,20 +59,20 @@ class ModelWriter:
             samplings=[Sampling(self.temperature, seed=batch[n].seed) for n in fitting],
         )
         for n, continuation in zip(fitting, made, strict=True):
-            prompt, written = prompts[n], "".join(continuation)
+            written = "".join(continuation)
             is_cut = continuation.finish_reason == "length"
             reason = "length" if is_cut else "" if written.strip() else "empty"
-            if isinstance(prompt, str):
+            if self.as_ids is None:
                 # One that has learnt joined lines never ends: its whole lines are a text.
                 lines = written.rpartition("\n")[0]
                 reason = "" if is_cut and lines.strip() else reason
-                written = prompt + (lines if is_cut and lines.strip() else written)
+                written = read[n] + (lines if is_cut and lines.strip() else written)
             tokens = sizes[n] + len(continuation.ids)
             take(Answer(batch[n], written, continuation.finish_reason, tokens, reason))
 
     def _prompt(self, prompt: str) -> str | list[int]:
-        """A text to continue, spelled as the training text was; or the ids of a question."""
-        return self.model.spelled(prompt) if self.as_ids is None else self.as_ids(prompt)
+        """A text to continue, or the ids of a question."""
+        return prompt if self.as_ids is None else self.as_ids(prompt)
 
 
 def model_writer(

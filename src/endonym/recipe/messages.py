@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from endonym.config import Config
+from endonym.config import EXPECTED, Config, value_in_words, written_value
 from endonym.disk import packaged_tables
 from endonym.errors import did_you_mean, plain_word
 from endonym.recipe import keys
@@ -17,7 +17,7 @@ from endonym.recipe.text import KeyPath
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 WORDS = packaged_tables("endonym.recipe", "words.toml")
-EXPECTED, LIMITS, SHAPES = (WORDS[name] for name in ("expected", "limits", "shapes"))
+LIMITS, SHAPES = WORDS["limits"], WORDS["shapes"]
 
 
 def validated(config: type[AnyConfig], data: Mapping[str, Any]) -> AnyConfig:
@@ -191,21 +191,6 @@ def _retype(path: KeyPath, kind: str, value: Any) -> str:
     if kind == "tuple_type" and not isinstance(value, list):
         return f"Write it in brackets: {key} = [{written_value(value)}]"
     return ""
-
-
-def value_in_words(value: Any) -> str:
-    """A value of any type, in words."""
-    if isinstance(value, str):
-        return f"the text {written_value(value)}"
-    if isinstance(value, dict):
-        return "a table"
-    return written_value(value)
-
-
-def written_value(value: Any) -> str:
-    """A value as a recipe writes it, shortened if it is long."""
-    written = json.dumps(value, ensure_ascii=False)
-    return written if len(written) <= 60 else f"{written[:57]}…"
 
 
 def _table(root: type[Config], path: KeyPath) -> keys.Table:

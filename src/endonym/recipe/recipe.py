@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from endonym.config import Config
+from endonym.config import Config, written_value
 from endonym.data.config import CHATML_NAME, Chat, Pack
 from endonym.errors import MissingSource
 from endonym.evaluate.config import Evaluation
@@ -24,7 +24,7 @@ from endonym.log import QUIET, Log
 from endonym.model.config import ModelKeys
 from endonym.recipe.checks import base_model, contradictions, missing_files, missing_sources
 from endonym.recipe.layers import lay_sets, lay_variant, parse, plain, read, recipe_toml, set_value
-from endonym.recipe.messages import findings, validated, written_value
+from endonym.recipe.messages import findings, validated
 from endonym.recipe.problems import Origin, Problem, refuse
 from endonym.recipe.text import KeyPath, dotted
 from endonym.tokenizer.config import TokenizerConfig

@@ -16,15 +16,17 @@ from endonym.synthesis.words import Slot, Word, Words, listed, require_something
 MOST_LINKED = 1_000_000
 """Combinations of slots that depend on each other, of which those that are allowed are listed."""
 DEEPEST = 100
-"""Blocks that stand in one another."""
+"""Blocks and brackets that stand in one another."""
 MOST_LETTERS = 100_000
 """Characters of a line or a block; the time that it takes grows with their square."""
 PLOT = "plot"
 """The name of the plot among the slots."""
+BRACKETS = "["
+"""Brackets among the blocks above; no block is called so."""
 
 
 class Extent(NamedTuple):
-    """The most characters that a text may have, and how many blocks stand in one another there."""
+    """The most characters of a text, and how many blocks and brackets stand in one another."""
 
     letters: int
     depth: int
@@ -59,6 +61,7 @@ class Builder:
             blocks={name: tuple(t for _, t in block) for name, block in self.written.items()},
             lines=tuple(self._lines()),
             replace=tuple((regex.compile(rule.find), rule.by) for rule in tables.replace),
+            rules_file=self._where("replace"),
             sentence_start=self._sentence_start(),
             capitals=tables.capitals,
         )
@@ -143,18 +146,22 @@ class Builder:
 
     def _visit(self, written: RawTemplate, template: Template, chain: tuple[str, ...]) -> Extent:
         """Look up all that a template names, and that its blocks name; returns how far its text
-        may go. chain: blocks above it.
+        may go. chain: blocks and brackets above it.
         """
         letters = depth = 0
         for node in template:
             if isinstance(node, str):
                 inner = [Extent(len(node), 0)]
             elif isinstance(node, Choice):
-                inner = [self._visit(written, option, chain) for option in node.options]
+                if len(chain) == DEEPEST:
+                    raise _too_deep(written, chain)
+                above = (*chain, BRACKETS)
+                inner = [self._visit(written, option, above) for option in node.options]
             else:
                 inner = [self._named(written, node, chain)]
             letters += max(each.letters for each in inner)
-            depth = max(depth, *(each.depth for each in inner))
+            within = max(each.depth for each in inner)
+            depth = max(depth, within + isinstance(node, Choice))
         if letters > MOST_LETTERS:
             do = "Let blocks name each other less often."
             raise written.error(f"its text may have more than {MOST_LETTERS:,} characters", do)
@@ -173,7 +180,7 @@ class Builder:
             do = f"Write {{{name}}}; only slots have forms."
             raise written.error(f"{mention} asks for a form of a block", do)
         if name in chain:
-            loop = " → ".join((*chain[chain.index(name) :], name))
+            loop = " → ".join(_blocks((*chain[chain.index(name) :], name)))
             raise written.error(f"the grammar loops: {loop}", "Let one of them not name the next.")
         if name not in self.extents and len(chain) < DEEPEST:
             above, block = (*chain, name), self.written[name]
@@ -181,8 +188,7 @@ class Builder:
             deepest = max(each.depth for each in inner)
             self.extents[name] = Extent(max(each.letters for each in inner), deepest + 1)
         if name not in self.extents or len(chain) + self.extents[name].depth > DEEPEST:
-            do = f"Write some of them in one: {' → '.join((*chain, name)[:3])} → …"
-            raise written.error(f"more than {DEEPEST} blocks stand in one another", do)
+            raise _too_deep(written, (*chain, name))
         return self.extents[name]
 
     def _check_slot(self, written: RawTemplate, mention: Mention) -> None:
@@ -209,6 +215,18 @@ class Builder:
         """The error of a name that nothing has."""
         do = f"{did_you_mean(name, names)}There are: {listed(names)}"
         return written.error(f"there is no {kind} {name}", do)
+
+
+def _blocks(chain: Sequence[str]) -> list[str]:
+    """The blocks among blocks and brackets."""
+    return [name for name in chain if name != BRACKETS]
+
+
+def _too_deep(written: RawTemplate, chain: Sequence[str]) -> RecipeError:
+    """The error of blocks and brackets that stand too deep in one another."""
+    names = " → ".join(_blocks(chain)[:3])
+    do = f"Write some of them in one: {names} → …" if names else "Write [a|b|c] for [a|[b|c]]."
+    return written.error(f"more than {DEEPEST} blocks and brackets stand in one another", do)
 
 
 def _lines_of(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 Three kinds of trouble are told apart. A server that is busy or away is asked again, ever more
 rarely, and at last the work stops. An answer that is odd (no JSON, no text, an error of the server,
 a stall) is asked for a few times and then is a reject, if the server answers other prompts.
+A stall takes long, so fewer of them in a row stop the work, and one that never answered is enough.
 What the server refuses (a key, a name, a field) stops the work at once, in the server's words.
 """
 
@@ -11,9 +12,10 @@ import json
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -44,6 +46,11 @@ LONGEST_BACKOFF, LONGEST_WAIT = 60.0, 3600.0
 CONNECT_SECONDS = 15.0
 MOST_ODD = 20
 """Prompts in a row without one answer, after which the server is taken to be broken."""
+MOST_STALLS = 6
+"""Requests in a row without an answer in time, after which one that has answered is broken."""
+MOST_BYTES = 16 << 20
+"""Of an answer; a million tokens have fewer."""
+KEPT = "What was finished is kept: the same command goes on."
 BYTES_PER_TOKEN = 3
 """A guess where a server does not count."""
 WORDS = 300
@@ -120,20 +127,30 @@ class Endpoint:
     """The fields of requests that it has answered this time."""
     _pause_until: float = 0.0
     _good: int = 0
+    _stalls: int = 0
+    """Requests in a row that got no answer in time."""
     _refusal: str = ""
     _odd: list[Answer] = field(default_factory=list[Answer])
+    _paid: Counter[Ask] = field(default_factory=Counter[Ask])
+    """The tokens of odd answers to prompts that are not done."""
 
     def answer_all(self, asks: Iterator[Ask], take: Take) -> None:
-        """Give the answers to `take` as they come, each prompt's once. Raises EndpointError."""
+        """Give the answers to `take` as they come, each prompt's once. Raises EndpointError.
+
+        What was paid for prompts that are not done is given to it at the end, however that comes.
+        """
         if not self.key.isascii() or len(self.key.split()) > 1:
             raise RecipeError("a key is one word of ASCII", where=KEY_VARIABLE)
         try:
             asyncio.run(self._answer_all(asks, take))
+            if self._odd and not self.works:
+                raise self._broken()
+            self._let_go(take)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
-        if self._odd and not self.works:
-            raise self._broken()
-        self._let_go(take)
+        finally:
+            for ask, tokens in (+self._paid).items():
+                take(Answer(ask, tokens=tokens, is_last=False))
 
     async def _answer_all(self, asks: Iterator[Ask], take: Take) -> None:
         """Each worker has a client of its own: in one pool each request looks at all others."""
@@ -161,12 +178,17 @@ class Endpoint:
             return
         self.works = True
         self._let_go(take)
-        take(answer)
+        self._hand_over(answer, take)
 
     def _let_go(self, take: Take) -> None:
         """Take the odd answers: it is their prompts, not the server."""
         while self._odd:
-            take(self._odd.pop())
+            self._hand_over(self._odd.pop(), take)
+
+    def _hand_over(self, answer: Answer, take: Take) -> None:
+        """Take an answer, which says what was paid, and whether the server takes seeds."""
+        self._paid.pop(answer.ask, None)
+        take(replace(answer, is_seeded=not self._is_left_out("seed")))
 
     def _broken(self) -> EndpointError:
         last = self._odd[-1].reason.replace("_", " ")
@@ -174,39 +196,39 @@ class Endpoint:
         return EndpointError(
             f"{counted(len(self._odd), 'prompt')} in a row got no answer; the last one: {last}",
             where=self.address,
-            do="Try the server with one prompt. What was finished is kept: the same command goes "
-            "on.",
+            do=f"Try the server with one prompt. {KEPT}",
         )
 
     async def _answer(self, client: "httpx.AsyncClient", ask: Ask) -> Answer:
         """The answer to a prompt, or why there is none, after a few tries."""
-        busy = odd = tokens = 0
+        busy = odd = 0
         good = self._good
         while True:
             try:
                 reply = await self._reply(client, ask)
             except Odd as error:
-                odd, tokens = odd + 1, tokens + error.tokens
+                odd += 1
+                self._paid[ask] += error.tokens
                 why = error.reason.replace("_", " ")
                 self.log.warn(f"a prompt got no answer ({why}); rejects are counted", once="odd")
                 self._refusal = error.said
                 if odd == ODD_TRIES or error.said:
-                    return Answer(ask, tokens=tokens, reason=error.reason)
+                    return Answer(ask, tokens=self._paid[ask], reason=error.reason)
                 await self._wait(odd, None)
             except Away as away:
                 # A server that answers others is slow and not away.
                 busy = busy + 1 if good == self._good else 1
                 good = self._good
                 if busy == BUSY_TRIES:
-                    do = "What was finished is kept: the same command goes on."
-                    raise EndpointError(str(away), where=self.address, do=do) from away
+                    raise EndpointError(str(away), where=self.address, do=KEPT) from away
                 self.log.warn(f"{away}; it is asked again, ever more rarely", once="away")
                 await self._wait(busy, away.seconds)
             else:
-                self._good += 1
+                self._good, self._stalls = self._good + 1, 0
+                self._paid[ask] += reply.tokens
                 why = reply.finish_reason
                 reason = cut_reason(why) or ("" if reply.text.strip() else "empty")
-                return Answer(ask, reply.text, why, tokens + reply.tokens, reason)
+                return Answer(ask, reply.text, why, self._paid[ask], reason)
 
     async def _wait(self, tries: int, seconds: float | None) -> None:
         """Wait before another try: as long as the server asks, else about twice as long as before.
@@ -234,12 +256,11 @@ class Endpoint:
         sent = self._body(ask)
         try:
             async with asyncio.timeout(self.seconds):
-                response = await client.post(
-                    self.address + WAY, content=json_line(sent), headers=JSON
-                )
+                response, data = await self._posted(client, sent)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Away(f"the server cannot be reached: {first_line(error)}") from error
         except (TimeoutError, httpx.TimeoutException) as error:
+            self._count_stall()
             raise Odd("timeout") from error
         except httpx.InvalidURL as error:
             raise RecipeError(first_line(error), where="--endpoint") from error
@@ -247,9 +268,35 @@ class Endpoint:
             raise Odd("broken_connection") from error
         if response.is_success:
             self._taken |= sent.keys()
-            return read_reply(response.content, sent)
-        self._raise_for(response, sent)
+            return read_reply(data, sent)
+        said = words_of(data.decode(response.encoding or "utf-8", "replace"))
+        self._raise_for(response, said, sent)
         return await self._reply(client, ask)  # in another form
+
+    async def _posted(
+        self, client: "httpx.AsyncClient", sent: dict[str, Any]
+    ) -> "tuple[httpx.Response, bytes]":
+        """What the server sends back. Raises Odd for more than any answer has."""
+        data, body = bytearray(), json_line(sent)
+        asked = client.stream("POST", self.address + WAY, content=body, headers=JSON)
+        async with asked as response:
+            async for part in response.aiter_bytes():
+                data += part
+                if len(data) > MOST_BYTES:
+                    raise Odd("answer_too_long")
+        return response, bytes(data)
+
+    def _count_stall(self) -> None:
+        """Note that a request got no answer in time. Raises EndpointError for too many in a row."""
+        self._stalls += 1
+        if self._stalls >= (max(MOST_STALLS, 2 * self.concurrency) if self.works else 1):
+            raise EndpointError(
+                f"{counted(self._stalls, 'request')} in a row got no whole answer within "
+                f"{duration(self.seconds)}",
+                where=self.address,
+                do="Try the server with one prompt. If it is slow, give it more seconds (--timeout)"
+                f" or fewer requests at a time (--concurrency). {KEPT}",
+            )
 
     def _body(self, ask: Ask) -> dict[str, Any]:
         """A request."""
@@ -258,9 +305,9 @@ class Endpoint:
         body = {"messages": messages, "seed": ask.seed, **self.fields}
         return {key: value for key, value in body.items() if value is not None}
 
-    def _raise_for(self, response: "httpx.Response", sent: Mapping[str, Any]) -> None:
+    def _raise_for(self, response: "httpx.Response", said: str, sent: Mapping[str, Any]) -> None:
         """Raise for an answer that is an error, unless another form of the request may be taken."""
-        status, said = response.status_code, words_of(response.text)
+        status = response.status_code
         if status in BUSY:
             seconds = retry_after(response.headers.get("retry-after", ""), time.time())
             raise Away(f"the server is busy ({status}: {said})", seconds)
@@ -282,13 +329,17 @@ class Endpoint:
 
     def _rename(self, name: str, other: str | None) -> None:
         """Send a field under another name from now on, or not at all."""
-        if self.fields.get(name, ...) is None:
+        if self._is_left_out(name):
             return  # another request was refused for the same
         if other is not None:
             self.fields[other] = self.fields[name]
         self.fields[name] = None
         how = f"goes to this server as {other}" if other else "is not taken by this server"
         self.log.line(f"{name} {how}")
+
+    def _is_left_out(self, name: str) -> bool:
+        """Whether requests have no such field any more."""
+        return self.fields.get(name, ...) is None
 
 
 def read_reply(data: bytes, sent: Mapping[str, Any]) -> Reply:

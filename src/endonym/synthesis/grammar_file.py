@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from endonym.config import Config
+from endonym.config import EXPECTED, Config, value_in_words
 from endonym.errors import RecipeError, did_you_mean
 from endonym.formats.config import require_replacement
 
@@ -263,9 +263,10 @@ def _validated(path: Path, config: type[Tables], data: Mapping[str, Any]) -> Tab
     elif detail["type"] == "missing":
         message = f"{key} is missing."
     else:
-        message = f"{key}: {detail['msg']}, not {str(detail['input'])[:60]!r}."
+        expected = EXPECTED[detail["type"]]
+        message = f"{key} must be {expected}, not {value_in_words(detail['input'])}."
     do = "docs/synthetic.md says what a grammar holds."
-    raise RecipeError(message.replace("Input should", "it should"), where=str(path), do=do)
+    raise RecipeError(message, where=str(path), do=do)
 
 
 def _laid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from endonym.log import listed, number
 from endonym.seed import named_seed
 from endonym.store import read_sealed, write_sealed
 
-WRITTEN, LOCK = "written.json", ".lock"
+WRITTEN, LOCK, SPENT = "written.json", ".lock", "spent.jsonl"
 VERSION = 2
 """Of the plan and the records. Another one is another plan."""
 SHARD = 10_000
@@ -103,7 +103,7 @@ def _require_ours(folder: Path, plan: Plan) -> None:
     do = f"Take a whole copy of the folder, or another one: {ELSEWHERE}"
     before = read_sealed(folder / WRITTEN, do)
     beside = (each.name for each in folder.iterdir()) if folder.is_dir() else ()
-    if all(name == WRITTEN or name.startswith(".") for name in beside):
+    if all(name in (WRITTEN, SPENT) or name.startswith(".") for name in beside):
         return  # no text was written: the model may have had a wrong name, or the server no answer
     if before is None:
         message = f"the folder is not empty, and has no {WRITTEN} of ours"

@@ -37,7 +37,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One plot, ready to be written."""
+    """One plot, ready to be written. rules_file: which says what it replaces."""
 
     name: str
     slots: tuple[Slot, ...]
@@ -46,6 +46,7 @@ class Plot:
     blocks: Mapping[str, tuple[Template, ...]]
     lines: tuple[tuple[tuple[str, ...], tuple[Template, ...]], ...]
     replace: tuple[tuple[regex.Pattern[str], str], ...]
+    rules_file: str
     sentence_start: regex.Pattern[str]
     capitals: Mapping[str, str]
 
@@ -99,7 +100,7 @@ class Writer:
             except TimeoutError:
                 message = f"a rule takes more than {MOST_SECONDS} s for a line of {len(line):,}"
                 do = "Write its regular expression so that it can match in few ways."
-                where = f"[[replace]] find = {pattern.pattern!r}"
+                where = f"{self.plot.rules_file}: [[replace]] find = {pattern.pattern!r}"
                 raise RecipeError(f"{message} characters.", where=where, do=do) from None
         return line
 

@@ -3,22 +3,28 @@
 An answer is appended to `NAME-00000.jsonl.part`, or to `rejects.jsonl` if it is no text. When all
 of a file's numbers are answered, its lines are sorted and it gets its name. What is done stands in
 these files and nowhere else: they are read when the work goes on, and a torn last line is cut.
+What was paid for a prompt that is still to be answered stands in `spent.jsonl`.
 """
 
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from endonym.disk import flush_folder
 from endonym.errors import Damaged
-from endonym.synthesis.plan import SHARD, Plan
+from endonym.synthesis.plan import SHARD, SPENT, Plan
 
 REJECTS = "rejects.jsonl"
+ONLY_THOUGHT = "only_thought"
+"""Why an answer is no text that holds nothing else."""
+THOUGHTS = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
+"""What models write before they answer. Where a template opens it, the first mark is missing."""
 SYNC_SECONDS = 1.0
 """How often what was appended is flushed to the disk itself; to the system it is at once."""
 
@@ -36,7 +42,9 @@ class Ask:
 class Answer:
     """What came of a prompt. tokens: all that it cost, with the prompt.
 
-    reason: why it is no text; empty if it is one.
+    reason: why it is no text; empty if it is one. thought: characters that were taken out of it.
+    is_seeded: whether its writer took the seed. is_last: False if the prompt is still to be
+    answered, and only the cost is known.
     """
 
     ask: Ask
@@ -44,12 +52,26 @@ class Answer:
     finish_reason: str | None = None
     tokens: int = 0
     reason: str = ""
+    thought: int = 0
+    is_seeded: bool = True
+    is_last: bool = True
+
+    def without_thoughts(self) -> "Answer":
+        """The text alone. A reject stays as it is, and so does what is nothing but thoughts."""
+        if self.reason or "think>" not in self.text:
+            return self
+        text, found = THOUGHTS.subn("", self.text)
+        text = text.strip()
+        if found and not text:
+            return replace(self, reason=ONLY_THOUGHT)
+        return replace(self, text=text, thought=len(self.text) - len(text)) if found else self
 
 
 class Shards:
     """The answers in a folder. A context manager: the end of it closes the files.
 
-    done: the numbers that are answered, by a text or a reject. texts, rejects, tokens: of these.
+    done: the numbers that are answered, by a text or a reject. texts, rejects: of these. tokens:
+    of all that was paid.
     """
 
     def __init__(self, folder: Path, plan: Plan, model: str) -> None:
@@ -76,15 +98,22 @@ class Shards:
         """Write down an answer, at once."""
         ask = answer.ask
         assert ask.index not in self.done, "each number is answered once"
+        if not answer.is_last:
+            spent = {"index": ask.index, "tokens": answer.tokens}
+            self._append(self.folder / SPENT, json_line(spent))
+            self.tokens += answer.tokens
+            return
         origin = {
-            "index": ask.index, "seed": ask.seed, "prompt": ask.prompt, "model": self.model,
-            "finish_reason": answer.finish_reason, "tokens": answer.tokens,
+            "index": ask.index, "seed": ask.seed if answer.is_seeded else None,
+            "prompt": ask.prompt, "model": self.model, "finish_reason": answer.finish_reason,
+            "tokens": answer.tokens,
         }  # fmt: skip
         path = self.folder / REJECTS
         if answer.reason:
             record = {"reason": answer.reason, "answer": answer.text, **origin}
         else:
             path = self._part(ask.index // SHARD)
+            origin |= {"thought": answer.thought} if answer.thought else {}
             record = {"id": self.plan.text_id(ask.index), "text": answer.text, **origin}
         self._append(path, json_line(record))
         self._count(record)
@@ -137,6 +166,7 @@ class Shards:
 
     def _read(self) -> None:
         """Count what is done. A named file that is not full any more grows again."""
+        self.tokens += sum(record["tokens"] for record in whole_lines(self.folder / SPENT))
         for record in whole_lines(self.folder / REJECTS):
             self._count(record)
         for shard in range(self.plan.shards):

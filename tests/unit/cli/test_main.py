@@ -41,6 +41,7 @@ FROZEN = {
     "write": {
         *("PROMPTS", "--count N", "--out DIR", "--endpoint URL", "--model NAME", "--by MODEL"),
         *("--seed", "--workers N", "--concurrency N", "--temperature", "--max-tokens"),
+        "--timeout SECONDS",
         *("--budget-tokens N", "--system TEXT", "--dry-run"),
     },
     "look": {

@@ -128,22 +128,23 @@ def test_prompts_of_a_grammar_are_those_of_the_seed(
 
 
 @pytest.mark.parametrize("works", [False, True])
-@pytest.mark.parametrize(("flags", "asked", "many"), [
-    ((), USUAL, 8), ((*GIVEN, "--concurrency", 3), OTHER, 3),
+@pytest.mark.parametrize(("flags", "asked", "many", "seconds"), [
+    ((), USUAL, 8, 600), ((*GIVEN, "--concurrency", 3, "--timeout", 45), OTHER, 3, 45),
 ])  # fmt: skip
 def test_a_server_is_made_as_the_flags_say(
-    flags: tuple[Any, ...], asked: dict[str, Any], many: int, works: bool, listed: Path,
-    tmp_path: Path, kept: Kept, command: Say, monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[Any, ...], asked: dict[str, Any], many: int, seconds: int, works: bool,
+    listed: Path, tmp_path: Path, kept: Kept, command: Say, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Its address, fields, key, message, requests at a time, and whether it has answered."""
+    """Its address, fields, key, message, requests at a time, patience, whether it has answered."""
     monkeypatch.setenv("ENDONYM_API_KEY", " key-7 \n")
     who = ("--endpoint", "http://x/v1//", "--model", "зур", "--quiet")
     assert command("write", listed, "--count", 7, "--out", tmp_path / "o", *who, *flags).code == 0
     (((*_, make), named),) = kept.calls
     fields = {"model": "зур", **{key: asked[key] for key in ("temperature", "max_tokens")}}
     assert make(works) == Endpoint(
-        "http://x/v1", fields, "key-7", asked["system"], many, named["log"], works=works
-    )
+        "http://x/v1", fields, "key-7", asked["system"], many, named["log"], seconds=seconds,
+        works=works,
+    )  # fmt: skip
     assert named["log"].quiet
     monkeypatch.delenv("ENDONYM_API_KEY")
     assert make(works).key == ""
@@ -253,6 +254,7 @@ LIMITS: list[tuple[tuple[str, ...], str, tuple[Any, Any], tuple[Any, Any]]] = [
     (SERVER, "--count", (1, 10**9), (0, 10**9 + 1)),
     (SERVER, "--seed", (0, 2**63 - 1), (-1, 2**63)),
     (SERVER, "--concurrency", (1, 1_000), (0, 1_001)),
+    (SERVER, "--timeout", (1, 86_400), (0, 86_401)),
     (OWN, "--temperature", (0, 100), (-0.01, 100.01)),
     (OWN, "--max-tokens", (1, 1 << 20), (0, (1 << 20) + 1)),
     (OWN, "--budget-tokens", (1, 10**12), (0, 10**12 + 1)),
@@ -282,6 +284,7 @@ FLAGS = {
     "--workers": ("a grammar alone", "grammar"),
     "--model": ("--endpoint", "endpoint"),
     "--concurrency": ("--endpoint", "endpoint"),
+    "--timeout": ("--endpoint", "endpoint"),
     "--temperature": ("--endpoint or --by", "endpoint model"),
     "--max-tokens": ("--endpoint or --by", "endpoint model"),
     "--budget-tokens": ("--endpoint or --by", "endpoint model"),
@@ -297,6 +300,7 @@ def test_a_flag_that_would_do_nothing_is_refused(
     """Even with the value that it has by itself."""
     who = {"grammar": (grammar,), "endpoint": (listed, *SERVER), "model": (listed, *OWN)}[kind]
     usual = {"--workers": 2, "--concurrency": 8, "--temperature": 0.8, "--max-tokens": 512}
+    usual |= {"--timeout": 600}
     given = ("--count", 1, "--out", tmp_path / "out", flag, usual.get(flag, 1))
     said = command("write", *who, *given, "--store", tmp_path / "store")
     whose, kinds = FLAGS[flag]

@@ -30,7 +30,7 @@ class Said(list[str]):
 
 
 class Fake:
-    """A model that reads a letter as a token and says what it is told to; it keeps its calls."""
+    """A model that reads letters as tokens and says what it is told to; it keeps what it reads."""
 
     def __init__(self, *said: Said, context: int = 12) -> None:
         self.said, self.calls = [*said], list[Any]()
@@ -42,8 +42,9 @@ class Fake:
         return f"{text.upper()}!"
 
     def generate_many(self, prompts: Sequence[Any], **given: Any) -> list[Said]:
-        """The next texts."""
-        self.calls.append((prompts, given))
+        """The next texts. A text is spelled before it is read, as by `LanguageModel`."""
+        read = [self.spelled(each) if isinstance(each, str) else each for each in prompts]
+        self.calls.append((read, given))
         made, self.said = self.said[: len(prompts)], self.said[len(prompts) :]
         return made
 

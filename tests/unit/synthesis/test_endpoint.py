@@ -175,6 +175,69 @@ def test_a_budget_of_tokens_stops_and_a_larger_one_goes_on(tmp_path: Path) -> No
     assert made.tokens == pytest.approx(5 * (len(good(0).encode()) + 22) / 3, abs=10)
 
 
+def test_what_a_broken_server_cost_counts_for_the_budget(tmp_path: Path) -> None:
+    """Also where the command is started again and again; the prompts are answered later."""
+    odd = Reply(answer(None, total_tokens=5))
+    with fake_endpoint(lambda *_: odd) as fake:
+        for times in (1, 2):
+            with pytest.raises(EndpointError, match="got no answer"):
+                write(tmp_path / "out", fake.address, 5, budget=140)
+            assert sum(fake.asked.values()) == 15 * times
+        fake.behave = lambda *_: None
+        assert write(tmp_path / "out", fake.address, 5, budget=140).tokens == 150
+        assert sum(fake.asked.values()) == 30, "the budget is spent"
+        made = write(tmp_path / "out", fake.address, 5)
+    assert (made.texts, made.left, made.tokens) == (5, 0, 150 + 5 * 20)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "out" / "spent.jsonl").rename(tmp_path / "broken" / "spent.jsonl")
+    with fake_endpoint() as fake:
+        made = write(tmp_path / "broken", fake.address, 5, system="Кыска яз.")
+    assert (made.texts, made.tokens) == (5, 150 + 5 * 20), "no text was there: any plan may begin"
+
+
+def test_without_rejects_their_prompts_are_asked_again(tmp_path: Path) -> None:
+    """As docs/synthetic.md says."""
+    cut = Reply(answer("Куян", "length", total_tokens=9))
+    with fake_endpoint(lambda number, *_: cut if number % 2 else None) as fake:
+        assert write(tmp_path / "out", fake.address, 7).rejects == {"length": 3}
+    with fake_endpoint() as fake:
+        assert write(tmp_path / "out", fake.address, 7).new == 0
+        (tmp_path / "out" / "rejects.jsonl").unlink()
+        made = write(tmp_path / "out", fake.address, 7)
+        assert fake.asked == {1: 1, 3: 1, 5: 1}
+    assert (made.texts, made.new, made.rejects, made.tokens) == (7, 3, {}, 7 * 20)
+    assert {*records(tmp_path / "out")[0]} == {*range(7)}
+
+
+def test_an_answer_that_is_far_too_long_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it fills no memory: the server cannot send the most of its 44 MB."""
+    monkeypatch.setattr(endpoint, "MOST_BYTES", 1 << 20)
+    long = Reply("яңгыр " * 1_000, times=4_000)
+    with fake_endpoint(lambda number, *_: long if number == 1 else None) as fake:
+        made = write(tmp_path / "out", fake.address, 3, seconds=60.0)
+        assert fake.written < 3 * long.times / 2
+    assert (made.texts, made.rejects) == (2, {"answer_too_long": 1})
+
+
+def test_thoughts_are_taken_out_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Log, "warn", lambda log, text, once="": told.append((text, once)))
+    told: list[tuple[str, str]] = []
+    said = ["<think>Кем?</think>Куян барды.", "Куян барды.", "<think>Куян кая?"]
+    with fake_endpoint(lambda number, *_: Reply(answer(said[number], total_tokens=9))) as fake:
+        made = write(tmp_path / "out", fake.address, 3)
+    texts, rejects = records(tmp_path / "out")
+    assert {index: each["text"] for index, each in texts.items()} == dict.fromkeys((0, 1), said[1])
+    assert [each.get("thought") for _, each in sorted(texts.items())] == [19, None]
+    assert (rejects[2]["reason"], rejects[2]["answer"]) == ("only_thought", said[2])
+    assert made.tokens == 27
+    assert {once for text, once in told} == {"thought"}
+    assert "`thought`" in told[0][0]
+
+
 def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     require_httpx()
     monkeypatch.setattr(endpoint, "find_spec", lambda name: None)

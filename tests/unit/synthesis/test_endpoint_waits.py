@@ -90,6 +90,22 @@ def test_odd_tries_are_paid_with_the_answer() -> None:
     assert made.write(2) == [Answer(ask(0), tokens=5 + 7 + 11, reason="no_text"), text(1)]
 
 
+def test_what_odd_answers_cost_is_told_when_the_work_stops() -> None:
+    """Of prompts that are held back, and of those that are still asked."""
+    odd = Reply(answer(None, total_tokens=5))
+    made = Clocked(lambda *_: odd)
+    with pytest.raises(EndpointError, match="20 prompts in a row"):
+        made.write(60)
+    cost = {each.ask.index: each.tokens for each in made.taken}
+    assert cost == dict.fromkeys(range(20), 15)
+    assert not any(each.is_last for each in made.taken)
+    behaved = {0: None, 1: odd, 2: Reply("", 401, seconds=0.5)}
+    made = Clocked(lambda number, *_: behaved[number])
+    with pytest.raises(EndpointError, match="401"):
+        made.write(3, concurrency=3)
+    assert made.taken == [text(0), Answer(ask(1), tokens=5, is_last=False)]
+
+
 @pytest.mark.parametrize(("seconds", "waits"), [(None, [0, 601, 1203]), (50.0, [0, 51, 103])])
 def test_an_answer_that_is_not_whole_in_time_is_given_up(
     seconds: float | None, waits: list[float]
@@ -97,9 +113,37 @@ def test_an_answer_that_is_not_whole_in_time_is_given_up(
     late = Reply(answer(good(0)), seconds=(seconds or 600) + 1)
     made = Clocked(lambda number, *_: None if number else late)
     given = {"seconds": seconds} if seconds else {}
-    assert made.write(2, **given) == [Answer(ask(0), reason="timeout"), text(1)]
+    assert made.write(2, works=True, **given) == [Answer(ask(0), reason="timeout"), text(1)]
     assert made.asked[:3] == [(each, 0) for each in waits]
     assert [each["timeout"] for each in made.clients] == [httpx.Timeout(seconds or 600, connect=15)]
+
+
+@pytest.mark.parametrize(("works", "concurrency", "most", "rounds"), [
+    (False, 1, 1, 1), (False, 8, 1, 1), (True, 1, 6, 6), (True, 8, 16, 2), (True, 20, 40, 2),
+])  # fmt: skip
+def test_a_server_that_stalls_ends_the_work_after_few_rounds(
+    works: bool, concurrency: int, most: int, rounds: int
+) -> None:
+    """After the first one if it has never answered."""
+    made = Clocked(lambda *_: Reply(answer("Таң"), seconds=99.0))
+    with pytest.raises(EndpointError) as caught:
+        made.write(200, concurrency=concurrency, works=works, seconds=30.0)
+    assert len(made.asked) == rounds * concurrency
+    assert made.clock.now < 32.0 * rounds
+    requests = "1 request" if most == 1 else f"{most} requests"
+    assert caught.value.message == f"{requests} in a row got no whole answer within 30 s"
+    assert caught.value.where == ADDRESS
+    assert "--timeout" in caught.value.do
+    assert caught.value.do.endswith(GOES_ON)
+    assert made.taken == []
+
+
+def test_prompts_that_stall_beside_others_that_are_answered_are_rejects() -> None:
+    """Each answer says that the server works."""
+    slow = Reply(answer("Таң"), seconds=99.0)
+    made = Clocked(lambda number, *_: slow if number % 2 else None)
+    found = {each.ask.index: each.reason for each in made.write(20, seconds=30.0)}
+    assert found == {number: "timeout" if number % 2 else "" for number in range(20)}
 
 
 FAILURES = [

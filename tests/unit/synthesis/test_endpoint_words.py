@@ -50,11 +50,16 @@ def test_a_field_that_a_server_does_not_take_goes_under_its_other_name(
 
 
 def test_a_seed_that_a_server_does_not_take_is_left_out() -> None:
-    made = Clocked(refuses("seed is not supported", 422, "seed"))
-    assert len(made.write(2)) == 2
-    assert ["seed" in each for each in made.fake.requests] == [True, False, False]
+    odd = Reply({"choices": []})
+    refusing = refuses("seed is not supported", 422, "seed")
+    made = Clocked(lambda number, *sent: refusing(number, *sent) or (odd if number == 1 else None))
+    found = {each.ask.index: each for each in made.write(3)}
+    assert {index: each.reason for index, each in found.items()} == {0: "", 1: "no_choices", 2: ""}
+    assert not any(each.is_seeded for each in found.values()), "no seed is claimed"
+    assert all(each.is_seeded for each in Clocked().write(2))
+    assert ["seed" in each for each in made.fake.requests] == [True, *[False] * 5]
     assert all(each["max_tokens"] == 64 for each in made.fake.requests)
-    assert made.log.said == [DROPPED]
+    assert made.log.said[0] == DROPPED
 
 
 def test_requests_that_are_refused_at_once_rename_a_field_once() -> None:
@@ -130,6 +135,19 @@ def test_every_status_of_success_is_an_answer(status: int) -> None:
 def test_an_error_of_the_server_is_an_odd_answer(status: int) -> None:
     made = Clocked(lambda number, *_: None if number else Reply("", status))
     assert [each.reason for each in made.write(2)] == ["server_error", ""]
+
+
+def test_an_answer_may_be_as_long_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the byte, of texts and of errors."""
+    assert endpoint.MOST_BYTES == 16 << 20
+    size = len(json.dumps(answer("Кар")).encode())
+    monkeypatch.setattr(endpoint, "MOST_BYTES", size)
+    made = Clocked(lambda number, *_: Reply(answer("Кар!" if number else "Кар")))
+    assert [(each.text, each.reason) for each in made.write(3)] == [
+        ("Кар", ""), ("", "answer_too_long"), ("", "answer_too_long"),
+    ]  # fmt: skip
+    with pytest.raises(EndpointError, match="one: answer too long"):
+        Clocked(lambda *_: Reply("x" * (size + 1), 401)).write(1)
 
 
 SENT = {"messages": [{"content": "Кыска яз."}, {"content": "Таң"}]}

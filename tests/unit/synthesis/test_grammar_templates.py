@@ -188,7 +188,7 @@ def test_a_rule_has_ten_seconds_for_each_line(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert plot.MOST_SECONDS == 10
     assert caught.value.message == "a rule takes more than 10 s for a line of 3 characters."
-    assert caught.value.where == "[[replace]] find = 'а+'"
+    assert caught.value.where == f"{tmp_path / 'grammar.toml'}: [[replace]] find = 'а+'"
     assert caught.value.do == (
         "Write its regular expression so that it can match in few ways."
     )  # fmt: skip
@@ -270,18 +270,19 @@ def test_the_depth_of_a_template_is_that_of_its_deepest_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert building.DEEPEST == 100
-    monkeypatch.setattr(building, "DEEPEST", 4)
+    monkeypatch.setattr(building, "DEEPEST", 5)
     blocks = (
         'blocks = { a = "{b} da", b = ["e", "[nu|{c}] {A}"], c = "{d}", d = "e", o = "{a} nu" }\n'
     )
     for first in ("{a}", "nu {c} {d} {a} da", "{d}{c}{b}"):
         lines = f"lines = [{{ text = '{first}' }}, {{ text = '{{a}}' }}]"
         assert texts_of(tmp_path, f"{blocks}{lines}")
-    for first in ("da", "{c} {a} da"):
+    for first in ("da", "[{c}|] {a} da"):
         lines = f"lines = [{{ text = '{first}' }}, {{ text = '{{o}}' }}]"
         with pytest.raises(RecipeError) as caught:
             texts_of(tmp_path, f"{blocks}{lines}")
-        assert "more than 4 blocks stand in one another, in “{" in caught.value.message
+        message = "more than 5 blocks and brackets stand in one another, in “{"
+        assert message in caught.value.message
     assert caught.value.do == "Write some of them in one: o → a → …"
 
 
@@ -290,8 +291,47 @@ def test_blocks_that_stand_far_too_deep_are_told(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         texts_of(tmp_path, f"{blocks}blocks.b3000 = 'e'\nlines = [{{ text = '{{b0}}' }}]")
     assert caught.value.message == (
-        "blocks.b99: more than 100 blocks stand in one another, in “{b100}”."
+        "blocks.b99: more than 100 blocks and brackets stand in one another, in “{b100}”."
     )
+    assert caught.value.do == "Write some of them in one: b0 → b1 → b2 → …"
+
+
+def bracketed(text: str, depth: int) -> str:
+    """A text in so many brackets."""
+    return f"{'[' * depth}{text}{'|]' * depth}"
+
+
+@pytest.mark.parametrize(("blocks", "brackets", "around"), [
+    (0, 0, 100), (49, 1, 2), (50, 1, 0), (10, 9, 0), (99, 0, 1), (1, 49, 50),
+])  # fmt: skip
+def test_brackets_stand_in_one_another_as_blocks_do(
+    blocks: int, brackets: int, around: int, tmp_path: Path
+) -> None:
+    """A hundred in all: what loads can be written, and what is deeper does not load."""
+
+    def grammar(around: int) -> str:
+        made = [
+            f"blocks.b{n} = '{bracketed(f'{{b{n + 1}}}' if n + 1 < blocks else 'тау', brackets)}'"
+            for n in range(blocks)
+        ]
+        line = bracketed("{b0}" if blocks else "тау", around)
+        return "\n".join([*made, f"lines = [{{ text = 'Биек {line}.' }}]"])
+
+    assert "Биек ." in texts_of(tmp_path, grammar(around))
+    for deeper in (1, 2_000):
+        with pytest.raises(RecipeError) as caught:
+            texts_of(tmp_path, grammar(around + deeper))
+        message = "more than 100 blocks and brackets stand in one another, in “"
+        assert message in caught.value.message
+        assert caught.value.where == str(tmp_path / "grammar.toml")
+    assert caught.value.do == "Write [a|b|c] for [a|[b|c]]."
+
+
+def test_brackets_in_many_blocks_are_refused_when_they_are_loaded(tmp_path: Path) -> None:
+    made = "".join(f"blocks.b{n} = '{bracketed(f'{{b{n + 1}}}', 9)}'\n" for n in range(99))
+    with pytest.raises(RecipeError) as caught:
+        texts_of(tmp_path, f"{made}blocks.b99 = 'тау'\nlines = [{{ text = '{{b0}}' }}]")
+    assert caught.value.message.startswith("blocks.b9: more than 100 blocks and brackets stand")
     assert caught.value.do == "Write some of them in one: b0 → b1 → b2 → …"
 
 

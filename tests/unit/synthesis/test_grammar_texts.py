@@ -1,6 +1,9 @@
 """Files of a grammar's texts: their records, in what order they come to the disk, and progress."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +105,34 @@ def test_a_kill_leaves_a_shorter_file_as_it_was(plan: Plan, grammar: Path, folde
     assert whole == files_of(few, grammar)
     write_texts(plan, grammar, folder, workers=1, advance=[].append)
     assert held(folder) == files_of(plan, grammar)
+
+
+MOMENTS = [("text", 130), ("name", 12), ("text", 2_399), ("never", 0)]
+"""In the midst of a file, before it has its name, and before its last text."""
+
+
+def test_two_workers_whose_command_is_killed_again_and_again_write_the_same_bytes(
+    grammar: Path, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file that has its name is lost, and none is half."""
+    program = Path(__file__).parents[2] / "killed_write.py"
+    words = ["write", grammar, "--count", 3_000, "--workers", 2, "--seed", 5, "--out", folder]
+    names = set[str]()
+    for kind, number in MOMENTS:
+        command = [sys.executable, *map(str, (program, kind, number, *words))]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == (0 if kind == "never" else -signal.SIGKILL), done.stderr
+        before, names = names, {each.name for each in folder.glob("*.jsonl")}
+        assert before <= names
+        assert len(names) < 30 or kind == "never"
+    monkeypatch.setattr("endonym.synthesis.plan.SHARD", 100)
+    calm = tmp_path / "calm"
+    calm.mkdir()
+    plan = Plan("g", "grammar", source_hash(grammar), 3_000, 5)
+    write_texts(plan, grammar, calm, workers=1, advance=[].append)
+    named = {name: data for name, data in held(folder).items() if name in names}
+    assert named == held(calm)
+    assert held(folder).keys() == {".lock", "written.json", *names}
 
 
 @needs_handles

@@ -1,6 +1,7 @@
 """Answers on the disk: their whole records, what is flushed when, and what a kill leaves behind."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ from disk_events import events_of, needs_handles, require_named_when_flushed
 
 from endonym.errors import Damaged
 from endonym.synthesis import shards as files
-from endonym.synthesis.plan import Plan
+from endonym.synthesis.plan import SPENT, Plan
 from endonym.synthesis.shards import REJECTS, Answer, Ask, Shards, whole_lines
 
 NAMES = [f"хикәя-0000{n}.jsonl" for n in range(3)]
@@ -76,6 +77,55 @@ def test_texts_and_rejects_are_recorded_whole_and_counted(tmp_path: Path) -> Non
     }  # fmt: skip
     counted = ([3, 9, 12, 21, 22], 2, 7 + 25 + 43 + 19 + 45, {"length": 2, "empty": 1})
     assert counts(made) == counts(opened(tmp_path)) == counted
+
+
+def test_a_seed_that_was_not_taken_is_not_claimed(tmp_path: Path) -> None:
+    """Neither of a text nor of a reject; what was taken out of a text is told."""
+    with opened(tmp_path) as made:
+        made.add(replace(answer(3), is_seeded=False, thought=17))
+        made.add(replace(answer(4, "length"), is_seeded=False))
+    (text,) = whole_lines(tmp_path / f"{NAMES[0]}.part")
+    (reject,) = whole_lines(tmp_path / REJECTS)
+    assert text == {**record(3), "seed": None, "thought": 17}
+    assert reject == {**record(4, "length"), "seed": None}
+
+
+def test_what_was_paid_for_no_answer_counts_and_the_prompt_is_still_to_be_answered(
+    tmp_path: Path,
+) -> None:
+    """Also when the folder is read again, and once the prompt is answered."""
+    with opened(tmp_path) as made:
+        made.add(replace(answer(3), is_last=False))
+        made.add(replace(answer(3), is_last=False))
+        assert counts(made) == ([], 0, 14, {})
+    assert held(tmp_path) == {SPENT: b'{"index": 3, "tokens": 7}\n' * 2}
+    with opened(tmp_path) as made:
+        made.add(answer(3))
+        assert counts(made) == ([3], 1, 21, {})
+    assert counts(opened(tmp_path)) == ([3], 1, 21, {})
+
+
+THOUGHTS = [
+    ("<think>Куян кая?</think>\n\nКуян елга буена барды.", "Куян елга буена барды.", ""),
+    ("Куян\nкая? </think> Куян барды. ", "Куян барды.", ""),
+    ("\n<think>а</think>Куян <think>б\nв</think>барды.", "Куян барды.", ""),
+    ("<think>\n\n</think>\n", "<think>\n\n</think>\n", "only_thought"),
+    ("<think>Куян кая?", "<think>Куян кая?", "only_thought"),
+    ("Куян</think>", "Куян</think>", "only_thought"),
+    ("Куян барды.\n", "Куян барды.\n", ""),
+    ("I think> Un pod <thinking>", "I think> Un pod <thinking>", ""),
+]
+
+
+@pytest.mark.parametrize(("said", "text", "reason"), THOUGHTS)
+def test_what_a_model_thinks_is_no_part_of_its_text(said: str, text: str, reason: str) -> None:
+    """How much it was is told; an answer that is nothing else is none, and a reject stays whole."""
+    given = replace(answer(3), text=said)
+    found = given.without_thoughts()
+    assert (found.text, found.reason, found.thought) == (text, reason, len(said) - len(text))
+    assert replace(found, text=said, reason="", thought=0) == given
+    cut = replace(given, reason="length")
+    assert cut.without_thoughts() == cut
 
 
 def test_a_number_is_answered_once(tmp_path: Path) -> None:
