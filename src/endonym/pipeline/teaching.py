@@ -1,6 +1,7 @@
 """Teachers of a phase: members that were trained for it, or a model that the recipe names."""
 
 import time
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -99,7 +100,8 @@ def is_of_this_corpus(folder: Path, shards: str) -> bool:
 
 
 def require_same_ids(recipe: Recipe, tokenizer: Artifact, shards: Artifact) -> None:
-    """Raise RecipeError unless the teachers that a recipe names write its texts with its ids."""
+    """Raise RecipeError unless the teachers that a recipe names have its ids, and write its texts
+    with them."""
     named = [(phase, recipe.teacher_folder(n)) for n, phase in enumerate(recipe.phase)]
     for phase, folder in named:
         if folder is None:
@@ -107,14 +109,28 @@ def require_same_ids(recipe: Recipe, tokenizer: Artifact, shards: Artifact) -> N
         ours = Tokenizer.load(tokenizer.folder / "tokenizer.json")
         theirs = Tokenizer.load(folder / "tokenizer.json")
         dev = held_out_texts(TokenShards(shards.folder, "dev"), ours)
-        texts = [*islice(dev.each(), READ_DOCUMENTS)]
-        pairs = zip(theirs.encode_many(texts), ours.encode_many(texts), strict=True)
-        is_same = all(one.tolist() == other.tolist() for one, other in pairs)
-        if not is_same or (theirs.vocab, theirs.end_id) != (ours.vocab, ours.end_id):
+        if other := difference(theirs, ours, [*islice(dev.each(), READ_DOCUMENTS)]):
             assert phase.distill is not None, "it has a teacher"
             raise RecipeError(
-                f'the teacher "{phase.distill.model}" has another tokenizer: {theirs.vocab} ids, '
-                f"here {ours.vocab}",
+                f'the teacher "{phase.distill.model}" has another tokenizer: {other}',
                 where=f"phase {phase.name}: distill.model",
                 do="Name a run of the same texts with the same [clean] and [tokenizer].",
             )
+
+
+def difference(theirs: Tokenizer, ours: Tokenizer, texts: Sequence[str]) -> str:
+    """The first difference between a teacher's ids and ours, in words; empty if there is none.
+
+    texts: that both must write with the same ids. A recipe of conversations alone has none.
+    """
+    if theirs.vocab != ours.vocab:
+        return f"{theirs.vocab} ids, here {ours.vocab}"
+    if theirs.end_id != ours.end_id:
+        return f"texts end with id {theirs.end_id}, here with {ours.end_id}"
+    for index in range(ours.vocab):
+        if theirs.bytes_of(index) != ours.bytes_of(index):
+            return f"id {index} is {theirs.token(index)!r}, here {ours.token(index)!r}"
+    for text, *ids in zip(texts, theirs.encode_many(texts), ours.encode_many(texts), strict=True):
+        if ids[0].tolist() != ids[1].tolist():
+            return f"it writes {text[:40]!r} with other ids"
+    return ""
