@@ -21,16 +21,23 @@ from endonym.pipeline.stages import Numbers, PhaseTraining, StageContext, Teache
 from endonym.recipe.recipe import Recipe
 from endonym.store import MANIFEST, Artifact, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.train.memory_budget import explained_memory_errors
 from endonym.train.teacher import CachedTeacher, LiveTeacher, Teach, keep_likely
 
 READ_DOCUMENTS = 1_000
 """Held-out documents that a teacher must read as the phase does."""
+FEWER_TEACHERS = (
+    "Name a smaller teacher or fewer members, or a smaller pack.context; or end other programs. "
+    "What was trained is kept."
+)
+"""What to do if teachers need more memory than there is."""
 MAY_KNOW = (
     "the teacher {name} was not made from this corpus alone: it may have read texts that judge "
     "this model, and then the scores are too good"
 )
 
 
+@explained_memory_errors("reading with the teachers", FEWER_TEACHERS)
 def keep_teacher(config: TeacherConfig, ctx: StageContext) -> Numbers:
     """Let the teachers read the training text once; returns what was kept, for the manifest.
 

@@ -9,6 +9,7 @@ like those of the phase. A phase that reads rows which are cut elsewhere gets wh
 expected with another beginning of the row.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -23,10 +24,10 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.kernels.loss import Taught
 from endonym.model.kernels.sizes import CHUNK_LOGITS
 from endonym.model.span import Span
+from endonym.train.memory_budget import READ_TOKENS
 
 Teach = Callable[[Batch, Tensor | None], Taught]
 """What a teacher expects of a batch's targets: of all in flat order, or of those at indices."""
-ROWS_TOKENS = 8192
 
 
 class LiveTeacher:
@@ -81,8 +82,9 @@ def likely(
     for parts in zip(*(each.split(rows) for each in hidden), strict=True):
         pairs = zip(decoders, parts, strict=True)
         logits = (each.readout.logits(part)[:, :vocab].float() for each, part in pairs)
-        mean_CV = torch.stack([torch.softmax(each, dim=-1) for each in logits]).mean(0)
-        top = mean_CV.topk(min(top_k, vocab))
+        # One sum: the probabilities of all teachers together would take the most memory here.
+        sum_CV = functools.reduce(Tensor.add_, (torch.softmax(each, dim=-1) for each in logits))
+        top = sum_CV.div_(len(decoders)).topk(min(top_k, vocab))
         ids.append(top.indices)
         chances.append(top.values)
     return torch.cat(ids), torch.cat(chances)
@@ -102,7 +104,7 @@ def keep_likely(
     vocab: as in `likely`. advance: called with the tokens read.
     """
     count = -(-order.positions_per_epoch // order.context)
-    step = max(1, ROWS_TOKENS // order.context)
+    step = max(1, READ_TOKENS // order.context)
     for first in range(0, count, step):
         batch = Batch.of(order.rows(first, min(step, count - first)))
         assert batch.places_BT is not None, "orders say where targets are stored"

@@ -29,7 +29,7 @@ from endonym.data.order import training_order
 from endonym.data.shards import ShardDocument, write_shards
 from endonym.data.teacher_cache import TeacherCache, cache_bytes
 from endonym.disk import read_json, write_json
-from endonym.errors import RecipeError
+from endonym.errors import OutOfMemory, RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, read_jsonl
 from endonym.model.decoder import Decoder
@@ -121,6 +121,21 @@ def test_teachers_read_the_training_text_of_the_phase_once(
     assert read_jsonl(ctx.journal) == [{"event": "read", "seconds": 2.346}]
 
 
+@pytest.mark.parametrize("place", ["teachers", "keep_likely"])
+def test_memory_that_ends_while_teachers_read_is_told_with_what_to_do(
+    place: str, tmp_path: Path, picked: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*given: Any, **keys: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: you tried to allocate 4096000 bytes.")
+
+    monkeypatch.setattr(teaching, "teachers", lambda *given: [])
+    monkeypatch.setattr(teaching, place, end)
+    ctx = context_of(tmp_path, inputs_of(tmp_path, is_chat=False))
+    with pytest.raises(OutOfMemory, match=r"4\.1 MB more was asked for") as caught:
+        teaching.keep_teacher(TeacherConfig(folder=None, pack=PACK, top_k=5, seed=1), ctx)
+    assert "fewer members" in caught.value.do
+
+
 def test_a_live_teacher_is_that_of_the_phase(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +216,13 @@ def prepared_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toy_tokenizer("bpe").save(folder / "tokenizer")
     texts = toy_texts()
     parts = {"train": texts[9:], "dev": texts[3:9], "test": texts[:3]}
+    write_texts(folder / "shards", parts)
+    return folder
+
+
+def write_texts(folder: Path, parts: Mapping[str, Sequence[str]]) -> None:
+    """The shards of these texts, by split."""
+    folder.mkdir()
 
     def documents(split: str) -> list[ShardDocument]:
         return [ShardDocument("тел", text, 0, n) for n, text in enumerate(parts.get(split, ()))]
@@ -214,13 +236,6 @@ def other_tokenizer(folder: Path, what: str) -> Tokenizer:
         toy_tokenizer("byte").save(folder)
     elif what == "words":
         config = TokenizerConfig(kind="bpe", vocab=400)
-    write_texts(folder / "shards", parts)
-    return folder
-
-
-def write_texts(folder: Path, parts: Mapping[str, Sequence[str]]) -> None:
-    """The shards of these texts, by split."""
-    folder.mkdir()
         train_tokenizer(config, lambda: iter(toy_texts()[:200:2])).save(folder)
     else:
         toy_tokenizer("bpe").save(folder)
@@ -253,12 +268,12 @@ def test_a_teacher_with_another_tokenizer_is_refused_by_the_phase_that_names_it(
     with pytest.raises(RecipeError) if what else nullcontext() as caught:
         teaching.require_same_ids(recipe, tokenizer, shards)
     if caught is None:
+        assert read == [toy_texts()[3:7]] * 2, "held-out texts, but not those of the test split"
         return
     said = caught.value
     assert said.message.startswith('the teacher "../зур" has another tokenizer: ')
     assert said.where == f"phase {phases[place].name}: distill.model"
     assert said.do == "Name a run of the same texts with the same [clean] and [tokenizer]."
-        assert read == [toy_texts()[3:7]] * 2, "held-out texts, but not those of the test split"
 
 
 def test_other_ids_are_found_without_any_text(prepared_texts: Path, tmp_path: Path) -> None:
