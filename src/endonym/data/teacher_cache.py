@@ -16,6 +16,8 @@ from endonym.log import size
 
 CHANCES = np.dtype("<f2")
 ABOUT = "teacher.json"
+MORE_ROOM = "Give a smaller top_k, free some space, or set distill.live = true."
+"""What to do if the disk has no room for what is kept."""
 
 
 class TeacherCache:
@@ -47,11 +49,17 @@ def cache_bytes(places: int, top_k: int, vocab: int) -> int:
     return places * min(top_k, vocab) * (id_type(vocab).itemsize + CHANCES.itemsize)
 
 
+def lack_of_room(folder: Path, needed: int) -> str:
+    """What is missing if the disk of a folder has no room for what is kept of teachers; else empty.
+
+    needed: its bytes.
+    """
+    if needed <= (free := free_bytes(folder)):
+        return ""
+    return f"what is kept of the teacher takes {size(needed)}, and {size(free)} are free"
+
+
 def require_room(folder: Path, needed: int) -> None:
     """Raise RecipeError if the disk of a folder has no room for what is kept of teachers."""
-    if needed > (free := free_bytes(folder)):
-        raise RecipeError(
-            f"what is kept of the teacher takes {size(needed)}, and {size(free)} are free",
-            where="phase.distill.top_k",
-            do="Give a smaller top_k, free some space, or set distill.live = true.",
-        )
+    if lack := lack_of_room(folder, needed):
+        raise RecipeError(lack, where="phase.distill.top_k", do=MORE_ROOM)
