@@ -1,5 +1,6 @@
 """What the teachers of a phase take: memory, operations, and room on the disk. Imports no torch."""
 
+from endonym.autopilot.mixture import shares_of
 from endonym.autopilot.model_size import Facts
 from endonym.data.teacher_cache import cache_bytes
 from endonym.errors import OutOfMemory
@@ -53,7 +54,11 @@ def forward_passes(recipe: Recipe, phase: int, config: TrainConfig, shape: AnyMo
 
 
 def kept_positions(recipe: Recipe, phase: int, facts: Facts) -> int:
-    """The places of the training text that teachers read before a phase, each once."""
+    """The places of the training text that teachers read before a phase, each once: those of its
+    sources."""
+    read = [facts.sources[name] for name in shares_of(recipe.phase[phase], facts)]
+    if read and phase not in facts.examples:
+        return sum(each.positions for each in read)
     return facts.examples.get(phase, facts).positions
 
 

@@ -316,8 +316,14 @@ def teacher_inputs(
     if distill.live:
         return teachers
     read = {name: inputs[name] for name in ("shards", "examples", "tokenizer") if name in inputs}
+    assert isinstance(data.corpus.config, stages.CorpusConfig), "of a corpus"
+    some, every = tuple(sorted(phase.shares)), set(data.corpus.config.order)
     kept = stages.TeacherConfig(
-        folder=config.teacher, pack=config.pack, top_k=distill.top_k, seed=config.seed
+        folder=config.teacher,
+        pack=config.pack,
+        top_k=distill.top_k,
+        seed=config.seed,
+        sources=some if some and set(some) != every else None,
     )
     name = f"{TEACHER}{phase.name}"
     return {"teacher": Stage(name, "teacher", kept, stages.teacher, {**read, **teachers})}
@@ -334,7 +340,7 @@ def teacher_bytes(teacher: Stage, store: Store) -> int:
         places, vocab = len(tokens.ids), tokens.vocab
     else:
         shards = TokenShards(read.folder, "train")
-        places, vocab = sum(map(len, shards.parts)), shards.vocab
+        places, vocab = shards.n_places(teacher.config.sources), shards.vocab
     return cache_bytes(places, teacher.config.top_k, vocab)
 
 

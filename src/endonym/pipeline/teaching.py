@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from endonym import device
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
-from endonym.data.order import training_order
+from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.data.teacher_cache import TeacherCache, cache_bytes, require_room
 from endonym.errors import RecipeError
@@ -44,22 +45,26 @@ def keep_teacher(config: TeacherConfig, ctx: StageContext) -> Numbers:
     Raises RecipeError if what is kept does not fit on the disk.
     """
     device.prepare()
-    target = device.pick(ctx.device)
-    shards = ctx.inputs["shards"].folder
+    target, kept = device.pick(ctx.device), None
+    orders: list[Order | ExampleOrder] = []
     if "examples" in ctx.inputs:
         tokens = ExampleTokens(ctx.inputs["examples"].folder, "train")
-        order = ExampleOrder(tokens, context=config.pack.context, seed=config.seed)
+        orders.append(ExampleOrder(tokens, context=config.pack.context, seed=config.seed))
         places, vocab = len(tokens.ids), tokens.vocab
     else:
-        order = training_order(shards, config.pack, config.seed)
-        places, vocab = sum(map(len, order.shards.parts)), order.shards.vocab
+        train = TokenShards(ctx.inputs["shards"].folder, "train")
+        order = partial(Order, train, context=config.pack.context, seed=config.seed)
+        orders += [order(join=config.pack.join, source=name) for name in config.sources or [None]]
+        kept = None if config.sources is None else train.targets_of(config.sources)
+        places, vocab = train.n_places(config.sources), train.vocab
     needed = cache_bytes(places, config.top_k, vocab)
     require_room(ctx.out, needed)
     decoders = teachers(ctx, config.folder, config.pack.context, target)
-    total, began = order.positions_per_epoch, time.perf_counter()
+    total, began = sum(each.positions_per_epoch for each in orders), time.perf_counter()
     with ctx.log.progress(f"reading with {len(decoders)} teachers", total) as advance:
-        cache = TeacherCache.new(ctx.out, places=places, top_k=config.top_k, vocab=vocab)
-        keep_likely(cache, decoders, order, vocab=vocab, device=target, advance=advance)
+        cache = TeacherCache.new(ctx.out, places=places, top_k=config.top_k, vocab=vocab, kept=kept)
+        for each in orders:
+            keep_likely(cache, decoders, each, vocab=vocab, device=target, advance=advance)
     seconds = round(time.perf_counter() - began, 3)
     append_jsonl(ctx.journal, {"event": "read", "seconds": seconds})
     return {"teachers": len(decoders), "places": places, "top_k": config.top_k, "bytes": needed}

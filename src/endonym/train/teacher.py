@@ -54,9 +54,9 @@ class CachedTeacher:
         places_N = batch.places_BT.flatten()
         if learnt_N is not None:
             places_N = places_N[learnt_N]
-        places, target = places_N.cpu().numpy(), places_N.device
-        ids_NK = torch.from_numpy(self.cache.ids[places].astype(np.int64))
-        chances_NK = torch.from_numpy(self.cache.chances[places].astype(np.float32))
+        rows, target = self.cache.rows(places_N.cpu().numpy()), places_N.device
+        ids_NK = torch.from_numpy(self.cache.ids[rows].astype(np.int64))
+        chances_NK = torch.from_numpy(self.cache.chances[rows].astype(np.float32))
         return Taught(ids_NK.to(target), chances_NK.to(target), self.share)
 
 
@@ -109,7 +109,8 @@ def keep_likely(
         batch = Batch.of(order.rows(first, min(step, count - first)))
         assert batch.places_BT is not None, "orders say where targets are stored"
         read_N = (batch.documents_BT.flatten() != GAP).nonzero()[:, 0]
-        places, top_k = batch.places_BT.flatten()[read_N].numpy(), cache.ids.shape[1]
+        rows = cache.rows(batch.places_BT.flatten()[read_N].numpy())
+        top_k = cache.ids.shape[1]
         found = likely(decoders, batch.to(device), read_N.to(device), vocab=vocab, top_k=top_k)
-        cache.ids[places], cache.chances[places] = (each.cpu().numpy() for each in found)
+        cache.ids[rows], cache.chances[rows] = (each.cpu().numpy() for each in found)
         advance(batch.tokens_BT.numel())

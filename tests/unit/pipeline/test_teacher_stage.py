@@ -25,8 +25,8 @@ from toys import (
 from endonym import device
 from endonym.data.config import PackConfig
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
-from endonym.data.order import training_order
-from endonym.data.shards import ShardDocument, write_shards
+from endonym.data.order import runs, training_order
+from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.data.teacher_cache import TeacherCache, cache_bytes
 from endonym.disk import read_json, write_json
 from endonym.errors import OutOfMemory, RecipeError
@@ -119,6 +119,37 @@ def test_teachers_read_the_training_text_of_the_phase_once(
     total = order.positions_per_epoch
     assert bars == {"reading with 2 teachers": [total, total]}
     assert read_jsonl(ctx.journal) == [{"event": "read", "seconds": 2.346}]
+
+
+def test_only_the_sources_of_the_phase_are_read_and_kept(
+    tmp_path: Path, picked: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their documents stand between those of another source: at every place what all would hold."""
+    inputs = inputs_of(tmp_path, is_chat=False)
+    train = TokenShards(inputs["shards"], "train")
+    decoders = [lively_decoder(toy_config(vocab=train.vocab))]
+    monkeypatch.setattr(teaching, "teachers", lambda *given: decoders)
+    monkeypatch.setattr(device, "pick", lambda name: "cpu")
+    found = dict[str, TeacherCache]()
+    pack = PackConfig(context=16, join=())
+    for name, sources in {"all": None, "some": ("khmer",), "both": ("khmer", "tatar")}.items():
+        (tmp_path / name).mkdir()
+        ctx = context_of(tmp_path / name, inputs)
+        config = TeacherConfig(folder=None, pack=pack, top_k=4, seed=1, sources=sources)
+        numbers = teaching.keep_teacher(config, ctx)
+        found[name] = TeacherCache.read(ctx.out)
+        assert numbers["places"] == len(found[name].ids) == train.n_places(sources)
+    firsts, counts = train.targets_of(["khmer"])
+    assert counts.tolist() == [10, 15]
+    places = runs(firsts, counts)
+    assert len(found["some"].ids) == len(places) == 25
+    assert sorted(found["some"].rows(places)) == [*range(25)]
+    assert (found["some"].chances[:, 0] > 0).all(), "every place was read"
+    alike = found["both"].rows(places)
+    for name in ("ids", "chances"):
+        kept = getattr(found["some"], name)[found["some"].rows(places)]
+        assert (kept == getattr(found["both"], name)[alike]).all()
+    assert (found["all"].rows(places) == places).all()
 
 
 @pytest.mark.parametrize("place", ["teachers", "keep_likely"])

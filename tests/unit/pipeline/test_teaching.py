@@ -3,15 +3,18 @@
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from made_conversations import conversations, write_lines
-from plans import planned
+from plans import FACTS, planned
 from toys import lively_decoder, toy_config, toy_tokenizer, train_config
 
+from endonym.autopilot.model_size import Facts
+from endonym.autopilot.teachers import kept_bytes
 from endonym.commands.check import check, describe
 from endonym.commands.run import standing
 from endonym.data.config import PackConfig
@@ -71,6 +74,27 @@ def test_members_and_what_is_kept_of_them_come_before_their_student(recipe: Reci
     assert [scored.inputs[f"member {n}"] for n in (1, 2, 3)] == of_chat
     (prompts,) = [each for each in stages if each.name == "evaluation prompts"]
     assert "member 1" not in prompts.inputs
+
+
+def test_a_teacher_reads_the_sources_of_its_phase_alone(recipe: Recipe) -> None:
+    store = Store(recipe.folder / "store")
+    raw = sources.hash_all(sources.find(recipe), store, Log(quiet=True))
+    names = [each.name for each in recipe.source]
+    free = {"source": tuple(each.model_copy(update={"repeatable": True}) for each in recipe.source)}
+
+    def taught(*read: str) -> Any:
+        keys = {"phase.0.sources": dict.fromkeys(read, 1 / len(read)) if read else None}
+        found = planned(recipe.model_copy(update=free).with_values(keys), raw)
+        return next(each for each in found if each.kind == "teacher")
+
+    some = taught(names[1])
+    assert some.config.sources == (names[1],)
+    assert taught().config.sources is None
+    assert taught(*names).config == taught().config, "the whole text, however it is mixed"
+    facts = replace(FACTS, sources={name: Facts(400, 100 * n, 1.0) for n, name in enumerate(names)})
+    one = recipe.model_copy(update=free).with_values({"phase.0.sources": {names[1]: 1.0}})
+    assert kept_bytes(one, facts, 400)["pretrain"] == cache_bytes(200, 32, 400)
+    assert kept_bytes(recipe, facts, 400)["pretrain"] == cache_bytes(FACTS.positions, 32, 400)
 
 
 def test_check_says_what_teachers_take(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
