@@ -360,22 +360,29 @@ def choose_validation(phase: Phase, chosen: Choices, facts: Facts, context: int)
 
 
 def choose_memory(
-    shape: AnyModelConfig, phase: Phase, config: TrainConfig, *, free: int, longest: int | None
+    shape: AnyModelConfig,
+    phase: Phase,
+    config: TrainConfig,
+    *,
+    free: int,
+    longest: int | None,
+    teachers: Sequence[AnyModelConfig] = (),
 ) -> Choices:
     """The largest micro_tokens and the smallest recompute that fit into free memory.
 
     Only what the phase leaves open is chosen. config: the same phase, resolved so far. longest: the
-    longest document in tokens, if known.
+    longest document in tokens, if known. teachers: that read each batch as well.
     Raises OutOfMemory if not even one row fits.
     """
     if phase.micro_tokens is not None and phase.recompute != "auto":
         return {}
+    what = f"training beside {counted(len(teachers), 'teacher')}" if teachers else "training"
     for tokens, blocks in _ways(shape, phase, config):
         executed_config = config.executed(micro_tokens=tokens, recompute=blocks)
-        needed = phase_bytes(shape, executed_config, longest)
+        needed = phase_bytes(shape, executed_config, longest, teachers=teachers)
         if needed * FORMULA_MARGIN <= free:
             choices: Choices = {}
-            reason = f"training needs ≈ {size(needed)} of {size(free)} free"
+            reason = f"{what} needs ≈ {size(needed)} of {size(free)} free"
             if phase.micro_tokens is None:
                 tokens = min(tokens, max(config.batch_tokens, shape.context))
                 is_most = tokens >= min(USEFUL_TOKENS, config.batch_tokens)
@@ -386,13 +393,15 @@ def choose_memory(
             return choices
     blocks = shape.layers if phase.recompute == "auto" else phase.recompute
     executed_config = config.executed(micro_tokens=phase.micro_tokens or 1, recompute=blocks)
-    least = phase_bytes(shape, executed_config, longest)
+    least = phase_bytes(shape, executed_config, longest, teachers=teachers)
+    later = "Set distill.live = false: teachers then read before it. " if teachers else ""
     raise OutOfMemory(
-        f"training needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
+        f"{what} needs ≈ {size(least)} with one row of {number(shape.context)} tokens at once, "
         f"{size(free)} are free",
         where=f"phase {phase.name}",
-        do="Take a smaller model (model.dim, model.layers, tokenizer.vocab) or pack.context, or "
-        "end other programs. To try it all the same: set micro_tokens and recompute.",
+        do=f"{later}Take a smaller model (model.dim, model.layers, tokenizer.vocab) or "
+        "pack.context, or end other programs. To try it all the same: set micro_tokens and "
+        "recompute.",
     )
 
 

@@ -30,6 +30,7 @@ from endonym.autopilot.likely_examples import estimated_examples
 from endonym.autopilot.machine import choose_compile, matrix_rates
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import (
+    FORMULA_MARGIN,
     Place,
     budget_of,
     choose_answers,
@@ -38,6 +39,7 @@ from endonym.autopilot.phase import (
     choose_validation,
     with_chosen,
 )
+from endonym.autopilot.teachers import require_memory, teachers_of
 from endonym.autopilot.text_size import SourceSample, TextSize, measure, try_tokenizer
 from endonym.autopilot.workload import Workload
 from endonym.data.config import PackConfig
@@ -322,7 +324,8 @@ def memory_choices(
     """micro_tokens and recompute of each phase; earlier choices stay, whatever is free now.
 
     free: bytes of memory of another machine; what is free on this device if None. If such a choice
-    does not fit any more, training halves micro_tokens. Raises OutOfMemory if a phase cannot fit.
+    does not fit any more, training halves micro_tokens. Raises OutOfMemory if a phase or its
+    teachers cannot fit.
     """
     choices: Choices = {}
     for number, (phase, config) in enumerate(zip(recipe.phase, training.phases, strict=True)):
@@ -332,7 +335,11 @@ def memory_choices(
             choices |= {key: prior[key] for key in keys}
             continue
         most = free_memory_bytes(device) if free is None else free
-        chosen = choose_memory(training.model, phase, config, free=most, longest=longest)
+        beside, before = teachers_of(recipe, number, training.model)
+        require_memory(config, training.model, before, most / FORMULA_MARGIN)
+        chosen = choose_memory(
+            training.model, phase, config, free=most, longest=longest, teachers=beside
+        )
         choices |= {f"phase.{number}.{key}": choice for key, choice in chosen.items()}
     return choices
 

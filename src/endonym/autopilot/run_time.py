@@ -11,6 +11,7 @@ from endonym.autopilot.machine import expected_here
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.phase import FORWARD_SHARE
 from endonym.autopilot.resolve import ResolvedTraining
+from endonym.autopilot.teachers import forward_passes, kept_positions
 from endonym.autopilot.workload import Workload
 from endonym.evaluate.compressor import MOST_DOCUMENTS, PRIMING_LIMIT_BYTES, draws_of
 from endonym.evaluate.config import Evaluation
@@ -47,16 +48,20 @@ def judged_tokens(evaluation: Evaluation, training: ResolvedTraining) -> int | N
 
     If the recipe does not say, as many as the model reads in EVALUATION_SHARE of its training.
     Lists of sentences are read twice, and a pretrained model, or the one before conversations,
-    reads all that the trained one reads.
+    reads all that the trained one reads. So do members; but so much more was trained, too.
     """
     if not evaluation.reads_held_out:
         return None
     if evaluation.tokens is not None:
         return evaluation.tokens
     trained = sum(config.steps * config.batch_tokens for config in training.phases)
-    has_one_before = training.folder is not None or not training.phases[-1].reads_texts
-    readings = readings_of(training) * (2 if has_one_before else 1)
+    readings = readings_of(training) * (1 + has_one_before(training))
     return max(LEAST_JUDGED_TOKENS, int(EVALUATION_SHARE / FORWARD_SHARE * trained / readings))
+
+
+def has_one_before(training: ResolvedTraining) -> bool:
+    """Whether another model is scored beside the trained one: that which it goes on from."""
+    return training.folder is not None or not training.phases[-1].reads_texts
 
 
 def readings_of(training: ResolvedTraining) -> int:
@@ -114,8 +119,10 @@ def promised_parts(
         parts[learnt] += own_seconds
         members = recipe.phase[phase].members or 0
         if config.distill is not None:  # a live teacher reads all that the phase reads
-            read = own_seconds if config.distill.live else own.positions * seconds
-            parts["teacher"] += max(1, members) * read * FORWARD_SHARE
+            is_live = config.distill.live
+            read = own_seconds if is_live else kept_positions(recipe, phase, facts) * seconds
+            times = forward_passes(recipe, phase, config, training.model)
+            parts["teacher"] += times * read * FORWARD_SHARE
         tokens = min(config.eval_tokens, own.dev_tokens or config.eval_tokens)
         validating = validations * tokens * FORWARD_SHARE * seconds
         samples = (validations - 1) // config.validations_per_sample + 1
@@ -123,6 +130,7 @@ def promised_parts(
         parts["validations"] += validating
         parts["samples"] += sampling
         parts["members"] += members * (own_seconds + START_SECONDS + validating + sampling)
+    models = 1 + has_one_before(training) + (recipe.phase[-1].members or 0)
     for evaluation in recipe.evaluate:
         if evaluation.kind == "prompts":
             parts["evaluation"] += evaluation.max_tokens * generated_token_seconds
@@ -133,7 +141,7 @@ def promised_parts(
         tokens = facts.dev_tokens or 0  # test is as large as dev
         tokens = min(tokens, judged_tokens(evaluation, training) or tokens)
         for is_in_blocks in (False, True)[: readings_of(training)]:
-            parts["evaluation"] += tokens * FORWARD_SHARE * seconds_a_token[-1]
+            parts["evaluation"] += models * tokens * FORWARD_SHARE * seconds_a_token[-1]
             if evaluation.baselines:
                 parts["evaluation"] += _compressor_seconds(facts, tokens, is_in_blocks=is_in_blocks)
     parts["export"] = EXPORT_SECONDS * n_models

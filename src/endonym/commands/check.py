@@ -25,11 +25,11 @@ from endonym.autopilot.machine import saved_measurement
 from endonym.autopilot.mixture import facts_of_phase
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.run_time import in_proportion, paces_here, promised_parts
+from endonym.autopilot.teachers import kept_bytes, teachers_of
 from endonym.autopilot.text_size import SourceSample, measure, samples_of
 from endonym.commands.filled import filled
 from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards
-from endonym.data.teacher_cache import cache_bytes
 from endonym.device import free_memory_bytes
 from endonym.errors import MissingSource, OutOfMemory, RecipeError, TokenizerError
 from endonym.export.shapes import require_shapes
@@ -41,7 +41,7 @@ from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
 from endonym.pipeline.execute import dropped_in_words, run_folder
 from endonym.pipeline.metrics import require_packages
-from endonym.pipeline.plan import DataStages, plan_data
+from endonym.pipeline.plan import DataStages, plan_data, plan_training, room_warnings
 from endonym.pipeline.settle import Lockfile, with_examples
 from endonym.recipe.checks import after_pruning
 from endonym.recipe.recipe import Recipe
@@ -49,7 +49,7 @@ from endonym.report.training import SLICES
 from endonym.store import Store
 from endonym.survey.odd_sources import source_warnings
 from endonym.train.config import TrainConfig
-from endonym.train.memory_budget import phase_bytes
+from endonym.train.memory_budget import phase_bytes, teachers_bytes
 
 EXACT_ROWS = 200
 """Rows of a hundredth of a phase from which on its shares are exact to half a point."""
@@ -114,8 +114,13 @@ class Checked:
 
     @property
     def memory_bytes(self) -> int:
-        """Of the largest phase, if documents fill whole rows: their lengths are not known."""
-        return max(phase_bytes(self.shape, config) for config in self.training.phases)
+        """Of the largest phase, or of teachers that read before one, if documents fill whole rows:
+        their lengths are not known."""
+        needed, shape = list[int](), self.shape
+        for number, config in enumerate(self.training.phases):
+            beside, before = teachers_of(self.recipe, number, shape)
+            needed += [phase_bytes(shape, config, teachers=beside), teachers_bytes(shape, before)]
+        return max(needed)
 
     @property
     def fits(self) -> bool:
@@ -187,6 +192,7 @@ def check(
     require_shapes(recipe.export, training.model)
     require_tokenizer(recipe, samples, training.model)
     warnings = warnings_of_texts(recipe, samples, estimate)
+    warnings += [] if machine else warnings_of_room(recipe, store, estimate)
     free = machine.free_bytes if machine else free_memory_bytes(target)
     try:
         memory = resolve.memory_choices(recipe, training, {}, target, longest=None, free=free)
@@ -209,6 +215,15 @@ def check(
         sized=tuple(sizes),
         machine=machine,
     )
+
+
+def warnings_of_room(recipe: Recipe, store: Store, estimate: "Expected") -> list[str]:
+    """Whether the disk has no room for what will be kept of teachers, and is not there yet."""
+    made, training = list[str](), estimate.training
+    if recipe.keeps_teachers and estimate.data is not None:
+        stages = plan_training(recipe, estimate.data, training)
+        made = [stage.name for stage in stages if store.find(stage.kind, stage.id) is not None]
+    return room_warnings(recipe, store, estimate.facts, training.model.vocab, made=made)
 
 
 def warnings_of_texts(
@@ -421,7 +436,7 @@ def describe(checked: Checked) -> str:
         dropped_in_words=dropped_in_words,
         briefly=briefly(checked),
         inexact={phase.name: inexact(phase, shape.context) for phase in phases},
-        teachers=teachers(checked),
+        kept=kept_bytes(checked.recipe, checked.facts, shape.vocab),
         pruned=pruned(checked),
     )
 
@@ -434,19 +449,6 @@ def pruned(checked: Checked) -> dict[str, int]:
         for number, phase in phases
         if phase.prune is not None
     }
-
-
-def teachers(checked: Checked) -> dict[str, dict[str, int]]:
-    """Of each phase with a teacher, by name: its members, and the bytes that are kept."""
-    found, vocab = dict[str, dict[str, int]](), checked.shape.vocab
-    for number, phase in enumerate(checked.training.phases):
-        if phase.distill is not None:
-            own = checked.facts.examples.get(number, checked.facts)
-            kept = 0 if phase.distill.live else phase.distill.top_k
-            members = checked.recipe.phase[number].members or 0
-            n_bytes = cache_bytes(own.positions, kept, vocab)
-            found[phase.name] = {"members": members, "bytes": n_bytes}
-    return found
 
 
 def briefly(checked: Checked) -> dict[str, str]:

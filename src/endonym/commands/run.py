@@ -27,7 +27,7 @@ from endonym.pipeline.execute import (
     run_folder,
     run_recipe,
 )
-from endonym.pipeline.plan import plan_training
+from endonym.pipeline.plan import plan_training, room_warnings
 from endonym.pipeline.stages import judging_texts
 from endonym.recipe.recipe import Recipe
 from endonym.report.first_look import first_look
@@ -248,9 +248,13 @@ def describe_plan(
     training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))
     stages = [*data.all(), *plan_training(recipe, data, training)]
     names = [stage.name for stage in stages]
+    made = [stage.name for stage in stages if store.find(stage.kind, stage.id) is not None]
+    vocab = training.model.vocab
+    for warning in room_warnings(recipe, store, estimate.facts, vocab, made=made):
+        log.warn(warning)
     listed: list[dict[str, Any]] = []
     for stage in stages[: names.index(last) + 1] if last else stages:
-        is_there = store.find(stage.kind, stage.id) is not None
+        is_there = stage.name in made
         listed.append({"name": stage.name, "id": stage.id[:12], "there": is_there})
     return {
         "run": recipe.run_name,

@@ -5,7 +5,7 @@ and the first input of the next one. A document of n tokens therefore takes n + 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,6 +215,19 @@ class TokenShards:
         """These offsets in these shards, counted from the beginning of the first shard."""
         sizes = np.array([0, *(len(part) for part in self.parts)], dtype=np.int64)
         return np.cumsum(sizes)[shards] + offsets
+
+    def targets_of(self, sources: Collection[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of each document of these sources, in order: the place of its first target, and how many
+        targets it has."""
+        numbers = [self.sources.index(name) for name in sources]
+        index = self.index[np.isin(self.index["source"], numbers)]
+        return self.places(index["shard"], index["start"] + 1), index["length"] + 1
+
+    def n_places(self, sources: Collection[str] | None = None) -> int:
+        """How many places there are, or how many targets these sources have."""
+        if sources is None:
+            return sum(map(len, self.parts))
+        return int(self.targets_of(sources)[1].sum())
 
     def at(self, shards: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """The ids at these offsets in these shards; all arrays have the same shape."""

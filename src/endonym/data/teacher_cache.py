@@ -1,6 +1,7 @@
 """What is kept of a teacher on disk: its most likely tokens at each place of a training text.
 
-Two flat arrays of shape (places, K): token ids, and their probabilities as float16.
+Two flat arrays of shape (places, K): token ids, and their probabilities as float16. If only some
+sources are kept, a third one says where their documents begin, in the text and in these arrays.
 """
 
 from pathlib import Path
@@ -15,11 +16,17 @@ from endonym.errors import RecipeError
 from endonym.log import size
 
 CHANCES = np.dtype("<f2")
-ABOUT = "teacher.json"
+ABOUT, STARTS = "teacher.json", "starts.npy"
+MORE_ROOM = "Give a smaller top_k, free some space, or set distill.live = true."
+"""What to do if the disk has no room for what is kept."""
 
 
 class TeacherCache:
-    """The arrays of a folder, memory-mapped. ids: (places, K). chances: their probabilities."""
+    """The arrays of a folder, memory-mapped. ids: (places, K). chances: their probabilities.
+
+    starts: of each document that is kept its first place in the text, and its first row here; None
+    if all places of the text are kept.
+    """
 
     def __init__(
         self, folder: Path, shape: tuple[int, int], vocab: int, mode: Literal["r", "w+"] = "r"
@@ -27,10 +34,34 @@ class TeacherCache:
         ids, chances = folder / "ids.bin", folder / "chances.bin"
         self.ids: NDArray[Any] = np.memmap(ids, dtype=id_type(vocab), mode=mode, shape=shape)
         self.chances: NDArray[Any] = np.memmap(chances, dtype=CHANCES, mode=mode, shape=shape)
+        file = folder / STARTS
+        self.starts: NDArray[np.int64] | None = None
+        if file.is_file():
+            self.starts = np.load(file, allow_pickle=False)
+
+    def rows(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows of the arrays in which these places of the text stand."""
+        if self.starts is None:
+            return places
+        firsts, rows = self.starts
+        documents = np.searchsorted(firsts, places, side="right") - 1
+        return rows[documents] + places - firsts[documents]
 
     @classmethod
-    def new(cls, folder: Path, *, places: int, top_k: int, vocab: int) -> "TeacherCache":
-        """An empty one, to be filled."""
+    def new(
+        cls,
+        folder: Path,
+        *,
+        places: int,
+        top_k: int,
+        vocab: int,
+        kept: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+    ) -> "TeacherCache":
+        """An empty one, to be filled. kept: as `TokenShards.targets_of`, if not all is kept."""
+        if kept is not None:
+            firsts, counts = kept
+            starts = np.stack((firsts, np.cumsum(counts) - counts)).astype("<i8")
+            np.save(folder / STARTS, starts, allow_pickle=False)
         about = {"places": places, "top_k": min(top_k, vocab), "vocab": vocab}
         write_json(folder / ABOUT, about)
         return cls(folder, (places, about["top_k"]), vocab, "w+")
@@ -47,11 +78,17 @@ def cache_bytes(places: int, top_k: int, vocab: int) -> int:
     return places * min(top_k, vocab) * (id_type(vocab).itemsize + CHANCES.itemsize)
 
 
+def lack_of_room(folder: Path, needed: int) -> str:
+    """What is missing if the disk of a folder has no room for what is kept of teachers; else empty.
+
+    needed: its bytes.
+    """
+    if needed <= (free := free_bytes(folder)):
+        return ""
+    return f"what is kept of the teacher takes {size(needed)}, and {size(free)} are free"
+
+
 def require_room(folder: Path, needed: int) -> None:
     """Raise RecipeError if the disk of a folder has no room for what is kept of teachers."""
-    if needed > (free := free_bytes(folder)):
-        raise RecipeError(
-            f"what is kept of the teacher takes {size(needed)}, and {size(free)} are free",
-            where="phase.distill.top_k",
-            do="Give a smaller top_k, free some space, or set distill.live = true.",
-        )
+    if lack := lack_of_room(folder, needed):
+        raise RecipeError(lack, where="phase.distill.top_k", do=MORE_ROOM)

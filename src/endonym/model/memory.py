@@ -5,6 +5,7 @@ benchmarks/memory.py with the operating system. Temporary tensors within a step,
 that the allocator keeps (train/memory_budget.py), are not counted.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from endonym.model import config as shapes
@@ -49,6 +50,24 @@ def training_bytes(
         kept += low_rank_numbers(config, adapt) * (config.layers - recomputed) // config.layers
     numbers = micro_tokens * kept + max(head, inside - micro_tokens * sum(blocks[recomputed:]))
     return fixed_bytes(config, number_format, adapt=adapt, **states) + narrow * numbers
+
+
+def reading_bytes(
+    models: Sequence[AnyModelConfig], tokens: int, longest_document: int | None = None
+) -> int:
+    """Bytes of models that read the same tokens in fp32, for the mean of their probabilities.
+
+    Of all of them the weights and last hidden states are held, of one at a time what a block
+    computes, or a chunk of logits. longest_document: as in `training_bytes`.
+    """
+    if not models:
+        return 0
+    held = sum(parameters(each).total + tokens * each.dim for each in models)
+    kept = [_kept(each, "fp32", longest_document) for each in models]
+    inside = tokens * max(ends + max(blocks) for ends, blocks in kept)
+    vocab = max(each.vocab for each in models)
+    head = 3 * vocab * min(tokens, max(128, sizes.CHUNK_LOGITS // vocab))
+    return 4 * (held + max(inside, head))
 
 
 def fixed_bytes(

@@ -152,6 +152,11 @@ def planned_stages(
         limit = recipe.clean.max_unreadable
         for warning in source_warnings(samples(), recipe.language, limit):
             log.warn(warning)
+        if recipe.keeps_teachers:
+            facts, likely = resolve.estimated(recipe, samples(), "cpu", chosen)
+            vocab = resolve.likely_vocab(recipe, likely, facts)
+            for warning in plan.room_warnings(recipe, store, facts, vocab):
+                log.warn(warning)
     store.refer(run.folder, {stage.id: stage.kind for stage in data_stages}, is_whole=False)
     if not lock.is_known:
         write_sealed(lock.path, lock.as_json(data_stages, store))

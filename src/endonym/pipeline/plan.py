@@ -6,19 +6,21 @@ the recipe nor other stages (`pipeline/execute.py` calls it). Its identity is th
 two. Paths in a config are not hashed: the inputs hash the contents of these files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from endonym.autopilot.model_size import Facts
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.run_time import judged_tokens
+from endonym.autopilot.teachers import kept_bytes
 from endonym.config import Config, identity
 from endonym.data.config import CHATML_NAME
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.shards import TokenShards
-from endonym.data.teacher_cache import cache_bytes
+from endonym.data.teacher_cache import MORE_ROOM, cache_bytes, lack_of_room
 from endonym.export.config import Content
 from endonym.export.history import is_of_split
 from endonym.export.shapes import folder_shape
@@ -46,6 +48,8 @@ VERSIONS = {
 }
 """Raise a stage's version when you change what it produces."""
 VERSIONS["member"] = VERSIONS["model"]
+TEACHER = "teacher of "
+"""How the stages begin that keep what the teacher of a phase expects."""
 SPEED_NAME = "evaluation speed"
 """How the evaluations are called that measure exports, and come after them."""
 
@@ -312,10 +316,16 @@ def teacher_inputs(
     if distill.live:
         return teachers
     read = {name: inputs[name] for name in ("shards", "examples", "tokenizer") if name in inputs}
+    assert isinstance(data.corpus.config, stages.CorpusConfig), "of a corpus"
+    some, every = tuple(sorted(phase.shares)), set(data.corpus.config.order)
     kept = stages.TeacherConfig(
-        folder=config.teacher, pack=config.pack, top_k=distill.top_k, seed=config.seed
+        folder=config.teacher,
+        pack=config.pack,
+        top_k=distill.top_k,
+        seed=config.seed,
+        sources=some if some and set(some) != every else None,
     )
-    name = f"teacher of {phase.name}"
+    name = f"{TEACHER}{phase.name}"
     return {"teacher": Stage(name, "teacher", kept, stages.teacher, {**read, **teachers})}
 
 
@@ -330,8 +340,21 @@ def teacher_bytes(teacher: Stage, store: Store) -> int:
         places, vocab = len(tokens.ids), tokens.vocab
     else:
         shards = TokenShards(read.folder, "train")
-        places, vocab = sum(map(len, shards.parts)), shards.vocab
+        places, vocab = shards.n_places(teacher.config.sources), shards.vocab
     return cache_bytes(places, teacher.config.top_k, vocab)
+
+
+def room_warnings(
+    recipe: Recipe, store: Store, facts: Facts, vocab: int, *, made: Collection[str] = ()
+) -> list[str]:
+    """A warning if the disk has no room for what will be kept of teachers, as far as it is known.
+
+    facts: perhaps estimated. made: names of stages that are there already.
+    """
+    kept = kept_bytes(recipe, facts, vocab).items()
+    needed = sum(size for phase, size in kept if f"{TEACHER}{phase}" not in made)
+    lack = lack_of_room(store.root, needed)
+    return [f"{lack}, as far as is known now. {MORE_ROOM}"] if lack else []
 
 
 def with_teachers(models: Sequence[Stage]) -> list[Stage]:
@@ -421,7 +444,7 @@ def names_of_phase(phase: Phase) -> list[str]:
     is_live = phase.distill is not None and phase.distill.live
     return [
         *(f"member {number} of {phase.name}" for number in members),
-        *[f"teacher of {phase.name}"] * bool(is_kept and not is_live),
+        *[f"{TEACHER}{phase.name}"] * bool(is_kept and not is_live),
         f"model {phase.name}",
     ]
 

@@ -182,6 +182,13 @@ def require_tunable(recipe: Recipe) -> None:
             where="--tune",
             do="Only a first phase that reads texts is tuned: leave --tune out.",
         )
+    if phase.distill is not None and phase.distill.model is not None:
+        raise RecipeError(
+            "the first phase learns from another model",
+            where="--tune",
+            do="Short trainings without the teacher do not show which rates suit beside it: leave "
+            "--tune out.",
+        )
     if phase.prune is not None:
         raise RecipeError(
             "the first phase prunes its model",

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 Numbers = dict[str, Any]
 """What a stage counted, for the manifest."""
 BEFORE = "before"
-"""How scores of the model that training went on from are called, and so is the input of an
-evaluation that is the model before conversations."""
+"""The name of the scores, and of the input, of the model that training went on from."""
 MEMBER = "member "
 """How the inputs of an evaluation begin that are members of the model's phase."""
 Inputs = Mapping[str, Artifact]
@@ -150,12 +149,13 @@ class PhaseTraining(Config):
 
 
 class TeacherConfig(Config):
-    """What is kept of a teacher. folder: of the one that the recipe names, an input, if any."""
+    """What is kept of a teacher, whose folder is an input. sources: only these, if not None."""
 
     folder: Path | None = Field(json_schema_extra=NOT_IDENTITY)
     pack: PackConfig
     top_k: int
     seed: int
+    sources: tuple[str, ...] | None = None
 
 
 class ExportConfig(Config):

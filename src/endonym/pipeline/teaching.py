@@ -1,12 +1,14 @@
 """Teachers of a phase: members that were trained for it, or a model that the recipe names."""
 
 import time
+from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from endonym import device
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
-from endonym.data.order import training_order
+from endonym.data.order import Order
 from endonym.data.shards import TokenShards
 from endonym.data.teacher_cache import TeacherCache, cache_bytes, require_room
 from endonym.errors import RecipeError
@@ -20,38 +22,49 @@ from endonym.pipeline.stages import Numbers, PhaseTraining, StageContext, Teache
 from endonym.recipe.recipe import Recipe
 from endonym.store import MANIFEST, Artifact, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.train.memory_budget import explained_memory_errors
 from endonym.train.teacher import CachedTeacher, LiveTeacher, Teach, keep_likely
 
 READ_DOCUMENTS = 1_000
 """Held-out documents that a teacher must read as the phase does."""
+FEWER_TEACHERS = (
+    "Name a smaller teacher or fewer members, or a smaller pack.context; or end other programs. "
+    "What was trained is kept."
+)
+"""What to do if teachers need more memory than there is."""
 MAY_KNOW = (
     "the teacher {name} was not made from this corpus alone: it may have read texts that judge "
     "this model, and then the scores are too good"
 )
 
 
+@explained_memory_errors("reading with the teachers", FEWER_TEACHERS)
 def keep_teacher(config: TeacherConfig, ctx: StageContext) -> Numbers:
     """Let the teachers read the training text once; returns what was kept, for the manifest.
 
     Raises RecipeError if what is kept does not fit on the disk.
     """
     device.prepare()
-    target = device.pick(ctx.device)
-    shards = ctx.inputs["shards"].folder
+    target, kept = device.pick(ctx.device), None
+    orders: list[Order | ExampleOrder] = []
     if "examples" in ctx.inputs:
         tokens = ExampleTokens(ctx.inputs["examples"].folder, "train")
-        order = ExampleOrder(tokens, context=config.pack.context, seed=config.seed)
+        orders.append(ExampleOrder(tokens, context=config.pack.context, seed=config.seed))
         places, vocab = len(tokens.ids), tokens.vocab
     else:
-        order = training_order(shards, config.pack, config.seed)
-        places, vocab = sum(map(len, order.shards.parts)), order.shards.vocab
+        train = TokenShards(ctx.inputs["shards"].folder, "train")
+        order = partial(Order, train, context=config.pack.context, seed=config.seed)
+        orders += [order(join=config.pack.join, source=name) for name in config.sources or [None]]
+        kept = None if config.sources is None else train.targets_of(config.sources)
+        places, vocab = train.n_places(config.sources), train.vocab
     needed = cache_bytes(places, config.top_k, vocab)
     require_room(ctx.out, needed)
     decoders = teachers(ctx, config.folder, config.pack.context, target)
-    total, began = order.positions_per_epoch, time.perf_counter()
+    total, began = sum(each.positions_per_epoch for each in orders), time.perf_counter()
     with ctx.log.progress(f"reading with {len(decoders)} teachers", total) as advance:
-        cache = TeacherCache.new(ctx.out, places=places, top_k=config.top_k, vocab=vocab)
-        keep_likely(cache, decoders, order, vocab=vocab, device=target, advance=advance)
+        cache = TeacherCache.new(ctx.out, places=places, top_k=config.top_k, vocab=vocab, kept=kept)
+        for each in orders:
+            keep_likely(cache, decoders, each, vocab=vocab, device=target, advance=advance)
     seconds = round(time.perf_counter() - began, 3)
     append_jsonl(ctx.journal, {"event": "read", "seconds": seconds})
     return {"teachers": len(decoders), "places": places, "top_k": config.top_k, "bytes": needed}
@@ -99,7 +112,8 @@ def is_of_this_corpus(folder: Path, shards: str) -> bool:
 
 
 def require_same_ids(recipe: Recipe, tokenizer: Artifact, shards: Artifact) -> None:
-    """Raise RecipeError unless the teachers that a recipe names write its texts with its ids."""
+    """Raise RecipeError unless the teachers that a recipe names have its ids, and write its texts
+    with them."""
     named = [(phase, recipe.teacher_folder(n)) for n, phase in enumerate(recipe.phase)]
     for phase, folder in named:
         if folder is None:
@@ -107,14 +121,28 @@ def require_same_ids(recipe: Recipe, tokenizer: Artifact, shards: Artifact) -> N
         ours = Tokenizer.load(tokenizer.folder / "tokenizer.json")
         theirs = Tokenizer.load(folder / "tokenizer.json")
         dev = held_out_texts(TokenShards(shards.folder, "dev"), ours)
-        texts = [*islice(dev.each(), READ_DOCUMENTS)]
-        pairs = zip(theirs.encode_many(texts), ours.encode_many(texts), strict=True)
-        is_same = all(one.tolist() == other.tolist() for one, other in pairs)
-        if not is_same or (theirs.vocab, theirs.end_id) != (ours.vocab, ours.end_id):
+        if other := difference(theirs, ours, [*islice(dev.each(), READ_DOCUMENTS)]):
             assert phase.distill is not None, "it has a teacher"
             raise RecipeError(
-                f'the teacher "{phase.distill.model}" has another tokenizer: {theirs.vocab} ids, '
-                f"here {ours.vocab}",
+                f'the teacher "{phase.distill.model}" has another tokenizer: {other}',
                 where=f"phase {phase.name}: distill.model",
                 do="Name a run of the same texts with the same [clean] and [tokenizer].",
             )
+
+
+def difference(theirs: Tokenizer, ours: Tokenizer, texts: Sequence[str]) -> str:
+    """The first difference between a teacher's ids and ours, in words; empty if there is none.
+
+    texts: that both must write with the same ids. A recipe of conversations alone has none.
+    """
+    if theirs.vocab != ours.vocab:
+        return f"{theirs.vocab} ids, here {ours.vocab}"
+    if theirs.end_id != ours.end_id:
+        return f"texts end with id {theirs.end_id}, here with {ours.end_id}"
+    for index in range(ours.vocab):
+        if theirs.bytes_of(index) != ours.bytes_of(index):
+            return f"id {index} is {theirs.token(index)!r}, here {ours.token(index)!r}"
+    for text, *ids in zip(texts, theirs.encode_many(texts), ours.encode_many(texts), strict=True):
+        if ids[0].tolist() != ids[1].tolist():
+            return f"it writes {text[:40]!r} with other ids"
+    return ""

@@ -2,8 +2,8 @@
 
 First the learning rate, then, at the best rate, the weight decay, if the time suffices to see its
 effect. Every trial is the phase itself on fewer tokens, with a full learning rate schedule, on the
-same rows. Trials are compared on the dev text that validations use during training, so the test
-score stays independent.
+same rows; of a phase with members it is such a member, which has no teacher. Trials are compared on
+the dev text that validations use during training, so the test score stays independent.
 """
 
 import math
@@ -95,7 +95,7 @@ class Trials:
             )
 
     def trial_bits(self, config: TrainConfig) -> float:
-        """Train this config on fewer tokens; returns its dev bits per byte.
+        """Train this config on fewer tokens, without members; returns its dev bits per byte.
 
         Infinite if the training fails; `failure` then says why.
         """
@@ -107,7 +107,9 @@ class Trials:
         steps = max(1, math.ceil(self.tokens / self.batch_tokens))
         warmup = min(config.warmup_steps, steps // 10)
         trial = config.but(steps=steps, warmup_steps=warmup, patience=0, keep="last")
-        trial = trial.but(eval_every_steps=steps + 1, eval_tokens=self.validation_tokens)
+        trial = trial.but(
+            distill=None, eval_every_steps=steps + 1, eval_tokens=self.validation_tokens
+        )
         trial = trial.executed(save_every_steps=steps + 1)
         with tempfile.TemporaryDirectory() as folder:
             tokenizer = Tokenizer.load(self.tokenizer)
@@ -154,7 +156,8 @@ def tune(
         trials.set_seconds(minutes * 60 / count)
     trials.require_enough()
     tokens = number(trials.tokens)
-    log.line(f"{'tuning':<22} {count} trainings of {tokens} tokens")
+    alone = ", each as a member, without a teacher" if config.distill is not None else ""
+    log.line(f"{'tuning':<22} {count} trainings of {tokens} tokens{alone}")
     choices: Choices = {}
     bits: dict[float, float] = {}  # dev bits per byte by scale, of the key that is tuned
     best_scale = 1.0

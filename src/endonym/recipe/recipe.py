@@ -165,6 +165,12 @@ class Recipe(Config):
         return list(dict.fromkeys(each for each in found if each is not None))
 
     @property
+    def keeps_teachers(self) -> bool:
+        """Whether teachers read the text before a phase, so that what they expect is kept."""
+        taught = [each for each in self.phase if each.distill is not None or each.members]
+        return any(each.distill is None or not each.distill.live for each in taught)
+
+    @property
     def keeps_tokenizer(self) -> bool:
         """Whether the tokenizer is that of the model to train further, unchanged."""
         return self.model.folder is not None and not self.tokenizer.model_fields_set

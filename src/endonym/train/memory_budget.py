@@ -1,7 +1,7 @@
 """Memory of a training step: what fits, and out-of-memory errors. Imports no torch."""
 
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ from endonym.device import free_memory_bytes, process_info
 from endonym.errors import OutOfMemory
 from endonym.log import size
 from endonym.model.foreign.folder import AnyModelConfig
-from endonym.model.memory import training_bytes
+from endonym.model.memory import reading_bytes, training_bytes
 from endonym.train.config import TrainConfig
 
 Result = TypeVar("Result")
@@ -18,14 +18,29 @@ ALLOCATOR_OVERHEAD = 2.3
 ASKED = re.compile(r"tried to allocate (\d[\d.]*) ?(bytes|[KMG]iB)?", re.IGNORECASE)
 ON_GPU = re.compile(r"\bGPU (\d+)")
 UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+READ_TOKENS = 8192
+"""Tokens that teachers read at once before a phase."""
+FEWER = (
+    "Set more blocks in recompute or a smaller micro_tokens in the phase, then a smaller "
+    "pack.context, model.layers or model.dim; or end other programs. The last checkpoint is kept."
+)
+"""What to do if a training needs more memory than there is."""
 
 
-def phase_bytes(shape: AnyModelConfig, config: TrainConfig, longest: int | None = None) -> int:
-    """Bytes that a phase takes in each process. longest: document in tokens, if known."""
+def phase_bytes(
+    shape: AnyModelConfig,
+    config: TrainConfig,
+    longest: int | None = None,
+    *,
+    teachers: Sequence[AnyModelConfig] = (),
+) -> int:
+    """Bytes that a phase takes in each process. longest: document in tokens, if known. teachers:
+    the models that read each batch as well."""
     execution = config.execution
-    return training_bytes(
+    micro_tokens = max(shape.context, min(execution.micro_tokens, config.batch_tokens))
+    return reading_bytes(teachers, micro_tokens, longest) + training_bytes(
         shape,
-        max(shape.context, min(execution.micro_tokens, config.batch_tokens)),
+        micro_tokens,
         config.number_format,
         checkpointed_blocks=execution.recompute,
         longest_document=longest,
@@ -35,6 +50,11 @@ def phase_bytes(shape: AnyModelConfig, config: TrainConfig, longest: int | None 
         processes=process_info().size,
         adapt=config.adapt,
     )
+
+
+def teachers_bytes(shape: AnyModelConfig, teachers: Sequence[AnyModelConfig]) -> int:
+    """Bytes of the teachers that read the text before a phase of this shape."""
+    return reading_bytes(teachers, max(READ_TOKENS, shape.context))
 
 
 def within_memory(
@@ -66,10 +86,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and is_about_memory
 
 
-def out_of_memory(error: BaseException, doing: str) -> OutOfMemory:
+def out_of_memory(error: BaseException, doing: str, do: str = FEWER) -> OutOfMemory:
     """The OutOfMemory for an error of torch or Python: memory asked for, memory free, what to set.
 
-    doing: what was computed.
+    doing: what was computed. do: what to do about it.
     """
     match = ASKED.search(str(error))
     wanted = "more memory"
@@ -81,18 +101,16 @@ def out_of_memory(error: BaseException, doing: str) -> OutOfMemory:
     return OutOfMemory(
         f"{wanted} was asked for, {size(free)} are free",
         where=doing,
-        do="Set more blocks in recompute or a smaller micro_tokens in the phase, then a smaller "
-        "pack.context, model.layers or model.dim; or end other programs. The last checkpoint is "
-        "kept.",
+        do=do,
     )
 
 
 @contextmanager
-def explained_memory_errors(doing: str) -> Generator[None]:
+def explained_memory_errors(doing: str, do: str = FEWER) -> Generator[None]:
     """Turn out-of-memory errors into OutOfMemory, which says what to do."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise out_of_memory(error, doing) from error
+        raise out_of_memory(error, doing, do) from error

@@ -9,6 +9,7 @@ like those of the phase. A phase that reads rows which are cut elsewhere gets wh
 expected with another beginning of the row.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -23,10 +24,10 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.kernels.loss import Taught
 from endonym.model.kernels.sizes import CHUNK_LOGITS
 from endonym.model.span import Span
+from endonym.train.memory_budget import READ_TOKENS
 
 Teach = Callable[[Batch, Tensor | None], Taught]
 """What a teacher expects of a batch's targets: of all in flat order, or of those at indices."""
-ROWS_TOKENS = 8192
 
 
 class LiveTeacher:
@@ -53,9 +54,9 @@ class CachedTeacher:
         places_N = batch.places_BT.flatten()
         if learnt_N is not None:
             places_N = places_N[learnt_N]
-        places, target = places_N.cpu().numpy(), places_N.device
-        ids_NK = torch.from_numpy(self.cache.ids[places].astype(np.int64))
-        chances_NK = torch.from_numpy(self.cache.chances[places].astype(np.float32))
+        rows, target = self.cache.rows(places_N.cpu().numpy()), places_N.device
+        ids_NK = torch.from_numpy(self.cache.ids[rows].astype(np.int64))
+        chances_NK = torch.from_numpy(self.cache.chances[rows].astype(np.float32))
         return Taught(ids_NK.to(target), chances_NK.to(target), self.share)
 
 
@@ -81,8 +82,9 @@ def likely(
     for parts in zip(*(each.split(rows) for each in hidden), strict=True):
         pairs = zip(decoders, parts, strict=True)
         logits = (each.readout.logits(part)[:, :vocab].float() for each, part in pairs)
-        mean_CV = torch.stack([torch.softmax(each, dim=-1) for each in logits]).mean(0)
-        top = mean_CV.topk(min(top_k, vocab))
+        # One sum: the probabilities of all teachers together would take the most memory here.
+        sum_CV = functools.reduce(Tensor.add_, (torch.softmax(each, dim=-1) for each in logits))
+        top = sum_CV.div_(len(decoders)).topk(min(top_k, vocab))
         ids.append(top.indices)
         chances.append(top.values)
     return torch.cat(ids), torch.cat(chances)
@@ -102,12 +104,13 @@ def keep_likely(
     vocab: as in `likely`. advance: called with the tokens read.
     """
     count = -(-order.positions_per_epoch // order.context)
-    step = max(1, ROWS_TOKENS // order.context)
+    step = max(1, READ_TOKENS // order.context)
     for first in range(0, count, step):
         batch = Batch.of(order.rows(first, min(step, count - first)))
         assert batch.places_BT is not None, "orders say where targets are stored"
         read_N = (batch.documents_BT.flatten() != GAP).nonzero()[:, 0]
-        places, top_k = batch.places_BT.flatten()[read_N].numpy(), cache.ids.shape[1]
+        rows = cache.rows(batch.places_BT.flatten()[read_N].numpy())
+        top_k = cache.ids.shape[1]
         found = likely(decoders, batch.to(device), read_N.to(device), vocab=vocab, top_k=top_k)
-        cache.ids[places], cache.chances[places] = (each.cpu().numpy() for each in found)
+        cache.ids[rows], cache.chances[rows] = (each.cpu().numpy() for each in found)
         advance(batch.tokens_BT.numel())

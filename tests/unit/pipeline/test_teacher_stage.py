@@ -1,6 +1,8 @@
 """What teachers are given to read, what is kept of it, and whose ids they must write."""
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,11 +25,11 @@ from toys import (
 from endonym import device
 from endonym.data.config import PackConfig
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
-from endonym.data.order import training_order
-from endonym.data.shards import ShardDocument, write_shards
+from endonym.data.order import runs, training_order
+from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.data.teacher_cache import TeacherCache, cache_bytes
 from endonym.disk import read_json, write_json
-from endonym.errors import RecipeError
+from endonym.errors import OutOfMemory, RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, read_jsonl
 from endonym.model.decoder import Decoder
@@ -119,6 +121,52 @@ def test_teachers_read_the_training_text_of_the_phase_once(
     assert read_jsonl(ctx.journal) == [{"event": "read", "seconds": 2.346}]
 
 
+def test_only_the_sources_of_the_phase_are_read_and_kept(
+    tmp_path: Path, picked: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their documents stand between those of another source: at every place what all would hold."""
+    inputs = inputs_of(tmp_path, is_chat=False)
+    train = TokenShards(inputs["shards"], "train")
+    decoders = [lively_decoder(toy_config(vocab=train.vocab))]
+    monkeypatch.setattr(teaching, "teachers", lambda *given: decoders)
+    monkeypatch.setattr(device, "pick", lambda name: "cpu")
+    found = dict[str, TeacherCache]()
+    pack = PackConfig(context=16, join=())
+    for name, sources in {"all": None, "some": ("khmer",), "both": ("khmer", "tatar")}.items():
+        (tmp_path / name).mkdir()
+        ctx = context_of(tmp_path / name, inputs)
+        config = TeacherConfig(folder=None, pack=pack, top_k=4, seed=1, sources=sources)
+        numbers = teaching.keep_teacher(config, ctx)
+        found[name] = TeacherCache.read(ctx.out)
+        assert numbers["places"] == len(found[name].ids) == train.n_places(sources)
+    firsts, counts = train.targets_of(["khmer"])
+    assert counts.tolist() == [10, 15]
+    places = runs(firsts, counts)
+    assert len(found["some"].ids) == len(places) == 25
+    assert sorted(found["some"].rows(places)) == [*range(25)]
+    assert (found["some"].chances[:, 0] > 0).all(), "every place was read"
+    alike = found["both"].rows(places)
+    for name in ("ids", "chances"):
+        kept = getattr(found["some"], name)[found["some"].rows(places)]
+        assert (kept == getattr(found["both"], name)[alike]).all()
+    assert (found["all"].rows(places) == places).all()
+
+
+@pytest.mark.parametrize("place", ["teachers", "keep_likely"])
+def test_memory_that_ends_while_teachers_read_is_told_with_what_to_do(
+    place: str, tmp_path: Path, picked: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*given: Any, **keys: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: you tried to allocate 4096000 bytes.")
+
+    monkeypatch.setattr(teaching, "teachers", lambda *given: [])
+    monkeypatch.setattr(teaching, place, end)
+    ctx = context_of(tmp_path, inputs_of(tmp_path, is_chat=False))
+    with pytest.raises(OutOfMemory, match=r"4\.1 MB more was asked for") as caught:
+        teaching.keep_teacher(TeacherConfig(folder=None, pack=PACK, top_k=5, seed=1), ctx)
+    assert "fewer members" in caught.value.do
+
+
 def test_a_live_teacher_is_that_of_the_phase(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,18 +243,22 @@ def test_a_named_teacher_that_may_know_the_held_out_texts_is_told(
 def prepared_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tokenizer and shards of real sentences; others in each split."""
     folder = tmp_path_factory.mktemp("texts")
-    for name in ("tokenizer", "shards"):
-        (folder / name).mkdir()
+    (folder / "tokenizer").mkdir()
     toy_tokenizer("bpe").save(folder / "tokenizer")
     texts = toy_texts()
     parts = {"train": texts[9:], "dev": texts[3:9], "test": texts[:3]}
+    write_texts(folder / "shards", parts)
+    return folder
+
+
+def write_texts(folder: Path, parts: Mapping[str, Sequence[str]]) -> None:
+    """The shards of these texts, by split."""
+    folder.mkdir()
 
     def documents(split: str) -> list[ShardDocument]:
-        return [ShardDocument("тел", text, 0, n) for n, text in enumerate(parts[split])]
+        return [ShardDocument("тел", text, 0, n) for n, text in enumerate(parts.get(split, ()))]
 
-    tokenizer = toy_tokenizer("bpe")
-    write_shards(folder / "shards", tokenizer, ["тел"], documents, advance=lambda _: None)
-    return folder
+    write_shards(folder, toy_tokenizer("bpe"), ["тел"], documents, advance=lambda _: None)
 
 
 def other_tokenizer(folder: Path, what: str) -> Tokenizer:
@@ -246,12 +298,38 @@ def test_a_teacher_with_another_tokenizer_is_refused_by_the_phase_that_names_it(
     monkeypatch.setattr(Tokenizer, "encode_many", encode_many)
     with pytest.raises(RecipeError) if what else nullcontext() as caught:
         teaching.require_same_ids(recipe, tokenizer, shards)
-    assert read == [toy_texts()[3:7]] * 2, "held-out texts, but not those of the test split"
     if caught is None:
+        assert read == [toy_texts()[3:7]] * 2, "held-out texts, but not those of the test split"
         return
     said = caught.value
-    assert (
-        said.message == f'the teacher "../зур" has another tokenizer: {theirs.vocab} ids, here 400'
-    )
+    assert said.message.startswith('the teacher "../зур" has another tokenizer: ')
     assert said.where == f"phase {phases[place].name}: distill.model"
     assert said.do == "Name a run of the same texts with the same [clean] and [tokenizer]."
+
+
+def test_other_ids_are_found_without_any_text(prepared_texts: Path, tmp_path: Path) -> None:
+    """A recipe of conversations alone holds no texts out, and other sizes are the least of it."""
+    ours = toy_tokenizer("bpe")
+    theirs = other_tokenizer(tmp_path, "words")
+    assert (theirs.vocab, theirs.end_id) == (ours.vocab, ours.end_id)
+    first = next(n for n in range(400) if theirs.bytes_of(n) != ours.bytes_of(n))
+    words = f"id {first} is {theirs.token(first)!r}, here {ours.token(first)!r}"
+    assert teaching.difference(theirs, ours, []) == words
+    assert teaching.difference(ours, ours, toy_texts()) == ""
+    write_texts(tmp_path / "empty", {})
+    phases = [Phase(name="сөйләшү").model_copy(update={"distill": Distill(model="../зур")})]
+    recipe: Any = SimpleNamespace(phase=phases, teacher_folder=lambda number: tmp_path)
+    given = Artifact(prepared_texts / "tokenizer", {}), Artifact(tmp_path / "empty", {})
+    with pytest.raises(RecipeError, match=re.escape(words)):
+        teaching.require_same_ids(recipe, *given)
+
+
+def test_the_same_ids_are_not_enough_if_texts_are_written_otherwise(tmp_path: Path) -> None:
+    """Merges in another order: the same tokens, but other words of them."""
+    ours = toy_tokenizer("bpe")
+    described = json.loads(ours.to_json())
+    described["model"]["merges"].reverse()
+    write_json(tmp_path / "tokenizer.json", described)
+    theirs = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert teaching.difference(theirs, ours, []) == ""
+    assert "with other ids" in teaching.difference(theirs, ours, toy_texts())

@@ -3,15 +3,18 @@
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from made_conversations import conversations, write_lines
-from plans import planned
+from plans import FACTS, planned
 from toys import lively_decoder, toy_config, toy_tokenizer, train_config
 
+from endonym.autopilot.model_size import Facts
+from endonym.autopilot.teachers import kept_bytes
 from endonym.commands.check import check, describe
 from endonym.commands.run import standing
 from endonym.data.config import PackConfig
@@ -23,6 +26,7 @@ from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import Score
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
+from endonym.model.count import parameters
 from endonym.pipeline import evaluation, execute, plan, sources, teaching
 from endonym.pipeline.stages import PhaseTraining, StageContext
 from endonym.recipe.recipe import Recipe
@@ -83,6 +87,27 @@ def test_members_of_texts_are_scored_where_conversations_have_none(recipe: Recip
     assert (found, scored.inputs["before"].name) == (members, "model pretrain")
 
 
+def test_a_teacher_reads_the_sources_of_its_phase_alone(recipe: Recipe) -> None:
+    store = Store(recipe.folder / "store")
+    raw = sources.hash_all(sources.find(recipe), store, Log(quiet=True))
+    names = [each.name for each in recipe.source]
+    free = {"source": tuple(each.model_copy(update={"repeatable": True}) for each in recipe.source)}
+
+    def taught(*read: str) -> Any:
+        keys = {"phase.0.sources": dict.fromkeys(read, 1 / len(read)) if read else None}
+        found = planned(recipe.model_copy(update=free).with_values(keys), raw)
+        return next(each for each in found if each.kind == "teacher")
+
+    some = taught(names[1])
+    assert some.config.sources == (names[1],)
+    assert taught().config.sources is None
+    assert taught(*names).config == taught().config, "the whole text, however it is mixed"
+    facts = replace(FACTS, sources={name: Facts(400, 100 * n, 1.0) for n, name in enumerate(names)})
+    one = recipe.model_copy(update=free).with_values({"phase.0.sources": {names[1]: 1.0}})
+    assert kept_bytes(one, facts, 400)["pretrain"] == cache_bytes(200, 32, 400)
+    assert kept_bytes(recipe, facts, 400)["pretrain"] == cache_bytes(FACTS.positions, 32, 400)
+
+
 def test_check_says_what_teachers_take(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.commands.check.paces_here", lambda *given: [0.001, 0.002])
     found = check(recipe, Store(recipe.folder / "store"))
@@ -111,13 +136,88 @@ def test_the_time_of_a_teacher_without_members_is_counted_once(
     monkeypatch.setattr("endonym.commands.check.paces_here", lambda *given: [0.001])
     text = recipe.phase[0].model_dump(exclude_unset=True) | {"members": None}
     text |= {"distill": {"model": str(finished / "runs" / "kechkena")}}
-    found = check(recipe.with_values({"phase": [text]}), Store(recipe.folder / "store"))
+    store, named = Store(recipe.folder / "store"), recipe.with_values({"phase": [text]})
+    found = check(named, store)
     assert found.parts["members"] == 0
     text |= {"members": 5, "distill": None}
     own = check(recipe.with_values({"phase": [text]}), Store(recipe.folder / "store")).parts
     one = sum(own[name] for name in ("training", "start", "validations", "samples"))
     assert own["members"] == pytest.approx(5 * one)
     assert found.parts["teacher"] == pytest.approx(found.facts.positions * 0.001 / 3, rel=0.01)
+    small = check(named.with_values({"model.layers": 1}), store)
+    flops = [each.as_dict()["flops_per_token"] for each in (found, small)]
+    ratio = small.parts["teacher"] / found.parts["teacher"]
+    assert ratio == pytest.approx(flops[0] / flops[1], rel=0.01), (
+        "the teacher is as large as before"
+    )
+    assert ratio > 1.2
+
+
+def test_the_time_of_scoring_the_members_is_counted(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.commands.check.paces_here", lambda *given: [0.001, 0.002])
+    bits = {"evaluate": [{"kind": "bits", "baselines": False}]}
+    store = Store(recipe.folder / "store")
+    found = check(recipe.with_values(bits), store).parts["evaluation"]
+    alone = check(
+        recipe.with_values({**bits, "phase.1.members": None, "phase.1.distill": None}), store
+    )
+    assert found == pytest.approx(alone.parts["evaluation"] * (2 + 3) / 2), "and the one before"
+
+
+def test_memory_of_all_teachers_together_is_checked(
+    recipe: Recipe, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(recipe.folder / "store")
+    alone: dict[str, object] = {"phase.0.members": None, "phase.1.members": None}
+    few = recipe.with_values({**alone, "phase.1.distill": None})
+    most = recipe.with_values({"phase.0.members": 64, "phase.1.distill": None})
+    live = recipe.with_values({"phase.0.members": None, "phase.1.members": 64})
+    needed = [check(each, store).memory_bytes for each in (few, recipe, most, live)]
+    weights = 4 * parameters(check(few, store).shape).total
+    assert needed[1] > needed[0]
+    assert min(needed[2:]) > 64 * weights
+    for each, free, words in (
+        (most, needed[2] - 1, "64 teachers that read the text before"),
+        (live, 64 * weights, "beside 64 teachers"),
+    ):
+        monkeypatch.setattr("endonym.commands.check.free_memory_bytes", lambda _, free=free: free)
+        found = check(each, store)
+        assert not found.fits
+        assert any(words in warning for warning in found.warnings)
+    monkeypatch.setattr("endonym.commands.check.free_memory_bytes", lambda _: needed[2] - 1)
+    assert check(recipe, store).fits
+    assert not any("teacher" in warning for warning in check(recipe, store).warnings)
+    named = {**alone, "phase.1.distill": {"model": str(finished / "runs" / "kechkena")}}
+    assert check(recipe.with_values(named), store).memory_bytes > needed[0]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_what_does_not_fit_on_the_disk_is_said_before_the_corpus_is_made(
+    is_known: bool, prepared: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = prepared.parent / ("store" if is_known else "empty")
+    keys = ("--set", "phase.0.members=2", "--store", store)
+    said = "what is kept of the teacher takes"
+    if is_known:
+        assert command("run", prepared, *keys, "--until", "shards").code == 0
+    monkeypatch.setattr("endonym.data.teacher_cache.free_bytes", lambda folder: 1_000)
+    live = ("--set", "phase.0.distill={ live = true }")
+    checked = [command("check", prepared, *keys, *more) for more in ((), live)]
+    assert [said in each.out for each in checked] == [True, False]
+    dry = [command("run", prepared, *keys, "--dry-run", *more) for more in ((), live)]
+    assert [said in each.err for each in dry] == [True, False]
+    if not is_known:
+        ran = command("run", prepared, *keys, "--until", "corpus")
+        assert said in ran.err
+        assert ran.err.index(said) < ran.err.index("corpus  ")
+        return
+    monkeypatch.undo()
+    assert command("run", prepared, *keys).code == 0
+    monkeypatch.setattr("endonym.data.teacher_cache.free_bytes", lambda folder: 1_000)
+    assert said not in command("check", prepared, *keys).out, "it is kept already"
+    assert said not in command("run", prepared, *keys, "--dry-run").err
 
 
 def test_what_does_not_fit_on_the_disk_ends_a_run_before_anything_is_trained(

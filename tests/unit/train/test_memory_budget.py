@@ -1,6 +1,7 @@
 """Memory: what fits is chosen, what ends is met with half the rows; an error says what to do."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,16 @@ import torch
 from toys import toy_config, toy_decoder, train_config, write_toy_shards
 
 from endonym.errors import OutOfMemory
+from endonym.model.count import parameters
 from endonym.train import memory_budget, step
 from endonym.train.inputs import TrainingInputs
 from endonym.train.loop import Training
-from endonym.train.memory_budget import explained_memory_errors, phase_bytes, within_memory
+from endonym.train.memory_budget import (
+    explained_memory_errors,
+    phase_bytes,
+    teachers_bytes,
+    within_memory,
+)
 
 CUDA = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 8 GiB"
 CPU = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096000 bytes."
@@ -76,6 +83,22 @@ def test_what_a_phase_says_is_counted() -> None:
     assert phase_bytes(toy_config(), train_config(**keys, average="ema")) > plain
     for more in ({"optimizer": "muon"}, {"recompute": 1}, {"adapt": {"rank": 2}}):
         assert phase_bytes(toy_config(), train_config(**keys, **more)) < plain, more
+
+
+def test_every_teacher_is_counted_where_it_reads() -> None:
+    """Weights and hidden states of each, beside the phase or before it; a larger one takes more."""
+    shape, deep = toy_config(context=16), toy_config(context=16, layers=6)
+    phase = train_config(batch_tokens=64, micro_tokens=32)
+    alone = phase_bytes(shape, phase)
+    needed = [phase_bytes(shape, phase, teachers=[shape] * n) - alone for n in range(4)]
+    each = 4 * (parameters(shape).total + 32 * shape.dim)
+    assert needed[0] == 0
+    assert [b - a for a, b in pairwise(needed[1:])] == [each, each]
+    assert needed[1] > each, "what a block or the logits take, once"
+    assert phase_bytes(shape, phase, teachers=[deep]) > alone + needed[1]
+    before = [teachers_bytes(shape, [shape] * n) for n in range(3)]
+    assert before[0] == 0
+    assert before[2] - before[1] == 4 * (parameters(shape).total + 8192 * shape.dim)
 
 
 def test_memory_that_torch_itself_cannot_get_is_recognised() -> None:

@@ -1,7 +1,9 @@
 """A teacher: its loss, what is kept of it, and that a phase learns it."""
 
 import copy
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,6 +143,27 @@ def test_what_is_kept_is_the_mean_of_what_the_teachers_expect(
     some = torch.tensor([3, 11, 4])
     for each in (live, kept):
         assert torch.equal(each(batch, some).ids_NK, each(batch, None).ids_NK[some])
+
+
+def test_no_more_is_held_of_many_teachers_than_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the sum, the probabilities of one teacher at a time."""
+    teachers = [lively_decoder(toy_config(context=CONTEXT), seed=seed).eval() for seed in range(5)]
+    tokens_BT = torch.arange(16).view(2, 8)
+    batch, softmax = Batch(tokens_BT, tokens_BT, torch.zeros_like(tokens_BT)), torch.softmax
+    made, held = list[weakref.ref[torch.Tensor]](), list[int]()
+
+    def spied(*given: Any, **keys: Any) -> torch.Tensor:
+        held.append(sum(each() is not None for each in made))
+        found = softmax(*given, **keys)
+        made.append(weakref.ref(found))
+        return found
+
+    vocab = toy_config().vocab
+    monkeypatch.setattr(torch, "softmax", spied)
+    _, chances = likely(teachers, batch, None, vocab=vocab, top_k=vocab)
+    torch.testing.assert_close(chances.sum(1), torch.ones(16))
+    assert len(held) == 5
+    assert max(held) <= 2
 
 
 def test_a_teacher_with_more_rows_names_only_tokens_that_there_are() -> None:
