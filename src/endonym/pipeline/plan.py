@@ -38,7 +38,7 @@ VERSIONS = {
     "corpus": 22,
     "tokenizer": 5,
     "shards": 5,
-    "examples": 13,
+    "examples": 14,
     "model": 11,
     "teacher": 1,
     "evaluation": 19,
