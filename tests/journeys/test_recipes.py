@@ -12,6 +12,8 @@ from endonym import load
 from endonym.export.huggingface import import_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.model.count import flops_per_token
+from endonym.model.families import resolve
+from endonym.recipe.checks import after_pruning
 from endonym.recipe.recipe import Recipe, overrides_name
 
 pytestmark = pytest.mark.slow
@@ -136,6 +138,33 @@ def test_the_small_romanian_study_ends_in_one_table_and_files_for_llama_cpp(
     assert said.code == 0, said.err
     assert len(said.json()["comparison"]["runs"]) == len(PARAMETERS)
     assert len(list((store / "export").glob("*/*-Q4_K_M.gguf"))) == len(PARAMETERS)
+
+
+KEPT = {
+    "layers": {"layers-17": 5, "layers-33": 4, "layers-50": 3},
+    "heads": {"heads-25": 3, "heads-50": 2, "heads-75": 1},
+    "hidden": {"ffn-30": 448, "ffn-50": 320, "ffn-70": 192},
+    "dim": {"dim-144": 144, "dim-96": 96},
+}
+
+
+def test_the_grid_of_prunes_changes_one_kind_of_part_in_each_variant() -> None:
+    """And all variants that prune share the first phase."""
+    path = RECIPES / "pruning-ro.toml"
+    whole = {"layers": 6, "heads": 4, "hidden": 640, "dim": 192}
+    wanted = {name: {key: n} for key, each in KEPT.items() for name, n in each.items()}
+    assert set(Recipe.variants(path)) == wanted.keys()
+    base = Recipe.load(path)
+    for name in (None, *wanted):
+        recipe = Recipe.load(path, variant=name)
+        shape = resolve(recipe.model, vocab=2_048, context=256)
+        left, problems = after_pruning(shape, enumerate(recipe.phase))
+        ((mixer, ffn),) = {*left.blocks}
+        kept = {"layers": left.layers, "heads": mixer.heads, "hidden": ffn.hidden, "dim": left.dim}
+        assert (kept, problems) == (whole | wanted.get(name, {}), [])
+        dim = recipe.model.dim  # all else of the model is the same
+        assert recipe.model.model_copy(update={"dim": 192}) == base.model
+        assert (dim != 192, recipe.phase[0]) == (name in KEPT["dim"], base.phase[0])
 
 
 def test_vocabularies_are_ranked_by_bits_a_byte_at_equal_operations(

@@ -34,7 +34,8 @@ def toy_export(name: FormatName, finished: Path, out: Path) -> None:
         made = make_export(export, model, out, card=Card("toy"), **given)
     else:
         changes = new_changes(decoder, Adapt(rank=2).resolved(), 1)
-        made = make_adapter_export(export, Adapter(model, changes, "toy", "base"), out, **given)
+        adapter = Adapter(model, changes, "toy", "base")
+        made = make_adapter_export(export, adapter, out, card=Card("toy"), **given)
     assert made.checks
     assert all(check.ok for check in made.checks)
 

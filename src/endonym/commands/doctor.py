@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from endonym.commands.filled import filled
+from endonym.corpus.work import suitable_workers
 from endonym.disk import write_atomic
 from endonym.log import Log
-from endonym.pipeline.stages import suitable_workers
 from endonym.report.doctor import doctor_page, found_in, percent
 from endonym.survey.diagnosis import Diagnosis, diagnose
 from endonym.survey.findings import personal_data

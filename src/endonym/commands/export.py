@@ -10,7 +10,6 @@ from typing import Any
 
 from endonym.commands import load
 from endonym.commands.evaluate import shards_of
-from endonym.data.config import RECORDS
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
 from endonym.export import adapters
@@ -18,7 +17,6 @@ from endonym.export.adapters import Adapter
 from endonym.export.card import Card, Merged
 from endonym.export.config import Export
 from endonym.export.formats import make_adapter_export, make_dataset, make_export
-from endonym.export.history import history_of
 from endonym.export.huggingface import load_pretrained
 from endonym.export.record import RECORD, content_of, record_of
 from endonym.export.verify import Check, verify_export
@@ -66,7 +64,10 @@ def export_model(
     made_of = Path(name).name if artifact is None else artifact.id  # no path is told
     with new_folder(out) as part:
         if alone is not None:
-            made = make_adapter_export(export, alone, part, texts=texts, made_of=made_of, log=log)
+            card = load.adapter_card(adapter or name, store)
+            made = make_adapter_export(
+                export, alone, part, card=card, texts=texts, made_of=made_of, log=log
+            )
         else:
             card = load.card_of(name, store)
             card = card if adapter is None else _merged_card(card, adapter, store)
@@ -78,15 +79,10 @@ def export_model(
 
 def _merged_card(card: Card, adapter: str, store: Store) -> Card:
     """The card of a base with an adapter in its weights, of which the base's scores say nothing."""
-    folder = load.find_adapter(adapter, store)
-    model_folder = adapters.model_around(folder)
-    artifact = open_artifact(model_folder) if model_folder is not None else None
-    merged = Merged(load.adapter_name(adapter, store), "" if artifact is None else artifact.id)
-    if artifact is not None and (adapter_history := history_of(artifact)) is not None:
-        phase = artifact.manifest["config"]["phase"]
-        sources = [each["name"] for each in phase.get("sources") or ()]
-        sources = sources or [*adapter_history.sources]
-        merged = merged._replace(data=RECORDS.get(phase["objective"], ", ".join(sources)))
+    own = load.adapter_card(adapter, store)
+    model_folder = adapters.model_around(load.find_adapter(adapter, store))
+    identity = "" if model_folder is None else open_artifact(model_folder).id
+    merged = Merged(own.name, identity, *own.last_data())
     history = None if card.history is None else replace(card.history, evaluations=())
     return replace(card, history=history, merged=merged)
 
@@ -100,7 +96,7 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
     if adapter is not None:
         base, folder = load.load_model(name, store, log=log), load.find_adapter(adapter, store)
         base_name = adapters.base_name_of(folder) or Path(name).name
-        own_name = load.adapter_name(adapter, store)
+        own_name = load.adapter_card(adapter, store).name
     else:
         artifact = load.find_artifact(name, store)
         folder = None if artifact is None else adapters.adapter_folder(artifact.verify().folder)

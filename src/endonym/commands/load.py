@@ -56,7 +56,7 @@ def words_of(name: str, store: Store) -> Card:
     licenses = {name: str(license) for name, license in stated.items() if license}
     made = tuple(each["name"] for each in recipe.get("source", []) if each.get("synthetic"))
     words = str(recipe.get("name", name)), str(recipe.get("language", ""))
-    return Card(*words, licenses, synthetic=made or None)
+    return Card(*words, licenses, synthetic=made)
 
 
 def find_corpus(name: str, store: Store) -> Artifact:
@@ -138,12 +138,12 @@ def find_adapter(name: str, store: Store) -> Path:
     raise RecipeError(f"there is no adapter {name}", where="--adapter", do=do)
 
 
-def adapter_name(name: str, store: Store) -> str:
-    """What an adapter that `find_adapter` finds is called: by its recipe, artefact or folder."""
+def adapter_card(name: str, store: Store) -> Card:
+    """What is known of an adapter that `find_adapter` finds: of its run, artefact or folder."""
     path = Path(name).resolve()
     if not is_adapter(adapter_folder(path)):
-        return words_of(name, store).name
-    return (model_around(path) or path).name
+        return card_of(name, store)
+    return card_of(str(model_around(path) or path), store)
 
 
 def _load(name: str, store: Store, device: str, log: Log | None) -> LanguageModel:

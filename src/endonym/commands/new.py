@@ -15,6 +15,7 @@ from endonym.autopilot.text_size import measure, try_tokenizer
 from endonym.autopilot.workload import Workload
 from endonym.commands.check import Checked, check
 from endonym.commands.filled import filled
+from endonym.corpus.work import suitable_workers
 from endonym.data.config import PackConfig
 from endonym.device import program
 from endonym.disk import file_hash, write_atomic
@@ -38,7 +39,6 @@ from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
 from endonym.model.families import resolve
 from endonym.pipeline.execute import dropped_in_words
-from endonym.pipeline.stages import suitable_workers
 from endonym.recipe.layers import noted, toml
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
@@ -152,11 +152,12 @@ def write_recipe(
     survey.samples = [sample for sample in survey.samples if sample.source.name in usable]
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
-    templates = set(advised.templates) & usable
-    if templates == usable:  # There is nothing else to learn from.
-        templates = set[str]()
+    # Templates alone are learnt as they are.
+    templates = usable & {*advised.templates} if usable - {*advised.templates} else set[str]()
     learnt, shares = apart(survey, templates, advised.clean)
     choices = choose(learnt, folder, hours, store=store, log=log, clean=advised.clean)
+    if advised.are_alike:
+        choices["split.keep_near_copies"] = Choice(True, "the texts of a grammar are all alike")
     if shares:
         why = f"{100 * SHARE:.0f} % at most for templates; {REST} are all other sources, by size"
         choices["phase.sources"] = Choice(shares, why)

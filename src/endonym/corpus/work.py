@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from endonym.device import cores, free_memory_bytes
 from endonym.disk import json_bytes, packaged_tables, read_if_good
 from endonym.formats.config import Source
 from endonym.formats.document_files import is_whole, write_file
@@ -23,6 +24,20 @@ EvaluationFile = tuple[str, Iterable[str]]
 """The name of a file, and its texts."""
 Progress = Callable[[str, float], AbstractContextManager[Callable[..., None]]]
 """What is done and its size; gives what is told how much of it is done (see Log.progress)."""
+LARGE_BYTES = 50_000_000
+"""Of raw files together, from which on several processes make the corpus."""
+WORKER_BYTES = 1 << 30
+"""What a worker may need: it holds a few copies of a chunk, or of one document of 64 MiB."""
+
+
+def suitable_workers(raw_bytes: int) -> int:
+    """How many processes make a corpus: one for small texts, as others take a second to start.
+
+    For large ones one for each core, but not more than there is memory for.
+    """
+    if raw_bytes < LARGE_BYTES:
+        return 1
+    return max(1, min(cores(), free_memory_bytes() // WORKER_BYTES))
 
 
 @contextmanager

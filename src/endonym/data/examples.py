@@ -119,9 +119,9 @@ def make_examples(
                 else:
                     prepared.append(result)
             apart = _apart(prepared, kept_out, writer) if kept_out else prepared
-            writer.add(apart)
-            few += [] if are_many else apart
-            are_many = are_many or len({tuple(each.prompt) for each in few}) >= FEWEST_DIVIDED
+            added = writer.add(apart)
+            few += [] if are_many else added
+            are_many = are_many or writer.prompts >= FEWEST_DIVIDED
             advance(len(batch))
         if not are_many:
             writer.add_again(_again(few, layouts, settings.seed))
@@ -263,9 +263,15 @@ class ExampleWriter:
             self._reject_files[reject.reason] = self._open.enter_context(file)
         self._reject_files[reject.reason].line(reject_line(reject))
 
-    def add(self, prepared: Sequence[Prepared]) -> None:
-        """Encode and write records; those that are longer than a row are rejected."""
+    @property
+    def prompts(self) -> int:
+        """How many different prompts were written."""
+        return len({*self._keys})
+
+    def add(self, prepared: Sequence[Prepared]) -> list[Prepared]:
+        """Encode and write records; those that are longer than a row are rejected. The others."""
         context, is_pair = self.settings.context, self.settings.is_of_pairs
+        added = list[Prepared]()
         for each, examples in self._encoded(prepared):
             sizes = [len(example) for example, _ in examples]
             size = sum(sizes) if is_pair else max(sizes)
@@ -276,13 +282,13 @@ class ExampleWriter:
                 continue
             self._records += 1
             self._write(each, examples)
+            added.append(each)
+        return added
 
     def add_again(self, prepared: Sequence[Prepared]) -> None:
         """Encode and write more examples of records that were added, as far as they fit."""
-        keys = set(self._keys)
         for each, examples in self._encoded(prepared):
-            is_kept = prompt_key(each.prompt, self.settings.seed) in keys
-            if is_kept and max(len(example) for example, _ in examples) <= self.settings.context:
+            if max(len(example) for example, _ in examples) <= self.settings.context:
                 self._write(each, examples)
                 self._again += 1
 

@@ -26,6 +26,7 @@ from torch import Tensor
 from endonym.disk import file_hash, write_atomic, write_json
 from endonym.errors import Damaged, ExportError, ShapeError
 from endonym.export import peft_format
+from endonym.export.card import Card
 from endonym.export.config import Export
 from endonym.export.gguf.write import (
     Provenance,
@@ -302,15 +303,20 @@ def write_gguf(out: Path, adapter: Adapter) -> None:
     write_gguf_adapter(config, adapter.changes, adapter.gguf_file(out), name=adapter.name)
 
 
-def write_card(out: Path, adapter: Adapter, *, is_gguf: bool, checks: Sequence[Check]) -> None:
-    """Write the README of an adapter that is handed over alone."""
+def write_card(
+    out: Path, adapter: Adapter, card: Card, *, is_gguf: bool, checks: Sequence[Check]
+) -> None:
+    """Write the README of an adapter that is handed over alone. card: of the model it is from."""
     changes = adapter.changes.values()
+    data, synthetic = card.last_data()
     text = filled_template(
         "adapter.md",
         adapter=adapter,
         is_dora=any(change.magnitude is not None for change in changes),
         is_gguf=is_gguf,
         numbers=sum(change.a.numel() + change.b.numel() for change in changes),
+        data=data,
+        synthetic=synthetic,
         checks=checks,
     )
     write_atomic(out / README, text.encode("utf-8"))

@@ -5,7 +5,7 @@ Everything in it comes from manifests. What they do not say, it does not say.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from endonym.disk import write_atomic
 from endonym.errors import quoted
 from endonym.evaluate.score import headline
 from endonym.evaluate.tables import by_text, model_cells, remarks, score_rows
+from endonym.export import synthetic
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
 from endonym.export.markdown import filled_template, hub_license
@@ -46,21 +47,23 @@ READ = {"document": "read alone", "block": "read in blocks of neighbours"}
 
 class Merged(NamedTuple):
     """An adapter in a model's weights. id: of its model in the store. data: what it was trained on.
+    synthetic: the sentence of what of that no person wrote.
 
-    Both are empty if they are not known.
+    Each is empty if it is not known.
     """
 
     name: str
     id: str = ""
     data: str = ""
+    synthetic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """What is known of a model. licenses: of its sources, by name. history: None if it is lost.
 
-    synthetic: the sources that a program or a model wrote. merged: the adapter in its weights, if
-    there is one; the history is that of its base then.
+    synthetic: the sources that a program or a model wrote; None if that is not known. merged: the
+    adapter in its weights, if there is one; the history is that of its base then.
     """
 
     name: str = "model"
@@ -81,6 +84,21 @@ class Card:
         if history is None or self.merged or history.has_answers or not history.is_of_known_texts:
             return None
         return hub_license(history.licenses(self.licenses))
+
+    def last_data(self) -> tuple[str, str]:
+        """What the last phase read, and the sentence of what of that no person wrote.
+
+        Both are empty if the history is lost.
+        """
+        if self.history is None:
+            return "", ""
+        last = replace(self.history, phases=self.history.phases[-1:])
+        objective = last.phases[0].manifest["config"]["phase"]["objective"]
+        if objective in RECORDS:
+            said = [synthetic.of_answers(counted) for _, counted in last.answers()]
+            return RECORDS[objective], " ".join(said)
+        shares = last.read_shares()
+        return ", ".join(shares), synthetic.of_texts(shares, self.synthetic, "that text")
 
 
 def write_card(
@@ -172,7 +190,6 @@ def _scores(history: History | None) -> dict[str, Any]:
 def _data(history: History, card: Card) -> dict[str, Any]:
     """What the card's template shows of the data and phases of the whole lineage."""
     licenses, shares = card.licenses, history.read_shares()
-    synthetic = [name for name in card.synthetic or () if shares.get(name)]
     sources = [
         (name, each.sources[name]["kept"], "not stated" if each is history else OF_BASE)
         for each, name in history.all_sources()
@@ -181,8 +198,8 @@ def _data(history: History, card: Card) -> dict[str, Any]:
     named = zip(sources, history.licenses(licenses), strict=True)
     return {
         "sources": [(name, kept, license or unnamed) for (name, kept, unnamed), license in named],
-        "synthetic": synthetic,
-        "synthetic_share": sum(shares[name] for name in synthetic),
+        "synthetic": synthetic.of_texts(shares, card.synthetic, "the training text"),
+        "synthetic_answers": synthetic.of_answers,
         "corpora": [*corpora.values()],
         "copies": copies,
         "kept_out": kept_out,

@@ -17,6 +17,7 @@ import pyarrow.parquet as parquet
 from endonym.copies.held_out.split import FEW_BLOCKS, SIDES, Side
 from endonym.corpus.corpus import Corpus
 from endonym.errors import printable
+from endonym.export import synthetic
 from endonym.export.card import Card
 from endonym.export.markdown import filled_template, hub_license
 from endonym.formats.config import Clean
@@ -102,6 +103,7 @@ def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> s
     sources, total, licenses = corpus["sources"], corpus["total"], card.licenses
     documents = sum(side["documents"] for side in total["kept"].values())
     hub_names = [hub_license([licenses.get(source)]) for source in sources]
+    sizes = {name: _text_bytes(each) / max(1, _text_bytes(total)) for name, each in sources.items()}
     dropped = ((reason, counts["records"]) for reason, counts in total["dropped"].items())
     return filled_template(
         "dataset.md",
@@ -109,7 +111,7 @@ def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> s
         language=card.language,
         licenses=licenses,
         hub_licenses=sorted({UNKNOWN if each is None else each[0] for each in hub_names}),
-        synthetic=[source for source in sources if source in (card.synthetic or ())],
+        synthetic=synthetic.of_texts(sizes, card.synthetic, "the text"),
         unstated=[source for source in sources if source not in licenses],
         corpus=corpus,
         documents=documents,
@@ -122,6 +124,11 @@ def readme(corpus: Mapping[str, Any], clean: Mapping[str, Any], card: Card) -> s
         folder=FOLDER,
         noted={column: KEYS[key] for column, key in NOTED.items()},
     )
+
+
+def _text_bytes(figures: Mapping[str, Any]) -> int:
+    """The bytes of text of a source, or of all of them."""
+    return sum(side["text_bytes"] for side in figures["kept"].values())
 
 
 def size_category(documents: int) -> str:

@@ -109,7 +109,14 @@ def make_export(
 
 
 def make_adapter_export(
-    export: Export, adapter: Adapter, out: Path, *, texts: Sequence[str], made_of: str, log: Log
+    export: Export,
+    adapter: Adapter,
+    out: Path,
+    *,
+    card: Card,
+    texts: Sequence[str],
+    made_of: str,
+    log: Log,
 ) -> Exported:
     """Write an adapter into a folder, and verify it there, as `make_export` does with a model."""
     export.row.require_packages()
@@ -119,7 +126,7 @@ def make_adapter_export(
     making.write(out, adapter)
     checks = making.prove(out, adapter, texts)
     require_ok(checks)
-    adapters.write_card(out, adapter, is_gguf=export.format == "gguf-adapter", checks=checks)
+    adapters.write_card(out, adapter, card, is_gguf=export.format == "gguf-adapter", checks=checks)
     figures = [check.as_dict() for check in checks]
     files = write_record(out, {"model": made_of, "format": export.format, "checks": figures})
     log.line(f"  verified on the base in {checks[0].runtime}")

@@ -132,7 +132,7 @@ class Source(Config):
 
     synthetic: bool = Field(default=False, json_schema_extra=NOT_IDENTITY)
     """whether a program or a model wrote these texts (`endonym write`); its share stands in the
-    README of the model
+    README of every export
     """
 
     @model_validator(mode="after")

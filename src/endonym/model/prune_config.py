@@ -79,8 +79,8 @@ def shape_of(config: ModelConfig, kept: Kept) -> ModelConfig:
 def shape_without(config: AnyModelConfig, prune: Prune) -> ModelConfig:
     """The shape that is left if it is the first layers that stay, before anything is measured.
 
-    Raises ShapeError if a share takes out nothing or all, if some layer has no such parts, or if
-    transformers computes the model.
+    Raises ShapeError if a share takes out nothing or all, if some layer has no such parts, also one
+    that goes (any of them may stay), or if transformers computes the model.
     """
     if not isinstance(config, ModelConfig):
         raise ShapeError(
@@ -89,7 +89,7 @@ def shape_without(config: AnyModelConfig, prune: Prune) -> ModelConfig:
             do="Leave prune out, or go on from a model of one of these families.",
         )
     layers = [*range(left(config.layers, prune.layers, "layers"))]
-    counts = [parts_left(*config.blocks[number], prune) for number in layers]
+    counts = [parts_left(*block, prune) for block in config.blocks][: len(layers)]
     heads, channels = ([[*range(count)] for count in some] for some in zip(*counts, strict=True))
     return shape_of(config, Kept(layers, heads * bool(prune.heads), channels * bool(prune.ffn)))
 

@@ -12,8 +12,8 @@ from endonym.config import NOT_IDENTITY, Config
 from endonym.copies.held_out.split import Side
 from endonym.copies.notes import distinct_names
 from endonym.corpus.corpus import Corpus, make_corpus
+from endonym.corpus.work import suitable_workers
 from endonym.data.config import CHATML_NAME, ExampleSettings, PackConfig, read_template
-from endonym.device import cores, free_memory_bytes
 from endonym.disk import write_json
 from endonym.evaluate.config import Evaluation
 from endonym.export.config import Export
@@ -28,7 +28,9 @@ from endonym.train.config import TrainConfig
 from endonym.workers import runner
 
 if TYPE_CHECKING:
+    from endonym.export.card import Card
     from endonym.export.formats import Exported
+    from endonym.export.history import History
     from endonym.tokenizer.tokenizer import Tokenizer
     from endonym.train.distributed import Group
 
@@ -188,12 +190,6 @@ class EvaluationConfig(Config):
     tokens: int | None = None
 
 
-LARGE_BYTES = 50_000_000
-"""Of raw files together, from which on several processes make the corpus."""
-WORKER_BYTES = 1 << 30
-"""What a worker may need: it holds a few copies of a chunk, or of one document of 64 MiB."""
-
-
 def source(raw: RawSet, ctx: StageContext) -> Numbers:
     """Write down which files a source consists of; nothing is copied."""
     write_json(ctx.out / "files.json", raw.listing())
@@ -243,16 +239,6 @@ def judging_texts(paths: Sequence[Path]) -> list[tuple[str, Iterator[str]]]:
     from endonym.pipeline.evaluation_texts import texts_to_keep_out
 
     return list(zip(distinct_names(paths), map(texts_to_keep_out, paths), strict=True))
-
-
-def suitable_workers(raw_bytes: int) -> int:
-    """How many processes make a corpus: one for small texts, as others take a second to start.
-
-    For large ones one for each core, but not more than there is memory for.
-    """
-    if raw_bytes < LARGE_BYTES:
-        return 1
-    return max(1, min(cores(), free_memory_bytes() // WORKER_BYTES))
 
 
 def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:
@@ -355,6 +341,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     from endonym.data.examples import HELD_OUT, make_examples, read_held_out, with_template
     from endonym.data.kept_out import KeptOut
     from endonym.pipeline.sources import require_unchanged
+    from endonym.survey.raw_files import is_written
     from endonym.tokenizer.chat_template import CHATML, Markup, differences, template_of
 
     before = ctx.inputs.get("examples before")
@@ -400,7 +387,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     if config.template_file is not None:
         require_unchanged(config.template_file, ctx.inputs["template"])
     tokenizer.save(ctx.out)
-    return numbers
+    return numbers | {"written": [path.name for path in config.paths if is_written(path)]}
 
 
 def model(config: PhaseTraining, ctx: StageContext) -> Numbers:
@@ -444,11 +431,9 @@ def evaluation(config: EvaluationConfig, ctx: StageContext) -> Numbers:
 
 def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the corpus."""
-    from endonym.export.card import Card
     from endonym.export.formats import make_dataset
 
-    card = Card(config.name, config.language, config.licenses or {}, synthetic=config.synthetic)
-    files = make_dataset(ctx.inputs["corpus"], ctx.out, card)
+    files = make_dataset(ctx.inputs["corpus"], ctx.out, _card(config))
     return {"format": config.export.format, "files": files, "checks": []}
 
 
@@ -456,6 +441,7 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the adapter of the last phase, without its base."""
     from endonym.export.adapters import Adapter, adapter_folder, base_name_of, read_adapter
     from endonym.export.formats import make_adapter_export
+    from endonym.export.history import history_of
     from endonym.generate.language_model import LanguageModel
     from endonym.pipeline.training import initial_decoder
 
@@ -467,22 +453,31 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)
     changes = read_adapter(folder, base.decoder)
     adapter = Adapter(base, changes, config.name, base_name_of(folder), dropout=dropout)
-    return _exported(partial(make_adapter_export, config.export, adapter), config, ctx, tokenizer)
+    make = partial(
+        make_adapter_export, config.export, adapter, card=_card(config, history_of(model))
+    )
+    return _exported(make, config, ctx, tokenizer)
 
 
 def export(config: ExportConfig, ctx: StageContext) -> Numbers:
     """Export the finished model."""
-    from endonym.export.card import Card
     from endonym.export.formats import make_export
     from endonym.export.history import history_of
     from endonym.generate.language_model import LanguageModel
 
     loaded = LanguageModel.load(ctx.inputs["model"].folder)
     judged = [each for name, each in ctx.inputs.items() if name.startswith("evaluation")]
-    words = config.name, config.language, config.licenses or {}
-    card = Card(*words, history_of(ctx.inputs["model"], judged), synthetic=config.synthetic)
+    card = _card(config, history_of(ctx.inputs["model"], judged))
     make = partial(make_export, config.export, loaded, card=card)
     return _exported(make, config, ctx, loaded.tokenizer)
+
+
+def _card(config: ExportConfig, history: "History | None" = None) -> "Card":
+    """What the README of an export says."""
+    from endonym.export.card import Card
+
+    words = config.name, config.language, config.licenses or {}
+    return Card(*words, history, synthetic=config.synthetic or ())
 
 
 def _exported(

@@ -29,7 +29,7 @@ from endonym.survey.cleaning import diagnostic_clean
 from endonym.survey.examination import EXAMPLES, LIMIT_BYTES, Examined, examine
 from endonym.survey.findings import Finding
 from endonym.survey.odd_sources import guess_language
-from endonym.survey.raw_files import relative
+from endonym.survey.raw_files import is_of_grammar, relative
 from endonym.survey.survey import FEW, Survey, look_through
 from endonym.survey.templates import templated
 from endonym.tokenizer.config import TokenizerConfig
@@ -116,7 +116,7 @@ class Advice:
 
     findings: those that matter most first. clean: the recommended [clean]; table: the same as
     TOML, each key with its reason. sources: without files that gave nothing. templates: the sources
-    that a program filled in (survey/templates.py).
+    that a program filled in (survey/templates.py). are_alike: whether a grammar wrote all texts.
     """
 
     examined: Examined
@@ -125,6 +125,7 @@ class Advice:
     sources: list[Source]
     table: str
     templates: Mapping[str, float]
+    are_alike: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,11 +349,13 @@ def advice(
     read = mending.readings(examined)
     # Late faults of large files are in the survey, which reads more of some.
     all_readings = [*read, *(survey.readings if survey else ())]
-    clean = mending.recommended(examined.clean, found, all_readings)
+    files = [file for _, some in patient.sources for file in some]
+    are_alike = bool(files) and all(is_of_grammar(file.path) for file in files)
+    clean = mending.recommended(examined.clean, found, all_readings, are_alike=are_alike)
     found = mending.prescribed(found, clean, patient.recipe and patient.recipe.clean)
     table = mending.clean_table(clean, found, [each.source for each in read if loss_in_words(each)])
     mended = mending.mended(examined, patient.sources)
-    return Advice(examined, found, clean, mended, table, templates)
+    return Advice(examined, found, clean, mended, table, templates, are_alike)
 
 
 def _recipe(patient: Patient, advised: Advice) -> str:

@@ -29,6 +29,8 @@ NEEDS = {
 }
 """Rules that need other keys."""
 KINDS_OF_COPIES = ("exact", "near", "paragraphs")
+OF_ALIKE = frozenset({"max_line_documents", "max_same_skeleton"})
+"""Rules against what many texts have in common, as those of a grammar do."""
 UNKNOWN = "x-mine"
 """The code of a language that nobody has named."""
 TRAINING = "everything else is chosen from the texts and the machine"
@@ -40,22 +42,31 @@ def of_most(findings: Iterable[Finding]) -> list[Finding]:
     return [each for each in findings if each.name in droppers and each.share > MOST_DROPPED]
 
 
-def recommended(clean: Clean, findings: Sequence[Finding], read: Sequence[Reading] = ()) -> Clean:
+def recommended(
+    clean: Clean,
+    findings: Sequence[Finding],
+    read: Sequence[Reading] = (),
+    *,
+    are_alike: bool = False,
+) -> Clean:
     """The rules of `clean` that found something, and those that every corpus gets.
 
     Every corpus gets the script, the removal of copies, and the rules against other languages. A
     rule that would drop most of the texts is left out: either the corpus is like that, or its
     language is named wrongly. read: how much of each source could be read, which sets
-    `max_unreadable` where it is less than usual.
+    `max_unreadable` where it is less than usual. are_alike: a grammar wrote all texts: only equal
+    ones are copies, and lines that stand in many are not taken out.
     """
     most = {finding.name for finding in of_most(findings)}
+    most |= OF_ALIKE if are_alike else set[str]()
     # Rules against other languages stay for what was not examined: pictures, later files.
     always = {"min_script_share", "min_language_score"}
     names = always.union(finding.name for finding in findings) - most
     steps = tuple(step for step in clean.normalize if step in names or step in ALWAYS)
     tried = clean.model_dump(exclude_defaults=True)
     keys: dict[str, Any] = {key: tried[key] for key in OWN_KEYS if key in tried}
-    keys |= {"normalize": steps, "script": clean.script, "dedup": clean.dedup}
+    copies = ("exact",) if are_alike else clean.dedup
+    keys |= {"normalize": steps, "script": clean.script, "dedup": copies}
     if masks := [kind for kind in clean.mask if f"mask {kind}" in names]:
         keys |= {"mask": masks, "mask_with": clean.mask_with}
     for name in sorted((names & tried.keys()) - keys.keys()):

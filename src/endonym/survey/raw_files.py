@@ -12,6 +12,7 @@ from endonym.errors import MissingSource, printable
 from endonym.formats.config import Source
 from endonym.formats.files import files_at
 from endonym.formats.io.formats import COMPRESSIONS, PARSED, file_format
+from endonym.store import read_if_whole
 from endonym.synthesis.plan import WRITTEN
 from endonym.synthesis.shards import REJECTS
 
@@ -49,6 +50,11 @@ def files_below(text: Path, option: str = "") -> list[Path]:
 def is_written(path: Path) -> bool:
     """Whether a file is of a folder in which `endonym write` wrote texts."""
     return (path.parent / WRITTEN).is_file()
+
+
+def is_of_grammar(path: Path) -> bool:
+    """Whether `endonym write` wrote a file by a grammar, so that its texts are all alike."""
+    return read_if_whole(path.parent / WRITTEN).get("writer") == "grammar"
 
 
 def is_beside_texts(path: Path) -> bool:

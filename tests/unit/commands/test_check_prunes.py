@@ -1,4 +1,4 @@
-"""`endonym check` of a recipe that prunes: what each phase leaves of the model."""
+"""What `endonym check` says of phases that prune the model, or split tokens."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -62,3 +62,21 @@ def test_nothing_is_said_of_prunes_where_there_are_none(recipe: Recipe) -> None:
     """A phase without the key has no line."""
     bare = recipe.with_values({"phase": [recipe.phase[0].model_dump(exclude_unset=True)]})
     assert "pruned" not in describe(check(bare, Store(recipe.folder / "store")))
+
+
+def test_phases_that_split_tokens_are_named(recipe: Recipe) -> None:
+    """Where a teacher reads the text before the phase, its members split them."""
+    first = recipe.phase[0].model_dump(exclude_unset=True)
+    plain = {"steps": 2, "number_format": "fp32", "subword_dropout": 0.1}
+    phases = [
+        first,
+        {**plain, "name": "бүл"},
+        {**plain, "name": "өйрәт", "members": 2, "subword_dropout": 0.25},
+    ]
+    bare = recipe.with_values({"phase": phases, "tokenizer": {"kind": "bpe", "vocab": 300}})
+    lines = describe(check(bare, Store(recipe.folder / "store"))).splitlines()
+    said = "% of the tokens in half of the rows as the two that each is made of"
+    assert [line for line in lines if line.startswith("split")] == [
+        f"split tokens      phase бүл reads 10 {said}",
+        f"split tokens      phase өйрәт: its members read 25 {said}",
+    ]

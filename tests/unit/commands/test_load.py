@@ -64,7 +64,7 @@ def test_the_beginning_of_two_ids_means_neither(store: Store, model: Path, tmp_p
 def test_the_card_of_a_run_has_its_recipe_s_name_and_language(finished: Path, store: Store) -> None:
     by_name, by_folder = card_of("kechkena", store), card_of(str(finished / "runs/kechkena"), store)
     assert by_name == by_folder
-    assert replace(by_name, history=None) == Card("kechkena", "tt")
+    assert replace(by_name, history=None) == Card("kechkena", "tt", synthetic=())
     assert by_name.history.seconds() > 0
     assert {each.split for each in by_name.history.scores()} == {"test"}
     assert card_of("elsewhere/gemma", store) == Card("gemma")
@@ -72,7 +72,7 @@ def test_the_card_of_a_run_has_its_recipe_s_name_and_language(finished: Path, st
 
 def test_the_card_of_an_artefact_knows_its_history(model: Path, store: Store) -> None:
     card = card_of(str(model), store)
-    assert card.name == model.name
+    assert (card.name, card.synthetic) == (model.name, None)
     assert [each.folder for each in card.history.phases] == [model]
 
 
@@ -80,7 +80,6 @@ def test_the_card_of_a_run_knows_its_licenses_and_what_no_person_wrote(
     finished: Path, store: Store, tmp_path: Path
 ) -> None:
     """The recipe's own name and language, not the folder's; the sources in their order."""
-    assert card_of(str(finished / "runs" / "kechkena"), store).synthetic is None
     copy = tmp_path / "runs" / "тәүге"
     shutil.copytree(finished / "runs" / "kechkena", copy)
     recipe = copy / "recipe.toml"
@@ -100,9 +99,9 @@ def test_the_card_of_a_run_knows_its_licenses_and_what_no_person_wrote(
     assert replace(card_of(str(copy), store), history=None) == words_of(str(copy), store) == words
     bare = 'name = 5\n[[source]]\nname = "tatar"\npath = "a.txt"\n'
     recipe.write_text(bare, encoding="utf-8")
-    assert words_of(str(copy), store) == Card("5", "")
+    assert words_of(str(copy), store) == Card("5", "", synthetic=())
     recipe.write_text("seed = 3\n", encoding="utf-8")
-    assert words_of(str(copy), store) == Card(str(copy), "")
+    assert words_of(str(copy), store) == Card(str(copy), "", synthetic=())
 
 
 def test_a_model_spells_prompts_as_its_corpus_does_while_the_store_has_that(tmp_path: Path):

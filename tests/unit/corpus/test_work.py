@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from text_samples import TATAR
 
+from endonym.corpus import work as steps
 from endonym.corpus.work import Work
 from endonym.formats.document_files import write_file
 from endonym.workers import Inline
@@ -83,3 +84,11 @@ def test_files_of_a_step_can_be_forgotten_while_its_results_stay(work: Work) -> 
     work.forget("words")
     assert not (work.folder / "words").exists()
     assert work.results("words") == made
+
+
+def test_large_texts_have_as_many_workers_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "cores", lambda: 4)
+    for size, places, count in ((-1, 9.0, 1), (0, 9.0, 4), (0, 3.9, 3), (0, 0.5, 1)):
+        free = int(places * steps.WORKER_BYTES)
+        monkeypatch.setattr(steps, "free_memory_bytes", lambda free=free: free)
+        assert steps.suitable_workers(steps.LARGE_BYTES + size) == count

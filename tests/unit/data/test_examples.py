@@ -187,6 +187,18 @@ def test_of_few_conversations_none_is_held_out_and_of_more_so_many_as_are_said(
     assert twos["held_out"] == twos["dev"]["examples"] / 2 > 0
 
 
+def test_conversations_that_are_too_long_do_not_make_the_others_many(tmp_path: Path) -> None:
+    """Nor does one stand before another: that would be too long as well."""
+    long = [said(f"{n}: {'кайда, ' * 99}?", "Монда.") for n in range(60)]
+    for count in (20, 600):
+        records = [said(f"Cât fac {n} plus unu?", f"{n + 1}.") for n in range(count)]
+        made = make_toy_examples(
+            tmp_path / f"{count}", [*records, *long], val_share=None, max_rejected=1
+        )
+        assert (made["kept"], made["dropped"]) == (count, {"longer_than_context": 60})
+        assert (made["held_out"], made["train"]["examples"]) == (0, 2 * count)
+
+
 def test_of_few_conversations_each_question_is_learnt_after_another_one_too(
     tmp_path: Path,
 ) -> None:

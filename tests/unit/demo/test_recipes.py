@@ -20,7 +20,7 @@ def test_the_french_demo_reads_fables_and_continues_their_titles(tmp_path: Path)
     fables = written.strip().split("\n\n")
     assert len(set(fables)) == len(fables) == recipes.FABLES == 6_000
     assert [each.file for each in recipe.evaluate] == [None, "texts/prompts.txt"]
-    assert [each.document for each in recipe.source] == ["blank_lines"]
+    assert [(each.document, each.synthetic) for each in recipe.source] == [("blank_lines", True)]
     titles = [text.partition("\n")[0] for text in fables]
     prompts = (texts / "prompts.txt").read_text(encoding="utf-8").splitlines()
     assert prompts == ["Le renard et", "La tortue et", "L’ours"]

@@ -15,6 +15,7 @@ from endonym.commands.load import with_adapter
 from endonym.errors import ExportError
 from endonym.export import adapters, config, formats
 from endonym.export.adapters import Adapter, require_form
+from endonym.export.card import Card
 from endonym.export.config import Export
 from endonym.export.formats import require_adapter_formats
 from endonym.export.record import record_of
@@ -38,9 +39,12 @@ def lively_adapter(family: str = "qwen3", **keys: object) -> Adapter:
     return Adapter(LanguageModel(decoder, tokenizer), changes, "татарча", "base")
 
 
-def exported(form: Form, adapter: Adapter, out: Path, texts: int = 20) -> formats.Exported:
+def exported(
+    form: Form, adapter: Adapter, out: Path, texts: int = 20, card: Card | None = None
+) -> formats.Exported:
     keys = {"texts": toy_texts()[:texts], "made_of": "0123456789ab", "log": Log(quiet=True)}
-    return formats.make_adapter_export(Export(format=form), adapter, out, **keys)
+    card = Card("татарча") if card is None else card
+    return formats.make_adapter_export(Export(format=form), adapter, out, card=card, **keys)
 
 
 @pytest.mark.parametrize("form", ["adapter", "gguf-adapter"])
@@ -57,6 +61,20 @@ def test_it_is_written_with_its_checks(form: Form, tmp_path: Path) -> None:
     theirs = tmp_path / "out" / "adapter_config.json"
     assert form != "adapter" or json.loads(theirs.read_bytes())["lora_dropout"] == 0.1
     assert "README.md" not in json.dumps(record["files"])
+
+
+@pytest.mark.parametrize(("data", "said"), [
+    (("", ""), "On what it was trained is not known here."),
+    (("тел, ил", ""), "It was trained on тел, ил."),
+    (("тел, ил", "Аны программа язды."), "It was trained on тел, ил. Аны программа язды."),
+])  # fmt: skip
+def test_its_card_says_what_it_was_trained_on(
+    data: tuple[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Card, "last_data", lambda card: data)
+    adapters.write_card(tmp_path, lively_adapter(), Card(), is_gguf=False, checks=[])
+    lines = (tmp_path / "README.md").read_text("utf-8").splitlines()
+    assert [line for line in lines if "trained" in line and "pretrained" not in line] == [said]
 
 
 def test_an_adapter_that_learnt_to_answer_brings_its_template_and_its_ends(tmp_path: Path) -> None:

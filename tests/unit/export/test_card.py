@@ -97,12 +97,15 @@ def test_the_card_of_a_run_has_its_data_training_and_scores(model: LanguageModel
 
 def test_a_merged_adapter_takes_no_license_of_base_texts(model: LanguageModel, card: Card):
     card = replace(card, licenses=dict.fromkeys(card.history.sources, "CC0-1.0"))
-    merged = replace(card, merged=Merged("әңгәмә", data="сөйләшү.jsonl"))
+    merged = replace(card, merged=Merged("әңгәмә", "", "сөйләшү.jsonl", "Аны җөмлә кагыйдәсе яза."))
     for is_gguf in (False, True):
         assert ModelCard(of(card, model, is_gguf=is_gguf)).data.license == "cc0-1.0"
         text = of(merged, model, is_gguf=is_gguf)
         assert ModelCard(text).data.license is None
-        assert "The adapter `әңгәмә` is merged into the weights.\nIt was trained on сөйләшү" in text
+        assert (
+            "The adapter `әңгәмә` is merged into the weights.\nIt was trained on сөйләшү.jsonl.\n"
+            "Аны җөмлә кагыйдәсе яза.\n"
+        ) in text
 
 
 def test_a_stage_writes_no_times(finished: Path) -> None:
@@ -163,13 +166,15 @@ def test_the_conversations_of_a_model_stand_among_its_data(
     counted = {"objective": "chat", "records": 1_200, "kept": 1_190, "dev": {"examples": 60}}
     counted["dropped"] = {"bad_json": 2, "longer_than_context": 8}
     liked = {**counted, "objective": "preferences", "dropped": {}, "kept": 1_200}
+    liked["written"] = ["b.jsonl"]
     found = [(["әңгәмә.jsonl"], counted), (["a.jsonl", "b.jsonl"], liked)]
     monkeypatch.setattr(History, "answers", lambda known: found)
     text = of(card, model).partition("## Data")[2].partition("## Training")[0]
     assert (
         "* `әңгәмә.jsonl`: 1,190 of 1,200 conversations; rejected were 2 bad json, "
         "8 longer than the context. 60 examples are held out.\n"
-        "* `a.jsonl`, `b.jsonl`: 1,200 of 1,200 preference pairs. 60 examples are held out.\n"
+        "* `a.jsonl`, `b.jsonl`: 1,200 of 1,200 preference pairs. 60 examples are held out. "
+        "A program or a model wrote `b.jsonl`.\n"
     ) in text
 
 

@@ -162,15 +162,49 @@ def test_the_share_of_text_that_no_person_wrote_is_said(
     shares = {"tatar": 0.625, "romanian": 0.25, "others": 0.125, "empty": 0.0}
     monkeypatch.setattr(History, "read_shares", lambda known: shares)
     said = f"{share} % of the training text was written by a program or a model (sources {named})."
-    asides: dict[str, dict[str, Any]] = {
+    if synthetic is None:
+        said = "Whether a program or a model wrote some of the training text is not known here."
+    others: dict[str, dict[str, Any]] = {
         "": {},
-        " The texts of its base are not counted.": {"base": known},
-        " The texts of its teachers are not counted.": {"teachers": [known]},
-        " The texts of its base and teachers are not counted.": {
-            "base": known, "teachers": [known],
-        },
-    }  # fmt: skip
-    for more, keys in asides.items():
+        "base": {"base": known},
+        "teachers": {"teachers": [known]},
+        "base and teachers": {"base": known, "teachers": [known]},
+    }
+    for more, keys in others.items():
         both = replace(card, history=replace(known, **keys), synthetic=synthetic)
-        lines = [line for line in of(both, model, "Data") if "was written by" in line]
-        assert lines == ([said + more] if named else [])
+        aside = f"How much of the text of its {more} a program or a model wrote is not known here."
+        lines = [line for line in of(both, model, "Data") if "a program or a model" in line]
+        assert lines == [said] * (named != "" or synthetic is None) + [aside] * (more != "")
+
+
+def test_only_what_the_last_phase_read_is_said_of_an_adapter(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts by their shares, or conversations; and what of them no person wrote."""
+    known = card.history
+    assert known is not None
+    (phase,) = known.phases
+    config = phase.manifest["config"]
+
+    def last(**keys: Any) -> History:
+        manifest = {**phase.manifest, "config": {**config, "phase": {**config["phase"], **keys}}}
+        return replace(known, phases=[phase, replace(phase, manifest=manifest)])
+
+    sources = [{"name": "others", "share": 0.25}, {"name": "tatar", "share": 0.75}]
+    texts, chat = last(sources=sources), last(objective="chat")
+    wrote = "of that text was written by a program or a model"
+    assert replace(card, history=texts, synthetic=("romanian", "others")).last_data() == (
+        "others, tatar",
+        f"25.0 % {wrote} (sources others).",
+    )
+    assert replace(card, history=texts, synthetic=("romanian",)).last_data()[1] == ""
+    assert replace(card, history=texts, synthetic=None).last_data()[1] == (
+        "Whether a program or a model wrote some of that text is not known here."
+    )
+    counted = {"written": ["тел.jsonl", "ил.jsonl"]}
+    monkeypatch.setattr(History, "answers", lambda own: [([], counted)] * (len(own.phases) == 1))
+    said = "A program or a model wrote `тел.jsonl`, `ил.jsonl`."
+    for synthetic in (None, ("others",)):
+        made = replace(card, history=chat, synthetic=synthetic).last_data()
+        assert made == ("conversations", said)
+    assert replace(card, history=None, synthetic=()).last_data() == ("", "")

@@ -173,11 +173,23 @@ def test_sources_what_was_dropped_and_limits_are_told() -> None:
 
 
 def test_sources_that_no_person_wrote_are_told() -> None:
-    made = Card("tatar", "tt", {"тел": "CC-BY-SA-4.0"}, synthetic=("ил", "үзгә", "тел"))
-    assert "\n* A program or a model wrote: тел, ил.\n" in readme(CARD, CLEAN, made)
-    one = replace(made, synthetic=("ил",))
-    assert "\n* A program or a model wrote: ил.\n" in readme(CARD, CLEAN, one)
-    assert "A program or a model wrote" not in card()
+    def said(synthetic: tuple[str, ...] | None) -> list[str]:
+        text = readme(corpus, CLEAN, Card("tatar", "tt", synthetic=synthetic))
+        return [line for line in text.splitlines() if "a program or a model" in line]
+
+    kept = {name: each["kept"] for name, each in CARD["sources"].items()}
+    other = {side: {**each, "text_bytes": 0} for side, each in kept["ил"].items()}
+    other["test"]["text_bytes"] = 32_000
+    sources = {"тел": {"kept": kept["тел"]}, "ил": {"kept": other}}
+    total = {**CARD["total"], "kept": {"test": {**other["test"], "text_bytes": 128_000}}}
+    corpus = CARD | {"sources": sources, "total": total}
+    wrote = "of the text was written by a program or a model (sources"
+    assert said(("ил",)) == [f"* 25.0 % {wrote} ил)."]
+    assert said(("ил", "үзгә", "тел")) == [f"* 100.0 % {wrote} ил, тел)."]
+    assert said(("үзгә",)) == said(()) == []
+    assert said(None) == [
+        "* Whether a program or a model wrote some of the text is not known here."
+    ]
 
 
 def test_every_column_is_told_in_order() -> None:

@@ -112,6 +112,21 @@ def test_the_first_layers_stay_and_each_loses_its_share(prune: dict[str, float])
     assert shape_without(whole, Prune.model_validate(prune)) == shape_of(whole, kept)
 
 
+@pytest.mark.parametrize("key", ["heads", "ffn"])
+def test_a_layer_that_may_stay_must_have_the_parts_too(key: str) -> None:
+    """Which layers stay is measured later; of the first two alone each has such parts."""
+    whole = toy_config("llama", layers=4)
+    (state,), (experts,) = toy_config("mamba").mixers, toy_config("moe").ffns
+    mixed = whole.model_copy(
+        update={"mixers": (*whole.mixers * 3, state), "ffns": (*whole.ffns * 3, experts)}
+    )
+    for other in ({}, {"layers": 0.5}):
+        with pytest.raises(ShapeError, match="not every layer has such parts") as caught:
+            shape_without(mixed, Prune.model_validate({key: 0.5, **other}))
+        assert caught.value.where == f"prune.{key}"
+    assert shape_without(mixed, Prune(layers=0.5)).layers == 2
+
+
 @pytest.mark.parametrize(("prune", "left"), [
     ({"heads": 0.5}, (1, 0)), ({"ffn": 0.25}, (0, 24)), ({"heads": 0.5, "ffn": 0.25}, (1, 24)),
     ({"layers": 0.5}, (0, 0)),

@@ -229,12 +229,34 @@ def test_a_changed_file_of_examples_is_refused(
         made = context(tmp_path / name, tokenizer=tmp_path, corpus=corpus)
         return replace(made, inputs={**made.inputs, **files})
 
-    assert stages.examples(config, ctx("as hashed"))["kept"] == 20
+    counted = stages.examples(config, ctx("as hashed"))
+    assert (counted["kept"], counted["written"]) == (20, [])
     assert "chat: its chat template may write the date" in capsys.readouterr().err
     (tmp_path / changed).write_text((tmp_path / changed).read_text("utf-8") + "\n", "utf-8")
     with pytest.raises(SourceError, match="has changed") as caught:
         stages.examples(config, ctx("changed"))
     assert caught.value.where == str(tmp_path / changed)
+
+
+def test_answers_that_endonym_wrote_are_noted(corpus: Path, tmp_path: Path) -> None:
+    """Those of a folder of `endonym write`, and not those beside it."""
+    toy_tokenizer("bpe").save(tmp_path)
+    (tmp_path / "язылган").mkdir()
+    write(tmp_path / "язылган", "written.json", ["{}"])
+    questions, inputs = conversations(20), dict[str, Artifact]()
+    paths = (
+        tmp_path / "язылган" / "a.jsonl",
+        tmp_path / "b.jsonl",
+        tmp_path / "язылган" / "c.jsonl",
+    )
+    for number, path in enumerate(paths):
+        write_lines(path, questions[number::3])
+        files = {"config": {"files": [file_identity(path)]}}
+        inputs[f"data {number}"] = Artifact(tmp_path, files)
+    ctx = context(tmp_path / "out", tokenizer=tmp_path, corpus=corpus)
+    ctx = replace(ctx, inputs={**ctx.inputs, **inputs})
+    counted = stages.examples(ExamplesConfig(paths=paths, context=400, **CHAT), ctx)
+    assert counted["written"] == ["a.jsonl", "c.jsonl"]
 
 
 def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -317,7 +339,7 @@ def test_the_card_of_an_exported_model_knows_its_scores_and_what_the_recipe_says
         )
         ctx = replace(context(tmp_path / f"out {number}"), inputs=given)
         numbers = stages.export(config, ctx)
-        card = Card("тел", "tt", licenses or {}, known, synthetic=synthetic)
+        card = Card("тел", "tt", licenses or {}, known, synthetic=synthetic or ())
         wanted = context(tmp_path / f"wanted {number}").out
         words: dict[str, Any] = {"card": card, "texts": texts, "made_of": model.id, "log": ctx.log}
         files, checks = formats.make_export(export, loaded, wanted, **words)
@@ -329,11 +351,3 @@ def test_the_card_of_an_exported_model_knows_its_scores_and_what_the_recipe_says
         )
         assert found == same
         assert b"type: bits_per_byte\n" in found["README.md"]
-
-
-def test_large_texts_have_as_many_workers_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "cores", lambda: 4)
-    for size, places, count in ((-1, 9.0, 1), (0, 9.0, 4), (0, 3.9, 3), (0, 0.5, 1)):
-        free = int(places * stages.WORKER_BYTES)
-        monkeypatch.setattr(stages, "free_memory_bytes", lambda free=free: free)
-        assert stages.suitable_workers(stages.LARGE_BYTES + size) == count

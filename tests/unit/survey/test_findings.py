@@ -344,6 +344,15 @@ def test_what_found_nothing_is_not_prescribed():
     assert clean.max_unreadable == Clean().max_unreadable
 
 
+def test_what_all_texts_of_a_grammar_have_in_common_stays():
+    found = [of_ten(name) for name in ("max_line_documents", "max_same_skeleton", "max_digits")]
+    tried = EVERY.model_copy(update={"max_same_skeleton": 20})
+    for are_alike, lines, same in ((True, None, None), (False, 10, 20)):
+        clean = recommended(tried, found, are_alike=are_alike)
+        assert (clean.dedup == ("exact",), clean.max_digits) == (are_alike, 0.3)
+        assert (clean.max_line_documents, clean.max_same_skeleton) == (lines, same)
+
+
 def test_a_rule_that_would_drop_most_of_the_texts_is_left_to_a_person():
     for share, is_written in ((0.5, True), (0.51, False)):
         for name in ("max_digits", "min_script_share", "min_language_score"):
