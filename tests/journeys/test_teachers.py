@@ -58,7 +58,7 @@ def test_members_teach_a_student_and_are_scored_together(
     told = card_of(student)
     assert "learned also from the probabilities of 2 models" in told
     assert "other model" not in told
-    assert "known here" not in told
+    assert "made elsewhere" not in told
     scores = [row for each in first["scores"] for row in [each] if row["metric"] == "bits_per_byte"]
     models = {row["model"]: row["value"] for row in scores if row["source"] is None}
     assert models["ensemble"] != models["model"]
