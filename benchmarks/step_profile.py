@@ -12,6 +12,7 @@ import importlib
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from operator import attrgetter
 from typing import Any
 from unittest import mock
 
@@ -56,6 +57,7 @@ REGION, KERNELS = "Torch-Compiled Region", "compiled kernels between products"
 WHOLE_SCORES = "_WholeScores"
 REST = "rest"
 BACKWARD = "autograd::engine::evaluate_function"
+MICROSECONDS = attrgetter("self_cpu_time_total")
 
 
 def parts_of_step(contender: Any, batch: Any, count: int) -> dict[str, Any]:
@@ -65,15 +67,8 @@ def parts_of_step(contender: Any, batch: Any, count: int) -> dict[str, Any]:
     for _ in range(count):
         contender.learn(batch, 1.0)
     plain = (time.perf_counter() - started) / count
-    with marked(contender.network):
-        contender.learn(batch, 1.0)
-        with profile(activities=[ProfilerActivity.CPU]) as watched:
-            for _ in range(count):
-                with record_function(STEP):
-                    contender.learn(batch, 1.0)
-    events = list(watched.events() or [])
-    roots = [each for each in events if each.name == STEP]
-    spent = times(roots, owners(roots))
+    roots = watched_steps(contender, batch, count)
+    spent = sums(roots, MICROSECONDS)
     total = sum(spent.values())
     parts = {
         name: {"ms": round(us / count / 1000, 3), "share": round(us / total, 4)}
@@ -81,6 +76,17 @@ def parts_of_step(contender: Any, batch: Any, count: int) -> dict[str, Any]:
     }
     step = sum(each.cpu_time_total for each in roots) / count / 1000
     return {"parts": parts, "step_ms": round(step, 2), "unwatched_ms": round(plain * 1000, 2)}
+
+
+def watched_steps(contender: Any, batch: Any, count: int) -> list[Any]:
+    """The profiler's events of `count` steps, with the parts marked."""
+    with marked(contender.network):
+        contender.learn(batch, 1.0)
+        with profile(activities=[ProfilerActivity.CPU]) as watched:
+            for _ in range(count):
+                with record_function(STEP):
+                    contender.learn(batch, 1.0)
+    return [each for each in watched.events() or [] if each.name == STEP]
 
 
 @contextlib.contextmanager
@@ -161,18 +167,19 @@ def owners(roots: list[Any]) -> dict[int, str]:
     return found
 
 
-def times(roots: list[Any], owner: dict[int, str]) -> Counter[str]:
-    """Microseconds of each part: forward by its mark, backward by its sequence number."""
-    spent: Counter[str] = Counter()
+def sums(roots: list[Any], figure: Callable[[Any], int]) -> Counter[str]:
+    """A figure of each operation, summed by part: forward by its mark, backward by its sequence
+    number."""
+    found, owner = Counter[str](), owners(roots)
 
     def note(event: Any, part: str) -> None:
-        spent[part] += event.self_cpu_time_total
+        found[part] += figure(event)
 
     def backward(event: Any, part: str) -> str:
         return owner.get(event.sequence_nr, REST) if event.name.startswith(BACKWARD) else part
 
     walk(roots, note, backward)
-    return spent
+    return found
 
 
 def _named(name: str, part: str) -> str:
