@@ -75,8 +75,8 @@ def test_phases_that_split_tokens_are_named(recipe: Recipe) -> None:
     ]
     bare = recipe.with_values({"phase": phases, "tokenizer": {"kind": "bpe", "vocab": 300}})
     lines = describe(check(bare, Store(recipe.folder / "store"))).splitlines()
-    said = "% of the tokens in half of the rows as the two that each is made of"
     assert [line for line in lines if line.startswith("split")] == [
-        f"split tokens      phase бүл reads 10 {said}",
-        f"split tokens      phase өйрәт: its members read 25 {said}",
+        "split tokens      phase бүл: in half of the rows 10 % of the tokens are split in two",
+        "split tokens      phase өйрәт, of its members: in half of the rows 25 % of the tokens "
+        "are split in two",
     ]
