@@ -64,6 +64,12 @@ def has_one_before(training: ResolvedTraining) -> bool:
     return training.folder is not None or not training.phases[-1].reads_texts
 
 
+def members_beside(recipe: Recipe) -> int:
+    """How many members are scored: those of the last phase, or else of the last one of texts."""
+    of_texts = [each.members or 0 for each in recipe.phase if each.reads_texts]
+    return recipe.phase[-1].members or (of_texts[-1] if of_texts else 0)
+
+
 def readings_of(training: ResolvedTraining) -> int:
     """How often a model reads held-out text: lists of sentences also in blocks."""
     return 2 if training.pack.join else 1
@@ -130,7 +136,7 @@ def promised_parts(
         parts["validations"] += validating
         parts["samples"] += sampling
         parts["members"] += members * (own_seconds + START_SECONDS + validating + sampling)
-    models = 1 + has_one_before(training) + (recipe.phase[-1].members or 0)
+    models = 1 + has_one_before(training) + members_beside(recipe)
     for evaluation in recipe.evaluate:
         if evaluation.kind == "prompts":
             parts["evaluation"] += evaluation.max_tokens * generated_token_seconds

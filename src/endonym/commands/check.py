@@ -39,9 +39,9 @@ from endonym.model import count
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
-from endonym.pipeline.execute import dropped_in_words, run_folder
+from endonym.pipeline.execute import dropped_in_words, first_identity, run_folder
 from endonym.pipeline.metrics import require_packages
-from endonym.pipeline.plan import DataStages, plan_data, plan_training, room_warnings
+from endonym.pipeline.plan import DataStages, Stage, plan_data, plan_training, room_warnings
 from endonym.pipeline.settle import Lockfile, with_examples
 from endonym.recipe.checks import after_pruning
 from endonym.recipe.recipe import Recipe
@@ -198,7 +198,7 @@ def check(
         memory = resolve.memory_choices(recipe, training, {}, target, longest=None, free=free)
         training, choices = training.with_choices(memory), choices | memory
     except OutOfMemory as error:
-        warnings.append(f"{error.where}: {error.message}")
+        warnings.append(f"{error.where}: {error.message}. {error.do}")
     # There are no paces, not even some, on a machine that was never measured.
     for number, (config, pace) in enumerate(zip_longest(training.phases, paces)):
         read_facts = facts.examples.get(number, facts)
@@ -219,11 +219,10 @@ def check(
 
 def warnings_of_room(recipe: Recipe, store: Store, estimate: "Expected") -> list[str]:
     """Whether the disk has no room for what will be kept of teachers, and is not there yet."""
-    made, training = list[str](), estimate.training
-    if recipe.keeps_teachers and estimate.data is not None:
-        stages = plan_training(recipe, estimate.data, training)
-        made = [stage.name for stage in stages if store.find(stage.kind, stage.id) is not None]
-    return room_warnings(recipe, store, estimate.facts, training.model.vocab, made=made)
+    stages = estimate.stages(recipe) if recipe.keeps_teachers else []
+    made = [stage.name for stage in stages if store.find(stage.kind, stage.id) is not None]
+    vocab = estimate.training.model.vocab
+    return room_warnings(recipe, store, estimate.facts, vocab, made=made)
 
 
 def warnings_of_texts(
@@ -369,6 +368,14 @@ class Expected(NamedTuple):
     data: DataStages | None
     lock: Lockfile | None
     is_counted: bool
+
+    def stages(self, recipe: Recipe) -> list[Stage]:
+        """All stages, with what `--tune` found before; none if the texts were not hashed."""
+        if self.data is None or self.lock is None:
+            return []
+        tuned = self.lock.tuned_for(first_identity(recipe, self.data, self.training))
+        training = self.training.with_choices(tuned)
+        return [*self.data.all(), *plan_training(recipe, self.data, training)]
 
 
 def expected(

@@ -94,9 +94,10 @@ def score_model(
         with trained.read_with_care():
             members = [each.verify() for each in ensemble_of(trained)]
     scores: list[Score] = []
-    for text, texts in judged:
+    means = ensemble_scores(members, judged, device_name=device_name, log=log)
+    for (text, texts), mean in zip(judged, means, strict=True):
         scores += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
-        scores += ensemble_scores(members, texts, split=text, device_name=device_name, log=log)
+        scores += mean
     evaluations = evaluations_of(trained) if trained else []
     of_test = [each for each in evaluations if is_of_split(each.manifest["config"])]
     rows = [row for each in of_test for row in each.rows("scores.json")]

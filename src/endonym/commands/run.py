@@ -22,12 +22,11 @@ from endonym.pipeline import sources
 from endonym.pipeline.execute import (
     Run,
     dropped_in_words,
-    first_identity,
     last_stage,
     run_folder,
     run_recipe,
 )
-from endonym.pipeline.plan import plan_training, room_warnings
+from endonym.pipeline.plan import room_warnings
 from endonym.pipeline.stages import judging_texts
 from endonym.recipe.recipe import Recipe
 from endonym.report.first_look import first_look
@@ -242,11 +241,8 @@ def describe_plan(
     last = last_stage(recipe, until)
     raw = sources.hash_all(sources.find(recipe, store), store, log, is_kept=False)
     estimate = expected(recipe, samples_of(raw, log), store, target, raw=raw, replan=replan)
-    data, lock, training = estimate.data, estimate.lock, estimate.training
+    data, training, stages = estimate.data, estimate.training, estimate.stages(recipe)
     assert data is not None, "the texts were hashed"
-    assert lock is not None, "the texts were hashed"
-    training = training.with_choices(lock.tuned_for(first_identity(recipe, data, training)))
-    stages = [*data.all(), *plan_training(recipe, data, training)]
     names = [stage.name for stage in stages]
     made = [stage.name for stage in stages if store.find(stage.kind, stage.id) is not None]
     vocab = training.model.vocab

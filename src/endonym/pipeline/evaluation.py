@@ -31,7 +31,7 @@ from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import Nats, read_nats
 from endonym.generate.sample import Sampling
-from endonym.log import Log, append_jsonl
+from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.evaluation_texts import texts_below
 from endonym.pipeline.stages import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
@@ -68,11 +68,12 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     members = [each for name, each in sorted(ctx.inputs.items()) if name.startswith(MEMBER)]
     scores = list[list[Score]]()  # of each of these texts
     samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
-    for texts in texts_to_score:
+    named = [(split, texts) for texts in texts_to_score]
+    means = ensemble_scores(members, named, device_name=ctx.device, log=ctx.log)
+    for texts, mean in zip(texts_to_score, means, strict=True):
         measured = read_texts(model, texts, ctx.log)
         scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
-        scores.append(scored)
-        scored += ensemble_scores(members, texts, split=split, device_name=ctx.device, log=ctx.log)
+        scores.append([*scored, *mean])
         if texts.text == "document":
             save(ctx.out, documents(texts.each(), texts.sources, measured, texts.in_mean()))
     earlier = ctx.inputs.get(BEFORE)
@@ -100,26 +101,33 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
 
 def ensemble_scores(
     members: Sequence[Artifact],
-    texts: bits.Texts,
+    judged: Sequence[tuple[str, bits.Texts]],
     *,
-    split: str,
     device_name: str | None,
     log: Log,
-) -> list[Score]:
-    """Scores of the mean probability of members; nothing if there are none."""
+) -> list[list[Score]]:
+    """Of each text, with the name of its split, the scores of the mean probability of members.
+
+    Empty lists if there are no members. Each member reads all texts before the next is loaded.
+    """
     if not members:
-        return []
-    each_nats: list[list[Nats]] = []
-    with log.progress("scoring the members", len(members) * sum(map(len, texts.ids))) as advance:
+        return [[] for _ in judged]
+    # By text and document: the logarithm of the sum of the members' probabilities of each token.
+    sums: list[list[Nats]] = [[np.full(len(ids), -np.inf) for ids in t.ids] for _, t in judged]
+    total = len(members) * sum(len(ids) for _, texts in judged for ids in texts.ids)
+    with log.progress(f"scoring {counted(len(members), 'member')}", total) as advance:
         for member in members:
             model = LanguageModel.load(member.folder, device.pick(device_name))
-            each_nats.append([])
-            for nats in read_nats(model.decoder, texts.ids, model.tokenizer.end_id):
-                each_nats[-1].append(nats)
-                advance(len(nats))
-    together = zip(*each_nats, strict=True)
-    mean = [math.log(len(members)) - np.logaddexp.reduce(-np.stack(n), axis=0) for n in together]
-    return bits.by_source(texts, texts.measured(mean), model="ensemble", split=split)
+            for (_, texts), added in zip(judged, sums, strict=True):
+                read = read_nats(model.decoder, texts.ids, model.tokenizer.end_id)
+                for number, nats in enumerate(read):
+                    added[number] = np.logaddexp(added[number], -nats)
+                    advance(len(nats))
+    found = list[list[Score]]()
+    for (split, texts), added in zip(judged, sums, strict=True):
+        measured = texts.measured([math.log(len(members)) - each for each in added])
+        found.append(bits.by_source(texts, measured, model="ensemble", split=split))
+    return found
 
 
 def pretrained_model(folder: Path, context: int, model_device: torch.device) -> LanguageModel:

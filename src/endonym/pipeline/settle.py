@@ -186,8 +186,8 @@ def require_tunable(recipe: Recipe) -> None:
         raise RecipeError(
             "the first phase learns from another model",
             where="--tune",
-            do="Short trainings without the teacher do not show which rates suit beside it: leave "
-            "--tune out.",
+            do="Short trainings without the teacher do not show which rates are good with it: "
+            "leave --tune out.",
         )
     if phase.prune is not None:
         raise RecipeError(

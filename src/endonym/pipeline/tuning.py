@@ -156,7 +156,7 @@ def tune(
         trials.set_seconds(minutes * 60 / count)
     trials.require_enough()
     tokens = number(trials.tokens)
-    alone = ", each as a member, without a teacher" if config.distill is not None else ""
+    alone = ", each without a teacher" if config.distill is not None else ""
     log.line(f"{'tuning':<22} {count} trainings of {tokens} tokens{alone}")
     choices: Choices = {}
     bits: dict[float, float] = {}  # dev bits per byte by scale, of the key that is tuned

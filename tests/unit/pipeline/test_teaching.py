@@ -1,5 +1,6 @@
 """Teachers of a phase: who they are, what is counted of them, and what they may not be."""
 
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from endonym.pipeline import evaluation, execute, plan, sources, teaching
 from endonym.pipeline.stages import PhaseTraining, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, sealed
+from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.config import Distill
 from endonym.train.teacher import CachedTeacher
 
@@ -160,10 +162,12 @@ def test_the_time_of_scoring_the_members_is_counted(
     bits = {"evaluate": [{"kind": "bits", "baselines": False}]}
     store = Store(recipe.folder / "store")
     found = check(recipe.with_values(bits), store).parts["evaluation"]
-    alone = check(
-        recipe.with_values({**bits, "phase.1.members": None, "phase.1.distill": None}), store
-    )
-    assert found == pytest.approx(alone.parts["evaluation"] * (2 + 3) / 2), "and the one before"
+    nothing: dict[str, object] = {"phase.1.members": None, "phase.1.distill": None}
+    of_texts = check(recipe.with_values({**bits, **nothing}), store).parts["evaluation"]
+    nothing |= {"phase.0.members": None, "phase.0.distill": None}
+    alone = check(recipe.with_values({**bits, **nothing}), store).parts["evaluation"]
+    assert of_texts == pytest.approx(alone * (2 + 2) / 2), "the members of the last phase of texts"
+    assert found == pytest.approx(alone * (2 + 3) / 2), "and the one before"
 
 
 def test_memory_of_all_teachers_together_is_checked(
@@ -185,7 +189,8 @@ def test_memory_of_all_teachers_together_is_checked(
         monkeypatch.setattr("endonym.commands.check.free_memory_bytes", lambda _, free=free: free)
         found = check(each, store)
         assert not found.fits
-        assert any(words in warning for warning in found.warnings)
+        (warning,) = [each for each in found.warnings if words in each]
+        assert "end other programs" in warning, "what to do"
     monkeypatch.setattr("endonym.commands.check.free_memory_bytes", lambda _: needed[2] - 1)
     assert check(recipe, store).fits
     assert not any("teacher" in warning for warning in check(recipe, store).warnings)
@@ -249,6 +254,18 @@ def test_a_teacher_reads_the_same_ids(
         assert f'the teacher "{named}" has another tokenizer' in said.err
         assert "phase pretrain: distill.model" in said.err
         assert "model pretrain" not in said.err, "before anything is trained"
+
+
+def test_special_tokens_in_another_order_are_other_ids(tmp_path: Path) -> None:
+    ours = toy_tokenizer("byte")
+    assert teaching.difference(ours, ours, ["Бүген"]) == ""
+    marks = [n for n in range(ours.vocab) if not ours.bytes_of(n) and n != ours.end_id]
+    names = [json.dumps(ours.name_of(number)) for number in marks[:2]]
+    parts = [part.replace(names[1], names[0]) for part in ours.to_json().split(names[0])]
+    (tmp_path / "tokenizer.json").write_text(names[1].join(parts), encoding="utf-8")
+    theirs = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert [theirs.name_of(each) for each in marks[:2]] == [*map(json.loads, reversed(names))]
+    assert f"id {marks[0]} is" in teaching.difference(theirs, ours, [])
 
 
 def test_a_phase_learns_by_the_share_that_its_recipe_gives_to_the_teacher(tmp_path: Path) -> None:
@@ -334,15 +351,15 @@ def test_the_members_are_scored_by_the_mean_of_their_probabilities(
     monkeypatch.setattr(LanguageModel, "load", lambda *given: LanguageModel(decoder, tokenizer))
     monkeypatch.setattr(evaluation, "read_nats", lambda *given: [read.pop(0)])
     members = [Artifact(tmp_path, {})] * 2
-    given: dict[str, Any] = {"split": "test", "device_name": None, "log": Log(quiet=True)}
+    given: dict[str, Any] = {"device_name": None, "log": Log(quiet=True)}
     texts = Texts([np.array([65, 66, 67])], ["хат"], tokenizer)
-    found = evaluation.ensemble_scores(members, texts, **given)
+    (found,) = evaluation.ensemble_scores(members, [("test", texts)], **given)
     pairs = zip(nats["a"], nats["b"], strict=True)
     mean = [-math.log((math.exp(-one) + math.exp(-other)) / 2) for one, other in pairs]
     (score,) = [each for each in found if each.metric == "bits_per_byte" and each.source is None]
     assert (score.model, score.split) == ("ensemble", "test")
     assert score.value == pytest.approx(sum(mean) / math.log(2) / score.n_bytes)
-    assert evaluation.ensemble_scores([], texts, **given) == []
+    assert evaluation.ensemble_scores([], [("test", texts)], **given) == [[]]
 
 
 def test_a_run_says_what_its_members_need_together() -> None:
