@@ -80,10 +80,15 @@ class Clocked:
         return httpx.Response(reply.status, headers=reply.headers, content=body.encode())
 
     def write(self, count: int, prompt: str = "Хикәя яз,", **given: Any) -> list[Answer]:
-        """The answers to so many prompts, in the order in which they were taken."""
+        """The answers to so many prompts, in the order in which they were taken.
+
+        As of a command: the same one goes on with the prompts that are not done.
+        """
+        self.clock = Jumps()  # a loop closes its own
+        done = {each.ask.index for each in self.taken if each.is_last}
         fields = {"model": "зур", "max_tokens": 64}
         asked = {"fields": fields, "concurrency": 1, "log": self.log, **given}
-        asks = iter([Ask(n, f"{prompt} {n}", 70 + n) for n in range(count)])
+        asks = iter([Ask(n, f"{prompt} {n}", 70 + n) for n in range(count) if n not in done])
         self._patched(lambda: Endpoint(ADDRESS, **asked).answer_all(asks, self.taken.append))
         return self.taken
 

@@ -59,7 +59,7 @@ MOST_TEXTS, MOST_TOKENS, MOST_SECONDS = 10**9, 10**12, 86_400
     type=click.IntRange(1, MOST_SECONDS),
     default=600,
     metavar="SECONDS",
-    help="Within which a server must have answered a request.",
+    help="Seconds to wait for a whole answer of the server.",
 )
 @click.option("--temperature", type=click.FloatRange(0, 100), default=0.8)
 @click.option(
@@ -85,7 +85,7 @@ def write(context: click.Context, prompts: Path, folder: Path, **options: Any) -
     model answers it, or continues it if it is a base model.
 
     Safe to interrupt and to repeat: the same command goes on, and a larger --count adds texts.
-    Without DIR/rejects.jsonl it asks again for what was no text. A server's key is read from the
+    Delete DIR/rejects.jsonl to ask again for the rejected ones. A server's key is read from the
     environment variable ENDONYM_API_KEY.
     """
     from endonym.commands import write as writing

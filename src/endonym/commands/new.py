@@ -48,7 +48,7 @@ from endonym.survey.chats import chat_phases, chats_in_words
 from endonym.survey.diagnosis import Advice, Patient, advice
 from endonym.survey.examination import LIMIT_BYTES
 from endonym.survey.findings import personal_data
-from endonym.survey.mending import of_most
+from endonym.survey.mending import ALIKE, of_most
 from endonym.survey.observing import WORD_MARKS
 from endonym.survey.odd_sources import few_warnings
 from endonym.survey.raw_files import relative
@@ -152,12 +152,10 @@ def write_recipe(
     survey.samples = [sample for sample in survey.samples if sample.source.name in usable]
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
-    # Templates alone are learnt as they are.
-    templates = usable & {*advised.templates} if usable - {*advised.templates} else set[str]()
-    learnt, shares = apart(survey, templates, advised.clean)
+    learnt, shares = apart(survey, usable & advised.templates.keys(), advised.clean)
     choices = choose(learnt, folder, hours, store=store, log=log, clean=advised.clean)
     if advised.are_alike:
-        choices["split.keep_near_copies"] = Choice(True, "the texts of a grammar are all alike")
+        choices["split.keep_near_copies"] = Choice(True, ALIKE)
     if shares:
         why = f"{100 * SHARE:.0f} % at most for templates; {REST} are all other sources, by size"
         choices["phase.sources"] = Choice(shares, why)

@@ -371,6 +371,7 @@ def _recipe(patient: Patient, advised: Advice) -> str:
             advised.table,
             notes=notes,
             chats=chat_phases(patient.survey.chat_files) if patient.survey else (),
+            are_alike=advised.are_alike,
         )
     before = [source for source, _ in patient.sources]
     changed = [each for each in advised.sources if each not in before]
@@ -387,6 +388,9 @@ def _recipe(patient: Patient, advised: Advice) -> str:
         why = "that were not tried here; keep them if you want them"
         notes.append(f"# It has keys {why}: {untried}")
     tables = [*map(mending.source_table, changed), advised.table]
+    if advised.are_alike and not patient.recipe.split.keep_near_copies:
+        notes.append("# Its [split] gets the key below as well.")
+        tables.append(mending.split_table())
     return "\n\n".join(["\n".join(notes), *tables]) + "\n"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from endonym.cleaning.rules import DROPS, step_names
 from endonym.corpus.work import Sources
 from endonym.errors import printable
-from endonym.formats.config import Clean, Source
+from endonym.formats.config import Clean, Source, Split
 from endonym.formats.pages.ocr import tesseract
 from endonym.formats.readable import Reading, allowance
 from endonym.log import number
@@ -31,6 +31,8 @@ NEEDS = {
 KINDS_OF_COPIES = ("exact", "near", "paragraphs")
 OF_ALIKE = frozenset({"max_line_documents", "max_same_skeleton"})
 """Rules against what many texts have in common, as those of a grammar do."""
+ALIKE = "the texts of a grammar are all alike"
+"""Why [split] has `keep_near_copies`."""
 UNKNOWN = "x-mine"
 """The code of a language that nobody has named."""
 TRAINING = "everything else is chosen from the texts and the machine"
@@ -156,14 +158,16 @@ def recipe_text(
     *,
     notes: Sequence[str] = (),
     chats: Sequence[str] = (),
+    are_alike: bool = False,
 ) -> str:
     """A recipe with these sources. cleaning: its table. notes: comments at its beginning. chats:
-    phases of conversations, as comments."""
+    phases of conversations, as comments. are_alike: a grammar wrote all texts."""
     head = [*(f"# {note}" for note in notes), f"name = {toml(name)}"]
     head.append(f"language = {toml(language or UNKNOWN)}")
     phase = f'[[phase]]  # {TRAINING}\nname = "pretrain"'
     head_text = "\n".join(map(printable, head))
-    tables = [head_text, *map(source_table, sources), cleaning, phase, *chats]
+    split = [split_table()] if are_alike else []
+    tables = [head_text, *map(source_table, sources), cleaning, *split, phase, *chats]
     return "\n\n".join(tables) + "\n"
 
 
@@ -173,6 +177,12 @@ def source_table(source: Source) -> str:
     if not source.license:
         lines.append('# license = "…": what these texts may be used under')
     return "\n".join(lines)
+
+
+def split_table() -> str:
+    """[split] of texts that a grammar wrote: without it too few of them can be held out."""
+    reasons = {"keep_near_copies": ALIKE}
+    return "\n".join(["[split]", *config_lines(Split(keep_near_copies=True), reasons)])
 
 
 def clean_table(clean: Clean, findings: Sequence[Finding], unreadable: Sequence[str] = ()) -> str:

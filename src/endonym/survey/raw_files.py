@@ -13,7 +13,7 @@ from endonym.formats.config import Source
 from endonym.formats.files import files_at
 from endonym.formats.io.formats import COMPRESSIONS, PARSED, file_format
 from endonym.store import read_if_whole
-from endonym.synthesis.plan import WRITTEN
+from endonym.synthesis.plan import SPENT, WRITTEN
 from endonym.synthesis.shards import REJECTS
 
 FEW_FILES = 24
@@ -59,7 +59,7 @@ def is_of_grammar(path: Path) -> bool:
 
 def is_beside_texts(path: Path) -> bool:
     """Whether this is no finished file of texts in such a folder."""
-    return path.name in (WRITTEN, REJECTS) or path.suffix in (".part", ".new")
+    return path.name in (WRITTEN, REJECTS, SPENT) or path.suffix in (".part", ".new")
 
 
 def grouped(files: Sequence[Path]) -> list[list[Path]]:

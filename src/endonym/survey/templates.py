@@ -67,11 +67,12 @@ def apart(
     """What was found of the other sources, and the shares of templates and of these (REST).
 
     Its size is what is read until the others were read once: of templates their share.
-    templates: not all sources. clean: the recipe's. There are no shares if there are no templates.
+    clean: the recipe's. There are no shares without templates, nor of templates alone: these are
+    learnt as they are.
     """
-    if not templates:
-        return survey, {}
     own = [each for each in survey.samples if each.source.name not in templates]
+    if not own or len(own) == len(survey.samples):
+        return survey, {}
     every, others = measure(survey.samples, clean), measure(own, clean)
     text_bytes = survey.text_bytes * others.text_bytes / max(1, every.text_bytes)
     sizes = {name: max(1.0, kept) for name, (kept, _) in every.sources.items()}

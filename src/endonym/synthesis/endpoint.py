@@ -4,6 +4,7 @@ Three kinds of trouble are told apart. A server that is busy or away is asked ag
 rarely, and at last the work stops. An answer that is odd (no JSON, no text, an error of the server,
 a stall) is asked for a few times and then is a reject, if the server answers other prompts.
 A stall takes long, so fewer of them in a row stop the work, and one that never answered is enough.
+A prompt that stalls is a reject also where the work stops, so that the next command gets past it.
 What the server refuses (a key, a name, a field) stops the work at once, in the server's words.
 """
 
@@ -12,7 +13,6 @@ import json
 import random
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -131,13 +131,12 @@ class Endpoint:
     """Requests in a row that got no answer in time."""
     _refusal: str = ""
     _odd: list[Answer] = field(default_factory=list[Answer])
-    _paid: Counter[Ask] = field(default_factory=Counter[Ask])
-    """The tokens of odd answers to prompts that are not done."""
+    """Rejects that are kept back. What they cost is told."""
 
     def answer_all(self, asks: Iterator[Ask], take: Take) -> None:
         """Give the answers to `take` as they come, each prompt's once. Raises EndpointError.
 
-        What was paid for prompts that are not done is given to it at the end, however that comes.
+        What an odd answer cost is given to it at once: its prompt may never be done.
         """
         if not self.key.isascii() or len(self.key.split()) > 1:
             raise RecipeError("a key is one word of ASCII", where=KEY_VARIABLE)
@@ -148,9 +147,6 @@ class Endpoint:
             self._let_go(take)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
-        finally:
-            for ask, tokens in (+self._paid).items():
-                take(Answer(ask, tokens=tokens, is_last=False))
 
     async def _answer_all(self, asks: Iterator[Ask], take: Take) -> None:
         """Each worker has a client of its own: in one pool each request looks at all others."""
@@ -163,21 +159,27 @@ class Endpoint:
         async def work() -> None:
             async with httpx.AsyncClient(headers=headers, timeout=times, verify=trusted) as client:
                 for ask in asks:
-                    self._sort(await self._answer(client, ask), take)
+                    self._sort(await self._answer(client, ask, take), take)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(self.concurrency):
                 group.create_task(work())
 
     def _sort(self, answer: Answer, take: Take) -> None:
-        """Take an answer; keep odd ones back until it is sure that the server works."""
-        if answer.finish_reason is None and answer.reason:
-            self._odd.append(answer)
+        """Take an answer; keep odd ones back until it is sure that the server works.
+
+        A stall is taken: one that has never answered may not stall, and another has a limit.
+        """
+        is_odd = answer.finish_reason is None and answer.reason != ""
+        if is_odd and answer.reason != "timeout":
+            charge(answer, take)
+            self._odd.append(replace(answer, tokens=0))
             if len(self._odd) >= max(MOST_ODD, 2 * self.concurrency):
                 raise self._broken()
             return
-        self.works = True
-        self._let_go(take)
+        if not is_odd:
+            self.works = True
+            self._let_go(take)
         self._hand_over(answer, take)
 
     def _let_go(self, take: Take) -> None:
@@ -186,8 +188,7 @@ class Endpoint:
             self._hand_over(self._odd.pop(), take)
 
     def _hand_over(self, answer: Answer, take: Take) -> None:
-        """Take an answer, which says what was paid, and whether the server takes seeds."""
-        self._paid.pop(answer.ask, None)
+        """Take an answer, which says whether the server takes seeds."""
         take(replace(answer, is_seeded=not self._is_left_out("seed")))
 
     def _broken(self) -> EndpointError:
@@ -199,7 +200,7 @@ class Endpoint:
             do=f"Try the server with one prompt. {KEPT}",
         )
 
-    async def _answer(self, client: "httpx.AsyncClient", ask: Ask) -> Answer:
+    async def _answer(self, client: "httpx.AsyncClient", ask: Ask, take: Take) -> Answer:
         """The answer to a prompt, or why there is none, after a few tries."""
         busy = odd = 0
         good = self._good
@@ -208,12 +209,13 @@ class Endpoint:
                 reply = await self._reply(client, ask)
             except Odd as error:
                 odd += 1
-                self._paid[ask] += error.tokens
+                found = Answer(ask, tokens=error.tokens, reason=error.reason)
                 why = error.reason.replace("_", " ")
                 self.log.warn(f"a prompt got no answer ({why}); rejects are counted", once="odd")
                 self._refusal = error.said
                 if odd == ODD_TRIES or error.said:
-                    return Answer(ask, tokens=self._paid[ask], reason=error.reason)
+                    return found
+                charge(found, take)
                 await self._wait(odd, None)
             except Away as away:
                 # A server that answers others is slow and not away.
@@ -225,10 +227,9 @@ class Endpoint:
                 await self._wait(busy, away.seconds)
             else:
                 self._good, self._stalls = self._good + 1, 0
-                self._paid[ask] += reply.tokens
                 why = reply.finish_reason
                 reason = cut_reason(why) or ("" if reply.text.strip() else "empty")
-                return Answer(ask, reply.text, why, self._paid[ask], reason)
+                return Answer(ask, reply.text, why, reply.tokens, reason)
 
     async def _wait(self, tries: int, seconds: float | None) -> None:
         """Wait before another try: as long as the server asks, else about twice as long as before.
@@ -269,7 +270,7 @@ class Endpoint:
         if response.is_success:
             self._taken |= sent.keys()
             return read_reply(data, sent)
-        said = words_of(data.decode(response.encoding or "utf-8", "replace"))
+        said = words_of(data.decode(errors="replace"))
         self._raise_for(response, said, sent)
         return await self._reply(client, ask)  # in another form
 
@@ -340,6 +341,12 @@ class Endpoint:
     def _is_left_out(self, name: str) -> bool:
         """Whether requests have no such field any more."""
         return self.fields.get(name, ...) is None
+
+
+def charge(answer: Answer, take: Take) -> None:
+    """Tell what an odd answer cost. Its prompt is not done yet."""
+    if answer.tokens:
+        take(Answer(answer.ask, tokens=answer.tokens, is_last=False))
 
 
 def read_reply(data: bytes, sent: Mapping[str, Any]) -> Reply:

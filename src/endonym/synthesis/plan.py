@@ -1,7 +1,7 @@
 """What is written into a folder: the plan in its `written.json`, its files, and who may write.
 
 A folder holds the texts of one plan. Once a text or a reject is there, another plan is refused;
-with a larger count of the same plan it goes on.
+with a larger count of the same plan it goes on. Before that, another plan takes its place.
 """
 
 from collections.abc import Generator, Mapping
@@ -91,24 +91,31 @@ def claimed(folder: Path, plan: Plan) -> Generator[None]:
         raise Busy(f"{owner or 'another process'} writes here", where=str(folder), do=do)
 
     with handle, disk.locked(handle, refuse), disk.translated_disk_errors(folder, option="--out"):
-        _require_ours(folder, plan)  # it may have changed before the lock was free
+        if not _require_ours(folder, plan):  # it may have changed before the lock was free
+            (folder / SPENT).unlink(missing_ok=True)  # another plan paid that
         write_sealed(folder / WRITTEN, plan.as_dict())
         yield
 
 
-def _require_ours(folder: Path, plan: Plan) -> None:
-    """Raise RecipeError if the folder holds texts of another plan, or of a larger count."""
+def _require_ours(folder: Path, plan: Plan) -> bool:
+    """Whether this plan has begun there; False if the folder is empty, or another plan's without
+    a text. Raises RecipeError if it holds texts of another plan, or of a larger count.
+    """
     if folder.exists() and not folder.is_dir():
         raise RecipeError("this is a file, not a folder", where=str(folder), do=ELSEWHERE)
     do = f"Take a whole copy of the folder, or another one: {ELSEWHERE}"
     before = read_sealed(folder / WRITTEN, do)
-    beside = (each.name for each in folder.iterdir()) if folder.is_dir() else ()
-    if all(name in (WRITTEN, SPENT) or name.startswith(".") for name in beside):
-        return  # no text was written: the model may have had a wrong name, or the server no answer
+    beside = {each.name for each in folder.iterdir()} if folder.is_dir() else set[str]()
+    beside = {name for name in beside - {WRITTEN} if not name.startswith(".")}
     if before is None:
+        if not beside:
+            return False
         message = f"the folder is not empty, and has no {WRITTEN} of ours"
         raise RecipeError(message, where=str(folder), do=ELSEWHERE)
-    if changes := differences(before, plan.as_dict()):
+    changes = differences(before, plan.as_dict())
+    if beside <= {SPENT}:
+        return not changes  # the model may have had a wrong name, or the server no answer
+    if changes:
         message = f"the folder holds texts of another plan: {listed(changes)}"
         do = f"Give what was given before, or another folder: {ELSEWHERE}"
         raise RecipeError(message, where=str(folder), do=do)
@@ -116,6 +123,7 @@ def _require_ours(folder: Path, plan: Plan) -> None:
         message = f"the folder is one of {number(before['count'])} texts already"
         do = "Give this --count or a larger one, with which it goes on."
         raise RecipeError(message, where=f"--count {plan.count}", do=do)
+    return True
 
 
 ELSEWHERE = "--out DIR names a folder that is new or empty."

@@ -3,7 +3,7 @@
 An answer is appended to `NAME-00000.jsonl.part`, or to `rejects.jsonl` if it is no text. When all
 of a file's numbers are answered, its lines are sorted and it gets its name. What is done stands in
 these files and nowhere else: they are read when the work goes on, and a torn last line is cut.
-What was paid for a prompt that is still to be answered stands in `spent.jsonl`.
+What odd answers of a server cost (endpoint.py) stands in `spent.jsonl`.
 """
 
 import json
@@ -25,6 +25,8 @@ ONLY_THOUGHT = "only_thought"
 """Why an answer is no text that holds nothing else."""
 THOUGHTS = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
 """What models write before they answer. Where a template opens it, the first mark is missing."""
+ANSWERED, PAID = "its text is then written again.", "its tokens then no longer count."
+"""What follows where a line is removed, of the files of answers and of what was paid."""
 SYNC_SECONDS = 1.0
 """How often what was appended is flushed to the disk itself; to the system it is at once."""
 
@@ -40,7 +42,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a prompt. tokens: all that it cost, with the prompt.
+    """What came of a prompt. tokens: what this answer cost, with the prompt.
 
     reason: why it is no text; empty if it is one. thought: characters that were taken out of it.
     is_seeded: whether its writer took the seed. is_last: False if the prompt is still to be
@@ -166,7 +168,7 @@ class Shards:
 
     def _read(self) -> None:
         """Count what is done. A named file that is not full any more grows again."""
-        self.tokens += sum(record["tokens"] for record in whole_lines(self.folder / SPENT))
+        self.tokens += sum(each["tokens"] for each in whole_lines(self.folder / SPENT, PAID))
         for record in whole_lines(self.folder / REJECTS):
             self._count(record)
         for shard in range(self.plan.shards):
@@ -197,10 +199,10 @@ class Shards:
             self.texts += 1
 
 
-def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+def whole_lines(path: Path, lost: str = ANSWERED) -> Iterator[dict[str, Any]]:
     """The records in a file. A last line that a kill has torn is cut off.
 
-    Raises Damaged for any other line that is no record.
+    Raises Damaged for any other line that is no record. lost: what follows if it is removed.
     """
     if not path.is_file():
         return
@@ -212,7 +214,7 @@ def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
             record = _record(data)
             if record is None:
                 message = f"line {number} is not what was written there"
-                do = "Repair or remove this line: its text is then written again."
+                do = f"Repair or remove this line: {lost}"
                 raise Damaged(message, where=str(path), do=do)
             good += len(data)
             yield record

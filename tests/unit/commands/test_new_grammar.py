@@ -1,6 +1,8 @@
-"""`new` of the texts of a grammar: they are alike, and stay; and some of them are held out."""
+"""Recipes for the texts of a grammar: they are alike, and stay; and some of them are held out."""
 
 import json
+import tomllib
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +20,7 @@ from endonym.formats.files import source_files
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe
 from endonym.store import write_sealed
+from endonym.survey.diagnosis import diagnose
 from endonym.synthesis.plan import Plan
 from endonym.workers import Inline
 
@@ -45,6 +48,12 @@ def new(texts: Path, store: Path) -> Recipe:
     return Recipe.load(path)
 
 
+def doctor(path: Path) -> str:
+    """The doctor's recipe for texts, or what it changes in a recipe."""
+    given: dict[str, Any] = {"language": "fr", "log": Log(quiet=True)}
+    return diagnose([path], runner_of=lambda size: nullcontext(Inline()), **given).recipe
+
+
 def corpus(recipe: Recipe, out: Path, clean: Clean) -> dict[str, Any]:
     """What was counted of a recipe's texts under these rules."""
     out.mkdir()
@@ -53,8 +62,15 @@ def corpus(recipe: Recipe, out: Path, clean: Clean) -> dict[str, Any]:
     return make_corpus(sources, clean, recipe.split.resolved(), **given)["total"]
 
 
-def test_alone_they_stay_as_they_are_and_some_are_held_out(folder: Path, tmp_path: Path) -> None:
-    recipe = new(folder, tmp_path)
+@pytest.mark.parametrize("command", ["new", "doctor"])
+def test_alone_they_stay_as_they_are_and_some_are_held_out(
+    command: str, folder: Path, tmp_path: Path
+) -> None:
+    if command == "new":
+        recipe = new(folder, tmp_path)
+    else:
+        (tmp_path / "recipe.toml").write_text(doctor(folder), encoding="utf-8")
+        recipe = Recipe.load(tmp_path / "recipe.toml")
     assert [each.synthetic for each in recipe.source] == [True]
     assert (recipe.clean.dedup, recipe.split.keep_near_copies) == (("exact",), True)
     made = corpus(recipe, tmp_path / "corpus", recipe.clean)
@@ -63,6 +79,22 @@ def test_alone_they_stay_as_they_are_and_some_are_held_out(folder: Path, tmp_pat
             for side in ("train", "dev", "test")}  # fmt: skip
     assert all(kept.values())
     assert set.union(*kept.values()) == set(FABLES)
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+def test_the_doctor_changes_the_split_of_a_recipe_that_does_not_keep_them(
+    is_split: bool, folder: Path, tmp_path: Path
+) -> None:
+    split = {"keep_near_copies": True}
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        f'name = "a"\nlanguage = "fr"\n[[source]]\nname = "a"\npath = "{folder}/*.jsonl"\n'
+        + '[[phase]]\nname = "a"\n' + "[split]\nkeep_near_copies = true\n" * is_split,
+        encoding="utf-8",
+    )  # fmt: skip
+    changed = tomllib.loads(doctor(path))
+    assert changed["clean"]["dedup"] == ["exact"]
+    assert changed.get("split") == (None if is_split else split)
 
 
 @pytest.mark.parametrize("writer", [None, "endpoint", "model"])
@@ -75,6 +107,7 @@ def test_of_another_writer_they_are_copies_as_any(
     recipe = new(folder, tmp_path)
     assert [each.synthetic for each in recipe.source] == [writer is not None]
     assert (recipe.clean.dedup, recipe.split.keep_near_copies) == (EVERY, None)
+    assert "split" not in tomllib.loads(doctor(folder))
     if writer is not None:
         return
     with pytest.raises(CorpusError, match="too few documents could be held out"):

@@ -64,15 +64,18 @@ KEPT = [
     "кар/rejects.jsonl.txt",
     "кар/үз/b.jsonl.part",
     "кар/үз/rejects.jsonl",
+    "кар/үз/spent.jsonl",
     "яз/b.jsonl.new",
     "яз/b.jsonl.part",
     "яз/rejects.jsonl",
+    "яз/spent.jsonl",
     "яз/written.json/c.jsonl",
 ]
 BESIDE = [
     "кар/a-00001.jsonl.new",
     "кар/a-00001.jsonl.part",
     "кар/rejects.jsonl",
+    "кар/spent.jsonl",
     "кар/written.json",
 ]
 
@@ -88,9 +91,9 @@ def test_what_write_keeps_beside_its_texts_is_no_text(tmp_path: Path) -> None:
 
     assert sorted(found(tmp_path)) == sorted(KEPT)
     assert [found(tmp_path / name) for name in KEPT] == [[name] for name in KEPT]
-    assert [found(tmp_path / name) for name in BESIDE] == [[]] * 4
+    assert [found(tmp_path / name) for name in BESIDE] == [[]] * len(BESIDE)
     (tmp_path / "кар" / "written.json").unlink()
-    assert sorted(found(tmp_path)) == sorted([*KEPT, *BESIDE[:3]])
+    assert sorted(found(tmp_path)) == sorted([*KEPT, *BESIDE[:-1]])
 
 
 def test_texts_of_write_are_synthetic_whatever_they_hold(tmp_path: Path) -> None:
@@ -121,11 +124,11 @@ def test_many_written_files_are_one_synthetic_source_without_the_rejects(tmp_pat
     """The glob of the source leaves out what lies beside them."""
     for number in range(FEW_FILES + 1):
         (tmp_path / f"a-{number:05}.jsonl").write_text(LINE * 3, encoding="utf-8")
-    for name in ("rejects.jsonl", "written.json", "a-00099.jsonl.part"):
+    for name in ("rejects.jsonl", "spent.jsonl", "written.json", "a-00099.jsonl.part"):
         (tmp_path / name).write_text(LINE, encoding="utf-8")
     ((source, _),) = survey_texts([tmp_path], tmp_path / "project").sources
     assert (source.path, source.exclude, source.synthetic) == (
         "../*.jsonl",
-        ("rejects.jsonl",),
+        ("rejects.jsonl", "spent.jsonl"),
         True,
     )

@@ -94,7 +94,9 @@ def test_every_prompt_is_answered_once_or_rejected_for_its_reason(tmp_path: Path
     assert made.rejects == dict.fromkeys(sorted(reasons.values()), 4)
     assert (made.texts, made.left, made.new) == (28, 0, 48)
     assert [fake.asked[index] for index in range(12)] == [1] + [2] * 6 + [3] * 3 + [1] * 2
-    assert rejects[9]["tokens"] == 15, "three answers were paid"
+    spent = (tmp_path / "out" / "spent.jsonl").read_text(encoding="utf-8").splitlines()
+    assert spent.count('{"index": 9, "tokens": 5}') == 3, "three answers were paid"
+    assert rejects[9]["tokens"] == 0, "once"
     assert texts[0]["tokens"] == 20
     assert 1 < fake.most_at_once <= 8
 
@@ -188,11 +190,17 @@ def test_what_a_broken_server_cost_counts_for_the_budget(tmp_path: Path) -> None
         assert sum(fake.asked.values()) == 30, "the budget is spent"
         made = write(tmp_path / "out", fake.address, 5)
     assert (made.texts, made.left, made.tokens) == (5, 0, 150 + 5 * 20)
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "out" / "spent.jsonl").rename(tmp_path / "broken" / "spent.jsonl")
-    with fake_endpoint() as fake:
-        made = write(tmp_path / "broken", fake.address, 5, system="Кыска яз.")
-    assert (made.texts, made.tokens) == (5, 150 + 5 * 20), "no text was there: any plan may begin"
+
+
+def test_a_budget_stops_a_server_before_it_is_sure_to_be_broken(tmp_path: Path) -> None:
+    odd = Reply(answer(None, total_tokens=5))
+    with fake_endpoint(lambda *_: odd) as fake:
+        with pytest.raises(EndpointError, match="4 prompts in a row got no answer"):
+            write(tmp_path / "out", fake.address, 60, budget=50, concurrency=1)
+        assert sum(fake.asked.values()) == 12
+        fake.behave = lambda *_: None
+        made = write(tmp_path / "out", fake.address, 5, system="Кыска яз.")
+    assert (made.texts, made.tokens) == (5, 5 * 20), "another plan may begin, and pays for itself"
 
 
 def test_without_rejects_their_prompts_are_asked_again(tmp_path: Path) -> None:

@@ -28,6 +28,11 @@ def text(number: int, tokens: int = 20) -> Answer:
     return Answer(ask(number), good(number), "stop", tokens)
 
 
+def paid(number: int, tokens: int) -> Answer:
+    """What an odd answer cost."""
+    return Answer(ask(number), tokens=tokens, is_last=False)
+
+
 def first(times: int, fault: Reply, seconds: float = 0.0) -> Any:
     """A server that answers each prompt after so many faults."""
 
@@ -81,13 +86,14 @@ def test_odd_answers_and_busy_ones_are_counted_and_told_by_themselves() -> None:
     assert made.log.said == [BUSY.format("429: nothing"), ODD.format("no json")]
 
 
-def test_odd_tries_are_paid_with_the_answer() -> None:
+def test_odd_tries_are_paid_at_once() -> None:
     none = [Reply(answer(None, total_tokens=tokens)) for tokens in (5, 7)]
     made = Clocked(lambda _, times, __: none[times - 1] if times < 3 else None)
-    assert made.write(1) == [text(0, 5 + 7 + 20)]
+    assert made.write(1) == [paid(0, 5), paid(0, 7), text(0)]
     costs = [Reply(answer(None, total_tokens=tokens)) for tokens in (5, 7, 11)]
     made = Clocked(lambda number, times, _: None if number else costs[times - 1])
-    assert made.write(2) == [Answer(ask(0), tokens=5 + 7 + 11, reason="no_text"), text(1)]
+    costs_of_0 = [paid(0, tokens) for tokens in (5, 7, 11)]
+    assert made.write(2) == [*costs_of_0, Answer(ask(0), reason="no_text"), text(1)]
 
 
 def test_what_odd_answers_cost_is_told_when_the_work_stops() -> None:
@@ -96,14 +102,16 @@ def test_what_odd_answers_cost_is_told_when_the_work_stops() -> None:
     made = Clocked(lambda *_: odd)
     with pytest.raises(EndpointError, match="20 prompts in a row"):
         made.write(60)
-    cost = {each.ask.index: each.tokens for each in made.taken}
-    assert cost == dict.fromkeys(range(20), 15)
-    assert not any(each.is_last for each in made.taken)
+    assert made.taken == [paid(number, 5) for number in range(20) for _ in range(3)]
+    made = Clocked(lambda *_: Reply(answer("", None, total_tokens=5)))  # type: ignore[arg-type]
+    with pytest.raises(EndpointError, match="20 prompts in a row"):
+        made.write(60)
+    assert made.taken == [paid(number, 5) for number in range(20)]
     behaved = {0: None, 1: odd, 2: Reply("", 401, seconds=0.5)}
     made = Clocked(lambda number, *_: behaved[number])
     with pytest.raises(EndpointError, match="401"):
         made.write(3, concurrency=3)
-    assert made.taken == [text(0), Answer(ask(1), tokens=5, is_last=False)]
+    assert made.taken == [text(0), paid(1, 5)]
 
 
 @pytest.mark.parametrize(("seconds", "waits"), [(None, [0, 601, 1203]), (50.0, [0, 51, 103])])
@@ -124,7 +132,7 @@ def test_an_answer_that_is_not_whole_in_time_is_given_up(
 def test_a_server_that_stalls_ends_the_work_after_few_rounds(
     works: bool, concurrency: int, most: int, rounds: int
 ) -> None:
-    """After the first one if it has never answered."""
+    """After the first one if it has never answered. Only a prompt with all its tries is done."""
     made = Clocked(lambda *_: Reply(answer("Таң"), seconds=99.0))
     with pytest.raises(EndpointError) as caught:
         made.write(200, concurrency=concurrency, works=works, seconds=30.0)
@@ -135,7 +143,22 @@ def test_a_server_that_stalls_ends_the_work_after_few_rounds(
     assert caught.value.where == ADDRESS
     assert "--timeout" in caught.value.do
     assert caught.value.do.endswith(GOES_ON)
-    assert made.taken == []
+    assert made.taken == [Answer(ask(0), reason="timeout")] * (rounds > 3)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_two_slow_prompts_do_not_stop_the_same_command_again_and_again(concurrency: int) -> None:
+    slow = Reply(answer("Таң"), seconds=99.0)
+    made = Clocked(lambda number, *_: slow if number < 2 else None)
+    given: dict[str, Any] = {"concurrency": concurrency, "works": True, "seconds": 30.0}
+    with pytest.raises(EndpointError, match="6 requests in a row"):
+        made.write(4, **given)
+    found = {each.ask.index: each.reason for each in made.write(4, **given)}
+    assert found == {0: "timeout", 1: "timeout", 2: "", 3: ""}
+    made = Clocked(lambda number, *_: slow if number else Reply("<html>"))
+    with pytest.raises(EndpointError, match="6 requests in a row"):
+        made.write(4, **given | {"concurrency": 1})
+    assert made.taken == [Answer(ask(1), reason="timeout")], "a stall says nothing of the page"
 
 
 def test_prompts_that_stall_beside_others_that_are_answered_are_rejects() -> None:
@@ -241,11 +264,14 @@ def test_tries_begin_anew_only_when_another_prompt_was_answered() -> None:
 
 def test_odd_answers_are_let_go_by_a_good_one() -> None:
     made = Clocked(lambda number, *_: Reply("[]") if number % 3 else None)
-    found = made.write(63)
+    taken = made.write(63)
+    costs = [each for each in taken if not each.is_last]
+    assert costs == [
+        paid(number, 6 if number < 10 else 7) for number in range(63) if number % 3 for _ in "123"
+    ]
+    found = [each for each in taken if each.is_last]
     assert sorted(found, key=lambda each: each.ask.index) == [
-        Answer(ask(number), tokens=3 * (6 if number < 10 else 7), reason="no_choices")
-        if number % 3
-        else text(number)
+        Answer(ask(number), reason="no_choices") if number % 3 else text(number)
         for number in range(63)
     ]
     places = {each.ask.index: place for place, each in enumerate(found)}

@@ -105,6 +105,14 @@ def test_what_a_server_refuses_ends_the_work_at_the_first_request(
     assert made.log.said == []
 
 
+@pytest.mark.parametrize("charset", ["hex", "base64", "utf-16", "none"])
+def test_the_words_of_a_refusal_are_utf8_whatever_its_header_says(charset: str) -> None:
+    headers = {"Content-Type": f"text/html; charset={charset}"}
+    made = Clocked(lambda *_: Reply("<p>Închis", 401, headers))
+    with pytest.raises(EndpointError, match=r"refuses the request \(401\): Închis"):
+        made.write(1)
+
+
 def test_a_field_that_is_not_sent_is_not_refused_again() -> None:
     made = Clocked(refuses("seed is unknown", name="model"))
     with pytest.raises(EndpointError, match="seed is unknown"):

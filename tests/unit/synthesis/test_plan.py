@@ -152,6 +152,25 @@ def test_a_folder_without_a_text_takes_another_plan(tmp_path: Path) -> None:
     refused(tmp_path, replace(PLAN, seed=9), RecipeError)
 
 
+@pytest.mark.parametrize(("change", "stays"), [
+    ({}, True), ({"count": 9}, True), ({"count": 2}, True), ({"model": "хикәяче"}, False),
+    ({"sampling": {**PLAN.sampling, "system": "Кыска яз."}}, False),
+])  # fmt: skip
+def test_what_another_plan_paid_for_no_text_does_not_stay(
+    change: dict[str, Any], stays: bool, tmp_path: Path
+) -> None:
+    with claimed(tmp_path, PLAN):
+        (tmp_path / "spent.jsonl").write_bytes(b'{"index": 3, "tokens": 7}\n')
+    with claimed(tmp_path, replace(PLAN, **change)):
+        assert names(tmp_path) == [".lock", *["spent.jsonl"] * stays, "written.json"]
+
+
+def test_a_person_s_file_of_that_name_is_not_deleted(tmp_path: Path) -> None:
+    (tmp_path / "spent.jsonl").write_text("{}", encoding="utf-8")
+    refused(tmp_path, PLAN, RecipeError)
+    assert names(tmp_path) == ["spent.jsonl"]
+
+
 def test_a_folder_that_is_not_ours_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     """Files of others, or a file in the folder's place; hidden files are nobody's."""
     (tmp_path / ".DS_Store").write_text("", encoding="utf-8")

@@ -105,6 +105,17 @@ def test_what_was_paid_for_no_answer_counts_and_the_prompt_is_still_to_be_answer
     assert counts(opened(tmp_path)) == ([3], 1, 21, {})
 
 
+def test_a_damaged_line_of_what_was_paid_is_told_by_what_it_counts_for(tmp_path: Path) -> None:
+    (tmp_path / SPENT).write_bytes(b'{"index": 3, "tokens": 7}\n{"tokens": 7}\n')
+    with pytest.raises(Damaged) as caught:
+        opened(tmp_path)
+    assert (caught.value.message, caught.value.where, caught.value.do) == (
+        "line 2 is not what was written there",
+        str(tmp_path / SPENT),
+        "Repair or remove this line: its tokens then no longer count.",
+    )
+
+
 THOUGHTS = [
     ("<think>Куян кая?</think>\n\nКуян елга буена барды.", "Куян елга буена барды.", ""),
     ("Куян\nкая? </think> Куян барды. ", "Куян барды.", ""),
