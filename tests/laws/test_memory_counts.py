@@ -3,13 +3,18 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from laws.shapes import shape, some_tokens
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
 from toys import lively_decoder, toy_decoder, train_config
 
 from endonym.data.batches import Batch
@@ -20,11 +25,12 @@ from endonym.model.families import FAMILIES
 from endonym.model.kernels import loss, state_space
 from endonym.model.kernels.loss import summed_nats
 from endonym.model.lora import adapted
-from endonym.model.memory import fixed_bytes, kept_numbers
+from endonym.model.memory import fixed_bytes, kept_numbers, reading_bytes
 from endonym.model.span import Span
 from endonym.model.weights import PRECISE, narrow
 from endonym.train.optimizer import Optimizer
 from endonym.train.step import require_finite, take_step
+from endonym.train.teacher import likely
 
 ROWS, CONTEXT, DOCUMENT = 4, 128, 90
 SIZES = {"dim": 128, "layers": 3}
@@ -176,6 +182,51 @@ def test_what_a_batch_keeps_under_adapters_is_within_the_formula(
     numbers = kept_numbers(config, number_format) + low_rank_numbers(config, adapt)
     promised = ROWS * CONTEXT * numbers * (2 if number_format == "bf16" else 4)
     assert 0.7 * promised < held(decoder) < 1.1 * promised
+
+
+class Peak(TorchDispatchMode):
+    """The most bytes that some tensors, and those that are made within, hold at once."""
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        super().__init__()
+        self.alive, self.bytes = WeakIdKeyDictionary(), 0
+        for tensor in tensors:
+            self.add(tensor)
+
+    def add(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()  # of a tensor and its views the same
+        self.alive[storage] = storage.nbytes()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for each in tree_leaves(made):
+            if isinstance(each, Tensor):
+                self.add(each)
+        self.bytes = max(self.bytes, sum(self.alive.values()))
+        return made
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("vocab", [61, 4000], ids=["a block", "the logits"])
+@pytest.mark.parametrize("family", ["qwen3", "gpt2", "falcon", "mamba2", "moe"])
+def test_teachers_that_read_hold_no_more_than_the_formula_and_more_than_half(
+    family: str, vocab: int, count: int
+) -> None:
+    """Whatever takes the most, a block or the logits.
+
+    Not of the first Mamba, whose scan makes temporary tensors: they take a fifth more here.
+    """
+    config = shape(family, context=CONTEXT, vocab=vocab, **SIZES, **WIDER.get(family, {}))
+    decoders = [
+        lively_decoder(config, seed=n).requires_grad_(requires_grad=False) for n in range(count)
+    ]
+    tokens_BT = some_tokens(ROWS, CONTEXT)
+    documents_BT = (torch.arange(CONTEXT) // DOCUMENT).expand(ROWS, -1)
+    batch = Batch(tokens_BT, tokens_BT, documents_BT)
+    with Peak(weight for each in decoders for weight in each.parameters()) as peak:
+        likely(decoders, batch, None, vocab=vocab, top_k=4)
+    promised = reading_bytes([config] * count, ROWS * CONTEXT, DOCUMENT)
+    assert promised / 2 < peak.bytes < promised
 
 
 def test_the_formula_knows_the_numbers_of_the_kernels() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,14 +67,14 @@ def estimated_examples(
         if phase.reads_texts:
             continue
         made, weights, rejects = _read(recipe, index)
-        prompts = (prompt_key(each.value.prompt, recipe.split.seed) for each in made)
-        keys = np.fromiter(prompts, dtype=np.uint64)
-        is_dev = held_out_prompts(keys, recipe.chat.val_share, held_out)
-        held_out = np.union1d(held_out, keys[is_dev])
-        # Of each record: itself, its examples, their tokens, and the bytes of its answers.
         said = [_said(each.value) for each in made]
-        several = (each.several_answers for each in made if each.several_answers)
         lengths = _lengths([contents for contents, _ in said], bytes_per_token, tokenizer)
+        fits = lengths <= context  # the others will be rejected
+        keys, is_dev = _prompt_keys(made, recipe.split.seed)[fits], np.zeros(len(made), dtype=bool)
+        is_dev[fits] = held_out_prompts(keys, recipe.chat.val_share, held_out)
+        held_out = np.union1d(held_out, keys[is_dev[fits]])
+        # Of each record: itself, its examples, their tokens, and the bytes of its answers.
+        several = (each.several_answers for each in made if each.several_answers)
         sizes_of = [sum(len(each.encode()) for each in answers) for _, answers in said]
         figures = [(1, 1 + phase.is_of_pairs, *e) for e in zip(lengths, sizes_of, strict=True)]
         table = np.array(figures, dtype=float).reshape(-1, 4) * np.array(weights).reshape(-1, 1)
@@ -121,6 +122,11 @@ def _read(recipe: Recipe, index: int) -> tuple[list[ParsedRecord], list[float], 
     return made, [weight for some, weight in read for _ in some], rejects
 
 
+def _prompt_keys(made: Sequence[ParsedRecord], seed: int) -> NDArray[np.uint64]:
+    """The keys of the prompts of records."""
+    return np.fromiter((prompt_key(each.value.prompt, seed) for each in made), dtype=np.uint64)
+
+
 def _system(made: ParsedRecord) -> list[str]:
     """The system messages of a conversation."""
     assert isinstance(made.value, Conversation)
@@ -136,8 +142,10 @@ def _again(
     """The figures of more examples of few conversations, as `make_examples` writes them.
 
     These are no records. table: the figures of the records. system: the tokens of their system
-    messages.
+    messages. Of records that are too long for a row there are none.
     """
+    fits = table[:, 2] <= context
+    made, table, system = [*compress(made, fits)], table[fits], system[fits]
     asked = [tuple(without_system(each.value.prompt)) for each in made]
     is_bare = (system > 0) & np.array([asked.count(each) == 1 for each in asked], dtype=bool)
     turns = [len(_said(each.value)[1]) for each in made]

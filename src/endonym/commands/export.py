@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,25 +56,19 @@ def export_model(
     ExportError if the folder is not empty, the format cannot hold the model, or a check fails.
     """
     require_empty(out)
-    is_alone = export.row.content == "adapter"
-    alone = adapter_of(name, adapter, store, log) if is_alone else None
-    model = alone.base if alone else load.load_model(name, store, log=log, adapter=adapter)
+    if export.row.content == "adapter":
+        alone, card = adapter_of(name, adapter, store, log)
+        model, make = alone.base, partial(make_adapter_export, export, alone)
+    else:
+        model = load.load_model(name, store, log=log, adapter=adapter)
+        card, make = load.card_of(name, store), partial(make_export, export, model)
+        card = card if adapter is None else _merged_card(card, adapter, store)
     artifact, texts = load.find_artifact(name, store), texts_of(name, model, store)
     if not texts:
         log.warn(NO_TEXTS)
     made_of = Path(name).name if artifact is None else artifact.id  # no path is told
     with new_folder(out) as part:
-        if alone is not None:
-            card = load.adapter_card(adapter or name, store)
-            made = make_adapter_export(
-                export, alone, part, card=card, texts=texts, made_of=made_of, log=log
-            )
-        else:
-            card = load.card_of(name, store)
-            card = card if adapter is None else _merged_card(card, adapter, store)
-            made = make_export(
-                export, model, part, card=card, texts=texts, made_of=made_of, log=log
-            )
+        made = make(part, card=card, texts=texts, made_of=made_of, log=log)
     return [out / file for file in made.files], made.checks
 
 
@@ -87,8 +82,8 @@ def _merged_card(card: Card, adapter: str, store: Store) -> Card:
     return replace(card, history=history, merged=merged)
 
 
-def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapter:
-    """An adapter with its base, to be exported alone.
+def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> tuple[Adapter, Card]:
+    """An adapter with its base, to be exported alone, and what is known of it.
 
     adapter: of the base `name`; without it `name` is the model of an adapted phase, whose base is
     in the same store. Raises ExportError if there is no adapter or no base.
@@ -96,7 +91,6 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
     if adapter is not None:
         base, folder = load.load_model(name, store, log=log), load.find_adapter(adapter, store)
         base_name = adapters.base_name_of(folder) or Path(name).name
-        own_name = load.adapter_card(adapter, store).name
     else:
         artifact = load.find_artifact(name, store)
         folder = None if artifact is None else adapters.adapter_folder(artifact.verify().folder)
@@ -117,10 +111,10 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> Adapte
                 do=f"Name the base as well: endonym export BASE --adapter {name}",
             )
         base, base_name = load_pretrained(base_artifact.verify().folder), base_artifact.id
-        own_name = load.words_of(name, store).name
+    card = load.adapter_card(adapter or name, store)
     changes = adapters.read_adapter(folder, base.decoder)
     base = LanguageModel(base.decoder, load.with_chat(base.tokenizer, folder))
-    return Adapter(base, changes, own_name, base_name)
+    return Adapter(base, changes, card.name, base_name), card
 
 
 def require_empty(out: Path) -> None:

@@ -1,8 +1,9 @@
 """Memory of training, by formula. Imports no torch.
 
-Counts the tensors that autograd saves for the backward pass. Tests compare with autograd,
-benchmarks/memory.py with the operating system. Temporary tensors within a step, and freed memory
-that the allocator keeps (train/memory_budget.py), are not counted.
+Counts the tensors that autograd saves for the backward pass, and those that teachers hold while
+they read. Tests compare with autograd and with all tensors that torch makes; benchmarks/memory.py
+compares training with the operating system. Temporary tensors within a step, and freed memory that
+the allocator keeps (train/memory_budget.py), are not counted.
 """
 
 from collections.abc import Sequence
@@ -57,17 +58,19 @@ def reading_bytes(
 ) -> int:
     """Bytes of models that read the same tokens in fp32, for the mean of their probabilities.
 
-    Of all of them the weights and last hidden states are held, of one at a time what a block
-    computes, or a chunk of logits. longest_document: as in `training_bytes`.
+    Of all of them the weights and last hidden states are held, of one at a time what stands outside
+    its blocks, and what a block computes, or a chunk of logits. longest_document: as in
+    `training_bytes`.
     """
     if not models:
         return 0
     held = sum(parameters(each).total + tokens * each.dim for each in models)
     kept = [_kept(each, "fp32", longest_document) for each in models]
-    inside = tokens * max(ends + max(blocks) for ends, blocks in kept)
+    outside = tokens * max(ends for ends, _ in kept)
+    inside = tokens * max(max(blocks) for _, blocks in kept)
     vocab = max(each.vocab for each in models)
     head = 3 * vocab * min(tokens, max(128, sizes.CHUNK_LOGITS // vocab))
-    return 4 * (held + max(inside, head))
+    return 4 * (held + outside + max(inside, head))
 
 
 def fixed_bytes(

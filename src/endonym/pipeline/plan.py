@@ -32,6 +32,7 @@ from endonym.pipeline.sources import file_identity, hash_once
 from endonym.recipe.recipe import Recipe
 from endonym.seed import named_seed
 from endonym.store import MANIFEST, Store, fingerprint, open_artifact
+from endonym.survey.raw_files import is_written
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
@@ -167,6 +168,7 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
             evaluation=tuple(recipe.evaluation_texts),
             template_file=file,
             template=CHATML_NAME if recipe.chat.template == CHATML_NAME else None,
+            written=tuple(path.name for path in paths if is_written(path)) or None,
             objective=phase.objective,
             context=context,
             val_share=recipe.chat.val_share,

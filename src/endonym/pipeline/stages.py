@@ -112,13 +112,14 @@ class ExamplesConfig(ExampleSettings):
 
     paths, template_file: inputs. template: the name of one of endonym's own, if the recipe says so.
     Without both it is the tokenizer's, or ChatML. evaluation: files that judge the model, inputs
-    as well.
+    as well. written: the names of those of `paths` that `endonym write` wrote.
     """
 
     paths: tuple[Path, ...] = Field(json_schema_extra=NOT_IDENTITY)
     evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     template_file: Path | None = Field(default=None, json_schema_extra=NOT_IDENTITY)
     template: str | None = None
+    written: tuple[str, ...] | None = None
 
 
 class ChangedTokenizer(Config):
@@ -341,7 +342,6 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     from endonym.data.examples import HELD_OUT, make_examples, read_held_out, with_template
     from endonym.data.kept_out import KeptOut
     from endonym.pipeline.sources import require_unchanged
-    from endonym.survey.raw_files import is_written
     from endonym.tokenizer.chat_template import CHATML, Markup, differences, template_of
 
     before = ctx.inputs.get("examples before")
@@ -387,7 +387,7 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
     if config.template_file is not None:
         require_unchanged(config.template_file, ctx.inputs["template"])
     tokenizer.save(ctx.out)
-    return numbers | {"written": [path.name for path in config.paths if is_written(path)]}
+    return numbers | {"written": list(config.written or ())}
 
 
 def model(config: PhaseTraining, ctx: StageContext) -> Numbers:

@@ -9,7 +9,6 @@ like those of the phase. A phase that reads rows which are cut elsewhere gets wh
 expected with another beginning of the row.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -80,14 +79,19 @@ def likely(
         hidden.append(hidden_ND if learnt_N is None else hidden_ND[learnt_N])
     rows, ids, chances = max(128, CHUNK_LOGITS // vocab), list[Tensor](), list[Tensor]()
     for parts in zip(*(each.split(rows) for each in hidden), strict=True):
-        pairs = zip(decoders, parts, strict=True)
-        logits = (each.readout.logits(part)[:, :vocab].float() for each, part in pairs)
         # One sum: the probabilities of all teachers together would take the most memory here.
-        sum_CV = functools.reduce(Tensor.add_, (torch.softmax(each, dim=-1) for each in logits))
+        sum_CV = _chances(decoders[0], parts[0], vocab)
+        for decoder, part in zip(decoders[1:], parts[1:], strict=True):
+            sum_CV += _chances(decoder, part, vocab)
         top = sum_CV.div_(len(decoders)).topk(min(top_k, vocab))
         ids.append(top.indices)
         chances.append(top.values)
     return torch.cat(ids), torch.cat(chances)
+
+
+def _chances(decoder: AnyDecoder, hidden_CD: Tensor, vocab: int) -> Tensor:
+    """The probabilities of all tokens, (C, V)."""
+    return torch.softmax(decoder.readout.logits(hidden_CD)[:, :vocab].float(), dim=-1)
 
 
 def keep_likely(

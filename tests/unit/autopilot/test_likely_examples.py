@@ -58,7 +58,7 @@ def test_tokens_rows_and_bytes_of_answers_are_those_of_what_is_not_held_out(reci
     pairs = facts(7 * 11, 402, 57.5 / 2, (7, 1), records=7, dev_documents=1)
     assert estimated_examples(recipe, 64, 2.0) == {1: chat, 2: pairs}
     letters = SimpleNamespace(encode_many=lambda texts: texts)
-    found = estimated_examples(recipe, 64, 2.0, tokenizer=cast(Any, letters))
+    found = estimated_examples(recipe, 80, 2.0, tokenizer=cast(Any, letters))
     assert found[1].unique_tokens == 7 * (19 + 2 + 10 + 11 + 32) + 19 + 4 + 16
 
 
@@ -155,6 +155,16 @@ def test_few_conversations_are_counted_as_they_are_written(recipe: Recipe, tmp_p
 LETTERS = cast(Any, SimpleNamespace(encode_many=lambda texts: texts))
 
 
+def test_what_is_too_long_for_a_row_is_not_held_out_in_place_of_what_fits(recipe: Recipe) -> None:
+    """At least one is held out, and at least one is learnt."""
+    records = [said("Ә" * 99, "Юк."), said("Unde e sala?", "Jos."), said("Câți sunt?", "Doi.")]
+    asked = recipe.with_values({"chat.val_share": 0.99, "phase.1.data": "a.jsonl"})
+    for some in (records[:2], records):
+        write_lines(recipe.folder / "a.jsonl", some)
+        found = estimated_examples(asked, 64, 2.0, tokenizer=LETTERS)[1]
+        assert found.dev_documents == len(some) - 2
+
+
 def test_what_few_conversations_are_learnt_as_again_to_the_last_token(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,7 +184,7 @@ def test_what_few_conversations_are_learnt_as_again_to_the_last_token(
     asked = asked.model_copy(update={"phase": asked.phase[:2]})
 
     def counted() -> tuple[int | None, int, float, int]:
-        found = estimated_examples(asked, 64, 2.0, tokenizer=LETTERS)[1]
+        found = estimated_examples(asked, 72, 2.0, tokenizer=LETTERS)[1]
         assert (found.dev_documents, found.several_answers) == (0, "")
         return (found.records, found.unique_tokens, found.mean_document_tokens, found.text_bytes)
 
@@ -183,15 +193,17 @@ def test_what_few_conversations_are_learnt_as_again_to_the_last_token(
     assert counted() == (4, 200, 50, 24), "as many as are divided are learnt once"
     monkeypatch.setattr("endonym.autopilot.likely_examples.FEWEST_DIVIDED", 5)
     assert counted()[1] == 410
+    write_lines(recipe.folder / "a.jsonl", [*records, said("Ә" * 99, "Юк.")])
+    assert counted()[:2] == (5, 410 + 118), "one that is too long makes the others not many"
     write_lines(recipe.folder / "a.jsonl", [records[0], records[3]])
     assert counted() == (2, 32 + 70 + 54, 52, 4 + 10 + 10), "none stands behind itself"
     write_lines(recipe.folder / "a.jsonl", records[:2])
     assert counted()[1] == 32 + 47 + 30 + 2 * (32 + 30), "one of two stands behind the other"
     alone = asked.with_values({"chat.val_share": 0.0001})
-    assert estimated_examples(alone, 64, 2.0, tokenizer=LETTERS)[1].unique_tokens <= 32 + 47
+    assert estimated_examples(alone, 72, 2.0, tokenizer=LETTERS)[1].unique_tokens <= 32 + 47
     write_lines(recipe.folder / "a.jsonl", records[3:])
     assert counted()[1] == 70 + 54
-    found = estimated_examples(alone, 64, 2.0, tokenizer=LETTERS)[1]
+    found = estimated_examples(alone, 72, 2.0, tokenizer=LETTERS)[1]
     assert (found.unique_tokens, found.dev_documents) == (70, 0), "one is neither held out nor more"
     write_lines(recipe.folder / "a.jsonl", CHATS)
     once = estimated_examples(asked, 64, 2.0)[1].unique_tokens

@@ -313,7 +313,7 @@ def test_the_size_of_answers_is_in_bytes_as_that_of_texts(
                 {"name": "b", "objective": kind, "data": ["a.jsonl", "b.jsonl"]},
             ]
             asked = Recipe.load(recipe).with_values({"chat.val_share": 0.25, "phase": phases})
-            (facts,) = estimated_examples(asked, 256, 4.0).values()
+            (facts,) = estimated_examples(asked, 512, 4.0).values()
             sizes.append(facts.text_bytes)
             assert facts.dropped == {"no_columns": 1, "duplicate": 3}
     chats, of_pairs = sizes[::2], sizes[1::2]

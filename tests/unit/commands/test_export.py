@@ -6,12 +6,14 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
 from artefacts import DECLARED, ID, nobody
 
-from endonym.commands import export
+from endonym.commands import export, load
 from endonym.commands import export as command
 from endonym.commands.export import (
     export_model,
@@ -20,16 +22,18 @@ from endonym.commands.filled import filled
 from endonym.commands.load import load_model
 from endonym.device import signals_to
 from endonym.errors import Damaged, ExportError, RecipeError, StoreError
-from endonym.export.adapters import write_adapter
+from endonym.export.adapters import Adapter, write_adapter
+from endonym.export.card import Card
 from endonym.export.config import Export
 from endonym.export.record import RECORD, record_of
 from endonym.log import Log
 from endonym.model.adapt_config import Adapt
 from endonym.model.lora import new_changes
-from endonym.store import Store, open_artifact
+from endonym.store import Artifact, Store, open_artifact
 
 QUIET = Log(quiet=True)
 GGUF = Export(format="gguf", quantize=("F16", "Q8_0"))
+ADAPT = Adapt(rank=2).resolved()
 
 
 @pytest.fixture
@@ -104,19 +108,33 @@ def test_an_export_without_a_record_needs_a_model(exported: Path, store: Store) 
     assert export.verify_model(exported, "kechkena", (), store=store, log=QUIET)[0]
 
 
-def test_an_adapter_is_exported_on_its_base_if_both_are_whole(store: Store, tmp_path: Path) -> None:
+@pytest.fixture
+def adapted(store: Store, tmp_path: Path) -> tuple[Path, Artifact]:
+    """A model in a store without its texts, and a phase that adapts it."""
     (model,) = (store.root / "model").iterdir()
     home = Store(tmp_path / "store")
     base = shutil.copytree(model, home.root / "model" / model.name)
     decoder = load_model(str(base), home).decoder
-    changes = new_changes(decoder, Adapt(rank=2).resolved(), 1)
+    changes = new_changes(decoder, ADAPT, 1)
     with home.workspace("model", ID, waiting=nobody) as ctx:
         assert ctx is not None
         write_adapter(ctx.out / "adapter", decoder, changes, base_name="нигез")
-        said = {**DECLARED, "inputs": {"start": open_artifact(base).manifest["id"]}}
-        made = home.publish(ctx, {**said, "stage": "model", "id": ID, "numbers": {}})
-    found = export.adapter_of(str(made.folder), None, home, QUIET)
-    assert (found.base_name, found.changes.keys()) == (model.name, changes.keys())
+        inputs = {
+            **open_artifact(base).manifest["inputs"],
+            "start": open_artifact(base).manifest["id"],
+        }
+        said = {**DECLARED, "stage": "model", "id": ID, "inputs": inputs, "numbers": {}}
+        return base, home.publish(ctx, said)
+
+
+def test_an_adapter_is_exported_on_its_base_if_both_are_whole(
+    adapted: tuple[Path, Artifact],
+) -> None:
+    base, made = adapted
+    home = Store.of(base)
+    found, card = export.adapter_of(str(made.folder), None, home, QUIET)
+    assert (found.base_name, found.name) == (base.name, card.name)
+    assert found.changes.keys() == new_changes(found.base.decoder, ADAPT, 1).keys()
     for file in (base / "config.json", made.folder / "adapter" / "adapter_config.json"):
         whole = file.read_bytes()
         file.write_bytes(whole + b"\n")
@@ -126,6 +144,28 @@ def test_an_adapter_is_exported_on_its_base_if_both_are_whole(store: Store, tmp_
     shutil.rmtree(base)
     with pytest.raises(ExportError, match="not in the store, so that nothing could be proven"):
         export.adapter_of(str(made.folder), None, home, QUIET)
+
+
+def test_what_is_known_of_an_adapter_is_read_once(
+    adapted: tuple[Path, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, made = adapted
+    read, given, card_of = list[Card](), list[Card](), load.card_of
+
+    def make(_: Export, adapter: Adapter, out: Path, *, card: Card, **__: object) -> Any:
+        out.mkdir()
+        given.append(card)
+        assert adapter.name == card.name == made.folder.name
+        return SimpleNamespace(files=[], checks=[])
+
+    monkeypatch.setattr(load, "card_of", lambda *name: read.append(card_of(*name)) or read[-1])
+    monkeypatch.setattr(command, "make_adapter_export", make)
+    for name, adapter in ((base, str(made.folder)), (made.folder, None)):
+        out = tmp_path / f"of {name.name}"
+        alone = Export(format="adapter")
+        export_model(str(name), alone, out, store=Store.of(base), log=QUIET, adapter=adapter)
+    assert len(given) == 2
+    assert [*map(id, read)] == [*map(id, given)]
 
 
 def test_without_a_corpus_only_strange_strings_are_compared(

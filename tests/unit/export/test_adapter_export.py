@@ -64,7 +64,7 @@ def test_it_is_written_with_its_checks(form: Form, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("data", "said"), [
-    (("", ""), "On what it was trained is not known here."),
+    (("", ""), "It is not known what it was trained on."),
     (("тел, ил", ""), "It was trained on тел, ил."),
     (("тел, ил", "Аны программа язды."), "It was trained on тел, ил. Аны программа язды."),
 ])  # fmt: skip

@@ -106,6 +106,11 @@ def test_a_merged_adapter_takes_no_license_of_base_texts(model: LanguageModel, c
             "The adapter `әңгәмә` is merged into the weights.\nIt was trained on сөйләшү.jsonl.\n"
             "Аны җөмлә кагыйдәсе яза.\n"
         ) in text
+        text = of(replace(card, merged=Merged("әңгәмә")), model, is_gguf=is_gguf)
+        assert (
+            "The adapter `әңгәмә` is merged into the weights.\n"
+            "It is not known what it was trained on.\n"
+        ) in text
 
 
 def test_a_stage_writes_no_times(finished: Path) -> None:

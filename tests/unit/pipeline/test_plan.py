@@ -340,6 +340,34 @@ def test_prompts_are_questions_where_a_phase_learns_conversations(
     assert (of_texts, of_talks) == (None, True)
 
 
+def test_answers_from_a_folder_of_endonym_write_are_other_examples_than_a_copy_of_them(
+    small_recipe: Written, tmp_path: Path
+) -> None:
+    path = small_recipe(tmp_path / "project")
+    folders = [tmp_path / name for name in ("project", "язылган")]
+    folders[1].mkdir()
+    write_json(folders[1] / "written.json", {"writer": "model"})
+    for folder in folders:
+        line = '{"prompt": "Нинди?", "completion": "Яхшы."}\n'
+        (folder / "talks.jsonl").write_text(line, encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + CHAT, encoding="utf-8")
+
+    def examples_of(data: list[str]) -> tuple[plan.Stage, tuple[str, ...] | None]:
+        recipe = Recipe.load(path).with_values({"phase.1.data": data})
+        raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
+        of_data = plan.plan_data(recipe, raw, resolve_tokenizer(recipe, {}))
+        (found,) = plan.plan_examples(recipe, of_data, 32).values()
+        return found, cast("ExamplesConfig", found.config).written
+
+    copied, none = examples_of(["talks.jsonl"])
+    written, names = examples_of(["../язылган/talks.jsonl"])
+    assert (none, names) == (None, ("talks.jsonl",))
+    assert "written" not in copied.declared()["config"]
+    assert copied.inputs["data 0"].id == written.inputs["data 0"].id
+    assert copied.id != written.id
+    assert examples_of(["../язылган/talks.jsonl", "talks.jsonl"])[1] == ("talks.jsonl",)
+
+
 def test_a_sources_own_rules_are_those_of_all_with_its_keys_over_them(
     small_recipe: Written, tmp_path: Path
 ) -> None:

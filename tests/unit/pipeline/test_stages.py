@@ -238,25 +238,23 @@ def test_a_changed_file_of_examples_is_refused(
     assert caught.value.where == str(tmp_path / changed)
 
 
-def test_answers_that_endonym_wrote_are_noted(corpus: Path, tmp_path: Path) -> None:
-    """Those of a folder of `endonym write`, and not those beside it."""
+def test_answers_that_endonym_wrote_are_noted_as_the_config_says(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """And not by what stands beside the file, of which the id says nothing."""
     toy_tokenizer("bpe").save(tmp_path)
-    (tmp_path / "язылган").mkdir()
-    write(tmp_path / "язылган", "written.json", ["{}"])
-    questions, inputs = conversations(20), dict[str, Artifact]()
-    paths = (
-        tmp_path / "язылган" / "a.jsonl",
-        tmp_path / "b.jsonl",
-        tmp_path / "язылган" / "c.jsonl",
-    )
-    for number, path in enumerate(paths):
-        write_lines(path, questions[number::3])
-        files = {"config": {"files": [file_identity(path)]}}
-        inputs[f"data {number}"] = Artifact(tmp_path, files)
-    ctx = context(tmp_path / "out", tokenizer=tmp_path, corpus=corpus)
-    ctx = replace(ctx, inputs={**ctx.inputs, **inputs})
-    counted = stages.examples(ExamplesConfig(paths=paths, context=400, **CHAT), ctx)
-    assert counted["written"] == ["a.jsonl", "c.jsonl"]
+    path = write_lines(tmp_path / "a.jsonl", conversations(20))
+    listed = Artifact(tmp_path, {"config": {"files": [file_identity(path)]}})
+
+    def noted(name: str, written: tuple[str, ...] | None) -> list[str]:
+        config = ExamplesConfig(paths=(path,), written=written, context=400, **CHAT)
+        ctx = context(tmp_path / name, tokenizer=tmp_path, corpus=corpus)
+        ctx = replace(ctx, inputs={**ctx.inputs, "data 0": listed})
+        return stages.examples(config, ctx)["written"]
+
+    assert noted("written", ("a.jsonl",)) == ["a.jsonl"]
+    write(tmp_path, "written.json", ["{}"])
+    assert noted("not written", None) == []
 
 
 def test_held_out_is_not_learnt(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
