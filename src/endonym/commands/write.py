@@ -107,8 +107,8 @@ def write_answers(
             def take(answer: Answer) -> None:
                 answer = answer.without_thoughts()
                 if answer.thought or answer.reason == ONLY_THOUGHT:
-                    how = "they are taken out, and `thought` says how many characters they had"
-                    log.warn(f"the model thinks before it answers; {how}", once="thought")
+                    how = "they are removed, and the field `thought` gives their length"
+                    log.warn(f"the model writes its thoughts first; {how}", once="thought")
                 shards.add(answer)
                 new = len(shards.done) - before
                 rate = new / max(1e-9, time.monotonic() - begun)

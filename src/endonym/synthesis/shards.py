@@ -44,9 +44,9 @@ class Ask:
 class Answer:
     """What came of a prompt. tokens: what this answer cost, with the prompt.
 
-    reason: why it is no text; empty if it is one. thought: characters that were taken out of it.
-    is_seeded: whether its writer took the seed. is_last: False if the prompt is still to be
-    answered, and only the cost is known.
+    reason: why it is no text; empty if it is one. thought: characters that were removed from it.
+    is_seeded: whether the server took the seed. is_last: False if the prompt will be asked again,
+    and this says only what a failed answer cost.
     """
 
     ask: Ask
