@@ -37,11 +37,12 @@ TEXTS = {
 about 100 kB or more."""
 WIDE = {"model.dim": 128, "model.mixer.heads": 2}
 WIDE_DROPPED = WIDE | {"model.dropout": 0.4}
-WIDER_DROPPED = {"model.dim": 192, "model.mixer.heads": 3, "model.dropout": 0.4}
+DEEP = WIDE_DROPPED | {"model.layers": 12}
+WIDER = {"model.dim": 192, "model.mixer.heads": 3, "model.dropout": 0.4}
 SPLIT = {"phase.0.subword_dropout": 0.1}
 SPLIT_MORE = {"phase.0.subword_dropout": 0.2}
 LONG = {"phase.0.tokens": "", "phase.0.epochs": 58}
-"""Twice the passes that `new` gives to so little text."""
+"""Twice the passes that `new` gave to so little text."""
 TRIED: dict[str, dict[str, Any]] = {
     "default": {},
     "wide": WIDE,
@@ -49,14 +50,20 @@ TRIED: dict[str, dict[str, Any]] = {
     "wide, dropout 0.3, long": WIDE | {"model.dropout": 0.3} | LONG,
     "wide, dropout 0.3, subwords, long": WIDE | {"model.dropout": 0.3} | SPLIT | LONG,
     "subwords": SPLIT,
+    "long": LONG,
+    "subwords 0.2, long": SPLIT_MORE | LONG,
+    "deep": WIDE | {"model.layers": 12},
+    "deep, dropout 0.4": DEEP,
+    "deep, dropout 0.4, long": DEEP | LONG,
+    "heads of 32": {"model.mixer.heads": 2},
+    "heads of 16": {"model.mixer.heads": 4},
     "vocab 512": {"tokenizer.vocab": 512},
-    "vocab 256": {"tokenizer.vocab": 256},
     "characters": {"tokenizer.kind": "char", "tokenizer.vocab": ""},
     "wide, dropout 0.4, subwords": WIDE_DROPPED | SPLIT,
     "wide, dropout 0.4, subwords, long": WIDE_DROPPED | SPLIT | LONG,
     "wide, dropout 0.4, subwords 0.2, long": WIDE_DROPPED | SPLIT_MORE | LONG,
-    "wider, dropout 0.4, subwords, long": WIDER_DROPPED | SPLIT | LONG,
-    "wider, dropout 0.4, subwords 0.2, long": WIDER_DROPPED | SPLIT_MORE | LONG,
+    "wider, dropout 0.4, subwords 0.2, long": WIDER | SPLIT_MORE | LONG,
+    "deep, dropout 0.4, subwords 0.2, long": DEEP | SPLIT_MORE | LONG,
     "members 4": {"phase.0.members": 4},
     "wide, dropout 0.4, members 4": WIDE_DROPPED | {"phase.0.members": 4},
 }
