@@ -31,9 +31,14 @@ MOST_PASSES = 32
 DEEPER, DEEPENED_DIM = (2, 3), 128
 """Factors for the number of layers if there is time for all epochs, and the largest width tried:
 there, more depth helps and more width does not (docs/log.md)."""
-DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
-MOST_DROPOUT = 0.3
-"""Dropout by epochs, and above: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
+DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2), (40, 0.3))
+MOST_DROPOUT = 0.4
+"""Dropout by epochs, and above: up to 32 epochs tried on 1.5 and 2.5 MB, 128 to 256 channels, and
+58 on 0.5 MB (docs/log.md)."""
+LITTLE_TOKENS, LITTLE_SHAPE, LITTLE_PASSES = 150_000, (128, 12), 58
+"""So few tokens are learnt best by a model larger than TOKENS_PER_PARAMETER allows: with this many
+epochs, the dropout that goes with them, and subword dropout (benchmarks/little_text.py)."""
+LITTLE_SUBWORDS = 0.2
 
 
 class Choice(NamedTuple):
@@ -131,6 +136,26 @@ def choose_shape(model: ModelKeys, facts: Facts, tokens_for: TokensFor) -> Choic
         **{f"model.{key}": _heads(dim, mixer.kv_heads or 1) for key, mixer in keys},
         **choose_dropout(facts, seen),
     }
+
+
+def little_shape(facts: Facts, tokens_for: TokensFor) -> Choices | None:
+    """LITTLE_SHAPE for little text, if there is time for LITTLE_PASSES epochs; else None."""
+    dim, layers = LITTLE_SHAPE
+    enough = LITTLE_PASSES * facts.positions
+    if facts.positions > LITTLE_TOKENS or tokens_for(dim, layers) < enough:
+        return None
+    why = f"little text: the best of those tried, and there is time for {LITTLE_PASSES} epochs"
+    return {
+        "model.dim": Choice(dim, why),
+        "model.layers": Choice(layers, "the depth that was tried with this width"),
+        "model.mixer.heads": _heads(dim, 1),
+    }
+
+
+def passes_of(dim: int, layers: int, facts: Facts) -> int:
+    """Epochs of a new model beyond which nothing was gained."""
+    is_little = (dim, layers) == LITTLE_SHAPE and facts.positions <= LITTLE_TOKENS
+    return LITTLE_PASSES if is_little else MOST_PASSES
 
 
 def deeper(dim: int, layers: int, facts: Facts, tokens_for: TokensFor) -> Choice | None:

@@ -313,7 +313,8 @@ def choose(
         document = pack.usual_length(facts.mean_document_tokens)
         return machine.measured_pace(Workload(chosen, usual, document=document), machine_file)
 
-    budget = partial(_budget, epoch=facts.positions, hours=hours, seconds=seconds)
+    passes = model_size.passes_of(dim, layers, facts)
+    budget = partial(_budget, epoch=facts.positions, passes=passes, hours=hours, seconds=seconds)
     muon = muon_for(Phase(tokens=promised), facts, dim=dim)
     pace = probed(muon)
     if muon is not None:  # Its measured speed may allow more epochs than Muon is good for.
@@ -330,6 +331,9 @@ def choose(
     phase |= choose_phase(keys, facts, context.value, dim=dim)
     if tokens > NEW_PASSES * facts.positions:
         phase["average"] = Choice("ema", "averaged weights overfit less")
+    if passes == model_size.LITTLE_PASSES:
+        why = "text that is read so often is spelled anew each time"
+        phase["subword_dropout"] = Choice(model_size.LITTLE_SUBWORDS, why)
     data = held | {"tokenizer.vocab": vocab, "pack.context": context}
     if survey.joined:
         why = "lists of sentences, parts of a text: their neighbours are context"
@@ -358,21 +362,24 @@ def _timed_shape(
 
     choices = model_size.choose_shape(ModelKeys(), facts, promised)
     dim, layers = choices["model.dim"].value, choices["model.layers"].value
-    if (more_layers := model_size.deeper(dim, layers, facts, promised)) is not None:
+    if (little := model_size.little_shape(facts, promised)) is not None:
+        choices |= little
+    elif (more_layers := model_size.deeper(dim, layers, facts, promised)) is not None:
         choices["model.layers"] = more_layers
-    return choices, promised(dim, choices["model.layers"].value)
+    return choices, promised(choices["model.dim"].value, choices["model.layers"].value)
 
 
-def _budget(pace: machine.Pace, epoch: int, hours: float, seconds: float) -> tuple[int, str]:
+def _budget(
+    pace: machine.Pace, *, epoch: int, passes: int, hours: float, seconds: float
+) -> tuple[int, str]:
     """Training tokens, in whole thousands, and why: limited by time or by the size of the text.
 
-    epoch: its tokens. seconds: time for training steps.
+    epoch: its tokens. passes: epochs at most. seconds: time for training steps.
     """
-    most, possible = model_size.MOST_PASSES * epoch, pace.tokens_in(seconds)
+    most, possible = passes * epoch, pace.tokens_in(seconds)
     reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed{pace.doubt}"
     if possible > most:
-        epochs = f"{model_size.MOST_PASSES} epochs"
-        reason = f"{epochs}; more gain nothing, though there is time: {reason}"
+        reason = f"{passes} epochs; more gain nothing, though there is time: {reason}"
     return max(2048, min(possible, most) // 1000 * 1000), reason
 
 

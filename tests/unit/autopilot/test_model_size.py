@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from endonym.autopilot.model_size import (
+    LITTLE_TOKENS,
     Choices,
     Facts,
     about,
@@ -18,6 +19,8 @@ from endonym.autopilot.model_size import (
     choose_shape,
     choose_vocab,
     deeper,
+    little_shape,
+    passes_of,
     useful,
 )
 from endonym.autopilot.resolve import training_choices
@@ -70,10 +73,21 @@ def test_more_passes_never_mean_a_smaller_model_and_dropout_is_that_of_the_table
     shapes = [shape_of(2_000_000, passes=passes) for passes in (0.5, 1, 2, 3, 6, 7, 16, 100)]
     for key in ("model.dim", "model.layers"):
         assert is_rising([shape[key].value for shape in shapes])
-    passes = {0.5: 0.0, 2: 0.0, 2.01: 0.1, 12: 0.1, 12.01: 0.2, 30: 0.2, 30.01: 0.3, 200: 0.3}
+    passes = {
+        0.5: 0.0,
+        2: 0.0,
+        2.01: 0.1,
+        12: 0.1,
+        12.01: 0.2,
+        30: 0.2,
+        30.01: 0.3,
+        40: 0.3,
+        40.01: 0.4,
+        200: 0.4,
+    }
     found = [shape_of(10**6, passes=each)["model.dropout"] for each in passes]
     assert [each.value for each in found] == list(passes.values())
-    assert ["none needed" in each.reason for each in found] == [True, True, *[False] * 6]
+    assert ["none needed" in each.reason for each in found] == [True, True, *[False] * 8]
 
 
 def test_readings_beyond_the_eighth_teach_nothing_wider() -> None:
@@ -101,6 +115,21 @@ def test_time_for_every_useful_reading_goes_into_depth_unless_the_budget_is_give
     assert layers(9 * whole, dim=192) is None
     fewer, more = (shape_of(250_000, passes=passes) for passes in (31, 100))
     assert fewer["model.layers"].value == more["model.layers"].value
+
+
+def test_little_text_gets_a_larger_model_if_there_is_time_for_all_epochs() -> None:
+    facts = facts_of(120_000)
+    enough = 58 * facts.positions
+    for tokens, is_larger in ((enough, True), (enough - 1, False)):
+        found = little_shape(facts, lambda *_, tokens=tokens: tokens)
+        assert (found is not None) == is_larger
+        if found is not None:
+            assert [found[f"model.{key}"].value for key in ("dim", "layers")] == [128, 12]
+            assert found["model.mixer.heads"].value == 2
+    assert little_shape(facts_of(2 * LITTLE_TOKENS), lambda *_: 10**12) is None
+    shapes = ((128, 12), (64, 6))
+    assert [passes_of(*each, facts) for each in shapes] == [58, 32]
+    assert passes_of(128, 12, facts_of(2 * LITTLE_TOKENS)) == 32
 
 
 def test_a_width_is_chosen_from_two_tokens_for_each_weight_of_its_blocks_on() -> None:

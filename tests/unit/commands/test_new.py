@@ -23,7 +23,7 @@ from text_samples import RUSSIAN, TATAR
 
 from endonym.autopilot import machine
 from endonym.autopilot.machine import Pace
-from endonym.autopilot.model_size import MOST_PASSES
+from endonym.autopilot.model_size import LITTLE_PASSES, LITTLE_SHAPE
 from endonym.commands import new as starter
 from endonym.commands.check import Checked, check
 from endonym.commands.new import describe_model, describe_survey, write_recipe
@@ -181,9 +181,13 @@ def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
     phase = tomllib.loads(text)["phase"][0]
     line = next(each for each in text.splitlines() if each.startswith("tokens = "))
     assert phase["tokens"] < 100 * 3600 * SPEED
-    assert "32 epochs; more gain nothing, though there is time" in line
+    assert f"{LITTLE_PASSES} epochs; more gain nothing, though there is time" in line
+    assert (phase["subword_dropout"], tomllib.loads(text)["model"]["dropout"]) == (0.2, 0.4)
     planned = check(Recipe.load(texts.parent / "project/recipe.toml"), Store(texts.parent / "s"))
-    assert planned.epochs == pytest.approx(32, rel=0.02), "one figure in the recipe and in check"
+    assert planned.epochs == pytest.approx(LITTLE_PASSES, rel=0.02), "as in the recipe"
+    shape = planned.training.model
+    assert isinstance(shape, ModelConfig)
+    assert (shape.dim, shape.layers) == LITTLE_SHAPE
 
 
 def test_a_recipe_that_is_there_is_never_written_over(texts: Path) -> None:
@@ -336,7 +340,7 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     assert len(passes) == 3
     assert len(set(passes)) == 1, "optimizer, dropout and decay speak of the same epochs"
     most = Recipe.load(new(texts.parent / "long", texts, hours=1e4)).phase[0].tokens or 0
-    hours = 1.95 * most / MOST_PASSES / (SPEED * 3600 * starter.OVERHEAD)
+    hours = 1.95 * most / LITTLE_PASSES / (SPEED * 3600 * starter.OVERHEAD)
     phase = tomllib.loads(write(texts, hours, "short"))["phase"][0]
     assert "average" not in phase, "epochs are counted with the ends of documents"
 
