@@ -75,6 +75,8 @@ TRIED: dict[str, dict[str, Any]] = {
     "wide, dropout 0.4, subwords 0.2, long": WIDE_DROPPED | SPLIT_MORE | LONG,
     "wider, dropout 0.4, subwords 0.2, long": WIDER | SPLIT_MORE | LONG,
     "deep, dropout 0.4, subwords 0.2, long": DEEP | SPLIT_MORE | LONG,
+    "deep, dropout 0.5, subwords 0.2, long": DEEP | {"model.dropout": 0.5} | SPLIT_MORE | LONG,
+    "deep, dropout 0.4, subwords 0.2, 40 epochs": DEEP | SPLIT_MORE | LONG | {"phase.0.epochs": 40},
     "members 4": {"phase.0.members": 4},
     "wide, dropout 0.4, members 4": WIDE_DROPPED | {"phase.0.members": 4},
 }
