@@ -22,6 +22,7 @@ from typing import Any
 
 from cells import RESULTS, ROOT, Cells
 from data_efficiency import write_nested
+from pages import markdown
 from runs import bits_rows, costs_of, endonym, last_json, sets_of
 
 from endonym.corpus.corpus import Corpus
@@ -46,6 +47,7 @@ BEFORE = {
     "phase.0.subword_dropout": "",
 }
 """What `new` chose for little text until 2026-11-29: "default" in the table."""
+LANGUAGES = {"tt": "Tatar", "km": "Khmer", "hi": "Hindi", "fa": "Persian"}
 WIDE = {"model.dim": 128, "model.mixer.heads": 2}
 WIDE_DROPPED = WIDE | {"model.dropout": 0.4}
 DEEP = WIDE_DROPPED | {"model.layers": 12}
@@ -184,6 +186,55 @@ def mean(rows: list[dict[str, Any]], model: str, is_wanted: Any) -> float | None
         ):
             found[row["split"]] = row["value"]
     return statistics.mean(found.values()) if found else None
+
+
+def table(cells: Cells) -> str:
+    """Test bits per byte of the default and the compressor, and how much less each change needs.
+
+    A change is compared with the default of the same seeds, by the mean over them.
+    """
+    found: dict[tuple[str, str], dict[str, dict[str, dict[str, Any]]]] = {}
+    for key in cells:
+        language, amount, tried, seed = key.split(" · ")
+        by_language = found.setdefault((amount, tried), {})
+        by_language.setdefault(LANGUAGES[language], {})[seed] = cells[key]
+    rows: list[list[str]] = []
+    for amount in dict.fromkeys(amount for amount, _ in found):
+        base = found.get((amount, "default"), {})
+        own = {tried: each for (size, tried), each in found.items() if size == amount}
+        rows.append([amount, "default", *_figures(base, "test")])
+        rows.append([amount, "compressor", *_figures(base, "compressor")])
+        for tried in (name for name in TRIED if name in own and name != "default"):
+            rows.append([amount, tried, *_changes(own[tried], base)])
+    return markdown(["text", "recipe", *LANGUAGES.values(), "mean"], rows, labels=2)
+
+
+BySeed = dict[str, dict[str, Any]]
+
+
+def _figures(found: dict[str, BySeed], name: str) -> list[str]:
+    """A figure in each language, as the mean over seeds; no mean over languages."""
+    means = [
+        statistics.mean(each[name] for each in found[language].values())
+        if language in found
+        else None
+        for language in LANGUAGES.values()
+    ]
+    return [*("–" if each is None else f"{each:.4f}" for each in means), ""]
+
+
+def _changes(found: dict[str, BySeed], base: dict[str, BySeed]) -> list[str]:
+    """How much less is needed than by the default in each language, and in the mean of all."""
+    changes: list[float | None] = []
+    for language in LANGUAGES.values():
+        own, before = found.get(language, {}), base.get(language, {})
+        seeds = own.keys() & before.keys()
+        ratios = [own[seed]["test"] / before[seed]["test"] - 1 for seed in seeds]
+        changes.append(statistics.mean(ratios) if ratios else None)
+    said = ["–" if each is None else f"{100 * each:+.1f} %" for each in changes]
+    known = [each for each in changes if each is not None]
+    is_whole = len(known) == len(LANGUAGES)
+    return [*said, f"{100 * statistics.mean(known):+.1f} %" if is_whole else "–"]
 
 
 def summary(cells: Cells) -> Iterator[str]:

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import data_efficiency
 import joining
+import little_text
 import promise
 import steps_to_loss
 from cells import RESULTS, Cell, Cells
@@ -257,6 +258,7 @@ TABLES = {
     "ablations": ablations,
     "steps": steps,
     "efficiency": efficiency,
+    "little text": lambda: little_text.table(of("little-text")),
     "promise": lambda: promise.table(of("promise")),
     "joining": lambda: joining.table(of("joining")),
     "joining samples": lambda: joining.samples(of("joining")),
