@@ -35,9 +35,10 @@ DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2), (40, 0.3))
 MOST_DROPOUT = 0.4
 """Dropout by epochs, and above: up to 32 epochs tried on 1.5 and 2.5 MB, 128 to 256 channels, and
 58 on 0.5 MB (docs/log.md)."""
-LITTLE_TOKENS, LITTLE_SHAPE, LITTLE_PASSES = 150_000, (128, 12), 58
+LITTLE_TOKENS, LITTLE_SHAPE, LITTLE_PASSES = range(60_000, 150_001), (128, 12), 58
 """So few tokens are learnt best by a model larger than TOKENS_PER_PARAMETER allows: with this many
-epochs, the dropout that goes with them, and subword dropout (benchmarks/little_text.py)."""
+epochs, the dropout that goes with them, and subword dropout (benchmarks/little_text.py). Tried on
+0.5 MB of four languages, which are 68 to 120 thousand tokens."""
 LITTLE_SUBWORDS = 0.2
 
 
@@ -142,7 +143,7 @@ def little_shape(facts: Facts, tokens_for: TokensFor) -> Choices | None:
     """LITTLE_SHAPE for little text, if there is time for LITTLE_PASSES epochs; else None."""
     dim, layers = LITTLE_SHAPE
     enough = LITTLE_PASSES * facts.positions
-    if facts.positions > LITTLE_TOKENS or tokens_for(dim, layers) < enough:
+    if facts.positions not in LITTLE_TOKENS or tokens_for(dim, layers) < enough:
         return None
     why = f"little text: the best of those tried, and there is time for {LITTLE_PASSES} epochs"
     return {
@@ -154,7 +155,7 @@ def little_shape(facts: Facts, tokens_for: TokensFor) -> Choices | None:
 
 def passes_of(dim: int, layers: int, facts: Facts) -> int:
     """Epochs of a new model beyond which nothing was gained."""
-    is_little = (dim, layers) == LITTLE_SHAPE and facts.positions <= LITTLE_TOKENS
+    is_little = (dim, layers) == LITTLE_SHAPE and facts.positions in LITTLE_TOKENS
     return LITTLE_PASSES if is_little else MOST_PASSES
 
 

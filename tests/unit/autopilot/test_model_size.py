@@ -126,10 +126,11 @@ def test_little_text_gets_a_larger_model_if_there_is_time_for_all_epochs() -> No
         if found is not None:
             assert [found[f"model.{key}"].value for key in ("dim", "layers")] == [128, 12]
             assert found["model.mixer.heads"].value == 2
-    assert little_shape(facts_of(2 * LITTLE_TOKENS), lambda *_: 10**12) is None
+    for tokens in (LITTLE_TOKENS.start - 1_000, LITTLE_TOKENS.stop):
+        assert little_shape(facts_of(tokens), lambda *_: 10**12) is None
     shapes = ((128, 12), (64, 6))
     assert [passes_of(*each, facts) for each in shapes] == [58, 32]
-    assert passes_of(128, 12, facts_of(2 * LITTLE_TOKENS)) == 32
+    assert passes_of(128, 12, facts_of(LITTLE_TOKENS.stop)) == 32
 
 
 def test_a_width_is_chosen_from_two_tokens_for_each_weight_of_its_blocks_on() -> None:

@@ -23,7 +23,7 @@ from text_samples import RUSSIAN, TATAR
 
 from endonym.autopilot import machine
 from endonym.autopilot.machine import Pace
-from endonym.autopilot.model_size import LITTLE_PASSES, LITTLE_SHAPE
+from endonym.autopilot.model_size import LITTLE_SHAPE, MOST_PASSES
 from endonym.commands import new as starter
 from endonym.commands.check import Checked, check
 from endonym.commands.new import describe_model, describe_survey, write_recipe
@@ -181,13 +181,22 @@ def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
     phase = tomllib.loads(text)["phase"][0]
     line = next(each for each in text.splitlines() if each.startswith("tokens = "))
     assert phase["tokens"] < 100 * 3600 * SPEED
-    assert f"{LITTLE_PASSES} epochs; more gain nothing, though there is time" in line
-    assert (phase["subword_dropout"], tomllib.loads(text)["model"]["dropout"]) == (0.2, 0.4)
+    assert "32 epochs; more gain nothing, though there is time" in line
     planned = check(Recipe.load(texts.parent / "project/recipe.toml"), Store(texts.parent / "s"))
-    assert planned.epochs == pytest.approx(LITTLE_PASSES, rel=0.02), "as in the recipe"
-    shape = planned.training.model
-    assert isinstance(shape, ModelConfig)
-    assert (shape.dim, shape.layers) == LITTLE_SHAPE
+    assert planned.epochs == pytest.approx(32, rel=0.02), "one figure in the recipe and in check"
+
+
+def test_half_a_megabyte_gets_a_larger_model_and_is_spelled_anew_if_there_is_time(
+    texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = survey_texts([texts], texts.parent / "project")
+    half = replace(found, text_bytes=1_000_000)  # its one text repeats itself
+    monkeypatch.setattr(starter, "survey_texts", lambda *_, **__: half)
+    long, short = (tomllib.loads(write(texts, hours, str(hours))) for hours in (2.0, 0.2))
+    shapes = [(each["model"]["dim"], each["model"]["layers"]) for each in (long, short)]
+    assert shapes[0] == LITTLE_SHAPE != shapes[1]
+    assert (long["model"]["dropout"], long["phase"][0]["subword_dropout"]) == (0.4, 0.2)
+    assert "subword_dropout" not in short["phase"][0]
 
 
 def test_a_recipe_that_is_there_is_never_written_over(texts: Path) -> None:
@@ -340,7 +349,7 @@ def test_text_that_is_read_once_is_promised_at_the_pace_of_muon(
     assert len(passes) == 3
     assert len(set(passes)) == 1, "optimizer, dropout and decay speak of the same epochs"
     most = Recipe.load(new(texts.parent / "long", texts, hours=1e4)).phase[0].tokens or 0
-    hours = 1.95 * most / LITTLE_PASSES / (SPEED * 3600 * starter.OVERHEAD)
+    hours = 1.95 * most / MOST_PASSES / (SPEED * 3600 * starter.OVERHEAD)
     phase = tomllib.loads(write(texts, hours, "short"))["phase"][0]
     assert "average" not in phase, "epochs are counted with the ends of documents"
 
