@@ -329,11 +329,7 @@ def choose(
     phase = {} if muon is None else {"optimizer": muon}
     keys = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
     phase |= choose_phase(keys, facts, context.value, dim=dim)
-    if tokens > NEW_PASSES * facts.positions:
-        phase["average"] = Choice("ema", "averaged weights overfit less")
-    if passes == model_size.LITTLE_PASSES:
-        why = "text that is read so often is spelled anew each time"
-        phase["subword_dropout"] = Choice(model_size.LITTLE_SUBWORDS, why)
+    phase |= _against_overfitting(tokens, passes, facts)
     data = held | {"tokenizer.vocab": vocab, "pack.context": context}
     if survey.joined:
         why = "lists of sentences, parts of a text: their neighbours are context"
@@ -341,6 +337,17 @@ def choose(
     data |= shape | model_size.choose_dropout(facts, tokens)
     data["phase.tokens"] = Choice(tokens, reason)
     return data | {f"phase.{key}": choice for key, choice in phase.items()}
+
+
+def _against_overfitting(tokens: int, passes: int, facts: Facts) -> Choices:
+    """Keys of a phase that reads its text often. passes: epochs that its model may get at most."""
+    found: Choices = {}
+    if tokens > NEW_PASSES * facts.positions:
+        found["average"] = Choice("ema", "averaged weights overfit less")
+    if passes == model_size.LITTLE_PASSES:
+        why = "text that is read so often is spelled anew each time"
+        found["subword_dropout"] = Choice(model_size.LITTLE_SUBWORDS, why)
+    return found
 
 
 def _timed_shape(

@@ -23,7 +23,7 @@ from text_samples import RUSSIAN, TATAR
 
 from endonym.autopilot import machine
 from endonym.autopilot.machine import Pace
-from endonym.autopilot.model_size import LITTLE_SHAPE, MOST_PASSES
+from endonym.autopilot.model_size import MOST_PASSES
 from endonym.commands import new as starter
 from endonym.commands.check import Checked, check
 from endonym.commands.new import describe_model, describe_survey, write_recipe
@@ -184,19 +184,6 @@ def test_no_more_passes_are_planned_than_teach_something(texts: Path) -> None:
     assert "32 epochs; more gain nothing, though there is time" in line
     planned = check(Recipe.load(texts.parent / "project/recipe.toml"), Store(texts.parent / "s"))
     assert planned.epochs == pytest.approx(32, rel=0.02), "one figure in the recipe and in check"
-
-
-def test_half_a_megabyte_gets_a_larger_model_and_is_spelled_anew_if_there_is_time(
-    texts: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = survey_texts([texts], texts.parent / "project")
-    half = replace(found, text_bytes=1_000_000)  # its one text repeats itself
-    monkeypatch.setattr(starter, "survey_texts", lambda *_, **__: half)
-    long, short = (tomllib.loads(write(texts, hours, str(hours))) for hours in (2.0, 0.2))
-    shapes = [(each["model"]["dim"], each["model"]["layers"]) for each in (long, short)]
-    assert shapes[0] == LITTLE_SHAPE != shapes[1]
-    assert (long["model"]["dropout"], long["phase"][0]["subword_dropout"]) == (0.4, 0.2)
-    assert "subword_dropout" not in short["phase"][0]
 
 
 def test_a_recipe_that_is_there_is_never_written_over(texts: Path) -> None:
