@@ -154,7 +154,7 @@ def little_shape(facts: Facts, tokens_for: TokensFor) -> Choices | None:
 
 
 def passes_of(dim: int, layers: int, facts: Facts) -> int:
-    """Epochs of a new model beyond which nothing was gained."""
+    """Epochs that a new model gets at most."""
     is_little = (dim, layers) == LITTLE_SHAPE and facts.positions in LITTLE_TOKENS
     return LITTLE_PASSES if is_little else MOST_PASSES
 

@@ -386,7 +386,8 @@ def _budget(
     most, possible = passes * epoch, pace.tokens_in(seconds)
     reason = f"{hours:g} h at {number(possible / seconds)} tokens/s, probed{pace.doubt}"
     if possible > most:
-        reason = f"{passes} epochs; more gain nothing, though there is time: {reason}"
+        gain = "gain nothing" if passes == model_size.MOST_PASSES else "were not tried"
+        reason = f"{passes} epochs; more {gain}, though there is time: {reason}"
     return max(2048, min(possible, most) // 1000 * 1000), reason
 
 
