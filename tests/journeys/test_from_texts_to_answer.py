@@ -46,7 +46,8 @@ def test_new_check_run_and_generate_work_without_an_edit(
     assert all("#" in line for line in recipe.splitlines() if line.startswith(("dim", "tokens")))
 
     checked = command("check", project / "recipe.toml", *store, "--json").json()
-    (few,) = checked["warnings"]
+    little, few = checked["warnings"]
+    assert "a model needed more bits per byte than a compressor" in little
     assert "too few for an interval of the score" in few
     assert checked["seconds"] > 0
     ran = command("run", project / "recipe.toml", *store, "--json")

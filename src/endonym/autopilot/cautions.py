@@ -12,7 +12,7 @@ from endonym.errors import ExportError, ShapeError
 from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, SOURCE_BYTES
 from endonym.formats.config import Clean
 from endonym.formats.reasons import in_words
-from endonym.log import duration, listed, number, rounded
+from endonym.log import duration, listed, number, rounded, size
 from endonym.model.adapt_config import require_adaptable
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.recipe.checks import after_pruning, unfit_exports, unfit_part
@@ -94,17 +94,13 @@ def held_groups(facts: Facts, block_bytes: int) -> list[HeldGroups]:
     """The groups of all texts, and, where the score is a mean over sources, of each of these."""
     found, large = list[HeldGroups](), list[HeldGroups]()
     for name, each in {"": facts, **facts.sources}.items():
-        token_bytes = each.text_bytes / max(1, each.unique_tokens)
-        document_bytes = each.mean_document_tokens * token_bytes
-        group_bytes = max(block_bytes, document_bytes)
-        dev_bytes = (each.dev_documents or 0) * document_bytes
-        dev_bytes = dev_bytes if each.dev_tokens is None else each.dev_tokens * token_bytes
-        all_bytes = each.text_bytes + 2 * dev_bytes
+        group_bytes = max(block_bytes, each.mean_document_tokens * each.token_bytes)
+        all_bytes = each.text_bytes + 2 * each.dev_bytes
         fewest = FEWEST_OF_SOURCE if name else FEWEST_DOCUMENTS
         share = math.ceil(200 * AMPLE * fewest * group_bytes / max(1.0, all_bytes)) / 100
         if not name or all_bytes >= SOURCE_BYTES:
             held = large if name else found
-            held.append(HeldGroups(name, dev_bytes / group_bytes, fewest, share))
+            held.append(HeldGroups(name, each.dev_bytes / group_bytes, fewest, share))
     return found + large if len(large) > 1 else found
 
 
@@ -132,6 +128,65 @@ def cautions_of_starts(recipe: Recipe) -> list[str]:
     text, phases = TEXTS["new_weights"], enumerate(recipe.phase)
     new = [phase for index, phase in phases if recipe.begins_new(index)]
     return [f"phase {phase.name}: {text}" for phase in new if phase.objective == "chat"]
+
+
+class Trial(NamedTuple):
+    """Bits per byte of test text of a model and of a compressor that have read the same text.
+
+    The model is of the recipe of `new` for an hour, with seed 42; the compressor is PPMd
+    (benchmarks/results/little-text.json).
+    """
+
+    language: str
+    model: float
+    compressor: float
+
+
+LITTLE_TEXTS = {
+    0.2e6: (
+        Trial("Tatar", 1.555, 1.538),
+        Trial("Khmer", 1.181, 1.073),
+        Trial("Hindi", 1.150, 1.013),
+        Trial("Persian", 1.565, 1.568),
+    ),
+    0.5e6: (
+        Trial("Tatar", 1.388, 1.452),
+        Trial("Khmer", 0.954, 0.961),
+        Trial("Hindi", 1.021, 0.961),
+        Trial("Persian", 1.365, 1.502),
+    ),
+}
+"""Trials by the bytes of all their text, the held-out texts of the recipe among it."""
+NEAR = 1.5
+"""Text is like that of a trial up to so many times as much."""
+
+
+def caution_of_little_text(recipe: Recipe, facts: Facts) -> str:
+    """A warning if a compressor predicted as little text better than a new model; else empty."""
+    if not recipe.source or not recipe.begins_new(0) or not recipe.phase[0].reads_texts:
+        return ""
+    own = facts.text_bytes + 2 * facts.dev_bytes
+    like = next((tried for tried in LITTLE_TEXTS if own <= NEAR * tried), None)
+    if like is None:
+        return ""
+    trials = LITTLE_TEXTS[like]
+    behind = [each for each in trials if each.compressor < each.model]
+    bits = [
+        f"{each.language} {each.model:.2f}, the compressor {each.compressor:.2f}" for each in behind
+    ]
+    return TEXTS["little_text"].format(
+        size=size(own),
+        tried=f"{like / 1e6:g} MB",
+        behind=len(behind),
+        all=len(trials),
+        bits="; ".join(bits),
+    )
+
+
+def cautions_of_amount(recipe: Recipe, facts: Facts) -> list[str]:
+    """Warnings if there is too little text: for a new model, or for an interval of the score."""
+    said = caution_of_little_text(recipe, facts), caution_of_intervals(recipe, facts)
+    return [each for each in said if each]
 
 
 class Read(NamedTuple):

@@ -92,6 +92,17 @@ class Facts:
             return self.row_positions
         return round(self.unique_tokens * (1 + 1 / max(1e-9, self.mean_document_tokens)))
 
+    @property
+    def token_bytes(self) -> float:
+        """Bytes of text in a token, on average."""
+        return self.text_bytes / max(1, self.unique_tokens)
+
+    @property
+    def dev_bytes(self) -> float:
+        """Bytes of text that is held out for dev, about. For test it is as much."""
+        tokens = (self.dev_documents or 0) * self.mean_document_tokens
+        return self.token_bytes * (tokens if self.dev_tokens is None else self.dev_tokens)
+
 
 def choose_vocab(letters: int) -> Choice:
     """A small vocabulary for a small text: rare tokens are hardly learned."""

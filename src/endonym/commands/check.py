@@ -13,8 +13,8 @@ from endonym.autopilot.cautions import (
     TEXTS,
     Read,
     caution_of_empty,
-    caution_of_intervals,
     cautions,
+    cautions_of_amount,
     cautions_of_cleaning,
     cautions_of_starts,
     cautions_of_unequal,
@@ -238,7 +238,7 @@ def warnings_of_texts(
         warnings.append(empty)
     if recipe.source:
         warnings += cautions_of_cleaning(clean, are_alike=bool(recipe.split.keep_near_copies))
-        warnings += filter(None, [caution_of_intervals(recipe, facts)])
+        warnings += cautions_of_amount(recipe, facts)
     return warnings
 
 

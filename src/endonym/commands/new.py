@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from endonym.autopilot import machine, model_size
-from endonym.autopilot.cautions import caution_of_intervals, held_groups
+from endonym.autopilot.cautions import cautions_of_amount, held_groups
 from endonym.autopilot.model_size import Choice, Choices, Facts
 from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
 from endonym.autopilot.run_time import in_proportion
@@ -174,8 +174,8 @@ def write_recipe(
         if chats := chats_in_words(survey.chat_files):
             log.line(CHATS.format(chats=chats, program=program()))
         describe_model(checked, log)
-        if few := caution_of_intervals(checked.recipe, checked.facts):
-            log.warn(few)
+        for warning in cautions_of_amount(checked.recipe, checked.facts):
+            log.warn(warning)
     except BaseException:  # The next `new` would refuse to write over it.
         path.unlink()
         raise

@@ -1,5 +1,6 @@
 """What is said before training: settings that do not suit the text, adapters that fit nothing."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,10 @@ from made_conversations import conversations, write_lines
 from toys import train_config
 
 from endonym.autopilot.cautions import (
+    LITTLE_TEXTS,
     caution_of_empty,
     caution_of_intervals,
+    caution_of_little_text,
     caution_of_rows,
     cautions,
     cautions_of_cleaning,
@@ -172,6 +175,41 @@ def test_too_little_test_text_for_an_interval_is_said_with_a_share_that_suffices
     assert "4 groups of neighbouring texts of songs" in caution_of_intervals(recipe, fewer)
     recipe = Recipe.load(path, sets=['evaluate=[{kind="prompts", file="prompts.txt"}]'])
     assert not caution_of_intervals(recipe, lines)
+
+
+def test_little_text_for_a_new_model_is_said_with_what_trials_found(
+    tmp_path: Path, small_recipe: Callable[[Path], Path]
+) -> None:
+    path = small_recipe(tmp_path)
+    recipe = Recipe.load(path)
+    # 430 kB to train on, and 14 kB each for dev and test.
+    lines = Facts(430_000, 86_000, 19.0, dev_tokens=2_770)
+    said = caution_of_little_text(recipe, lines)
+    assert said.startswith("457.7 kB is little text")
+    assert "with 0.5 MB" in said
+    assert "in 1 of 4 languages (Hindi 1.02, the compressor 0.96)" in said
+    fewer = caution_of_little_text(recipe, replace(lines, text_bytes=90_000))
+    assert "with 0.2 MB" in fewer
+    assert "in 3 of 4 languages (Tatar 1.55, the compressor 1.54; Khmer 1.18, the" in fewer
+    assert not caution_of_little_text(recipe, replace(lines, text_bytes=900_000))
+    continued = recipe.model.model_copy(update={"folder": "base"})
+    assert not caution_of_little_text(recipe.model_copy(update={"model": continued}), lines)
+    sets = ["phase.0.objective=chat", "phase.0.data=a.jsonl"]
+    assert not caution_of_little_text(Recipe.load(path, sets=sets), lines)
+
+
+def test_what_is_said_of_little_text_is_what_was_measured() -> None:
+    """The cells with what `new` chooses for such text, of the first seed and newest."""
+    path = Path(__file__).parents[3] / "benchmarks" / "results" / "little-text.json"
+    cells = json.loads(path.read_text(encoding="utf-8"))
+    chosen = {0.2e6: "default", 0.5e6: "deep, dropout 0.4, subwords 0.2, long"}
+    codes = {"Tatar": "tt", "Khmer": "km", "Hindi": "hi", "Persian": "fa"}
+    for amount, trials in LITTLE_TEXTS.items():
+        for each in trials:
+            key = f"{codes[each.language]} · {amount / 1e6:g} MB · {chosen[amount]} · seed 42"
+            newest = cells[key][-1]
+            found = newest["test"], newest["compressor"]
+            assert found == pytest.approx((each.model, each.compressor), abs=1e-3), key
 
 
 def test_one_threshold_of_scripts_is_enough() -> None:
