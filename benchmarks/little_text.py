@@ -47,6 +47,7 @@ BEFORE = {
     "phase.0.tokens": "",
     "phase.0.epochs": 32,
     "phase.0.subword_dropout": "",
+    "phase.0.warmup_steps": "",
 }
 """What `new` chose for little text until 2026-11-29: "default" in the table."""
 LANGUAGES = {"tt": "Tatar", "km": "Khmer", "hi": "Hindi", "fa": "Persian"}
