@@ -100,5 +100,8 @@ def table(cells: Cells) -> str:
     return markdown(head, rows)
 
 
+TABLES_OF_PAGE = {"pruning": lambda: table(Cells(RESULTS / "pruning.json"))}
+
+
 if __name__ == "__main__":
     main()

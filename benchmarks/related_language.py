@@ -14,13 +14,12 @@ Cells in benchmarks/results/related-language.json are skipped; --again adds a re
 
 import argparse
 import itertools
-import statistics
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cells import RESULTS, ROOT, Cells
 from little_text import TEXTS, prepare, recipe_of
+from pages import markdown
 from runs import costs_of, endonym, last_json, sets_of
 
 RELATED = {"kk": "other/kk_common_voice.txt", "ba": "other/ba_common_voice.txt"}
@@ -40,7 +39,7 @@ def main() -> None:
             recipe = with_related(asked.work, asked.texts / RELATED[related], related, dose)
             cells.keep(key, cell(asked.work, recipe, related, seed))
         print(f"{key:<24} {cells[key]['difference']:+.4f}", flush=True)
-    print(*summary(cells), sep="\n")
+    print(table(cells))
 
 
 def arguments() -> argparse.Namespace:
@@ -105,18 +104,18 @@ def cell(work: Path, recipe: Path, related: str, seed: int) -> dict[str, Any]:
     }
 
 
-def summary(cells: Cells) -> Iterator[str]:
-    """For each related language and dose the difference, of each seed and as their mean."""
-    table: dict[str, list[dict[str, Any]]] = {}
+def table(cells: Cells) -> str:
+    """Of each language, dose and seed the bits per byte without and with it, and the difference."""
+    rows = list[list[str]]()
     for key in cells:
-        table.setdefault(key.rpartition(" · ")[0], []).append(cells[key])
-    for key, found in table.items():
-        mean = statistics.mean(each["difference"] for each in found)
-        each_one = ", ".join(
-            f"{each['difference']:+.4f} ({each['interval'][0]:+.4f} to {each['interval'][1]:+.4f})"
-            for each in found
-        )
-        yield f"{key:<12} mean {mean:+.4f}: {each_one}"
+        found = cells[key]
+        low, high = found["interval"]
+        difference = f"{found['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
+        rows.append([key, f"{found['without']:.4f}", f"{found['with']:.4f}", difference])
+    return markdown(["language · dose · seed", "without", "with", "difference"], rows)
+
+
+TABLES_OF_PAGE = {"related language": lambda: table(Cells(RESULTS / "related-language.json"))}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ Cells in benchmarks/results/teachers.json are skipped; --again adds a repeat.
 
 import argparse
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ def main() -> None:
         if key not in cells or asked.again:
             cells.keep(key, cell(asked, tried, seed))
         print(f"{key:<40} {cells[key]['bits_per_byte']:.4f}", flush=True)
-    print(*summary(cells), sep="\n")
+    print(table(cells))
 
 
 def arguments() -> argparse.Namespace:
@@ -98,8 +97,8 @@ def run(work: Path, project: str, tried: str, changes: dict[str, Any]) -> dict[s
     return last_json(endonym(work, "run", f"{project}/recipe.toml", *sets, "--json", "-q"))
 
 
-def summary(cells: Cells) -> Iterator[str]:
-    """Each cell with its interval, the hours of its training and of the teachers it made."""
+def table(cells: Cells) -> str:
+    """Each cell with its interval, and the hours of its training and of the teachers it made."""
     rows = list[list[str]]()
     for key in cells:
         found = cells[key]
@@ -110,7 +109,10 @@ def summary(cells: Cells) -> Iterator[str]:
                 bits = f"{found[figure]:.4f} ({low:.4f} to {high:.4f})"
                 hours = "" if label else f"{found['seconds'] / 3600:.2f}"
                 rows.append([" · ".join(filter(None, (key, label))), bits, hours])
-    yield markdown(["recipe", "bits per byte", "hours"], rows)
+    return markdown(["recipe", "bits per byte", "hours"], rows)
+
+
+TABLES_OF_PAGE = {"teachers": lambda: table(Cells(RESULTS / "teachers.json"))}
 
 
 if __name__ == "__main__":
