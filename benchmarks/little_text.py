@@ -57,18 +57,14 @@ COLUMNS = LANGUAGES | UNSEEN
 WIDE = {"model.dim": 128, "model.mixer.heads": 2}
 WIDE_DROPPED = WIDE | {"model.dropout": 0.4}
 DEEP = WIDE_DROPPED | {"model.layers": 12}
-WIDER = {"model.dim": 192, "model.mixer.heads": 3, "model.dropout": 0.4}
 SPLIT = {"phase.0.subword_dropout": 0.1}
 SPLIT_MORE = {"phase.0.subword_dropout": 0.2}
 LONG = {"phase.0.tokens": "", "phase.0.epochs": 58}
 """Twice the passes that `new` gave to so little text."""
+AS_WRITTEN = "as new writes it"
 TRIED: dict[str, dict[str, Any]] = {
     "default": {},
-    "wide": WIDE,
-    "wide, dropout 0.4": WIDE_DROPPED,
-    "wide, dropout 0.3, long": WIDE | {"model.dropout": 0.3} | LONG,
-    "wide, dropout 0.3, subwords, long": WIDE | {"model.dropout": 0.3} | SPLIT | LONG,
-    "subwords": SPLIT,
+    AS_WRITTEN: {},
     "long": LONG,
     "subwords 0.2, long": SPLIT_MORE | LONG,
     "deep": WIDE | {"model.layers": 12},
@@ -78,15 +74,11 @@ TRIED: dict[str, dict[str, Any]] = {
     "heads of 16": {"model.mixer.heads": 4},
     "vocab 512": {"tokenizer.vocab": 512},
     "characters": {"tokenizer.kind": "char", "tokenizer.vocab": ""},
-    "wide, dropout 0.4, subwords": WIDE_DROPPED | SPLIT,
     "wide, dropout 0.4, subwords, long": WIDE_DROPPED | SPLIT | LONG,
     "wide, dropout 0.4, subwords 0.2, long": WIDE_DROPPED | SPLIT_MORE | LONG,
-    "wider, dropout 0.4, subwords 0.2, long": WIDER | SPLIT_MORE | LONG,
     "deep, dropout 0.4, subwords 0.2, long": DEEP | SPLIT_MORE | LONG,
     "deep, dropout 0.5, subwords 0.2, long": DEEP | {"model.dropout": 0.5} | SPLIT_MORE | LONG,
-    "deep, dropout 0.4, subwords 0.2, 40 epochs": DEEP | SPLIT_MORE | LONG | {"phase.0.epochs": 40},
     "members 4": {"phase.0.members": 4},
-    "wide, dropout 0.4, members 4": WIDE_DROPPED | {"phase.0.members": 4},
 }
 """What is changed in the recipe of `new`."""
 HOURS = 1.0
@@ -105,7 +97,7 @@ def main() -> None:
             if not (work / f"{megabytes:g}").exists():
                 print(f"{key:<60} there is less text")
                 continue
-            cells.keep(key, cell(work, megabytes, TRIED[tried] | {"seed": seed}))
+            cells.keep(key, cell(work, megabytes, tried, seed))
             print(f"{key:<60} {cells[key]['test']:.4f}", flush=True)
     print(*summary(cells), sep="\n")
 
@@ -138,10 +130,11 @@ def prepare(raw: Path, held_out: float, language: str, work: Path) -> None:
     write_nested(corpus, work, (0.2, 0.5, 1.0, 2.0), "little text")
 
 
-def cell(work: Path, megabytes: float, changes: dict[str, Any]) -> dict[str, Any]:
+def cell(work: Path, megabytes: float, tried: str, seed: int) -> dict[str, Any]:
     """Train one recipe, and judge it on its dev text and on the test text."""
     recipe = recipe_of(work, f"{megabytes:g}")
-    if recipe.phase[0].subword_dropout is not None:
+    changes = TRIED[tried] | {"seed": seed}
+    if recipe.phase[0].subword_dropout is not None and tried != AS_WRITTEN:
         changes = BEFORE | changes
     name = f"cell-{named_seed(0, json.dumps(changes), str(recipe.path)):x}"
     sets = sets_of({**changes, "name": name})
@@ -224,26 +217,34 @@ def _figures(found: dict[str, BySeed], name: str) -> list[str]:
     """A figure in each language, as the mean over seeds; no mean over languages."""
 
     def said(language: str) -> str:
-        by_seed = found.get(language, {}).values()
-        return f"{statistics.mean(each[name] for each in by_seed):.4f}" if by_seed else "–"
+        values = [each[name] for each in found.get(language, {}).values()]
+        return f"{statistics.mean(values):.4f}{_of_several(len(values))}" if values else "–"
 
     return [*map(said, LANGUAGES.values()), "", *map(said, UNSEEN.values())]
 
 
 def _changes(found: dict[str, BySeed], base: dict[str, BySeed]) -> list[str]:
     """How much less is needed than by the default in each language, and in the mean of the four."""
-
-    def change(language: str) -> float | None:
+    changes, seeds = dict[str, float](), dict[str, int]()
+    for language in COLUMNS.values():
         own, before = found.get(language, {}), base.get(language, {})
-        seeds = own.keys() & before.keys()
-        ratios = [own[seed]["test"] / before[seed]["test"] - 1 for seed in seeds]
-        return statistics.mean(ratios) if ratios else None
+        ratios = [own[seed]["test"] / before[seed]["test"] - 1 for seed in own.keys() & before]
+        if ratios:
+            changes[language], seeds[language] = statistics.mean(ratios), len(ratios)
 
-    seen = [change(language) for language in LANGUAGES.values()]
-    known = [each for each in seen if each is not None]
-    mean = statistics.mean(known) if len(known) == len(seen) else None
-    changes = [*seen, mean, *map(change, UNSEEN.values())]
-    return ["–" if each is None else f"{100 * each:+.1f} %" for each in changes]
+    def said(language: str) -> str:
+        if language not in changes:
+            return "–"
+        return f"{100 * changes[language]:+.1f} %{_of_several(seeds[language])}"
+
+    seen = [changes[language] for language in LANGUAGES.values() if language in changes]
+    mean = f"{100 * statistics.mean(seen):+.1f} %" if len(seen) == len(LANGUAGES) else "–"
+    return [*map(said, LANGUAGES.values()), mean, *map(said, UNSEEN.values())]
+
+
+def _of_several(seeds: int) -> str:
+    """How many seeds a mean is over, if there are several."""
+    return f" ({seeds})" if seeds > 1 else ""
 
 
 def summary(cells: Cells) -> Iterator[str]:

@@ -20,7 +20,7 @@ from typing import Any
 from cells import RESULTS, ROOT, Cells
 from little_text import TEXTS, prepare, recipe_of
 from pages import markdown
-from runs import costs_of, endonym, last_json, sets_of
+from runs import costs_of, difference_of, endonym, last_json, sets_of
 
 RELATED = {"kk": "other/kk_common_voice.txt", "ba": "other/ba_common_voice.txt"}
 TEMPLATED = 0.05
@@ -87,20 +87,19 @@ def cell(work: Path, recipe: Path, related: str, seed: int) -> dict[str, Any]:
     sets = sets_of({"name": recipe.stem, "seed": seed, "split.seed": 42})
     args = ["run", recipe.relative_to(work), *sets, "--ablate", related, "--json", "-q"]
     found = last_json(endonym(work, *args))
-    whole = next(each for each in found["runs"] if "-without-" not in each["run"])
-    by_name = {each["name"]: each for each in found["comparison"]["runs"]}
-    (with_it,) = [each for name, each in by_name.items() if "-without-" not in name]
-    (without,) = [each for name, each in by_name.items() if "-without-" in name]
-    # One of the two is the best, to which the other has its difference; wanted is with - without.
-    of_other = without["difference"] or with_it["difference"]
-    sign = -1 if without["difference"] else 1
-    ends = sorted(sign * of_other[end] for end in ("low", "high"))
+    names = [each["run"] for each in found["runs"]]
+    (base,) = [Path(name).name for name in names if "-without-" in name]
+    (whole,) = [each for each in found["runs"] if "-without-" not in each["run"]]
+    compared = found["comparison"]
+    bits = {each["name"]: each["compared"]["value"] for each in compared["runs"]}
+    name = Path(whole["run"]).name
+    difference, *interval = difference_of(compared, name, base)
     return costs_of(work, whole) | {
-        "with": with_it["compared"]["value"],
-        "without": without["compared"]["value"],
-        "difference": sign * of_other["value"],
-        "interval": ends,
-        "documents": found["comparison"]["shared_documents"],
+        "with": bits[name],
+        "without": bits[base],
+        "difference": difference,
+        "interval": interval,
+        "documents": compared["shared_documents"],
     }
 
 

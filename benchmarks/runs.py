@@ -108,6 +108,18 @@ def changed_run(
     return figures | costs_of(work, finished)
 
 
+def difference_of(comparison: Mapping[str, Any], run: str, base: str) -> list[float]:
+    """Bits per byte of a run less those of another one, paired by document, and its interval.
+
+    comparison: of these two, as `compare --json` prints it. One of both is the best, to which the
+    other has its difference.
+    """
+    by_name = {each["name"]: each["difference"] for each in comparison["runs"]}
+    if (own := by_name[run]) is not None:
+        return [own["value"], own["low"], own["high"]]
+    return [-by_name[base][end] for end in ("value", "high", "low")]
+
+
 def costs_of(work: Path, finished: dict[str, Any]) -> dict[str, Any]:
     """What a finished run took and read. finished: what `run --json` prints."""
     stages = {stage["name"].split()[0]: stage for stage in finished["stages"]}

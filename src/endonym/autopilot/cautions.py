@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from endonym.autopilot.mixture import HOLD_OUT, not_held_out
-from endonym.autopilot.model_size import Facts
+from endonym.autopilot.model_size import Facts, block_weights
 from endonym.data.config import PackConfig
 from endonym.disk import packaged_tables
 from endonym.errors import ExportError, ShapeError
@@ -14,6 +14,7 @@ from endonym.formats.config import Clean
 from endonym.formats.reasons import in_words
 from endonym.log import duration, listed, number, rounded, size
 from endonym.model.adapt_config import require_adaptable
+from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.recipe.checks import after_pruning, unfit_exports, unfit_part
 from endonym.recipe.problems import Problem
@@ -95,10 +96,9 @@ def held_groups(facts: Facts, block_bytes: int) -> list[HeldGroups]:
     found, large = list[HeldGroups](), list[HeldGroups]()
     for name, each in {"": facts, **facts.sources}.items():
         group_bytes = max(block_bytes, each.mean_document_tokens * each.token_bytes)
-        all_bytes = each.text_bytes + 2 * each.dev_bytes
         fewest = FEWEST_OF_SOURCE if name else FEWEST_DOCUMENTS
-        share = math.ceil(200 * AMPLE * fewest * group_bytes / max(1.0, all_bytes)) / 100
-        if not name or all_bytes >= SOURCE_BYTES:
+        share = math.ceil(200 * AMPLE * fewest * group_bytes / max(1.0, each.all_bytes)) / 100
+        if not name or each.all_bytes >= SOURCE_BYTES:
             held = large if name else found
             held.append(HeldGroups(name, each.dev_bytes / group_bytes, fewest, share))
     return found + large if len(large) > 1 else found
@@ -131,61 +131,55 @@ def cautions_of_starts(recipe: Recipe) -> list[str]:
 
 
 class Trial(NamedTuple):
-    """Bits per byte of test text of a model and of a compressor that have read the same text.
+    """Bits per byte of test text of a new model and of a compressor that have read the same text.
 
-    The model is of the recipe of `new` for an hour, with seed 42; the compressor is PPMd
+    bytes: of all text, the held-out texts of the recipe among it. width, layers: of the model, one
+    of those that `new` chooses. bits: by language, the model's and the compressor's (PPMd), seed 42
     (benchmarks/results/little-text.json).
     """
 
-    language: str
-    model: float
-    compressor: float
+    bytes: float
+    width: int
+    layers: int
+    bits: Mapping[str, Sequence[float]]
 
 
-LITTLE_TEXTS = {
-    0.2e6: (
-        Trial("Tatar", 1.555, 1.538),
-        Trial("Khmer", 1.181, 1.073),
-        Trial("Hindi", 1.150, 1.013),
-        Trial("Persian", 1.565, 1.568),
-    ),
-    0.5e6: (
-        Trial("Tatar", 1.388, 1.452),
-        Trial("Khmer", 0.954, 0.961),
-        Trial("Hindi", 1.021, 0.961),
-        Trial("Persian", 1.365, 1.502),
-    ),
-}
-"""Trials by the bytes of all their text, the held-out texts of the recipe among it."""
+TRIALS = packaged_tables("endonym.autopilot", "little_text.toml")["trial"]
+LITTLE_TEXTS = [Trial(**each) for each in TRIALS]
 NEAR = 1.5
 """Text is like that of a trial up to so many times as much."""
 
 
-def caution_of_little_text(recipe: Recipe, facts: Facts) -> str:
-    """A warning if a compressor predicted as little text better than a new model; else empty."""
+def caution_of_little_text(recipe: Recipe, facts: Facts, shape: AnyModelConfig) -> str:
+    """A warning if a compressor predicted as little text better than a new model; else empty.
+
+    Of the trials with such text that one counts whose model is nearest in size.
+    """
     if not recipe.source or not recipe.begins_new(0) or not recipe.phase[0].reads_texts:
         return ""
-    own = facts.text_bytes + 2 * facts.dev_bytes
-    like = next((tried for tried in LITTLE_TEXTS if own <= NEAR * tried), None)
-    if like is None:
+    like = [each for each in LITTLE_TEXTS if facts.all_bytes <= NEAR * each.bytes]
+    if not like:
         return ""
-    trials = LITTLE_TEXTS[like]
-    behind = [each for each in trials if each.compressor < each.model]
-    bits = [
-        f"{each.language} {each.model:.2f}, the compressor {each.compressor:.2f}" for each in behind
-    ]
+    assert isinstance(shape, ModelConfig), "a model of a folder is not new"
+    own = math.log(block_weights(shape.dim, shape.layers))
+
+    def distance(trial: Trial) -> tuple[float, float]:
+        return trial.bytes, abs(math.log(block_weights(trial.width, trial.layers)) - own)
+
+    trial = min(like, key=distance)
+    bits = [f"{name} {model:.2f} and {other:.2f}" for name, (model, other) in trial.bits.items()]
     return TEXTS["little_text"].format(
-        size=size(own),
-        tried=f"{like / 1e6:g} MB",
-        behind=len(behind),
-        all=len(trials),
-        bits="; ".join(bits),
+        size=size(facts.all_bytes),
+        tried=f"{trial.bytes / 1e6:g} MB",
+        layers=trial.layers,
+        width=trial.width,
+        bits=", ".join(bits),
     )
 
 
-def cautions_of_amount(recipe: Recipe, facts: Facts) -> list[str]:
+def cautions_of_amount(recipe: Recipe, facts: Facts, shape: AnyModelConfig) -> list[str]:
     """Warnings if there is too little text: for a new model, or for an interval of the score."""
-    said = caution_of_little_text(recipe, facts), caution_of_intervals(recipe, facts)
+    said = caution_of_little_text(recipe, facts, shape), caution_of_intervals(recipe, facts)
     return [each for each in said if each]
 
 

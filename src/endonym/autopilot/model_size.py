@@ -31,15 +31,14 @@ MOST_PASSES = 32
 DEEPER, DEEPENED_DIM = (2, 3), 128
 """Factors for the number of layers if there is time for all epochs, and the largest width tried:
 there, more depth helps and more width does not (docs/log.md)."""
-DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2), (40, 0.3))
-MOST_DROPOUT = 0.4
-"""Dropout by epochs, and above: up to 32 epochs tried on 1.5 and 2.5 MB, 128 to 256 channels, and
-58 on 0.5 MB (docs/log.md)."""
+DROPOUTS = ((2, 0.0), (12, 0.1), (30, 0.2))
+MOST_DROPOUT = 0.3
+"""Dropout by epochs, and above: tried on 1.5 and 2.5 MB, 128 to 256 channels (docs/log.md)."""
 LITTLE_TOKENS, LITTLE_SHAPE, LITTLE_PASSES = range(60_000, 150_001), (128, 12), 58
-"""So few tokens are learnt best by a model larger than TOKENS_PER_PARAMETER allows: with this many
-epochs, the dropout that goes with them, and subword dropout (benchmarks/little_text.py). Tried on
-0.5 MB of four languages and 1 MB of Khmer, which are 68 to 140 thousand tokens."""
-LITTLE_SUBWORDS = 0.2
+"""So few tokens are learnt best by a model larger than TOKENS_PER_PARAMETER allows, with this many
+epochs, dropout and subword dropout (benchmarks/little_text.py). Tried on 0.5 MB of four languages
+and 1 MB of Khmer, of which `new` counts 61 to 134 thousand tokens."""
+LITTLE_DROPOUT, LITTLE_SUBWORDS = 0.4, 0.2
 
 
 class Choice(NamedTuple):
@@ -103,6 +102,11 @@ class Facts:
         tokens = (self.dev_documents or 0) * self.mean_document_tokens
         return self.token_bytes * (tokens if self.dev_tokens is None else self.dev_tokens)
 
+    @property
+    def all_bytes(self) -> float:
+        """Bytes of all text, held-out text among it, about."""
+        return self.text_bytes + 2 * self.dev_bytes
+
 
 def choose_vocab(letters: int) -> Choice:
     """A small vocabulary for a small text: rare tokens are hardly learned."""
@@ -156,18 +160,12 @@ def little_shape(facts: Facts, tokens_for: TokensFor) -> Choices | None:
     enough = LITTLE_PASSES * facts.positions
     if facts.positions not in LITTLE_TOKENS or tokens_for(dim, layers) < enough:
         return None
-    why = f"little text: the best of those tried, and there is time for {LITTLE_PASSES} epochs"
+    why = f"little text: larger than usual, as there is time for {LITTLE_PASSES} epochs"
     return {
         "model.dim": Choice(dim, why),
         "model.layers": Choice(layers, "the depth that was tried with this width"),
         "model.mixer.heads": _heads(dim, 1),
     }
-
-
-def passes_of(dim: int, layers: int, facts: Facts) -> int:
-    """Epochs that a new model gets at most."""
-    is_little = (dim, layers) == LITTLE_SHAPE and facts.positions in LITTLE_TOKENS
-    return LITTLE_PASSES if is_little else MOST_PASSES
 
 
 def deeper(dim: int, layers: int, facts: Facts, tokens_for: TokensFor) -> Choice | None:

@@ -238,7 +238,7 @@ def warnings_of_texts(
         warnings.append(empty)
     if recipe.source:
         warnings += cautions_of_cleaning(clean, are_alike=bool(recipe.split.keep_near_copies))
-        warnings += cautions_of_amount(recipe, facts)
+        warnings += cautions_of_amount(recipe, facts, estimate.training.model)
     return warnings
 
 

@@ -174,7 +174,8 @@ def write_recipe(
         if chats := chats_in_words(survey.chat_files):
             log.line(CHATS.format(chats=chats, program=program()))
         describe_model(checked, log)
-        for warning in cautions_of_amount(checked.recipe, checked.facts):
+        shape = checked.training.model
+        for warning in cautions_of_amount(checked.recipe, checked.facts, shape):
             log.warn(warning)
     except BaseException:  # The next `new` would refuse to write over it.
         path.unlink()
@@ -299,7 +300,7 @@ def choose(
         facts = texts.facts(Split(val_share=share), bytes_per_token)
     context = model_size.choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
-    shape, promised = _timed_shape(
+    shape, promised, passes = _timed_shape(
         facts, vocab.value, context.value, seconds=seconds, machine_file=machine_file
     )
     dim, layers, dropout = (shape[f"model.{key}"].value for key in ("dim", "layers", "dropout"))
@@ -313,7 +314,6 @@ def choose(
         document = pack.usual_length(facts.mean_document_tokens)
         return machine.measured_pace(Workload(chosen, usual, document=document), machine_file)
 
-    passes = model_size.passes_of(dim, layers, facts)
     budget = partial(_budget, epoch=facts.positions, passes=passes, hours=hours, seconds=seconds)
     muon = muon_for(Phase(tokens=promised), facts, dim=dim)
     pace = probed(muon)
@@ -329,31 +329,31 @@ def choose(
     phase = {} if muon is None else {"optimizer": muon}
     keys = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
     phase |= choose_phase(keys, facts, context.value, dim=dim)
-    phase |= _against_overfitting(tokens, passes, facts)
     data = held | {"tokenizer.vocab": vocab, "pack.context": context}
     if survey.joined:
         why = "lists of sentences, parts of a text: their neighbours are context"
         data["pack.join"] = Choice(survey.joined, why)
-    data |= shape | model_size.choose_dropout(facts, tokens)
-    data["phase.tokens"] = Choice(tokens, reason)
-    return data | {f"phase.{key}": choice for key, choice in phase.items()}
+    data |= shape | {"phase.tokens": Choice(tokens, reason)}
+    data |= {f"phase.{key}": choice for key, choice in phase.items()}
+    return data | _against_overfitting(tokens, passes, facts)
 
 
 def _against_overfitting(tokens: int, passes: int, facts: Facts) -> Choices:
-    """Keys of a phase that reads its text often. passes: epochs that its model may get at most."""
-    found: Choices = {}
+    """What goes with so many epochs. passes: how many the chosen model may get at most."""
+    found = model_size.choose_dropout(facts, tokens)
     if tokens > NEW_PASSES * facts.positions:
-        found["average"] = Choice("ema", "averaged weights overfit less")
-    if passes == model_size.LITTLE_PASSES:
-        why = "text that is read so often is spelled anew each time"
-        found["subword_dropout"] = Choice(model_size.LITTLE_SUBWORDS, why)
+        found["phase.average"] = Choice("ema", "averaged weights overfit less")
+    if tokens > model_size.MOST_PASSES * facts.positions and passes == model_size.LITTLE_PASSES:
+        why = "tokens are split at random, so that each reading of the text differs"
+        found["model.dropout"] = Choice(model_size.LITTLE_DROPOUT, found["model.dropout"].reason)
+        found["phase.subword_dropout"] = Choice(model_size.LITTLE_SUBWORDS, why)
     return found
 
 
 def _timed_shape(
     facts: Facts, vocab: int, context: int, *, seconds: float, machine_file: Path
-) -> tuple[Choices, int]:
-    """The shape for so many seconds of training, and its estimated tokens.
+) -> tuple[Choices, int, int]:
+    """The shape for so many seconds of training, its estimated tokens, and its epochs at most.
 
     It gets more layers if time is left.
     """
@@ -369,11 +369,16 @@ def _timed_shape(
 
     choices = model_size.choose_shape(ModelKeys(), facts, promised)
     dim, layers = choices["model.dim"].value, choices["model.layers"].value
-    if (little := model_size.little_shape(facts, promised)) is not None:
-        choices |= little
+    little, passes = model_size.little_shape(facts, promised), model_size.MOST_PASSES
+    if little is not None:
+        choices, passes = choices | little, model_size.LITTLE_PASSES
     elif (more_layers := model_size.deeper(dim, layers, facts, promised)) is not None:
         choices["model.layers"] = more_layers
-    return choices, promised(choices["model.dim"].value, choices["model.layers"].value)
+    if little is None and facts.positions in model_size.LITTLE_TOKENS:
+        share = promised(*model_size.LITTLE_SHAPE) / (model_size.LITTLE_PASSES * facts.positions)
+        more = f"; --hours {seconds / 3600 / OVERHEAD / share:.1f} is enough for a larger model"
+        choices["model.dim"] = Choice(dim, choices["model.dim"].reason + more)
+    return choices, promised(choices["model.dim"].value, choices["model.layers"].value), passes
 
 
 def _budget(

@@ -1,9 +1,9 @@
 """Subword dropout: in half of the rows some tokens are read as the two tokens they are made of.
 
-A model that reads a small text many times then sees it spelled anew each time, and learns what
+A model that reads a small text many times then sees it in other pieces each time, and learns what
 words are made of. This is BPE-dropout (Provilkov et al., arXiv:1910.13267) with two deviations.
-Finished tokens are taken apart, where BPE-dropout leaves merges out: that works with every
-tokenizer and takes little time. And half of the rows stay whole, as texts are in use.
+Finished tokens are split, where BPE-dropout leaves merges out: that works with every tokenizer and
+takes little time. And half of the rows stay whole, as texts are in use.
 """
 
 from dataclasses import dataclass

@@ -192,7 +192,7 @@ class Phase(Config, ObjectiveProperties):
     """take parts out of the model before this phase trains the rest (docs/phases.md)"""
     subword_dropout: Annotated[float, Field(gt=0, lt=1)] | None = None
     """in half of the rows, the chance that a token is read as the two tokens it is made of, so that
-    a text that is read often is spelled anew each time (arXiv:1910.13267)
+    a text that is read often is split in another way each time (arXiv:1910.13267)
 
     - if a teacher reads the text before the phase (distill without live), the phase reads whole
       tokens; its members still read split ones

@@ -17,6 +17,7 @@ from endonym.autopilot.cautions import (
     caution_of_little_text,
     caution_of_rows,
     cautions,
+    cautions_of_amount,
     cautions_of_cleaning,
     cautions_of_starts,
     require_adapters,
@@ -177,39 +178,63 @@ def test_too_little_test_text_for_an_interval_is_said_with_a_share_that_suffices
     assert not caution_of_intervals(recipe, lines)
 
 
-def test_little_text_for_a_new_model_is_said_with_what_trials_found(
+def test_little_text_for_a_new_model_is_said_with_the_trials_of_a_model_of_its_size(
     tmp_path: Path, small_recipe: Callable[[Path], Path]
 ) -> None:
     path = small_recipe(tmp_path)
     recipe = Recipe.load(path)
+    small, large = (shape("qwen3", dim=dim, layers=n) for dim, n in ((64, 4), (128, 12)))
     # 430 kB to train on, and 14 kB each for dev and test.
     lines = Facts(430_000, 86_000, 19.0, dev_tokens=2_770)
-    said = caution_of_little_text(recipe, lines)
-    assert said.startswith("457.7 kB is little text")
-    assert "with 0.5 MB" in said
-    assert "in 1 of 4 languages (Hindi 1.02, the compressor 0.96)" in said
-    fewer = caution_of_little_text(recipe, replace(lines, text_bytes=90_000))
-    assert "with 0.2 MB" in fewer
-    assert "in 3 of 4 languages (Tatar 1.55, the compressor 1.54; Khmer 1.18, the" in fewer
-    assert not caution_of_little_text(recipe, replace(lines, text_bytes=900_000))
+    said = caution_of_little_text(recipe, lines, large)
+    assert said.startswith(
+        "457.7 kB is little text. In trials with 0.5 MB, a new model of 12 layers"
+    )
+    assert "Hindi 1.02 and 0.96" in said
+    said = caution_of_little_text(recipe, lines, small)
+    assert "0.5 MB, a new model of 6 layers × 64" in said
+    assert "Hindi 1.05 and 0.96" in said
+    fewer = caution_of_little_text(recipe, replace(lines, text_bytes=90_000), large)
+    assert "with 0.2 MB, a new model of 6 layers × 64" in fewer
+    assert "Tatar 1.55 and 1.54, Khmer 1.18 and 1.07" in fewer
+    both = cautions_of_amount(recipe, lines, large)
+    assert [each.split()[0] for each in both] == ["457.7", "about"]
+    # Where dev and test have 14 kB each: 290 kB and 740 kB are near the trials, 830 kB is not.
+    sizes = {270_000: "0.2 MB", 300_000: "0.5 MB", 710_000: "0.5 MB", 740_000: ""}
+    for text_bytes, tried in sizes.items():
+        facts = Facts(text_bytes, text_bytes // 5, 19.0, dev_tokens=2_770)
+        said = caution_of_little_text(recipe, facts, large)
+        assert tried in said
+        assert bool(said) == bool(tried)
+
+
+def test_nothing_is_said_of_little_text_where_no_new_model_reads_it(
+    tmp_path: Path, small_recipe: Callable[[Path], Path]
+) -> None:
+    path = small_recipe(tmp_path)
+    recipe, facts = Recipe.load(path), Facts(430_000, 86_000, 19.0, dev_tokens=2_770)
     continued = recipe.model.model_copy(update={"folder": "base"})
-    assert not caution_of_little_text(recipe.model_copy(update={"model": continued}), lines)
-    sets = ["phase.0.objective=chat", "phase.0.data=a.jsonl"]
-    assert not caution_of_little_text(Recipe.load(path, sets=sets), lines)
+    chats = Recipe.load(path, sets=["phase.0.objective=chat", "phase.0.data=a.jsonl"])
+    for other in (
+        recipe.model_copy(update={"model": continued}),
+        recipe.model_copy(update={"source": ()}),
+        chats,
+    ):
+        assert not caution_of_little_text(other, facts, shape("qwen3"))
 
 
 def test_what_is_said_of_little_text_is_what_was_measured() -> None:
-    """The cells with what `new` chooses for such text, of the first seed and newest."""
+    """The newest cells of the first seed."""
     path = Path(__file__).parents[3] / "benchmarks" / "results" / "little-text.json"
     cells = json.loads(path.read_text(encoding="utf-8"))
-    chosen = {0.2e6: "default", 0.5e6: "deep, dropout 0.4, subwords 0.2, long"}
+    names = {64: "default", 128: "deep, dropout 0.4, subwords 0.2, long"}
     codes = {"Tatar": "tt", "Khmer": "km", "Hindi": "hi", "Persian": "fa"}
-    for amount, trials in LITTLE_TEXTS.items():
-        for each in trials:
-            key = f"{codes[each.language]} · {amount / 1e6:g} MB · {chosen[amount]} · seed 42"
-            newest = cells[key][-1]
-            found = newest["test"], newest["compressor"]
-            assert found == pytest.approx((each.model, each.compressor), abs=1e-3), key
+    for trial in LITTLE_TEXTS:
+        assert list(trial.bits) == list(codes)
+        for language, said in trial.bits.items():
+            size = f"{trial.bytes / 1e6:g} MB"
+            newest = cells[f"{codes[language]} · {size} · {names[trial.width]} · seed 42"][-1]
+            assert (newest["test"], newest["compressor"]) == pytest.approx(said, abs=6e-4)
 
 
 def test_one_threshold_of_scripts_is_enough() -> None:

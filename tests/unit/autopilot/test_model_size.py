@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from endonym.autopilot.model_size import (
-    LITTLE_TOKENS,
     Choices,
     Facts,
     about,
@@ -20,7 +19,6 @@ from endonym.autopilot.model_size import (
     choose_vocab,
     deeper,
     little_shape,
-    passes_of,
     useful,
 )
 from endonym.autopilot.resolve import training_choices
@@ -81,13 +79,11 @@ def test_more_passes_never_mean_a_smaller_model_and_dropout_is_that_of_the_table
         12.01: 0.2,
         30: 0.2,
         30.01: 0.3,
-        40: 0.3,
-        40.01: 0.4,
-        200: 0.4,
+        200: 0.3,
     }
     found = [shape_of(10**6, passes=each)["model.dropout"] for each in passes]
     assert [each.value for each in found] == list(passes.values())
-    assert ["none needed" in each.reason for each in found] == [True, True, *[False] * 8]
+    assert ["none needed" in each.reason for each in found] == [True, True, *[False] * 6]
 
 
 def test_readings_beyond_the_eighth_teach_nothing_wider() -> None:
@@ -120,17 +116,24 @@ def test_time_for_every_useful_reading_goes_into_depth_unless_the_budget_is_give
 def test_little_text_gets_a_larger_model_if_there_is_time_for_all_epochs() -> None:
     facts = facts_of(120_000)
     enough = 58 * facts.positions
-    for tokens, is_larger in ((enough, True), (enough - 1, False)):
-        found = little_shape(facts, lambda *_, tokens=tokens: tokens)
-        assert (found is not None) == is_larger
-        if found is not None:
-            assert [found[f"model.{key}"].value for key in ("dim", "layers")] == [128, 12]
-            assert found["model.mixer.heads"].value == 2
-    for tokens in (LITTLE_TOKENS.start - 1_000, LITTLE_TOKENS.stop):
-        assert little_shape(facts_of(tokens), lambda *_: 10**12) is None
-    shapes = ((128, 12), (64, 6))
-    assert [passes_of(*each, facts) for each in shapes] == [58, 32]
-    assert passes_of(128, 12, facts_of(LITTLE_TOKENS.stop)) == 32
+
+    def little(facts: Facts, tokens: int) -> Choices | None:
+        return little_shape(facts, lambda dim, layers: tokens * 12 * 128 // (layers * dim))
+
+    found = little(facts, enough)
+    assert found is not None
+    assert [found[f"model.{key}"].value for key in ("dim", "layers")] == [128, 12]
+    assert found["model.mixer.heads"].value == 2
+    assert little(facts, enough - 1) is None
+
+
+@pytest.mark.parametrize(
+    ("positions", "is_little"),
+    [(59_000, False), (61_000, True), (149_000, True), (152_000, False)],
+)
+def test_little_text_is_counted_in_tokens(positions: int, is_little: bool) -> None:
+    facts = Facts(4 * positions, positions, 10.0, row_positions=positions)
+    assert (little_shape(facts, lambda *_: 10**12) is not None) == is_little
 
 
 def test_a_width_is_chosen_from_two_tokens_for_each_weight_of_its_blocks_on() -> None:

@@ -36,3 +36,9 @@ def test_half_a_megabyte_gets_a_larger_model_and_is_spelled_anew_if_there_is_tim
     assert ((model["dim"], model["layers"]) == LITTLE_SHAPE) == is_larger
     assert (model["dropout"] == 0.4) == is_larger
     assert phase.get("subword_dropout") == (0.2 if is_larger else None)
+    reasons = {
+        line.split()[0]: line for line in path.read_text(encoding="utf-8").splitlines() if line
+    }
+    assert ("--hours" in reasons["dim"]) == (not is_larger)
+    # Of about 79 thousand tokens: 58 epochs if there is time for them.
+    assert (phase["tokens"] > 58 * 70_000) == is_larger
