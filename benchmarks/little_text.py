@@ -61,6 +61,8 @@ SPLIT = {"phase.0.subword_dropout": 0.1}
 SPLIT_MORE = {"phase.0.subword_dropout": 0.2}
 LONG = {"phase.0.tokens": "", "phase.0.epochs": 58}
 """Twice the passes that `new` gave to so little text."""
+TAUGHT = {"phase.0.members": 4, "phase.0.distill.live": True}
+"""Four members, whose student learns from what they say of each row, also of split tokens."""
 AS_WRITTEN = "as new writes it"
 TRIED: dict[str, dict[str, Any]] = {
     "default": {},
@@ -78,7 +80,7 @@ TRIED: dict[str, dict[str, Any]] = {
     "wide, dropout 0.4, subwords 0.2, long": WIDE_DROPPED | SPLIT_MORE | LONG,
     "deep, dropout 0.4, subwords 0.2, long": DEEP | SPLIT_MORE | LONG,
     "deep, dropout 0.5, subwords 0.2, long": DEEP | {"model.dropout": 0.5} | SPLIT_MORE | LONG,
-    "members 4": {"phase.0.members": 4},
+    "wide, dropout 0.4, subwords 0.2, long, members 4": WIDE_DROPPED | SPLIT_MORE | LONG | TAUGHT,
 }
 """What is changed in the recipe of `new`."""
 HOURS = 1.0
