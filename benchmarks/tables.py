@@ -20,6 +20,7 @@ import exports
 import extraction_page
 import fables_fr
 import instructions
+import pruning
 import readme_page
 import serve
 import tokenizers_page
@@ -36,7 +37,8 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "documents.md": extraction_page.TABLES,
     ROOT / "docs" / "phases.md": curricula.TABLES_OF_PAGE
     | fables_fr.TABLES_OF_PAGE
-    | instructions.TABLES_OF_PAGE,
+    | instructions.TABLES_OF_PAGE
+    | pruning.TABLES_OF_PAGE,
     ROOT / "docs" / "results.md": readme_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
