@@ -97,7 +97,7 @@ def speeds(store: Path, runs: list[dict[str, Any]]) -> list[Efficiency]:
 def table(cells: Cells) -> str:
     """A line for each variant: size, bits per byte, and speed beside the whole decoder."""
     rows = list[list[str]]()
-    for name in cells:
+    for name in sorted(cells, key=lambda name: name != WHOLE):
         found, whole = cells[name], cells[WHOLE]["speed"]
         to_best, speed = found["to_best"], found["speed"]
         is_best = to_best is None or to_best[1:] == [0.0, 0.0]
