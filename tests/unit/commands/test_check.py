@@ -7,10 +7,12 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from foreign_folders import byte_level, made, write_tokenizer
+from laws.shapes import shape
 from serving import toy_language_model
 from text_samples import FRENCH, KHMER, write
 
@@ -458,7 +460,8 @@ def test_that_a_source_gave_no_text_is_said_only_if_it_was_counted(
     recipe: Recipe, is_counted: bool
 ):
     facts = replace(FACTS, sources={"шигырь": replace(FACTS, unique_tokens=0)})
-    estimate = check_module.Expected(facts, {}, cast(Any, None), None, None, is_counted)
+    training = cast(Any, SimpleNamespace(model=shape("qwen3")))
+    estimate = check_module.Expected(facts, {}, training, None, None, is_counted)
     said = check_module.warnings_of_texts(recipe, [], estimate)
     assert any('"шигырь" gave no training text' in each for each in said) == is_counted
 
