@@ -37,12 +37,22 @@ from endonym.log import columns, padded, size
 @click.option(
     "--column", help="With --text: the field or column of the text, by its name or its number."
 )
+@click.option(
+    "--items",
+    "items",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="A file of choices, minimal pairs or texts that follow others, an item a line; repeat it "
+    "for more (docs/evaluation.md).",
+)
 @adapter_option()
 @click.pass_context
 def evaluate(
     context: click.Context,
     model: str,
     texts: tuple[Path, ...],
+    items: tuple[Path, ...],
     split: Literal["test", "dev"],
     document: Any,
     column: str | None,
@@ -50,7 +60,8 @@ def evaluate(
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
-    from endonym.commands.evaluate import as_dict, conclusions, score_model
+    from endonym.commands.evaluate import as_dict, conclusions, score_model, score_tasks
+    from endonym.evaluate.items import table as items_table
     from endonym.evaluate.tables import table
     from endonym.pipeline.evaluation_texts import Cutting
     from endonym.report.scores import splits
@@ -60,16 +71,26 @@ def evaluate(
         raise click.UsageError(f"Write --text before {context.args[0]}.")
     if (document or column) and not texts:
         raise click.UsageError("--document and --column say how --text is read: give --text too.")
+    if items and texts:
+        raise click.UsageError("--items and --text score different things: give one of them.")
     device.prepare()
+    store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
+    of_model = {"store": store, "log": log, "device_name": target, "adapter": adapter}
+    if items:
+        found = score_tasks(model, items, **of_model)
+        if settings.is_json:
+            scores = [score for part in found.values() for score in part]
+            print_json({"model": model, "versions": device.versions(), "scores": scores})
+            return
+        for name, part in found.items():
+            click.echo(f"\n{name}\n{items_table(part)}\n")
+        return
     judged = score_model(
         model,
         texts,
         split,
-        store=settings.open_store(),
-        log=settings.log(),
-        device_name=device.pick(settings.device),
-        adapter=adapter,
         cutting=Cutting.of(document, column),
+        **of_model,
     )
     if settings.is_json:
         print_json(as_dict(model, judged))

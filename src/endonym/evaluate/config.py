@@ -11,12 +11,15 @@ from endonym.config import Config, optional
 class Evaluation(Config):
     """One evaluation of the finished model."""
 
-    kind: Literal["bits", "prompts", "speed"]
-    """bits: bits per byte of held-out text; prompts: continuations to read; speed: size, memory,
-    speed and loss in each program that runs the model or an export of it
+    kind: Literal["bits", "items", "prompts", "speed"]
+    """bits: bits per byte of held-out text; items: choices between texts, or the bits of texts that
+    follow others; prompts: continuations to read; speed: size, memory, speed and loss in each
+    program that runs the model or an export of it
     """
     file: str | None = None
-    """bits: a text to score instead; prompts: one prompt a line"""
+    """bits: a text to score instead; items: JSON lines or a table, an item each (docs/evaluation.md);
+    prompts: one prompt a line
+    """
     split: Literal["test", "dev"] = "test"
     """bits: test for the final score; dev for comparing settings before choosing"""
     tokens: int | None = optional(ge=1)
@@ -35,9 +38,11 @@ class Evaluation(Config):
 
     @model_validator(mode="after")
     def prompts_need_a_file(self) -> "Evaluation":
-        """Prompts are in a file, one per line; speed is measured on test documents."""
+        """Prompts and items are in a file; speed is measured on test documents."""
         if self.kind == "prompts" and self.file is None:
             raise ValueError('kind = "prompts" needs file, one prompt a line')
+        if self.kind == "items" and self.file is None:
+            raise ValueError('kind = "items" needs file, an item a line')
         if self.kind != "prompts" and self.chat is not None:
             raise ValueError('chat is of kind = "prompts"')
         if self.kind == "speed" and (self.file is not None or self.split != "test"):

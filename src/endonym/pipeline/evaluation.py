@@ -19,7 +19,7 @@ from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.errors import RecipeError
-from endonym.evaluate import bits, speed
+from endonym.evaluate import bits, items, speed
 from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
@@ -39,6 +39,8 @@ from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
+ITEMS = "items.json"
+"""The file of an artefact that judged items."""
 PROMPTS_AT_ONCE = 16
 """Batch size of generation."""
 SPEED_PACKAGES = ("endonym", "torch", "transformers", "xllamacpp")
@@ -57,6 +59,10 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     if evaluation.kind == "prompts":
         model.spelled = spelling_of(ctx.inputs["model"])
         return _continue_prompts(evaluation, files[0], config.seed, ctx=ctx, model=model)
+    if evaluation.kind == "items":
+        scores = score_items(model, files[0], ctx.log)
+        write_json(ctx.out / ITEMS, [asdict(each) for each in scores])
+        return {"kind": evaluation.kind, "items": scores[0].n_documents}
     shards = ctx.inputs["shards"].folder
     train = training_text(shards, pack) if evaluation.baselines else None
     texts_to_score = [texts_below(path, model.tokenizer, ctx.log) for path in files]
@@ -219,6 +225,16 @@ def score_texts(
             train.shards, texts, measured, split=split, kept=kept_sizes, advance=advance
         )
     return scores + compressor_scores, sample
+
+
+def score_items(model: LanguageModel, path: Path, log: Log) -> list[Score]:
+    """The scores of a file of items, which has its name as their split; says what is left out."""
+    found, left_out = items.read_items(path)
+    if left_out:
+        log.warn(f"{path.name}: left out: {left_out}")
+    with log.progress(f"judging {path.name}", sum(len(each.options) for each in found)) as advance:
+        judged = items.judge(model, found, advance)
+    return list(items.item_scores(found, judged, task=path.name))
 
 
 def _continue_prompts(
