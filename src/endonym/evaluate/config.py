@@ -17,7 +17,7 @@ class Evaluation(Config):
     program that runs the model or an export of it
     """
     file: str | None = None
-    """bits: a text to score instead; items: JSON lines or a table, an item each (docs/evaluation.md);
+    """bits: a text to score instead; items: JSON lines or a table of them (docs/evaluation.md);
     prompts: one prompt a line
     """
     split: Literal["test", "dev"] = "test"

@@ -112,17 +112,10 @@ def _answer(options: Any, answer: Any) -> int:
     return answer
 
 
-class Judged(NamedTuple):
-    """Of each option of each item, in order: nats after the context, tokens, bytes, characters."""
+def judge(model: LanguageModel, items: Sequence[Item], advance: Callable[[int], None]) -> Measured:
+    """The nats of all options of all items, in order, and their sizes.
 
-    nats: Numbers
-    tokens: NDArray[np.int64]
-    bytes: NDArray[np.int64]
-    chars: NDArray[np.int64]
-
-
-def judge(model: LanguageModel, items: Sequence[Item], advance: Callable[[int], None]) -> Judged:
-    """What a model finds of all options. advance: called with 1 for each.
+    advance: called with 1 for each.
 
     An option is read as its context goes on with it: the ids of both together, of which as many are
     context as the context has alone. Blanks at the end of a context belong to the option. So does
@@ -130,15 +123,12 @@ def judge(model: LanguageModel, items: Sequence[Item], advance: Callable[[int], 
     """
     pairs = [parted(item.context, option) for item in items for option in item.options]
     read = [_ids(*pair, model.tokenizer) for pair in pairs]
+    every = read_nats(model.decoder, [ids for ids, _ in read], model.tokenizer.end_id)
     nats = list[float]()
-    for (_, begin), of_token in zip(
-        read,
-        read_nats(model.decoder, [ids for ids, _ in read], model.tokenizer.end_id),
-        strict=True,
-    ):
-        nats.append(float(of_token[begin:].sum()))
+    for (_, begin), of_tokens in zip(read, every, strict=True):
+        nats.append(float(of_tokens[begin:].sum()))
         advance(1)
-    return Judged(
+    return Measured(
         nats=np.array(nats),
         tokens=np.array([len(ids) - begin for ids, begin in read]),
         bytes=np.array([len(option.encode("utf-8")) for _, option in pairs]),
@@ -158,7 +148,7 @@ def _ids(context: str, option: str, tokenizer: Tokenizer) -> tuple[NDArray[np.in
     return np.array(tokenizer.encode(context + option), dtype=np.int64), begin
 
 
-def item_scores(items: Sequence[Item], judged: Judged, *, task: str) -> Iterator[Score]:
+def item_scores(items: Sequence[Item], judged: Measured, *, task: str) -> Iterator[Score]:
     """The mean over groups, all items, and each group: accuracy, or bits where no answer is asked.
 
     task: what is said as the split of each score. The intervals are over items, within groups.
@@ -169,16 +159,14 @@ def item_scores(items: Sequence[Item], judged: Judged, *, task: str) -> Iterator
         yield from _scores(items, judged, groups, task=task, is_mean=True)
     yield from _scores(items, judged, groups, task=task)
     for name in names if len(names) > 1 else ():
-        chosen = np.flatnonzero(groups == name)
-        some = [items[number] for number in chosen]
-        kept = np.repeat(groups == name, [len(item.options) for item in items])
-        part = Judged(*(each[kept] for each in judged))
+        some = [item for item in items if item.group == name]
+        part = judged.only(np.repeat(groups == name, [len(item.options) for item in items]))
         yield from _scores(some, part, np.full(len(some), name), task=task, source=str(name))
 
 
 def _scores(
     items: Sequence[Item],
-    judged: Judged,
+    judged: Measured,
     groups: NDArray[Any],
     *,
     task: str,
@@ -204,8 +192,7 @@ def _scores(
     if items[0].answer is None:
         value, low, high = ratio(judged.nats / math.log(2), ones, groups, is_mean=is_mean)
         yield made(metric=PER_TEXT, value=value, unit="bits", low=low, high=high)
-        measured = Measured(judged.nats, judged.tokens, judged.bytes, judged.chars)
-        yield from scores(measured, sources=groups, is_mean=is_mean, **about)
+        yield from scores(judged, sources=groups, is_mean=is_mean, **about)
         return
     for metric, costs in ((ACCURACY, judged.nats), (PER_BYTE, judged.nats / judged.bytes)):
         right = are_right(items, costs)
@@ -219,13 +206,11 @@ def are_right(items: Sequence[Item], costs: Numbers) -> NDArray[np.bool_]:
     costs: of all options, in order.
     """
     ends = np.cumsum([len(item.options) for item in items])
-    parts = np.split(costs, ends[:-1])
-    return np.array(
-        [
-            bool((np.delete(part, item.answer) > part[item.answer]).all())
-            for item, part in zip(items, parts, strict=True)
-        ]
-    )
+    right = list[bool]()
+    for item, part in zip(items, np.split(costs, ends[:-1]), strict=True):
+        assert item.answer is not None, "a choice"
+        right.append(bool((np.delete(part, item.answer) > part[item.answer]).all()))
+    return np.array(right)
 
 
 def table(found: Sequence[Score]) -> str:

@@ -51,18 +51,25 @@ COUNTED_SEED = 42
 
 def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     """Run one evaluation of a recipe."""
-    evaluation, files, pack = config.evaluation, config.files, config.pack
+    evaluation, files = config.evaluation, config.files
     if evaluation.kind == "speed":
         return evaluate_speed(ctx)
     device.prepare()
+    if evaluation.kind == "bits":
+        return _score_bits(config, ctx)
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
     if evaluation.kind == "prompts":
         model.spelled = spelling_of(ctx.inputs["model"])
         return _continue_prompts(evaluation, files[0], config.seed, ctx=ctx, model=model)
-    if evaluation.kind == "items":
-        scores = score_items(model, files[0], ctx.log)
-        write_json(ctx.out / ITEMS, [asdict(each) for each in scores])
-        return {"kind": evaluation.kind, "items": scores[0].n_documents}
+    scores = score_items(model, files[0], ctx.log)
+    write_json(ctx.out / ITEMS, [asdict(each) for each in scores])
+    return {"kind": evaluation.kind, "items": scores[0].n_documents}
+
+
+def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
+    """Score the held-out texts or a file, with baselines, members and the model before it."""
+    evaluation, files, pack = config.evaluation, config.files, config.pack
+    model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
     shards = ctx.inputs["shards"].folder
     train = training_text(shards, pack) if evaluation.baselines else None
     texts_to_score = [texts_below(path, model.tokenizer, ctx.log) for path in files]
