@@ -38,13 +38,19 @@ from endonym.log import columns, padded, size
     "--column", help="With --text: the field or column of the text, by its name or its number."
 )
 @click.option(
-    "--items",
-    "items",
+    "--tasks",
     type=PATH,
     multiple=True,
     metavar="FILE",
-    help="A file of choices, minimal pairs or texts that follow others, an item a line; repeat it "
-    "for more (docs/evaluation.md).",
+    help="Instead: choices, minimal pairs or texts that follow others, an item a line "
+    "(docs/evaluation.md); may be repeated.",
+)
+@click.option(
+    "--flores",
+    type=PATH,
+    metavar="FILE",
+    help="Instead: bits of the second halves of the sentences of FLORES-200 (devtest), beside "
+    "published models. --column names the language in a table.",
 )
 @adapter_option()
 @click.pass_context
@@ -52,7 +58,8 @@ def evaluate(
     context: click.Context,
     model: str,
     texts: tuple[Path, ...],
-    items: tuple[Path, ...],
+    tasks: tuple[Path, ...],
+    flores: Path | None,
     split: Literal["test", "dev"],
     document: Any,
     column: str | None,
@@ -60,8 +67,9 @@ def evaluate(
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
-    from endonym.commands.evaluate import as_dict, conclusions, score_model, score_tasks
-    from endonym.evaluate.items import table as items_table
+    from endonym.commands.evaluate import as_dict, conclusions, score_model
+    from endonym.commands.load import load_model
+    from endonym.commands.tasks import score_tasks, scoreboard
     from endonym.evaluate.tables import table
     from endonym.pipeline.evaluation_texts import Cutting
     from endonym.report.scores import splits
@@ -69,28 +77,34 @@ def evaluate(
     settings: Settings = context.obj
     if context.args:
         raise click.UsageError(f"Write --text before {context.args[0]}.")
-    if (document or column) and not texts:
+    if sum(map(bool, (texts, tasks, flores))) > 1:
+        raise click.UsageError("--text, --tasks and --flores are scored one at a time.")
+    if (document or column) and not texts and not flores:
         raise click.UsageError("--document and --column say how --text is read: give --text too.")
-    if items and texts:
-        raise click.UsageError("--items and --text score different things: give one of them.")
     device.prepare()
     store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
-    of_model = {"store": store, "log": log, "device_name": target, "adapter": adapter}
-    if items:
-        found = score_tasks(model, items, **of_model)
+    cutting = Cutting.of(document, column)
+    if tasks or flores:
+        loaded = load_model(model, store, target, log, adapter=adapter)
+        if tasks:
+            found, shown = score_tasks(loaded, tasks, log=log)
+        else:
+            assert flores is not None, "one of both is given"
+            found, shown = scoreboard(model, loaded, flores, cutting=cutting, store=store, log=log)
         if settings.is_json:
-            scores = [score for part in found.values() for score in part]
-            print_json({"model": model, "versions": device.versions(), "scores": scores})
-            return
-        for name, part in found.items():
-            click.echo(f"\n{name}\n{items_table(part)}\n")
+            print_json({"model": model, "versions": device.versions(), **found})
+        else:
+            click.echo(f"\n{shown}\n")
         return
     judged = score_model(
         model,
         texts,
         split,
-        cutting=Cutting.of(document, column),
-        **of_model,
+        store=store,
+        log=log,
+        device_name=target,
+        adapter=adapter,
+        cutting=cutting,
     )
     if settings.is_json:
         print_json(as_dict(model, judged))

@@ -20,7 +20,6 @@ from endonym.pipeline.evaluation import (
     ensemble_scores,
     held_texts,
     read_texts,
-    score_items,
     score_texts,
     training_text,
 )
@@ -103,23 +102,6 @@ def score_model(
     of_test = [each for each in evaluations if is_of_split(each.manifest["config"])]
     rows = [row for each in of_test for row in each.rows("scores.json")]
     return Judged(scores, cautions, [Score(**row) for row in rows if files])
-
-
-def score_tasks(
-    name: str,
-    files: Sequence[Path],
-    *,
-    store: Store,
-    log: Log,
-    device_name: str,
-    adapter: str | None = None,
-) -> dict[str, list[Score]]:
-    """The scores of a model on files of items, by the files' names (`evaluate/items.py`)."""
-    model = load_model(name, store, device_name, log, adapter=adapter)
-    return {
-        file: score_items(model, path, log)
-        for path, file in zip(files, distinct_names(files), strict=True)
-    }
 
 
 def known_texts(

@@ -11,13 +11,13 @@ from endonym.config import Config, optional
 class Evaluation(Config):
     """One evaluation of the finished model."""
 
-    kind: Literal["bits", "items", "prompts", "speed"]
-    """bits: bits per byte of held-out text; items: choices between texts, or the bits of texts that
+    kind: Literal["bits", "task", "prompts", "speed"]
+    """bits: bits per byte of held-out text; task: choices between texts, or the bits of texts that
     follow others; prompts: continuations to read; speed: size, memory, speed and loss in each
     program that runs the model or an export of it
     """
     file: str | None = None
-    """bits: a text to score instead; items: JSON lines or a table of them (docs/evaluation.md);
+    """bits: a text to score instead; task: JSON lines or a table of items (docs/evaluation.md);
     prompts: one prompt a line
     """
     split: Literal["test", "dev"] = "test"
@@ -38,11 +38,11 @@ class Evaluation(Config):
 
     @model_validator(mode="after")
     def prompts_need_a_file(self) -> "Evaluation":
-        """Prompts and items are in a file; speed is measured on test documents."""
+        """Prompts and the items of a task are in a file; speed is measured on test documents."""
         if self.kind == "prompts" and self.file is None:
             raise ValueError('kind = "prompts" needs file, one prompt a line')
-        if self.kind == "items" and self.file is None:
-            raise ValueError('kind = "items" needs file, an item a line')
+        if self.kind == "task" and self.file is None:
+            raise ValueError('kind = "task" needs file, an item a line')
         if self.kind != "prompts" and self.chat is not None:
             raise ValueError('chat is of kind = "prompts"')
         if self.kind == "speed" and (self.file is not None or self.split != "test"):

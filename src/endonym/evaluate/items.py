@@ -89,7 +89,9 @@ def item_of(record: Any) -> Item:
         raise Unfit("empty_option", "an option is empty")
     if len(set(options)) < len(options):
         raise Unfit("equal_options", "two options are the same")
-    return Item(context, tuple(options), answer, group)
+    bare = context.rstrip()  # As in the harness: a token mostly begins with the blank before it.
+    options = [context[len(bare) :] + each for each in options]
+    return Item(bare, tuple(options), answer, group)
 
 
 def _field(record: Mapping[str, Any], name: str) -> Any:
@@ -118,10 +120,9 @@ def judge(model: LanguageModel, items: Sequence[Item], advance: Callable[[int], 
     advance: called with 1 for each.
 
     An option is read as its context goes on with it: the ids of both together, of which as many are
-    context as the context has alone. Blanks at the end of a context belong to the option. So does
-    EleutherAI's lm-evaluation-harness (`_encode_pair`).
+    context as the context has alone. So does EleutherAI's lm-evaluation-harness (`_encode_pair`).
     """
-    pairs = [parted(item.context, option) for item in items for option in item.options]
+    pairs = [(item.context, option) for item in items for option in item.options]
     read = [_ids(*pair, model.tokenizer) for pair in pairs]
     every = read_nats(model.decoder, [ids for ids, _ in read], model.tokenizer.end_id)
     nats = list[float]()
@@ -134,12 +135,6 @@ def judge(model: LanguageModel, items: Sequence[Item], advance: Callable[[int], 
         bytes=np.array([len(option.encode("utf-8")) for _, option in pairs]),
         chars=np.array([len(option) for _, option in pairs]),
     )
-
-
-def parted(context: str, option: str) -> tuple[str, str]:
-    """A context without the blanks at its end, and the option with them before it."""
-    bare = context.rstrip()
-    return bare, context[len(bare) :] + option
 
 
 def _ids(context: str, option: str, tokenizer: Tokenizer) -> tuple[NDArray[np.int64], int]:

@@ -208,7 +208,7 @@ class Recipe(Config):
         Those that are scored, and those of `clean.decontaminate`.
         """
         scored = [
-            path for each in self.evaluate for path in each.files(self.folder, "bits", "items")
+            path for each in self.evaluate for path in each.files(self.folder, "bits", "task")
         ]
         named, _ = files_named(self.clean.decontaminate, self.folder)
         by_real_path: dict[Path, Path] = {}
