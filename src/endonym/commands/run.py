@@ -15,6 +15,7 @@ from endonym.corpus.corpus import is_of_few
 from endonym.corpus.corpus_stats import rules_table, total
 from endonym.device import pick
 from endonym.errors import EndonymError, RecipeError, printable
+from endonym.evaluate.items import TASK
 from endonym.evaluate.score import Score
 from endonym.formats.files import RawSet
 from endonym.log import Log, counted, duration, for_screen, listed, number
@@ -163,6 +164,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         stages.append({"name": made.stage.name, "id": made.artifact.id})
         stages[-1] |= {"made": made.is_new, "seconds": round(made.seconds, 3)}
     scores = [score.as_dict() for score in scores_of(run)]
+    scores += [row for each in run.all("evaluation") for row in each.rows(TASK)]
     return {"run": str(run.folder), "stages": stages, "scores": scores}
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,14 @@ from endonym.errors import SourceError
 from endonym.evaluate.score import BITS, Measured, Score, ratio, scores
 from endonym.evaluate.tables import TOO_FEW, aligned
 from endonym.formats.document import Reject
-from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import read_nats
 from endonym.log import number
 from endonym.tokenizer.tokenizer import Tokenizer
 
+if TYPE_CHECKING:
+    from endonym.generate.language_model import LanguageModel
+
+TASK = "task.json"
+"""The file of an evaluation's artefact with the scores of a task."""
 WORDS: dict[str, Any] = packaged_tables("endonym.evaluate", "items.toml")
 FIELDS: dict[str, list[str]] = WORDS["fields"]
 """The names that a field of an item may have, the usual one first."""
@@ -114,7 +117,9 @@ def _answer(options: Any, answer: Any) -> int:
     return answer
 
 
-def judge(model: LanguageModel, items: Sequence[Item], advance: Callable[[int], None]) -> Measured:
+def judge(
+    model: "LanguageModel", items: Sequence[Item], advance: Callable[[int], None]
+) -> Measured:
     """The nats of all options of all items, in order, and their sizes.
 
     advance: called with 1 for each.
@@ -122,6 +127,8 @@ def judge(model: LanguageModel, items: Sequence[Item], advance: Callable[[int], 
     An option is read as its context goes on with it: the ids of both together, of which as many are
     context as the context has alone. So does EleutherAI's lm-evaluation-harness (`_encode_pair`).
     """
+    from endonym.generate.reading import read_nats  # torch, which a report does without
+
     pairs = [(item.context, option) for item in items for option in item.options]
     read = [_ids(*pair, model.tokenizer) for pair in pairs]
     every = read_nats(model.decoder, [ids for ids, _ in read], model.tokenizer.end_id)
@@ -208,17 +215,21 @@ def are_right(items: Sequence[Item], costs: Numbers) -> NDArray[np.bool_]:
     return np.array(right)
 
 
-def table(found: Sequence[Score]) -> str:
-    """The scores of one file as aligned text: the mean over groups first, then all, then each."""
+def cells(found: Sequence[Score]) -> list[list[str]]:
+    """The scores of one file, heads first: the mean over groups, then all, then each group."""
     is_choice = any(score.metric == ACCURACY for score in found)
     first, second = (ACCURACY, PER_BYTE) if is_choice else (PER_TEXT, BITS)
-    heads = WORDS["heads"]["choices" if is_choice else "texts"]
     others = {(s.source, s.weighting): s.value for s in found if s.metric == second}
-    rows = [heads]
+    rows = [list(WORDS["heads"]["choices" if is_choice else "texts"])]
     for score in found:
         if score.metric == first:
             name = score.source or ("mean of groups" if score.weighting == "sources" else "all")
             span = TOO_FEW if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
             other = f"{others[score.source, score.weighting]:.4f}"
             rows.append([name, f"{score.value:.4f}", span, other, number(score.n_documents)])
-    return "\n".join(aligned(rows, indent=2))
+    return rows
+
+
+def table(found: Sequence[Score]) -> str:
+    """The scores of one file as aligned text."""
+    return "\n".join(aligned(cells(found), indent=2))

@@ -39,8 +39,6 @@ from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
-TASK = "task.json"
-"""The file of an artefact that judged the items of a task."""
 PROMPTS_AT_ONCE = 16
 """Batch size of generation."""
 SPEED_PACKAGES = ("endonym", "torch", "transformers", "xllamacpp")
@@ -62,7 +60,7 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         model.spelled = spelling_of(ctx.inputs["model"])
         return _continue_prompts(evaluation, files[0], config.seed, ctx=ctx, model=model)
     scores = score_items(model, files[0], ctx.log)
-    write_json(ctx.out / TASK, [asdict(each) for each in scores])
+    write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
     return {"kind": evaluation.kind, "items": scores[0].n_documents}
 
 

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from endonym.corpus.corpus import CARD, Corpus
 from endonym.disk import write_atomic
+from endonym.evaluate.items import TASK, cells
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
 from endonym.evaluate.tables import by_text
@@ -16,6 +17,7 @@ from endonym.export.history import events, journal_of
 from endonym.model.count import parameters, parts_text
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run
+from endonym.recipe.recipe import Recipe
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
 from endonym.report.first_look import first_look
@@ -67,14 +69,10 @@ def both_bars(bars: Bars) -> Markup:
 
 def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     """The values of every section of the template."""
-    scores = [Score(**row) for row in _rows(run, "scores.json")]
+    scores, of_tasks = ([Score(**row) for row in _rows(run, f)] for f in ("scores.json", TASK))
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
-    kind = run.recipe.tokenizer.kind
-    if run.recipe.keeps_tokenizer:
-        kind = "as it came"
-    elif run.recipe.tokenizer.extend is not None:
-        kind = "as it came, and extended"
+    kind = tokenizer_kind(run.recipe)
     models = [made for made in run.made if made.stage.kind == "model"]
     parts = splits(scores)
     learnt = {name for name, _, n in answers_card(run.made) if not n.get("held_out", 1)}
@@ -105,6 +103,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
             if any(score.metric == BITS and score.source is None for score in each)
         ],
         "metrics": [name for _, name, _ in METRICS],
+        "tasks": {task: cells(part) for task, part in splits(of_tasks).items()},
         "gap": gap(scores),
         "phases": phases,
         "samples": _some(written),
@@ -125,6 +124,17 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "machine": starts[-1] if starts else {},
         "recipe": run.recipe.as_run(),
     }
+
+
+def tokenizer_kind(recipe: Recipe) -> str:
+    """The kind of a recipe's tokenizer, or that it is that of the model before."""
+    if recipe.keeps_tokenizer:
+        return "as it came"
+    return (
+        "as it came, and extended"
+        if recipe.tokenizer.extend is not None
+        else str(recipe.tokenizer.kind)
+    )
 
 
 def _rows(run: Run, file: str) -> list[dict[str, Any]]:

@@ -50,7 +50,10 @@ FROZEN = {
     },
     "prune": {"--yes"},
     "generate": {"MODEL", "PROMPT", *SAMPLING, "-n", "--adapter DIR"},
-    "evaluate": {"MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"},
+    "evaluate": {
+        *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
+        *("--tasks FILE", "--flores FILE"),
+    },
     "serve": {
         *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR")
     },

@@ -108,7 +108,7 @@ def test_options_cost_what_a_slow_reader_finds_after_their_context(model: Langua
     expected = [nats_of(model, each.context, o) for each in items for o in each.options]
     np.testing.assert_allclose(judged.nats, expected, rtol=1e-5)
     assert sum(seen) == len(expected)
-    assert judged.bytes.tolist()[:2] == [len(" Казан.".encode()), len(" Париж.".encode())]
+    assert judged.bytes.tolist()[:2] == [len("Казан.".encode()), len("Париж.".encode())]
 
 
 def test_accuracy_is_a_mean_over_groups_and_a_tie_is_wrong() -> None:

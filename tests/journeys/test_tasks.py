@@ -1,0 +1,89 @@
+"""Tasks: choices and texts after others are judged by a run, shown, and kept out of the corpus."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+
+PAIRS = [
+    {"good": "Балалар мәктәпкә баралар.", "bad": "Балалар мәктәпкә бара идем.", "uid": "сан"},
+    {"good": "Мин китап укыйм.", "bad": "Мин китап укый.", "uid": "зат"},
+    {"good": "Син китап укыйсың.", "bad": "Син китап укый.", "uid": "зат"},
+]
+
+
+def written(path: Path, records: list[Any]) -> Path:
+    path.write_text("\n".join(map(json.dumps, records)) + "\n", encoding="utf-8")
+    return path
+
+
+def with_task(recipe: Path, file: str) -> None:
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(text + f'\n[[evaluate]]\nkind = "task"\nfile = "{file}"\n', encoding="utf-8")
+
+
+def test_a_run_judges_a_task_and_shows_it(prepared: Path, command: Command) -> None:
+    written(prepared.parent / "парлар.jsonl", PAIRS)
+    with_task(prepared, "парлар.jsonl")
+    ran = command("run", prepared, "--store", prepared.parent / "store", "--json")
+    assert ran.code == 0, ran.err
+    (score,) = [
+        each
+        for each in ran.json()["scores"]
+        if each["metric"] == "accuracy" and each["weighting"] == "bytes" and each["source"] is None
+    ]
+    assert score["split"] == "парлар.jsonl"
+    assert score["n_documents"] == 3
+    assert 0.0 <= score["value"] <= 1.0
+    page = (prepared.parent / "runs" / "kechkena" / "report.html").read_text(encoding="utf-8")
+    assert "<h3>парлар.jsonl</h3>" in page
+    run = prepared.parent / "runs" / "kechkena"
+    where = ("--store", prepared.parent / "store")
+    tasks = ("--tasks", prepared.parent / "парлар.jsonl")
+    again = command("evaluate", run, *tasks, *where, "--json").json()
+    of_run = {
+        each["metric"]: each["value"] for each in ran.json()["scores"] if each["source"] is None
+    }
+    assert {
+        each["metric"]: each["value"] for each in again["scores"] if each["source"] is None
+    } == {name: of_run[name] for name in ("accuracy", "accuracy_per_byte")}
+    said = command("evaluate", run, *tasks, *where)
+    assert "mean of groups" in said.out
+    assert "зат" in said.out
+
+
+def test_texts_of_a_task_do_not_stand_in_the_corpus(
+    small_recipe: Callable[[Path], Path], command: Command, tmp_path: Path
+) -> None:
+    recipe = small_recipe(tmp_path)
+    texts = (tmp_path / "texts" / "tatar.txt").read_text(encoding="utf-8").splitlines()
+    long = max(texts, key=len)
+    written(tmp_path / "task.jsonl", [{"good": long, "bad": long[::-1]}])
+    with_task(recipe, "task.jsonl")
+    ran = command("run", recipe, "--store", tmp_path / "store", "--until", "corpus")
+    assert ran.code == 0, ran.err
+    look = command("look", "kechkena", "--store", tmp_path / "store", "--dropped", "all")
+    assert long[:40] in look.out
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        (["[]"], "no items"),
+        ([{"good": "бер", "bad": "бер"}], "no items"),
+        ([{"good": "бер", "bad": "ике"}, {"text": "өч"}], "two tasks"),
+    ],
+)
+def test_a_file_without_items_is_told_with_what_items_are(
+    records: list[Any], words: str, finished: Path, command: Command, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "a.jsonl", records)
+    run, store = finished / "runs" / "kechkena", finished / "store"
+    said = command("evaluate", run, "--tasks", path, "--store", store)
+    assert said.code == 1
+    assert words in said.err
+    assert '{"good": …, "bad": …}' in said.err
