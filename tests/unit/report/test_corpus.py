@@ -41,6 +41,7 @@ SECTIONS = (
         "card",
         "groups",
         "phases",
+        "tasks",
         "samples",
         "prompts",
     ),
