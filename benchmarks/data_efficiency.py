@@ -208,7 +208,7 @@ def our_recipe(asked: argparse.Namespace, work: Path) -> Recipe:
 def plain_recipe(ours: Recipe, folder: Path) -> Path:
     """Ours' recipe for the texts of another folder, without what follows from its budget."""
     path = folder / "plain.toml"
-    left_out = ("tokens =", "warmup_steps =", "patience =")
+    left_out = ("tokens =", "warmup_steps =", "patience =", "subword_dropout =")
     lines = [line for line in ours.text.split("\n") if not line.startswith(left_out)]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
