@@ -38,7 +38,8 @@ TOY = {
 }
 PHASE = {"steps": 6, "batch_tokens": 256, "warmup_steps": 1, "number_format": "fp32", "lr": 3e-3}
 OF_SIZE = re.compile(
-    "times the whole text|longer than any document|take a week|tokens on average|too few for"
+    "times the whole text|longer than any document|take a week|tokens on average|too few for|"
+    "is little text"
 )
 BUDGETS = ("epochs", "tokens")
 
