@@ -112,10 +112,10 @@ def difference_of(comparison: Mapping[str, Any], run: str, base: str) -> list[fl
     """Bits per byte of a run less those of another one, paired by document, and its interval.
 
     comparison: of these two, as `compare --json` prints it. One of both is the best, to which the
-    other has its difference.
+    other has its difference; its own is zero.
     """
     by_name = {each["name"]: each["difference"] for each in comparison["runs"]}
-    if (own := by_name[run]) is not None:
+    if (own := by_name[run])["value"]:
         return [own["value"], own["low"], own["high"]]
     return [-by_name[base][end] for end in ("value", "high", "low")]
 
