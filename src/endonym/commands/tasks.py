@@ -9,12 +9,12 @@ from endonym.commands.load import card_of
 from endonym.copies.notes import distinct_names
 from endonym.data.shards import TokenShards
 from endonym.evaluate.halves import TEXTS, Published, halves, published
-from endonym.evaluate.items import PER_TEXT, item_scores, judge, table
+from endonym.evaluate.items import PER_TEXT, table
 from endonym.evaluate.score import Score, find
 from endonym.evaluate.tables import aligned
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, number
-from endonym.pipeline.evaluation import score_items
+from endonym.pipeline.evaluation import judged_items, score_items
 from endonym.pipeline.evaluation_texts import Cutting, documents_below
 from endonym.store import Store
 
@@ -44,9 +44,7 @@ def scoreboard(
     """
     texts, _ = documents_below(file, log, cutting)
     items = halves(texts)
-    with log.progress(f"judging {file.name}", len(items)) as advance:
-        judged = judge(model, items, advance)
-    scores = list(item_scores(items, judged, task=file.name))
+    scores = judged_items(model, items, file.name, log)
     if len(items) != TEXTS:
         log.warn(f"{file.name}: " + OTHER_TEXTS.format(found=number(len(items)), texts=TEXTS))
     read, language = shards_of(name, store), card_of(name, store).language

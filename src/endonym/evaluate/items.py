@@ -177,19 +177,17 @@ def _scores(
 ) -> Iterator[Score]:
     """The scores of some items together."""
     about: dict[str, Any] = {"model": "model", "split": task, "source": source}
-    ones, made = (
-        np.ones(len(items), dtype=np.int64),
-        partial(
-            Score,
-            n_documents=len(items),
-            n_bytes=int(judged.bytes.sum()),
-            n_chars=int(judged.chars.sum()),
-            n_tokens=int(judged.tokens.sum()),
-            weighting="sources" if is_mean else "bytes",
-            averaged=tuple(map(str, np.unique(groups))) if is_mean else (),
-            n_groups=len(items),
-            **about,
-        ),
+    ones = np.ones(len(items), dtype=np.int64)
+    made = partial(
+        Score,
+        n_documents=len(items),
+        n_bytes=int(judged.bytes.sum()),
+        n_chars=int(judged.chars.sum()),
+        n_tokens=int(judged.tokens.sum()),
+        weighting="sources" if is_mean else "bytes",
+        averaged=tuple(map(str, np.unique(groups))) if is_mean else (),
+        n_groups=len(items),
+        **about,
     )
     if items[0].answer is None:
         value, low, high = ratio(judged.nats / math.log(2), ones, groups, is_mean=is_mean)

@@ -237,9 +237,16 @@ def score_items(model: LanguageModel, path: Path, log: Log) -> list[Score]:
     found, left_out = items.read_items(path)
     if left_out:
         log.warn(f"{path.name}: left out: {left_out}")
-    with log.progress(f"judging {path.name}", sum(len(each.options) for each in found)) as advance:
+    return judged_items(model, found, path.name, log)
+
+
+def judged_items(
+    model: LanguageModel, found: Sequence[items.Item], task: str, log: Log
+) -> list[Score]:
+    """The scores of items, with a progress bar. task: what is said as their split."""
+    with log.progress(f"judging {task}", sum(len(each.options) for each in found)) as advance:
         judged = items.judge(model, found, advance)
-    return list(items.item_scores(found, judged, task=path.name))
+    return list(items.item_scores(found, judged, task=task))
 
 
 def _continue_prompts(
