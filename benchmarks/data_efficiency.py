@@ -78,6 +78,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--megabytes", type=float, nargs="+", default=list(MEGABYTES))
     parser.add_argument("--passes", type=float, nargs="+", default=list(PASSES))
+    parser.add_argument("--rates", type=float, nargs="+", default=list(RATES))
     parser.add_argument("--warm-ups", nargs="+", choices=WARM_UPS, default=list(WARM_UPS))
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "data-efficiency")
     parser.add_argument("--results", type=Path, default=RESULTS / "data-efficiency.json")
@@ -102,7 +103,7 @@ def trainings(asked: argparse.Namespace, head: str) -> Iterator[Training]:
     """All cells that were asked for, ours first."""
     least = min(asked.megabytes)
     yield Training(f"{head} · ours · {least:g} MB", least)
-    tried = product(asked.megabytes, RATES, asked.passes, asked.warm_ups)
+    tried = product(asked.megabytes, asked.rates, asked.passes, asked.warm_ups)
     for megabytes, rate, passes, warm_up in tried:
         changes = PLAIN | {"phase.0.lr": rate, "phase.0.embedding_lr": rate}
         name = f"plain, rate {rate:g}, {passes:g} passes{WARM_UPS[warm_up]}"
