@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from endonym.demo.grammar import fables
+
 Command = Callable[..., Any]
 
 PAIRS = [
@@ -68,6 +70,55 @@ def test_texts_of_a_task_do_not_stand_in_the_corpus(
     assert ran.code == 0, ran.err
     look = command("look", "kechkena", "--store", tmp_path / "store", "--dropped", "all")
     assert long[:40] in look.out
+
+
+def test_minimal_pairs_are_made_of_held_out_text_judged_and_shown(
+    prepared: Path, command: Command
+) -> None:
+    folder = prepared.parent
+    lines = [line for text in fables(300) for line in text.splitlines()]
+    (folder / "texts" / "others.txt").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+    asked = '\n[[evaluate]]\nkind = "minimal_pairs"\n'
+    text = prepared.read_text(encoding="utf-8")
+    text = text.replace("val_share = 0.2", "val_share = 0.2\nkeep_near_copies = true")
+    prepared.write_text(text + asked, encoding="utf-8")
+    where = ("--store", folder / "store")
+    ran = command("run", prepared, *where, "--json")
+    assert ran.code == 0, ran.err
+    found = {
+        each["source"]: each["value"]
+        for each in ran.json()["scores"]
+        if each["split"] == "minimal pairs" and each["metric"] == "accuracy"
+    }
+    kinds = {"word order", "other form", "made-up word"}
+    assert found.keys() == {None, *kinds}
+    run = folder / "runs" / "kechkena"
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "<h3>minimal pairs</h3>" in page
+    assert all(f"<b>{kind}</b>" in page for kind in kinds)
+    pairs = folder / "pairs.jsonl"
+    made = command("evaluate", run, "--minimal-pairs", pairs, *where, "--json")
+    assert made.json()["checks"].keys() == kinds
+    again = command("evaluate", run, "--tasks", pairs, *where, "--json")
+    assert again.json()["scores"] == made.json()["scores"]
+    refused = command("evaluate", run, "--minimal-pairs", pairs, *where)
+    assert refused.code == 2
+    assert "--tasks" in refused.err
+
+
+def test_of_little_text_no_minimal_pairs_are_made_and_that_is_said(
+    prepared: Path, finished: Path, command: Command, tmp_path: Path
+) -> None:
+    asked = '\n[[evaluate]]\nkind = "minimal_pairs"\n'
+    prepared.write_text(prepared.read_text(encoding="utf-8") + asked, encoding="utf-8")
+    ran = command("run", prepared, "--store", prepared.parent / "store")
+    assert ran.code == 0, ran.err
+    assert "no minimal pairs could be made" in ran.err
+    run, store = finished / "runs" / "kechkena", finished / "store"
+    said = command("evaluate", run, "--minimal-pairs", tmp_path / "a.jsonl", "--store", store)
+    assert said.code == 2
+    assert "no minimal pairs could be made" in said.err
+    assert not (tmp_path / "a.jsonl").exists()
 
 
 @pytest.mark.parametrize(

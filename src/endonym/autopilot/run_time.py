@@ -137,7 +137,8 @@ def promised_parts(
         parts["samples"] += sampling
         parts["members"] += members * (own_seconds + START_SECONDS + validating + sampling)
     models = 1 + has_one_before(training) + members_beside(recipe)
-    for evaluation in (each for each in recipe.evaluate if each.kind != "task"):  # not counted
+    judging = [each for each in recipe.evaluate if each.kind not in ("task", "minimal_pairs")]
+    for evaluation in judging:  # items are not counted
         if evaluation.kind == "prompts":
             parts["evaluation"] += evaluation.max_tokens * generated_token_seconds
             continue

@@ -46,6 +46,14 @@ from endonym.log import columns, padded, size
     "(docs/evaluation.md); may be repeated.",
 )
 @click.option(
+    "--minimal-pairs",
+    "pairs",
+    type=PATH,
+    metavar="FILE",
+    help="Instead: make minimal pairs of the test documents, write them to this file, and judge "
+    "the model on them.",
+)
+@click.option(
     "--flores",
     type=PATH,
     metavar="FILE",
@@ -59,6 +67,7 @@ def evaluate(
     model: str,
     texts: tuple[Path, ...],
     tasks: tuple[Path, ...],
+    pairs: Path | None,
     flores: Path | None,
     split: Literal["test", "dev"],
     document: Any,
@@ -69,7 +78,7 @@ def evaluate(
     from endonym import device
     from endonym.commands.evaluate import as_dict, conclusions, score_model
     from endonym.commands.load import load_model
-    from endonym.commands.tasks import score_tasks, scoreboard
+    from endonym.commands.tasks import score_minimal_pairs, score_tasks, scoreboard
     from endonym.evaluate.tables import table
     from endonym.pipeline.evaluation_texts import Cutting
     from endonym.report.scores import splits
@@ -77,20 +86,21 @@ def evaluate(
     settings: Settings = context.obj
     if context.args:
         raise click.UsageError(f"Write --text before {context.args[0]}.")
-    if sum(map(bool, (texts, tasks, flores))) > 1:
-        raise click.UsageError("--text, --tasks and --flores are scored one at a time.")
+    if sum(map(bool, (texts, tasks, pairs, flores))) > 1:
+        raise click.UsageError("Give one of --text, --tasks, --minimal-pairs and --flores.")
     if (document or column) and not texts and not flores:
         raise click.UsageError("--document and --column say how --text is read: give --text too.")
     device.prepare()
     store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
     cutting = Cutting.of(document, column)
-    if tasks or flores:
+    if tasks or pairs or flores:
         loaded = load_model(model, store, target, log, adapter=adapter)
-        if tasks:
-            found, shown = score_tasks(loaded, tasks, log=log)
-        else:
-            assert flores is not None, "one of both is given"
+        if pairs is not None:
+            found, shown = score_minimal_pairs(model, loaded, pairs, store=store, log=log)
+        elif flores is not None:
             found, shown = scoreboard(model, loaded, flores, cutting=cutting, store=store, log=log)
+        else:
+            found, shown = score_tasks(loaded, tasks, log=log)
         if settings.is_json:
             print_json({"model": model, "versions": device.versions(), **found})
         else:

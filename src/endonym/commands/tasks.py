@@ -1,4 +1,4 @@
-"""`endonym evaluate --tasks` and `--flores`: items of tasks, and published models beside ours."""
+"""`endonym evaluate` on items: --tasks, --minimal-pairs, and --flores beside published models."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,17 +8,21 @@ from endonym.commands.evaluate import shards_of
 from endonym.commands.load import card_of
 from endonym.copies.notes import distinct_names
 from endonym.data.shards import TokenShards
+from endonym.errors import RecipeError
 from endonym.evaluate.halves import TEXTS, Published, halves, published
 from endonym.evaluate.items import PER_TEXT, table
+from endonym.evaluate.minimal_pairs import NONE, Made
 from endonym.evaluate.score import Score, find
 from endonym.evaluate.tables import aligned
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, number
-from endonym.pipeline.evaluation import judged_items, score_items
+from endonym.pipeline.evaluation import judged_items, made_pairs, score_items
 from endonym.pipeline.evaluation_texts import Cutting, documents_below
 from endonym.store import Store
 
 OTHER_TEXTS = "{found} texts; FLORES-200's devtest has {texts}. Its published figures are left out"
+NO_CORPUS = "this model's corpus is not in the store"
+CHECK_HEADS = ["kind of fault", "precision, at least", "found in text", "right text found"]
 HEADS = ["model", "bits of a half", "95 %", "MB read", "text"]
 
 
@@ -32,6 +36,39 @@ def score_tasks(model: LanguageModel, files: Sequence[Path], *, log: Log) -> Sho
     found = {file: score_items(model, path, log) for path, file in names}
     text = "\n\n".join(f"{file}\n{table(part)}" for file, part in found.items())
     return {"scores": [score for part in found.values() for score in part]}, text
+
+
+def score_minimal_pairs(
+    name: str, model: LanguageModel, file: Path, *, store: Store, log: Log
+) -> Shown:
+    """Make minimal pairs of test documents of a model's corpus, write them to a file, and score it.
+
+    name: of the model. Raises RecipeError if the file is there, the corpus is not in the store, or
+    no pairs can be made.
+    """
+    if file.exists():
+        do = f"Judge a model on it by --tasks {file}, or name another file."
+        raise RecipeError("this file is there already", where=str(file), do=do)
+    read = shards_of(name, store)
+    if read is None:
+        raise RecipeError(NO_CORPUS, where=name, do="Give a file of pairs: --tasks FILE.")
+    made = made_pairs(read[0], model.tokenizer, "test")
+    if not made.pairs:
+        raise RecipeError(NONE, where=name, do="Give a file of pairs: --tasks FILE.")
+    made.write(file)
+    found, table = score_tasks(model, [file], log=log)
+    checks = {kind: check._asdict() for kind, check in made.checks.items()}
+    return found | {"checks": checks}, f"{table}\n\n{_checked(made)}"
+
+
+def _checked(made: Made) -> str:
+    """What text that was not counted says of the faults, as aligned text."""
+    rows = [CHECK_HEADS]
+    for kind, check in made.checks.items():
+        share = "" if check.precision is None else f"{check.precision:.2f}"
+        faults, right = f"{check.found} of {check.made}", f"{check.right_found} of {check.right}"
+        rows.append([kind, share, faults, right])
+    return "\n".join(aligned(rows, indent=2))
 
 
 def scoreboard(

@@ -11,17 +11,18 @@ from endonym.config import Config, optional
 class Evaluation(Config):
     """One evaluation of the finished model."""
 
-    kind: Literal["bits", "task", "prompts", "speed"]
+    kind: Literal["bits", "task", "minimal_pairs", "prompts", "speed"]
     """bits: bits per byte of held-out text; task: choices between texts, or the bits of texts that
-    follow others; prompts: continuations to read; speed: size, memory, speed and loss in each
-    program that runs the model or an export of it
+    follow others; minimal_pairs: held-out sentences beside the same ones with a fault; prompts:
+    continuations to read; speed: size, memory, speed and loss in each program that runs the model
+    or an export of it
     """
     file: str | None = None
     """bits: a text to score instead; task: JSON lines or a table of items (docs/evaluation.md);
     prompts: one prompt a line
     """
     split: Literal["test", "dev"] = "test"
-    """bits: test for the final score; dev for comparing settings before choosing"""
+    """bits, minimal_pairs: test for the final score; dev for comparing settings before choosing"""
     tokens: int | None = optional(ge=1)
     """bits: of the held-out text about so many tokens at most are scored, in whole blocks of
     neighbours, evenly spread; if not given, as many as the model reads in a fortieth of its
@@ -45,6 +46,8 @@ class Evaluation(Config):
             raise ValueError('kind = "task" needs file, an item a line')
         if self.kind != "prompts" and self.chat is not None:
             raise ValueError('chat is of kind = "prompts"')
+        if self.kind == "minimal_pairs" and self.file is not None:
+            raise ValueError('kind = "minimal_pairs" makes its own items: leave file out')
         if self.kind == "speed" and (self.file is not None or self.split != "test"):
             raise ValueError('kind = "speed" reads test documents: leave file and split out')
         if self.tokens is not None and not self.reads_held_out:
@@ -53,7 +56,7 @@ class Evaluation(Config):
 
     @property
     def reads_held_out(self) -> bool:
-        """Whether it scores held-out documents of the corpus."""
+        """Whether it scores held-out documents of the corpus as they are."""
         return self.kind == "bits" and self.file is None
 
     def files(self, folder: Path, *kinds: str) -> list[Path]:

@@ -19,7 +19,7 @@ from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.errors import RecipeError
-from endonym.evaluate import bits, items, speed
+from endonym.evaluate import bits, items, minimal_pairs, speed
 from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
@@ -59,6 +59,8 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     if evaluation.kind == "prompts":
         model.spelled = spelling_of(ctx.inputs["model"])
         return _continue_prompts(evaluation, files[0], config.seed, ctx=ctx, model=model)
+    if evaluation.kind == "minimal_pairs":
+        return _judge_minimal_pairs(evaluation, ctx, model)
     scores = score_items(model, files[0], ctx.log)
     write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
     return {"kind": evaluation.kind, "items": scores[0].n_documents}
@@ -243,10 +245,42 @@ def score_items(model: LanguageModel, path: Path, log: Log) -> list[Score]:
 def judged_items(
     model: LanguageModel, found: Sequence[items.Item], task: str, log: Log
 ) -> list[Score]:
-    """The scores of items, with a progress bar. task: what is said as their split."""
+    """The scores of items, with a progress bar; none of none. task: said as their split."""
+    if not found:
+        return []
     with log.progress(f"judging {task}", sum(len(each.options) for each in found)) as advance:
         judged = items.judge(model, found, advance)
     return list(items.item_scores(found, judged, task=task))
+
+
+def _judge_minimal_pairs(
+    evaluation: Evaluation, ctx: StageContext, model: LanguageModel
+) -> Numbers:
+    """Make minimal pairs, keep them, and judge the model on them. Their checks are in the numbers.
+
+    None can be made of small texts: that is said, and there are no scores.
+    """
+    shards = ctx.inputs["shards"].folder
+    made = made_pairs(shards, model.tokenizer, evaluation.split)
+    made.write(ctx.out / minimal_pairs.FILE)
+    if not made.pairs:
+        ctx.log.warn(minimal_pairs.NONE)
+    scores = judged_items(model, made.pairs, minimal_pairs.NAME, ctx.log)
+    write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
+    checks = {kind: check._asdict() for kind, check in made.checks.items()}
+    return {"kind": evaluation.kind, "items": len(made.pairs), "checks": checks}
+
+
+def made_pairs(
+    shards: Path, tokenizer: Tokenizer, split: Literal["test", "dev"]
+) -> minimal_pairs.Made:
+    """Minimal pairs of held-out documents."""
+    train, held_out = TokenShards(shards, "train"), TokenShards(shards, split)
+    step = 1 + int(train.bytes_by_source().sum()) // minimal_pairs.READ_BYTES
+    return minimal_pairs.make_minimal_pairs(
+        (tokenizer.decode(train.document(n).ids.tolist()) for n in range(0, len(train), step)),
+        (tokenizer.decode(held_out.document(n).ids.tolist()) for n in range(len(held_out))),
+    )
 
 
 def _continue_prompts(

@@ -22,6 +22,7 @@ from endonym.report.copied import longest_copied
 from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
 from endonym.report.first_look import first_look
 from endonym.report.formatting import templates
+from endonym.report.minimal_pairs import shown_pairs
 from endonym.report.outlook import outlook
 from endonym.report.scores import METRICS, gap, group, splits, verdicts
 from endonym.report.svg import Bars, Chart, draw_all, draw_bars
@@ -104,6 +105,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         ],
         "metrics": [name for _, name, _ in METRICS],
         "tasks": {task: cells(part) for task, part in splits(of_tasks).items()},
+        "minimal_pairs": shown_pairs(run),
         "gap": gap(scores),
         "phases": phases,
         "samples": _some(written),

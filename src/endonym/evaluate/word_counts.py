@@ -1,0 +1,163 @@
+"""The words of sentences, and how often they and their neighbours stand in a text."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from unicodedata import normalize
+
+import regex
+
+from endonym.cleaning.measures import is_unbroken
+from endonym.script.letters import LETTER
+from endonym.tokenizer.config import TokenizerConfig
+from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.tokenizer.train import train_tokenizer
+
+Spans = Callable[[str], list[tuple[int, int]]]
+"""Where the words of a text begin and end."""
+WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+(?:['’-][\p{L}\p{M}]+)*")
+SENTENCE_END = regex.compile(
+    r"(?<=[.!?…][\"'’”»)\]]*)(?<!\b\p{L}\.)\s+(?=\P{Ll})|(?<=[।॥។៕。！？])|\n+"
+)
+"""After a sign that ends a sentence, where no small letter follows; not after an initial."""
+SAMPLE_CHARS, PIECES = 100_000, 8192
+"""Of a script without blanks: what is looked at to tell, and pieces that stand for its words."""
+STEM, ENDING, SHORT = 3, 2, 3
+"""Letters that stand for how a word begins and ends; a word of SHORT ones is its own ending."""
+OFTEN = 3
+"""How often a word, or three letters, must stand in a text to be known."""
+
+
+def sentences_of(text: str) -> Iterator[str]:
+    """The sentences of a text. Some abbreviations end one too."""
+    return filter(None, map(str.strip, SENTENCE_END.split(text)))
+
+
+def words_in(texts: Sequence[str]) -> Spans:
+    """What finds the words of texts in this script.
+
+    Where it writes no blanks between words, they are the pieces of two letters and more of a
+    unigram model, trained on these texts.
+    """
+    if not is_unbroken("\n".join(texts)[:SAMPLE_CHARS]):
+        return lambda text: [found.span() for found in WORD.finditer(text)]
+    pieces = train_tokenizer(TokenizerConfig(kind="unigram", vocab=PIECES), lambda: iter(texts))
+    return lambda text: _pieces(text, pieces)
+
+
+def _pieces(text: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
+    """Where the tokens of two letters and more stand, which begin and end between letters."""
+    borders = {found.end() for found in LETTER.finditer(text)}
+    ends = accumulate(int(tokenizer.char_counts[each]) for each in tokenizer.encode(text))
+    places = pairwise([0, *(end for end in ends if end in borders)])
+    return [(a, b) for a, b in places if b - a > 1 and WORD.fullmatch(text, a, b)]
+
+
+@dataclass(slots=True)
+class WordCounts:
+    """How often words, neighbours, endings of neighbours and threes of letters stand in a text."""
+
+    words: Counter[str] = field(default_factory=Counter[str])
+    neighbours: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    endings: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    firsts: Counter[str] = field(default_factory=Counter[str])
+    seconds: Counter[str] = field(default_factory=Counter[str])
+    threes: Counter[str] = field(default_factory=Counter[str])
+    between: dict[tuple[str, str], list[str]] = field(
+        default_factory=lambda: defaultdict[tuple[str, str], list[str]](list)
+    )
+    """The letters that stand between two others often enough."""
+    stems: dict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
+    """The known words by their first letters."""
+
+    @classmethod
+    def of(cls, sentences: Iterable[Sequence[str]]) -> "WordCounts":
+        """Count sentences, each as its words in lower case."""
+        counts = cls()
+        for words in sentences:
+            counts.words.update(words)
+            counts.neighbours.update(pairwise(words))
+        for (one, other), n in counts.neighbours.items():
+            first, second = ending(one), ending(other)
+            counts.endings[first, second] += n
+            counts.firsts[first] += n
+            counts.seconds[second] += n
+        for word, n in counts.words.items():
+            for three in threes(word):
+                counts.threes[three] += n
+            if n >= OFTEN:
+                counts.stems[stem(word)].append(word)
+        for three in sorted(counts.threes):
+            left, *middle, right = LETTER.findall(three)
+            if counts.threes[three] >= OFTEN and middle:
+                counts.between[left, right].append("".join(middle))
+        return counts
+
+    def likes(self, *row: str) -> float:
+        """How much likelier words that end as these stand in a row than by chance, in nats."""
+        total = max(1, self.firsts.total())
+        nats = 0.0
+        for one, other in pairwise(map(ending, row)):
+            chance = self.firsts[one] * self.seconds[other] / total
+            nats += math.log((self.endings[one, other] + 0.5) / (chance + 0.5))
+        return nats
+
+    def knows(self, *words: str) -> bool:
+        """Whether each of these words is frequent."""
+        return all(self.words[word] >= OFTEN for word in words)
+
+    def has_seen(self, row: Sequence[str]) -> bool:
+        """Whether any two neighbours of a row are neighbours in the text, or its only word is."""
+        if len(row) == 1:
+            return row[0] in self.words
+        return any(pair in self.neighbours for pair in pairwise(row))
+
+    def beginning_as(self, word: str) -> Sequence[str]:
+        """The known words with the same first letters."""
+        return self.stems.get(stem(word), ())
+
+    def near_word(self, word: str) -> str | None:
+        """A known word with another letter inside: no word of this text, but spelled most like one.
+
+        Its rarest three letters are the most frequent. The letter differs by more than a sign: of a
+        letter with a cedilla and one with a comma below one is no fault.
+        """
+        letters = LETTER.findall(word)
+        if not has_inside(word) or not self.knows(word):
+            return None
+        made = {
+            "".join([*letters[:place], other, *letters[place + 1 :]])
+            for place in range(1, len(letters) - 1)
+            for other in self.between.get((letters[place - 1], letters[place + 1]), ())
+            if normalize("NFD", other)[0] != normalize("NFD", letters[place])[0]
+        }
+        likely = {
+            each: min(self.threes[three] for three in threes(each))
+            for each in sorted(made - self.words.keys())
+        }
+        best = max(likely, key=likely.__getitem__, default="")
+        return best if best and likely[best] >= OFTEN else None
+
+
+def has_inside(word: str) -> bool:
+    """Whether a word is long enough, so that another letter inside leaves it like a word."""
+    return len(word) > SHORT <= len(LETTER.findall(word))
+
+
+def stem(word: str) -> str:
+    """The first letters of a word."""
+    return "".join(LETTER.findall(word)[:STEM])
+
+
+def ending(word: str) -> str:
+    """How a word ends; a short one is its own ending."""
+    letters = LETTER.findall(word)
+    return word if len(letters) <= SHORT else "-" + "".join(letters[-ENDING:])
+
+
+def threes(word: str) -> list[str]:
+    """The threes of neighbouring letters of a word, its borders among them."""
+    letters = ["^", *LETTER.findall(word), "$"]
+    return ["".join(letters[n : n + 3]) for n in range(len(letters) - 2)]
