@@ -26,6 +26,8 @@ sentences must not weigh as much as books. The first bound decides in most cases
 is over the same sources for every seed."""
 CHUNK_DRAWS = 50
 BITS = "bits_per_byte"
+NORMAL = 1.959964
+"""The quantile of a normal distribution for 95 %."""
 
 Sources = NDArray[Any]
 """The source of each document, by name or number."""
@@ -34,7 +36,7 @@ Sources = NDArray[Any]
 @dataclass(frozen=True, slots=True)
 class Score:
     """One number. low, high: 95 % bootstrap interval over documents, drawn within each source,
-    neighbours together; None where `ratio` gives none.
+    neighbours together; None where `ratio` gives none. Of an accuracy that of `share`.
 
     source None is the total. model: "model", "uniform", "unigram", "bigram", "compressor",
     "model_on_sample": the model on the compressor's sample of the documents, "before": the
@@ -211,6 +213,34 @@ def ratio(
     values = draws(numerators, denominators, parts, is_mean=is_mean)
     low, high = np.percentile(values, [2.5, 97.5])
     return value, float(low), float(high)
+
+
+def share(
+    is_right: NDArray[np.bool_], groups: NDArray[Any], *, is_mean: bool
+) -> tuple[float, float, float]:
+    """The share of items that are right, and its 95 % interval.
+
+    groups: of each item. is_mean: the mean over groups of their shares; otherwise that of all.
+
+    Wilson's interval (1927), which has a width where all are right, too. Of several groups the
+    variance is that within them. The number of items is then the effective one, with which one
+    share would have this variance: Korn and Graubard 1998, Confidence intervals for proportions
+    with small expected number of positive counts estimated from survey data. A group of one item
+    has no variance of its own and takes that of all.
+    """
+    _, numbers, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    shares = np.bincount(numbers, weights=is_right) / counts
+    value = float(shares.mean() if is_mean else is_right.mean())
+    weights = np.full(len(counts), 1 / len(counts)) if is_mean else counts / len(is_right)
+    size, of_all = 1 / float((weights**2 / counts).sum()), value * (1 - value)
+    if len(counts) > 1:
+        own = shares * (1 - shares) / np.maximum(1, counts - 1)
+        variance = float((weights**2 * np.where(counts > 1, own, of_all)).sum())
+        size = of_all / variance if variance else size
+    square = NORMAL**2 / size
+    middle = (value + square / 2) / (1 + square)
+    reach = math.sqrt(square * (of_all + square / 4)) / (1 + square)
+    return value, max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 Parts = list[NDArray[np.intp]]

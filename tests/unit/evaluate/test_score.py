@@ -16,6 +16,7 @@ from endonym.evaluate.score import (
     headline,
     ratio,
     scores,
+    share,
 )
 
 
@@ -328,3 +329,46 @@ def test_groups_of_neighbours_stay_in_their_source() -> None:
     for is_mean in (True, False):
         found = ratio(nats, np.ones(36, dtype=int), sources, np.arange(36) // 3, is_mean=is_mean)
         assert found == pytest.approx((2.0, 2.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_the_interval_of_one_share_is_that_of_the_literature(
+    right: int, count: int, low: float, high: float
+) -> None:
+    """Newcombe 1998, Two-sided confidence intervals for the single proportion, table I."""
+    for is_mean in (True, False):
+        found = share(np.arange(count) < right, np.zeros(count), is_mean=is_mean)
+        assert found == pytest.approx((right / count, low, high), abs=6e-5)
+
+
+@pytest.mark.parametrize("is_mean", [True, False])
+@pytest.mark.parametrize(
+    ("groups", "items", "worst", "best"),
+    [(2, 50, 0.4, 0.95), (5, 12, 0.5, 0.95), (40, 12, 0.5, 0.99), (12, 3, 0.3, 0.9)],
+)
+def test_intervals_of_shares_in_groups_cover(
+    groups: int, items: int, worst: float, best: float, *, is_mean: bool
+) -> None:
+    random, names = np.random.default_rng(5), np.repeat(np.arange(groups), items)
+    chances = np.linspace(worst, best, groups)[names]
+    drawn = [
+        share(random.random(len(names)) < chances, names, is_mean=is_mean) for _ in range(1500)
+    ]
+    assert 0.93 <= np.mean([low <= chances.mean() <= high for _, low, high in drawn]) <= 0.97
+
+
+def test_a_share_never_has_an_interval_without_width() -> None:
+    groups = np.array(["x", "x", "x", "y", "y", "z"])
+    for right in ([1] * 6, [0] * 6, [1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0]):
+        for is_mean in (True, False):
+            value, low, high = share(np.array(right, dtype=bool), groups, is_mean=is_mean)
+            assert 0.0 <= low <= value <= high <= 1.0
+            assert high - low > 0.1
