@@ -77,13 +77,14 @@ MOST_NAMED, MOST_PLACES = 8, 5
 MOST_UNPACKED = 64 << 20
 """Bytes of lines that are unpacked to estimate how many a compressed file holds."""
 LONG_LINE = (
-    f"a line has more than {MAX_DOCUMENT_BYTES >> 20} MiB: write one conversation a line, "
+    f"a line has more than {MAX_DOCUMENT_BYTES >> 20} MiB: write one record a line, "
     "jq -c '.[]' FILE.json > FILE.jsonl"
 )
 NO_NAMES = (
     "the first row of a table names its columns. If this one is data, put a row of names above it, "
-    "such as question and answer. It is"
+    "such as {}. It is"
 )
+EXAMPLE = ("question", "answer")
 
 
 def places_in_words(rejects: Iterable[Reject]) -> str:
@@ -108,10 +109,15 @@ def places_in_words(rejects: Iterable[Reject]) -> str:
     return "; ".join(said)
 
 
+def has_format(path: Path) -> bool:
+    """Whether the name of a file says that its records can be read."""
+    name = path.name.lower()
+    return unpacked_name(name).endswith(LINES) or name.endswith(TABLES)
+
+
 def require_format(path: Path) -> None:
     """Raise SourceError for a file whose name does not say that it can be read."""
-    name = path.name.lower()
-    if not (unpacked_name(name).endswith(LINES) or name.endswith(TABLES)):
+    if not has_format(path):
         raise source_error("no_format_of_chats", printable(str(path)))
 
 
@@ -172,12 +178,12 @@ def several_answers_in_words(several_answers: Mapping[Messages, str]) -> str:
 
 
 def read_records(
-    path: Path, columns: tuple[str, str] | None = None, *, name: str = ""
+    path: Path, columns: Sequence[str] | None = None, *, name: str = ""
 ) -> Iterator[Record | Reject]:
     """The records of a file, and rejects. Raises SourceError if the disk does not give them all.
 
-    columns: of a question and of its answer, beside those of the usual names. name: that ids have
-    for the file, if it is not its own.
+    columns: that a table may have beside those of a conversation. name: that ids have for the file,
+    if it is not its own.
     """
     require_format(path)
     name = name or path.name
@@ -284,7 +290,7 @@ def _listed(lines: Lines, path: Path, origin: Origin) -> Iterator[Record | Rejec
         return
     yield from rejects
     for place, each in enumerate(value if isinstance(value, list) else [value], 1):
-        raw = json.dumps(each, ensure_ascii=False)
+        raw = json.dumps(each, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
         yield Record(f"{origin.name}#{place}", origin.source, each, raw)
 
 
@@ -307,9 +313,8 @@ def _table_rows(
             found = [name for name in names if name in known or name.lower() in known]
             if not found:
                 first = ", ".join(f'"{each[:40]}"' for each in row.fields[:8])
-                yield origin.reject(
-                    "no_columns", f"{NO_NAMES}: {first}", record=row.number, raw=row.raw.encode()
-                )
+                why = f"{NO_NAMES.format(listed(columns[:2] or EXAMPLE))}: {first}"
+                yield origin.reject("no_columns", why, record=row.number, raw=row.raw.encode())
             if repeated := [name for name in found if found.count(name) > 1]:
                 message = f'the first row names the column "{repeated[0]}" twice'
                 raise SourceError(message, where=origin.name, do="Give one of them another name.")

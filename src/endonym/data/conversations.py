@@ -183,7 +183,7 @@ def _answered(fields: Mapping[str, Any], asking: str, answering: str) -> Message
 def _question(fields: Mapping[str, Any], asking: str) -> Messages:
     """The question in the column `asking`, with what it is about, after the history."""
     question = _messages_of(fields[asking], asking, "user")
-    added = [_text(fields[name], name) for name in COLUMNS["added"] if fields.get(name)]
+    added = [text_of(fields[name], name) for name in COLUMNS["added"] if fields.get(name)]
     if isinstance(fields[asking], list) or len(question) != 1:
         _require_unused(fields, asking)
     elif added:
@@ -193,7 +193,7 @@ def _question(fields: Mapping[str, Any], asking: str) -> Messages:
         isinstance(turn, list) and len(turn) == 2 for turn in history
     ):
         raise Unfit("unused_column", '"history" is no list of questions with their answers')
-    turns = [(_text(ask, "history"), _text(answer, "history")) for ask, answer in history]
+    turns = [(text_of(ask, "history"), text_of(answer, "history")) for ask, answer in history]
     earlier = [(Message("user", ask), Message(ANSWERING, answer)) for ask, answer in turns]
     return (*(message for turn in earlier for message in turn), *question)
 
@@ -215,7 +215,7 @@ def _with_system(messages: Messages, fields: Mapping[str, Any]) -> Messages:
     prompt = fields.get("system") or fields.get("system_prompt")
     if not prompt:
         return messages
-    system = Message("system", _text(prompt, "system"))
+    system = Message("system", text_of(prompt, "system"))
     if not messages or messages[0].role != "system":
         return (system, *messages)
     if messages[0] != system:
@@ -248,7 +248,7 @@ def _messages_of(value: Any, name: str, role: str) -> Messages:
     """
     if isinstance(value, list):
         return _messages(value, name)
-    text = _text(value, name)
+    text = text_of(value, name)
     pieces = TURN.split(text)
     if len(pieces) == 1 or pieces[0].strip():
         return (Message(role, text),)
@@ -302,12 +302,12 @@ def _content(value: Any, where: str) -> str:
     if isinstance(value, list):
         pieces: Sequence[Any] = value
         if all(isinstance(piece, dict) and piece.get("type") == "text" for piece in pieces):
-            return "".join(_text(piece.get("text"), where) for piece in pieces)
-    return _text(value, where)
+            return "".join(text_of(piece.get("text"), where) for piece in pieces)
+    return text_of(value, where)
 
 
-def _text(value: Any, where: str) -> str:
-    """A string that UTF-8 can hold."""
+def text_of(value: Any, where: str) -> str:
+    """A string that UTF-8 can hold. Raises Unfit; where: the name of its field."""
     if not isinstance(value, str):
         raise Unfit("not_text", f"{where} holds {type(value).__name__}, not text")
     try:

@@ -87,7 +87,7 @@ def test_a_line_that_is_too_long_is_told_how_lines_should_be(tmp_path: Path, mon
     reject, *others = read_records(path)
     assert isinstance(reject, Reject)
     assert reject.reason == "too_long"
-    assert "one conversation" in reject.detail
+    assert "one record" in reject.detail
     assert "document =" not in reject.detail
     assert len(others) == 2
 
@@ -251,7 +251,7 @@ def test_json_that_lacks_a_line_is_not_read_as_if_it_were_whole(
         list(read_records(path))
     assert "this line" in caught.value.do
     monkeypatch.setattr("endonym.formats.io.lines.MAX_DOCUMENT_BYTES", 40)
-    with pytest.raises(SourceError, match=r"as a whole: a line has more than .* write one conver"):
+    with pytest.raises(SourceError, match=r"as a whole: a line has more than .* write one record"):
         list(read_records(path))
 
 
