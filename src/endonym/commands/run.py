@@ -275,7 +275,7 @@ def cleaned(recipe: Recipe, raw: Sequence[RawSet], corpus: Artifact | None) -> d
             [(each.source, each.files) for each in raw],
             recipe.clean.model_copy(update={"language": recipe.clean.language or recipe.language}),
             contrast=recipe.clean.contrast_files(recipe.folder),
-            evaluation=judging_texts(recipe.evaluation_texts),
+            evaluation=judging_texts(recipe.evaluation_texts, recipe.task_places),
             limit=CLEANED_BYTES,
         )
         numbers, is_whole, kept = total(examined.stats), examined.is_whole, examined.kept.documents

@@ -33,7 +33,7 @@ Shown = tuple[dict[str, Any], str]
 def score_tasks(model: LanguageModel, files: Sequence[Path], *, log: Log) -> Shown:
     """The scores of a model on files of items, by the files' names (`evaluate/items.py`)."""
     names = zip(files, distinct_names(files), strict=True)
-    found = {file: score_items(model, path, log) for path, file in names}
+    found = {file: score_items(model, path, log, task=file) for path, file in names}
     text = "\n\n".join(f"{file}\n{table(part)}" for file, part in found.items())
     return {"scores": [score for part in found.values() for score in part]}, text
 

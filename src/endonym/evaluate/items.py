@@ -6,22 +6,23 @@ minimal pairs and the second halves of sentences are judged by the same code.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.data.conversation_files import places_in_words, read_records
-from endonym.data.conversations import Unfit
+from endonym.data.conversation_files import has_format, places_in_words, read_records
+from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
-from endonym.errors import SourceError
-from endonym.evaluate.score import BITS, Measured, Score, ratio, scores
+from endonym.errors import SourceError, printable
+from endonym.evaluate.score import BITS, Measured, Score, ratio, scores, share
 from endonym.evaluate.tables import TOO_FEW, aligned
 from endonym.formats.document import Reject
-from endonym.log import number
+from endonym.log import counted, listed, number
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -32,74 +33,137 @@ TASK = "task.json"
 WORDS: dict[str, Any] = packaged_tables("endonym.evaluate", "items.toml")
 FIELDS: dict[str, list[str]] = WORDS["fields"]
 """The names that a field of an item may have, the usual one first."""
+COLUMNS = (*FIELDS, *chain.from_iterable(FIELDS.values()))
+SHOWN_TEXT = 80
+PAST = "answer_past_options"
+"""Why a record is left out whose answer is the number of its options."""
 ACCURACY, PER_BYTE, PER_TEXT = "accuracy", "accuracy_per_byte", "bits_per_text"
 """Choices by the whole log-probability of an option, and by that of a byte; bits of a text."""
+Ids = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
 
 class Item(NamedTuple):
     """What is judged. answer: which option is right; None if there is one, whose bits are asked.
 
-    group: its phenomenon or topic; empty if none is named.
+    group: its phenomenon or topic; empty if none is named. blanks: what stands between the context
+    and each option.
     """
 
     context: str
     options: tuple[str, ...]
     answer: int | None
     group: str = ""
+    blanks: str = ""
+
+    @property
+    def texts(self) -> list[str]:
+        """Each option as it is read: after the context."""
+        return [self.context + self.blanks + option for option in self.options]
 
 
-def read_items(path: Path) -> tuple[list[Item], str]:
-    """The items of a file of JSON lines or a table, and in words which of its records are none.
+class ItemFile(NamedTuple):
+    """The items of a file. In words: which of its records are none, and which fields are not read;
+    empty if all are."""
 
-    Raises SourceError if there are none, or if some have an answer and others have not.
+    items: list[Item]
+    left_out: str
+    unread: str
+
+
+def read_items(path: Path) -> ItemFile:
+    """The items of a file of JSON lines or a table.
+
+    Raises SourceError if there are none, if some have an answer and others have not, or if the
+    answers are counted from 1.
     """
-    items, rejects = list[Item](), list[Reject]()
-    for record in read_records(path):
+    if not has_format(path):
+        raise SourceError(WORDS["no_format"], where=str(path), do=WORDS["advice"])
+    items, rejects, unread = list[Item](), list[Reject](), dict[str, None]()
+    for record in read_records(path, COLUMNS):
         if isinstance(record, Reject):
             rejects.append(record)
             continue
         try:
-            items.append(item_of(record.value))
+            item, others = item_of(record.value)
         except Unfit as unfit:
             rejects.append(record.reject(unfit.reason, unfit.detail))
+            continue
+        items.append(item)
+        unread |= dict.fromkeys(others)
     left_out = places_in_words(rejects)
     if not items:
         raise SourceError(f"no items: {left_out}", where=str(path), do=WORDS["advice"])
     if len({item.answer is None for item in items}) > 1:
         raise SourceError(WORDS["mixed"], where=str(path), do=WORDS["advice"])
-    return items, left_out
+    if any(each.reason == PAST for each in rejects) and all(item.answer != 0 for item in items):
+        raise SourceError(WORDS["from_1"], where=str(path), do=WORDS["count_from_0"])
+    return ItemFile(items, left_out, _listed(unread))
 
 
-def item_of(record: Any) -> Item:
-    """The item in a record. Raises Unfit."""
+def require_items(files: Iterable[Path]) -> None:
+    """Raise SourceError, as `read_items` does, for the first of these files without items."""
+    for path in files:
+        read_items(path)
+
+
+def item_of(record: Any) -> tuple[Item, list[str]]:
+    """The item in a record, and the names of its fields that are not read. Raises Unfit."""
     if not isinstance(record, dict):
         raise Unfit("bad_item", "a record is an object with named fields")
-    field = partial(_field, record)
-    group, context = field("group") or "", field("context") or ""
-    good, bad, options, text = map(field, ("good", "bad", "options", "text"))
-    if good is not None and bad is not None:
-        options, answer = [good, bad], 0
-    elif options is not None:
-        answer = _answer(options, field("answer"))
-    elif text is not None:
-        options, answer = [text], None
+    names = _names(record)
+    if {"good", "bad"} <= names.keys():
+        options, answer = [record[names["good"]], record[names["bad"]]], 0
+    elif "options" in names:
+        options = record[names["options"]]
+        answer = _answer(options, record.get(names.get("answer")))
+    elif "text" in names:
+        options, answer = [record[names["text"]]], None
     else:
-        raise Unfit("bad_item", WORDS["no_options"].format(found=", ".join(map(str, record))))
-    if not all(isinstance(each, str) for each in (group, context, *options)):
-        raise Unfit("bad_item", "context, options and group are texts")
+        raise Unfit("bad_item", WORDS["no_options"].format(found=_listed(record)))
+    options = tuple(text_of(each, "an option") for each in options)
     if not all(each.strip() for each in options):
         raise Unfit("empty_option", "an option is empty")
     if len(set(options)) < len(options):
         raise Unfit("equal_options", "two options are the same")
+    before = (record[names[each]] for each in ("context", "question") if each in names)
+    context = "\n".join(text for value in before if (text := text_of(value, "the context")))
     bare = context.rstrip()  # As in the harness: a token mostly begins with the blank before it.
-    options = [context[len(bare) :] + each for each in options]
-    return Item(bare, tuple(options), answer, group)
+    item = Item(bare, options, answer, _group(record.get(names.get("group"))), context[len(bare) :])
+    unread = record.keys() - names.values()
+    return item, [name for name in record if name in unread and record[name] is not None]
 
 
-def _field(record: Mapping[str, Any], name: str) -> Any:
-    """The value of a field under one of its names, or None."""
-    return next((record[each] for each in FIELDS[name] if record.get(each) is not None), None)
+def _names(record: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of an item that a record has and that are read, with their names in it.
+
+    Raises Unfit if it has those of two forms: an answer belongs to options, and a text has none.
+    """
+    names = dict[str, str]()
+    for field, usual in FIELDS.items():
+        found = next((each for each in usual if record.get(each) is not None), None)
+        if found is not None:
+            names[field] = found
+    if {"good", "bad"} <= names.keys():
+        unread = {"options", "answer", "text"}
+        # A whole sentence: MultiBLiMP's files also have its beginning, as `prefix`.
+        unread |= {"context", "question"} if names["good"] in WORDS["whole"] else set()
+        return {field: name for field, name in names.items() if field not in unread}
+    if "text" in names and (other := names.get("options") or names.get("answer")):
+        raise Unfit("bad_item", WORDS["two_forms"].format(text=names["text"], other=other))
+    return names
+
+
+def _listed(names: Iterable[Any]) -> str:
+    """Names of fields, for a sentence."""
+    return listed([printable(str(name)) or '""' for name in names])
+
+
+def _group(value: Any) -> str:
+    """The name of a group, which may be a number."""
+    if isinstance(value, int | float):
+        value = str(value)
+    return "" if value is None else text_of(value, "the group")
 
 
 def _answer(options: Any, answer: Any) -> int:
@@ -113,41 +177,71 @@ def _answer(options: Any, answer: Any) -> int:
     if isinstance(answer, str) and answer.isdecimal():
         answer = int(answer)
     if type(answer) is not int or not 0 <= answer < len(options):
-        raise Unfit("no_answer", WORDS["no_answer"].format(answer=answer, most=len(options) - 1))
+        detail = WORDS["no_answer"].format(answer=answer, most=len(options) - 1)
+        raise Unfit(PAST if answer == len(options) else "no_answer", detail)
     return answer
 
 
 def judge(
     model: "LanguageModel", items: Sequence[Item], advance: Callable[[int], None]
 ) -> Measured:
-    """The nats of all options of all items, in order, and their sizes.
+    """The nats of all options of all items, in order, and the sizes of the tokens that have them.
 
-    advance: called with 1 for each.
+    advance: called with 1 for each. The nats of an option without a token are NaN.
 
-    An option is read as its context goes on with it: the ids of both together, of which as many are
-    context as the context has alone. So does EleutherAI's lm-evaluation-harness (`_encode_pair`).
+    An option is read as its context goes on with it: the ids of both together. The tokens of a text
+    are those behind as many as its context has alone, as in EleutherAI's lm-evaluation-harness
+    (`_encode_pair`) and Goldfish. Deviation: where an option goes on with the last word of its
+    context, this would leave out a part of the option, or all of it, which then costs nothing (the
+    harness stops there). So the tokens of all options of a choice begin where the ids of one of
+    them first differ from those of the context alone, and so do those of a text that has none else.
     """
-    from endonym.generate.reading import read_nats  # torch, which a report does without
+    from endonym.evaluate.bits import Texts  # These import torch, which a report does without.
+    from endonym.generate.reading import read_nats
 
-    pairs = [(item.context, option) for item in items for option in item.options]
-    read = [_ids(*pair, model.tokenizer) for pair in pairs]
+    read = list(_encoded(items, model.tokenizer))
     every = read_nats(model.decoder, [ids for ids, _ in read], model.tokenizer.end_id)
     nats = list[float]()
-    for (_, begin), of_tokens in zip(read, every, strict=True):
-        nats.append(float(of_tokens[begin:].sum()))
+    for (ids, begin), of_tokens in zip(read, every, strict=True):
+        nats.append(float(of_tokens[begin:].sum()) if begin < len(ids) else math.nan)
         advance(1)
-    return Measured(
-        nats=np.array(nats),
-        tokens=np.array([len(ids) - begin for ids, begin in read]),
-        bytes=np.array([len(option.encode("utf-8")) for _, option in pairs]),
-        chars=np.array([len(option) for _, option in pairs]),
-    )
+    return Texts([ids[begin:] for ids, begin in read], (), model.tokenizer).measured(nats)
 
 
-def _ids(context: str, option: str, tokenizer: Tokenizer) -> tuple[NDArray[np.int64], int]:
-    """The ids of both together, and how many of the first ones are the context's."""
-    begin = len(tokenizer.encode(context)) if context else 0
-    return np.array(tokenizer.encode(context + option), dtype=np.int64), begin
+def _encoded(items: Sequence[Item], tokenizer: Tokenizer) -> Iterator[tuple[Ids, int]]:
+    """The ids of each option with its context, and how many of the first ones are the context's."""
+    contexts = tokenizer.encode_many([item.context for item in items])
+    together = iter(tokenizer.encode_many([text for item in items for text in item.texts]))
+    for item, context in zip(items, contexts, strict=True):
+        every = [next(together) for _ in item.options]
+        begin = len(context) if item.context else 0
+        if item.answer is not None or len(every[0]) <= begin:
+            begin = min(_common(context, ids) for ids in every)
+        yield from ((ids, begin) for ids in every)
+
+
+def _common(one: Ids, other: Ids) -> int:
+    """How many ids two texts have in common at their beginning."""
+    size = min(len(one), len(other))
+    differing = np.flatnonzero(one[:size] != other[:size])
+    return int(differing[0]) if len(differing) else size
+
+
+def with_tokens(items: Sequence[Item], judged: Measured) -> tuple[Sequence[Item], Measured, str]:
+    """The items whose options all have a token; and in words which have not, empty if all have."""
+    lacks = np.logical_or.reduceat(np.isnan(judged.nats), _firsts(items))
+    if not lacks.any():
+        return items, judged, ""
+    kept = [item for item, is_out in zip(items, lacks, strict=True) if not is_out]
+    text = printable(" | ".join(items[int(lacks.argmax())].texts))[:SHOWN_TEXT]
+    found = counted(len(items) - len(kept), "item")
+    said = WORDS["no_tokens"].format(found=found, text=text)
+    return kept, judged.only(np.repeat(~lacks, [len(item.options) for item in items])), said
+
+
+def _firsts(items: Sequence[Item]) -> NDArray[np.int64]:
+    """The number of each item's first option among the options of all."""
+    return np.cumsum([0, *(len(item.options) for item in items[:-1])])
 
 
 def item_scores(items: Sequence[Item], judged: Measured, *, task: str) -> Iterator[Score]:
@@ -177,7 +271,6 @@ def _scores(
 ) -> Iterator[Score]:
     """The scores of some items together."""
     about: dict[str, Any] = {"model": "model", "split": task, "source": source}
-    ones = np.ones(len(items), dtype=np.int64)
     made = partial(
         Score,
         n_documents=len(items),
@@ -190,13 +283,15 @@ def _scores(
         **about,
     )
     if items[0].answer is None:
+        ones = np.ones(len(items), dtype=np.int64)
         value, low, high = ratio(judged.nats / math.log(2), ones, groups, is_mean=is_mean)
         yield made(metric=PER_TEXT, value=value, unit="bits", low=low, high=high)
         yield from scores(judged, sources=groups, is_mean=is_mean, **about)
         return
-    for metric, costs in ((ACCURACY, judged.nats), (PER_BYTE, judged.nats / judged.bytes)):
-        right = are_right(items, costs)
-        value, low, high = ratio(right.astype(np.float64), ones, groups, is_mean=is_mean)
+    # As written, also where a token holds the end of the context: as the harness's `acc_bytes`.
+    sizes = np.array([len(option.encode("utf-8")) for item in items for option in item.options])
+    for metric, costs in ((ACCURACY, judged.nats), (PER_BYTE, judged.nats / sizes)):
+        value, low, high = share(are_right(items, costs), groups, is_mean=is_mean)
         yield made(metric=metric, value=value, unit="", low=low, high=high)
 
 
@@ -205,12 +300,11 @@ def are_right(items: Sequence[Item], costs: Numbers) -> NDArray[np.bool_]:
 
     costs: of all options, in order.
     """
-    ends = np.cumsum([len(item.options) for item in items])
-    right = list[bool]()
-    for item, part in zip(items, np.split(costs, ends[:-1]), strict=True):
-        assert item.answer is not None, "a choice"
-        right.append(bool((np.delete(part, item.answer) > part[item.answer]).all()))
-    return np.array(right)
+    firsts = _firsts(items)
+    right = firsts + np.array([item.answer for item in items])
+    others = costs.copy()
+    others[right] = np.inf
+    return np.minimum.reduceat(others, firsts) > costs[right]
 
 
 def cells(found: Sequence[Score]) -> list[list[str]]:
@@ -221,7 +315,8 @@ def cells(found: Sequence[Score]) -> list[list[str]]:
     rows = [list(WORDS["heads"]["choices" if is_choice else "texts"])]
     for score in found:
         if score.metric == first:
-            name = score.source or ("mean of groups" if score.weighting == "sources" else "all")
+            name = "mean of groups" if score.weighting == "sources" else "all"
+            name = name if score.source is None else score.source or "no group"
             span = TOO_FEW if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
             other = f"{others[score.source, score.weighting]:.4f}"
             rows.append([name, f"{score.value:.4f}", span, other, number(score.n_documents)])

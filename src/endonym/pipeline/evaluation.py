@@ -18,7 +18,7 @@ from endonym.data.config import PackConfig
 from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
-from endonym.errors import RecipeError
+from endonym.errors import RecipeError, SourceError
 from endonym.evaluate import bits, items, minimal_pairs, speed
 from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
@@ -61,7 +61,8 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         return _continue_prompts(evaluation, files[0], config.seed, ctx=ctx, model=model)
     if evaluation.kind == "minimal_pairs":
         return _judge_minimal_pairs(evaluation, ctx, model)
-    scores = score_items(model, files[0], ctx.log)
+    assert config.task is not None, "the plan names it"
+    scores = score_items(model, files[0], ctx.log, task=config.task)
     write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
     return {"kind": evaluation.kind, "items": scores[0].n_documents}
 
@@ -234,23 +235,33 @@ def score_texts(
     return scores + compressor_scores, sample
 
 
-def score_items(model: LanguageModel, path: Path, log: Log) -> list[Score]:
-    """The scores of a file of items, which has its name as their split; says what is left out."""
-    found, left_out = items.read_items(path)
+def score_items(model: LanguageModel, path: Path, log: Log, *, task: str) -> list[Score]:
+    """The scores of a file of items; says what of it is left out or not read. task: their split."""
+    found, left_out, unread = items.read_items(path)
     if left_out:
-        log.warn(f"{path.name}: left out: {left_out}")
-    return judged_items(model, found, path.name, log)
+        log.warn(f"{task}: left out: {left_out}")
+    if unread:
+        log.line(f"{task}: fields that are not read: {unread}")
+    return judged_items(model, found, task, log)
 
 
 def judged_items(
     model: LanguageModel, found: Sequence[items.Item], task: str, log: Log
 ) -> list[Score]:
-    """The scores of items, with a progress bar; none of none. task: said as their split."""
+    """The scores of items, with a progress bar; none of none. task: said as their split.
+
+    Says which are left out as they have no token. Raises SourceError if none has.
+    """
     if not found:
         return []
     with log.progress(f"judging {task}", sum(len(each.options) for each in found)) as advance:
         judged = items.judge(model, found, advance)
-    return list(items.item_scores(found, judged, task=task))
+    kept, judged, left_out = items.with_tokens(found, judged)
+    if not kept:
+        raise SourceError(left_out, where=task, do=items.WORDS["other_tokenizer"])
+    if left_out:
+        log.warn(f"{task}: left out: {left_out}")
+    return list(items.item_scores(kept, judged, task=task))
 
 
 def _judge_minimal_pairs(

@@ -21,6 +21,7 @@ from endonym.data.shards import TokenShards
 from endonym.disk import packaged_tables
 from endonym.errors import RecipeError, SourceError
 from endonym.evaluate.bits import Texts
+from endonym.evaluate.items import read_items
 from endonym.evaluate.score import JUDGED_BYTES
 from endonym.export.history import phases_of_lineage
 from endonym.formats.config import BLOCK_BYTES, Source
@@ -192,11 +193,12 @@ def why_not(rejects: Sequence[Reject]) -> str:
     return rejects[0].detail.partition(";")[0] if has_advice else rejects[0].detail
 
 
-def texts_to_keep_out(path: Path) -> Iterator[str]:
+def texts_to_keep_out(path: Path, *, are_items: bool = False) -> Iterator[str]:
     """All texts of an evaluation file, which must not stand in a corpus.
 
-    Of a task every string in every field: questions, answers, pairs. Of tables every line. Other
-    files are read as `documents_below` reads them. Raises SourceError if there is no text.
+    Of JSON every string in every field: questions, answers, pairs. Of tables every line. Other
+    files are read as `documents_below` reads them. are_items: then also each option of an item
+    after its context. Raises SourceError if there is no text.
     """
     is_plain, kind = path.is_file(), file_format(path.name, Source(name="texts", path="."))
     is_json = kind.format == "jsonl" or path.suffix == ".json"
@@ -222,6 +224,8 @@ def texts_to_keep_out(path: Path) -> Iterator[str]:
     if not count:
         do = "Name files with texts in [clean] decontaminate and in [[evaluate]]."
         raise source_error("no_text", str(path), why=why_not(rejects), advice=do)
+    for item in read_items(path).items if are_items else ():
+        yield from item.texts if item.context else ()
 
 
 def strings(record: str) -> Iterator[str]:

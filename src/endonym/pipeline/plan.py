@@ -17,10 +17,12 @@ from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.run_time import judged_tokens
 from endonym.autopilot.teachers import kept_bytes
 from endonym.config import Config, identity
+from endonym.copies.notes import distinct_names
 from endonym.data.config import CHATML_NAME
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.shards import TokenShards
 from endonym.data.teacher_cache import MORE_ROOM, cache_bytes, lack_of_room
+from endonym.evaluate import minimal_pairs
 from endonym.export.config import Content
 from endonym.export.history import is_of_split
 from endonym.export.shapes import folder_shape
@@ -125,6 +127,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
         sources=tuple(raw),
         contrast=tuple(contrast),
         evaluation=tuple(recipe.evaluation_texts),
+        tasks=recipe.task_places or None,
         clean=recipe.clean,
         own_rules=recipe.own_rules,
         split=recipe.split.resolved(),
@@ -390,7 +393,8 @@ def evaluation_stages(
 ) -> list[Stage]:
     """The recipe's evaluations of the finished model."""
     evaluations: list[Stage] = []
-    for name, each in zip(evaluation_names(recipe), recipe.evaluate, strict=True):
+    named = zip(evaluation_names(recipe), task_names(recipe), recipe.evaluate, strict=True)
+    for name, task, each in named:
         files = tuple(each.files(recipe.folder))
         inputs = {"model": model, "shards": data.shards}
         inputs |= {f"file {n}": data.files[str(path)] for n, path in enumerate(files)}
@@ -410,6 +414,7 @@ def evaluation_stages(
             pack=training.pack,
             seed=training.seed,
             tokens=judged_tokens(each, training),
+            task=task,
         )
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations
@@ -437,6 +442,13 @@ def evaluation_names(recipe: Recipe) -> list[str]:
         name = f"evaluation {each.kind}" + " dev" * is_dev
         names.append(f"{name} {number}" if name in names else name)
     return names
+
+
+def task_names(recipe: Recipe) -> list[str | None]:
+    """Of each evaluation the split of the scores of its items; None if it judges none."""
+    files = iter(distinct_names(recipe.task_files))
+    made = {"minimal_pairs": minimal_pairs.NAME}
+    return [next(files) if each.kind == "task" else made.get(each.kind) for each in recipe.evaluate]
 
 
 def names_of_phase(phase: Phase) -> list[str]:

@@ -87,15 +87,16 @@ class PretrainedFiles(NamedFiles):
 class CorpusConfig(Config):
     """How sources become a corpus.
 
-    order: names of the sources, whose files are inputs. contrast: files in other languages, which
-    are inputs, too. evaluation: files whose texts must not stand in it; inputs, too. own_rules:
-    what `clean` becomes for the sources that change it, which do so themselves (`Clean.of`).
+    order: names of the sources, whose files are inputs. contrast: files in other languages;
+    evaluation: files whose texts must not stand in it; both are inputs, too. tasks: the places of
+    files of items among the latter. own_rules: what `clean` becomes for the sources that change it.
     """
 
     order: tuple[str, ...]
     sources: tuple[RawSet, ...] = Field(json_schema_extra=NOT_IDENTITY)
     contrast: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     evaluation: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
+    tasks: tuple[int, ...] | None = None
     clean: Clean
     own_rules: dict[str, Clean] | None = None
     split: Split
@@ -179,8 +180,8 @@ class ExportConfig(Config):
 class EvaluationConfig(Config):
     """An evaluation of the finished model.
 
-    files: the one that it names, if any; an input. folder: of the pretrained model that was trained
-    further, if any, which is scored beside it; an input, too. tokens: of held-out text, at most.
+    files: the one that it names. folder: of the pretrained model that was trained further, scored
+    beside it. Both are inputs. tokens: of held-out text, at most. task: the split of items' scores.
     """
 
     evaluation: Evaluation
@@ -189,6 +190,7 @@ class EvaluationConfig(Config):
     pack: PackConfig
     seed: int
     tokens: int | None = None
+    task: str | None = None
 
 
 def source(raw: RawSet, ctx: StageContext) -> Numbers:
@@ -228,18 +230,21 @@ def corpus(config: CorpusConfig, ctx: StageContext) -> Numbers:
             config.split,
             out=ctx.out,
             contrast=config.contrast,
-            evaluation=judging_texts(config.evaluation),
+            evaluation=judging_texts(config.evaluation, config.tasks or ()),
             work=ctx.work / "corpus",
             runner=pool,
             progress=ctx.log.progress,
         )
 
 
-def judging_texts(paths: Sequence[Path]) -> list[tuple[str, Iterator[str]]]:
-    """The name and the texts of each file that judges models."""
+def judging_texts(
+    paths: Sequence[Path], tasks: Sequence[int] = ()
+) -> list[tuple[str, Iterator[str]]]:
+    """The name and the texts of each file that judges models. tasks: the places of items."""
     from endonym.pipeline.evaluation_texts import texts_to_keep_out
 
-    return list(zip(distinct_names(paths), map(texts_to_keep_out, paths), strict=True))
+    texts = (texts_to_keep_out(path, are_items=n in tasks) for n, path in enumerate(paths))
+    return list(zip(distinct_names(paths), texts, strict=True))
 
 
 def tokenizer(config: TokenizerConfig, ctx: StageContext) -> Numbers:

@@ -202,6 +202,18 @@ class Recipe(Config):
         return None if named in (None, CHATML_NAME) else self.folder / named
 
     @property
+    def task_files(self) -> list[Path]:
+        """The files of items that evaluations judge."""
+        return [path for each in self.evaluate for path in each.files(self.folder, "task")]
+
+    @property
+    def task_places(self) -> tuple[int, ...]:
+        """Their places among the evaluation texts."""
+        tasks = {path.resolve() for path in self.task_files}
+        every = enumerate(self.evaluation_texts)
+        return tuple(n for n, path in every if path.resolve() in tasks)
+
+    @property
     def evaluation_texts(self) -> list[Path]:
         """The files whose texts must not stand in the corpus, each once.
 

@@ -1,6 +1,7 @@
 """Texts to score that are not of the corpus, and which of them a model was trained on."""
 
 import gzip
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from text_samples import KHMER, ROMANIAN, TATAR
 from toys import toy_tokenizer
 
 from endonym.commands.evaluate import score_model
+from endonym.copies.contamination import Contamination
 from endonym.errors import RecipeError, SourceError, TokenizerError
 from endonym.log import Log
 from endonym.pipeline import evaluation_texts
@@ -27,6 +29,7 @@ from endonym.pipeline.evaluation_texts import (
     texts_below,
     texts_to_keep_out,
 )
+from endonym.pipeline.stages import judging_texts
 from endonym.runs.find import planned
 from endonym.store import Store, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -276,6 +279,26 @@ def test_tables_are_kept_out_line_by_line_and_all_their_columns_of_strings(tmp_p
     assert kept_out(tmp_path / "c.csv", "id,text\n1,Кояш чыкты\n")[1] == "1,Кояш чыкты"
     plain = kept_out(tmp_path / "a.txt", "Бер.\nИке.\n\nӨч.\n\nДүрт.\n")
     assert plain == ["Бер.\nИке.", "Өч.", "Дүрт."], "other texts are read as they are scored"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.tsv"])
+def test_an_option_after_its_context_is_kept_out_and_a_short_text_is_not(
+    name: str, tmp_path: Path
+) -> None:
+    context, option = "Балалар иртән торып, мәктәпкә ", "баралар һәм кич кайталар."
+    short = "Мин китап укыйм."
+    records = [{"context": context, "text": option}, {"context": "", "text": short}]
+    lines = map(json.dumps, records)
+    if name.endswith("tsv"):  # The columns stand apart.
+        lines = ["text\tnumber\tcontext", f"{option}\t7\t{context}", f"{short}\t8\t"]
+    path = tmp_path / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    of_items = Contamination.of_files(judging_texts([path], [0]))
+    judged = [each.text for each in of_items.judge([context + option, short, option])]
+    assert judged == [None, short, option]
+    assert of_items.counts[0].too_short >= 2
+    others = Contamination.of_files(judging_texts([path]))
+    assert next(others.judge([context + option])).text == context + option
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet", "a.jpg"])

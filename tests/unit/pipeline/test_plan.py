@@ -15,7 +15,13 @@ from endonym.errors import Damaged
 from endonym.log import Log
 from endonym.model.weights import save_tensors
 from endonym.pipeline import plan, sources
-from endonym.pipeline.stages import EvaluationConfig, ExamplesConfig, ExportConfig, PhaseTraining
+from endonym.pipeline.stages import (
+    CorpusConfig,
+    EvaluationConfig,
+    ExamplesConfig,
+    ExportConfig,
+    PhaseTraining,
+)
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 from endonym.tokenizer.chat_template import CHATML
@@ -338,6 +344,35 @@ def test_prompts_are_questions_where_a_phase_learns_conversations(
         for more in ("", CHAT)
     )
     assert (of_texts, of_talks) == (None, True)
+
+
+def test_tasks_of_one_file_name_have_other_names_and_other_places_than_texts(
+    stages_of: StagesOf, tmp_path: Path
+) -> None:
+    asked = '\n[[evaluate]]\nkind = "{}"\nfile = "{}"\n'
+    for name in ("сан", "зат"):
+        path = tmp_path / "project" / name / "парлар.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text('{"good": "Мин укыйм.", "bad": "Мин укый."}\n', encoding="utf-8")
+    (tmp_path / "project" / "a.txt").write_text("Балалар уйный.\n", encoding="utf-8")
+    more = asked.format("task", "сан/парлар.jsonl")
+    one = stages_of(more)
+    assert cast(EvaluationConfig, one["evaluation task"].config).task == "парлар.jsonl"
+    more += asked.format("bits", "a.txt") + asked.format("task", "зат/парлар.jsonl")
+    more += '\n[[evaluate]]\nkind = "minimal_pairs"\n'
+    stages = stages_of(more)
+    named = [each for each in stages.values() if isinstance(each.config, EvaluationConfig)]
+    names = [cast(EvaluationConfig, each.config).task for each in named]
+    assert [each for each in names if each] == [
+        "сан/парлар.jsonl",
+        "зат/парлар.jsonl",
+        "minimal pairs",
+    ]
+    assert cast(CorpusConfig, stages["corpus"].config).tasks == (0, 2)
+    assert cast(CorpusConfig, stages_of()["corpus"].config).tasks is None
+    # As a text to score the same file is read in another way.
+    as_text = stages_of(asked.format("bits", "сан/парлар.jsonl"))
+    assert as_text["corpus"].id != one["corpus"].id
 
 
 def test_answers_from_a_folder_of_endonym_write_are_other_examples_than_a_copy_of_them(
