@@ -72,6 +72,46 @@ def test_texts_of_a_task_do_not_stand_in_the_corpus(
     assert long[:40] in look.out
 
 
+def test_files_of_one_name_in_two_folders_are_told_apart(
+    finished: Path, command: Command, tmp_path: Path
+) -> None:
+    files = [tmp_path / name / "парлар.jsonl" for name in ("сан", "зат")]
+    for number, path in enumerate(files, 1):
+        path.parent.mkdir()
+        written(path, PAIRS[:number])
+    tasks = [part for path in files for part in ("--tasks", path)]
+    run, store = finished / "runs" / "kechkena", finished / "store"
+    said = command("evaluate", run, *tasks, "--store", store, "--json")
+    counts = {
+        (each["split"], each["n_documents"])
+        for each in said.json()["scores"]
+        if each["source"] is None
+    }
+    assert counts == {("сан/парлар.jsonl", 1), ("зат/парлар.jsonl", 2)}
+
+
+@pytest.mark.parametrize("name", ["check", "run"])
+def test_a_task_without_items_is_found_before_anything_is_made(
+    name: str, small_recipe: Callable[[Path], Path], command: Command, tmp_path: Path
+) -> None:
+    recipe = small_recipe(tmp_path / "project")
+    written(recipe.parent / "task.jsonl", [{"good": "бер", "bad": "бер"}])
+    with_task(recipe, "task.jsonl")
+    said = command(name, recipe, "--store", tmp_path / "store")
+    assert said.code != 0
+    assert "no items: 1 equal options: task.jsonl, line 1" in said.err
+    assert not list((tmp_path / "store").glob("*/*/manifest.json"))
+
+
+def test_fields_that_are_not_read_are_named_once(
+    finished: Path, command: Command, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "a.jsonl", [{**each, "автор": "Айгөл"} for each in PAIRS])
+    run, store = finished / "runs" / "kechkena", finished / "store"
+    said = command("evaluate", run, "--tasks", path, "--store", store)
+    assert said.err.count("fields that are not read: автор") == 1
+
+
 def test_minimal_pairs_are_made_of_held_out_text_judged_and_shown(
     prepared: Path, command: Command
 ) -> None:

@@ -32,6 +32,7 @@ from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards
 from endonym.device import free_memory_bytes
 from endonym.errors import MissingSource, OutOfMemory, RecipeError, TokenizerError
+from endonym.evaluate.items import require_items
 from endonym.export.shapes import require_shapes
 from endonym.formats.files import RawFile, RawSet, is_remote, source_files
 from endonym.log import QUIET, Log, counted, listed
@@ -182,6 +183,7 @@ def check(
             log.warn(told)
     recipe.require_sources(log or QUIET, but=sizes)
     require_packages(recipe)
+    require_items(recipe.task_files)
     samples, raw = texts_of(recipe, store, sizes, log or QUIET)
     target = "cuda" if machine else target
     estimate = expected(recipe, samples, store, target, raw=raw, machine=machine, sizes=sizes)

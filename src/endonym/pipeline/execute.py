@@ -19,6 +19,7 @@ from endonym.data.teacher_cache import require_room
 from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
+from endonym.evaluate.items import require_items
 from endonym.export.history import spelling_of
 from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
@@ -95,6 +96,7 @@ def run_recipe(
     """
     last = last_stage(recipe, until)
     require_packages(recipe)
+    require_items(recipe.task_files)
     if tune_minutes is not None:
         require_tunable(recipe)
     target = "cpu" if device is None else pick(device)
