@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from endonym.cli.main import (
     FOLDER,
@@ -24,18 +25,49 @@ from endonym.export.config import FORMATS
 from endonym.log import columns, padded, size
 
 
+def _require_one_use(context: click.Context) -> None:
+    """Raise UsageError for flags of `evaluate` that do not go together."""
+    given = {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
+    uses = given & {"texts", "tasks", "pairs", "flores"}
+    if context.args:
+        raise click.UsageError(f"Write --text before {context.args[0]}.")
+    if len(uses) > 1:
+        raise click.UsageError("Give one of --text, --tasks, --minimal-pairs and --flores.")
+    if given & {"document", "column"} and not uses & {"texts", "flores"}:
+        raise click.UsageError(
+            "--document and --column say how --text and --flores are read: give one of these."
+        )
+    if "split" in given and uses:
+        raise click.UsageError("--split is of the corpus's own documents: leave it out here.")
+
+
+def _only_one(
+    context: click.Context, parameter: click.Parameter, values: tuple[Path, ...]
+) -> Path | None:
+    """The value of an option that may be given once: click would take the last one in silence."""
+    if len(values) > 1:
+        raise click.UsageError(f"Give {parameter.opts[0]} once, not {len(values)} times.", context)
+    return values[0] if values else None
+
+
 @click.command(context_settings={"allow_extra_args": True})
 @MODEL
 @text_option("A file or folder of texts, of any kind that a recipe reads")
-@split_option("Without --text: dev to choose a model, test to judge the chosen one.")
+@split_option("Of its own documents: dev to choose a model, test to judge the chosen one.")
 @click.option(
     "--document",
     type=click.Choice(["line", "blank_lines", "page", "file"]),
-    help="With --text: what one document is, as in a [[source]]. If not given, empty lines divide "
-    "documents where they stand evenly or often, and it is said how else a text could be read.",
+    help="With --text and --flores: what one document is, as in a [[source]]. If not given, empty "
+    "lines divide documents where they stand evenly or often, and it is said how else a text could "
+    "be read.",
 )
 @click.option(
-    "--column", help="With --text: the field or column of the text, by its name or its number."
+    "--column",
+    help="With --text and --flores: the field or column of the text, by its name or its number.",
 )
 @click.option(
     "--tasks",
@@ -49,6 +81,8 @@ from endonym.log import columns, padded, size
     "--minimal-pairs",
     "pairs",
     type=PATH,
+    multiple=True,
+    callback=_only_one,
     metavar="FILE",
     help="Instead: make minimal pairs of the test documents, write them to this file, and judge "
     "the model on them.",
@@ -56,6 +90,8 @@ from endonym.log import columns, padded, size
 @click.option(
     "--flores",
     type=PATH,
+    multiple=True,
+    callback=_only_one,
     metavar="FILE",
     help="Instead: bits of the second halves of the sentences of FLORES-200 (devtest), beside "
     "published models. --column names the language in a table.",
@@ -84,12 +120,7 @@ def evaluate(
     from endonym.report.scores import splits
 
     settings: Settings = context.obj
-    if context.args:
-        raise click.UsageError(f"Write --text before {context.args[0]}.")
-    if sum(map(bool, (texts, tasks, pairs, flores))) > 1:
-        raise click.UsageError("Give one of --text, --tasks, --minimal-pairs and --flores.")
-    if (document or column) and not texts and not flores:
-        raise click.UsageError("--document and --column say how --text is read: give --text too.")
+    _require_one_use(context)
     device.prepare()
     store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
     cutting = Cutting.of(document, column)

@@ -185,4 +185,26 @@ def test_a_missing_model_names_the_runs(finished: Path, command: Say, store: lis
 def test_each_option_of_texts_needs_a_text(option: tuple[str, str], command: Say, store: list[Any]):
     said = command("evaluate", "kechkena", *option, *store)
     assert said.code == 2
-    assert "give --text too" in said.err
+    assert "--text and --flores" in said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--flores", "{0}", "--flores", "{0}"), "--flores once"),
+        (("--minimal-pairs", "{0}.new", "--minimal-pairs", "{0}.other"), "--minimal-pairs once"),
+        (("--tasks", "{0}", "--split", "dev"), "--split is"),
+        (("--flores", "{0}", "--split", "test"), "--split is"),
+        (("--minimal-pairs", "{0}.new", "--split", "dev"), "--split is"),
+        (("--text", "{0}", "--split", "dev"), "--split is"),
+        (("--tasks", "{0}", "--text", "{0}"), "Give one of"),
+        (("--tasks", "{0}", "--column", "tt"), "--text and --flores"),
+    ],
+)
+def test_options_of_evaluate_that_would_not_be_read_are_refused(
+    options: tuple[str, ...], words: str, command: Say, store: list[Any], tmp_path: Path
+) -> None:
+    (path := tmp_path / "a.jsonl").write_text('{"text": "Балалар уйный."}\n', encoding="utf-8")
+    said = command("evaluate", "kechkena", *(each.format(path) for each in options), *store)
+    assert said.code == 2
+    assert words in said.err
