@@ -194,7 +194,7 @@ def judge(
     (`_encode_pair`) and Goldfish. Deviation: where an option goes on with the last word of its
     context, this would leave out a part of the option, or all of it, which then costs nothing (the
     harness stops there). So the tokens of all options of a choice begin where the ids of one of
-    them first differ from those of the context alone, and so do those of a text that has none else.
+    them first differ from those of the context alone. So do those of a text that would have none.
     """
     from endonym.evaluate.bits import Texts  # These import torch, which a report does without.
     from endonym.generate.reading import read_nats

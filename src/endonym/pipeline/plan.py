@@ -9,7 +9,7 @@ two. Paths in a config are not hashed: the inputs hash the contents of these fil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from endonym.autopilot.model_size import Facts
@@ -445,10 +445,14 @@ def evaluation_names(recipe: Recipe) -> list[str]:
 
 
 def task_names(recipe: Recipe) -> list[str | None]:
-    """Of each evaluation the split of the scores of its items; None if it judges none."""
-    files = iter(distinct_names(recipe.task_files))
-    made = {"minimal_pairs": minimal_pairs.NAME}
-    return [next(files) if each.kind == "task" else made.get(each.kind) for each in recipe.evaluate]
+    """Of each evaluation the split of the scores of its items; None if it judges none.
+
+    A file has the end of its name as the recipe writes it: the recipe's own folder is nowhere in an
+    identity.
+    """
+    tasks = [PurePath(each.file or "") for each in recipe.evaluate if each.kind == "task"]
+    names, made = iter(distinct_names(tasks)), {"minimal_pairs": minimal_pairs.NAME}
+    return [next(names) if each.kind == "task" else made.get(each.kind) for each in recipe.evaluate]
 
 
 def names_of_phase(phase: Phase) -> list[str]:
