@@ -98,7 +98,9 @@ def cell(asked: argparse.Namespace, tried: str, seed: int, key: str, cells: Cell
     if base := TRIED[tried][1]:
         compared = run(asked.work, project, base, seed)
         runs = [Path(each["run"]).name for each in (finished, compared)]
-        comparison = last_json(endonym(asked.work, "compare", *runs, "--json", "-q"))
+        comparison = last_json(
+            endonym(asked.work, "compare", *runs, "--split", "test", "--json", "-q")
+        )
         found["difference"] = difference_of(comparison, *runs)
     return found
 
@@ -117,7 +119,10 @@ def run(work: Path, project: str, tried: str, seed: int) -> dict[str, Any]:
 
 
 def table(cells: Cells) -> str:
-    """Each cell with its interval and its difference, steps, and hours with all its teachers."""
+    """Each cell with its interval, its difference, and steps and hours of all that it trains.
+
+    A teacher that another cell has trained is not counted.
+    """
     rows = list[list[str]]()
     for key in cells:
         found = cells[key]
