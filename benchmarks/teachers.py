@@ -110,10 +110,8 @@ def run(work: Path, project: str, tried: str, seed: int) -> dict[str, Any]:
     name = f"{project}-{tried}-{seed}".replace(", ", "-").replace(" ", "-")
     changes, _ = TRIED[tried]
     if "phase.0.distill.share" in changes:
-        changes = {
-            **changes,
-            "phase.0.distill.model": f"../runs/{project}-{TEACHER}-{TEACHER_SEED}",
-        }
+        teacher = Path(run(work, project, TEACHER, TEACHER_SEED)["run"]).name
+        changes = {**changes, "phase.0.distill.model": f"../runs/{teacher}"}
     sets = sets_of({"evaluate.0.baselines": False, "seed": seed, "name": name} | changes)
     return last_json(endonym(work, "run", f"{project}/recipe.toml", *sets, "--json", "-q"))
 
