@@ -17,6 +17,8 @@ from endonym.synthesis.shards import ONLY_THOUGHT, Answer, Ask, Shards, json_lin
 
 SAMPLES = 200
 """Texts of a grammar from which the size of all is estimated."""
+MOST_CASTS = 10**18
+"""A larger number of casts is told as this one: it may have thousands of digits."""
 
 
 class Writer(Protocol):
@@ -162,7 +164,7 @@ def foreseen(plan: Plan, grammar: Grammar | None, n_prompts: int) -> dict[str, A
     else:
         found["most_tokens"] = plan.count * plan.sampling["max_tokens"]
     if grammar is not None:
-        found["casts"] = grammar.casts
+        found["casts"] = min(MOST_CASTS, grammar.casts)
     else:
         found["prompts"] = n_prompts
     return found
@@ -176,7 +178,8 @@ def describe_foreseen(found: dict[str, Any]) -> str:
     else:
         rows["tokens"] = f"at most {number(found['most_tokens'])}, and those of the prompts"
     if "casts" in found:
-        rows["casts"] = f"{number(found['casts'])} combinations of the slots in [cast]"
+        casts = "10^18 or more" if found["casts"] == MOST_CASTS else number(found["casts"])
+        rows["casts"] = f"{casts} combinations of the slots in [cast]"
     else:
         rows["prompts"] = f"{number(found['prompts'])}, again and again with other seeds"
     return "\n".join(f"{name:<10}{text}" for name, text in rows.items())

@@ -283,6 +283,24 @@ def test_what_a_grammar_s_texts_will_take_is_foreseen_from_some(
     assert found == {"texts": count, "files": 1 + (count > 10), "bytes": about, "casts": 100}
 
 
+@pytest.mark.parametrize(("slots", "casts", "said"), [
+    (17, 10**17, "100 000 000 000 000 000"), (18, 10**18, "10^18 or more"),
+    (19, 10**18, "10^18 or more"), (400, 10**18, "10^18 or more"),
+])  # fmt: skip
+def test_a_number_of_casts_that_nobody_reads_is_told_as_more(
+    slots: int, casts: int, said: str, tmp_path: Path
+) -> None:
+    """No float holds a number of 400 digits."""
+    words = "words.w = 'таң кар жил су ут ай көн төн ел юл'\n"
+    cast = "".join(f"cast.s{n}.words = 'w'\n" for n in range(slots))
+    (tmp_path / "g.toml").write_text(f"{words}{cast}lines = [{{ text = '{{s0}}' }}]", "utf-8")
+    plan = Plan("g", "grammar", "0" * 64, 3, 5)
+    found = foreseen(plan, Grammar.load(tmp_path / "g.toml"), 0)
+    assert json.loads(json.dumps(found))["casts"] == casts
+    told = describe_foreseen(found).replace("\u202f", " ")
+    assert f"casts     {said} combinations of the slots in [cast]" in told
+
+
 def test_what_is_foreseen_is_told_in_three_lines(grammar: Path) -> None:
     """Of a grammar's texts and of answers to its prompts: the size, or a bound of tokens."""
     assert writing.SAMPLES == 200
