@@ -93,15 +93,21 @@ def write_answers(
     """Write what a model answers, until all is answered or the budget of tokens is spent.
 
     make_writer: gives the writer; is told whether texts of it are there already. model: what each
-    text calls it.
+    text calls it. Our own model answers a batch at once, so answers under way count as long ones.
     """
+    most_tokens = plan.sampling["max_tokens"] if plan.writer == "model" else 0
     with claimed(folder, plan), Shards(folder, plan, model) as shards:
         before, begun = len(shards.done), time.monotonic()
 
+        def is_affordable(under_way: int) -> bool:
+            return budget is None or shards.tokens + under_way * most_tokens < budget
+
         def asks() -> Iterator[Ask]:
+            asked = len(shards.done)
             for index in shards.todo():
-                if budget is not None and shards.tokens >= budget:
+                if not is_affordable(asked - len(shards.done)):
                     return
+                asked += 1
                 yield Ask(index, prompts.prompt(index), plan.text_seed(index))
 
         with log.progress("writing", plan.count, done=before) as advance:
@@ -120,7 +126,9 @@ def write_answers(
                 advance(int(answer.is_last), " · ".join(said))
 
             if before < plan.count:
-                make_writer(shards.texts > 0).answer_all(asks(), take)
+                writer = make_writer(shards.texts > 0)
+                while len(shards.done) < plan.count and is_affordable(0):
+                    writer.answer_all(asks(), take)
         shards.settle()
         return Written(
             shards.texts,

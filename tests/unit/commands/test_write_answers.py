@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -178,6 +179,49 @@ def test_no_prompt_is_asked_once_the_budget_is_spent(
         assert (found.texts, found.tokens) == (asked - (asked > 1), 600 * asked)
         files = [tmp_path / f"хикәя-0000{n}.jsonl" for n in range(-(-asked // 10))]
         assert (found.files, [*tmp_path.glob("*.part")]) == (files, [])
+
+
+class Batches(Fake):
+    """A writer of whole batches of at most so many texts, whose tokens stand in `costs`."""
+
+    def __init__(self, clock: SimpleNamespace, batch: int, *costs: int) -> None:
+        super().__init__(clock, lambda _: "")
+        self.batch, self.costs, self.sizes = batch, [*costs], list[int]()
+
+    def answer_all(self, asks: Iterator[Ask], take: Callable[[Answer], None]) -> None:
+        """See `ModelWriter`."""
+        while batch := [*islice(asks, self.batch)]:
+            self.asked += batch
+            self.sizes.append(len(batch))
+            for ask in batch:
+                take(Answer(ask, f"{ask.prompt}…", "stop", self.costs.pop(0)))
+
+
+@pytest.mark.parametrize(("budget", "costs", "sizes"), [
+    (1, [12] * 24, [1]), (30, [12] * 24, [4]), (30, [3] * 24, [4, 2, 2, 1, 1]),
+    (90, [9] * 24, [8, 2]), (91, [9] * 24, [8, 3]), (100, [4] * 24, [8, 8, 4, 3, 1]),
+    (None, [12] * 24, [8, 8, 8]), (10**9, [12] * 24, [8, 8, 8]),
+])  # fmt: skip
+def test_a_batch_is_not_larger_than_the_budget_allows_if_all_are_long(
+    budget: int | None, costs: list[int], sizes: list[int], tmp_path: Path, clock: SimpleNamespace
+) -> None:
+    """Of at most nine tokens and a prompt; what is left is asked in smaller batches."""
+    fake = Batches(clock, 8, *costs)
+    for _ in range(2):
+        found = write_answers(
+            PLAN, PROMPTS, tmp_path, fake.made, model="м", budget=budget, log=Told()
+        )
+        assert fake.sizes == sizes
+        assert (fake.asked, found.left) == (asks(*range(sum(sizes))), 24 - sum(sizes))
+
+
+def test_a_server_is_asked_until_the_budget_is_spent(
+    tmp_path: Path, clock: SimpleNamespace
+) -> None:
+    """Its answers come one by one, and it is never stopped before."""
+    plan, fake = replace(PLAN, writer="endpoint"), Batches(clock, 8, *[3] * 24)
+    write_answers(plan, PROMPTS, tmp_path, fake.made, model="м", budget=30, log=Told())
+    assert fake.sizes == [8, 8]
 
 
 @pytest.fixture
