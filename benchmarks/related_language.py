@@ -126,7 +126,7 @@ def judged_documents(store: Path, stages: list[dict[str, Any]]) -> documents.Doc
 def table(cells: Cells) -> str:
     """Of each language, dose and seed the bits per byte without and with it, and the difference."""
     rows = list[list[str]]()
-    for key in cells:
+    for key in sorted(cells, key=lambda key: float(key.split(" · ")[1].removesuffix(" %"))):
         found = cells[key]
         low, high = found["interval"]
         difference = f"{found['difference']:+.4f} ({low:+.4f} to {high:+.4f})"

@@ -22,6 +22,7 @@ import fables_fr
 import instructions
 import pruning
 import readme_page
+import related_language
 import serve
 import tokenizers_page
 import training_page
@@ -42,7 +43,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "results.md": readme_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
-    ROOT / "docs" / "training.md": training_page.TABLES,
+    ROOT / "docs" / "training.md": training_page.TABLES | related_language.TABLES_OF_PAGE,
     ROOT / "docs" / "exports.md": {
         "exports": exports.page_table,
         "efficiency 5M": partial(efficiency.page_table, "5M"),
