@@ -24,6 +24,7 @@ import pruning
 import readme_page
 import related_language
 import serve
+import teachers
 import tokenizers_page
 import training_page
 from cells import ROOT
@@ -39,7 +40,8 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "phases.md": curricula.TABLES_OF_PAGE
     | fables_fr.TABLES_OF_PAGE
     | instructions.TABLES_OF_PAGE
-    | pruning.TABLES_OF_PAGE,
+    | pruning.TABLES_OF_PAGE
+    | teachers.TABLES_OF_PAGE,
     ROOT / "docs" / "results.md": readme_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
