@@ -21,6 +21,7 @@ In scripts without blanks, pieces of PIECE letters stand for words.
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -143,13 +144,17 @@ def _scores(
     group: Sequence[Written],
 ) -> Iterator[Score]:
     """The scores of a group. A measure of no words, letters or characters is left out."""
-    sizes = {
-        "n_documents": len(group),
-        "n_bytes": sum(len(each.text.encode("utf-8", "surrogatepass")) for each in group),
-        "n_chars": sum(len(each.text) for each in group),
-        "n_tokens": 0,
-        "n_groups": len(group),
-    }
+    made = partial(
+        Score,
+        n_documents=len(group),
+        n_bytes=sum(len(each.text.encode("utf-8", "surrogatepass")) for each in group),
+        n_chars=sum(len(each.text) for each in group),
+        n_tokens=0,
+        n_groups=len(group),
+        source=None,
+        model="model",
+        split=name,
+    )
     for metric in MEASURES:
         if metric in alone:
             value, low, high = alone[metric], None, None
@@ -161,8 +166,7 @@ def _scores(
             value, low, high = ratio(np.array(part.numerators, dtype=np.float64), denominators)
         if value is not None:
             unit = "characters" if metric == LONGEST else ""
-            about = {"model": "model", "split": name, "source": None, "weighting": "bytes"}
-            yield Score(metric=metric, value=value, unit=unit, low=low, high=high, **about, **sizes)
+            yield made(metric=metric, value=value, unit=unit, low=low, high=high)
 
 
 def writing_cells(found: Sequence[Score]) -> list[list[str]]:
