@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from artefacts import a_run
-from conftest import sentences
 from made_lineages import put, put_model
-from toys import toy_tokenizer
+from toys import TEXTS, toy_tokenizer
 
 from endonym.commands.tasks import own_bytes, published_beside, require_one_text
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
@@ -25,7 +24,8 @@ PARALLEL = {"id": 7, "number": "7", "ro": "Copiii merg la școală.", "tt": "Б�
 
 def many(language: str, count: int = 1012) -> list[str]:
     """As many texts as FLORES-200's devtest has: the hand-written sentences, again and again."""
-    return [*islice(cycle(sentences(language)), count)]
+    text = (TEXTS / f"{language}.txt").read_text(encoding="utf-8")
+    return [*islice(cycle(text.splitlines()), count)]
 
 
 def texts_of(language: str, count: int = 1012) -> Texts:
