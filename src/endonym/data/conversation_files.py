@@ -108,10 +108,15 @@ def places_in_words(rejects: Iterable[Reject]) -> str:
     return "; ".join(said)
 
 
+def has_records(path: Path) -> bool:
+    """Whether a file's name says that `read_records` reads it."""
+    name = path.name.lower()
+    return unpacked_name(name).endswith(LINES) or name.endswith(TABLES)
+
+
 def require_format(path: Path) -> None:
     """Raise SourceError for a file whose name does not say that it can be read."""
-    name = path.name.lower()
-    if not (unpacked_name(name).endswith(LINES) or name.endswith(TABLES)):
+    if not has_records(path):
         raise source_error("no_format_of_chats", printable(str(path)))
 
 

@@ -257,12 +257,16 @@ def score_items(model: LanguageModel, path: Path, log: Log) -> list[Score]:
 def judged_items(
     model: LanguageModel, found: Sequence[items.Item], task: str, log: Log
 ) -> list[Score]:
-    """The scores of items, with a progress bar; none of none. task: said as their split."""
+    """The scores of items; none of none. task: said as their split."""
     if not found:
         return []
+    return list(items.item_scores(found, judge_items(model, found, task, log), task=task))
+
+
+def judge_items(model: LanguageModel, found: Sequence[items.Item], task: str, log: Log) -> Measured:
+    """The nats of all options of items, with a progress bar. task: its name there."""
     with log.progress(f"judging {task}", sum(len(each.options) for each in found)) as advance:
-        judged = items.judge(model, found, advance)
-    return list(items.item_scores(found, judged, task=task))
+        return items.judge(model, found, advance)
 
 
 def _judge_minimal_pairs(
