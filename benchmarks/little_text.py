@@ -75,7 +75,11 @@ TRIED: dict[str, dict[str, Any]] = {
     "heads of 32": {"model.mixer.heads": 2},
     "heads of 16": {"model.mixer.heads": 4},
     "vocab 512": {"tokenizer.vocab": 512},
-    "characters": {"tokenizer.kind": "char", "tokenizer.vocab": ""},
+    "characters": {
+        "tokenizer.kind": "char",
+        "tokenizer.vocab": "",
+        "phase.0.subword_dropout": "",
+    },
     "wide, dropout 0.4, subwords, long": WIDE_DROPPED | SPLIT | LONG,
     "wide, dropout 0.4, subwords 0.2, long": WIDE_DROPPED | SPLIT_MORE | LONG,
     "deep, dropout 0.4, subwords 0.2, long": DEEP | SPLIT_MORE | LONG,

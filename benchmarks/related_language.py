@@ -6,8 +6,8 @@
 Each cell is `endonym run RECIPE --ablate SOURCE`: the recipe of `endonym new` for the Tatar texts
 with one more source, which gets this share of the training tokens, and the same recipe without
 it. There is little of these languages: the largest dose reads them ten times or more. Both train
-on as many tokens, and are judged by the same held-out Tatar documents. The difference has the
-interval of `endonym compare` (95 %, over documents).
+on as many tokens, and are judged by the same test text, as in little_text.py, which no recipe holds
+out itself. The difference is paired by document and has its 95 % interval.
 
 Cells in benchmarks/results/related-language.json are skipped; --again adds a repeat.
 """
@@ -17,10 +17,13 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from cells import RESULTS, ROOT, Cells
 from little_text import TEXTS, prepare, recipe_of
 from pages import markdown
-from runs import costs_of, difference_of, endonym, last_json, sets_of
+from runs import costs_of, endonym, last_json, sets_of
+
+from endonym.evaluate import documents
 
 RELATED = {"kk": "other/kk_common_voice.txt", "ba": "other/ba_common_voice.txt"}
 TEMPLATED = 0.05
@@ -87,26 +90,43 @@ def cell(work: Path, recipe: Path, related: str, seed: int) -> dict[str, Any]:
     sets = sets_of({"name": recipe.stem, "seed": seed, "split.seed": 42})
     args = ["run", recipe.relative_to(work), *sets, "--ablate", related, "--json", "-q"]
     found = last_json(endonym(work, *args))
-    names = [each["run"] for each in found["runs"]]
-    (base,) = [Path(name).name for name in names if "-without-" in name]
-    (whole,) = [each for each in found["runs"] if "-without-" not in each["run"]]
-    compared = found["comparison"]
-    bits = {each["name"]: each["compared"]["value"] for each in compared["runs"]}
-    name = Path(whole["run"]).name
-    difference, *interval = difference_of(compared, name, base)
+    runs = found["runs"]
+    (base,) = [each for each in runs if "-without-" in each["run"]]
+    (whole,) = [each for each in runs if "-without-" not in each["run"]]
+    judged = [judged_documents(work / "store", each["stages"]) for each in (whole, base)]
+    bits = [documents.interval(each)[0] for each in judged]
+    difference, *interval = documents.difference(*judged)
     return costs_of(work, whole) | {
-        "with": bits[name],
-        "without": bits[base],
+        "with": bits[0],
+        "without": bits[1],
         "difference": difference,
         "interval": interval,
-        "documents": compared["shared_documents"],
+        "documents": len(judged[0]),
     }
+
+
+def judged_documents(store: Path, stages: list[dict[str, Any]]) -> documents.Documents:
+    """What a run's model needs for each document of the test text, over its files.
+
+    They are the evaluations with a number: those of the recipe's own test and dev text have none.
+    """
+    numbered = [
+        each["id"]
+        for each in stages
+        if each["name"].startswith("evaluation") and each["name"][-1].isdecimal()
+    ]
+    loaded = [documents.load_documents(store / "evaluation" / each) for each in numbered]
+    every = [each for each in loaded if each is not None]
+    ends = itertools.accumulate((int(each["group"].max()) + 1 for each in every), initial=0)
+    for each, end in zip(every, ends, strict=False):
+        each["group"] += end
+    return documents.ordered(np.concatenate(every))
 
 
 def table(cells: Cells) -> str:
     """Of each language, dose and seed the bits per byte without and with it, and the difference."""
     rows = list[list[str]]()
-    for key in cells:
+    for key in sorted(cells, key=lambda key: float(key.split(" · ")[1].removesuffix(" %"))):
         found = cells[key]
         low, high = found["interval"]
         difference = f"{found['difference']:+.4f} ({low:+.4f} to {high:+.4f})"

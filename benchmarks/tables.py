@@ -22,7 +22,9 @@ import fables_fr
 import instructions
 import pruning
 import readme_page
+import related_language
 import serve
+import teachers
 import tokenizers_page
 import training_page
 from cells import ROOT
@@ -38,11 +40,12 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "phases.md": curricula.TABLES_OF_PAGE
     | fables_fr.TABLES_OF_PAGE
     | instructions.TABLES_OF_PAGE
-    | pruning.TABLES_OF_PAGE,
+    | pruning.TABLES_OF_PAGE
+    | teachers.TABLES_OF_PAGE,
     ROOT / "docs" / "results.md": readme_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
-    ROOT / "docs" / "training.md": training_page.TABLES,
+    ROOT / "docs" / "training.md": training_page.TABLES | related_language.TABLES_OF_PAGE,
     ROOT / "docs" / "exports.md": {
         "exports": exports.page_table,
         "efficiency 5M": partial(efficiency.page_table, "5M"),

@@ -98,7 +98,9 @@ def cell(asked: argparse.Namespace, tried: str, seed: int, key: str, cells: Cell
     if base := TRIED[tried][1]:
         compared = run(asked.work, project, base, seed)
         runs = [Path(each["run"]).name for each in (finished, compared)]
-        comparison = last_json(endonym(asked.work, "compare", *runs, "--json", "-q"))
+        comparison = last_json(
+            endonym(asked.work, "compare", *runs, "--split", "test", "--json", "-q")
+        )
         found["difference"] = difference_of(comparison, *runs)
     return found
 
@@ -108,16 +110,17 @@ def run(work: Path, project: str, tried: str, seed: int) -> dict[str, Any]:
     name = f"{project}-{tried}-{seed}".replace(", ", "-").replace(" ", "-")
     changes, _ = TRIED[tried]
     if "phase.0.distill.share" in changes:
-        changes = {
-            **changes,
-            "phase.0.distill.model": f"../runs/{project}-{TEACHER}-{TEACHER_SEED}",
-        }
+        teacher = Path(run(work, project, TEACHER, TEACHER_SEED)["run"]).name
+        changes = {**changes, "phase.0.distill.model": f"../runs/{teacher}"}
     sets = sets_of({"evaluate.0.baselines": False, "seed": seed, "name": name} | changes)
     return last_json(endonym(work, "run", f"{project}/recipe.toml", *sets, "--json", "-q"))
 
 
 def table(cells: Cells) -> str:
-    """Each cell with its interval and its difference, steps, and hours with all its teachers."""
+    """Each cell with its interval, its difference, and steps and hours of all that it trains.
+
+    A teacher that another cell has trained is not counted.
+    """
     rows = list[list[str]]()
     for key in cells:
         found = cells[key]

@@ -20,12 +20,19 @@ class Reply:
     times: how often the body is sent.
     """
 
-    body: str | Mapping[str, Any] = ""
+    body: str | bytes | Mapping[str, Any] = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     cut: int | None = None
     times: int = 1
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the body."""
+        if isinstance(self.body, bytes):
+            return self.body
+        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
 
 
 Behaviour = Callable[[int, int, Mapping[str, Any]], Reply | None]
@@ -95,8 +102,7 @@ def fake_endpoint(behave: Behaviour = lambda *_: None) -> Generator[Fake]:
             finally:
                 with fake.lock:
                     fake.at_once -= 1
-            body = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
-            sent = body.encode()
+            sent = reply.data
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)

@@ -161,6 +161,22 @@ def test_of_little_text_no_minimal_pairs_are_made_and_that_is_said(
     assert not (tmp_path / "a.jsonl").exists()
 
 
+def test_what_a_model_writes_is_measured_beside_held_out_text(
+    prepared: Path, command: Command
+) -> None:
+    asked = '\n[[evaluate]]\nkind = "writing"\nmax_tokens = 8\n'
+    text = prepared.read_text(encoding="utf-8")
+    prepared.write_text(text + asked + asked + 'file = "prompts.txt"\n', encoding="utf-8")
+    ran = command("run", prepared, "--store", prepared.parent / "store", "--json")
+    assert ran.code == 0, ran.err
+    found = [each for each in ran.json()["scores"] if each["metric"] == "known"]
+    names = ["temperature 0", "temperature 0.8", "temperature 1", "held-out text"]
+    assert [each["split"] for each in found] == names * 2
+    assert found[-2]["n_documents"] == 2, "as many as there are prompts"
+    page = (prepared.parent / "runs" / "kechkena" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<h3>How healthy its texts are</h3>") == 2
+
+
 @pytest.mark.parametrize(
     ("records", "words"),
     [

@@ -1,6 +1,7 @@
 """A phase learns from members of its own, and from a finished model."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,33 @@ def test_a_smaller_model_learns_from_a_finished_run(
     said = run(f'phase.0.distill={{ model = "{named}" }}', "tokenizer.vocab=300", code=2)
     assert "has another tokenizer" in said
     assert "nowhere is not there" in run('phase.0.distill={ model = "nowhere" }', code=2)
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ("[model]", 'folder = "runs/kechkena"'),
+        ("[[phase]]", 'distill = { model = "runs/kechkena" }'),
+    ],
+)
+def test_a_run_does_not_replace_the_run_that_it_learns_from(
+    finished: Path, tmp_path: Path, command: Say, table: str, line: str
+) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(finished, folder)
+    recipe = folder / "recipe.toml"
+    text = recipe.read_text(encoding="utf-8")
+    if table == "[model]":  # the shape and the tokenizer are those of the model
+        text = text[: text.index("[tokenizer]")] + "[model]\n" + text[text.index("[[phase]]") :]
+    recipe.write_text(text.replace(table, f"{table}\n{line}", 1), encoding="utf-8")
+    plan = folder / "runs" / "kechkena" / "plan.json"
+    before = plan.read_bytes()
+    for name in ("run", "check"):
+        said = command(name, recipe, "--store", folder / "store")
+        assert said.code == 2
+        assert "would learn from itself" in said.err
+        assert "--set name=" in said.err
+    assert plan.read_bytes() == before
 
 
 def test_a_model_is_pruned_healed_and_proven_in_its_export(

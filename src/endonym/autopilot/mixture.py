@@ -158,8 +158,10 @@ def require_enough_text(
                 where=f"phase.{number_}" + ".sources" * is_shared,
                 do=f'Write repeatable = true (or a number of times) into the source "{name}", or '
                 f"give the phase{' and those before it' * bool(earlier)} fewer tokens"
-                + ", or the source a smaller share" * is_shared
-                + ".",
+                + ", or the source a smaller share"
+                * is_shared
+                + ". If it should have more text, see what was dropped: "
+                "endonym look RUN --dropped all.",
             )
 
 

@@ -32,6 +32,8 @@ FORK_SECONDS, FORK_BYTE_SECONDS = 1.7e-3, 1.7e-6
 """Its time for each document, and for each byte of it."""
 SPEED_SECONDS = 20.0
 """Three processes of one program that runs the model; starting them takes most of it."""
+WRITTEN_BATCHES = {"prompts": 1, "writing": 9}
+"""What evaluations let the model write."""
 START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
 """Reading, the pre-flight checks and saving of a phase; writing an export."""
 LEAST_PART = 0.02
@@ -139,8 +141,8 @@ def promised_parts(
     models = 1 + has_one_before(training) + members_beside(recipe)
     judging = [each for each in recipe.evaluate if each.kind not in ("task", "minimal_pairs")]
     for evaluation in judging:  # items are not counted
-        if evaluation.kind == "prompts":
-            parts["evaluation"] += evaluation.max_tokens * generated_token_seconds
+        if batches := WRITTEN_BATCHES.get(evaluation.kind):
+            parts["evaluation"] += batches * evaluation.max_tokens * generated_token_seconds
             continue
         if evaluation.kind == "speed":
             parts["evaluation"] += SPEED_SECONDS * (1 + 2 * n_models)

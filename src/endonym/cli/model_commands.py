@@ -3,7 +3,7 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -23,6 +23,9 @@ from endonym.device import program, signals_to
 from endonym.errors import printable
 from endonym.export.config import FORMATS
 from endonym.log import columns, padded, size
+
+if TYPE_CHECKING:
+    from endonym.commands.evaluate import Judged
 
 
 def _require_one_use(context: click.Context) -> None:
@@ -112,12 +115,10 @@ def evaluate(
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
-    from endonym.commands.evaluate import as_dict, conclusions, score_model
+    from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.load import load_model
     from endonym.commands.tasks import score_minimal_pairs, score_tasks, scoreboard
-    from endonym.evaluate.tables import table
     from endonym.pipeline.evaluation_texts import Cutting
-    from endonym.report.scores import splits
 
     settings: Settings = context.obj
     _require_one_use(context)
@@ -129,7 +130,9 @@ def evaluate(
         if pairs is not None:
             found, shown = score_minimal_pairs(model, loaded, pairs, store=store, log=log)
         elif flores is not None:
-            found, shown = scoreboard(model, loaded, flores, cutting=cutting, store=store, log=log)
+            found, shown = scoreboard(
+                model, loaded, flores, cutting=cutting, store=store, log=log, adapter=adapter
+            )
         else:
             found, shown = score_tasks(loaded, tasks, log=log)
         if settings.is_json:
@@ -149,7 +152,16 @@ def evaluate(
     )
     if settings.is_json:
         print_json(as_dict(model, judged))
-        return
+    else:
+        show_scores(judged)
+
+
+def show_scores(judged: "Judged") -> None:
+    """Print the scores of texts for people, and what they say."""
+    from endonym.commands.evaluate import conclusions
+    from endonym.evaluate.tables import table
+    from endonym.report.scores import splits
+
     for name, part in splits(judged.scores).items():
         say("\n".join(conclusions(part, judged.cautions.get(name, ()), judged.own)))
         click.echo(f"\n{name}\n{table(part)}\n")

@@ -40,7 +40,12 @@ from endonym.model import count
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.pipeline import sources
-from endonym.pipeline.execute import dropped_in_words, first_identity, run_folder
+from endonym.pipeline.execute import (
+    dropped_in_words,
+    first_identity,
+    require_other_run,
+    run_folder,
+)
 from endonym.pipeline.metrics import require_packages
 from endonym.pipeline.plan import DataStages, Stage, plan_data, plan_training, room_warnings
 from endonym.pipeline.settle import Lockfile, with_examples
@@ -184,6 +189,7 @@ def check(
     recipe.require_sources(log or QUIET, but=sizes)
     require_packages(recipe)
     require_items(recipe.task_files)
+    require_other_run(recipe, store)
     samples, raw = texts_of(recipe, store, sizes, log or QUIET)
     target = "cuda" if machine else target
     estimate = expected(recipe, samples, store, target, raw=raw, machine=machine, sizes=sizes)

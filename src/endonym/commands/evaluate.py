@@ -1,6 +1,6 @@
 """`endonym evaluate`: scores of one model, on its own corpus or on files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -129,10 +129,17 @@ def known_texts(
             )
 
 
-def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
+def doubts(
+    texts: Texts,
+    train: TokenShards | None,
+    language: str,
+    *,
+    compared: Collection[str] | None = None,
+) -> list[str]:
     """Why texts may not be in the language of a model, or may be broken; one reason for each file.
 
-    train: the training text, with which they are compared. language: its code, or empty.
+    train: the training text, with which they are compared. language: its code, or empty. compared:
+    the sources that are looked at there; all if not given.
     """
     files: dict[str, list[str]] = {}
     for file, text in zip(texts.sources, texts.each(), strict=True):
@@ -141,6 +148,8 @@ def doubts(texts: Texts, train: TokenShards | None, language: str) -> list[str]:
     if train is not None:
         for number in range(0, len(train), max(1, len(train) // MOST_COMPARED)):
             document = train.document(number)
+            if compared is not None and train.sources[document.source] not in compared:
+                continue
             text = texts.tokenizer.decode(document.ids.tolist())
             train_texts.setdefault(document.source, []).append(text)
     references = [Reference([sketch("", parts, 1.0)]) for parts in train_texts.values()]

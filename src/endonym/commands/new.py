@@ -1,5 +1,6 @@
 """`endonym new`: writes a commented recipe, sized for the texts and this machine."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -120,6 +121,8 @@ DEMO_SECONDS, DEMO_TOKENS = 100.0, 800_000
 """How long the training of a demo takes, and its least tokens: before, it mixes up who is who."""
 OVERHEAD = 0.9
 """Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
+MARGIN = 1.25
+"""Hours that are said to be enough are so many times more: the next measurement is another one."""
 
 
 def write_recipe(
@@ -376,7 +379,8 @@ def _timed_shape(
         choices["model.layers"] = more_layers
     if little is None and facts.positions in model_size.LITTLE_TOKENS:
         share = promised(*model_size.LITTLE_SHAPE) / (model_size.LITTLE_PASSES * facts.positions)
-        more = f"; --hours {seconds / 3600 / OVERHEAD / share:.1f} is enough for a larger model"
+        enough = math.ceil(10 * MARGIN * seconds / 3600 / OVERHEAD / share) / 10
+        more = f"; --hours {enough:.1f} is enough for a larger model"
         choices["model.dim"] = Choice(dim, choices["model.dim"].reason + more)
     return choices, promised(choices["model.dim"].value, choices["model.layers"].value), passes
 

@@ -1,26 +1,40 @@
 """`endonym evaluate` on items: --tasks, --minimal-pairs, and --flores beside published models."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from endonym.commands.evaluate import shards_of
-from endonym.commands.load import card_of
+from endonym.commands.evaluate import doubts, shards_of
+from endonym.commands.load import card_of, words_of
 from endonym.copies.notes import distinct_names
+from endonym.data.conversation_files import Record, has_records, read_records
 from endonym.data.shards import TokenShards
-from endonym.errors import RecipeError
-from endonym.evaluate.halves import TEXTS, Published, halves, published
+from endonym.errors import RecipeError, printable
+from endonym.evaluate.bits import Texts
+from endonym.evaluate.halves import TEXTS, Published, half_scores, halves, published
 from endonym.evaluate.items import PER_TEXT, table
 from endonym.evaluate.minimal_pairs import NONE, Made
 from endonym.evaluate.score import Score, find
 from endonym.evaluate.tables import aligned
+from endonym.export.card import Card
+from endonym.export.history import History
+from endonym.formats.readers.records import DEFAULT_FIELD
 from endonym.generate.language_model import LanguageModel
-from endonym.log import Log, number
-from endonym.pipeline.evaluation import judged_items, made_pairs, score_items
-from endonym.pipeline.evaluation_texts import Cutting, documents_below
+from endonym.log import Log, listed, number
+from endonym.pipeline.evaluation import judge_items, made_pairs, score_items
+from endonym.pipeline.evaluation_texts import Cutting, texts_below
+from endonym.runs.find import planned, runs_here
+from endonym.script.languages import language_alone, language_name
+from endonym.script.scripts import script_counts
 from endonym.store import Store
 
 OTHER_TEXTS = "{found} texts; FLORES-200's devtest has {texts}. Its published figures are left out"
+OTHER_LANGUAGE = "{why}. The published figures of {language} are left out"
+NO_LANGUAGE = "no published figures: the model's language is known of a run alone. Name its run"
+NO_FIGURES = "no published figures: Goldfish's table has none of {language} in this script"
+LOOKED_AT_RECORDS, SHOWN_COLUMNS = 200, 12
 NO_CORPUS = "this model's corpus is not in the store"
 CHECK_HEADS = ["kind of fault", "precision, at least", "found in text", "right text found"]
 HEADS = ["model", "bits of a half", "95 %", "MB read", "text"]
@@ -72,23 +86,107 @@ def _checked(made: Made) -> str:
 
 
 def scoreboard(
-    name: str, model: LanguageModel, file: Path, *, cutting: Cutting, store: Store, log: Log
+    name: str,
+    model: LanguageModel,
+    file: Path,
+    *,
+    cutting: Cutting,
+    store: Store,
+    log: Log,
+    adapter: str | None = None,
 ) -> Shown:
     """A model on the second halves of the texts of a file, as Goldfish scores FLORES-200.
 
-    name: of the model. The published figures are those of its language, if the file has as many
-    texts as FLORES-200's devtest.
+    name: of the model. adapter: the one in its weights, whose training text is not known. The
+    published figures are those of the model's language, if the file is in it and has as many texts
+    as FLORES-200's devtest. Raises RecipeError for records of several texts without a column.
     """
-    texts, _ = documents_below(file, log, cutting)
-    items = halves(texts)
-    scores = judged_items(model, items, file.name, log)
-    if len(items) != TEXTS:
-        log.warn(f"{file.name}: " + OTHER_TEXTS.format(found=number(len(items)), texts=TEXTS))
-    read, language = shards_of(name, store), card_of(name, store).language
-    read_bytes = read and int(TokenShards(read[0], "train").bytes_by_source().sum())
-    others = list(published(language)) if language and len(items) == TEXTS else []
+    if cutting.column is None:
+        require_one_text(file)
+    texts = texts_below(file, model.tokenizer, log, cutting)
+    judged = judge_items(model, halves(texts.each()), file.name, log)
+    scores = half_scores(replace(judged, groups=texts.groups), split=file.name)
+    card, shards = card_of(name, store), shards_of(name, store)
+    train = None if shards is None else TokenShards(shards[0], "train")
+    others, why_none = published_beside(texts, card, train)
+    if why_none:
+        log.warn(f"{file.name}: {why_none}")
+    read_bytes = own_bytes(card, store) if adapter is None else None
     keys = {"scores": scores, "published": [each._asdict() for each in others]}
     return keys | {"training_bytes": read_bytes}, _board(name, scores, others, read_bytes)
+
+
+def require_one_text(file: Path) -> None:
+    """Raise RecipeError if the records of a file have texts in several columns.
+
+    In a parallel corpus these are languages, and the longest texts are of any. A column `text` is
+    the one.
+    """
+    if not file.is_file() or not has_records(file):
+        return
+    names = dict[str, None]()
+    for record in islice(read_records(file), LOOKED_AT_RECORDS):
+        if isinstance(record, Record) and isinstance(record.value, dict):
+            texts = {k: v for k, v in record.value.items() if isinstance(v, str)}
+            names |= {k: None for k, v in texts.items() if any(map(str.isalpha, v))}
+    if len(names) > 1 and DEFAULT_FIELD not in names:
+        shown = [printable(each[:40]) for each in names][:SHOWN_COLUMNS]
+        shown += [f"{len(names) - SHOWN_COLUMNS} more"] * (len(names) > SHOWN_COLUMNS)
+        message = f"its records have texts in several columns: {listed(shown)}"
+        do = "Name the one in the model's language: --column NAME."
+        raise RecipeError(message, where=str(file), do=do)
+
+
+def published_beside(
+    texts: Texts, card: Card, train: TokenShards | None
+) -> tuple[list[Published], str]:
+    """The published figures that may stand beside a model's on these texts; else why none may.
+
+    train: its training text, with which the texts are compared, as far as it is in its language.
+    """
+    language = language_name(card.language)
+    if len(texts.ids) != TEXTS:
+        return [], OTHER_TEXTS.format(found=number(len(texts.ids)), texts=TEXTS)
+    if not card.language:
+        return [], NO_LANGUAGE
+    own, history, compared = language_alone(card.language), card.history, None
+    if history is not None and train is not None:
+        codes = {each: history.language_of(each) or card.language for each in train.sources}
+        compared = [each for each, code in codes.items() if language_alone(code) == own]
+    if reasons := doubts(texts, train, card.language, compared=compared):
+        return [], OTHER_LANGUAGE.format(why=reasons[0], language=language)
+    scripts = script_counts("\n".join(texts.each()))
+    found = [*published(card.language, max(scripts, key=scripts.__getitem__, default=""))]
+    return found, "" if found else NO_FIGURES.format(language=language)
+
+
+def own_bytes(card: Card, store: Store) -> int | None:
+    """The bytes of training text in a model's language that it, its bases and teachers have read.
+
+    A source that stands in several of their corpora counts once. None if the language is not known,
+    of the model or of a source, or if not all texts are. Answers are not counted.
+    """
+    if not card.language or card.history is None or not card.history.is_of_known_texts:
+        return None
+    sizes = dict[str, int]()
+    for history, source in card.history.all_sources():
+        stated = card.language if history is card.history else recipe_language(history, store)
+        code = history.language_of(source) or stated
+        if not code:
+            return None
+        if language_alone(code) == language_alone(card.language):
+            alone = f"{source} of {history.corpus.id}"
+            raw = history.corpus.manifest["inputs"].get(f"source {source}", alone)
+            n_bytes = history.sources[source]["kept"]["train"]["bytes"]
+            sizes[raw] = max(n_bytes, sizes.get(raw, 0))
+    return sum(sizes.values())
+
+
+def recipe_language(history: History, store: Store) -> str:
+    """The language of the recipe that made a model; empty if no run here did."""
+    made = history.phases[-1].manifest["id"]
+    runs = (run for run in runs_here(store) if made in [each["id"] for each in planned(run)])
+    return next((words_of(str(run), store).language for run in runs), "")
 
 
 def _board(

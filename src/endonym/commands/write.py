@@ -17,6 +17,8 @@ from endonym.synthesis.shards import ONLY_THOUGHT, Answer, Ask, Shards, json_lin
 
 SAMPLES = 200
 """Texts of a grammar from which the size of all is estimated."""
+MOST_CASTS = 10**18
+"""A larger number of casts is told as this one: it may have thousands of digits."""
 
 
 class Writer(Protocol):
@@ -91,15 +93,21 @@ def write_answers(
     """Write what a model answers, until all is answered or the budget of tokens is spent.
 
     make_writer: gives the writer; is told whether texts of it are there already. model: what each
-    text calls it.
+    text calls it. Our own model answers a batch at once, so answers under way count as long ones.
     """
+    most_tokens = plan.sampling["max_tokens"] if plan.writer == "model" else 0
     with claimed(folder, plan), Shards(folder, plan, model) as shards:
         before, begun = len(shards.done), time.monotonic()
 
+        def is_affordable(under_way: int) -> bool:
+            return budget is None or shards.tokens + under_way * most_tokens < budget
+
         def asks() -> Iterator[Ask]:
+            asked = len(shards.done)
             for index in shards.todo():
-                if budget is not None and shards.tokens >= budget:
+                if not is_affordable(asked - len(shards.done)):
                     return
+                asked += 1
                 yield Ask(index, prompts.prompt(index), plan.text_seed(index))
 
         with log.progress("writing", plan.count, done=before) as advance:
@@ -118,7 +126,9 @@ def write_answers(
                 advance(int(answer.is_last), " · ".join(said))
 
             if before < plan.count:
-                make_writer(shards.texts > 0).answer_all(asks(), take)
+                writer = make_writer(shards.texts > 0)
+                while len(shards.done) < plan.count and is_affordable(0):
+                    writer.answer_all(asks(), take)
         shards.settle()
         return Written(
             shards.texts,
@@ -162,7 +172,7 @@ def foreseen(plan: Plan, grammar: Grammar | None, n_prompts: int) -> dict[str, A
     else:
         found["most_tokens"] = plan.count * plan.sampling["max_tokens"]
     if grammar is not None:
-        found["casts"] = grammar.casts
+        found["casts"] = min(MOST_CASTS, grammar.casts)
     else:
         found["prompts"] = n_prompts
     return found
@@ -176,7 +186,8 @@ def describe_foreseen(found: dict[str, Any]) -> str:
     else:
         rows["tokens"] = f"at most {number(found['most_tokens'])}, and those of the prompts"
     if "casts" in found:
-        rows["casts"] = f"{number(found['casts'])} combinations of the slots in [cast]"
+        casts = "10^18 or more" if found["casts"] == MOST_CASTS else number(found["casts"])
+        rows["casts"] = f"{casts} combinations of the slots in [cast]"
     else:
         rows["prompts"] = f"{number(found['prompts'])}, again and again with other seeds"
     return "\n".join(f"{name:<10}{text}" for name, text in rows.items())

@@ -109,15 +109,15 @@ def places_in_words(rejects: Iterable[Reject]) -> str:
     return "; ".join(said)
 
 
-def has_format(path: Path) -> bool:
-    """Whether the name of a file says that its records can be read."""
+def has_records(path: Path) -> bool:
+    """Whether a file's name says that `read_records` reads it."""
     name = path.name.lower()
     return unpacked_name(name).endswith(LINES) or name.endswith(TABLES)
 
 
 def require_format(path: Path) -> None:
     """Raise SourceError for a file whose name does not say that it can be read."""
-    if not has_format(path):
+    if not has_records(path):
         raise source_error("no_format_of_chats", printable(str(path)))
 
 

@@ -11,25 +11,27 @@ from endonym.config import Config, optional
 class Evaluation(Config):
     """One evaluation of the finished model."""
 
-    kind: Literal["bits", "task", "minimal_pairs", "prompts", "speed"]
+    kind: Literal["bits", "task", "minimal_pairs", "writing", "prompts", "speed"]
     """bits: bits per byte of held-out text; task: choices between texts, or the bits of texts that
-    follow others; minimal_pairs: held-out sentences beside the same ones with a fault; prompts:
-    continuations to read; speed: size, memory, speed and loss in each program that runs the model
-    or an export of it
+    follow others; minimal_pairs: held-out sentences beside the same ones with a fault; writing:
+    how healthy texts are that it writes; prompts: continuations to read; speed: size, memory,
+    speed and loss in each program that runs the model or an export of it
     """
     file: str | None = None
     """bits: a text to score instead; task: JSON lines or a table of items (docs/evaluation.md);
-    prompts: one prompt a line
+    prompts, writing: one prompt a line; without it writing goes on from held-out texts
     """
     split: Literal["test", "dev"] = "test"
-    """bits, minimal_pairs: test for the final score; dev for comparing settings before choosing"""
+    """bits, minimal_pairs, writing: test for the final score; dev for comparing settings before
+    choosing
+    """
     tokens: int | None = optional(ge=1)
     """bits: of the held-out text about so many tokens at most are scored, in whole blocks of
     neighbours, evenly spread; if not given, as many as the model reads in a fortieth of its
     training, but at least 16,384
     """
     max_tokens: int = Field(default=120, ge=1)
-    """prompts: length of a continuation"""
+    """prompts, writing: length of a continuation"""
     temperature: float = Field(default=0.8, ge=0)
     """prompts: sampling temperature; 0 is greedy"""
     chat: bool | None = optional("true if a phase learns from conversations")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.data.conversation_files import has_format, places_in_words, read_records
+from endonym.data.conversation_files import has_records, places_in_words, read_records
 from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
@@ -77,7 +77,7 @@ def read_items(path: Path) -> ItemFile:
     Raises SourceError if there are none, if some have an answer and others have not, or if the
     answers are counted from 1.
     """
-    if not has_format(path):
+    if not has_records(path):
         raise SourceError(WORDS["no_format"], where=str(path), do=WORDS["advice"])
     items, rejects, unread = list[Item](), list[Reject](), dict[str, None]()
     for record in read_records(path, COLUMNS):

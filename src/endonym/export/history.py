@@ -82,6 +82,12 @@ class History:
         }
         return [(each, name) for (_, name), each in read.items()]
 
+    def language_of(self, source: str) -> str | None:
+        """The language that the corpus's rules ask of a source; None if it is the recipe's."""
+        config = self.corpus.manifest["config"]
+        own_rules = config.get("own_rules") or {}
+        return own_rules.get(source, config["clean"]).get("language")
+
     def licenses(self, named: Mapping[str, str]) -> list[str | None]:
         """The licenses of `all_sources`, in order; None where it is not known.
 

@@ -1,7 +1,7 @@
 """The evaluation stage: scores with their baselines, continuations of prompts, or speed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from endonym.evaluate.documents import documents, save
 from endonym.evaluate.neighbours import NEIGHBOURS, gains
 from endonym.evaluate.score import Measured, Score
 from endonym.evaluate.tables import aligned
+from endonym.evaluate.writing import WRITING
 from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
@@ -33,6 +34,7 @@ from endonym.generate.reading import Nats, read_nats
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
+from endonym.pipeline import writing
 from endonym.pipeline.evaluation_texts import texts_below
 from endonym.pipeline.stages import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
 from endonym.store import Artifact, Store
@@ -43,6 +45,8 @@ PROMPTS_AT_ONCE = 16
 """Batch size of generation."""
 SPEED_PACKAGES = ("endonym", "torch", "transformers", "xllamacpp")
 """What runs models: their versions stand beside the times."""
+SEARCHED_BYTES = 100_000_000
+"""About so much training text is searched for what a model has written."""
 COUNTED_SEED = 42
 """The order that baselines are counted in: they are the same for all seeds of a recipe."""
 
@@ -61,6 +65,14 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         return _continue_prompts(evaluation, files[0], config.seed, ctx=ctx, model=model)
     if evaluation.kind == "minimal_pairs":
         return _judge_minimal_pairs(evaluation, ctx, model)
+    if evaluation.kind == "writing":
+        asked = writing.Asked(_prompts(files), evaluation.max_tokens, config.seed)
+        shards = ctx.inputs["shards"].folder
+        scores = judged_writing(
+            model, shards, asked, split=evaluation.split, pack=config.pack, log=ctx.log
+        )
+        write_json(ctx.out / WRITING, [asdict(each) for each in scores])
+        return {"kind": evaluation.kind, "texts": scores[0].n_documents}
     assert config.task is not None, "the plan names it"
     scores = score_items(model, files[0], ctx.log, task=config.task)
     write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
@@ -254,14 +266,19 @@ def judged_items(
     """
     if not found:
         return []
-    with log.progress(f"judging {task}", sum(len(each.options) for each in found)) as advance:
-        judged = items.judge(model, found, advance)
+    judged = judge_items(model, found, task, log)
     kept, judged, left_out = items.with_tokens(found, judged)
     if not kept:
         raise SourceError(left_out, where=task, do=items.WORDS["other_tokenizer"])
     if left_out:
         log.warn(f"{task}: left out: {left_out}")
     return list(items.item_scores(kept, judged, task=task))
+
+
+def judge_items(model: LanguageModel, found: Sequence[items.Item], task: str, log: Log) -> Measured:
+    """The nats of all options of items, with a progress bar. task: its name there."""
+    with log.progress(f"judging {task}", sum(len(each.options) for each in found)) as advance:
+        return items.judge(model, found, advance)
 
 
 def _judge_minimal_pairs(
@@ -286,12 +303,39 @@ def made_pairs(
     shards: Path, tokenizer: Tokenizer, split: Literal["test", "dev"]
 ) -> minimal_pairs.Made:
     """Minimal pairs of held-out documents."""
-    train, held_out = TokenShards(shards, "train"), TokenShards(shards, split)
-    step = 1 + int(train.bytes_by_source().sum()) // minimal_pairs.READ_BYTES
+    held_out = TokenShards(shards, split)
     return minimal_pairs.make_minimal_pairs(
-        (tokenizer.decode(train.document(n).ids.tolist()) for n in range(0, len(train), step)),
+        training_texts(shards, tokenizer, minimal_pairs.READ_BYTES),
         (tokenizer.decode(held_out.document(n).ids.tolist()) for n in range(len(held_out))),
     )
+
+
+def training_texts(shards: Path, tokenizer: Tokenizer, most_bytes: int) -> Iterator[str]:
+    """The training texts, or, of more than so many bytes, every second, third … one."""
+    train = TokenShards(shards, "train")
+    step = 1 + int(train.bytes_by_source().sum()) // most_bytes
+    return (tokenizer.decode(train.document(n).ids.tolist()) for n in range(0, len(train), step))
+
+
+def judged_writing(
+    model: LanguageModel,
+    shards: Path,
+    asked: writing.Asked,
+    *,
+    split: Literal["test", "dev"],
+    pack: PackConfig,
+    log: Log,
+) -> list[Score]:
+    """The scores of what a model writes. Lists of sentences are read as longer texts."""
+    held_out = list(held_texts(shards, split, model.tokenizer, pack)[-1].each())
+    training = training_texts(shards, model.tokenizer, SEARCHED_BYTES)
+    return writing.score_writing(model, held_out, training, asked, log=log)
+
+
+def _prompts(files: Sequence[Path]) -> list[str]:
+    """The lines of a file that are not blank; none without a file."""
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line.strip()]
 
 
 def _continue_prompts(
@@ -301,8 +345,7 @@ def _continue_prompts(
 
     With `chat` it answers them. Raises RecipeError if it has no chat template then.
     """
-    lines = file.read_text(encoding="utf-8").splitlines()
-    prompts = [line for line in lines if line.strip()]
+    prompts = _prompts([file])
     continuations: list[dict[str, Any]] = []
     for first in range(0, len(prompts), PROMPTS_AT_ONCE):
         batch = prompts[first : first + PROMPTS_AT_ONCE]

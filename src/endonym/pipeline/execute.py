@@ -99,6 +99,7 @@ def run_recipe(
     require_items(recipe.task_files)
     if tune_minutes is not None:
         require_tunable(recipe)
+    require_other_run(recipe, store)
     target = "cpu" if device is None else pick(device)
     folder = run_folder(store, recipe)
     with translated_disk_errors(folder):
@@ -267,6 +268,22 @@ def say_stage(stage: plan.Stage, what: str, log: Log) -> None:
 def run_folder(store: Store, recipe: Recipe) -> Path:
     """The folder of this run's readable files, beside the store."""
     return store.root.parent / RUNS / recipe.run_name
+
+
+def require_other_run(recipe: Recipe, store: Store) -> None:
+    """Raise RecipeError if a run would replace the run whose model it goes on from or learns from.
+
+    The plan of that run names the model, and would be lost before it is read.
+    """
+    named = {"model.folder": recipe.model.folder}
+    for n, phase in enumerate(recipe.phase):
+        named[f"phase.{n}.distill.model"] = phase.distill and phase.distill.model
+    folder = run_folder(store, recipe).resolve()
+    for where, name in named.items():
+        if name is not None and (recipe.folder / name).resolve() == folder:
+            message = f"the run {recipe.run_name} would learn from itself, and replace itself"
+            do = 'Give the new run another name: name = "…" in the recipe, or --set name=…'
+            raise RecipeError(message, where=where, do=do)
 
 
 def last_stage(recipe: Recipe, until: str | None) -> str | None:

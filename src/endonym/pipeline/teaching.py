@@ -95,7 +95,7 @@ def teachers(ctx: StageContext, folder: Path | None, context: int, target: str) 
     else:
         model = load_pretrained(folder)
         model.decoder = with_context(model.decoder, context, folder)
-        if not is_of_this_corpus(folder, inputs["shards"].id):
+        if not is_of_this_corpus(folder, inputs["shards"].manifest["id"]):
             ctx.log.warn(MAY_KNOW.format(name=folder.name))
         models = [model]
     return [each.decoder.to(target).eval().requires_grad_(requires_grad=False) for each in models]
@@ -103,7 +103,7 @@ def teachers(ctx: StageContext, folder: Path | None, context: int, target: str) 
 
 def is_of_this_corpus(folder: Path, shards: str) -> bool:
     """Whether a teacher, and all that it learnt from, is of this corpus, which holds the same texts
-    out. shards: the id of its shards.
+    out. shards: the whole id of its shards, as in manifests.
     """
     if not (folder / MANIFEST).is_file():
         return False

@@ -107,7 +107,7 @@ class Parts:
 def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem]:
     """Values that are valid one by one and contradict one another."""
     parts = Parts(data)
-    of_texts = (_repeated_names, _own_rules, _byte_vocab, _wrong_sources, _small_batches)
+    of_texts = (_repeated_names, _own_rules, _single_characters, _wrong_sources, _small_batches)
     of_the_model = (_flops_of_no_shape, _shape, _beside_a_folder)
     of_phases = (_answers, _texts_of_none, _refinements_of_nothing, _exports_of_no_adapter)
     checks = (*of_texts, *of_the_model, *of_phases)
@@ -279,9 +279,12 @@ def _own_rules(parts: Parts) -> Iterator[Problem]:
             yield replace(each, path=(*path, *each.path))
 
 
-def _byte_vocab(parts: Parts) -> Iterator[Problem]:
-    """A byte tokenizer has a fixed vocabulary."""
+def _single_characters(parts: Parts) -> Iterator[Problem]:
+    """A byte tokenizer has a fixed vocabulary; tokens of one character or byte are not split."""
     kind, vocab = parts.tokenizer.kind, parts.tokenizer.vocab
+    for number, phase in parts.phases if kind in ("char", "byte") else ():
+        if phase.subword_dropout is not None:
+            yield _problem("no_subwords", ("phase", number, "subword_dropout"), kind=kind)
     if kind == "byte" and vocab not in (None, BYTE_VOCAB):
         yield _problem("byte_vocab", ("tokenizer", "vocab"), bytes=BYTE_VOCAB, vocab=vocab)
 

@@ -13,11 +13,11 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import regex
 from pydantic import TypeAdapter
 
 from endonym.cleaning.measures import is_unbroken, repeated_ngram_share
 from endonym.corpus.corpus import Corpus
+from endonym.evaluate.writing import PIECE, units_of
 from endonym.model.foreign.folder import OUR_WEIGHTS
 from endonym.pipeline.execute import Run
 from endonym.report.formatting import beginning
@@ -39,11 +39,6 @@ USUAL_TEXTS, USUAL_CHARS = 240, 400
 """Training texts that are counted, and characters of each."""
 READ_CHARS = 40_000_000
 """Of more training text only every second, third … document is looked up."""
-WORD = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+(?:['’][\p{L}\p{M}]+)*")
-"""With the signs by which Persian or Sinhala letters join, or do not."""
-LETTER = regex.compile(r"(?=\p{L})\X")
-PIECE = 3
-"""Letters with their signs that stand for a word, where the script writes no blanks."""
 ROLES = ("system", "user", "assistant", "model")
 """What templates write into the first line of a message."""
 LENGTHS = (1, 3)
@@ -170,14 +165,6 @@ def last_message(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
     named = [text.partition("\n") for text in said]
     said = [rest.strip() if role in ROLES else role + end + rest for role, end, rest in named]
     return next((f"{text}\n" for text in reversed(said) if text), "")
-
-
-def units_of(text: str, *, by_pieces: bool) -> list[str]:
-    """The words of a text in lower case, or its pieces of PIECE letters, one behind the other."""
-    if not by_pieces:
-        return [word.lower() for word in WORD.findall(text)]
-    letters = LETTER.findall(text)
-    return ["".join(letters[n : n + PIECE]) for n in range(len(letters) - PIECE + 1)]
 
 
 def counts_of(

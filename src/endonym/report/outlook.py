@@ -15,12 +15,13 @@ from endonym.autopilot.resolve import facts_of
 from endonym.disk import packaged_tables
 from endonym.errors import RecipeError, quoted
 from endonym.evaluate.score import BITS, Score, find
+from endonym.evaluate.writing import PIECE
 from endonym.export.history import events, journal_of, training_seconds
 from endonym.formats.files import is_remote
 from endonym.formats.reasons import READER_REASONS, in_words
 from endonym.log import duration, number, size
 from endonym.pipeline.execute import Run
-from endonym.report.first_look import PIECE, Counts, FirstLook
+from endonym.report.first_look import Counts, FirstLook
 from endonym.report.scores import (
     cost_on_texts,
     first_judged,

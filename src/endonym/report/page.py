@@ -13,6 +13,7 @@ from endonym.evaluate.items import TASK, cells
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
 from endonym.evaluate.tables import by_text
+from endonym.evaluate.writing import WRITING, writing_cells
 from endonym.export.history import events, journal_of
 from endonym.model.count import parameters, parts_text
 from endonym.model.foreign.folder import read_shape
@@ -71,6 +72,7 @@ def both_bars(bars: Bars) -> Markup:
 def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     """The values of every section of the template."""
     scores, of_tasks = ([Score(**row) for row in _rows(run, f)] for f in ("scores.json", TASK))
+    of_writing = [each.rows(WRITING) for each in run.all("evaluation")]
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
     kind = tokenizer_kind(run.recipe)
@@ -106,6 +108,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "metrics": [name for _, name, _ in METRICS],
         "tasks": {task: cells(part) for task, part in splits(of_tasks).items()},
         "minimal_pairs": shown_pairs(run),
+        "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
         "gap": gap(scores),
         "phases": phases,
         "samples": _some(written),

@@ -97,6 +97,17 @@ def usual_code(code: str) -> str:
     return TWO_LETTERS.get(language.lower(), language) + dash + rest
 
 
+def language_alone(code: str) -> str:
+    """The usual code of a language without its script and region, and of what is one kind of it.
+
+    >>> language_alone("zh-Hant"), language_alone("arb"), language_alone("x-gasconha")
+    ('zh', 'ar', 'x-gasconha')
+    """
+    usual = usual_code(code.lower())
+    language = usual if usual.startswith("x-") else usual.partition("-")[0]
+    return TAKEN_FOR.get(language, language)
+
+
 def language_warning(code: str) -> str:
     """What is doubtful about a valid code, and what may be meant; empty if nothing is."""
     language = code.partition("-")[0]

@@ -62,6 +62,7 @@ OF_ONE_LANGUAGE = {"khmer", "thai", "lao", "myanmar", "georgian", "armenian", "g
     "thaana"}  # fmt: skip
 """Scripts of one language each: here trigrams tell subjects apart and no languages."""
 
+SAY_LANGUAGE = 'If it shall be, write language = "CODE" into this [[source]]'
 WORD = regex.compile(r"[\p{L}\p{M}]+")
 
 
@@ -237,7 +238,7 @@ def source_warnings(
             which = f": {len(odd)} of {len(own)} files, such as {odd[0]}, read"
             which = " reads" if len(odd) == len(own) else which
             why = reasons[own[odd[0]].name]
-            warnings.append(f'source "{name}"{which} like another language: {why}')
+            warnings.append(f'source "{name}"{which} like another language: {why}. {SAY_LANGUAGE}')
     warnings += unreadable_warnings(readings, max_unreadable)
     if opened == files > 0 and all(each.is_whole for each in samples):
         warnings += few_warnings(sum(each.records - each.bad_records for each in readings))

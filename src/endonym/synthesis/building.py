@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
-import regex
-
 from endonym.errors import RecipeError, did_you_mean
 from endonym.synthesis.grammar_file import BLANKS, PlotTables
+from endonym.synthesis.patterns import MOST_LETTERS, Pattern
 from endonym.synthesis.plot import Group, Plot
 from endonym.synthesis.templates import NAME, Choice, Mention, RawTemplate, Template, parse
 from endonym.synthesis.words import Slot, Word, Words, listed, require_something_left
@@ -17,8 +16,6 @@ MOST_LINKED = 1_000_000
 """Combinations of slots that depend on each other, of which those that are allowed are listed."""
 DEEPEST = 100
 """Blocks and brackets that stand in one another."""
-MOST_LETTERS = 100_000
-"""Characters of a line or a block; the time that it takes grows with their square."""
 PLOT = "plot"
 """The name of the plot among the slots."""
 BRACKETS = "["
@@ -60,9 +57,11 @@ class Builder:
             drawn=tuple(self.slots[name] for name in tables.drawn),
             blocks={name: tuple(t for _, t in block) for name, block in self.written.items()},
             lines=tuple(self._lines()),
-            replace=tuple((regex.compile(rule.find), rule.by) for rule in tables.replace),
-            rules_file=self._where("replace"),
-            sentence_start=self._sentence_start(),
+            replace=tuple(
+                (self._pattern(rule.find, "replace", f"[[replace]] find = {rule.find!r}"), rule.by)
+                for rule in tables.replace
+            ),
+            sentence_start=self._pattern(tables.sentence_start, "sentence_start"),
             capitals=tables.capitals,
         )
 
@@ -85,14 +84,9 @@ class Builder:
                     raise RecipeError(message, where=where, do="Give one of them another name.")
                 homes[name] = table
 
-    def _sentence_start(self) -> regex.Pattern[str]:
-        """What stands before a sentence."""
-        try:
-            return regex.compile(self.tables.sentence_start)
-        except (regex.error, RecursionError) as error:
-            message = f"sentence_start: the regular expression is not right: {error}"
-            do = "Write it in single quotes: '(?:^|[.!?] )$'"
-            raise RecipeError(message, where=self._where("sentence_start"), do=do) from None
+    def _pattern(self, find: str, key: str, name: str = "") -> Pattern:
+        """The regular expression of a key."""
+        return Pattern.of(find, name or key, self._where(key), example="(?:^|[.!?] )$")
 
     def _group(self, slots: Sequence[Slot]) -> Group:
         """Slots of the cast that depend on each other, with their allowed combinations."""

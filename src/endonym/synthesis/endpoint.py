@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 Take = Callable[[Answer], None]
 WAY = "/chat/completions"
-JSON = {"Content-Type": "application/json"}
+HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+"""Of each request. A few kB that are compressed may be an answer of gigabytes."""
 BUSY = (408, 425, 429, 502, 503, 504)
 """What servers and proxies say that may be able to answer later."""
 WHOLE = (None, "stop", "eos", "eos_token", "end_turn", "stop_sequence")
@@ -53,7 +54,8 @@ MOST_BYTES = 16 << 20
 KEPT = "What was finished is kept: the same command goes on."
 BYTES_PER_TOKEN = 3
 """A guess where a server does not count."""
-WORDS = 300
+WORDS, MOST_READ = 300, 10_000
+"""Characters of an error: that are told at most, and that are read for it."""
 KEY_VARIABLE = "ENDONYM_API_KEY"
 ADVICE = {
     401: f"Put the right key into the environment variable {KEY_VARIABLE}.",
@@ -65,12 +67,16 @@ OTHER_NAMES = {"max_tokens": "max_completion_tokens", "seed": None}
 
 
 class Odd(Exception):
-    """An answer that is none. tokens: what it cost all the same. said: why the server will not
-    answer this prompt, however often it is asked."""
+    """An answer that is none. tokens: what it cost all the same. said: the server's words.
 
-    def __init__(self, reason: str, tokens: int = 0, said: str = "") -> None:
+    is_final: the server will not answer this prompt, however often it is asked.
+    """
+
+    def __init__(
+        self, reason: str, tokens: int = 0, said: str = "", *, is_final: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.reason, self.tokens, self.said = reason, tokens, said
+        self.reason, self.tokens, self.said, self.is_final = reason, tokens, said, is_final
 
 
 class Away(Exception):
@@ -129,7 +135,8 @@ class Endpoint:
     _good: int = 0
     _stalls: int = 0
     """Requests in a row that got no answer in time."""
-    _refusal: str = ""
+    _said: str = ""
+    """The server's words in the last odd answer."""
     _odd: list[Answer] = field(default_factory=list[Answer])
     """Rejects that are kept back. What they cost is told."""
 
@@ -193,7 +200,7 @@ class Endpoint:
 
     def _broken(self) -> EndpointError:
         last = self._odd[-1].reason.replace("_", " ")
-        last += f" ({self._refusal})" if self._refusal else ""
+        last += f" ({self._said})" if self._said else ""
         return EndpointError(
             f"{counted(len(self._odd), 'prompt')} in a row got no answer; the last one: {last}",
             where=self.address,
@@ -210,10 +217,10 @@ class Endpoint:
             except Odd as error:
                 odd += 1
                 found = Answer(ask, tokens=error.tokens, reason=error.reason)
-                why = error.reason.replace("_", " ")
+                why = ": ".join(filter(None, (error.reason.replace("_", " "), error.said)))
                 self.log.warn(f"a prompt got no answer ({why}); rejects are counted", once="odd")
-                self._refusal = error.said
-                if odd == ODD_TRIES or error.said:
+                self._said = error.said
+                if odd == ODD_TRIES or error.is_final:
                     return found
                 charge(found, take)
                 await self._wait(odd, None)
@@ -277,11 +284,24 @@ class Endpoint:
     async def _posted(
         self, client: "httpx.AsyncClient", sent: dict[str, Any]
     ) -> "tuple[httpx.Response, bytes]":
-        """What the server sends back. Raises Odd for more than any answer has."""
+        """What the server sends back. Raises Odd for more than any answer has.
+
+        Nothing is unpacked: of an error that is compressed the words are lost, and an answer is an
+        EndpointError.
+        """
         data, body = bytearray(), json_line(sent)
-        asked = client.stream("POST", self.address + WAY, content=body, headers=JSON)
+        asked = client.stream("POST", self.address + WAY, content=body, headers=HEADERS)
         async with asked as response:
-            async for part in response.aiter_bytes():
+            packed = response.headers.get("content-encoding", "").lower()
+            if packed not in ("", "identity"):
+                if not response.is_success:
+                    return response, b""
+                message = (
+                    f"the server compresses its answers ({shortened(packed)}), asked for plain ones"
+                )
+                do = f"Look at its settings, or at those of a proxy before it. {KEPT}"
+                raise EndpointError(message, where=self.address, do=do)
+            async for part in response.aiter_raw():
                 data += part
                 if len(data) > MOST_BYTES:
                     raise Odd("answer_too_long")
@@ -321,7 +341,7 @@ class Endpoint:
                 self._rename(name, other)
                 return
         if status in UNFIT and self.works:
-            raise Odd("refused", said=f"{status}: {said}")
+            raise Odd("refused", said=f"{status}: {said}", is_final=True)
         raise EndpointError(
             f"the server refuses the request ({status}): {said}",
             where=self.address,
@@ -363,7 +383,7 @@ def read_reply(data: bytes, sent: Mapping[str, Any]) -> Reply:
         answered = len(text.encode("utf-8", "replace")) if isinstance(text, str) else 0
         tokens = -(-(asked + answered) // BYTES_PER_TOKEN)
     if choice is None:
-        raise Odd("no_choices", tokens)
+        raise Odd("no_choices", tokens, shortened(message_of(value)))
     why = why if isinstance(why, str) else None
     if not isinstance(text, str) and why in WHOLE:
         raise Odd("no_text", tokens)
@@ -393,23 +413,36 @@ def words_of(body: str) -> str:
     value: Any = None
     with suppress(ValueError, RecursionError):
         value = json.loads(body)
+    return shortened(message_of(value) or body) or "nothing"
+
+
+def message_of(value: Any) -> str:
+    """What an answer says of an error; empty if it says nothing."""
     for path in (("error", "message"), ("message",), ("detail",), ("error",)):
         said = _within(value, *path)
         if isinstance(said, str) and said:
-            body = said
-            break
-    plain = " ".join(re.sub(r"<[^>]*>", " ", body).split())
+            return said
+    return ""
+
+
+def shortened(text: str) -> str:
+    """The first words of a text, in one line without marks."""
+    # Cut first: looking for the end of each mark takes a time that grows with the square.
+    plain = " ".join(re.sub(r"<[^>]*>", " ", text[:MOST_READ]).split())
     plain = printable(plain)
-    return plain[:WORDS] + "…" * (len(plain) > WORDS) or "nothing"
+    return plain[:WORDS] + "…" * (len(plain) > WORDS)
 
 
 def retry_after(value: str, now: float) -> float | None:
-    """The seconds of a header `Retry-After`, which may be a date; None if it is neither."""
+    """The seconds of a header `Retry-After`, which may be a date; None if it is neither.
+
+    More digits than those of ten thousand years are no time.
+    """
     value = value.strip()
     with suppress(ValueError, OverflowError):
         return (
             float(value)
-            if re.fullmatch(r"\d+(\.\d+)?", value)
+            if re.fullmatch(r"\d{1,12}(\.\d+)?", value)
             else max(0.0, parsedate_to_datetime(value).timestamp() - now)
         )
     return None

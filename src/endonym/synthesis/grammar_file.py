@@ -209,8 +209,16 @@ def grammar_files(folder: Path) -> list[Path]:
 
 
 def _plot_files(folder: Path) -> list[Path]:
-    """The .toml files of a folder by name; not those that editors hide there."""
-    return sorted(each for each in folder.glob("*.toml") if each.name[0] != ".")
+    """The .toml files of a folder by name; not those that editors hide there.
+
+    Raises RecipeError for what has such a name and is no file: reading a pipe would never end.
+    """
+    found = sorted(each for each in folder.glob("*.toml") if each.name[0] != ".")
+    for each in found:
+        if not each.is_file():
+            do = "Move it away: every .toml file of the folder is read."
+            raise RecipeError("this is no regular file.", where=str(each), do=do)
+    return found
 
 
 def _read(path: Path, config: type[Tables]) -> dict[str, Any]:

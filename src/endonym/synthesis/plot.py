@@ -7,16 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-import regex
-
-from endonym.errors import RecipeError
+from endonym.synthesis.patterns import Pattern
 from endonym.synthesis.templates import Choice, Mention, Template
 from endonym.synthesis.words import Slot, Word
 
 LOOK_BACK = 16
 """Characters before a slot that may say that a sentence begins."""
-MOST_SECONDS = 10
-"""For one line and one rule, which needs milliseconds if it comes to an end at all."""
 SPACES = re.compile("  +")
 
 
@@ -37,7 +33,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One plot, ready to be written. rules_file: which says what it replaces."""
+    """One plot, ready to be written."""
 
     name: str
     slots: tuple[Slot, ...]
@@ -45,9 +41,8 @@ class Plot:
     drawn: tuple[Slot, ...]
     blocks: Mapping[str, tuple[Template, ...]]
     lines: tuple[tuple[tuple[str, ...], tuple[Template, ...]], ...]
-    replace: tuple[tuple[regex.Pattern[str], str], ...]
-    rules_file: str
-    sentence_start: regex.Pattern[str]
+    replace: tuple[tuple[Pattern, str], ...]
+    sentence_start: Pattern
     capitals: Mapping[str, str]
 
     @property
@@ -89,20 +84,10 @@ class Writer:
                 self.fixed[name] = self.chance.choice(self.plot.blocks[name])
             for template in templates:
                 line = SPACES.sub(" ", self._filled(template, ""))
-                finished.append(self._replaced(line).strip(" "))
+                for pattern, by in self.plot.replace:
+                    line = pattern.replaced(by, line)
+                finished.append(line.strip(" "))
         return finished
-
-    def _replaced(self, line: str) -> str:
-        """A line after all rules. Raises RecipeError for one that takes too long."""
-        for pattern, by in self.plot.replace:
-            try:
-                line = pattern.sub(by, line, timeout=MOST_SECONDS)
-            except TimeoutError:
-                message = f"a rule takes more than {MOST_SECONDS} s for a line of {len(line):,}"
-                do = "Write its regular expression so that it can match in few ways."
-                where = f"{self.plot.rules_file}: [[replace]] find = {pattern.pattern!r}"
-                raise RecipeError(f"{message} characters.", where=where, do=do) from None
-        return line
 
     def _filled(self, template: Template, before: str) -> str:
         """The text before, and behind it the template with its slots, blocks and alternatives."""
@@ -131,6 +116,6 @@ class Writer:
             after = before + mention.parts[self.chosen[name].number or 0]
         else:
             after = before + self.chosen[name].forms[mention.key]
-        if self.plot.sentence_start.search(before, max(0, start - LOOK_BACK)):
+        if self.plot.sentence_start.is_in(before, max(0, start - LOOK_BACK)):
             return after[:start] + self._capitalized(after[start:])
         return after

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-import regex
-
 from endonym.errors import RecipeError, did_you_mean
 from endonym.synthesis.grammar_file import PlotTables
+from endonym.synthesis.patterns import Pattern
 
 
 class Word(NamedTuple):
@@ -73,14 +72,10 @@ class Words:
 
     def __init__(self, plot: PlotTables) -> None:
         self.plot, self.agreement = plot, plot.tables.agreement
-        self.patterns: dict[str, regex.Pattern[str]] = {}
-        for tag, pattern in plot.tables.tags.items():
-            try:
-                self.patterns[tag] = regex.compile(pattern)
-            except (regex.error, RecursionError) as error:
-                message = f"tags.{tag}: the regular expression is not right: {error}"
-                where, do = plot.where("tags", tag), "Write it in single quotes: '^[aeiou]'"
-                raise RecipeError(message, where=where, do=do) from None
+        self.patterns = {
+            tag: Pattern.of(find, f"tags.{tag}", plot.where("tags", tag), example="^[aeiou]")
+            for tag, find in plot.tables.tags.items()
+        }
         self.forms = [(set(tags.split()), forms) for tags, forms in plot.tables.forms.items()]
         self._check_forms()
 
@@ -164,7 +159,7 @@ class Words:
 
     def _spelled(self, text: str) -> set[str]:
         """The tags that follow from a spelling."""
-        return {tag for tag, pattern in self.patterns.items() if pattern.search(text)}
+        return {tag for tag, pattern in self.patterns.items() if pattern.is_in(text)}
 
     def _word(self, spelling: str, text: str, number: int | None, own: set[str]) -> Word:
         """A word with its forms: those of later tables count before those of earlier ones."""

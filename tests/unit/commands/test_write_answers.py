@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -180,6 +181,49 @@ def test_no_prompt_is_asked_once_the_budget_is_spent(
         assert (found.files, [*tmp_path.glob("*.part")]) == (files, [])
 
 
+class Batches(Fake):
+    """A writer of whole batches of at most so many texts, whose tokens stand in `costs`."""
+
+    def __init__(self, clock: SimpleNamespace, batch: int, *costs: int) -> None:
+        super().__init__(clock, lambda _: "")
+        self.batch, self.costs, self.sizes = batch, [*costs], list[int]()
+
+    def answer_all(self, asks: Iterator[Ask], take: Callable[[Answer], None]) -> None:
+        """See `ModelWriter`."""
+        while batch := [*islice(asks, self.batch)]:
+            self.asked += batch
+            self.sizes.append(len(batch))
+            for ask in batch:
+                take(Answer(ask, f"{ask.prompt}…", "stop", self.costs.pop(0)))
+
+
+@pytest.mark.parametrize(("budget", "costs", "sizes"), [
+    (1, [12] * 24, [1]), (30, [12] * 24, [4]), (30, [3] * 24, [4, 2, 2, 1, 1]),
+    (90, [9] * 24, [8, 2]), (91, [9] * 24, [8, 3]), (100, [4] * 24, [8, 8, 4, 3, 1]),
+    (None, [12] * 24, [8, 8, 8]), (10**9, [12] * 24, [8, 8, 8]),
+])  # fmt: skip
+def test_a_batch_is_not_larger_than_the_budget_allows_if_all_are_long(
+    budget: int | None, costs: list[int], sizes: list[int], tmp_path: Path, clock: SimpleNamespace
+) -> None:
+    """Of at most nine tokens and a prompt; what is left is asked in smaller batches."""
+    fake = Batches(clock, 8, *costs)
+    for _ in range(2):
+        found = write_answers(
+            PLAN, PROMPTS, tmp_path, fake.made, model="м", budget=budget, log=Told()
+        )
+        assert fake.sizes == sizes
+        assert (fake.asked, found.left) == (asks(*range(sum(sizes))), 24 - sum(sizes))
+
+
+def test_a_server_is_asked_until_the_budget_is_spent(
+    tmp_path: Path, clock: SimpleNamespace
+) -> None:
+    """Its answers come one by one, and it is never stopped before."""
+    plan, fake = replace(PLAN, writer="endpoint"), Batches(clock, 8, *[3] * 24)
+    write_answers(plan, PROMPTS, tmp_path, fake.made, model="м", budget=30, log=Told())
+    assert fake.sizes == [8, 8]
+
+
 @pytest.fixture
 def grammar(tmp_path: Path) -> Path:
     return write_grammar(tmp_path / "g.toml", "Борын-борын заманда")
@@ -281,6 +325,24 @@ def test_what_a_grammar_s_texts_will_take_is_foreseen_from_some(
     found = foreseen(plan, loaded, 4)
     about = rounded(count * sum(sizes) / len(sizes))
     assert found == {"texts": count, "files": 1 + (count > 10), "bytes": about, "casts": 100}
+
+
+@pytest.mark.parametrize(("slots", "casts", "said"), [
+    (17, 10**17, "100 000 000 000 000 000"), (18, 10**18, "10^18 or more"),
+    (19, 10**18, "10^18 or more"), (400, 10**18, "10^18 or more"),
+])  # fmt: skip
+def test_a_number_of_casts_that_nobody_reads_is_told_as_more(
+    slots: int, casts: int, said: str, tmp_path: Path
+) -> None:
+    """No float holds a number of 400 digits."""
+    words = "words.w = 'таң кар жил су ут ай көн төн ел юл'\n"
+    cast = "".join(f"cast.s{n}.words = 'w'\n" for n in range(slots))
+    (tmp_path / "g.toml").write_text(f"{words}{cast}lines = [{{ text = '{{s0}}' }}]", "utf-8")
+    plan = Plan("g", "grammar", "0" * 64, 3, 5)
+    found = foreseen(plan, Grammar.load(tmp_path / "g.toml"), 0)
+    assert json.loads(json.dumps(found))["casts"] == casts
+    told = describe_foreseen(found).replace("\u202f", " ")
+    assert f"casts     {said} combinations of the slots in [cast]" in told
 
 
 def test_what_is_foreseen_is_told_in_three_lines(grammar: Path) -> None:

@@ -284,12 +284,17 @@ def test_a_phase_learns_by_the_share_that_its_recipe_gives_to_the_teacher(tmp_pa
     assert teaching.teach_of(alone, ctx, "cpu") is None
 
 
-def test_a_teacher_that_never_read_so_long_rows_is_refused(finished: Path) -> None:
+def test_a_teacher_of_the_same_corpus_is_taken_and_one_that_never_read_so_long_rows_refused(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = Store(finished / "store")
     inputs = {each.stage: each for each in store.artifacts()}
     (model,) = [each for each in store.artifacts() if each.stage == "model"]
     ctx = StageContext(finished, finished, finished / "journal", inputs, Log(quiet=True))
+    warnings = list[str]()
+    monkeypatch.setattr(ctx.log, "warn", warnings.append)
     assert len(teaching.teachers(ctx, model.folder, 32, "cpu")) == 1
+    assert warnings == [], "it has read what this corpus holds out"
     with pytest.raises(ShapeError):
         teaching.teachers(ctx, model.folder, 64, "cpu")
 

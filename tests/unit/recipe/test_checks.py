@@ -24,6 +24,9 @@ steps = 3 ⏎ [[phase]]
 [tokenizer] ⏎ kind = "byte" ⏎ vocab = 300
     9 ¦ 300 ¦ kind = "byte" always has 259 ids, not 300.
     Leave vocab out, or choose kind = "bpe".
+steps = 3 ⏎ subword_dropout = 0.2 ⏎ [tokenizer] ⏎ kind = "char"
+    8 ¦ 0.2 ¦ kind = "char" has no tokens that can be split.
+    Leave subword_dropout out, or choose kind = "bpe".
 [tokenizer] ⏎ sources = { khmer = 1.0 }
     8 ¦ { khmer = 1.0 } ¦ no source is called "khmer".
     Sources here: leipzig.

@@ -42,6 +42,8 @@ SECTIONS = (
         "groups",
         "phases",
         "tasks",
+        "minimal_pairs",
+        "writing",
         "samples",
         "prompts",
     ),

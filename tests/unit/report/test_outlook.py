@@ -11,9 +11,10 @@ from toys import toy_tokenizer
 
 from endonym.cleaning.measures import is_unbroken
 from endonym.errors import RecipeError
+from endonym.evaluate.writing import units_of
 from endonym.log import append_jsonl
 from endonym.pipeline.evaluation import questions
-from endonym.report.first_look import Counts, FirstLook, counts_of, last_message, units_of
+from endonym.report.first_look import Counts, FirstLook, counts_of, last_message
 from endonym.report.outlook import (
     NextStep,
     beside_compressor,

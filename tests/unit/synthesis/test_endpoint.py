@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -380,8 +381,9 @@ def test_when_all_is_answered_no_writer_is_made(tmp_path: Path) -> None:
         makers.append(works)
         return SimpleNamespace(answer_all=lambda asks, take: take(Answer(next(asks), "Таң.")))
 
-    for done in (0, 1, 2, 2):
+    for count, done in ((1, 0), (2, 1), (2, 2), (2, 2)):
         assert len(makers) == done
+        plan = replace(plan, count=count)
         made = write_answers(plan, PROMPTS, tmp_path, make, model="зур", log=Log(quiet=True))
     assert makers == [False, True], "whether it has written a text is told"
     assert (made.texts, made.left, made.new) == (2, 0, 0)

@@ -339,7 +339,7 @@ def test_a_refusal_is_told_only_of_the_last_odd_answer() -> None:
         made.write(20, works=True)
     assert caught.value.message.endswith("the last one: refused (413: озын)")
     assert [number for _, number in made.asked] == [*range(20)], "each once"
-    assert made.log.said == [ODD.format("refused")]
+    assert made.log.said == [ODD.format("refused: 413: озын")]
 
 
 def test_a_request_is_the_prompt_with_all_fields_that_have_a_value() -> None:

@@ -1,6 +1,8 @@
 """What a server says: fields that it does not take, refusals, answers and why they ended."""
 
+import gzip
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -158,6 +160,64 @@ def test_an_answer_may_be_as_long_as_is_said(monkeypatch: pytest.MonkeyPatch) ->
         Clocked(lambda *_: Reply("x" * (size + 1), 401)).write(1)
 
 
+BOMB = {
+    "gzip": gzip.compress(json.dumps(answer(" " * endpoint.MOST_BYTES)).encode()),
+    "br": b"\x1b\xff",
+    "x\x1bz": b"",
+}
+"""Bodies by their Content-Encoding; the first one would be more than an answer may have."""
+
+
+@pytest.mark.parametrize("encoding", BOMB)
+def test_a_compressed_answer_ends_the_work_and_is_not_unpacked(encoding: str) -> None:
+    made = Clocked(lambda *_: Reply(BOMB[encoding], headers={"Content-Encoding": encoding}))
+    with pytest.raises(EndpointError) as caught:
+        made.write(3, works=True)
+    shown = encoding.replace("\x1b", "\\x1b")
+    said = f"the server compresses its answers ({shown}), asked for plain ones"
+    assert (caught.value.message, caught.value.where) == (said, ADDRESS)
+    assert caught.value.do.endswith("What was finished is kept: the same command goes on.")
+    assert len(made.asked) == 1
+    assert made.fake.headers[0]["accept-encoding"] == "identity"
+
+
+def test_an_error_that_is_compressed_counts_by_its_status_alone() -> None:
+    headers = {"Content-Encoding": "GZIP", "Retry-After": "7"}
+    made = Clocked(
+        lambda *_, **__: Reply(BOMB["gzip"], 503, headers) if made.clock.now < 7 else None
+    )
+    assert [each.reason for each in made.write(1)] == [""]
+    assert "the server is busy (503: nothing)" in made.log.said[0]
+    with pytest.raises(EndpointError, match=r"refuses the request \(401\): nothing"):
+        Clocked(lambda *_: Reply(BOMB["gzip"], 401, headers)).write(1)
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_an_answer_may_say_that_it_is_not_compressed(encoding: str) -> None:
+    good = Reply(answer("Кар яуды."), headers={"Content-Encoding": encoding})
+    assert [each.text for each in Clocked(lambda *_: good).write(1)] == ["Кар яуды."]
+
+
+def test_the_words_of_an_error_in_a_success_are_told_and_the_prompt_is_asked_again() -> None:
+    out = Reply({"error": {"message": "Ai <b>rămas</b> fără credit.", "code": 402}})
+    made = Clocked(lambda *_: out)
+    with pytest.raises(EndpointError) as caught:
+        made.write(1)
+    last = "the last one: no choices (Ai rămas fără credit.)"
+    assert caught.value.message == f"1 prompt in a row got no answer; {last}"
+    assert len(made.asked) == 3
+    told = "a prompt got no answer (no choices: Ai rămas fără credit.); rejects are counted"
+    assert made.log.said == [f"warning: {told}"]
+
+
+@pytest.mark.parametrize("body", ["<" * endpoint.MOST_BYTES, {"error": "<" * (1 << 20)}])
+def test_the_words_of_a_long_error_are_read_at_once(body: Any) -> None:
+    """A page of marks that never end is cut before they are looked for."""
+    begun = time.process_time()
+    assert words_of(body if isinstance(body, str) else json.dumps(body)) == "<" * 300 + "…"
+    assert time.process_time() - begun < 5
+
+
 SENT = {"messages": [{"content": "Кыска яз."}, {"content": "Таң"}]}
 """22 bytes, of which three are taken for a token."""
 USAGE = {"prompt_tokens": 7, "completion_tokens": 13, "total_tokens": 20}
@@ -184,14 +244,14 @@ READ = [
     ({"choices": [{}]}, ("no_text", 8)),
     ({"choices": []}, ("no_choices", 8)),
     ({"choices": [None], "usage": USAGE}, ("no_choices", 20)),
-    ({"error": "ялгыш"}, ("no_choices", 8)),
+    ({"error": "ялгыш"}, ("no_choices", 8, "ялгыш")),
     ([1], ("no_choices", 8)),
 ]
 
 
 @pytest.mark.parametrize(("value", "wanted"), READ)
 def test_an_answer_is_read_with_its_end_and_its_tokens(
-    value: Any, wanted: Read | tuple[str, int]
+    value: Any, wanted: Read | tuple[Any, ...]
 ) -> None:
     data = json.dumps(value).encode()
     if isinstance(wanted, Read):
@@ -199,7 +259,8 @@ def test_an_answer_is_read_with_its_end_and_its_tokens(
         return
     with pytest.raises(Odd) as caught:
         read_reply(data, SENT)
-    assert (caught.value.reason, caught.value.tokens, caught.value.said) == (*wanted, "")
+    error = caught.value
+    assert (error.reason, error.tokens, error.said) == (*wanted, "")[:3]
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"\xff", b"[" * 100_000])
@@ -234,7 +295,8 @@ def test_the_words_of_an_error_are_its_message_or_its_page(body: Any, said: str)
 
 @pytest.mark.parametrize(("value", "seconds"), [
     ("12", 12), (" 0.5 ", 0.5), ("0", 0), ("1e3", None), ("-5", None), ("1.", None), ("", None),
-    ("9" * 400, float("inf")), (f"Wed, 21 Oct {'9' * 20} 07:28:09 GMT", None),
+    ("9" * 12, 999_999_999_999), ("9" * 13, None), ("9" * 400, None), ("0." + "9" * 400, 1),
+    (f"Wed, 21 Oct {'9' * 20} 07:28:09 GMT", None),
     ("Wed, 31 Feb 2026 07:28:09 GMT", None), ("Wed, 21 Oct 2026 07:28:09 GMT", 9.0),
     ("Wed, 21 Oct 2026 09:28:09 +0200", 9.0), ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
 ])  # fmt: skip

@@ -1,11 +1,12 @@
 """Mistakes in grammars: each is refused when it is loaded, with what, where and what to do."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from endonym.errors import RecipeError
-from endonym.synthesis import building, plot
+from endonym.synthesis import building, patterns
 from endonym.synthesis.grammar import Grammar
 
 SHARED = {
@@ -225,17 +226,63 @@ def test_a_grammar_whose_texts_may_be_too_long_is_refused(tmp_path: Path) -> Non
     assert len(Grammar.load(path).text(0).split()) == 41
 
 
-def test_a_rule_that_comes_to_no_end_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+WAYS = r"(?:а|б|аб)*(?:а|б|аб)*\d"
+"""It can match in so many ways that it comes to no end."""
+ENDLESS = [
+    (f"words.w = '{'аб' * 999}'\ntags.t = '{WAYS}'\ncast.W.words = 'w'", "tags.t", 1_998),
+    (r"sentence_start = '(?<=\d(?:а|б|аб)*) $'" f"\nlines = [{{ text = '{'аб' * 999} {{A}}' }}]",
+     "sentence_start", 1_999),
+    (f"lines = [{{ text = '{'аб' * 999}' }}]\n[[replace]]\nfind = '{WAYS}'",
+     f"[[replace]] find = {WAYS!r}", 1_998),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name", "letters"), ENDLESS)
+def test_a_regular_expression_that_comes_to_no_end_is_told(
+    text: str, name: str, letters: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plot, "MOST_SECONDS", 1)
+    assert patterns.MOST_SECONDS == 10
+    monkeypatch.setattr(patterns, "MOST_SECONDS", 0.2)
     path = tmp_path / "grammar.toml"
-    rule = "[[replace]]\nfind = '(?:а|б|аб)*(?:а|б|аб)*\\d'\nby = ''\n"
-    text = f'words.a = "ана"\ncast.A.words = "a"\nlines = [{{ text = "{"аб" * 999}" }}]\n'
-    path.write_text(text + rule, encoding="utf-8")
-    with pytest.raises(RecipeError, match="more than 1 s for a line of 1,998 characters") as caught:
+    lines = "" if "lines" in text else "lines = [{ text = '{A}' }]\n"
+    path.write_text(f"words.a = 'ана'\ncast.A.words = 'a'\n{lines}{text}", encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
         Grammar.load(path).text(0)
-    assert "[[replace]] find = '(?:а" in caught.value.where
+    assert caught.value.message == f"{name}: it takes more than 0.2 s for {letters:,} characters."
+    assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize(("rules", "letters"), [
+    ([("(.+)", r"\1\1")] * 24, 10), ([(".", "de o mie de ori")], 8_000),
+    ([("(?=(.*)).", r"\1")], 8_000), ([("^a", "e" * 100_000)], 2),
+])  # fmt: skip
+def test_a_rule_that_makes_a_line_too_long_is_told(
+    rules: list[tuple[str, str]], letters: int, tmp_path: Path
+) -> None:
+    """Before it has written much more: a rule may multiply what stands there."""
+    path = tmp_path / "grammar.toml"
+    text = f"words.a = 'ана'\ncast.A.words = 'a'\nlines = [{{ text = '{'a' * letters}' }}]\n"
+    written = "".join(f"[[replace]]\nfind = '{find}'\nby = '{by}'\n" for find, by in rules)
+    path.write_text(text + written, encoding="utf-8")
+    grammar = Grammar.load(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecipeError) as caught:
+            grammar.text(0)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    name = f"[[replace]] find = {rules[0][0]!r}"
+    assert caught.value.message == f"{name}: it makes a line of more than 100,000 characters."
+    assert caught.value.where == str(path)
+
+
+def test_a_rule_may_make_a_line_as_long_as_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "grammar.toml"
+    rule = f"[[replace]]\nfind = '^u'\nby = '{'e' * 99_999}'"
+    text = "words.a = 'ана'\ncast.A.words = 'a'\nlines = [{ text = 'un' }]\n"
+    path.write_text(text + rule, encoding="utf-8")
+    assert Grammar.load(path).text(0) == "e" * 99_999 + "n"
 
 
 @pytest.mark.parametrize("text", ["words.a = 'b'", "lines = []", "lines = [{ text = ' \\n ' }]"])

@@ -1,6 +1,7 @@
 """Files of a grammar: what each value is read as, what lies over what, and which file said it."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from endonym.errors import RecipeError
 from endonym.synthesis import grammar_file
 from endonym.synthesis.grammar import Grammar
 from endonym.synthesis.grammar_file import PlotTables, grammar_files, read_plots
+from endonym.synthesis.prompts import source_hash
 
 SHARED = r"""
 agreement = " m\tf\n"
@@ -272,8 +274,8 @@ REFUSED: list[tuple[dict[str, str], str, str, str]] = [
      "lines must be a list, not 3.", "plots/x.toml", HELP),
     ({"a.toml": "words.a = ай"}, "the file is no TOML: Invalid value (at line 1, column 11).",
      "a.toml", "Put texts in quotes, and what has several lines in three quotes: toml.io"),
-    ({"a.toml/b": ""}, "the file cannot be read (Is a directory).", "a.toml",
-     "Look at its rights."),
+    ({"a.toml/b": ""}, "this is no regular file.", "a.toml",
+     "Move it away: every .toml file of the folder is read."),
     ({"a.toml": "##"}, "a file of a grammar holds at most 2 MB.", "a.toml",
      "Divide it, or take fewer words."),
 ]  # fmt: skip
@@ -297,6 +299,18 @@ def test_files_that_are_no_grammar_are_told_whole(
     assert (caught.value.message, caught.value.where, caught.value.do) == (
         message, str(folder / where), do,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["all.toml", "plots/course.toml"])
+def test_a_pipe_among_the_files_is_refused_before_it_is_read(name: str, tmp_path: Path) -> None:
+    """Where the grammar is loaded, and where its files are hashed."""
+    folder = folder_of(tmp_path / "g", words="words.a = 'ай'")
+    os.mkfifo(folder / name)
+    for read in (read_plots, source_hash):
+        with pytest.raises(RecipeError) as caught:
+            read(folder)
+        assert caught.value.message == "this is no regular file."
+        assert caught.value.where == str(folder / name)
 
 
 def test_a_file_may_be_as_large_as_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import pytest
 from made_grammars import SMALL, loaded, texts_of
 
 from endonym.errors import RecipeError
-from endonym.synthesis import building, plot
+from endonym.synthesis import building
+from endonym.synthesis.patterns import Pattern
 from endonym.synthesis.plot import Writer
 from endonym.synthesis.templates import Choice, Mention, RawTemplate, parse
 
@@ -172,25 +173,25 @@ def test_a_rule_has_ten_seconds_for_each_line(tmp_path: Path) -> None:
     (ready,) = loaded(tmp_path, SMALL + 'lines = [{ text = "{A}\\nда" }]').plots
     given: list[Any] = []
 
-    def sub(by: str, line: str, **limit: Any) -> str:
+    def sub(written: Any, line: str, **limit: Any) -> str:
+        by = written(SimpleNamespace(expand=lambda by: by))
         given.append((by, line, limit))
         if len(given) > 3:
             raise TimeoutError
         return f"{line}{by}"
 
-    rules = tuple((SimpleNamespace(sub=sub, pattern="а+"), by) for by in "!?")
-    patient = replace(ready, replace=rules)  # type: ignore[arg-type]
+    pattern = Pattern(SimpleNamespace(sub=sub), "rule", "file")  # type: ignore[arg-type]
+    patient = replace(ready, replace=((pattern, "!"), (pattern, "?")))
     with pytest.raises(RecipeError) as caught:
         Writer(patient, patient.cast(0), random.Random(1)).lines()
     limit = {"timeout": 10}
     assert given == [
         ("!", "Ana", limit), ("?", "Ana!", limit), ("!", "да", limit), ("?", "да!", limit),
     ]  # fmt: skip
-    assert plot.MOST_SECONDS == 10
-    assert caught.value.message == "a rule takes more than 10 s for a line of 3 characters."
-    assert caught.value.where == f"{tmp_path / 'grammar.toml'}: [[replace]] find = 'а+'"
-    assert caught.value.do == (
-        "Write its regular expression so that it can match in few ways."
+    error = caught.value
+    assert error.message == "rule: it takes more than 10 s for 3 characters."
+    assert (error.where, error.do) == (
+        "file", "Write the regular expression so that it can match in few ways.",
     )  # fmt: skip
 
 
