@@ -32,7 +32,6 @@ from pathlib import Path
 from typing import Any
 
 from cells import RESULTS, ROOT, Cells
-from pages import markdown
 from runs import SPLIT, bits_rows, costs_of, endonym, last_json, sets_of
 
 from endonym.corpus.corpus import Corpus
@@ -273,20 +272,6 @@ def equivalent(curve: list[tuple[float, float]], bits: float) -> float:
             share = (worse - bits) / (worse - better)
             return math.exp(math.log(less) + share * math.log(more / less))
     return curve[-1][0] if bits < curve[-1][1] else curve[0][0]
-
-
-def table(head: str) -> str:
-    """Ours, and the best plain recipe of each amount of text."""
-    cells = Cells(RESULTS / "data-efficiency.json")
-    keys = [ours_of(head, cells), *curve_of(head, cells).values()]
-    rows = [
-        [*key.split(" · ")[1:], f"{cells.best([key], BITS)[1]['bits_per_byte']:.4f}"]
-        for key in keys
-    ]
-    return markdown(["recipe", "text", "bits per byte"], rows)
-
-
-TABLES_OF_PAGE = {"data efficiency": lambda: table(f"km 60 min {SPLIT}")}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import cleaning_page
 import continued
 import corpus_page
 import curricula
-import data_efficiency
 import doctor_page
 import efficiency
 import exports
@@ -46,9 +45,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "results.md": readme_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
-    ROOT / "docs" / "training.md": training_page.TABLES
-    | data_efficiency.TABLES_OF_PAGE
-    | related_language.TABLES_OF_PAGE,
+    ROOT / "docs" / "training.md": training_page.TABLES | related_language.TABLES_OF_PAGE,
     ROOT / "docs" / "exports.md": {
         "exports": exports.page_table,
         "efficiency 5M": partial(efficiency.page_table, "5M"),
