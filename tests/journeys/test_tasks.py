@@ -174,7 +174,7 @@ def test_what_a_model_writes_is_measured_beside_held_out_text(
     assert [each["split"] for each in found] == names * 2
     assert found[-2]["n_documents"] == 2, "as many as there are prompts"
     page = (prepared.parent / "runs" / "kechkena" / "report.html").read_text(encoding="utf-8")
-    assert page.count("<h3>How healthy its texts are</h3>") == 2
+    assert page.count("<h3>Measures of its texts</h3>") == 2
 
 
 @pytest.mark.parametrize(

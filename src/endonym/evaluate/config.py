@@ -14,7 +14,7 @@ class Evaluation(Config):
     kind: Literal["bits", "task", "minimal_pairs", "writing", "prompts", "speed"]
     """bits: bits per byte of held-out text; task: choices between texts, or the bits of texts that
     follow others; minimal_pairs: held-out sentences beside the same ones with a fault; writing:
-    how healthy texts are that it writes; prompts: continuations to read; speed: size, memory,
+    measures of the texts that it writes; prompts: continuations to read; speed: size, memory,
     speed and loss in each program that runs the model or an export of it
     """
     file: str | None = None

@@ -5,9 +5,9 @@ arXiv:1912.00582), whose pairs are written by grammars. A fault is chosen so tha
 speaks against it: the neighbours that it makes stand nowhere in it, and words that end so seldom
 stand beside words that end so. The kinds are in KINDS.
 
-A quarter of the training text is not counted. It checks the pairs: a fault that stands in it is
-none, and is left out; and how often that happens says how many of the others are none either
-(`Check`).
+A quarter of the training text is not counted, and checks the pairs. A fault that stands in it is
+right text, so its pair is left out. How often that happens says how many of the other pairs may be
+right text, too (`Check`).
 """
 
 import json
@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from endonym.evaluate.items import Item
 from endonym.evaluate.word_counts import (
-    LETTER,
     STEM,
     Spans,
     WordCounts,
@@ -27,6 +26,7 @@ from endonym.evaluate.word_counts import (
     sentences_of,
     words_in,
 )
+from endonym.script.letters import LETTER
 from endonym.seed import named_seed
 
 FILE = "minimal_pairs.jsonl"
@@ -135,9 +135,9 @@ class Check(NamedTuple):
 
     @property
     def precision(self) -> float | None:
-        """The share of faults that are some, at least; None if too little text checks them.
+        """The share of pairs whose wrong sentence is wrong, at least; None if too little checks it.
 
-        If all faults were right text, they would be found as often as right text is.
+        If all wrong sentences were right ones, they would be found as often as right ones are.
         """
         if self.right_found < ENOUGH or not self.made:
             return None
@@ -159,12 +159,11 @@ class Made(NamedTuple):
 
     def write(self, path: Path) -> None:
         """Write the pairs as JSON lines."""
-        rows = [dict(zip(("good", "bad"), each.options, strict=True)) for each in self.pairs]
-        lines = [
-            json.dumps({**row, "group": each.group}, ensure_ascii=False) + "\n"
-            for row, each in zip(rows, self.pairs, strict=True)
-        ]
-        path.write_text("".join(lines), encoding="utf-8")
+        with path.open("w", encoding="utf-8") as file:
+            for each in self.pairs:
+                good, bad = each.options
+                record = {"good": good, "bad": bad, "group": each.group}
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def make_minimal_pairs(train: Iterable[str], held_out: Iterable[str], *, most: int = MOST) -> Made:

@@ -62,6 +62,7 @@ class WordCounts:
     words: Counter[str] = field(default_factory=Counter[str])
     neighbours: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     endings: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    n_neighbours: int = 0
     firsts: Counter[str] = field(default_factory=Counter[str])
     seconds: Counter[str] = field(default_factory=Counter[str])
     threes: Counter[str] = field(default_factory=Counter[str])
@@ -79,6 +80,7 @@ class WordCounts:
         for words in sentences:
             counts.words.update(words)
             counts.neighbours.update(pairwise(words))
+        counts.n_neighbours = counts.neighbours.total()
         for (one, other), n in counts.neighbours.items():
             first, second = ending(one), ending(other)
             counts.endings[first, second] += n
@@ -97,10 +99,9 @@ class WordCounts:
 
     def likes(self, *row: str) -> float:
         """How much likelier words that end as these stand in a row than by chance, in nats."""
-        total = max(1, self.firsts.total())
         nats = 0.0
         for one, other in pairwise(map(ending, row)):
-            chance = self.firsts[one] * self.seconds[other] / total
+            chance = self.firsts[one] * self.seconds[other] / max(1, self.n_neighbours)
             nats += math.log((self.endings[one, other] + 0.5) / (chance + 0.5))
         return nats
 

@@ -1,6 +1,6 @@
-"""How healthy texts are that a model writes, beside held-out texts of the same length.
+"""Measures of what a model writes, beside held-out texts of the same length.
 
-Each measure finds one illness, and none says that a text is good: a model that copies what it has
+Each measure finds one fault, and none says that a text is good: a model that copies what it has
 read has all words right, and one that ends at once repeats nothing. So they stand side by side.
 
 * empty: texts without a letter. ended: texts that end by themselves, and are not cut.

@@ -62,7 +62,7 @@ OF_ONE_LANGUAGE = {"khmer", "thai", "lao", "myanmar", "georgian", "armenian", "g
     "thaana"}  # fmt: skip
 """Scripts of one language each: here trigrams tell subjects apart and no languages."""
 
-SAY_LANGUAGE = 'If it shall be, write language = "CODE" into this [[source]]'
+SAY_LANGUAGE = 'If it is meant to be, write language = "CODE" into this [[source]]'
 WORD = regex.compile(r"[\p{L}\p{M}]+")
 
 
