@@ -29,6 +29,7 @@ import numpy as np
 import regex
 
 from endonym.cleaning.measures import is_unbroken, repeated_ngram_share
+from endonym.copies.spans import common_span
 from endonym.evaluate.score import Score, ratio
 from endonym.script.scripts import script_counts
 
@@ -262,12 +263,7 @@ class Copies:
 
     def _mark(self, number: int, begin: int, training: str, offset: int) -> None:
         """Mark the whole span around a common gram, if it is long enough."""
-        text, low, high = self.texts[number], 0, GRAM
-        while low < min(begin, offset) and text[begin - low - 1] == training[offset - low - 1]:
-            low += 1
-        end = min(len(text) - begin, len(training) - offset)
-        while high < end and text[begin + high] == training[offset + high]:
-            high += 1
+        low, high = common_span(self.texts[number], begin, training, offset)
         if low + high >= COPIED_CHARS:
             self.copied[number][begin - low : begin + high] = True
             self.longest[number] = max(self.longest[number], low + high)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from endonym.copies.spans import common_span
 from endonym.formats.document import Document
 
 MOST_SECONDS = 8.0
@@ -79,12 +80,7 @@ class Search:
         longest_before = len(self.text)
         for number, start in places:
             sample = self.samples[number]
-            back, reach = 0, self.gram
-            while back < min(offset, start) and text[offset - back - 1] == sample[start - back - 1]:
-                back += 1
-            end = min(len(text) - offset, len(sample) - start)
-            while reach < end and text[offset + reach] == sample[start + reach]:
-                reach += 1
+            back, reach = common_span(sample, start, text, offset)
             if back + reach > len(self.text):
                 self.text = sample[start - back : start + reach]
         return len(self.text) > longest_before
