@@ -220,6 +220,20 @@ def test_several_judges_are_compared_and_a_budget_stops_one(
     assert "questions for each judge: about" in command(*given).err
 
 
+def test_a_larger_count_adds_prompts_and_asks_of_these_alone(
+    given: list[Any], command: Command, tmp_path: Path
+) -> None:
+    texts = tmp_path / "judged" / "texts-1" / "texts-00000.jsonl"
+    with judge_that(longer) as fake:
+        few = command(*given, *of(fake), "--count", 2, "--json").json()
+        written = texts.read_text(encoding="utf-8")
+        more = command(*given, *of(fake), "--json").json()
+        assert set(fake.asked.values()) == {1}
+    assert texts.read_text(encoding="utf-8").startswith(written)
+    assert (few["prompts"], few["judges"]["зур"]["preferences"]["n_pairs"]) == (2, 2)
+    assert more["judges"]["зур"]["preferences"]["n_pairs"] == more["prompts"] > 2
+
+
 def test_another_rubric_is_another_question(
     given: list[Any], command: Command, tmp_path: Path
 ) -> None:
