@@ -125,7 +125,7 @@ def write_texts(
     opening = _opening(request, folder, store, log)
     names = distinct_names([Path(each) for each in request.models])
     writing = partial(_writer, request=request, store=store, log=log, device_name=device_name)
-    rows = [
+    rows: list[tuple[str, str, str, Callable[[bool], Writer]]] = [
         (f"texts-{n}", identity, name, partial(writing, model))
         for n, (model, identity, name) in enumerate(
             zip(request.models, identities, names, strict=True), 1
@@ -163,8 +163,15 @@ def _writer(
 ) -> Writer:
     """A model as a writer. Held-out texts are continued, also by a model that answers questions."""
     log.line(f"loading {name} …")
-    sampling = {"temperature": request.temperature, "max_tokens": request.max_tokens}
-    made = model_writer(name, store, log, device_name=device_name, system="", **sampling)
+    made = model_writer(
+        name,
+        store,
+        log,
+        device_name=device_name,
+        system="",
+        temperature=request.temperature,
+        max_tokens=request.max_tokens,
+    )
     return replace(made, is_bare=True, as_ids=made.as_ids if request.prompts else None)
 
 

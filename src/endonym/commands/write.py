@@ -93,9 +93,8 @@ def write_answers(
 ) -> Written:
     """Write what a model answers, until all is answered or the budget of tokens is spent.
 
-    make_writer: gives the writer; is told whether texts of it are there already. model: what each
-    text calls it. doing: what the progress says. Our own model answers a batch at once, so answers
-    under way count as long ones.
+    make_writer: gives the writer; is told whether texts of it are there. model: its name in texts.
+    doing: in the progress. Our own model answers a batch at once: those under way count as long.
     """
     most_tokens = plan.sampling["max_tokens"] if plan.writer == "model" else 0
     with claimed(folder, plan), Shards(folder, plan, model) as shards:

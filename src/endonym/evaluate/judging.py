@@ -17,7 +17,7 @@ TIE = "tie"
 CHOICE = r"(?P<choice>A|B|tie)"
 ALONE = regex.compile(rf"\W*{CHOICE}\W*", regex.IGNORECASE)
 VERDICT = regex.compile(
-    rf"verdict\W*?:\W*{CHOICE}\b(?!\W*(?:or\b|and\b|[/|,])\W*(?:A|B|tie)\b)", regex.IGNORECASE
+    rf"verdict[^\w:]*:\W*{CHOICE}\b(?!\W*(?:or\b|and\b|[/|,])\W*(?:A|B|tie)\b)", regex.IGNORECASE
 )
 UNREADABLE = "unreadable"
 """Why an answer is none that is a text, but not one that was asked for."""
@@ -102,7 +102,7 @@ def evened(texts: Sequence[Written]) -> list[str]:
 
 
 def choice_in(answer: str) -> str | None:
-    """ "A", "B" or "tie"; None if the answer says none of them, or several."""
+    """The verdict: "A", "B" or "tie". None if the answer says none of them, or several."""
     alone = ALONE.fullmatch(answer)
     found = [alone] if alone else [*VERDICT.finditer(answer)]
     said = {each["choice"].upper().replace("TIE", TIE) for each in found}
@@ -112,7 +112,7 @@ def choice_in(answer: str) -> str | None:
 def grade_in(answer: str, criterion: str) -> int | None:
     """The grade of a criterion; None if the answer gives none, several, or one between two."""
     found = regex.findall(
-        rf"(?<!\w){regex.escape(criterion)}[^\w\n]*?[:=][^\w\n]*?(-?\d+(?: *[.,/–-] *\d+)*)",
+        rf"(?<!\w){regex.escape(criterion)}[^\w\n:=]*[:=][^\w\n-]*(-?\d+(?: *[.,/–-] *\d+)*)",
         answer,
         regex.IGNORECASE,
     )

@@ -44,6 +44,13 @@ def test_what_is_no_grade_is_none(answer: str) -> None:
     assert grade_in(answer, "grammar") is None
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("sign", ["=", ":", " ", "-", "1", "1-", "*"])
+def test_long_nonsense_takes_no_long_time(sign: str) -> None:
+    assert choice_in("verdict" + sign * 1_000_000) is None
+    assert grade_in("grammar:" + sign * 1_000_000, "grammar") is None
+
+
 def test_questions_hold_texts_as_they_are() -> None:
     """Also texts with braces, and names of fields."""
     rubric = read_rubric(None)
