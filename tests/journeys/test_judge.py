@@ -193,6 +193,7 @@ def test_a_server_that_is_broken_is_an_error_and_no_score(
     assert said.code == 1
     assert words in said.json()["error"]["message"]
     assert "Traceback" not in said.err
+    assert command(*given, "--json").json()["judges"] == {}, "it is no judge without an answer"
 
 
 def test_several_judges_are_compared_and_a_budget_stops_one(

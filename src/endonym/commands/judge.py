@@ -262,6 +262,8 @@ def answers_in(
         kept.pop("version")
         records = records_in(place, Plan(**kept))
         texts = {n: each.text for n, each in enumerate(asked)}
+        if not records:
+            continue  # a wrong name, or a server that was away
         if all(each["prompt"] == texts.get(n) for n, each in records.items()):
             found[kept["model"]] = records
         else:
