@@ -87,6 +87,20 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value and its 95 % interval; None for an interval that `ratio` does not give."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    @property
+    def leaves_out_half(self) -> bool:
+        """Whether the interval says that a share is not one half."""
+        return self.low is not None and self.high is not None and not self.low <= 0.5 <= self.high
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """Nats of documents under one model, and the documents' sizes; arrays of one length.
 
@@ -237,10 +251,15 @@ def share(
         own = shares * (1 - shares) / np.maximum(1, counts - 1)
         variance = float((weights**2 * np.where(counts > 1, own, of_all)).sum())
         size = of_all / variance if variance else size
+    return value, *wilson(value, size)
+
+
+def wilson(value: float, size: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of so many items."""
     square = NORMAL**2 / size
     middle = (value + square / 2) / (1 + square)
-    reach = math.sqrt(square * (of_all + square / 4)) / (1 + square)
-    return value, max(0.0, middle - reach), min(1.0, middle + reach)
+    reach = math.sqrt(square * (value * (1 - value) + square / 4)) / (1 + square)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 Parts = list[NDArray[np.intp]]

@@ -54,6 +54,12 @@ FROZEN = {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
         *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE"),
     },
+    "judge": {
+        *("MODEL", "OTHER", "--out DIR", "--endpoint URL", "--judge NAME", "--prompts FILE"),
+        *("--rubric FILE", "--count", "--split", "--temperature", "--max-tokens", "--seed"),
+        *("--answer-tokens", "--budget-tokens N", "--concurrency N", "--timeout SECONDS"),
+        "--languagetool URL",
+    },
     "serve": {
         *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR")
     },
