@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from endonym.corpus.corpus import CARD, Corpus
 from endonym.disk import write_atomic
+from endonym.evaluate.breakdown import BINS, SURPRISES, Bin, Surprise
 from endonym.evaluate.items import TASK, cells
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
@@ -19,6 +20,7 @@ from endonym.model.count import parameters, parts_text
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run
 from endonym.recipe.recipe import Recipe
+from endonym.report.closely import closely
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
 from endonym.report.first_look import first_look
@@ -110,6 +112,11 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "minimal_pairs": shown_pairs(run),
         "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
         "gap": gap(scores),
+        "closely": closely(
+            [Bin(**row) for row in _rows(run, BINS)],
+            [Surprise(**row) for row in _rows(run, SURPRISES)],
+            run.recipe.language,
+        ),
         "phases": phases,
         "samples": _some(written),
         "prompts": prompts,
