@@ -34,8 +34,8 @@ OF_ANOTHER_LANGUAGE = (
     "model."
 )
 EACH_TAKES = (
-    "A document takes {bits:,.1f} bits on average{span}: texts that say the same in other languages "
-    "compare by this."
+    "A document takes {bits:,.1f} bits on average{span}. This compares translations of one text, "
+    "which bits per byte do not."
 )
 MOST_COMPARED = 2_000
 """Training documents with which a text is compared, evenly spread."""

@@ -20,7 +20,7 @@ from endonym.model.count import parameters, parts_text
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run
 from endonym.recipe.recipe import Recipe
-from endonym.report.closely import closely
+from endonym.report.closely import Closely, closely
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
 from endonym.report.first_look import first_look
@@ -77,7 +77,6 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     of_writing = [each.rows(WRITING) for each in run.all("evaluation")]
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
-    kind = tokenizer_kind(run.recipe)
     models = [made for made in run.made if made.stage.kind == "model"]
     parts = splits(scores)
     learnt = {name for name, _, n in answers_card(run.made) if not n.get("held_out", 1)}
@@ -112,11 +111,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "minimal_pairs": shown_pairs(run),
         "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
         "gap": gap(scores),
-        "closely": closely(
-            [Bin(**row) for row in _rows(run, BINS)],
-            [Surprise(**row) for row in _rows(run, SURPRISES)],
-            run.recipe.language,
-        ),
+        "closely": _closely(run),
         "phases": phases,
         "samples": _some(written),
         "prompts": prompts,
@@ -126,7 +121,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "answers": answers_card(run.made),
         "tokenizer": tokenizer_card(
             run.artifact("tokenizer"),
-            kind,
+            tokenizer_kind(run.recipe),
             corpus,
             run.artifact("shards"),
             language=run.recipe.language,
@@ -147,6 +142,13 @@ def tokenizer_kind(recipe: Recipe) -> str:
         if recipe.tokenizer.extend is not None
         else str(recipe.tokenizer.kind)
     )
+
+
+def _closely(run: Run) -> list[Closely]:
+    """A closer look at each text that was judged."""
+    found = [Bin(**row) for row in _rows(run, BINS)]
+    surprises = [Surprise(**row) for row in _rows(run, SURPRISES)]
+    return closely(found, surprises, run.recipe.language)
 
 
 def _rows(run: Run, file: str) -> list[dict[str, Any]]:
