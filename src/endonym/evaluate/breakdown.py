@@ -36,7 +36,6 @@ SHARES = tuple(number / 10 for number in range(10))
 SHOWN_TEXTS, SHOWN_CHARS = 4, 500
 
 By = Literal["position", "length", "confidence"]
-Floats = NDArray[np.float64]
 PerToken = Sequence[NDArray[Any]]
 """Of each text the values of its tokens."""
 
@@ -116,7 +115,7 @@ def _bins(
     """
     parts = [np.searchsorted(edges, place, side="right") - 1 for place in places]
 
-    def sums(of_tokens: PerToken) -> Floats:
+    def sums(of_tokens: PerToken) -> NDArray[Any]:
         """Of each text in each bin."""
         weighed = zip(parts, of_tokens, strict=True)
         return np.array([np.bincount(part, each, minlength=len(edges)) for part, each in weighed])
@@ -165,7 +164,7 @@ def surprises(texts: "Texts", read: "Sequence[TokenNats]", *, split: str) -> Ite
     for index in spaced_sample(texts.sources, SHOWN_TEXTS):
         # A character has four bytes at most, and a token one at least.
         ids = texts.ids[index][: 4 * SHOWN_CHARS].tolist()
-        pieces = letters(texts.tokenizer, ids, read[index].nats / math.log(2))
+        pieces = letters(texts.tokenizer, ids, (read[index].nats / math.log(2)).tolist())
         ends = np.cumsum([len(text) for text, _ in pieces])
         some = pieces[: int(np.searchsorted(ends, SHOWN_CHARS, side="right"))]
         is_cut = len(some) < len(pieces)

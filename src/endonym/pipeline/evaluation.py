@@ -1,8 +1,8 @@
 """The evaluation stage: scores with their baselines, continuations of prompts, or speed."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -229,14 +229,19 @@ def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
 
 def read_texts(model: LanguageModel, texts: bits.Texts, log: Log) -> Measured:
     """The model's loss on each document, with a progress bar."""
-    return texts.measured([each.nats for each in read_closely(model, texts, log)])
+    with _reading(texts, log) as advance:
+        return bits.measure_nats(model, texts, advance=advance)
 
 
 def read_closely(model: LanguageModel, texts: bits.Texts, log: Log) -> list[TokenNats]:
     """What the model says of each token of each document, with a progress bar."""
-    total = sum(len(ids) for ids in texts.ids)
-    with log.progress("scoring unseen texts", total) as advance:
+    with _reading(texts, log) as advance:
         return list(bits.read_closely(model, texts, advance=advance))
+
+
+def _reading(texts: bits.Texts, log: Log) -> AbstractContextManager[Callable[..., None]]:
+    """The progress bar, in tokens."""
+    return log.progress("scoring unseen texts", sum(len(ids) for ids in texts.ids))
 
 
 def score_texts(

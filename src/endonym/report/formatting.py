@@ -111,7 +111,8 @@ def templates(*, is_html: bool = True) -> jinja2.Environment:
     }
     environment.filters.update(figures | {"two": "{:.2f}".format} | texts)
     colours = files("endonym.serve").joinpath("page/surprise.css").read_text(encoding="utf-8")
-    environment.globals["surprise_colours"] = Markup(colours)
+    shared: dict[str, Any] = {"surprise_colours": Markup(colours)}
+    environment.globals.update(shared)
     return environment
 
 

@@ -51,8 +51,8 @@ def text_name(split: str) -> str:
     return "test documents" if split == "test" else split
 
 
-def text_title(split: str, text: Literal["document", "block"]) -> str:
-    """The heading of a text that was read in one way."""
+def text_title(split: str, text: str) -> str:
+    """The heading of a text that was read in one way. text: as in Score."""
     title = text_name(split).capitalize() if split == "test" else split
     return title + ", neighbours read together" * (text == "block")
 
