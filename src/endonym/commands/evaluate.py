@@ -11,7 +11,7 @@ from endonym.data.shards import TokenShards
 from endonym.device import versions
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
-from endonym.evaluate.score import Score
+from endonym.evaluate.score import PER_TEXT, Score, find, mean_bits
 from endonym.export.history import ensemble_of, evaluations_of, is_of_split
 from endonym.formats.broken import lost_letters
 from endonym.formats.faults import passing_over
@@ -32,6 +32,10 @@ from endonym.survey.odd_sources import Reference, other_language, sketch
 OF_ANOTHER_LANGUAGE = (
     "Some of it is in another language or broken (warnings above): these figures do not judge the "
     "model."
+)
+EACH_TAKES = (
+    "A document takes {bits:,.1f} bits on average{span}. This compares translations of one text, "
+    "which bits per byte do not."
 )
 MOST_COMPARED = 2_000
 """Training documents with which a text is compared, evenly spread."""
@@ -96,8 +100,9 @@ def score_model(
     scores: list[Score] = []
     means = ensemble_scores(members, judged, device_name=device_name, log=log)
     for (text, texts), mean in zip(judged, means, strict=True):
-        scores += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
-        scores += mean
+        measured = read_texts(model, texts, log)
+        scores += score_texts(measured, texts, read, split=text, log=log)[0]
+        scores += [*mean, *([mean_bits(measured, split=text)] if files else [])]
     evaluations = evaluations_of(trained) if trained else []
     of_test = [each for each in evaluations if is_of_split(each.manifest["config"])]
     rows = [row for each in of_test for row in each.rows("scores.json")]
@@ -186,6 +191,9 @@ def conclusions(
     """
     said = verdict(scores, judges=not cautions, own=own)
     lines = [terminal_text(line) for line in said]
+    if (each := find(scores, metric=PER_TEXT, model="model", source=None)) is not None:
+        span = "" if each.low is None else f" (95 %: {each.low:,.1f}–{each.high:,.1f})"
+        lines.append(EACH_TAKES.format(bits=each.value, span=span))
     lines += cautions
     if {score.model for score in scores} <= {"model", "ensemble"}:
         lines.append(

@@ -14,9 +14,9 @@ from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, printable
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.halves import TEXTS, Published, half_scores, halves, published
-from endonym.evaluate.items import PER_TEXT, table
+from endonym.evaluate.items import table
 from endonym.evaluate.minimal_pairs import NONE, Made
-from endonym.evaluate.score import Score, find
+from endonym.evaluate.score import PER_TEXT, Score, find
 from endonym.evaluate.tables import aligned
 from endonym.export.card import Card
 from endonym.export.history import History

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import Any, Literal
@@ -25,7 +25,7 @@ SOURCE_BYTES, JUDGED_BYTES = 300_000, 2_000
 sentences must not weigh as much as books. The first bound decides in most cases, so that the mean
 is over the same sources for every seed."""
 CHUNK_DRAWS = 50
-BITS = "bits_per_byte"
+BITS, PER_TEXT = "bits_per_byte", "bits_per_text"
 NORMAL = 1.959964
 """The quantile of a normal distribution for 95 %."""
 
@@ -185,6 +185,13 @@ def scores(
                 make_score(metric="perplexity", value=power or 0.0, unit="", low=low, high=high)
             )
     return found
+
+
+def mean_bits(judged: Measured, *, split: str) -> Score:
+    """The mean of the bits of a text, which compares texts that say the same in other languages."""
+    ones = np.ones_like(judged.bytes)
+    found, *_ = scores(replace(judged, bytes=ones), model="model", split=split)
+    return replace(found, metric=PER_TEXT, n_bytes=int(judged.bytes.sum()))
 
 
 def ratio(

@@ -1,8 +1,8 @@
 """The evaluation stage: scores with their baselines, continuations of prompts, or speed."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +19,7 @@ from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.errors import RecipeError, SourceError
-from endonym.evaluate import bits, items, minimal_pairs, speed
+from endonym.evaluate import bits, breakdown, items, minimal_pairs, speed
 from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
@@ -30,7 +30,7 @@ from endonym.evaluate.writing import WRITING
 from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import Nats, read_nats
+from endonym.generate.reading import Nats, TokenNats, read_nats
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
@@ -93,11 +93,15 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     split = evaluation.file or evaluation.split
     members = [each for name, each in sorted(ctx.inputs.items()) if name.startswith(MEMBER)]
     scores = list[list[Score]]()  # of each of these texts
+    found, shown = list[breakdown.Bin](), list[breakdown.Surprise]()
     samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
     named = [(split, texts) for texts in texts_to_score]
     means = ensemble_scores(members, named, device_name=ctx.device, log=ctx.log)
     for texts, mean in zip(texts_to_score, means, strict=True):
-        measured = read_texts(model, texts, ctx.log)
+        read = read_closely(model, texts, ctx.log)
+        found += breakdown.bins(texts, read, split=split)
+        shown += [] if files else breakdown.surprises(texts, read, split=split)
+        measured = texts.measured([each.nats for each in read])
         scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
         scores.append([*scored, *mean])
         if texts.text == "document":
@@ -117,6 +121,8 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             measured = read_texts(base, texts_of_base, ctx.log)
             scored += bits.by_source(texts_of_base, measured, model=BEFORE, split=split)
     write_json(ctx.out / "scores.json", [asdict(each) for scored in scores for each in scored])
+    write_json(ctx.out / breakdown.BINS, [asdict(each) for each in found])
+    write_json(ctx.out / breakdown.SURPRISES, [asdict(each) for each in shown])
     if train is not None and not files:
         split_shards = TokenShards(shards, evaluation.split)
         other_shards = TokenShards(shards, "dev" if evaluation.split == "test" else "test")
@@ -223,9 +229,19 @@ def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
 
 def read_texts(model: LanguageModel, texts: bits.Texts, log: Log) -> Measured:
     """The model's loss on each document, with a progress bar."""
-    total = sum(len(ids) for ids in texts.ids)
-    with log.progress("scoring unseen texts", total) as advance:
+    with _reading(texts, log) as advance:
         return bits.measure_nats(model, texts, advance=advance)
+
+
+def read_closely(model: LanguageModel, texts: bits.Texts, log: Log) -> list[TokenNats]:
+    """What the model says of each token of each document, with a progress bar."""
+    with _reading(texts, log) as advance:
+        return list(bits.read_closely(model, texts, advance=advance))
+
+
+def _reading(texts: bits.Texts, log: Log) -> AbstractContextManager[Callable[..., None]]:
+    """The progress bar, in tokens."""
+    return log.progress("scoring unseen texts", sum(len(ids) for ids in texts.ids))
 
 
 def score_texts(

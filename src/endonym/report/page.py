@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from endonym.corpus.corpus import CARD, Corpus
 from endonym.disk import write_atomic
+from endonym.evaluate.breakdown import BINS, SURPRISES, Bin, Surprise
 from endonym.evaluate.items import TASK, cells
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
@@ -19,6 +20,7 @@ from endonym.model.count import parameters, parts_text
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline.execute import Made, Run
 from endonym.recipe.recipe import Recipe
+from endonym.report.closely import Closely, closely
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
 from endonym.report.first_look import first_look
@@ -75,7 +77,6 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     of_writing = [each.rows(WRITING) for each in run.all("evaluation")]
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
-    kind = tokenizer_kind(run.recipe)
     models = [made for made in run.made if made.stage.kind == "model"]
     parts = splits(scores)
     learnt = {name for name, _, n in answers_card(run.made) if not n.get("held_out", 1)}
@@ -110,6 +111,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "minimal_pairs": shown_pairs(run),
         "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
         "gap": gap(scores),
+        "closely": _closely(run),
         "phases": phases,
         "samples": _some(written),
         "prompts": prompts,
@@ -119,7 +121,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "answers": answers_card(run.made),
         "tokenizer": tokenizer_card(
             run.artifact("tokenizer"),
-            kind,
+            tokenizer_kind(run.recipe),
             corpus,
             run.artifact("shards"),
             language=run.recipe.language,
@@ -140,6 +142,13 @@ def tokenizer_kind(recipe: Recipe) -> str:
         if recipe.tokenizer.extend is not None
         else str(recipe.tokenizer.kind)
     )
+
+
+def _closely(run: Run) -> list[Closely]:
+    """A closer look at each text that was judged."""
+    found = [Bin(**row) for row in _rows(run, BINS)]
+    surprises = [Surprise(**row) for row in _rows(run, SURPRISES)]
+    return closely(found, surprises, run.recipe.language)
 
 
 def _rows(run: Run, file: str) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ GONE = 499
 """The client has closed the connection: nobody reads this answer."""
 PAGE = files("endonym.serve") / "page"
 KINDS = {"css": "text/css", "js": "text/javascript", "html": "text/html"}
-PAGE_FILES = ("style.css", "studio.js", "docs.js")
+PAGE_FILES = ("style.css", "surprise.css", "studio.js", "docs.js")
 COUNTED = {
     "prompt_tokens": "Tokens of prompts that were read",
     "generated_tokens": "Tokens that were generated",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from made_scores import baselines, score
-from text_samples import ROMANIAN
+from text_samples import ROMANIAN, TATAR
 from toys import toy_tokenizer
 
 from endonym.commands import evaluate
@@ -16,6 +16,7 @@ from endonym.commands.load import load_model
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
+from endonym.evaluate.score import find
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -48,8 +49,33 @@ def test_a_foreign_model_is_scored_alone_on_given_texts(finished: Path, tmp_path
     assert {score.model for score in beside} > {"model", "unigram"}
     told = as_dict("kechkena", score_model("kechkena", [text], "test", store=store, **QUIET))
     assert {"endonym", "torch"} <= {*told["versions"]}
-    assert len(told["scores"]) == len(beside) / 2, "the only file is all of it"
+    assert {each.source for each in told["scores"]} == {None}, "the only file is all of it"
+    assert len({*map(repr, told["scores"])}) == len(told["scores"]) == (len(beside) + 1) / 2
     assert any("There is no interval" in line for line in told["notes"]["text.txt"])
+
+
+def test_translations_of_one_text_are_compared_by_the_bits_of_a_sentence(
+    finished: Path, tmp_path: Path
+) -> None:
+    file, store = tmp_path / "parallel.jsonl", Store(finished / "store")
+    rows = [{"ro": ro, "tt": tt} for ro, tt in zip(ROMANIAN, TATAR, strict=False)]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    bits = list[float]()
+    for column, texts in (("ro", ROMANIAN), ("tt", TATAR[: len(ROMANIAN)])):
+        cutting = Cutting.of(None, column)
+        found = score_model("kechkena", [file], "test", store=store, cutting=cutting, **QUIET)
+        (each,) = [one for one in found.scores if one.metric == "bits_per_text"]
+        whole = find(found.scores, metric="bits_per_byte", model="model", source=None)
+        n_bytes = sum(len(text.encode("utf-8")) for text in texts)
+        assert each.value == pytest.approx(whole.value * n_bytes / len(texts))
+        assert (each.n_documents, each.n_bytes, each.unit) == (len(texts), n_bytes, "bits")
+        said = "\n".join(conclusions(found.scores))
+        assert f"A document takes {each.value:,.1f} bits on average." in said
+        bits.append(each.value)
+    assert bits[0] != bits[1]
+    own = score_model("kechkena", [], "test", store=store, **QUIET).scores
+    assert "bits_per_text" not in {each.metric for each in own}
 
 
 def test_a_model_without_shards_is_scored_on_given_texts(finished: Path, tmp_path: Path):

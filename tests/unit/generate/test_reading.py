@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from reference.judge import LONGEST_CONTEXT
-from reference.reading import document_nats
+from reference.reading import document_nats, logits_of
 from toys import END, lively_decoder, toy_config
 
-from endonym.generate.reading import Ids, Window, read_nats, windows
+from endonym.generate.reading import Ids, Window, read_nats, read_tokens, windows
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 
@@ -96,6 +97,21 @@ def test_every_token_is_read_as_the_slow_reference_reads_it(family: str) -> None
     for ids in documents([1, 16, 40]):
         (found,) = read_nats(decoder, [ids], END)
         np.testing.assert_allclose(found, document_nats(decoder, ids.tolist(), END), rtol=1e-5)
+
+
+def test_the_likeliest_token_in_each_place_is_that_of_the_largest_logit() -> None:
+    decoder, (ids,) = lively_decoder(), documents([14])
+    for place in range(1, 14, 3):  # Some tokens are the likeliest ones.
+        ids[place] = int(logits_of(decoder, torch.tensor([END, *ids[:place]]))[-1].argmax())
+    (found,) = read_tokens(decoder, [ids], END)
+    shares_TV = logits_of(decoder, torch.tensor([END, *ids]))[:-1].double().softmax(-1)
+    best_T, ids_T = shares_TV.max(-1)
+    np.testing.assert_allclose(found.likeliest, -best_T.detach().log(), rtol=1e-4)
+    assert found.is_likeliest.tolist() == (ids_T.numpy() == ids).tolist()
+    assert set(range(1, 14, 3)) <= {*np.flatnonzero(found.is_likeliest)}
+    (read,) = read_tokens(decoder, documents([40]), END)
+    assert (read.likeliest <= read.nats).all(), "also in windows"
+    np.testing.assert_array_equal(read.likeliest == read.nats, read.is_likeliest)
 
 
 def test_logits_that_are_capped_are_read_capped() -> None:

@@ -40,6 +40,7 @@ SECTIONS = (
         "numbers",
         "card",
         "groups",
+        "closely",
         "phases",
         "tasks",
         "minimal_pairs",
