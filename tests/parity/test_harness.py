@@ -40,10 +40,10 @@ import json, os, sys
 from lm_eval.evaluator import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
-model, folder, task, out = sys.argv[1:]
+model, folder, out, *tasks = sys.argv[1:]
 os.chdir(folder)
 lm, manager = HFLM(pretrained=model, device="cpu", batch_size=32), TaskManager(include_path=folder)
-found = simple_evaluate(model=lm, tasks=[task], task_manager=manager, log_samples=True)
+found = simple_evaluate(model=lm, tasks=tasks, task_manager=manager, log_samples=True)
 samples = [each for of_task in found["samples"].values() for each in of_task]
 rows = [[each["doc"], [ll for ll, _ in each["filtered_resps"]], each["acc"]] for each in samples]
 json.dump(rows, open(out, "w"))
@@ -74,41 +74,52 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
-def of_harness(folder: Path, file: Path, work: Path) -> dict[str, tuple[list[float], bool]]:
-    """What the harness finds of each item of a file: the log-probabilities of its options, and
-    whether it is right. By its context and options."""
-    (tasks := work / "tasks").mkdir()
-    task = write_task(file.name, read_items(file).items, tasks)
-    given = (folder, tasks, task, work / "out.json")
-    command = [sys.executable, "-c", SCRIPT, *map(str, given)]
+Judged = dict[str, tuple[list[float], bool]]
+
+
+@pytest.fixture(scope="module")
+def files(gold: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Those pairs, and choices after contexts."""
+    choices = tmp_path_factory.mktemp("choices") / "choices.jsonl"
+    return {**gold, "choices": written(choices, CHOICES)}
+
+
+@pytest.fixture(scope="module")
+def theirs(
+    files: dict[str, Path],
+    exported: Callable[[str, str], tuple[LanguageModel, Path]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Judged:
+    """What the harness finds of each item, by its context and options: the log-probabilities of the
+    options, and whether it is right."""
+    _, model = exported("qwen3", "plain")
+    folder, out = tmp_path_factory.mktemp("tasks"), tmp_path_factory.mktemp("out") / "out.json"
+    tasks = [write_task(each.name, read_items(each).items, folder) for each in files.values()]
+    command = [sys.executable, "-c", SCRIPT, *map(str, (model, folder, out)), *tasks]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    rows = json.loads((work / "out.json").read_text(encoding="utf-8"))
+    rows = json.loads(out.read_text(encoding="utf-8"))
     return {json.dumps([doc["context"], doc["options"]]): (lls, acc == 1) for doc, lls, acc in rows}
 
 
 @pytest.mark.parametrize("name", [*SETS, "choices"])
 def test_items_have_the_same_log_probabilities_and_are_right_alike(
     name: str,
-    request: pytest.FixtureRequest,
+    files: dict[str, Path],
+    theirs: Judged,
     exported: Callable[[str, str], tuple[LanguageModel, Path]],
-    tmp_path: Path,
 ) -> None:
-    model, folder = exported("qwen3", "plain")
-    if name == "choices":
-        file = written(tmp_path / "choices.jsonl", CHOICES)
-    else:
-        file = request.getfixturevalue("gold")[name]
-    items = read_items(file).items
-    nats, found = judge(model, items, lambda _: None).nats, of_harness(folder, file, tmp_path)
+    model, _ = exported("qwen3", "plain")
+    items = read_items(files[name]).items
+    nats = judge(model, items, lambda _: None).nats
     right, ends = are_right(items, nats), np.cumsum([0, *(len(each.options) for each in items)])
     assert 0 < sum(right) < len(items) or name == "choices"
     for item, is_right, (begin, end) in zip(items, right, pairwise(ends), strict=True):
         key = json.dumps([item.context + item.blanks, list(item.options)])
-        theirs, theirs_right = found[key]
-        assert -nats[begin:end] == pytest.approx(theirs, abs=1e-3)
-        assert theirs_right == is_right, key
+        their_nats, is_right_there = theirs[key]
+        assert -nats[begin:end] == pytest.approx(their_nats, abs=1e-3)
+        assert is_right_there == is_right, key
 
 
 def test_accuracies_of_both_sets_equal_those_of_the_harness(
