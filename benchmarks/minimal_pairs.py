@@ -38,8 +38,11 @@ MODEL = {
     "model.layers": 4,
     "phase.0.tokens": "",
     "phase.0.epochs": "",
+    "phase.0.warmup_steps": "",
     "evaluate.0.baselines": False,
 }
+EXPORT = '[[export]]\nformat = "huggingface"\n'
+"""What is not needed of the recipe of `new`."""
 ASKED = f"""
 [[evaluate]]
 kind = "task"
@@ -88,8 +91,9 @@ def prepare(language: str, asked: argparse.Namespace) -> None:
     asked.work.mkdir(parents=True, exist_ok=True)
     texts = (asked.texts or asked.data / language).absolute()
     endonym(asked.work, "new", language, "--language", language, "--text", texts, "--hours", 0.1)
-    with (folder / "recipe.toml").open("a", encoding="utf-8") as file:
-        file.write(ASKED)
+    recipe = folder / "recipe.toml"
+    text = recipe.read_text(encoding="utf-8").replace(EXPORT, "")
+    recipe.write_text(text + ASKED, encoding="utf-8")
     lines = some_of_each(asked.data / "eval" / GOLD[language], asked.pairs)
     (folder / GOLD_FILE).write_text("".join(lines), encoding="utf-8")
 

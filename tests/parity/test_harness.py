@@ -30,7 +30,13 @@ SETS = {"blimp": "blimp_en.jsonl.gz", "clams": "clams_fr.jsonl"}
 PAIRS = 8
 """Of each phenomenon: BLiMP has 67 of them."""
 CHOICES = [
-    {"context": "Балалар мәктәпкә", "options": ["баралар.", "бара идем."], "answer": 0},
+    {
+        "context": "Балалар мәктәпкә",
+        "options": ["баралар.", "бара идем."],
+        "answer": 0,
+        "uid": "сан",
+    },
+    {"context": "ក្មេងៗ", "options": ["ទៅសាលា", "សាលាទៅ"], "answer": "b", "uid": "លំដាប់ ពាក្យ"},
     {"context": "Copiii merg la ", "options": ["școală.", "școala pe."], "answer": 0},
     {"context": "Les enfants vont\n", "options": ["à l'école.", "école à."], "answer": "a"},
     {"question": "Кояш кайда?", "options": [" Күктә.", " Күлдә.", " Өйдә."], "answer": 2},

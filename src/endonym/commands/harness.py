@@ -56,6 +56,9 @@ def score_harness(
     for path in files:
         if not path.is_file():
             raise RecipeError("no such file", where=str(path), do="Check its path.")
+    if kept is not None and not files:
+        message, do = "no file of items is given", "Give one as well: --harness FILE"
+        raise RecipeError(message, where=f"--task-files {kept}", do=do)
     named = zip(files, distinct_names(files), strict=True)
     read = {file: read_task(path, file, log) for path, file in named}
     names = [each for each in asked if not has_records(Path(each))]
@@ -113,7 +116,8 @@ def task_folder(kept: Path | None) -> Generator[Path]:
 def exported(name: str, store: Store, log: Log, adapter: str | None) -> Generator[Path]:
     """The folder of a model for transformers: itself, an export of its store, or one for now."""
     made = find_artifact(name, store)
-    if made is None and adapter is None and (Path(name) / "config.json").is_file():
+    is_folder = (made is None or made.stage == "export") and (Path(name) / "config.json").is_file()
+    if is_folder and adapter is None:
         yield Path(name)
     elif made is not None and adapter is None and (there := export_of(made)) is not None:
         yield there

@@ -6,7 +6,7 @@ It is run by a process of its own (`harness_process.py`): its tasks bring code a
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import regex
@@ -77,13 +77,17 @@ def write_task(name: str, items: Sequence[Item], folder: Path) -> str:
     """Write items as a task of the harness, a YAML file and its data; its name.
 
     Items with groups are a group of tasks, whose figure is the mean over them, as in our table. The
-    version is a hash of the items. Raises RecipeError for texts without an answer: the harness has
-    no such task.
+    version is a hash of the items. Raises RecipeError for texts without an answer, of which the
+    harness has no task, and if the folder has a task of this name.
     """
     if any(item.answer is None for item in items):
         message = "its items are texts, whose bits are asked: the harness has no such tasks"
         raise RecipeError(message, where=name, do=f"Judge them without it: --tasks {name}")
-    title, by_group = _word(name.partition(".")[0]), dict[str, list[Item]]()
+    place, by_group = PurePath(name), dict[str, list[Item]]()
+    title = _word(str(place.with_name(place.name.partition(".")[0])))
+    if (folder / f"{title}.yaml").exists():
+        message = f"another file is the task {title}, too"
+        raise RecipeError(message, where=name, do="Rename one of them.")
     for item in items:
         by_group.setdefault(_word(item.group), []).append(item)
     about = {"metadata": {"version": fingerprint([*items])[:8]}}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from endonym.commands import harness as commands
+from endonym.errors import RecipeError
 from endonym.evaluate import harness
 from endonym.evaluate.items import Item
 
@@ -209,9 +210,19 @@ def test_items_are_written_with_the_blanks_between_context_and_option(tmp_path: 
         {"context": "ក្មេងៗ", "options": ["ទៅ​សាលា", "សាលា​ទៅ"], "answer": 1},
     ]
     assert harness.write_task("b.jsonl", items[:1], tmp_path) == "b"
+    with pytest.raises(RecipeError, match="another file is the task b"):
+        harness.write_task("b.2.csv", items, tmp_path)
     assert json.loads((tmp_path / "b.yaml").read_text(encoding="utf-8"))["task"] == "b"
 
 
 def test_flags_of_the_harness_stand_alone(judged: Callable[..., Any]) -> None:
     assert judged("--task-files", "a").code == 2
     assert judged("--harness", "blimp", "--tasks", "a.jsonl").code == 2
+
+
+def test_names_alone_leave_no_task_files(
+    program: None, judged: Callable[..., Any], tmp_path: Path
+) -> None:
+    said = judged("--harness", "blimp_island", "--task-files", tmp_path / "a")
+    assert said.code == 2
+    assert not (tmp_path / "a").exists()
