@@ -35,11 +35,14 @@ def _require_one_use(context: click.Context) -> None:
         for name in context.params
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    uses = given & {"texts", "tasks", "pairs", "flores"}
+    uses = given & {"texts", "tasks", "pairs", "flores", "harness"}
     if context.args:
         raise click.UsageError(f"Write --text before {context.args[0]}.")
     if len(uses) > 1:
-        raise click.UsageError("Give one of --text, --tasks, --minimal-pairs and --flores.")
+        every = "--text, --tasks, --minimal-pairs, --flores and --harness"
+        raise click.UsageError(f"Give one of {every}.")
+    if "kept" in given and "harness" not in uses:
+        raise click.UsageError("--task-files is of --harness: give both.")
     if given & {"document", "column"} and not uses & {"texts", "flores"}:
         raise click.UsageError(
             "--document and --column say how --text and --flores are read: give one of these."
@@ -99,6 +102,20 @@ def _only_one(
     help="Instead: bits of the second halves of the sentences of FLORES-200 (devtest), beside "
     "published models. --column names the language in a table.",
 )
+@click.option(
+    "--harness",
+    multiple=True,
+    metavar="TASKS",
+    help="Instead: tasks of EleutherAI's lm-evaluation-harness by their names (NAME,NAME), and "
+    "files of items as for --tasks, judged by that program; may be repeated.",
+)
+@click.option(
+    "--task-files",
+    "kept",
+    type=FOLDER,
+    metavar="DIR",
+    help="With --harness: leave the files of items in this new folder as its task files.",
+)
 @adapter_option()
 @click.pass_context
 def evaluate(
@@ -108,6 +125,8 @@ def evaluate(
     tasks: tuple[Path, ...],
     pairs: Path | None,
     flores: Path | None,
+    harness: tuple[str, ...],
+    kept: Path | None,
     split: Literal["test", "dev"],
     document: Any,
     column: str | None,
@@ -116,6 +135,7 @@ def evaluate(
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
+    from endonym.commands.harness import score_harness
     from endonym.commands.load import load_model
     from endonym.commands.tasks import score_minimal_pairs, score_tasks, scoreboard
     from endonym.pipeline.evaluation_texts import Cutting
@@ -125,45 +145,37 @@ def evaluate(
     device.prepare()
     store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
     cutting = Cutting.of(document, column)
-    if tasks or pairs or flores:
+    given: Any = {"store": store, "log": log, "adapter": adapter}
+    if harness:
+        found, shown = score_harness(model, harness, **given, device_name=target, kept=kept)
+    elif tasks or pairs or flores:
         loaded = load_model(model, store, target, log, adapter=adapter)
         if pairs is not None:
-            found, shown = score_minimal_pairs(model, loaded, pairs, store=store, log=log)
+            found, shown = score_minimal_pairs(model, loaded, pairs, **given)
         elif flores is not None:
-            found, shown = scoreboard(
-                model, loaded, flores, cutting=cutting, store=store, log=log, adapter=adapter
-            )
+            found, shown = scoreboard(model, loaded, flores, **given, cutting=cutting)
         else:
-            found, shown = score_tasks(loaded, tasks, log=log)
-        if settings.is_json:
-            print_json({"model": model, "versions": device.versions(), **found})
-        else:
-            click.echo(f"\n{shown}\n")
-        return
-    judged = score_model(
-        model,
-        texts,
-        split,
-        store=store,
-        log=log,
-        device_name=target,
-        adapter=adapter,
-        cutting=cutting,
-    )
-    if settings.is_json:
-        print_json(as_dict(model, judged))
+            found, shown = score_tasks(model, loaded, tasks, **given)
     else:
-        show_scores(judged)
+        judged = score_model(model, texts, split, **given, device_name=target, cutting=cutting)
+        if settings.is_json:
+            print_json(as_dict(model, judged))
+        else:
+            show_scores(judged)
+        return
+    if settings.is_json:
+        print_json({"model": model, "versions": device.versions(), **found})
+    else:
+        click.echo(f"\n{shown}\n")
 
 
 def show_scores(judged: "Judged") -> None:
     """Print the scores of texts for people, and what they say."""
-    from endonym.commands.evaluate import conclusions
     from endonym.evaluate.tables import table
     from endonym.report.scores import splits
 
     for name, part in splits(judged.scores).items():
-        say("\n".join(conclusions(part, judged.cautions.get(name, ()), judged.own)))
+        say("\n".join(judged.conclusions(name, part)))
         click.echo(f"\n{name}\n{table(part)}\n")
 
 

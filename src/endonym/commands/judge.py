@@ -18,7 +18,7 @@ from random import Random
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
-from endonym.commands.evaluate import known_texts, shards_of
+from endonym.commands.evaluate import shards_of
 from endonym.commands.load import card_of, find_artifact
 from endonym.commands.write import Writer, write_answers
 from endonym.commands.write_model import identity_of, model_writer
@@ -42,6 +42,7 @@ from endonym.evaluate.score import Estimate
 from endonym.evaluate.writing import HELD_OUT, Written
 from endonym.log import Log, counted, number
 from endonym.pipeline.evaluation import held_texts
+from endonym.pipeline.evaluation_texts import overlaps
 from endonym.pipeline.writing import cut, divided
 from endonym.script.languages import language_name
 from endonym.script.letters import as_name
@@ -202,9 +203,8 @@ def _warn_of_known(model: str, shards: Path, held_out: Texts, *, store: Store, l
     own = shards_of(model, store)
     if own is not None and own[0] == shards:
         return
-    judged = [(HELD_OUT, held_out)]
-    for _, said in known_texts(judged, find_artifact(model, store), log, adapter=None):
-        log.warn(f"{model}, {HELD_OUT} of the other model: {said}")
+    judged = {f"{model}, {HELD_OUT} of the other model": list(held_out.each())}
+    overlaps(judged, find_artifact(model, store), log)
 
 
 def questions(judged: Judged, rubric: Rubric) -> list[Question]:

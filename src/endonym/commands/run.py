@@ -167,7 +167,12 @@ def as_dict(run: Run) -> dict[str, Any]:
     scores = [score.as_dict() for score in scores_of(run)]
     files = TASK, WRITING
     scores += [row for each in run.all("evaluation") for f in files for row in each.rows(f)]
-    return {"run": str(run.folder), "stages": stages, "scores": scores}
+    overlap = {
+        each.manifest["config"]["task"]: each.numbers["overlap"]
+        for each in run.all("evaluation")
+        if "overlap" in each.numbers
+    }
+    return {"run": str(run.folder), "stages": stages, "scores": scores, "overlap": overlap}
 
 
 def say_results(run: Run, *, is_last: bool = True) -> None:

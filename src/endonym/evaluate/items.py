@@ -61,6 +61,11 @@ class Item(NamedTuple):
         """Each option as it is read: after the context."""
         return [self.context + self.blanks + option for option in self.options]
 
+    @property
+    def right(self) -> str:
+        """The right option, or the only one, as it is read."""
+        return self.texts[self.answer or 0]
+
 
 class ItemFile(NamedTuple):
     """The items of a file. In words: which of its records are none, and which fields are not read;

@@ -35,7 +35,7 @@ from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline import writing
-from endonym.pipeline.evaluation_texts import texts_below
+from endonym.pipeline.evaluation_texts import overlaps, texts_below
 from endonym.pipeline.stages import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
 from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
@@ -73,10 +73,7 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         )
         write_json(ctx.out / WRITING, [asdict(each) for each in scores])
         return {"kind": evaluation.kind, "texts": scores[0].n_documents}
-    assert config.task is not None, "the plan names it"
-    scores = score_items(model, files[0], ctx.log, task=config.task)
-    write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
-    return {"kind": evaluation.kind, "items": scores[0].n_documents}
+    return _judge_task(config, ctx, model)
 
 
 def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
@@ -263,14 +260,27 @@ def score_texts(
     return scores + compressor_scores, sample
 
 
-def score_items(model: LanguageModel, path: Path, log: Log, *, task: str) -> list[Score]:
-    """The scores of a file of items; says what of it is left out or not read. task: their split."""
+def _judge_task(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
+    """Judge a file of items. How many of them the model was trained on is in the numbers."""
+    task = config.task
+    assert task is not None, "the plan names it"
+    found = read_task(config.files[0], task, ctx.log)
+    scores = judged_items(model, found, task, ctx.log)
+    write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
+    texts = {task: [each.right for each in found]}
+    overlap = overlaps(texts, ctx.inputs["model"], ctx.log, what="item")[task]
+    n_items = scores[0].n_documents
+    return {"kind": config.evaluation.kind, "items": n_items, "overlap": overlap._asdict()}
+
+
+def read_task(path: Path, task: str, log: Log) -> list[items.Item]:
+    """The items of a file; says what of it is left out or not read. task: its name there."""
     found, left_out, unread = items.read_items(path)
     if left_out:
         log.warn(f"{task}: left out: {left_out}")
     if unread:
         log.line(f"{task}: fields that are not read: {unread}")
-    return judged_items(model, found, task, log)
+    return found
 
 
 def judged_items(

@@ -18,6 +18,7 @@ from endonym.evaluate.writing import WRITING, writing_cells
 from endonym.export.history import events, journal_of
 from endonym.model.count import parameters, parts_text
 from endonym.model.foreign.folder import read_shape
+from endonym.pipeline.evaluation_texts import Overlap
 from endonym.pipeline.execute import Made, Run
 from endonym.recipe.recipe import Recipe
 from endonym.report.closely import Closely, closely
@@ -27,7 +28,7 @@ from endonym.report.first_look import first_look
 from endonym.report.formatting import templates
 from endonym.report.minimal_pairs import shown_pairs
 from endonym.report.outlook import outlook
-from endonym.report.scores import METRICS, gap, group, splits, verdicts
+from endonym.report.scores import METRICS, gap, group, provisos, splits, verdicts
 from endonym.report.svg import Bars, Chart, draw_all, draw_bars
 from endonym.report.training import SampledStep, phase_curves, sampled_steps
 from endonym.script.languages import language_name
@@ -73,7 +74,7 @@ def both_bars(bars: Bars) -> Markup:
 
 def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     """The values of every section of the template."""
-    scores, of_tasks = ([Score(**row) for row in _rows(run, f)] for f in ("scores.json", TASK))
+    scores = [Score(**row) for row in _rows(run, "scores.json")]
     of_writing = [each.rows(WRITING) for each in run.all("evaluation")]
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
@@ -107,7 +108,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
             if any(score.metric == BITS and score.source is None for score in each)
         ],
         "metrics": [name for _, name, _ in METRICS],
-        "tasks": {task: cells(part) for task, part in splits(of_tasks).items()},
+        "tasks": _tasks(run, card),
         "minimal_pairs": shown_pairs(run),
         "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
         "gap": gap(scores),
@@ -154,6 +155,18 @@ def _closely(run: Run) -> list[Closely]:
 def _rows(run: Run, file: str) -> list[dict[str, Any]]:
     """The rows of this JSON file in every evaluation that has it."""
     return [row for artifact in run.all("evaluation") for row in artifact.rows(file)]
+
+
+def _tasks(run: Run, card: dict[str, Any]) -> list[tuple[str, list[list[str]], list[str]]]:
+    """Of each file of items its name, its scores, and what is said of its overlap."""
+    found = list[tuple[str, list[list[str]], list[str]]]()
+    for artifact in run.all("evaluation"):
+        for task, part in splits([Score(**row) for row in artifact.rows(TASK)]).items():
+            notes = provisos(task, card, [])
+            if overlap := artifact.numbers.get("overlap"):
+                notes += Overlap(**overlap).sentences("item")
+            found.append((task, cells(part), notes))
+    return found
 
 
 def _some(written: Sequence[SampledStep]) -> list[SampledStep]:

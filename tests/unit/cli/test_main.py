@@ -53,6 +53,7 @@ FROZEN = {
     "evaluate": {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
         *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE"),
+        *("--harness TASKS", "--task-files DIR"),
     },
     "judge": {
         *("MODEL", "OTHER", "--out DIR", "--endpoint URL", "--judge NAME", "--prompts FILE"),

@@ -20,7 +20,7 @@ from endonym.evaluate.score import find
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
-from endonym.pipeline.evaluation_texts import Cutting
+from endonym.pipeline.evaluation_texts import Cutting, Overlap
 from endonym.store import Store
 
 Captured = pytest.CaptureFixture[str]
@@ -127,16 +127,21 @@ def test_trained_documents_are_warned_of(finished: Path, tmp_path: Path, capsys:
     # The one that repeats a training line and goes on nearly repeats it.
     said = capsys.readouterr().err
     assert "яңа.txt: 80.0 % of its 5 documents stand in the training text" in said
-    (caution,) = found.cautions["яңа.txt"]
-    assert caution.startswith("80.0 % of its 5 documents stand in the training text")
+    assert found.overlap["яңа.txt"] == Overlap(5, 4)
+    notes = as_dict("kechkena", found)["notes"]["яңа.txt"]
+    assert any(each.startswith("80.0 % of its 5 documents stand in the training") for each in notes)
+    assert not any("guessing" in each for each in notes), "it is not judged by what it has read"
     words = old[1].split()
     pieces = [" ".join(words[1:]), " ".join(words[: len(words) // 2 + 1]), " ".join(old)]
     file.write_text("\n".join([*pieces, new[0]]) + "\n", encoding="utf-8")
     score_model("kechkena", [file], "test", store=store, **LOUD)
     assert "75.0 % of its 4 documents stand in the training text" in capsys.readouterr().err
     file.write_text(new[0] + "\n", encoding="utf-8")
-    score_model("kechkena", [file], "test", store=store, **LOUD)
+    told = as_dict("kechkena", score_model("kechkena", [file], "test", store=store, **LOUD))
     assert "stand in the training text" not in capsys.readouterr().err
+    assert told["overlap"]["яңа.txt"]["found"] == 0
+    said = "None of its 1 document stands in the training text, whole, nearly or in pieces."
+    assert said in told["notes"]["яңа.txt"]
 
 
 RUSSIAN_TEXT = "Все люди рождаются свободными и равными в своём достоинстве и правах. "
@@ -227,13 +232,13 @@ def test_a_title_page_is_no_half_of_a_folder(finished: Path, tmp_path: Path) -> 
 def test_what_an_adapter_learnt_counts(finished: Path, tmp_path: Path, monkeypatch: Patch):
     asked = list[str | None]()
 
-    def known(*given: Any, adapter: str | None) -> list[tuple[str, str]]:
+    def known(*given: Any, adapter: str | None) -> dict[str, Overlap]:
         asked.append(adapter)
-        return []
+        return {}
 
     load = evaluate.load_model
     monkeypatch.setattr(evaluate, "load_model", lambda *given, adapter: load(*given))
-    monkeypatch.setattr(evaluate, "known_texts", known)
+    monkeypatch.setattr(evaluate, "overlaps", known)
     file = tmp_path / "яңа.txt"
     file.write_text("Яңа китапханәдә алма агачлары турында китап бар.\n", encoding="utf-8")
     store = Store(finished / "store")
