@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from markupsafe import Markup
 
 from endonym.corpus.corpus import CARD, Corpus
 from endonym.disk import write_atomic
+from endonym.evaluate import probes
 from endonym.evaluate.items import TASK, cells
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
@@ -71,8 +74,7 @@ def both_bars(bars: Bars) -> Markup:
 
 def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     """The values of every section of the template."""
-    scores, of_tasks = ([Score(**row) for row in _rows(run, f)] for f in ("scores.json", TASK))
-    of_writing = [each.rows(WRITING) for each in run.all("evaluation")]
+    scores = [Score(**row) for row in _rows(run, "scores.json")]
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
     kind = tokenizer_kind(run.recipe)
@@ -106,9 +108,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
             if any(score.metric == BITS and score.source is None for score in each)
         ],
         "metrics": [name for _, name, _ in METRICS],
-        "tasks": {task: cells(part) for task, part in splits(of_tasks).items()},
-        "minimal_pairs": shown_pairs(run),
-        "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
+        **_tasks(run),
         "gap": gap(scores),
         "phases": phases,
         "samples": _some(written),
@@ -128,6 +128,22 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "stages": [(made, _seconds(made)) for made in run.made],
         "machine": starts[-1] if starts else {},
         "recipe": run.recipe.as_run(),
+    }
+
+
+def _tasks(run: Run) -> dict[str, Any]:
+    """The values of what is judged beside bits: items, probes, and the texts that it writes."""
+    of_tasks = [Score(**row) for row in _rows(run, TASK)]
+    of_probes = [probes.ProbeScore(**row) for row in _rows(run, probes.PROBE)]
+    of_writing = [each.rows(WRITING) for each in run.all("evaluation")]
+    return {
+        "tasks": {task: cells(part) for task, part in splits(of_tasks).items()},
+        "probes": {
+            name: probes.cells(list(part))
+            for name, part in groupby(of_probes, key=attrgetter("split"))
+        },
+        "minimal_pairs": shown_pairs(run),
+        "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
     }
 
 

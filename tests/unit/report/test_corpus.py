@@ -42,6 +42,7 @@ SECTIONS = (
         "groups",
         "phases",
         "tasks",
+        "probes",
         "minimal_pairs",
         "writing",
         "samples",
