@@ -32,8 +32,9 @@ def served_features(
 ) -> Array:
     """The embeddings of texts, scaled to length 1, (texts, D).
 
-    address: up to /v1. model: its name there. Raises EndpointError for a server that cannot be
-    reached, refuses, or answers anything else.
+    address: up to /v1. model: its name there. A server that refuses texts longer than its context
+    is asked to cut them there, as endonym's and Ollama's do. Raises EndpointError for one that
+    cannot be reached, refuses, or answers anything else.
     """
     require_httpx()
     import httpx
@@ -42,13 +43,18 @@ def served_features(
     if not is_address(address):
         do = "For example: --probe-endpoint http://127.0.0.1:8000/v1"
         raise RecipeError(f"{address} is no address of a server", where="--probe-endpoint", do=do)
+    more = dict[str, Any]()
     headers = HEADERS | ({"Authorization": f"Bearer {key}"} if key else {})
     times, found = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS), list[Array]()
     with httpx.Client(headers=headers, timeout=times) as client:
         for first in range(0, len(texts), BATCH):
             part = texts[first : first + BATCH]
-            sent = {"model": model, "input": part, "encoding_format": "float"}
-            found.append(_vectors(_posted(client, address, sent), len(part), address))
+            sent = {"model": model, "input": part, "encoding_format": "float", **more}
+            data = _posted(client, address, sent)
+            if data is None:
+                more["truncate"] = True
+                data = _posted(client, address, sent | more)
+            found.append(_vectors(data or b"", len(part), address))
             advance(len(part))
     widths = sorted({each.shape[1] for each in found})
     if len(widths) > 1:
@@ -56,8 +62,11 @@ def served_features(
     return np.concatenate(found)
 
 
-def _posted(client: "httpx.Client", address: str, sent: dict[str, Any]) -> bytes:
-    """What the server sends back. Raises EndpointError if it is no answer."""
+def _posted(client: "httpx.Client", address: str, sent: dict[str, Any]) -> bytes | None:
+    """What the server sends back; None if a text is too long, unless it was asked to cut it.
+
+    Raises EndpointError if it is no answer.
+    """
     import httpx
 
     data = bytearray()
@@ -74,6 +83,8 @@ def _posted(client: "httpx.Client", address: str, sent: dict[str, Any]) -> bytes
         message = f"the server gives no answer: {first_line(error) or type(error).__name__}"
         raise EndpointError(message, where=address, do=START) from error
     if not response.is_success:
+        if b'"context_length_exceeded"' in data and "truncate" not in sent:
+            return None
         said = words_of(data.decode(errors="replace"))
         message = f"the server refuses the request ({response.status_code}): {said}"
         raise EndpointError(message, where=address, do=ADVICE.get(response.status_code, START))

@@ -128,7 +128,8 @@ class EmbeddingRequest(BaseModel):
     """The body of `/v1/embeddings`.
 
     input: a text, or ids, or several of one kind. encoding_format: lists of numbers, or the bytes
-    of 32-bit floats in base64, the lowest byte first.
+    of 32-bit floats in base64, the lowest byte first. truncate: a text that is longer than the
+    context is cut there, as in Ollama's API; else it is refused.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -137,6 +138,7 @@ class EmbeddingRequest(BaseModel):
     input: Texts
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: None = None
+    truncate: bool = False
     user: str | None = None
 
     @pydantic.field_validator("input", mode="wrap")

@@ -138,12 +138,15 @@ async def embeddings(service: Service, body: EmbeddingRequest, receive: Receive)
     for each in each_alone(body.input):
         ids = each
         if isinstance(each, str):
-            require_readable(each, scheduler, "input")
-            ids = await asyncio.to_thread(engine.vocabulary.encode, each)
+            # A character has up to 4 bytes.
+            text = each[: scheduler.most_bytes // 4] if body.truncate else each
+            require_readable(text, scheduler, "input")
+            ids = await asyncio.to_thread(engine.vocabulary.encode, text)
         require_known(ids, engine, "input")
         is_open = ids[:1] == [engine.opening]
         if len(ids) == is_open:
             raise ApiError(400, "a text without a token has no embedding", param="input")
+        ids = ids[: engine.context - (not is_open)] if body.truncate else ids
         rows.append(opened(ids, engine, "input", is_open=is_open).ids)
     futures = scheduler.mean_states(rows)
     try:

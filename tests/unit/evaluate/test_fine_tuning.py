@@ -35,7 +35,7 @@ def languages() -> Probe:
             made.append(Example((" ".join(random.permutation(words)[:4]),), name))
         return made
 
-    return Probe({"train": part(64), "dev": part(16), "test": part(16)}, [], [])
+    return Probe({"train": part(96), "dev": part(40), "test": part(40)}, [], [])
 
 
 def similarities() -> Probe:
@@ -99,4 +99,4 @@ def test_the_epoch_that_is_best_on_dev_predicts(monkeypatch: pytest.MonkeyPatch)
     found = train(toy_language_model(), probe, answers, lambda n: None, rate=3e-4, seed=0)
     assert (found.epoch, found.on_dev) == (2, 0.6)
     assert len(asked) == 2 + fine_tuning.PATIENCE
-    assert set(asked) == {16}
+    assert set(asked) == {40}

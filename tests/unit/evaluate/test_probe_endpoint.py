@@ -17,8 +17,9 @@ pytest.importorskip("httpx")
 
 
 @contextmanager
-def server_of(answer: Any, status: int = 200) -> Generator[tuple[str, list[Any]]]:
-    """A server that answers requests by a function or always the same; its address, and these."""
+def server_of(answer: Any, given_status: int = 200) -> Generator[tuple[str, list[Any]]]:
+    """A server that answers requests by a function (status, body), or always the same; its address,
+    and the requests."""
     asked = list[Any]()
 
     class Handler(BaseHTTPRequestHandler):
@@ -28,7 +29,7 @@ def server_of(answer: Any, status: int = 200) -> Generator[tuple[str, list[Any]]
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked.append((self.path, body, dict(self.headers)))
-            value = answer(body) if callable(answer) else answer
+            status, value = answer(body) if callable(answer) else (given_status, answer)
             data = value if isinstance(value, bytes) else json.dumps(value).encode()
             self.send_response(status)
             self.end_headers()
@@ -45,15 +46,16 @@ def server_of(answer: Any, status: int = 200) -> Generator[tuple[str, list[Any]]
         server.server_close()
 
 
+def lengths_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer whose embeddings tell the lengths of texts, the last one first."""
+    found = [[1.0, float(len(text))] for text in body["input"]]
+    return {"data": [{"index": n, "embedding": each} for n, each in enumerate(found)][::-1]}
+
+
 def test_texts_are_asked_in_parts_and_come_back_in_their_order() -> None:
     texts, done = [f"җөмлә {'а' * n}" for n in range(BATCH + 3)], list[int]()
 
-    def by_number(body: Mapping[str, Any]) -> dict[str, Any]:
-        found = [[1.0, float(len(text))] for text in body["input"]]
-        rows = [{"index": n, "embedding": each} for n, each in enumerate(found)]
-        return {"data": rows[::-1]}
-
-    with server_of(by_number) as (address, asked):
+    with server_of(lambda body: (200, lengths_of(body))) as (address, asked):
         found = served_features(f"{address}/", "тел", texts, done.append, key="key")
     assert (found[:, 1] / found[:, 0]).tolist() == pytest.approx([len(text) for text in texts])
     assert np.linalg.norm(found, axis=1) == pytest.approx(1)
@@ -98,12 +100,29 @@ def test_a_server_that_is_down_and_what_is_no_address_are_told() -> None:
         served_features("127.0.0.1:8000", "тел", ["бер"], lambda n: None)
 
 
+def test_a_server_that_refuses_long_texts_is_asked_to_cut_them() -> None:
+    texts = ["бер"] * (2 * BATCH)
+
+    def long(body: Mapping[str, Any]) -> tuple[int, Any]:
+        if not body.get("truncate"):
+            return 400, {"error": {"message": "long", "code": "context_length_exceeded"}}
+        return 200, lengths_of(body)
+
+    with server_of(long) as (address, asked):
+        assert len(served_features(address, "тел", texts, lambda n: None)) == 2 * BATCH
+    assert [body.get("truncate") for _, body, _ in asked] == [None, True, True]
+    refused = {"error": {"message": "no cut", "code": "context_length_exceeded"}}
+    with server_of(refused, 400) as (address, asked), pytest.raises(EndpointError, match="no cut"):
+        served_features(address, "тел", texts, lambda n: None)
+    assert len(asked) == 2
+
+
 def test_embeddings_of_two_widths_are_refused() -> None:
     texts = ["бер"] * (BATCH + 1)
 
-    def widths(body: Mapping[str, Any]) -> dict[str, Any]:
+    def widths(body: Mapping[str, Any]) -> tuple[int, Any]:
         count = len(body["input"])
-        return {"data": [{"index": n, "embedding": [1.0] * count} for n in range(count)]}
+        return 200, {"data": [{"index": n, "embedding": [1.0] * count} for n in range(count)]}
 
     with server_of(widths) as (address, _), pytest.raises(EndonymError, match="as many"):
         served_features(address, "тел", texts, lambda n: None)

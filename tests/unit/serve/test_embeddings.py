@@ -74,6 +74,13 @@ def test_what_has_no_embedding_is_refused_in_words(sent: object, words: str, cli
     assert words in answer.json()["error"]["message"]
 
 
+def test_a_text_longer_than_the_context_is_cut_there_if_that_is_asked(client: Client) -> None:
+    texts = [ROMANIAN[0] * 9, ROMANIAN[0] * 9000, TEXTS[0]]
+    answer = client.post("/v1/embeddings", input=texts, truncate=True).json()
+    assert vectors(answer) == pytest.approx(toy_language_model().embed(texts), abs=1e-6)
+    assert answer["usage"]["prompt_tokens"] < 3 * 64
+
+
 def test_other_keys_and_models_are_refused(client: Client) -> None:
     for keys in ({"dimensions": 2}, {"encoding_format": "int8"}, {"temperature": 1}):
         assert client.post("/v1/embeddings", input="а", **keys).status_code == 400
