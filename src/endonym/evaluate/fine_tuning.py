@@ -26,8 +26,9 @@ MOST_EPOCHS, MOST_EXAMPLES = 10, 20_000
 """Passes over train, and examples read in all, of one training."""
 PATIENCE = 3
 """Epochs without a better dev figure, after which a training ends."""
-BATCH, LONGEST = 32, 256
-"""Examples of a step; tokens of a text that are read, with the one that opens it."""
+BATCH, LONGEST, POOL = 32, 256, 8
+"""Examples of a step; tokens of a text that are read, with the one that opens it; batches that are
+drawn together."""
 WARMUP, WEIGHT_DECAY, CLIP = 0.1, 0.01, 1.0
 Ids = list[int]
 
@@ -53,8 +54,8 @@ class Tuned(nn.Module):
 
     def forward(self, sides: Sequence[Sequence[Ids]]) -> Tensor:
         """Logits (B, classes), or cosines (B,). sides: the rows of the first texts, and second."""
-        states = [mean_states(self.decoder, rows) for rows in sides]
-        return cosine_similarity(*states) if self.head is None else self.head(states[0])
+        first, *second = [mean_states(self.decoder, rows) for rows in sides]
+        return cosine_similarity(first, second[0]) if self.head is None else self.head(first)
 
 
 def steps_of(probe: Probe) -> tuple[int, int]:
@@ -107,7 +108,7 @@ def train(
         optimizer = torch.optim.AdamW(tuned.parameters(), weight_decay=WEIGHT_DECAY)
         for epoch in range(1, epochs + 1):
             tuned.train()
-            for chosen in torch.randperm(len(targets)).split(BATCH):
+            for chosen in _batches(rows["train"]):
                 for group in optimizer.param_groups:
                     group["lr"] = rate * _scale((step + 0.5) / (epochs * steps))
                 predicted = tuned([[side[n] for n in chosen] for side in rows["train"]])
@@ -132,6 +133,16 @@ def _rows(model: LanguageModel, examples: Sequence[Example]) -> list[list[Ids]]:
     """The ids of the first texts of examples, and those of the second ones, if there are."""
     sides = zip(*(each.texts for each in examples), strict=True)
     return [[model.opened(text)[0][:LONGEST] for text in texts] for texts in sides]
+
+
+def _batches(sides: Sequence[Sequence[Ids]]) -> list[Tensor]:
+    """The numbers of the examples of each step, in random order; texts of similar length together,
+    out of POOL batches, so that little is padding."""
+    sizes = torch.tensor([max(map(len, rows)) for rows in zip(*sides, strict=True)])
+    pools = torch.randperm(len(sizes)).split(POOL * BATCH)
+    sorted_pools = (pool[sizes[pool].argsort()] for pool in pools)
+    batches = [batch for pool in sorted_pools for batch in pool.split(BATCH)]
+    return [batches[n] for n in torch.randperm(len(batches))]
 
 
 def _targets(answers: Answers) -> Tensor:

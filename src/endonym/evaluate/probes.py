@@ -198,9 +198,11 @@ def _tf_idf(probe: Probe) -> dict[str, list[Any]]:
     texts = {split: _columns(part) for split, part in probe.parts.items()}
     train = [text for column in texts["train"] for text in column]
     words = partial(units_of, by_pieces=is_unbroken("\n".join(train)))
+    of_words: dict[str, Any] = {"analyzer": words}  # scikit-learn's hint lacks functions
+    of_characters: dict[str, Any] = {"analyzer": "char", "ngram_range": CHARACTERS}
     parts = [
-        ("words", TfidfVectorizer(analyzer=words, sublinear_tf=True)),
-        ("characters", TfidfVectorizer(analyzer="char", ngram_range=CHARACTERS, sublinear_tf=True)),
+        ("words", TfidfVectorizer(sublinear_tf=True, **of_words)),
+        ("characters", TfidfVectorizer(sublinear_tf=True, **of_characters)),
     ]
     fitted = make_pipeline(FeatureUnion(parts), Normalizer()).fit(train)
     return {

@@ -55,9 +55,7 @@ def score_probe(
         log.warn(f"{task}: {warning}")
     texts = probe.texts
     found = _features(model, texts, task, log)
-    has_none = np.isnan(found).any(1)
-    if has_none.any():
-        lost = [text for text, is_lost in zip(texts, has_none, strict=True) if is_lost]
+    if lost := [texts[n] for n in np.flatnonzero(np.isnan(found[:, 0]))]:
         log.warn(f"{task}: {WORDS['no_tokens'].format(found=counted(len(lost), 'text'))}")
         probe = probe.without(lost, str(file))
     answers, features = Answers(probe), dict(zip(texts, found, strict=True))

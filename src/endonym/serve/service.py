@@ -136,12 +136,13 @@ async def embeddings(service: Service, body: EmbeddingRequest, receive: Receive)
     scheduler, rows = service.scheduler(body.model), list[list[int]]()
     engine = scheduler.engine
     for each in each_alone(body.input):
-        ids = each
         if isinstance(each, str):
             # A character has up to 4 bytes.
             text = each[: scheduler.most_bytes // 4] if body.truncate else each
             require_readable(text, scheduler, "input")
             ids = await asyncio.to_thread(engine.vocabulary.encode, text)
+        else:
+            ids = each
         require_known(ids, engine, "input")
         is_open = ids[:1] == [engine.opening]
         if len(ids) == is_open:
