@@ -1,7 +1,9 @@
 """Commands about a model: evaluate, export, verify, publish."""
 
+import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +28,7 @@ from endonym.log import columns, padded, size
 
 if TYPE_CHECKING:
     from endonym.commands.evaluate import Judged
+    from endonym.commands.tasks import Shown
 
 
 def _require_one_use(context: click.Context) -> None:
@@ -35,14 +38,18 @@ def _require_one_use(context: click.Context) -> None:
         for name in context.params
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    uses = given & {"texts", "tasks", "pairs", "flores", "harness"}
+    uses = given & {"texts", "tasks", "pairs", "flores", "harness", "probes"}
     if context.args:
         raise click.UsageError(f"Write --text before {context.args[0]}.")
     if len(uses) > 1:
-        every = "--text, --tasks, --minimal-pairs, --flores and --harness"
+        every = "--text, --tasks, --minimal-pairs, --flores, --harness and --probe"
         raise click.UsageError(f"Give one of {every}.")
     if "kept" in given and "harness" not in uses:
         raise click.UsageError("--task-files is of --harness: give both.")
+    if given & {"fine_tune", "endpoint", "language"} and "probes" not in uses:
+        raise click.UsageError("--fine-tune, --probe-endpoint and --language go with --probe FILE.")
+    if "endpoint" in given and given & {"fine_tune", "adapter"}:
+        raise click.UsageError("--probe-endpoint asks a server: --fine-tune and --adapter do not.")
     if given & {"document", "column"} and not uses & {"texts", "flores"}:
         raise click.UsageError(
             "--document and --column say how --text and --flores are read: give one of these."
@@ -116,6 +123,28 @@ def _only_one(
     metavar="DIR",
     help="With --harness: leave the files of items in this new folder as its task files.",
 )
+@click.option(
+    "--probe",
+    "probes",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="Instead: what its hidden states tell of texts with labels, or of two texts with a score "
+    "of their similarity (docs/probes.md); may be repeated.",
+)
+@click.option("--fine-tune", is_flag=True, help="With --probe: train the model itself on it, too.")
+@click.option(
+    "--probe-endpoint",
+    "endpoint",
+    metavar="URL",
+    help="With --probe: a server of OpenAI's API, up to /v1, which has MODEL under this name, such "
+    "as that of `endonym serve`.",
+)
+@click.option(
+    "--language",
+    metavar="CODE",
+    help="With --probe: the language of the records to read (default: the recipe's).",
+)
 @adapter_option()
 @click.pass_context
 def evaluate(
@@ -127,10 +156,12 @@ def evaluate(
     flores: Path | None,
     harness: tuple[str, ...],
     kept: Path | None,
+    probes: tuple[Path, ...],
     split: Literal["test", "dev"],
     document: Any,
     column: str | None,
     adapter: str | None,
+    **asked: Any,
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
@@ -148,6 +179,8 @@ def evaluate(
     given: Any = {"store": store, "log": log, "adapter": adapter}
     if harness:
         found, shown = score_harness(model, harness, **given, device_name=target, kept=kept)
+    elif probes:
+        found, shown = _probed(settings, model, probes, adapter=adapter, **asked)
     elif tasks or pairs or flores:
         loaded = load_model(model, store, target, log, adapter=adapter)
         if pairs is not None:
@@ -167,6 +200,32 @@ def evaluate(
         print_json({"model": model, "versions": device.versions(), **found})
     else:
         click.echo(f"\n{shown}\n")
+
+
+def _probed(
+    settings: Settings,
+    model: str,
+    files: Sequence[Path],
+    *,
+    adapter: str | None,
+    fine_tune: bool,
+    endpoint: str | None,
+    language: str | None,
+) -> "Shown":
+    """The scores of a model on probes, by a server if there is one."""
+    from endonym import device
+    from endonym.commands.load import load_model, words_of
+    from endonym.commands.tasks import score_probes
+    from endonym.pipeline.probing import Served
+    from endonym.synthesis.endpoint import KEY_VARIABLE
+
+    store, log = settings.open_store(), settings.log()
+    if endpoint is not None:
+        probed = Served(endpoint, model, os.environ.get(KEY_VARIABLE, "").strip())
+    else:
+        probed = load_model(model, store, device.pick(settings.device), log, adapter=adapter)
+        language = language or words_of(model, store).language
+    return score_probes(probed, files, language=language or "", fine_tune=fine_tune, log=log)
 
 
 def show_scores(judged: "Judged") -> None:

@@ -16,6 +16,7 @@ from endonym.corpus.corpus_stats import rules_table, total
 from endonym.device import pick
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.items import TASK
+from endonym.evaluate.probes import PROBE
 from endonym.evaluate.score import Score
 from endonym.evaluate.writing import WRITING
 from endonym.formats.files import RawSet
@@ -165,7 +166,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         stages.append({"name": made.stage.name, "id": made.artifact.id})
         stages[-1] |= {"made": made.is_new, "seconds": round(made.seconds, 3)}
     scores = [score.as_dict() for score in scores_of(run)]
-    files = TASK, WRITING
+    files = TASK, PROBE, WRITING
     scores += [row for each in run.all("evaluation") for f in files for row in each.rows(f)]
     overlap = {
         each.manifest["config"]["task"]: each.numbers["overlap"]

@@ -1,4 +1,4 @@
-"""`endonym evaluate` on items: --tasks, --minimal-pairs, and --flores beside published models."""
+"""`endonym evaluate` on items and probes: --tasks, --minimal-pairs, --flores, --probe."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +16,8 @@ from endonym.evaluate.bits import Texts
 from endonym.evaluate.halves import TEXTS, Published, half_scores, halves, published
 from endonym.evaluate.items import table
 from endonym.evaluate.minimal_pairs import NONE, Made
+from endonym.evaluate.probes import ProbeScore
+from endonym.evaluate.probes import table as probe_table
 from endonym.evaluate.score import PER_TEXT, Score, find
 from endonym.evaluate.tables import aligned
 from endonym.export.card import Card
@@ -25,6 +27,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, folded, listed, number
 from endonym.pipeline.evaluation import judge_items, judged_items, made_pairs, read_task
 from endonym.pipeline.evaluation_texts import Cutting, overlaps, texts_below
+from endonym.pipeline.probing import Served, score_probe
 from endonym.runs.find import planned, runs_here
 from endonym.script.languages import language_alone, language_name
 from endonym.script.scripts import script_counts
@@ -68,6 +71,24 @@ def score_tasks(
         parts.append("\n".join([file, table(part), *said]))
     keys = {"scores": [score for part in scores.values() for score in part]}
     return keys | in_json(found), "\n\n".join(parts)
+
+
+def score_probes(
+    model: LanguageModel | Served,
+    files: Sequence[Path],
+    *,
+    language: str,
+    fine_tune: bool,
+    log: Log,
+) -> Shown:
+    """The scores of a model on probes, by the files' names (`evaluate/probes.py`)."""
+    found = dict[str, list[ProbeScore]]()
+    for path, file in zip(files, distinct_names(files), strict=True):
+        found[file] = score_probe(
+            model, path, task=file, language=language, fine_tune=fine_tune, log=log
+        )
+    text = "\n\n".join(f"{file}\n{probe_table(part)}" for file, part in found.items())
+    return {"scores": [score for part in found.values() for score in part]}, text
 
 
 def score_minimal_pairs(

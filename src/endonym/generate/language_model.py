@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from endonym.generate.damage import damage
-from endonym.generate.reading import read_nats
+from endonym.generate.reading import Features, read_features, read_nats
 from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling, beginning
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_json, read_shape
@@ -180,6 +180,21 @@ class LanguageModel:
         ids = np.array(self.tokenizer.encode(text), dtype=np.int64)
         (nats,) = read_nats(self.decoder, [ids], self.tokenizer.end_id)
         return TextScore.of(float(nats.sum()), len(ids), len(text.encode("utf-8")))
+
+    def embed(self, texts: Sequence[str]) -> Features:
+        """Features of texts, (texts, D): the mean of the last hidden states, scaled to length 1.
+
+        The mean is over the tokens of a text, after the final norm. Of a text that is longer than
+        the context its beginning is read. Texts are read as they are, as by `score`. The features
+        of a text without a token are NaN.
+        """
+        return read_features(self.decoder, [self.opened(text)[0] for text in texts])
+
+    def opened(self, text: str) -> tuple[list[int], bool]:
+        """The ids of a text behind the token that opens one, cut at the context; whether it was."""
+        ids = [self.tokenizer.opening_id, *self.tokenizer.encode(text)]
+        context = self.decoder.config.context
+        return ids[:context], len(ids) > context
 
     def _begun(
         self, prompt: str | Sequence[int], sampling: Sampling, min_tokens: int = 0

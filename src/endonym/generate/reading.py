@@ -1,16 +1,18 @@
-"""The loss, in nats, of every token of documents, each document alone; and what was likeliest.
+"""What a model finds in documents, each alone: the loss of every token and what was likeliest
+there, or features of the whole.
 
-A document follows an end-of-text token, which is not predicted. Documents longer than the context
-are read in windows with a stride of half a context, so that every token is predicted once, with at
-least half a context before it except at the start.
+The loss is in nats. A document follows an end-of-text token, which is not predicted. Documents
+longer than the context are read in windows with a stride of half a context, so that every token is
+predicted once, with at least half a context before it except at the start.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.kernels.loss import judged_targets
@@ -22,6 +24,7 @@ ROWS_TOKENS = 8192
 
 Ids = NDArray[np.int64]
 Nats = NDArray[np.float64]
+Features = NDArray[np.float32]
 
 
 class Window(NamedTuple):
@@ -96,3 +99,35 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
             here = judged[:, index, done - begin - 1 : end - begin - 1]
             results[number][:, done - 1 : end - 1] = here
     return [TokenNats(nats, likeliest, is_it > 0) for nats, likeliest, is_it in results]
+
+
+def mean_states(decoder: AnyDecoder, rows: Sequence[Sequence[int]]) -> Tensor:
+    """The mean of the last hidden states, after the final norm, over the tokens of texts, (B, D).
+
+    rows: the ids of each text behind the token that opens one, which is not part of the mean. A
+    text without a token has NaN. Rows are padded on the right, which no token sees.
+    """
+    sizes, device = [len(row) for row in rows], decoder.readout.weight_VD.device
+    padded = [[*row, *[row[0]] * (max(sizes) - len(row))] for row in rows]
+    tokens_BT, sizes_B1 = (torch.tensor(each, device=device) for each in (padded, sizes))
+    sizes_B1 = sizes_B1[:, None]
+    places_T = torch.arange(tokens_BT.shape[1], device=device)
+    is_own_BT = (places_T > 0) & (places_T < sizes_B1)
+    hidden_BTD = decoder(tokens_BT)[0].float()
+    return (hidden_BTD * is_own_BT[..., None]).sum(1) / (sizes_B1 - 1)
+
+
+@torch.inference_mode()
+def read_features(decoder: AnyDecoder, rows: Sequence[Sequence[int]]) -> Features:
+    """`mean_states` of texts, each scaled to length 1, (texts, D). None is longer than the context.
+
+    Rows of similar length share a batch.
+    """
+    found = np.empty((len(rows), decoder.config.dim), dtype=np.float32)
+    todo = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+    while todo:
+        longest = len(rows[todo[-1]])
+        batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
+        states_BD = mean_states(decoder, [rows[number] for number in batch])
+        found[batch] = torch.nn.functional.normalize(states_BD, dim=1).cpu().numpy()
+    return found

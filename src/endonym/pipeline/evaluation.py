@@ -24,6 +24,7 @@ from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.neighbours import NEIGHBOURS, gains
+from endonym.evaluate.probes import PROBE
 from endonym.evaluate.score import Measured, Score
 from endonym.evaluate.tables import aligned
 from endonym.evaluate.writing import WRITING
@@ -36,6 +37,7 @@ from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline import writing
 from endonym.pipeline.evaluation_texts import overlaps, texts_below
+from endonym.pipeline.probing import score_probe
 from endonym.pipeline.stages import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
 from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
@@ -73,6 +75,18 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         )
         write_json(ctx.out / WRITING, [asdict(each) for each in scores])
         return {"kind": evaluation.kind, "texts": scores[0].n_documents}
+    if evaluation.kind == "probe":
+        assert config.task is not None, "the plan names it"
+        found = score_probe(
+            model,
+            files[0],
+            task=config.task,
+            language=config.language or "",
+            log=ctx.log,
+            fine_tune=bool(evaluation.fine_tune),
+        )
+        write_json(ctx.out / PROBE, [asdict(each) for each in found])
+        return {"kind": evaluation.kind, "items": found[0].n_documents}
     return _judge_task(config, ctx, model)
 
 

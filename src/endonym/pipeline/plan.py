@@ -415,6 +415,7 @@ def evaluation_stages(
             seed=training.seed,
             tokens=judged_tokens(each, training),
             task=task,
+            language=recipe.language if each.kind == "probe" else None,
         )
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations
@@ -450,9 +451,10 @@ def task_names(recipe: Recipe) -> list[str | None]:
     A file has the end of its name as the recipe writes it: the recipe's own folder is nowhere in an
     identity.
     """
-    tasks = [PurePath(each.file or "") for each in recipe.evaluate if each.kind == "task"]
+    kinds = ("task", "probe")
+    tasks = [PurePath(each.file or "") for each in recipe.evaluate if each.kind in kinds]
     names, made = iter(distinct_names(tasks)), {"minimal_pairs": minimal_pairs.NAME}
-    return [next(names) if each.kind == "task" else made.get(each.kind) for each in recipe.evaluate]
+    return [next(names) if each.kind in kinds else made.get(each.kind) for each in recipe.evaluate]
 
 
 def names_of_phase(phase: Phase) -> list[str]:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from markupsafe import Markup
 
 from endonym.corpus.corpus import CARD, Corpus
 from endonym.disk import write_atomic
+from endonym.evaluate import probes
 from endonym.evaluate.breakdown import BINS, SURPRISES, Bin, Surprise
 from endonym.evaluate.items import TASK, cells
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
@@ -75,7 +78,6 @@ def both_bars(bars: Bars) -> Markup:
 def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     """The values of every section of the template."""
     scores = [Score(**row) for row in _rows(run, "scores.json")]
-    of_writing = [each.rows(WRITING) for each in run.all("evaluation")]
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
     models = [made for made in run.made if made.stage.kind == "model"]
@@ -108,9 +110,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
             if any(score.metric == BITS and score.source is None for score in each)
         ],
         "metrics": [name for _, name, _ in METRICS],
-        "tasks": _tasks(run, card),
-        "minimal_pairs": shown_pairs(run),
-        "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
+        **_judged(run, card),
         "gap": gap(scores),
         "closely": _closely(run),
         "phases": phases,
@@ -131,6 +131,21 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "stages": [(made, _seconds(made)) for made in run.made],
         "machine": starts[-1] if starts else {},
         "recipe": run.recipe.as_run(),
+    }
+
+
+def _judged(run: Run, card: dict[str, Any]) -> dict[str, Any]:
+    """The values of what is judged beside bits: items, probes, and the texts that it writes."""
+    of_probes = [probes.ProbeScore(**row) for row in _rows(run, probes.PROBE)]
+    of_writing = [each.rows(WRITING) for each in run.all("evaluation")]
+    return {
+        "tasks": _tasks(run, card),
+        "probes": {
+            name: probes.cells(list(part))
+            for name, part in groupby(of_probes, key=attrgetter("split"))
+        },
+        "minimal_pairs": shown_pairs(run),
+        "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
     }
 
 

@@ -52,8 +52,9 @@ FROZEN = {
     "generate": {"MODEL", "PROMPT", *SAMPLING, "-n", "--adapter DIR"},
     "evaluate": {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
-        *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE"),
+        *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE", "--probe FILE"),
         *("--harness TASKS", "--task-files DIR"),
+        *("--fine-tune", "--probe-endpoint URL", "--language CODE"),
     },
     "judge": {
         *("MODEL", "OTHER", "--out DIR", "--endpoint URL", "--judge NAME", "--prompts FILE"),

@@ -11,7 +11,15 @@ from reference.judge import LONGEST_CONTEXT
 from reference.reading import document_nats, logits_of
 from toys import END, lively_decoder, toy_config
 
-from endonym.generate.reading import Ids, Window, read_nats, read_tokens, windows
+from endonym.generate.reading import (
+    Ids,
+    Window,
+    mean_states,
+    read_features,
+    read_nats,
+    read_tokens,
+    windows,
+)
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 
@@ -153,3 +161,22 @@ def test_windows_are_read_together_as_many_as_are_meant_to_be(
     list(read_nats(decoder, documents([9] * 30), END))
     # Documents of ten tokens: groups of ten, of which six are read at once and then four.
     assert shapes == [(6, 9), (4, 9)] * 3
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_features_are_the_mean_of_the_states_behind_the_opening_token(family: str) -> None:
+    decoder = lively_decoder(toy_config(family))
+    rows = [[END, *ids.tolist()] for ids in documents([7, 1, 15, 3])]
+    with torch.inference_mode():
+        alone = [decoder(torch.tensor([row]))[0][0, 1:].mean(0) for row in rows]
+        together = mean_states(decoder, rows)
+    assert together.numpy() == pytest.approx(torch.stack(alone).numpy(), abs=1e-4)
+    features = read_features(decoder, rows)
+    expected = [(each / each.norm()).numpy() for each in alone]
+    assert features == pytest.approx(np.stack(expected), abs=1e-4)
+
+
+def test_a_text_without_a_token_has_no_features() -> None:
+    features = read_features(lively_decoder(), [[END], [END, 5]])
+    assert np.isnan(features[0]).all()
+    assert np.isfinite(features[1]).all()

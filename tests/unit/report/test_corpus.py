@@ -43,6 +43,7 @@ SECTIONS = (
         "closely",
         "phases",
         "tasks",
+        "probes",
         "minimal_pairs",
         "writing",
         "samples",
