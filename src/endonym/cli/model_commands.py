@@ -36,6 +36,10 @@ def _require_one_use(context: click.Context) -> None:
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
     uses = given & {"texts", "tasks", "pairs", "flores"}
+    if "steps" in given:
+        if given & {"texts", "flores", "document", "column", "adapter"}:
+            raise click.UsageError("--steps goes with --split, --tasks and --minimal-pairs alone.")
+        return
     if context.args:
         raise click.UsageError(f"Write --text before {context.args[0]}.")
     if len(uses) > 1:
@@ -99,6 +103,12 @@ def _only_one(
     help="Instead: bits of the second halves of the sentences of FLORES-200 (devtest), beside "
     "published models. --column names the language in a table.",
 )
+@click.option(
+    "--steps",
+    is_flag=True,
+    help="Learning curves: the test documents, and what --tasks and --minimal-pairs name, after "
+    "each step whose weights were kept (keep_steps in [[phase]]).",
+)
 @adapter_option()
 @click.pass_context
 def evaluate(
@@ -111,11 +121,13 @@ def evaluate(
     split: Literal["test", "dev"],
     document: Any,
     column: str | None,
+    steps: bool,
     adapter: str | None,
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
+    from endonym.commands.learning_curves import learning_curves
     from endonym.commands.load import load_model
     from endonym.commands.tasks import score_minimal_pairs, score_tasks, scoreboard
     from endonym.pipeline.evaluation_texts import Cutting
@@ -125,20 +137,21 @@ def evaluate(
     device.prepare()
     store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
     cutting = Cutting.of(document, column)
+    if steps:
+        shown = learning_curves(model, tasks, pairs, split, store=store, log=log, device=target)
+        _show(settings, model, *shown)
+        return
     if tasks or pairs or flores:
         loaded = load_model(model, store, target, log, adapter=adapter)
         if pairs is not None:
-            found, shown = score_minimal_pairs(model, loaded, pairs, store=store, log=log)
+            shown = score_minimal_pairs(model, loaded, pairs, store=store, log=log)
         elif flores is not None:
-            found, shown = scoreboard(
+            shown = scoreboard(
                 model, loaded, flores, cutting=cutting, store=store, log=log, adapter=adapter
             )
         else:
-            found, shown = score_tasks(loaded, tasks, log=log)
-        if settings.is_json:
-            print_json({"model": model, "versions": device.versions(), **found})
-        else:
-            click.echo(f"\n{shown}\n")
+            shown = score_tasks(loaded, tasks, log=log)
+        _show(settings, model, *shown)
         return
     judged = score_model(
         model,
@@ -154,6 +167,16 @@ def evaluate(
         print_json(as_dict(model, judged))
     else:
         show_scores(judged)
+
+
+def _show(settings: Settings, model: str, found: dict[str, Any], text: str) -> None:
+    """Print what was found of a model: an object with the versions, or the text for people."""
+    from endonym.device import versions
+
+    if settings.is_json:
+        print_json({"model": model, "versions": versions(), **found})
+    else:
+        click.echo(f"\n{text}\n")
 
 
 def show_scores(judged: "Judged") -> None:

@@ -3,31 +3,29 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, lru_cache, partial
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = 10_000
-SEED = 0
 FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
 """Fewest groups of neighbours for an interval: in all, and in each source."""
 FEW_GROUPS = 30
-"""Of fewer groups an interval is rough: a bootstrap's ends are those of a normal distribution, and
-Student's t has 4 % wider ones with so many, 8 % wider ones with 17 (Hesterberg 2015)."""
+"""Of fewer groups an interval is rough: of ten whose bits are as skewed as an exponential
+distribution it covers 87 to 92 % (benchmarks/intervals.py)."""
 LARGEST_SHARE = 0.5
-"""Where one group has more of the bytes of its source, there is no interval: draws with it and
-without it are two values, not a spread."""
+"""Where one group has more of the bytes of its source, there is no interval: what it says can be
+compared with nothing."""
 SOURCE_BYTES, JUDGED_BYTES = 300_000, 2_000
 """Fewest bytes of a source in all, and of its scored text, to be part of a mean over sources: a few
 sentences must not weigh as much as books. The first bound decides in most cases, so that the mean
 is over the same sources for every seed."""
-CHUNK_DRAWS = 50
 BITS = "bits_per_byte"
 NORMAL = 1.959964
 """The quantile of a normal distribution for 95 %."""
+MOST_FREEDOM = 1e4
 
 Sources = NDArray[Any]
 """The source of each document, by name or number."""
@@ -35,8 +33,8 @@ Sources = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number. low, high: 95 % bootstrap interval over documents, drawn within each source,
-    neighbours together; None where `ratio` gives none. Of an accuracy that of `share`.
+    """One number. low, high: 95 % interval over documents within each source, neighbours
+    together; None where `ratio` gives none. Of an accuracy that of `share`.
 
     source None is the total. model: "model", "uniform", "unigram", "bigram", "compressor",
     "model_on_sample": the model on the compressor's sample of the documents, "before": the
@@ -52,8 +50,8 @@ class Score:
 
     deviation: standard deviation over the compressor's ends of the training text; None for other
     models. sampled_from: number of all documents if the score is of a sample, else None.
-    held_out_bytes: of the source or of all, if only a part of them was scored. n_groups: how many
-    groups of neighbours its interval draws.
+    held_out_bytes: of the source or of all, if only a part of them was scored. n_groups: over how
+    many groups of neighbours its interval is.
     """
 
     metric: str
@@ -173,6 +171,30 @@ def scores(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value, and how far it may be off: variances of independent errors that add, each with its
+    degrees of freedom. There are none where an interval would say nothing."""
+
+    value: float
+    parts: tuple[tuple[float, float], ...] = ()
+
+    def interval(self, comparisons: int = 1) -> tuple[float, float | None, float | None]:
+        """The value with the low and the high end of its 95 % interval, which are None without one.
+
+        comparisons: of so many intervals all hold together in 95 % of cases (Bonferroni).
+
+        Each variance has its own quantile of Student's t: the interval never covers less than 95 %
+        of normal errors. Source: Banerjee 1960, Approximate confidence interval for linear
+        functions of means of k populations when the population variances are not equal.
+        """
+        if not self.parts:
+            return self.value, None, None
+        tail = 0.025 / comparisons
+        reach = math.sqrt(sum(t_quantile(free, tail) ** 2 * each for each, free in self.parts))
+        return self.value, self.value - reach, self.value + reach
+
+
 def ratio(
     numerators: NDArray[np.float64],
     denominators: NDArray[np.int64],
@@ -181,38 +203,136 @@ def ratio(
     *,
     is_mean: bool = True,
 ) -> tuple[float, float | None, float | None]:
-    """The ratio of sums, and its 95 % bootstrap interval over the pairs, or over groups of them.
+    """The ratio of sums, and its 95 % interval over the pairs or groups of them (`estimate`).
 
-    sources: of each pair; draws are made within each source. is_mean: whether the value is the mean
-    over sources of the ratios; otherwise the ratio of the sums of all. groups: as in Measured,
-    within one source each. Of n groups n - 1 are drawn at a time, so that the spread is not
-    underestimated for small n. There is no interval for fewer than FEWEST_DOCUMENTS groups, for
-    fewer than FEWEST_OF_SOURCE in a source, or where one group is more than LARGEST_SHARE of its
-    source. In a ratio of all sums, sources of too few groups are drawn together with others, and
-    LARGEST_SHARE is of all: a title page does not decide there.
-
-    Source: Efron 1979, with ratios of sums in each draw. Rao and Wu 1988, Resampling inference with
-    complex survey data (several sources, n - 1). Davison and Hinkley 1997, Bootstrap methods, 3.8
-    (data in groups).
+    Its low end is not below 0 where no numerator is.
     """
-    averaged = sources if is_mean else None
-    value = _value(numerators, denominators, averaged)
+    found = estimate(numerators, denominators, sources, groups, is_mean=is_mean)
+    value, low, high = found.interval()
+    if low is not None and (numerators >= 0).all():
+        low = max(0.0, low)
+    return value, low, high
+
+
+def estimate(
+    numerators: NDArray[np.float64],
+    denominators: NDArray[np.int64],
+    sources: Sources | None = None,
+    groups: NDArray[np.int64] | None = None,
+    *,
+    is_mean: bool = True,
+) -> Estimate:
+    """The ratio of sums, and its error over the pairs, or over groups of them.
+
+    numerators: one of each pair, or rows of them, (seeds, pairs), of which the value is the mean;
+    then the variance over seeds is a part of its own. sources: of each pair, which are taken as
+    they are: the error is that within them. is_mean: whether the value is the mean over sources of
+    the ratios; otherwise the ratio of the sums of all. groups: as in Measured, within one source
+    each.
+
+    There is no interval for fewer than FEWEST_DOCUMENTS groups, for fewer than FEWEST_OF_SOURCE in
+    a source, or where one group is more than LARGEST_SHARE of its source. In a ratio of all sums,
+    sources of too few groups count as one with others, and LARGEST_SHARE is of all: a title page
+    does not decide there.
+
+    The variance over groups is that of the linearised ratio: the squared residuals of the groups'
+    ratios by their squared shares of the denominator, each divided by what a residual lacks of the
+    spread of a ratio (MacKinnon and White 1985, HC2). Its degrees of freedom are the effective
+    number of groups less one (Kish 1965, Survey sampling: of unequal shares 1 / sum of squares);
+    several sources add (Satterthwaite 1946). Of the variance over seeds that of what seeds do to
+    single groups is taken off, which the one over groups has already (Cameron, Gelbach and Miller
+    2011, Robust inference with multiway clustering).
+    """
+    rows = np.atleast_2d(numerators)
+    value = _value(rows.mean(0), denominators, sources if is_mean else None)
     if groups is not None:
         _, firsts, groups = np.unique(groups, return_index=True, return_inverse=True)
-        numerators = np.bincount(groups, weights=numerators).astype(np.float64)
+        rows = np.array([np.bincount(groups, weights=row) for row in rows])
         denominators = np.bincount(groups, weights=denominators).astype(np.int64)
         sources = None if sources is None else sources[firsts]
-    parts = _parts(len(numerators), sources)
+    parts = _parts(len(denominators), sources)
     if not is_mean:
         parts = _few_together(parts)
     fewest = min(map(len, parts), default=0)
-    are_too_few = len(numerators) < FEWEST_DOCUMENTS or fewest < FEWEST_OF_SOURCE
-    wholes = parts if is_mean else [np.arange(len(numerators))]
+    are_too_few = len(denominators) < FEWEST_DOCUMENTS or fewest < FEWEST_OF_SOURCE
+    wholes = parts if is_mean else [np.arange(len(denominators))]
     if are_too_few or any(largest_share(denominators[part]) > LARGEST_SHARE for part in wholes):
-        return value, None, None
-    values = draws(numerators, denominators, parts, is_mean=is_mean)
-    low, high = np.percentile(values, [2.5, 97.5])
-    return value, float(low), float(high)
+        return Estimate(value)
+    total = max(1, denominators.sum())
+    errors = [
+        _errors(rows[:, part], denominators[part], 1 / len(parts) if is_mean else None, total)
+        for part in parts
+    ]
+    over_seeds = sum(each.of_seeds for each in errors)
+    found = [added([(each.variance, each.freedom) for each in errors])]
+    if (seeds := len(rows)) > 1:
+        spread = float(np.var(over_seeds, ddof=1)) / seeds - sum(each.both for each in errors)
+        found.append((max(0.0, spread), seeds - 1.0))
+    return Estimate(value, tuple(found))
+
+
+class _Errors(NamedTuple):
+    """Of a source: the variance over groups with its freedom, the value under each seed, and the
+    variance of what seeds do to single groups."""
+
+    variance: float
+    freedom: float
+    of_seeds: NDArray[np.float64]
+    both: float
+
+
+def _errors(
+    rows: NDArray[np.float64], sizes: NDArray[np.int64], weight: float | None, total: float
+) -> _Errors:
+    """The errors of a ratio in a value that it is a part of. rows: (seeds, groups). weight: its own
+    there; if None, its share of the total size."""
+    whole, seeds = max(1, sizes.sum()), len(rows)
+    weight, shares = whole / total if weight is None else weight, sizes / whole
+    ratios_S1 = rows.sum(1, keepdims=True) / whole
+    residuals_SG = weight * (rows / whole - shares * ratios_S1)
+    concentration = float((shares**2).sum())
+    lack_G = np.maximum(1 + concentration - 2 * shares, 1e-9)
+    mean_G = residuals_SG.mean(0)
+    both = ((residuals_SG - mean_G) ** 2 / lack_G).sum() / (seeds * max(1, seeds - 1))
+    return _Errors(
+        variance=float((mean_G**2 / lack_G).sum()),
+        freedom=max(1.0, 1 / max(concentration, 1e-9) - 1),
+        of_seeds=weight * ratios_S1[:, 0],
+        both=float(both),
+    )
+
+
+def added(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The sum of variances, and its degrees of freedom (Satterthwaite 1946)."""
+    variance = sum(part for part, _ in parts)
+    spread = sum(part**2 / freedom for part, freedom in parts)
+    return variance, variance**2 / spread if spread else max(freedom for _, freedom in parts)
+
+
+@lru_cache(4096)
+def t_quantile(freedom: float, tail: float = 0.025) -> float:
+    """The quantile of Student's t with this probability above it; freedom need not be whole, and
+    more than 10,000 count as so many.
+
+    The probability above t = √freedom / tan angle is in proportion to the integral of
+    sin^(freedom − 1) from 0 to the angle, here by Gauss and Legendre: right to 3e-6 of t.
+    """
+    freedom = min(freedom, MOST_FREEDOM)
+    nodes, weights = _quadrature()
+    log_area = math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2) + math.log(math.pi) / 2
+    low, high = 0.0, math.pi / 2
+    for _ in range(50):
+        angle = (low + high) / 2
+        above = angle * float(weights @ np.sin(angle * nodes) ** (freedom - 1))
+        low, high = (angle, high) if above < tail * math.exp(log_area) else (low, angle)
+    return math.sqrt(freedom) / math.tan((low + high) / 2)
+
+
+@cache
+def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points between 0 and 1, closer at 0, and their weights in a mean over this range."""
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    return ((nodes + 1) / 2) ** 2, (nodes + 1) / 2 * weights
 
 
 def share(
@@ -279,28 +399,6 @@ def _value(
     parts = _parts(len(numerators), sources)
     ratios = [numerators[part].sum() / max(1, denominators[part].sum()) for part in parts]
     return float(sum(ratios) / max(1, len(ratios)))
-
-
-def draws(
-    numerators: NDArray[np.float64], denominators: NDArray[np.int64], parts: Parts, *, is_mean: bool
-) -> NDArray[np.float64]:
-    """The value in DRAWS samples of n - 1 of each part with replacement, with a fixed seed.
-
-    is_mean: the mean of the parts' ratios; otherwise the ratio of all sums, where each part keeps
-    its size: its sums are scaled by n / (n - 1).
-    """
-    generator = np.random.Generator(np.random.Philox(key=SEED))
-    upper, lower = np.zeros((len(parts), DRAWS)), np.zeros((len(parts), DRAWS))
-    for number, part in enumerate(parts):
-        for first in range(0, DRAWS, CHUNK_DRAWS):
-            chosen = part[generator.integers(0, len(part), size=(CHUNK_DRAWS, len(part) - 1))]
-            chunk = slice(first, first + CHUNK_DRAWS)
-            upper[number, chunk] = numerators[chosen].sum(1)
-            lower[number, chunk] = denominators[chosen].sum(1)
-    if is_mean:
-        return (upper / np.maximum(1, lower)).mean(0)
-    scales = np.array([len(part) / (len(part) - 1) for part in parts])[:, None]
-    return (upper * scales).sum(0) / np.maximum(1, (lower * scales).sum(0))
 
 
 def deviation(

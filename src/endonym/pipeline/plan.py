@@ -46,7 +46,7 @@ VERSIONS = {
     "examples": 14,
     "model": 11,
     "teacher": 1,
-    "evaluation": 19,
+    "evaluation": 20,
     "export": 20,
 }
 """Raise a stage's version when you change what it produces."""
@@ -310,7 +310,7 @@ def teacher_inputs(
     for number in range(1, (keys.members or 0) + 1):
         member = config.model_copy(
             update={
-                "phase": phase.but(distill=None),
+                "phase": phase.but(distill=None, keep_steps=None),
                 "seed": named_seed(config.seed, "member", number),
                 "exports": (),
             }
