@@ -7,7 +7,6 @@ be compared if they were evaluated on the same texts.
 import hashlib
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,21 +191,16 @@ def mean_difference(
     the same order; else the variances of both means add (Welch 1947). comparisons: as in
     `Estimate.interval`. The ends are None where those of `score.ratio` are.
     """
-    if are_paired:
-        rows = [one["nats"] - other["nats"] for one, other in zip(ones, others, strict=True)]
-        return _estimate(ones[0], rows).interval(comparisons)
-    every = [np.array([run["nats"] for run in each]) for each in (ones, others)]
-    found = _estimate(ones[0], [every[0].mean(0) - every[1].mean(0)])
-    over_seeds = [part for each in every for part in _estimate(ones[0], each).parts[1:]]
-    if over_seeds:
-        found = replace(found, parts=(*found.parts, score.added(over_seeds)))
+    about = counted(ones[0])
+    rows, less = (
+        np.array([counted(run)["nats"] for run in each]) / math.log(2) for each in (ones, others)
+    )
+    found = score.estimate(
+        rows - less if are_paired else rows,
+        about["bytes"],
+        about["source"],
+        about["group"],
+        is_mean=_has_mean(ones[0]),
+        less=None if are_paired else less,
+    )
     return found.interval(comparisons)
-
-
-def _estimate(
-    about: Documents, nats: Sequence[NDArray[np.float64]] | NDArray[np.float64]
-) -> score.Estimate:
-    """Bits per byte of documents with these nats, under each of several seeds."""
-    rows, found, has_mean = np.array(nats) / math.log(2), counted(about), _has_mean(about)
-    rows = rows[:, about["averaged"]] if has_mean else rows
-    return score.estimate(rows, found["bytes"], found["source"], found["group"], is_mean=has_mean)

@@ -221,14 +221,15 @@ def estimate(
     groups: NDArray[np.int64] | None = None,
     *,
     is_mean: bool = True,
+    less: NDArray[np.float64] | None = None,
 ) -> Estimate:
     """The ratio of sums, and its error over the pairs, or over groups of them.
 
     numerators: one of each pair, or rows of them, (seeds, pairs), of which the value is the mean;
-    then the variance over seeds is a part of its own. sources: of each pair, which are taken as
-    they are: the error is that within them. is_mean: whether the value is the mean over sources of
-    the ratios; otherwise the ratio of the sums of all. groups: as in Measured, within one source
-    each.
+    then the variance over seeds is a part of its own. less: of another model, whose value is taken
+    off. sources: of each pair, which are taken as they are: the error is that within them. is_mean:
+    whether the value is the mean over sources of the ratios; otherwise the ratio of the sums of
+    all. groups: as in Measured, within one source each.
 
     There is no interval for fewer than FEWEST_DOCUMENTS groups, for fewer than FEWEST_OF_SOURCE in
     a source, or where one group is more than LARGEST_SHARE of its source. In a ratio of all sums,
@@ -239,15 +240,16 @@ def estimate(
     ratios by their squared shares of the denominator, each divided by what a residual lacks of the
     spread of a ratio (MacKinnon and White 1985, HC2). Its degrees of freedom are the effective
     number of groups less one (Kish 1965, Survey sampling: of unequal shares 1 / sum of squares);
-    several sources add (Satterthwaite 1946). Of the variance over seeds that of what seeds do to
-    single groups is taken off, which the one over groups has already (Cameron, Gelbach and Miller
-    2011, Robust inference with multiway clustering).
+    those of several sources, or of two models' seeds, add (Satterthwaite 1946). What seeds do to
+    single groups is in both variances; it is taken off that over groups (Cameron, Gelbach and
+    Miller 2011, Robust inference with multiway clustering).
     """
-    rows = np.atleast_2d(numerators)
-    value = _value(rows.mean(0), denominators, sources if is_mean else None)
+    models = [np.atleast_2d(each) for each in (numerators, less) if each is not None]
+    mean = models[0].mean(0) - (models[1].mean(0) if len(models) > 1 else 0.0)
+    value = _value(mean, denominators, sources if is_mean else None)
     if groups is not None:
         _, firsts, groups = np.unique(groups, return_index=True, return_inverse=True)
-        rows = np.array([np.bincount(groups, weights=row) for row in rows])
+        models = [np.array([np.bincount(groups, weights=row) for row in each]) for each in models]
         denominators = np.bincount(groups, weights=denominators).astype(np.int64)
         sources = None if sources is None else sources[firsts]
     parts = _parts(len(denominators), sources)
@@ -258,48 +260,53 @@ def estimate(
     wholes = parts if is_mean else [np.arange(len(denominators))]
     if are_too_few or any(largest_share(denominators[part]) > LARGEST_SHARE for part in wholes):
         return Estimate(value)
-    total = max(1, denominators.sum())
+    weights = [1 / len(parts) for _ in parts]
+    if not is_mean:
+        weights = [denominators[part].sum() / max(1, denominators.sum()) for part in parts]
     errors = [
-        _errors(rows[:, part], denominators[part], 1 / len(parts) if is_mean else None, total)
-        for part in parts
+        _errors([each[:, part] for each in models], denominators[part], weight)
+        for part, weight in zip(parts, weights, strict=True)
     ]
-    over_seeds = sum(each.of_seeds for each in errors)
-    found = [added([(each.variance, each.freedom) for each in errors])]
-    if (seeds := len(rows)) > 1:
-        spread = float(np.var(over_seeds, ddof=1)) / seeds - sum(each.both for each in errors)
-        found.append((max(0.0, spread), seeds - 1.0))
-    return Estimate(value, tuple(found))
+    over_seeds: list[tuple[float, float]] = []
+    for number, rows in enumerate(models):
+        if (seeds := len(rows)) > 1:
+            values = np.sum([each.of_seeds[number] for each in errors], axis=0)
+            over_seeds.append((float(values.var(ddof=1)) / seeds, seeds - 1.0))
+    over_groups = added([(each.variance, each.freedom) for each in errors])
+    return Estimate(value, (over_groups, *([added(over_seeds)] if over_seeds else [])))
 
 
 class _Errors(NamedTuple):
-    """Of a source: the variance over groups with its freedom, the value under each seed, and the
-    variance of what seeds do to single groups."""
+    """Of a source: the variance over groups with its freedom, and for each model what the source
+    adds to the value of each seed."""
 
     variance: float
     freedom: float
-    of_seeds: NDArray[np.float64]
-    both: float
+    of_seeds: list[NDArray[np.float64]]
 
 
 def _errors(
-    rows: NDArray[np.float64], sizes: NDArray[np.int64], weight: float | None, total: float
+    models: Sequence[NDArray[np.float64]], sizes: NDArray[np.int64], weight: float
 ) -> _Errors:
-    """The errors of a ratio in a value that it is a part of. rows: (seeds, groups). weight: its own
-    there; if None, its share of the total size."""
-    whole, seeds = max(1, sizes.sum()), len(rows)
-    weight, shares = whole / total if weight is None else weight, sizes / whole
-    ratios_S1 = rows.sum(1, keepdims=True) / whole
-    residuals_SG = weight * (rows / whole - shares * ratios_S1)
-    concentration = float((shares**2).sum())
-    lack_G = np.maximum(1 + concentration - 2 * shares, 1e-9)
-    mean_G = residuals_SG.mean(0)
-    both = ((residuals_SG - mean_G) ** 2 / lack_G).sum() / (seeds * max(1, seeds - 1))
-    return _Errors(
-        variance=float((mean_G**2 / lack_G).sum()),
-        freedom=max(1.0, 1 / max(concentration, 1e-9) - 1),
-        of_seeds=weight * ratios_S1[:, 0],
-        both=float(both),
-    )
+    """The errors of a ratio, or of a difference of two, with this weight in a value.
+
+    models: numerators of each, (seeds, groups).
+    """
+    whole = max(1, sizes.sum())
+    shares = sizes / whole
+    concentration = max(float((shares**2).sum()), 1e-9)
+    lack = np.maximum(1 + concentration - 2 * shares, 1e-9)
+    means, of_seeds, both = list[NDArray[np.float64]](), list[NDArray[np.float64]](), 0.0
+    for rows in models:
+        ratios, seeds = rows.sum(1) / whole, len(rows)
+        residuals = weight * (rows / whole - shares * ratios[:, None])
+        means.append(residuals.mean(0))
+        of_seeds.append(weight * ratios)
+        apart = float(((residuals - means[-1]) ** 2 / lack).sum())
+        both += apart / (seeds * max(1, seeds - 1))
+    mean = means[0] - (means[1] if len(means) > 1 else 0.0)
+    variance = max(0.0, float((mean**2 / lack).sum()) - both)
+    return _Errors(variance, max(1.0, 1 / concentration - 1), of_seeds)
 
 
 def added(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:

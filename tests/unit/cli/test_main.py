@@ -52,7 +52,7 @@ FROZEN = {
     "generate": {"MODEL", "PROMPT", *SAMPLING, "-n", "--adapter DIR"},
     "evaluate": {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
-        *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE"),
+        *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE", "--steps"),
     },
     "serve": {
         *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR")
