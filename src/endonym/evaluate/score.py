@@ -184,14 +184,15 @@ class Estimate:
 
         comparisons: of so many intervals all hold together in 95 % of cases (Bonferroni).
 
-        Each variance has its own quantile of Student's t: the interval never covers less than 95 %
-        of normal errors. Source: Banerjee 1960, Approximate confidence interval for linear
-        functions of means of k populations when the population variances are not equal.
+        The quantile of Student's t is the mean of those of the parts, by their variances: Cochran
+        and Cox 1957, Experimental designs, 4.14. One for degrees of freedom that are estimated, as
+        by Satterthwaite, covers too little where one part has one or two (benchmarks/intervals.py).
         """
         if not self.parts:
             return self.value, None, None
-        tail = 0.025 / comparisons
-        reach = math.sqrt(sum(t_quantile(free, tail) ** 2 * each for each, free in self.parts))
+        variance = sum(each for each, _ in self.parts)
+        quantiles = [(each, t_quantile(free, 0.025 / comparisons)) for each, free in self.parts]
+        reach = sum(each * quantile for each, quantile in quantiles) / max(1e-300, variance) ** 0.5
         return self.value, self.value - reach, self.value + reach
 
 
