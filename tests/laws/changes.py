@@ -146,6 +146,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "phase.0.eval_tokens": (1_000, "model"),
     "phase.0.patience": (3, "model"),
     "phase.0.keep": ("last", "model"),
+    "phase.0.keep_steps": (3, "model"),
     "phase.0.save_every_steps": (4, ""),
     "phase.0.number_format": ("bf16", "model"),
     "phase.0.compile": ("on", ""),

@@ -39,6 +39,10 @@ def _require_one_use(context: click.Context) -> None:
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
     uses = given & {"texts", "tasks", "pairs", "flores", "harness", "probes"}
+    if "steps" in given:
+        if given - {"model", "steps", "split", "tasks", "pairs"}:
+            raise click.UsageError("--steps goes with --split, --tasks and --minimal-pairs alone.")
+        return
     if context.args:
         raise click.UsageError(f"Write --text before {context.args[0]}.")
     if len(uses) > 1:
@@ -110,6 +114,12 @@ def _only_one(
     "published models. --column names the language in a table.",
 )
 @click.option(
+    "--steps",
+    is_flag=True,
+    help="Learning curves: the test documents, and what --tasks and --minimal-pairs name, after "
+    "each step whose weights were kept (keep_steps in [[phase]]).",
+)
+@click.option(
     "--harness",
     multiple=True,
     metavar="TASKS",
@@ -160,6 +170,7 @@ def evaluate(
     split: Literal["test", "dev"],
     document: Any,
     column: str | None,
+    steps: bool,
     adapter: str | None,
     **asked: Any,
 ) -> None:
@@ -167,6 +178,7 @@ def evaluate(
     from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.harness import score_harness
+    from endonym.commands.learning_curves import learning_curves
     from endonym.commands.load import load_model
     from endonym.commands.tasks import score_minimal_pairs, score_tasks, scoreboard
     from endonym.pipeline.evaluation_texts import Cutting
@@ -177,18 +189,20 @@ def evaluate(
     store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
     cutting = Cutting.of(document, column)
     given: Any = {"store": store, "log": log, "adapter": adapter}
-    if harness:
-        found, shown = score_harness(model, harness, **given, device_name=target, kept=kept)
+    if steps:
+        shown = learning_curves(model, tasks, pairs, split, store=store, log=log, device=target)
+    elif harness:
+        shown = score_harness(model, harness, **given, device_name=target, kept=kept)
     elif probes:
-        found, shown = _probed(settings, model, probes, adapter=adapter, **asked)
+        shown = _probed(settings, model, probes, adapter=adapter, **asked)
     elif tasks or pairs or flores:
         loaded = load_model(model, store, target, log, adapter=adapter)
         if pairs is not None:
-            found, shown = score_minimal_pairs(model, loaded, pairs, **given)
+            shown = score_minimal_pairs(model, loaded, pairs, **given)
         elif flores is not None:
-            found, shown = scoreboard(model, loaded, flores, **given, cutting=cutting)
+            shown = scoreboard(model, loaded, flores, **given, cutting=cutting)
         else:
-            found, shown = score_tasks(model, loaded, tasks, **given)
+            shown = score_tasks(model, loaded, tasks, **given)
     else:
         judged = score_model(model, texts, split, **given, device_name=target, cutting=cutting)
         if settings.is_json:
@@ -196,10 +210,7 @@ def evaluate(
         else:
             show_scores(judged)
         return
-    if settings.is_json:
-        print_json({"model": model, "versions": device.versions(), **found})
-    else:
-        click.echo(f"\n{shown}\n")
+    _show(settings, model, *shown)
 
 
 def _probed(
@@ -226,6 +237,16 @@ def _probed(
         probed = load_model(model, store, device.pick(settings.device), log, adapter=adapter)
         language = language or words_of(model, store).language
     return score_probes(probed, files, language=language or "", fine_tune=fine_tune, log=log)
+
+
+def _show(settings: Settings, model: str, found: dict[str, Any], text: str) -> None:
+    """Print what was found of a model: an object with the versions, or the text for people."""
+    from endonym.device import versions
+
+    if settings.is_json:
+        print_json({"model": model, "versions": versions(), **found})
+    else:
+        click.echo(f"\n{text}\n")
 
 
 def show_scores(judged: "Judged") -> None:

@@ -56,7 +56,8 @@ from endonym.report.training import SLICES
 from endonym.store import Store
 from endonym.survey.odd_sources import source_warnings
 from endonym.train.config import TrainConfig
-from endonym.train.memory_budget import phase_bytes, teachers_bytes
+from endonym.train.memory_budget import kept_steps_bytes, phase_bytes, teachers_bytes
+from endonym.train.schedule import kept_steps
 
 EXACT_ROWS = 200
 """Rows of a hundredth of a phase from which on its shares are exact to half a point."""
@@ -454,6 +455,8 @@ def describe(checked: Checked) -> str:
         briefly=briefly(checked),
         inexact={phase.name: inexact(phase, shape.context) for phase in phases},
         kept=kept_bytes(checked.recipe, checked.facts, shape.vocab),
+        kept_steps=kept_steps,
+        kept_steps_bytes=kept_steps_bytes,
         pruned=pruned(checked),
     )
 

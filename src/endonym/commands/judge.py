@@ -38,7 +38,7 @@ from endonym.evaluate.opinions import (
     preferences,
     squared,
 )
-from endonym.evaluate.score import Estimate
+from endonym.evaluate.score import Interval
 from endonym.evaluate.writing import HELD_OUT, Written
 from endonym.log import Log, counted, number
 from endonym.pipeline.evaluation import held_texts
@@ -388,8 +388,8 @@ class TextReport:
     """
 
     characters: float
-    names_kept: Estimate | None
-    mistakes: Estimate | None
+    names_kept: Interval | None
+    mistakes: Interval | None
 
 
 def text_reports(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from endonym.commands.judge import Report, TextReport
 from endonym.evaluate.opinions import Preferences
-from endonym.evaluate.score import Estimate
+from endonym.evaluate.score import Interval
 from endonym.evaluate.tables import TOO_FEW, aligned
 from endonym.log import counted, listed, number
 
@@ -78,7 +78,7 @@ def _agreement_rows(report: Report) -> Rows:
     return [["agreement", "alpha"], *rows]
 
 
-def _cells(found: Estimate | None, form: str) -> tuple[str, str]:
+def _cells(found: Interval | None, form: str) -> tuple[str, str]:
     """A value and its interval."""
     if found is None:
         return UNDEFINED, ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from endonym.commands.evaluate import doubts, in_json, shards_of
 from endonym.commands.load import card_of, find_artifact, words_of
@@ -32,6 +32,7 @@ from endonym.runs.find import planned, runs_here
 from endonym.script.languages import language_alone, language_name
 from endonym.script.scripts import script_counts
 from endonym.store import Store
+from endonym.tokenizer.tokenizer import Tokenizer
 
 OTHER_TEXTS = "{found} texts; FLORES-200's devtest has {texts}. Its published figures are left out"
 OTHER_LANGUAGE = "{why}. The published figures of {language} are left out"
@@ -102,8 +103,21 @@ def score_minimal_pairs(
 ) -> Shown:
     """Make minimal pairs of test documents of a model's corpus, write them to a file, and score it.
 
-    name: of the model. Raises RecipeError if the file is there, the corpus is not in the store, or
-    no pairs can be made.
+    name: of the model. Raises RecipeError as `write_pairs` does.
+    """
+    made = write_pairs(name, model.tokenizer, file, split="test", store=store)
+    found, table = score_tasks(name, model, [file], store=store, log=log, adapter=adapter)
+    checks = {kind: check._asdict() for kind, check in made.checks.items()}
+    return found | {"checks": checks}, f"{table}\n\n{_checked(made)}"
+
+
+def write_pairs(
+    name: str, tokenizer: Tokenizer, file: Path, *, split: Literal["test", "dev"], store: Store
+) -> Made:
+    """Make minimal pairs of held-out documents of a model's corpus, and write them to a file.
+
+    Raises RecipeError if the file is there, the corpus is not in the store, or no pairs can be
+    made.
     """
     if file.exists():
         do = f"Judge a model on it by --tasks {file}, or name another file."
@@ -111,13 +125,11 @@ def score_minimal_pairs(
     read = shards_of(name, store)
     if read is None:
         raise RecipeError(NO_CORPUS, where=name, do="Give a file of pairs: --tasks FILE.")
-    made = made_pairs(read[0], model.tokenizer, "test")
+    made = made_pairs(read[0], tokenizer, split)
     if not made.pairs:
         raise RecipeError(NONE, where=name, do="Give a file of pairs: --tasks FILE.")
     made.write(file)
-    found, table = score_tasks(name, model, [file], store=store, log=log, adapter=adapter)
-    checks = {kind: check._asdict() for kind, check in made.checks.items()}
-    return found | {"checks": checks}, f"{table}\n\n{_checked(made)}"
+    return made
 
 
 def _checked(made: Made) -> str:

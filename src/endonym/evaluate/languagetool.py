@@ -8,7 +8,7 @@ import numpy as np
 
 from endonym.cleaning.measures import is_unbroken
 from endonym.errors import EndpointError, first_line, printable
-from endonym.evaluate.score import Estimate, ratio
+from endonym.evaluate.score import Interval, ratio
 from endonym.evaluate.writing import LETTER, WORD
 from endonym.log import Log
 
@@ -61,11 +61,11 @@ def _mistake(match: Mapping[str, Any]) -> dict[str, Any]:
     return {"rule": match["rule"]["id"], **kept}
 
 
-def mistake_rate(counts: Sequence[int], texts: Sequence[str]) -> Estimate | None:
+def mistake_rate(counts: Sequence[int], texts: Sequence[str]) -> Interval | None:
     """Mistakes per 1,000 words, or letters in scripts without blanks; None without a word.
 
     counts: of each text. With the 95 % interval over texts.
     """
     unit = LETTER if is_unbroken("\n".join(texts)) else WORD
     sizes = np.array([len(unit.findall(text)) for text in texts], dtype=np.int64)
-    return Estimate(*ratio(1000.0 * np.array(counts), sizes)) if sizes.sum() else None
+    return Interval(*ratio(1000.0 * np.array(counts), sizes)) if sizes.sum() else None

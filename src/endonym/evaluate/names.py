@@ -10,14 +10,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import regex
 
-from endonym.evaluate.score import Estimate, ratio
+from endonym.evaluate.score import Interval, ratio
 
 INSIDE = regex.compile(r"(?<=[\p{L}\p{M}\p{N}][,;]?[ \u00a0])\p{Lu}[\p{L}\p{M}'’-]+")
 CAPITALIZED = regex.compile(r"(?<![\p{L}\p{M}])\p{Lu}[\p{L}\p{M}'’-]+")
 SHORTEST_STEM = 3
 
 
-def names_kept(texts: Iterable[str]) -> Estimate | None:
+def names_kept(texts: Iterable[str]) -> Interval | None:
     """Of the names in the first halves of texts, the share that stand in the second ones, too.
 
     With its 95 % interval over texts. None if there is no name.
@@ -33,7 +33,7 @@ def names_kept(texts: Iterable[str]) -> Estimate | None:
         counts.append(len(names))
     if not sum(counts):
         return None
-    return Estimate(*ratio(np.array(kept), np.array(counts, dtype=np.int64)))
+    return Interval(*ratio(np.array(kept), np.array(counts, dtype=np.int64)))
 
 
 def _different(words: Sequence[str]) -> list[str]:

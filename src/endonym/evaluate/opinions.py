@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from endonym.evaluate.score import Estimate, ratio, wilson
+from endonym.evaluate.score import Interval, ratio, wilson
 
 
 class Pair(NamedTuple):
@@ -52,8 +52,8 @@ class Preferences:
     losses: int
     ties: int
     n_disagreeing: int
-    win_rate: Estimate | None
-    first_place: Estimate | None
+    win_rate: Interval | None
+    first_place: Interval | None
     is_biased: bool
     self_alpha: float | None
 
@@ -87,19 +87,19 @@ def preferences(pairs: Sequence[Pair]) -> Preferences:
     )
 
 
-def _estimate(values: Sequence[float]) -> Estimate | None:
+def _estimate(values: Sequence[float]) -> Interval | None:
     """The mean of values between 0 and 1; None of none."""
     if not values:
         return None
     value = sum(values) / len(values)
-    return Estimate(value, *wilson(value, len(values)))
+    return Interval(value, *wilson(value, len(values)))
 
 
 @dataclass(frozen=True, slots=True)
 class Grades:
     """The grades of texts of one system by one criterion. n_missing: texts without a grade."""
 
-    mean: Estimate | None
+    mean: Interval | None
     median: float | None
     n_texts: int
     n_missing: int
@@ -111,7 +111,7 @@ def grades(values: Sequence[int | None]) -> Grades:
     n_missing = len(values) - len(found)
     if not len(found):
         return Grades(None, None, 0, n_missing)
-    mean = Estimate(*ratio(found, np.ones(len(found), dtype=np.int64)))
+    mean = Interval(*ratio(found, np.ones(len(found), dtype=np.int64)))
     return Grades(mean, float(np.median(found)), len(found), n_missing)
 
 

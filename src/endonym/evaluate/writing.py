@@ -167,6 +167,7 @@ def _scores(
             value, low, high = ratio(np.array(part.numerators, dtype=np.float64), denominators)
         if value is not None:
             unit = "characters" if metric == LONGEST else ""
+            high = high if unit or high is None else min(1.0, high)  # a share
             yield made(metric=metric, value=value, unit=unit, low=low, high=high)
 
 

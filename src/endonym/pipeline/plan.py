@@ -310,7 +310,7 @@ def teacher_inputs(
     for number in range(1, (keys.members or 0) + 1):
         member = config.model_copy(
             update={
-                "phase": phase.but(distill=None),
+                "phase": phase.but(distill=None, keep_steps=None),
                 "seed": named_seed(config.seed, "member", number),
                 "exports": (),
             }

@@ -53,7 +53,7 @@ FROZEN = {
     "evaluate": {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
         *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE", "--probe FILE"),
-        *("--harness TASKS", "--task-files DIR"),
+        *("--harness TASKS", "--task-files DIR", "--steps"),
         *("--fine-tune", "--probe-endpoint URL", "--language CODE"),
     },
     "judge": {
