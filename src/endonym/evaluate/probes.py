@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from endonym.cleaning.measures import is_unbroken
 from endonym.errors import MissingLibrary
 from endonym.evaluate.probe_file import WORDS, Example, Probe, read_probe
-from endonym.evaluate.score import CHUNK_DRAWS, DRAWS, FEWEST_DOCUMENTS, SEED
+from endonym.evaluate.score import FEWEST_DOCUMENTS
 from endonym.evaluate.tables import TOO_FEW, aligned
 from endonym.evaluate.writing import units_of
 from endonym.log import number
@@ -39,6 +39,8 @@ STRENGTHS = tuple(10.0**n for n in range(-4, 4))
 MOST_ITERATIONS = 1_000
 CHARACTERS = (2, 5)
 """Lengths of the runs of characters in tf-idf."""
+DRAWS, DRAWN_AT_ONCE, SEED = 10_000, 50, 0
+"""Of the bootstrap."""
 Array = NDArray[Any]
 
 
@@ -286,15 +288,16 @@ def interval(
 ) -> tuple[float, float] | tuple[None, None]:
     """The 95 % bootstrap interval over examples of the mean over runs, with a fixed seed.
 
-    As in `score.ratio` n - 1 of n examples are drawn at a time. Draws in which the metric is
+    Accuracies and correlations are no ratios of sums, so `score.ratio` cannot serve. n - 1 of n
+    examples are drawn at a time, as n would give too narrow intervals. Draws in which the metric is
     undefined are left out. None for fewer than FEWEST_DOCUMENTS examples.
     """
     size = len(gold)
     if size < FEWEST_DOCUMENTS:
         return None, None
     generator, values = np.random.Generator(np.random.Philox(key=SEED)), list[Array]()
-    for _ in range(0, DRAWS, CHUNK_DRAWS):
-        chosen = generator.integers(0, size, size=(CHUNK_DRAWS, size - 1))
+    for _ in range(0, DRAWS, DRAWN_AT_ONCE):
+        chosen = generator.integers(0, size, size=(DRAWN_AT_ONCE, size - 1))
         drawn = gold[chosen]
         values.append(np.mean([metric(drawn, run[chosen]) for run in runs], axis=0))
     low, high = np.nanpercentile(np.concatenate(values), [2.5, 97.5])
