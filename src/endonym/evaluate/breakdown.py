@@ -49,7 +49,7 @@ class Bin:
     those in whose place the likeliest token has such a probability; value is the share of places
     where that token stands, expected its mean probability, and size counts tokens.
 
-    begin is in the bin and end is not; None: it has no end. low, high: 95 % bootstrap interval, as
+    begin is in the bin and end is not; None: it has no end. low, high: 95 % interval, as
     in Score. n_documents: texts that have such tokens.
     """
 

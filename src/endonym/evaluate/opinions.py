@@ -106,7 +106,7 @@ class Grades:
 
 
 def grades(values: Sequence[int | None]) -> Grades:
-    """The mean and the median of grades, with a bootstrap interval of the mean over texts."""
+    """The mean and the median of grades, with the interval of the mean over texts."""
     found = np.array([each for each in values if each is not None], dtype=np.float64)
     n_missing = len(values) - len(found)
     if not len(found):
