@@ -76,9 +76,9 @@ def test_texts_of_a_task_do_not_stand_in_the_corpus(
 def test_items_that_the_model_was_trained_on_are_told_beside_the_score(
     prepared: Path, command: Command
 ) -> None:
-    """Sentences of fewer than eight words are not kept out of the corpus."""
+    """Texts of fewer than eight words are not kept out of the corpus."""
     lines = (prepared.parent / "texts" / "tatar.txt").read_text(encoding="utf-8").splitlines()
-    short = [each for each in lines if len(each) > 20 and len(each.split()) < 8]
+    short = [" ".join(each.split()[:6]) for each in lines[:20]]
     new = "Космонавтлар яңа галактикаларга очып китә."
     records = [{"good": each, "bad": each[::-1]} for each in [*short, new]]
     task = written(prepared.parent / "әйтем.jsonl", records)

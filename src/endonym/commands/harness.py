@@ -30,8 +30,10 @@ OFFLINE = (
     "The hub of Hugging Face cannot be reached from here. If the task has its data there, try "
     "again where there is a network: what was fetched once is kept."
 )
-AGAIN = "others run it so: cd {folder} && lm_eval run --model hf --model_args pretrained=MODEL "
-AGAIN += "--include_path . --tasks {tasks}"
+AGAIN = (
+    "others run it so: cd {folder} && lm_eval run --model hf --model_args pretrained=MODEL "
+    "--include_path . --tasks {tasks}"
+)
 
 
 def score_harness(
