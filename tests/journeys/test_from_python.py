@@ -53,7 +53,7 @@ def test_the_examples_of_the_page_run_one_after_the_other(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(examples) == 5
+    assert len(examples) == 6
     whole = endonym.Recipe.load
 
     def small(path: Path) -> endonym.Recipe:
@@ -69,6 +69,7 @@ def test_the_examples_of_the_page_run_one_after_the_other(
             names["run"].folder = folder.with_name("my-tatar")
     assert 0 < names["score"] < 8
     assert names["likelier"].endswith(".")
+    assert names["features"] == pytest.approx(names["model"].embed(["Кояш чыкты.", "Авыл уянды."]))
     said = capsys.readouterr().out
     assert "no model is called my-ttar" in said
     assert "my-tatar" in said

@@ -85,6 +85,9 @@ def test_a_server_gives_the_figures_of_its_model(command: Command, tmp_path: Pat
         missing = command("evaluate", "юк", *asked[2:])
         assert missing.code == 1
         assert "there is no model 'юк' here" in missing.err
+    alone = command("evaluate", file, "--probe", path)
+    assert alone.code == 2
+    assert "--probe-endpoint" in alone.err
     down = command(*asked)
     assert down.code == 1
     assert "cannot be reached" in down.err

@@ -22,7 +22,7 @@ from endonym.cli.main import (
     text_option,
 )
 from endonym.device import program, signals_to
-from endonym.errors import printable
+from endonym.errors import RecipeError, printable
 from endonym.export.config import FORMATS
 from endonym.log import columns, padded, size
 
@@ -233,6 +233,9 @@ def _probed(
     store, log = settings.open_store(), settings.log()
     if endpoint is not None:
         probed = Served(endpoint, model, os.environ.get(KEY_VARIABLE, "").strip())
+    elif model.endswith(".gguf"):
+        do = f"Start a server, and name it by --probe-endpoint: {program()} serve {model}"
+        raise RecipeError("a GGUF file is probed by a server", where=model, do=do)
     else:
         probed = load_model(model, store, device.pick(settings.device), log, adapter=adapter)
         language = language or words_of(model, store).language

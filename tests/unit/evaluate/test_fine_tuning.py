@@ -13,6 +13,7 @@ from endonym.evaluate.fine_tuning import fine_tuned, n_trainings, steps_of, trai
 from endonym.evaluate.probe_file import Example, Probe
 from endonym.evaluate.probes import Answers, accuracy, pearson
 
+pytest.importorskip("scipy", reason='pip install "endonym[probe]"')
 LANGUAGES = {"tt": TATAR, "km": KHMER, "ro": ROMANIAN, "fr": FRENCH}
 
 

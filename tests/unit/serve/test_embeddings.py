@@ -14,6 +14,7 @@ from toys import toy_tokenizer
 
 from endonym.generate.language_model import LanguageModel
 from endonym.model.foreign.weights import load_foreign
+from endonym.serve.answers import ApiError
 from endonym.serve.engine import Row, Vector
 from endonym.serve.own_engine import OwnEngine
 from endonym.serve.requests import MOST_TEXTS
@@ -147,6 +148,17 @@ def test_texts_that_do_not_fit_are_refused_with_429() -> None:
         engine.may.set()
         assert len(waiting[1].result(60)) == 16
         assert client.post("/v1/embeddings", input="а").status_code == 200
+
+
+def test_texts_that_wait_when_the_server_ends_are_told() -> None:
+    engine = Held()
+    with client_of(engine) as (_, service):
+        waiting = service.schedulers["тел"].mean_states([[0, 5]] * 3)
+        service.end()
+        engine.may.set()
+        last = waiting[-1].exception(60)
+        assert isinstance(last, ApiError)
+        assert last.status == 503
 
 
 @pytest.mark.parametrize("family", ["mistral", "mamba2", "gpt2"])
