@@ -237,10 +237,15 @@ def share(
         own = shares * (1 - shares) / np.maximum(1, counts - 1)
         variance = float((weights**2 * np.where(counts > 1, own, of_all)).sum())
         size = of_all / variance if variance else size
+    return value, *wilson(value, size)
+
+
+def wilson(value: float, size: float) -> tuple[float, float]:
+    """The ends of Wilson's 95 % interval of a share of `size` items."""
     square = NORMAL**2 / size
     middle = (value + square / 2) / (1 + square)
-    reach = math.sqrt(square * (of_all + square / 4)) / (1 + square)
-    return value, max(0.0, middle - reach), min(1.0, middle + reach)
+    reach = math.sqrt(square * (value * (1 - value) + square / 4)) / (1 + square)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 Parts = list[NDArray[np.intp]]
