@@ -36,8 +36,6 @@ from endonym.seed import named_seed
 
 FILE = "minimal_pairs.jsonl"
 """In an evaluation's artefact: the pairs, in the form that `items.read_items` reads."""
-NAME = "minimal pairs"
-"""What is said as the split of their scores."""
 NONE = "no minimal pairs could be made: there is too little text, or few words stand often enough"
 MOST = 200
 """Pairs of each kind."""

@@ -72,7 +72,6 @@ def both_bars(bars: Bars) -> Markup:
 def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     """The values of every section of the template."""
     scores, of_tasks = ([Score(**row) for row in _rows(run, f)] for f in ("scores.json", TASK))
-    of_writing = [each.rows(WRITING) for each in run.all("evaluation")]
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
     kind = tokenizer_kind(run.recipe)
@@ -108,7 +107,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "metrics": [name for _, name, _ in METRICS],
         "tasks": {task: cells(part) for task, part in splits(of_tasks).items()},
         "minimal_pairs": shown_pairs(run),
-        "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
+        "writing": measures(run),
         "gap": gap(scores),
         "phases": phases,
         "samples": _some(written),
@@ -129,6 +128,19 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "machine": starts[-1] if starts else {},
         "recipe": run.recipe.as_run(),
     }
+
+
+def measures(run: Run) -> list[dict[str, Any]]:
+    """Of each evaluation of writing its name, its table, and what of the training text it read."""
+    return [
+        {
+            "name": rows[0]["split"],
+            "rows": writing_cells([Score(**row) for row in rows]),
+            "share": each.numbers["training_share"],
+        }
+        for each in run.all("evaluation")
+        if (rows := each.rows(WRITING))
+    ]
 
 
 def tokenizer_kind(recipe: Recipe) -> str:
