@@ -166,8 +166,8 @@ def test_what_is_undefined_is_no_zero() -> None:
 
 
 def test_groups_are_compared_by_as_many_texts(texts: Sentences) -> None:
-    own = texts["tatar"][:12]
-    few, many = scored(own[:6], own[:6], []), scored(own, own[:6], [])
+    own = texts["tatar"]
+    few, many = scored(own[:6], own[:6], []), scored(own[:6] * 2, own[:6], [])
     for metric in ("distinct", "self_bleu"):
         assert many[metric, "model"] == few[metric, "model"] == few[metric, HELD_OUT]
 
@@ -207,7 +207,7 @@ def test_pieces_of_khmer_are_three_letters_with_their_signs() -> None:
 def test_runs_of_a_character_are_copies_and_take_no_long_time() -> None:
     begin = process_time()
     copies = Copies(["." * 400] * 16 + ["Эчтәлек " + "." * 60 + " 7"])
-    copies.read("." * 100_000)
+    copies.read("." * 400_000)
     copies.read("Беренче бүлек " + "." * 60 + " 7")
     assert process_time() - begin < 5, "a fraction of a second; quadratic it takes minutes"
     assert copies.longest == [400] * 16 + [60], "and not 63: a run is looked up once"
@@ -216,6 +216,10 @@ def test_runs_of_a_character_are_copies_and_take_no_long_time() -> None:
 
 def test_a_text_with_two_copies_of_one_has_both(texts: Sentences) -> None:
     text = " ".join(texts["french"])[:300]
+    for shift in range(26):
+        copies = Copies([text[:112]])
+        copies.read(text[:100] + "§" * shift + "§" + text[40:112])
+        assert copies.copied[0].all(), "the second goes on where the first one ends"
     copies = Copies([text[:120] + "§" + text[40:240]])
     copies.read("x" * 7 + text)
     assert copies.copied[0].sum() == 120 + 200
