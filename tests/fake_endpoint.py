@@ -50,11 +50,16 @@ def good(number: int) -> str:
     return f"Куян {number} елга буена барды. Iepurele {number} a plecat la râu."
 
 
+def last_number(prompt: str) -> int:
+    """The number at the end of a prompt."""
+    return int(prompt.rsplit(" ", 1)[1])
+
+
 class Fake:
     """The server's memory: how often each prompt was asked, the requests, and bodies written."""
 
-    def __init__(self, behave: Behaviour) -> None:
-        self.behave, self.asked = behave, Counter[int]()
+    def __init__(self, behave: Behaviour, number_in: Callable[[str], int] = last_number) -> None:
+        self.behave, self.asked, self.number_in = behave, Counter[int](), number_in
         self.requests: list[Mapping[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
         self.at_once = self.most_at_once = self.written = 0
@@ -63,7 +68,7 @@ class Fake:
 
     def reply(self, request: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
         """The answer to a request."""
-        number = int(request["messages"][-1]["content"].rsplit(" ", 1)[1])
+        number = self.number_in(request["messages"][-1]["content"])
         with self.lock:
             self.asked[number] += 1
             times = self.asked[number]
@@ -74,9 +79,11 @@ class Fake:
 
 
 @contextmanager
-def fake_endpoint(behave: Behaviour = lambda *_: None) -> Generator[Fake]:
-    """A server in threads of this process."""
-    fake = Fake(behave)
+def fake_endpoint(
+    behave: Behaviour = lambda *_: None, number_in: Callable[[str], int] = last_number
+) -> Generator[Fake]:
+    """A server in threads of this process. number_in: of a prompt."""
+    fake = Fake(behave, number_in)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

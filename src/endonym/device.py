@@ -4,10 +4,12 @@ torch is imported inside the functions that need it, as the import is slow.
 """
 
 import ctypes
+import json
 import os
 import platform
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -249,12 +251,33 @@ def keep_freed_memory(*, keeps: bool = True) -> bool:
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of the packages that may change results, for the journal."""
-    from importlib.metadata import version
+    """Versions of the packages that may change results, and the commit of endonym if it is known.
+
+    The commit is the one that pip installed, or the last one of the files of endonym in a checkout;
+    "-dirty" follows if they were changed since.
+    """
+    from importlib.metadata import distribution, version
 
     names = ("endonym", "torch", "numpy", "tokenizers")
     found = {name: version(name) for name in names}
+    origin = json.loads(distribution("endonym").read_text("direct_url.json") or "{}")
+    commit = origin.get("vcs_info", {}).get("commit_id") or _commit_of(Path(__file__).parent)
+    found |= {"commit": commit} if commit else {}
     return {**found, "python": platform.python_version(), "platform": platform.platform()}
+
+
+def _commit_of(folder: Path) -> str:
+    """The last commit of the files in a folder of a git checkout; empty if they are in none."""
+    git = ["git", "-C", str(folder)]
+    commands = (["log", "-1", "--format=%H", "--", "."], ["status", "--porcelain", "--", "."])
+    try:
+        last, changed = (
+            subprocess.run([*git, *each], capture_output=True, text=True, check=False).stdout
+            for each in commands
+        )
+    except OSError:  # there is no git
+        return ""
+    return last.strip() + "-dirty" * bool(last and changed)
 
 
 def _matmul_rate(number_format: str, seconds: float) -> float:

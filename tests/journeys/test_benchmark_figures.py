@@ -1,6 +1,7 @@
 """Figures of the benchmarks: repeats are kept, a peer is quoted at its best, pages are current."""
 
 import importlib
+import math
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -235,3 +236,18 @@ def test_the_plain_recipe_is_quoted_with_its_better_warm_up(benchmarks: Any) -> 
     curve = efficiency.curve_of(head, cells)
     assert ["warm-up of ours" in key for key in curve.values()] == [True, True, False]
     assert efficiency.needed_megabytes(head, cells) / 1.5 == pytest.approx(1.69, abs=0.005)
+
+
+def test_ranks_by_pairs_made_automatically_are_compared_with_gold(
+    benchmarks: Any, tmp_path: Path
+) -> None:
+    pairs, cells = benchmarks("minimal_pairs"), benchmarks("cells").Cells(tmp_path / "cells.json")
+    assert pairs.spearman([0.5, 0.6, 0.6, 0.9], [0.1, 0.7, 0.3, 0.8]) == pytest.approx(0.9486833)
+    assert math.isnan(pairs.spearman([0.5, 0.5], [0.1, 0.7]))
+    for steps, gold, made, kind in ((20, 0.5, 0.6, 0.9), (300, 0.7, 0.9, 0.3)):
+        shared = {"language": "fr", "steps": steps, "pairs": 600, "bits_per_byte": 60 / steps}
+        cells.found[f"fr {steps}"] = [
+            {**shared, "gold": gold, "made": made, "kinds": {"word order": kind}}
+        ]
+    text = "\n".join(pairs.summary(cells))
+    assert "| Spearman with gold |  |  | 1.00 | -1.00 |" in text

@@ -77,7 +77,11 @@ def test_a_run_stands_among_the_published_models_with_what_each_has_read(
     texts = [json.loads(line)["tt"] for line in lines]
     assert own["n_groups"] == neighbours_of(texts, ["flores.jsonl"] * TEXTS).max() + 1
     assert own["n_groups"] < own["n_documents"] == TEXTS
-    shown = scored("--column", "tt").out.splitlines()
+    overlap = found["overlap"]["flores.jsonl"]
+    assert 0 < overlap["found"] < overlap["texts"] == TEXTS
+    whole = scored("--column", "tt").out
+    assert "of its 1\u202f012 texts stand in the training text" in whole
+    shown = whole.partition("\n\n" + f"{100 * overlap['found'] / TEXTS:.1f} %")[0].splitlines()
     cells = [line.split("  ") for line in shown if line.strip()]
     names = [[each.strip() for each in line if each.strip()] for line in cells]
     bits = [float(each[1]) for each in names[1:]]

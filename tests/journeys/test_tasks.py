@@ -47,6 +47,7 @@ def test_a_run_judges_a_task_and_shows_it(prepared: Path, command: Command) -> N
     where = ("--store", prepared.parent / "store")
     tasks = ("--tasks", prepared.parent / "парлар.jsonl")
     again = command("evaluate", run, *tasks, *where, "--json").json()
+    assert again["overlap"] == ran.json()["overlap"]
     of_run = {
         each["metric"]: each["value"] for each in ran.json()["scores"] if each["source"] is None
     }
@@ -70,6 +71,32 @@ def test_texts_of_a_task_do_not_stand_in_the_corpus(
     assert ran.code == 0, ran.err
     look = command("look", "kechkena", "--store", tmp_path / "store", "--dropped", "all")
     assert long[:40] in look.out
+
+
+def test_items_that_the_model_was_trained_on_are_told_beside_the_score(
+    prepared: Path, command: Command
+) -> None:
+    """Sentences of fewer than eight words are not kept out of the corpus."""
+    lines = (prepared.parent / "texts" / "tatar.txt").read_text(encoding="utf-8").splitlines()
+    short = [each for each in lines if len(each) > 20 and len(each.split()) < 8]
+    new = "Космонавтлар яңа галактикаларга очып китә."
+    records = [{"good": each, "bad": each[::-1]} for each in [*short, new]]
+    task = written(prepared.parent / "әйтем.jsonl", records)
+    with_task(prepared, task.name)
+    where = ("--store", prepared.parent / "store")
+    ran = command("run", prepared, *where, "--json")
+    assert ran.code == 0, ran.err
+    found = ran.json()["overlap"][task.name]
+    assert len(short) / 2 < found["found"] < found["texts"] == len(records)
+    run = prepared.parent / "runs" / "kechkena"
+    page = (run / "report.html").read_text(encoding="utf-8")
+    said = f" % of its {len(records)} items stand in the training text, whole, nearly or in pieces"
+    beside = page[page.index(f"<h3>{task.name}</h3>") :]
+    assert said in beside
+    assert "too short to be compared" in beside
+    again = command("evaluate", run, "--tasks", task, *where)
+    assert said in again.out
+    assert said in again.err
 
 
 def test_files_of_one_name_in_two_folders_are_told_apart(

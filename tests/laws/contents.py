@@ -26,7 +26,10 @@ from endonym.store import Artifact
 CLOSE = {"rel": 1e-4, "abs": 1e-4}
 SAMPLED = 8
 """Values of a tensor that are kept, evenly spaced, beside its root mean square."""
-FIGURES = ("scores.json", "neighbours.json", "continuations.json")
+FIGURES = (
+    *("scores.json", "neighbours.json", "continuations.json"),
+    *("bins.json", "surprises.json"),
+)
 COMPUTED = {"model": ("validations.json",), "evaluation": FIGURES}
 """Of a kind of stage, the JSON files that hold what was computed with floating point."""
 OF_ARITHMETIC = re.compile(

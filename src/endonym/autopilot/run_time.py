@@ -139,8 +139,8 @@ def promised_parts(
         parts["samples"] += sampling
         parts["members"] += members * (own_seconds + START_SECONDS + validating + sampling)
     models = 1 + has_one_before(training) + members_beside(recipe)
-    judging = [each for each in recipe.evaluate if each.kind not in ("task", "minimal_pairs")]
-    for evaluation in judging:  # items are not counted
+    uncounted = ("task", "minimal_pairs", "probe")
+    for evaluation in (each for each in recipe.evaluate if each.kind not in uncounted):
         if batches := WRITTEN_BATCHES.get(evaluation.kind):
             parts["evaluation"] += batches * evaluation.max_tokens * generated_token_seconds
             continue

@@ -19,6 +19,7 @@ from endonym import device
 from endonym.cli.main import MODEL, Settings, adapter_option, count_option, print_json
 from endonym.errors import EndonymError, RecipeError, printable, printable_lines
 from endonym.log import Log, folded, listed
+from endonym.serve.pieces import SURPRISE_BITS
 
 if TYPE_CHECKING:
     from endonym.commands.chat import Talk
@@ -31,8 +32,6 @@ CHAT_HELP = "Type a message. Enter alone: another answer. /new: from the beginni
 ENDS, NEW = ("/exit", "/quit", "/bye"), "/new"
 SHADES = (None, 230, 223, 216, 209, 202, 196)
 """Background of a piece in a terminal of 256 colours, by its surprise."""
-SHADE_BITS = (1, 2, 4, 6, 9, 12)
-"""Bits at which the next shade begins, as on the server's page."""
 MOST_TOKENS = 1 << 31
 Messages = list[dict[str, str]]
 SAMPLING_OPTIONS = (
@@ -423,7 +422,7 @@ def write_text(prompt: str, pieces: Iterable[Text]) -> None:
     try:
         for piece in pieces:
             if isinstance(piece, Shaded):
-                shade = SHADES[bisect_right(SHADE_BITS, piece.bits)]
+                shade = SHADES[bisect_right(SURPRISE_BITS, piece.bits)]
                 ink = None if shade is None else 16  # black
                 click.secho(printable_lines(piece.text), bg=shade, fg=ink, nl=False)
             else:

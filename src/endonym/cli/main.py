@@ -77,6 +77,7 @@ COMMANDS = {
     "prune": ("store_commands", "lists artefacts that no run refers to"),
     "generate": ("answer_commands", "continues a text"),
     "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
+    "judge": ("write_commands", "lets another model judge what models write"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),
     "tokenizer": ("store_commands", "compares tokenizers on the same texts"),
     "serve": ("answer_commands", "answers in the form of OpenAI's API, and on a page"),

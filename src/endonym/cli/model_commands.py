@@ -1,7 +1,9 @@
 """Commands about a model: evaluate, export, verify, publish."""
 
+import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +28,7 @@ from endonym.log import columns, padded, size
 
 if TYPE_CHECKING:
     from endonym.commands.evaluate import Judged
+    from endonym.commands.tasks import Shown
 
 
 def _require_one_use(context: click.Context) -> None:
@@ -35,11 +38,22 @@ def _require_one_use(context: click.Context) -> None:
         for name in context.params
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    uses = given & {"texts", "tasks", "pairs", "flores"}
+    uses = given & {"texts", "tasks", "pairs", "flores", "harness", "probes"}
+    if "steps" in given:
+        if given - {"model", "steps", "split", "tasks", "pairs"}:
+            raise click.UsageError("--steps goes with --split, --tasks and --minimal-pairs alone.")
+        return
     if context.args:
         raise click.UsageError(f"Write --text before {context.args[0]}.")
     if len(uses) > 1:
-        raise click.UsageError("Give one of --text, --tasks, --minimal-pairs and --flores.")
+        every = "--text, --tasks, --minimal-pairs, --flores, --harness and --probe"
+        raise click.UsageError(f"Give one of {every}.")
+    if "kept" in given and "harness" not in uses:
+        raise click.UsageError("--task-files is of --harness: give both.")
+    if given & {"fine_tune", "endpoint", "language"} and "probes" not in uses:
+        raise click.UsageError("--fine-tune, --probe-endpoint and --language go with --probe FILE.")
+    if "endpoint" in given and given & {"fine_tune", "adapter"}:
+        raise click.UsageError("--probe-endpoint asks a server: --fine-tune and --adapter do not.")
     if given & {"document", "column"} and not uses & {"texts", "flores"}:
         raise click.UsageError(
             "--document and --column say how --text and --flores are read: give one of these."
@@ -99,6 +113,48 @@ def _only_one(
     help="Instead: bits of the second halves of the sentences of FLORES-200 (devtest), beside "
     "published models. --column names the language in a table.",
 )
+@click.option(
+    "--steps",
+    is_flag=True,
+    help="Learning curves: the test documents, and what --tasks and --minimal-pairs name, after "
+    "each step whose weights were kept (keep_steps in [[phase]]).",
+)
+@click.option(
+    "--harness",
+    multiple=True,
+    metavar="TASKS",
+    help="Instead: tasks of EleutherAI's lm-evaluation-harness by their names (NAME,NAME), and "
+    "files of items as for --tasks, judged by that program; may be repeated.",
+)
+@click.option(
+    "--task-files",
+    "kept",
+    type=FOLDER,
+    metavar="DIR",
+    help="With --harness: leave the files of items in this new folder as its task files.",
+)
+@click.option(
+    "--probe",
+    "probes",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="Instead: what its hidden states tell of texts with labels, or of two texts with a score "
+    "of their similarity (docs/probes.md); may be repeated.",
+)
+@click.option("--fine-tune", is_flag=True, help="With --probe: train the model itself on it, too.")
+@click.option(
+    "--probe-endpoint",
+    "endpoint",
+    metavar="URL",
+    help="With --probe: a server of OpenAI's API, up to /v1, which has MODEL under this name, such "
+    "as that of `endonym serve`.",
+)
+@click.option(
+    "--language",
+    metavar="CODE",
+    help="With --probe: the language of the records to read (default: the recipe's).",
+)
 @adapter_option()
 @click.pass_context
 def evaluate(
@@ -108,14 +164,21 @@ def evaluate(
     tasks: tuple[Path, ...],
     pairs: Path | None,
     flores: Path | None,
+    harness: tuple[str, ...],
+    kept: Path | None,
+    probes: tuple[Path, ...],
     split: Literal["test", "dev"],
     document: Any,
     column: str | None,
+    steps: bool,
     adapter: str | None,
+    **asked: Any,
 ) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
+    from endonym.commands.harness import score_harness
+    from endonym.commands.learning_curves import learning_curves
     from endonym.commands.load import load_model
     from endonym.commands.tasks import score_minimal_pairs, score_tasks, scoreboard
     from endonym.pipeline.evaluation_texts import Cutting
@@ -125,45 +188,74 @@ def evaluate(
     device.prepare()
     store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
     cutting = Cutting.of(document, column)
-    if tasks or pairs or flores:
+    given: Any = {"store": store, "log": log, "adapter": adapter}
+    if steps:
+        shown = learning_curves(model, tasks, pairs, split, store=store, log=log, device=target)
+    elif harness:
+        shown = score_harness(model, harness, **given, device_name=target, kept=kept)
+    elif probes:
+        shown = _probed(settings, model, probes, adapter=adapter, **asked)
+    elif tasks or pairs or flores:
         loaded = load_model(model, store, target, log, adapter=adapter)
         if pairs is not None:
-            found, shown = score_minimal_pairs(model, loaded, pairs, store=store, log=log)
+            shown = score_minimal_pairs(model, loaded, pairs, **given)
         elif flores is not None:
-            found, shown = scoreboard(
-                model, loaded, flores, cutting=cutting, store=store, log=log, adapter=adapter
-            )
+            shown = scoreboard(model, loaded, flores, **given, cutting=cutting)
         else:
-            found, shown = score_tasks(loaded, tasks, log=log)
-        if settings.is_json:
-            print_json({"model": model, "versions": device.versions(), **found})
-        else:
-            click.echo(f"\n{shown}\n")
-        return
-    judged = score_model(
-        model,
-        texts,
-        split,
-        store=store,
-        log=log,
-        device_name=target,
-        adapter=adapter,
-        cutting=cutting,
-    )
-    if settings.is_json:
-        print_json(as_dict(model, judged))
+            shown = score_tasks(model, loaded, tasks, **given)
     else:
-        show_scores(judged)
+        judged = score_model(model, texts, split, **given, device_name=target, cutting=cutting)
+        if settings.is_json:
+            print_json(as_dict(model, judged))
+        else:
+            show_scores(judged)
+        return
+    _show(settings, model, *shown)
+
+
+def _probed(
+    settings: Settings,
+    model: str,
+    files: Sequence[Path],
+    *,
+    adapter: str | None,
+    fine_tune: bool,
+    endpoint: str | None,
+    language: str | None,
+) -> "Shown":
+    """The scores of a model on probes, by a server if there is one."""
+    from endonym import device
+    from endonym.commands.load import load_model, words_of
+    from endonym.commands.tasks import score_probes
+    from endonym.pipeline.probing import Served
+    from endonym.synthesis.endpoint import KEY_VARIABLE
+
+    store, log = settings.open_store(), settings.log()
+    if endpoint is not None:
+        probed = Served(endpoint, model, os.environ.get(KEY_VARIABLE, "").strip())
+    else:
+        probed = load_model(model, store, device.pick(settings.device), log, adapter=adapter)
+        language = language or words_of(model, store).language
+    return score_probes(probed, files, language=language or "", fine_tune=fine_tune, log=log)
+
+
+def _show(settings: Settings, model: str, found: dict[str, Any], text: str) -> None:
+    """Print what was found of a model: an object with the versions, or the text for people."""
+    from endonym.device import versions
+
+    if settings.is_json:
+        print_json({"model": model, "versions": versions(), **found})
+    else:
+        click.echo(f"\n{text}\n")
 
 
 def show_scores(judged: "Judged") -> None:
     """Print the scores of texts for people, and what they say."""
-    from endonym.commands.evaluate import conclusions
     from endonym.evaluate.tables import table
     from endonym.report.scores import splits
 
     for name, part in splits(judged.scores).items():
-        say("\n".join(conclusions(part, judged.cautions.get(name, ()), judged.own)))
+        say("\n".join(judged.conclusions(name, part)))
         click.echo(f"\n{name}\n{table(part)}\n")
 
 

@@ -109,7 +109,7 @@ def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path
 
     A folder with a public model, in the transformers format, is scored on the runs' documents.
     """
-    from endonym.runs import compare as comparing
+    from endonym.runs.compare import compare as compared
     from endonym.runs.finished_runs import finished_runs
     from endonym.runs.public_models import is_model_folder, public_model
 
@@ -120,7 +120,7 @@ def compare(settings: Settings, runs: tuple[str, ...], split: "Split", out: Path
     chosen = finished_runs(names, store, log, split, fewest=1 if folders else 2)
     device = pick(settings.device)
     others = [public_model(folder, chosen[0], split, log=log, device=device) for folder in folders]
-    show_comparison(settings, comparing.compare(chosen, others), {}, out)
+    show_comparison(settings, compared(chosen, others), {}, out)
 
 
 def show_comparison(
@@ -128,8 +128,9 @@ def show_comparison(
 ) -> None:
     """Write the page, and print the table or the JSON object. more: other keys of the object."""
     from endonym.export.history import is_of_split
-    from endonym.runs import compare as comparing
+    from endonym.runs.compare import as_dict
     from endonym.runs.comparison_page import efficiency_path, write_comparison
+    from endonym.runs.comparison_tables import describe
     from endonym.runs.find import asked
     from endonym.store import run_argument
 
@@ -141,13 +142,13 @@ def show_comparison(
         pages["efficiency_csv"] = str(efficiency)
         other_files = ".csv, .json, .md, .tex and -efficiency.csv"
     if settings.is_json:
-        shown = {**comparing.as_dict(comparison), **pages}
+        shown = {**as_dict(comparison), **pages}
         print_json({**more, "comparison": shown} if more else shown)
         return
     numbered = re.search(r"-\d+$", page.stem)
     other_runs = " (the one without a number compares other runs)" if numbered else ""
     pages_told = f"page  {page}{other_runs}, and beside it {other_files}"
-    table = f"\n{comparing.describe(comparison)}\n\n{pages_told}"
+    table = f"\n{describe(comparison)}\n\n{pages_told}"
     click.echo(printable_lines(table))
     store = settings.open_store()
     first = run_argument(comparison.first.folder, store)

@@ -1,13 +1,14 @@
-"""The command that makes synthetic text: write."""
+"""Commands that ask servers: write, which makes synthetic text, and judge."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from endonym.cli.main import FOLDER, PATH, Settings, print_json, say
+from endonym.cli.main import FOLDER, MODEL, PATH, Settings, print_json, say, split_option
 from endonym.cli.recipe_commands import MOST_WORKERS
 from endonym.device import program
 from endonym.errors import RecipeError
@@ -26,6 +27,26 @@ OF_WRITERS = {
 """Flags that only some writers have."""
 WRITERS = {"grammar": "a grammar alone", "endpoint": "--endpoint", "model": "--by"}
 MOST_TEXTS, MOST_TOKENS, MOST_SECONDS = 10**9, 10**12, 86_400
+MOST_JUDGED = 100_000
+
+
+def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of how a server is asked."""
+    many, seconds = click.IntRange(1, 1000), click.IntRange(1, MOST_SECONDS)
+    of_time = "Seconds to wait for a whole answer of the server."
+    options = (
+        click.option("--timeout", type=seconds, default=600, metavar="SECONDS", help=of_time),
+        click.option(
+            "--concurrency",
+            type=many,
+            default=8,
+            metavar="N",
+            help="Requests to a server at a time.",
+        ),
+    )
+    for option in options:
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -47,20 +68,7 @@ MOST_TEXTS, MOST_TOKENS, MOST_SECONDS = 10**9, 10**12, 86_400
     metavar="N",
     help="Processes that fill in a grammar; the bytes are the same for any number.",
 )
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1, 1000),
-    default=8,
-    metavar="N",
-    help="Requests to a server at a time.",
-)
-@click.option(
-    "--timeout",
-    type=click.IntRange(1, MOST_SECONDS),
-    default=600,
-    metavar="SECONDS",
-    help="Seconds to wait for a whole answer of the server.",
-)
+@request_options
 @click.option("--temperature", type=click.FloatRange(0, 100), default=0.8)
 @click.option(
     "--max-tokens",
@@ -172,15 +180,121 @@ def writer_of(settings: Settings, log: Log, works: bool, options: dict[str, Any]
         log.line(f"loading {options['by']} …")
         store = settings.open_store()
         return model_writer(options["by"], store, log, device_name=settings.device, **asked)
-    from endonym.synthesis.endpoint import KEY_VARIABLE, Endpoint, is_address, require_httpx
-
-    require_httpx()
-    address = options["endpoint"].rstrip("/")
-    if not is_address(address):
-        do = "For example: --endpoint http://127.0.0.1:8000/v1"
-        raise RecipeError(f"{address} is no address of a server", where="--endpoint", do=do)
     fields = {"model": options["model"], **asked}
     system = fields.pop("system")
+    return server(options, fields, log, system=system, works=works)
+
+
+def server(
+    options: dict[str, Any], fields: dict[str, Any], log: Log, *, system: str = "", works: bool
+) -> Any:
+    """The client of --endpoint. Raises RecipeError for an address that is none."""
+    from endonym.synthesis.endpoint import KEY_VARIABLE, Endpoint
+
+    address = address_of("--endpoint", options["endpoint"])
     key, many = os.environ.get(KEY_VARIABLE, "").strip(), options["concurrency"]
     seconds = options["timeout"]
     return Endpoint(address, fields, key, system, many, log, seconds=seconds, works=works)
+
+
+def address_of(flag: str, given: str) -> str:
+    """The address of a server. Raises RecipeError if it is none, or cannot be asked."""
+    from endonym.synthesis.endpoint import is_address, require_httpx
+
+    require_httpx()
+    address = given.rstrip("/")
+    if not is_address(address):
+        do = f"For example: {flag} http://127.0.0.1:8000/v1"
+        raise RecipeError(f"{address} is no address of a server", where=flag, do=do)
+    return address
+
+
+@click.command()
+@MODEL
+@click.argument("other", required=False)
+@click.option(
+    "--out", "folder", type=FOLDER, required=True, metavar="DIR", help="For texts and answers."
+)
+@click.option("--endpoint", metavar="URL", help="The judge's server, such as http://host:8000/v1.")
+@click.option("--judge", "judge_model", metavar="NAME", help="The judge's name there.")
+@click.option(
+    "--prompts",
+    type=PATH,
+    metavar="FILE",
+    help='One prompt a line, or a field "prompt" a line, instead of beginnings of held-out texts.',
+)
+@click.option(
+    "--rubric", type=PATH, metavar="FILE", help="Criteria, grades and questions of your own (TOML)."
+)
+@click.option("--count", type=click.IntRange(1, MOST_JUDGED), default=48, help="Prompts at most.")
+@split_option("Held-out texts: dev to choose a model, test to judge the chosen one.")
+@click.option("--temperature", type=click.FloatRange(0, 100), default=0.8, help="Of the models.")
+@click.option(
+    "--max-tokens", type=click.IntRange(1, 1 << 20), default=120, help="Of a text of the models."
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0)
+@click.option(
+    "--answer-tokens",
+    type=click.IntRange(1, 1 << 20),
+    default=1024,
+    help="Of an answer of the judge. One that is longer is cut, and no answer.",
+)
+@click.option(
+    "--budget-tokens",
+    type=click.IntRange(1, MOST_TOKENS),
+    metavar="N",
+    help="Stop when the answers of this judge have taken so many, with their questions.",
+)
+@request_options
+@click.option(
+    "--languagetool",
+    metavar="URL",
+    help="Count mistakes by this LanguageTool server, such as http://host:8010/v2.",
+)
+@click.pass_obj
+def judge(settings: Settings, model: str, other: str | None, folder: Path, **options: Any) -> None:
+    """Let another model judge what models write: pairs in both orders, and grades by a rubric.
+
+    One MODEL is compared with held-out texts, two with each other; both go on from the same
+    prompts. Without --endpoint the texts are written, and it is said what a judge would cost.
+
+    Safe to interrupt and to repeat. The same command with another --judge asks that one about the
+    same texts, and says how far all judges agree. A server's key is read from ENDONYM_API_KEY.
+    """
+    from endonym.commands import judge as judging
+    from endonym.commands.judge_tables import shown
+    from endonym.device import versions
+    from endonym.evaluate.judging import read_rubric
+
+    if model == other:
+        raise click.UsageError("Give one model, or two different ones.")
+    if bool(options["endpoint"]) != bool(options["judge_model"]):
+        raise click.UsageError("--endpoint URL and --judge NAME belong together.")
+    log, store, seconds = settings.log(), settings.open_store(), options["timeout"]
+    given = [(flag, options[flag[2:]]) for flag in ("--endpoint", "--languagetool")]
+    _, tool = (url and address_of(flag, url) for flag, url in given)
+    rubric = read_rubric(options["rubric"])
+    names = ("prompts", "count", "split", "temperature", "max_tokens", "seed")
+    request = judging.Request(
+        (model, other) if other else (model,), **{name: options[name] for name in names}
+    )
+    judged = judging.write_texts(request, folder, store=store, log=log, device_name=settings.device)
+    texts = judging.text_reports(judged, folder, tool, seconds=seconds, log=log)
+    asked, most = judging.questions(judged, rubric), options["answer_tokens"]
+    log.line(judging.foreseen(asked, most))
+    if name := options["judge_model"]:
+        fields = {"model": name, "temperature": 0.0, "max_tokens": most}
+        plan = judging.judge_plan(judged, rubric, name, seed=request.seed, max_tokens=most)
+        budget = options["budget_tokens"]
+
+        def make(works: bool) -> Any:
+            return server(options, fields, log, works=works)
+
+        judging.ask(asked, plan, folder, make, budget=budget, log=log)
+    answers = judging.answers_in(folder, asked, log=log)
+    report = judging.report(answers, asked, judged, [*rubric.criteria])
+    if settings.is_json:
+        found = {"texts": texts, "judges": report.judges, "agreement": report.agreement}
+        print_json({"prompts": len(judged.prompts), "versions": versions(), **found})
+    else:
+        click.echo(f"\n{shown(report, texts)}\n")

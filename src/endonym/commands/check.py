@@ -33,6 +33,7 @@ from endonym.data.shards import TokenShards
 from endonym.device import free_memory_bytes
 from endonym.errors import MissingSource, OutOfMemory, RecipeError, TokenizerError
 from endonym.evaluate.items import require_items
+from endonym.evaluate.probes import require_probes
 from endonym.evaluate.prompts import require_prompts
 from endonym.export.shapes import require_shapes
 from endonym.formats.files import RawFile, RawSet, is_remote, source_files
@@ -56,7 +57,8 @@ from endonym.report.training import SLICES
 from endonym.store import Store
 from endonym.survey.odd_sources import source_warnings
 from endonym.train.config import TrainConfig
-from endonym.train.memory_budget import phase_bytes, teachers_bytes
+from endonym.train.memory_budget import kept_steps_bytes, phase_bytes, teachers_bytes
+from endonym.train.schedule import kept_steps
 
 EXACT_ROWS = 200
 """Rows of a hundredth of a phase from which on its shares are exact to half a point."""
@@ -191,6 +193,7 @@ def check(
     require_packages(recipe)
     require_items(recipe.task_files)
     require_prompts(recipe.prompt_files)
+    require_probes(recipe.probe_files, recipe.language)
     require_other_run(recipe, store)
     samples, raw = texts_of(recipe, store, sizes, log or QUIET)
     target = "cuda" if machine else target
@@ -454,6 +457,8 @@ def describe(checked: Checked) -> str:
         briefly=briefly(checked),
         inexact={phase.name: inexact(phase, shape.context) for phase in phases},
         kept=kept_bytes(checked.recipe, checked.facts, shape.vocab),
+        kept_steps=kept_steps,
+        kept_steps_bytes=kept_steps_bytes,
         pruned=pruned(checked),
     )
 

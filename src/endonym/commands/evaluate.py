@@ -1,6 +1,6 @@
 """`endonym evaluate`: scores of one model, on its own corpus or on files."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,11 +11,11 @@ from endonym.data.shards import TokenShards
 from endonym.device import versions
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
-from endonym.evaluate.score import Score
+from endonym.evaluate.score import PER_TEXT, Score, find, mean_bits
 from endonym.export.history import ensemble_of, evaluations_of, is_of_split
 from endonym.formats.broken import lost_letters
 from endonym.formats.faults import passing_over
-from endonym.log import Log, counted
+from endonym.log import Log
 from endonym.pipeline.evaluation import (
     ensemble_scores,
     held_texts,
@@ -23,7 +23,7 @@ from endonym.pipeline.evaluation import (
     score_texts,
     training_text,
 )
-from endonym.pipeline.evaluation_texts import GUESSED, Cutting, learnt_by, texts_below, trained_on
+from endonym.pipeline.evaluation_texts import GUESSED, Cutting, Overlap, overlaps, texts_below
 from endonym.report.formatting import terminal_text
 from endonym.report.scores import splits, verdict
 from endonym.store import TRAINED, Artifact, Store
@@ -33,6 +33,10 @@ OF_ANOTHER_LANGUAGE = (
     "Some of it is in another language or broken (warnings above): these figures do not judge the "
     "model."
 )
+EACH_TAKES = (
+    "A document takes {bits:,.1f} bits on average{span}. This compares translations of one text, "
+    "which bits per byte do not."
+)
 MOST_COMPARED = 2_000
 """Training documents with which a text is compared, evenly spread."""
 
@@ -40,12 +44,19 @@ MOST_COMPARED = 2_000
 class Judged(NamedTuple):
     """The scores of texts, and for some of the texts why these say little about the model.
 
-    own: what an evaluation of its run has scored of its own test documents.
+    own: what an evaluation of its run has scored of its own test documents. overlap: of each file
+    with what the model was trained on.
     """
 
     scores: list[Score]
     cautions: dict[str, list[str]]
     own: list[Score]
+    overlap: dict[str, Overlap]
+
+    def conclusions(self, split: str, scores: Sequence[Score]) -> list[str]:
+        """What the scores of one text say, and what is to be known of them."""
+        given = self.cautions.get(split, ()), self.own, self.overlap.get(split)
+        return conclusions(scores, *given)
 
 
 def score_model(
@@ -79,9 +90,8 @@ def score_model(
             log.warn(f"{file}: {why}. This score says little about the model.")
             cautions[file] = [OF_ANOTHER_LANGUAGE]
     made = find_artifact(name, store)
-    for file, said in known_texts(judged, made, log, adapter=adapter):
-        log.warn(f"{file}: {said}")
-        cautions[file].append(f"{said}.")
+    by_file = {file: [*texts.each()] for file, texts in judged}
+    overlap = overlaps(by_file, made, log, adapter=adapter)
     if not files:
         if train is None:
             do = "Give a text to score it on: --text FILE."
@@ -96,37 +106,13 @@ def score_model(
     scores: list[Score] = []
     means = ensemble_scores(members, judged, device_name=device_name, log=log)
     for (text, texts), mean in zip(judged, means, strict=True):
-        scores += score_texts(read_texts(model, texts, log), texts, read, split=text, log=log)[0]
-        scores += mean
+        measured = read_texts(model, texts, log)
+        scores += score_texts(measured, texts, read, split=text, log=log)[0]
+        scores += [*mean, *([mean_bits(measured, split=text)] if files else [])]
     evaluations = evaluations_of(trained) if trained else []
     of_test = [each for each in evaluations if is_of_split(each.manifest["config"])]
     rows = [row for each in of_test for row in each.rows("scores.json")]
-    return Judged(scores, cautions, [Score(**row) for row in rows if files])
-
-
-def known_texts(
-    judged: Sequence[tuple[str, Texts]], made: Artifact | None, log: Log, *, adapter: str | None
-) -> Iterator[tuple[str, str]]:
-    """Of each file that the model was trained on in part: its name, and how much of it.
-
-    made: the artefact of the model. Says what the texts were not compared with.
-    """
-    if not judged:
-        return
-    learnt = learnt_by(made)
-    lost = [*learnt.lost, *["what the adapter was trained on"] * (adapter is not None)]
-    if lost:
-        log.line(f"Not compared with {' and '.join(lost)}: not in this store.")
-    what = "training text or answers" if learnt.has_answers else "training text"
-    counts = trained_on([texts for _, texts in judged], learnt, log)
-    for (file, texts), n_known in zip(judged, counts, strict=True):
-        total = len(texts.ids)
-        if n_known:
-            yield (
-                file,
-                f"{100 * n_known / total:.1f} % of its {counted(total, 'document')} stand in the "
-                f"{what}, whole, nearly or in pieces: new text of this kind would score higher",
-            )
+    return Judged(scores, cautions, [Score(**row) for row in rows if files], overlap)
 
 
 def doubts(
@@ -172,21 +158,34 @@ def as_dict(name: str, judged: Judged) -> dict[str, Any]:
     for split, part in splits(judged.scores).items():
         is_one = len({score.source for score in part} - {None}) == 1
         scores += [score for score in part if score.source is None or not is_one]
-        notes[split] = conclusions(part, judged.cautions.get(split, ()), judged.own)
-    return {"model": name, "versions": versions(), "scores": scores, "notes": notes}
+        notes[split] = judged.conclusions(split, part)
+    told = {"model": name, "versions": versions(), "scores": scores, "notes": notes}
+    return told | in_json(judged.overlap)
+
+
+def in_json(overlap: Mapping[str, Overlap]) -> dict[str, Any]:
+    """The overlap of each file, as `--json` prints it."""
+    return {"overlap": {file: each._asdict() for file, each in overlap.items()}}
 
 
 def conclusions(
-    scores: Sequence[Score], cautions: Sequence[str] = (), own: Sequence[Score] = ()
+    scores: Sequence[Score],
+    cautions: Sequence[str] = (),
+    own: Sequence[Score] = (),
+    overlap: Overlap | None = None,
 ) -> list[str]:
     """What the scores of one text say, in the words of the report.
 
-    cautions: why they say little about the model, which is then not judged by them. own: as in
-    Judged.
+    cautions: why they say little about the model, which is then not judged by them, as it is not by
+    what it was trained on. own: as in Judged. overlap: of the text.
     """
-    said = verdict(scores, judges=not cautions, own=own)
+    is_new = not (overlap and overlap.found)
+    said = verdict(scores, judges=is_new and not cautions, own=own)
     lines = [terminal_text(line) for line in said]
-    lines += cautions
+    if (each := find(scores, metric=PER_TEXT, model="model", source=None)) is not None:
+        span = "" if each.low is None else f" (95 %: {each.low:,.1f}–{each.high:,.1f})"
+        lines.append(EACH_TAKES.format(bits=each.value, span=span))
+    lines += [*cautions, *(overlap.sentences() if overlap else ())]
     if {score.model for score in scores} <= {"model", "ensemble"}:
         lines.append(
             "There are no baselines: they are counted on training text, "

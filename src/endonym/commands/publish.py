@@ -1,5 +1,5 @@
-"""Uploads an export to the Hugging Face hub. Only formats/hub.py and formats/download.py use the
-network, too.
+"""Uploads an export to the Hugging Face hub. Only formats/hub.py, formats/download.py and
+commands/harness.py use the network, too.
 
 The library of the hub reads token and endpoint from its own places (`hf auth login`, HF_TOKEN,
 HF_ENDPOINT).

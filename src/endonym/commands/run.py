@@ -17,6 +17,7 @@ from endonym.device import pick
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.items import TASK
 from endonym.evaluate.items import cells as task_cells
+from endonym.evaluate.probes import PROBE
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import aligned
 from endonym.evaluate.writing import WRITING, writing_cells
@@ -167,9 +168,14 @@ def as_dict(run: Run) -> dict[str, Any]:
         stages.append({"name": made.stage.name, "id": made.artifact.id})
         stages[-1] |= {"made": made.is_new, "seconds": round(made.seconds, 3)}
     scores = [score.as_dict() for score in scores_of(run)]
-    files = TASK, WRITING
+    files = TASK, PROBE, WRITING
     scores += [row for each in run.all("evaluation") for f in files for row in each.rows(f)]
-    return {"run": str(run.folder), "stages": stages, "scores": scores}
+    overlap = {
+        each.manifest["config"]["task"]: each.numbers["overlap"]
+        for each in run.all("evaluation")
+        if "overlap" in each.numbers
+    }
+    return {"run": str(run.folder), "stages": stages, "scores": scores, "overlap": overlap}
 
 
 def say_results(run: Run, *, is_last: bool = True) -> None:

@@ -1,34 +1,38 @@
-"""`endonym evaluate` on items: --tasks, --minimal-pairs, and --flores beside published models."""
+"""`endonym evaluate` on items and probes: --tasks, --minimal-pairs, --flores, --probe."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from endonym.commands.evaluate import doubts, shards_of
-from endonym.commands.load import card_of, words_of
+from endonym.commands.evaluate import doubts, in_json, shards_of
+from endonym.commands.load import card_of, find_artifact, words_of
 from endonym.copies.notes import distinct_names
 from endonym.data.conversation_files import Record, has_records, read_records
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError, printable
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.halves import TEXTS, Published, half_scores, halves, published
-from endonym.evaluate.items import PER_TEXT, table
+from endonym.evaluate.items import table
 from endonym.evaluate.minimal_pairs import NONE, Made
-from endonym.evaluate.score import Score, find
+from endonym.evaluate.probes import ProbeScore
+from endonym.evaluate.probes import table as probe_table
+from endonym.evaluate.score import PER_TEXT, Score, find
 from endonym.evaluate.tables import aligned
 from endonym.export.card import Card
 from endonym.export.history import History
 from endonym.formats.readers.records import DEFAULT_FIELD
 from endonym.generate.language_model import LanguageModel
-from endonym.log import Log, listed, number
-from endonym.pipeline.evaluation import judge_items, made_pairs, score_items
-from endonym.pipeline.evaluation_texts import Cutting, texts_below
+from endonym.log import Log, folded, listed, number
+from endonym.pipeline.evaluation import judge_items, judged_items, made_pairs, read_task
+from endonym.pipeline.evaluation_texts import Cutting, overlaps, texts_below
+from endonym.pipeline.probing import Served, score_probe
 from endonym.runs.find import planned, runs_here
 from endonym.script.languages import language_alone, language_name
 from endonym.script.scripts import script_counts
 from endonym.store import Store
+from endonym.tokenizer.tokenizer import Tokenizer
 
 OTHER_TEXTS = "{found} texts; FLORES-200's devtest has {texts}. Its published figures are left out"
 OTHER_LANGUAGE = "{why}. The published figures of {language} are left out"
@@ -44,21 +48,76 @@ Shown = tuple[dict[str, Any], str]
 """The keys that `--json` prints, and the text for people."""
 
 
-def score_tasks(model: LanguageModel, files: Sequence[Path], *, log: Log) -> Shown:
-    """The scores of a model on files of items, by the files' names (`evaluate/items.py`)."""
+def score_tasks(
+    name: str,
+    model: LanguageModel,
+    files: Sequence[Path],
+    *,
+    store: Store,
+    log: Log,
+    adapter: str | None = None,
+) -> Shown:
+    """The scores of a model on files of items, by the files' names (`evaluate/items.py`).
+
+    name: of the model. adapter: as in `scoreboard`.
+    """
     names = zip(files, distinct_names(files), strict=True)
-    found = {file: score_items(model, path, log, task=file) for path, file in names}
-    text = "\n\n".join(f"{file}\n{table(part)}" for file, part in found.items())
+    tasks = {file: read_task(path, file, log) for path, file in names}
+    scores = {file: judged_items(model, items, file, log) for file, items in tasks.items()}
+    right = {file: [each.right for each in items] for file, items in tasks.items()}
+    found = overlaps(right, find_artifact(name, store), log, adapter=adapter, what="item")
+    parts = list[str]()
+    for file, part in scores.items():
+        said = [folded(f"  {each}") for each in found[file].sentences("item")]
+        parts.append("\n".join([file, table(part), *said]))
+    keys = {"scores": [score for part in scores.values() for score in part]}
+    return keys | in_json(found), "\n\n".join(parts)
+
+
+def score_probes(
+    model: LanguageModel | Served,
+    files: Sequence[Path],
+    *,
+    language: str,
+    fine_tune: bool,
+    log: Log,
+) -> Shown:
+    """The scores of a model on probes, by the files' names (`evaluate/probes.py`)."""
+    found = dict[str, list[ProbeScore]]()
+    for path, file in zip(files, distinct_names(files), strict=True):
+        found[file] = score_probe(
+            model, path, task=file, language=language, fine_tune=fine_tune, log=log
+        )
+    text = "\n\n".join(f"{file}\n{probe_table(part)}" for file, part in found.items())
     return {"scores": [score for part in found.values() for score in part]}, text
 
 
 def score_minimal_pairs(
-    name: str, model: LanguageModel, file: Path, *, store: Store, log: Log
+    name: str,
+    model: LanguageModel,
+    file: Path,
+    *,
+    store: Store,
+    log: Log,
+    adapter: str | None = None,
 ) -> Shown:
     """Make minimal pairs of test documents of a model's corpus, write them to a file, and score it.
 
-    name: of the model. Raises RecipeError if the file is there or cannot be read as one of items,
-    the corpus is not in the store, or no pairs can be made.
+    name: of the model. Raises RecipeError as `write_pairs` does.
+    """
+    made = write_pairs(name, model.tokenizer, file, split="test", store=store)
+    found, table = score_tasks(name, model, [file], store=store, log=log, adapter=adapter)
+    checks = {kind: check._asdict() for kind, check in made.checks.items()}
+    return found | {"checks": checks}, f"{table}\n\n{_checked(made)}"
+
+
+def write_pairs(
+    name: str, tokenizer: Tokenizer, file: Path, *, split: Literal["test", "dev"], store: Store
+) -> Made:
+    """Make minimal pairs of held-out documents of a model's corpus, and write them to a file.
+
+    Raises RecipeError if the file is there or cannot be read as one of items, the corpus is not in
+    the store, or no pairs can be made.
     """
     if file.suffix != ".jsonl":
         do = f"Write them to {file.name}.jsonl: --tasks reads it."
@@ -71,13 +130,11 @@ def score_minimal_pairs(
     read = shards_of(name, store)
     if read is None:
         raise RecipeError(NO_CORPUS, where=name, do="Give a file of pairs: --tasks FILE.")
-    made, _ = made_pairs(read[0], model.tokenizer, "test")
+    made, _ = made_pairs(read[0], tokenizer, split)
     if not made.pairs:
         raise RecipeError(NONE, where=name, do="Give a file of pairs: --tasks FILE.")
     made.write(file)
-    found, table = score_tasks(model, [file], log=log)
-    checks = {kind: check._asdict() for kind, check in made.checks.items()}
-    return found | {"checks": checks}, f"{table}\n\n{_checked(made)}"
+    return made
 
 
 def _checked(made: Made) -> str:
@@ -118,7 +175,11 @@ def scoreboard(
         log.warn(f"{file.name}: {why_none}")
     read_bytes = own_bytes(card, store) if adapter is None else None
     keys = {"scores": scores, "published": [each._asdict() for each in others]}
-    return keys | {"training_bytes": read_bytes}, _board(name, scores, others, read_bytes)
+    sentences = {file.name: [*texts.each()]}
+    overlap = overlaps(sentences, find_artifact(name, store), log, adapter=adapter, what="text")
+    said = [folded(each) for each in overlap[file.name].sentences("text")]
+    board = "\n".join([_board(name, scores, others, read_bytes), "", *said])
+    return keys | {"training_bytes": read_bytes} | in_json(overlap), board
 
 
 def require_one_text(file: Path) -> None:

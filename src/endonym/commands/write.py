@@ -89,11 +89,12 @@ def write_answers(
     model: str,
     budget: int | None = None,
     log: Log,
+    doing: str = "writing",
 ) -> Written:
     """Write what a model answers, until all is answered or the budget of tokens is spent.
 
-    make_writer: gives the writer; is told whether texts of it are there already. model: what each
-    text calls it. Our own model answers a batch at once, so answers under way count as long ones.
+    make_writer: gives the writer; is told whether texts of it are there. model: its name in texts.
+    doing: in the progress. Our own model answers a batch at once: those under way count as long.
     """
     most_tokens = plan.sampling["max_tokens"] if plan.writer == "model" else 0
     with claimed(folder, plan), Shards(folder, plan, model) as shards:
@@ -110,7 +111,7 @@ def write_answers(
                 asked += 1
                 yield Ask(index, prompts.prompt(index), plan.text_seed(index))
 
-        with log.progress("writing", plan.count, done=before) as advance:
+        with log.progress(doing, plan.count, done=before) as advance:
 
             def take(answer: Answer) -> None:
                 answer = answer.without_thoughts()

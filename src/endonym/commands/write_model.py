@@ -26,7 +26,8 @@ TOO_LONG = "prompt_too_long"
 class ModelWriter:
     """A language model that answers if it has a chat template, and else continues.
 
-    Each text is as if it were alone. batch: how many are written at once.
+    Each text is as if it were alone. batch: how many are written at once. is_bare: a text is what
+    follows its prompt, also if it is cut or empty.
     """
 
     model: LanguageModel
@@ -34,6 +35,7 @@ class ModelWriter:
     max_tokens: int
     batch: int
     as_ids: Callable[[str], list[int]] | None
+    is_bare: bool = False
 
     def answer_all(self, asks: Iterator[Ask], take: Callable[[Answer], None]) -> None:
         """Give an answer to each prompt to `take`, batch by batch."""
@@ -62,7 +64,9 @@ class ModelWriter:
             written = "".join(continuation)
             is_cut = continuation.finish_reason == "length"
             reason = "length" if is_cut else "" if written.strip() else "empty"
-            if self.as_ids is None:
+            if self.is_bare:
+                reason = ""
+            elif self.as_ids is None:
                 # One that has learnt joined lines never ends: its whole lines are a text.
                 lines = written.rpartition("\n")[0]
                 reason = "" if is_cut and lines.strip() else reason
@@ -117,8 +121,8 @@ def _asking(engine: OwnEngine, system: str) -> Callable[[str], list[int]]:
     return ids
 
 
-def identity_of(name: str, store: Store) -> str:
+def identity_of(name: str, store: Store, *, where: str = "--by") -> str:
     """What tells a model from all others. Raises RecipeError if there is no such model."""
     if find_artifact(name, store) is None and not (Path(name) / "config.json").is_file():
-        raise no_such("model", name, store, where="--by")
+        raise no_such("model", name, store, where=where)
     return model_identity(name, store)

@@ -23,7 +23,7 @@ from endonym.evaluate.score import (
     scores,
 )
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import read_nats
+from endonym.generate.reading import TokenNats, read_tokens
 from endonym.tokenizer.tokenizer import Tokenizer
 
 WHOLE, LEAST_FIRST_BYTES = 1 << 40, 1 << 13
@@ -175,11 +175,16 @@ def blocks_of(
 
 def measure_nats(model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]) -> Measured:
     """Nats of each document under the model. advance: called with the tokens read."""
-    nats: list[NDArray[np.float64]] = []
-    for part in read_nats(model.decoder, texts.ids, model.tokenizer.end_id):
-        nats.append(part)
-        advance(len(part))
-    return texts.measured(nats)
+    return texts.measured([each.nats for each in read_closely(model, texts, advance=advance)])
+
+
+def read_closely(
+    model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]
+) -> Iterator[TokenNats]:
+    """What the model says of each token of each document. advance: as in `measure_nats`."""
+    for part in read_tokens(model.decoder, texts.ids, model.tokenizer.end_id):
+        yield part
+        advance(len(part.nats))
 
 
 def baseline_scores(baselines: Baselines, texts: Texts, *, split: str) -> list[Score]:

@@ -7,19 +7,38 @@ from pydantic import Field, model_validator
 
 from endonym.config import Config, optional
 
+SPLITS = {
+    "train": ("train",),
+    "dev": ("dev", "validation", "valid", "val"),
+    "test": ("test",),
+}
+"""The splits of a probe, and what each is called in names of files and in records."""
+
+
+def split_files(path: Path) -> list[tuple[str, Path]]:
+    """The files of a probe: this one; if its name has `train`, also those beside it that have the
+    name of another split in its place. Each with its split, which is empty if there is no other."""
+    begin, train, end = path.name.rpartition("train")
+    names = [(split, name) for split in ("dev", "test") for name in SPLITS[split]]
+    files = [(split, path.with_name(f"{begin}{name}{end}")) for split, name in names if train]
+    found = [(split, file) for split, file in files if file.is_file()]
+    return [("train", path), *found] if found else [("", path)]
+
 
 class Evaluation(Config):
     """One evaluation of the finished model."""
 
-    kind: Literal["bits", "task", "minimal_pairs", "writing", "prompts", "speed"]
+    kind: Literal["bits", "task", "minimal_pairs", "probe", "writing", "prompts", "speed"]
     """bits: bits per byte of held-out text; task: choices between texts, or the bits of texts that
-    follow others; minimal_pairs: held-out sentences beside the same ones with a fault; writing:
-    measures of the texts that it writes; prompts: continuations to read; speed: size, memory,
-    speed and loss in each program that runs the model or an export of it
+    follow others; minimal_pairs: held-out sentences beside the same ones with a fault; probe:
+    what its hidden states tell of texts, such as their topic; writing: measures of the texts that
+    it writes; prompts: continuations to read; speed: size, memory, speed and loss in each program
+    that runs the model or an export of it
     """
     file: str | None = None
     """bits: a text to score instead; task: JSON lines or a table of items (docs/evaluation.md);
-    prompts, writing: one prompt a line; without it writing goes on from held-out texts
+    probe: the same of texts with labels, or of two texts with a score (docs/probes.md); prompts,
+    writing: one prompt a line; without it writing goes on from held-out texts
     """
     split: Literal["test", "dev"] = "test"
     """bits, minimal_pairs, writing: test for the final score; dev for comparing settings before
@@ -36,6 +55,8 @@ class Evaluation(Config):
     """prompts: sampling temperature; 0 is greedy"""
     chat: bool | None = optional("true if a phase learns from conversations")
     """prompts: each is the question of a conversation, in the model's chat template"""
+    fine_tune: bool | None = optional("false")
+    """probe: the model itself is trained on the examples, too, five times: takes minutes"""
     baselines: bool = True
     """bits: also uniform, unigram, bigram and a primed compressor"""
 
@@ -46,6 +67,10 @@ class Evaluation(Config):
             raise ValueError('kind = "prompts" needs file, one prompt a line')
         if self.kind == "task" and self.file is None:
             raise ValueError('kind = "task" needs file, an item a line')
+        if self.kind == "probe" and self.file is None:
+            raise ValueError('kind = "probe" needs file, an example a line')
+        if self.kind != "probe" and self.fine_tune is not None:
+            raise ValueError('fine_tune is of kind = "probe"')
         if self.kind != "prompts" and self.chat is not None:
             raise ValueError('chat is of kind = "prompts"')
         if self.kind == "minimal_pairs" and self.file is not None:
@@ -64,7 +89,9 @@ class Evaluation(Config):
     def files(self, folder: Path, *kinds: str) -> list[Path]:
         """The files of this evaluation, if it is of one of these kinds, or no kinds are given.
 
-        Names are relative to the recipe's folder.
+        Names are relative to the recipe's folder. Of a probe the first is the one that is named.
         """
-        is_asked = not kinds or self.kind in kinds
-        return [folder / self.file] if self.file and is_asked else []
+        if not self.file or (kinds and self.kind not in kinds):
+            return []
+        file = folder / self.file
+        return [path for _, path in split_files(file)] if self.kind == "probe" else [file]

@@ -141,17 +141,14 @@ def named_in(found: Documents, sources: Sequence[str]) -> list[str]:
     return [name for name in sources if (found["source"] == _digests([name])[0]).any()]
 
 
-def mean_of(every: Sequence[Documents]) -> Documents:
-    """The same documents of several runs, with the mean of their nats."""
-    found = every[0].copy()
-    found["nats"] = np.mean([run["nats"] for run in every], axis=0)
-    return found
-
-
 def counted(found: Documents) -> Documents:
     """Those that a value is over: of the sources in the mean if there are several, or else all."""
-    is_mean = len(np.unique(found["source"][found["averaged"]])) > 1
-    return found[found["averaged"]] if is_mean else found
+    return found[found["averaged"]] if _has_mean(found) else found
+
+
+def _has_mean(found: Documents) -> bool:
+    """Whether several sources are in the mean."""
+    return len(np.unique(found["source"][found["averaged"]])) > 1
 
 
 def group_count(found: Documents) -> int:
@@ -161,22 +158,49 @@ def group_count(found: Documents) -> int:
 
 def interval(found: Documents) -> tuple[float, float | None, float | None]:
     """Bits per byte, and the low and high end of its interval, which are None if it has none."""
-    of_zero_bits = found.copy()
+    return mean_interval([found])
+
+
+def mean_interval(every: Sequence[Documents]) -> tuple[float, float | None, float | None]:
+    """The mean over the seeds of a recipe, with its interval as `mean_difference` gives it."""
+    of_zero_bits = every[0].copy()
     of_zero_bits["nats"] = 0.0
-    return difference(found, of_zero_bits)
+    return mean_difference(every, [of_zero_bits])
 
 
-def difference(one: Documents, other: Documents) -> tuple[float, float | None, float | None]:
-    """The bits per byte of one model minus the other's, and the low and high end of its interval.
+def difference(
+    one: Documents, other: Documents, *, comparisons: int = 1
+) -> tuple[float, float | None, float | None]:
+    """The bits per byte of one model minus the other's, with its interval; as `mean_difference`."""
+    return mean_difference([one], [other], comparisons=comparisons)
 
-    Of the mean over sources if there are two or more, otherwise over all bytes. The interval is
-    the paired 95 % bootstrap: each draw takes the same documents for both, within each source,
-    neighbours together. Its ends are None where those of `ratio` are.
+
+def mean_difference(
+    ones: Sequence[Documents],
+    others: Sequence[Documents],
+    *,
+    are_paired: bool = False,
+    comparisons: int = 1,
+) -> tuple[float, float | None, float | None]:
+    """The mean bits per byte of a recipe's seeds minus that of another's, and the low and high end
+    of its 95 % interval.
+
+    All are of the same documents. Of the mean over sources if there are two or more, otherwise over
+    all bytes. The interval is over documents, of which both have the same, and, where a recipe has
+    several seeds, over seeds together (`score.estimate`). are_paired: both have the same seeds in
+    the same order; else the variances of both means add (Welch 1947). comparisons: as in
+    `Estimate.interval`. The ends are None where those of `score.ratio` are.
     """
-    bits = (one["nats"] - other["nats"]) / math.log(2)
-    is_mean = len(np.unique(one["source"][one["averaged"]])) > 1
-    is_counted = one["averaged"] if is_mean else np.ones(len(one), dtype=np.bool_)
-    counted = one[is_counted]
-    return score.ratio(
-        bits[is_counted], counted["bytes"], counted["source"], counted["group"], is_mean=is_mean
+    about = counted(ones[0])
+    rows, less = (
+        np.array([counted(run)["nats"] for run in each]) / math.log(2) for each in (ones, others)
     )
+    found = score.estimate(
+        rows - less if are_paired else rows,
+        about["bytes"],
+        about["source"],
+        about["group"],
+        is_mean=_has_mean(ones[0]),
+        less=None if are_paired else less,
+    )
+    return found.interval(comparisons)

@@ -17,14 +17,11 @@ to one.
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from importlib.resources import files
 from typing import NamedTuple
 
-import numpy as np
-
-from endonym.evaluate.items import PER_TEXT, Item
-from endonym.evaluate.score import Measured, Score, scores
+from endonym.evaluate.items import Item
+from endonym.evaluate.score import Measured, Score, mean_bits, scores
 from endonym.script.languages import DEBIAN_PACKS, language_alone
 
 TEXTS = 1012
@@ -56,10 +53,7 @@ def half_scores(judged: Measured, *, split: str) -> list[Score]:
 
     Sentences of one article are alike: where `judged` has groups, intervals draw these.
     """
-    found = scores(judged, model="model", split=split)
-    ones = np.ones_like(judged.bytes)
-    per_text, *_ = scores(replace(judged, bytes=ones), model="model", split=split)
-    return [replace(per_text, metric=PER_TEXT, n_bytes=found[0].n_bytes), *found]
+    return [mean_bits(judged, split=split), *scores(judged, model="model", split=split)]
 
 
 def published(language: str, script: str = "") -> Iterator[Published]:

@@ -19,7 +19,7 @@ from endonym.data.conversation_files import has_records, places_in_words, read_r
 from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
-from endonym.evaluate.score import BITS, Measured, Score, ratio, scores, share
+from endonym.evaluate.score import BITS, PER_TEXT, Measured, Score, ratio, scores, share
 from endonym.evaluate.tables import TOO_FEW, aligned
 from endonym.formats.document import Reject
 from endonym.log import counted, listed, number
@@ -37,7 +37,7 @@ COLUMNS = (*FIELDS, *chain.from_iterable(FIELDS.values()))
 SHOWN_TEXT = 80
 PAST = "answer_past_options"
 """Why a record is left out whose answer is the number of its options."""
-ACCURACY, PER_BYTE, PER_TEXT = "accuracy", "accuracy_per_byte", "bits_per_text"
+ACCURACY, PER_BYTE = "accuracy", "accuracy_per_byte"
 """Choices by the whole log-probability of an option, and by that of a byte; bits of a text."""
 Ids = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -60,6 +60,11 @@ class Item(NamedTuple):
     def texts(self) -> list[str]:
         """Each option as it is read: after the context."""
         return [self.context + self.blanks + option for option in self.options]
+
+    @property
+    def right(self) -> str:
+        """The right option, or the only one, as it is read."""
+        return self.texts[self.answer or 0]
 
 
 class ItemFile(NamedTuple):

@@ -2,32 +2,30 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
+from functools import cache, lru_cache, partial
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = 10_000
-SEED = 0
 FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
 """Fewest groups of neighbours for an interval: in all, and in each source."""
 FEW_GROUPS = 30
-"""Of fewer groups an interval is rough: a bootstrap's ends are those of a normal distribution, and
-Student's t has 4 % wider ones with so many, 8 % wider ones with 17 (Hesterberg 2015)."""
+"""Of fewer groups an interval is rough: of ten whose bits are as skewed as an exponential
+distribution it covers 87 to 92 % (benchmarks/intervals.py)."""
 LARGEST_SHARE = 0.5
-"""Where one group has more of the bytes of its source, there is no interval: draws with it and
-without it are two values, not a spread."""
+"""Where one group has more of the bytes of its source, there is no interval: what it says can be
+compared with nothing."""
 SOURCE_BYTES, JUDGED_BYTES = 300_000, 2_000
 """Fewest bytes of a source in all, and of its scored text, to be part of a mean over sources: a few
 sentences must not weigh as much as books. The first bound decides in most cases, so that the mean
 is over the same sources for every seed."""
-CHUNK_DRAWS = 50
-BITS = "bits_per_byte"
+BITS, PER_TEXT = "bits_per_byte", "bits_per_text"
 NORMAL = 1.959964
 """The quantile of a normal distribution for 95 %."""
+MOST_FREEDOM = 1e4
 
 Sources = NDArray[Any]
 """The source of each document, by name or number."""
@@ -35,8 +33,8 @@ Sources = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number. low, high: 95 % bootstrap interval over documents, drawn within each source,
-    neighbours together; None where `ratio` gives none. Of an accuracy that of `share`.
+    """One number. low, high: 95 % interval over documents within each source, neighbours
+    together; None where `ratio` gives none. Of an accuracy that of `share`.
 
     source None is the total. model: "model", "uniform", "unigram", "bigram", "compressor",
     "model_on_sample": the model on the compressor's sample of the documents, "before": the
@@ -52,8 +50,8 @@ class Score:
 
     deviation: standard deviation over the compressor's ends of the training text; None for other
     models. sampled_from: number of all documents if the score is of a sample, else None.
-    held_out_bytes: of the source or of all, if only a part of them was scored. n_groups: how many
-    groups of neighbours its interval draws.
+    held_out_bytes: of the source or of all, if only a part of them was scored. n_groups: over how
+    many groups of neighbours its interval is.
     """
 
     metric: str
@@ -84,6 +82,20 @@ class Score:
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value and its 95 % interval; None for an interval that `ratio` does not give."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    @property
+    def leaves_out_half(self) -> bool:
+        """Whether the interval says that a share is not one half."""
+        return self.low is not None and self.high is not None and not self.low <= 0.5 <= self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +185,38 @@ def scores(
     return found
 
 
+def mean_bits(judged: Measured, *, split: str) -> Score:
+    """The mean of the bits of a text, which compares texts that say the same in other languages."""
+    ones = np.ones_like(judged.bytes)
+    found, *_ = scores(replace(judged, bytes=ones), model="model", split=split)
+    return replace(found, metric=PER_TEXT, n_bytes=int(judged.bytes.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value, and how far it may be off: variances of independent errors that add, each with its
+    degrees of freedom. There are none where an interval would say nothing."""
+
+    value: float
+    parts: tuple[tuple[float, float], ...] = ()
+
+    def interval(self, comparisons: int = 1) -> tuple[float, float | None, float | None]:
+        """The value with the low and the high end of its 95 % interval, which are None without one.
+
+        comparisons: of so many intervals all hold together in 95 % of cases (Bonferroni).
+
+        The quantile of Student's t is the mean of those of the parts, by their variances: Cochran
+        and Cox 1957, Experimental designs, 4.14. One for degrees of freedom that are estimated, as
+        by Satterthwaite, covers too little where one part has one or two (benchmarks/intervals.py).
+        """
+        if not self.parts:
+            return self.value, None, None
+        variance = sum(each for each, _ in self.parts)
+        quantiles = [(each, t_quantile(free, 0.025 / comparisons)) for each, free in self.parts]
+        reach = sum(each * quantile for each, quantile in quantiles) / max(1e-300, variance) ** 0.5
+        return self.value, self.value - reach, self.value + reach
+
+
 def ratio(
     numerators: NDArray[np.float64],
     denominators: NDArray[np.int64],
@@ -181,38 +225,143 @@ def ratio(
     *,
     is_mean: bool = True,
 ) -> tuple[float, float | None, float | None]:
-    """The ratio of sums, and its 95 % bootstrap interval over the pairs, or over groups of them.
+    """The ratio of sums, and its 95 % interval over the pairs or groups of them (`estimate`).
 
-    sources: of each pair; draws are made within each source. is_mean: whether the value is the mean
-    over sources of the ratios; otherwise the ratio of the sums of all. groups: as in Measured,
-    within one source each. Of n groups n - 1 are drawn at a time, so that the spread is not
-    underestimated for small n. There is no interval for fewer than FEWEST_DOCUMENTS groups, for
-    fewer than FEWEST_OF_SOURCE in a source, or where one group is more than LARGEST_SHARE of its
-    source. In a ratio of all sums, sources of too few groups are drawn together with others, and
-    LARGEST_SHARE is of all: a title page does not decide there.
-
-    Source: Efron 1979, with ratios of sums in each draw. Rao and Wu 1988, Resampling inference with
-    complex survey data (several sources, n - 1). Davison and Hinkley 1997, Bootstrap methods, 3.8
-    (data in groups).
+    Its low end is not below 0 where no numerator is.
     """
-    averaged = sources if is_mean else None
-    value = _value(numerators, denominators, averaged)
+    found = estimate(numerators, denominators, sources, groups, is_mean=is_mean)
+    value, low, high = found.interval()
+    if low is not None and (numerators >= 0).all():
+        low = max(0.0, low)
+    return value, low, high
+
+
+def estimate(
+    numerators: NDArray[np.float64],
+    denominators: NDArray[np.int64],
+    sources: Sources | None = None,
+    groups: NDArray[np.int64] | None = None,
+    *,
+    is_mean: bool = True,
+    less: NDArray[np.float64] | None = None,
+) -> Estimate:
+    """The ratio of sums, and its error over the pairs, or over groups of them.
+
+    numerators: one of each pair, or rows of them, (seeds, pairs), of which the value is the mean;
+    then the variance over seeds is a part of its own. less: of another model, whose value is taken
+    off. sources: of each pair, which are taken as they are: the error is that within them. is_mean:
+    whether the value is the mean over sources of the ratios; otherwise the ratio of the sums of
+    all. groups: as in Measured, within one source each.
+
+    There is no interval for fewer than FEWEST_DOCUMENTS groups, for fewer than FEWEST_OF_SOURCE in
+    a source, or where one group is more than LARGEST_SHARE of its source. In a ratio of all sums,
+    sources of too few groups count as one with others, and LARGEST_SHARE is of all: a title page
+    does not decide there.
+
+    The variance over groups is that of the linearised ratio: the squared residuals of the groups'
+    ratios by their squared shares of the denominator, each divided by what a residual lacks of the
+    spread of a ratio (MacKinnon and White 1985, HC2). Its degrees of freedom are the effective
+    number of groups less one (Kish 1965, Survey sampling: of unequal shares 1 / sum of squares);
+    those of several sources, or of two models' seeds, add (Satterthwaite 1946). What seeds do to
+    single groups is in both variances; it is taken off that over groups (Cameron, Gelbach and
+    Miller 2011, Robust inference with multiway clustering).
+    """
+    models = [np.atleast_2d(each) for each in (numerators, less) if each is not None]
+    mean = models[0].mean(0) - (models[1].mean(0) if len(models) > 1 else 0.0)
+    value = _value(mean, denominators, sources if is_mean else None)
     if groups is not None:
         _, firsts, groups = np.unique(groups, return_index=True, return_inverse=True)
-        numerators = np.bincount(groups, weights=numerators).astype(np.float64)
+        models = [np.array([np.bincount(groups, weights=row) for row in each]) for each in models]
         denominators = np.bincount(groups, weights=denominators).astype(np.int64)
         sources = None if sources is None else sources[firsts]
-    parts = _parts(len(numerators), sources)
+    parts = _parts(len(denominators), sources)
     if not is_mean:
         parts = _few_together(parts)
     fewest = min(map(len, parts), default=0)
-    are_too_few = len(numerators) < FEWEST_DOCUMENTS or fewest < FEWEST_OF_SOURCE
-    wholes = parts if is_mean else [np.arange(len(numerators))]
+    are_too_few = len(denominators) < FEWEST_DOCUMENTS or fewest < FEWEST_OF_SOURCE
+    wholes = parts if is_mean else [np.arange(len(denominators))]
     if are_too_few or any(largest_share(denominators[part]) > LARGEST_SHARE for part in wholes):
-        return value, None, None
-    values = draws(numerators, denominators, parts, is_mean=is_mean)
-    low, high = np.percentile(values, [2.5, 97.5])
-    return value, float(low), float(high)
+        return Estimate(value)
+    weights = [1 / len(parts) for _ in parts]
+    if not is_mean:
+        weights = [denominators[part].sum() / max(1, denominators.sum()) for part in parts]
+    errors = [
+        _errors([each[:, part] for each in models], denominators[part], weight)
+        for part, weight in zip(parts, weights, strict=True)
+    ]
+    over_seeds: list[tuple[float, float]] = []
+    for number, rows in enumerate(models):
+        if (seeds := len(rows)) > 1:
+            values = np.sum([each.of_seeds[number] for each in errors], axis=0)
+            over_seeds.append((float(values.var(ddof=1)) / seeds, seeds - 1.0))
+    over_groups = added([(each.variance, each.freedom) for each in errors])
+    return Estimate(value, (over_groups, *([added(over_seeds)] if over_seeds else [])))
+
+
+class _Errors(NamedTuple):
+    """Of a source: the variance over groups with its freedom, and for each model what the source
+    adds to the value of each seed."""
+
+    variance: float
+    freedom: float
+    of_seeds: list[NDArray[np.float64]]
+
+
+def _errors(
+    models: Sequence[NDArray[np.float64]], sizes: NDArray[np.int64], weight: float
+) -> _Errors:
+    """The errors of a ratio, or of a difference of two, with this weight in a value.
+
+    models: numerators of each, (seeds, groups).
+    """
+    whole = max(1, sizes.sum())
+    shares = sizes / whole
+    concentration = max(float((shares**2).sum()), 1e-9)
+    lack = np.maximum(1 + concentration - 2 * shares, 1e-9)
+    means, of_seeds, both = list[NDArray[np.float64]](), list[NDArray[np.float64]](), 0.0
+    for rows in models:
+        ratios, seeds = rows.sum(1) / whole, len(rows)
+        residuals = weight * (rows / whole - shares * ratios[:, None])
+        means.append(residuals.mean(0))
+        of_seeds.append(weight * ratios)
+        apart = float(((residuals - means[-1]) ** 2 / lack).sum())
+        both += apart / (seeds * max(1, seeds - 1))
+    mean = means[0] - (means[1] if len(means) > 1 else 0.0)
+    variance = max(0.0, float((mean**2 / lack).sum()) - both)
+    return _Errors(variance, max(1.0, 1 / concentration - 1), of_seeds)
+
+
+def added(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The sum of variances, and its degrees of freedom (Satterthwaite 1946)."""
+    variance = sum(part for part, _ in parts)
+    spread = sum(part**2 / freedom for part, freedom in parts)
+    return variance, variance**2 / spread if spread else max(freedom for _, freedom in parts)
+
+
+@lru_cache(4096)
+def t_quantile(freedom: float, tail: float = 0.025) -> float:
+    """The quantile of Student's t with this probability above it; freedom need not be whole, and
+    more than 10,000 count as so many.
+
+    The probability above t = √freedom / tan angle is in proportion to the integral of
+    sin^(freedom − 1) from 0 to the angle, here by Gauss and Legendre: right to 3e-6 of t.
+    """
+    freedom = min(freedom, MOST_FREEDOM)
+    nodes, weights = _quadrature()
+    log_area = math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2) + math.log(math.pi) / 2
+    low, high = 0.0, math.pi / 2
+    for _ in range(50):
+        angle = (low + high) / 2
+        above = angle * float(weights @ np.sin(angle * nodes) ** (freedom - 1))
+        low, high = (angle, high) if above < tail * math.exp(log_area) else (low, angle)
+    return math.sqrt(freedom) / math.tan((low + high) / 2)
+
+
+@cache
+def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points between 0 and 1, closer at 0, and their weights in a mean over this range."""
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    return ((nodes + 1) / 2) ** 2, (nodes + 1) / 2 * weights
 
 
 def share(
@@ -241,7 +390,7 @@ def share(
 
 
 def wilson(value: float, size: float) -> tuple[float, float]:
-    """The ends of Wilson's 95 % interval of a share of `size` items."""
+    """Wilson's 95 % interval of a share of so many items."""
     square = NORMAL**2 / size
     middle = (value + square / 2) / (1 + square)
     reach = math.sqrt(square * (value * (1 - value) + square / 4)) / (1 + square)
@@ -284,28 +433,6 @@ def _value(
     parts = _parts(len(numerators), sources)
     ratios = [numerators[part].sum() / max(1, denominators[part].sum()) for part in parts]
     return float(sum(ratios) / max(1, len(ratios)))
-
-
-def draws(
-    numerators: NDArray[np.float64], denominators: NDArray[np.int64], parts: Parts, *, is_mean: bool
-) -> NDArray[np.float64]:
-    """The value in DRAWS samples of n - 1 of each part with replacement, with a fixed seed.
-
-    is_mean: the mean of the parts' ratios; otherwise the ratio of all sums, where each part keeps
-    its size: its sums are scaled by n / (n - 1).
-    """
-    generator = np.random.Generator(np.random.Philox(key=SEED))
-    upper, lower = np.zeros((len(parts), DRAWS)), np.zeros((len(parts), DRAWS))
-    for number, part in enumerate(parts):
-        for first in range(0, DRAWS, CHUNK_DRAWS):
-            chosen = part[generator.integers(0, len(part), size=(CHUNK_DRAWS, len(part) - 1))]
-            chunk = slice(first, first + CHUNK_DRAWS)
-            upper[number, chunk] = numerators[chosen].sum(1)
-            lower[number, chunk] = denominators[chosen].sum(1)
-    if is_mean:
-        return (upper / np.maximum(1, lower)).mean(0)
-    scales = np.array([len(part) / (len(part) - 1) for part in parts])[:, None]
-    return (upper * scales).sum(0) / np.maximum(1, (lower * scales).sum(0))
 
 
 def deviation(

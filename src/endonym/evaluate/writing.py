@@ -160,6 +160,7 @@ def _scores(
         if (measured := found[metric]) is not None:
             value, low, high = measured
             unit = "characters" if metric == LONGEST else ""
+            high = high if unit or high is None else min(1.0, high)  # a share
             yield made(metric=metric, value=value, unit=unit, low=low, high=high)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from endonym.generate.damage import damage
-from endonym.generate.reading import read_nats
+from endonym.generate.reading import Features, Nats, read_features, read_nats
 from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling, beginning
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_json, read_shape
@@ -57,19 +57,24 @@ class TextScore(float):
 
     log_probability: the natural logarithm of the probability of the whole text after an end-of-text
     token, in nats: the sum over its tokens, without the end-of-text token after it. It is at most
-    0; higher is likelier. tokens, bytes: the size of the text.
+    0; higher is likelier. token_log_probabilities: of each token, of which that is the sum; ids:
+    these tokens. tokens, bytes: the size of the text.
     """
 
     log_probability: float
+    token_log_probabilities: list[float]
+    ids: list[int]
     tokens: int
     bytes: int
 
     @classmethod
-    def of(cls, nats: float, n_tokens: int, n_bytes: int) -> "TextScore":
-        """From the sum of the tokens' negative log-probabilities."""
-        score = cls(nats / math.log(2) / max(1, n_bytes))
-        score.log_probability = 0.0 - nats  # not -nats, which may be -0.0
-        score.tokens, score.bytes = n_tokens, n_bytes
+    def of(cls, nats: Nats, ids: Sequence[int], n_bytes: int) -> "TextScore":
+        """From the negative log-probability of each token."""
+        total = float(nats.sum())
+        score = cls(total / math.log(2) / max(1, n_bytes))
+        score.log_probability = 0.0 - total  # not -total, which may be -0.0
+        score.token_log_probabilities, score.ids = (0.0 - nats).tolist(), list(ids)
+        score.tokens, score.bytes = len(ids), n_bytes
         return score
 
 
@@ -170,16 +175,34 @@ class LanguageModel:
         continuation.pieces = self._letters(recorded, n_given)
         return continuation
 
-    def score(self, text: str) -> "TextScore":
-        """Bits per byte of one document, with its total log-probability. Zero for an empty one.
+    def score(self, text: str) -> TextScore:
+        """Bits per byte of one document, with its log-probability, in all and of each token.
+
+        Zero for an empty one.
 
         It is read as it is; `spelled` gives it as the training text is written.
 
         To rank texts of different lengths by likelihood, compare `log_probability`.
         """
-        ids = np.array(self.tokenizer.encode(text), dtype=np.int64)
-        (nats,) = read_nats(self.decoder, [ids], self.tokenizer.end_id)
-        return TextScore.of(float(nats.sum()), len(ids), len(text.encode("utf-8")))
+        ids = self.tokenizer.encode(text)
+        rows = [np.array(ids, dtype=np.int64)]
+        (nats,) = read_nats(self.decoder, rows, self.tokenizer.end_id)
+        return TextScore.of(nats, ids, len(text.encode("utf-8")))
+
+    def embed(self, texts: Sequence[str]) -> Features:
+        """Features of texts, (texts, D): the mean of the last hidden states, scaled to length 1.
+
+        The mean is over the tokens of a text, after the final norm. Of a text that is longer than
+        the context its beginning is read. Texts are read as they are, as by `score`. The features
+        of a text without a token are NaN.
+        """
+        return read_features(self.decoder, [self.opened(text)[0] for text in texts])
+
+    def opened(self, text: str) -> tuple[list[int], bool]:
+        """The ids of a text behind the token that opens one, cut at the context; whether it was."""
+        ids = [self.tokenizer.opening_id, *self.tokenizer.encode(text)]
+        context = self.decoder.config.context
+        return ids[:context], len(ids) > context
 
     def _begun(
         self, prompt: str | Sequence[int], sampling: Sampling, min_tokens: int = 0

@@ -144,6 +144,7 @@ class LlamaCpp:
         settings.n_seq_max = sequences
         settings.n_outputs_max = settings.n_outputs_per_seq = 0  # no limit but the batch
         settings.n_threads = settings.n_threads_batch = threads
+        settings.pooling_type = 0  # none: hidden states of each token are read
         settings.type_k = settings.type_v = CACHE_TYPES[cache]
         if cache == "f32":
             settings.flash_attn_type = 0  # off: it would compute in f16
@@ -246,6 +247,37 @@ class LlamaCpp:
         sequences, positions: the text of each token, and its place there. Raises ExportError if
         llama.cpp fails.
         """
+        self._decode(ids, positions, sequences, is_wanted)
+        return self._output(self._lib.llama_get_logits, int(is_wanted.sum()), self.vocab)
+
+    def hidden_states(self, ids: Sequence[int], sequence: int) -> NDArray[np.float32]:
+        """The last hidden states of a whole text, after the final norm, (T, D).
+
+        sequence: which of several texts it takes the place of; it is forgotten. Raises ExportError
+        if llama.cpp fails.
+        """
+        width, found = int(self._lib.llama_model_n_embd(self._model)), list[NDArray[np.float32]]()
+        self._lib.llama_set_embeddings(self._context, True)
+        try:
+            for first in range(0, len(ids), BATCH):
+                part = np.asarray(ids[first : first + BATCH], dtype=np.int32)
+                positions = np.arange(first, first + len(part), dtype=np.int32)
+                is_wanted = np.ones(len(part), dtype=np.int8)
+                self._decode(part, positions, np.full_like(part, sequence), is_wanted)
+                found.append(self._output(self._lib.llama_get_embeddings, len(part), width))
+        finally:
+            self._lib.llama_set_embeddings(self._context, False)
+            self.forget(sequence)
+        return np.concatenate(found)
+
+    def _decode(
+        self,
+        ids: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        sequences: NDArray[np.int32],
+        is_wanted: NDArray[np.int8],
+    ) -> None:
+        """Compute tokens, as `compute` says."""
         _messages.clear()
         counts = np.ones_like(ids)  # A token is of one sequence.
         # For each token the address of its sequence's number.
@@ -262,10 +294,12 @@ class LlamaCpp:
         code = self._lib.llama_decode(self._context, batch)
         if code != 0:
             raise ExportError(f"llama.cpp failed with code {code}: {_reason()}")
-        shape = (int(is_wanted.sum()), self.vocab)
-        if not shape[0]:
-            return np.empty(shape, dtype=np.float32)
-        return np.ctypeslib.as_array(self._lib.llama_get_logits(self._context), shape=shape).copy()
+
+    def _output(self, read: Any, rows: int, width: int) -> NDArray[np.float32]:
+        """What was computed of the last tokens, (rows, width). read: llama.cpp's function."""
+        if not rows:
+            return np.empty((rows, width), dtype=np.float32)
+        return np.ctypeslib.as_array(read(self._context), shape=(rows, width)).copy()
 
     def clear(self) -> None:
         """Forget everything that was read."""

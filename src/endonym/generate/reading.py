@@ -1,19 +1,21 @@
-"""The loss, in nats, of every token of documents, each document alone.
+"""What a model finds in documents, each alone: the loss of every token and what was likeliest
+there, or features of the whole.
 
-A document follows an end-of-text token, which is not predicted. Documents longer than the context
-are read in windows with a stride of half a context, so that every token is predicted once, with at
-least half a context before it except at the start.
+The loss is in nats. A document follows an end-of-text token, which is not predicted. Documents
+longer than the context are read in windows with a stride of half a context, so that every token is
+predicted once, with at least half a context before it except at the start.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.model.kernels.loss import token_nats
+from endonym.model.kernels.loss import judged_targets
 from endonym.tokenizer.words import in_batches
 
 LONGEST_WINDOW = 2048
@@ -22,6 +24,7 @@ ROWS_TOKENS = 8192
 
 Ids = NDArray[np.int64]
 Nats = NDArray[np.float64]
+Features = NDArray[np.float32]
 
 
 class Window(NamedTuple):
@@ -45,15 +48,29 @@ def windows(document: int, length: int, context: int) -> Iterator[Window]:
         done = end
 
 
+class TokenNats(NamedTuple):
+    """Of each token of a document: its nats, the nats of the token that the model finds likeliest
+    in its place, and whether that one is it; arrays of one length."""
+
+    nats: Nats
+    likeliest: Nats
+    is_likeliest: NDArray[np.bool_]
+
+
 def read_nats(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> Iterator[Nats]:
     """Nats of each token of each document, in order. Documents are read in groups."""
+    return (each.nats for each in read_tokens(decoder, documents, end_id))
+
+
+def read_tokens(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> Iterator[TokenNats]:
+    """The same, with the likeliest token in each place."""
     for group in in_batches(documents, lambda ids: len(ids) + 1, GROUP_TOKENS):
         yield from _read_group(decoder, group, end_id)
 
 
 @torch.inference_mode()
-def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[Nats]:
-    """Nats of a group of documents. Windows of similar length share a batch, padded on the right.
+def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[TokenNats]:
+    """A group of documents. Windows of similar length share a batch, padded on the right.
 
     No token sees the padding, since attention is causal, and the padding's nats are dropped.
     """
@@ -61,7 +78,7 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
     context = max(2, min(decoder.config.context, LONGEST_WINDOW))
     readout = decoder.readout
     rows = [np.concatenate(([end_id], ids)) for ids in documents]
-    results = [np.zeros(len(ids)) for ids in documents]
+    results = [np.zeros((3, len(ids))) for ids in documents]
     todo = [each for n, row in enumerate(rows) for each in windows(n, len(row), context)]
     todo.sort(key=lambda window: window.end - window.begin)
     while todo:
@@ -73,10 +90,44 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
             padded[index, : len(read)] = read
         tokens_BT = torch.from_numpy(padded).to(readout.weight_VD.device)
         hidden_ND = decoder(tokens_BT[:, :-1])[0].flatten(0, 1)
-        nats_N = token_nats(hidden_ND, readout, tokens_BT[:, 1:].flatten())
+        judged_3N = judged_targets(hidden_ND, readout, tokens_BT[:, 1:].flatten())
         del hidden_ND  # Not held during the next batch.
-        nats = nats_N.view(len(batch), -1).cpu().double().numpy()  # Apple GPUs have no float64
-        # Nats at t are of the token at t + 1; results begin behind the end-of-text token.
+        # Apple GPUs have no float64.
+        judged = judged_3N.view(3, len(batch), -1).cpu().double().numpy()
+        # What is said at t is of the token at t + 1; results begin behind the end-of-text token.
         for index, (number, begin, done, end) in enumerate(batch):
-            results[number][done - 1 : end - 1] = nats[index, done - begin - 1 : end - begin - 1]
-    return results
+            here = judged[:, index, done - begin - 1 : end - begin - 1]
+            results[number][:, done - 1 : end - 1] = here
+    return [TokenNats(nats, likeliest, is_it > 0) for nats, likeliest, is_it in results]
+
+
+def mean_states(decoder: AnyDecoder, rows: Sequence[Sequence[int]]) -> Tensor:
+    """The mean of the last hidden states, after the final norm, over the tokens of texts, (B, D).
+
+    rows: the ids of each text behind the token that opens one, which is not part of the mean. A
+    text without a token has NaN. Rows are padded on the right, which no token sees.
+    """
+    sizes, device = [len(row) for row in rows], decoder.readout.weight_VD.device
+    padded = [[*row, *[row[0]] * (max(sizes) - len(row))] for row in rows]
+    tokens_BT, sizes_B1 = (torch.tensor(each, device=device) for each in (padded, sizes))
+    sizes_B1 = sizes_B1[:, None]
+    places_T = torch.arange(tokens_BT.shape[1], device=device)
+    is_own_BT = (places_T > 0) & (places_T < sizes_B1)
+    hidden_BTD = decoder(tokens_BT)[0].float()
+    return (hidden_BTD * is_own_BT[..., None]).sum(1) / (sizes_B1 - 1)
+
+
+@torch.inference_mode()
+def read_features(decoder: AnyDecoder, rows: Sequence[Sequence[int]]) -> Features:
+    """`mean_states` of texts, each scaled to length 1, (texts, D). None is longer than the context.
+
+    Rows of similar length share a batch.
+    """
+    found = np.empty((len(rows), decoder.config.dim), dtype=np.float32)
+    todo = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+    while todo:
+        longest = len(rows[todo[-1]])
+        batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
+        states_BD = mean_states(decoder, [rows[number] for number in batch])
+        found[batch] = torch.nn.functional.normalize(states_BD, dim=1).cpu().numpy()
+    return found

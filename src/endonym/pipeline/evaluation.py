@@ -1,8 +1,8 @@
 """The evaluation stage: scores with their baselines, continuations of prompts, or speed."""
 
 import math
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -19,11 +19,12 @@ from endonym.data.order import training_order
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_json
 from endonym.errors import RecipeError, SourceError
-from endonym.evaluate import bits, items, minimal_pairs, speed
+from endonym.evaluate import bits, breakdown, items, minimal_pairs, speed
 from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.neighbours import NEIGHBOURS, gains, joined_texts
+from endonym.evaluate.probes import PROBE
 from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import Measured, Score
 from endonym.evaluate.tables import aligned
@@ -31,12 +32,13 @@ from endonym.evaluate.writing import WRITING, WRITTEN, write_texts
 from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import Nats, read_nats
+from endonym.generate.reading import Nats, TokenNats, read_nats
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline import writing
-from endonym.pipeline.evaluation_texts import texts_below
+from endonym.pipeline.evaluation_texts import overlaps, texts_below
+from endonym.pipeline.probing import score_probe
 from endonym.pipeline.stages import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
 from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
@@ -69,9 +71,18 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         return _judge_minimal_pairs(config, ctx, model)
     if evaluation.kind == "writing":
         return _judge_writing(config, ctx, model)
-    scores = score_items(model, files[0], ctx.log, task=config.task)
-    write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
-    return {"kind": evaluation.kind, "items": scores[0].n_documents}
+    if evaluation.kind == "probe":
+        found = score_probe(
+            model,
+            files[0],
+            task=config.task,
+            language=config.language or "",
+            log=ctx.log,
+            fine_tune=bool(evaluation.fine_tune),
+        )
+        write_json(ctx.out / PROBE, [asdict(each) for each in found])
+        return {"kind": evaluation.kind, "items": found[0].n_documents}
+    return _judge_task(config, ctx, model)
 
 
 def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
@@ -88,11 +99,15 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     split = evaluation.file or evaluation.split
     members = [each for name, each in sorted(ctx.inputs.items()) if name.startswith(MEMBER)]
     scores = list[list[Score]]()  # of each of these texts
+    found, shown = list[breakdown.Bin](), list[breakdown.Surprise]()
     samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
     named = [(split, texts) for texts in texts_to_score]
     means = ensemble_scores(members, named, device_name=ctx.device, log=ctx.log)
     for texts, mean in zip(texts_to_score, means, strict=True):
-        measured = read_texts(model, texts, ctx.log)
+        read = read_closely(model, texts, ctx.log)
+        found += breakdown.bins(texts, read, split=split)
+        shown += [] if files else breakdown.surprises(texts, read, split=split)
+        measured = texts.measured([each.nats for each in read])
         scored, samples[texts.text] = score_texts(measured, texts, train, split=split, log=ctx.log)
         scores.append([*scored, *mean])
         if texts.text == "document":
@@ -112,6 +127,8 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             measured = read_texts(base, texts_of_base, ctx.log)
             scored += bits.by_source(texts_of_base, measured, model=BEFORE, split=split)
     write_json(ctx.out / "scores.json", [asdict(each) for scored in scores for each in scored])
+    write_json(ctx.out / breakdown.BINS, [asdict(each) for each in found])
+    write_json(ctx.out / breakdown.SURPRISES, [asdict(each) for each in shown])
     if train is not None and not files:
         split_shards = TokenShards(shards, evaluation.split)
         other_shards = TokenShards(shards, "dev" if evaluation.split == "test" else "test")
@@ -218,9 +235,19 @@ def held_out_documents(shards: Path, tokenizer: Tokenizer) -> list[str]:
 
 def read_texts(model: LanguageModel, texts: bits.Texts, log: Log) -> Measured:
     """The model's loss on each document, with a progress bar."""
-    total = sum(len(ids) for ids in texts.ids)
-    with log.progress("scoring unseen texts", total) as advance:
+    with _reading(texts, log) as advance:
         return bits.measure_nats(model, texts, advance=advance)
+
+
+def read_closely(model: LanguageModel, texts: bits.Texts, log: Log) -> list[TokenNats]:
+    """What the model says of each token of each document, with a progress bar."""
+    with _reading(texts, log) as advance:
+        return list(bits.read_closely(model, texts, advance=advance))
+
+
+def _reading(texts: bits.Texts, log: Log) -> AbstractContextManager[Callable[..., None]]:
+    """The progress bar, in tokens."""
+    return log.progress("scoring unseen texts", sum(len(ids) for ids in texts.ids))
 
 
 def score_texts(
@@ -242,14 +269,27 @@ def score_texts(
     return scores + compressor_scores, sample
 
 
-def score_items(model: LanguageModel, path: Path, log: Log, *, task: str) -> list[Score]:
-    """The scores of a file of items; says what of it is left out or not read. task: their split."""
+def _judge_task(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
+    """Judge a file of items. How many of them the model was trained on is in the numbers."""
+    task = config.task
+    assert task is not None, "the plan names it"
+    found = read_task(config.files[0], task, ctx.log)
+    scores = judged_items(model, found, task, ctx.log)
+    write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
+    texts = {task: [each.right for each in found]}
+    overlap = overlaps(texts, ctx.inputs["model"], ctx.log, what="item")[task]
+    n_items = scores[0].n_documents
+    return {"kind": config.evaluation.kind, "items": n_items, "overlap": overlap._asdict()}
+
+
+def read_task(path: Path, task: str, log: Log) -> list[items.Item]:
+    """The items of a file; says what of it is left out or not read. task: its name there."""
     found, left_out, unread = items.read_items(path)
     if left_out:
         log.warn(f"{task}: left out: {left_out}")
     if unread:
         log.line(f"{task}: fields that are not read: {unread}")
-    return judged_items(model, found, task, log)
+    return found
 
 
 def judged_items(

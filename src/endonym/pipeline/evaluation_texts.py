@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -32,7 +32,7 @@ from endonym.formats.reader import read_file
 from endonym.formats.readers.arrow import is_text
 from endonym.formats.reasons import in_words
 from endonym.formats.source_errors import source_error
-from endonym.log import Log, counted, number
+from endonym.log import Log, counted, listed, number
 from endonym.store import TRAINED, Artifact, Store
 from endonym.survey.format_guess import Look, guess_source
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -298,13 +298,54 @@ def learnt_by(model: Artifact | None) -> Learnt:
     return Learnt([*parts.values()], [*lost])
 
 
-def trained_on(judged: Sequence[Texts], learnt: Learnt, log: Log) -> list[int]:
-    """How many documents of each of the judged texts were learnt: whole, nearly, or in pieces.
+class Overlap(NamedTuple):
+    """How much of an evaluation set a model was trained on: whole, nearly, or in pieces.
+
+    texts: of the set. found: those of them that stand in the training text or in answers; None if
+    none of these could be compared. lost: what was not compared, in words. has_answers: whether
+    answers were.
+    """
+
+    texts: int
+    found: int | None
+    lost: tuple[str, ...] = ()
+    has_answers: bool = False
+
+    def sentences(self, what: str = "document") -> list[str]:
+        """What is said beside a score. what: each text is called so."""
+        said = list[str]()
+        if self.found is not None:
+            where = f"in the training text{' or answers' * self.has_answers}"
+            share, of = 100 * self.found / max(1, self.texts), counted(self.texts, what)
+            some = f"{share:.1f} % of its {of} stand" if self.found else f"None of its {of} stands"
+            harder = ": new text of this kind is harder" * bool(self.found)
+            said.append(f"{some} {where}, whole, nearly or in pieces{harder}.")
+        if self.lost:
+            said.append(f"Not compared with {listed(self.lost)}: not in this store.")
+        return said
+
+
+def overlaps(
+    judged: Mapping[str, Sequence[str]],
+    model: Artifact | None,
+    log: Log,
+    *,
+    adapter: str | None = None,
+    what: str = "document",
+) -> dict[str, Overlap]:
+    """The overlap of evaluation sets with what a model was trained on; warns where there is one.
+
+    judged: the texts of each set, by its name. model: its artefact, if it has one. adapter: the one
+    in its weights, whose training text is not known. what: as in `Overlap.sentences`.
 
     By the rules that keep held-out text apart from training text (copies/held_out/repeated.py): a
     part of a training line counts, and so does a page of training lines.
     """
-    judged_texts = [text for texts in judged for text in texts.each()]
+    learnt = learnt_by(model) if judged else Learnt([], [])
+    lost = (*learnt.lost, *["what the adapter was trained on"] * (adapter is not None))
+    if not learnt.parts:
+        return {name: Overlap(len(texts), None, lost) for name, texts in judged.items()}
+    judged_texts = [text for texts in judged.values() for text in texts]
     total = 2 * sum(len(part.tokens) for part in learnt.parts)  # they are read twice
     with log.progress("comparing with the training text", total) as advance:
 
@@ -317,5 +358,10 @@ def trained_on(judged: Sequence[Texts], learnt: Learnt, log: Log) -> list[int]:
         index = Index.made(judged_texts, chain(judged_texts, learnt_texts()))
         index.compare(learnt_texts())
     index.judge_covered()
-    ends = np.cumsum([len(texts.ids) for texts in judged], dtype=np.int64)
-    return [int(is_learnt.sum()) for is_learnt in np.split(index.contaminated, ends[:-1])]
+    found, is_found = dict[str, Overlap](), iter(index.contaminated.tolist())
+    for name, texts in judged.items():
+        count = sum(islice(is_found, len(texts)))
+        found[name] = Overlap(len(texts), count, lost, learnt.has_answers)
+        if count:
+            log.warn(f"{name}: {' '.join(found[name].sentences(what))}")
+    return found

@@ -20,6 +20,7 @@ from endonym.device import pick
 from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.items import require_items
+from endonym.evaluate.probes import require_probes
 from endonym.evaluate.prompts import require_prompts
 from endonym.export.history import spelling_of
 from endonym.export.markdown import templates_in
@@ -99,6 +100,7 @@ def run_recipe(
     require_packages(recipe)
     require_items(recipe.task_files)
     require_prompts(recipe.prompt_files)
+    require_probes(recipe.probe_files, recipe.language)
     if tune_minutes is not None:
         require_tunable(recipe)
     require_other_run(recipe, store)

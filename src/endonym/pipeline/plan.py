@@ -45,15 +45,15 @@ VERSIONS = {
     "examples": 14,
     "model": 11,
     "teacher": 1,
-    "evaluation": 19,
+    "evaluation": 20,
     "export": 20,
 }
 """Raise a stage's version when you change what it produces."""
 VERSIONS["member"] = VERSIONS["model"]
 TEACHER = "teacher of "
 """How the stages begin that keep what the teacher of a phase expects."""
-TASKS = {"task": "", "minimal_pairs": "minimal pairs, ", "writing": "writing, "}
-"""How the splits of scores begin, before the file or the held-out split that they are of."""
+MADE = {"minimal_pairs": "minimal pairs", "writing": "writing"}
+"""How splits of scores begin whose texts are made; the file or split that they are of follows."""
 SPEED_NAME = "evaluation speed"
 """How the evaluations are called that measure exports, and come after them."""
 
@@ -311,7 +311,7 @@ def teacher_inputs(
     for number in range(1, (keys.members or 0) + 1):
         member = config.model_copy(
             update={
-                "phase": phase.but(distill=None),
+                "phase": phase.but(distill=None, keep_steps=None),
                 "seed": named_seed(config.seed, "member", number),
                 "exports": (),
             }
@@ -416,6 +416,7 @@ def evaluation_stages(
             seed=training.seed,
             tokens=judged_tokens(each, training),
             task=task,
+            language=recipe.language if each.kind == "probe" else None,
         )
         evaluations.append(Stage(name, "evaluation", config, stages.evaluation, inputs))
     return evaluations
@@ -451,10 +452,15 @@ def task_names(recipe: Recipe) -> list[str | None]:
     A file has the end of its name as the recipe writes it: the recipe's own folder is nowhere in an
     identity.
     """
-    paths = [PurePath(each.file or each.split) for each in recipe.evaluate if each.kind in TASKS]
-    named = iter(distinct_names(paths))
+    kinds = ("task", "probe")
+    tasks = [PurePath(each.file or "") for each in recipe.evaluate if each.kind in kinds]
+    names = iter(distinct_names(tasks))
     return [
-        f"{TASKS[each.kind]}{next(named)}" if each.kind in TASKS else None
+        next(names)
+        if each.kind in kinds
+        else f"{MADE[each.kind]}, {each.file or each.split}"
+        if each.kind in MADE
+        else None
         for each in recipe.evaluate
     ]
 

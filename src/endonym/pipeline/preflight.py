@@ -27,8 +27,9 @@ from endonym.train.compile import phase_unsupported_reason
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group
 from endonym.train.inputs import PhaseInputs
-from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, phase_bytes
+from endonym.train.memory_budget import ALLOCATOR_OVERHEAD, kept_steps_bytes, phase_bytes
 from endonym.train.optimizer import Optimizer
+from endonym.train.schedule import kept_steps
 from endonym.train.step import require_finite, take_step
 
 COMPARED_TOKENS = 64
@@ -74,7 +75,8 @@ def before_training(
     every = min(config.execution.save_every_steps, config.eval_every_steps)
     saves = max(1, config.steps // every)
     numbers = 4 if config.is_averaged else 3  # a parameter: the weight, two of AdamW, the average
-    checkpoint.check_disk_space(inputs.folder, total, saves, numbers)
+    kept = kept_steps_bytes(shape, config)
+    checkpoint.check_disk_space(inputs.folder, total, saves, numbers, kept_bytes=kept)
     decoder = decoder.to(inputs.device)
     if inputs.device != "cpu":
         gap = require_agreement(decoder, make_decoder(), batches[0])
@@ -163,7 +165,14 @@ def announce(
     template = templates_in(Path(__file__).parent).get_template("announced.txt")
     total = parameters(shape).total
     announced = template.render(
-        shape=shape, total=total, config=config, batches=batches, baselines=baselines, group=group
+        shape=shape,
+        total=total,
+        config=config,
+        batches=batches,
+        baselines=baselines,
+        group=group,
+        kept=kept_steps_bytes(shape, config),
+        kept_steps=kept_steps(config),
     )
     for line in announced.splitlines():
         log.detail(line)

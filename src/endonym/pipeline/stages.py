@@ -66,8 +66,7 @@ class StageContext:
 StageFunction = Callable[[Any, StageContext], Numbers]
 """From a stage's config and inputs to files in `ctx.out`.
 
-Every config below is hashed as it is. NOT_IDENTITY marks what the inputs identify, such as paths,
-and what changes nothing that is made.
+Every config below is hashed. NOT_IDENTITY marks what inputs identify, and what changes no output.
 """
 
 
@@ -180,8 +179,8 @@ class ExportConfig(Config):
 class EvaluationConfig(Config):
     """An evaluation of the finished model.
 
-    files: the one that it names. folder: of the pretrained model that was trained further, scored
-    beside it. Both are inputs. tokens: of held-out text, at most. task: the split of items' scores.
+    files, folder: inputs; the latter is the pretrained model that is scored beside it. tokens: of
+    held-out text, at most. task: the split of items' scores. language: of a probe's records.
     """
 
     evaluation: Evaluation
@@ -191,6 +190,7 @@ class EvaluationConfig(Config):
     seed: int
     tokens: int | None = None
     task: str | None = None
+    language: str | None = None
 
 
 def source(raw: RawSet, ctx: StageContext) -> Numbers:

@@ -17,7 +17,7 @@ from endonym.data.example_tokens import ExampleTokens
 from endonym.data.order import Order, training_order
 from endonym.data.shards import TokenShards
 from endonym.data.subwords import Subwords
-from endonym.disk import read_json, write_json
+from endonym.disk import link_or_copy, read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out_texts
 from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import find
@@ -42,6 +42,7 @@ from endonym.pipeline.pruning import pruning
 from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.pipeline.teaching import teach_of
 from endonym.tokenizer.tokenizer import Tokenizer
+from endonym.train.checkpoint import KEPT, kept_weights
 from endonym.train.config import TrainConfig
 from endonym.train.distributed import Group, is_plain
 from endonym.train.inputs import ExampleInputs, TrainingInputs, judged_shares, reference
@@ -268,6 +269,10 @@ def _keep(
     save_tensors({name: weight.cpu() for name, weight in weights.items()}, ctx.out / WEIGHTS)
     write_json(ctx.out / "config.json", shape.model_dump())
     state = training.state
+    for step, file in kept_weights(ctx.work).items():
+        if step <= state.step:  # a training that went back may have ended earlier
+            (ctx.out / KEPT).mkdir(exist_ok=True)
+            link_or_copy(file, ctx.out / KEPT / file.name)
     write_json(ctx.out / "validations.json", state.validations)
     return {
         "parameters": parameters(shape).total,

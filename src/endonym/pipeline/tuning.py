@@ -108,7 +108,10 @@ class Trials:
         warmup = min(config.warmup_steps, steps // 10)
         trial = config.but(steps=steps, warmup_steps=warmup, patience=0, keep="last")
         trial = trial.but(
-            distill=None, eval_every_steps=steps + 1, eval_tokens=self.validation_tokens
+            distill=None,
+            keep_steps=None,
+            eval_every_steps=steps + 1,
+            eval_tokens=self.validation_tokens,
         )
         trial = trial.executed(save_every_steps=steps + 1)
         with tempfile.TemporaryDirectory() as folder:

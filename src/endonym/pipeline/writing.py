@@ -13,6 +13,7 @@ from endonym.generate.sample import Sampling
 from endonym.generate.sample import beginning as encoded_beginning
 from endonym.log import Log
 from endonym.script.letters import GAP, beginning
+from endonym.tokenizer.tokenizer import Tokenizer
 
 TEXTS, AT_ONCE = 48, 16
 """Texts for each temperature, and how many are written at once."""
@@ -71,10 +72,10 @@ def judge_writing(
                 samplings = [replace(sampling, seed=seed) for seed in seeds]
                 made = model.generate_many(batch, max_tokens=asked.max_tokens, samplings=samplings)
                 for prompt, each in zip(batch, made, strict=True):
-                    text = text_of(model, each.ids, after=prompt)
+                    text = text_of(model.tokenizer, each.ids)[n_given(model, prompt) :]
                     written.append(Written(text, each.finish_reason == "end", prompt))
                 advance(len(batch))
-    others = [cut(model, *each, asked.max_tokens) for each in begun]
+    others = [cut(rest, model.tokenizer, asked.max_tokens, prompt) for prompt, rest in begun]
     scores = [*writing_scores(groups, others, training, task=asked.task)]
     return Judged(scores, {**groups, HELD_OUT: others})
 
@@ -120,18 +121,22 @@ def divided(text: str) -> tuple[str, str]:
     return prompt, text[len(prompt) :]
 
 
-def cut(model: LanguageModel, prompt: str, text: str, most: int) -> Written:
+def cut(text: str, tokenizer: Tokenizer, most: int, prompt: str = "") -> Written:
     """A text as a model would have written it: at most so many tokens, its end among them."""
-    ids = model.tokenizer.encode(text)
-    return Written(text_of(model, ids[:most]), len(ids) < most, prompt)
+    ids = tokenizer.encode(text)
+    return Written(text_of(tokenizer, ids[:most]), len(ids) < most, prompt)
 
 
-def text_of(model: LanguageModel, ids: Sequence[int], *, after: str = "") -> str:
-    """What was written after a prompt, with U+FFFD for bytes that are no UTF-8.
+def n_given(model: LanguageModel, prompt: str) -> int:
+    """How many first characters of what follows a prompt are the prompt's: a blank at its end."""
+    spelled = model.spelled(prompt)
+    return len(spelled) - len(encoded_beginning(spelled)[0])
 
-    An unfinished character at the end is left out, and so is a blank that the prompt has.
+
+def text_of(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """What was written, with U+FFFD for bytes that are no UTF-8.
+
+    An unfinished character at the end is left out: the text was cut there.
     """
-    data = b"".join(map(model.tokenizer.bytes_of, ids))
-    spelled = model.spelled(after)
-    n_given = len(spelled) - len(encoded_beginning(spelled)[0])
-    return codecs.getincrementaldecoder("utf-8")("replace").decode(data)[n_given:]
+    data = b"".join(map(tokenizer.bytes_of, ids))
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(data)

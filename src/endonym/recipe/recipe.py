@@ -213,6 +213,11 @@ class Recipe(Config):
         return [path for each in self.evaluate for path in each.files(self.folder, *kinds)]
 
     @property
+    def probe_files(self) -> list[Path]:
+        """The file of each probe: of several, that of train."""
+        return [path for each in self.evaluate for path in each.files(self.folder, "probe")[:1]]
+
+    @property
     def task_places(self) -> tuple[int, ...]:
         """Their places among the evaluation texts."""
         tasks = {path.resolve() for path in self.task_files}
@@ -225,9 +230,8 @@ class Recipe(Config):
 
         Those that are scored, and those of `clean.decontaminate`.
         """
-        scored = [
-            path for each in self.evaluate for path in each.files(self.folder, "bits", "task")
-        ]
+        kinds = ("bits", "task", "probe")
+        scored = [path for each in self.evaluate for path in each.files(self.folder, *kinds)]
         named, _ = files_named(self.clean.decontaminate, self.folder)
         by_real_path: dict[Path, Path] = {}
         for path in [*scored, *named]:

@@ -3,6 +3,7 @@
 import math
 import re
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,9 @@ def templates(*, is_html: bool = True) -> jinja2.Environment:
         "sides": lambda texts: sides_of(*texts),
     }
     environment.filters.update(figures | {"two": "{:.2f}".format} | texts)
+    colours = files("endonym.serve").joinpath("page/surprise.css").read_text(encoding="utf-8")
+    shared: dict[str, Any] = {"surprise_colours": Markup(colours)}
+    environment.globals.update(shared)
     return environment
 
 

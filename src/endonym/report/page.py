@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from markupsafe import Markup
 
 from endonym.corpus.corpus import CARD, Corpus
 from endonym.disk import write_atomic
+from endonym.evaluate import probes
+from endonym.evaluate.breakdown import BINS, SURPRISES, Bin, Surprise
 from endonym.evaluate.items import TASK, cells
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
@@ -17,15 +21,17 @@ from endonym.evaluate.writing import WRITING, writing_cells
 from endonym.export.history import events, journal_of
 from endonym.model.count import parameters, parts_text
 from endonym.model.foreign.folder import read_shape
+from endonym.pipeline.evaluation_texts import Overlap
 from endonym.pipeline.execute import Made, Run
 from endonym.recipe.recipe import Recipe
+from endonym.report.closely import Closely, closely
 from endonym.report.copied import longest_copied
 from endonym.report.corpus import answers_card, corpus_card, tokenizer_card
 from endonym.report.first_look import first_look
 from endonym.report.formatting import templates
 from endonym.report.minimal_pairs import shown_pairs
 from endonym.report.outlook import outlook
-from endonym.report.scores import METRICS, gap, group, splits, verdicts
+from endonym.report.scores import METRICS, gap, group, provisos, splits, verdicts
 from endonym.report.svg import Bars, Chart, draw_all, draw_bars
 from endonym.report.training import SampledStep, phase_curves, sampled_steps
 from endonym.script.languages import language_name
@@ -71,10 +77,9 @@ def both_bars(bars: Bars) -> Markup:
 
 def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     """The values of every section of the template."""
-    scores, of_tasks = ([Score(**row) for row in _rows(run, f)] for f in ("scores.json", TASK))
+    scores = [Score(**row) for row in _rows(run, "scores.json")]
     gains = [Gain(**row) for row in _rows(run, NEIGHBOURS)]
     prompts = _rows(run, "continuations.json")
-    kind = tokenizer_kind(run.recipe)
     models = [made for made in run.made if made.stage.kind == "model"]
     parts = splits(scores)
     learnt = {name for name, _, n in answers_card(run.made) if not n.get("held_out", 1)}
@@ -105,10 +110,9 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
             if any(score.metric == BITS and score.source is None for score in each)
         ],
         "metrics": [name for _, name, _ in METRICS],
-        "tasks": {task: cells(part) for task, part in splits(of_tasks).items()},
-        "minimal_pairs": shown_pairs(run),
-        "writing": measures(run),
+        **_judged(run, card),
         "gap": gap(scores),
+        "closely": _closely(run),
         "phases": phases,
         "samples": _some(written),
         "prompts": prompts,
@@ -118,7 +122,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "answers": answers_card(run.made),
         "tokenizer": tokenizer_card(
             run.artifact("tokenizer"),
-            kind,
+            tokenizer_kind(run.recipe),
             corpus,
             run.artifact("shards"),
             language=run.recipe.language,
@@ -130,7 +134,21 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     }
 
 
-def measures(run: Run) -> list[dict[str, Any]]:
+def _judged(run: Run, card: dict[str, Any]) -> dict[str, Any]:
+    """The values of what is judged beside bits: items, probes, and the texts that it writes."""
+    of_probes = [probes.ProbeScore(**row) for row in _rows(run, probes.PROBE)]
+    return {
+        "tasks": _tasks(run, card),
+        "probes": {
+            name: probes.cells(list(part))
+            for name, part in groupby(of_probes, key=attrgetter("split"))
+        },
+        "minimal_pairs": shown_pairs(run),
+        "writing": _of_writing(run),
+    }
+
+
+def _of_writing(run: Run) -> list[dict[str, Any]]:
     """Of each evaluation of writing its name, its table, and what of the training text it read."""
     return [
         {
@@ -154,9 +172,28 @@ def tokenizer_kind(recipe: Recipe) -> str:
     )
 
 
+def _closely(run: Run) -> list[Closely]:
+    """A closer look at each text that was judged."""
+    found = [Bin(**row) for row in _rows(run, BINS)]
+    surprises = [Surprise(**row) for row in _rows(run, SURPRISES)]
+    return closely(found, surprises, run.recipe.language)
+
+
 def _rows(run: Run, file: str) -> list[dict[str, Any]]:
     """The rows of this JSON file in every evaluation that has it."""
     return [row for artifact in run.all("evaluation") for row in artifact.rows(file)]
+
+
+def _tasks(run: Run, card: dict[str, Any]) -> list[tuple[str, list[list[str]], list[str]]]:
+    """Of each file of items its name, its scores, and what is said of its overlap."""
+    found = list[tuple[str, list[list[str]], list[str]]]()
+    for artifact in run.all("evaluation"):
+        for task, part in splits([Score(**row) for row in artifact.rows(TASK)]).items():
+            notes = provisos(task, card, [])
+            if overlap := artifact.numbers.get("overlap"):
+                notes += Overlap(**overlap).sentences("item")
+            found.append((task, cells(part), notes))
+    return found
 
 
 def _some(written: Sequence[SampledStep]) -> list[SampledStep]:

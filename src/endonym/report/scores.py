@@ -51,6 +51,12 @@ def text_name(split: str) -> str:
     return "test documents" if split == "test" else split
 
 
+def text_title(split: str, text: str) -> str:
+    """The heading of a text that was read in one way. text: as in Score."""
+    title = text_name(split).capitalize() if split == "test" else split
+    return title + ", neighbours read together" * (text == "block")
+
+
 def splits(scores: Sequence[Score]) -> dict[str, list[Score]]:
     """The scores of each text that was judged, in the order of judging."""
     parts: dict[str, list[Score]] = {}
@@ -210,11 +216,9 @@ def group(
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
     name, unit = text_name(first.split), f"{first.text}s"
-    title = name.capitalize() if first.split == "test" else name
     mine, *others = model_heads(rows[0])
     notes = remarks(rows)
     if first.text == "block":
-        title += ", neighbours read together"
         notes.insert(0, BLOCKS)
     table: list[tuple[str, list[str]]] = []
     for row in rows:
@@ -237,7 +241,7 @@ def group(
             ]
             units.append((model, [decimal(each and each.value, n) for each, n in values]))
     return ScoreGroup(
-        title=title,
+        title=text_title(first.split, first.text),
         heads=["bits/byte", mine, "95 %", *others, "of bytes", unit, "bytes"],
         rows=table,
         others=units,

@@ -34,6 +34,13 @@ def nice_ticks(low: float, high: float, count: int) -> list[float]:
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """The powers of ten inside [low, high], above 0; with 2 and 5 times these if they are few."""
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    times = (1, 2, 5) if math.log10(high / low) < 2 else (1,)
+    return [tick for n in powers for each in times if low <= (tick := each * 10.0**n) <= high]
+
+
 def tick_labels(ticks: Sequence[float]) -> list[str]:
     """Ticks with as many decimals as they need together; thousands as k, M, G."""
     largest = max((abs(tick) for tick in ticks), default=0.0)
@@ -113,7 +120,7 @@ class Chart:
 
     levels: horizontal lines across the chart, such as baselines. left: where the x axis begins, if
     not at the first point. names_at_dots: series are single points, named beside themselves instead
-    of at the right edge.
+    of at the right edge. has_log_x: the x axis is logarithmic; its values are above 0.
     """
 
     title: str
@@ -128,6 +135,7 @@ class Chart:
     height: float = 320.0
     left: float | None = None
     names_at_dots: bool = False
+    has_log_x: bool = False
 
 
 CHARTS = packaged_tables("endonym.report", "charts.toml")
@@ -144,10 +152,13 @@ class Frame:
     bottom: float
     xs: Range
     ys: Range
+    has_log_x: bool = False
 
     def x(self, value: float) -> float:
         """The position of an x value."""
         low, high = self.xs
+        if self.has_log_x:
+            low, high, value = math.log(low), math.log(high), math.log(value)
         return self.left + (value - low) / (high - low) * (self.right - self.left)
 
     def y(self, value: float) -> float:
@@ -177,7 +188,8 @@ def draw_all(charts: Sequence[Chart], width: float) -> list[Markup]:
     for chart, both in pairs:
         # Above the plot: space for the names of the marks, one strip for each kind.
         top = 22.0 + STRIP * len({mark.is_strong for mark in chart.marks})
-        drawn.append(_draw(chart, Frame(left, right, top, chart.height - 38, *both), width))
+        frame = Frame(left, right, top, chart.height - 38, *both, has_log_x=chart.has_log_x)
+        drawn.append(_draw(chart, frame, width))
     return drawn
 
 
@@ -191,8 +203,12 @@ def _draw(chart: Chart, frame: Frame, width: float) -> Markup:
     is_narrow = width < NARROW
     down = nice_ticks(*frame.ys, max(3, int(chart.height / 60)))
     across = nice_ticks(*frame.xs, 3 if is_narrow else 6)
+    labels = tick_labels(across)
+    if chart.has_log_x:
+        across = log_ticks(*frame.xs)
+        labels = [tick_labels([tick])[0] for tick in across]
     x_ticks: list[tuple[float, str, str]] = []
-    for tick, label in zip(across, tick_labels(across), strict=True):
+    for tick, label in zip(across, labels, strict=True):
         x = frame.x(tick)
         is_last = x + text_width(label) / 2 > frame.right + 12
         x_ticks.append((x, label, "end" if is_last else "middle"))

@@ -2,20 +2,22 @@
 
 All figures are of one quantity (quantity.py). A difference is paired (each draw takes the same
 documents for both runs) and is claimed only when its interval excludes zero. Where a recipe was
-trained under several seeds, recipes are compared by these (seeds.py), and single runs are not.
+trained under several seeds, recipes are compared by these, and single runs are not. So a table
+has one verdict for a pair. The best is chosen by the same scores, so all pairs count as compared.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from endonym.autopilot.cautions import cautions_of_unequal
 from endonym.evaluate import documents as document_scores
 from endonym.evaluate.documents import difference
-from endonym.evaluate.score import FEW_GROUPS, Score
-from endonym.evaluate.tables import aligned, rows_with_heads
-from endonym.log import counted, duration, folded, listed, number
+from endonym.evaluate.score import FEW_GROUPS, Score, t_quantile
+from endonym.log import counted, listed, number
 from endonym.runs.finished_runs import FinishedRun, PublicModel
 from endonym.runs.quantity import (
     NOTES,
@@ -23,14 +25,15 @@ from endonym.runs.quantity import (
     Difference,
     Quantity,
     SeedGroup,
-    interval_of,
+    judged_groups,
     seed_groups,
-    with_seeds,
 )
 
 BASELINES = ("before", "unigram", "bigram", "compressor")
 ALIKE = 1.02
 """Numbers of parameters, and of training tokens, within this factor are called alike."""
+FEW_SEEDS, ENOUGH_SEEDS = 3.0, 5
+"""Seeds are few where so many narrow the part of an interval that is over them by this factor."""
 SHOWN_KEYS = 8
 """Keys of recipes that are named where recipes differ."""
 
@@ -68,7 +71,8 @@ class Comparison:
     seed alone; the best mean first. differences: empty if the runs share too few texts (then their
     order is as given), and where recipes are compared by their seeds. documents: how many the
     figures are over; 0 if the runs share too few. n_groups, n_bytes: of these, the groups of
-    neighbours that intervals draw, and the bytes. others: models from elsewhere.
+    neighbours that intervals are over, and the bytes. others: models from elsewhere. comparisons:
+    of how many pairs of models the intervals of differences hold together.
     """
 
     runs: list[FinishedRun]
@@ -81,6 +85,7 @@ class Comparison:
     n_groups: int = 0
     n_bytes: int = 0
     others: Sequence[Beside] = ()
+    comparisons: int = 1
 
     @property
     def name(self) -> str:
@@ -137,27 +142,18 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
     """
     quantity = Quantity.of([*runs, *others])
     bits, documents = quantity.bits[: len(runs)], quantity.documents[: len(runs)]
-    groups = seed_groups(
-        runs,
-        [each.value for each in bits],
-        are_comparable=bool(documents),
-        has_intervals=all(each.low is not None for each in bits),
-    )
+    groups = seed_groups(runs, [each.value for each in bits])
+    has_seeds = any(group.has_several for group in groups)
+    judged = sum(group.has_several for group in groups) if has_seeds else len(runs)
+    comparisons = max(1, math.comb(judged + len(others), 2))
+    order = sorted(range(len(runs)), key=lambda index: bits[index].value)
+    differences = list[Difference]()
     if documents:
         of_run = dict(zip([run.folder for run in runs], documents, strict=True))
-        groups = [
-            replace(
-                group, interval=interval_of(group.values, [of_run[e.folder] for e in group.runs])
-            )
-            for group in groups
-        ]
-    order, differences = [*range(len(runs))], list[Difference]()
-    if documents:
-        ranks = {run.folder: rank for rank, group in enumerate(groups) for run in group.all_runs}
-        order.sort(key=lambda index: (ranks[runs[index].folder], bits[index].value))
-        if not any(group.has_several for group in groups):
-            best = documents[order[0]]
-            differences = [Difference(*difference(documents[index], best)) for index in order]
+        groups = judged_groups(groups, of_run, comparisons)
+    if documents and not has_seeds:
+        to_best = partial(difference, other=documents[order[0]], comparisons=comparisons)
+        differences = [Difference(*to_best(documents[index])) for index in order]
     baselines, differing = _baselines(runs, groups)
     are_elsewhere = bool(baselines and documents) and not quantity.is_whole
     comparison = Comparison(
@@ -170,15 +166,19 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
         documents=len(documents[0]) if documents else 0,
         n_groups=document_scores.group_count(documents[0]) if documents else 0,
         n_bytes=int(documents[0]["bytes"].sum()) if documents else 0,
+        comparisons=comparisons,
     )
     of_best = [runs.index(run) for run in comparison.best.runs]
-    comparison = replace(comparison, others=_beside(others, quantity, of_best))
+    beside = _beside(others, quantity, of_best, comparisons)
+    comparison = replace(comparison, others=beside)
     notes = _notes(comparison, quantity, differing, are_elsewhere=are_elsewhere)
     return replace(comparison, notes=notes)
 
 
-def _beside(others: Sequence[PublicModel], quantity: Quantity, best: Sequence[int]) -> list[Beside]:
-    """Models from elsewhere, each with its difference to the mean of the best runs.
+def _beside(
+    others: Sequence[PublicModel], quantity: Quantity, best: Sequence[int], comparisons: int
+) -> list[Beside]:
+    """Models from elsewhere, the best first, each with its difference to the mean of the best runs.
 
     best: the indices of these among all that the quantity is of; the others are its last ones.
     """
@@ -186,17 +186,17 @@ def _beside(others: Sequence[PublicModel], quantity: Quantity, best: Sequence[in
     for index, model in enumerate(others, start=len(quantity.bits) - len(others)):
         to_best = None
         if quantity.documents:
-            mean = document_scores.mean_of([quantity.documents[n] for n in best])
-            to_best = Difference(*difference(quantity.documents[index], mean))
-            to_best = with_seeds(to_best, [quantity.bits[n].value for n in best], mean)
+            own, every = quantity.documents[index], [quantity.documents[n] for n in best]
+            ends = document_scores.mean_difference([own], every, comparisons=comparisons)
+            to_best = Difference(*ends)
         found.append(Beside(model, quantity.bits[index], to_best))
-    return found
+    return sorted(found, key=lambda each: each.bits.value)
 
 
 def _baselines(
     runs: Sequence[FinishedRun], groups: Sequence[SeedGroup]
 ) -> tuple[list[Score], list[str]]:
-    """The baselines of the runs, and the names of those that are not of the same documents.
+    """The baselines of the runs, the best first, and the names of those of other documents.
 
     Those that count tokens differ by tokenizer: they are named "bigram of RUN", once for each.
     """
@@ -214,7 +214,7 @@ def _baselines(
             each_once = {round(s.value, 6): (s, runs[n]) for n, s in reversed([*enumerate(found)])}
             pairs = sorted(each_once.values(), key=lambda pair: pair[0].value)
             shared += [replace(s, model=f"{name} of {recipes[run.folder]}") for s, run in pairs]
-    return shared, differing
+    return sorted(shared, key=lambda score: score.value), differing
 
 
 def _notes(
@@ -228,7 +228,7 @@ def _notes(
     runs, groups, verdict = comparison.runs, comparison.groups, list[str]()
     has_seeds = any(group.has_several for group in groups)
     if comparison.documents and len(runs) > 1:
-        verdict = _seed_notes(groups) if has_seeds else [_verdict(comparison)]
+        verdict = _seed_notes(comparison) if has_seeds else [_verdict(comparison)]
     read = {group.name: group.own.read for group in groups}
     known = {name: text for name, text in read.items() if text is not None and text.bytes}
     unequal = cautions_of_unequal(known) if known else []
@@ -257,6 +257,8 @@ def _notes(
         values = {"documents": number(comparison.documents), "split": comparison.split, "few": few}
         groups = f"{number(comparison.n_groups)} groups of neighbours"
         notes.append(NOTES["groups"].format(groups=groups, **values))
+    if comparison.documents and comparison.comparisons > 1:
+        notes.append(NOTES["together"].format(pairs=number(comparison.comparisons)))
     return [*notes, NOTES["intervals" if has_seeds else "intervals_of_one_seed"]]
 
 
@@ -294,11 +296,9 @@ def _verdict(comparison: Comparison) -> str:
     return note.format(best=best.name, near=listed(near), count=count, split=best.score.split)
 
 
-def _seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
-    """Which recipe is the best by its seeds, and what one seed or two cannot say.
-
-    groups: the best first, at least one of several seeds.
-    """
+def _seed_notes(comparison: Comparison) -> list[str]:
+    """Which recipe is the best by its seeds, and what few seeds cannot say."""
+    groups = comparison.groups
     several, notes = [group for group in groups if group.has_several], list[str]()
     best = several[0]
     near = [g.name for g in groups if g.difference is not None and not g.difference.is_claimed]
@@ -312,9 +312,13 @@ def _seed_notes(groups: Sequence[SeedGroup]) -> list[str]:
         note = NOTES["best_seeds_but_near" if near else "best_seeds"]
         note = NOTES["no_claim"] if differences[0].low is None else note
         notes.append(note.format(best=best.name, near=", ".join(near)))
-    few = [group.name for group in several if len(group.runs) == 2]
-    if few:
-        notes.append(NOTES["two_seeds"].format(names=", ".join(few)))
+    fewest = min(len(group.runs) for group in several)
+    tail = 0.025 / comparison.comparisons
+    few, enough = (t_quantile(n - 1, tail) / math.sqrt(n) for n in (fewest, ENOUGH_SEEDS))
+    if (times := few / enough) >= FEW_SEEDS:
+        names = ", ".join(group.name for group in several if len(group.runs) == fewest)
+        seeds = counted(fewest, "seed").capitalize()
+        notes.append(NOTES["few_seeds"].format(seeds=seeds, names=names, times=times))
     of_one_seed = [group.name for group in groups if not group.has_several]
     if of_one_seed:
         notes.append(NOTES["one_seed"].format(names=listed(of_one_seed)))
@@ -358,101 +362,6 @@ def _amounts_apart(what: str, amounts: Mapping[str, int]) -> list[str]:
     return [NOTES["amounts"].format(what=what, factor=factor, small=small, large=large)]
 
 
-def cells(comparison: Comparison) -> list[list[str]]:
-    """The table as texts: its head, and a row for each run and each baseline."""
-    rows: list[dict[str, str]] = []
-    for index, run in enumerate(comparison.runs):
-        row = {"run": run.name, **score_cells(comparison.bits[index])}
-        if comparison.differences:
-            to_best = comparison.differences[index] if index else None
-            row |= difference_cells(to_best, "paired 95 %")
-        total, active = run.parameters
-        last = run.models[-1].numbers
-        row |= {
-            "family": run.shape.family,
-            "parameters": number(total) + f" ({number(active)} active)" * (active != total),
-            "lr": f"{run.lr:g}",
-            "tokens": number(run.tokens),
-            "epochs": f"{run.epochs:.2f}",
-            "training": "–" if run.speed is None else duration(run.seconds),
-            "tokens/s": "–" if run.speed is None else number(run.speed),
-            "kept step": f"{number(last['kept_step'])} of {number(last['steps'])}",
-        }
-        rows.append(row)
-    for each in comparison.others:
-        row = {"run": each.model.name, **score_cells(each.bits)}
-        if comparison.differences:
-            row |= difference_cells(each.difference, "paired 95 %")
-        rows.append(
-            row | {"family": each.model.family, "parameters": number(each.model.parameters)}
-        )
-    for line in comparison.baselines:
-        rows.append({"run": baseline_name(line), **score_cells(line)})
-    return rows_with_heads(rows)
-
-
-def recipes(comparison: Comparison) -> list[list[str]]:
-    """The table of recipes with several seeds, its head first; empty if there are none."""
-    return rows_with_heads(recipe_rows(comparison)) if comparison.best.has_several else []
-
-
-def recipe_rows(comparison: Comparison) -> list[dict[str, str]]:
-    """A row for each recipe over its seeds, and for each model from elsewhere: cells by head."""
-    differences, rows = dict(enumerate(comparison.differences)), list[dict[str, str]]()
-    are_apart = bool(comparison.documents) and len(comparison.groups) + len(comparison.others) > 1
-    for group in comparison.groups:
-        index, is_best = comparison.runs.index(group.own), group is comparison.best
-        one = Bits(group.mean, None, None) if group.has_several else comparison.bits[index]
-        bits = group.interval or one  # the interval of one seed is none of the mean
-        row = {"model": group.name, "seeds": number(len(group.runs)), **score_cells(bits)}
-        row |= {"std": "–" if group.deviation is None else f"{group.deviation:.4f}"}
-        to_best = None if is_best else group.difference or differences.get(index)
-        if are_apart:
-            row |= difference_cells(
-                to_best, "95 % of difference", without="best" if is_best else "–"
-            )
-        rows.append(row)
-    for each in comparison.others:
-        row = {"model": each.model.name, "seeds": "–", **score_cells(each.bits), "std": "–"}
-        rows.append(row | difference_cells(each.difference, "95 % of difference"))
-    return rows
-
-
-def baseline_name(line: Score) -> str:
-    """The name of a baseline, with how many documents it was measured on if not on all."""
-    if line.sampled_from is None:
-        return line.model
-    return f"{line.model} ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
-
-
-def score_cells(score: Score | Bits) -> dict[str, str]:
-    """Bits per byte and the 95 % interval, each under its head."""
-    return {"bits/byte": f"{score.value:.4f}", "95 %": span(score)}
-
-
-def span(score: Score | Bits) -> str:
-    """A 95 % interval; – without one."""
-    return "–" if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
-
-
-def difference_cells(
-    to_best: Difference | None, interval: str, *, without: str = "best"
-) -> dict[str, str]:
-    """A difference and its interval under this head. without: what stands where there is none."""
-    if to_best is None:
-        return {"to the best": without, interval: ""}
-    ends = "–" if to_best.low is None else f"{to_best.low:+.4f} to {to_best.high:+.4f}"
-    return {"to the best": f"{to_best.value:+.4f}", interval: ends}
-
-
-def describe(comparison: Comparison) -> str:
-    """The comparison as text: whose documents, aligned tables, and notes."""
-    means = recipes(comparison)
-    tables = [*aligned(means), *([""] if means else []), *aligned(cells(comparison))]
-    notes = map(folded, comparison.notes)
-    return "\n".join([f"{comparison.split} documents", *tables, "", *notes])
-
-
 def as_dict(comparison: Comparison) -> dict[str, Any]:
     """The form that `--json` prints."""
     differences = comparison.differences or [None] * len(comparison.runs)
@@ -469,6 +378,9 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
                 "seed": run.seed,
                 "split_seed": run.split_seed,
                 "versions": run.versions,
+                "machine": run.machine
+                and dict(zip(("processor", "threads"), run.machine, strict=True)),
+                "corpus": run.corpus,
                 "lr": run.lr,
                 "family": run.shape.family,
                 "parameters": total,
@@ -494,6 +406,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         "shared_documents": comparison.documents,
         "shared_groups": comparison.n_groups,
         "shared_bytes": comparison.n_bytes,
+        "comparisons": comparison.comparisons,
         "seeds": [group.as_dict() for group in comparison.groups],
         "notes": comparison.notes,
     }

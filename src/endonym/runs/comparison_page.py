@@ -17,9 +17,8 @@ from endonym.report.page import render
 from endonym.report.scores import STYLES, efficiency_chart
 from endonym.report.svg import Chart, Series
 from endonym.report.training import dev_points, validations_of, with_margin
-from endonym.runs.compare import (
-    Comparison,
-    as_dict,
+from endonym.runs.compare import Comparison, as_dict
+from endonym.runs.comparison_tables import (
     baseline_name,
     cells,
     recipe_rows,
@@ -100,9 +99,11 @@ def as_csv(data: dict[str, Any]) -> str:
     rows: list[dict[str, Any]] = []
     groups = {"n_groups": data["shared_groups"] or None}
     for run in data["runs"]:
-        nested = ("score", "compared", "difference", "efficiency", "versions")
+        nested = ("score", "compared", "difference", "efficiency", "versions", "machine")
         plain = {key: run[key] for key in run if key not in nested}
         plain |= {"sets": " ".join(run["sets"]), "deviation": None}
+        plain |= {key: (run["machine"] or {}).get(key) for key in ("processor", "threads")}
+        plain |= {"commit": run["versions"].get("commit")}
         score = _score(run["score"] | run["compared"] | groups)
         rows.append({"row": "run", **plain, **score, **_difference(run)})
     runs = {row["name"]: row for row in rows}
@@ -155,7 +156,7 @@ def as_latex(comparison: Comparison) -> str:
     over, differences = "documents", "are paired over documents"
     if comparison.best.has_several:
         over = "documents and, of means, over seeds together"
-        differences = "of means are over seeds (Welch), all others over documents and seeds"
+        differences = "are over documents and seeds together"
         judged += ". Rows of several seeds are means over them"
     caption = f"Bits per byte on {comparison.split} documents of {name}{judged}. Lower is better. "
     caption += f"Intervals (95 %) are over {over}."
@@ -163,7 +164,11 @@ def as_latex(comparison: Comparison) -> str:
         {"model": baseline_name(line), **score_cells(line)} for line in comparison.baselines
     ]
     rows = rows_with_heads([*recipe_rows(comparison), *baselines])
-    caption += f" Differences {differences}." if "to the best" in rows[0] else ""
+    if "to the best" in rows[0]:
+        caption += f" Differences {differences}."
+        if comparison.comparisons > 1:
+            pairs = number(comparison.comparisons)
+            caption += f" Their intervals hold together for all {pairs} pairs (Bonferroni)."
     head, *others = [" & ".join(map(_escaped, row)) + r" \\" for row in rows]
     lines = [r"% In the preamble: \usepackage{booktabs}", r"\begin{table}", r"\centering"]
     lines += [rf"\caption{{{_escaped(caption)}}}", rf"\label{{tab:{comparison.stem}}}"]
@@ -208,6 +213,7 @@ def gather(comparison: Comparison) -> dict[str, Any]:
     return {
         "name": comparison.name or "Comparison",
         "count": len(comparison.runs),
+        "models": len(comparison.runs) + len(comparison.others),
         "split": comparison.split,
         "notes": comparison.notes,
         "recipes": recipes(comparison),

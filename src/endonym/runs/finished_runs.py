@@ -164,6 +164,12 @@ class FinishedRun:
         return started[-1].get("versions", {}) if started else {}
 
     @property
+    def corpus(self) -> str | None:
+        """The id of its corpus; None without a plan."""
+        stages = self.plan.get("stages", [])
+        return next((each["id"] for each in stages if each["stage"] == "corpus"), None)
+
+    @property
     def split_seed(self) -> int | None:
         """The seed of what is held out; None without a plan or texts."""
         stages = self.plan.get("stages", [])

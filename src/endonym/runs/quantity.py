@@ -4,19 +4,16 @@ It is bits per byte of the documents that all runs share, of the sources that ar
 all, and that have enough documents for an interval. The column of the table, the order, the
 differences, all intervals, and the means over seeds are of it.
 
-An interval over documents says nothing about another training. Where every recipe was trained
-under several seeds, recipes are compared by their means, with the seeds as the sample.
+An interval over documents says nothing about another training. Where recipes were trained under
+several seeds, they are compared by their means, over documents and seeds together.
 """
 
-import math
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from endonym.disk import packaged_tables
 from endonym.evaluate import documents as document_scores
@@ -134,18 +131,12 @@ def _averaged(runs: Sequence[Judged], documents: Documents) -> list[str]:
     return document_scores.named_in(documents[documents["averaged"]], names)
 
 
-NORMAL = 1.959964
-"""The 97.5 % quantile of the normal distribution."""
-ANGLES = 200_001
-"""Points of the trapezoidal rule: quantiles are right to 1e-6."""
-
-
 @dataclass(frozen=True, slots=True)
 class Difference(Bits):
     """Bits per byte above the best.
 
     Of two runs: paired, over documents; of the means over sources, if there are several. Of two
-    recipes: over their seeds.
+    recipes: over documents and seeds together. Of several, all intervals hold together.
     """
 
     @property
@@ -191,6 +182,11 @@ class SeedGroup:
         return without if self.has_several else name
 
     @property
+    def seeds(self) -> list[int]:
+        """The seeds, in order."""
+        return [run.seed for run in self.runs]
+
+    @property
     def has_several(self) -> bool:
         """Whether there are several seeds."""
         return len(self.runs) > 1
@@ -210,7 +206,7 @@ class SeedGroup:
         return {
             "name": self.name,
             "runs": [run.name for run in self.runs],
-            "seeds": [run.seed for run in self.runs],
+            "seeds": self.seeds,
             "mean": self.mean,
             "deviation": self.deviation,
             "min": min(self.values),
@@ -237,21 +233,13 @@ def under_seeds(
     return [*own_seeds, *next_seeds]
 
 
-def seed_groups(
-    runs: Sequence[FinishedRun],
-    values: Sequence[float],
-    *,
-    are_comparable: bool = True,
-    has_intervals: bool = True,
-) -> list[SeedGroup]:
+def seed_groups(runs: Sequence[FinishedRun], values: Sequence[float]) -> list[SeedGroup]:
     """The runs in groups that differ by their seed alone; the group with the lowest mean first.
 
     A training that stands there twice, as a recipe and as a variant that changes nothing, counts
     once.
 
-    values: bits per byte of each run. are_comparable: whether they are of the same documents, so
-    that the groups have differences. has_intervals: whether these are enough documents for
-    intervals: of fewer, the spread over seeds says nothing of other texts.
+    values: bits per byte of each run.
     """
     by_training: dict[str, list[tuple[FinishedRun, float]]] = {}
     for run, value in zip(runs, values, strict=True):
@@ -265,69 +253,29 @@ def seed_groups(
         members, scores = zip(*[by_seed[seed] for seed in sorted(by_seed)], strict=True)
         again = [run for run, _ in pairs if by_seed[run.seed][0] is not run]
         groups.append(SeedGroup(members, scores, again=tuple(again)))
-    groups.sort(key=lambda group: group.mean)
-    several = [group for group in groups if group.has_several]
-    for group in several[1:] if are_comparable else ():
-        to_best = welch(group.values, several[0].values)
-        if not has_intervals:
-            to_best = Difference(to_best.value, low=None, high=None)
-        groups[groups.index(group)] = replace(group, difference=to_best)
-    return groups
+    return sorted(groups, key=lambda group: group.mean)
 
 
-def welch(one: Sequence[float], other: Sequence[float]) -> Difference:
-    """The difference of two means, whose spreads may differ, with its 95 % interval.
+def judged_groups(
+    groups: Sequence[SeedGroup], documents: Mapping[Path, Documents], comparisons: int
+) -> list[SeedGroup]:
+    """The groups with the intervals of their means, and of their differences to the best of those
+    of several seeds.
 
-    Source: Welch 1947, with the degrees of freedom of Satterthwaite 1946, as in R's t.test and
-    scipy's ttest_ind(equal_var=False).
+    documents: of each run, by its folder. comparisons: of how many pairs all intervals of
+    differences are to hold together.
     """
-    # Of each mean: its variance, and the degrees of freedom of this.
-    parts = [(statistics.variance(each) / len(each), len(each) - 1) for each in (one, other)]
-    middle, reach = statistics.fmean(one) - statistics.fmean(other), _reach(parts)
-    return Difference(middle, low=middle - reach, high=middle + reach)
-
-
-def interval_of(values: Sequence[float], every: Sequence[Documents]) -> Bits:
-    """The mean over seeds, with its interval over documents and seeds. every: of each seed."""
-    mean = document_scores.mean_of(every)
-    found = with_seeds(Bits(*document_scores.interval(mean)), values, mean)
-    return Bits(found.value, found.low, found.high)
-
-
-def with_seeds(found: Bits, values: Sequence[float], documents: Documents) -> Difference:
-    """A value that is a mean over seeds, with its 95 % interval over documents and seeds together.
-
-    found: its interval over documents. values: bits per byte of each seed; of one, the interval is
-    over documents alone. The variances of both means are added, and Student's t has the degrees of
-    freedom of Satterthwaite 1946. What a seed does to one document is in both, so the interval is
-    a little too wide (Owen 2007, The pigeonhole bootstrap).
-    """
-    if found.low is None or found.high is None or len(values) < 2:
-        return Difference(found.value, found.low, found.high)
-    over_documents = ((found.high - found.low) / 2 / NORMAL) ** 2
-    over_seeds = statistics.variance(values) / len(values)
-    parts = [(over_documents, document_scores.group_count(documents) - 1)]
-    reach = _reach([*parts, (over_seeds, len(values) - 1)])
-    return Difference(found.value, found.value - reach, found.value + reach)
-
-
-def _reach(parts: Sequence[tuple[float, int]]) -> float:
-    """Half the width of a 95 % interval. parts: variances that add, and each one's freedom."""
-    variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return 0.0
-    freedom = variance**2 / sum(part**2 / part_freedom for part, part_freedom in parts)
-    return t_quantile(freedom) * math.sqrt(variance)
-
-
-def t_quantile(freedom: float) -> float:
-    """The 97.5 % quantile of Student's t, whose degrees of freedom need not be whole.
-
-    t = √freedom · tan angle, where the density of the angle is proportional to
-    cos(angle)^(freedom − 1), from −π / 2 to π / 2.
-    """
-    area = math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2)) * math.sqrt(math.pi)
-    angles = np.linspace(0, math.pi / 2, ANGLES)
-    density = np.cos(angles) ** (freedom - 1)
-    from_zero = (np.cumsum(density) - (density + density[0]) / 2) * angles[1]
-    return math.sqrt(freedom) * math.tan(np.interp(0.475 * area, from_zero, angles))
+    every = [[documents[run.folder] for run in group.runs] for group in groups]
+    best = next((place for place, group in enumerate(groups) if group.has_several), None)
+    found = list[SeedGroup]()
+    for place, (group, own) in enumerate(zip(groups, every, strict=True)):
+        to_best = None
+        if best is not None and place != best and group.has_several:
+            are_paired = group.seeds == groups[best].seeds
+            ends = document_scores.mean_difference(
+                own, every[best], are_paired=are_paired, comparisons=comparisons
+            )
+            to_best = Difference(*ends)
+        interval = Bits(*document_scores.mean_interval(own))
+        found.append(replace(group, difference=to_best, interval=interval))
+    return found

@@ -17,15 +17,15 @@ from pydantic import BaseModel
 
 from endonym.serve.answers import ApiError, Json, error_json
 from endonym.serve.limits import Access, App, Guard, Scope
-from endonym.serve.requests import ChatRequest, CompletionRequest
+from endonym.serve.requests import ChatRequest, CompletionRequest, EmbeddingRequest
 from endonym.serve.scheduler import Scheduler
-from endonym.serve.service import Job, Service, chat_job, text_job
+from endonym.serve.service import Job, Service, chat_job, embeddings, text_job
 
 GONE = 499
 """The client has closed the connection: nobody reads this answer."""
 PAGE = files("endonym.serve") / "page"
 KINDS = {"css": "text/css", "js": "text/javascript", "html": "text/html"}
-PAGE_FILES = ("style.css", "studio.js", "docs.js")
+PAGE_FILES = ("style.css", "surprise.css", "studio.js", "docs.js")
 COUNTED = {
     "prompt_tokens": "Tokens of prompts that were read",
     "generated_tokens": "Tokens that were generated",
@@ -123,7 +123,7 @@ def build_app(service: Service, access: Access) -> App:
     def openapi() -> Json:
         """The description of the interface, which says what models there are."""
         description = plain_openapi()
-        for request in (CompletionRequest, ChatRequest):
+        for request in (CompletionRequest, ChatRequest, EmbeddingRequest):
             keys = description["components"]["schemas"][request.__name__]["properties"]
             keys["model"]["enum"] = [*service.schedulers]
         return description
@@ -173,14 +173,18 @@ async def _answered(job: Job, request: Request, *, is_stream: bool) -> Response:
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
-    answer = await job.whole(request.receive)
+    return _whole(await job.whole(request.receive))
+
+
+def _whole(answer: bytes | None) -> Response:
+    """A whole answer; None if nobody reads it."""
     if answer is None:
         return Response(status_code=GONE)
     return Response(answer, media_type="application/json")
 
 
 def _add_completions(app: FastAPI, service: Service) -> None:
-    """Add the routes that continue texts and answer in conversations."""
+    """Add the routes that continue texts, answer in conversations, and give features of texts."""
 
     @app.post("/v1/completions")
     async def completions(body: CompletionRequest, request: Request) -> Response:
@@ -193,6 +197,11 @@ def _add_completions(app: FastAPI, service: Service) -> None:
         """Answer in a conversation, by models with a chat template."""
         job = await chat_job(service, body)
         return await _answered(job, request, is_stream=bool(body.stream))
+
+    @app.post("/v1/embeddings")
+    async def text_embeddings(body: EmbeddingRequest, request: Request) -> Response:
+        """Features of texts: means of the last hidden states, scaled to length 1."""
+        return _whole(await embeddings(service, body, request.receive))
 
 
 def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:

@@ -7,8 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from endonym.generate.sample import Logits
 from endonym.tokenizer.chat_template import AnyVocabulary, ChatTemplate, differences, ids_of
+
+Vector = NDArray[np.float32]
 
 
 class Vocabulary(AnyVocabulary, Protocol):
@@ -70,6 +75,13 @@ class Engine(Protocol):
 
     def compute(self, rows: Sequence[Row]) -> Logits:
         """The wanted logits, row after row, as an array of its own."""
+        ...
+
+    def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
+        """The mean of a text's last hidden states, after the final norm, (D,).
+
+        ids: behind the token that opens a text, which is not part of the mean. slot: a free one.
+        """
         ...
 
     def release(self, slot: int) -> None:

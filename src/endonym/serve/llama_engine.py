@@ -7,7 +7,7 @@ import numpy as np
 
 from endonym.generate.llama_cpp import BATCH, UNIT, LlamaCpp
 from endonym.generate.sample import Logits
-from endonym.serve.engine import Row
+from endonym.serve.engine import Row, Vector
 from endonym.tokenizer.tokenizer import Tokenizer
 
 BATCH_LOGITS = 1 << 25
@@ -93,6 +93,10 @@ class LlamaEngine:
         positions = np.arange(len(ids)) + np.repeat(offsets, lengths)
         slots = np.repeat(np.array([row.slot for row in rows], dtype=np.int32), lengths)
         return self._llama.compute(ids, positions.astype(np.int32), slots, is_wanted)
+
+    def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
+        """The mean of a text's last hidden states."""
+        return self._llama.hidden_states(ids, slot)[1:].mean(0)
 
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""

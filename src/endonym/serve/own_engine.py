@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from endonym.generate.language_model import PREFILL_TOKENS, LanguageModel
+from endonym.generate.reading import mean_states
 from endonym.generate.sample import Logits
 from endonym.model.cache import Cache
 from endonym.model.count import cache_bytes
 from endonym.model.span import Span
-from endonym.serve.engine import Row
+from endonym.serve.engine import Row, Vector
 from endonym.tokenizer.chat_template import Markup
 
 
@@ -51,6 +52,11 @@ class OwnEngine:
         hidden_BTD, _ = decoder(tokens_BT, span, self._caches[row.slot])
         wanted_ND = hidden_BTD[0, len(row.ids) - row.outputs :]
         return decoder.readout.logits(wanted_ND).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
+        """The mean of a text's last hidden states."""
+        return mean_states(self.model.decoder, [ids])[0].cpu().numpy()
 
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""

@@ -4,6 +4,9 @@ import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+SURPRISE_BITS = (1, 2, 4, 6, 9, 12)
+"""Bits of a token at which the next colour of its surprise begins; studio.js has the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:

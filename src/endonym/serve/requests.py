@@ -11,10 +11,14 @@ from endonym.generate.language_model import MAX_TOKENS
 from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
 
 MOST_LIKELIEST = 20
+MOST_TEXTS = 2048
+"""Of one request for embeddings, as in OpenAI's API."""
 
 Id = Annotated[int, Field(ge=0, lt=1 << 31)]
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
 Nothing = Annotated[float, Field(ge=0, le=0)]
+Texts = str | list[str] | list[Id] | list[list[Id]]
+"""A text, or ids, or several of one kind."""
 
 
 class StreamOptions(BaseModel):
@@ -85,7 +89,7 @@ class CompletionRequest(Asked):
     the training text, too, and the answer has each prompt as it was read.
     """
 
-    prompt: str | list[str] | list[Id] | list[list[Id]] = ""
+    prompt: Texts = ""
     max_tokens: int | None = Field(None, ge=0, lt=1 << 31)
     logprobs: int | None = Field(None, ge=0, le=MOST_LIKELIEST)
     echo: bool | None = False
@@ -99,14 +103,7 @@ class CompletionRequest(Asked):
     def _require_prompt(cls, value: Any, check: pydantic.ValidatorFunctionWrapHandler) -> Any:
         if value == []:
             raise ValueError('an empty list holds no prompt; for a text from nothing it is ""')
-        kinds = "a text, a list of texts, a list of ids, or a list of such lists"
-        if isinstance(value, list):  # pydantic would tell an error for each item
-            types = {type(each) for each in value}
-            are_ids = types == {list} and all(type(n) is int for each in value for n in each)
-            if types not in ({str}, {int}) and not are_ids:
-                raise ValueError(f"expected {kinds}")
-        with _told_as(kinds):
-            return check(value)
+        return _texts(value, check)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "CompletionRequest":
@@ -116,10 +113,7 @@ class CompletionRequest(Asked):
 
     def prompts(self) -> list[str | list[int]]:
         """Each prompt alone."""
-        if isinstance(self.prompt, str):
-            return [self.prompt]
-        is_ids = isinstance(self.prompt[0], int)
-        return [self.prompt] if is_ids else [*self.prompt]  # type: ignore[list-item]
+        return each_alone(self.prompt)
 
     def length(self) -> int:
         """The most tokens of an answer."""
@@ -128,6 +122,31 @@ class CompletionRequest(Asked):
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""
         return self.logprobs
+
+
+class EmbeddingRequest(BaseModel):
+    """The body of `/v1/embeddings`.
+
+    input: a text, or ids, or several of one kind. encoding_format: lists of numbers, or the bytes
+    of 32-bit floats in base64, the lowest byte first. truncate: a text that is longer than the
+    context is cut there, as in Ollama's API; else it is refused.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    input: Texts
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: None = None
+    truncate: bool = False
+    user: str | None = None
+
+    @pydantic.field_validator("input", mode="wrap")
+    @classmethod
+    def _require_input(cls, value: Any, check: pydantic.ValidatorFunctionWrapHandler) -> Any:
+        if value == [] or (isinstance(value, list) and len(value) > MOST_TEXTS):
+            raise ValueError(f"expected from 1 to {MOST_TEXTS} texts, found {len(value)}")
+        return _texts(value, check)
 
 
 class Message(BaseModel):
@@ -169,6 +188,26 @@ class ChatRequest(Asked):
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""
         return (self.top_logprobs or 0) if self.logprobs else None
+
+
+def each_alone(texts: Texts) -> list[str | list[int]]:
+    """Each text alone; one at least."""
+    if isinstance(texts, str):
+        return [texts]
+    is_ids = isinstance(texts[0], int)
+    return [texts] if is_ids else [*texts]  # type: ignore[list-item]
+
+
+def _texts(value: Any, check: pydantic.ValidatorFunctionWrapHandler) -> Any:
+    """`check` of Texts, which are told in one sentence."""
+    kinds = "a text, a list of texts, a list of ids, or a list of such lists"
+    if isinstance(value, list):  # pydantic would tell an error for each item
+        types = {type(each) for each in value}
+        are_ids = types == {list} and all(type(n) is int for each in value for n in each)
+        if types not in ({str}, {int}) and not are_ids:
+            raise ValueError(f"expected {kinds}")
+    with _told_as(kinds):
+        return check(value)
 
 
 @contextmanager

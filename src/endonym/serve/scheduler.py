@@ -5,14 +5,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from endonym.errors import EndonymError
 from endonym.generate.sample import Logits, Sampler, SamplerState, likeliest, log_probabilities
 from endonym.serve.answers import ApiError
-from endonym.serve.engine import Engine, Row
+from endonym.serve.engine import Engine, Row, Vector
 from endonym.serve.pieces import Pieces, TextPiece, Token
+from endonym.serve.requests import MOST_TEXTS
 
 QUEUE_PER_SLOT, SHORTEST_QUEUE = 4, 16
 LONGEST_WAIT = 60
@@ -108,6 +110,8 @@ class Scheduler:
         self._sampler = Sampler(token_bytes, engine.ends)
         self._news: News = []
         self._waiting: deque[deque[Generation]] = deque()
+        self._texts: deque[tuple[Sequence[int], Future[Vector]]] = deque()
+        """Those whose features are wanted."""
         self._active: list[Generation] = []
         self._free = list(range(engine.slots))
         self._seconds = 1.0
@@ -155,6 +159,23 @@ class Scheduler:
             self._waiting.append(deque(sequences))
             self._changed.notify()
 
+    def mean_states(self, texts: Sequence[Sequence[int]]) -> list["Future[Vector]"]:
+        """The mean of the last hidden states of each text, soon (`Engine.mean_state`).
+
+        They are computed one by one, between the steps of sequences. Raises ApiError if there are
+        so many already that these do not fit.
+        """
+        with self._changed:
+            self.require_place(0)
+            if len(self._texts) + len(texts) > MOST_TEXTS:
+                self.counts.refused += len(texts)
+                message = f"{len(self._texts)} texts wait already. Try again soon."
+                raise ApiError(429, message, code="queue_full", headers={"Retry-After": "1"})
+            asked = [(ids, Future[Vector]()) for ids in texts]
+            self._texts += asked
+            self._changed.notify()
+        return [future for _, future in asked]
+
     def cancel(self, sequences: Sequence[Generation]) -> None:
         """Stop these, if they have not ended: nobody reads them any more."""
         with self._changed:
@@ -186,6 +207,7 @@ class Scheduler:
         try:
             while self._is_wanted():
                 try:
+                    self._read_text()
                     with self._changed:
                         self._admit()
                     self._step()
@@ -206,8 +228,25 @@ class Scheduler:
     def _is_wanted(self) -> bool:
         """Wait for something to do; False at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self.is_ending or self._waiting or self._active)
+            self._changed.wait_for(
+                lambda: self.is_ending or self._waiting or self._active or self._texts
+            )
             return not self.is_ending
+
+    def _read_text(self) -> None:
+        """Compute the features of one text, if some are wanted and a slot is free for a moment."""
+        if not self._free or not self._texts:
+            return
+        ids, future = self._texts.popleft()
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            mean_D = self.engine.mean_state(ids, self._free[0])
+        except Exception:
+            future.set_exception(self.failure())
+            raise
+        self.counts.prompt_tokens += len(ids)
+        future.set_result(mean_D)
 
     def _report_error(self, error: Exception, state: str = "") -> None:
         message = str(error) if isinstance(error, EndonymError) else repr(error)
@@ -338,7 +377,12 @@ class Scheduler:
         with self._changed:
             failed = [*self._active, *(each for request in self._waiting for each in request)]
             self._waiting.clear()
-        self.counts.failed += len(failed)
+            texts = [*self._texts]
+            self._texts.clear()
+        self.counts.failed += len(failed) + len(texts)
+        for _, future in texts:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(self.failure())
         self._news += [(each, Update(reason="failed")) for each in failed]
         for each in [*self._active]:
             self._leave(each)

@@ -4,25 +4,34 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
+
+import numpy as np
 
 from endonym.errors import RecipeError
 from endonym.generate.sample import SamplerState, beginning
 from endonym.serve.answers import ApiError, ChatForm, Form, Json, TextForm, error_json, pieces_of
-from endonym.serve.engine import Engine, chat_ids
+from endonym.serve.engine import Engine, Vector, chat_ids
 from endonym.serve.limits import Receive
 from endonym.serve.pieces import TextPiece, Token
-from endonym.serve.requests import ChatRequest, CompletionRequest
+from endonym.serve.requests import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    each_alone,
+)
 from endonym.serve.scheduler import Generation, News, Scheduler, Update, take_each
 
 LONGEST_ID = 10
 """Digits."""
 MOST_NATS = 1 << 19
 """Log-probabilities of one answer: about 50 MB while it is made."""
+T = TypeVar("T")
 Numbered = tuple[int, Update]
 """An update with the number of its text in the request."""
 
@@ -113,13 +122,59 @@ async def text_job(service: Service, body: CompletionRequest) -> "Job":
             prompt = opened(ids, engine, "prompt", is_open=False)
             prompts.append(replace(prompt, not_first=not_first, read=read))
             continue
-        unknown = next((index for index in each if index >= engine.vocabulary.vocab), None)
-        if unknown is not None:
-            message = f"id {unknown} in a vocabulary of {engine.vocabulary.vocab}"
-            raise ApiError(400, message, param="prompt")
+        require_known(each, engine, "prompt")
         prompts.append(opened(each, engine, "prompt", is_open=each[:1] == [engine.opening]))
     form = TextForm(engine.vocabulary, body.logprobs is not None)
     return Job(scheduler, body, prompts, form)
+
+
+async def embeddings(service: Service, body: EmbeddingRequest, receive: Receive) -> bytes | None:
+    """The answer to `/v1/embeddings`; None if the client has gone. Raises ApiError for no text.
+
+    Each vector is the mean of the last hidden states over a text's tokens, scaled to length 1.
+    """
+    scheduler, rows = service.scheduler(body.model), list[list[int]]()
+    engine = scheduler.engine
+    for each in each_alone(body.input):
+        if isinstance(each, str):
+            # A character has up to 4 bytes.
+            text = each[: scheduler.most_bytes // 4] if body.truncate else each
+            require_readable(text, scheduler, "input")
+            ids = await asyncio.to_thread(engine.vocabulary.encode, text)
+        else:
+            ids = each
+        require_known(ids, engine, "input")
+        is_open = ids[:1] == [engine.opening]
+        if len(ids) == is_open:
+            raise ApiError(400, "a text without a token has no embedding", param="input")
+        ids = ids[: engine.context - (not is_open)] if body.truncate else ids
+        rows.append(opened(ids, engine, "input", is_open=is_open).ids)
+    futures = scheduler.mean_states(rows)
+    try:
+        means = await unless_gone(asyncio.gather(*map(asyncio.wrap_future, futures)), receive)
+    finally:
+        for each in futures:
+            each.cancel()
+    if means is None:
+        return None
+    usage = sum(len(row) - 1 for row in rows)
+    return await asyncio.to_thread(embeddings_json, body, means, usage)
+
+
+def embeddings_json(body: EmbeddingRequest, means: Sequence[Vector], tokens: int) -> bytes:
+    """The JSON of embeddings. May take seconds: called in a thread."""
+    data = list[Json]()
+    for number, mean_D in enumerate(means):
+        length = float(np.linalg.norm(mean_D))
+        if not 0 < length < np.inf:
+            raise ApiError(500, f"the model's numbers for text {number} are none", param="input")
+        unit_D = (mean_D / length).astype("<f4")
+        is_plain = body.encoding_format == "float"
+        shown = unit_D.tolist() if is_plain else b64encode(unit_D.tobytes()).decode("ascii")
+        data.append({"object": "embedding", "index": number, "embedding": shown})
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    answer = {"object": "list", "data": data, "model": body.model, "usage": usage}
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 async def chat_job(service: Service, body: ChatRequest) -> "Job":
@@ -156,6 +211,14 @@ def opened(ids: list[int], engine: Engine, param: str, *, is_open: bool) -> Prom
     if len(prompt.ids) > engine.context:
         raise _too_long(f"{len(prompt.ids)} tokens with the one that opens a text", engine, param)
     return prompt
+
+
+def require_known(ids: Sequence[int], engine: Engine, param: str) -> None:
+    """Raise ApiError for ids that the vocabulary has not."""
+    unknown = next((index for index in ids if index >= engine.vocabulary.vocab), None)
+    if unknown is not None:
+        message = f"id {unknown} in a vocabulary of {engine.vocabulary.vocab}"
+        raise ApiError(400, message, param=param)
 
 
 def require_readable(text: str, scheduler: Scheduler, param: str) -> None:
@@ -247,16 +310,10 @@ class Job:
 
     async def whole(self, receive: Receive) -> bytes | None:
         """The answer at once; None if the client has gone. Raises ApiError if the engine failed."""
-        ended = asyncio.ensure_future(self._ended.wait())
-        gone = asyncio.ensure_future(_gone(receive))
         try:
-            await asyncio.wait((ended, gone), return_when=asyncio.FIRST_COMPLETED)
+            await unless_gone(self._ended.wait(), receive)
         finally:
             self._cancel()
-            for each in (ended, gone):
-                each.cancel()
-                with suppress(asyncio.CancelledError):
-                    await each
         if not self._ended.is_set():
             return None
         if any(update.reason == "failed" for _, update in self._news):
@@ -344,6 +401,18 @@ class Job:
     def _json(self, kind: str, choices: Sequence[Json], usage: Json | None = None) -> Json:
         head = {"id": self.id, "object": kind, "created": self.created, "model": self.body.model}
         return {**head, "choices": choices} | ({"usage": usage} if usage else {})
+
+
+async def unless_gone(work: Awaitable[T], receive: Receive) -> T | None:
+    """What `work` gives; None if the client closes the connection before, and it is cancelled."""
+    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for each in (working, gone):
+            each.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
 
 
 async def _gone(receive: Receive) -> None:

@@ -199,6 +199,12 @@ class Shards:
             self.texts += 1
 
 
+def records_in(folder: Path, plan: Plan) -> dict[int, dict[str, Any]]:
+    """What stands in a folder's named files and rejects, by number. Rejects have a `reason`."""
+    paths = [*(folder / plan.file(shard) for shard in range(plan.shards)), folder / REJECTS]
+    return {record["index"]: record for path in paths for record in whole_lines(path)}
+
+
 def whole_lines(path: Path, lost: str = ANSWERED) -> Iterator[dict[str, Any]]:
     """The records in a file. A last line that a kill has torn is cut off.
 

@@ -7,7 +7,7 @@ the rest is JSON. Random generators need no state, since each is derived from th
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from endonym.train.distributed import Group
 
 KEEP_RECENT = 2
 WEIGHTS, OPTIMIZER_STATE = "weights.safetensors", "optimizer.safetensors"
+KEPT = "steps"
+"""The folder of the weights of single steps, in that of a training and of the model it makes."""
 
 
 @dataclass(slots=True)
@@ -183,13 +185,33 @@ def back_to(work: Path, step: int) -> Checkpoint:
     return checkpoint
 
 
-def check_disk_space(work: Path, n_parameters: int, save_count: int, numbers: int = 3) -> None:
+def keep_weights(work: Path, step: int, weights: Mapping[str, Tensor]) -> None:
+    """Write the weights of a step that the finished model will have beside its own."""
+    folder = work / KEPT
+    folder.mkdir(exist_ok=True)
+    fresh = folder / "unfinished"
+    save_tensors({name: weight.cpu() for name, weight in weights.items()}, fresh)
+    flush_files(folder)
+    fresh.rename(folder / f"{step:06d}.safetensors")
+    flush_folder(folder)
+
+
+def kept_weights(folder: Path) -> dict[int, Path]:
+    """The weights of single steps in the folder of a training or of a model, by step."""
+    files = {int(file.stem): file for file in (folder / KEPT).glob("*.safetensors")}
+    return dict(sorted(files.items()))
+
+
+def check_disk_space(
+    work: Path, n_parameters: int, save_count: int, numbers: int = 3, *, kept_bytes: int = 0
+) -> None:
     """Raise StoreError if the disk is too small for the checkpoints of a phase.
 
     numbers: fp32 numbers per parameter in a checkpoint: the weight and its optimizer state.
+    kept_bytes: of the steps whose weights are kept.
     """
     n_kept = min(save_count, KEEP_RECENT + 3) + 1  # the recent, the needed, and one being written
-    needed = 4 * numbers * n_parameters * n_kept
+    needed = 4 * numbers * n_parameters * n_kept + kept_bytes
     free = free_bytes(work)
     if free < needed:
         raise StoreError(

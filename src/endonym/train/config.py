@@ -25,6 +25,8 @@ SAMPLES, SAMPLE_TOKENS = 5, 60
 BETA = 0.1
 """As in arXiv:2305.18290, appendix B."""
 MOST_STEPS, MOST_BATCH_TOKENS = 10**9, 1 << 30
+MOST_KEPT = 64
+"""Steps whose weights are kept, at most."""
 MOST_TOKENS, MOST_EPOCHS, MOST_FLOPS = 10**16, 1e6, 1e30
 """More of them is a slip, and would not fit the numbers of rows."""
 USEFUL_TOKENS = 16_384
@@ -217,6 +219,13 @@ class Phase(Config, ObjectiveProperties):
     """
     save_every_steps: int | None = optional(ge=1, is_identity=False)
     """steps between checkpoints; as eval_every_steps if not given"""
+    keep_steps: Annotated[int, Field(ge=2, le=MOST_KEPT)] | None = None
+    """learning curves: the weights of so many steps are kept beside the finished model, for
+    `endonym evaluate RUN --steps`
+
+    - from the first step to the last, each by the same factor after the one before
+    - each takes 4 bytes a parameter on the disk; training is the same, to the byte
+    """
     number_format: Literal["auto", "fp32", "bf16"] = "auto"
     """of the computation; master weights are fp32. auto measures this machine"""
     compile: Literal["auto", "on", "off"] = Field(default="auto", json_schema_extra=NOT_IDENTITY)
@@ -293,6 +302,7 @@ class Phase(Config, ObjectiveProperties):
             ("prune", self.adapt is None, "training all weights: leave adapt out"),
             ("prune", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
             ("members", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
+            ("keep_steps", self.adapt is None, "training all weights: leave adapt out"),
             ("subword_dropout", self.reads_texts, 'objective = "next_token"'),
             (
                 "subword_dropout",
@@ -362,6 +372,7 @@ class TrainConfig(Config, ObjectiveProperties):
     eval_tokens: int = EVAL_TOKENS
     patience: int = 0
     keep: Literal["best", "last", "average"] = "best"
+    keep_steps: int | None = None
     number_format: Literal["fp32", "bf16"]
     execution: Execution = Field(json_schema_extra=NOT_IDENTITY)
 

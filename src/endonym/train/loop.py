@@ -13,6 +13,7 @@ from torch import Tensor
 
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.foreign.weights import weights_of
 from endonym.model.lora import HELD, attach, changes_with
 from endonym.model.weights import decoder_with
 from endonym.seed import named_seed
@@ -25,7 +26,7 @@ from endonym.train.distributed import ALONE, Group
 from endonym.train.inputs import PhaseInputs, ValidationResult
 from endonym.train.loss_guard import TrainingEvent
 from endonym.train.optimizer import Optimizer
-from endonym.train.schedule import lr_scale, saves_at, validates_at
+from endonym.train.schedule import kept_steps, lr_scale, saves_at, validates_at
 from endonym.train.step import Stepped, take_step
 
 
@@ -122,6 +123,7 @@ class Training:
         )
         if execution.compile and unsupported is None:
             compiler.compile_blocks(decoder)
+        self.kept_steps = frozenset(kept_steps(config))
         self.state = TrainState()
         self.events: list[TrainingEvent] = []
 
@@ -162,7 +164,7 @@ class Training:
                 self.state.step += 1
                 step = self.state.step
                 is_used = validates_at(self.config, step) or saves_at(self.config, step)
-                if is_used and not self._is_finite():
+                if (is_used or step in self.kept_steps) and not self._is_finite():
                     why = "a weight is not a finite number"
                     self.events.append(loss_guard.lost(self.state, why))
                 self.average.update(step)
@@ -262,6 +264,8 @@ class Training:
         if not loss_guard.is_lost(state):
             is_stale = 0 < config.patience <= state.validations_since_best
             state.is_finished = state.step >= config.steps or is_stale
+            if state.step in self.kept_steps:  # before the checkpoint, which no kill may precede
+                self._keep_weights()
         report = self._report(stepped, seconds, validation)
         is_due = validation or state.is_finished or saves_at(config, state.step)
         if is_due and not loss_guard.is_lost(state):
@@ -303,6 +307,13 @@ class Training:
         if shards_of or self.group.is_first:
             checkpoint.save(folder, self.state, weights, optimizer_state, shards_of=shards_of)
         return True
+
+    def _keep_weights(self) -> None:
+        """Keep the weights of this step, averaged if asked for, beside those of the final model."""
+        learnt = self.group.gather(self.average.weights())
+        if self.group.is_first:
+            whole = weights_of(self.decoder) | learnt
+            checkpoint.keep_weights(self.inputs.folder, self.state.step, whole)
 
     @contextmanager
     def for_evaluation(self) -> Generator[None]:

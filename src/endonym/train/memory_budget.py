@@ -8,9 +8,11 @@ from typing import TypeVar
 from endonym.device import free_memory_bytes, process_info
 from endonym.errors import OutOfMemory
 from endonym.log import size
+from endonym.model.count import parameters
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.memory import reading_bytes, training_bytes
 from endonym.train.config import TrainConfig
+from endonym.train.schedule import kept_steps
 
 Result = TypeVar("Result")
 ALLOCATOR_OVERHEAD = 2.3
@@ -55,6 +57,11 @@ def phase_bytes(
 def teachers_bytes(shape: AnyModelConfig, teachers: Sequence[AnyModelConfig]) -> int:
     """Bytes of the teachers that read the text before a phase of this shape."""
     return reading_bytes(teachers, max(READ_TOKENS, shape.context))
+
+
+def kept_steps_bytes(shape: AnyModelConfig, config: TrainConfig) -> int:
+    """Bytes on the disk of all steps whose weights a phase keeps."""
+    return 4 * parameters(shape).total * len(kept_steps(config))
 
 
 def within_memory(

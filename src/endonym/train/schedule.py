@@ -35,6 +35,18 @@ def validates_at(config: TrainConfig, step: int) -> bool:
     return step % config.eval_every_steps == 0 or step >= config.steps
 
 
+def kept_steps(config: TrainConfig) -> list[int]:
+    """The steps whose weights are kept, from the first to the last; none without `keep_steps`.
+
+    Each is the same factor after the one before, as far as steps are whole: where they would be
+    one step, it stands once.
+    """
+    if config.keep_steps is None:
+        return []
+    last = config.keep_steps - 1
+    return sorted({round(config.steps ** (n / last)) for n in range(last + 1)})
+
+
 def saves_at(config: TrainConfig, step: int) -> bool:
     """Whether a checkpoint is due after this many steps, even without a validation."""
     return step % config.execution.save_every_steps == 0

@@ -52,7 +52,15 @@ FROZEN = {
     "generate": {"MODEL", "PROMPT", *SAMPLING, "-n", "--adapter DIR"},
     "evaluate": {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
-        *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE"),
+        *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE", "--probe FILE"),
+        *("--harness TASKS", "--task-files DIR", "--steps"),
+        *("--fine-tune", "--probe-endpoint URL", "--language CODE"),
+    },
+    "judge": {
+        *("MODEL", "OTHER", "--out DIR", "--endpoint URL", "--judge NAME", "--prompts FILE"),
+        *("--rubric FILE", "--count", "--split", "--temperature", "--max-tokens", "--seed"),
+        *("--answer-tokens", "--budget-tokens N", "--concurrency N", "--timeout SECONDS"),
+        "--languagetool URL",
     },
     "serve": {
         *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from made_scores import baselines, score
-from text_samples import ROMANIAN
+from text_samples import ROMANIAN, TATAR
 from toys import toy_tokenizer
 
 from endonym.commands import evaluate
@@ -16,10 +16,11 @@ from endonym.commands.load import load_model
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
+from endonym.evaluate.score import find
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
-from endonym.pipeline.evaluation_texts import Cutting
+from endonym.pipeline.evaluation_texts import Cutting, Overlap
 from endonym.store import Store
 
 Captured = pytest.CaptureFixture[str]
@@ -48,8 +49,33 @@ def test_a_foreign_model_is_scored_alone_on_given_texts(finished: Path, tmp_path
     assert {score.model for score in beside} > {"model", "unigram"}
     told = as_dict("kechkena", score_model("kechkena", [text], "test", store=store, **QUIET))
     assert {"endonym", "torch"} <= {*told["versions"]}
-    assert len(told["scores"]) == len(beside) / 2, "the only file is all of it"
+    assert {each.source for each in told["scores"]} == {None}, "the only file is all of it"
+    assert len({*map(repr, told["scores"])}) == len(told["scores"]) == (len(beside) + 1) / 2
     assert any("There is no interval" in line for line in told["notes"]["text.txt"])
+
+
+def test_translations_of_one_text_are_compared_by_the_bits_of_a_sentence(
+    finished: Path, tmp_path: Path
+) -> None:
+    file, store = tmp_path / "parallel.jsonl", Store(finished / "store")
+    rows = [{"ro": ro, "tt": tt} for ro, tt in zip(ROMANIAN, TATAR, strict=False)]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    bits = list[float]()
+    for column, texts in (("ro", ROMANIAN), ("tt", TATAR[: len(ROMANIAN)])):
+        cutting = Cutting.of(None, column)
+        found = score_model("kechkena", [file], "test", store=store, cutting=cutting, **QUIET)
+        (each,) = [one for one in found.scores if one.metric == "bits_per_text"]
+        whole = find(found.scores, metric="bits_per_byte", model="model", source=None)
+        n_bytes = sum(len(text.encode("utf-8")) for text in texts)
+        assert each.value == pytest.approx(whole.value * n_bytes / len(texts))
+        assert (each.n_documents, each.n_bytes, each.unit) == (len(texts), n_bytes, "bits")
+        said = "\n".join(conclusions(found.scores))
+        assert f"A document takes {each.value:,.1f} bits on average." in said
+        bits.append(each.value)
+    assert bits[0] != bits[1]
+    own = score_model("kechkena", [], "test", store=store, **QUIET).scores
+    assert "bits_per_text" not in {each.metric for each in own}
 
 
 def test_a_model_without_shards_is_scored_on_given_texts(finished: Path, tmp_path: Path):
@@ -101,16 +127,21 @@ def test_trained_documents_are_warned_of(finished: Path, tmp_path: Path, capsys:
     # The one that repeats a training line and goes on nearly repeats it.
     said = capsys.readouterr().err
     assert "яңа.txt: 80.0 % of its 5 documents stand in the training text" in said
-    (caution,) = found.cautions["яңа.txt"]
-    assert caution.startswith("80.0 % of its 5 documents stand in the training text")
+    assert found.overlap["яңа.txt"] == Overlap(5, 4)
+    notes = as_dict("kechkena", found)["notes"]["яңа.txt"]
+    assert any(each.startswith("80.0 % of its 5 documents stand in the training") for each in notes)
+    assert not any("guessing" in each for each in notes), "it is not judged by what it has read"
     words = old[1].split()
     pieces = [" ".join(words[1:]), " ".join(words[: len(words) // 2 + 1]), " ".join(old)]
     file.write_text("\n".join([*pieces, new[0]]) + "\n", encoding="utf-8")
     score_model("kechkena", [file], "test", store=store, **LOUD)
     assert "75.0 % of its 4 documents stand in the training text" in capsys.readouterr().err
     file.write_text(new[0] + "\n", encoding="utf-8")
-    score_model("kechkena", [file], "test", store=store, **LOUD)
+    told = as_dict("kechkena", score_model("kechkena", [file], "test", store=store, **LOUD))
     assert "stand in the training text" not in capsys.readouterr().err
+    assert told["overlap"]["яңа.txt"]["found"] == 0
+    said = "None of its 1 document stands in the training text, whole, nearly or in pieces."
+    assert said in told["notes"]["яңа.txt"]
 
 
 RUSSIAN_TEXT = "Все люди рождаются свободными и равными в своём достоинстве и правах. "
@@ -201,13 +232,13 @@ def test_a_title_page_is_no_half_of_a_folder(finished: Path, tmp_path: Path) -> 
 def test_what_an_adapter_learnt_counts(finished: Path, tmp_path: Path, monkeypatch: Patch):
     asked = list[str | None]()
 
-    def known(*given: Any, adapter: str | None) -> list[tuple[str, str]]:
+    def known(*given: Any, adapter: str | None) -> dict[str, Overlap]:
         asked.append(adapter)
-        return []
+        return {}
 
     load = evaluate.load_model
     monkeypatch.setattr(evaluate, "load_model", lambda *given, adapter: load(*given))
-    monkeypatch.setattr(evaluate, "known_texts", known)
+    monkeypatch.setattr(evaluate, "overlaps", known)
     file = tmp_path / "яңа.txt"
     file.write_text("Яңа китапханәдә алма агачлары турында китап бар.\n", encoding="utf-8")
     store = Store(finished / "store")

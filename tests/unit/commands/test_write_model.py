@@ -258,3 +258,19 @@ def test_an_artefact_is_a_model_by_its_name(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(write_model, "model_identity", lambda *given: ("id", *given))
     assert identity_of("кечкенә", store) == ("id", "кечкенә", store)
     assert seen == [("кечкенә", store)]
+
+
+@pytest.mark.parametrize("as_ids", [None, lambda _: [1]])
+@pytest.mark.parametrize(("written", "finish"), [
+    (" атты.\nКош", "length"), ("", "end"), (" атты.", "end"),
+])  # fmt: skip
+def test_bare_texts_are_what_follows_the_prompt_cut_or_empty(
+    written: str, finish: str, as_ids: Callable[[str], list[int]] | None
+) -> None:
+    """So that judges see what a model writes, and not its good texts alone."""
+    model, found = Fake(Said(written, finish)), list[Answer]()
+    writer = ModelWriter(model, 0.6, 7, 1, as_ids, is_bare=True)  # type: ignore[arg-type]
+    writer.answer_all(iter(ASKS[:1]), found.append)
+    assert [(each.text, each.finish_reason, each.reason) for each in found] == [
+        (written, finish, "")
+    ]

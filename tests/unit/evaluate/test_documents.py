@@ -15,6 +15,8 @@ from endonym.evaluate.documents import (
     documents,
     documents_for_intervals,
     load_documents,
+    mean_difference,
+    mean_interval,
     named_in,
     save,
     shared,
@@ -226,3 +228,51 @@ def test_runs_share_the_documents_that_all_of_them_have() -> None:
     assert [len(each) for each in found] == [20] * 3
     assert all(np.array_equal(found[0]["text"], each["text"]) for each in found)
     assert set(found[0]["text"].tolist()) == set(every[0]["text"][10:].tolist())
+
+
+def of_seeds(*bits: float, count: int = 12) -> list[Documents]:
+    """Documents of ten bytes under each of several seeds, all with so many bits a byte."""
+    runs: list[Documents] = []
+    for value in bits:
+        found = np.zeros(count, dtype=RECORD)
+        found["text"] = found["group"] = np.arange(count)
+        found["bytes"], found["nats"] = 10, 10 * math.log(2) * value
+        runs.append(found)
+    return runs
+
+
+def test_where_documents_agree_intervals_over_seeds_are_those_of_scipy() -> None:
+    """As of ttest_rel and ttest_ind(equal_var=False).confidence_interval() of scipy 1.17."""
+    one, other = of_seeds(1.13, 1.15, 1.16), of_seeds(1.20, 1.22, 1.27)
+    value, *ends = mean_difference(one, other, are_paired=True)
+    assert value == pytest.approx(-0.25 / 3)
+    assert ends == pytest.approx((-0.1407020364, -0.0259646303), abs=1e-6)
+    value, *ends = mean_difference(one, other)
+    assert value == pytest.approx(-0.25 / 3)
+    assert ends == pytest.approx((-0.1601044439, -0.0065622228), abs=1e-6)
+    same = mean_difference(of_seeds(1.0, 1.0), of_seeds(2.0, 2.0), are_paired=True)
+    assert same == pytest.approx((-1.0, -1.0, -1.0))
+    alone = mean_difference(of_seeds(1.1), other)
+    assert alone[2] - alone[0] == pytest.approx(
+        4.302653 * np.std([1.2, 1.22, 1.27], ddof=1) / 3**0.5
+    )
+
+
+def test_intervals_of_all_pairs_together_are_wider() -> None:
+    """By the quantiles of Student's t, two degrees of freedom, for 95 % and for 1 - 0.05 / 45."""
+    one, other = of_seeds(1.13, 1.15, 1.16), of_seeds(1.20, 1.22, 1.27)
+    widths = [mean_difference(one, other, are_paired=True, comparisons=count) for count in (1, 45)]
+    reach = [(high or 0.0) - value for value, _, high in widths]
+    assert reach[1] / reach[0] == pytest.approx(29.974994 / 4.302653, rel=1e-5)
+
+
+def test_what_a_seed_does_to_one_document_counts_once() -> None:
+    """Pure noise of runs on documents: seeds vary by it alone, and so do the documents."""
+    random, held = np.random.default_rng(4), 0
+    for _ in range(300):
+        runs = of_seeds(1.0, 1.0, 1.0, count=300)
+        for run in runs:
+            run["nats"] *= random.normal(1, 0.1, 300)
+        _, low, high = mean_interval(runs)
+        held += (low or 0.0) <= 1.0 <= (high or 0.0)
+    assert 0.93 * 300 <= held <= 0.97 * 300

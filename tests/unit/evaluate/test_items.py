@@ -14,7 +14,6 @@ from endonym.errors import SourceError
 from endonym.evaluate.items import (
     ACCURACY,
     PER_BYTE,
-    PER_TEXT,
     Item,
     are_right,
     cells,
@@ -24,7 +23,7 @@ from endonym.evaluate.items import (
     table,
     with_tokens,
 )
-from endonym.evaluate.score import BITS, Measured, find
+from endonym.evaluate.score import BITS, PER_TEXT, Measured, find
 from endonym.generate.language_model import LanguageModel
 
 READER = toy_tokenizer("bpe")

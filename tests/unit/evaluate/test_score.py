@@ -4,19 +4,17 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from endonym.evaluate.score import (
     FEWEST_OF_SOURCE,
     Measured,
     deviation,
-    draws,
     find,
     headline,
     ratio,
     scores,
     share,
+    t_quantile,
 )
 
 
@@ -47,8 +45,7 @@ def test_a_score_without_tokens_speaks_of_none() -> None:
     assert {score.n_tokens for score in found} == {0}
 
 
-def test_neighbours_are_drawn_together(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("endonym.evaluate.score.DRAWS", 1_000)
+def test_neighbours_are_drawn_together():
     random = np.random.default_rng(3)
     topics, lines = 40, 16
     sizes = np.full(topics * lines, 60)
@@ -76,18 +73,6 @@ def test_ten_lines_of_two_paragraphs_have_no_interval() -> None:
     assert scores(measured, model="model", source=None, split="test")[0].low is None
     part = measured.only(np.array([0, 7]))
     assert part.groups.tolist() == [0, 1]
-
-
-def test_each_draw_is_a_ratio_of_sums_and_no_mean_of_ratios() -> None:
-    random = np.random.default_rng(7)
-    sizes = np.where(np.arange(60) < 50, 20, 2000)
-    nats = sizes * np.where(sizes == 20, 3.0, 1.0) * random.normal(1, 0.02, 60)
-    found = draws(nats, sizes, [np.arange(60)], is_mean=True)
-    value, low, high = ratio(nats, sizes)
-    assert low < value < high
-    assert found.mean() == pytest.approx(value, abs=0.02)
-    # The mean of ratios is 2.7, and every draw of it lies above 2.
-    assert found.max() < 2
 
 
 def test_a_mean_over_sources_counts_a_short_one_as_a_long_one() -> None:
@@ -119,16 +104,6 @@ def test_a_source_of_four_groups_has_no_interval_and_one_of_five_has() -> None:
     sources = np.array(["а"] * 12 + ["б"] * 5)
     assert ratio(nats[:-1], sizes[:-1], sources[:-1])[1:] == (None, None)
     assert None not in ratio(nats, sizes, sources)
-
-
-def test_draws_of_a_source_of_three_vary_as_much_as_a_mean_of_three() -> None:
-    """Two of three are drawn: three would vary by two thirds of it (Rao and Wu 1988)."""
-    lines = np.array([61.0, 74.0, 90.0])
-    spread = draws(lines, np.ones(3, dtype=int), [np.arange(3)], is_mean=True).var()
-    assert spread == pytest.approx(lines.var(ddof=1) / 3, rel=0.1)
-    nats, parts = np.append(lines, np.full(12, 70.0)), [np.arange(3), np.arange(3, 15)]
-    both = draws(nats, np.ones(15, dtype=int), parts, is_mean=True).var()
-    assert both == pytest.approx(lines.var(ddof=1) / 3 / 4, rel=0.1)
 
 
 def test_sources_of_fewer_than_ten_documents_have_an_interval_if_all_have_ten() -> None:
@@ -180,7 +155,7 @@ def test_the_headline_is_the_mean_over_sources_if_there_are_several() -> None:
 
 def test_equal_documents_leave_no_doubt() -> None:
     value, low, high = ratio(np.full(20, 3.0), np.full(20, 4))
-    assert (value, low, high) == (0.75, 0.75, 0.75)
+    assert (value, low, high) == pytest.approx((0.75, 0.75, 0.75), rel=1e-12)
     sizes = np.arange(1, 21)
     assert ratio(sizes * 1.5, sizes) == pytest.approx((1.5, 1.5, 1.5))
 
@@ -189,13 +164,11 @@ def test_an_interval_is_the_same_every_time_and_follows_its_documents() -> None:
     random = np.random.default_rng(0)
     nats, sizes = random.gamma(4, 2, 30), random.integers(5, 50, 30)
     assert ratio(nats, sizes) == ratio(nats, sizes)
-    assert len(draws(nats, sizes, [np.arange(30)], is_mean=True)) == 10_000
     doubled = ratio(nats * 2, sizes)
     assert doubled == pytest.approx([2 * part for part in ratio(nats, sizes)])
 
 
-def test_nineteen_of_twenty_intervals_hold_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("endonym.evaluate.score.DRAWS", 1_000)
+def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
     random = np.random.default_rng(12)
     truth, covered = 2.0, 0
     for _ in range(200):
@@ -206,6 +179,47 @@ def test_nineteen_of_twenty_intervals_hold_the_truth(monkeypatch: pytest.MonkeyP
     assert 0.90 <= covered / 200 <= 0.99
 
 
+@pytest.mark.parametrize("kind", ["lognormal", "one of 40 %"])
+def test_documents_of_very_unequal_length_have_intervals_that_hold_the_truth(kind: str) -> None:
+    """Long documents decide, and there are few of them: 1.96 standard errors hold it too seldom."""
+    random, count, held, normal = np.random.default_rng(20), 500, 0, 0
+    for _ in range(count):
+        sizes = np.exp(random.normal(6, 1.3, 25)).astype(np.int64) + 1
+        if kind != "lognormal":
+            sizes = np.append(np.full(24, 900), 14_400)
+        sizes[sizes.argmax()] = min(sizes.max(), sizes.sum() - sizes.max())
+        nats = sizes * (2.0 + random.normal(0, 0.4, 25))
+        value, low, high = ratio(nats, sizes)
+        held += low <= 2.0 <= high
+        shares = sizes / sizes.sum()
+        residuals = shares * (nats / sizes - value)
+        normal += abs(value - 2.0) <= 1.96 * math.sqrt((residuals**2).sum())
+    assert 0.93 * count <= held <= 0.97 * count
+    assert normal < 0.93 * count
+
+
+def test_of_equal_documents_the_interval_is_student_s() -> None:
+    """Of twelve values: the mean, and 2.200985 standard errors, by n - 1."""
+    values = np.array([3.1, 2.7, 2.9, 3.3, 2.2, 3.0, 2.8, 3.6, 2.5, 2.9, 3.2, 2.6])
+    value, low, high = ratio(values * 40, np.full(12, 40))
+    reach = 2.2009852 * values.std(ddof=1) / math.sqrt(12)
+    assert (value, low, high) == pytest.approx((values.mean(), value - reach, value + reach))
+
+
+@pytest.mark.parametrize(
+    ("freedom", "tail", "quantile"),
+    [
+        *((1, 0.025, 12.7062047), (1.3, 0.025, 7.5005293), (2.695, 0.025, 3.3962276)),
+        *((23, 0.025, 2.0686576), (1000, 0.025, 1.9623391)),
+        *((2, 0.025 / 45, 29.9749942), (23, 0.025 / 45, 3.7248823)),
+    ],
+)
+def test_quantiles_of_student_s_t_are_those_of_scipy(
+    freedom: float, tail: float, quantile: float
+) -> None:
+    assert t_quantile(freedom, tail) == pytest.approx(quantile, abs=1e-6)
+
+
 def test_the_interval_of_a_mean_is_two_standard_errors_to_each_side() -> None:
     values = np.random.default_rng(3).normal(10, 2, 400)
     _, low, high = ratio(values, np.ones(400, dtype=int))
@@ -214,33 +228,10 @@ def test_the_interval_of_a_mean_is_two_standard_errors_to_each_side() -> None:
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
 
 
-DOCUMENTS = st.tuples(st.floats(0, 1e6), st.integers(1, 10**6))
-
-
-@settings(max_examples=30, deadline=None)
-@given(documents=st.lists(DOCUMENTS, min_size=1, max_size=30))
-def test_an_interval_lies_between_best_and_worst(documents: list[tuple[float, int]]):
-    nats, sizes = (np.array(part) for part in zip(*documents, strict=True))
-    value, low, high = ratio(nats, sizes)
-    least, most = (nats / sizes).min(), (nats / sizes).max()
-    slack = 1e-9 * (1 + most)
-    for part in (value, low, high):
-        assert part is None or least - slack <= part <= most + slack
-
-
 def test_the_perplexity_of_a_broken_model_is_huge_and_no_crash() -> None:
     found = scores(measured_of([4e6]), model="model", source=None, split="val")
     perplexity = find(found, metric="perplexity", model="model", source=None)
     assert 1e300 < perplexity.value < math.inf
-
-
-def test_every_document_is_drawn_once_on_average_and_the_draws_differ() -> None:
-    sizes, count = np.ones(12, dtype=int), 12
-    for index in range(count):
-        one = np.eye(count)[index] * count  # how often this one was drawn
-        drawn = draws(one, sizes, [np.arange(count)], is_mean=True)
-        assert drawn.mean() == pytest.approx(1.0, abs=0.12)
-        assert drawn.std() == pytest.approx(math.sqrt(1 - 1 / count), abs=0.12)
 
 
 def test_small_sources_that_are_enough_together_are_drawn_with_no_other() -> None:

@@ -251,6 +251,9 @@ def test_a_score_has_the_log_probability_of_the_whole_text_and_its_tokens() -> N
         assert score.bytes == n_bytes
         assert score.tokens == len(model.tokenizer.encode(text))
         assert score.log_probability == pytest.approx(-float(score) * n_bytes * math.log(2))
+        assert len(score.token_log_probabilities) == score.tokens
+        assert sum(score.token_log_probabilities) == pytest.approx(score.log_probability)
+        assert model.tokenizer.decode(score.ids) == text
     assert short.log_probability > long.log_probability
     assert model.score("").log_probability == 0
 

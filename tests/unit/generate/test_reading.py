@@ -4,13 +4,22 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from reference.judge import LONGEST_CONTEXT
-from reference.reading import document_nats
+from reference.reading import document_nats, logits_of
 from toys import END, lively_decoder, toy_config
 
-from endonym.generate.reading import Ids, Window, read_nats, windows
+from endonym.generate.reading import (
+    Ids,
+    Window,
+    mean_states,
+    read_features,
+    read_nats,
+    read_tokens,
+    windows,
+)
 from endonym.model.decoder import Decoder
 from endonym.model.families import FAMILIES
 
@@ -98,6 +107,21 @@ def test_every_token_is_read_as_the_slow_reference_reads_it(family: str) -> None
         np.testing.assert_allclose(found, document_nats(decoder, ids.tolist(), END), rtol=1e-5)
 
 
+def test_the_likeliest_token_in_each_place_is_that_of_the_largest_logit() -> None:
+    decoder, (ids,) = lively_decoder(), documents([14])
+    for place in range(1, 14, 3):  # Some tokens are the likeliest ones.
+        ids[place] = int(logits_of(decoder, torch.tensor([END, *ids[:place]]))[-1].argmax())
+    (found,) = read_tokens(decoder, [ids], END)
+    shares_TV = logits_of(decoder, torch.tensor([END, *ids]))[:-1].double().softmax(-1)
+    best_T, ids_T = shares_TV.max(-1)
+    np.testing.assert_allclose(found.likeliest, -best_T.detach().log(), rtol=1e-4)
+    assert found.is_likeliest.tolist() == (ids_T.numpy() == ids).tolist()
+    assert set(range(1, 14, 3)) <= {*np.flatnonzero(found.is_likeliest)}
+    (read,) = read_tokens(decoder, documents([40]), END)
+    assert (read.likeliest <= read.nats).all(), "also in windows"
+    np.testing.assert_array_equal(read.likeliest == read.nats, read.is_likeliest)
+
+
 def test_logits_that_are_capped_are_read_capped() -> None:
     config = toy_config().model_copy(update={"logit_cap": 1.0})
     decoder, (ids,) = lively_decoder(config), documents([12])
@@ -137,3 +161,22 @@ def test_windows_are_read_together_as_many_as_are_meant_to_be(
     list(read_nats(decoder, documents([9] * 30), END))
     # Documents of ten tokens: groups of ten, of which six are read at once and then four.
     assert shapes == [(6, 9), (4, 9)] * 3
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_features_are_the_mean_of_the_states_behind_the_opening_token(family: str) -> None:
+    decoder = lively_decoder(toy_config(family))
+    rows = [[END, *ids.tolist()] for ids in documents([7, 1, 15, 3])]
+    with torch.inference_mode():
+        alone = [decoder(torch.tensor([row]))[0][0, 1:].mean(0) for row in rows]
+        together = mean_states(decoder, rows)
+    assert together.numpy() == pytest.approx(torch.stack(alone).numpy(), abs=1e-4)
+    features = read_features(decoder, rows)
+    expected = [(each / each.norm()).numpy() for each in alone]
+    assert features == pytest.approx(np.stack(expected), abs=1e-4)
+
+
+def test_a_text_without_a_token_has_no_features() -> None:
+    features = read_features(lively_decoder(), [[END], [END, 5]])
+    assert np.isnan(features[0]).all()
+    assert np.isfinite(features[1]).all()

@@ -23,9 +23,11 @@ from endonym.log import Log
 from endonym.pipeline import evaluation_texts
 from endonym.pipeline.evaluation_texts import (
     Cutting,
+    Overlap,
     documents_below,
     learnt_by,
     neighbours_of,
+    overlaps,
     texts_below,
     texts_to_keep_out,
 )
@@ -409,8 +411,8 @@ def warned(folder: Path, lines: list[str], capsys: Captured) -> str:
     file = folder / "юллар.txt"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     run, store = str(folder / "runs" / "җавап"), Store(folder / "store")
-    score_model(run, [file], "test", store=store, log=Log(), device_name="cpu")
-    return capsys.readouterr().err
+    found = score_model(run, [file], "test", store=store, log=Log(), device_name="cpu")
+    return "\n".join([capsys.readouterr().err, *found.overlap["юллар.txt"].sentences()])
 
 
 def trained(folder: Path) -> list[str]:
@@ -465,6 +467,14 @@ def test_what_the_store_lacks_is_said(project: Path, tmp_path: Path, capsys: Cap
             if kind == "examples" or not {"start", "folder"} & {*made.manifest["inputs"]}:
                 shutil.rmtree(each)
         assert f"Not compared with {lost}: not in this store." in warned(folder, ANSWERS, capsys)
+
+
+def test_nothing_is_said_of_a_model_that_the_store_did_not_make(capsys: Captured) -> None:
+    found = overlaps({"әкият.txt": NEW}, None, Log())
+    assert found == {"әкият.txt": Overlap(len(NEW), None, ("what the model was trained on",))}
+    said = "Not compared with what the model was trained on: not in this store."
+    assert found["әкият.txt"].sentences() == [said]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_teacher_that_is_lost_is_called_so(finished: Path, monkeypatch: pytest.MonkeyPatch):

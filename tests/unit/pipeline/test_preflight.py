@@ -98,7 +98,7 @@ def test_shards_that_do_not_fit_together_are_not_tried(bench: Bench, monkeypatch
 
 
 def test_a_disk_that_is_too_small_is_refused_first(bench: Bench, monkeypatch: Patch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise StoreError("checkpoints need more")
 
     monkeypatch.setattr(preflight.checkpoint, "check_disk_space", full)
@@ -116,14 +116,16 @@ def test_the_disk_holds_each_checkpoint_and_each_validation_s_weights(
     bench: Bench, monkeypatch: Patch, *, every: tuple[int, int], average: str, counts: list[int]
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(
-        preflight.checkpoint, "check_disk_space", lambda *given: asked.extend(given)
-    )
+
+    def keep(*given: Any, kept_bytes: int) -> None:
+        asked.extend([*given, kept_bytes])
+
+    monkeypatch.setattr(preflight.checkpoint, "check_disk_space", keep)
     monkeypatch.setattr(preflight, "overfit_one_row", lambda *_: (2.0, 1.0))
-    phase = PHASE.but(eval_every_steps=every[0], average=average)
+    phase = PHASE.but(eval_every_steps=every[0], average=average, keep_steps=2)
     tried(bench, phase.executed(save_every_steps=every[1]))
     total = sum(each.numel() for each in toy_decoder(toy_config()).parameters())
-    assert asked == [bench[0].folder, total, *counts]
+    assert asked == [bench[0].folder, total, *counts, 2 * 4 * total]
 
 
 def test_training_begins_with_untouched_weights(project: Project, monkeypatch: Patch):

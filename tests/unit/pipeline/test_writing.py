@@ -82,20 +82,22 @@ def test_a_text_is_divided_without_loss_and_not_within_a_word(text: str) -> None
 
 
 def test_a_text_that_fills_the_tokens_is_cut_as_one_that_is_written() -> None:
-    model = fake(b"")
-    text = "Ул килде"
-    size = len(model.tokenizer.encode(text))
-    assert cut(model, "", text, size + 1) == (text, True, "")
-    assert cut(model, "", text, size) == (text, False, "")
-    assert cut(model, "", text, size - 1) == (text[:-1], False, ""), "no half of a letter"
+    tokenizer, text = toy_tokenizer("byte"), "Ул килде"
+    size = len(tokenizer.encode(text))
+    assert cut(text, tokenizer, size + 1, "Кичә") == (text, True, "Кичә")
+    assert cut(text, tokenizer, size) == (text, False, "")
+    assert cut(text, tokenizer, size - 1) == (text[:-1], False, ""), "no half of a letter"
 
 
 def test_bytes_that_are_no_utf8_are_seen_but_for_a_letter_that_is_not_finished() -> None:
     model = fake("сүз".encode()[:-1] + b"\xff" + "ә".encode() + "ә".encode()[:1])
-    ids = cast("Any", model).ids
-    assert text_of(model, ids) == "сү\ufffd\ufffdә"
-    assert text_of(fake(b" a b"), cast("Any", fake(b" a b")).ids, after="x ") == "a b"
-    assert text_of(fake(b" a b"), cast("Any", fake(b" a b")).ids, after="x") == " a b"
+    assert text_of(model.tokenizer, cast("Any", model).ids) == "сү\ufffd\ufffdә"
+
+
+def test_a_blank_of_the_prompt_is_not_written() -> None:
+    asked = Asked(["Ул ", "Ул"], max_tokens=60, seed=7, task="writing, test")
+    judged = judge_writing(fake(b" a b"), LINES, [], asked, log=Log(quiet=True))
+    assert [each.text for each in judged.groups["temperature 0"]] == ["a b", " a b"]
 
 
 def test_a_model_is_asked_three_times_and_measured_beside_as_many_texts() -> None:

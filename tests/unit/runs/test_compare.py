@@ -15,7 +15,8 @@ from toys import toy_config
 from endonym.autopilot.cautions import Read
 from endonym.log import THIN, number
 from endonym.model.count import parameters
-from endonym.runs.compare import as_dict, cells, compare, describe
+from endonym.runs.compare import as_dict, compare
+from endonym.runs.comparison_tables import cells, describe
 from endonym.runs.finished_runs import FinishedRun
 
 RANDOM = np.random.default_rng(3)
@@ -45,7 +46,7 @@ def test_it_is_said_when_every_model_loses_to_counting_and_how_far_sizes_differ(
     small = json.dumps({**shape, "vocab": shape["vocab"] // 2})
     (poor[0].folder / "model" / "config.json").write_text(small, encoding="utf-8")
     notes = " ".join(compare(poor).notes)
-    assert "Every model loses to unigram" in notes
+    assert "Every model loses to compressor" in notes
     assert "bigram (2.3100)" in notes
     assert re.search(r"differ by a factor of 1\.\d\d: [\d\s]+ \(poor\) to [\d\s]+ \(ярлы\)", notes)
     assert "loses" not in " ".join(compare([good, poor[1]]).notes)
@@ -265,9 +266,9 @@ def test_runs_that_share_too_few_texts_are_listed_without_differences(tmp_path: 
     one = contender(tmp_path, "wide", WORSE)
     two = contender(tmp_path, "tt", HARD.tolist()[:9], texts=SENTENCES[:9])
     found = compare([one, two])
-    assert [run.name for run in found.runs] == ["wide", "tt"]
+    assert [run.name for run in found.runs] == ["tt", "wide"]
     assert found.differences == []
-    assert [line.model for line in found.baselines] == ["unigram", "bigram", "compressor"]
+    assert [line.model for line in found.baselines] == ["compressor", "bigram", "unigram"]
     assert "wide: 30; tt: 9) and share 9 from the same sources" in found.notes[0]
     heads, *_ = cells(found)
     assert "to the best" not in heads
@@ -287,9 +288,9 @@ def test_an_evaluation_of_an_earlier_endonym_is_told_with_what_to_do(tmp_path: P
 def test_baselines_stand_once_and_only_if_they_are_the_same_for_all(tmp_path: Path) -> None:
     one = contender(tmp_path, "a", HARD.tolist())
     found = compare([one, contender(tmp_path, "b", WORSE)])
-    assert [line.model for line in found.baselines] == ["unigram", "bigram", "compressor"]
+    assert [line.model for line in found.baselines] == ["compressor", "bigram", "unigram"]
     _, *rows = cells(found)
-    assert [row[0] for row in rows] == ["a", "b", "unigram", "bigram", "compressor"]
+    assert [row[0] for row in rows] == ["a", "b", "compressor", "bigram", "unigram"]
     apart = compare([one, contender(tmp_path, "c", WORSE, others={"n_bytes": 7})])
     assert apart.baselines == []
     (note,) = [each for each in apart.notes if "each run has its own" in each]
@@ -304,7 +305,8 @@ def test_baselines_that_count_tokens_stand_once_for_each_tokenizer(tmp_path: Pat
         row["value"] += row["model"] in ("unigram", "bigram")
     path.write_text(json.dumps(rows), encoding="utf-8")
     names = [line.model for line in compare(runs).baselines]
-    assert names[2:] == ["bigram of tt@bpe", "bigram of tt@char", "compressor"]
+    assert names[:3] == ["compressor", "bigram of tt@bpe", "unigram of tt@bpe"]
+    assert sorted(names[3:]) == ["bigram of tt@char", "unigram of tt@char"]
 
 
 def test_the_groups_that_intervals_draw_are_told(tmp_path: Path) -> None:
@@ -316,7 +318,7 @@ def test_the_groups_that_intervals_draw_are_told(tmp_path: Path) -> None:
         np.save(path, rows)
     found = compare(runs)
     assert as_dict(found)["shared_groups"] == 15
-    assert any("draw 15 groups" in note and "fewer than 30" in note for note in found.notes)
+    assert any("over 15 groups" in note and "fewer than 30" in note for note in found.notes)
 
 
 def test_tokens_and_times_are_those_of_all_phases(tmp_path: Path) -> None:
@@ -373,10 +375,12 @@ def test_the_form_for_machines_names_every_number(tmp_path: Path) -> None:
     data = as_dict(compare(runs))
     assert set(data) == {
         "runs", "others", "baselines", "same_documents", "shared_documents",
-        "shared_groups", "shared_bytes", "seeds", "notes",
+        "shared_groups", "shared_bytes", "comparisons", "seeds", "notes",
     }  # fmt: skip
     run = data["runs"][1]
     assert run["name"] == "b"
+    assert run["machine"] == {"processor": "abacus", "threads": "2"}
+    assert (run["corpus"], run["versions"]) == (None, {}), "its plan and journal say neither"
     assert set(run["difference"]) == {"value", "low", "high", "is_claimed"}
     assert run["score"]["metric"] == "bits_per_byte"
     assert run["score"]["source"] is None

@@ -44,7 +44,7 @@ def test_the_same_stands_beside_it_as_csv_and_json(tmp_path: Path) -> None:
     data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     assert [run["name"] for run in data["runs"]] == ["tt", "tt@gpt2"]
     rows = csv_rows(page)
-    assert [row["name"] for row in rows][:3] == ["tt", "tt@gpt2", "unigram"]
+    assert [row["name"] for row in rows][:3] == ["tt", "tt@gpt2", "compressor"]
     assert float(rows[1]["bits_per_byte"]) == data["runs"][1]["score"]["value"]
     assert float(rows[1]["difference_low"]) == data["runs"][1]["difference"]["low"]
     assert int(rows[0]["parameters"]) == data["runs"][0]["parameters"]
@@ -268,7 +268,7 @@ def test_a_curve_goes_on_from_phase_to_phase(tmp_path: Path) -> None:
 def test_the_picture_shows_the_ends_of_the_curves_not_their_steep_beginnings(tmp_path: Path):
     drawn = chart(pair(tmp_path))
     assert [line.name for line in drawn.series] == ["tt", "gpt2"]
-    assert list(drawn.levels) == ["unigram", "bigram", "compressor"]
+    assert list(drawn.levels) == ["compressor", "bigram", "unigram"]
     assert (drawn.high or 9) < 3.0
     assert "gpt2 ends at 1.500." in drawn.description
 

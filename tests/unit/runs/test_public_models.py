@@ -7,8 +7,9 @@ import pytest
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
-from endonym.runs.compare import as_dict, cells, compare
+from endonym.runs.compare import as_dict, compare
 from endonym.runs.comparison_page import write_comparison
+from endonym.runs.comparison_tables import cells
 from endonym.runs.finished_runs import read
 from endonym.runs.public_models import is_model_folder, public_model
 

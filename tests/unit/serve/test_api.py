@@ -308,7 +308,7 @@ def test_models_and_health(client: Client) -> None:
 
 
 def test_no_page_loads_anything_from_elsewhere(client: Client) -> None:
-    pages = {"/": "html", "/docs": "html", "/page/style.css": "css"}
+    pages = {"/": "html", "/docs": "html", "/page/style.css": "css", "/page/surprise.css": "css"}
     scripts = dict.fromkeys(("/page/studio.js", "/page/docs.js"), "javascript")
     for path, kind in (pages | scripts).items():
         page = client.request("GET", path)

@@ -5,7 +5,7 @@ import math
 import pytest
 from toys import train_config
 
-from endonym.train.schedule import SCHEDULES, lr_scale, saves_at, validates_at
+from endonym.train.schedule import SCHEDULES, kept_steps, lr_scale, saves_at, validates_at
 
 
 def shares(schedule: str, *, steps: int, **keys: object) -> list[float]:
@@ -17,6 +17,13 @@ def shares(schedule: str, *, steps: int, **keys: object) -> list[float]:
 def test_a_linear_schedule_rises_and_falls_in_straight_lines() -> None:
     expected = [0.25, 0.5, 0.75, 1.0, 0.8, 0.6, 0.4, 0.2]
     assert shares("linear", steps=8, warmup_steps=3)[:-1] == pytest.approx(expected)
+
+
+def test_kept_steps_are_each_by_the_same_factor_after_the_one_before() -> None:
+    assert kept_steps(train_config(steps=1000, keep_steps=4)) == [1, 10, 100, 1000]
+    assert kept_steps(train_config(steps=7, keep_steps=6)) == [1, 2, 3, 5, 7], "each once"
+    assert kept_steps(train_config(steps=1, keep_steps=2)) == [1]
+    assert kept_steps(train_config(steps=1000)) == []
 
 
 def test_a_cosine_falls_to_a_tenth() -> None:

@@ -4,6 +4,7 @@ Logits are held for a chunk of tokens at a time, and the gradient is computed in
 and softmax cost their three matrix products and little more.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,11 +48,28 @@ class Taught(NamedTuple):
 
 def token_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor:
     """Nats of each target, -ln softmax(logits)[target], float32, without gradient."""
+    logs = _logs(hidden_ND, readout, targets_N)
+    return torch.cat([-logs_CV.gather(1, t_C[:, None])[:, 0] for logs_CV, t_C in logs])
+
+
+def judged_targets(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor:
+    """(3, N) float32: nats of each target as in `token_nats`, nats of the likeliest token there,
+    and 1 where this is the target, else 0. Of equally likely tokens one is taken.
+    """
     parts: list[Tensor] = []
+    for logs_CV, t_C in _logs(hidden_ND, readout, targets_N):
+        best_C, ids_C = logs_CV.max(dim=-1)
+        nats_C = logs_CV.gather(1, t_C[:, None])[:, 0]
+        parts.append(torch.stack((-nats_C, -best_C, (ids_C == t_C).float())))
+    return torch.cat(parts, dim=1)
+
+
+def _logs(
+    hidden_ND: Tensor, readout: Readout, targets_N: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logarithms of the probabilities of all tokens, and the targets, chunk by chunk."""
     for h_CD, t_C in chunks(hidden_ND, targets_N, len(readout.weight_VD)):
-        logs_CV = torch.log_softmax(readout.logits(h_CD).float(), dim=-1)
-        parts.append(-logs_CV.gather(1, t_C[:, None])[:, 0])
-    return torch.cat(parts)
+        yield torch.log_softmax(readout.logits(h_CD).float(), dim=-1), t_C
 
 
 def learnable_nats(hidden_ND: Tensor, readout: Readout, targets_N: Tensor) -> Tensor:

@@ -1,0 +1,125 @@
+"""How often the 95 % intervals of scores and of `compare` hold the truth, on simulated models.
+
+    python benchmarks/intervals.py [--draws 4000] [--tables 1000]
+
+A cell of a score draws documents of a number, with lengths and bits of a kind, whose true bits per
+byte are known. A cell of a table draws models of one quality under several seeds, and says in how
+many tables a difference to the best is claimed, and how many intervals of differences, each by
+itself, hold zero; with two models it is one interval. Half of the variance of seeds is shared, as
+runs of one seed read the data in one order. Fixed seeds; resumable; numpy alone. Results:
+benchmarks/results/intervals.json, which docs/evaluation.md cites.
+"""
+
+import argparse
+import math
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cells import RESULTS, Cells
+from numpy.typing import NDArray
+
+from endonym.evaluate.documents import RECORD, Documents, mean_difference
+from endonym.evaluate.score import LARGEST_SHARE, largest_share, ratio
+
+Numbers = NDArray[np.float64]
+SIZES = ("equal", "lognormal 1", "lognormal 2", "one of 40 %")
+BITS = ("alike", "steadier in long ones", "skewed")
+SPREADS = ("equal", "one fivefold")
+TRUTH, OF_DOCUMENT, OF_SEED, OF_BOTH = 2.0, 0.04, 0.01, 0.02
+"""Bits per byte; standard deviations of a recipe on a document, of a seed, and of both together."""
+
+
+def main() -> None:
+    """Run the cells asked for and print them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=4000)
+    parser.add_argument("--tables", type=int, default=1000)
+    parser.add_argument("--results", type=Path, default=RESULTS / "intervals.json")
+    asked = parser.parse_args()
+    cells = Cells(asked.results)
+    for count, sizes, bits in product((10, 30, 100), SIZES, BITS):
+        key = f"score, {count} documents, lengths {sizes}, bits {bits}"
+        if key not in cells:
+            cells.keep(key, of_score(count, sizes, bits, asked.draws))
+        print(f"{key}: covers {100 * cells[key]['covers']:.1f} %", flush=True)
+    for models, seeds, spread in product((2, 3, 10), (1, 2, 3, 5), SPREADS):
+        key = f"table, {models} models, {seeds} seeds, spread {spread}"
+        if key not in cells:
+            cells.keep(key, of_table(models, seeds, spread, asked.tables))
+        claimed, covers = (100 * cells[key][name] for name in ("claims", "covers"))
+        print(f"{key}: claims in {claimed:.1f} % of tables, covers {covers:.1f} %", flush=True)
+
+
+def sizes_of(kind: str, count: int, random: np.random.Generator) -> Numbers:
+    """Sizes of documents in bytes, of which none is more than half of all."""
+    while True:
+        sizes = np.full(count, 1000.0)
+        if kind.startswith("lognormal"):
+            sizes = np.exp(random.normal(7, float(kind.split()[1]), count)) + 1
+        elif kind.startswith("one"):
+            sizes[0] = 0.4 / 0.6 * sizes[1:].sum()
+        if largest_share(sizes) <= LARGEST_SHARE:
+            return sizes.round()
+
+
+def bits_of(kind: str, sizes: Numbers, random: np.random.Generator) -> Numbers:
+    """What the bits per byte of documents are above the truth: a mean of zero."""
+    if kind == "skewed":
+        return 0.3 * (random.exponential(size=len(sizes)) - 1)
+    of_length = np.sqrt(np.median(sizes) / sizes) if kind.startswith("steadier") else 1.0
+    return 0.3 * random.normal(size=len(sizes)) * of_length
+
+
+def of_score(count: int, sizes: str, bits: str, draws: int) -> dict[str, Any]:
+    """The share of intervals of a score that hold the truth, and their mean width."""
+    random, covered, width = np.random.default_rng(1), 0, 0.0
+    for _ in range(draws):
+        bytes_of = sizes_of(sizes, count, random)
+        needed = bytes_of * (TRUTH + bits_of(bits, bytes_of, random))
+        _, low, high = ratio(needed, bytes_of.astype(np.int64))
+        assert low is not None, "there are enough documents"
+        covered += low <= TRUTH <= (high or 0.0)
+        width += (high or 0.0) - low
+    return {"covers": covered / draws, "width": width / draws, "draws": draws}
+
+
+def of_table(models: int, seeds: int, spread: str, tables: int) -> dict[str, Any]:
+    """The share of tables that claim a difference, and of single intervals that hold zero."""
+    random, claims, covered = np.random.default_rng(2), 0, 0
+    for _ in range(tables):
+        sizes = sizes_of("lognormal 1", 60, random)
+        common = random.normal(size=seeds)
+        every = list[list[Documents]]()
+        for model in range(models):
+            times = 5.0 if spread != "equal" and model == 0 else 1.0
+            own = TRUTH + OF_DOCUMENT * random.normal(size=len(sizes))
+            moved = OF_SEED * times * (common + random.normal(size=seeds)) / math.sqrt(2)
+            moved *= seeds > 1  # what its seed did to a single run is a part of its quality
+            noise = OF_BOTH * random.normal(size=(seeds, len(sizes)))
+            every.append([documents(own + moved[n] + noise[n], sizes) for n in range(seeds)])
+        means = [np.mean([run["nats"].sum() for run in runs]) for runs in every]
+        best = every[int(np.argmin(means))]
+        others = [runs for runs in every if runs is not best]
+        covered += sum(holds_zero(runs, best, 1) for runs in others)
+        claims += not all(holds_zero(runs, best, math.comb(models, 2)) for runs in others)
+    return {"claims": claims / tables, "covers": covered / tables / (models - 1), "tables": tables}
+
+
+def holds_zero(ones: list[Documents], others: list[Documents], comparisons: int) -> bool:
+    """Whether no difference is claimed."""
+    _, low, high = mean_difference(ones, others, are_paired=True, comparisons=comparisons)
+    return (low or 0.0) <= 0.0 <= (high or 0.0)
+
+
+def documents(bits: Numbers, sizes: Numbers) -> Documents:
+    """Documents of these sizes that need so many bits a byte."""
+    found = np.zeros(len(bits), dtype=RECORD)
+    found["text"] = found["group"] = np.arange(len(bits))
+    found["bytes"], found["nats"], found["averaged"] = sizes, bits * sizes * math.log(2), True
+    return found
+
+
+if __name__ == "__main__":
+    main()

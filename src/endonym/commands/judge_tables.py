@@ -1,0 +1,117 @@
+"""What `endonym judge` finds, as tables and sentences for people."""
+
+from collections.abc import Iterator, Mapping
+
+from endonym.commands.judge import Report, TextReport
+from endonym.evaluate.opinions import Preferences
+from endonym.evaluate.score import Interval
+from endonym.evaluate.tables import TOO_FEW, aligned
+from endonym.log import counted, listed, number
+
+UNDEFINED = "undefined"
+TEXT_HEADS = ["texts of", "characters", "names kept", "95 %", "mistakes per 1,000", "95 %"]
+GRADE_HEADS = ["judge", "criterion", "texts of", "mean", "95 %", "median", "texts", "missing"]
+Rows = list[list[str]]
+
+
+def shown(report: Report, texts: Mapping[str, TextReport]) -> str:
+    """All tables, and what they say."""
+    names, pairs = [*texts], report.pairs
+    parts = [aligned(_text_rows(texts), indent=2)]
+    if pairs:
+        parts.append(aligned(_preference_rows(pairs, names), indent=2))
+    if report.judges:
+        parts.append(aligned(_grade_rows(report), left=3, indent=2))
+    if pairs or report.agreement:
+        parts.append(aligned(_agreement_rows(report), indent=2))
+    parts.append([*conclusions(report, names)])
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def _text_rows(texts: Mapping[str, TextReport]) -> Rows:
+    """What is measured without a judge."""
+    rows = [
+        [
+            name,
+            number(each.characters),
+            *_cells(each.names_kept, "{:.0%}"),
+            *_cells(each.mistakes, "{:.1f}"),
+        ]
+        for name, each in texts.items()
+    ]
+    has_mistakes = any(each.mistakes for each in texts.values())
+    return [row if has_mistakes else row[:4] for row in (TEXT_HEADS, *rows)]
+
+
+def _preference_rows(found: Mapping[str, Preferences], names: list[str]) -> Rows:
+    """What each judge prefers of two systems."""
+    one, other, *_ = names
+    heads = ["judge", f"for {one}", f"for {other}", "ties", "orders differ", "missing"]
+    heads += [f"{one} wins", "95 %", "first place", "95 %"]
+    rows = [heads]
+    for judge, each in found.items():
+        counts = (each.wins, each.losses, each.ties, each.n_disagreeing, each.n_missing)
+        shares = (each.win_rate, each.first_place)
+        rows.append(
+            [judge, *map(number, counts), *(cell for s in shares for cell in _cells(s, "{:.0%}"))]
+        )
+    return rows
+
+
+def _grade_rows(report: Report) -> Rows:
+    """The grades of each judge, criterion and system."""
+    rows = [GRADE_HEADS]
+    for judge, found in report.judges.items():
+        for criterion, systems in found.grades.items():
+            for name, each in systems.items():
+                median = UNDEFINED if each.median is None else f"{each.median:g}"
+                counts = number(each.n_texts), number(each.n_missing)
+                rows.append([judge, criterion, name, *_cells(each.mean, "{:.2f}"), median, *counts])
+    return rows
+
+
+def _agreement_rows(report: Report) -> Rows:
+    """Krippendorff's alpha: of each judge with itself, and of several judges."""
+    found = {f"{judge}, both orders": each.self_alpha for judge, each in report.pairs.items()}
+    found |= {f"all judges, {what}": value for what, value in report.agreement.items()}
+    rows = [[name, UNDEFINED if each is None else f"{each:.2f}"] for name, each in found.items()]
+    return [["agreement", "alpha"], *rows]
+
+
+def _cells(found: Interval | None, form: str) -> tuple[str, str]:
+    """A value and its interval."""
+    if found is None:
+        return UNDEFINED, ""
+    has_interval = found.low is not None and found.high is not None
+    span = f"{form.format(found.low)}–{form.format(found.high)}" if has_interval else TOO_FEW
+    return form.format(found.value), span
+
+
+def conclusions(report: Report, names: list[str]) -> Iterator[str]:
+    """What each judge says in a sentence, and what is missing of it."""
+    for judge, each in report.judges.items():
+        if each.preferences:
+            yield f"{judge}: {verdict(each.preferences, names)}"
+        if each.failed:
+            reasons = listed(
+                [f"{why.replace('_', ' ')} {number(n)}" for why, n in each.failed.items()]
+            )
+            yield f"{judge}: left out: {counted(sum(each.failed.values()), 'answer')} ({reasons})"
+        if each.n_left:
+            yield f"{judge}: {counted(each.n_left, 'question')} not asked yet"
+
+
+def verdict(found: Preferences, names: list[str]) -> str:
+    """Which of two systems a judge prefers, or why it is not said."""
+    one, other, *_ = names
+    if found.is_biased:
+        place, span = _cells(found.first_place, "{:.0%}")
+        return (
+            f"no verdict, this judge is biased: the text that stood first was chosen in {place} of "
+            f"the choices ({span}), not in half of them"
+        )
+    if found.win_rate is None:
+        return "no verdict: it answered no pair in both orders"
+    if not found.win_rate.leaves_out_half:
+        return f"no difference between {one} and {other} is shown"
+    return f"{one if found.win_rate.value > 0.5 else other} is preferred"

@@ -1,0 +1,181 @@
+"""EleutherAI's lm-evaluation-harness: our items as its tasks, and its figures of a model.
+
+It is run by a process of its own (`harness_process.py`): its tasks bring code and many libraries.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+
+import regex
+
+from endonym.errors import EndonymError, RecipeError
+from endonym.evaluate.items import Item
+from endonym.evaluate.module_process import ProcessFailed, output_lines
+from endonym.evaluate.tables import aligned
+from endonym.log import number
+from endonym.store import fingerprint
+
+PACKAGE = "lm_eval"
+NAME = "lm-evaluation-harness"
+METRICS = ("acc", "acc_bytes")
+"""Choices by the whole log-probability of an option, and by that of a byte."""
+TASK: dict[str, Any] = {
+    "output_type": "multiple_choice",
+    "dataset_path": "json",
+    "test_split": "train",  # So the reader of JSON calls all that it reads.
+    "doc_to_text": "context",
+    "doc_to_choice": "options",
+    "doc_to_target": "answer",
+    "target_delimiter": "",
+    "metric_list": [
+        {"metric": each, "aggregation": "mean", "higher_is_better": True} for each in METRICS
+    ],
+}
+"""The fields of our items in the harness's words. Nothing stands between context and option: the
+blanks between them are the context's, and it hands them on to the option."""
+HEADS = ["task", "metric", "value", "± error", "items", "version"]
+
+
+class Result(NamedTuple):
+    """A figure of the harness. task: its name there. version: of the task; empty if it has none.
+
+    filter: what it made of the answers before. value: None if it is no number. error: the standard
+    error, None if it computes none. items: None of a group of tasks.
+    """
+
+    task: str
+    version: str
+    metric: str
+    filter: str
+    value: float | None
+    error: float | None
+    items: int | None
+    shots: int | None
+
+
+class Asked(NamedTuple):
+    """What the harness is to do. folder: of transformers. tasks: names, or patterns of names.
+    task_files: a folder that `write_task` has written to, if it has. device: as torch names it."""
+
+    folder: str
+    tasks: Sequence[str]
+    task_files: str | None
+    device: str
+
+
+def require_harness() -> None:
+    """Raise EndonymError if the harness is not installed."""
+    if find_spec(PACKAGE) is None:
+        do = 'Install it: pip install "endonym[harness]"'
+        raise EndonymError(f"{NAME} is not installed here", where="--harness", do=do)
+
+
+def write_task(name: str, items: Sequence[Item], folder: Path) -> str:
+    """Write items as a task of the harness, a YAML file and its data; its name.
+
+    Items with groups are a group of tasks, whose figure is the mean over them, as in our table. The
+    version is a hash of the items. Raises RecipeError for texts without an answer, of which the
+    harness has no task, and if the folder has a task of this name.
+    """
+    if any(item.answer is None for item in items):
+        message = "its items are texts, whose bits are asked: the harness has no such tasks"
+        raise RecipeError(message, where=name, do=f"Judge them without it: --tasks {name}")
+    place, by_group = PurePath(name), dict[str, list[Item]]()
+    title = _word(str(place.with_name(place.name.partition(".")[0])))
+    if (folder / f"{title}.yaml").exists():
+        message = f"another file is the task {title}, too"
+        raise RecipeError(message, where=name, do="Rename one of them.")
+    for item in items:
+        by_group.setdefault(_word(item.group), []).append(item)
+    about = {"metadata": {"version": fingerprint([*items])[:8]}}
+    tasks = list[dict[str, Any]]()
+    for group, own in by_group.items():
+        task = f"{title}.{group}" if len(by_group) > 1 else title
+        data = folder / f"{task}.jsonl"
+        data.write_text("".join(map(_line, own)), encoding="utf-8")
+        tasks.append({"task": task, **TASK, **about, "dataset_kwargs": {"data_files": data.name}})
+    means = [{"metric": each, "weight_by_size": False} for each in METRICS]
+    group = {"group": title, "task": tasks, "aggregate_metric_list": means, **about}
+    config = group if len(tasks) > 1 else tasks[0]
+    text = json.dumps(config, ensure_ascii=False, indent=1)  # JSON is YAML.
+    (folder / f"{title}.yaml").write_text(f"{text}\n", encoding="utf-8")
+    return title
+
+
+def _word(name: str) -> str:
+    """A name as one word, which stands in names of tasks and files."""
+    return regex.sub(r"[^\w\p{M}-]+", "_", name).strip("_") or "others"
+
+
+def _line(item: Item) -> str:
+    """An item as a line of the data."""
+    context, options = item.context + item.blanks, list(item.options)
+    record = {"context": context, "options": options, "answer": item.answer}
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def run_harness(
+    asked: Asked, environment: Mapping[str, str], say: Callable[[str], None], *, do: str = ""
+) -> tuple[str, list[Result]]:
+    """The version of the harness and its figures, those of a group before those of its tasks.
+
+    say: is told what is done. do: what to do if it fails. Raises RecipeError for a name that is no
+    task of it, EndonymError if a task has no data here, or the harness fails.
+    """
+    version, results, task = "", list[Result](), NAME
+    try:
+        for line in output_lines(
+            "endonym.evaluate.harness_process", json.dumps(asked._asdict()).encode(), environment
+        ):
+            told = json.loads(line)
+            if "unknown" in told:
+                near = f"Did you mean {told['near'][0]}? " if told["near"] else ""
+                others = f"{near}lm_eval ls tasks lists them. A file of items is named by its path."
+                raise RecipeError(f"{NAME} has no such task", where=told["unknown"], do=others)
+            version = told.get("version", version)
+            task = told.get("task", task)
+            if "said" in told:
+                say(told["said"])
+            results += _results(told.get("results", {}))
+    except ProcessFailed as failure:
+        raise EndonymError(f"the process of {NAME} {failure}", where=task, do=do) from failure
+    return version, results
+
+
+def _results(found: Mapping[str, Any]) -> Iterator[Result]:
+    """The figures in what the harness returns for a task or a group, that of a group first."""
+    sizes: Mapping[str, Any] = found.get("n-samples", {})
+    figures_of: Mapping[str, Any] = found.get("results", {})
+    for task, figures in sorted(figures_of.items(), key=lambda each: each[0] in sizes):
+        for key, value in figures.items():
+            metric, is_figure, kind = key.partition(",")
+            if is_figure and not metric.endswith("_stderr"):
+                yield Result(
+                    task,
+                    str(found["versions"].get(task) or "").replace("N/A", ""),
+                    metric,
+                    kind,
+                    _number(value),
+                    _number(figures.get(f"{metric}_stderr,{kind}")),
+                    sizes.get(task, {}).get("effective"),
+                    found["n-shot"].get(task),
+                )
+
+
+def _number(value: Any) -> float | None:
+    """A figure, if it is one."""
+    return value if isinstance(value, int | float) and abs(value) < float("inf") else None
+
+
+def table(results: Sequence[Result]) -> str:
+    """The figures as aligned text; what is not known is empty."""
+    rows = [HEADS]
+    for each in results:
+        figures = ["" if n is None else f"{n:.4f}" for n in (each.value, each.error)]
+        items = "" if each.items is None else number(each.items)
+        metric = each.metric if each.filter in ("", "none") else f"{each.metric}, {each.filter}"
+        rows.append([each.task, metric, *figures, items, each.version])
+    return "\n".join(aligned(rows, left=2, indent=2))

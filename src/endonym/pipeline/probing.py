@@ -1,0 +1,83 @@
+"""Scores of a probe: of a model here, or of one that a server answers with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from endonym.evaluate.fine_tuning import fine_tuned, n_trainings, steps_of
+from endonym.evaluate.probe_endpoint import served_features
+from endonym.evaluate.probe_file import WORDS, read_probe
+from endonym.evaluate.probes import (
+    Answers,
+    Array,
+    ProbeScore,
+    baselines,
+    frozen,
+    probe_scores,
+    require_scikit_learn,
+)
+from endonym.generate.language_model import LanguageModel
+from endonym.log import Log, counted
+
+TEXTS_AT_ONCE = 512
+
+
+class Served(NamedTuple):
+    """A model on a server with OpenAI's API. address: up to /v1. name: the model's, there."""
+
+    address: str
+    name: str
+    key: str = ""
+
+
+def score_probe(
+    model: LanguageModel | Served,
+    file: Path,
+    *,
+    task: str,
+    language: str,
+    log: Log,
+    fine_tune: bool = False,
+) -> list[ProbeScore]:
+    """The scores of a probe; says how its examples are divided, and what is left out.
+
+    task: said as their split. language: of the model; empty if it is not known. fine_tune: also
+    train the model, which is one here then. Raises SourceError for a file without a probe, and
+    MissingLibrary without scikit-learn.
+    """
+    require_scikit_learn()
+    probe = read_probe(file, language)
+    for note in probe.notes:
+        log.line(f"{task}: {note}")
+    for warning in probe.warnings:
+        log.warn(f"{task}: {warning}")
+    texts = probe.texts
+    found = _features(model, texts, task, log)
+    if lost := [texts[n] for n in np.flatnonzero(np.isnan(found[:, 0]))]:
+        log.warn(f"{task}: {WORDS['no_tokens'].format(found=counted(len(lost), 'text'))}")
+        probe = probe.without(lost, str(file))
+    answers, features = Answers(probe), dict(zip(texts, found, strict=True))
+    predicted = [*baselines(probe, answers), *frozen(probe, features, answers)]
+    if fine_tune:
+        assert isinstance(model, LanguageModel), "a server's model is not trained"
+        epochs, steps = steps_of(probe)
+        with log.progress(f"fine-tuning on {task}", n_trainings() * epochs * steps) as advance:
+            predicted.append(fine_tuned(model, probe, answers, advance))
+    return probe_scores(probe, predicted, answers, task=task)
+
+
+def _features(model: LanguageModel | Served, texts: Sequence[str], task: str, log: Log) -> Array:
+    """The features of texts, (texts, D), with a progress bar; NaN of a text without a token."""
+    with log.progress(f"reading {task}", len(texts)) as advance:
+        if isinstance(model, Served):
+            return served_features(model.address, model.name, texts, advance, key=model.key)
+        if n_cut := sum(model.opened(text)[1] for text in texts):
+            log.line(f"{task}: {WORDS['cut'].format(found=counted(n_cut, 'text'))}")
+        found = list[Array]()
+        for first in range(0, len(texts), TEXTS_AT_ONCE):
+            part = texts[first : first + TEXTS_AT_ONCE]
+            found.append(model.embed(part))
+            advance(len(part))
+        return np.concatenate(found)

@@ -1,0 +1,390 @@
+"""`endonym judge`: biased judges are found out, failures count nowhere, nothing is paid twice."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from zlib import crc32
+
+import pytest
+from fake_endpoint import STALL, Fake, Reply, answer, fake_endpoint
+
+from endonym.synthesis import endpoint
+
+Command = Callable[..., Any]
+Say = Callable[[str], str]
+COUNT = 12
+GOOD_GRADES = "grammar: 4\ncoherence: 3\nfit: 5"
+
+
+def part(question: str, tag: str) -> str:
+    """What stands between two tags of a question."""
+    found = re.search(rf"<{tag}>\n(.*)\n</{tag}>", question, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def longer(question: str) -> str:
+    """The longer text is better, whichever place it has; it is grammatical, too."""
+    if "<text_A>" not in question:
+        return f"grammar: {min(5, 1 + len(part(question, 'text')) // 40)}\ncoherence: 2\nfit: 1"
+    first, second = (len(part(question, tag)) for tag in ("text_A", "text_B"))
+    return "Verdict: " + ("tie" if first == second else "A" if first > second else "B")
+
+
+def always_first(question: str) -> str:
+    return "Verdict: A" if "<text_A>" in question else GOOD_GRADES
+
+
+@contextmanager
+def judge_that(says: Say) -> Generator[Fake]:
+    """A server that answers each question so, for 10 tokens."""
+
+    def behave(number: int, times: int, request: Mapping[str, Any]) -> Reply:
+        return Reply(answer(says(request["messages"][-1]["content"]), total_tokens=10))
+
+    with fake_endpoint(behave, lambda question: crc32(question.encode())) as fake:
+        yield fake
+
+
+@pytest.fixture
+def given(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The arguments of the command but for who judges: few and short texts of a run.
+
+    A server that is odd is asked again at once.
+    """
+    monkeypatch.setattr(endpoint, "LONGEST_BACKOFF", 0.01)
+    run = finished / "runs" / "kechkena"
+    store = ("--store", finished / "store", "--out", tmp_path / "judged")
+    return ["judge", run, *store, "--count", COUNT, "--max-tokens", 24, "--split", "dev"]
+
+
+def of(fake: Fake, name: str = "зур") -> list[Any]:
+    return ["--endpoint", fake.address, "--judge", name]
+
+
+def kept(folder: Path) -> list[Any]:
+    """The answers in a folder."""
+    lines = (folder / "answers-00000.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_a_judge_that_always_prefers_the_first_text_is_found_out(
+    given: list[Any], command: Command, tmp_path: Path
+) -> None:
+    with judge_that(always_first) as fake:
+        said = command(*given, *of(fake))
+        assert said.code == 0, said.err
+        found = command(*given, *of(fake), "--json").json()
+        assert set(fake.asked.values()) == {1}
+    n = found["prompts"]
+    assert n >= 4
+    assert "no verdict, this judge is biased" in said.out
+    assert "100%" in said.out
+    preferences = found["judges"]["зур"]["preferences"]
+    assert preferences["is_biased"] is True
+    assert preferences["win_rate"] is None
+    assert preferences["n_disagreeing"] == preferences["ties"] == n
+    assert preferences["first_place"]["value"] == 1.0
+    answers = kept(tmp_path / "judged" / "judge-зур")
+    assert len(answers) == 4 * n
+    assert {"prompt", "model", "seed", "finish_reason", "tokens", "text"} <= answers[0].keys()
+    texts = tmp_path / "judged" / "texts-1" / "texts-00000.jsonl"
+    record = json.loads(texts.read_text(encoding="utf-8").splitlines()[0])
+    assert {"prompt", "model", "seed", "finish_reason"} <= record.keys()
+
+
+def test_a_judge_of_one_mind_gives_the_win_rate_of_the_texts(
+    given: list[Any], command: Command
+) -> None:
+    questions = list[str]()
+
+    def says(question: str) -> str:
+        questions.append(question)
+        return longer(question)
+
+    with judge_that(says) as fake:
+        found = command(*given, *of(fake), "--json").json()
+    pairs = {
+        (len(part(each, "text_A")), len(part(each, "text_B")), part(each, "prompt"))
+        for each in questions
+        if "<text_A>" in each
+    }
+    n, preferences = found["prompts"], found["judges"]["зур"]["preferences"]
+    assert len(pairs) >= n, "each in both orders"
+    assert all((b, a, prompt) in pairs for a, b, prompt in pairs)
+    assert preferences["n_disagreeing"] == preferences["n_missing"] == 0
+    assert preferences["is_biased"] is False
+    assert preferences["wins"] + preferences["losses"] + preferences["ties"] == n
+    value = (preferences["wins"] + preferences["ties"] / 2) / n
+    assert preferences["win_rate"]["value"] == pytest.approx(value)
+    grades = found["judges"]["зур"]["grades"]
+    assert {*grades} == {"grammar", "coherence", "fit"}
+    assert {each["mean"]["value"] for each in grades["coherence"].values()} == {2.0}
+    assert {each["n_texts"] for each in grades["fit"].values()} == {n}
+    assert {*grades["fit"]} == {*found["texts"]}
+    assert "held-out text" in found["texts"]
+
+
+def test_answers_that_are_none_are_counted_and_not_scored(
+    given: list[Any], command: Command
+) -> None:
+    """Nonsense, a cut answer, a web page: each is left out, with all of its pair."""
+
+    def behave(number: int, times: int, request: Mapping[str, Any]) -> Reply:
+        question = request["messages"][-1]["content"]
+        good = Reply(answer(longer(question), total_tokens=10))
+        return {
+            0: Reply(answer("Икесе дә яхшы!")), 1: Reply(answer("Verdict: A", "length")),
+            2: Reply("<html>Connexion au portail</html>"), 3: Reply("", 500),
+        }.get(number % 8, good)  # fmt: skip
+
+    numbers = dict[str, int]()
+    with fake_endpoint(behave, lambda each: numbers.setdefault(each, len(numbers))) as fake:
+        more = ("--concurrency", 1)
+        said = command(*given, *of(fake), *more)
+        found = command(*given, *of(fake), *more, "--json").json()
+    assert said.code == 0, said.err
+    judges, n = found["judges"], found["prompts"]
+    failed, preferences = judges["зур"]["failed"], judges["зур"]["preferences"]
+    assert {*failed} == {"unreadable", "length", "no_json", "server_error"}
+    assert sum(failed.values()) == n // 2 * 4 + n % 2 * 4
+    assert (preferences["n_missing"], preferences["n_pairs"]) == ((n + 1) // 2, n // 2)
+    assert preferences["wins"] + preferences["losses"] + preferences["ties"] == n // 2
+    assert "left out:" in said.out
+    for each in judges["зур"]["grades"]["grammar"].values():
+        assert each["n_texts"] + each["n_missing"] == n
+
+
+def test_a_judge_that_answers_nonsense_alone_leaves_all_undefined(
+    given: list[Any], command: Command
+) -> None:
+    with judge_that(lambda question: "Бик яхшы сорау!") as fake:
+        said = command(*given, *of(fake))
+        judges = command(*given, *of(fake), "--json").json()["judges"]
+    assert said.code == 0
+    assert "no verdict: it answered no pair in both orders" in said.out
+    assert "undefined" in said.out
+    assert judges["зур"]["preferences"]["win_rate"] is None
+    assert {each["mean"] for each in judges["зур"]["grades"]["fit"].values()} == {None}
+
+
+FAULTS = [
+    (Reply("<html>Connexion</html>"), "got no answer"), (Reply("", 500), "got no answer"),
+    (Reply({"error": "no such key"}, 401), "no such key"), (Reply("", seconds=STALL), "no whole"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fault", "words"), FAULTS)
+def test_a_server_that_is_broken_is_an_error_and_no_score(
+    fault: Reply, words: str, given: list[Any], command: Command
+) -> None:
+    with fake_endpoint(lambda *_: fault, lambda question: crc32(question.encode())) as fake:
+        said = command(*given, *of(fake), "--timeout", 1, "--json")
+    assert said.code == 1
+    assert words in said.json()["error"]["message"]
+    assert "Traceback" not in said.err
+    assert command(*given, "--json").json()["judges"] == {}, "it is no judge without an answer"
+
+
+def test_several_judges_are_compared_and_a_budget_stops_one(
+    given: list[Any], command: Command
+) -> None:
+    with judge_that(longer) as fake:
+        command(*given, *of(fake, "беренче"))
+        found = command(*given, *of(fake, "икенче"), "--json").json()
+    agreement = found["agreement"]
+    assert agreement["pairs"] == agreement["grammar"] == 1.0
+    assert agreement["coherence"] is None, "all grades are equal"
+    with judge_that(always_first) as fake:
+        budget = ("--budget-tokens", 100, "--concurrency", 1)
+        said = command(*given, *of(fake, "өченче"), *budget)
+        assert sum(fake.asked.values()) == 10
+        assert f"өченче: {4 * found['prompts'] - 10} questions not asked yet" in said.out
+        found = command(*given, *of(fake, "өченче"), "--json").json()
+        assert {*fake.asked.values()} == {1}
+    assert found["agreement"]["pairs"] < 1.0
+    assert {each["n_left"] for each in found["judges"].values()} == {0}
+    shown = command(*given, "--json").json()
+    assert {**shown, "versions": 0} == {**found, "versions": 0}, (
+        "without a server what is there is shown"
+    )
+    assert "questions for each judge: about" in command(*given).err
+
+
+def test_a_larger_count_adds_prompts_and_asks_of_these_alone(
+    given: list[Any], command: Command, tmp_path: Path
+) -> None:
+    texts = tmp_path / "judged" / "texts-1" / "texts-00000.jsonl"
+    with judge_that(longer) as fake:
+        few = command(*given, *of(fake), "--count", 2, "--json").json()
+        written = texts.read_text(encoding="utf-8")
+        more = command(*given, *of(fake), "--json").json()
+        assert set(fake.asked.values()) == {1}
+    assert texts.read_text(encoding="utf-8").startswith(written)
+    assert (few["prompts"], few["judges"]["зур"]["preferences"]["n_pairs"]) == (2, 2)
+    assert more["judges"]["зур"]["preferences"]["n_pairs"] == more["prompts"] > 2
+
+
+def test_another_rubric_is_another_question(
+    given: list[Any], command: Command, tmp_path: Path
+) -> None:
+    own = tmp_path / "rubric.toml"
+    own.write_text(
+        "[criteria.'теле']\n" + "\n".join(f'{n} = "дәрәҗә {n}"' for n in range(1, 6)), "utf-8"
+    )
+    with judge_that(longer) as fake:
+        command(*given, *of(fake))
+        said = command(*given, *of(fake), "--rubric", own, "--json")
+        assert said.code == 2
+        assert "another plan" in said.json()["error"]["message"]
+    with judge_that(lambda question: "теле: 2\nVerdict: tie") as fake:
+        said = command(*given, *of(fake, "башка"), "--rubric", own, "--json")
+    assert "judge-зур was asked other questions" in said.err
+    assert {*said.json()["judges"]["башка"]["grades"]} == {"теле"}
+
+
+def test_two_models_and_prompts_of_ones_own(
+    given: list[Any], finished: Path, command: Command, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "сораулар.txt"
+    prompts.write_text("Кояшлы көндә\nUn pod vechi\nЯңгырдан соң\n", encoding="utf-8")
+    (export,) = (finished / "store" / "export").rglob("config.json")
+    two = ["judge", given[1], export.parent, *given[2:], "--prompts", prompts]
+    with judge_that(longer) as fake:
+        said = command(*two, *of(fake), "--json")
+    assert said.code == 0, said.err
+    found = said.json()
+    assert found["prompts"] == 3
+    assert len(found["texts"]) == 2
+    assert found["judges"]["зур"]["preferences"]["n_pairs"] == 3
+    alone = command(*two[:2], *two[3:], "--json").json()
+    assert (alone["judges"], alone["agreement"]) == ({}, {})
+
+
+def test_wrong_arguments_are_told(given: list[Any], command: Command, tmp_path: Path) -> None:
+    for more, words in (
+        (["--endpoint", "http://x/v1"], "belong together"),
+        (["--judge", "зур"], "belong together"),
+        (["--endpoint", "x", "--judge", "зур"], "no address of a server"),
+        (["--languagetool", "x"], "no address of a server"),
+        (["--prompts", tmp_path / "юк.txt"], "юк.txt"),
+        (["--rubric", tmp_path / "юк.toml"], "юк.toml"),
+    ):
+        said = command(*given, *more)
+        assert said.code != 0
+        assert words in said.err
+        assert "Traceback" not in said.err
+    assert "two different ones" in command(*given[:2], *given[1:]).err
+    assert "MODEL" in command("judge", "юк", *given[2:]).err
+    assert not (tmp_path / "judged" / "texts-1").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_killed_it_goes_on_and_asks_nothing_twice(
+    given: list[Any], number: int, tmp_path: Path
+) -> None:
+    def says(question: str) -> str:
+        time.sleep(0.05)
+        return longer(question)
+
+    def start(fake: Fake) -> subprocess.Popen[str]:
+        words = [*given, *of(fake), "--concurrency", 2, "--json"]
+        command = [sys.executable, "-m", "endonym", *map(str, words)]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env={**os.environ})
+
+    with judge_that(says) as fake:
+        with start(fake) as process:
+            while sum(fake.asked.values()) < 9 and process.poll() is None:
+                time.sleep(0.005)
+            process.send_signal(number)
+            process.communicate()
+        asked = sum(fake.asked.values())
+        with start(fake) as process:
+            out, err = process.communicate()
+        assert process.returncode == 0, err
+        found = json.loads(out.splitlines()[-1])
+        n_questions = 4 * found["prompts"]
+        assert asked < n_questions
+        assert sum(fake.asked.values()) <= n_questions + 2, "only those under way"
+    assert found["judges"]["зур"]["n_left"] == 0
+    assert found["judges"]["зур"]["preferences"]["n_missing"] == 0
+
+
+@contextmanager
+def languagetool(body: str, status: int = 200) -> Generator[tuple[str, list[str]]]:
+    """A server that gives every text this answer; and what it was sent."""
+    sent = list[str]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            assert self.path == "/v2/check"
+            sent.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            data = body.encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v2", sent
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+MATCH = {"message": "Хата", "offset": 1, "length": 2, "rule": {"id": "TATAR_1"}, "context": {}}
+
+
+def test_languagetool_counts_mistakes_of_written_and_held_out_texts(
+    given: list[Any], command: Command, tmp_path: Path
+) -> None:
+    with languagetool(json.dumps({"matches": [MATCH, MATCH]})) as (address, sent):
+        said = command(*given, "--languagetool", address, "--json")
+    assert said.code == 0, said.err
+    found = said.json()
+    assert len(sent) == 2 * found["prompts"]
+    assert all("language=tt" in each for each in sent)
+    lines = (tmp_path / "judged" / "languagetool.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    for name, each in found["texts"].items():
+        own = [record for record in records if record["model"] == name]
+        words = sum(len(record["text"].split()) for record in own)
+        assert len(own) == found["prompts"]
+        assert each["mistakes"]["value"] == pytest.approx(1000 * 2 * len(own) / words, rel=0.2)
+        assert {mistake["rule"] for mistake in own[0]["mistakes"]} == {"TATAR_1"}
+
+
+@pytest.mark.parametrize(("body", "status"), [
+    ("<html>Connexion</html>", 200), ("{}", 200), ('{"matches": [7]}', 200), ("", 500),
+    ("Error: 'tt' is not a language code known to LanguageTool", 400),
+])  # fmt: skip
+def test_languagetool_without_an_answer_is_an_error_and_no_text_without_mistakes(
+    body: str, status: int, given: list[Any], command: Command
+) -> None:
+    with languagetool(body, status) as (address, _):
+        said = command(*given, "--languagetool", address, "--json")
+    assert said.code == 1
+    message = said.json()["error"]["message"]
+    assert "no answer of LanguageTool" in message
+    assert str(status) in message
+    said = command(*given, "--languagetool", "http://127.0.0.1:9/v2")
+    assert said.code == 1
+    assert "Is the server running" in said.err
