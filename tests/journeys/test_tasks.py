@@ -146,23 +146,28 @@ def test_minimal_pairs_are_made_of_held_out_text_judged_and_shown(
     lines = [line for text in fables(300) for line in text.splitlines()]
     (folder / "texts" / "others.txt").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
     asked = '\n[[evaluate]]\nkind = "minimal_pairs"\n'
+    asked += asked + 'split = "dev"\n'
     text = prepared.read_text(encoding="utf-8")
     text = text.replace("val_share = 0.2", "val_share = 0.2\nkeep_near_copies = true")
     prepared.write_text(text + asked, encoding="utf-8")
     where = ("--store", folder / "store")
     ran = command("run", prepared, *where, "--json")
     assert ran.code == 0, ran.err
-    found = {
-        each["source"]: each["value"]
-        for each in ran.json()["scores"]
-        if each["split"] == "minimal pairs" and each["metric"] == "accuracy"
-    }
     kinds = {"word order", "other form", "made-up word"}
-    assert found.keys() == {None, *kinds}
+    names = ["minimal pairs, test", "minimal pairs, dev"]
+    for name in names:
+        found = [
+            each["source"]
+            for each in ran.json()["scores"]
+            if (each["split"], each["metric"], each["weighting"]) == (name, "accuracy", "bytes")
+        ]
+        assert len(found) == len(set(found)) == 4, "one score of each kind, and that of all"
+        assert set(found) == {None, *kinds}
     run = folder / "runs" / "kechkena"
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "<h3>minimal pairs</h3>" in page
-    assert all(f"<b>{kind}</b>" in page for kind in kinds)
+    assert all(page.count(f"<h3>{name}</h3>") == 1 for name in names)
+    assert all(page.count(f"<b>{kind}</b>") == 2 for kind in kinds)
+    assert "CYRILLIC" not in page, "a sentence is not spelled sign by sign"
     pairs = folder / "pairs.jsonl"
     made = command("evaluate", run, "--minimal-pairs", pairs, *where, "--json")
     assert made.json()["checks"].keys() == kinds
@@ -171,6 +176,11 @@ def test_minimal_pairs_are_made_of_held_out_text_judged_and_shown(
     refused = command("evaluate", run, "--minimal-pairs", pairs, *where)
     assert refused.code == 2
     assert "--tasks" in refused.err
+    for other, words in (("pairs.txt", "JSON lines"), ("absent/pairs.jsonl", "no such folder")):
+        said = command("evaluate", run, "--minimal-pairs", folder / other, *where)
+        assert said.code == 2
+        assert words in said.err
+        assert not (folder / other).exists()
 
 
 def test_of_little_text_no_minimal_pairs_are_made_and_that_is_said(
@@ -194,14 +204,37 @@ def test_what_a_model_writes_is_measured_beside_held_out_text(
     asked = '\n[[evaluate]]\nkind = "writing"\nmax_tokens = 8\n'
     text = prepared.read_text(encoding="utf-8")
     prepared.write_text(text + asked + asked + 'file = "prompts.txt"\n', encoding="utf-8")
-    ran = command("run", prepared, "--store", prepared.parent / "store", "--json")
+    where = ("--store", prepared.parent / "store")
+    ran = command("run", prepared, *where, "--json")
     assert ran.code == 0, ran.err
     found = [each for each in ran.json()["scores"] if each["metric"] == "known"]
     names = ["temperature 0", "temperature 0.8", "temperature 1", "held-out text"]
-    assert [each["split"] for each in found] == names * 2
-    assert found[-2]["n_documents"] == 2, "as many as there are prompts"
+    assert [each["source"] for each in found] == names * 2
+    assert [each["split"] for each in found[3:5]] == ["writing, test", "writing, prompts.txt"]
+    assert [each["n_documents"] for each in found[4:]] == [2] * 4, "as many as there are prompts"
     page = (prepared.parent / "runs" / "kechkena" / "report.html").read_text(encoding="utf-8")
-    assert page.count("<h3>Measures of its texts</h3>") == 2
+    for name in ("writing, test", "writing, prompts.txt"):
+        assert page.count(f"<h3>Measures of its texts ({name})</h3>") == 1
+    said = command("run", prepared, *where).out
+    assert said.count("words of the training text") == 2
+    kept = (prepared.parent / "store" / "evaluation").glob("*/written.jsonl")
+    kept_lines = [path.read_text(encoding="utf-8").splitlines() for path in kept]
+    assert min(map(len, kept_lines)) == 2 * len(names)
+    assert {json.loads(line)["group"] for line in kept_lines[0]} == set(names)
+
+
+@pytest.mark.parametrize("data", [b" \n\n", "Бер\nИке".encode("utf-16")[3:]])
+def test_prompts_that_are_none_are_refused_before_anything_is_made(
+    data: bytes, prepared: Path, command: Command
+) -> None:
+    asked = '\n[[evaluate]]\nkind = "writing"\nfile = "none.txt"\n'
+    prepared.write_text(prepared.read_text(encoding="utf-8") + asked, encoding="utf-8")
+    (prepared.parent / "none.txt").write_bytes(data)
+    for name in ("check", "run"):
+        said = command(name, prepared, "--store", prepared.parent / "store")
+        assert said.code == 1
+        assert "no prompts" in said.err
+    assert not (prepared.parent / "store" / "model").exists()
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,11 @@ from endonym.corpus.corpus_stats import rules_table, total
 from endonym.device import pick
 from endonym.errors import EndonymError, RecipeError, printable
 from endonym.evaluate.items import TASK
+from endonym.evaluate.items import cells as task_cells
 from endonym.evaluate.probes import PROBE
 from endonym.evaluate.score import Score
-from endonym.evaluate.writing import WRITING
+from endonym.evaluate.tables import aligned
+from endonym.evaluate.writing import WRITING, writing_cells
 from endonym.formats.files import RawSet
 from endonym.log import Log, counted, duration, for_screen, listed, number
 from endonym.pipeline import sources
@@ -183,6 +185,7 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
     text = filled(
         "results.txt",
         parts=parts,
+        tables=tables_of(run),
         standing=standing,
         samples=[row for each in run.all("evaluation") for row in each.rows(CONTINUATIONS)[:2]],
         cut=cut,
@@ -194,6 +197,16 @@ def say_results(run: Run, *, is_last: bool = True) -> None:
         following=asked(run_name, run.artifact("model")) if is_last else None,
     )
     sys.stdout.write(f"{text}\n" if text else "")
+
+
+def tables_of(run: Run) -> dict[str, str]:
+    """The table of each task and of the texts that were written, by what was judged."""
+    tables = dict[str, str]()
+    for artifact in run.all("evaluation"):
+        for file, cells in ((TASK, task_cells), (WRITING, writing_cells)):
+            for name, part in splits([Score(**row) for row in artifact.rows(file)]).items():
+                tables[name] = "\n".join(aligned(cells(part), indent=2))
+    return tables
 
 
 def standing(part: Sequence[Score]) -> str:

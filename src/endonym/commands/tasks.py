@@ -116,16 +116,21 @@ def write_pairs(
 ) -> Made:
     """Make minimal pairs of held-out documents of a model's corpus, and write them to a file.
 
-    Raises RecipeError if the file is there, the corpus is not in the store, or no pairs can be
-    made.
+    Raises RecipeError if the file is there or cannot be read as one of items, the corpus is not in
+    the store, or no pairs can be made.
     """
+    if file.suffix != ".jsonl":
+        do = f"Write them to {file.name}.jsonl: --tasks reads it."
+        raise RecipeError("pairs are written as JSON lines", where=str(file), do=do)
+    if not file.absolute().parent.is_dir():
+        raise RecipeError("there is no such folder", where=str(file.parent), do="Make it first.")
     if file.exists():
         do = f"Judge a model on it by --tasks {file}, or name another file."
         raise RecipeError("this file is there already", where=str(file), do=do)
     read = shards_of(name, store)
     if read is None:
         raise RecipeError(NO_CORPUS, where=name, do="Give a file of pairs: --tasks FILE.")
-    made = made_pairs(read[0], tokenizer, split)
+    made, _ = made_pairs(read[0], tokenizer, split)
     if not made.pairs:
         raise RecipeError(NONE, where=name, do="Give a file of pairs: --tasks FILE.")
     made.write(file)

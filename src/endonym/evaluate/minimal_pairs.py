@@ -11,19 +11,24 @@ right text, too (`Check`).
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
+from endonym.disk import write_atomic
 from endonym.evaluate.items import Item
+from endonym.evaluate.score import wilson
 from endonym.evaluate.word_counts import (
     STEM,
     Spans,
     WordCounts,
     has_inside,
+    have_blanks,
     sentences_of,
+    whole_sentences,
     words_in,
 )
 from endonym.script.letters import LETTER
@@ -31,8 +36,6 @@ from endonym.seed import named_seed
 
 FILE = "minimal_pairs.jsonl"
 """In an evaluation's artefact: the pairs, in the form that `items.read_items` reads."""
-NAME = "minimal pairs"
-"""What is said as the split of their scores."""
 NONE = "no minimal pairs could be made: there is too little text, or few words stand often enough"
 MOST = 200
 """Pairs of each kind."""
@@ -137,11 +140,22 @@ class Check(NamedTuple):
     def precision(self) -> float | None:
         """The share of pairs whose wrong sentence is wrong, at least; None if too little checks it.
 
-        If all wrong sentences were right ones, they would be found as often as right ones are.
+        If all wrong sentences were right ones, they would be found as often as right ones are. So
+        the ratio of both shares is that of right text among the faults, and this is one less the
+        upper end of its 95 % interval: MOVER-R (Newcombe 2016, MOVER-R confidence intervals for
+        ratios and products of two independently estimated quantities, equation 4), with Wilson's
+        intervals of both shares.
         """
         if self.right_found < ENOUGH or not self.made:
             return None
-        return 1 - min(1.0, self.found / self.made / (self.right_found / self.right))
+        faults, right = self.found / self.made, self.right_found / self.right
+        high, low = wilson(faults, self.made)[1], wilson(right, self.right)[0]
+        product, lower = faults * right, low * (2 * right - low)
+        root = math.sqrt(max(0.0, product**2 - high * (2 * faults - high) * lower))
+        least = 1 - (product + root) / lower
+        if least <= 0:  # It may be all right text: found to be so, or too little is known.
+            return 0.0 if faults >= right else None
+        return least
 
 
 class Training(NamedTuple):
@@ -159,11 +173,13 @@ class Made(NamedTuple):
 
     def write(self, path: Path) -> None:
         """Write the pairs as JSON lines."""
-        with path.open("w", encoding="utf-8") as file:
-            for each in self.pairs:
-                good, bad = each.options
-                record = {"good": good, "bad": bad, "group": each.group}
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        records = [
+            {"good": good, "bad": bad, "group": each.group}
+            for each in self.pairs
+            for good, bad in [each.options]
+        ]
+        lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+        write_atomic(path, "".join(lines).encode("utf-8", "surrogatepass"))
 
 
 def make_minimal_pairs(train: Iterable[str], held_out: Iterable[str], *, most: int = MOST) -> Made:
@@ -174,16 +190,24 @@ def make_minimal_pairs(train: Iterable[str], held_out: Iterable[str], *, most: i
     """
     sentences = [sentence for text in train for sentence in sentences_of(text)]
     spans = words_in(sentences)
-    split = [Sentence.of(text, spans).words for text in sentences]
+    checking = sentences[CHECKED - 1 :: CHECKED]
+    counted = [text for n, text in enumerate(sentences) if (n + 1) % CHECKED]
+    is_pieces = not have_blanks(sentences)
     training = Training(
-        WordCounts.of(words for n, words in enumerate(split) if (n + 1) % CHECKED),
-        WordCounts.of(split[CHECKED - 1 :: CHECKED]),
+        *(_counts(part, spans, is_pieces=is_pieces) for part in (counted, checking))
     )
     unique = {sentence for text in held_out for sentence in sentences_of(text)} - set(sentences)
-    fitting = [each for text in unique if len((each := Sentence.of(text, spans)).words) in WORDS]
+    whole = whole_sentences(unique, like=sentences)
+    fitting = [each for text in whole if len((each := Sentence.of(text, spans)).words) in WORDS]
     found = [_of_kind(kind, fitting, training, most) for kind in KINDS]
     checks = {kind.name: check for kind, (_, check) in zip(KINDS, found, strict=True)}
     return Made([item for items, _ in found for item in items], checks)
+
+
+def _counts(sentences: Sequence[str], spans: Spans, *, is_pieces: bool) -> WordCounts:
+    """The counts of sentences. is_pieces: whether words are pieces of them."""
+    whole = "\n".join(sentences).lower() if is_pieces else ""
+    return WordCounts.of((Sentence.of(text, spans).words for text in sentences), whole)
 
 
 def _of_kind(
@@ -199,10 +223,16 @@ def _of_kind(
         unseen = [row for _, row in rows if not counted.has_seen(row)]
         right += len(unseen)
         right_found += sum(map(checking.has_seen, unseen))
-        faults = (each for n, row in rows for each in kind.faults(sentence, n, row, counted))
-        if fault := next((each for each in faults if not counted.has_seen(each.row)), None):
+        faults = (
+            (fault, row)
+            for n, row in rows
+            for fault in kind.faults(sentence, n, row, counted)
+            if not counted.has_seen(fault.row, but=row)
+        )
+        if found_one := next(faults, None):
+            fault, row = found_one
             made += 1
-            if checking.has_seen(fault.row):
+            if checking.has_seen(fault.row, but=row):
                 found += 1
             else:
                 items.append(Item("", (sentence.text, fault.text), 0, kind.name))

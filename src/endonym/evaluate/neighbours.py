@@ -7,7 +7,7 @@ difference in bits per byte is what the neighbours save. Text that follows no or
 shuffled list, shows none.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from endonym.data.baselines import Baselines, DocumentCounts
 from endonym.data.order import Integers
 from endonym.data.shards import TokenShards
 from endonym.evaluate.score import ratio
+from endonym.tokenizer.tokenizer import Tokenizer
 
 NEIGHBOURS = "neighbours.json"
 """The file of an evaluation that holds its gains."""
@@ -37,6 +38,33 @@ def neighbours(shards: TokenShards) -> Integers:
     is_first[1:] = (np.diff(index["source"]) != 0) | (np.diff(index["block"]) != 0)
     is_first[1:] |= np.diff(index["position"]) > MOST_MISSING + 1
     return np.cumsum(is_first) - 1
+
+
+def joined_texts(
+    shards: TokenShards,
+    tokenizer: Tokenizer,
+    join: Collection[str] = (),
+    most_bytes: int | None = None,
+) -> tuple[Iterator[str], float]:
+    """The documents of a split, or about so many bytes of them, and the share that these are.
+
+    Groups of neighbours are taken, evenly spread. join: the sources that are lists of sentences:
+    the neighbours of a group are one text, joined by line ends, as training reads them.
+    """
+    total = int(shards.bytes_by_source().sum())
+    share = 1.0 if most_bytes is None else min(1.0, most_bytes / max(1, total))
+    groups = np.split(np.arange(len(shards)), np.flatnonzero(np.diff(neighbours(shards))) + 1)
+
+    def texts() -> Iterator[str]:
+        for n, group in enumerate(groups):
+            if int((n + 1) * share) == int(n * share):
+                continue
+            documents = [shards.document(number) for number in group.tolist()]
+            lines = [tokenizer.decode(each.ids.tolist()) for each in documents]
+            is_list = bool(documents) and shards.sources[documents[0].source] in join
+            yield from ["\n".join(lines)] if is_list else lines
+
+    return texts(), share
 
 
 @dataclass(frozen=True, slots=True)

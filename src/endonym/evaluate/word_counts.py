@@ -11,17 +11,26 @@ import regex
 
 from endonym.cleaning.measures import is_unbroken
 from endonym.script.letters import LETTER
+from endonym.script.scripts import SENTENCE_ENDS
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
 
+Three = tuple[str, str, str]
 Spans = Callable[[str], list[tuple[int, int]]]
 """Where the words of a text begin and end."""
 WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+(?:['’-][\p{L}\p{M}]+)*")
+CLOSING = r"[\"'\p{Pe}\p{Pf}]"
+SIGN_OF_END = rf"[{SENTENCE_ENDS}]{CLOSING}{{0,3}}"
+WITH_BLANK = r"[.!?…]"
+"""Signs behind which a sentence ends only where a blank follows; behind others it always does."""
 SENTENCE_END = regex.compile(
-    r"(?<=[.!?…][\"'’”»)\]]*)(?<!\b\p{L}\.)\s+(?=\P{Ll})|(?<=[।॥។៕。！？])|\n+"
+    rf"(?<={WITH_BLANK}{CLOSING}{{0,3}})(?<!\b\p{{Lu}}\p{{Ll}}{{0,2}}\.)\s+(?=[^\p{{Ll}}\p{{N}}])"
+    rf"|(?<=(?!{WITH_BLANK}){SIGN_OF_END})(?![{SENTENCE_ENDS}]|{CLOSING})|\n+"
 )
-"""After a sign that ends a sentence, where no small letter follows; not after an initial."""
+"""After a sign that ends a sentence; after a point not where a small letter or a digit follows, or
+behind an initial or a title ("Dl."): a sentence too long is better than half of one."""
+WHOLE = regex.compile(rf"{SIGN_OF_END}\Z")
 SAMPLE_CHARS, PIECES = 100_000, 8192
 """Of a script without blanks: what is looked at to tell, and pieces that stand for its words."""
 STEM, ENDING, SHORT = 3, 2, 3
@@ -35,13 +44,29 @@ def sentences_of(text: str) -> Iterator[str]:
     return filter(None, map(str.strip, SENTENCE_END.split(text)))
 
 
+def whole_sentences(texts: Iterable[str], like: Sequence[str]) -> list[str]:
+    """The texts that end with the sign of a sentence; all if most of the other texts do not.
+
+    Headings and what an abbreviation has cut off are none.
+    """
+    if 2 * sum(WHOLE.search(each) is not None for each in like) <= len(like):
+        return [*texts]
+    return [each for each in texts if WHOLE.search(each)]
+
+
+def have_blanks(texts: Sequence[str]) -> bool:
+    """Whether texts are in a script with blanks between words, by an even sample of them."""
+    step = 1 + sum(map(len, texts)) // SAMPLE_CHARS
+    return not is_unbroken("\n".join(texts[::step]))
+
+
 def words_in(texts: Sequence[str]) -> Spans:
     """What finds the words of texts in this script.
 
     Where it writes no blanks between words, they are the pieces of two letters and more of a
     unigram model, trained on these texts.
     """
-    if not is_unbroken("\n".join(texts)[:SAMPLE_CHARS]):
+    if have_blanks(texts):
         return lambda text: [found.span() for found in WORD.finditer(text)]
     pieces = train_tokenizer(TokenizerConfig(kind="unigram", vocab=PIECES), lambda: iter(texts))
     return lambda text: _pieces(text, pieces)
@@ -57,15 +82,20 @@ def _pieces(text: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
 
 @dataclass(slots=True)
 class WordCounts:
-    """How often words, neighbours, endings of neighbours and threes of letters stand in a text."""
+    """How often words, neighbours, endings of neighbours and threes of letters stand in a text.
 
+    whole: the text itself, where words are pieces of it. Then a word may stand in it that was not
+    counted as one.
+    """
+
+    whole: str = ""
     words: Counter[str] = field(default_factory=Counter[str])
     neighbours: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     endings: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     n_neighbours: int = 0
     firsts: Counter[str] = field(default_factory=Counter[str])
     seconds: Counter[str] = field(default_factory=Counter[str])
-    threes: Counter[str] = field(default_factory=Counter[str])
+    threes: Counter[Three] = field(default_factory=Counter[Three])
     between: dict[tuple[str, str], list[str]] = field(
         default_factory=lambda: defaultdict[tuple[str, str], list[str]](list)
     )
@@ -74,9 +104,9 @@ class WordCounts:
     """The known words by their first letters."""
 
     @classmethod
-    def of(cls, sentences: Iterable[Sequence[str]]) -> "WordCounts":
+    def of(cls, sentences: Iterable[Sequence[str]], whole: str = "") -> "WordCounts":
         """Count sentences, each as its words in lower case."""
-        counts = cls()
+        counts = cls(whole)
         for words in sentences:
             counts.words.update(words)
             counts.neighbours.update(pairwise(words))
@@ -91,10 +121,9 @@ class WordCounts:
                 counts.threes[three] += n
             if n >= OFTEN:
                 counts.stems[stem(word)].append(word)
-        for three in sorted(counts.threes):
-            left, *middle, right = LETTER.findall(three)
-            if counts.threes[three] >= OFTEN and middle:
-                counts.between[left, right].append("".join(middle))
+        for left, middle, right in sorted(counts.threes):
+            if counts.threes[left, middle, right] >= OFTEN:
+                counts.between[left, right].append(middle)
         return counts
 
     def likes(self, *row: str) -> float:
@@ -109,11 +138,22 @@ class WordCounts:
         """Whether each of these words is frequent."""
         return all(self.words[word] >= OFTEN for word in words)
 
-    def has_seen(self, row: Sequence[str]) -> bool:
-        """Whether any two neighbours of a row are neighbours in the text, or its only word is."""
+    def has_seen(self, row: Sequence[str], but: Sequence[str] = ()) -> bool:
+        """Whether any two neighbours of a row are neighbours in the text, or its only word is.
+
+        but: another row, whose neighbours do not count.
+        """
         if len(row) == 1:
-            return row[0] in self.words
-        return any(pair in self.neighbours for pair in pairwise(row))
+            return row[0] in self.words or row[0] in self.whole
+        return any(pair in self.neighbours for pair in {*pairwise(row)} - {*pairwise(but)})
+
+    def is_made_of_words(self, text: str) -> bool:
+        """Whether a text is nothing but known words, one behind the other."""
+        ends = {0}
+        for end in range(2, len(text) + 1):
+            if any(self.knows(text[begin:end]) for begin in ends):
+                ends.add(end)
+        return len(text) in ends
 
     def beginning_as(self, word: str) -> Sequence[str]:
         """The known words with the same first letters."""
@@ -123,7 +163,8 @@ class WordCounts:
         """A known word with another letter inside: no word of this text, but spelled most like one.
 
         Its rarest three letters are the most frequent. The letter differs by more than a sign: of a
-        letter with a cedilla and one with a comma below one is no fault.
+        letter with a cedilla and one with a comma below one is no fault. Where words are pieces of
+        a text, several known ones in a row are no fault, either.
         """
         letters = LETTER.findall(word)
         if not has_inside(word) or not self.knows(word):
@@ -137,6 +178,7 @@ class WordCounts:
         likely = {
             each: min(self.threes[three] for three in threes(each))
             for each in sorted(made - self.words.keys())
+            if not (self.whole and self.is_made_of_words(each))
         }
         best = max(likely, key=likely.__getitem__, default="")
         return best if best and likely[best] >= OFTEN else None
@@ -158,7 +200,7 @@ def ending(word: str) -> str:
     return word if len(letters) <= SHORT else "-" + "".join(letters[-ENDING:])
 
 
-def threes(word: str) -> list[str]:
+def threes(word: str) -> list[Three]:
     """The threes of neighbouring letters of a word, its borders among them."""
     letters = ["^", *LETTER.findall(word), "$"]
-    return ["".join(letters[n : n + 3]) for n in range(len(letters) - 2)]
+    return [*zip(letters, letters[1:], letters[2:], strict=False)]

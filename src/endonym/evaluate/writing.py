@@ -4,11 +4,13 @@ Each measure finds one fault, and none says that a text is good: a model that co
 read has all words right, and one that ends at once repeats nothing. So they stand side by side.
 
 * empty: texts without a letter. ended: texts that end by themselves, and are not cut.
-* repeated: words in five words in a row that stood before in the text.
+* repeated: words in five words in a row that stood before in the text; or characters in a LOOP, if
+  these are a larger share. Of texts that are too short for both there is none.
 * distinct: different pairs of neighbouring words, of all pairs of all texts (Li et al.,
   arXiv:1510.03055).
 * self_bleu: how far a text is made of the words, and the twos, threes and fours of words, of the
   other texts: BLEU with these as references (Zhu et al., arXiv:1802.01886).
+  Both depend on the number of texts, so of each group the first ones are taken, as many of each.
 * known: words that stand in the training text. Other languages have few of them.
 * other_script: letters of scripts in which held-out texts have hardly any.
 * broken: signs without a letter to stand on, and characters that are none.
@@ -18,11 +20,13 @@ read has all words right, and one that ends at once repeats nothing. So they sta
 In scripts without blanks, pieces of PIECE letters stand for words.
 """
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +34,8 @@ import regex
 
 from endonym.cleaning.measures import is_unbroken, repeated_ngram_share
 from endonym.copies.spans import common_span
-from endonym.evaluate.score import Score, ratio
+from endonym.disk import write_atomic
+from endonym.evaluate.score import Score, ratio, share
 from endonym.script.scripts import script_counts
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+(?:['’][\p{L}\p{M}]+)*")
@@ -39,12 +44,18 @@ LETTER = regex.compile(r"(?=\p{L})\X")
 PIECE = 3
 """Letters with their signs that stand for a word, where the script writes no blanks."""
 BROKEN = regex.compile(
-    r"(?<![\p{L}\p{M}\p{N}\p{S}\u25cc\u200b-\u200d])\p{M}|[\ufffd\p{Cn}\p{Co}\p{Cs}]|(?![\t\n\r])\p{Cc}"
+    r"(?<![\p{L}\p{M}\p{N}\p{S}\u25cc\u200b-\u200d])(?![\ufe0e\ufe0f\u20e3])\p{M}"
+    r"|[\ufffd\p{Cn}\p{Co}\p{Cs}]|(?![\t\n\r])\p{Cc}"
 )
+"""Signs of emoji may follow a point, too: ‼️ and #️⃣."""
+LOOP, LOOP_CHARS = regex.compile(r"(.{1,16}?)\1{4,}", regex.DOTALL), 10
+"""A few characters, blanks among them, five times in a row or more often: so long at least."""
 OWN_SCRIPT = 0.01
 """A script is one of the language if held-out texts have this share of their letters in it."""
 WRITING = "writing.json"
 """In an evaluation's artefact: the scores."""
+WRITTEN = "written.jsonl"
+"""There, too: the texts that were measured."""
 HELD_OUT = "held-out text"
 """The name of the texts beside which the written ones stand."""
 LONGEST = "longest_copy"
@@ -67,17 +78,17 @@ BLEU_ORDER = 4
 
 
 class Written(NamedTuple):
-    """A text that was written, and whether it ended by itself."""
+    """A text that was written, whether it ended by itself, and what stood before it."""
 
     text: str
     has_ended: bool
+    prompt: str = ""
 
 
-class Part(NamedTuple):
-    """Of each text a numerator and a denominator: the measure is the ratio of their sums."""
-
-    numerators: Sequence[float]
-    denominators: Sequence[int]
+Groups = Mapping[str, Sequence[Written]]
+"""Texts by the name of their group."""
+Value = tuple[float, float | None, float | None]
+"""A measure, with the ends of its interval over texts."""
 
 
 def units_of(text: str, *, by_pieces: bool) -> list[str]:
@@ -89,11 +100,12 @@ def units_of(text: str, *, by_pieces: bool) -> list[str]:
 
 
 def writing_scores(
-    groups: Mapping[str, Sequence[Written]], held_out: Sequence[Written], training: Iterable[str]
+    groups: Groups, held_out: Sequence[Written], training: Iterable[str], *, task: str
 ) -> Iterator[Score]:
-    """The scores of groups of texts, by their names, and those of held-out texts.
+    """The scores of groups of texts, by their names as sources, and those of held-out texts.
 
-    training: the training texts, which are read once. Intervals are over texts.
+    training: the training texts, which are read once. task: said as the split of each score. A
+    measure of no words, letters or characters is left out.
     """
     every = {**groups, HELD_OUT: held_out}
     texts = {name: [each.text for each in group] for name, group in every.items()}
@@ -108,43 +120,31 @@ def writing_scores(
     for text in training:
         known |= wanted.intersection(units_of(text, by_pieces=by_pieces))
         copies.read(text)
-    scripts = own_scripts(texts[HELD_OUT])
+    scripts, fewest = own_scripts(texts[HELD_OUT]), min(map(len, every.values()))
     first = 0
     for name, group in every.items():
+        own, rows = texts[name], units[name]
+        sizes, places = [*map(len, own)], slice(first, first + len(group))
         found = {
-            "empty": _of_each([LETTER.search(each.text) is None for each in group]),
-            "ended": _of_each([each.has_ended for each in group]),
-            "repeated": _of_each([repeated_ngram_share(text) or 0.0 for text in texts[name]]),
-            "self_bleu": _of_each(list(self_bleu(units[name]))),
-            "known": Part(
-                [float(sum(unit in known for unit in row)) for row in units[name]],
-                [len(row) for row in units[name]],
-            ),
-            "other_script": _other_script(texts[name], scripts),
-            "broken": Part(
-                [float(len(BROKEN.findall(text))) for text in texts[name]],
-                [len(text) for text in texts[name]],
-            ),
-            "copied": Part(
-                [float(copies.copied[first + n].sum()) for n in range(len(group))],
-                [len(text) for text in texts[name]],
-            ),
+            "empty": _share([LETTER.search(text) is None for text in own]),
+            "ended": _share([each.has_ended for each in group]),
+            "repeated": _mean(map(repeated, own)),
+            "distinct": distinct(rows[:fewest]),
+            "self_bleu": _mean(self_bleu(rows[:fewest])),
+            "known": _ratio([sum(unit in known for unit in row) for row in rows], map(len, rows)),
+            "other_script": _other_script(own, scripts),
+            "broken": _ratio([len(BROKEN.findall(text)) for text in own], sizes),
+            "copied": _ratio([int(each.sum()) for each in copies.copied[places]], sizes),
+            LONGEST: (float(max(copies.longest[places], default=0)), None, None),
         }
-        alone = {
-            "distinct": distinct(units[name]),
-            LONGEST: float(max(copies.longest[first : first + len(group)], default=0)),
-        }
-        yield from _scores(name, found, alone, group)
+        yield from _scores(found, group, name=name, task=task)
         first += len(group)
 
 
 def _scores(
-    name: str,
-    found: Mapping[str, Part],
-    alone: Mapping[str, float | None],
-    group: Sequence[Written],
+    found: Mapping[str, Value | None], group: Sequence[Written], *, name: str, task: str
 ) -> Iterator[Score]:
-    """The scores of a group. A measure of no words, letters or characters is left out."""
+    """The scores of a group."""
     made = partial(
         Score,
         n_documents=len(group),
@@ -152,29 +152,33 @@ def _scores(
         n_chars=sum(len(each.text) for each in group),
         n_tokens=0,
         n_groups=len(group),
-        source=None,
+        source=name,
         model="model",
-        split=name,
+        split=task,
     )
     for metric in MEASURES:
-        if metric in alone:
-            value, low, high = alone[metric], None, None
-        else:
-            part = found[metric]
-            denominators = np.array(part.denominators, dtype=np.int64)
-            if not denominators.sum():
-                continue
-            value, low, high = ratio(np.array(part.numerators, dtype=np.float64), denominators)
-        if value is not None:
+        if (measured := found[metric]) is not None:
+            value, low, high = measured
             unit = "characters" if metric == LONGEST else ""
             high = high if unit or high is None else min(1.0, high)  # a share
             yield made(metric=metric, value=value, unit=unit, low=low, high=high)
 
 
+def write_texts(path: Path, groups: Groups) -> None:
+    """Write texts as JSON lines, each with its group and prompt."""
+    records = [
+        {"group": name, "prompt": each.prompt, "text": each.text, "ended": each.has_ended}
+        for name, group in groups.items()
+        for each in group
+    ]
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+    write_atomic(path, "".join(lines).encode("utf-8", "surrogatepass"))
+
+
 def writing_cells(found: Sequence[Score]) -> list[list[str]]:
     """A row for each measure, heads first, and a column for each group of texts."""
-    values = {(score.metric, score.split): score.value for score in found}
-    names = list(dict.fromkeys(score.split for score in found))
+    values = {(score.metric, score.source): score.value for score in found}
+    names = list(dict.fromkeys(score.source or "" for score in found))
     rows = [["of what it writes", *names]]
     for metric, words in MEASURES.items():
         form = "{:.0f}" if metric == LONGEST else "{:.1%}"
@@ -183,9 +187,31 @@ def writing_cells(found: Sequence[Score]) -> list[list[str]]:
     return rows
 
 
-def _of_each(values: Sequence[float]) -> Part:
-    """A mean in which each text counts as much."""
-    return Part([float(each) for each in values], [1] * len(values))
+def _ratio(numerators: Iterable[float], denominators: Iterable[int]) -> Value | None:
+    """The ratio of sums over texts; None of nothing."""
+    sizes = np.array([*denominators], dtype=np.int64)
+    return ratio(np.array([*numerators], dtype=np.float64), sizes) if sizes.sum() else None
+
+
+def _mean(values: Iterable[float | None]) -> Value | None:
+    """A mean in which each text counts as much; one for which it is undefined does not."""
+    defined = [each for each in values if each is not None]
+    return _ratio(defined, [1] * len(defined))
+
+
+def _share(are_so: Sequence[bool]) -> Value:
+    """The share of texts that are so."""
+    return share(np.array(are_so), np.zeros(len(are_so)), is_mean=False)
+
+
+def repeated(text: str) -> float | None:
+    """How much of a text repeats itself; None for a short one without a LOOP."""
+    of_words = repeated_ngram_share(text)
+    loops = [len(found[0]) for found in LOOP.finditer(text)]
+    in_loops = sum(size for size in loops if size >= LOOP_CHARS)
+    if not in_loops:
+        return of_words
+    return max(of_words or 0.0, in_loops / len(text))
 
 
 def own_scripts(texts: Sequence[str]) -> frozenset[str]:
@@ -194,23 +220,24 @@ def own_scripts(texts: Sequence[str]) -> frozenset[str]:
     return frozenset(name for name, n in counts.items() if n >= OWN_SCRIPT * counts.total())
 
 
-def _other_script(texts: Sequence[str], scripts: frozenset[str]) -> Part:
+def _other_script(texts: Sequence[str], scripts: frozenset[str]) -> Value | None:
     """Letters of other scripts, of all letters."""
     counts = [script_counts(text) for text in texts]
     others = [sum(n for name, n in each.items() if name not in scripts) for each in counts]
-    return Part([float(each) for each in others], [each.total() for each in counts])
+    return _ratio(others, [each.total() for each in counts])
 
 
-def distinct(rows: Sequence[Sequence[str]]) -> float | None:
+def distinct(rows: Sequence[Sequence[str]]) -> Value | None:
     """The share of different pairs of neighbouring words among all; None if there are none."""
     pairs = [pair for row in rows for pair in pairwise(row)]
-    return len(set(pairs)) / len(pairs) if pairs else None
+    return (len(set(pairs)) / len(pairs), None, None) if pairs else None
 
 
-def self_bleu(rows: Sequence[Sequence[str]]) -> Iterator[float]:
-    """BLEU of each text with all others as references; 0 for one of fewer than BLEU_ORDER words.
+def self_bleu(rows: Sequence[Sequence[str]]) -> Iterator[float | None]:
+    """BLEU of each text with all others as references.
 
-    Without smoothing: a text without a four in common has 0.
+    None for one of fewer than BLEU_ORDER words, or if there are no others. Without smoothing: a
+    text without a four in common has 0.
     """
     tops = list[dict[tuple[str, ...], list[int]]]()
     grams = [[_grams(row, n) for row in rows] for n in range(1, BLEU_ORDER + 1)]
@@ -222,6 +249,9 @@ def self_bleu(rows: Sequence[Sequence[str]]) -> Iterator[float]:
         tops.append(top)
     lengths = sorted(map(len, rows))
     for number, row in enumerate(rows):
+        if len(row) < BLEU_ORDER or len(rows) < 2:
+            yield None
+            continue
         logs = 0.0
         for of_rows, top in zip(grams, tops, strict=True):
             own = of_rows[number]
@@ -230,9 +260,8 @@ def self_bleu(rows: Sequence[Sequence[str]]) -> Iterator[float]:
             logs += math.log(common / own.total()) if common else -math.inf
         others = [*lengths]
         others.remove(len(row))
-        nearest = min(others, key=lambda n: (abs(n - len(row)), n), default=0)
-        penalty = min(0.0, 1 - nearest / len(row)) if row else -math.inf
-        yield math.exp(logs / BLEU_ORDER + penalty)
+        nearest = min(others, key=lambda n: (abs(n - len(row)), n))
+        yield math.exp(logs / BLEU_ORDER + min(0.0, 1 - nearest / len(row)))
 
 
 def _grams(row: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
@@ -243,8 +272,10 @@ def _grams(row: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
 class Copies:
     """Which characters of some texts stand in training texts, in spans of COPIED_CHARS and more.
 
-    Exact. copied: of each text, for each character. longest: of each text the longest span, 0 if
-    none is so long. Memory depends on these texts, not on the training texts.
+    copied: of each text, for each character. longest: of each text the longest span, 0 if none is
+    so long. Exact, but for characters beside a run of a few that repeat themselves, such as dots:
+    such a run is looked up once in a training text, as it is like itself at each place. Memory
+    depends on these texts, not on the training texts.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -258,13 +289,30 @@ class Copies:
 
     def read(self, training: str) -> None:
         """Look for the texts in a training text."""
+        spans = dict[int, tuple[int, int, int]]()  # of each text: the one that was found last
+        runs = set[str]()
         for offset in range(0, len(training) - GRAM + 1, STRIDE):
-            for number, begin in self.places.get(training[offset : offset + GRAM], ()):
-                self._mark(number, begin, training, offset)
+            gram = training[offset : offset + GRAM]
+            if gram in runs or gram not in self.places:
+                continue
+            if is_run := repeats_itself(gram):
+                runs.add(gram)
+            for number, begin in self.places[gram]:
+                low, high, shift = spans.get(number, (0, 0, 0))
+                is_inside = low <= begin and begin + GRAM <= high
+                if not (is_inside and (is_run or shift == offset - begin)):
+                    low, high = self._mark(number, begin, training, offset)
+                    spans[number] = (low, high, offset - begin)
 
-    def _mark(self, number: int, begin: int, training: str, offset: int) -> None:
-        """Mark the whole span around a common gram, if it is long enough."""
-        low, high = common_span(self.texts[number], begin, training, offset)
-        if low + high >= COPIED_CHARS:
-            self.copied[number][begin - low : begin + high] = True
-            self.longest[number] = max(self.longest[number], low + high)
+    def _mark(self, number: int, begin: int, training: str, offset: int) -> tuple[int, int]:
+        """Mark the whole span around a common gram, if it is long enough; where it is."""
+        back, reach = common_span(self.texts[number], begin, training, offset)
+        if back + reach >= COPIED_CHARS:
+            self.copied[number][begin - back : begin + reach] = True
+            self.longest[number] = max(self.longest[number], back + reach)
+        return begin - back, begin + reach
+
+
+def repeats_itself(gram: str) -> bool:
+    """Whether a text is like itself at a place in its first half."""
+    return any(gram[n:] == gram[:-n] for n in range(1, len(gram) // 2 + 1))

@@ -1,7 +1,7 @@
 """The evaluation stage: scores with their baselines, continuations of prompts, or speed."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -23,11 +23,12 @@ from endonym.evaluate import bits, breakdown, items, minimal_pairs, speed
 from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
-from endonym.evaluate.neighbours import NEIGHBOURS, gains
+from endonym.evaluate.neighbours import NEIGHBOURS, gains, joined_texts
 from endonym.evaluate.probes import PROBE
+from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import Measured, Score
 from endonym.evaluate.tables import aligned
-from endonym.evaluate.writing import WRITING
+from endonym.evaluate.writing import WRITING, WRITTEN, write_texts
 from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
@@ -65,18 +66,12 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     if evaluation.kind == "prompts":
         model.spelled = spelling_of(ctx.inputs["model"])
         return _continue_prompts(evaluation, files[0], config.seed, ctx=ctx, model=model)
+    assert config.task is not None, "the plan names it"
     if evaluation.kind == "minimal_pairs":
-        return _judge_minimal_pairs(evaluation, ctx, model)
+        return _judge_minimal_pairs(config, ctx, model)
     if evaluation.kind == "writing":
-        asked = writing.Asked(_prompts(files), evaluation.max_tokens, config.seed)
-        shards = ctx.inputs["shards"].folder
-        scores = judged_writing(
-            model, shards, asked, split=evaluation.split, pack=config.pack, log=ctx.log
-        )
-        write_json(ctx.out / WRITING, [asdict(each) for each in scores])
-        return {"kind": evaluation.kind, "texts": scores[0].n_documents}
+        return _judge_writing(config, ctx, model)
     if evaluation.kind == "probe":
-        assert config.task is not None, "the plan names it"
         found = score_probe(
             model,
             files[0],
@@ -322,60 +317,51 @@ def judge_items(model: LanguageModel, found: Sequence[items.Item], task: str, lo
 
 
 def _judge_minimal_pairs(
-    evaluation: Evaluation, ctx: StageContext, model: LanguageModel
+    config: EvaluationConfig, ctx: StageContext, model: LanguageModel
 ) -> Numbers:
     """Make minimal pairs, keep them, and judge the model on them. Their checks are in the numbers.
 
     None can be made of small texts: that is said, and there are no scores.
     """
-    shards = ctx.inputs["shards"].folder
-    made = made_pairs(shards, model.tokenizer, evaluation.split)
+    assert config.task is not None, "the plan names it"
+    shards, evaluation = ctx.inputs["shards"].folder, config.evaluation
+    made, counted_share = made_pairs(shards, model.tokenizer, evaluation.split)
     made.write(ctx.out / minimal_pairs.FILE)
     if not made.pairs:
         ctx.log.warn(minimal_pairs.NONE)
-    scores = judged_items(model, made.pairs, minimal_pairs.NAME, ctx.log)
+    scores = judged_items(model, made.pairs, config.task, ctx.log)
     write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
     checks = {kind: check._asdict() for kind, check in made.checks.items()}
-    return {"kind": evaluation.kind, "items": len(made.pairs), "checks": checks}
+    about = {"items": len(made.pairs), "checks": checks, "training_share": counted_share}
+    return {"kind": evaluation.kind, **about}
 
 
 def made_pairs(
     shards: Path, tokenizer: Tokenizer, split: Literal["test", "dev"]
-) -> minimal_pairs.Made:
-    """Minimal pairs of held-out documents."""
-    held_out = TokenShards(shards, split)
-    return minimal_pairs.make_minimal_pairs(
-        training_texts(shards, tokenizer, minimal_pairs.READ_BYTES),
-        (tokenizer.decode(held_out.document(n).ids.tolist()) for n in range(len(held_out))),
-    )
+) -> tuple[minimal_pairs.Made, float]:
+    """Minimal pairs of held-out documents, and the share of the training text that was read."""
+    train, held_out = TokenShards(shards, "train"), TokenShards(shards, split)
+    training, share = joined_texts(train, tokenizer, most_bytes=minimal_pairs.READ_BYTES)
+    texts, _ = joined_texts(held_out, tokenizer)
+    return minimal_pairs.make_minimal_pairs(training, texts), share
 
 
-def training_texts(shards: Path, tokenizer: Tokenizer, most_bytes: int) -> Iterator[str]:
-    """The training texts, or, of more than so many bytes, every second, third … one."""
+def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
+    """Let the model write, keep its texts, and score them. Lists of sentences are longer texts."""
+    assert config.task is not None, "the plan names it"
+    evaluation, shards, join = config.evaluation, ctx.inputs["shards"].folder, config.pack.join
+    model.spelled = spelling_of(ctx.inputs["model"])
+    prompts = [prompt for file in config.files for prompt in read_prompts(file)]
+    asked = writing.Asked(prompts, evaluation.max_tokens, config.seed, config.task)
+    tokenizer = model.tokenizer
+    held_out, _ = joined_texts(TokenShards(shards, evaluation.split), tokenizer, join)
     train = TokenShards(shards, "train")
-    step = 1 + int(train.bytes_by_source().sum()) // most_bytes
-    return (tokenizer.decode(train.document(n).ids.tolist()) for n in range(0, len(train), step))
-
-
-def judged_writing(
-    model: LanguageModel,
-    shards: Path,
-    asked: writing.Asked,
-    *,
-    split: Literal["test", "dev"],
-    pack: PackConfig,
-    log: Log,
-) -> list[Score]:
-    """The scores of what a model writes. Lists of sentences are read as longer texts."""
-    held_out = list(held_texts(shards, split, model.tokenizer, pack)[-1].each())
-    training = training_texts(shards, model.tokenizer, SEARCHED_BYTES)
-    return writing.score_writing(model, held_out, training, asked, log=log)
-
-
-def _prompts(files: Sequence[Path]) -> list[str]:
-    """The lines of a file that are not blank; none without a file."""
-    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    return [line for line in lines if line.strip()]
+    training, share = joined_texts(train, tokenizer, join, SEARCHED_BYTES)
+    judged = writing.judge_writing(model, [*held_out], training, asked, log=ctx.log)
+    write_json(ctx.out / WRITING, [asdict(each) for each in judged.scores])
+    write_texts(ctx.out / WRITTEN, judged.groups)
+    texts = len(next(iter(judged.groups.values())))
+    return {"kind": evaluation.kind, "texts": texts, "training_share": share}
 
 
 def _continue_prompts(
@@ -385,7 +371,7 @@ def _continue_prompts(
 
     With `chat` it answers them. Raises RecipeError if it has no chat template then.
     """
-    prompts = _prompts([file])
+    prompts = read_prompts(file)
     continuations: list[dict[str, Any]] = []
     for first in range(0, len(prompts), PROMPTS_AT_ONCE):
         batch = prompts[first : first + PROMPTS_AT_ONCE]

@@ -21,6 +21,7 @@ from endonym.disk import translated_disk_errors, write_atomic
 from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.items import require_items
 from endonym.evaluate.probes import require_probes
+from endonym.evaluate.prompts import require_prompts
 from endonym.export.history import spelling_of
 from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
@@ -98,6 +99,7 @@ def run_recipe(
     last = last_stage(recipe, until)
     require_packages(recipe)
     require_items(recipe.task_files)
+    require_prompts(recipe.prompt_files)
     require_probes(recipe.probe_files, recipe.language)
     if tune_minutes is not None:
         require_tunable(recipe)

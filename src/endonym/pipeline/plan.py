@@ -22,7 +22,6 @@ from endonym.data.config import CHATML_NAME
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.shards import TokenShards
 from endonym.data.teacher_cache import MORE_ROOM, cache_bytes, lack_of_room
-from endonym.evaluate import minimal_pairs
 from endonym.export.config import Content
 from endonym.export.history import is_of_split
 from endonym.export.shapes import folder_shape
@@ -53,6 +52,8 @@ VERSIONS = {
 VERSIONS["member"] = VERSIONS["model"]
 TEACHER = "teacher of "
 """How the stages begin that keep what the teacher of a phase expects."""
+MADE = {"minimal_pairs": "minimal pairs", "writing": "writing"}
+"""How splits of scores begin whose texts are made; the file or split that they are of follows."""
 SPEED_NAME = "evaluation speed"
 """How the evaluations are called that measure exports, and come after them."""
 
@@ -446,15 +447,22 @@ def evaluation_names(recipe: Recipe) -> list[str]:
 
 
 def task_names(recipe: Recipe) -> list[str | None]:
-    """Of each evaluation the split of the scores of its items; None if it judges none.
+    """Of each evaluation of items or of writing the split of its scores; None of others.
 
     A file has the end of its name as the recipe writes it: the recipe's own folder is nowhere in an
     identity.
     """
     kinds = ("task", "probe")
     tasks = [PurePath(each.file or "") for each in recipe.evaluate if each.kind in kinds]
-    names, made = iter(distinct_names(tasks)), {"minimal_pairs": minimal_pairs.NAME}
-    return [next(names) if each.kind in kinds else made.get(each.kind) for each in recipe.evaluate]
+    names = iter(distinct_names(tasks))
+    return [
+        next(names)
+        if each.kind in kinds
+        else f"{MADE[each.kind]}, {each.file or each.split}"
+        if each.kind in MADE
+        else None
+        for each in recipe.evaluate
+    ]
 
 
 def names_of_phase(phase: Phase) -> list[str]:

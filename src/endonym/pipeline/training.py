@@ -19,6 +19,7 @@ from endonym.data.shards import TokenShards
 from endonym.data.subwords import Subwords
 from endonym.disk import link_or_copy, read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out_texts
+from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import find
 from endonym.export.adapters import FOLDER as ADAPTER
 from endonym.export.adapters import write_adapter
@@ -116,10 +117,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
 
 def first_prompts(config: PhaseTraining) -> list[str]:
     """The first two lines of the recipe's prompts that are not blank."""
-    if not config.prompts:
-        return []
-    lines = config.prompts[0].read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line.strip()][:2]
+    return read_prompts(config.prompts[0])[:2] if config.prompts else []
 
 
 def text_inputs(

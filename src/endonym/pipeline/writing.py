@@ -1,70 +1,142 @@
 """Lets a model write, and measures it beside held-out text (`evaluate/writing.py`)."""
 
+import codecs
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from endonym.errors import RecipeError
 from endonym.evaluate.score import Score
-from endonym.evaluate.writing import Written, writing_scores
+from endonym.evaluate.writing import HELD_OUT, Groups, Written, writing_scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
+from endonym.generate.sample import beginning as encoded_beginning
 from endonym.log import Log
-from endonym.script.letters import beginning
+from endonym.script.letters import GAP, beginning
 from endonym.tokenizer.tokenizer import Tokenizer
 
 TEXTS, AT_ONCE = 48, 16
 """Texts for each temperature, and how many are written at once."""
-TEMPERATURES = (0.0, 0.8, 1.0)
+SAMPLINGS = (
+    Sampling(temperature=0.0),
+    Sampling(temperature=0.8),
+    Sampling(temperature=1.0, top_p=1.0),
+)
+"""The likeliest token; what is usual; and the model's own distribution, of which nothing is cut."""
 PROMPT_CHARS = 24
 """Of a held-out text so much is given to the model, less the word that is cut there."""
 
 
 class Asked(NamedTuple):
-    """What is written. prompts: the beginnings of held-out texts if there are none."""
+    """What is written. prompts: the beginnings of held-out texts if there are none. task: its name,
+    which is said as the split of the scores."""
 
     prompts: Sequence[str]
     max_tokens: int
     seed: int
+    task: str
 
 
-def score_writing(
+class Judged(NamedTuple):
+    """Scores, and the texts that have them."""
+
+    scores: list[Score]
+    groups: Groups
+
+
+def judge_writing(
     model: LanguageModel,
     held_out: Sequence[str],
     training: Iterable[str],
     asked: Asked,
     *,
     log: Log,
-) -> list[Score]:
-    """The scores of what a model writes at each temperature, and those of held-out texts.
+) -> Judged:
+    """Let a model write at each temperature, and score it beside as many held-out texts.
 
-    Both are at most `max_tokens` long.
+    All are at most `max_tokens` long. Raises RecipeError if there are no held-out texts.
     """
-    drawn = held_out[:: 1 + (len(held_out) - 1) // TEXTS]
-    parts = [divided(text) for text in drawn]
-    prompts = asked.prompts or [prompt for prompt, _ in parts]
-    others = [cut(rest, model.tokenizer, asked.max_tokens) for _, rest in parts]
+    count = len(asked.prompts) or TEXTS
+    begun = [divided(text) for text in drawn(held_out, count, most_chars(model, held_out, asked))]
+    if not begun:
+        do = "Write with a run that holds some out: [split], or take more text."
+        raise RecipeError("there is no held-out text to compare with", where=asked.task, do=do)
+    prompts = asked.prompts or [prompt for prompt, _ in begun]
     groups = dict[str, list[Written]]()
-    with log.progress("writing, to judge it", len(TEMPERATURES) * len(prompts)) as advance:
-        for temperature in TEMPERATURES:
-            written = groups.setdefault(f"temperature {temperature:g}", [])
+    with log.progress("writing, to judge it", len(SAMPLINGS) * len(prompts)) as advance:
+        for sampling in SAMPLINGS:
+            written = groups.setdefault(f"temperature {sampling.temperature:g}", [])
             for first in range(0, len(prompts), AT_ONCE):
                 batch = prompts[first : first + AT_ONCE]
                 seeds = range(asked.seed + first, asked.seed + first + len(batch))
-                samplings = [Sampling(temperature=temperature, seed=seed) for seed in seeds]
-                texts = model.generate_many(batch, max_tokens=asked.max_tokens, samplings=samplings)
-                written += [Written("".join(each), each.finish_reason == "end") for each in texts]
+                samplings = [replace(sampling, seed=seed) for seed in seeds]
+                made = model.generate_many(batch, max_tokens=asked.max_tokens, samplings=samplings)
+                for prompt, each in zip(batch, made, strict=True):
+                    text = text_of(model.tokenizer, each.ids)[n_given(model, prompt) :]
+                    written.append(Written(text, each.finish_reason == "end", prompt))
                 advance(len(batch))
-    return list(writing_scores(groups, others, training))
+    others = [cut(rest, model.tokenizer, asked.max_tokens, prompt) for prompt, rest in begun]
+    scores = [*writing_scores(groups, others, training, task=asked.task)]
+    return Judged(scores, {**groups, HELD_OUT: others})
+
+
+def most_chars(model: LanguageModel, held_out: Sequence[str], asked: Asked) -> int:
+    """About how many characters a prompt has together with the text behind it."""
+    some = [text[:1000] for text in held_out[:: 1 + len(held_out) // TEXTS]]
+    n_tokens = sum(map(len, model.tokenizer.encode_many(some)))
+    return PROMPT_CHARS + asked.max_tokens * sum(map(len, some)) // max(1, n_tokens)
+
+
+def drawn(texts: Sequence[str], count: int, chars: int) -> list[str]:
+    """Texts from evenly spread places on: `count` of them, or fewer if there is too little text.
+
+    The places are the beginnings of texts, and lines or words within them. From one to the next are
+    `chars` characters at least.
+    """
+    half = max(1, chars // 2)
+    places = [
+        (text, begin)
+        for text in texts
+        for begin in range(0, max(1, len(text) - chars - half), chars + half)
+        if text.strip()
+    ]
+    count = min(count, len(places))
+    chosen = [places[n * len(places) // count] for n in range(count)]
+    return [_from(text, begin, begin + half) for text, begin in chosen]
+
+
+def _from(text: str, begin: int, end: int) -> str:
+    """A text from the first line on that begins in this part of it, or else the first word."""
+    if not begin:
+        return text
+    line, gap = text.find("\n", begin, end), GAP.search(text, begin, end)
+    return text[line + 1 if line >= 0 else gap.end() if gap else begin :]
 
 
 def divided(text: str) -> tuple[str, str]:
-    """The beginning of a text, as a prompt, and the rest of it."""
-    begin = beginning(text, PROMPT_CHARS)
+    """The beginning of a text, as a prompt, and the rest of it; half of a short one each."""
+    begin = beginning(text, min(PROMPT_CHARS, len(text) // 2))
     words, blank, _ = begin.rpartition(" ")
-    prompt = words if blank and words.strip() and len(begin) < len(text) else begin
+    prompt = words if blank and words.strip() else begin
     return prompt, text[len(prompt) :]
 
 
-def cut(text: str, tokenizer: Tokenizer, most: int) -> Written:
-    """The first tokens of a text, and whether these are all."""
+def cut(text: str, tokenizer: Tokenizer, most: int, prompt: str = "") -> Written:
+    """A text as a model would have written it: at most so many tokens, its end among them."""
     ids = tokenizer.encode(text)
-    return Written(tokenizer.decode(ids[:most]), len(ids) <= most)
+    return Written(text_of(tokenizer, ids[:most]), len(ids) < most, prompt)
+
+
+def n_given(model: LanguageModel, prompt: str) -> int:
+    """How many first characters of what follows a prompt are the prompt's: a blank at its end."""
+    spelled = model.spelled(prompt)
+    return len(spelled) - len(encoded_beginning(spelled)[0])
+
+
+def text_of(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """What was written, with U+FFFD for bytes that are no UTF-8.
+
+    An unfinished character at the end is left out: the text was cut there.
+    """
+    data = b"".join(map(tokenizer.bytes_of, ids))
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(data)

@@ -207,6 +207,12 @@ class Recipe(Config):
         return [path for each in self.evaluate for path in each.files(self.folder, "task")]
 
     @property
+    def prompt_files(self) -> list[Path]:
+        """The files of prompts that evaluations continue."""
+        kinds = ("prompts", "writing")
+        return [path for each in self.evaluate for path in each.files(self.folder, *kinds)]
+
+    @property
     def probe_files(self) -> list[Path]:
         """The file of each probe: of several, that of train."""
         return [path for each in self.evaluate for path in each.files(self.folder, "probe")[:1]]

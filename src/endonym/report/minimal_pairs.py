@@ -20,4 +20,6 @@ def shown_pairs(run: Run) -> list[dict[str, Any]]:
             for kind, counts in artifact.numbers["checks"].items():
                 own = [(each["good"], each["bad"]) for each in pairs if each["group"] == kind]
                 found.append({"kind": kind, "check": Check(**counts), "pairs": own[:SHOWN]})
+                found[-1] |= {"split": artifact.manifest["config"]["task"]}
+                found[-1] |= {"share": artifact.numbers["training_share"]}
     return [each for each in found if each["pairs"]]

@@ -137,7 +137,6 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
 def _judged(run: Run, card: dict[str, Any]) -> dict[str, Any]:
     """The values of what is judged beside bits: items, probes, and the texts that it writes."""
     of_probes = [probes.ProbeScore(**row) for row in _rows(run, probes.PROBE)]
-    of_writing = [each.rows(WRITING) for each in run.all("evaluation")]
     return {
         "tasks": _tasks(run, card),
         "probes": {
@@ -145,8 +144,21 @@ def _judged(run: Run, card: dict[str, Any]) -> dict[str, Any]:
             for name, part in groupby(of_probes, key=attrgetter("split"))
         },
         "minimal_pairs": shown_pairs(run),
-        "writing": [writing_cells([Score(**row) for row in rows]) for rows in of_writing if rows],
+        "writing": _of_writing(run),
     }
+
+
+def _of_writing(run: Run) -> list[dict[str, Any]]:
+    """Of each evaluation of writing its name, its table, and what of the training text it read."""
+    return [
+        {
+            "name": rows[0]["split"],
+            "rows": writing_cells([Score(**row) for row in rows]),
+            "share": each.numbers["training_share"],
+        }
+        for each in run.all("evaluation")
+        if (rows := each.rows(WRITING))
+    ]
 
 
 def tokenizer_kind(recipe: Recipe) -> str:

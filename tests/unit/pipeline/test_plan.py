@@ -366,7 +366,7 @@ def test_tasks_of_one_file_name_have_other_names_and_other_places_than_texts(
     assert [each for each in names if each] == [
         "парлар.jsonl",
         "зат/парлар.jsonl",
-        "minimal pairs",
+        "minimal pairs, test",
     ]
     assert cast(CorpusConfig, stages["corpus"].config).tasks == (0, 2)
     assert cast(CorpusConfig, stages_of()["corpus"].config).tasks is None

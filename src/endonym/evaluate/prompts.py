@@ -1,0 +1,27 @@
+"""Files of prompts: one a line, in any encoding that a text of a recipe may have."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from endonym.data.conversation_files import places_in_words
+from endonym.errors import SourceError
+from endonym.formats.config import Source
+from endonym.formats.document import Document, Reject
+from endonym.formats.files import RawFile
+from endonym.formats.reader import read_file
+
+
+def read_prompts(path: Path) -> list[str]:
+    """The lines of a file that are not blank. Raises SourceError if it has none, or no text."""
+    source = Source(name="prompts", path=str(path), format="txt", document="line")
+    records = [*read_file(source, RawFile(path=path, name=path.name))]
+    if rejects := [each for each in records if isinstance(each, Reject)]:
+        do = "Write one prompt a line, in UTF-8."
+        raise SourceError(f"no prompts: {places_in_words(rejects)}", where=str(path), do=do)
+    return [each.text for each in records if isinstance(each, Document)]
+
+
+def require_prompts(files: Iterable[Path]) -> None:
+    """Raise SourceError, as `read_prompts` does, for the first of these files without prompts."""
+    for path in files:
+        read_prompts(path)
