@@ -26,7 +26,6 @@ from pages import markdown
 from runs import bits_rows, costs_of, endonym, last_json, row_of, sets_of
 
 from endonym.evaluate.items import ACCURACY
-from endonym.evaluate.minimal_pairs import NAME
 from endonym.seed import named_seed
 
 GOLD = {"fr": "clams_fr.jsonl", "en": "blimp_en.jsonl.gz"}
@@ -52,6 +51,8 @@ file = "{GOLD_FILE}"
 kind = "minimal_pairs"
 """
 ALL = "all kinds"
+NAME = "minimal pairs, test"
+"""The split of their scores."""
 
 
 def main() -> None:

@@ -105,7 +105,7 @@ def scored(run: Run, name: str, values: dict[str, float] | None) -> None:
         lines = [score("model", value, split=split).as_dict() for split, value in values.items()]
         (folder / "scores.json").write_text(json.dumps(lines), encoding="utf-8")
     stage = Stage(name, "model" if name == "model" else "evaluation", {"for": name}, lambda ctx: {})
-    artifact = artefact_of(folder, id=ID, stage="evaluation")
+    artifact = artefact_of(folder, id=ID, stage="evaluation", numbers={})
     run.made.append(Made(stage, artifact, False, 1.23456))
 
 
