@@ -271,7 +271,10 @@ def estimate(
     value = _value(mean, denominators, sources if is_mean else None)
     if groups is not None:
         _, firsts, groups = np.unique(groups, return_index=True, return_inverse=True)
-        models = [np.array([np.bincount(groups, weights=row) for row in each]) for each in models]
+        models = [
+            np.array([np.bincount(groups, weights=row) for row in rows], dtype=np.float64)
+            for rows in models
+        ]
         denominators = np.bincount(groups, weights=denominators).astype(np.int64)
         sources = None if sources is None else sources[firsts]
     parts = _parts(len(denominators), sources)
