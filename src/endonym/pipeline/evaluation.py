@@ -248,13 +248,18 @@ def score_texts(
 
 
 def score_items(model: LanguageModel, path: Path, log: Log, *, task: str) -> list[Score]:
-    """The scores of a file of items; says what of it is left out or not read. task: their split."""
+    """The scores of a file of items. task: their split."""
+    return judged_items(model, items_of(path, log, task=task), task, log)
+
+
+def items_of(path: Path, log: Log, *, task: str) -> list[items.Item]:
+    """The items of a file; says what of it is left out or not read. task: its name there."""
     found, left_out, unread = items.read_items(path)
     if left_out:
         log.warn(f"{task}: left out: {left_out}")
     if unread:
         log.line(f"{task}: fields that are not read: {unread}")
-    return judged_items(model, found, task, log)
+    return found
 
 
 def judged_items(
