@@ -12,7 +12,7 @@ from endonym.copies.notes import distinct_names
 from endonym.disk import read_json, write_atomic
 from endonym.errors import RecipeError
 from endonym.evaluate import bits
-from endonym.evaluate.items import ACCURACY, read_items
+from endonym.evaluate.items import ACCURACY
 from endonym.evaluate.score import BITS, PER_TEXT, Score, headline
 from endonym.evaluate.tables import TOO_FEW, aligned
 from endonym.export.history import phases_of
@@ -20,7 +20,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import QUIET, Log, number
 from endonym.model.foreign.folder import read_shape
 from endonym.model.foreign.weights import load_any
-from endonym.pipeline.evaluation import held_texts, judged_items, read_texts
+from endonym.pipeline.evaluation import held_texts, judged_items, read_task, read_texts
 from endonym.report.page import render
 from endonym.report.scores import STYLES
 from endonym.report.svg import Chart, Series
@@ -38,7 +38,7 @@ NAMES = {BITS: "bits/byte", ACCURACY: "accuracy", PER_TEXT: "bits a text"}
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Weights after a step of a phase, counted from 1; and later their scores.
+    """Weights after a step of a phase, counted from 1.
 
     tokens: read until then, those of earlier phases too. model: what the phase has made.
     """
@@ -65,17 +65,13 @@ class Point:
 
     def headlines(self) -> dict[tuple[str, str], Score]:
         """The main score of each, by its metric and what was judged."""
-        found = [
-            (
-                name,
-                part[0]
-                if part[0].metric in (ACCURACY, PER_TEXT)
-                else headline(part, model="model"),
-            )
-            for name, part in self.scores.items()
-            if part
-        ]
-        return {(score.metric, name): score for name, score in found if score is not None}
+        found = dict[tuple[str, str], Score]()
+        for name, part in self.scores.items():
+            is_of_items = part[0].metric in (ACCURACY, PER_TEXT)
+            score = part[0] if is_of_items else headline(part, model="model")
+            assert score is not None, "documents were scored"
+            found[score.metric, name] = score
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -124,7 +120,7 @@ def learning_curves(
         write_pairs(name, tokenizer, pairs, split=split, store=store)
         tasks = [*tasks, pairs]
     named = zip(distinct_names(tasks), tasks, strict=True)
-    items = {file: read_items(path).items for file, path in named}
+    items = {file: read_task(path, file, log) for file, path in named}
     texts = None if read is None else held_texts(read[0], split, tokenizer, read[1])[0]
     points = list[Point]()
     for each in kept:
@@ -140,9 +136,10 @@ def learning_curves(
         said = [f"{head} {score.value:.4f}" for head, score in by_head(points[-1]).items()]
         log.line(f"  step {number(each.step)}: {', '.join(said)}")
     shown, run = "\n".join(aligned(table(points), indent=2)), resolve_run(store, name)
-    page = None if run is None else run / PAGE
-    if page is not None:
-        values = {"name": name, "rows": table(points), "charts": charts(points)}
+    page = None
+    if run is not None:
+        page = run / PAGE
+        values = {"name": run.name, "rows": table(points), "charts": charts(points)}
         write_atomic(page, render("learning_curves.html", values).encode("utf-8"))
         shown += f"\n\npage  {page}"
     data = {"points": [point.as_dict() for point in points], "page": page and str(page)}

@@ -188,7 +188,7 @@ def back_to(work: Path, step: int) -> Checkpoint:
 def keep_weights(work: Path, step: int, weights: Mapping[str, Tensor]) -> None:
     """Write the weights of a step that the finished model will have beside its own."""
     folder = work / KEPT
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / "unfinished"
     save_tensors({name: weight.cpu() for name, weight in weights.items()}, fresh)
     flush_files(folder)
