@@ -25,7 +25,8 @@ SIGN_OF_END = rf"[{SENTENCE_ENDS}]{CLOSING}{{0,3}}"
 WITH_BLANK = r"[.!?…]"
 """Signs behind which a sentence ends only where a blank follows; behind others it always does."""
 SENTENCE_END = regex.compile(
-    rf"(?<={WITH_BLANK}{CLOSING}{{0,3}})(?<!\b\p{{Lu}}\p{{Ll}}{{0,2}}\.)\s+(?=[^\p{{Ll}}\p{{N}}])"
+    rf"(?<={WITH_BLANK}{CLOSING}{{0,3}})(?<!\b(?:\p{{L}}|\p{{Lu}}\p{{Ll}}{{1,2}})\.)"
+    rf"\s+(?=[^\p{{Ll}}\p{{N}}])"
     rf"|(?<=(?!{WITH_BLANK}){SIGN_OF_END})(?![{SENTENCE_ENDS}]|{CLOSING})|\n+"
 )
 """After a sign that ends a sentence; after a point not where a small letter or a digit follows, or

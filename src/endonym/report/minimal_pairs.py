@@ -21,5 +21,5 @@ def shown_pairs(run: Run) -> list[dict[str, Any]]:
                 own = [(each["good"], each["bad"]) for each in pairs if each["group"] == kind]
                 found.append({"kind": kind, "check": Check(**counts), "pairs": own[:SHOWN]})
                 found[-1] |= {"split": artifact.manifest["config"]["task"]}
-                found[-1] |= {"share": artifact.numbers["training_share"]}
+                found[-1] |= {"share": artifact.numbers.get("training_share", 1.0)}
     return [each for each in found if each["pairs"]]

@@ -154,7 +154,7 @@ def _of_writing(run: Run) -> list[dict[str, Any]]:
         {
             "name": rows[0]["split"],
             "rows": writing_cells([Score(**row) for row in rows]),
-            "share": each.numbers["training_share"],
+            "share": each.numbers.get("training_share", 1.0),
         }
         for each in run.all("evaluation")
         if (rows := each.rows(WRITING))
