@@ -126,18 +126,22 @@ def test_the_scores_of_the_last_step_are_those_of_the_model_if_it_is_kept(
     assert {key: of_step[key] for key in shared} == {key: of_model[key] for key in shared}
 
 
+@pytest.mark.parametrize("dies_at", [12, 40])
 def test_a_kill_loses_no_kept_weights(
     small_recipe: Callable[[Path], Path],
     command: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     run: Path,
+    *,
+    dies_at: int,
 ) -> None:
+    """At a step between two checkpoints, and at one that has one."""
     project = Project(small_recipe(tmp_path / "project"), command)
     keep = checkpoint.keep_weights
 
     def keep_and_die(work: Path, step: int, weights: Any) -> None:
-        if step == 12:
+        if step == dies_at:
             raise Killed
         keep(work, step, weights)
 

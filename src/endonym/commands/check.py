@@ -32,9 +32,6 @@ from endonym.data.order import largest_gap
 from endonym.data.shards import TokenShards
 from endonym.device import free_memory_bytes
 from endonym.errors import MissingSource, OutOfMemory, RecipeError, TokenizerError
-from endonym.evaluate.items import require_items
-from endonym.evaluate.probes import require_probes
-from endonym.evaluate.prompts import require_prompts
 from endonym.export.shapes import require_shapes
 from endonym.formats.files import RawFile, RawSet, is_remote, source_files
 from endonym.log import QUIET, Log, counted, listed
@@ -45,6 +42,7 @@ from endonym.pipeline import sources
 from endonym.pipeline.execute import (
     dropped_in_words,
     first_identity,
+    require_evaluation_files,
     require_other_run,
     run_folder,
 )
@@ -191,9 +189,7 @@ def check(
             log.warn(told)
     recipe.require_sources(log or QUIET, but=sizes)
     require_packages(recipe)
-    require_items(recipe.task_files)
-    require_prompts(recipe.prompt_files)
-    require_probes(recipe.probe_files, recipe.language)
+    require_evaluation_files(recipe)
     require_other_run(recipe, store)
     samples, raw = texts_of(recipe, store, sizes, log or QUIET)
     target = "cuda" if machine else target

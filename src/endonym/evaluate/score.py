@@ -271,16 +271,16 @@ def estimate(
     value = _value(mean, denominators, sources if is_mean else None)
     if groups is not None:
         _, firsts, groups = np.unique(groups, return_index=True, return_inverse=True)
-        models = [np.array([np.bincount(groups, weights=row) for row in each]) for each in models]
+        models = [
+            np.array([np.bincount(groups, weights=row) for row in rows], dtype=np.float64)
+            for rows in models
+        ]
         denominators = np.bincount(groups, weights=denominators).astype(np.int64)
         sources = None if sources is None else sources[firsts]
     parts = _parts(len(denominators), sources)
     if not is_mean:
         parts = _few_together(parts)
-    fewest = min(map(len, parts), default=0)
-    are_too_few = len(denominators) < FEWEST_DOCUMENTS or fewest < FEWEST_OF_SOURCE
-    wholes = parts if is_mean else [np.arange(len(denominators))]
-    if are_too_few or any(largest_share(denominators[part]) > LARGEST_SHARE for part in wholes):
+    if not _has_interval(denominators, parts, is_mean=is_mean):
         return Estimate(value)
     weights = [1 / len(parts) for _ in parts]
     if not is_mean:
@@ -296,6 +296,16 @@ def estimate(
             over_seeds.append((float(values.var(ddof=1)) / seeds, seeds - 1.0))
     over_groups = added([(each.variance, each.freedom) for each in errors])
     return Estimate(value, (over_groups, *([added(over_seeds)] if over_seeds else [])))
+
+
+def _has_interval(
+    sizes: NDArray[np.int64], parts: Sequence[NDArray[Any]], *, is_mean: bool
+) -> bool:
+    """Whether there are enough groups, none of them too large: see `estimate`. parts: by source."""
+    wholes = parts if is_mean else [np.arange(len(sizes))]
+    fewest = min(map(len, parts), default=0)
+    are_enough = len(sizes) >= FEWEST_DOCUMENTS and fewest >= FEWEST_OF_SOURCE
+    return are_enough and all(largest_share(sizes[part]) <= LARGEST_SHARE for part in wholes)
 
 
 class _Errors(NamedTuple):

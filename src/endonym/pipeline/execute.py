@@ -98,9 +98,7 @@ def run_recipe(
     """
     last = last_stage(recipe, until)
     require_packages(recipe)
-    require_items(recipe.task_files)
-    require_prompts(recipe.prompt_files)
-    require_probes(recipe.probe_files, recipe.language)
+    require_evaluation_files(recipe)
     if tune_minutes is not None:
         require_tunable(recipe)
     require_other_run(recipe, store)
@@ -272,6 +270,13 @@ def say_stage(stage: plan.Stage, what: str, log: Log) -> None:
 def run_folder(store: Store, recipe: Recipe) -> Path:
     """The folder of this run's readable files, beside the store."""
     return store.root.parent / RUNS / recipe.run_name
+
+
+def require_evaluation_files(recipe: Recipe) -> None:
+    """Raise RecipeError for a file of items, prompts or examples that no model can be judged on."""
+    require_items(recipe.task_files)
+    require_prompts(recipe.prompt_files)
+    require_probes(recipe.probe_files, recipe.language)
 
 
 def require_other_run(recipe: Recipe, store: Store) -> None:
