@@ -57,7 +57,7 @@ def test_a_full_disk_ends_in_a_sentence_and_the_same_command_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = small_recipe(tmp_path / "project")
-    monkeypatch.setattr(checkpoint, "check_disk_space", lambda *given: None)
+    monkeypatch.setattr(checkpoint, "check_disk_space", lambda *_, **__: None)
     whole, reached = artefacts(finished / "store"), []
     for size in SIZES:
         remount(small_disk, f"size={size}")
