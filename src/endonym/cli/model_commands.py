@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from endonym.commands.tasks import Shown
 
 
+OPTIONS = {"tasks": "--tasks", "probes": "--probe", "harness": "--harness"}
+"""Options of `evaluate` besides --text that may be repeated, by their parameters."""
+
+
 def _require_one_use(context: click.Context) -> None:
     """Raise UsageError for flags of `evaluate` that do not go together."""
     given = {
@@ -39,12 +43,13 @@ def _require_one_use(context: click.Context) -> None:
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
     uses = given & {"texts", "tasks", "pairs", "flores", "harness", "probes"}
+    if context.args:
+        option = next((OPTIONS[name] for name in OPTIONS if name in uses), "--text")
+        raise click.UsageError(f"Write {option} before {context.args[0]}.")
     if "steps" in given:
         if given - {"model", "steps", "split", "tasks", "pairs"}:
             raise click.UsageError("--steps goes with --split, --tasks and --minimal-pairs alone.")
         return
-    if context.args:
-        raise click.UsageError(f"Write --text before {context.args[0]}.")
     if len(uses) > 1:
         every = "--text, --tasks, --minimal-pairs, --flores, --harness and --probe"
         raise click.UsageError(f"Give one of {every}.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
@@ -54,6 +55,9 @@ def score_harness(
     """
     harness.require_harness()
     asked = [each for given in tasks for each in _parts(given)]
+    if not asked:
+        do = "Give names of its tasks, or files of items: --harness NAME,NAME"
+        raise RecipeError("no task is named", where="--harness", do=do)
     files = [Path(each) for each in asked if has_records(Path(each))]
     for path in files:
         if not path.is_file():
@@ -101,7 +105,7 @@ def reaches_hub() -> bool:
         urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=REACH_SECONDS).close()
     except HTTPError:
         return True
-    except OSError:
+    except (OSError, HTTPException, ValueError):  # also what answers in no HTTP, or is no address
         return False
     return True
 
@@ -135,7 +139,7 @@ def export_of(model: Artifact) -> Path | None:
     """The folder for transformers that a run has exported a model to, if one has."""
     exports = (each for each in Store.of(model.folder).artifacts() if each.stage == "export")
     for each in exports:
-        of_model = each.manifest["inputs"].get("model") == model.id
+        of_model = each.manifest["inputs"].get("model") == model.manifest["id"]
         if of_model and each.manifest["config"]["export"]["format"] == EXPORT.format:
             return each.verify().folder
     return None

@@ -18,7 +18,7 @@ from endonym.evaluate.tables import TOO_FEW, aligned
 from endonym.export.history import phases_of
 from endonym.generate.language_model import LanguageModel
 from endonym.log import QUIET, Log, number
-from endonym.model.foreign.folder import read_shape
+from endonym.model.foreign.folder import OUR_WEIGHTS, read_shape
 from endonym.model.foreign.weights import load_any
 from endonym.pipeline.evaluation import held_texts, judged_items, read_task, read_texts
 from endonym.report.page import render
@@ -88,7 +88,10 @@ def kept_of(name: str, store: Store, log: Log) -> list[Kept]:
     for place, phase in enumerate(phases, start=1):
         with phase.verify().read_with_care():
             tokens, steps = phase.numbers["tokens"], max(1, phase.numbers["steps"])
-            for step, file in kept_weights(phase.folder).items():
+            files = kept_weights(phase.folder)
+            if files and phase is phases[-1]:  # The model itself ends the curve.
+                files |= {phase.numbers["kept_step"]: phase.folder / OUR_WEIGHTS}
+            for step, file in sorted(files.items()):
                 read = earlier + step * tokens // steps
                 found.append(Kept(place, step, read, phase, file))
             earlier += tokens

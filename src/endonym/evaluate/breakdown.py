@@ -131,6 +131,8 @@ def _bins(
         groups = None if texts.groups is None else texts.groups[has]
         count = counts[has, number]
         value, low, high = ratio(totals[has, number], count, sources[has], groups, is_mean=False)
+        if by == "confidence" and high is not None:
+            high = min(1.0, high)  # a share
         size = int(count.sum())
         yield Bin(
             split=split,

@@ -155,7 +155,7 @@ def _results(found: Mapping[str, Any]) -> Iterator[Result]:
             if is_figure and not metric.endswith("_stderr"):
                 yield Result(
                     task,
-                    str(found["versions"].get(task) or "").replace("N/A", ""),
+                    str(found["versions"].get(task, "")).replace("N/A", ""),
                     metric,
                     kind,
                     _number(value),

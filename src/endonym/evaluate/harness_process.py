@@ -32,7 +32,9 @@ def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             near = difflib.get_close_matches(name, manager.all_tasks, n=1)
             yield {"unknown": name, "near": near}
             return
-        names += found
+        if "*" in name:  # A pattern matches groups as well as the tasks in them.
+            found = [each for each in found if each in manager.all_subtasks] or found
+        names += [each for each in found if each not in names]
     for name in names:
         yield {"task": name, "said": f"loading {name}"}
         manager.load([name])

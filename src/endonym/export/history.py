@@ -302,14 +302,17 @@ def ensemble_of(model: Artifact) -> list[Artifact]:
 def without_seed(phase: Artifact) -> dict[str, Any]:
     """What a phase was trained on and how: what is the same under every seed of a recipe.
 
-    The phase before it and its members have other ids under each seed. The former has a description
-    of its own; the latter are trained as the phase is, so their number says all. Of a teacher that
-    is lost nothing is known but what was kept of it, and that is of one seed.
+    Steps whose weights are kept change nothing. The phase before it and its members have other ids
+    under each seed. The former has a description of its own; the latter are trained as the phase
+    is, so their number says all. Of a teacher that is lost nothing is known but what was kept of
+    it, and that is of one seed.
     """
     taught, inputs = _inputs_of_teaching(phase), phase.manifest["inputs"]
     others = ("start", "teacher", *_members(inputs))
+    config = {key: each for key, each in phase.manifest["config"].items() if key != "seed"}
+    config["phase"] = {key: n for key, n in config["phase"].items() if key != "keep_steps"}
     return {
-        "config": {key: each for key, each in phase.manifest["config"].items() if key != "seed"},
+        "config": config,
         "inputs": {name: each for name, each in inputs.items() if name not in others},
         "teacher": taught.get("teacher"),
         "members": len(_members(taught)),

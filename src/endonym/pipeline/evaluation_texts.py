@@ -317,7 +317,8 @@ class Overlap(NamedTuple):
         if self.found is not None:
             where = f"in the training text{' or answers' * self.has_answers}"
             share, of = 100 * self.found / max(1, self.texts), counted(self.texts, what)
-            some = f"{share:.1f} % of its {of} stand" if self.found else f"None of its {of} stands"
+            part = f"{share:.1f} %" if share >= 0.05 else "Less than 0.1 %"
+            some = f"{part} of its {of} stand" if self.found else f"None of its {of} stands"
             harder = ": new text of this kind is harder" * bool(self.found)
             said.append(f"{some} {where}, whole, nearly or in pieces{harder}.")
         if self.lost:

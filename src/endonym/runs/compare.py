@@ -155,6 +155,7 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
         to_best = partial(difference, other=documents[order[0]], comparisons=comparisons)
         differences = [Difference(*to_best(documents[index])) for index in order]
     baselines, differing = _baselines(runs, groups)
+    of_value = document_scores.counted(documents[0]) if documents else None
     are_elsewhere = bool(baselines and documents) and not quantity.is_whole
     comparison = Comparison(
         runs=[runs[index] for index in order],
@@ -163,9 +164,9 @@ def compare(runs: Sequence[FinishedRun], others: Sequence[PublicModel] = ()) -> 
         differences=differences,
         baselines=[] if are_elsewhere else baselines,
         notes=[],
-        documents=len(documents[0]) if documents else 0,
-        n_groups=document_scores.group_count(documents[0]) if documents else 0,
-        n_bytes=int(documents[0]["bytes"].sum()) if documents else 0,
+        documents=0 if of_value is None else len(of_value),
+        n_groups=0 if of_value is None else document_scores.group_count(of_value),
+        n_bytes=0 if of_value is None else int(of_value["bytes"].sum()),
         comparisons=comparisons,
     )
     of_best = [runs.index(run) for run in comparison.best.runs]

@@ -97,14 +97,16 @@ def as_csv(data: dict[str, Any]) -> str:
     seeds, other or baseline.
     """
     rows: list[dict[str, Any]] = []
-    groups = {"n_groups": data["shared_groups"] or None}
+    shared: dict[str, Any] = {"n_groups": data["shared_groups"] or None}
+    if data["shared_documents"]:
+        shared |= {"n_documents": data["shared_documents"], "n_bytes": data["shared_bytes"]}
     for run in data["runs"]:
         nested = ("score", "compared", "difference", "efficiency", "versions", "machine")
         plain = {key: run[key] for key in run if key not in nested}
         plain |= {"sets": " ".join(run["sets"]), "deviation": None}
         plain |= {key: (run["machine"] or {}).get(key) for key in ("processor", "threads")}
         plain |= {"commit": run["versions"].get("commit")}
-        score = _score(run["score"] | run["compared"] | groups)
+        score = _score(run["score"] | run["compared"] | shared)
         rows.append({"row": "run", **plain, **score, **_difference(run)})
     runs = {row["name"]: row for row in rows}
     for group in data["seeds"]:
@@ -114,11 +116,11 @@ def as_csv(data: dict[str, Any]) -> str:
             mean |= {"row": "seeds", "name": group["name"], "deviation": group["deviation"]}
             mean |= {"seed": " ".join(map(str, group["seeds"])), "bits_per_byte": group["mean"]}
             ends = group["interval"] or {}
-            mean |= {"low": ends.get("low"), "high": ends.get("high"), **groups}
+            mean |= {"low": ends.get("low"), "high": ends.get("high"), **shared}
             rows.append(mean | _difference(group))
     for other in data["others"]:
         plain = {key: other[key] for key in ("name", "family", "parameters")}
-        score = _score(other["score"] | other["compared"] | groups)
+        score = _score(other["score"] | other["compared"] | shared)
         rows.append({"row": "other", **plain, **score, **_difference(other)})
     for baseline in data["baselines"]:
         rows.append({"row": "baseline", "name": baseline["model"], **_score(baseline)})

@@ -25,7 +25,8 @@ from pathlib import Path
 
 
 class TaskManager:
-    all_tasks = ["blimp_island", "blimp_drop", "xnli_fr"]
+    all_subtasks = ["blimp_island", "blimp_drop", "xnli_fr"]
+    all_tasks = [*all_subtasks, "blimp_all"]
 
     def __init__(self, include_path, metadata):
         assert (Path(metadata["pretrained"]) / "config.json").is_file()
@@ -128,6 +129,9 @@ def test_figures_of_its_tasks_come_with_both_versions(
     rows = [line.split() for line in shown.out.splitlines()]
     assert ["blimp_drop", "acc", "0.5000", "0.2500", "7", "1.0"] in rows
     assert "nobody asked for" not in shown.out
+    assert "exporting" not in shown.err, "the run has exported it"
+    nothing = judged("--harness", " , ")
+    assert nothing.code == 2 and "no task is named" in nothing.err
 
 
 def test_files_of_items_become_its_tasks_and_stay_where_asked(

@@ -68,7 +68,7 @@ def test_the_csv_has_every_figure_of_runs_seeds_and_models_from_elsewhere(tmp_pa
         "threads": "2",
         **bits(1.8374, 1.8327, 1.8420),
     }
-    of_seeds = {"row": "seeds", "name": "tt", "seed": "42 43", "split": "test", "n_groups": "30"}
+    of_seeds = {"row": "seeds", "name": "tt", "seed": "42 43", **judged}
     of_seeds |= {**shape, "deviation": "0.0014", **bits(1.8384, 1.8289, 1.8480)}
     other = {"row": "other", "name": "gpt2-tt", "family": "gpt2", "parameters": "124000000"}
     other |= {**judged, **bits(2.1743, 2.1116, 2.2369)}
