@@ -131,7 +131,8 @@ def test_figures_of_its_tasks_come_with_both_versions(
     assert "nobody asked for" not in shown.out
     assert "exporting" not in shown.err, "the run has exported it"
     nothing = judged("--harness", " , ")
-    assert nothing.code == 2 and "no task is named" in nothing.err
+    assert nothing.code == 2
+    assert "no task is named" in nothing.err
 
 
 def test_files_of_items_become_its_tasks_and_stay_where_asked(
