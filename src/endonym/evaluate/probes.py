@@ -168,11 +168,14 @@ def baselines(probe: Probe, answers: Answers) -> Iterator[Predicted]:
     """What knows nothing of the language: the most frequent label, and tf-idf."""
     sides = _tf_idf(probe)
     if probe.is_similarity:
-        u, v = sides["test"]
-        yield Predicted("tf-idf, cosine", [np.asarray(u.multiply(v).sum(1)).ravel()])
+        if sides:
+            u, v = sides["test"]
+            yield Predicted("tf-idf, cosine", [np.asarray(u.multiply(v).sum(1)).ravel()])
         return
     train, n_test = answers.of["train"], len(probe.parts["test"])
     yield Predicted("most frequent", [np.full(n_test, np.bincount(train).argmax())])
+    if not sides:
+        return
     inputs = {split: each[0] for split, each in sides.items()}
     yield _best("tf-idf", partial(_logistic, is_scaled=False), inputs, answers)
 
@@ -190,7 +193,7 @@ def _columns(examples: Sequence[Example]) -> list[tuple[str, ...]]:
 def _tf_idf(probe: Probe) -> dict[str, list[Any]]:
     """Of each split the sparse vectors of first and second texts, of length 1.
 
-    Words and runs of characters have half of it each. In scripts without blanks pieces of three
+    Empty if no train text has a word or two characters. Words and runs of characters have half of it each. In scripts without blanks pieces of three
     letters stand for words. What is known of texts is what stands in train.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -206,6 +209,9 @@ def _tf_idf(probe: Probe) -> dict[str, list[Any]]:
         ("words", TfidfVectorizer(sublinear_tf=True, **of_words)),
         ("characters", TfidfVectorizer(sublinear_tf=True, **of_characters)),
     ]
+    parts = [(name, each) for name, each in parts if any(map(each.build_analyzer(), train))]
+    if not parts:
+        return {}
     fitted = make_pipeline(FeatureUnion(parts), Normalizer()).fit(train)
     return {
         split: [fitted.transform(column) for column in columns] for split, columns in texts.items()

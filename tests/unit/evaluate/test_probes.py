@@ -202,3 +202,22 @@ def by_model_tfidf(probe: Probe) -> float | None:
     predicted = list(probes.baselines(probe, answers))
     scores = probes.probe_scores(probe, predicted, answers, task="t")
     return next(e.value for e in scores if (e.model, e.metric) == ("tf-idf", "accuracy"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "rows"),
+    [
+        (("😀😀😢", "😢😢😡"), ["most frequent", "tf-idf"]),
+        (("А", "б"), ["most frequent", "tf-idf"]),
+        (("😀", "😢"), ["most frequent"]),
+    ],
+)
+def test_texts_without_words_are_judged_by_characters_and_without_both_not(
+    texts: tuple[str, str], rows: list[str]
+) -> None:
+    probe = probe_of(lambda n: Example((texts[n % 2],), CLASSES[n % 2]), train=20, others=12)
+    predicted = probes.baselines(probe, Answers(probe))
+    assert [each.model for each in predicted] == rows
+    pairs = probe_of(lambda n: Example((texts[0], texts[n % 2]), float(n % 2)), train=20, others=12)
+    found = list(probes.baselines(pairs, Answers(pairs)))
+    assert [each.model for each in found] == ["tf-idf, cosine"] * (len(rows) - 1)
