@@ -131,8 +131,10 @@ class Failing(SlowEngine):
 def test_a_text_that_fails_ends_no_generation_and_no_other_text() -> None:
     class FailingOnce(Failing):
         def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
-            return super().mean_state(ids, slot) if len(ids) == 2 else SlowEngine.mean_state(
-                self, ids, slot
+            return (
+                super().mean_state(ids, slot)
+                if len(ids) == 2
+                else SlowEngine.mean_state(self, ids, slot)
             )
 
     asked = {"model": "тел", "prompt": "Әбием", "max_tokens": 20, "seed": 1}
