@@ -72,12 +72,13 @@ def _features(model: LanguageModel | Served, texts: Sequence[str], task: str, lo
     """The features of texts, (texts, D), with a progress bar; NaN of a text without a token."""
     with log.progress(f"reading {task}", len(texts)) as advance:
         if isinstance(model, Served):
-            return served_features(model.address, model.name, texts, advance, key=model.key)
-        if n_cut := sum(model.opened(text)[1] for text in texts):
-            log.line(f"{task}: {WORDS['cut'].format(found=counted(n_cut, 'text'))}")
-        found = list[Array]()
-        for first in range(0, len(texts), TEXTS_AT_ONCE):
-            part = texts[first : first + TEXTS_AT_ONCE]
-            found.append(model.embed(part))
-            advance(len(part))
-        return np.concatenate(found)
+            found, n_cut = served_features(model.address, model.name, texts, advance, key=model.key)
+        else:
+            n_cut, parts = sum(model.opened(text)[1] for text in texts), list[Array]()
+            for first in range(0, len(texts), TEXTS_AT_ONCE):
+                parts.append(model.embed(texts[first : first + TEXTS_AT_ONCE]))
+                advance(len(parts[-1]))
+            found = np.concatenate(parts)
+    if n_cut:
+        log.line(f"{task}: {WORDS['cut'].format(found=counted(n_cut, 'text'))}")
+    return found

@@ -88,6 +88,7 @@ def test_what_has_no_embedding_is_refused_in_words(sent: object, words: str, cli
     answer = client.post("/v1/embeddings", input=sent)
     assert answer.status_code == 400
     assert words in answer.json()["error"]["message"]
+    assert (answer.json()["error"]["code"] == "no_token") == ("without a token" in words)
 
 
 def test_a_text_longer_than_the_context_is_cut_there_if_that_is_asked(client: Client) -> None:
