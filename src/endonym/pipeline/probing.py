@@ -1,6 +1,7 @@
 """Scores of a probe: of a model here, or of one that a server answers with."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +67,12 @@ def score_probe(
         with log.progress(f"fine-tuning on {task}", n_trainings() * epochs * steps) as advance:
             predicted.append(fine_tuned(model, probe, answers, advance))
     return probe_scores(probe, predicted, answers, task=task)
+
+
+def judged_texts(file: Path, language: str) -> list[str]:
+    """The texts that judge in a probe, each once. language: as in `score_probe`."""
+    judging = read_probe(file, language).parts["test"]
+    return [*dict.fromkeys(chain.from_iterable(each.texts for each in judging))]
 
 
 def _features(model: LanguageModel | Served, texts: Sequence[str], task: str, log: Log) -> Array:
