@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,20 +120,20 @@ def _asked(
     Raises Unfit unless a text was asked to be cut, and EndpointError for any other refusal.
     """
     sent = {"model": model, "input": texts, "encoding_format": "float", **more}
-    for tries in count(1):
-        response, data = _posted(client, address, sent)
-        status = response.status_code
-        if response.is_success:
-            return _vectors(data, len(texts), address)
-        seconds = retry_after(response.headers.get("retry-after", ""), time.time())
-        seconds = seconds or 2.0 ** (tries - 1)
-        if status not in BUSY or tries == TRIES or seconds > LONGEST_BACKOFF:
+    response, data = _posted(client, address, sent)
+    for tries in range(TRIES - 1):
+        asked_for = retry_after(response.headers.get("retry-after", ""), time.time())
+        seconds = asked_for or 2.0**tries
+        if response.status_code not in BUSY or seconds > LONGEST_BACKOFF:
             break
         time.sleep(seconds)
+        response, data = _posted(client, address, sent)
+    if response.is_success:
+        return _vectors(data, len(texts), address)
     for code in (TOO_LONG, NO_TOKEN):
         if f'"{code}"'.encode() in data and not more:
             raise Unfit(code)
-    said = words_of(data.decode(errors="replace"))
+    said, status = words_of(data.decode(errors="replace")), response.status_code
     message = f"the server refuses the request ({status}): {said}"
     do = "Nothing was scored: the server is busy. Try again later." if status in BUSY else LOOK
     raise EndpointError(message, where=address, do=ADVICE.get(status, do))
