@@ -51,9 +51,33 @@ def test_a_run_judges_a_probe_and_shows_it(prepared: Path, command: Command) -> 
     run = prepared.parent / "runs" / "kechkena"
     again = command("evaluate", run, "--probe", path, *store, "--json").json()
     assert again["scores"] == scores
+    corpus = next(each for each in ran.json()["stages"] if each["name"] == "corpus")
+    assert again["corpus"] == corpus["id"]
+    assert again["machine"]["processor"]
+    overlap = again["overlap"][path.name]
+    assert overlap == ran.json()["overlap"][path.name]
+    assert (overlap["found"], overlap["lost"]) == (0, []), "kept out of the corpus"
+    n_texts = overlap["texts"]
+    assert f"None of its {n_texts} texts stands in the training text" in page
     said = command("evaluate", run, "--probe", path, *store)
     assert "macro-F1" in said.out
     assert "frozen" in said.out
+    assert f"None of its {n_texts} texts" in said.out
+
+
+def test_test_texts_that_stand_in_the_training_text_are_told_beside_the_scores(
+    finished: Path, command: Command, tmp_path: Path
+) -> None:
+    lines = (finished / "texts" / "tatar.txt").read_text(encoding="utf-8").splitlines()[:20]
+    path = topics(tmp_path / "a.jsonl")
+    known = [{"text": each, "label": "tt", "split": "test"} for each in lines]
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(each, ensure_ascii=False) + "\n" for each in known)
+    run, store = finished / "runs" / "kechkena", finished / "store"
+    said = command("evaluate", run, "--probe", path, "--store", store, "--json")
+    overlap = said.json()["overlap"]["a.jsonl"]
+    assert len(lines) / 2 < overlap["found"] < overlap["texts"]
+    assert "stand in the training text" in " ".join(said.err.split())
 
 
 def test_a_model_is_fine_tuned_if_that_is_asked(
@@ -85,6 +109,8 @@ def test_a_server_gives_the_figures_of_its_model(command: Command, tmp_path: Pat
         missing = command("evaluate", "юк", *asked[2:])
         assert missing.code == 1
         assert "there is no model 'юк' here" in missing.err
+    assert found.json()["corpus"] is None
+    assert found.json()["overlap"]["a.jsonl"]["found"] is None
     alone = command("evaluate", file, "--probe", path)
     assert alone.code == 2
     assert "--probe-endpoint" in alone.err

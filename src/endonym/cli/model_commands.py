@@ -244,15 +244,19 @@ def _probed(
     else:
         probed = load_model(model, store, device.pick(settings.device), log, adapter=adapter)
         language = language or words_of(model, store).language
-    return score_probes(probed, files, language=language or "", fine_tune=fine_tune, log=log)
+    asked: Any = {"language": language or "", "fine_tune": fine_tune, "adapter": adapter}
+    return score_probes(model, probed, files, store=store, log=log, **asked)
 
 
 def _show(settings: Settings, model: str, found: dict[str, Any], text: str) -> None:
-    """Print what was found of a model: an object with the versions, or the text for people."""
-    from endonym.device import versions
+    """Print what was found of a model: an object with the versions and the machine, or the text
+    for people."""
+    from endonym import device
 
     if settings.is_json:
-        print_json({"model": model, "versions": versions(), **found})
+        machine = {"processor": device.processor(), "threads": device.threads()}
+        told = {"model": model, "versions": device.versions(), "machine": machine}
+        print_json(told | found)
     else:
         click.echo(f"\n{text}\n")
 

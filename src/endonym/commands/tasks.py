@@ -27,7 +27,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, folded, listed, number
 from endonym.pipeline.evaluation import judge_items, judged_items, made_pairs, read_task
 from endonym.pipeline.evaluation_texts import Cutting, overlaps, texts_below
-from endonym.pipeline.probing import Served, score_probe
+from endonym.pipeline.probing import Served, judged_texts, score_probe
 from endonym.runs.find import planned, runs_here
 from endonym.script.languages import language_alone, language_name
 from endonym.script.scripts import script_counts
@@ -75,21 +75,37 @@ def score_tasks(
 
 
 def score_probes(
+    name: str,
     model: LanguageModel | Served,
     files: Sequence[Path],
     *,
     language: str,
     fine_tune: bool,
+    store: Store,
     log: Log,
+    adapter: str | None = None,
 ) -> Shown:
-    """The scores of a model on probes, by the files' names (`evaluate/probes.py`)."""
-    found = dict[str, list[ProbeScore]]()
+    """The scores of a model on probes, by the files' names (`evaluate/probes.py`).
+
+    name: of the model. adapter: as in `scoreboard`. Nothing is known of the corpus of a server's.
+    """
+    is_here = isinstance(model, LanguageModel)
+    found, texts = dict[str, list[ProbeScore]](), dict[str, list[str]]()
     for path, file in zip(files, distinct_names(files), strict=True):
         found[file] = score_probe(
             model, path, task=file, language=language, fine_tune=fine_tune, log=log
         )
-    text = "\n\n".join(f"{file}\n{probe_table(part)}" for file, part in found.items())
-    return {"scores": [score for part in found.values() for score in part]}, text
+        texts[file] = judged_texts(path, language)
+    made = find_artifact(name, store) if is_here else None
+    overlap = overlaps(texts, made, log, adapter=adapter, what="text")
+    history = card_of(name, store).history if is_here else None
+    parts = list[str]()
+    for file, part in found.items():
+        said = [folded(f"  {each}") for each in overlap[file].sentences("text")]
+        parts.append("\n".join([file, probe_table(part), *said]))
+    keys = {"corpus": history and history.corpus.id}
+    keys |= {"scores": [score for part in found.values() for score in part]}
+    return keys | in_json(overlap), "\n\n".join(parts)
 
 
 def score_minimal_pairs(

@@ -1,7 +1,9 @@
 """Features of texts from a server with OpenAI's `/embeddings`, such as one of a quantized model."""
 
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,31 +12,52 @@ from endonym.errors import EndpointError, RecipeError, first_line
 from endonym.evaluate.probes import Array
 from endonym.synthesis.endpoint import (
     ADVICE,
+    BUSY,
     CONNECT_SECONDS,
     HEADERS,
+    KEY_VARIABLE,
+    LONGEST_BACKOFF,
     MOST_BYTES,
     is_address,
     require_httpx,
+    retry_after,
     words_of,
 )
+from endonym.synthesis.shards import json_line
 
 if TYPE_CHECKING:
     import httpx
 
 WAY = "/embeddings"
-BATCH, SECONDS = 32, 600.0
-"""Texts of a request, and how long its answer may take."""
+BATCH, BATCH_BYTES, SECONDS = 32, 1 << 19, 600.0
+"""Texts of a request and their bytes in JSON, and how long its answer may take. A longer text is a
+request of its own."""
+TRIES = 5
+"""Of a request, while the server is busy."""
+TOO_LONG, NO_TOKEN = "context_length_exceeded", "no_token"  # codes, as serve/ answers
 START = "Start one: endonym serve MODEL. Its address ends with /v1."
+LOOK = "Nothing was scored. Look at the server's log, and whether its model gives embeddings."
+Ask = Callable[..., Array]
+"""Gives the vectors of texts, (texts, D). truncate=True: a text that is too long is cut."""
+
+
+class Unfit(Exception):
+    """A request with a text that is too long, or has no token."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def served_features(
     address: str, model: str, texts: Sequence[str], advance: Callable[[int], None], *, key: str = ""
-) -> Array:
-    """The embeddings of texts, scaled to length 1, (texts, D).
+) -> tuple[Array, int]:
+    """The embeddings of texts, scaled to length 1, (texts, D); and how many texts were cut.
 
-    address: up to /v1. model: its name there. A server that refuses texts longer than its context
-    is asked to cut them there, as endonym's and Ollama's do. Raises EndpointError for one that
-    cannot be reached, refuses, or answers anything else.
+    NaN of a text without a token, where the server says so. address: up to /v1. model: its name
+    there. A server that refuses texts longer than its context is asked to cut them there, as
+    endonym's and Ollama's do; what one cuts unasked is not counted. Raises EndpointError for one
+    that cannot be reached, refuses, or answers anything else.
     """
     require_httpx()
     import httpx
@@ -43,65 +66,114 @@ def served_features(
     if not is_address(address):
         do = "For example: --probe-endpoint http://127.0.0.1:8000/v1"
         raise RecipeError(f"{address} is no address of a server", where="--probe-endpoint", do=do)
-    more = dict[str, Any]()
+    if not key.isascii() or len(key.split()) > 1:
+        raise RecipeError("a key is one word of ASCII", where=KEY_VARIABLE)
     headers = HEADERS | ({"Authorization": f"Bearer {key}"} if key else {})
-    times, found = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS), list[Array]()
+    times, rows, n_cut = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS), list[Array | None](), 0
     with httpx.Client(headers=headers, timeout=times) as client:
-        for first in range(0, len(texts), BATCH):
-            part = texts[first : first + BATCH]
-            sent = {"model": model, "input": part, "encoding_format": "float", **more}
-            data = _posted(client, address, sent)
-            if data is None:
-                more["truncate"] = True
-                data = _posted(client, address, sent | more)
-            found.append(_vectors(data or b"", len(part), address))
+        ask = partial(_asked, client, address, model)
+        for part in _batches(texts):
+            found, cut = _rows(ask, part)
+            rows, n_cut = rows + found, n_cut + cut
             advance(len(part))
-    widths = sorted({each.shape[1] for each in found})
+    widths = sorted({len(row) for row in rows if row is not None})
     if len(widths) > 1:
         raise EndpointError(f"embeddings of {widths} numbers, expected as many", where=address)
-    return np.concatenate(found)
+    none_D = np.full(widths[0] if widths else 1, np.nan, dtype=np.float32)
+    return np.stack([none_D if row is None else row for row in rows]), n_cut
 
 
-def _posted(client: "httpx.Client", address: str, sent: dict[str, Any]) -> bytes | None:
-    """What the server sends back; None if a text is too long, unless it was asked to cut it.
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts of each request."""
+    part, n_bytes = list[str](), 0
+    for text in texts:
+        size = len(json.dumps(text, ensure_ascii=False).encode())
+        if part and (len(part) == BATCH or n_bytes + size > BATCH_BYTES):
+            yield part
+            part, n_bytes = [], 0
+        part.append(text)
+        n_bytes += size
+    if part:
+        yield part
 
-    Raises EndpointError if it is no answer.
+
+def _rows(ask: Ask, texts: Sequence[str]) -> tuple[list[Array | None], int]:
+    """The vector of each text, None of one without a token, and how many texts were cut.
+
+    A request that is refused for one of its texts is halved until that one is alone.
     """
+    try:
+        return [*ask(texts)], 0
+    except Unfit as unfit:
+        if len(texts) == 1:
+            return ([None], 0) if unfit.code == NO_TOKEN else ([*ask(texts, truncate=True)], 1)
+    half = len(texts) // 2
+    first, second = _rows(ask, texts[:half]), _rows(ask, texts[half:])
+    return first[0] + second[0], first[1] + second[1]
+
+
+def _asked(
+    client: "httpx.Client", address: str, model: str, texts: Sequence[str], **more: Any
+) -> Array:
+    """The vectors of texts. A server that is busy is asked again.
+
+    Raises Unfit unless a text was asked to be cut, and EndpointError for any other refusal.
+    """
+    sent = {"model": model, "input": texts, "encoding_format": "float", **more}
+    response, data = _posted(client, address, sent)
+    for tries in range(TRIES - 1):
+        asked_for = retry_after(response.headers.get("retry-after", ""), time.time())
+        seconds = asked_for or 2.0**tries
+        if response.status_code not in BUSY or seconds > LONGEST_BACKOFF:
+            break
+        time.sleep(seconds)
+        response, data = _posted(client, address, sent)
+    if response.is_success:
+        return _vectors(data, len(texts), address)
+    for code in (TOO_LONG, NO_TOKEN):
+        if f'"{code}"'.encode() in data and not more:
+            raise Unfit(code)
+    said, status = words_of(data.decode(errors="replace")), response.status_code
+    message = f"the server refuses the request ({status}): {said}"
+    do = "Nothing was scored: the server is busy. Try again later." if status in BUSY else LOOK
+    raise EndpointError(message, where=address, do=ADVICE.get(status, do))
+
+
+def _posted(
+    client: "httpx.Client", address: str, sent: dict[str, Any]
+) -> "tuple[httpx.Response, bytes]":
+    """What the server sends back. Raises EndpointError if that is nothing, or too much."""
     import httpx
 
     data = bytearray()
     try:
-        with client.stream("POST", address + WAY, json=sent) as response:
+        with client.stream("POST", address + WAY, content=json_line(sent)) as response:
             for part in response.iter_raw():
                 data += part
                 if len(data) > MOST_BYTES:
                     raise EndpointError(f"an answer of over {MOST_BYTES} bytes", where=address)
-    except httpx.ConnectError as error:
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         message = f"the server cannot be reached: {first_line(error)}"
         raise EndpointError(message, where=address, do=START) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         message = f"the server gives no answer: {first_line(error) or type(error).__name__}"
-        raise EndpointError(message, where=address, do=START) from error
-    if not response.is_success:
-        if b'"context_length_exceeded"' in data and "truncate" not in sent:
-            return None
-        said = words_of(data.decode(errors="replace"))
-        message = f"the server refuses the request ({response.status_code}): {said}"
-        raise EndpointError(message, where=address, do=ADVICE.get(response.status_code, START))
-    return bytes(data)
+        raise EndpointError(message, where=address, do=LOOK) from error
+    return response, bytes(data)
 
 
 def _vectors(data: bytes, count: int, address: str) -> Array:
     """The embeddings in an answer, each scaled to length 1. Raises EndpointError for others."""
     try:
         rows = sorted(json.loads(data)["data"], key=lambda each: each["index"])
+        numbers = [each["index"] for each in rows]
         found = np.array([each["embedding"] for each in rows], dtype=np.float64)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"its answer is no list of embeddings: {words_of(data.decode(errors='replace'))}"
-        raise EndpointError(message, where=address, do=START) from error
-    if found.ndim != 2 or len(found) != count or not found.size:
-        message = f"it gave {len(found)} embeddings, of {count} texts"
-        raise EndpointError(message, where=address, do=START)
+        raise EndpointError(message, where=address, do=LOOK) from error
+    if found.ndim != 2 or numbers != [*range(count)] or not found.size:
+        places = f", at the places {numbers}" if found.size and len(found) == count else ""
+        message = f"it gave {len(found)} embeddings{places}, of {count} texts"
+        raise EndpointError(message, where=address, do=LOOK)
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     if not np.isfinite(found).all() or not lengths.all():
         message = "an embedding has no length: its numbers are 0, infinite or none"

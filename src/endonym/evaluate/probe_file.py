@@ -123,7 +123,10 @@ def example_of(record: Any) -> tuple[Example, Iterator[str]]:
         for field, usual in FIELDS.items()
         if (found := next((each for each in usual if record.get(each) is not None), None))
     }
-    if {"first", "second", "score"} <= names.keys():
+    is_pair = {"first", "second", "score"} <= names.keys()
+    if is_pair and {"text", "label"} <= names.keys():
+        raise Unfit("bad_item", WORDS["both_forms"].format(**names))
+    if is_pair:
         texts, answer = ("first", "second"), _score(record[names["score"]])
     elif {"text", "label"} <= names.keys():
         texts, answer = ("text",), _label(record[names["label"]])
@@ -136,14 +139,18 @@ def example_of(record: Any) -> tuple[Example, Iterator[str]]:
     split = str(record[names["split"]]).strip().lower() if "split" in names else ""
     if split and split not in SPLIT_OF:
         raise Unfit("bad_split", WORDS["bad_split"].format(found=printable(split[:40])))
-    language = str(record[names["language"]]) if "language" in names else ""
+    language = str(record[names["language"]]).strip() if "language" in names else ""
     read = {*names.values()}
     others = (printable(str(name)) for name in record if name not in read)
     return Example(kept, answer, SPLIT_OF.get(split, ""), language), others
 
 
 def _label(value: Any) -> str:
-    """The name of a class, which may be a number."""
+    """The name of a class, which may be a number: 1.0 is 1."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise Unfit("no_answer", WORDS["bad_label"].format(found=value))
+        value = int(value) if value.is_integer() else value
     label = str(value) if isinstance(value, int | float) else text_of(value, "the label").strip()
     if not label:
         raise Unfit("no_answer", WORDS["no_label"])
@@ -165,22 +172,26 @@ def _score(value: Any) -> float:
 def _in_language(
     examples: list[Example], language: str, notes: list[str], *, where: str
 ) -> list[Example]:
-    """The examples of one language, or all of them if none says its language.
+    """The examples of one language, and those that do not say theirs.
 
     Raises SourceError if they are in other languages, or in several and the model's is not known.
     """
-    codes = {each.language: language_alone(each.language.replace("_", "-")) for each in examples}
-    counts = Counter(each.language for each in examples)
-    wanted = language_alone(language) if language else next(iter(codes.values()))
-    kept = [each for each in examples if codes[each.language] == wanted or not each.language]
-    found = listed([printable(each) for each in codes if each][:SHOWN_LANGUAGES])
+    named = dict.fromkeys(each.language for each in examples if each.language)
+    codes = {each: language_alone(each.replace("_", "-")) for each in named}
+    wanted = language_alone(language) if language else next(iter(codes.values()), "")
+    kept = [each for each in examples if codes.get(each.language, wanted) == wanted]
+    found = listed([printable(each) for each in codes][:SHOWN_LANGUAGES])
     if not kept or (not language and len(set(codes.values())) > 1):
         asked = WORDS["other_language" if language else "no_language"].format(language=language)
         message = WORDS["languages"].format(found=found, asked=asked)
         raise SourceError(message, where=where, do=WORDS["name_language"])
     if n_others := len(examples) - len(kept):
-        others = listed([f"{each} {number(n)}" for each, n in counts.items() if each != wanted])
-        notes.append(WORDS["other_languages"].format(n=number(n_others), found=others))
+        counts = Counter(each.language for each in examples)
+        others = [
+            f"{printable(each)} {number(counts[each])}" for each in codes if codes[each] != wanted
+        ]
+        found = listed(others[:SHOWN_LANGUAGES])
+        notes.append(WORDS["other_languages"].format(n=number(n_others), found=found))
     return kept
 
 

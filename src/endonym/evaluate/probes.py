@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from endonym.cleaning.measures import is_unbroken
 from endonym.errors import MissingLibrary
 from endonym.evaluate.probe_file import WORDS, Example, Probe, read_probe
-from endonym.evaluate.score import FEWEST_DOCUMENTS
+from endonym.evaluate.score import FEWEST_DOCUMENTS, wilson
 from endonym.evaluate.tables import TOO_FEW, aligned
 from endonym.evaluate.writing import units_of
 from endonym.log import number
@@ -56,7 +56,7 @@ class Predicted(NamedTuple):
 class ProbeScore:
     """One number of a probe: `metric` of what `model` predicts, the mean over `seeds` trainings.
 
-    low, high: 95 % bootstrap interval over test examples; None of fewer than FEWEST_DOCUMENTS.
+    low, high: 95 % bootstrap interval over test examples; None as in `interval`.
     deviation: standard deviation over the seeds. reason: why value is None, else empty. split: the
     name of the probe. n_documents: test examples.
     """
@@ -168,11 +168,14 @@ def baselines(probe: Probe, answers: Answers) -> Iterator[Predicted]:
     """What knows nothing of the language: the most frequent label, and tf-idf."""
     sides = _tf_idf(probe)
     if probe.is_similarity:
-        u, v = sides["test"]
-        yield Predicted("tf-idf, cosine", [np.asarray(u.multiply(v).sum(1)).ravel()])
+        if sides:
+            u, v = sides["test"]
+            yield Predicted("tf-idf, cosine", [np.asarray(u.multiply(v).sum(1)).ravel()])
         return
     train, n_test = answers.of["train"], len(probe.parts["test"])
     yield Predicted("most frequent", [np.full(n_test, np.bincount(train).argmax())])
+    if not sides:
+        return
     inputs = {split: each[0] for split, each in sides.items()}
     yield _best("tf-idf", partial(_logistic, is_scaled=False), inputs, answers)
 
@@ -190,8 +193,9 @@ def _columns(examples: Sequence[Example]) -> list[tuple[str, ...]]:
 def _tf_idf(probe: Probe) -> dict[str, list[Any]]:
     """Of each split the sparse vectors of first and second texts, of length 1.
 
-    Words and runs of characters have half of it each. In scripts without blanks pieces of three
-    letters stand for words. What is known of texts is what stands in train.
+    Empty if no train text has a word or two characters. Words and runs of characters have half of
+    it each. In scripts without blanks pieces of three letters stand for words. What is known of
+    texts is what stands in train.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -206,6 +210,9 @@ def _tf_idf(probe: Probe) -> dict[str, list[Any]]:
         ("words", TfidfVectorizer(sublinear_tf=True, **of_words)),
         ("characters", TfidfVectorizer(sublinear_tf=True, **of_characters)),
     ]
+    parts = [(name, each) for name, each in parts if any(map(each.build_analyzer(), train))]
+    if not parts:
+        return {}
     fitted = make_pipeline(FeatureUnion(parts), Normalizer()).fit(train)
     return {
         split: [fitted.transform(column) for column in columns] for split, columns in texts.items()
@@ -290,7 +297,8 @@ def interval(
 
     Accuracies and correlations are no ratios of sums, so `score.ratio` cannot serve. n - 1 of n
     examples are drawn at a time, as n would give too narrow intervals. Draws in which the metric is
-    undefined are left out. None for fewer than FEWEST_DOCUMENTS examples.
+    undefined are left out. Where all draws are equal, as at 10 right of 10, accuracy has Wilson's
+    interval, others None. None for fewer than FEWEST_DOCUMENTS examples.
     """
     size = len(gold)
     if size < FEWEST_DOCUMENTS:
@@ -300,8 +308,10 @@ def interval(
         chosen = generator.integers(0, size, size=(DRAWN_AT_ONCE, size - 1))
         drawn = gold[chosen]
         values.append(np.mean([metric(drawn, run[chosen]) for run in runs], axis=0))
-    low, high = np.nanpercentile(np.concatenate(values), [2.5, 97.5])
-    return float(low), float(high)
+    low, high = map(float, np.nanpercentile(np.concatenate(values), [2.5, 97.5]))
+    if math.isclose(low, high, abs_tol=1e-12):
+        return wilson(low, size) if metric is accuracy else (None, None)
+    return low, high
 
 
 def cells(found: Sequence[ProbeScore]) -> list[list[str]]:
@@ -316,7 +326,8 @@ def cells(found: Sequence[ProbeScore]) -> list[list[str]]:
     for model, scores in by_model.items():
         row = [model]
         for score in scores:
-            span = TOO_FEW if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
+            none = TOO_FEW if score.n_documents < FEWEST_DOCUMENTS else WORDS["no_spread"]
+            span = none if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
             is_defined = score.value is not None
             row += [f"{score.value:.4f}", span] if is_defined else ["undefined", score.reason]
         deviations = [each.deviation for each in scores if each.deviation is not None]

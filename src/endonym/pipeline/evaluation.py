@@ -38,7 +38,7 @@ from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline import writing
 from endonym.pipeline.evaluation_texts import overlaps, texts_below
-from endonym.pipeline.probing import score_probe
+from endonym.pipeline.probing import judged_texts, score_probe
 from endonym.pipeline.stages import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
 from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
@@ -72,16 +72,7 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     if evaluation.kind == "writing":
         return _judge_writing(config, ctx, model)
     if evaluation.kind == "probe":
-        found = score_probe(
-            model,
-            files[0],
-            task=config.task,
-            language=config.language or "",
-            log=ctx.log,
-            fine_tune=bool(evaluation.fine_tune),
-        )
-        write_json(ctx.out / PROBE, [asdict(each) for each in found])
-        return {"kind": evaluation.kind, "items": found[0].n_documents}
+        return _judge_probe(config, ctx, model)
     return _judge_task(config, ctx, model)
 
 
@@ -279,6 +270,19 @@ def _judge_task(config: EvaluationConfig, ctx: StageContext, model: LanguageMode
     texts = {task: [each.right for each in found]}
     overlap = overlaps(texts, ctx.inputs["model"], ctx.log, what="item")[task]
     n_items = scores[0].n_documents
+    return {"kind": config.evaluation.kind, "items": n_items, "overlap": overlap._asdict()}
+
+
+def _judge_probe(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
+    """Judge a probe. How many of its test texts the model was trained on is in the numbers."""
+    task, language = config.task, config.language or ""
+    assert task is not None, "the plan names it"
+    asked: Any = {"fine_tune": bool(config.evaluation.fine_tune), "log": ctx.log}
+    found = score_probe(model, config.files[0], task=task, language=language, **asked)
+    write_json(ctx.out / PROBE, [asdict(each) for each in found])
+    texts = {task: judged_texts(config.files[0], language)}
+    overlap = overlaps(texts, ctx.inputs["model"], ctx.log, what="text")[task]
+    n_items = found[0].n_documents
     return {"kind": config.evaluation.kind, "items": n_items, "overlap": overlap._asdict()}
 
 

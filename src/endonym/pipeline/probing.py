@@ -1,6 +1,7 @@
 """Scores of a probe: of a model here, or of one that a server answers with."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,16 +69,23 @@ def score_probe(
     return probe_scores(probe, predicted, answers, task=task)
 
 
+def judged_texts(file: Path, language: str) -> list[str]:
+    """The texts that judge in a probe, each once. language: as in `score_probe`."""
+    judging = read_probe(file, language).parts["test"]
+    return [*dict.fromkeys(chain.from_iterable(each.texts for each in judging))]
+
+
 def _features(model: LanguageModel | Served, texts: Sequence[str], task: str, log: Log) -> Array:
     """The features of texts, (texts, D), with a progress bar; NaN of a text without a token."""
     with log.progress(f"reading {task}", len(texts)) as advance:
         if isinstance(model, Served):
-            return served_features(model.address, model.name, texts, advance, key=model.key)
-        if n_cut := sum(model.opened(text)[1] for text in texts):
-            log.line(f"{task}: {WORDS['cut'].format(found=counted(n_cut, 'text'))}")
-        found = list[Array]()
-        for first in range(0, len(texts), TEXTS_AT_ONCE):
-            part = texts[first : first + TEXTS_AT_ONCE]
-            found.append(model.embed(part))
-            advance(len(part))
-        return np.concatenate(found)
+            found, n_cut = served_features(model.address, model.name, texts, advance, key=model.key)
+        else:
+            n_cut, parts = sum(model.opened(text)[1] for text in texts), list[Array]()
+            for first in range(0, len(texts), TEXTS_AT_ONCE):
+                parts.append(model.embed(texts[first : first + TEXTS_AT_ONCE]))
+                advance(len(parts[-1]))
+            found = np.concatenate(parts)
+    if n_cut:
+        log.line(f"{task}: {WORDS['cut'].format(found=counted(n_cut, 'text'))}")
+    return found

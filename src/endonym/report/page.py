@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +134,9 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
 
 def _judged(run: Run, card: dict[str, Any]) -> dict[str, Any]:
     """The values of what is judged beside bits: items, probes, and the texts that it writes."""
-    of_probes = [probes.ProbeScore(**row) for row in _rows(run, probes.PROBE)]
     return {
         "tasks": _tasks(run, card),
-        "probes": {
-            name: probes.cells(list(part))
-            for name, part in groupby(of_probes, key=attrgetter("split"))
-        },
+        "probes": _probes(run),
         "minimal_pairs": shown_pairs(run),
         "writing": _of_writing(run),
     }
@@ -193,6 +187,17 @@ def _tasks(run: Run, card: dict[str, Any]) -> list[tuple[str, list[list[str]], l
             if overlap := artifact.numbers.get("overlap"):
                 notes += Overlap(**overlap).sentences("item")
             found.append((task, cells(part), notes))
+    return found
+
+
+def _probes(run: Run) -> list[tuple[str, list[list[str]], list[str]]]:
+    """Of each probe its name, its scores, and what is said of its overlap."""
+    found = list[tuple[str, list[list[str]], list[str]]]()
+    for artifact in run.all("evaluation"):
+        if part := [probes.ProbeScore(**row) for row in artifact.rows(probes.PROBE)]:
+            overlap = artifact.numbers.get("overlap")
+            notes = Overlap(**overlap).sentences("text") if overlap else []
+            found.append((part[0].split, probes.cells(part), notes))
     return found
 
 

@@ -144,7 +144,8 @@ class EmbeddingRequest(BaseModel):
     @pydantic.field_validator("input", mode="wrap")
     @classmethod
     def _require_input(cls, value: Any, check: pydantic.ValidatorFunctionWrapHandler) -> Any:
-        if value == [] or (isinstance(value, list) and len(value) > MOST_TEXTS):
+        is_text = not isinstance(value, list) or (value != [] and type(value[0]) is int)
+        if not is_text and not 0 < len(value) <= MOST_TEXTS:
             raise ValueError(f"expected from 1 to {MOST_TEXTS} texts, found {len(value)}")
         return _texts(value, check)
 

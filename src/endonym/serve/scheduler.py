@@ -242,9 +242,11 @@ class Scheduler:
             return
         try:
             mean_D = self.engine.mean_state(ids, self._free[0])
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - its client waits; others go on
+            self.counts.failed += 1
+            self._report_error(error)
             future.set_exception(self.failure())
-            raise
+            return
         self.counts.prompt_tokens += len(ids)
         future.set_result(mean_D)
 

@@ -146,7 +146,8 @@ async def embeddings(service: Service, body: EmbeddingRequest, receive: Receive)
         require_known(ids, engine, "input")
         is_open = ids[:1] == [engine.opening]
         if len(ids) == is_open:
-            raise ApiError(400, "a text without a token has no embedding", param="input")
+            message = "a text without a token has no embedding"
+            raise ApiError(400, message, param="input", code="no_token")
         ids = ids[: engine.context - (not is_open)] if body.truncate else ids
         rows.append(opened(ids, engine, "input", is_open=is_open).ids)
     futures = scheduler.mean_states(rows)

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,25 @@ def test_only_records_in_the_language_of_the_model_are_read(tmp_path: Path) -> N
         assert "--language" in str(refused.value)
 
 
+def test_a_language_is_the_same_in_each_spelling_and_may_be_left_empty(tmp_path: Path) -> None:
+    spelled = [*many(100, lang="ron_Latn"), *many(100, lang="ro"), *many(100, lang=" ")]
+    probe = read_probe(written(tmp_path / "a.jsonl", spelled), "ro")
+    assert sum(sizes(probe)) == 300
+    assert "languages" not in " ".join(probe.notes)
+    path = written(tmp_path / "b.jsonl", [*many(100, lang=""), *spelled, *many(20, lang="fr")])
+    assert "20 records in other languages are not read: fr 20" in read_probe(path, "ro").notes
+    nameless = written(tmp_path / "c.jsonl", [*many(100), *spelled])
+    assert sum(sizes(read_probe(nameless))) == 400, "one language alone is named"
+    assert sum(sizes(read_probe(written(tmp_path / "d.jsonl", many(100, lang="")), "ro"))) == 100
+
+
+def test_a_class_is_one_as_a_whole_number_as_a_fraction_and_as_text(tmp_path: Path) -> None:
+    labels = [1, 1.0, "1", 0, 0.0, 0.5]
+    records = [{"text": f"{FRENCH[0]} {n}", "label": labels[n % 6]} for n in range(120)]
+    probe = read_probe(written(tmp_path / "a.jsonl", records))
+    assert {each.answer for part in probe.parts.values() for each in part} == {"1", "0", "0.5"}
+
+
 @pytest.mark.parametrize(
     ("records", "words"),
     [
@@ -113,6 +133,11 @@ def test_only_records_in_the_language_of_the_model_are_read(tmp_path: Path) -> N
         ([{"text": " ", "label": "a"}], "a text is empty"),
         ([{"text": 3, "label": "a"}], "holds int, not text"),
         ([{"text": "бер", "label": " "}], "the label is empty"),
+        ([{"text": "бер", "label": math.nan}], "a finite number; found nan"),
+        (
+            [{"text": "бер", "label": 1, "a": "ике", "b": "өч"}],
+            r"both a text with a label \(text, label\) and two texts with a score \(a, b, label\)",
+        ),
         ([{"text1": "бер", "text2": "ике", "score": "күп"}], "is a number; found күп"),
         ([{"text1": "бер", "text2": "ике", "score": "nan"}], "is a number; found nan"),
         ([{"text": "бер", "label": "a", "split": "сынау"}], "found сынау"),

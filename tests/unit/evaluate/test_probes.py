@@ -178,6 +178,22 @@ def test_of_few_test_examples_there_is_no_interval() -> None:
     assert (found.low, found.high) == (None, None)
 
 
+def test_where_all_are_right_accuracy_has_wilsons_interval_and_others_none() -> None:
+    for make, others in ((topic, 10), (pair, 12)):
+        probe = probe_of(make, others=others)
+        gold = Answers(probe).of["test"]
+        right = [Predicted("a", [gold]), Predicted("b", [gold] * 3)]
+        found = probes.probe_scores(probe, right, Answers(probe), task="t")
+        spans = {each.metric: (each.value, each.low, each.high) for each in found}
+        for metric, span in spans.items():
+            assert span[0] == pytest.approx(1)
+            if metric != "accuracy":
+                assert span[1:] == (None, None)
+        assert "no spread" in probes.cells(found)[1]
+        if make is topic:  # Wilson, 10 of 10: n / (n + z²)
+            assert spans["accuracy"][1:] == pytest.approx((10 / (10 + 1.96**2), 1), abs=1e-4)
+
+
 def test_equal_choices_on_dev_take_the_strongest_regularization() -> None:
     probe = probe_of(topic)
     answers = Answers(probe)
@@ -202,3 +218,22 @@ def by_model_tfidf(probe: Probe) -> float | None:
     predicted = list(probes.baselines(probe, answers))
     scores = probes.probe_scores(probe, predicted, answers, task="t")
     return next(e.value for e in scores if (e.model, e.metric) == ("tf-idf", "accuracy"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "rows"),
+    [
+        (("😀😀😢", "😢😢😡"), ["most frequent", "tf-idf"]),
+        (("А", "б"), ["most frequent", "tf-idf"]),
+        (("😀", "😢"), ["most frequent"]),
+    ],
+)
+def test_texts_without_words_are_judged_by_characters_and_without_both_not(
+    texts: tuple[str, str], rows: list[str]
+) -> None:
+    probe = probe_of(lambda n: Example((texts[n % 2],), CLASSES[n % 2]), train=20, others=12)
+    predicted = probes.baselines(probe, Answers(probe))
+    assert [each.model for each in predicted] == rows
+    pairs = probe_of(lambda n: Example((texts[0], texts[n % 2]), float(n % 2)), train=20, others=12)
+    found = list(probes.baselines(pairs, Answers(pairs)))
+    assert [each.model for each in found] == ["tf-idf, cosine"] * (len(rows) - 1)

@@ -49,6 +49,21 @@ def test_they_are_those_of_the_model_in_the_form_of_openai(client: Client) -> No
     assert vectors(ids)[0] == pytest.approx(vectors(answer)[2], abs=1e-6)
 
 
+def test_one_text_of_many_ids_is_one_text_and_what_opens_it_may_be_sent() -> None:
+    model = toy_language_model()
+    ids = (model.tokenizer.encode(" ".join(TATAR)) * 9)[: MOST_TEXTS + 5]
+    assert len(ids) > MOST_TEXTS
+    with client_of(SlowEngine()) as (client, service):
+        opening = service.schedulers["тел"].engine.opening
+        cut, opened = (
+            client.post("/v1/embeddings", input=sent, truncate=True)
+            for sent in (ids, [opening, *ids])
+        )
+        assert (cut.status_code, opened.status_code) == (200, 200)
+        assert vectors(opened.json()) == pytest.approx(vectors(cut.json()), abs=1e-6)
+        assert opened.json()["usage"] == cut.json()["usage"]
+
+
 def test_base64_holds_the_same_numbers(client: Client) -> None:
     plain = client.post("/v1/embeddings", input=TEXTS).json()
     packed = client.post("/v1/embeddings", input=TEXTS, encoding_format="base64").json()
@@ -73,6 +88,7 @@ def test_what_has_no_embedding_is_refused_in_words(sent: object, words: str, cli
     answer = client.post("/v1/embeddings", input=sent)
     assert answer.status_code == 400
     assert words in answer.json()["error"]["message"]
+    assert (answer.json()["error"]["code"] == "no_token") == ("without a token" in words)
 
 
 def test_a_text_longer_than_the_context_is_cut_there_if_that_is_asked(client: Client) -> None:
@@ -111,6 +127,33 @@ class Failing(SlowEngine):
     def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
         """Never."""
         raise MemoryError
+
+
+def test_a_text_that_fails_ends_no_generation_and_no_other_text() -> None:
+    class FailingOnce(Failing):
+        def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
+            return (
+                super().mean_state(ids, slot)
+                if len(ids) == 2
+                else SlowEngine.mean_state(self, ids, slot)
+            )
+
+    asked = {"model": "тел", "prompt": "Әбием", "max_tokens": 20, "seed": 1}
+    with client_of(FailingOnce()) as (client, service):
+        alone = client.post("/v1/completions", **asked).json()["choices"]
+        scheduler = service.schedulers["тел"]
+        futures = scheduler.mean_states([[0, 5], [0, 5, 6]])
+        both = client.all(
+            [
+                ("POST", "/v1/completions", {"json": asked}),
+                ("POST", "/v1/embeddings", {"json": {"model": "тел", "input": [5]}}),
+            ]
+        )
+        assert isinstance(futures[0].exception(60), ApiError)
+        assert len(futures[1].result(60)) == 16
+        assert both[1].status_code == 500
+        assert both[0].json()["choices"] == alone
+        assert scheduler.counts.failed == 2
 
 
 def test_a_failing_engine_and_the_end_of_the_server_are_told() -> None:
