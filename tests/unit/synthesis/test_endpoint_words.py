@@ -85,8 +85,8 @@ REFUSED = [
     (413, "temperature is unknown", "Nothing more was asked. What was finished is kept."),
     (401, "max_tokens", "Put the right key into the environment variable ENDONYM_API_KEY."),
     (403, "seed is not allowed", "The key in ENDONYM_API_KEY does not allow this."),
-    (404, "seed is unknown", "Is this the address up to /v1, and does the server have this "
-     "--model?"),
+    (404, "seed is unknown", "Is this the address up to /v1, and does the server have a "
+     "model of this name?"),
     (307, "ailleurs", "Nothing more was asked. What was finished is kept."),
     (499, "Închis", "Nothing more was asked. What was finished is kept."),
 ]  # fmt: skip
