@@ -220,7 +220,9 @@ def _warn_of_known(
     own = shards_of(model, store)
     if own is not None and own[0] == shards:
         return
-    overlaps({f"{model}, {HELD_OUT} of the other model": held_out}, find_artifact(model, store), log)
+    overlaps(
+        {f"{model}, {HELD_OUT} of the other model": held_out}, find_artifact(model, store), log
+    )
 
 
 def questions(judged: Judged, rubric: Rubric) -> list[Question]:
