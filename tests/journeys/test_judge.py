@@ -236,6 +236,9 @@ def test_a_larger_count_adds_prompts_and_asks_of_these_alone(
     assert texts.read_text(encoding="utf-8").startswith(written)
     assert (few["prompts"], few["judges"]["зур"]["preferences"]["n_pairs"]) == (2, 2)
     assert more["judges"]["зур"]["preferences"]["n_pairs"] == more["prompts"] > 2
+    command(*given, "--max-tokens", 200, "--out", tmp_path / "long")
+    held_out = tmp_path / "long" / "texts-held-out" / "texts-00000.jsonl"
+    assert "\\n" in held_out.read_text(encoding="utf-8"), "lists of sentences are joined"
 
 
 def test_another_rubric_is_another_question(

@@ -105,15 +105,16 @@ def drawn(texts: Sequence[str], count: int, chars: int) -> list[str]:
     ]
     count = min(count, len(places))
     chosen = [places[n * len(places) // count] for n in range(count)]
-    return [_from(text, begin, begin + half)[: FAR * chars] for text, begin in chosen]
+    starts = [(text, _start(text, begin, begin + half)) for text, begin in chosen]
+    return [text[start : start + FAR * chars] for text, start in starts]
 
 
-def _from(text: str, begin: int, end: int) -> str:
-    """A text from the first line on that begins in this part of it, or else the first word."""
+def _start(text: str, begin: int, end: int) -> int:
+    """Where the first line begins in this part of a text, or else the first word."""
     if not begin:
-        return text
+        return 0
     line, gap = text.find("\n", begin, end), GAP.search(text, begin, end)
-    return text[line + 1 if line >= 0 else gap.end() if gap else begin :]
+    return line + 1 if line >= 0 else gap.end() if gap else begin
 
 
 def divided(text: str) -> tuple[str, str]:
