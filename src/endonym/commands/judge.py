@@ -58,6 +58,7 @@ MISTAKES = "languagetool.jsonl"
 JUDGE = "judge-"
 """What the folder of a judge's answers begins with."""
 ALONE = "one model with prompts of your own: its texts are graded, and compared with none"
+OWN_PROMPTS = "Give prompts of your own: --prompts FILE."
 NO_CORPUS = "the corpus of this model is not in the store: no beginnings of held-out texts"
 MOST_PROMPTS = 100_000
 """Beginnings of held-out texts at most."""
@@ -198,7 +199,7 @@ def _opening(request: Request, folder: Path, store: Store, log: Log) -> Opening:
     first = request.models[0]
     artifact, shards = find_artifact(first, store), shards_of(first, store)
     if artifact is None or shards is None:
-        raise RecipeError(NO_CORPUS, where=first, do="Give prompts of your own: --prompts FILE.")
+        raise RecipeError(NO_CORPUS, where=first, do=OWN_PROMPTS)
     tokenizer = Tokenizer.load(artifact.verify().folder / "tokenizer.json")
     split = TokenShards(shards[0], request.split)
     held_out = [*joined_texts(split, tokenizer, shards[1].join)[0]]
@@ -207,6 +208,9 @@ def _opening(request: Request, folder: Path, store: Store, log: Log) -> Opening:
             _warn_of_known(other, shards[0], held_out, store=store, log=log)
     chars = most_chars(tokenizer, held_out, request.max_tokens)
     texts = drawn(held_out, MOST_PROMPTS, chars)
+    if not texts:
+        where = f"--split {request.split}"
+        raise RecipeError("there is no held-out text", where=where, do=OWN_PROMPTS)
     Random(request.seed).shuffle(texts)
     parts = [divided(each) for each in texts]
     rests = (cut(rest, tokenizer, request.max_tokens) for _, rest in parts[: request.count])
