@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -19,6 +20,7 @@ from zlib import crc32
 import pytest
 from fake_endpoint import STALL, Fake, Reply, answer, fake_endpoint
 
+from endonym.commands import judge
 from endonym.synthesis import endpoint
 
 Command = Callable[..., Any]
@@ -234,6 +236,9 @@ def test_a_larger_count_adds_prompts_and_asks_of_these_alone(
     assert texts.read_text(encoding="utf-8").startswith(written)
     assert (few["prompts"], few["judges"]["зур"]["preferences"]["n_pairs"]) == (2, 2)
     assert more["judges"]["зур"]["preferences"]["n_pairs"] == more["prompts"] > 2
+    command(*given, "--max-tokens", 200, "--out", tmp_path / "long")
+    held_out = tmp_path / "long" / "texts-held-out" / "texts-00000.jsonl"
+    assert "\\n" in held_out.read_text(encoding="utf-8"), "lists of sentences are joined"
 
 
 def test_another_rubric_is_another_question(
@@ -259,6 +264,12 @@ def test_two_models_and_prompts_of_ones_own(
 ) -> None:
     prompts = tmp_path / "сораулар.txt"
     prompts.write_text("Кояшлы көндә\nUn pod vechi\nЯңгырдан соң\n", encoding="utf-8")
+    with judge_that(longer) as fake:
+        own = (*given, "--prompts", prompts, "--out", tmp_path / "own")
+        said = command(*own, *of(fake), "--json")
+    assert "compared with none" in said.err
+    assert "there are 3 prompts" in said.err
+    assert said.json()["judges"]["зур"]["preferences"] is None
     (export,) = (finished / "store" / "export").rglob("config.json")
     two = ["judge", given[1], export.parent, *given[2:], "--prompts", prompts]
     with judge_that(longer) as fake:
@@ -286,13 +297,20 @@ def test_wrong_arguments_are_told(given: list[Any], command: Command, tmp_path: 
         assert words in said.err
         assert "Traceback" not in said.err
     assert "two different ones" in command(*given[:2], *given[1:]).err
+    again = given[1].parent / ".." / "runs" / given[1].name
+    assert "two different ones" in command(*given[:2], again, *given[2:]).err
+    long = tmp_path / "озын.txt"
+    long.write_text("Кояшлы көндә " * 200, encoding="utf-8")
+    said = command(*given[:-1], "dev", "--prompts", long, "--out", tmp_path / "long")
+    assert said.code != 0
+    assert "no prompt is left" in said.err
     assert "MODEL" in command("judge", "юк", *given[2:]).err
     assert not (tmp_path / "judged" / "texts-1").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_it_goes_on_and_asks_nothing_twice(
-    given: list[Any], number: int, tmp_path: Path
+    given: list[Any], number: int, command: Command
 ) -> None:
     is_killed = threading.Event()
 
@@ -303,9 +321,9 @@ def test_killed_it_goes_on_and_asks_nothing_twice(
 
     def start(fake: Fake) -> subprocess.Popen[str]:
         words = [*given, *of(fake), "--concurrency", 2, "--json"]
-        command = [sys.executable, "-m", "endonym", *map(str, words)]
+        line = [sys.executable, "-m", "endonym", *map(str, words)]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env={**os.environ})
+        return subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, env={**os.environ})
 
     with judge_that(says) as fake:
         with start(fake) as process:
@@ -315,12 +333,14 @@ def test_killed_it_goes_on_and_asks_nothing_twice(
             is_killed.set()
             process.communicate()
         asked = sum(fake.asked.values())
+        (shown,) = json.loads(command(*given, "--json").out)["judges"].values()
         with start(fake) as process:
             out, err = process.communicate()
         assert process.returncode == 0, err
         found = json.loads(out.splitlines()[-1])
         n_questions = 4 * found["prompts"]
         assert asked < n_questions
+        assert asked - 2 <= n_questions - shown["n_left"] <= asked, "what is paid is shown"
         assert sum(fake.asked.values()) <= n_questions + 2, "only those under way"
     assert found["judges"]["зур"]["n_left"] == 0
     assert found["judges"]["зур"]["preferences"]["n_missing"] == 0
@@ -379,6 +399,8 @@ def test_languagetool_counts_mistakes_of_written_and_held_out_texts(
 
 @pytest.mark.parametrize(("body", "status"), [
     ("<html>Connexion</html>", 200), ("{}", 200), ('{"matches": [7]}', 200), ("", 500),
+    ('{"matches": []}', 500), ('{"matches": {}}', 200), ("[]", 200),
+    ('{"matches": [], "warnings": {"incompleteResults": true}}', 200),
     ("Error: 'tt' is not a language code known to LanguageTool", 400),
 ])  # fmt: skip
 def test_languagetool_without_an_answer_is_an_error_and_no_text_without_mistakes(
@@ -393,3 +415,84 @@ def test_languagetool_without_an_answer_is_an_error_and_no_text_without_mistakes
     said = command(*given, "--languagetool", "http://127.0.0.1:9/v2")
     assert said.code == 1
     assert "Is the server running" in said.err
+
+
+def test_no_judge_is_taken_for_another_one(given: list[Any], command: Command) -> None:
+    names = [f"hf.co/unsloth/Qwen3-30B-A3B-Instruct-2507-GGUF:{of}" for of in ("Q4_K_M", "Q8_0")]
+    with judge_that(longer) as fake:
+        found = [command(*given, *of(fake, name), "--json").json() for name in names]
+    assert {*found[-1]["judges"]} == {*names}
+    with judge_that(always_first) as fake:
+        said = command(*given, *of(fake, names[0]))
+        assert not fake.asked
+    assert said.code == 2
+    assert "endpoint was" in said.err
+
+
+def test_answers_that_were_cut_are_asked_for_again_with_more_tokens(
+    given: list[Any], command: Command, tmp_path: Path
+) -> None:
+    def behave(number: int, times: int, request: Mapping[str, Any]) -> Reply:
+        is_short = request["max_tokens"] < 2048 and number % 2
+        question = request["messages"][-1]["content"]
+        return Reply(answer(longer(question), "length" if is_short else "stop", total_tokens=10))
+
+    with fake_endpoint(behave, lambda question: crc32(question.encode())) as fake:
+        said = command(*given, *of(fake))
+        assert "more --answer-tokens, after you delete its rejects.jsonl" in said.out
+        (tmp_path / "judged" / "judge-зур" / "rejects.jsonl").unlink()
+        judges = command(*given, *of(fake), "--answer-tokens", 2048, "--json").json()["judges"]
+    assert (judges["зур"]["failed"], judges["зур"]["n_left"]) == ({}, 0)
+
+
+def test_where_a_text_is_cut_none_of_its_prompt_is_longer(
+    given: list[Any], command: Command, tmp_path: Path
+) -> None:
+    questions = list[str]()
+    with judge_that(lambda question: questions.append(question) or longer(question)) as fake:
+        command(*given, *of(fake))
+    cut = dict[str, int]()
+    for path in (tmp_path / "judged").glob("texts-*/texts-00000.jsonl"):
+        for each in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+            if each["finish_reason"] == "length":
+                shortest = cut.get(each["prompt"], len(each["text"]))
+                cut[each["prompt"]] = min(shortest, len(each["text"]))
+    assert cut
+    for each in (each for each in questions if "<text_A>" in each):
+        most = cut.get(part(each, "prompt"))
+        assert most is None or max(len(part(each, f"text_{side}")) for side in "AB") <= most
+
+
+def test_prompts_of_ones_own_are_questions_and_held_out_texts_are_not(
+    given: list[Any], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model with a chat template continues held-out text as it stands."""
+    asked, made_by = list[str](), judge.model_writer
+
+    def chatting(*args: Any, **options: Any) -> Any:
+        made = made_by(*args, **options)
+
+        def as_ids(question: str) -> list[int]:
+            asked.append(question)
+            return made.model.tokenizer.encode(question)
+
+        return replace(made, as_ids=as_ids)
+
+    monkeypatch.setattr(judge, "model_writer", chatting)
+    assert command(*given).code == 0
+    assert asked == []
+    prompts = tmp_path / "сораулар.txt"
+    prompts.write_text("Кояшлы көндә\n", encoding="utf-8")
+    assert command(*given, "--prompts", prompts, "--out", tmp_path / "own").code == 0
+    assert asked == ["Кояшлы көндә"]
+
+
+def test_what_another_model_knows_of_the_held_out_text_is_looked_for_once(
+    given: list[Any], finished: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = list[str]()
+    monkeypatch.setattr(judge, "overlaps", lambda texts, *_: looked.extend(texts))
+    (export,) = (finished / "store" / "export").rglob("config.json")
+    for _ in range(2):
+        assert command(*given[:2], export.parent, *given[2:]).code == 0
+        assert looked == [f"{export.parent}, held-out text of the other model"]

@@ -266,13 +266,11 @@ def judge(settings: Settings, model: str, other: str | None, folder: Path, **opt
     from endonym.device import versions
     from endonym.evaluate.judging import read_rubric
 
-    if model == other:
-        raise click.UsageError("Give one model, or two different ones.")
     if bool(options["endpoint"]) != bool(options["judge_model"]):
         raise click.UsageError("--endpoint URL and --judge NAME belong together.")
     log, store, seconds = settings.log(), settings.open_store(), options["timeout"]
     given = [(flag, options[flag[2:]]) for flag in ("--endpoint", "--languagetool")]
-    _, tool = (url and address_of(flag, url) for flag, url in given)
+    address, tool = (url and address_of(flag, url) for flag, url in given)
     rubric = read_rubric(options["rubric"])
     names = ("prompts", "count", "split", "temperature", "max_tokens", "seed")
     request = judging.Request(
@@ -282,9 +280,9 @@ def judge(settings: Settings, model: str, other: str | None, folder: Path, **opt
     texts = judging.text_reports(judged, folder, tool, seconds=seconds, log=log)
     asked, most = judging.questions(judged, rubric), options["answer_tokens"]
     log.line(judging.foreseen(asked, most))
-    if name := options["judge_model"]:
+    if (name := options["judge_model"]) and address:
         fields = {"model": name, "temperature": 0.0, "max_tokens": most}
-        plan = judging.judge_plan(judged, rubric, name, seed=request.seed, max_tokens=most)
+        plan = judging.judge_plan(judged, rubric, name, seed=request.seed, address=address)
         budget = options["budget_tokens"]
 
         def make(works: bool) -> Any:

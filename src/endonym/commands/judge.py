@@ -23,12 +23,13 @@ from endonym.commands.load import card_of, find_artifact
 from endonym.commands.write import Writer, write_answers
 from endonym.commands.write_model import identity_of, model_writer
 from endonym.copies.notes import distinct_names
+from endonym.data.shards import TokenShards
 from endonym.disk import write_atomic
 from endonym.errors import RecipeError
-from endonym.evaluate.bits import Texts
 from endonym.evaluate.judging import UNREADABLE, Rubric, choice_in, evened, grade_in
 from endonym.evaluate.languagetool import found_mistakes, mistake_rate
 from endonym.evaluate.names import names_kept
+from endonym.evaluate.neighbours import joined_texts
 from endonym.evaluate.opinions import (
     Grades,
     Pair,
@@ -41,9 +42,8 @@ from endonym.evaluate.opinions import (
 from endonym.evaluate.score import Interval
 from endonym.evaluate.writing import HELD_OUT, Written
 from endonym.log import Log, counted, number
-from endonym.pipeline.evaluation import held_texts
 from endonym.pipeline.evaluation_texts import overlaps
-from endonym.pipeline.writing import cut, divided
+from endonym.pipeline.writing import cut, divided, drawn, most_chars
 from endonym.script.languages import language_name
 from endonym.script.letters import as_name
 from endonym.store import Store, fingerprint, read_sealed
@@ -57,7 +57,11 @@ MISTAKES = "languagetool.jsonl"
 """In the folder: what LanguageTool found in each text."""
 JUDGE = "judge-"
 """What the folder of a judge's answers begins with."""
+ALONE = "one model with prompts of your own: its texts are graded, and compared with none"
+OWN_PROMPTS = "Give prompts of your own: --prompts FILE."
 NO_CORPUS = "the corpus of this model is not in the store: no beginnings of held-out texts"
+MOST_PROMPTS = 100_000
+"""Beginnings of held-out texts at most."""
 CHOICES = {"A": 1.0, "B": 0.0, "tie": 0.5}
 """What an answer is worth to the text that stood first."""
 
@@ -123,6 +127,9 @@ def write_texts(
     """The texts that are judged. Those that are in the folder already are not written again."""
     first = request.models[0]
     identities = [identity_of(each, store, where="MODEL") for each in request.models]
+    if len({*identities}) < len(identities):
+        do = "Give one model, or two different ones."
+        raise RecipeError("both are the same model", where=request.models[1], do=do)
     opening = _opening(request, folder, store, log)
     names = distinct_names([Path(each) for each in request.models])
     writing = partial(_writer, request=request, store=store, log=log, device_name=device_name)
@@ -136,6 +143,10 @@ def write_texts(
         rows.append(("texts-held-out", HELD_OUT, HELD_OUT, lambda _: Given(opening.held_out)))
     sampling = {"temperature": request.temperature, "max_tokens": request.max_tokens}
     source, count = fingerprint(opening.prompts), min(request.count, len(opening.prompts))
+    if count < request.count:
+        log.line(f"--count {request.count}: there are {counted(count, 'prompt')}, no more")
+    if len(request.models) == 1 and not opening.held_out:
+        log.warn(ALONE)
     every, plan = list[dict[int, Written]](), Plan("texts", "model", source, count, request.seed)
     for place, identity, name, make in rows:
         plan = replace(plan, model=identity, sampling=sampling)
@@ -143,6 +154,9 @@ def write_texts(
         found = records_in(folder / place, plan).items()
         every.append({n: _written(each) for n, each in found if "reason" not in each})
     whole = [n for n in range(count) if all(n in texts for texts in every)]
+    if not whole:
+        do = "Give shorter prompts (--prompts), or a model with a longer context."
+        raise RecipeError("no prompt is left that fits into the context", where="MODEL", do=do)
     if len(whole) < count:
         log.warn(f"{counted(count - len(whole), 'prompt')} left out: too long for a model")
     return Judged(
@@ -185,26 +199,34 @@ def _opening(request: Request, folder: Path, store: Store, log: Log) -> Opening:
     first = request.models[0]
     artifact, shards = find_artifact(first, store), shards_of(first, store)
     if artifact is None or shards is None:
-        raise RecipeError(NO_CORPUS, where=first, do="Give prompts of your own: --prompts FILE.")
+        raise RecipeError(NO_CORPUS, where=first, do=OWN_PROMPTS)
     tokenizer = Tokenizer.load(artifact.verify().folder / "tokenizer.json")
-    held_out = held_texts(shards[0], request.split, tokenizer, shards[1])[-1]
+    split = TokenShards(shards[0], request.split)
+    held_out = [*joined_texts(split, tokenizer, shards[1].join)[0]]
     for place, other in enumerate(request.models[1:], 2):
         if not (folder / f"texts-{place}").is_dir():
             _warn_of_known(other, shards[0], held_out, store=store, log=log)
-    texts = list(held_out.each())
+    chars = most_chars(tokenizer, held_out, request.max_tokens)
+    texts = drawn(held_out, MOST_PROMPTS, chars)
+    if not texts:
+        where = f"--split {request.split}"
+        raise RecipeError("there is no held-out text", where=where, do=OWN_PROMPTS)
     Random(request.seed).shuffle(texts)
     parts = [divided(each) for each in texts]
     rests = (cut(rest, tokenizer, request.max_tokens) for _, rest in parts[: request.count])
     return Opening([prompt for prompt, _ in parts], [*rests])
 
 
-def _warn_of_known(model: str, shards: Path, held_out: Texts, *, store: Store, log: Log) -> None:
+def _warn_of_known(
+    model: str, shards: Path, held_out: list[str], *, store: Store, log: Log
+) -> None:
     """Say how much of the first model's held-out text another one was trained on."""
     own = shards_of(model, store)
     if own is not None and own[0] == shards:
         return
-    judged = {f"{model}, {HELD_OUT} of the other model": list(held_out.each())}
-    overlaps(judged, find_artifact(model, store), log)
+    overlaps(
+        {f"{model}, {HELD_OUT} of the other model": held_out}, find_artifact(model, store), log
+    )
 
 
 def questions(judged: Judged, rubric: Rubric) -> list[Question]:
@@ -220,10 +242,13 @@ def questions(judged: Judged, rubric: Rubric) -> list[Question]:
     return found
 
 
-def judge_plan(judged: Judged, rubric: Rubric, judge: str, *, seed: int, max_tokens: int) -> Plan:
-    """What is asked of a judge, always at temperature 0. More prompts add questions."""
+def judge_plan(judged: Judged, rubric: Rubric, judge: str, *, seed: int, address: str) -> Plan:
+    """What is asked of a judge, always at temperature 0. More prompts add questions.
+
+    Longer answers (`--answer-tokens`) are no other plan: one that is cut is not scored.
+    """
     source, count = fingerprint([judged.source, rubric._asdict()]), len(questions(judged, rubric))
-    sampling = {"temperature": 0.0, "max_tokens": max_tokens, "system": ""}
+    sampling = {"temperature": 0.0, "system": "", "endpoint": address}
     return Plan("answers", "endpoint", source, count, seed, judge, sampling)
 
 
@@ -245,7 +270,10 @@ def ask(
     log: Log,
 ) -> None:
     """Ask a judge what it has not been asked, and keep each answer as it comes."""
-    place = folder / f"{JUDGE}{as_name(plan.model, '-', 48).strip('.-')}"
+    name = as_name(plan.model, "-", 48).strip(".-")
+    if name != plan.model:  # another judge may have this name, too
+        name = f"{name}-{fingerprint(plan.model)[:8]}"
+    place = folder / f"{JUDGE}{name}"
     prompts, model = Prompts([each.text for each in asked]), plan.model
     write_answers(plan, prompts, place, make, model=model, budget=budget, log=log, doing="judging")
 

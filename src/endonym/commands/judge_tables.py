@@ -7,6 +7,7 @@ from endonym.evaluate.opinions import Preferences
 from endonym.evaluate.score import Interval
 from endonym.evaluate.tables import TOO_FEW, aligned
 from endonym.log import counted, listed, number
+from endonym.synthesis.shards import REJECTS
 
 UNDEFINED = "undefined"
 TEXT_HEADS = ["texts of", "characters", "names kept", "95 %", "mistakes per 1,000", "95 %"]
@@ -97,6 +98,9 @@ def conclusions(report: Report, names: list[str]) -> Iterator[str]:
                 [f"{why.replace('_', ' ')} {number(n)}" for why, n in each.failed.items()]
             )
             yield f"{judge}: left out: {counted(sum(each.failed.values()), 'answer')} ({reasons})"
+        if "length" in each.failed:
+            do = f"more --answer-tokens, after you delete its {REJECTS}"
+            yield f"{judge}: answers of the reason length are cut; to ask for them again: {do}"
         if each.n_left:
             yield f"{judge}: {counted(each.n_left, 'question')} not asked yet"
 

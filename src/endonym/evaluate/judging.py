@@ -14,10 +14,20 @@ from endonym.script.letters import beginning
 
 GRADES = ("1", "2", "3", "4", "5")
 TIE = "tie"
-CHOICE = r"(?P<choice>A|B|tie)"
+CHOICE = r"(?:an?\s+(?=tie))?(?P<choice>A|B|tie)"
+ENDS = r"""(?=[^\S\n]*(?:$|\n|[.,;:!?()\]}*"'`»”])|\s+(?:[–—-]\s|because\b))"""
+"""What may follow a choice or a grade: in "A = B", "A lot of" and "4½" there is none."""
 ALONE = regex.compile(rf"\W*{CHOICE}\W*", regex.IGNORECASE)
 VERDICT = regex.compile(
-    rf"verdict[^\w:]*:\W*{CHOICE}\b(?!\W*(?:or\b|and\b|[/|,])\W*(?:A|B|tie)\b)", regex.IGNORECASE
+    rf"verdict[^\w:]*:\W*{CHOICE}(?:{ENDS}|(?<=tie)(?=\s+between\b)"
+    r"|(?=\s+is\s+(?:the\s+)?(?:better|best|more)\b))"
+    r"(?![^\w\n.;:!?]*(?:(?:or|and)\b\W*)?(?:A|B|tie)\b)",
+    regex.IGNORECASE,
+)
+GRADE = regex.compile(
+    rf"([1-5])(?:[.,]0)?(?:\s*(?:/|(?:out )?of)\s*5)?{ENDS}"
+    r"(?![^\w\n]*(?:(?:or|and|to)\b[^\w\n]*)?\d)",
+    regex.IGNORECASE,
 )
 UNREADABLE = "unreadable"
 """Why an answer is none that is a text, but not one that was asked for."""
@@ -111,10 +121,13 @@ def choice_in(answer: str) -> str | None:
 
 def grade_in(answer: str, criterion: str) -> int | None:
     """The grade of a criterion; None if the answer gives none, several, or one between two."""
-    found = regex.findall(
-        rf"(?<!\w){regex.escape(criterion)}[^\w\n:=]*[:=][^\w\n-]*(-?\d+(?: *[.,/–-] *\d+)*)",
+    lines = regex.finditer(
+        rf"(?<!\w){regex.escape(criterion)}[^\w\n:=]*(?:\([^()\n]*\)[^\w\n:=]*)?[:=]"
+        r"[^\w\n-]*(?=-?\d)",
         answer,
         regex.IGNORECASE,
     )
-    said = {regex.sub(" */ *5$", "", each) for each in found}
-    return int(said.pop()) if len(said) == 1 and said <= {*GRADES} else None
+    found = [GRADE.match(answer, each.end()) for each in lines]
+    said = {each and each[1] for each in found}
+    grade = said.pop() if len(said) == 1 else None
+    return int(grade) if grade else None

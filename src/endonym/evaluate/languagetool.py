@@ -45,11 +45,14 @@ def found_mistakes(
 
 
 def _mistakes(data: bytes, status: int, address: str) -> list[dict[str, Any]]:
-    """The mistakes in an answer."""
+    """The mistakes in an answer, which must be whole."""
     try:
-        matches = json.loads(data)["matches"]
+        answer = json.loads(data)
+        matches, warnings = answer["matches"], answer.get("warnings") or {}
+        if status != 200 or not isinstance(matches, list) or warnings.get("incompleteResults"):
+            raise ValueError
         return [_mistake(each) for each in matches]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (AttributeError, ValueError, TypeError, KeyError, RecursionError):
         said = printable(data.decode("utf-8", "replace"))[:SHOWN]
         message = f"this is no answer of LanguageTool ({status}): {said or 'nothing'}"
         raise EndpointError(message, where=address, do=DOWN) from None

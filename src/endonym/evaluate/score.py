@@ -92,6 +92,12 @@ class Interval:
     low: float | None
     high: float | None
 
+    def within(self, least: float, most: float) -> "Interval":
+        """The same with an interval that does not leave the scale."""
+        if self.low is None or self.high is None:
+            return self
+        return Interval(self.value, max(least, self.low), min(most, self.high))
+
     @property
     def leaves_out_half(self) -> bool:
         """Whether the interval says that a share is not one half."""

@@ -25,6 +25,8 @@ SAMPLINGS = (
 """The likeliest token; what is usual; and the model's own distribution, of which nothing is cut."""
 PROMPT_CHARS = 24
 """Of a held-out text so much is given to the model, less the word that is cut there."""
+FAR = 16
+"""So many times as much text as is needed follows each place: it is cut by tokens later on."""
 
 
 class Asked(NamedTuple):
@@ -57,7 +59,8 @@ def judge_writing(
     All are at most `max_tokens` long. Raises RecipeError if there are no held-out texts.
     """
     count = len(asked.prompts) or TEXTS
-    begun = [divided(text) for text in drawn(held_out, count, most_chars(model, held_out, asked))]
+    chars = most_chars(model.tokenizer, held_out, asked.max_tokens)
+    begun = [divided(text) for text in drawn(held_out, count, chars)]
     if not begun:
         do = "Write with a run that holds some out: [split], or take more text."
         raise RecipeError("there is no held-out text to compare with", where=asked.task, do=do)
@@ -80,11 +83,11 @@ def judge_writing(
     return Judged(scores, {**groups, HELD_OUT: others})
 
 
-def most_chars(model: LanguageModel, held_out: Sequence[str], asked: Asked) -> int:
+def most_chars(tokenizer: Tokenizer, held_out: Sequence[str], max_tokens: int) -> int:
     """About how many characters a prompt has together with the text behind it."""
     some = [text[:1000] for text in held_out[:: 1 + len(held_out) // TEXTS]]
-    n_tokens = sum(map(len, model.tokenizer.encode_many(some)))
-    return PROMPT_CHARS + asked.max_tokens * sum(map(len, some)) // max(1, n_tokens)
+    n_tokens = sum(map(len, tokenizer.encode_many(some)))
+    return PROMPT_CHARS + max_tokens * sum(map(len, some)) // max(1, n_tokens)
 
 
 def drawn(texts: Sequence[str], count: int, chars: int) -> list[str]:
@@ -102,15 +105,16 @@ def drawn(texts: Sequence[str], count: int, chars: int) -> list[str]:
     ]
     count = min(count, len(places))
     chosen = [places[n * len(places) // count] for n in range(count)]
-    return [_from(text, begin, begin + half) for text, begin in chosen]
+    starts = [(text, _start(text, begin, begin + half)) for text, begin in chosen]
+    return [text[start : start + FAR * chars] for text, start in starts]
 
 
-def _from(text: str, begin: int, end: int) -> str:
-    """A text from the first line on that begins in this part of it, or else the first word."""
+def _start(text: str, begin: int, end: int) -> int:
+    """Where the first line begins in this part of a text, or else the first word."""
     if not begin:
-        return text
+        return 0
     line, gap = text.find("\n", begin, end), GAP.search(text, begin, end)
-    return text[line + 1 if line >= 0 else gap.end() if gap else begin :]
+    return line + 1 if line >= 0 else gap.end() if gap else begin
 
 
 def divided(text: str) -> tuple[str, str]:

@@ -60,10 +60,13 @@ KEY_VARIABLE = "ENDONYM_API_KEY"
 ADVICE = {
     401: f"Put the right key into the environment variable {KEY_VARIABLE}.",
     403: f"The key in {KEY_VARIABLE} does not allow this.",
-    404: "Is this the address up to /v1, and does the server have this --model?",
+    404: "Is this the address up to /v1, and does the server have a model of this name?",
 }
-OTHER_NAMES = {"max_tokens": "max_completion_tokens", "seed": None}
-"""Fields that some servers want under another name, or not at all."""
+OTHER_NAMES = {"max_tokens": "max_completion_tokens", "seed": None, "temperature": None}
+"""Fields that some servers want under another name, or not at all.
+
+A temperature is left out only if it is 0: texts would be others than those asked for.
+"""
 
 
 class Odd(Exception):
@@ -335,6 +338,8 @@ class Endpoint:
         if status >= 500:
             raise Odd("server_error")
         for name, other in OTHER_NAMES.items():
+            if name == "temperature" and sent.get(name):
+                continue
             is_named = name in sent and re.search(rf"\b{name}\b", said)
             is_meant = (other and other in said) or UNKNOWN_FIELD.search(said)
             if status in UNFIT and is_named and is_meant and name not in self._taken:

@@ -200,15 +200,23 @@ class Shards:
 
 
 def records_in(folder: Path, plan: Plan) -> dict[int, dict[str, Any]]:
-    """What stands in a folder's named files and rejects, by number. Rejects have a `reason`."""
-    paths = [*(folder / plan.file(shard) for shard in range(plan.shards)), folder / REJECTS]
-    return {record["index"]: record for path in paths for record in whole_lines(path)}
+    """What stands in a folder's files and rejects, by number. Rejects have a `reason`.
+
+    Another process may be writing there: nothing is changed.
+    """
+    files = [f"{plan.file(shard)}{end}" for shard in range(plan.shards) for end in (".part", "")]
+    paths = [folder / name for name in (*files, REJECTS)]
+    lines = (record for path in paths for record in whole_lines(path, is_ours=False))
+    return {record["index"]: record for record in lines}
 
 
-def whole_lines(path: Path, lost: str = ANSWERED) -> Iterator[dict[str, Any]]:
-    """The records in a file. A last line that a kill has torn is cut off.
+def whole_lines(
+    path: Path, lost: str = ANSWERED, *, is_ours: bool = True
+) -> Iterator[dict[str, Any]]:
+    """The records in a file. A last line that a kill has torn is left out.
 
     Raises Damaged for any other line that is no record. lost: what follows if it is removed.
+    is_ours: nobody else writes there, so that the torn line is cut off.
     """
     if not path.is_file():
         return
@@ -224,7 +232,7 @@ def whole_lines(path: Path, lost: str = ANSWERED) -> Iterator[dict[str, Any]]:
                 raise Damaged(message, where=str(path), do=do)
             good += len(data)
             yield record
-    if good < path.stat().st_size:
+    if is_ours and good < path.stat().st_size:
         os.truncate(path, good)
 
 

@@ -12,7 +12,12 @@ from endonym.evaluate.writing import Written
 @pytest.mark.parametrize(("answer", "choice"), [
     ("Verdict: A", "A"), ("verdict: b.", "B"), ("**Verdict:** **tie**", "tie"), ("B", "B"),
     ("[A]\n", "A"), ("Both are short.\nVerdict: B\n", "B"), ("Verdict: A\n\nVerdict: A", "A"),
-    ("Verdict: A is more fluent than B.", "A"),
+    ("Verdict: A is more fluent than B.", "A"), ("Verdict: a tie", "tie"), ("A tie.", "tie"),
+    ("**Verdict: A tie**", "tie"), ("Verdict: a tie between A and B", "tie"),
+    ("Verdict: A. B has mistakes.", "A"), ("Verdict: A, but B is close", "A"),
+    ('{"verdict": "B"}', "B"), ("Verdict: B — la phrase est juste", "B"),
+    ("Verdict: B because A repeats", "B"), ("Verdict: A (more fluent)", "A"),
+    ("Verdict: A\nA is more fluent.", "A"),
 ])  # fmt: skip
 def test_a_verdict_is_found(answer: str, choice: str) -> None:
     assert choice_in(answer) == choice
@@ -21,6 +26,9 @@ def test_a_verdict_is_found(answer: str, choice: str) -> None:
 @pytest.mark.parametrize("answer", [
     "", "…", "Verdict:", "Verdict: C", "Verdict: A or B", "Verdict: A/B", "A B", "AB",
     "Verdict: A\nVerdict: B\nVerdict: tie", "Текст А яхшырак.", "<html>Connexion</html>",
+    "Verdict: A = B", "Verdict: A > B", "Verdict: A - B", "Verdict: A & B", "Verdict: A (or B)",
+    "Verdict: A lot of mistakes in both; tie", "Verdict: A and B are tied", "Verdict: tie (A)",
+    "Verdict: A vs B, B", "Verdict: A is worse than B", "Verdict: A, B", "Verdict: tie or A",
     "I prefer A.", "Verdict: the text that stands first", "Verdict: Alright",
 ])  # fmt: skip
 def test_what_is_no_verdict_is_none(answer: str) -> None:
@@ -30,6 +38,9 @@ def test_what_is_no_verdict_is_none(answer: str) -> None:
 @pytest.mark.parametrize(("answer", "grade"), [
     ("grammar: 4", 4), ("**Grammar**: 2", 2), ('{"grammar": 5, "fit": 1}', 5), ("grammar: 3/5", 3),
     ("fit: 1\ngrammar: 4\n", 4), ("grammar = 1.", 1), ("grammar: 4\n2. fit: 3", 4),
+    ("grammar: 4.0", 4), ("grammar (1-5): 4", 4), ("grammar: 4 / 5.", 4), ("grammar: [4]", 4),
+    ("grammar: 4 out of 5", 4), ("grammar: 4 (Fehler: 1)", 4), ("grammar: 4 — deux fautes", 4),
+    ("grammar: 4, fit: 3", 4),
 ])  # fmt: skip
 def test_a_grade_is_found(answer: str, grade: int) -> None:
     assert grade_in(answer, "grammar") == grade
@@ -38,6 +49,10 @@ def test_a_grade_is_found(answer: str, grade: int) -> None:
 @pytest.mark.parametrize("answer", [
     "", "grammar: 0", "grammar: 6", "grammar: 10", "grammar: 3.5", "grammar: 3-4", "grammar: -3",
     "grammar: 8/10", "grammar: good", "fit: 3", "grammar: 3\ngrammar: 4", "3",
+    "grammar: 3 or 4", "grammar: 3 to 4", "grammar: 3 (or 4)", "grammar: 4½", "grammar: 4 1/2",
+    "grammar: 3—4", "grammar: 3 – 4", "grammar: 3 & 4", "grammar: 2 → 3", "grammar: 3~4",
+    "grammar: 4 out of 10", "grammar: 4 of 10", "grammar: 3 and a half", "grammar: 4.05",
+    "grammar: 3\ngrammar: 3.5", "grammar: 4/50",
     "grammar:\n1: No sentence is right", "ungrammar: 3",
 ])  # fmt: skip
 def test_what_is_no_grade_is_none(answer: str) -> None:

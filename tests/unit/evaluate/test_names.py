@@ -48,3 +48,10 @@ def test_without_capitals_it_is_undefined() -> None:
     khmer = "កុមារាម្នាក់ឈ្មោះសុខ បានទៅលេងនៅមាត់ទន្លេជាមួយមិត្តភក្តិ។ " * 4
     assert names_kept([khmer, "", "Таң атты. Кош сайрый. Кояш чыкты. Җил исте."]) is None
     assert names_kept([]) is None
+
+
+def test_the_interval_is_one_of_shares() -> None:
+    kept, lost = "ба барды Айдар килде. Тагын Айдар", "ба барды Марат килде. Тагын сыер"
+    found = names_kept([kept] * 14 + [lost])
+    assert found is not None
+    assert (found.value, found.high) == (pytest.approx(14 / 15), 1.0)

@@ -94,6 +94,10 @@ def test_grades_that_are_missing_are_left_out_and_counted() -> None:
     assert found.mean.low is not None
     assert found.mean.high is not None
     assert 3.3 < found.mean.low < 3.8 < 4.2 < found.mean.high < 4.7
+    for values, ends in (([5] * 14 + [1], 5.0), ([1] * 14 + [5], 1.0)):
+        mean = grades(values).mean
+        assert mean is not None
+        assert ends in (mean.low, mean.high), "no interval leaves the scale"
     few = grades([1, 2])
     assert few.mean is not None
     assert (few.mean.value, few.mean.low) == (1.5, None)

@@ -64,6 +64,15 @@ def test_a_seed_that_a_server_does_not_take_is_left_out() -> None:
     assert made.log.said[0] == DROPPED
 
 
+def test_a_temperature_that_a_server_does_not_take_is_left_out_if_it_is_0() -> None:
+    refusal = refuses("'temperature' does not support 0", name="temperature")
+    made = Clocked(refusal)
+    assert len(made.write(2, fields={"model": "зур", "temperature": 0.0})) == 2
+    assert ["temperature" in each for each in made.fake.requests] == [True, False, False]
+    with pytest.raises(EndpointError, match="does not support"):
+        Clocked(refusal).write(2, fields={"model": "зур", "temperature": 0.8})
+
+
 def test_requests_that_are_refused_at_once_rename_a_field_once() -> None:
     def behave(number: int, times: int, request: Mapping[str, Any]) -> Reply | None:
         seconds = 1.0 + number
@@ -85,8 +94,8 @@ REFUSED = [
     (413, "temperature is unknown", "Nothing more was asked. What was finished is kept."),
     (401, "max_tokens", "Put the right key into the environment variable ENDONYM_API_KEY."),
     (403, "seed is not allowed", "The key in ENDONYM_API_KEY does not allow this."),
-    (404, "seed is unknown", "Is this the address up to /v1, and does the server have this "
-     "--model?"),
+    (404, "seed is unknown", "Is this the address up to /v1, and does the server have a "
+     "model of this name?"),
     (307, "ailleurs", "Nothing more was asked. What was finished is kept."),
     (499, "Închis", "Nothing more was asked. What was finished is kept."),
 ]  # fmt: skip
