@@ -32,7 +32,7 @@ def test_sequences_in_parts_have_the_logits_of_each_alone(family: str) -> None:
 
 
 def test_slots_fit_into_the_memory_that_is_given() -> None:
-    model = toy_language_model()
+    model = LanguageModel(toy_language_model().decoder, toy_tokenizer("bpe"))  # not shared
     each = sum(layer.bytes() for layer in model.decoder.empty_cache(1, 64))
     assert OwnEngine(model, most_slots=8, memory=3 * each).slots == 3
     assert OwnEngine(model, most_slots=8, memory=0).turns == 0

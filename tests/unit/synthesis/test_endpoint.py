@@ -105,7 +105,7 @@ def test_every_prompt_is_answered_once_or_rejected_for_its_reason(tmp_path: Path
 REFUSED = [
     (401, {"error": {"message": "Cheie greșită"}}, "Cheie greșită", "ENDONYM_API_KEY"),
     (403, {"error": "Interdit"}, "Interdit", "ENDONYM_API_KEY"),
-    (404, {"message": "no model зур"}, "no model зур", "--model"),
+    (404, {"message": "no model зур"}, "no model зур", "model of this name"),
     (307, "", "nothing", "kept"),
 ]
 
