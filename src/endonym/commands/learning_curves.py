@@ -14,7 +14,7 @@ from endonym.errors import RecipeError
 from endonym.evaluate import bits
 from endonym.evaluate.items import ACCURACY
 from endonym.evaluate.score import BITS, PER_TEXT, Score, headline
-from endonym.evaluate.tables import TOO_FEW, aligned
+from endonym.evaluate.tables import aligned, span
 from endonym.export.history import phases_of
 from endonym.generate.language_model import LanguageModel
 from endonym.log import QUIET, Log, number
@@ -162,8 +162,7 @@ def table(points: Sequence[Point]) -> list[list[str]]:
     for point in points:
         row = [number(point.at.step), number(point.at.tokens)]
         for score in by_head(point).values():
-            span = TOO_FEW if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
-            row += [f"{score.value:.4f}", span]
+            row += [f"{score.value:.4f}", span(score)]
         rows.append(row)
     if has_phases:
         phases = ["phase", *(number(point.at.phase) for point in points)]

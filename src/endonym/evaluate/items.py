@@ -20,7 +20,7 @@ from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
 from endonym.evaluate.score import BITS, PER_TEXT, Measured, Score, ratio, scores, share
-from endonym.evaluate.tables import TOO_FEW, aligned
+from endonym.evaluate.tables import aligned, span
 from endonym.formats.document import Reject
 from endonym.log import counted, listed, number
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -322,9 +322,8 @@ def cells(found: Sequence[Score]) -> list[list[str]]:
         if score.metric == first:
             name = "mean of groups" if score.weighting == "sources" else "all"
             name = name if score.source is None else score.source or "no group"
-            span = TOO_FEW if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
             other = f"{others[score.source, score.weighting]:.4f}"
-            rows.append([name, f"{score.value:.4f}", span, other, number(score.n_documents)])
+            rows.append([name, f"{score.value:.4f}", span(score), other, number(score.n_documents)])
     return rows
 
 

@@ -15,11 +15,11 @@ from endonym.synthesis.endpoint import (
     BUSY,
     CONNECT_SECONDS,
     HEADERS,
-    KEY_VARIABLE,
     LONGEST_BACKOFF,
     MOST_BYTES,
     is_address,
     require_httpx,
+    require_key,
     retry_after,
     words_of,
 )
@@ -66,8 +66,7 @@ def served_features(
     if not is_address(address):
         do = "For example: --probe-endpoint http://127.0.0.1:8000/v1"
         raise RecipeError(f"{address} is no address of a server", where="--probe-endpoint", do=do)
-    if not key.isascii() or len(key.split()) > 1:
-        raise RecipeError("a key is one word of ASCII", where=KEY_VARIABLE)
+    require_key(key)
     headers = HEADERS | ({"Authorization": f"Bearer {key}"} if key else {})
     times, rows, n_cut = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS), list[Array | None](), 0
     with httpx.Client(headers=headers, timeout=times) as client:

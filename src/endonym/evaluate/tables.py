@@ -102,9 +102,13 @@ def model_cells(rows: Sequence[ScoreRow], kind: str) -> list[list[str]]:
     for row in rows:
         score = row.score
         own, *more = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
-        span = TOO_FEW if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
-        cells.append([row.name, own, span, *more])
+        cells.append([row.name, own, span(score), *more])
     return cells
+
+
+def span(score: Score) -> str:
+    """The 95 % interval of a score, or that it has none."""
+    return TOO_FEW if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
 
 
 def model_heads(row: ScoreRow) -> list[str]:

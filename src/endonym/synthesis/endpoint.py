@@ -98,6 +98,12 @@ class Reply(NamedTuple):
     tokens: int
 
 
+def require_key(key: str) -> None:
+    """Raise RecipeError for a key that no header of a request can hold."""
+    if not key.isascii() or len(key.split()) > 1:
+        raise RecipeError("a key is one word of ASCII", where=KEY_VARIABLE)
+
+
 def is_address(text: str) -> bool:
     """Whether this is the address of a server."""
     try:
@@ -148,8 +154,7 @@ class Endpoint:
 
         What an odd answer cost is given to it at once: its prompt may never be done.
         """
-        if not self.key.isascii() or len(self.key.split()) > 1:
-            raise RecipeError("a key is one word of ASCII", where=KEY_VARIABLE)
+        require_key(self.key)
         try:
             asyncio.run(self._answer_all(asks, take))
             if self._odd and not self.works:
