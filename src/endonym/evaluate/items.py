@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,31 @@ class ItemFile(NamedTuple):
     unread: str
 
 
+T = TypeVar("T")
+
+
+def fitting(
+    path: Path, columns: Sequence[str], make: Callable[[Any], tuple[T, Iterable[str]]]
+) -> tuple[list[T], list[Reject], dict[str, None]]:
+    """What the records of a file hold, those that hold nothing, and the fields that are not read.
+
+    make: what a record holds, and its fields that are not read; raises Unfit.
+    """
+    found, rejects, unread = list[T](), list[Reject](), dict[str, None]()
+    for record in read_records(path, columns):
+        if isinstance(record, Reject):
+            rejects.append(record)
+            continue
+        try:
+            each, others = make(record.value)
+        except Unfit as unfit:
+            rejects.append(record.reject(unfit.reason, unfit.detail))
+            continue
+        found.append(each)
+        unread |= dict.fromkeys(others)
+    return found, rejects, unread
+
+
 def read_items(path: Path) -> ItemFile:
     """The items of a file of JSON lines or a table.
 
@@ -84,18 +109,7 @@ def read_items(path: Path) -> ItemFile:
     """
     if not has_records(path):
         raise SourceError(WORDS["no_format"], where=str(path), do=WORDS["advice"])
-    items, rejects, unread = list[Item](), list[Reject](), dict[str, None]()
-    for record in read_records(path, COLUMNS):
-        if isinstance(record, Reject):
-            rejects.append(record)
-            continue
-        try:
-            item, others = item_of(record.value)
-        except Unfit as unfit:
-            rejects.append(record.reject(unfit.reason, unfit.detail))
-            continue
-        items.append(item)
-        unread |= dict.fromkeys(others)
+    items, rejects, unread = fitting(path, COLUMNS, item_of)
     left_out = places_in_words(rejects)
     if not items:
         raise SourceError(f"no items: {left_out}", where=str(path), do=WORDS["advice"])

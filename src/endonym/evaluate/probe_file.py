@@ -12,11 +12,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from endonym.data.conversation_files import has_records, places_in_words, read_records
+from endonym.data.conversation_files import has_records, places_in_words
 from endonym.data.conversations import Unfit, text_of
 from endonym.disk import packaged_tables
 from endonym.errors import SourceError, printable
 from endonym.evaluate.config import SPLITS, split_files
+from endonym.evaluate.items import fitting
 from endonym.formats.document import Reject
 from endonym.log import listed, number
 from endonym.script.languages import language_alone
@@ -87,17 +88,10 @@ def read_probe(path: Path, language: str = "") -> Probe:
     for split, file in split_files(path):
         if not has_records(file):
             raise SourceError(WORDS["no_format"], where=str(file), do=WORDS["advice"])
-        for record in read_records(file, COLUMNS):
-            if isinstance(record, Reject):
-                rejects.append(record)
-                continue
-            try:
-                example, others = example_of(record.value)
-            except Unfit as unfit:
-                rejects.append(record.reject(unfit.reason, unfit.detail))
-                continue
-            examples.append(example._replace(split=split) if split else example)
-            unread |= dict.fromkeys(others)
+        found, left, others = fitting(file, COLUMNS, example_of)
+        examples += [each._replace(split=split) if split else each for each in found]
+        rejects += left
+        unread |= others
     left_out, where = places_in_words(rejects), str(path)
     if not examples:
         raise SourceError(f"no examples: {left_out}", where=where, do=WORDS["advice"])
