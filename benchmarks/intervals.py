@@ -7,7 +7,7 @@ byte are known. A cell of a table draws models of one quality under several seed
 many tables a difference to the best is claimed, and how many intervals of differences, each by
 itself, hold zero; with two models it is one interval. Half of the variance of seeds is shared, as
 runs of one seed read the data in one order. Fixed seeds; resumable; numpy alone. Results:
-benchmarks/results/intervals.json, which docs/evaluation.md cites.
+benchmarks/results/intervals.json, which docs/comparing.md cites.
 """
 
 import argparse

@@ -97,7 +97,7 @@ def _only_one(
     multiple=True,
     metavar="FILE",
     help="Instead: choices, minimal pairs or texts that follow others, an item a line "
-    "(docs/evaluation.md); may be repeated.",
+    "(docs/tasks.md); may be repeated.",
 )
 @click.option(
     "--minimal-pairs",

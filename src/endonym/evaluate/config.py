@@ -36,7 +36,7 @@ class Evaluation(Config):
     that runs the model or an export of it
     """
     file: str | None = None
-    """bits: a text to score instead; task: JSON lines or a table of items (docs/evaluation.md);
+    """bits: a text to score instead; task: JSON lines or a table of items (docs/tasks.md);
     probe: the same of texts with labels, or of two texts with a score (docs/probes.md); prompts,
     writing: one prompt a line; without it writing goes on from held-out texts
     """
