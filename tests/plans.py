@@ -12,7 +12,8 @@ from endonym.autopilot.resolve import (
     unsaid_formats,
 )
 from endonym.formats.files import RawSet
-from endonym.pipeline.plan import Stage, plan_data, plan_training
+from endonym.pipeline.plan import plan_data, plan_training
+from endonym.pipeline.stage import Stage
 from endonym.recipe.recipe import Recipe
 
 FACTS = Facts(1_000_000, 250_000, 30.0)

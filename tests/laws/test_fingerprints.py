@@ -23,7 +23,7 @@ from plans import planned
 from endonym.config import Config
 from endonym.log import Log
 from endonym.pipeline import sources
-from endonym.pipeline.plan import VERSIONS
+from endonym.pipeline.stage import VERSIONS
 from endonym.recipe.keys import inner
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store

@@ -15,7 +15,7 @@ import pytest
 from laws.contents import CLOSE, Contents, contents
 from made_conversations import conversations, make_toy_examples, pairs, said
 
-from endonym.pipeline.plan import VERSIONS
+from endonym.pipeline.stage import VERSIONS
 from endonym.store import Store
 
 HERE = Path(__file__).parent

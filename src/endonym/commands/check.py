@@ -47,8 +47,9 @@ from endonym.pipeline.execute import (
     run_folder,
 )
 from endonym.pipeline.metrics import require_packages
-from endonym.pipeline.plan import DataStages, Stage, plan_data, plan_training, room_warnings
+from endonym.pipeline.plan import DataStages, plan_data, plan_training, room_warnings
 from endonym.pipeline.settle import Lockfile, with_examples
+from endonym.pipeline.stage import Stage
 from endonym.recipe.checks import after_pruning
 from endonym.recipe.recipe import Recipe
 from endonym.report.training import SLICES

@@ -39,7 +39,7 @@ from endonym.model.foreign.folder import read_shape
 from endonym.pipeline import writing
 from endonym.pipeline.evaluation_texts import overlaps, texts_below
 from endonym.pipeline.probing import judged_texts, score_probe
-from endonym.pipeline.stages import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
+from endonym.pipeline.stage import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
 from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
 from endonym.tokenizer.tokenizer import Tokenizer

@@ -29,7 +29,7 @@ from endonym.log import Log, append_jsonl, counted, duration, number, size
 from endonym.pipeline import plan, sources
 from endonym.pipeline.metrics import Metrics, require_packages
 from endonym.pipeline.settle import Lockfile, require_tunable, settle
-from endonym.pipeline.stages import Numbers, StageContext
+from endonym.pipeline.stage import Numbers, Stage, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import RUNS, Artifact, Store, write_sealed
 from endonym.survey.odd_sources import source_warnings
@@ -42,7 +42,7 @@ FAILURE = "failure.json"
 class Made:
     """A finished stage: its artefact, whether this run made it, and how long that took."""
 
-    stage: plan.Stage
+    stage: Stage
     artifact: Artifact
     is_new: bool
     seconds: float
@@ -142,7 +142,7 @@ def run_recipe(
 
 def planned_stages(
     run: Run, lock: Lockfile, resolved: Callable[..., ResolvedTraining], log: Log
-) -> Iterator[plan.Stage]:
+) -> Iterator[Stage]:
     """The data stages, then, with tokens counted and every key resolved, the rest.
 
     Each stage is made before the next is asked for. Until there is a corpus, odd sources are
@@ -193,7 +193,7 @@ def first_identity(recipe: Recipe, data: plan.DataStages, training: ResolvedTrai
 
 
 def make(
-    stage: plan.Stage,
+    stage: Stage,
     store: Store,
     log: Log,
     *,
@@ -220,9 +220,7 @@ def make(
     return made
 
 
-def _make_now(
-    stage: plan.Stage, store: Store, log: Log, context: Callable[..., StageContext]
-) -> Made:
+def _make_now(stage: Stage, store: Store, log: Log, context: Callable[..., StageContext]) -> Made:
     """The artefact, made here, or by another process that was waited for.
 
     context: makes the StageContext, of which it lacks out, work, journal and inputs.
@@ -261,7 +259,7 @@ def _make_now(
     return Made(stage, artifact, is_new=True, seconds=seconds)
 
 
-def say_stage(stage: plan.Stage, what: str, log: Log) -> None:
+def say_stage(stage: Stage, what: str, log: Log) -> None:
     """The one line of a finished stage. Those of sources are many, and shown with `-v` only."""
     say = log.detail if stage.kind == "source" else log.line
     say(f"{stage.name:<22} {what}")

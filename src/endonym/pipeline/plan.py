@@ -7,10 +7,10 @@ two. Paths in a config are not hashed: the inputs hash the contents of these fil
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.resolve import ResolvedTraining
@@ -30,61 +30,34 @@ from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.foreign.folder import folder_files, with_context
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity, hash_once
+from endonym.pipeline.stage import (
+    BEFORE,
+    MEMBER,
+    ChangedTokenizer,
+    CorpusConfig,
+    EvaluationConfig,
+    ExamplesConfig,
+    ExportConfig,
+    NamedFiles,
+    PhaseTraining,
+    PretrainedFiles,
+    PretrainedTokenizer,
+    Stage,
+    TeacherConfig,
+)
 from endonym.recipe.recipe import Recipe
 from endonym.seed import named_seed
-from endonym.store import MANIFEST, Store, fingerprint, open_artifact
+from endonym.store import MANIFEST, Store, open_artifact
 from endonym.survey.raw_files import is_written
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.train.config import Phase
 
-VERSIONS = {
-    "source": 3,
-    "corpus": 22,
-    "tokenizer": 5,
-    "shards": 5,
-    "examples": 14,
-    "model": 11,
-    "teacher": 1,
-    "evaluation": 20,
-    "export": 20,
-}
-"""Raise a stage's version when you change what it produces."""
-VERSIONS["member"] = VERSIONS["model"]
 TEACHER = "teacher of "
 """How the stages begin that keep what the teacher of a phase expects."""
 MADE = {"minimal_pairs": "minimal pairs", "writing": "writing"}
 """How splits of scores begin whose texts are made; the file or split that they are of follows."""
 SPEED_NAME = "evaluation speed"
 """How the evaluations are called that measure exports, and come after them."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A pure function from a config and inputs to one artefact: `make(config, context)`.
-
-    resumes: after a kill it continues from its checkpoints, so its journal is kept.
-    """
-
-    name: str
-    kind: str
-    config: Config
-    make: stages.StageFunction
-    inputs: dict[str, "Stage"] = field(default_factory=dict)
-    resumes: bool = False
-
-    @cached_property
-    def id(self) -> str:
-        """The hash of everything that determines the artefact."""
-        return fingerprint(self.declared())
-
-    def declared(self) -> dict[str, Any]:
-        """Kind, version, config and the inputs' identities."""
-        return {
-            "stage": self.kind,
-            "version": VERSIONS[self.kind],
-            "config": identity(self.config),
-            "inputs": {name: stage.id for name, stage in sorted(self.inputs.items())},
-        }
 
 
 class DataStages(NamedTuple):
@@ -115,7 +88,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     sources = [Stage(f"source {each.source.name}", "source", each, stages.source) for each in raw]
     files: dict[str, Stage] = {}
     for path in named_files(recipe):
-        named = stages.NamedFiles(paths=(path,), files=(file_identity(path),))
+        named = NamedFiles(paths=(path,), files=(file_identity(path),))
         files[str(path)] = Stage(f"source {path.name}", "source", named, stages.named_files)
     for teacher in recipe.teachers:
         files[str(teacher)] = pretrained_stage(teacher, recipe)
@@ -123,7 +96,7 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     inputs = {stage.name: stage for stage in sources}
     inputs |= {f"contrast {path.name}": files[str(path)] for path in contrast}
     inputs |= evaluation_inputs(recipe, files)
-    config = stages.CorpusConfig(
+    config = CorpusConfig(
         order=tuple(each.source.name for each in raw),
         sources=tuple(raw),
         contrast=tuple(contrast),
@@ -140,10 +113,10 @@ def plan_data(recipe: Recipe, raw: Sequence[RawSet], tokenizer: TokenizerConfig)
     if folder is None:
         ids = Stage("tokenizer", "tokenizer", tokenizer, stages.tokenizer, inputs)
     elif recipe.keeps_tokenizer:
-        kept = stages.PretrainedTokenizer(folder=folder)
+        kept = PretrainedTokenizer(folder=folder)
         ids = Stage("tokenizer", "tokenizer", kept, stages.pretrained_tokenizer, inputs)
     else:
-        changed = stages.ChangedTokenizer(folder=folder, tokenizer=tokenizer)
+        changed = ChangedTokenizer(folder=folder, tokenizer=tokenizer)
         ids = Stage("tokenizer", "tokenizer", changed, stages.changed_tokenizer, inputs)
     inputs = {"corpus": corpus, "tokenizer": ids}
     shards = Stage("shards", "shards", Config(), stages.shards, inputs)
@@ -167,7 +140,7 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
         if phase.objective == "next_token":
             continue
         paths, file = tuple(recipe.data_files(number)), recipe.template_file
-        config = stages.ExamplesConfig(
+        config = ExamplesConfig(
             paths=paths,
             evaluation=tuple(recipe.evaluation_texts),
             template_file=file,
@@ -208,7 +181,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     synthetic = tuple(each.name for each in recipe.source if each.synthetic) or None
     exports, datasets, adapters = list[Stage](), list[Stage](), list[Stage]()
     for export in recipe.export:
-        config = stages.ExportConfig(
+        config = ExportConfig(
             export=export,
             name=recipe.name,
             language=recipe.language,
@@ -246,7 +219,7 @@ def pretrained_stage(folder: Path, recipe: Recipe) -> Stage:
         with_context(folder_shape(folder), recipe.pack.context)
     paths = tuple(folder_files(folder))
     files = tuple(file_identity(path) for path in paths)
-    config = stages.PretrainedFiles(folder=folder, paths=paths, files=files)
+    config = PretrainedFiles(folder=folder, paths=paths, files=files)
     return Stage(f"source {folder.name}", "source", config, stages.pretrained)
 
 
@@ -279,7 +252,7 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             inputs["start"] = models[-1]
         elif data.folder is not None:
             inputs["folder"] = data.folder
-        config = stages.PhaseTraining(
+        config = PhaseTraining(
             model=training.model,
             folder=training.folder,
             pack=training.pack,
@@ -298,7 +271,7 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
 
 
 def teacher_inputs(
-    keys: Phase, config: stages.PhaseTraining, inputs: Mapping[str, Stage], data: DataStages
+    keys: Phase, config: PhaseTraining, inputs: Mapping[str, Stage], data: DataStages
 ) -> dict[str, Stage]:
     """What a phase learns from beside its text: its teachers, or what was kept of them.
 
@@ -322,9 +295,9 @@ def teacher_inputs(
     if distill.live:
         return teachers
     read = {name: inputs[name] for name in ("shards", "examples", "tokenizer") if name in inputs}
-    assert isinstance(data.corpus.config, stages.CorpusConfig), "of a corpus"
+    assert isinstance(data.corpus.config, CorpusConfig), "of a corpus"
     some, every = tuple(sorted(phase.shares)), set(data.corpus.config.order)
-    kept = stages.TeacherConfig(
+    kept = TeacherConfig(
         folder=config.teacher,
         pack=config.pack,
         top_k=distill.top_k,
@@ -337,7 +310,7 @@ def teacher_inputs(
 
 def teacher_bytes(teacher: Stage, store: Store) -> int:
     """What will be kept of a teacher. Its shards and examples are in the store."""
-    assert isinstance(teacher.config, stages.TeacherConfig), "of a teacher"
+    assert isinstance(teacher.config, TeacherConfig), "of a teacher"
     sources = [teacher.inputs[name] for name in ("examples", "shards") if name in teacher.inputs]
     read = store.find(sources[0].kind, sources[0].id)
     assert read is not None, "made before training is planned"
@@ -404,11 +377,11 @@ def evaluation_stages(
         before = None if folder or each.kind != "bits" else model_of_texts(model)
         if each.kind == "bits":
             members = enumerate(members_beside(model), 1)
-            inputs |= {f"{stages.MEMBER}{number}": member for number, member in members}
-        inputs |= {stages.BEFORE: before} if before is not None and before is not model else {}
+            inputs |= {f"{MEMBER}{number}": member for number, member in members}
+        inputs |= {BEFORE: before} if before is not None and before is not model else {}
         is_chat = each.kind == "prompts" and each.chat is None and recipe.learns_answers
         asked = each.model_copy(update={"chat": True}) if is_chat else each
-        config = stages.EvaluationConfig(
+        config = EvaluationConfig(
             evaluation=asked,
             folder=folder,
             files=files,
@@ -432,7 +405,7 @@ def model_of_texts(model: Stage) -> Stage | None:
 
 def is_of_texts(model: Stage) -> bool:
     """Whether a phase reads texts."""
-    assert isinstance(model.config, stages.PhaseTraining), "of a model"
+    assert isinstance(model.config, PhaseTraining), "of a model"
     return model.config.phase.reads_texts
 
 

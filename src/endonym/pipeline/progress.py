@@ -20,7 +20,7 @@ from endonym.disk import write_atomic
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, journal_line, number, read_jsonl
-from endonym.pipeline.stages import StageContext
+from endonym.pipeline.stage import StageContext
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.checkpoint import TrainState
 from endonym.train.config import SAMPLE_TOKENS, SAMPLES

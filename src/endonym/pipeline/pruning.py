@@ -9,7 +9,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.prune import pruned
 from endonym.model.prune_config import Kept
-from endonym.pipeline.stages import PhaseTraining
+from endonym.pipeline.stage import PhaseTraining
 from endonym.store import read_if_whole, write_sealed
 from endonym.train.distributed import Group
 from endonym.train.importance import most_needed

@@ -18,7 +18,7 @@ from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
 from endonym.log import append_jsonl
 from endonym.model.foreign.decoder import AnyDecoder
-from endonym.pipeline.stages import Numbers, PhaseTraining, StageContext, TeacherConfig
+from endonym.pipeline.stage import Numbers, PhaseTraining, StageContext, TeacherConfig
 from endonym.recipe.recipe import Recipe
 from endonym.store import MANIFEST, Artifact, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer

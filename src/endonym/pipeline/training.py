@@ -39,7 +39,7 @@ from endonym.model.weights import narrow, save_tensors
 from endonym.pipeline import preflight
 from endonym.pipeline.progress import Prompt, cut_journal, run_training
 from endonym.pipeline.pruning import pruning
-from endonym.pipeline.stages import Inputs, Numbers, PhaseTraining, StageContext
+from endonym.pipeline.stage import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.pipeline.teaching import teach_of
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.checkpoint import KEPT, kept_weights

@@ -30,7 +30,7 @@ from endonym.errors import MissingSource, RecipeError, SourceError
 from endonym.evaluate.score import Score
 from endonym.log import Log
 from endonym.pipeline.execute import Made, Run
-from endonym.pipeline.plan import Stage
+from endonym.pipeline.stage import Stage
 from endonym.recipe.recipe import Recipe
 from endonym.report.outlook import NextStep, Outlook
 from endonym.store import Store

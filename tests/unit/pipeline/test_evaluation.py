@@ -35,7 +35,7 @@ from endonym.pipeline.evaluation import (
     questions,
     training_text,
 )
-from endonym.pipeline.stages import EvaluationConfig, StageContext
+from endonym.pipeline.stage import EvaluationConfig, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import CHATML

@@ -12,8 +12,7 @@ from endonym.config import Config
 from endonym.errors import Damaged, RecipeError
 from endonym.log import THIN, Log
 from endonym.pipeline.execute import NO_TEXTS, last_stage, make, result, run_folder, run_recipe
-from endonym.pipeline.plan import Stage
-from endonym.pipeline.stages import Numbers, StageContext
+from endonym.pipeline.stage import Numbers, Stage, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 

@@ -15,18 +15,19 @@ from endonym.errors import Damaged
 from endonym.log import Log
 from endonym.model.weights import save_tensors
 from endonym.pipeline import plan, sources
-from endonym.pipeline.stages import (
+from endonym.pipeline.stage import (
     CorpusConfig,
     EvaluationConfig,
     ExamplesConfig,
     ExportConfig,
     PhaseTraining,
+    Stage,
 )
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store, fingerprint
 from endonym.tokenizer.chat_template import CHATML
 
-StagesOf = Callable[..., dict[str, plan.Stage]]
+StagesOf = Callable[..., dict[str, Stage]]
 
 Written = Callable[[Path], Path]
 
@@ -39,12 +40,12 @@ steps = 4
 
 
 @pytest.fixture
-def stages_of(small_recipe: Written, tmp_path: Path) -> Callable[..., dict[str, plan.Stage]]:
+def stages_of(small_recipe: Written, tmp_path: Path) -> Callable[..., dict[str, Stage]]:
     """The stages of the small recipe, with more written after it, by name."""
     path = small_recipe(tmp_path / "project")
     ground = path.read_text(encoding="utf-8")
 
-    def stages(more: str = "") -> dict[str, plan.Stage]:
+    def stages(more: str = "") -> dict[str, Stage]:
         path.write_text(ground + more, encoding="utf-8")
         recipe = Recipe.load(path)
         raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
@@ -53,7 +54,7 @@ def stages_of(small_recipe: Written, tmp_path: Path) -> Callable[..., dict[str, 
     return stages
 
 
-def reads(stages: dict[str, plan.Stage]) -> dict[str, set[str]]:
+def reads(stages: dict[str, Stage]) -> dict[str, set[str]]:
     """What each stage reads, by name."""
     return {name: {each.name for each in stage.inputs.values()} for name, stage in stages.items()}
 
@@ -387,7 +388,7 @@ def test_answers_from_a_folder_of_endonym_write_are_other_examples_than_a_copy_o
         (folder / "talks.jsonl").write_text(line, encoding="utf-8")
     path.write_text(path.read_text(encoding="utf-8") + CHAT, encoding="utf-8")
 
-    def examples_of(data: list[str]) -> tuple[plan.Stage, tuple[str, ...] | None]:
+    def examples_of(data: list[str]) -> tuple[Stage, tuple[str, ...] | None]:
         recipe = Recipe.load(path).with_values({"phase.1.data": data})
         raw = sources.hash_all(sources.find(recipe), Store(tmp_path / "store"), Log(quiet=True))
         of_data = plan.plan_data(recipe, raw, resolve_tokenizer(recipe, {}))

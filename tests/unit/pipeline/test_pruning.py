@@ -17,7 +17,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.prune import pruned
 from endonym.model.prune_config import Kept, Prune
 from endonym.pipeline import pruning
-from endonym.pipeline.stages import PhaseTraining
+from endonym.pipeline.stage import PhaseTraining
 from endonym.store import read_if_whole
 from endonym.train.distributed import ALONE
 from endonym.train.objectives import objective_of

@@ -33,9 +33,12 @@ from endonym.model.weights import save_tensors
 from endonym.pipeline import stages
 from endonym.pipeline.evaluation import held_out_documents
 from endonym.pipeline.sources import file_identity
-from endonym.pipeline.stages import (
+from endonym.pipeline.stage import (
+    CorpusConfig,
     ExamplesConfig,
+    ExportConfig,
     NamedFiles,
+    PretrainedFiles,
     PretrainedTokenizer,
     StageContext,
 )
@@ -70,7 +73,7 @@ def corpus(tmp_path: Path) -> Path:
     ctx = context(tmp_path / "corpus")
     split = Split(val_share=0.3, seed=7)
     order = ("tatar", "others")
-    config = stages.CorpusConfig(order=order, sources=tuple(raw), clean=Clean(), split=split)
+    config = CorpusConfig(order=order, sources=tuple(raw), clean=Clean(), split=split)
     stages.corpus(config, ctx)
     return ctx.out
 
@@ -108,7 +111,7 @@ def test_a_given_model_is_tried_before_it_is_noted(model: LanguageModel, tmp_pat
     export_huggingface(model, folder)
     paths = (folder / "config.json", folder / "model.safetensors")
     hashed = tuple(map(file_identity, paths))
-    config = stages.PretrainedFiles(folder=folder, paths=paths, files=hashed)
+    config = PretrainedFiles(folder=folder, paths=paths, files=hashed)
     ctx = context(tmp_path / "out")
     size = sum(path.stat().st_size for path in paths)
     assert stages.pretrained(config, ctx) == {"files": 2, "bytes": size}
@@ -199,9 +202,7 @@ def test_an_exported_model_scores_the_same(model: LanguageModel, corpus: Path, t
     shards = context(tmp_path / "shards", corpus=corpus, tokenizer=folder)
     stages.shards(Config(), shards)
     ctx = context(tmp_path / "export", model=folder, shards=shards.out)
-    config = stages.ExportConfig(
-        export=Export(format="huggingface"), name="kechkena", language="tt"
-    )
+    config = ExportConfig(export=Export(format="huggingface"), name="kechkena", language="tt")
     numbers = stages.export(config, ctx)
     assert numbers["format"] == "huggingface"
     assert all(check["ok"] for check in numbers["checks"])
@@ -303,7 +304,7 @@ def test_the_card_of_a_data_set_knows_what_the_recipe_says(
 ) -> None:
     given: list[Any] = []
     monkeypatch.setattr(formats, "make_dataset", lambda *each: given.append(each) or {})
-    config = stages.ExportConfig(
+    config = ExportConfig(
         export=Export(format="dataset"),
         name="тел",
         language="tt",
@@ -332,7 +333,7 @@ def test_the_card_of_an_exported_model_knows_its_scores_and_what_the_recipe_says
     assert held_out_documents(shards.folder, loaded.tokenizer) == texts
     known = history_of(model, [other, bits, other])
     for number, (licenses, synthetic) in enumerate([({"tatar": "CC0"}, ("others",)), (None, None)]):
-        config = stages.ExportConfig(
+        config = ExportConfig(
             export=export, name="тел", language="tt", licenses=licenses, synthetic=synthetic
         )
         ctx = replace(context(tmp_path / f"out {number}"), inputs=given)

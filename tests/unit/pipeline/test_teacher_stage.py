@@ -34,7 +34,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, read_jsonl
 from endonym.model.decoder import Decoder
 from endonym.pipeline import teaching
-from endonym.pipeline.stages import PhaseTraining, StageContext, TeacherConfig
+from endonym.pipeline.stage import PhaseTraining, StageContext, TeacherConfig
 from endonym.store import Artifact
 from endonym.tokenizer.config import TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer

@@ -29,7 +29,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
 from endonym.model.count import parameters
 from endonym.pipeline import evaluation, execute, plan, sources, teaching
-from endonym.pipeline.stages import PhaseTraining, StageContext
+from endonym.pipeline.stage import PhaseTraining, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import Artifact, Store, sealed
 from endonym.tokenizer.tokenizer import Tokenizer

@@ -30,7 +30,7 @@ from endonym.model.span import Span
 from endonym.model.weights import load_tensors, narrow
 from endonym.pipeline import preflight, training
 from endonym.pipeline.evaluation import questions
-from endonym.pipeline.stages import PhaseTraining, StageContext
+from endonym.pipeline.stage import PhaseTraining, StageContext
 from endonym.store import Artifact
 from endonym.train import checkpoint, inputs, loop
 from endonym.train.config import Distill, SourceShare

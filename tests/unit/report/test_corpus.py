@@ -17,7 +17,7 @@ from endonym.formats.config import Clean, Source, Split
 from endonym.formats.document import Document
 from endonym.log import size
 from endonym.pipeline.execute import Made
-from endonym.pipeline.plan import Stage
+from endonym.pipeline.stage import Stage
 from endonym.report.corpus import (
     KEPT_SHOWN,
     SENTENCE_CHARS,

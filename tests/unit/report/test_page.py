@@ -23,7 +23,7 @@ from endonym.log import append_jsonl
 from endonym.model.config import ModelKeys
 from endonym.model.families import resolve
 from endonym.pipeline.execute import Made, Run
-from endonym.pipeline.plan import Stage
+from endonym.pipeline.stage import Stage
 from endonym.recipe.recipe import Recipe
 from endonym.report.first_look import Counts, FirstLook
 from endonym.report.outlook import NextStep, next_steps, outlook
