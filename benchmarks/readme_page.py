@@ -24,10 +24,7 @@ NAMES = {
     "hi": "Hindi",
 }
 LINES = ("unigram", "bigram", "compressor")
-NEW, OLD = "split 1 seed", "min seed"
-"""What the names of cells hold: now, and when each seed held out other documents."""
-MINUTES = {NEW: 5.0, OLD: 10.0}
-"""Minutes of training, by what the names of cells hold."""
+MINUTES = 5.0
 BOLD_BYTES = 100_000
 """Test text that a figure needs to be printed bold."""
 
@@ -40,11 +37,11 @@ class Reading(NamedTuple):
     sources: tuple[str, ...]
 
 
-def languages(cells: Cells, rule: str = NEW) -> Iterator[tuple[str, list[Cell]]]:
+def languages(cells: Cells) -> Iterator[tuple[str, list[Cell]]]:
     """Each language that was measured, with the newest repeat of each of its seeds."""
     for language in NAMES:
-        here = [cells[key] for key in cells if rule in key and key.startswith(f"{language} ")]
-        if found := [cell for cell in here if cell["minutes"] == MINUTES[rule]]:
+        head = f"{language} {MINUTES:g} min split 1 seed "
+        if found := [cells[key] for key in cells if key.startswith(head)]:
             yield language, found
 
 
@@ -100,10 +97,10 @@ def value_of(
     return statistics.mean(values) if len(values) == len(reading.sources) else None
 
 
-def scores(cells: Cells) -> str:
+def scores(cells: Cells, earlier: Cells | None = None) -> str:
     """Bits per byte of every text beside what needs no training and nanoGPT.
 
-    The last column has the figure of the earlier rule, if there is one.
+    earlier: the last column has the figure of the same row in these cells.
     """
     head = [
         "text",
@@ -113,17 +110,18 @@ def scores(cells: Cells) -> str:
         "nanoGPT",
         "endonym",
         "seeds, or 95 %",
-        "earlier rule",
+        *(["earlier"] if earlier else []),
     ]
-    old = dict(languages(cells, OLD))
+    old = dict(languages(earlier)) if earlier else {}
     rows: list[list[str]] = []
     for language, found in languages(cells):
         before = {each.name: each for each in readings(old.get(language, []))}
         for reading in readings(found):
             known = before.get(reading.name)
-            earlier = known and value_of(old[language], "model", known)
+            before_it = known and value_of(old[language], "model", known)
             columns = columns_of(language, found, reading, cells)
-            columns.append("–" if earlier is None else f"{earlier:.3f}")
+            if earlier:
+                columns.append("–" if before_it is None else f"{before_it:.3f}")
             rows.append([NAMES[language], reading.name, *columns])
     return markdown(head, rows, labels=2)
 
@@ -210,7 +208,7 @@ def best_way(language: str, reading: Reading, cells: Cells) -> tuple[str, Cell] 
         value = value_of([cell], "model", reading, "dev")
         return float("inf") if value is None else value
 
-    head = f"{language} {MINUTES[NEW]:g} min split 1 · nanoGPT "
+    head = f"{language} {MINUTES:g} min split 1 · nanoGPT "
     tried = [(key, cell) for key in cells if key.startswith(head) for cell in cells.repeats(key)]
     found = min(tried, key=lambda each: on_dev(each[1]), default=None)
     return None if found is None or on_dev(found[1]) == float("inf") else found
@@ -269,12 +267,13 @@ def costs(cells: Cells) -> str:
     )
 
 
-def measured() -> Cells:
-    """The cells of short_runs.py."""
-    return Cells(RESULTS / "short-runs.json")
+def measured(name: str = "short-runs") -> Cells:
+    """The cells of short_runs.py, also those of another machine and earlier code."""
+    return Cells(RESULTS / f"{name}.json")
 
 
 TABLES = {
-    "short runs": lambda: scores(measured()),
+    "short runs": lambda: scores(measured(), measured("short-runs-xeon")),
+    "short runs, earlier": lambda: scores(measured("short-runs-xeon")),
     "short runs, cost": lambda: costs(measured()),
 }

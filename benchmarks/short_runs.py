@@ -18,9 +18,9 @@ are tried, then at the best one documents joined by line ends; both again with d
 the text is read at least twice. Each way is judged as ours is; the best way is chosen by dev text,
 for documents and blocks apart.
 
-A cell that is in benchmarks/results/short-runs.json is skipped; --again adds a repeat. Cells of
-before ("tt 10 min seed 1") held out other documents for each seed. They are of ten minutes: that
-machine trained 11 thousand tokens a second of the same Tatar model, and one with AMX 27 thousand.
+A cell that is in benchmarks/results/short-runs.json is skipped; --again adds a repeat. Those of
+earlier code on a machine with AMX are in short-runs-xeon.json, also cells of ten minutes for which
+each seed held out other documents ("tt 10 min seed 1").
 """
 
 import argparse
