@@ -19,7 +19,7 @@ from endonym.evaluate.minimal_pairs import NONE, Made
 from endonym.evaluate.probes import ProbeScore
 from endonym.evaluate.probes import table as probe_table
 from endonym.evaluate.score import PER_TEXT, Score, find
-from endonym.evaluate.tables import aligned
+from endonym.evaluate.tables import aligned, span
 from endonym.export.card import Card
 from endonym.export.history import History
 from endonym.formats.readers.records import DEFAULT_FIELD
@@ -277,9 +277,9 @@ def _board(
     """The model among the published ones, the best first, as aligned text."""
     own = find(scores, metric=PER_TEXT, model="model", source=None)
     assert own is not None, "texts were scored"
-    span = "" if own.low is None else f"{own.low:.2f}–{own.high:.2f}"
-    megabytes = None if read_bytes is None else read_bytes / 1e6
-    rows = [(own.value, [name, f"{own.value:.2f}", span, _megabytes(megabytes), ""])]
+    megabytes = _megabytes(None if read_bytes is None else read_bytes / 1e6)
+    figures = [f"{own.value:.2f}", span(own, ".2f", none=""), megabytes]
+    rows = [(own.value, [name, *figures, ""])]
     for each in others:
         cells = [each.model, f"{each.bits:.2f}", "", _megabytes(each.megabytes), each.flores]
         rows.append((each.bits, cells))
