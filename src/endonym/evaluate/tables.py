@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any
 
 from endonym.evaluate.score import (
     BITS,
@@ -105,40 +105,29 @@ def model_cells(rows: Sequence[ScoreRow], kind: str) -> list[list[str]]:
     for row in rows:
         score = row.score
         own, *more = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
-        cells.append([row.name, own, span(score, none=lack_of(score, every)), *more])
+        cells.append([row.name, own, span(score, none=lack(score, every)), *more])
     return cells
 
 
-class HasInterval(Protocol):
-    """What has the ends of a 95 % interval, or None for them."""
+def span(found: Any, form: str = ".4f", *, none: str | None = None) -> str:
+    """A 95 % interval, its ends in this format; or what stands where there is none: why.
 
-    @property
-    def low(self) -> float | None:
-        """The low end."""
-
-    @property
-    def high(self) -> float | None:
-        """The high end."""
-
-
-def span(found: HasInterval, form: str = ".4f", *, none: str | None = None) -> str:
-    """A 95 % interval, its ends in this format; or what stands where there is none: why."""
-    if found.low is None or found.high is None:
-        return lack(getattr(found, "n_groups", None)) if none is None else none
+    found: what has `low` and `high`, such as a score.
+    """
+    if found.low is None:
+        return lack(found) if none is None else none
     return f"{found.low:{form}}–{found.high:{form}}"
 
 
-def lack(n_groups: int | None) -> str:
-    """Why a ratio of sums over these groups has no interval (`score.estimate`)."""
-    return TOO_FEW if (n_groups or 0) < FEWEST_DOCUMENTS else MOSTLY_ONE
+def lack(score: Any, found: Sequence[Score] = ()) -> str:
+    """Why a score has no interval (`score.estimate`).
 
-
-def lack_of(score: Score, found: Sequence[Score]) -> str:
-    """Why a score has no interval. found: those of the same text, with the sources of a mean."""
+    found: the scores of the same text, with those of the sources of a mean.
+    """
     alike = [each for each in found if (each.model, each.text) == (score.model, score.text)]
     sizes = [each.n_groups or 0 for each in alike if each.source in score.averaged]
-    are_few = min(sizes, default=FEWEST_OF_SOURCE) < FEWEST_OF_SOURCE
-    return TOO_FEW if are_few else lack(score.n_groups)
+    are_few = (getattr(score, "n_groups", None) or 0) < FEWEST_DOCUMENTS
+    return TOO_FEW if are_few or any(n < FEWEST_OF_SOURCE for n in sizes) else MOSTLY_ONE
 
 
 def model_heads(row: ScoreRow) -> list[str]:
@@ -169,7 +158,7 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
             f"{size(SOURCE_BYTES)}, with {size(JUDGED_BYTES)} of them scored"
         )
     every = [row.score for row in rows]
-    lacks = {lack_of(each, every) for each in every if each.low is None}
+    lacks = {lack(each, every) for each in every if each.low is None}
     if TOO_FEW in lacks:
         notes.append(
             f"{TOO_FEW}: neighbouring {first.text}s count as one group; an interval takes "
