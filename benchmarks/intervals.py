@@ -7,8 +7,8 @@ byte are known. A cell of a table draws models of one quality under several seed
 many tables a difference to the best is claimed, and how many intervals of differences, each by
 itself, hold zero; with two models it is one interval. Half of the variance of seeds is shared, as
 runs of one seed read the data in one order; or the seeds of two models are others, and share none.
---skew: the skewness of the bits per byte of groups of real test text, as a run's evaluation has
-kept them (runs in one store with it). Fixed seeds; resumable; numpy alone. Results:
+--skew: how skewed the groups of real test text are, as the evaluation of a run has kept their bits.
+Fixed seeds; resumable; numpy alone. Results:
 benchmarks/results/intervals.json, which docs/evaluation.md cites.
 """
 
@@ -53,7 +53,8 @@ def main() -> None:
             cells.keep(key, of_score(count, sizes, bits, asked.draws))
         print(f"{key}: covers {100 * cells[key]['covers']:.1f} %", flush=True)
     for count, sizes, bits in product((5, 10, 30), SIZES[:2], BITS):
-        key = f"score, mean of {SOURCES} sources, {count} documents each, lengths {sizes}, bits {bits}"
+        key = f"score, mean of {SOURCES} sources, {count} documents each"
+        key += f", lengths {sizes}, bits {bits}"
         if key not in cells:
             cells.keep(key, of_score(count, sizes, bits, asked.draws, sources=SOURCES))
         print(f"{key}: covers {100 * cells[key]['covers']:.1f} %", flush=True)
@@ -149,17 +150,18 @@ def holds_zero(
 
 
 def skew_of(run: Path) -> dict[str, Any]:
-    """The skewness of the bits per byte of groups of neighbours in a run's test text."""
+    """The skewness of what groups of neighbours add to the error of a score on a run's test text:
+    their bits, less those of as many bytes on average. That of an exponential distribution is 2."""
     store = Store(run.parent.parent / "store")
     made = [store.find("evaluation", each["id"]) for each in planned(run)]
     of_test = [each for each in made if each and is_of_split(each.manifest["config"])]
     found = load_documents(of_test[0].folder)
     assert found is not None, "the evaluation has kept its documents"
     _, groups = np.unique(found["group"], return_inverse=True)
-    sizes = np.bincount(groups, weights=found["bytes"])
-    bits = np.bincount(groups, weights=found["nats"]) / sizes / math.log(2)
-    apart = (bits - bits.mean()) / bits.std()
-    return {"skew": float((apart**3).mean()), "groups": len(bits), "bits": float(bits.mean())}
+    sizes, bits = (np.bincount(groups, weights=found[each]) for each in ("bytes", "nats"))
+    apart = bits - sizes * bits.sum() / sizes.sum()
+    spread = apart - apart.mean()
+    return {"skew": float((spread**3).mean() / apart.std() ** 3), "groups": len(bits)}
 
 
 def documents(bits: Numbers, sizes: Numbers) -> Documents:
