@@ -14,7 +14,7 @@ from endonym.commands.tasks import (
     Judging,
     Shown,
     by_items,
-    by_probes,
+    by_probe,
     flores_scores,
     flores_texts,
     named,
@@ -171,26 +171,29 @@ def judged_at_steps(
     """
     read, found = shards_of(name, store), dict[str, Judging]()
     tokenizer = Tokenizer.load(last.model.folder / "tokenizer.json")
-    items, halves = [*asked.tasks], [asked.flores] if asked.flores else []
+    items = [*asked.tasks]
     if asked.pairs is not None:
         write_pairs(name, tokenizer, asked.pairs, split=asked.split, store=store)
         items.append(asked.pairs)
-    files = named([*items, *halves, *asked.probes])
+    files = named([*items, *asked.probes, *([asked.flores] if asked.flores else [])])
     if read is None and not files:
         raise RecipeError(NO_CORPUS, where=name, do="Give a file of items: --tasks FILE.")
     if read is not None:
         tokens = max(LEAST_JUDGED_TOKENS, int(EVALUATION_SHARE * last.tokens))
         texts, *_ = held_texts(read[0], asked.split, tokenizer, read[1], tokens=tokens)
         found[asked.split] = Judging(partial(document_scores, texts=texts, split=asked.split))
-    found |= by_items({file: path for file, path in files.items() if path in items}, log)
+    language = asked.language or words_of(name, store).language
+    how = {"fine_tune": asked.fine_tune, "with_baselines": False}
     for file, path in files.items():
-        if path in halves:
+        if path in items:
+            found[file] = by_items(path, file, log)
+        elif path in asked.probes:
+            found[file] = by_probe(path, file, language, **how)
+        else:
             texts = flores_texts(path, tokenizer, log, asked.cutting)
             scores = partial(flores_scores, texts=texts, split=file)
             found[file] = Judging(scores, [*texts.each()])
-    probes = {file: path for file, path in files.items() if path in asked.probes}
-    language = asked.language or words_of(name, store).language
-    return found | by_probes(probes, language, fine_tune=asked.fine_tune, with_baselines=False)
+    return found
 
 
 def document_scores(

@@ -86,33 +86,29 @@ def named(files: Sequence[Path]) -> dict[str, Path]:
     return dict(zip(distinct_names(files), files, strict=True))
 
 
-def by_items(files: Mapping[str, Path], log: Log) -> dict[str, Judging]:
-    """How files of items judge a model (`evaluate/items.py`), by their names."""
-    found = dict[str, Judging]()
-    for file, path in files.items():
-        items = read_task(path, file, log)
-        texts = [each.right for each in items]
-        found[file] = Judging(partial(judged_items, found=items, task=file), texts)
-    return found
+def by_items(path: Path, file: str, log: Log) -> Judging:
+    """How a file of items judges a model (`evaluate/items.py`). file: its name there."""
+    items = read_task(path, file, log)
+    texts = [each.right for each in items]
+    return Judging(partial(judged_items, found=items, task=file), texts)
 
 
-def by_probes(files: Mapping[str, Path], language: str, **how: bool) -> dict[str, Judging]:
-    """How probes judge a model, by their names. language, how: as in `score_probe`."""
-    found = dict[str, Judging]()
-    for file, path in files.items():
-        scores = partial(score_probe, file=path, task=file, language=language, **how)
-        found[file] = Judging(scores, judged_texts(path, language))
-    return found
+def by_probe(path: Path, file: str, language: str, **how: bool) -> Judging:
+    """How a probe judges a model. file: its name there. language, how: as in `score_probe`."""
+    scores = partial(score_probe, file=path, task=file, language=language, **how)
+    return Judging(scores, judged_texts(path, language))
 
 
 def score_tasks(loaded: Loaded, files: Sequence[Path]) -> Shown:
     """The scores of a model on files of items."""
-    return _score_files(loaded, by_items(named(files), loaded.log), table, "item")
+    judging = {file: by_items(path, file, loaded.log) for file, path in named(files).items()}
+    return _score_files(loaded, judging, table, "item")
 
 
 def score_probes(loaded: Loaded, files: Sequence[Path], language: str, *, fine_tune: bool) -> Shown:
     """The scores of a model on probes."""
-    judging = by_probes(named(files), language, fine_tune=fine_tune)
+    every = named(files).items()
+    judging = {file: by_probe(path, file, language, fine_tune=fine_tune) for file, path in every}
     return _score_files(loaded, judging, probe_table, "text")
 
 
