@@ -47,10 +47,11 @@ def _require_one_use(context: click.Context) -> None:
         option = next((OPTIONS[name] for name in OPTIONS if name in uses), "--text")
         raise click.UsageError(f"Write {option} before {context.args[0]}.")
     if "steps" in given:
-        if given - {"model", "steps", "split", "tasks", "pairs"}:
-            raise click.UsageError("--steps goes with --split, --tasks and --minimal-pairs alone.")
-        return
-    if len(uses) > 1:
+        if given & {"texts", "harness", "endpoint", "adapter"}:
+            raise click.UsageError(
+                "--steps goes with --split, --tasks, --minimal-pairs, --flores and --probe alone."
+            )
+    elif len(uses) > 1:
         every = "--text, --tasks, --minimal-pairs, --flores, --harness and --probe"
         raise click.UsageError(f"Give one of {every}.")
     if "kept" in given and "harness" not in uses:
@@ -63,7 +64,7 @@ def _require_one_use(context: click.Context) -> None:
         raise click.UsageError(
             "--document and --column say how --text and --flores are read: give one of these."
         )
-    if "split" in given and uses:
+    if "split" in given and uses and "steps" not in given:
         raise click.UsageError("--split is of the corpus's own documents: leave it out here.")
 
 
@@ -121,8 +122,8 @@ def _only_one(
 @click.option(
     "--steps",
     is_flag=True,
-    help="Learning curves: the test documents, and what --tasks and --minimal-pairs name, after "
-    "each step whose weights were kept (keep_steps in [[phase]]).",
+    help="Learning curves: the test documents, and what --tasks, --minimal-pairs, --flores and "
+    "--probe name, after each step whose weights were kept (keep_steps in [[phase]]).",
 )
 @click.option(
     "--harness",
@@ -183,9 +184,9 @@ def evaluate(
     from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.harness import score_harness
-    from endonym.commands.learning_curves import learning_curves
+    from endonym.commands.learning_curves import Asked, learning_curves
     from endonym.commands.load import load_model
-    from endonym.commands.tasks import score_minimal_pairs, score_tasks, scoreboard
+    from endonym.commands.tasks import Loaded, score_minimal_pairs, score_tasks, scoreboard
     from endonym.pipeline.evaluation_texts import Cutting
 
     settings: Settings = context.obj
@@ -195,19 +196,21 @@ def evaluate(
     cutting = Cutting.of(document, column)
     given: Any = {"store": store, "log": log, "adapter": adapter}
     if steps:
-        shown = learning_curves(model, tasks, pairs, split, store=store, log=log, device=target)
+        del asked["endpoint"]
+        wanted = Asked(split, tasks, pairs, flores, cutting, probes, **asked)
+        shown = learning_curves(model, wanted, store=store, log=log, device=target)
     elif harness:
         shown = score_harness(model, harness, **given, device_name=target, kept=kept)
     elif probes:
         shown = _probed(settings, model, probes, adapter=adapter, **asked)
     elif tasks or pairs or flores:
-        loaded = load_model(model, store, target, log, adapter=adapter)
+        loaded = Loaded(model, load_model(model, store, target, log, adapter=adapter), **given)
         if pairs is not None:
-            shown = score_minimal_pairs(model, loaded, pairs, **given)
+            shown = score_minimal_pairs(loaded, pairs)
         elif flores is not None:
-            shown = scoreboard(model, loaded, flores, **given, cutting=cutting)
+            shown = scoreboard(loaded, flores, cutting)
         else:
-            shown = score_tasks(model, loaded, tasks, **given)
+            shown = score_tasks(loaded, tasks)
     else:
         judged = score_model(model, texts, split, **given, device_name=target, cutting=cutting)
         if settings.is_json:
@@ -231,7 +234,7 @@ def _probed(
     """The scores of a model on probes, by a server if there is one."""
     from endonym import device
     from endonym.commands.load import load_model, words_of
-    from endonym.commands.tasks import score_probes
+    from endonym.commands.tasks import Loaded, score_probes
     from endonym.pipeline.probing import Served
     from endonym.synthesis.endpoint import KEY_VARIABLE
 
@@ -244,8 +247,8 @@ def _probed(
     else:
         probed = load_model(model, store, device.pick(settings.device), log, adapter=adapter)
         language = language or words_of(model, store).language
-    asked: Any = {"language": language or "", "fine_tune": fine_tune, "adapter": adapter}
-    return score_probes(model, probed, files, store=store, log=log, **asked)
+    loaded = Loaded(model, probed, store, log, adapter)
+    return score_probes(loaded, files, language or "", fine_tune=fine_tune)
 
 
 def _show(settings: Settings, model: str, found: dict[str, Any], text: str) -> None:

@@ -12,6 +12,7 @@ from endonym.device import versions
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import PER_TEXT, Score, find, mean_bits
+from endonym.evaluate.tables import span
 from endonym.export.history import ensemble_of, evaluations_of, is_of_split
 from endonym.formats.broken import lost_letters
 from endonym.formats.faults import passing_over
@@ -183,8 +184,8 @@ def conclusions(
     said = verdict(scores, judges=is_new and not cautions, own=own)
     lines = [terminal_text(line) for line in said]
     if (each := find(scores, metric=PER_TEXT, model="model", source=None)) is not None:
-        span = "" if each.low is None else f" (95 %: {each.low:,.1f}–{each.high:,.1f})"
-        lines.append(EACH_TAKES.format(bits=each.value, span=span))
+        ends = "" if each.low is None else f" (95 %: {span(each, ',.1f')})"
+        lines.append(EACH_TAKES.format(bits=each.value, span=ends))
     lines += [*cautions, *(overlap.sentences() if overlap else ())]
     if {score.model for score in scores} <= {"model", "ensemble"}:
         lines.append(

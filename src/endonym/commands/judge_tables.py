@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from endonym.commands.judge import Report, TextReport
 from endonym.evaluate.opinions import Preferences
 from endonym.evaluate.score import Interval
-from endonym.evaluate.tables import TOO_FEW, aligned
+from endonym.evaluate.tables import aligned, span
 from endonym.log import counted, listed, number
 from endonym.synthesis.shards import REJECTS
 
@@ -35,8 +35,8 @@ def _text_rows(texts: Mapping[str, TextReport]) -> Rows:
         [
             name,
             number(each.characters),
-            *_cells(each.names_kept, "{:.0%}"),
-            *_cells(each.mistakes, "{:.1f}"),
+            *_cells(each.names_kept, ".0%"),
+            *_cells(each.mistakes, ".1f"),
         ]
         for name, each in texts.items()
     ]
@@ -54,7 +54,7 @@ def _preference_rows(found: Mapping[str, Preferences], names: list[str]) -> Rows
         counts = (each.wins, each.losses, each.ties, each.n_disagreeing, each.n_missing)
         shares = (each.win_rate, each.first_place)
         rows.append(
-            [judge, *map(number, counts), *(cell for s in shares for cell in _cells(s, "{:.0%}"))]
+            [judge, *map(number, counts), *(cell for s in shares for cell in _cells(s, ".0%"))]
         )
     return rows
 
@@ -67,7 +67,7 @@ def _grade_rows(report: Report) -> Rows:
             for name, each in systems.items():
                 median = UNDEFINED if each.median is None else f"{each.median:g}"
                 counts = number(each.n_texts), number(each.n_missing)
-                rows.append([judge, criterion, name, *_cells(each.mean, "{:.2f}"), median, *counts])
+                rows.append([judge, criterion, name, *_cells(each.mean, ".2f"), median, *counts])
     return rows
 
 
@@ -83,9 +83,7 @@ def _cells(found: Interval | None, form: str) -> tuple[str, str]:
     """A value and its interval."""
     if found is None:
         return UNDEFINED, ""
-    has_interval = found.low is not None and found.high is not None
-    span = f"{form.format(found.low)}–{form.format(found.high)}" if has_interval else TOO_FEW
-    return form.format(found.value), span
+    return f"{found.value:{form}}", span(found, form)
 
 
 def conclusions(report: Report, names: list[str]) -> Iterator[str]:
@@ -109,13 +107,13 @@ def verdict(found: Preferences, names: list[str]) -> str:
     """Which of two systems a judge prefers, or why it is not said."""
     one, other, *_ = names
     if found.is_biased:
-        place, span = _cells(found.first_place, "{:.0%}")
+        place, ends = _cells(found.first_place, ".0%")
         return (
             f"no verdict, this judge is biased: the text that stood first was chosen in {place} of "
-            f"the choices ({span}), not in half of them"
+            f"the choices ({ends}), not in half of them"
         )
     if found.win_rate is None:
         return "no verdict: it answered no pair in both orders"
-    if not found.win_rate.leaves_out_half:
+    if not found.win_rate.excludes(0.5):
         return f"no difference between {one} and {other} is shown"
     return f"{one if found.win_rate.value > 0.5 else other} is preferred"

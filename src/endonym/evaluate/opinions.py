@@ -71,7 +71,7 @@ def preferences(pairs: Sequence[Pair]) -> Preferences:
         chosen = [each for each in (a, 1 - b) if each != 0.5]
         places += [sum(chosen) / len(chosen)] if chosen else []
     first_place, win_rate = _estimate(places), _estimate(outcomes)
-    is_biased = first_place is not None and first_place.leaves_out_half
+    is_biased = first_place is not None and first_place.excludes(0.5)
     counts = Counter(outcomes)
     return Preferences(
         n_pairs=len(judged),

@@ -267,10 +267,13 @@ def _judge_task(config: EvaluationConfig, ctx: StageContext, model: LanguageMode
     found = read_task(config.files[0], task, ctx.log)
     scores = judged_items(model, found, task, ctx.log)
     write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
-    texts = {task: [each.right for each in found]}
-    overlap = overlaps(texts, ctx.inputs["model"], ctx.log, what="item")[task]
-    n_items = scores[0].n_documents
-    return {"kind": config.evaluation.kind, "items": n_items, "overlap": overlap._asdict()}
+    overlap = _overlap(task, [each.right for each in found], ctx, "item")
+    return {"kind": config.evaluation.kind, "items": scores[0].n_documents, "overlap": overlap}
+
+
+def _overlap(task: str, texts: Sequence[str], ctx: StageContext, what: str) -> dict[str, Any]:
+    """How many texts of a task the model was trained on. what: as in `Overlap.sentences`."""
+    return overlaps({task: texts}, ctx.inputs["model"], ctx.log, what=what)[task]._asdict()
 
 
 def _judge_probe(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
@@ -280,10 +283,8 @@ def _judge_probe(config: EvaluationConfig, ctx: StageContext, model: LanguageMod
     asked: Any = {"fine_tune": bool(config.evaluation.fine_tune), "log": ctx.log}
     found = score_probe(model, config.files[0], task=task, language=language, **asked)
     write_json(ctx.out / PROBE, [asdict(each) for each in found])
-    texts = {task: judged_texts(config.files[0], language)}
-    overlap = overlaps(texts, ctx.inputs["model"], ctx.log, what="text")[task]
-    n_items = found[0].n_documents
-    return {"kind": config.evaluation.kind, "items": n_items, "overlap": overlap._asdict()}
+    overlap = _overlap(task, judged_texts(config.files[0], language), ctx, "text")
+    return {"kind": config.evaluation.kind, "items": found[0].n_documents, "overlap": overlap}
 
 
 def read_task(path: Path, task: str, log: Log) -> list[items.Item]:
@@ -337,6 +338,8 @@ def _judge_minimal_pairs(
     write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
     checks = {kind: check._asdict() for kind, check in made.checks.items()}
     about = {"items": len(made.pairs), "checks": checks, "training_share": counted_share}
+    if made.pairs:
+        about["overlap"] = _overlap(config.task, [each.right for each in made.pairs], ctx, "item")
     return {"kind": evaluation.kind, **about}
 
 
