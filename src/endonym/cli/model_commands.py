@@ -24,7 +24,7 @@ from endonym.cli.main import (
 from endonym.device import program, signals_to
 from endonym.errors import RecipeError, printable
 from endonym.export.config import FORMATS
-from endonym.log import columns, padded, size
+from endonym.log import columns, for_screen, padded, size
 
 if TYPE_CHECKING:
     from endonym.commands.evaluate import Judged
@@ -184,7 +184,7 @@ def evaluate(
     from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.harness import score_harness
     from endonym.commands.learning_curves import learning_curves
-    from endonym.commands.load import load_model
+    from endonym.commands.load import load_model, origin_of
     from endonym.commands.tasks import score_minimal_pairs, score_tasks, scoreboard
     from endonym.pipeline.evaluation_texts import Cutting
 
@@ -210,12 +210,14 @@ def evaluate(
             shown = score_tasks(model, loaded, tasks, **given)
     else:
         judged = score_model(model, texts, split, **given, device_name=target, cutting=cutting)
-        if settings.is_json:
-            print_json(as_dict(model, judged))
-        else:
-            show_scores(judged)
-        return
-    _show(settings, model, *shown)
+        shown = as_dict(judged), scores_text(judged)
+    found, text = shown
+    if not settings.is_json:
+        click.echo(f"\n{text}\n")
+    elif asked["endpoint"] is not None:  # nothing is known of a server's model but its name
+        print_json({"model": model, "corpus": None, **device.environment(), **found})
+    else:
+        print_json({**origin_of(model, store), **device.environment(), **found})
 
 
 def _probed(
@@ -248,27 +250,16 @@ def _probed(
     return score_probes(model, probed, files, store=store, log=log, **asked)
 
 
-def _show(settings: Settings, model: str, found: dict[str, Any], text: str) -> None:
-    """Print what was found of a model: an object with the versions and the machine, or the text
-    for people."""
-    from endonym import device
-
-    if settings.is_json:
-        machine = {"processor": device.processor(), "threads": device.threads()}
-        told = {"model": model, "versions": device.versions(), "machine": machine}
-        print_json(told | found)
-    else:
-        click.echo(f"\n{text}\n")
-
-
-def show_scores(judged: "Judged") -> None:
-    """Print the scores of texts for people, and what they say."""
+def scores_text(judged: "Judged") -> str:
+    """The scores of texts for people, and what they say."""
     from endonym.evaluate.tables import table
     from endonym.report.scores import splits
 
+    parts = list[str]()
     for name, part in splits(judged.scores).items():
-        say("\n".join(judged.conclusions(name, part)))
-        click.echo(f"\n{name}\n{table(part)}\n")
+        said = for_screen("\n".join(judged.conclusions(name, part)))
+        parts += [said, f"{name}\n{table(part)}"]
+    return "\n\n".join(parts)
 
 
 @click.command()

@@ -87,7 +87,7 @@ def score_probes(
 ) -> Shown:
     """The scores of a model on probes, by the files' names (`evaluate/probes.py`).
 
-    name: of the model. adapter: as in `scoreboard`. Nothing is known of the corpus of a server's.
+    name: of the model. adapter: as in `scoreboard`.
     """
     is_here = isinstance(model, LanguageModel)
     found, texts = dict[str, list[ProbeScore]](), dict[str, list[str]]()
@@ -98,13 +98,11 @@ def score_probes(
         texts[file] = judged_texts(path, language)
     made = find_artifact(name, store) if is_here else None
     overlap = overlaps(texts, made, log, adapter=adapter, what="text")
-    history = card_of(name, store).history if is_here else None
     parts = list[str]()
     for file, part in found.items():
         said = [folded(f"  {each}") for each in overlap[file].sentences("text")]
         parts.append("\n".join([file, probe_table(part), *said]))
-    keys = {"corpus": history and history.corpus.id}
-    keys |= {"scores": [score for part in found.values() for score in part]}
+    keys = {"scores": [score for part in found.values() for score in part]}
     return keys | in_json(overlap), "\n\n".join(parts)
 
 
