@@ -24,15 +24,34 @@ from endonym.cli.main import (
 from endonym.device import program, signals_to
 from endonym.errors import RecipeError, printable
 from endonym.export.config import FORMATS
-from endonym.log import columns, padded, size
+from endonym.log import columns, for_screen, listed, padded, size
 
 if TYPE_CHECKING:
     from endonym.commands.evaluate import Judged
     from endonym.commands.tasks import Shown
 
 
-OPTIONS = {"tasks": "--tasks", "probes": "--probe", "harness": "--harness"}
-"""Options of `evaluate` besides --text that may be repeated, by their parameters."""
+USES = {
+    "texts": "--text",
+    "tasks": "--tasks",
+    "pairs": "--minimal-pairs",
+    "flores": "--flores",
+    "harness": "--harness",
+    "probes": "--probe",
+    "writing": "--writing",
+}
+"""What `evaluate` may judge instead of the corpus's documents, by the parameter of the option."""
+REPEATED = ("tasks", "probes", "harness")
+"""Those that may be given several times, --text aside."""
+OF_USES = (
+    ({"kept"}, {"harness"}, "--task-files goes with --harness: give both."),
+    ({"fine_tune", "endpoint"}, {"probes"}, "--fine-tune and --probe-endpoint go with --probe."),
+    ({"language"}, {"probes", "writing"}, "--language goes with --probe or --writing."),
+    ({"prompts"}, {"writing"}, "--prompts goes with --writing: give both."),
+    ({"document", "column"}, {"texts", "flores"}, "--document and --column say how --text and "
+     "--flores are read: give one of these."),
+)  # fmt: skip
+"""Parameters that only some of these have, which these are, and what is said without them."""
 
 
 def _require_one_use(context: click.Context) -> None:
@@ -42,28 +61,23 @@ def _require_one_use(context: click.Context) -> None:
         for name in context.params
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    uses = given & {"texts", "tasks", "pairs", "flores", "harness", "probes"}
+    uses = given & USES.keys()
     if context.args:
-        option = next((OPTIONS[name] for name in OPTIONS if name in uses), "--text")
+        option = next((USES[name] for name in REPEATED if name in uses), "--text")
         raise click.UsageError(f"Write {option} before {context.args[0]}.")
     if "steps" in given:
-        if given & {"texts", "harness", "endpoint", "adapter"}:
+        others = USES.keys() - {"tasks", "pairs", "flores", "probes"}
+        if given & {*others, "endpoint", "adapter"}:
             raise click.UsageError(
                 "--steps goes with --split, --tasks, --minimal-pairs, --flores and --probe alone."
             )
     elif len(uses) > 1:
-        every = "--text, --tasks, --minimal-pairs, --flores, --harness and --probe"
-        raise click.UsageError(f"Give one of {every}.")
-    if "kept" in given and "harness" not in uses:
-        raise click.UsageError("--task-files is of --harness: give both.")
-    if given & {"fine_tune", "endpoint", "language"} and "probes" not in uses:
-        raise click.UsageError("--fine-tune, --probe-endpoint and --language go with --probe FILE.")
+        raise click.UsageError(f"Give one of {listed([*USES.values()])}.")
+    for parameters, of, message in OF_USES:
+        if given & parameters and not uses & of:
+            raise click.UsageError(message)
     if "endpoint" in given and given & {"fine_tune", "adapter"}:
         raise click.UsageError("--probe-endpoint asks a server: --fine-tune and --adapter do not.")
-    if given & {"document", "column"} and not uses & {"texts", "flores"}:
-        raise click.UsageError(
-            "--document and --column say how --text and --flores are read: give one of these."
-        )
     if "split" in given and uses and "steps" not in given:
         raise click.UsageError("--split is of the corpus's own documents: leave it out here.")
 
@@ -157,9 +171,25 @@ def _only_one(
     "as that of `endonym serve`.",
 )
 @click.option(
+    "--writing",
+    is_flag=True,
+    help="Instead: let it write, and measure that: loops, made-up words, copies of its training "
+    "text and other faults (docs/evaluation.md).",
+)
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    multiple=True,
+    callback=_only_one,
+    metavar="FILE",
+    help="With --writing: one prompt a line (default: those that come along for the language, or "
+    "else beginnings of test documents).",
+)
+@click.option(
     "--language",
     metavar="CODE",
-    help="With --probe: the language of the records to read (default: the recipe's).",
+    help="With --probe: the language of the records to read; with --writing: of the prompts "
+    "(default: the recipe's).",
 )
 @adapter_option()
 @click.pass_context
@@ -177,6 +207,8 @@ def evaluate(
     document: Any,
     column: str | None,
     steps: bool,
+    writing: bool,
+    prompts: Path | None,
     adapter: str | None,
     **asked: Any,
 ) -> None:
@@ -185,8 +217,9 @@ def evaluate(
     from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.harness import score_harness
     from endonym.commands.learning_curves import Asked, learning_curves
-    from endonym.commands.load import load_model
+    from endonym.commands.load import load_model, origin_of
     from endonym.commands.tasks import Loaded, score_minimal_pairs, score_tasks, scoreboard
+    from endonym.commands.writing import score_writing
     from endonym.pipeline.evaluation_texts import Cutting
 
     settings: Settings = context.obj
@@ -203,22 +236,25 @@ def evaluate(
         shown = score_harness(model, harness, **given, device_name=target, kept=kept)
     elif probes:
         shown = _probed(settings, model, probes, adapter=adapter, **asked)
-    elif tasks or pairs or flores:
+    elif tasks or pairs or flores or writing:
         loaded = Loaded(model, load_model(model, store, target, log, adapter=adapter), **given)
         if pairs is not None:
             shown = score_minimal_pairs(loaded, pairs)
         elif flores is not None:
             shown = scoreboard(loaded, flores, cutting)
+        elif writing:
+            shown = score_writing(loaded, prompts, asked["language"])
         else:
             shown = score_tasks(loaded, tasks)
     else:
         judged = score_model(model, texts, split, **given, device_name=target, cutting=cutting)
-        if settings.is_json:
-            print_json(as_dict(model, judged))
-        else:
-            show_scores(judged)
-        return
-    _show(settings, model, *shown)
+        shown = as_dict(judged), scores_text(judged)
+    found, text = shown
+    if settings.is_json:  # of a server's model nothing is known but its name
+        about = {"model": model, "corpus": None} if asked["endpoint"] else origin_of(model, store)
+        print_json({**about, **device.environment(), **found})
+    else:
+        click.echo(f"\n{text}\n")
 
 
 def _probed(
@@ -251,27 +287,16 @@ def _probed(
     return score_probes(loaded, files, language or "", fine_tune=fine_tune)
 
 
-def _show(settings: Settings, model: str, found: dict[str, Any], text: str) -> None:
-    """Print what was found of a model: an object with the versions and the machine, or the text
-    for people."""
-    from endonym import device
-
-    if settings.is_json:
-        machine = {"processor": device.processor(), "threads": device.threads()}
-        told = {"model": model, "versions": device.versions(), "machine": machine}
-        print_json(told | found)
-    else:
-        click.echo(f"\n{text}\n")
-
-
-def show_scores(judged: "Judged") -> None:
-    """Print the scores of texts for people, and what they say."""
+def scores_text(judged: "Judged") -> str:
+    """The scores of texts for people, and what they say."""
     from endonym.evaluate.tables import table
     from endonym.report.scores import splits
 
+    parts = list[str]()
     for name, part in splits(judged.scores).items():
-        say("\n".join(judged.conclusions(name, part)))
-        click.echo(f"\n{name}\n{table(part)}\n")
+        said = for_screen("\n".join(judged.conclusions(name, part)))
+        parts += [said, f"{name}\n{table(part)}"]
+    return "\n\n".join(parts)
 
 
 @click.command()

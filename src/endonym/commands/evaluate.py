@@ -8,7 +8,6 @@ from endonym.commands.load import card_of, find_artifact, load_model
 from endonym.copies.notes import distinct_names
 from endonym.data.config import PackConfig
 from endonym.data.shards import TokenShards
-from endonym.device import versions
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import PER_TEXT, Score, find, mean_bits
@@ -150,8 +149,8 @@ def doubts(
     return reasons
 
 
-def as_dict(name: str, judged: Judged) -> dict[str, Any]:
-    """The form that `--json` prints: the model, versions, scores, and what is said of each text.
+def as_dict(judged: Judged) -> dict[str, Any]:
+    """The form that `--json` prints: scores, and what is said of each text.
 
     Where a text has one source, this is the whole, and stands once.
     """
@@ -160,8 +159,7 @@ def as_dict(name: str, judged: Judged) -> dict[str, Any]:
         is_one = len({score.source for score in part} - {None}) == 1
         scores += [score for score in part if score.source is None or not is_one]
         notes[split] = judged.conclusions(split, part)
-    told = {"model": name, "versions": versions(), "scores": scores, "notes": notes}
-    return told | in_json(judged.overlap)
+    return {"scores": scores, "notes": notes, **in_json(judged.overlap)}
 
 
 def in_json(overlap: Mapping[str, Overlap]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """What `endonym judge` finds, as tables and sentences for people."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from endonym.commands.judge import Report, TextReport
-from endonym.evaluate.opinions import Preferences
+from endonym.commands.judge_texts import TextReport
+from endonym.evaluate.opinions import Preferences, Report
 from endonym.evaluate.score import Interval
 from endonym.evaluate.tables import aligned, span
 from endonym.log import counted, listed, number
@@ -11,20 +12,27 @@ from endonym.synthesis.shards import REJECTS
 
 UNDEFINED = "undefined"
 TEXT_HEADS = ["texts of", "characters", "names kept", "95 %", "mistakes per 1,000", "95 %"]
+MADE = (
+    "texts: {prompts} each, of {prompts_of}; temperature {temperature:g}, top-p {top_p:g}, "
+    "{max_tokens} tokens at most, seed {seed}"
+)
 GRADE_HEADS = ["judge", "criterion", "texts of", "mean", "95 %", "median", "texts", "missing"]
 Rows = list[list[str]]
 
 
-def shown(report: Report, texts: Mapping[str, TextReport]) -> str:
-    """All tables, and what they say."""
-    names, pairs = [*texts], report.pairs
-    parts = [aligned(_text_rows(texts), indent=2)]
+def shown(told: Mapping[str, Any], report: Report, texts: Mapping[str, TextReport]) -> str:
+    """How the texts were made, all tables, and what they say. told: what `--json` prints."""
+    names, every = [*texts], {judge: each.preferences for judge, each in report.judges.items()}
+    pairs = {judge: each for judge, each in every.items() if each is not None}
+    prompts_of = told["prompts_file"] or f"beginnings of {told['split']} documents"
+    made = MADE.format(prompts=told["prompts"], prompts_of=prompts_of, **told["sampling"])
+    parts = [[made], aligned(_text_rows(texts), indent=2)]
     if pairs:
         parts.append(aligned(_preference_rows(pairs, names), indent=2))
     if report.judges:
         parts.append(aligned(_grade_rows(report), left=3, indent=2))
     if pairs or report.agreement:
-        parts.append(aligned(_agreement_rows(report), indent=2))
+        parts.append(aligned(_agreement_rows(report, pairs), indent=2))
     parts.append([*conclusions(report, names)])
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -71,9 +79,9 @@ def _grade_rows(report: Report) -> Rows:
     return rows
 
 
-def _agreement_rows(report: Report) -> Rows:
+def _agreement_rows(report: Report, pairs: Mapping[str, Preferences]) -> Rows:
     """Krippendorff's alpha: of each judge with itself, and of several judges."""
-    found = {f"{judge}, both orders": each.self_alpha for judge, each in report.pairs.items()}
+    found = {f"{judge}, both orders": each.self_alpha for judge, each in pairs.items()}
     found |= {f"all judges, {what}": value for what, value in report.agreement.items()}
     rows = [[name, UNDEFINED if each is None else f"{each:.2f}"] for name, each in found.items()]
     return [["agreement", "alpha"], *rows]
@@ -89,6 +97,7 @@ def _cells(found: Interval | None, form: str) -> tuple[str, str]:
 def conclusions(report: Report, names: list[str]) -> Iterator[str]:
     """What each judge says in a sentence, and what is missing of it."""
     for judge, each in report.judges.items():
+        yield f"{judge}: {counted(each.n_answers, 'answer')} from {each.endpoint}"
         if each.preferences:
             yield f"{judge}: {verdict(each.preferences, names)}"
         if each.failed:

@@ -118,14 +118,11 @@ def _score_files(
     """The scores of a model by files, with the overlap of each. what: as in `Overlap.sentences`."""
     scores = {file: each.scores(loaded.model, log=loaded.log) for file, each in files.items()}
     found = loaded.overlap({file: each.texts for file, each in files.items()}, what)
-    is_here = isinstance(loaded.model, LanguageModel)
-    history = card_of(loaded.name, loaded.store).history if is_here else None
     parts = list[str]()
     for file, part in scores.items():
         said = [folded(f"  {each}") for each in found[file].sentences(what)]
         parts.append("\n".join([file, as_table(part), *said]))
-    keys = {"corpus": history and history.corpus.id}
-    keys |= {"scores": [score for part in scores.values() for score in part]}
+    keys = {"scores": [score for part in scores.values() for score in part]}
     return keys | in_json(found), "\n\n".join(parts)
 
 

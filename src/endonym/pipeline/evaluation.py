@@ -48,8 +48,6 @@ PROMPTS_AT_ONCE = 16
 """Batch size of generation."""
 SPEED_PACKAGES = ("endonym", "torch", "transformers", "xllamacpp")
 """What runs models: their versions stand beside the times."""
-SEARCHED_BYTES = 100_000_000
-"""About so much training text is searched for what a model has written."""
 COUNTED_SEED = 42
 """The order that baselines are counted in: they are the same for all seeds of a recipe."""
 
@@ -354,21 +352,18 @@ def made_pairs(
 
 
 def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
-    """Let the model write, keep its texts, and score them. Lists of sentences are longer texts."""
+    """Let the model write, keep its texts, and score them."""
     assert config.task is not None, "the plan names it"
-    evaluation, shards, join = config.evaluation, ctx.inputs["shards"].folder, config.pack.join
+    evaluation, shards = config.evaluation, ctx.inputs["shards"].folder
     model.spelled = spelling_of(ctx.inputs["model"])
     prompts = [prompt for file in config.files for prompt in read_prompts(file)]
     asked = writing.Asked(prompts, evaluation.max_tokens, config.seed, config.task)
-    tokenizer = model.tokenizer
-    held_out, _ = joined_texts(TokenShards(shards, evaluation.split), tokenizer, join)
-    train = TokenShards(shards, "train")
-    training, share = joined_texts(train, tokenizer, join, SEARCHED_BYTES)
-    judged = writing.judge_writing(model, [*held_out], training, asked, log=ctx.log)
+    corpus = writing.read_corpus(shards, model.tokenizer, evaluation.split, config.pack.join)
+    judged = writing.judge_writing(model, corpus.held_out, corpus.training, asked, log=ctx.log)
     write_json(ctx.out / WRITING, [asdict(each) for each in judged.scores])
     write_texts(ctx.out / WRITTEN, judged.groups)
     texts = len(next(iter(judged.groups.values())))
-    return {"kind": evaluation.kind, "texts": texts, "training_share": share}
+    return {"kind": evaluation.kind, "texts": texts, "training_share": corpus.share}
 
 
 def _continue_prompts(
