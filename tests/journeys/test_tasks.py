@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from endonym.demo.grammar import fables
+from endonym.pipeline.evaluation_texts import Overlap
 
 Command = Callable[..., Any]
 
@@ -163,10 +164,14 @@ def test_minimal_pairs_are_made_of_held_out_text_judged_and_shown(
         ]
         assert len(found) == len(set(found)) == 4, "one score of each kind, and that of all"
         assert set(found) == {None, *kinds}
+        overlap = Overlap(**ran.json()["overlap"][name])
+        assert overlap.found is not None
+        assert overlap.texts > 10
     run = folder / "runs" / "kechkena"
     page = (run / "report.html").read_text(encoding="utf-8")
     assert all(page.count(f"<h3>{name}</h3>") == 1 for name in names)
     assert all(page.count(f"<b>{kind}</b>") == 2 for kind in kinds)
+    assert all(sentence in page for sentence in overlap.sentences("item"))
     assert "CYRILLIC" not in page, "a sentence is not spelled sign by sign"
     pairs = folder / "pairs.jsonl"
     made = command("evaluate", run, "--minimal-pairs", pairs, *where, "--json")

@@ -98,11 +98,12 @@ class Point:
         """The main scores of each, by their metric and what was judged; of a probe all."""
         found = dict[tuple[str, str], AnyScore]()
         for name, part in self.scores.items():
-            if isinstance(part[0], ProbeScore):
+            own = [each for each in part if isinstance(each, Score)]
+            if not own:
                 found |= {(each.metric, f"{name}, {each.model}"): each for each in part}
                 continue
-            is_of_items = part[0].metric in (ACCURACY, PER_TEXT)
-            score = part[0] if is_of_items else headline(part, model="model")
+            is_of_items = own[0].metric in (ACCURACY, PER_TEXT)
+            score = own[0] if is_of_items else headline(own, model="model")
             assert score is not None, "documents were scored"
             found[score.metric, name] = score
         return found

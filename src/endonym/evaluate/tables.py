@@ -119,7 +119,7 @@ def span(found: Any, form: str = ".4f", *, none: str | None = None) -> str:
     return f"{found.low:{form}}–{found.high:{form}}"
 
 
-def lack(score: Any, found: Sequence[Score] = ()) -> str:
+def lack(score: Any, found: Sequence[Any] = ()) -> str:
     """Why a score has no interval (`score.estimate`).
 
     found: the scores of the same text, with those of the sources of a mean.
