@@ -174,7 +174,7 @@ def _only_one(
     "--writing",
     is_flag=True,
     help="Instead: let it write, and measure that: loops, made-up words, copies of its training "
-    "text and other faults (docs/evaluation.md).",
+    "text and other faults (docs/tasks.md).",
 )
 @click.option(
     "--prompts",

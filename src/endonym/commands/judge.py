@@ -7,7 +7,7 @@ what follows from these:
     judge-NAME/                          the questions and answers of a judge
     judged.json                          what `--json` prints
 
-All are folders of answers as `endonym write` makes them: safe to interrupt, no answer paid twice.
+The folders are as `endonym write` makes them: safe to interrupt, no answer paid twice.
 """
 
 from collections.abc import Callable, Sequence
