@@ -1,7 +1,6 @@
 """`endonym judge`: biased judges are found out, failures count nowhere, nothing is paid twice."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -335,7 +335,9 @@ def test_killed_it_goes_on_and_asks_nothing_twice(
         words = [*given, *of(fake), "--concurrency", 2, "--json"]
         line = [sys.executable, "-m", "endonym", *map(str, words)]
         pipe = subprocess.PIPE
-        return subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, env={**os.environ})
+        # A shell in the background ignores SIGINT, and its children do so, too.
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, preexec_fn=heard)
 
     with judge_that(says) as fake:
         with start(fake) as process:

@@ -193,9 +193,29 @@ def _only_one(
 )
 @adapter_option()
 @click.pass_context
-def evaluate(
-    context: click.Context,
+def evaluate(context: click.Context, model: str, **asked: Any) -> None:
+    """Bits per byte of the corpus's test documents, or of your files, with baselines."""
+    from endonym import device
+    from endonym.commands.load import origin_of
+
+    settings: Settings = context.obj
+    _require_one_use(context)
+    device.prepare()
+    found, text = _judged(settings, model, **asked)
+    if settings.is_json:  # of a server's model nothing is known but its name
+        is_here = asked["endpoint"] is None
+        about = (
+            origin_of(model, settings.open_store()) if is_here else {"model": model, "corpus": None}
+        )
+        print_json({**about, **device.environment(), **found})
+    else:
+        click.echo(f"\n{text}\n")
+
+
+def _judged(
+    settings: Settings,
     model: str,
+    *,
     texts: tuple[Path, ...],
     tasks: tuple[Path, ...],
     pairs: Path | None,
@@ -211,50 +231,39 @@ def evaluate(
     prompts: Path | None,
     adapter: str | None,
     **asked: Any,
-) -> None:
-    """Bits per byte of the corpus's test documents, or of your files, with baselines."""
+) -> "Shown":
+    """What a model is judged by, of the uses in USES; asked: how a probe is read."""
     from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.harness import score_harness
     from endonym.commands.learning_curves import Asked, learning_curves
-    from endonym.commands.load import load_model, origin_of
+    from endonym.commands.load import load_model
     from endonym.commands.tasks import Loaded, score_minimal_pairs, score_tasks, scoreboard
     from endonym.commands.writing import score_writing
     from endonym.pipeline.evaluation_texts import Cutting
 
-    settings: Settings = context.obj
-    _require_one_use(context)
-    device.prepare()
     store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
     cutting = Cutting.of(document, column)
     given: Any = {"store": store, "log": log, "adapter": adapter}
     if steps:
-        del asked["endpoint"]
-        wanted = Asked(split, tasks, pairs, flores, cutting, probes, **asked)
-        shown = learning_curves(model, wanted, store=store, log=log, device=target)
-    elif harness:
-        shown = score_harness(model, harness, **given, device_name=target, kept=kept)
-    elif probes:
-        shown = _probed(settings, model, probes, adapter=adapter, **asked)
-    elif tasks or pairs or flores or writing:
-        loaded = Loaded(model, load_model(model, store, target, log, adapter=adapter), **given)
-        if pairs is not None:
-            shown = score_minimal_pairs(loaded, pairs)
-        elif flores is not None:
-            shown = scoreboard(loaded, flores, cutting)
-        elif writing:
-            shown = score_writing(loaded, prompts, asked["language"])
-        else:
-            shown = score_tasks(loaded, tasks)
-    else:
+        how = {name: asked[name] for name in ("language", "fine_tune")}
+        wanted = Asked(split, tasks, pairs, flores, cutting, probes, **how)
+        return learning_curves(model, wanted, store=store, log=log, device=target)
+    if harness:
+        return score_harness(model, harness, **given, device_name=target, kept=kept)
+    if probes:
+        return _probed(settings, model, probes, adapter=adapter, **asked)
+    if not (tasks or pairs or flores or writing):
         judged = score_model(model, texts, split, **given, device_name=target, cutting=cutting)
-        shown = as_dict(judged), scores_text(judged)
-    found, text = shown
-    if settings.is_json:  # of a server's model nothing is known but its name
-        about = {"model": model, "corpus": None} if asked["endpoint"] else origin_of(model, store)
-        print_json({**about, **device.environment(), **found})
-    else:
-        click.echo(f"\n{text}\n")
+        return as_dict(judged), scores_text(judged)
+    loaded = Loaded(model, load_model(model, store, target, log, adapter=adapter), **given)
+    if pairs is not None:
+        return score_minimal_pairs(loaded, pairs)
+    if flores is not None:
+        return scoreboard(loaded, flores, cutting)
+    return (
+        score_writing(loaded, prompts, asked["language"]) if writing else score_tasks(loaded, tasks)
+    )
 
 
 def _probed(
