@@ -266,6 +266,12 @@ def versions() -> dict[str, str]:
     return {**found, "python": platform.python_version(), "platform": platform.platform()}
 
 
+def environment() -> dict[str, Any]:
+    """Where figures were computed, as `--json` prints it: versions, processor and threads."""
+    machine = {"processor": processor(), "threads": threads()}
+    return {"versions": versions(), "machine": machine}
+
+
 def _commit_of(folder: Path) -> str:
     """The last commit of the files in a folder of a git checkout; empty if they are in none."""
     git = ["git", "-C", str(folder)]

@@ -1,9 +1,12 @@
-"""What journeys share: a folder of texts, and a machine that compiles nothing."""
+"""What journeys share: a folder of texts, a machine that compiles nothing, texts to judge."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_dirt import fables as hand_written
+
+from endonym.synthesis import endpoint
 
 
 @pytest.fixture
@@ -22,3 +25,15 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks are not compiled: tests/unit/train/test_compile.py does that."""
     why = "no compiler in this test"
     monkeypatch.setattr("endonym.autopilot.probe.unsupported_reason", lambda *given: why)
+
+
+@pytest.fixture
+def given(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The arguments of `endonym judge` but for who judges: few and short texts of a run.
+
+    A server that is odd is asked again at once.
+    """
+    monkeypatch.setattr(endpoint, "LONGEST_BACKOFF", 0.01)
+    run = finished / "runs" / "kechkena"
+    store = ("--store", finished / "store", "--out", tmp_path / "judged")
+    return ["judge", run, *store, "--count", 12, "--max-tokens", 24, "--split", "dev"]

@@ -1,7 +1,6 @@
 """`endonym judge`: biased judges are found out, failures count nowhere, nothing is paid twice."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -11,21 +10,18 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from zlib import crc32
 
 import pytest
 from fake_endpoint import STALL, Fake, Reply, answer, fake_endpoint
 
-from endonym.commands import judge
-from endonym.synthesis import endpoint
+from endonym.commands import judge_texts
 
 Command = Callable[..., Any]
 Say = Callable[[str], str]
-COUNT = 12
 GOOD_GRADES = "grammar: 4\ncoherence: 3\nfit: 5"
 
 
@@ -57,18 +53,6 @@ def judge_that(says: Say) -> Generator[Fake]:
 
     with fake_endpoint(behave, lambda question: crc32(question.encode())) as fake:
         yield fake
-
-
-@pytest.fixture
-def given(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The arguments of the command but for who judges: few and short texts of a run.
-
-    A server that is odd is asked again at once.
-    """
-    monkeypatch.setattr(endpoint, "LONGEST_BACKOFF", 0.01)
-    run = finished / "runs" / "kechkena"
-    store = ("--store", finished / "store", "--out", tmp_path / "judged")
-    return ["judge", run, *store, "--count", COUNT, "--max-tokens", 24, "--split", "dev"]
 
 
 def of(fake: Fake, name: str = "зур") -> list[Any]:
@@ -104,6 +88,33 @@ def test_a_judge_that_always_prefers_the_first_text_is_found_out(
     texts = tmp_path / "judged" / "texts-1" / "texts-00000.jsonl"
     record = json.loads(texts.read_text(encoding="utf-8").splitlines()[0])
     assert {"prompt", "model", "seed", "finish_reason"} <= record.keys()
+
+
+def test_it_is_said_what_was_judged_and_how(
+    given: list[Any], finished: Path, command: Command, tmp_path: Path
+) -> None:
+    with judge_that(longer) as fake:
+        said = command(*given, *of(fake))
+        found = command(*given, *of(fake), "--json").json()
+    store = finished / "store"
+    (model,), (corpus,) = ([*(store / kind).iterdir()] for kind in ("model", "corpus"))
+    assert found["models"] == [
+        {"model": str(given[1]), "identity": model.name, "corpus": corpus.name}
+    ]
+    assert found["machine"]["processor"]
+    assert "torch" in found["versions"]
+    sampling = found["sampling"]
+    assert (sampling["temperature"], sampling["top_p"], sampling["seed"]) == (0.8, 0.95, 0)
+    assert (sampling["max_tokens"], found["split"], found["prompts_file"]) == (24, "dev", None)
+    assert "{text}" in found["rubric"]["grades"]
+    assert {*found["rubric"]["criteria"]} == {"grammar", "coherence", "fit"}
+    (judge,) = found["judges"].values()
+    n_questions = 4 * found["prompts"]
+    assert (judge["endpoint"], judge["n_answers"]) == (fake.address, n_questions)
+    assert f"зур: {n_questions} answers from {fake.address}" in said.out
+    assert "beginnings of dev documents; temperature 0.8" in said.out
+    kept = (tmp_path / "judged" / "judged.json").read_text(encoding="utf-8")
+    assert json.loads(kept) == found
 
 
 def test_a_judge_of_one_mind_gives_the_win_rate_of_the_texts(
@@ -161,6 +172,7 @@ def test_answers_that_are_none_are_counted_and_not_scored(
     failed, preferences = judges["зур"]["failed"], judges["зур"]["preferences"]
     assert {*failed} == {"unreadable", "length", "no_json", "server_error"}
     assert sum(failed.values()) == n // 2 * 4 + n % 2 * 4
+    assert judges["зур"]["n_answers"] == 4 * n - sum(failed.values())
     assert (preferences["n_missing"], preferences["n_pairs"]) == ((n + 1) // 2, n // 2)
     assert preferences["wins"] + preferences["losses"] + preferences["ties"] == n // 2
     assert "left out:" in said.out
@@ -323,7 +335,9 @@ def test_killed_it_goes_on_and_asks_nothing_twice(
         words = [*given, *of(fake), "--concurrency", 2, "--json"]
         line = [sys.executable, "-m", "endonym", *map(str, words)]
         pipe = subprocess.PIPE
-        return subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, env={**os.environ})
+        # A shell in the background ignores SIGINT, and its children do so, too.
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, preexec_fn=heard)
 
     with judge_that(says) as fake:
         with start(fake) as process:
@@ -344,77 +358,6 @@ def test_killed_it_goes_on_and_asks_nothing_twice(
         assert sum(fake.asked.values()) <= n_questions + 2, "only those under way"
     assert found["judges"]["зур"]["n_left"] == 0
     assert found["judges"]["зур"]["preferences"]["n_missing"] == 0
-
-
-@contextmanager
-def languagetool(body: str, status: int = 200) -> Generator[tuple[str, list[str]]]:
-    """A server that gives every text this answer; and what it was sent."""
-    sent = list[str]()
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-        def do_POST(self) -> None:
-            assert self.path == "/v2/check"
-            sent.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            data = body.encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v2", sent
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-MATCH = {"message": "Хата", "offset": 1, "length": 2, "rule": {"id": "TATAR_1"}, "context": {}}
-
-
-def test_languagetool_counts_mistakes_of_written_and_held_out_texts(
-    given: list[Any], command: Command, tmp_path: Path
-) -> None:
-    with languagetool(json.dumps({"matches": [MATCH, MATCH]})) as (address, sent):
-        said = command(*given, "--languagetool", address, "--json")
-    assert said.code == 0, said.err
-    found = said.json()
-    assert len(sent) == 2 * found["prompts"]
-    assert all("language=tt" in each for each in sent)
-    lines = (tmp_path / "judged" / "languagetool.jsonl").read_text(encoding="utf-8").splitlines()
-    records = [json.loads(line) for line in lines]
-    for name, each in found["texts"].items():
-        own = [record for record in records if record["model"] == name]
-        words = sum(len(record["text"].split()) for record in own)
-        assert len(own) == found["prompts"]
-        assert each["mistakes"]["value"] == pytest.approx(1000 * 2 * len(own) / words, rel=0.2)
-        assert {mistake["rule"] for mistake in own[0]["mistakes"]} == {"TATAR_1"}
-
-
-@pytest.mark.parametrize(("body", "status"), [
-    ("<html>Connexion</html>", 200), ("{}", 200), ('{"matches": [7]}', 200), ("", 500),
-    ('{"matches": []}', 500), ('{"matches": {}}', 200), ("[]", 200),
-    ('{"matches": [], "warnings": {"incompleteResults": true}}', 200),
-    ("Error: 'tt' is not a language code known to LanguageTool", 400),
-])  # fmt: skip
-def test_languagetool_without_an_answer_is_an_error_and_no_text_without_mistakes(
-    body: str, status: int, given: list[Any], command: Command
-) -> None:
-    with languagetool(body, status) as (address, _):
-        said = command(*given, "--languagetool", address, "--json")
-    assert said.code == 1
-    message = said.json()["error"]["message"]
-    assert "no answer of LanguageTool" in message
-    assert str(status) in message
-    said = command(*given, "--languagetool", "http://127.0.0.1:9/v2")
-    assert said.code == 1
-    assert "Is the server running" in said.err
 
 
 def test_no_judge_is_taken_for_another_one(given: list[Any], command: Command) -> None:
@@ -467,7 +410,7 @@ def test_prompts_of_ones_own_are_questions_and_held_out_texts_are_not(
     given: list[Any], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model with a chat template continues held-out text as it stands."""
-    asked, made_by = list[str](), judge.model_writer
+    asked, made_by = list[str](), judge_texts.model_writer
 
     def chatting(*args: Any, **options: Any) -> Any:
         made = made_by(*args, **options)
@@ -478,7 +421,7 @@ def test_prompts_of_ones_own_are_questions_and_held_out_texts_are_not(
 
         return replace(made, as_ids=as_ids)
 
-    monkeypatch.setattr(judge, "model_writer", chatting)
+    monkeypatch.setattr(judge_texts, "model_writer", chatting)
     assert command(*given).code == 0
     assert asked == []
     prompts = tmp_path / "сораулар.txt"
@@ -491,7 +434,7 @@ def test_what_another_model_knows_of_the_held_out_text_is_looked_for_once(
     given: list[Any], finished: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = list[str]()
-    monkeypatch.setattr(judge, "overlaps", lambda texts, *_: looked.extend(texts))
+    monkeypatch.setattr(judge_texts, "overlaps", lambda texts, *_: looked.extend(texts))
     (export,) = (finished / "store" / "export").rglob("config.json")
     for _ in range(2):
         assert command(*given[:2], export.parent, *given[2:]).code == 0

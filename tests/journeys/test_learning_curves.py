@@ -104,6 +104,62 @@ def test_every_step_is_judged_on_documents_tasks_and_pairs(run: Path, command: C
     html = page.read_text(encoding="utf-8")
     assert html.count('<svg class="chart"') == 4, "two charts, for a screen and for a phone"
     assert f"{bits[40]:.4f}" in html
+    assert data["overlap"]["парлар.jsonl"] | {"lost": []} == {
+        "texts": 2,
+        "found": 0,
+        "lost": [],
+        "has_answers": False,
+    }
+    assert "None of its 2 texts stands in the training text" in said
+    assert "None of its 2 texts stands in the training text" in html
+
+
+def test_probes_and_second_halves_have_curves_too(
+    run: Path, command: Command, language_sentences: Callable[[str], list[str]]
+) -> None:
+    parts = {"train": slice(0, 8), "dev": slice(8, 11), "test": slice(11, None)}
+    records = [
+        {"text": text, "label": language, "split": split}
+        for language in ("tatar", "romanian")
+        for split, part in parts.items()
+        for text in language_sentences(language)[part]
+    ]
+    probe, flores = run.parent / "телләр.jsonl", run.parent / "җөмләләр.jsonl"
+    probe.write_text("\n".join(map(json.dumps, records)) + "\n", encoding="utf-8")
+    texts = [{"tt": each, "ro": "x"} for each in language_sentences("tatar")[:3]]
+    flores.write_text("\n".join(map(json.dumps, texts)) + "\n", encoding="utf-8")
+    name = run.parent / "runs" / "kechkena+phase.0.keep_steps=4"
+    asked = ("evaluate", name, "--steps", "--flores", flores, "--probe", probe)
+    asked += ("--store", run.parent / "store")
+    wrong = command(*asked)
+    assert wrong.code == 2
+    assert "texts in several columns: tt and ro" in wrong.err
+    data = command(*asked, "--column", "tt", "--json").json()
+    last = {
+        (each["metric"], each["split"], each.get("model"))
+        for each in data["points"][-1]["scores"]
+        if each["split"] != "test"
+    }
+    assert {("accuracy", probe.name, "frozen"), ("macro_f1", probe.name, "frozen")} <= last
+    assert ("bits_per_text", flores.name, "model") in last
+    assert not any(model == "tf-idf" for _, _, model in last), "it is the same at every step"
+    assert set(data["overlap"]) == {probe.name, flores.name}
+    assert data["overlap"][flores.name]["found"], "these are training texts"
+    html = Path(data["page"]).read_text(encoding="utf-8")
+    titles = ("Bits/byte", "Accuracy", "Macro-F1", "Bits a text")
+    assert all(f"<title>{each} by tokens read</title>" in html for each in titles)
+    alone = command("evaluate", name, "--probe", probe, "--store", run.parent / "store", "--json")
+    (of_model,) = [
+        each["value"]
+        for each in alone.json()["scores"]
+        if (each["metric"], each["model"]) == ("accuracy", "frozen")
+    ]
+    (of_step,) = [
+        each["value"]
+        for each in data["points"][-1]["scores"]
+        if (each["metric"], each["split"]) == ("accuracy", probe.name)
+    ]
+    assert of_model == of_step
 
 
 def test_the_scores_of_the_last_step_are_those_of_the_model_if_it_is_kept(

@@ -145,7 +145,7 @@ def test_a_file_without_a_probe_is_found_before_anything_is_made(
     ("flags", "words"),
     [
         (("--fine-tune",), "go with --probe"),
-        (("--language", "tt"), "go with --probe"),
+        (("--language", "tt"), "goes with --probe or --writing"),
         (("--probe", "a.jsonl", "--tasks", "a.jsonl"), "Give one of"),
         (("--probe", "a.jsonl", "--split", "dev"), "--split"),
         (

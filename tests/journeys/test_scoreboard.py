@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from endonym.commands.load import load_model
-from endonym.commands.tasks import scoreboard
+from endonym.commands.tasks import Loaded, scoreboard
 from endonym.data.shards import TokenShards
 from endonym.evaluate.halves import TEXTS, published
 from endonym.log import Log
@@ -112,8 +112,7 @@ def test_without_a_column_a_parallel_corpus_is_not_scored(scored: Callable[..., 
 def test_what_an_adapter_has_read_is_not_known(project: Path) -> None:
     store, name = Store(project / "store"), str(project / "runs" / "kechkena")
     file = project / "flores.jsonl"
-    given: dict[str, Any] = {"cutting": Cutting(column="tt"), "store": store}
-    model = load_model(name, store)
-    found, _ = scoreboard(name, model, file, **given, log=Log(quiet=True), adapter="дәвам")
+    loaded = Loaded(name, load_model(name, store), store, Log(quiet=True), "дәвам")
+    found, _ = scoreboard(loaded, file, Cutting(column="tt"))
     assert found["training_bytes"] is None
     assert found["published"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from endonym.demo.grammar import fables
+from endonym.pipeline.evaluation_texts import Overlap
 
 Command = Callable[..., Any]
 
@@ -163,10 +164,14 @@ def test_minimal_pairs_are_made_of_held_out_text_judged_and_shown(
         ]
         assert len(found) == len(set(found)) == 4, "one score of each kind, and that of all"
         assert set(found) == {None, *kinds}
+        overlap = Overlap(**ran.json()["overlap"][name])
+        assert overlap.found is not None
+        assert overlap.texts > 10
     run = folder / "runs" / "kechkena"
     page = (run / "report.html").read_text(encoding="utf-8")
     assert all(page.count(f"<h3>{name}</h3>") == 1 for name in names)
     assert all(page.count(f"<b>{kind}</b>") == 2 for kind in kinds)
+    assert all(sentence in page for sentence in overlap.sentences("item"))
     assert "CYRILLIC" not in page, "a sentence is not spelled sign by sign"
     pairs = folder / "pairs.jsonl"
     made = command("evaluate", run, "--minimal-pairs", pairs, *where, "--json")
@@ -199,7 +204,7 @@ def test_of_little_text_no_minimal_pairs_are_made_and_that_is_said(
 
 
 def test_what_a_model_writes_is_measured_beside_held_out_text(
-    prepared: Path, command: Command
+    prepared: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = '\n[[evaluate]]\nkind = "writing"\nmax_tokens = 8\n'
     text = prepared.read_text(encoding="utf-8")
@@ -221,6 +226,37 @@ def test_what_a_model_writes_is_measured_beside_held_out_text(
     kept_lines = [path.read_text(encoding="utf-8").splitlines() for path in kept]
     assert min(map(len, kept_lines)) == 2 * len(names)
     assert {json.loads(line)["group"] for line in kept_lines[0]} == set(names)
+    monkeypatch.setattr("endonym.commands.writing.MAX_TOKENS", 8)
+    monkeypatch.setattr("endonym.commands.writing.SEED", 7)
+    asked = ("evaluate", prepared.parent / "runs" / "kechkena", *where, "--writing", "--json")
+    again = command(*asked, "--prompts", prepared.parent / "prompts.txt").json()
+    of_run = [each for each in ran.json()["scores"] if each["split"] == "writing, prompts.txt"]
+    assert [each | {"split": ""} for each in again["scores"]] == [
+        each | {"split": ""} for each in of_run
+    ]
+    assert again["training_share"] == 1.0
+    assert again["corpus"]
+    suite = command(*asked).json()
+    assert suite["prompts_file"] == "tt.txt", "those of the recipe's language"
+    assert [each["n_documents"] for each in suite["scores"]][:3] == [24] * 3
+    assert {each["group"] for each in suite["texts"]} == set(names)
+
+
+def test_a_model_from_elsewhere_is_measured_without_its_corpus(
+    finished: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.commands.writing.MAX_TOKENS", 8)
+    (export,) = (finished / "store" / "export").rglob("config.json")
+    asked = ("evaluate", export.parent, "--store", finished / "store", "--writing")
+    said = command(*asked)
+    assert said.code == 2
+    assert "--language CODE" in said.err
+    found = command(*asked, "--language", "tat", "--json").json()
+    measured = {each["metric"] for each in found["scores"]}
+    assert measured >= {"ended", "other_script"}
+    assert not measured & {"known", "copied", "longest_copy"}, "undefined, not 0"
+    assert "held-out text" not in {each["source"] for each in found["scores"]}
+    assert (found["corpus"], found["training_share"]) == (None, None)
 
 
 @pytest.mark.parametrize("data", [b" \n\n", "Бер\nИке".encode("utf-16")[3:]])

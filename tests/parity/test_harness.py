@@ -141,7 +141,7 @@ def test_accuracies_of_both_sets_equal_those_of_the_harness(
     assert theirs.code == ours.code == 0, theirs.err + ours.err
     metrics = {"accuracy": "acc", "accuracy_per_byte": "acc_bytes"}
     mine = {
-        (each["split"].removesuffix(".jsonl"), each["source"], metrics[each["metric"]]): each
+        (each["split"], each["source"], metrics[each["metric"]]): each
         for each in ours.json()["scores"]
         if each["source"] is not None or each["weighting"] == "sources"
     }
@@ -156,6 +156,6 @@ def test_accuracies_of_both_sets_equal_those_of_the_harness(
 
 
 def task_of(name: str) -> tuple[str, str | None]:
-    """The file and the group of a task of the harness: `blimp`, or `blimp::blimp.drop`."""
+    """The file and the group of a task: `blimp.jsonl`, or `blimp.jsonl::blimp.jsonl.drop`."""
     file, _, task = name.partition("::")
-    return file, task.partition(".")[2] or None
+    return file, task.removeprefix(f"{file}.") or None

@@ -7,6 +7,7 @@ evaluations on test and dev documents together. Imports no torch.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from endonym.autopilot.items_time import items_seconds
 from endonym.autopilot.machine import expected_here
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.phase import FORWARD_SHARE
@@ -114,7 +115,6 @@ def promised_parts(
     if not seconds_a_token:
         return {}
     parts: dict[str, float] = dict.fromkeys(PARTS, 0.0)
-    n_models = sum(each.row.content != "corpus" for each in recipe.export)
     generated_token_seconds = GENERATED_TOKEN_SECONDS * training.model.layers
     for phase, (config, seconds) in enumerate(zip(training.phases, seconds_a_token, strict=True)):
         own = facts.examples.get(phase, facts)
@@ -138,23 +138,43 @@ def promised_parts(
         parts["validations"] += validating
         parts["samples"] += sampling
         parts["members"] += members * (own_seconds + START_SECONDS + validating + sampling)
-    models = 1 + has_one_before(training) + members_beside(recipe)
-    uncounted = ("task", "minimal_pairs", "probe")
-    for evaluation in (each for each in recipe.evaluate if each.kind not in uncounted):
-        if batches := WRITTEN_BATCHES.get(evaluation.kind):
-            parts["evaluation"] += batches * evaluation.max_tokens * generated_token_seconds
-            continue
-        if evaluation.kind == "speed":
-            parts["evaluation"] += SPEED_SECONDS * (1 + 2 * n_models)
-            continue
-        tokens = facts.dev_tokens or 0  # test is as large as dev
-        tokens = min(tokens, judged_tokens(evaluation, training) or tokens)
-        for is_in_blocks in (False, True)[: readings_of(training)]:
-            parts["evaluation"] += models * tokens * FORWARD_SHARE * seconds_a_token[-1]
-            if evaluation.baselines:
-                parts["evaluation"] += _compressor_seconds(facts, tokens, is_in_blocks=is_in_blocks)
-    parts["export"] = EXPORT_SECONDS * n_models
+    parts["evaluation"] = sum(
+        _evaluation_seconds(each, recipe, training, facts, pace=seconds_a_token[-1])
+        for each in recipe.evaluate
+    )
+    parts["export"] = EXPORT_SECONDS * _exported_models(recipe)
     return parts
+
+
+def _exported_models(recipe: Recipe) -> int:
+    """How many exports hold a model."""
+    return sum(each.row.content != "corpus" for each in recipe.export)
+
+
+def _evaluation_seconds(
+    evaluation: Evaluation,
+    recipe: Recipe,
+    training: ResolvedTraining,
+    facts: Facts,
+    *,
+    pace: float,
+) -> float:
+    """Time of one evaluation. pace: seconds of a token of training."""
+    if batches := WRITTEN_BATCHES.get(evaluation.kind):
+        token_seconds = GENERATED_TOKEN_SECONDS * training.model.layers
+        return batches * evaluation.max_tokens * token_seconds
+    if evaluation.kind == "speed":
+        return SPEED_SECONDS * (1 + 2 * _exported_models(recipe))
+    if evaluation.kind != "bits":
+        return items_seconds(evaluation, recipe, facts, pace)
+    models = 1 + has_one_before(training) + members_beside(recipe)
+    tokens = facts.dev_tokens or 0  # test is as large as dev
+    tokens, seconds = min(tokens, judged_tokens(evaluation, training) or tokens), 0.0
+    for is_in_blocks in (False, True)[: readings_of(training)]:
+        seconds += models * tokens * FORWARD_SHARE * pace
+        if evaluation.baselines:
+            seconds += _compressor_seconds(facts, tokens, is_in_blocks=is_in_blocks)
+    return seconds
 
 
 def _compressor_seconds(facts: Facts, tokens: float, *, is_in_blocks: bool) -> float:

@@ -24,15 +24,34 @@ from endonym.cli.main import (
 from endonym.device import program, signals_to
 from endonym.errors import RecipeError, printable
 from endonym.export.config import FORMATS
-from endonym.log import columns, padded, size
+from endonym.log import columns, for_screen, listed, padded, size
 
 if TYPE_CHECKING:
     from endonym.commands.evaluate import Judged
     from endonym.commands.tasks import Shown
 
 
-OPTIONS = {"tasks": "--tasks", "probes": "--probe", "harness": "--harness"}
-"""Options of `evaluate` besides --text that may be repeated, by their parameters."""
+USES = {
+    "texts": "--text",
+    "tasks": "--tasks",
+    "pairs": "--minimal-pairs",
+    "flores": "--flores",
+    "harness": "--harness",
+    "probes": "--probe",
+    "writing": "--writing",
+}
+"""What `evaluate` may judge instead of the corpus's documents, by the parameter of the option."""
+REPEATED = ("tasks", "probes", "harness")
+"""Those that may be given several times, --text aside."""
+OF_USES = (
+    ({"kept"}, {"harness"}, "--task-files goes with --harness: give both."),
+    ({"fine_tune", "endpoint"}, {"probes"}, "--fine-tune and --probe-endpoint go with --probe."),
+    ({"language"}, {"probes", "writing"}, "--language goes with --probe or --writing."),
+    ({"prompts"}, {"writing"}, "--prompts goes with --writing: give both."),
+    ({"document", "column"}, {"texts", "flores"}, "--document and --column say how --text and "
+     "--flores are read: give one of these."),
+)  # fmt: skip
+"""Parameters that only some of these have, which these are, and what is said without them."""
 
 
 def _require_one_use(context: click.Context) -> None:
@@ -42,28 +61,24 @@ def _require_one_use(context: click.Context) -> None:
         for name in context.params
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    uses = given & {"texts", "tasks", "pairs", "flores", "harness", "probes"}
+    uses = given & USES.keys()
     if context.args:
-        option = next((OPTIONS[name] for name in OPTIONS if name in uses), "--text")
+        option = next((USES[name] for name in REPEATED if name in uses), "--text")
         raise click.UsageError(f"Write {option} before {context.args[0]}.")
     if "steps" in given:
-        if given - {"model", "steps", "split", "tasks", "pairs"}:
-            raise click.UsageError("--steps goes with --split, --tasks and --minimal-pairs alone.")
-        return
-    if len(uses) > 1:
-        every = "--text, --tasks, --minimal-pairs, --flores, --harness and --probe"
-        raise click.UsageError(f"Give one of {every}.")
-    if "kept" in given and "harness" not in uses:
-        raise click.UsageError("--task-files is of --harness: give both.")
-    if given & {"fine_tune", "endpoint", "language"} and "probes" not in uses:
-        raise click.UsageError("--fine-tune, --probe-endpoint and --language go with --probe FILE.")
+        others = USES.keys() - {"tasks", "pairs", "flores", "probes"}
+        if given & {*others, "endpoint", "adapter"}:
+            raise click.UsageError(
+                "--steps goes with --split, --tasks, --minimal-pairs, --flores and --probe alone."
+            )
+    elif len(uses) > 1:
+        raise click.UsageError(f"Give one of {listed([*USES.values()])}.")
+    for parameters, of, message in OF_USES:
+        if given & parameters and not uses & of:
+            raise click.UsageError(message)
     if "endpoint" in given and given & {"fine_tune", "adapter"}:
         raise click.UsageError("--probe-endpoint asks a server: --fine-tune and --adapter do not.")
-    if given & {"document", "column"} and not uses & {"texts", "flores"}:
-        raise click.UsageError(
-            "--document and --column say how --text and --flores are read: give one of these."
-        )
-    if "split" in given and uses:
+    if "split" in given and uses and "steps" not in given:
         raise click.UsageError("--split is of the corpus's own documents: leave it out here.")
 
 
@@ -121,8 +136,8 @@ def _only_one(
 @click.option(
     "--steps",
     is_flag=True,
-    help="Learning curves: the test documents, and what --tasks and --minimal-pairs name, after "
-    "each step whose weights were kept (keep_steps in [[phase]]).",
+    help="Learning curves: the test documents, and what --tasks, --minimal-pairs, --flores and "
+    "--probe name, after each step whose weights were kept (keep_steps in [[phase]]).",
 )
 @click.option(
     "--harness",
@@ -156,15 +171,51 @@ def _only_one(
     "as that of `endonym serve`.",
 )
 @click.option(
+    "--writing",
+    is_flag=True,
+    help="Instead: let it write, and measure that: loops, made-up words, copies of its training "
+    "text and other faults (docs/tasks.md).",
+)
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    multiple=True,
+    callback=_only_one,
+    metavar="FILE",
+    help="With --writing: one prompt a line (default: those that come along for the language, or "
+    "else beginnings of test documents).",
+)
+@click.option(
     "--language",
     metavar="CODE",
-    help="With --probe: the language of the records to read (default: the recipe's).",
+    help="With --probe: the language of the records to read; with --writing: of the prompts "
+    "(default: the recipe's).",
 )
 @adapter_option()
 @click.pass_context
-def evaluate(
-    context: click.Context,
+def evaluate(context: click.Context, model: str, **asked: Any) -> None:
+    """Bits per byte of the corpus's test documents, or of your files, with baselines."""
+    from endonym import device
+    from endonym.commands.load import origin_of
+
+    settings: Settings = context.obj
+    _require_one_use(context)
+    device.prepare()
+    found, text = _judged(settings, model, **asked)
+    if settings.is_json:  # of a server's model nothing is known but its name
+        is_here = asked["endpoint"] is None
+        about = (
+            origin_of(model, settings.open_store()) if is_here else {"model": model, "corpus": None}
+        )
+        print_json({**about, **device.environment(), **found})
+    else:
+        click.echo(f"\n{text}\n")
+
+
+def _judged(
+    settings: Settings,
     model: str,
+    *,
     texts: tuple[Path, ...],
     tasks: tuple[Path, ...],
     pairs: Path | None,
@@ -176,46 +227,43 @@ def evaluate(
     document: Any,
     column: str | None,
     steps: bool,
+    writing: bool,
+    prompts: Path | None,
     adapter: str | None,
     **asked: Any,
-) -> None:
-    """Bits per byte of the corpus's test documents, or of your files, with baselines."""
+) -> "Shown":
+    """What a model is judged by, of the uses in USES; asked: how a probe is read."""
     from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.harness import score_harness
-    from endonym.commands.learning_curves import learning_curves
+    from endonym.commands.learning_curves import Asked, learning_curves
     from endonym.commands.load import load_model
-    from endonym.commands.tasks import score_minimal_pairs, score_tasks, scoreboard
+    from endonym.commands.tasks import Loaded, score_minimal_pairs, score_tasks, scoreboard
+    from endonym.commands.writing import score_writing
     from endonym.pipeline.evaluation_texts import Cutting
 
-    settings: Settings = context.obj
-    _require_one_use(context)
-    device.prepare()
     store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
     cutting = Cutting.of(document, column)
     given: Any = {"store": store, "log": log, "adapter": adapter}
     if steps:
-        shown = learning_curves(model, tasks, pairs, split, store=store, log=log, device=target)
-    elif harness:
-        shown = score_harness(model, harness, **given, device_name=target, kept=kept)
-    elif probes:
-        shown = _probed(settings, model, probes, adapter=adapter, **asked)
-    elif tasks or pairs or flores:
-        loaded = load_model(model, store, target, log, adapter=adapter)
-        if pairs is not None:
-            shown = score_minimal_pairs(model, loaded, pairs, **given)
-        elif flores is not None:
-            shown = scoreboard(model, loaded, flores, **given, cutting=cutting)
-        else:
-            shown = score_tasks(model, loaded, tasks, **given)
-    else:
+        how = {name: asked[name] for name in ("language", "fine_tune")}
+        wanted = Asked(split, tasks, pairs, flores, cutting, probes, **how)
+        return learning_curves(model, wanted, store=store, log=log, device=target)
+    if harness:
+        return score_harness(model, harness, **given, device_name=target, kept=kept)
+    if probes:
+        return _probed(settings, model, probes, adapter=adapter, **asked)
+    if not (tasks or pairs or flores or writing):
         judged = score_model(model, texts, split, **given, device_name=target, cutting=cutting)
-        if settings.is_json:
-            print_json(as_dict(model, judged))
-        else:
-            show_scores(judged)
-        return
-    _show(settings, model, *shown)
+        return as_dict(judged), scores_text(judged)
+    loaded = Loaded(model, load_model(model, store, target, log, adapter=adapter), **given)
+    if pairs is not None:
+        return score_minimal_pairs(loaded, pairs)
+    if flores is not None:
+        return scoreboard(loaded, flores, cutting)
+    return (
+        score_writing(loaded, prompts, asked["language"]) if writing else score_tasks(loaded, tasks)
+    )
 
 
 def _probed(
@@ -231,7 +279,7 @@ def _probed(
     """The scores of a model on probes, by a server if there is one."""
     from endonym import device
     from endonym.commands.load import load_model, words_of
-    from endonym.commands.tasks import score_probes
+    from endonym.commands.tasks import Loaded, score_probes
     from endonym.pipeline.probing import Served
     from endonym.synthesis.endpoint import KEY_VARIABLE
 
@@ -244,31 +292,20 @@ def _probed(
     else:
         probed = load_model(model, store, device.pick(settings.device), log, adapter=adapter)
         language = language or words_of(model, store).language
-    asked: Any = {"language": language or "", "fine_tune": fine_tune, "adapter": adapter}
-    return score_probes(model, probed, files, store=store, log=log, **asked)
+    loaded = Loaded(model, probed, store, log, adapter)
+    return score_probes(loaded, files, language or "", fine_tune=fine_tune)
 
 
-def _show(settings: Settings, model: str, found: dict[str, Any], text: str) -> None:
-    """Print what was found of a model: an object with the versions and the machine, or the text
-    for people."""
-    from endonym import device
-
-    if settings.is_json:
-        machine = {"processor": device.processor(), "threads": device.threads()}
-        told = {"model": model, "versions": device.versions(), "machine": machine}
-        print_json(told | found)
-    else:
-        click.echo(f"\n{text}\n")
-
-
-def show_scores(judged: "Judged") -> None:
-    """Print the scores of texts for people, and what they say."""
+def scores_text(judged: "Judged") -> str:
+    """The scores of texts for people, and what they say."""
     from endonym.evaluate.tables import table
     from endonym.report.scores import splits
 
+    parts = list[str]()
     for name, part in splits(judged.scores).items():
-        say("\n".join(judged.conclusions(name, part)))
-        click.echo(f"\n{name}\n{table(part)}\n")
+        said = for_screen("\n".join(judged.conclusions(name, part)))
+        parts += [said, f"{name}\n{table(part)}"]
+    return "\n\n".join(parts)
 
 
 @click.command()

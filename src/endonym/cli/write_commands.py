@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +161,9 @@ def plan_of(settings: Settings, kind: Any, prompts: Path, options: dict[str, Any
 
     source, model, sampling = source_hash(prompts), "", dict[str, Any]()
     if kind == "model":
-        from endonym.commands.write_model import identity_of
+        from endonym.commands.load import identity_of
 
-        model = identity_of(options["by"], settings.open_store())
+        model = identity_of(options["by"], settings.open_store(), where="--by")
     elif kind == "endpoint":
         model = options["model"]
     if kind != "grammar":
@@ -182,11 +183,11 @@ def writer_of(settings: Settings, log: Log, works: bool, options: dict[str, Any]
         return model_writer(options["by"], store, log, device_name=settings.device, **asked)
     fields = {"model": options["model"], **asked}
     system = fields.pop("system")
-    return server(options, fields, log, system=system, works=works)
+    return server(options, fields, log, works, system=system)
 
 
 def server(
-    options: dict[str, Any], fields: dict[str, Any], log: Log, *, system: str = "", works: bool
+    options: dict[str, Any], fields: dict[str, Any], log: Log, works: bool, *, system: str = ""
 ) -> Any:
     """The client of --endpoint. Raises RecipeError for an address that is none."""
     from endonym.synthesis.endpoint import KEY_VARIABLE, Endpoint
@@ -261,38 +262,26 @@ def judge(settings: Settings, model: str, other: str | None, folder: Path, **opt
     Safe to interrupt and to repeat. The same command with another --judge asks that one about the
     same texts, and says how far all judges agree. A server's key is read from ENDONYM_API_KEY.
     """
-    from endonym.commands import judge as judging
-    from endonym.commands.judge_tables import shown
-    from endonym.device import versions
+    from endonym.commands.judge import Judge
+    from endonym.commands.judge import judge as judged
+    from endonym.commands.judge_texts import Request
     from endonym.evaluate.judging import read_rubric
 
-    if bool(options["endpoint"]) != bool(options["judge_model"]):
+    endpoint, name, tool = (options[key] for key in ("endpoint", "judge_model", "languagetool"))
+    if bool(endpoint) != bool(name):
         raise click.UsageError("--endpoint URL and --judge NAME belong together.")
-    log, store, seconds = settings.log(), settings.open_store(), options["timeout"]
-    given = [(flag, options[flag[2:]]) for flag in ("--endpoint", "--languagetool")]
-    address, tool = (url and address_of(flag, url) for flag, url in given)
-    rubric = read_rubric(options["rubric"])
-    names = ("prompts", "count", "split", "temperature", "max_tokens", "seed")
-    request = judging.Request(
-        (model, other) if other else (model,), **{name: options[name] for name in names}
-    )
-    judged = judging.write_texts(request, folder, store=store, log=log, device_name=settings.device)
-    texts = judging.text_reports(judged, folder, tool, seconds=seconds, log=log)
-    asked, most = judging.questions(judged, rubric), options["answer_tokens"]
-    log.line(judging.foreseen(asked, most))
-    if (name := options["judge_model"]) and address:
-        fields = {"model": name, "temperature": 0.0, "max_tokens": most}
-        plan = judging.judge_plan(judged, rubric, name, seed=request.seed, address=address)
-        budget = options["budget_tokens"]
-
-        def make(works: bool) -> Any:
-            return server(options, fields, log, works=works)
-
-        judging.ask(asked, plan, folder, make, budget=budget, log=log)
-    answers = judging.answers_in(folder, asked, log=log)
-    report = judging.report(answers, asked, judged, [*rubric.criteria])
+    log, asked = settings.log(), None
+    if endpoint and name:
+        fields = {"model": name, "temperature": 0.0, "max_tokens": options["answer_tokens"]}
+        make = partial(server, options, fields, log)
+        asked = Judge(name, address_of("--endpoint", endpoint), make, options["budget_tokens"])
+    options["languagetool"] = tool and address_of("--languagetool", tool)
+    options["rubric"] = read_rubric(options["rubric"])
+    given = {key: options[key] for key in Request.__dataclass_fields__ if key in options}
+    request = Request((model, other) if other else (model,), **given)
+    store, target = settings.open_store(), settings.device
+    found, text = judged(request, asked, folder, store=store, log=log, device_name=target)
     if settings.is_json:
-        found = {"texts": texts, "judges": report.judges, "agreement": report.agreement}
-        print_json({"prompts": len(judged.prompts), "versions": versions(), **found})
+        print_json(found)
     else:
-        click.echo(f"\n{shown(report, texts)}\n")
+        click.echo(f"\n{text}\n")

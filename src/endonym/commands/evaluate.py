@@ -8,10 +8,10 @@ from endonym.commands.load import card_of, find_artifact, load_model
 from endonym.copies.notes import distinct_names
 from endonym.data.config import PackConfig
 from endonym.data.shards import TokenShards
-from endonym.device import versions
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.score import PER_TEXT, Score, find, mean_bits
+from endonym.evaluate.tables import span
 from endonym.export.history import ensemble_of, evaluations_of, is_of_split
 from endonym.formats.broken import lost_letters
 from endonym.formats.faults import passing_over
@@ -149,8 +149,8 @@ def doubts(
     return reasons
 
 
-def as_dict(name: str, judged: Judged) -> dict[str, Any]:
-    """The form that `--json` prints: the model, versions, scores, and what is said of each text.
+def as_dict(judged: Judged) -> dict[str, Any]:
+    """The form that `--json` prints: scores, and what is said of each text.
 
     Where a text has one source, this is the whole, and stands once.
     """
@@ -159,8 +159,7 @@ def as_dict(name: str, judged: Judged) -> dict[str, Any]:
         is_one = len({score.source for score in part} - {None}) == 1
         scores += [score for score in part if score.source is None or not is_one]
         notes[split] = judged.conclusions(split, part)
-    told = {"model": name, "versions": versions(), "scores": scores, "notes": notes}
-    return told | in_json(judged.overlap)
+    return {"scores": scores, "notes": notes, **in_json(judged.overlap)}
 
 
 def in_json(overlap: Mapping[str, Overlap]) -> dict[str, Any]:
@@ -183,8 +182,8 @@ def conclusions(
     said = verdict(scores, judges=is_new and not cautions, own=own)
     lines = [terminal_text(line) for line in said]
     if (each := find(scores, metric=PER_TEXT, model="model", source=None)) is not None:
-        span = "" if each.low is None else f" (95 %: {each.low:,.1f}–{each.high:,.1f})"
-        lines.append(EACH_TAKES.format(bits=each.value, span=span))
+        ends = "" if each.low is None else f" (95 %: {span(each, ',.1f')})"
+        lines.append(EACH_TAKES.format(bits=each.value, span=ends))
     lines += [*cautions, *(overlap.sentences() if overlap else ())]
     if {score.model for score in scores} <= {"model", "ensemble"}:
         lines.append(

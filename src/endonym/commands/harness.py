@@ -71,9 +71,8 @@ def score_harness(
     is_offline = bool(names) and not reaches_hub()
     with task_folder(kept) as folder, exported(name, store, log, adapter) as model:
         ours = [harness.write_task(file, items, folder) for file, items in read.items()]
-        task_files = str(folder) if ours else None
         version, results = harness.run_harness(
-            harness.Asked(str(model.absolute()), [*ours, *names], task_files, device_name),
+            harness.Asked(str(model.absolute()), [*ours, *names], str(folder), device_name),
             device.with_threads(device.threads()) | ({} if names and not is_offline else NO_HUB),
             log.line,
             do=OFFLINE if is_offline else "",

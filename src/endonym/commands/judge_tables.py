@@ -1,30 +1,38 @@
 """What `endonym judge` finds, as tables and sentences for people."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from endonym.commands.judge import Report, TextReport
-from endonym.evaluate.opinions import Preferences
+from endonym.commands.judge_texts import TextReport
+from endonym.evaluate.opinions import Preferences, Report
 from endonym.evaluate.score import Interval
-from endonym.evaluate.tables import TOO_FEW, aligned
+from endonym.evaluate.tables import aligned, span
 from endonym.log import counted, listed, number
 from endonym.synthesis.shards import REJECTS
 
 UNDEFINED = "undefined"
 TEXT_HEADS = ["texts of", "characters", "names kept", "95 %", "mistakes per 1,000", "95 %"]
+MADE = (
+    "texts: {prompts} each, of {prompts_of}; temperature {temperature:g}, top-p {top_p:g}, "
+    "{max_tokens} tokens at most, seed {seed}"
+)
 GRADE_HEADS = ["judge", "criterion", "texts of", "mean", "95 %", "median", "texts", "missing"]
 Rows = list[list[str]]
 
 
-def shown(report: Report, texts: Mapping[str, TextReport]) -> str:
-    """All tables, and what they say."""
-    names, pairs = [*texts], report.pairs
-    parts = [aligned(_text_rows(texts), indent=2)]
+def shown(told: Mapping[str, Any], report: Report, texts: Mapping[str, TextReport]) -> str:
+    """How the texts were made, all tables, and what they say. told: what `--json` prints."""
+    names, every = [*texts], {judge: each.preferences for judge, each in report.judges.items()}
+    pairs = {judge: each for judge, each in every.items() if each is not None}
+    prompts_of = told["prompts_file"] or f"beginnings of {told['split']} documents"
+    made = MADE.format(prompts=told["prompts"], prompts_of=prompts_of, **told["sampling"])
+    parts = [[made], aligned(_text_rows(texts), indent=2)]
     if pairs:
         parts.append(aligned(_preference_rows(pairs, names), indent=2))
     if report.judges:
         parts.append(aligned(_grade_rows(report), left=3, indent=2))
     if pairs or report.agreement:
-        parts.append(aligned(_agreement_rows(report), indent=2))
+        parts.append(aligned(_agreement_rows(report, pairs), indent=2))
     parts.append([*conclusions(report, names)])
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -35,8 +43,8 @@ def _text_rows(texts: Mapping[str, TextReport]) -> Rows:
         [
             name,
             number(each.characters),
-            *_cells(each.names_kept, "{:.0%}"),
-            *_cells(each.mistakes, "{:.1f}"),
+            *_cells(each.names_kept, ".0%"),
+            *_cells(each.mistakes, ".1f"),
         ]
         for name, each in texts.items()
     ]
@@ -54,7 +62,7 @@ def _preference_rows(found: Mapping[str, Preferences], names: list[str]) -> Rows
         counts = (each.wins, each.losses, each.ties, each.n_disagreeing, each.n_missing)
         shares = (each.win_rate, each.first_place)
         rows.append(
-            [judge, *map(number, counts), *(cell for s in shares for cell in _cells(s, "{:.0%}"))]
+            [judge, *map(number, counts), *(cell for s in shares for cell in _cells(s, ".0%"))]
         )
     return rows
 
@@ -67,13 +75,13 @@ def _grade_rows(report: Report) -> Rows:
             for name, each in systems.items():
                 median = UNDEFINED if each.median is None else f"{each.median:g}"
                 counts = number(each.n_texts), number(each.n_missing)
-                rows.append([judge, criterion, name, *_cells(each.mean, "{:.2f}"), median, *counts])
+                rows.append([judge, criterion, name, *_cells(each.mean, ".2f"), median, *counts])
     return rows
 
 
-def _agreement_rows(report: Report) -> Rows:
+def _agreement_rows(report: Report, pairs: Mapping[str, Preferences]) -> Rows:
     """Krippendorff's alpha: of each judge with itself, and of several judges."""
-    found = {f"{judge}, both orders": each.self_alpha for judge, each in report.pairs.items()}
+    found = {f"{judge}, both orders": each.self_alpha for judge, each in pairs.items()}
     found |= {f"all judges, {what}": value for what, value in report.agreement.items()}
     rows = [[name, UNDEFINED if each is None else f"{each:.2f}"] for name, each in found.items()]
     return [["agreement", "alpha"], *rows]
@@ -83,14 +91,13 @@ def _cells(found: Interval | None, form: str) -> tuple[str, str]:
     """A value and its interval."""
     if found is None:
         return UNDEFINED, ""
-    has_interval = found.low is not None and found.high is not None
-    span = f"{form.format(found.low)}–{form.format(found.high)}" if has_interval else TOO_FEW
-    return form.format(found.value), span
+    return f"{found.value:{form}}", span(found, form)
 
 
 def conclusions(report: Report, names: list[str]) -> Iterator[str]:
     """What each judge says in a sentence, and what is missing of it."""
     for judge, each in report.judges.items():
+        yield f"{judge}: {counted(each.n_answers, 'answer')} from {each.endpoint}"
         if each.preferences:
             yield f"{judge}: {verdict(each.preferences, names)}"
         if each.failed:
@@ -109,13 +116,13 @@ def verdict(found: Preferences, names: list[str]) -> str:
     """Which of two systems a judge prefers, or why it is not said."""
     one, other, *_ = names
     if found.is_biased:
-        place, span = _cells(found.first_place, "{:.0%}")
+        place, ends = _cells(found.first_place, ".0%")
         return (
             f"no verdict, this judge is biased: the text that stood first was chosen in {place} of "
-            f"the choices ({span}), not in half of them"
+            f"the choices ({ends}), not in half of them"
         )
     if found.win_rate is None:
         return "no verdict: it answered no pair in both orders"
-    if not found.win_rate.leaves_out_half:
+    if not found.win_rate.excludes(0.5):
         return f"no difference between {one} and {other} is shown"
     return f"{one if found.win_rate.value > 0.5 else other} is preferred"

@@ -2,25 +2,38 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from endonym.commands.evaluate import shards_of
-from endonym.commands.load import find_artifact
-from endonym.commands.tasks import NO_CORPUS, Shown, write_pairs
-from endonym.copies.notes import distinct_names
+from endonym.autopilot.run_time import EVALUATION_SHARE, LEAST_JUDGED_TOKENS
+from endonym.commands.evaluate import in_json, shards_of
+from endonym.commands.load import find_artifact, words_of
+from endonym.commands.tasks import (
+    NO_CORPUS,
+    Judging,
+    Shown,
+    by_items,
+    by_probe,
+    flores_scores,
+    flores_texts,
+    named,
+    write_pairs,
+)
 from endonym.disk import read_json, write_atomic
 from endonym.errors import RecipeError
 from endonym.evaluate import bits
 from endonym.evaluate.items import ACCURACY
+from endonym.evaluate.probes import ProbeScore
 from endonym.evaluate.score import BITS, PER_TEXT, Score, headline
-from endonym.evaluate.tables import aligned, span
+from endonym.evaluate.tables import aligned, lack, span
 from endonym.export.history import phases_of
 from endonym.generate.language_model import LanguageModel
-from endonym.log import QUIET, Log, number
+from endonym.log import QUIET, Log, folded, number
 from endonym.model.foreign.folder import OUR_WEIGHTS, read_shape
 from endonym.model.foreign.weights import load_any
-from endonym.pipeline.evaluation import held_texts, judged_items, read_task, read_texts
+from endonym.pipeline.evaluation import held_texts, read_texts
+from endonym.pipeline.evaluation_texts import Cutting, overlaps
 from endonym.report.page import render
 from endonym.report.scores import STYLES
 from endonym.report.svg import Chart, Series
@@ -33,7 +46,8 @@ from endonym.train.checkpoint import kept_weights
 PAGE = "learning-curves.html"
 NO_STEPS = "the weights of single steps were not kept with this model"
 HOW = "Write keep_steps = 12 in [[phase]], or --set phase.keep_steps=12, and run again."
-NAMES = {BITS: "bits/byte", ACCURACY: "accuracy", PER_TEXT: "bits a text"}
+NAMES = {BITS: "bits/byte", PER_TEXT: "bits a text", "macro_f1": "macro-F1"}
+AnyScore = Score | ProbeScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +70,40 @@ class Kept:
         return LanguageModel(load_any(shape, self.file).to(device), tokenizer)
 
 
+class Asked(NamedTuple):
+    """What is judged beside the held-out documents of a split.
+
+    tasks, flores, probes: files. pairs: a file to write, with minimal pairs of these documents.
+    cutting: how `flores` is read. language: of the probes; the recipe's if None.
+    """
+
+    split: Literal["test", "dev"]
+    tasks: Sequence[Path] = ()
+    pairs: Path | None = None
+    flores: Path | None = None
+    cutting: Cutting = Cutting()
+    probes: Sequence[Path] = ()
+    language: str | None = None
+    fine_tune: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The scores after a step, by what was judged: a split of the documents, or a file of items."""
+    """The scores after a step, by what was judged: a split of the documents, or a file."""
 
     at: Kept
-    scores: dict[str, list[Score]]
+    scores: dict[str, Sequence[AnyScore]]
 
-    def headlines(self) -> dict[tuple[str, str], Score]:
-        """The main score of each, by its metric and what was judged."""
-        found = dict[tuple[str, str], Score]()
+    def headlines(self) -> dict[tuple[str, str], AnyScore]:
+        """The main scores of each, by their metric and what was judged; of a probe all."""
+        found = dict[tuple[str, str], AnyScore]()
         for name, part in self.scores.items():
-            is_of_items = part[0].metric in (ACCURACY, PER_TEXT)
-            score = part[0] if is_of_items else headline(part, model="model")
+            own = [each for each in part if isinstance(each, Score)]
+            if not own:
+                found |= {(each.metric, f"{name}, {each.model}"): each for each in part}
+                continue
+            is_of_items = own[0].metric in (ACCURACY, PER_TEXT)
+            score = own[0] if is_of_items else headline(own, model="model")
             assert score is not None, "documents were scored"
             found[score.metric, name] = score
         return found
@@ -100,95 +135,120 @@ def kept_of(name: str, store: Store, log: Log) -> list[Kept]:
     return found
 
 
-def learning_curves(
-    name: str,
-    tasks: Sequence[Path],
-    pairs: Path | None,
-    split: Literal["test", "dev"],
-    *,
-    store: Store,
-    log: Log,
-    device: str,
-) -> Shown:
-    """The scores of a model's held-out documents, and of files of items, at each kept step.
+def learning_curves(name: str, asked: Asked, *, store: Store, log: Log, device: str) -> Shown:
+    """The scores of a model's held-out documents, and of what is asked, at each kept step.
 
-    pairs: a file to write, with minimal pairs of the documents; they are judged, too. A run gets a
-    page with the curves. Raises RecipeError if no steps were kept, or if there is nothing to judge.
+    A run gets a page with the curves. Raises RecipeError if no steps were kept, or if there is
+    nothing to judge.
     """
-    kept, read = kept_of(name, store, log), shards_of(name, store)
-    if read is None and not tasks:
-        raise RecipeError(NO_CORPUS, where=name, do="Give a file of items: --tasks FILE.")
-    tokenizer = Tokenizer.load(kept[-1].model.folder / "tokenizer.json")
-    if pairs is not None:
-        write_pairs(name, tokenizer, pairs, split=split, store=store)
-        tasks = [*tasks, pairs]
-    named = zip(distinct_names(tasks), tasks, strict=True)
-    items = {file: read_task(path, file, log) for file, path in named}
-    texts = None if read is None else held_texts(read[0], split, tokenizer, read[1])[0]
+    kept = kept_of(name, store, log)
+    judged = judged_at_steps(name, asked, kept[-1], store=store, log=log)
     points = list[Point]()
     for each in kept:
         model, told = each.load(device), log if each is kept[0] else QUIET
-        scores = dict[str, list[Score]]()
-        if texts is not None:
-            measured = read_texts(model, texts, told)
-            scores[split] = bits.by_source(texts, measured, model="model", split=split)
-        scores |= {
-            file: judged_items(model, of_file, file, told) for file, of_file in items.items()
-        }
-        points.append(Point(each, scores))
-        said = [f"{head} {score.value:.4f}" for head, score in by_head(points[-1]).items()]
+        points.append(Point(each, {key: n.scores(model, log=told) for key, n in judged.items()}))
+        said = [f"{head} {_figure(score)}" for head, score in by_head(points[-1]).items()]
         log.line(f"  step {number(each.step)}: {', '.join(said)}")
-    shown, run = "\n".join(aligned(table(points), indent=2)), resolve_run(store, name)
-    page = None
+    texts = {file: n.texts for file, n in judged.items() if n.texts}
+    overlap = overlaps(texts, kept[-1].model, log, what="text")
+    notes = [f"{file}: {said}" for file, each in overlap.items() for said in each.sentences("text")]
+    rows, run, page = table(points), resolve_run(store, name), None
+    shown = "\n".join([*aligned(rows, indent=2), *map(folded, notes)])
     if run is not None:
         page = run / PAGE
-        values = {"name": run.name, "rows": table(points), "charts": charts(points)}
+        values = {"name": run.name, "rows": rows, "charts": charts(points), "notes": notes}
         write_atomic(page, render("learning_curves.html", values).encode("utf-8"))
         shown += f"\n\npage  {page}"
     data = {"points": [point.as_dict() for point in points], "page": page and str(page)}
-    return data, shown
+    return data | in_json(overlap), shown
 
 
-def by_head(point: Point) -> dict[str, Score]:
+def judged_at_steps(
+    name: str, asked: Asked, last: Kept, *, store: Store, log: Log
+) -> dict[str, Judging]:
+    """What is judged at each step, by its name. last: the model at the end.
+
+    Of the held-out documents so many are scored as an evaluation of the run does.
+    """
+    read, found = shards_of(name, store), dict[str, Judging]()
+    tokenizer = Tokenizer.load(last.model.folder / "tokenizer.json")
+    items = [*asked.tasks]
+    if asked.pairs is not None:
+        write_pairs(name, tokenizer, asked.pairs, split=asked.split, store=store)
+        items.append(asked.pairs)
+    files = named([*items, *asked.probes, *([asked.flores] if asked.flores else [])])
+    if read is None and not files:
+        raise RecipeError(NO_CORPUS, where=name, do="Give a file of items: --tasks FILE.")
+    if read is not None:
+        tokens = max(LEAST_JUDGED_TOKENS, int(EVALUATION_SHARE * last.tokens))
+        texts, *_ = held_texts(read[0], asked.split, tokenizer, read[1], tokens=tokens)
+        found[asked.split] = Judging(partial(document_scores, texts=texts, split=asked.split))
+    language = asked.language or words_of(name, store).language
+    how = {"fine_tune": asked.fine_tune, "with_baselines": False}
+    for file, path in files.items():
+        if path in items:
+            found[file] = by_items(path, file, log)
+        elif path in asked.probes:
+            found[file] = by_probe(path, file, language, **how)
+        else:
+            texts = flores_texts(path, tokenizer, log, asked.cutting)
+            scores = partial(flores_scores, texts=texts, split=file)
+            found[file] = Judging(scores, [*texts.each()])
+    return found
+
+
+def document_scores(
+    model: LanguageModel, *, texts: bits.Texts, split: str, log: Log
+) -> list[Score]:
+    """The scores of held-out documents, with a progress bar."""
+    return bits.by_source(texts, read_texts(model, texts, log), model="model", split=split)
+
+
+def by_head(point: Point) -> dict[str, AnyScore]:
     """The main scores of a step by the head of their column, such as "accuracy of pairs.jsonl"."""
-    return {f"{NAMES[metric]} of {name}": s for (metric, name), s in point.headlines().items()}
+    found = point.headlines().items()
+    return {f"{NAMES.get(metric, metric)} of {name}": score for (metric, name), score in found}
+
+
+def _figure(score: AnyScore) -> str:
+    """The value of a score, if it has one."""
+    return "undefined" if score.value is None else f"{score.value:.4f}"
 
 
 def table(points: Sequence[Point]) -> list[list[str]]:
     """A row for each step, heads first: each score with its 95 % interval."""
-    heads = by_head(points[0])
     has_phases = len({point.at.phase for point in points}) > 1
-    rows = [["step", "tokens", *(cell for head in heads for cell in (head, "95 %"))]]
+    heads = (cell for head in by_head(points[0]) for cell in (head, "95 %"))
+    rows = [[*["phase"] * has_phases, "step", "tokens", *heads]]
     for point in points:
-        row = [number(point.at.step), number(point.at.tokens)]
-        for score in by_head(point).values():
-            row += [f"{score.value:.4f}", span(score)]
+        place = [point.at.phase] * has_phases + [point.at.step, point.at.tokens]
+        row = [*map(number, place)]
+        for score in point.headlines().values():
+            none = "" if isinstance(score, ProbeScore) else lack(score, point.scores[score.split])
+            row += [_figure(score), span(score, none=none)]
         rows.append(row)
-    if has_phases:
-        phases = ["phase", *(number(point.at.phase) for point in points)]
-        rows = [[phase, *row] for phase, row in zip(phases, rows, strict=True)]
     return rows
 
 
 def charts(points: Sequence[Point]) -> list[Chart]:
     """A chart for each metric: its scores by the tokens that were read, in powers of ten."""
+    by_metric: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for point in points:
+        for (metric, name), score in point.headlines().items():
+            if score.value is not None:
+                line = by_metric.setdefault(metric, {}).setdefault(name, [])
+                line.append((float(point.at.tokens), score.value))
     found: list[Chart] = []
-    by_metric: dict[str, list[str]] = {}
-    for metric, name in points[0].headlines():
-        by_metric.setdefault(metric, []).append(name)
-    for metric, names in by_metric.items():
-        lines = {
-            name: [(float(p.at.tokens), p.headlines()[metric, name].value) for p in points]
-            for name in names
-        }
+    for metric, lines in by_metric.items():
         low, high = with_margin([y for line in lines.values() for _, y in line])
         ends = [f"{name} ends at {line[-1][1]:.3f}." for name, line in lines.items()]
+        title = f"{NAMES.get(metric, metric)} by tokens read"
         found.append(
             Chart(
-                title=f"{NAMES[metric]} by tokens read".capitalize(),
+                title=title[0].upper() + title[1:],
                 description=" ".join(ends),
                 x_name="tokens read",
-                y_name=NAMES[metric],
+                y_name=NAMES.get(metric, metric),
                 series=[
                     Series(name, line, f"run{index % STYLES}", has_dots=True)
                     for index, (name, line) in enumerate(lines.items())

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from endonym.disk import file_hash
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapters import adapter_folder, is_adapter, model_around, read_adapter
 from endonym.export.card import Card
@@ -13,7 +15,7 @@ from endonym.log import Log
 from endonym.model.lora import changes_of, copy_on, merge_changes
 from endonym.recipe.layers import parse, read
 from endonym.runs.find import artifact_by_id, made_artifact, no_such, resolve_run
-from endonym.store import TRAINED, Artifact, Store, open_artifact
+from endonym.store import TRAINED, Artifact, Store, fingerprint, open_artifact
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
@@ -32,6 +34,29 @@ def find_artifact(name: str, store: Store, log: Log | None = None) -> Artifact |
             log.line(f"using run {run}")
         return made_artifact(run, store, "model")
     return artifact_by_id(store, "model", name) or artifact_by_id(store, "member", name)
+
+
+def identity_of(name: str, store: Store, *, where: str = "MODEL") -> str:
+    """What tells a model from all others: an artefact's id, or a hash of a folder's files.
+
+    Raises RecipeError if there is no such model.
+    """
+    artifact = find_artifact(name, store)
+    if artifact is not None:
+        return artifact.id
+    if not (Path(name) / "config.json").is_file():
+        raise no_such("model", name, store, where=where)
+    files = sorted(
+        each for each in Path(name).iterdir() if each.suffix in (".json", ".safetensors")
+    )
+    return fingerprint([[file.name, file_hash(file)] for file in files])[:12]
+
+
+def origin_of(name: str, store: Store) -> dict[str, Any]:
+    """The model that figures are of, as `--json` prints it. corpus: None if it is not known."""
+    history = card_of(name, store).history
+    corpus = None if history is None else history.corpus.id
+    return {"model": name, "identity": identity_of(name, store), "corpus": corpus}
 
 
 def card_of(name: str, store: Store) -> Card:

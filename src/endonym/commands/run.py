@@ -19,7 +19,7 @@ from endonym.evaluate.items import TASK
 from endonym.evaluate.items import cells as task_cells
 from endonym.evaluate.probes import PROBE
 from endonym.evaluate.score import Score
-from endonym.evaluate.tables import aligned
+from endonym.evaluate.tables import aligned, lack, span
 from endonym.evaluate.writing import WRITING, writing_cells
 from endonym.formats.files import RawSet
 from endonym.log import Log, counted, duration, for_screen, listed, number
@@ -38,7 +38,7 @@ from endonym.report.first_look import first_look
 from endonym.report.formatting import cut, terminal_text
 from endonym.report.outlook import outlook
 from endonym.report.page import write_report
-from endonym.report.scores import headlines, interval, splits
+from endonym.report.scores import headlines, splits
 from endonym.runs.compare import Comparison, compare
 from endonym.runs.find import asked
 from endonym.runs.finished_runs import read
@@ -215,12 +215,8 @@ def standing(part: Sequence[Score]) -> str:
     mine, other = by_model["model"], by_model["compressor"]
     if mine is None:
         return ""
-    span = (
-        "too few texts for an interval"
-        if mine.low is None
-        else f"95 %: {terminal_text(interval(mine, 4))}"
-    )
-    text = f"{mine.value:.4f} bits/byte ({span})"
+    ends = f"no interval: {lack(mine, part)}" if mine.low is None else f"95 %: {span(mine)}"
+    text = f"{mine.value:.4f} bits/byte ({ends})"
     if mine.weighting == "sources":
         text += f", the mean of the {len(mine.averaged)} sources with enough of this text"
     if before := by_model["before"]:

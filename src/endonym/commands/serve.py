@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from endonym import device
 from endonym.commands.export import export_model
-from endonym.commands.load import find_adapter, find_artifact, load_model, with_adapter
-from endonym.disk import file_hash
+from endonym.commands.load import find_adapter, identity_of, load_model, with_adapter
 from endonym.errors import Damaged, ExportError, RecipeError
 from endonym.export.adapters import FOLDER as ADAPTER_FOLDER
 from endonym.export.adapters import adapter_identity
@@ -168,7 +167,7 @@ def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) ->
 
     adapter: one of the model; the file is that of the adapter alone then.
     """
-    identity, export = model_identity(name, store), Export(format="gguf", quantize=(FORMAT,))
+    identity, export = identity_of(name, store), Export(format="gguf", quantize=(FORMAT,))
     folder = store.cache / "gguf" / f"{identity}-{FORMAT}"
     if adapter is not None:
         export = Export(format="gguf-adapter")
@@ -192,17 +191,6 @@ def _is_whole(folder: Path, log: Log) -> bool:
         log.warn(f"{error.where}: {error.message}")
         return False
     return any(folder.glob("*.gguf"))
-
-
-def model_identity(name: str, store: Store) -> str:
-    """What tells a model from all others: an artefact's id, or a hash of a folder's files."""
-    artifact = find_artifact(name, store)
-    if artifact is not None:
-        return artifact.id
-    files = sorted(
-        each for each in Path(name).iterdir() if each.suffix in (".json", ".safetensors")
-    )
-    return fingerprint([[file.name, file_hash(file)] for file in files])[:12]
 
 
 def _llama_engine(

@@ -1,10 +1,11 @@
 """`endonym evaluate` on items and probes: --tasks, --minimal-pairs, --flores, --probe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from endonym.commands.evaluate import doubts, in_json, shards_of
 from endonym.commands.load import card_of, find_artifact, words_of
@@ -19,14 +20,14 @@ from endonym.evaluate.minimal_pairs import NONE, Made
 from endonym.evaluate.probes import ProbeScore
 from endonym.evaluate.probes import table as probe_table
 from endonym.evaluate.score import PER_TEXT, Score, find
-from endonym.evaluate.tables import aligned
+from endonym.evaluate.tables import aligned, span
 from endonym.export.card import Card
 from endonym.export.history import History
 from endonym.formats.readers.records import DEFAULT_FIELD
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log, folded, listed, number
 from endonym.pipeline.evaluation import judge_items, judged_items, made_pairs, read_task
-from endonym.pipeline.evaluation_texts import Cutting, overlaps, texts_below
+from endonym.pipeline.evaluation_texts import Cutting, Overlap, overlaps, texts_below
 from endonym.pipeline.probing import Served, judged_texts, score_probe
 from endonym.runs.find import planned, runs_here
 from endonym.script.languages import language_alone, language_name
@@ -48,83 +49,92 @@ Shown = tuple[dict[str, Any], str]
 """The keys that `--json` prints, and the text for people."""
 
 
-def score_tasks(
-    name: str,
-    model: LanguageModel,
-    files: Sequence[Path],
-    *,
-    store: Store,
-    log: Log,
-    adapter: str | None = None,
-) -> Shown:
-    """The scores of a model on files of items, by the files' names (`evaluate/items.py`).
+class Loaded(NamedTuple):
+    """A model that is judged. name: as it was given; adapter: the one in its weights.
 
-    name: of the model. adapter: as in `scoreboard`.
+    Nothing is known of what an adapter, or a server's model, was trained on.
     """
-    names = zip(files, distinct_names(files), strict=True)
-    tasks = {file: read_task(path, file, log) for path, file in names}
-    scores = {file: judged_items(model, items, file, log) for file, items in tasks.items()}
-    right = {file: [each.right for each in items] for file, items in tasks.items()}
-    found = overlaps(right, find_artifact(name, store), log, adapter=adapter, what="item")
+
+    name: str
+    model: LanguageModel | Served
+    store: Store
+    log: Log
+    adapter: str | None = None
+
+    @property
+    def here(self) -> LanguageModel:
+        """The model, where it is none of a server."""
+        assert isinstance(self.model, LanguageModel), "it was loaded here"
+        return self.model
+
+    def overlap(self, texts: Mapping[str, Sequence[str]], what: str) -> dict[str, Overlap]:
+        """How many texts of each file it was trained on. what: as in `Overlap.sentences`."""
+        is_here = isinstance(self.model, LanguageModel)
+        made = find_artifact(self.name, self.store) if is_here else None
+        return overlaps(texts, made, self.log, adapter=self.adapter, what=what)
+
+
+class Judging(NamedTuple):
+    """How a file judges a model: its scores, given the model and a log; and by which texts."""
+
+    scores: Callable[..., Sequence[Score | ProbeScore]]
+    texts: Sequence[str] = ()
+
+
+def named(files: Sequence[Path]) -> dict[str, Path]:
+    """Files by short names that tell them apart."""
+    return dict(zip(distinct_names(files), files, strict=True))
+
+
+def by_items(path: Path, file: str, log: Log) -> Judging:
+    """How a file of items judges a model (`evaluate/items.py`). file: its name there."""
+    items = read_task(path, file, log)
+    texts = [each.right for each in items]
+    return Judging(partial(judged_items, found=items, task=file), texts)
+
+
+def by_probe(path: Path, file: str, language: str, **how: bool) -> Judging:
+    """How a probe judges a model. file: its name there. language, how: as in `score_probe`."""
+    scores = partial(score_probe, file=path, task=file, language=language, **how)
+    return Judging(scores, judged_texts(path, language))
+
+
+def score_tasks(loaded: Loaded, files: Sequence[Path]) -> Shown:
+    """The scores of a model on files of items."""
+    judging = {file: by_items(path, file, loaded.log) for file, path in named(files).items()}
+    return _score_files(loaded, judging, table, "item")
+
+
+def score_probes(loaded: Loaded, files: Sequence[Path], language: str, *, fine_tune: bool) -> Shown:
+    """The scores of a model on probes."""
+    every = named(files).items()
+    judging = {file: by_probe(path, file, language, fine_tune=fine_tune) for file, path in every}
+    return _score_files(loaded, judging, probe_table, "text")
+
+
+def _score_files(
+    loaded: Loaded, files: Mapping[str, Judging], as_table: Callable[[Any], str], what: str
+) -> Shown:
+    """The scores of a model by files, with the overlap of each. what: as in `Overlap.sentences`."""
+    scores = {file: each.scores(loaded.model, log=loaded.log) for file, each in files.items()}
+    found = loaded.overlap({file: each.texts for file, each in files.items()}, what)
     parts = list[str]()
     for file, part in scores.items():
-        said = [folded(f"  {each}") for each in found[file].sentences("item")]
-        parts.append("\n".join([file, table(part), *said]))
+        said = [folded(f"  {each}") for each in found[file].sentences(what)]
+        parts.append("\n".join([file, as_table(part), *said]))
     keys = {"scores": [score for part in scores.values() for score in part]}
     return keys | in_json(found), "\n\n".join(parts)
 
 
-def score_probes(
-    name: str,
-    model: LanguageModel | Served,
-    files: Sequence[Path],
-    *,
-    language: str,
-    fine_tune: bool,
-    store: Store,
-    log: Log,
-    adapter: str | None = None,
-) -> Shown:
-    """The scores of a model on probes, by the files' names (`evaluate/probes.py`).
-
-    name: of the model. adapter: as in `scoreboard`. Nothing is known of the corpus of a server's.
-    """
-    is_here = isinstance(model, LanguageModel)
-    found, texts = dict[str, list[ProbeScore]](), dict[str, list[str]]()
-    for path, file in zip(files, distinct_names(files), strict=True):
-        found[file] = score_probe(
-            model, path, task=file, language=language, fine_tune=fine_tune, log=log
-        )
-        texts[file] = judged_texts(path, language)
-    made = find_artifact(name, store) if is_here else None
-    overlap = overlaps(texts, made, log, adapter=adapter, what="text")
-    history = card_of(name, store).history if is_here else None
-    parts = list[str]()
-    for file, part in found.items():
-        said = [folded(f"  {each}") for each in overlap[file].sentences("text")]
-        parts.append("\n".join([file, probe_table(part), *said]))
-    keys = {"corpus": history and history.corpus.id}
-    keys |= {"scores": [score for part in found.values() for score in part]}
-    return keys | in_json(overlap), "\n\n".join(parts)
-
-
-def score_minimal_pairs(
-    name: str,
-    model: LanguageModel,
-    file: Path,
-    *,
-    store: Store,
-    log: Log,
-    adapter: str | None = None,
-) -> Shown:
+def score_minimal_pairs(loaded: Loaded, file: Path) -> Shown:
     """Make minimal pairs of test documents of a model's corpus, write them to a file, and score it.
 
-    name: of the model. Raises RecipeError as `write_pairs` does.
+    Raises RecipeError as `write_pairs` does.
     """
-    made = write_pairs(name, model.tokenizer, file, split="test", store=store)
-    found, table = score_tasks(name, model, [file], store=store, log=log, adapter=adapter)
+    made = write_pairs(loaded.name, loaded.here.tokenizer, file, split="test", store=loaded.store)
+    found, shown = score_tasks(loaded, [file])
     checks = {kind: check._asdict() for kind, check in made.checks.items()}
-    return found | {"checks": checks}, f"{table}\n\n{_checked(made)}"
+    return found | {"checks": checks}, f"{shown}\n\n{_checked(made)}"
 
 
 def write_pairs(
@@ -163,39 +173,39 @@ def _checked(made: Made) -> str:
     return "\n".join(aligned(rows, indent=2))
 
 
-def scoreboard(
-    name: str,
-    model: LanguageModel,
-    file: Path,
-    *,
-    cutting: Cutting,
-    store: Store,
-    log: Log,
-    adapter: str | None = None,
-) -> Shown:
+def scoreboard(loaded: Loaded, file: Path, cutting: Cutting) -> Shown:
     """A model on the second halves of the texts of a file, as Goldfish scores FLORES-200.
 
-    name: of the model. adapter: the one in its weights, whose training text is not known. The
-    published figures are those of the model's language, if the file is in it and has as many texts
-    as FLORES-200's devtest. Raises RecipeError for records of several texts without a column.
+    The published figures are those of the model's language, if the file is in it and has as many
+    texts as FLORES-200's devtest. Raises RecipeError for records of several texts without a column.
     """
-    if cutting.column is None:
-        require_one_text(file)
-    texts = texts_below(file, model.tokenizer, log, cutting)
-    judged = judge_items(model, halves(texts.each()), file.name, log)
-    scores = half_scores(replace(judged, groups=texts.groups), split=file.name)
+    name, store, log = loaded.name, loaded.store, loaded.log
+    texts = flores_texts(file, loaded.here.tokenizer, log, cutting)
+    scores = flores_scores(loaded.here, texts, file.name, log)
     card, shards = card_of(name, store), shards_of(name, store)
     train = None if shards is None else TokenShards(shards[0], "train")
     others, why_none = published_beside(texts, card, train)
     if why_none:
         log.warn(f"{file.name}: {why_none}")
-    read_bytes = own_bytes(card, store) if adapter is None else None
+    read_bytes = own_bytes(card, store) if loaded.adapter is None else None
     keys = {"scores": scores, "published": [each._asdict() for each in others]}
-    sentences = {file.name: [*texts.each()]}
-    overlap = overlaps(sentences, find_artifact(name, store), log, adapter=adapter, what="text")
+    overlap = loaded.overlap({file.name: [*texts.each()]}, "text")
     said = [folded(each) for each in overlap[file.name].sentences("text")]
     board = "\n".join([_board(name, scores, others, read_bytes), "", *said])
     return keys | {"training_bytes": read_bytes} | in_json(overlap), board
+
+
+def flores_texts(file: Path, tokenizer: Tokenizer, log: Log, cutting: Cutting) -> Texts:
+    """The sentences of a file, in one language. Raises RecipeError as `scoreboard` does."""
+    if cutting.column is None:
+        require_one_text(file)
+    return texts_below(file, tokenizer, log, cutting)
+
+
+def flores_scores(model: LanguageModel, texts: Texts, split: str, log: Log) -> list[Score]:
+    """The scores of the second halves of texts. split: how these are called."""
+    judged = judge_items(model, halves(texts.each()), split, log)
+    return half_scores(replace(judged, groups=texts.groups), split=split)
 
 
 def require_one_text(file: Path) -> None:
@@ -277,9 +287,9 @@ def _board(
     """The model among the published ones, the best first, as aligned text."""
     own = find(scores, metric=PER_TEXT, model="model", source=None)
     assert own is not None, "texts were scored"
-    span = "" if own.low is None else f"{own.low:.2f}–{own.high:.2f}"
-    megabytes = None if read_bytes is None else read_bytes / 1e6
-    rows = [(own.value, [name, f"{own.value:.2f}", span, _megabytes(megabytes), ""])]
+    megabytes = _megabytes(None if read_bytes is None else read_bytes / 1e6)
+    figures = [f"{own.value:.2f}", span(own, ".2f", none=""), megabytes]
+    rows = [(own.value, [name, *figures, ""])]
     for each in others:
         cells = [each.model, f"{each.bits:.2f}", "", _megabytes(each.megabytes), each.flores]
         rows.append((each.bits, cells))

@@ -3,16 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from endonym import device
-from endonym.commands.load import find_artifact, load_model
-from endonym.commands.serve import MEMORY_SHARE, MOST_SLOTS, model_identity
+from endonym.commands.load import load_model
+from endonym.commands.serve import MEMORY_SHARE, MOST_SLOTS
 from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
-from endonym.runs.find import no_such
 from endonym.serve.engine import template_of
 from endonym.serve.own_engine import OwnEngine
 from endonym.store import Store
@@ -119,10 +117,3 @@ def _asking(engine: OwnEngine, system: str) -> Callable[[str], list[int]]:
         return made[1:] if made[:1] == [engine.opening] else made  # it is put there again
 
     return ids
-
-
-def identity_of(name: str, store: Store, *, where: str = "--by") -> str:
-    """What tells a model from all others. Raises RecipeError if there is no such model."""
-    if find_artifact(name, store) is None and not (Path(name) / "config.json").is_file():
-        raise no_such("model", name, store, where=where)
-    return model_identity(name, store)

@@ -35,7 +35,8 @@ class Texts:
     """Documents to score, or blocks of them: their ids and the names of their sources.
 
     averaged: the sources in the mean over sources; all if not given. groups: as in Measured.
-    held_out_bytes: of each source, in which these were drawn; empty if these are all.
+    held_out_bytes: of each source, in which these were drawn; empty if these are all. lengths:
+    bytes of each whole document, if some are read in part.
     """
 
     ids: Sequence[NDArray[np.int64]]
@@ -45,12 +46,15 @@ class Texts:
     averaged: frozenset[str] | None = None
     groups: NDArray[np.int64] | None = None
     held_out_bytes: Mapping[str, int] = field(default_factory=dict[str, int])
+    lengths: NDArray[np.int64] | None = None
 
     def only(self, indices: Sequence[int]) -> "Texts":
         """The documents at these indices; the mean stays over the same sources."""
         ids, sources = [self.ids[n] for n in indices], [self.sources[n] for n in indices]
-        groups = None if self.groups is None else self.groups[list(indices)]
-        return replace(self, ids=ids, sources=sources, groups=groups)
+        groups, lengths = (
+            None if each is None else each[list(indices)] for each in (self.groups, self.lengths)
+        )
+        return replace(self, ids=ids, sources=sources, groups=groups, lengths=lengths)
 
     def in_mean(self) -> frozenset[str]:
         """The sources in the mean."""
@@ -131,14 +135,16 @@ def held_out_texts(
         if size >= JUDGED_BYTES and shards.source_bytes[name] >= SOURCE_BYTES
     )
     drawn = drawn_documents(shards, most_tokens)
+    lengths = np.array([tokenizer.byte_counts[each].sum() for each in ids], dtype=np.int64)
     for number, first in drawn.items():
-        if int(tokenizer.byte_counts[ids[number]].sum()) > first:
+        if lengths[number] > first:
             text = tokenizer.decode(ids[number].tolist()).encode("utf-8", "surrogatepass")
             ids[number] = np.array(tokenizer.encode(text[:first].decode("utf-8", "ignore")))
     texts = Texts(ids, sources, tokenizer, averaged=averaged, groups=neighbours(shards))
     if most_tokens is None or int(shards.index["length"].sum()) <= most_tokens:
         return texts
-    return replace(texts.only(list(drawn)), held_out_bytes=held_out_bytes)
+    drawn_texts = replace(texts, lengths=lengths).only(list(drawn))
+    return replace(drawn_texts, held_out_bytes=held_out_bytes)
 
 
 def blocks_of(

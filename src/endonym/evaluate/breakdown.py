@@ -45,12 +45,13 @@ class Bin:
     """A part of the tokens of texts. split, text: as in Score.
 
     by "position": tokens that begin so many bytes behind the beginning of their text; by "length":
-    those of texts of so many bytes; value is bits per byte, and size counts bytes. by "confidence":
-    those in whose place the likeliest token has such a probability; value is the share of places
-    where that token stands, expected its mean probability, and size counts tokens.
+    those of texts of so many bytes, of which only the beginning may be read; value is bits per
+    byte, and size counts bytes. by "confidence": those in whose place the likeliest token has such
+    a probability; value is the share of places where that token stands, expected its mean
+    probability, and size counts tokens.
 
     begin is in the bin and end is not; None: it has no end. low, high: 95 % interval, as
-    in Score. n_documents: texts that have such tokens.
+    in Score. n_documents: texts that have such tokens; n_groups: groups of neighbours of these.
     """
 
     split: str
@@ -64,6 +65,7 @@ class Bin:
     n_documents: int
     size: int
     expected: float | None = None
+    n_groups: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ def bins(texts: "Texts", read: "Sequence[TokenNats]", *, split: str) -> Iterator
     begins = [np.cumsum(size) - size for size in sizes]
     yield from make("position", EDGES, places=begins, values=bits, sizes=sizes)
     if texts.text == "document":  # Blocks are of one length.
-        lengths = [np.full(len(size), size.sum()) for size in sizes]
+        wholes = [size.sum() for size in sizes] if texts.lengths is None else texts.lengths
+        lengths = [np.full(len(size), whole) for size, whole in zip(sizes, wholes, strict=True)]
         yield from make("length", EDGES, places=lengths, values=bits, sizes=sizes)
     chances = [np.exp(-each.likeliest) for each in read]
     are_right = [each.is_likeliest for each in read]
@@ -144,6 +147,7 @@ def _bins(
             low=low,
             high=high,
             n_documents=int(has.sum()),
+            n_groups=int(has.sum()) if groups is None else len(np.unique(groups)),
             size=size,
             expected=None if expected is None else float(expected[has, number].sum()) / size,
         )

@@ -114,20 +114,15 @@ def documents_for_intervals(every: Sequence[Documents]) -> list[Documents]:
     of which none has most of the bytes; [] if these are too few together.
     """
     sources = np.unique(every[0]["source"][every[0]["averaged"]])
-    if len(sources) < 2:
-        return list(every) if interval(every[0])[1] is not None else []
-    group_counts: dict[int, int] = {}
-    """The sources with enough groups, and how many."""
-    for source in sources:
-        sizes = [_group_sizes(run[run["source"] == source]) for run in every]
-        fewest, largest = min(map(len, sizes)), max(map(score.largest_share, sizes))
-        if fewest >= score.FEWEST_OF_SOURCE and largest <= score.LARGEST_SHARE:
-            group_counts[source] = fewest
-    if len(group_counts) == len(sources):
-        return list(every)
-    if sum(group_counts.values()) < score.FEWEST_DOCUMENTS:
-        return []
-    return [run[np.isin(run["source"], list(group_counts))] for run in every]
+    enough = [
+        source
+        for source in sources
+        if all(score.are_enough(_group_sizes(run[run["source"] == source])) for run in every)
+    ]
+    some = list(every)
+    if len(sources) > max(1, len(enough)):
+        some = [run[np.isin(run["source"], enough)] for run in every]
+    return some if all(interval(run)[1] is not None for run in some) else []
 
 
 def _group_sizes(found: Documents) -> NDArray[Any]:

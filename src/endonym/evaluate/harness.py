@@ -6,16 +6,16 @@ It is run by a process of its own (`harness_process.py`): its tasks bring code a
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from pathlib import Path, PurePath
+from itertools import chain, count
+from pathlib import Path
 from typing import Any, NamedTuple
-
-import regex
 
 from endonym.errors import EndonymError, RecipeError
 from endonym.evaluate.items import Item
 from endonym.evaluate.module_process import ProcessFailed, output_lines
 from endonym.evaluate.tables import aligned
 from endonym.log import number
+from endonym.script.letters import as_name
 from endonym.store import fingerprint
 
 PACKAGE = "lm_eval"
@@ -36,6 +36,8 @@ TASK: dict[str, Any] = {
 }
 """The fields of our items in the harness's words. Nothing stands between context and option: the
 blanks between them are the context's, and it hands them on to the option."""
+GROUP_CHARS = 60
+"""So long may the name of a group be in that of its task: an `uid` may be a whole sentence."""
 HEADS = ["task", "metric", "value", "± error", "items", "version"]
 
 
@@ -58,11 +60,12 @@ class Result(NamedTuple):
 
 class Asked(NamedTuple):
     """What the harness is to do. folder: of transformers. tasks: names, or patterns of names.
-    task_files: a folder that `write_task` has written to, if it has. device: as torch names it."""
+    task_files: a folder that `write_task` has written to, or an empty one: the harness runs in it,
+    so that nothing in the working folder counts as its data. device: as torch names it."""
 
     folder: str
     tasks: Sequence[str]
-    task_files: str | None
+    task_files: str
     device: str
 
 
@@ -76,25 +79,24 @@ def require_harness() -> None:
 def write_task(name: str, items: Sequence[Item], folder: Path) -> str:
     """Write items as a task of the harness, a YAML file and its data; its name.
 
-    Items with groups are a group of tasks, whose figure is the mean over them, as in our table. The
-    version is a hash of the items. Raises RecipeError for texts without an answer, of which the
-    harness has no task, and if the folder has a task of this name.
+    It is called as its file, with the ending: no task of the harness itself is. Items with groups
+    are a group of tasks, whose figure is the mean over them, as in our table. The version is a hash
+    of the items. Raises RecipeError for texts without an answer, of which the harness has no task,
+    and if the folder has a task of this name.
     """
     if any(item.answer is None for item in items):
         message = "its items are texts, whose bits are asked: the harness has no such tasks"
         raise RecipeError(message, where=name, do=f"Judge them without it: --tasks {name}")
-    place, by_group = PurePath(name), dict[str, list[Item]]()
-    title = _word(str(place.with_name(place.name.partition(".")[0])))
+    title = as_name(name, "_", len(name))
     if (folder / f"{title}.yaml").exists():
         message = f"another file is the task {title}, too"
         raise RecipeError(message, where=name, do="Rename one of them.")
-    for item in items:
-        by_group.setdefault(_word(item.group), []).append(item)
     about = {"metadata": {"version": fingerprint([*items])[:8]}}
     tasks = list[dict[str, Any]]()
-    for group, own in by_group.items():
+    by_group = _by_group(items)
+    for place, (group, own) in enumerate(by_group.items(), start=1):
         task = f"{title}.{group}" if len(by_group) > 1 else title
-        data = folder / f"{task}.jsonl"
+        data = folder / f"{title}.{place}.jsonl"
         data.write_text("".join(map(_line, own)), encoding="utf-8")
         tasks.append({"task": task, **TASK, **about, "dataset_kwargs": {"data_files": data.name}})
     means = [{"metric": each, "weight_by_size": False} for each in METRICS]
@@ -105,9 +107,16 @@ def write_task(name: str, items: Sequence[Item], folder: Path) -> str:
     return title
 
 
-def _word(name: str) -> str:
-    """A name as one word, which stands in names of tasks and files."""
-    return regex.sub(r"[^\w\p{M}-]+", "_", name).strip("_") or "others"
+def _by_group(items: Sequence[Item]) -> dict[str, list[Item]]:
+    """The items of each group, by its name as one short word; alike words get a number."""
+    words, found = dict[str, str](), dict[str, list[Item]]()
+    for item in items:
+        if item.group not in words:
+            word = as_name(item.group, "_", GROUP_CHARS).strip("_") or "others"
+            names = chain([word], (f"{word}_{n}" for n in count(2)))
+            words[item.group] = next(each for each in names if each not in found)
+        found.setdefault(words[item.group], []).append(item)
+    return found
 
 
 def _line(item: Item) -> str:

@@ -21,8 +21,7 @@ KEPT = ("results", "versions", "n-samples", "n-shot")
 def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The lines that answer a request. All tasks are loaded before the first is judged."""
     folder, names = request["folder"], list[str]()
-    if request["task_files"]:
-        os.chdir(request["task_files"])  # They name their data by its place there.
+    os.chdir(request["task_files"])  # They name their data by its place there.
     tasks: Any = importlib.import_module("lm_eval.tasks")
     metadata = {"pretrained": folder}
     manager = tasks.TaskManager(include_path=request["task_files"], metadata=metadata)
@@ -35,17 +34,20 @@ def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if "*" in name:  # A pattern matches groups as well as the tasks in them.
             found = [each for each in found if each in manager.all_subtasks] or found
         names += [each for each in found if each not in names]
+    loaded = dict[str, list[Any]]()
     for name in names:
         yield {"task": name, "said": f"loading {name}"}
-        manager.load([name])
+        found = manager.load([name])
+        is_group = name in found["groups"]  # Its tasks are in it; a tag is its tasks.
+        loaded[name] = [found["groups"][name]] if is_group else [*found["tasks"].values()]
     models: Any = importlib.import_module("lm_eval.models.huggingface")
     model = models.HFLM(pretrained=folder, device=request["device"], batch_size=BATCH)
     evaluator: Any = importlib.import_module("lm_eval.evaluator")
     told = {"version": version("lm_eval")}
-    for name in names:
+    for name, tasks_of_name in loaded.items():
         yield {"task": name, "said": f"judging {name}", **told}
         found = evaluator.simple_evaluate(
-            model=model, tasks=[name], task_manager=manager, log_samples=False
+            model=model, tasks=tasks_of_name, task_manager=manager, log_samples=False
         )
         yield {"results": {key: found[key] for key in KEPT}}
 

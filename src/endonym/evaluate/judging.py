@@ -10,6 +10,7 @@ import regex
 from endonym.disk import open_regular, packaged_tables
 from endonym.errors import RecipeError, first_line
 from endonym.evaluate.writing import Written
+from endonym.script.languages import language_name
 from endonym.script.letters import beginning
 
 GRADES = ("1", "2", "3", "4", "5")
@@ -39,12 +40,37 @@ FORM = (
 )
 
 
+class Question(NamedTuple):
+    """One question. number: of its prompt. systems: whose texts stand in it, in this order."""
+
+    number: int
+    systems: tuple[int, ...]
+    text: str
+
+
 class Rubric(NamedTuple):
     """The questions, with fields in braces, and what each grade of each criterion means."""
 
     pair: str
     grades: str
     criteria: Mapping[str, Mapping[str, str]]
+
+    def questions(
+        self, language: str, prompts: Sequence[str], texts: Sequence[Sequence[str]]
+    ) -> list[Question]:
+        """Of each prompt the first two texts in both orders, and then each text for its grades.
+
+        language: its code, or empty. texts: of each prompt, one of each system.
+        """
+        found, name = list[Question](), language_name(language) or "one language"
+        for n, (prompt, row) in enumerate(zip(prompts, texts, strict=True)):
+            for order in ((0, 1), (1, 0)) if len(row) > 1 else ():
+                sides = (row[each] for each in order)
+                found.append(Question(n, order, self.pair_question(name, prompt, *sides)))
+            for system, text in enumerate(row):
+                asked = self.grade_question(name, prompt, text)
+                found.append(Question(n, (system,), asked))
+        return found
 
     def pair_question(self, language: str, prompt: str, first: str, second: str) -> str:
         """The question which of two texts is better."""

@@ -7,14 +7,19 @@ counted, and scored as nothing.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import ne
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from endonym.evaluate.judging import TIE, UNREADABLE, Question, choice_in, grade_in
 from endonym.evaluate.score import Interval, ratio, wilson
+
+CHOICES = {"A": 1.0, "B": 0.0, TIE: 0.5}
+"""What an answer is worth to the text that stood first."""
 
 
 class Pair(NamedTuple):
@@ -71,7 +76,7 @@ def preferences(pairs: Sequence[Pair]) -> Preferences:
         chosen = [each for each in (a, 1 - b) if each != 0.5]
         places += [sum(chosen) / len(chosen)] if chosen else []
     first_place, win_rate = _estimate(places), _estimate(outcomes)
-    is_biased = first_place is not None and first_place.leaves_out_half
+    is_biased = first_place is not None and first_place.excludes(0.5)
     counts = Counter(outcomes)
     return Preferences(
         n_pairs=len(judged),
@@ -144,3 +149,115 @@ def alpha(
 def squared(one: float, other: float) -> float:
     """The difference of two numbers, for `alpha`."""
     return (one - other) ** 2
+
+
+class Answers(NamedTuple):
+    """What a judge has answered until now. endpoint: its address. records: by the question's
+    number, as they stand in its folder; those of failed answers have a `reason`."""
+
+    endpoint: str
+    records: Mapping[int, Mapping[str, Any]]
+
+
+class Said(NamedTuple):
+    """What a judge says: of each prompt the pair, and by criterion and system the grades.
+
+    failed: the number of answers that are none, by reason.
+    """
+
+    pairs: list[Pair]
+    grades: dict[str, dict[str, list[int | None]]]
+    failed: Counter[str]
+
+
+def said_by(
+    answers: Answers, asked: Sequence[Question], systems: Sequence[str], criteria: Sequence[str]
+) -> Said:
+    """What the answers of a judge say; what is no answer is None. systems: their names."""
+    n_prompts = len({question.number for question in asked})
+    pairs = [Pair(None, None)] * (n_prompts if len(systems) > 1 else 0)
+    found = {
+        criterion: {name: list[int | None]([None] * n_prompts) for name in systems}
+        for criterion in criteria
+    }
+    failed = Counter[str]()
+    for index, record in answers.records.items():
+        number, order, _ = asked[index]
+        if "reason" in record:
+            failed[record["reason"]] += 1
+        elif len(order) == 2:
+            choice = choice_in(record["text"])
+            failed[UNREADABLE] += choice is None
+            if choice is not None:
+                worth = CHOICES[choice]
+                side = {"first": worth} if order[0] == 0 else {"second": 1 - worth}
+                pairs[number] = pairs[number]._replace(**side)
+        else:
+            said = {criterion: grade_in(record["text"], criterion) for criterion in criteria}
+            failed[UNREADABLE] += None in said.values()
+            for criterion, grade in said.items():
+                found[criterion][systems[order[0]]][number] = grade
+    return Said(pairs, found, +failed)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeReport:
+    """What follows from the answers of a judge. preferences: None without pairs.
+
+    grades: by criterion and system. n_answers: those that say all that was asked. failed: answers
+    that do not, by reason. n_left: questions that it was not asked yet. tokens: of its answers with
+    their questions.
+    """
+
+    endpoint: str
+    preferences: Preferences | None
+    grades: dict[str, dict[str, Grades]]
+    n_answers: int
+    failed: dict[str, int]
+    n_left: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What follows from the answers of all judges, by their names.
+
+    agreement: Krippendorff's alpha of several judges; of `pairs`, their outcomes as names, and of
+    each criterion, the grades as numbers.
+    """
+
+    judges: dict[str, JudgeReport]
+    agreement: dict[str, float | None]
+
+
+def report(
+    answers: Mapping[str, Answers],
+    asked: Sequence[Question],
+    systems: Sequence[str],
+    criteria: Sequence[str],
+) -> Report:
+    """Preferences, grades and agreement of judges, by their names."""
+    found = {judge: said_by(each, asked, systems, criteria) for judge, each in answers.items()}
+    judges = {
+        judge: JudgeReport(
+            endpoint=answers[judge].endpoint,
+            preferences=preferences(said.pairs) if said.pairs else None,
+            grades={
+                criterion: {name: grades(values) for name, values in of.items()}
+                for criterion, of in said.grades.items()
+            },
+            n_answers=len(answers[judge].records) - said.failed.total(),
+            failed=dict(sorted(said.failed.items())),
+            n_left=len(asked) - len(answers[judge].records),
+            tokens=sum(record["tokens"] for record in answers[judge].records.values()),
+        )
+        for judge, said in found.items()
+    }
+    agreement, every = dict[str, float | None](), found.values()
+    if len(found) > 1:
+        if len(systems) > 1:
+            agreement["pairs"] = alpha([[pair.outcome for pair in s.pairs] for s in every], ne)
+        for criterion in criteria:
+            rows = [[*chain.from_iterable(said.grades[criterion].values())] for said in every]
+            agreement[criterion] = alpha(rows, squared)
+    return Report(judges, agreement)

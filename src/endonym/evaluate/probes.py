@@ -28,7 +28,7 @@ from endonym.cleaning.measures import is_unbroken
 from endonym.errors import MissingLibrary
 from endonym.evaluate.probe_file import WORDS, Example, Probe, read_probe
 from endonym.evaluate.score import FEWEST_DOCUMENTS, wilson
-from endonym.evaluate.tables import TOO_FEW, aligned
+from endonym.evaluate.tables import TOO_FEW, aligned, span
 from endonym.evaluate.writing import units_of
 from endonym.log import number
 
@@ -327,9 +327,9 @@ def cells(found: Sequence[ProbeScore]) -> list[list[str]]:
         row = [model]
         for score in scores:
             none = TOO_FEW if score.n_documents < FEWEST_DOCUMENTS else WORDS["no_spread"]
-            span = none if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
             is_defined = score.value is not None
-            row += [f"{score.value:.4f}", span] if is_defined else ["undefined", score.reason]
+            ends = span(score, none=none)
+            row += [f"{score.value:.4f}", ends] if is_defined else ["undefined", score.reason]
         deviations = [each.deviation for each in scores if each.deviation is not None]
         spread = " / ".join(f"{each:.4f}" for each in deviations)
         rows.append([*row, spread, scores[0].chosen])

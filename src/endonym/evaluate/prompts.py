@@ -9,6 +9,10 @@ from endonym.formats.config import Source
 from endonym.formats.document import Document, Reject
 from endonym.formats.files import RawFile
 from endonym.formats.reader import read_file
+from endonym.script.languages import language_alone
+
+SUITES = Path(__file__).parent / "writing_prompts"
+"""Beginnings of texts of many kinds, a file for each language."""
 
 
 def read_prompts(path: Path) -> list[str]:
@@ -19,6 +23,12 @@ def read_prompts(path: Path) -> list[str]:
         do = "Write one prompt a line, in UTF-8."
         raise SourceError(f"no prompts: {places_in_words(rejects)}", where=str(path), do=do)
     return [each.text for each in records if isinstance(each, Document)]
+
+
+def suite_of(language: str) -> Path | None:
+    """The prompts that come along for a language, by its code; None if there are none."""
+    found = SUITES / f"{language_alone(language)}.txt"
+    return found if language and found.is_file() else None
 
 
 def require_prompts(files: Iterable[Path]) -> None:

@@ -98,10 +98,9 @@ class Interval:
             return self
         return Interval(self.value, max(least, self.low), min(most, self.high))
 
-    @property
-    def leaves_out_half(self) -> bool:
-        """Whether the interval says that a share is not one half."""
-        return self.low is not None and self.high is not None and not self.low <= 0.5 <= self.high
+    def excludes(self, value: float) -> bool:
+        """Whether there is an interval, and this value is not in it."""
+        return self.low is not None and self.high is not None and not self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,10 +307,13 @@ def _has_interval(
     sizes: NDArray[np.int64], parts: Sequence[NDArray[Any]], *, is_mean: bool
 ) -> bool:
     """Whether there are enough groups, none of them too large: see `estimate`. parts: by source."""
-    wholes = parts if is_mean else [np.arange(len(sizes))]
-    fewest = min(map(len, parts), default=0)
-    are_enough = len(sizes) >= FEWEST_DOCUMENTS and fewest >= FEWEST_OF_SOURCE
-    return are_enough and all(largest_share(sizes[part]) <= LARGEST_SHARE for part in wholes)
+    wholes = [sizes[part] for part in parts] if is_mean else [sizes]
+    return len(sizes) >= FEWEST_DOCUMENTS and all(map(are_enough, wholes))
+
+
+def are_enough(sizes: NDArray[Any]) -> bool:
+    """Whether groups of these sizes suffice of a source for an interval."""
+    return len(sizes) >= FEWEST_OF_SOURCE and largest_share(sizes) <= LARGEST_SHARE
 
 
 class _Errors(NamedTuple):

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from endonym.evaluate.score import (
     BITS,
@@ -20,7 +21,8 @@ MODELS = (
     "model_on_sample",
 )
 TEXTS = ("document", "block")
-TOO_FEW = "too few"
+TOO_FEW, MOSTLY_ONE = "too few", "mostly one"
+"""What stands instead of an interval."""
 BLOCKS = "blocks: neighbouring lines of lists, joined to texts of about 2,000 bytes"
 
 
@@ -99,16 +101,33 @@ def model_cells(rows: Sequence[ScoreRow], kind: str) -> list[list[str]]:
     names = [name for name in MODELS if name in rows[0].scores]
     mine, *others = model_heads(rows[0])
     cells = [[kind, mine, "95 % of model", *others]]
+    every = [row.score for row in rows]
     for row in rows:
         score = row.score
         own, *more = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
-        cells.append([row.name, own, span(score), *more])
+        cells.append([row.name, own, span(score, none=lack(score, every)), *more])
     return cells
 
 
-def span(score: Score) -> str:
-    """The 95 % interval of a score, or that it has none."""
-    return TOO_FEW if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
+def span(found: Any, form: str = ".4f", *, none: str | None = None) -> str:
+    """A 95 % interval, its ends in this format; or what stands where there is none: why.
+
+    found: what has `low` and `high`, such as a score.
+    """
+    if found.low is None:
+        return lack(found) if none is None else none
+    return f"{found.low:{form}}–{found.high:{form}}"
+
+
+def lack(score: Any, found: Sequence[Any] = ()) -> str:
+    """Why a score has no interval (`score.estimate`).
+
+    found: the scores of the same text, with those of the sources of a mean.
+    """
+    alike = [each for each in found if (each.model, each.text) == (score.model, score.text)]
+    sizes = [each.n_groups or 0 for each in alike if each.source in score.averaged]
+    are_few = (getattr(score, "n_groups", None) or 0) < FEWEST_DOCUMENTS
+    return TOO_FEW if are_few or any(n < FEWEST_OF_SOURCE for n in sizes) else MOSTLY_ONE
 
 
 def model_heads(row: ScoreRow) -> list[str]:
@@ -138,10 +157,17 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
             f"the mean leaves out {', '.join(left_out)}: it is over sources of at least "
             f"{size(SOURCE_BYTES)}, with {size(JUDGED_BYTES)} of them scored"
         )
-    if any(row.score.low is None for row in rows):
+    every = [row.score for row in rows]
+    lacks = {lack(each, every) for each in every if each.low is None}
+    if TOO_FEW in lacks:
         notes.append(
             f"{TOO_FEW}: neighbouring {first.text}s count as one group; an interval takes "
             f"{FEWEST_DOCUMENTS} groups, and {FEWEST_OF_SOURCE} of each source in a mean"
+        )
+    if MOSTLY_ONE in lacks:
+        notes.append(
+            f"{MOSTLY_ONE}: one {first.text}, or one group of neighbours, has most of the bytes "
+            "(of a source, in a mean), so an interval would say nothing"
         )
     if first.low is not None and first.n_groups is not None:
         rough = f"; of fewer than {FEW_GROUPS} it is rough" if first.has_few_groups else ""

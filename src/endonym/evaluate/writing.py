@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import regex
@@ -100,16 +100,19 @@ def units_of(text: str, *, by_pieces: bool) -> list[str]:
 
 
 def writing_scores(
-    groups: Groups, held_out: Sequence[Written], training: Iterable[str], *, task: str
+    groups: Groups, held_out: Sequence[Written], training: Iterable[str] | None, *, task: str
 ) -> Iterator[Score]:
     """The scores of groups of texts, by their names as sources, and those of held-out texts.
 
-    training: the training texts, which are read once. task: said as the split of each score. A
-    measure of no words, letters or characters is left out.
+    held_out: how people write; without any, prompts say which letters are the language's. training:
+    the training texts, which are read once; None if they are not known. task: said as the split of
+    each score. A measure of no words, letters or characters, or of an unknown text, is left out.
     """
-    every = {**groups, HELD_OUT: held_out}
+    every = {**groups, HELD_OUT: held_out} if held_out else groups
     texts = {name: [each.text for each in group] for name, group in every.items()}
-    by_pieces = is_unbroken("\n".join(texts[HELD_OUT]))
+    prompts = [each.prompt for group in groups.values() for each in group]
+    usual = texts.get(HELD_OUT, prompts)
+    by_pieces = is_unbroken("\n".join(usual))
     units = {
         name: [units_of(text, by_pieces=by_pieces) for text in group]
         for name, group in texts.items()
@@ -117,10 +120,10 @@ def writing_scores(
     wanted = {unit for group in units.values() for row in group for unit in row}
     copies = Copies([text for group in texts.values() for text in group])
     known = set[str]()
-    for text in training:
+    for text in training or ():
         known |= wanted.intersection(units_of(text, by_pieces=by_pieces))
         copies.read(text)
-    scripts, fewest = own_scripts(texts[HELD_OUT]), min(map(len, every.values()))
+    scripts, fewest = own_scripts(usual), min(map(len, every.values()))
     first = 0
     for name, group in every.items():
         own, rows = texts[name], units[name]
@@ -137,6 +140,8 @@ def writing_scores(
             "copied": _ratio([int(each.sum()) for each in copies.copied[places]], sizes),
             LONGEST: (float(max(copies.longest[places], default=0)), None, None),
         }
+        if training is None:
+            found |= dict.fromkeys(("known", "copied", LONGEST))
         yield from _scores(found, group, name=name, task=task)
         first += len(group)
 
@@ -164,14 +169,18 @@ def _scores(
             yield made(metric=metric, value=value, unit=unit, low=low, high=high)
 
 
-def write_texts(path: Path, groups: Groups) -> None:
-    """Write texts as JSON lines, each with its group and prompt."""
-    records = [
+def records_of(groups: Groups) -> list[dict[str, Any]]:
+    """Texts as records, each with its group and prompt."""
+    return [
         {"group": name, "prompt": each.prompt, "text": each.text, "ended": each.has_ended}
         for name, group in groups.items()
         for each in group
     ]
-    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+
+
+def write_texts(path: Path, groups: Groups) -> None:
+    """Write texts as JSON lines."""
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records_of(groups)]
     write_atomic(path, "".join(lines).encode("utf-8", "surrogatepass"))
 
 

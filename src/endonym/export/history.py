@@ -53,9 +53,8 @@ class History:
         figures = self.corpus.numbers["sources"]
         read: set[str] = set()
         for artifact in self.phases:
-            phase = artifact.manifest["config"]["phase"]
-            if reads_texts(artifact):  # without a list it reads all sources
-                read |= {each["name"] for each in phase.get("sources") or ()} or {*figures}
+            if reads_texts(artifact):
+                read |= shares_read(artifact).keys() or {*figures}
         return {name: each for name, each in figures.items() if name in read}
 
     def read_shares(self) -> dict[str, float]:
@@ -67,10 +66,9 @@ class History:
         train = {name: each["kept"]["train"]["bytes"] for name, each in self.sources.items()}
         read: Counter[str] = Counter()
         for artifact in self.phases:
-            phase = artifact.manifest["config"]["phase"]
             if not reads_texts(artifact):
                 continue
-            shares = {each["name"]: each["share"] for each in phase.get("sources") or ()} or train
+            shares = shares_read(artifact) or train
             for name, share in shares.items():
                 read[name] += artifact.numbers["tokens"] * share / max(1e-9, sum(shares.values()))
         return {name: tokens / max(1e-9, read.total()) for name, tokens in read.items()}
@@ -208,6 +206,12 @@ def is_of_split(config: dict[str, Any], split: str = "test") -> bool:
 def reads_texts(phase: Artifact) -> bool:
     """Whether a phase learnt from texts, and not from conversations or pairs."""
     return phase.manifest["config"]["phase"]["objective"] == "next_token"
+
+
+def shares_read(phase: Artifact) -> dict[str, float]:
+    """The sources that a phase names, with their shares; empty if it reads all together."""
+    sources = phase.manifest["config"]["phase"].get("sources") or ()
+    return {each["name"]: each["share"] for each in sources}
 
 
 def phases_of(model: Artifact) -> list[Artifact]:

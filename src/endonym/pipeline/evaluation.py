@@ -48,8 +48,6 @@ PROMPTS_AT_ONCE = 16
 """Batch size of generation."""
 SPEED_PACKAGES = ("endonym", "torch", "transformers", "xllamacpp")
 """What runs models: their versions stand beside the times."""
-SEARCHED_BYTES = 100_000_000
-"""About so much training text is searched for what a model has written."""
 COUNTED_SEED = 42
 """The order that baselines are counted in: they are the same for all seeds of a recipe."""
 
@@ -267,10 +265,13 @@ def _judge_task(config: EvaluationConfig, ctx: StageContext, model: LanguageMode
     found = read_task(config.files[0], task, ctx.log)
     scores = judged_items(model, found, task, ctx.log)
     write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
-    texts = {task: [each.right for each in found]}
-    overlap = overlaps(texts, ctx.inputs["model"], ctx.log, what="item")[task]
-    n_items = scores[0].n_documents
-    return {"kind": config.evaluation.kind, "items": n_items, "overlap": overlap._asdict()}
+    overlap = _overlap(task, [each.right for each in found], ctx, "item")
+    return {"kind": config.evaluation.kind, "items": scores[0].n_documents, "overlap": overlap}
+
+
+def _overlap(task: str, texts: Sequence[str], ctx: StageContext, what: str) -> dict[str, Any]:
+    """How many texts of a task the model was trained on. what: as in `Overlap.sentences`."""
+    return overlaps({task: texts}, ctx.inputs["model"], ctx.log, what=what)[task]._asdict()
 
 
 def _judge_probe(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
@@ -280,10 +281,8 @@ def _judge_probe(config: EvaluationConfig, ctx: StageContext, model: LanguageMod
     asked: Any = {"fine_tune": bool(config.evaluation.fine_tune), "log": ctx.log}
     found = score_probe(model, config.files[0], task=task, language=language, **asked)
     write_json(ctx.out / PROBE, [asdict(each) for each in found])
-    texts = {task: judged_texts(config.files[0], language)}
-    overlap = overlaps(texts, ctx.inputs["model"], ctx.log, what="text")[task]
-    n_items = found[0].n_documents
-    return {"kind": config.evaluation.kind, "items": n_items, "overlap": overlap._asdict()}
+    overlap = _overlap(task, judged_texts(config.files[0], language), ctx, "text")
+    return {"kind": config.evaluation.kind, "items": found[0].n_documents, "overlap": overlap}
 
 
 def read_task(path: Path, task: str, log: Log) -> list[items.Item]:
@@ -337,6 +336,8 @@ def _judge_minimal_pairs(
     write_json(ctx.out / items.TASK, [asdict(each) for each in scores])
     checks = {kind: check._asdict() for kind, check in made.checks.items()}
     about = {"items": len(made.pairs), "checks": checks, "training_share": counted_share}
+    if made.pairs:
+        about["overlap"] = _overlap(config.task, [each.right for each in made.pairs], ctx, "item")
     return {"kind": evaluation.kind, **about}
 
 
@@ -351,21 +352,18 @@ def made_pairs(
 
 
 def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
-    """Let the model write, keep its texts, and score them. Lists of sentences are longer texts."""
+    """Let the model write, keep its texts, and score them."""
     assert config.task is not None, "the plan names it"
-    evaluation, shards, join = config.evaluation, ctx.inputs["shards"].folder, config.pack.join
+    evaluation, shards = config.evaluation, ctx.inputs["shards"].folder
     model.spelled = spelling_of(ctx.inputs["model"])
     prompts = [prompt for file in config.files for prompt in read_prompts(file)]
     asked = writing.Asked(prompts, evaluation.max_tokens, config.seed, config.task)
-    tokenizer = model.tokenizer
-    held_out, _ = joined_texts(TokenShards(shards, evaluation.split), tokenizer, join)
-    train = TokenShards(shards, "train")
-    training, share = joined_texts(train, tokenizer, join, SEARCHED_BYTES)
-    judged = writing.judge_writing(model, [*held_out], training, asked, log=ctx.log)
+    corpus = writing.read_corpus(shards, model.tokenizer, evaluation.split, config.pack.join)
+    judged = writing.judge_writing(model, corpus.held_out, corpus.training, asked, log=ctx.log)
     write_json(ctx.out / WRITING, [asdict(each) for each in judged.scores])
     write_texts(ctx.out / WRITTEN, judged.groups)
     texts = len(next(iter(judged.groups.values())))
-    return {"kind": evaluation.kind, "texts": texts, "training_share": share}
+    return {"kind": evaluation.kind, "texts": texts, "training_share": corpus.share}
 
 
 def _continue_prompts(

@@ -23,7 +23,7 @@ from endonym.errors import RecipeError, SourceError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.items import read_items
 from endonym.evaluate.score import JUDGED_BYTES
-from endonym.export.history import phases_of_lineage
+from endonym.export.history import phases_of_lineage, reads_texts, shares_read
 from endonym.formats.config import BLOCK_BYTES, Source
 from endonym.formats.document import Document, Reject
 from endonym.formats.files import RawFile, source_files
@@ -244,16 +244,22 @@ def strings(record: str) -> Iterator[str]:
 
 
 class Part(NamedTuple):
-    """The training documents of shards, or the answers of examples, with the tokenizer of both."""
+    """The training documents of shards, or the answers of examples, with the tokenizer of both.
+
+    sources: of the shards that were read; all if None.
+    """
 
     tokens: TokenShards | ExampleTokens
     tokenizer: Tokenizer
+    sources: set[str] | None
 
     def texts(self) -> Iterator[str]:
         """The text of each document, or of each answer."""
         for index in range(len(self.tokens)):
             if isinstance(self.tokens, TokenShards):
-                parts = [self.tokens.document(index).ids]
+                document = self.tokens.document(index)
+                name = self.tokens.sources[document.source]
+                parts = [document.ids] if self.sources is None or name in self.sources else []
             else:
                 parts = self.tokens.answers(index)
             yield from (self.tokenizer.decode(ids.tolist()) for ids in parts)
@@ -273,29 +279,30 @@ class Learnt:
 
 
 def learnt_by(model: Artifact | None) -> Learnt:
-    """The texts and answers of all phases of a model, of its bases and of its teachers.
+    """The texts and answers that all phases of a model, of its bases and of its teachers read.
 
     model: its artefact; nothing is known of a model without one, or of its export.
     """
     if model is None or model.stage not in TRAINED:
         return Learnt([], ["what the model was trained on"])
     phases, unknown = phases_of_lineage(model)
-    parts = dict[str, Part]()
+    read, parts = dict[tuple[str, str], list[Artifact]](), list[Part]()
     lost = dict.fromkeys(f"what its {name} was trained on" for name in unknown)  # each once
     for phase in phases:
-        store, inputs = Store.of(phase.folder), phase.manifest["inputs"]
-        for kind, contents in (("shards", "texts"), ("examples", "answers")):
-            identity = inputs.get(kind)
-            if identity is None or identity in parts:
-                continue
-            artifact = store.find(kind, identity)
-            if artifact is None:
-                lost[f"{contents} that it was trained on"] = None
-                continue
-            tokens_class = TokenShards if kind == "shards" else ExampleTokens
-            tokens = tokens_class(artifact.verify().folder, "train")
-            parts[identity] = Part(tokens, Tokenizer.load(phase.folder / "tokenizer.json"))
-    return Learnt([*parts.values()], [*lost])
+        kind = "shards" if reads_texts(phase) else "examples"
+        read.setdefault((kind, phase.manifest["inputs"][kind]), []).append(phase)
+    for (kind, identity), readers in read.items():
+        artifact = Store.of(readers[0].folder).find(kind, identity)
+        if artifact is None:
+            lost[f"{'texts' if kind == 'shards' else 'answers'} that it was trained on"] = None
+            continue
+        tokens_class = TokenShards if kind == "shards" else ExampleTokens
+        tokens = tokens_class(artifact.verify().folder, "train")
+        named = [{*shares_read(phase)} for phase in readers]
+        sources = set[str]().union(*named) if all(named) else None
+        tokenizer = Tokenizer.load(readers[0].folder / "tokenizer.json")
+        parts.append(Part(tokens, tokenizer, sources))
+    return Learnt(parts, [*lost])
 
 
 class Overlap(NamedTuple):

@@ -41,12 +41,13 @@ def score_probe(
     language: str,
     log: Log,
     fine_tune: bool = False,
+    with_baselines: bool = True,
 ) -> list[ProbeScore]:
     """The scores of a probe; says how its examples are divided, and what is left out.
 
     task: said as their split. language: of the model; empty if it is not known. fine_tune: also
-    train the model, which is one here then. Raises SourceError for a file without a probe, and
-    MissingLibrary without scikit-learn.
+    train the model, which is one here then. with_baselines: also score what knows nothing of the
+    language. Raises SourceError for a file without a probe, MissingLibrary without scikit-learn.
     """
     require_scikit_learn()
     probe = read_probe(file, language)
@@ -60,7 +61,8 @@ def score_probe(
         log.warn(f"{task}: {WORDS['no_tokens'].format(found=counted(len(lost), 'text'))}")
         probe = probe.without(lost, str(file))
     answers, features = Answers(probe), dict(zip(texts, found, strict=True))
-    predicted = [*baselines(probe, answers), *frozen(probe, features, answers)]
+    predicted = [*baselines(probe, answers)] if with_baselines else []
+    predicted += frozen(probe, features, answers)
     if fine_tune:
         assert isinstance(model, LanguageModel), "a server's model is not trained"
         epochs, steps = steps_of(probe)

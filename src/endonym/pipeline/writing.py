@@ -1,11 +1,14 @@
 """Lets a model write, and measures it beside held-out text (`evaluate/writing.py`)."""
 
 import codecs
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
 
+from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
+from endonym.evaluate.neighbours import joined_texts
 from endonym.evaluate.score import Score
 from endonym.evaluate.writing import HELD_OUT, Groups, Written, writing_scores
 from endonym.generate.language_model import LanguageModel
@@ -25,6 +28,8 @@ SAMPLINGS = (
 """The likeliest token; what is usual; and the model's own distribution, of which nothing is cut."""
 PROMPT_CHARS = 24
 """Of a held-out text so much is given to the model, less the word that is cut there."""
+SEARCHED_BYTES = 100_000_000
+"""About so much training text is searched for what a model has written."""
 FAR = 16
 """So many times as much text as is needed follows each place: it is cut by tokens later on."""
 
@@ -39,6 +44,23 @@ class Asked(NamedTuple):
     task: str
 
 
+class Corpus(NamedTuple):
+    """Held-out texts, and training texts with the share that they are of all."""
+
+    held_out: Sequence[str] = ()
+    training: Iterator[str] | None = None
+    share: float | None = None
+
+
+def read_corpus(
+    shards: Path, tokenizer: Tokenizer, split: Literal["test", "dev"], join: Collection[str]
+) -> Corpus:
+    """The texts beside which a model is measured. Lists of sentences are longer texts."""
+    held_out, _ = joined_texts(TokenShards(shards, split), tokenizer, join)
+    training = joined_texts(TokenShards(shards, "train"), tokenizer, join, SEARCHED_BYTES)
+    return Corpus([*held_out], *training)
+
+
 class Judged(NamedTuple):
     """Scores, and the texts that have them."""
 
@@ -49,21 +71,22 @@ class Judged(NamedTuple):
 def judge_writing(
     model: LanguageModel,
     held_out: Sequence[str],
-    training: Iterable[str],
+    training: Iterable[str] | None,
     asked: Asked,
     *,
     log: Log,
 ) -> Judged:
     """Let a model write at each temperature, and score it beside as many held-out texts.
 
-    All are at most `max_tokens` long. Raises RecipeError if there are no held-out texts.
+    All are at most `max_tokens` long. training: None if it is not known. Raises RecipeError if
+    there are neither prompts nor held-out texts.
     """
     count = len(asked.prompts) or TEXTS
     chars = most_chars(model.tokenizer, held_out, asked.max_tokens)
     begun = [divided(text) for text in drawn(held_out, count, chars)]
-    if not begun:
-        do = "Write with a run that holds some out: [split], or take more text."
-        raise RecipeError("there is no held-out text to compare with", where=asked.task, do=do)
+    if not (asked.prompts or begun):
+        do = "Give prompts, or take a run that holds some out: [split], or more text."
+        raise RecipeError("there is no held-out text to go on from", where=asked.task, do=do)
     prompts = asked.prompts or [prompt for prompt, _ in begun]
     groups = dict[str, list[Written]]()
     with log.progress("writing, to judge it", len(SAMPLINGS) * len(prompts)) as advance:
@@ -80,7 +103,7 @@ def judge_writing(
                 advance(len(batch))
     others = [cut(rest, model.tokenizer, asked.max_tokens, prompt) for prompt, rest in begun]
     scores = [*writing_scores(groups, others, training, task=asked.task)]
-    return Judged(scores, {**groups, HELD_OUT: others})
+    return Judged(scores, {**groups, HELD_OUT: others} if others else groups)
 
 
 def most_chars(tokenizer: Tokenizer, held_out: Sequence[str], max_tokens: int) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 
 from endonym.cleaning.personal import showable
 from endonym.evaluate.breakdown import Bin, Surprise, calibration_error
-from endonym.evaluate.tables import TOO_FEW
+from endonym.evaluate.tables import span
 from endonym.log import number
-from endonym.report.formatting import between, decimal, shown
+from endonym.report.formatting import decimal, shown
 from endonym.report.scores import text_title
 from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 from endonym.serve.pieces import SURPRISE_BITS
@@ -72,7 +72,7 @@ def _part(by: str, found: Sequence[Bin]) -> Part:
     total = sum(each.size for each in found)
     for each in found:
         sizes = [f"{100 * each.size / total:.1f} %", number(each.n_documents)]
-        rows.append([_range(each), decimal(each.value, 3), _interval(each, 3), *sizes])
+        rows.append([_range(each), decimal(each.value, 3), span(each, ".3f"), *sizes])
     bars = [Bar(_range(each), each.value, each.low, each.high, "model") for each in found]
     return Part(PLACES[by], Bars(f"Bits per byte by {by}", bars), rows)
 
@@ -82,13 +82,6 @@ def _range(each: Bin) -> str:
     if each.end is None:
         return f"from {number(int(each.begin))}"
     return f"{number(int(each.begin))}–{number(int(each.end))}"
-
-
-def _interval(each: Bin, decimals: int, scale: float = 1.0) -> str:
-    """The interval of a bin, or why there is none."""
-    if each.low is None or each.high is None:
-        return TOO_FEW
-    return between(scale * each.low, scale * each.high, decimals)
 
 
 def _calibration(found: Sequence[Bin]) -> dict[str, Any] | None:
@@ -105,8 +98,8 @@ def _calibration(found: Sequence[Bin]) -> dict[str, Any] | None:
     rows = [["probability", "on average", "right", "95 %", "tokens"]]
     for each, (expected, share) in zip(found, points, strict=True):
         name = f"{100 * each.begin:.0f}–{100 * (each.end or 1):.0f} %"
-        cells = [f"{expected:.1f} %", f"{share:.1f} %", _interval(each, 1, 100)]
-        rows.append([name, *cells, number(each.size)])
+        ends = span(each, ".1%").replace("%", " %")
+        rows.append([name, f"{expected:.1f} %", f"{share:.1f} %", ends, number(each.size)])
     chart = Chart(
         **CHARTS["calibration"],
         description=" ".join(f"At {x:.0f} %: {y:.0f} %." for x, y in points),

@@ -37,11 +37,6 @@ def decimal(value: float | None, decimals: int) -> str:
     return f"{value:,.{decimals}f}".replace(",", THIN)
 
 
-def between(low: float, high: float, decimals: int) -> str:
-    """An interval that stays on one line."""
-    return f"{low:.{decimals}f}{JOINER}–{JOINER}{high:.{decimals}f}"
-
-
 def terminal_text(text: str) -> str:
     """A text of the report for a terminal: without its marks against line breaks."""
     return text.replace(JOINER, "").replace("\u00a0", " ")

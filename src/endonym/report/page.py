@@ -73,6 +73,10 @@ def both_bars(bars: Bars) -> Markup:
     return FIGURE.format(draw_bars(bars, WIDE), draw_bars(bars, NARROW))
 
 
+Table = tuple[str, list[list[str]], list[str]]
+"""What was judged, its cells, heads first, and what is said of them."""
+
+
 def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
     """The values of every section of the template."""
     scores = [Score(**row) for row in _rows(run, "scores.json")]
@@ -135,8 +139,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
 def _judged(run: Run, card: dict[str, Any]) -> dict[str, Any]:
     """The values of what is judged beside bits: items, probes, and the texts that it writes."""
     return {
-        "tasks": _tasks(run, card),
-        "probes": _probes(run),
+        **_tasks(run, card),
         "minimal_pairs": shown_pairs(run),
         "writing": _of_writing(run),
     }
@@ -178,26 +181,18 @@ def _rows(run: Run, file: str) -> list[dict[str, Any]]:
     return [row for artifact in run.all("evaluation") for row in artifact.rows(file)]
 
 
-def _tasks(run: Run, card: dict[str, Any]) -> list[tuple[str, list[list[str]], list[str]]]:
-    """Of each file of items its name, its scores, and what is said of its overlap."""
-    found = list[tuple[str, list[list[str]], list[str]]]()
+def _tasks(run: Run, card: dict[str, Any]) -> dict[str, list[Table]]:
+    """The tables of files of items, and those of probes."""
+    found: dict[str, list[Table]] = {"tasks": [], "probes": []}
     for artifact in run.all("evaluation"):
+        overlap = artifact.numbers.get("overlap")
+        of_items, of_texts = (
+            Overlap(**overlap).sentences(what) if overlap else [] for what in ("item", "text")
+        )
         for task, part in splits([Score(**row) for row in artifact.rows(TASK)]).items():
-            notes = provisos(task, card, [])
-            if overlap := artifact.numbers.get("overlap"):
-                notes += Overlap(**overlap).sentences("item")
-            found.append((task, cells(part), notes))
-    return found
-
-
-def _probes(run: Run) -> list[tuple[str, list[list[str]], list[str]]]:
-    """Of each probe its name, its scores, and what is said of its overlap."""
-    found = list[tuple[str, list[list[str]], list[str]]]()
-    for artifact in run.all("evaluation"):
+            found["tasks"].append((task, cells(part), provisos(task, card, []) + of_items))
         if part := [probes.ProbeScore(**row) for row in artifact.rows(probes.PROBE)]:
-            overlap = artifact.numbers.get("overlap")
-            notes = Overlap(**overlap).sentences("text") if overlap else []
-            found.append((part[0].split, probes.cells(part), notes))
+            found["probes"].append((part[0].split, probes.cells(part), of_texts))
     return found
 
 

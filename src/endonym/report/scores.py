@@ -9,10 +9,10 @@ from endonym.copies.notes import kept_out_of
 from endonym.evaluate.neighbours import Gain
 from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score, find, headline
 from endonym.evaluate.speed import Efficiency
-from endonym.evaluate.tables import BLOCKS, MODELS, TOO_FEW, model_heads, remarks, score_rows
+from endonym.evaluate.tables import BLOCKS, MODELS, lack, model_heads, remarks, score_rows, span
 from endonym.export import neighbours
 from endonym.log import number
-from endonym.report.formatting import SENTENCES, between, decimal, sentences
+from endonym.report.formatting import JOINER, SENTENCES, decimal, sentences
 from endonym.report.svg import CHARTS, Bar, Bars, Chart, Series
 
 NEAR_UNIFORM = 0.9
@@ -37,13 +37,6 @@ class ScoreGroup:
     others: list[tuple[str, list[str]]]
     notes: list[str]
     bars: Bars
-
-
-def interval(score: Score, decimals: int) -> str:
-    """The 95 % interval of a score; empty if it has too few documents."""
-    if score.low is None or score.high is None:
-        return ""
-    return between(score.low, score.high, decimals)
 
 
 def text_name(split: str) -> str:
@@ -114,7 +107,8 @@ def verdict(
     mine = by_model["model"]
     if mine is None:
         return []
-    details = [f"95\u00a0%:\u00a0{interval(mine, 2)}"] if mine.low is not None else []
+    ends = span(mine, ".2f", none="").replace("–", f"{JOINER}–{JOINER}")  # on one line
+    details = [f"95\u00a0%:\u00a0{ends}"] if ends else []
     if details and mine.n_groups is not None and mine.n_groups < mine.n_documents:
         only = "only " if mine.has_few_groups else ""
         details.append(f"over {only}{number(mine.n_groups)} groups of neighbours")
@@ -127,7 +121,7 @@ def verdict(
         words = SENTENCES["verdict"]
         more = words["hold_out_more"] if mine.split in ("test", "dev") else ""
         fewest = {"fewest": FEWEST_DOCUMENTS, "of_source": FEWEST_OF_SOURCE}
-        figures.append(words["no_interval"].format(more=more, **fewest))
+        figures.append(words[lack(mine, scores)].format(more=more, **fewest))
     if not judges:
         return figures
     standing = _standing(mine, by_model, headlines(own))
@@ -223,9 +217,9 @@ def group(
     table: list[tuple[str, list[str]]] = []
     for row in rows:
         own, *more = [decimal(row.scores[n].value, 3) if n in row.scores else "–" for n in models]
-        span = interval(row.score, 3) or TOO_FEW
+        ends = span(row.score, ".3f", none=lack(row.score, [each.score for each in rows]))
         sizes = [number(row.score.n_documents), number(row.score.n_bytes)]
-        table.append((row.name, [own, span, *more, f"{100 * row.of_bytes:.1f} %", *sizes]))
+        table.append((row.name, [own, ends, *more, f"{100 * row.of_bytes:.1f} %", *sizes]))
     units: list[tuple[str, list[str]]] = []
     bars: list[Bar] = []
     for model in models:

@@ -16,12 +16,11 @@ from typing import Any
 from endonym.autopilot.cautions import cautions_of_unequal
 from endonym.evaluate import documents as document_scores
 from endonym.evaluate.documents import difference
-from endonym.evaluate.score import FEW_GROUPS, Score, t_quantile
+from endonym.evaluate.score import FEW_GROUPS, Interval, Score, t_quantile
 from endonym.log import counted, listed, number
 from endonym.runs.finished_runs import FinishedRun, PublicModel
 from endonym.runs.quantity import (
     NOTES,
-    Bits,
     Difference,
     Quantity,
     SeedGroup,
@@ -47,7 +46,7 @@ class Beside:
     """
 
     model: PublicModel
-    bits: Bits
+    bits: Interval
     difference: Difference | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -76,7 +75,7 @@ class Comparison:
     """
 
     runs: list[FinishedRun]
-    bits: list[Bits]
+    bits: list[Interval]
     groups: list[SeedGroup]
     differences: list[Difference]
     baselines: list[Score]

@@ -3,12 +3,12 @@
 Rows stand in the order of the figure that they print, the best first; baselines stand below.
 """
 
-from endonym.evaluate.score import Score
-from endonym.evaluate.tables import aligned, rows_with_heads
+from endonym.evaluate.score import Interval, Score
+from endonym.evaluate.tables import aligned, rows_with_heads, span
 from endonym.log import duration, folded, number
 from endonym.runs.compare import Comparison
 from endonym.runs.finished_runs import FinishedRun
-from endonym.runs.quantity import Bits, Difference
+from endonym.runs.quantity import Difference
 
 Rows = list[tuple[float, dict[str, str]]]
 """Rows of cells by head, each with the figure by which it is sorted."""
@@ -67,7 +67,7 @@ def recipe_rows(comparison: Comparison) -> list[dict[str, str]]:
     are_apart = bool(comparison.documents) and len(comparison.groups) + len(comparison.others) > 1
     for group in comparison.groups:
         index, is_best = comparison.runs.index(group.own), group is comparison.best
-        one = Bits(group.mean, None, None) if group.has_several else comparison.bits[index]
+        one = Interval(group.mean, None, None) if group.has_several else comparison.bits[index]
         bits = group.interval or one  # the interval of one seed is none of the mean
         row = {"model": group.name, "seeds": number(len(group.runs)), **score_cells(bits)}
         row |= {"std": "–" if group.deviation is None else f"{group.deviation:.4f}"}
@@ -91,14 +91,9 @@ def baseline_name(line: Score) -> str:
     return f"{line.model} ({number(line.n_documents)} of {number(line.sampled_from)} documents)"
 
 
-def score_cells(score: Score | Bits) -> dict[str, str]:
+def score_cells(score: Score | Interval) -> dict[str, str]:
     """Bits per byte and the 95 % interval, each under its head."""
-    return {"bits/byte": f"{score.value:.4f}", "95 %": span(score)}
-
-
-def span(score: Score | Bits) -> str:
-    """A 95 % interval; – without one."""
-    return "–" if score.low is None else f"{score.low:.4f}–{score.high:.4f}"
+    return {"bits/byte": f"{score.value:.4f}", "95 %": span(score, none="–")}
 
 
 def difference_cells(

@@ -18,7 +18,7 @@ from typing import Any
 from endonym.disk import packaged_tables
 from endonym.evaluate import documents as document_scores
 from endonym.evaluate.documents import Documents
-from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE
+from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Interval
 from endonym.export import history
 from endonym.log import listed, number
 from endonym.recipe.recipe import Recipe
@@ -26,15 +26,6 @@ from endonym.runs.finished_runs import FinishedRun, Judged
 from endonym.store import fingerprint
 
 NOTES: dict[str, str] = packaged_tables("endonym.runs", "notes.toml")
-
-
-@dataclass(frozen=True, slots=True)
-class Bits:
-    """Bits per byte with a 95 % interval over documents, if there is one."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,7 @@ class Quantity:
     """
 
     documents: list[Documents]
-    bits: list[Bits]
+    bits: list[Interval]
     sources: list[str]
     is_whole: bool
     notes: list[str]
@@ -56,7 +47,7 @@ class Quantity:
     @classmethod
     def of(cls, runs: Sequence[Judged]) -> "Quantity":
         """The quantity that all these runs have."""
-        scores = [Bits(run.score.value, run.score.low, run.score.high) for run in runs]
+        scores = [Interval(run.score.value, run.score.low, run.score.high) for run in runs]
         common, notes = _common(runs)
         if not common:
             return cls(documents=[], bits=scores, sources=[], is_whole=False, notes=notes)
@@ -66,7 +57,7 @@ class Quantity:
         bits = (
             scores
             if is_whole
-            else [Bits(*document_scores.interval(of_run)) for of_run in documents]
+            else [Interval(*document_scores.interval(of_run)) for of_run in documents]
         )
         averaged = _averaged(runs, documents[0])
         sources = averaged if len(averaged) > 1 else []
@@ -132,7 +123,7 @@ def _averaged(runs: Sequence[Judged], documents: Documents) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference(Bits):
+class Difference(Interval):
     """Bits per byte above the best.
 
     Of two runs: paired, over documents; of the means over sources, if there are several. Of two
@@ -142,7 +133,7 @@ class Difference(Bits):
     @property
     def is_claimed(self) -> bool:
         """Whether the interval excludes zero."""
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+        return self.excludes(0)
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
@@ -161,7 +152,7 @@ class SeedGroup:
     runs: tuple[FinishedRun, ...]
     values: tuple[float, ...]
     difference: Difference | None = None
-    interval: Bits | None = None
+    interval: Interval | None = None
     again: tuple[FinishedRun, ...] = ()
 
     @property
@@ -276,6 +267,6 @@ def judged_groups(
                 own, every[best], are_paired=are_paired, comparisons=comparisons
             )
             to_best = Difference(*ends)
-        interval = Bits(*document_scores.mean_interval(own))
+        interval = Interval(*document_scores.mean_interval(own))
         found.append(replace(group, difference=to_best, interval=interval))
     return found

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from toys import toy_config, train_config
 
+from endonym.autopilot.items_time import items_seconds
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.run_time import promised_parts
@@ -71,3 +72,12 @@ def test_every_phase_adds_its_own_time_to_every_part(recipe: Recipe) -> None:
         recipe, training, FACTS, PACE
     ), "nothing is known of how much is held out"
     assert promised_parts(recipe, training, FACTS, []) == {}
+
+
+def test_evaluations_of_items_are_promised(recipe: Recipe) -> None:
+    """At the pace of the last phase."""
+    asked = recipe.with_values({"evaluate": [{"kind": "minimal_pairs"}]})
+    phases = (validated(train_config(steps=60, batch_tokens=256), 4, 500),) * 3
+    training = ResolvedTraining(toy_config("llama"), None, PackConfig(context=32), phases, 1)
+    own = items_seconds(asked.evaluate[0], asked, FACTS, PACE[-1])
+    assert promised_parts(asked, training, FACTS, PACE)["evaluation"] == own > 0

@@ -199,6 +199,10 @@ def test_each_option_of_texts_needs_a_text(option: tuple[str, str], command: Say
         (("--text", "{0}", "--split", "dev"), "--split is"),
         (("--tasks", "{0}", "--text", "{0}"), "Give one of"),
         (("--tasks", "{0}", "--column", "tt"), "--text and --flores"),
+        (("--writing", "--tasks", "{0}"), "Give one of"),
+        (("--writing", "--split", "dev"), "--split is"),
+        (("--prompts", "{0}"), "--prompts goes with --writing"),
+        (("--writing", "--prompts", "{0}.none"), "does not exist"),
     ],
 )
 def test_options_of_evaluate_that_would_not_be_read_are_refused(

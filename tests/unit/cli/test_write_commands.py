@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from made_grammars import write_grammar
 
+from endonym.commands import load, write_model
 from endonym.commands import write as writing
-from endonym.commands import write_model
 from endonym.commands.write import Written
 from endonym.errors import RecipeError
 from endonym.log import Log
@@ -54,7 +54,9 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
     kept = Kept(tmp_path / "out")
     monkeypatch.setattr(writing, "write_grammar", kept.write)
     monkeypatch.setattr(writing, "write_answers", kept.write)
-    monkeypatch.setattr(write_model, "identity_of", lambda name, store: f"{name} in {store.root}")
+    monkeypatch.setattr(
+        load, "identity_of", lambda name, store, where: f"{name} in {store.root} by {where}"
+    )
     return kept
 
 
@@ -101,7 +103,7 @@ def test_answers_are_written_as_the_flags_say(
     said = command("write", listed, "--count", 7, "--out", tmp_path / "out", *who, *flags)
     assert said.code == 0, said.err
     (((plan, prompts, folder, make), named),) = kept.calls
-    model = "зур" if kind == "endpoint" else f"кечкенә in {tmp_path / 'store'}"
+    model = "зур" if kind == "endpoint" else f"кечкенә in {tmp_path / 'store'} by --by"
     assert plan == Plan("башлангыч-1", kind, source_hash(listed), 7, seed, model, sampling)
     assert [*plan.sampling] == ["temperature", "max_tokens", "system"]
     assert (prompts.listed, prompts.grammar, prompts.seed) == (

@@ -22,6 +22,14 @@ PAIRS = [
 ]
 TASKS = """
 from pathlib import Path
+import json
+
+
+class Loaded:  # A task, or a group of tasks, as lm-evaluation-harness names them.
+    def __init__(self, name, config=None):
+        self.name, self.config = name, config or {}
+        parts = self.config["task"] if "group" in self.config else []
+        self.tasks = [Loaded(f"{name}::{each['task']}", each) for each in parts]
 
 
 class TaskManager:
@@ -30,8 +38,10 @@ class TaskManager:
 
     def __init__(self, include_path, metadata):
         assert (Path(metadata["pretrained"]) / "config.json").is_file()
-        files = Path(include_path or "-").glob("*.yaml")
-        self.all_tasks = [*self.all_tasks, *(each.stem for each in files)]
+        assert Path(include_path).samefile("."), "it runs beside its own files"
+        files = {each.stem: each.read_text(encoding="utf-8") for each in Path().glob("*.yaml")}
+        self.files = {name: json.loads(text) for name, text in files.items()}
+        self.all_tasks = [*self.all_tasks, *self.files]
 
     def match_tasks(self, names):
         return [each for each in self.all_tasks for name in names if Path(each).match(name)]
@@ -40,20 +50,22 @@ class TaskManager:
         print("a table that nobody asked for")
         if names == ["xnli_fr"]:
             raise ConnectionError("Couldn't reach 'facebook/xnli' on the Hub")
+        made = Loaded(names[0], self.files.get(names[0]))
+        if made.tasks:
+            return {"tasks": {each.name: each for each in made.tasks}, "groups": {made.name: made}}
+        return {"tasks": {made.name: made}, "groups": {}}
 """
 EVALUATOR = """
 from pathlib import Path
-import json
 
 
 def simple_evaluate(model, tasks, task_manager, log_samples):
-    (task,) = tasks
-    if Path(f"{task}.yaml").exists():
-        config = json.loads(Path(f"{task}.yaml").read_text(encoding="utf-8"))
-        parts = {each["task"]: each for each in config.get("task", [])} or {config["task"]: config}
+    (loaded,) = tasks  # Names would be loaded once more.
+    task = loaded.name
+    if loaded.config:
         lines = {
-            name: Path(each["dataset_kwargs"]["data_files"]).read_text(encoding="utf-8")
-            for name, each in parts.items()
+            each.name: Path(each.config["dataset_kwargs"]["data_files"]).read_text(encoding="utf-8")
+            for each in loaded.tasks or tasks
         }
         sizes = {name: len(text.splitlines()) for name, text in lines.items()}
         figures = {"acc,none": 0.75, "acc_stderr,none": "N/A"}
@@ -143,19 +155,35 @@ def test_files_of_items_become_its_tasks_and_stay_where_asked(
     assert said.code == 0, said.err
     results = [harness.Result(**each) for each in said.json()["harness"]["results"]]
     assert [(each.task, each.items) for each in results] == [
-        ("парлар", None),
-        ("парлар.сан", 1),
-        ("парлар.зат", 2),
+        ("парлар.jsonl", None),
+        ("парлар.jsonl::парлар.jsonl.сан", 1),
+        ("парлар.jsonl::парлар.jsonl.зат", 2),
     ]
     assert said.json()["overlap"] == {
         "парлар.jsonl": {"texts": 3, "found": 0, "lost": [], "has_answers": False}
     }
     names = {each.name for each in kept.iterdir()}
-    assert names == {"парлар.yaml", "парлар.сан.jsonl", "парлар.зат.jsonl"}
-    assert "--include_path . --tasks парлар" in said.err
+    assert names == {"парлар.jsonl.yaml", "парлар.jsonl.1.jsonl", "парлар.jsonl.2.jsonl"}
+    assert "--include_path . --tasks парлар.jsonl" in said.err
     again = judged("--harness", file, "--task-files", kept)
     assert again.code == 1
     assert "not empty" in again.err
+
+
+def test_a_file_that_is_called_as_one_of_its_tasks_does_not_stand_for_it(
+    program: None, judged: Callable[..., Any], tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """A name with the ending of records is a file, every other one a task of the harness."""
+    (tmp_path / "blimp_drop").mkdir()
+    file = written(tmp_path / "blimp_drop.jsonl", PAIRS[1:])
+    monkeypatch.chdir(tmp_path)
+    said = judged(f"--harness=blimp_drop,{file.name}", "--json")
+    assert said.code == 0, said.err
+    results = [harness.Result(**each) for each in said.json()["harness"]["results"]]
+    assert {(each.task, each.items) for each in results} == {
+        ("blimp_drop", 7),
+        ("blimp_drop.jsonl", 2),
+    }
 
 
 @pytest.mark.parametrize(
@@ -201,11 +229,11 @@ def test_items_are_written_with_the_blanks_between_context_and_option(tmp_path: 
         Item("ក្មេងៗ", ("ទៅ​សាលា", "សាលា​ទៅ"), 1, "លំដាប់ ពាក្យ"),
     ]
     name = harness.write_task("a/Întrebări 2.jsonl.gz", items, tmp_path)
-    assert name == "a_Întrebări_2"
+    assert name == "a_Întrebări_2.jsonl.gz"
     config = json.loads((tmp_path / f"{name}.yaml").read_text(encoding="utf-8"))
     assert config["aggregate_metric_list"][0] == {"metric": "acc", "weight_by_size": False}
     names = [each["task"] for each in config["task"]]
-    assert names == ["a_Întrebări_2.articol", "a_Întrebări_2.លំដាប់_ពាក្យ"]
+    assert names == [f"{name}.articol", f"{name}.លំដាប់_ពាក្យ"]
     records = [
         json.loads((tmp_path / each["dataset_kwargs"]["data_files"]).read_text(encoding="utf-8"))
         for each in config["task"]
@@ -214,10 +242,26 @@ def test_items_are_written_with_the_blanks_between_context_and_option(tmp_path: 
         {"context": "Copiii merg la ", "options": ["școală.", "școala pe."], "answer": 0},
         {"context": "ក្មេងៗ", "options": ["ទៅ​សាលា", "សាលា​ទៅ"], "answer": 1},
     ]
-    assert harness.write_task("b.jsonl", items[:1], tmp_path) == "b"
-    with pytest.raises(RecipeError, match="another file is the task b"):
-        harness.write_task("b.2.csv", items, tmp_path)
-    assert json.loads((tmp_path / "b.yaml").read_text(encoding="utf-8"))["task"] == "b"
+    assert harness.write_task("b c.jsonl", items[:1], tmp_path) == "b_c.jsonl"
+    with pytest.raises(RecipeError, match=r"another file is the task b_c\.jsonl"):
+        harness.write_task("b_c.jsonl", items, tmp_path)
+    config = json.loads((tmp_path / "b_c.jsonl.yaml").read_text(encoding="utf-8"))
+    assert config["task"] == "b_c.jsonl"
+
+
+def test_groups_with_names_that_are_alike_or_long_stay_apart(tmp_path: Path) -> None:
+    sentence = "Балалар иртән мәктәпкә баралар, кич белән өйгә кайталар һәм китап укыйлар. " * 4
+    groups = ["сүз тәртибе", "сүз_тәртибе", "", "others", sentence, sentence + "Ә без?"]
+    items = [Item("", ("баралар", "бара"), 0, group) for group in (*groups, *groups)]
+    name = harness.write_task("парлар.jsonl", items, tmp_path)
+    config = json.loads((tmp_path / f"{name}.yaml").read_text(encoding="utf-8"))
+    tasks = {each["task"].removeprefix(f"{name}."): each for each in config["task"]}
+    short = "Балалар_иртән_мәктәпкә_баралар_кич_белән_өйгә_кайталар_һәм_к"
+    words = ["сүз_тәртибе", "сүз_тәртибе_2", "others", "others_2", short, f"{short}_2"]
+    assert list(tasks) == words
+    for each in tasks.values():
+        text = (tmp_path / each["dataset_kwargs"]["data_files"]).read_text(encoding="utf-8")
+        assert len(text.splitlines()) == 2
 
 
 def test_flags_of_the_harness_stand_alone(judged: Callable[..., Any]) -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from artefacts import nobody
 
-from endonym.commands.load import card_of, find_artifact, load_model, words_of
+from endonym.commands.load import (
+    card_of,
+    find_artifact,
+    identity_of,
+    load_model,
+    origin_of,
+    words_of,
+)
 from endonym.errors import RecipeError
 from endonym.export.card import Card
 from endonym.export.history import spelling_of
@@ -132,3 +139,23 @@ def test_a_run_from_another_folder_s_store_is_named_by_its_path(
         err = capsys.readouterr().err
         assert err.startswith(said)
         assert bool(err) == bool(said)
+
+
+def test_the_identity_of_a_model_changes_with_its_files(tmp_path: Path) -> None:
+    """Of a folder; what is no model is refused by the flag that names it."""
+    folder, store = tmp_path / "модель", Store(tmp_path / "store")
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"\0")
+    for name in (str(folder), "юк"):
+        with pytest.raises(RecipeError, match="no model is called") as caught:
+            identity_of(name, store, where="--by")
+        assert caught.value.where == "--by"
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    first = identity_of(str(folder), store)
+    assert origin_of(str(folder), store) == {
+        "model": str(folder), "identity": first, "corpus": None
+    }  # fmt: skip
+    (folder / "model.safetensors").write_bytes(b"\1")
+    second = identity_of(str(folder), store)
+    assert first != second
+    assert len(first) == len(second) == 12

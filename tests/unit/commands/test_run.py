@@ -175,7 +175,7 @@ def test_a_headline_is_told_with_its_interval_and_beside_the_compressor() -> Non
 
     assert said() == "1.5000 bits/byte (95 %: 1.4700–1.5300)"
     few = {"low": None, "high": None}
-    assert said(**few) == "1.5000 bits/byte (too few texts for an interval)"
+    assert said(**few) == "1.5000 bits/byte (no interval: too few)"
     mean = (
         "1.5000 bits/byte (95 %: 1.4700–1.5300), the mean of the 2 sources with enough of this text"
     )

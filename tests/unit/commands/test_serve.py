@@ -15,12 +15,11 @@ from serving import CHATML, toy_language_model, write_gguf
 
 from endonym.commands import serve
 from endonym.commands.inspect import unused
-from endonym.commands.load import load_model
+from endonym.commands.load import identity_of, load_model
 from endonym.commands.serve import (
     Place,
     hosts_of,
     make_engine,
-    model_identity,
     place_of,
     read_key,
     served_names,
@@ -52,7 +51,7 @@ def test_the_gguf_file_is_kept(tmp_path: Path, store: Store, capsys: Captured):
     assert (engine.name, engine.context, engine.turns) == ("llama.cpp", 64, 3)
     engine.close()
     (made,) = (store.cache / "gguf").glob("*/*.gguf")
-    assert made.parent.name == f"{model_identity(str(folder), store)}-F16"
+    assert made.parent.name == f"{identity_of(str(folder), store)}-F16"
     written = made.stat().st_mtime_ns
     assert "making a GGUF file" in capsys.readouterr().err
     make_engine(str(folder), store, "cpu", Log()).close()
@@ -67,22 +66,22 @@ def test_a_model_is_told_from_others_by_what_it_is(tmp_path: Path, finished: Pat
     store = Store(finished / "store")
     (model,) = (each.id for each in store.artifacts() if each.stage == "model")
     names = ("kechkena", finished / "runs" / "kechkena", store.root / "model" / model, model[:6])
-    assert {model_identity(str(name), store) for name in names} == {model}
+    assert {identity_of(str(name), store) for name in names} == {model}
     folder, other = tmp_path / "тел", tmp_path / "икенче"
     for each in (folder, other):
         export_huggingface(toy_language_model(), each)
-    identity = model_identity(str(folder), store)
-    assert identity == model_identity(str(other), store)
+    identity = identity_of(str(folder), store)
+    assert identity == identity_of(str(other), store)
     assert len(identity) == 12
     (other / "README.md").write_text("Татарча модель.\n", encoding="utf-8")
-    assert model_identity(str(other), store) == identity
+    assert identity_of(str(other), store) == identity
     found = {identity}
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
         with (other / name).open("ab") as file:
             file.write(b" ")
-        found.add(model_identity(str(other), store))
+        found.add(identity_of(str(other), store))
     (other / "tokenizer.json").rename(other / "another.json")
-    found.add(model_identity(str(other), store))
+    found.add(identity_of(str(other), store))
     assert len(found) == 5
 
 

@@ -11,7 +11,7 @@ import pytest
 from serving import CHATML, toy_language_model
 
 from endonym.commands import write_model
-from endonym.commands.write_model import ModelWriter, identity_of, model_writer
+from endonym.commands.write_model import ModelWriter, model_writer
 from endonym.errors import RecipeError
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
@@ -231,33 +231,6 @@ def test_a_base_model_takes_no_system_message(monkeypatch: pytest.MonkeyPatch) -
         "--system",
         "It continues texts: begin each prompt as the text should go on.",
     )
-
-
-def test_the_identity_of_a_model_changes_with_its_files(tmp_path: Path) -> None:
-    """Of a folder; what is no model is refused by the flag that names it."""
-    folder, store = tmp_path / "модель", Store(tmp_path / "store")
-    folder.mkdir()
-    (folder / "model.safetensors").write_bytes(b"\0")
-    for name in (str(folder), "юк"):
-        with pytest.raises(RecipeError, match="no model is called") as caught:
-            identity_of(name, store)
-        assert caught.value.where == "--by"
-    (folder / "config.json").write_text("{}", encoding="utf-8")
-    first = identity_of(str(folder), store)
-    (folder / "model.safetensors").write_bytes(b"\1")
-    second = identity_of(str(folder), store)
-    assert first != second
-    assert len(first) == len(second) == 12
-
-
-def test_an_artefact_is_a_model_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a folder of this name."""
-    store = Store(Path("store"))
-    seen: list[Any] = []
-    monkeypatch.setattr(write_model, "find_artifact", lambda *given: seen.append(given) or "it")
-    monkeypatch.setattr(write_model, "model_identity", lambda *given: ("id", *given))
-    assert identity_of("кечкенә", store) == ("id", "кечкенә", store)
-    assert seen == [("кечкенә", store)]
 
 
 @pytest.mark.parametrize("as_ids", [None, lambda _: [1]])

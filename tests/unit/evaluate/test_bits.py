@@ -281,6 +281,8 @@ def test_of_whole_books_the_beginnings_are_judged(tmp_path: Path) -> None:
             each.encode()[:first].decode("utf-8", "ignore") for each in books
         ]
         assert texts.held_out_bytes == {"book": sum(sizes)}
+        assert texts.lengths is not None
+        assert texts.lengths.tolist() == sizes, "those of the whole books"
     assert list(held_out_texts(shards, READER, total).each()) == books
 
 

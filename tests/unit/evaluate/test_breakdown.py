@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,16 @@ def test_the_bins_of_positions_are_those_of_counting_token_by_token() -> None:
     assert first.n_documents == len(long_texts)
     assert first.low is not None
     assert first.low < first.value < (first.high or 0)
+
+
+def test_the_length_of_a_text_is_that_of_the_whole_one_also_where_its_beginning_is_read() -> None:
+    texts = texts_of(TATAR[:3])
+    read = [said([1.0] * len(ids)) for ids in texts.ids]
+    cut = replace(texts, lengths=np.array([50_000, 200, 250]))
+    found = found_by([*bins(cut, read, split="test")], "length")
+    assert [(each.begin, each.n_documents) for each in found] == [(100, 2), (30_000, 1)]
+    sizes = [len(text.encode()) for text in TATAR[:3]]
+    assert [each.size for each in found] == [sum(sizes[1:]), sizes[0]]
 
 
 def test_texts_of_one_group_are_drawn_together() -> None:

@@ -52,7 +52,7 @@ def test_judges_that_draw_lots_are_seldom_called_biased_and_find_no_difference()
     for _ in range(400):
         found = preferences([Pair(random.choice((0, 1)), random.choice((0, 1))) for _ in BETTER])
         n_biased += found.is_biased
-        n_claimed += found.win_rate is not None and found.win_rate.leaves_out_half
+        n_claimed += found.win_rate is not None and found.win_rate.excludes(0.5)
     assert n_biased <= 20
     assert n_claimed <= 20
 
@@ -82,7 +82,7 @@ def test_only_ties_show_no_difference() -> None:
     found = preferences([Pair(0.5, 0.5)] * 20)
     assert found.first_place is None
     assert found.win_rate is not None
-    assert not found.win_rate.leaves_out_half
+    assert not found.win_rate.excludes(0.5)
     assert found.self_alpha is None, "all values are equal"
 
 

@@ -1,6 +1,7 @@
 """Scores as an aligned table: the headline, its sources and their shares, all by bytes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,23 @@ def test_the_headline_comes_first_and_shares_stand_beside_the_sources() -> None:
     ]
     assert {columns(line) for line in lines} == {63}
     assert note.startswith("  too few: neighbouring documents count as one group")
+
+
+def test_a_text_that_is_mostly_one_document_is_not_said_to_have_too_few() -> None:
+    none = {"low": None, "high": None}
+    small = score("model", 1.06, source="роман", n_groups=30, n_bytes=38_000, **none)
+    whole = score("model", 0.57, n_groups=60)
+    large = score("model", 0.39, source="ជំនួយ", n_groups=30)
+    said = table([whole, large, small])
+    assert [line.split()[0] for line in said.splitlines() if "mostly one" in line] == [
+        "роман",
+        "mostly",
+    ]
+    assert "too few" not in said
+    mean = score("model", 0.72, weighting="sources", n_groups=60, **none)
+    assert "mostly one" in table([mean, whole, large, small]).splitlines()[1]
+    few = replace(small, n_groups=4)
+    assert "too few" in table([mean, whole, large, few]).splitlines()[1]
 
 
 def test_a_mean_has_its_own_share_of_the_text_and_names_what_it_leaves_out() -> None:

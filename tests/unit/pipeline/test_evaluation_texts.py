@@ -443,6 +443,20 @@ def test_a_member_learnt_what_its_phase_read(finished: Path, tmp_path: Path) -> 
     assert learnt_by(replace(made, manifest={**made.manifest, "stage": "export"})).lost
 
 
+def test_only_the_sources_that_a_phase_reads_are_what_it_learnt(
+    finished: Path, language_sentences: Sentences
+) -> None:
+    (model,) = (open_artifact(each) for each in (finished / "store" / "model").iterdir())
+    phase = model.manifest["config"]["phase"] | {"sources": [{"name": "tatar", "share": 1.0}]}
+    config = model.manifest["config"] | {"phase": phase}
+    of_tatar = replace(model, manifest={**model.manifest, "config": config})
+    texts = [text for part in learnt_by(of_tatar).parts for text in part.texts()]
+    assert 5 < len(texts) < len([*learnt_by(model).parts[0].texts()])
+    assert {*texts} <= {*language_sentences("tatar")}
+    others = {"а": [text for text in learnt_by(model).parts[0].texts() if text not in texts][:3]}
+    assert [overlaps(others, each, Log())["а"].found for each in (of_tatar, model)] == [0, 3]
+
+
 def test_a_learnt_answer_is_told(project: Path, language_sentences: Sentences, capsys: Captured):
     found = trained(project)
     answers = [text for text in found if text in {*ANSWERS, *MORE}]

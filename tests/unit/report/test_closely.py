@@ -21,7 +21,8 @@ def bin_of(by: str, begin: float, end: float | None, value: float, **keys: objec
 
 POSITIONS = [
     bin_of("position", 0, 100, 2.25),
-    bin_of("position", 1000, 3000, 1.5, low=None, high=None),
+    bin_of("position", 1000, 3000, 1.5, low=None, high=None, n_groups=12),
+    bin_of("position", 3000, 10_000, 1.5, low=None, high=None, n_groups=9),
     bin_of("position", 100_000, None, 1.25),
 ]
 
@@ -34,13 +35,15 @@ def test_each_bin_of_positions_has_its_bits_interval_and_counts() -> None:
     (found,) = closely(POSITIONS, [])
     (part,) = found.parts
     assert [row[:3] for row in part.rows[1:]] == [
-        ["0–100", "2.250", "2.150\u2060–\u20602.350"],
-        ["1\u202f000–3\u202f000", "1.500", "too few"],
-        ["from 100\u202f000", "1.250", "1.150\u2060–\u20601.350"],
+        ["0–100", "2.250", "2.150–2.350"],
+        ["1\u202f000–3\u202f000", "1.500", "mostly one"],
+        ["3\u202f000–10\u202f000", "1.500", "too few"],
+        ["from 100\u202f000", "1.250", "1.150–1.350"],
     ]
     html = render("closely.html", {"each": found})
     assert "<summary>Test documents, looked at closely" in html
     assert "<h3>By position</h3>" in html
+    assert "one document has most of these bytes" in html
     assert "<h3>Calibration</h3>" not in html
     assert closely(POSITIONS[:1], [])[0].parts == [], "of one bin the score itself is told above"
 

@@ -11,7 +11,6 @@ from endonym.report import formatting
 def test_thousands_stand_apart_and_stay_on_one_line() -> None:
     assert formatting.decimal(1234.567, 2) == "1\u202f234.57"
     assert formatting.decimal(0.5, 0) == "0"
-    assert formatting.between(1.17, 1.234, 2) == f"1.17{formatting.JOINER}–{formatting.JOINER}1.23"
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])

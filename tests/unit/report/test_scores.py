@@ -123,6 +123,12 @@ def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
     assert "95" not in sentences[0]
     assert "no interval: it takes 10 groups" in sentences[1]
     assert group([score("model", 1.20, **few)]).rows[0][1][1] == "too few"
+    one = few | {"n_documents": 70, "n_groups": 70}
+    assert (
+        "one document, or one group of neighbours, is most"
+        in verdict([score("model", 1.20, **one), *baselines(**one)])[1]
+    )
+    assert group([score("model", 1.20, **one)]).rows[0][1][1] == "mostly one"
 
 
 def test_a_file_that_was_judged_beside_the_test_text_has_its_own_verdict() -> None:
@@ -153,7 +159,7 @@ def test_a_compressor_line_of_a_sample_has_the_model_on_the_same_documents_besid
     shown = group(found)
     models = ["bits/byte", "model", "95 %", "compressor*", "model*"]
     assert shown.heads == [*models, "of bytes", "documents", "bytes"]
-    values = ["1.640", f"1.610{JOINER}–{JOINER}1.670", "1.400", "1.390"]
+    values = ["1.640", "1.610–1.670", "1.400", "1.390"]
     (row,) = shown.rows
     assert row[1] == [*values, "100.0 %", "412", "90\u202f000"]
     (note,) = shown.notes

@@ -1,0 +1,84 @@
+"""`endonym judge --languagetool`: mistakes are counted, and no answer is an error."""
+
+import json
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+
+
+@contextmanager
+def languagetool(body: str, status: int = 200) -> Generator[tuple[str, list[str]]]:
+    """A server that gives every text this answer; and what it was sent."""
+    sent = list[str]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            assert self.path == "/v2/check"
+            sent.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            data = body.encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v2", sent
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+MATCH = {"message": "Хата", "offset": 1, "length": 2, "rule": {"id": "TATAR_1"}, "context": {}}
+
+
+def test_languagetool_counts_mistakes_of_written_and_held_out_texts(
+    given: list[Any], command: Command, tmp_path: Path
+) -> None:
+    with languagetool(json.dumps({"matches": [MATCH, MATCH]})) as (address, sent):
+        said = command(*given, "--languagetool", address, "--json")
+    assert said.code == 0, said.err
+    found = said.json()
+    assert len(sent) == 2 * found["prompts"]
+    assert all("language=tt" in each for each in sent)
+    lines = (tmp_path / "judged" / "languagetool.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    for name, each in found["texts"].items():
+        own = [record for record in records if record["model"] == name]
+        words = sum(len(record["text"].split()) for record in own)
+        assert len(own) == found["prompts"]
+        assert each["mistakes"]["value"] == pytest.approx(1000 * 2 * len(own) / words, rel=0.2)
+        assert {mistake["rule"] for mistake in own[0]["mistakes"]} == {"TATAR_1"}
+
+
+@pytest.mark.parametrize(("body", "status"), [
+    ("<html>Connexion</html>", 200), ("{}", 200), ('{"matches": [7]}', 200), ("", 500),
+    ('{"matches": []}', 500), ('{"matches": {}}', 200), ("[]", 200),
+    ('{"matches": [], "warnings": {"incompleteResults": true}}', 200),
+    ("Error: 'tt' is not a language code known to LanguageTool", 400),
+])  # fmt: skip
+def test_languagetool_without_an_answer_is_an_error_and_no_text_without_mistakes(
+    body: str, status: int, given: list[Any], command: Command
+) -> None:
+    with languagetool(body, status) as (address, _):
+        said = command(*given, "--languagetool", address, "--json")
+    assert said.code == 1
+    message = said.json()["error"]["message"]
+    assert "no answer of LanguageTool" in message
+    assert str(status) in message
+    said = command(*given, "--languagetool", "http://127.0.0.1:9/v2")
+    assert said.code == 1
+    assert "Is the server running" in said.err
