@@ -1,7 +1,7 @@
 """What small models know: half an hour each on at most 3 MB, by FLORES-200, SIB-200 and RO-STS.
 
     python benchmarks/beyond_bits.py --prepare [--languages tt km ro fr en]    on an idle machine
-    python benchmarks/beyond_bits.py [--languages tt km ro fr en] [--threads 1]
+    python benchmarks/beyond_bits.py [--languages tt km ro fr en] [--threads 2]
 
 --prepare writes the texts and the recipe that `endonym new --hours 0.5` makes of them, which says
 how many tokens are trained on this machine. A cell trains that model, and judges it: the second
@@ -96,7 +96,8 @@ def cell(language: str, asked: argparse.Namespace) -> Cell:
     """Train the model of a language, and judge it."""
     files = {name: (asked.data / each).absolute() for name, each in PROBES.items()}
     flores = (asked.data / FLORES).absolute()
-    dev = str(files["ro-sts"]).replace("train", "dev")
+    train = files["ro-sts"]
+    dev = str(train.with_name(train.name.replace("train", "dev")))
     sets = sets_of({"clean.decontaminate": [str(flores), *map(str, files.values()), dev]})
     work, threads = asked.work, asked.threads
     run = ("run", f"{language}/recipe.toml", *sets, "--json", "-q")
@@ -123,11 +124,12 @@ def scoreboard(cells: Cells) -> str:
         flores = cells[language]["flores"]
         own = next(row for row in flores["scores"] if row["metric"] == "bits_per_text")
         bits = {each["model"]: each["bits"] for each in flores["published"]}
-        megabytes = f"{flores['training_bytes'] / 1e6:.1f}"
+        megabytes = f"{(flores['training_bytes'] or 0) / 1e6:.1f}"
         span = interval(own["value"], own["low"], own["high"], 1)
         found = [f"{bits[name]:.1f}" if name in bits else "–" for name in PUBLISHED]
-        large = min((bits[name], name) for name in LARGE if name in bits)
-        rows.append([NAMES[language], megabytes, span, *found, f"{large[0]:.1f} ({large[1]})"])
+        large = sorted((bits[name], name) for name in LARGE if name in bits)[:1]
+        best = "".join(f"{value:.1f} ({name})" for value, name in large)
+        rows.append([NAMES[language], megabytes, span, *found, best])
     heads = [name.replace("Goldfish ", "") for name in PUBLISHED]
     return markdown(["text", "MB", "endonym", *heads, "best large model"], rows)
 

@@ -99,7 +99,7 @@ def test_it_is_said_what_was_judged_and_how(
     store = finished / "store"
     (model,), (corpus,) = ([*(store / kind).iterdir()] for kind in ("model", "corpus"))
     assert found["models"] == [
-        {"model": str(given[1]), "identity": model.name, "corpus": corpus.name}
+        {"model": str(given[1]), "identity": model.name, "adapter": None, "corpus": corpus.name}
     ]
     assert found["machine"]["processor"]
     assert "torch" in found["versions"]

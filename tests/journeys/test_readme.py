@@ -35,7 +35,7 @@ def test_the_session_of_the_readme_works_as_it_is_written(
     commands = session(GUIDE)
     assert len(commands) == 11
     few = session(README)
-    assert len(few) == 5
+    assert len(few) == 6
     assert few == [command for command in commands if command in few]
     for command in commands:
         code = answer(shlex.split(command)[1:])

@@ -42,7 +42,8 @@ def items_seconds(
     if evaluation.kind == "minimal_pairs":
         counted = min(READ_BYTES, facts.text_bytes)
         judged = len(KINDS) * min(MOST * PAIR_BYTES, 2 * facts.dev_bytes)
-        return counted * COUNTED_SECONDS + judged * read_second
+        compared = (facts.text_bytes + judged) * OVERLAP_SECONDS
+        return counted * COUNTED_SECONDS + judged * read_second + compared
     file, *_ = evaluation.files(recipe.folder)
     if evaluation.kind == "task":
         items = read_items(file).items

@@ -67,7 +67,7 @@ def _require_one_use(context: click.Context) -> None:
         raise click.UsageError(f"Write {option} before {context.args[0]}.")
     if "steps" in given:
         others = USES.keys() - {"tasks", "pairs", "flores", "probes"}
-        if given & {*others, "endpoint", "adapter"}:
+        if given & {*others, "endpoint", "adapter", "kept", "prompts"}:
             raise click.UsageError(
                 "--steps goes with --split, --tasks, --minimal-pairs, --flores and --probe alone."
             )
@@ -203,10 +203,9 @@ def evaluate(context: click.Context, model: str, **asked: Any) -> None:
     device.prepare()
     found, text = _judged(settings, model, **asked)
     if settings.is_json:  # of a server's model nothing is known but its name
-        is_here = asked["endpoint"] is None
-        about = (
-            origin_of(model, settings.open_store()) if is_here else {"model": model, "corpus": None}
-        )
+        about = dict.fromkeys(("model", "identity", "adapter", "corpus")) | {"model": model}
+        if asked["endpoint"] is None:
+            about = origin_of(model, settings.open_store(), asked["adapter"])
         print_json({**about, **device.environment(), **found})
     else:
         click.echo(f"\n{text}\n")

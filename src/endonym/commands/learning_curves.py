@@ -20,6 +20,7 @@ from endonym.commands.tasks import (
     named,
     write_pairs,
 )
+from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_atomic
 from endonym.errors import RecipeError
 from endonym.evaluate import bits
@@ -168,15 +169,18 @@ def judged_at_steps(
 ) -> dict[str, Judging]:
     """What is judged at each step, by its name. last: the model at the end.
 
-    Of the held-out documents so many are scored as an evaluation of the run does.
+    Of the held-out documents at most EVALUATION_SHARE of the tokens are scored that training read.
+    Files of pairs are written last, when all other files have been read.
     """
     read, found = shards_of(name, store), dict[str, Judging]()
     tokenizer = Tokenizer.load(last.model.folder / "tokenizer.json")
-    items = [*asked.tasks]
-    if asked.pairs is not None:
-        write_pairs(name, tokenizer, asked.pairs, split=asked.split, store=store)
-        items.append(asked.pairs)
-    files = named([*items, *asked.probes, *([asked.flores] if asked.flores else [])])
+    ones = [each for each in (asked.flores, asked.pairs) if each is not None]
+    files = named([*asked.tasks, *asked.probes, *ones])
+    if asked.split in files:
+        do = "Give it another name."
+        raise RecipeError("a file is called as the split", where=asked.split, do=do)
+    if read is not None and not len(TokenShards(read[0], asked.split)):
+        read = None  # a recipe of conversations alone
     if read is None and not files:
         raise RecipeError(NO_CORPUS, where=name, do="Give a file of items: --tasks FILE.")
     if read is not None:
@@ -186,7 +190,9 @@ def judged_at_steps(
     language = asked.language or words_of(name, store).language
     how = {"fine_tune": asked.fine_tune, "with_baselines": False}
     for file, path in files.items():
-        if path in items:
+        if path == asked.pairs:
+            write_pairs(name, tokenizer, path, split=asked.split, store=store)
+        if path == asked.pairs or path in asked.tasks:
             found[file] = by_items(path, file, log)
         elif path in asked.probes:
             found[file] = by_probe(path, file, language, **how)

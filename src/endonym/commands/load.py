@@ -6,7 +6,13 @@ from typing import Any
 
 from endonym.disk import file_hash
 from endonym.errors import ExportError, RecipeError
-from endonym.export.adapters import adapter_folder, is_adapter, model_around, read_adapter
+from endonym.export.adapters import (
+    adapter_folder,
+    adapter_identity,
+    is_adapter,
+    model_around,
+    read_adapter,
+)
 from endonym.export.card import Card
 from endonym.export.history import evaluations_of, history_of, spelling_of, turns_of, with_times
 from endonym.export.huggingface import import_huggingface, load_pretrained
@@ -52,11 +58,16 @@ def identity_of(name: str, store: Store, *, where: str = "MODEL") -> str:
     return fingerprint([[file.name, file_hash(file)] for file in files])[:12]
 
 
-def origin_of(name: str, store: Store) -> dict[str, Any]:
-    """The model that figures are of, as `--json` prints it. corpus: None if it is not known."""
+def origin_of(name: str, store: Store, adapter: str | None = None) -> dict[str, Any]:
+    """The model that figures are of, as `--json` prints it, with the hash of an adapter's files.
+
+    corpus: of the model; None if it is not known.
+    """
     history = card_of(name, store).history
-    corpus = None if history is None else history.corpus.id
-    return {"model": name, "identity": identity_of(name, store), "corpus": corpus}
+    found: dict[str, Any] = {"model": name, "identity": identity_of(name, store), "adapter": None}
+    if adapter is not None:
+        found["adapter"] = fingerprint(adapter_identity(find_adapter(adapter, store)))[:12]
+    return found | {"corpus": None if history is None else history.corpus.id}
 
 
 def card_of(name: str, store: Store) -> Card:

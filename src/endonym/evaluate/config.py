@@ -46,7 +46,7 @@ class Evaluation(Config):
     """
     tokens: int | None = optional(ge=1)
     """bits: of the held-out text about so many tokens at most are scored, in whole blocks of
-    neighbours, evenly spread; if not given, as many as the model reads in a fortieth of its
+    neighbours, evenly spread; if not given, as many as take about a fortieth of the time of
     training, but at least 16,384
     """
     max_tokens: int = Field(default=120, ge=1)

@@ -41,7 +41,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a judge says of pairs; n_missing of these have not both answers, and count nowhere else.
+    """What a judge says of n_pairs with both answers. n_missing: other pairs, which count nowhere.
 
     wins, losses: of the first system, where both orders agree.
 

@@ -153,7 +153,7 @@ def test_the_identity_of_a_model_changes_with_its_files(tmp_path: Path) -> None:
     (folder / "config.json").write_text("{}", encoding="utf-8")
     first = identity_of(str(folder), store)
     assert origin_of(str(folder), store) == {
-        "model": str(folder), "identity": first, "corpus": None
+        "model": str(folder), "identity": first, "adapter": None, "corpus": None
     }  # fmt: skip
     (folder / "model.safetensors").write_bytes(b"\1")
     second = identity_of(str(folder), store)
