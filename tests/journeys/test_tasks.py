@@ -248,9 +248,10 @@ def test_a_model_from_elsewhere_is_measured_without_its_corpus(
     monkeypatch.setattr("endonym.commands.writing.MAX_TOKENS", 8)
     (export,) = (finished / "store" / "export").rglob("config.json")
     asked = ("evaluate", export.parent, "--store", finished / "store", "--writing")
-    said = command(*asked)
-    assert said.code == 2
-    assert "--language CODE" in said.err
+    for without_prompts in ((), ("--language", "zz")):
+        said = command(*asked, *without_prompts)
+        assert said.code == 2
+        assert "--language CODE" in said.err
     found = command(*asked, "--language", "tat", "--json").json()
     measured = {each["metric"] for each in found["scores"]}
     assert measured >= {"ended", "other_script"}

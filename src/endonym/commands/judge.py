@@ -68,7 +68,7 @@ def judge(
     asked = rubric.questions(judged.language, judged.prompts, judged.texts)
     log.line(foreseen(asked, request.answer_tokens))
     if asked_judge is not None:
-        source = fingerprint([judged.source, rubric._asdict()])
+        source = fingerprint([judged.source, judged.language, rubric._asdict()])
         ask(asked_judge, asked, folder, source=source, seed=request.seed, log=log)
     found = report(answers_in(folder, asked, log), asked, judged.names, [*rubric.criteria])
     told = {**how(request, judged, store), **asdict(found)}

@@ -30,15 +30,16 @@ def score_writing(loaded: Loaded, prompts: Path | None, language: str | None) ->
     """The measures of what a model writes, beside test documents if its corpus is in the store.
 
     prompts: a file; else those that come along for the language, which is the recipe's if it is not
-    given; else beginnings of test documents. Raises RecipeError if there are none of these.
+    given; else beginnings of test documents. Raises RecipeError if there are none of these, or none
+    of a language that is given.
     """
     name, store, log, model = loaded.name, loaded.store, loaded.log, loaded.here
     shards = shards_of(name, store)
     file = prompts or suite_of(language or words_of(name, store).language)
-    if file is None and shards is None:
-        codes = listed(sorted(each.stem for each in SUITES.glob("*.txt")))
-        do = f"Give prompts, one a line: --prompts FILE. Or name one of {codes}: --language CODE."
-        raise RecipeError("no prompts come along for its language", where=name, do=do)
+    if file is None and (shards is None or language):
+        do = "Give prompts, one a line: --prompts FILE. "
+        do += f"Or name one of {listed([*SUITES])}: --language CODE."
+        raise RecipeError("no prompts come along for this language", where=language or name, do=do)
     corpus = Corpus()
     if shards is None:
         log.warn(NO_CORPUS)

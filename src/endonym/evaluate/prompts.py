@@ -11,8 +11,10 @@ from endonym.formats.files import RawFile
 from endonym.formats.reader import read_file
 from endonym.script.languages import language_alone
 
-SUITES = Path(__file__).parent / "writing_prompts"
-"""Beginnings of texts of many kinds, a file for each language."""
+SUITES = {
+    each.stem: each for each in sorted((Path(__file__).parent / "writing_prompts").glob("*.txt"))
+}
+"""Beginnings of texts of many kinds, a file for each language, by its code."""
 
 
 def read_prompts(path: Path) -> list[str]:
@@ -27,8 +29,7 @@ def read_prompts(path: Path) -> list[str]:
 
 def suite_of(language: str) -> Path | None:
     """The prompts that come along for a language, by its code; None if there are none."""
-    found = SUITES / f"{language_alone(language)}.txt"
-    return found if language and found.is_file() else None
+    return SUITES.get(language_alone(language))
 
 
 def require_prompts(files: Iterable[Path]) -> None:
