@@ -107,10 +107,11 @@ def of_score(count: int, sizes: str, bits: str, draws: int, *, sources: int = 1)
         above = [bits_of(bits, part, random) for part in parts]
         bytes_of = np.concatenate(parts)
         needed = bytes_of * (own + np.concatenate(above))
-        _, low, high = ratio(needed, bytes_of.astype(np.int64), of_source)
-        assert low is not None, "there are enough documents"
-        covered += low <= TRUTH <= (high or 0.0)
-        width += (high or 0.0) - low
+        found = ratio(needed, bytes_of.astype(np.int64), of_source)
+        assert found.low is not None, "there are enough documents"
+        assert found.high is not None, "as above"
+        covered += found.low <= TRUTH <= found.high
+        width += found.high - found.low
     return {"covers": covered / draws, "width": width / draws, "draws": draws}
 
 

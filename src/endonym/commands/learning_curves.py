@@ -27,7 +27,7 @@ from endonym.evaluate import bits
 from endonym.evaluate.items import ACCURACY
 from endonym.evaluate.probes import ProbeScore
 from endonym.evaluate.score import BITS, PER_TEXT, Score, headline
-from endonym.evaluate.tables import aligned, lack, span
+from endonym.evaluate.tables import aligned, span
 from endonym.export.history import phases_of
 from endonym.generate.language_model import LanguageModel
 from endonym.log import QUIET, Log, folded, number
@@ -230,7 +230,7 @@ def table(points: Sequence[Point]) -> list[list[str]]:
         place = [point.at.phase] * has_phases + [point.at.step, point.at.tokens]
         row = [*map(number, place)]
         for score in point.headlines().values():
-            none = "" if isinstance(score, ProbeScore) else lack(score, point.scores[score.split])
+            none = "" if isinstance(score, ProbeScore) else None
             row += [_figure(score), span(score, none=none)]
         rows.append(row)
     return rows

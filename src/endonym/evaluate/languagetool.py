@@ -71,4 +71,4 @@ def mistake_rate(counts: Sequence[int], texts: Sequence[str]) -> Interval | None
     """
     unit = LETTER if is_unbroken("\n".join(texts)) else WORD
     sizes = np.array([len(unit.findall(text)) for text in texts], dtype=np.int64)
-    return Interval(*ratio(1000.0 * np.array(counts), sizes)) if sizes.sum() else None
+    return ratio(1000.0 * np.array(counts), sizes) if sizes.sum() else None

@@ -183,6 +183,7 @@ def gains(
             saved_bits.append((nats_without_near - nats_without_elsewhere) / np.log(2))
             sizes.append(sum(int(held.byte_counts[each].sum()) for each in ids))
         if len(saved_bits) >= FEWEST_BLOCKS:
-            value, low, high = ratio(np.array(saved_bits), np.array(sizes, dtype=np.int64))
-            found.append(Gain(held.split, name, value, low, high, blocks=len(saved_bits)))
+            own = ratio(np.array(saved_bits), np.array(sizes, dtype=np.int64))
+            gain = Gain(held.split, name, own.value, own.low, own.high, blocks=len(saved_bits))
+            found.append(gain)
     return found
