@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -252,3 +254,26 @@ def test_ranks_by_pairs_made_automatically_are_compared_with_gold(
         ]
     text = "\n".join(pairs.summary(cells))
     assert "| Spearman with gold |  |  | 1.00 | -1.00 |" in text
+
+
+def test_skew_is_of_what_groups_add_to_the_error_within_their_source(benchmarks: Any) -> None:
+    """Groups of one source are exponential; a mean weighs a small source as a large one."""
+    intervals, random = benchmarks("intervals"), np.random.default_rng(8)
+
+    def skew(*sources: tuple[float, float, NDArray[Any]], is_mean: bool) -> float:
+        parts = list[Any]()
+        for number, (level, size, noise) in enumerate(sources):
+            part = intervals.documents(level + 0.1 * noise, np.full(len(noise), size))
+            part["group"] += number * 100_000
+            part["source"], part["averaged"] = number, is_mean
+            parts.append(part)
+        return intervals.skew_in(np.concatenate(parts))["skew"]
+
+    skewed, even = random.exponential(size=20_000), random.normal(size=20_000)
+    assert skew((2.0, 1000.0, skewed), is_mean=True) == pytest.approx(2, abs=0.2)
+    both = (2.0, 1000.0, skewed), (4.0, 1000.0, skewed)
+    for is_mean in (True, False):
+        assert skew(*both, is_mean=is_mean) == pytest.approx(2, abs=0.2), "levels add nothing"
+    unlike = (2.0, 1000.0, even), (2.0, 50_000.0, skewed)
+    assert skew(*unlike, is_mean=False) == pytest.approx(2 * 2**0.5, abs=0.3)
+    assert skew(*unlike, is_mean=True) == pytest.approx(1, abs=0.15)
