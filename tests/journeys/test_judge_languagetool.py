@@ -3,12 +3,11 @@
 import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
+from fake_web import Silent, served
 
 Command = Callable[..., Any]
 
@@ -18,10 +17,7 @@ def languagetool(body: str, status: int = 200) -> Generator[tuple[str, list[str]
     """A server that gives every text this answer; and what it was sent."""
     sent = list[str]()
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
+    class Handler(Silent):
         def do_POST(self) -> None:
             assert self.path == "/v2/check"
             sent.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
@@ -31,15 +27,8 @@ def languagetool(body: str, status: int = 200) -> Generator[tuple[str, list[str]
             self.end_headers()
             self.wfile.write(data)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v2", sent
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(Handler) as address:
+        yield f"{address}/v2", sent
 
 
 MATCH = {"message": "Хата", "offset": 1, "length": 2, "rule": {"id": "TATAR_1"}, "context": {}}
