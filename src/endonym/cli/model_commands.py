@@ -28,7 +28,7 @@ from endonym.log import columns, for_screen, listed, padded, size
 
 if TYPE_CHECKING:
     from endonym.commands.evaluate import Judged
-    from endonym.commands.tasks import Shown
+    from endonym.commands.scoring import Shown
 
 
 USES = {
@@ -237,7 +237,9 @@ def _judged(
     from endonym.commands.harness import score_harness
     from endonym.commands.learning_curves import Asked, learning_curves
     from endonym.commands.load import load_model
-    from endonym.commands.tasks import Loaded, score_minimal_pairs, score_tasks, scoreboard
+    from endonym.commands.scoreboard import scoreboard
+    from endonym.commands.scoring import Loaded
+    from endonym.commands.tasks import score_minimal_pairs, score_tasks
     from endonym.commands.writing import score_writing
     from endonym.pipeline.evaluation_texts import Cutting
 
@@ -278,7 +280,8 @@ def _probed(
     """The scores of a model on probes, by a server if there is one."""
     from endonym import device
     from endonym.commands.load import load_model, words_of
-    from endonym.commands.tasks import Loaded, score_probes
+    from endonym.commands.scoring import Loaded
+    from endonym.commands.tasks import score_probes
     from endonym.pipeline.probing import Served
     from endonym.synthesis.endpoint import KEY_VARIABLE
 

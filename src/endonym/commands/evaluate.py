@@ -1,12 +1,11 @@
 """`endonym evaluate`: scores of one model, on its own corpus or on files."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from endonym.commands.load import card_of, find_artifact, load_model
-from endonym.copies.notes import distinct_names
-from endonym.data.config import PackConfig
+from endonym.commands.load import card_of, find_artifact, load_model, shards_of
+from endonym.commands.scoring import NO_CORPUS, in_json, named
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
@@ -80,7 +79,7 @@ def score_model(
     """
     model = load_model(name, store, device_name, log, adapter=adapter)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
-    for path, file in zip(files, distinct_names(files), strict=True):
+    for file, path in named(files).items():
         judged.append((file, texts_below(path, model.tokenizer, log, cutting)))
     read = None if train is None else training_text(*train)
     language = card_of(name, store).language
@@ -95,7 +94,7 @@ def score_model(
     if not files:
         if train is None:
             do = "Give a text to score it on: --text FILE."
-            raise RecipeError("this model's corpus is not in the store", where=name, do=do)
+            raise RecipeError(NO_CORPUS, where=name, do=do)
         shards, pack = train
         judged = [(split, each) for each in held_texts(shards, split, model.tokenizer, pack)]
     trained = made if made is not None and made.stage in TRAINED else None
@@ -162,11 +161,6 @@ def as_dict(judged: Judged) -> dict[str, Any]:
     return {"scores": scores, "notes": notes, **in_json(judged.overlap)}
 
 
-def in_json(overlap: Mapping[str, Overlap]) -> dict[str, Any]:
-    """The overlap of each file, as `--json` prints it."""
-    return {"overlap": {file: each._asdict() for file, each in overlap.items()}}
-
-
 def conclusions(
     scores: Sequence[Score],
     cautions: Sequence[str] = (),
@@ -191,19 +185,3 @@ def conclusions(
             "and the store of this model has none of it."
         )
     return lines
-
-
-def shards_of(name: str, store: Store) -> tuple[Path, PackConfig] | None:
-    """The shards that a model artefact was trained on, with their pack config.
-
-    None if they are not in its store any more.
-    """
-    artifact = find_artifact(name, store)
-    if artifact is None or artifact.stage not in TRAINED:
-        return None
-    with artifact.read_with_care():
-        shards = Store.of(artifact.folder).find("shards", artifact.manifest["inputs"]["shards"])
-        if shards is None:
-            return None
-        pack = PackConfig.model_validate(artifact.manifest["config"]["pack"])
-        return shards.verify().folder, pack

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from endonym.commands.judge_tables import shown
 from endonym.commands.judge_texts import Judged, Request, text_reports, write_texts
 from endonym.commands.load import origin_of
-from endonym.commands.tasks import Shown
+from endonym.commands.scoring import Shown
 from endonym.commands.write import Writer, write_answers
 from endonym.device import environment
 from endonym.disk import write_json

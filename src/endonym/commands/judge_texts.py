@@ -12,8 +12,7 @@ from random import Random
 from statistics import median
 from typing import Literal, NamedTuple
 
-from endonym.commands.evaluate import shards_of
-from endonym.commands.load import card_of, find_artifact, identity_of
+from endonym.commands.load import card_of, find_artifact, identity_of, shards_of
 from endonym.commands.write import Writer, write_answers
 from endonym.commands.write_model import model_writer
 from endonym.copies.notes import distinct_names

@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from endonym.autopilot.run_time import EVALUATION_SHARE, LEAST_JUDGED_TOKENS
-from endonym.commands.evaluate import in_json, shards_of
-from endonym.commands.load import find_artifact, words_of
-from endonym.commands.tasks import (
+from endonym.commands.load import find_artifact, shards_of, words_of
+from endonym.commands.scoreboard import flores_scores, flores_texts
+from endonym.commands.scoring import (
     NO_CORPUS,
     Judging,
     Shown,
     by_items,
     by_probe,
-    flores_scores,
-    flores_texts,
+    in_json,
     named,
-    write_pairs,
 )
+from endonym.commands.tasks import write_pairs
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_atomic
 from endonym.errors import RecipeError

@@ -3,9 +3,8 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from endonym.commands.evaluate import shards_of
-from endonym.commands.load import words_of
-from endonym.commands.tasks import Loaded, Shown
+from endonym.commands.load import shards_of, words_of
+from endonym.commands.scoring import Loaded, Shown
 from endonym.errors import RecipeError
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.prompts import SUITES, read_prompts, suite_of

@@ -24,6 +24,7 @@ from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.neighbours import NEIGHBOURS, gains, joined_texts
+from endonym.evaluate.probe_file import read_probe
 from endonym.evaluate.probes import PROBE
 from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import Measured, Score
@@ -38,7 +39,7 @@ from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline import writing
 from endonym.pipeline.evaluation_texts import overlaps, texts_below
-from endonym.pipeline.probing import judged_texts, score_probe
+from endonym.pipeline.probing import score_probe
 from endonym.pipeline.stage import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
 from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
@@ -276,12 +277,12 @@ def _overlap(task: str, texts: Sequence[str], ctx: StageContext, what: str) -> d
 
 def _judge_probe(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
     """Judge a probe. How many of its test texts the model was trained on is in the numbers."""
-    task, language = config.task, config.language or ""
+    task, probe = config.task, read_probe(config.files[0], config.language or "")
     assert task is not None, "the plan names it"
     asked: Any = {"fine_tune": bool(config.evaluation.fine_tune), "log": ctx.log}
-    found = score_probe(model, config.files[0], task=task, language=language, **asked)
+    found = score_probe(model, probe, task=task, **asked)
     write_json(ctx.out / PROBE, [asdict(each) for each in found])
-    overlap = _overlap(task, judged_texts(config.files[0], language), ctx, "text")
+    overlap = _overlap(task, probe.test_texts, ctx, "text")
     return {"kind": config.evaluation.kind, "items": found[0].n_documents, "overlap": overlap}
 
 
