@@ -27,7 +27,7 @@ from endonym.export.config import FORMATS
 from endonym.log import columns, for_screen, listed, padded, size
 
 if TYPE_CHECKING:
-    from endonym.commands.evaluate import Judged
+    from endonym.commands.evaluate import TextScores
     from endonym.commands.scoring import Shown
 
 
@@ -235,7 +235,7 @@ def _judged(
     from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.harness import score_harness
-    from endonym.commands.learning_curves import Asked, learning_curves
+    from endonym.commands.learning_curves import ToJudge, learning_curves
     from endonym.commands.load import load_model
     from endonym.commands.scoreboard import scoreboard
     from endonym.commands.scoring import Loaded
@@ -248,7 +248,7 @@ def _judged(
     given: Any = {"store": store, "log": log, "adapter": adapter}
     if steps:
         how = {name: asked[name] for name in ("language", "fine_tune")}
-        wanted = Asked(split, tasks, pairs, flores, cutting, probes, **how)
+        wanted = ToJudge(split, tasks, pairs, flores, cutting, probes, **how)
         return learning_curves(model, wanted, store=store, log=log, device=target)
     if harness:
         return score_harness(model, harness, **given, device_name=target, kept=kept)
@@ -298,7 +298,7 @@ def _probed(
     return score_probes(loaded, files, language or "", fine_tune=fine_tune)
 
 
-def scores_text(judged: "Judged") -> str:
+def scores_text(judged: "TextScores") -> str:
     """The scores of texts for people, and what they say."""
     from endonym.evaluate.tables import table
     from endonym.report.scores import splits

@@ -40,7 +40,7 @@ MOST_COMPARED = 2_000
 """Training documents with which a text is compared, evenly spread."""
 
 
-class Judged(NamedTuple):
+class TextScores(NamedTuple):
     """The scores of texts, and for some of the texts why these say little about the model.
 
     own: what an evaluation of its run has scored of its own test documents. overlap: of each file
@@ -68,7 +68,7 @@ def score_model(
     device_name: str,
     adapter: str | None = None,
     cutting: Cutting = GUESSED,
-) -> Judged:
+) -> TextScores:
     """Scores of a model: on given files and folders, or on its own corpus's documents of a split.
 
     cutting: how the files are cut into documents, if not as their form suggests. Members that
@@ -111,7 +111,7 @@ def score_model(
     evaluations = evaluations_of(trained) if trained else []
     of_test = [each for each in evaluations if is_of_split(each.manifest["config"])]
     rows = [row for each in of_test for row in each.rows("scores.json")]
-    return Judged(scores, cautions, [Score(**row) for row in rows if files], overlap)
+    return TextScores(scores, cautions, [Score(**row) for row in rows if files], overlap)
 
 
 def doubts(
@@ -148,7 +148,7 @@ def doubts(
     return reasons
 
 
-def as_dict(judged: Judged) -> dict[str, Any]:
+def as_dict(judged: TextScores) -> dict[str, Any]:
     """The form that `--json` prints: scores, and what is said of each text.
 
     Where a text has one source, this is the whole, and stands once.
@@ -170,7 +170,7 @@ def conclusions(
     """What the scores of one text say, in the words of the report.
 
     cautions: why they say little about the model, which is then not judged by them, as it is not by
-    what it was trained on. own: as in Judged. overlap: of the text.
+    what it was trained on. own: as in TextScores. overlap: of the text.
     """
     is_new = not (overlap and overlap.found)
     said = verdict(scores, judges=is_new and not cautions, own=own)

@@ -69,7 +69,7 @@ def score_harness(
     with task_folder(kept) as folder, exported(name, store, log, adapter) as model:
         ours = [harness.write_task(file, items, folder) for file, items in read.items()]
         version, results = harness.run_harness(
-            harness.Asked(str(model.absolute()), [*ours, *names], str(folder), device_name),
+            harness.ToRun(str(model.absolute()), [*ours, *names], str(folder), device_name),
             device.with_threads(device.threads()) | ({} if names and not is_offline else NO_HUB),
             log.line,
             do=OFFLINE if is_offline else "",

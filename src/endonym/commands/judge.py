@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from endonym.commands.judge_tables import shown
-from endonym.commands.judge_texts import Judged, Request, text_reports, write_texts
+from endonym.commands.judge_texts import JudgedTexts, Request, text_reports, write_texts
 from endonym.commands.load import origin_of
 from endonym.commands.scoring import Shown
 from endonym.commands.write import Writer, write_answers
@@ -127,7 +127,7 @@ def answers_in(folder: Path, asked: Sequence[Question], log: Log) -> dict[str, A
     return found
 
 
-def how(request: Request, judged: Judged, store: Store) -> dict[str, Any]:
+def how(request: Request, judged: JudgedTexts, store: Store) -> dict[str, Any]:
     """What was judged, and how it was made and asked for, as `--json` prints it.
 
     split: None if the prompts are those of a file.

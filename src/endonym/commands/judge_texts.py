@@ -61,7 +61,7 @@ class Request:
     timeout: float
 
 
-class Judged(NamedTuple):
+class JudgedTexts(NamedTuple):
     """Prompts, and of each the texts of all systems, as they are judged.
 
     source: what tells this request from others, but for its count. names: of the systems: the
@@ -90,7 +90,7 @@ class Given:
 
 def write_texts(
     request: Request, folder: Path, *, store: Store, log: Log, device_name: str | None
-) -> Judged:
+) -> JudgedTexts:
     """The texts that are judged. Those that are in the folder already are not written again."""
     models = request.models
     identities = [identity_of(each, store) for each in models]
@@ -122,7 +122,7 @@ def write_texts(
         raise RecipeError("no prompt is left that fits into the context", where="MODEL", do=do)
     if len(whole) < count:
         log.warn(f"{counted(count - len(whole), 'prompt')} left out: too long for a model")
-    return Judged(
+    return JudgedTexts(
         fingerprint([source, identities, sampling]),
         card_of(models[0], store).language,
         [name for _, _, name, _ in systems],
@@ -206,7 +206,9 @@ class TextReport:
     mistakes: Interval | None
 
 
-def text_reports(request: Request, judged: Judged, folder: Path, log: Log) -> dict[str, TextReport]:
+def text_reports(
+    request: Request, judged: JudgedTexts, folder: Path, log: Log
+) -> dict[str, TextReport]:
     """What is measured of each system's texts; its mistakes are kept in the folder.
 
     Raises EndpointError if LanguageTool gives no answer, RecipeError if the language is not known.

@@ -11,7 +11,7 @@ from endonym.evaluate.prompts import SUITES, read_prompts, suite_of
 from endonym.evaluate.tables import aligned
 from endonym.evaluate.writing import records_of, writing_cells
 from endonym.log import counted, listed
-from endonym.pipeline.writing import SAMPLINGS, Asked, Corpus, judge_writing, read_corpus
+from endonym.pipeline.writing import SAMPLINGS, Corpus, ToWrite, judge_writing, read_corpus
 from endonym.recipe.recipe import Recipe
 
 MAX_TOKENS: int = Evaluation.model_fields["max_tokens"].default
@@ -46,7 +46,7 @@ def score_writing(loaded: Loaded, prompts: Path | None, language: str | None) ->
         corpus = read_corpus(shards[0], model.tokenizer, "test", shards[1].join)
         if loaded.adapter is not None:
             log.warn(OF_ADAPTER)
-    asked = Asked(read_prompts(file) if file else [], MAX_TOKENS, SEED, "writing")
+    asked = ToWrite(read_prompts(file) if file else [], MAX_TOKENS, SEED, "writing")
     judged = judge_writing(model, corpus.held_out, corpus.training, asked, log=log)
     told = {
         "scores": judged.scores,

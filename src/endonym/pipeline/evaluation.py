@@ -358,7 +358,7 @@ def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageM
     evaluation, shards = config.evaluation, ctx.inputs["shards"].folder
     model.spelled = spelling_of(ctx.inputs["model"])
     prompts = [prompt for file in config.files for prompt in read_prompts(file)]
-    asked = writing.Asked(prompts, evaluation.max_tokens, config.seed, config.task)
+    asked = writing.ToWrite(prompts, evaluation.max_tokens, config.seed, config.task)
     corpus = writing.read_corpus(shards, model.tokenizer, evaluation.split, config.pack.join)
     judged = writing.judge_writing(model, corpus.held_out, corpus.training, asked, log=ctx.log)
     write_json(ctx.out / WRITING, [asdict(each) for each in judged.scores])

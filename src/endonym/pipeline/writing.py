@@ -34,7 +34,7 @@ FAR = 16
 """So many times as much text as is needed follows each place: it is cut by tokens later on."""
 
 
-class Asked(NamedTuple):
+class ToWrite(NamedTuple):
     """What is written. prompts: the beginnings of held-out texts if there are none. task: its name,
     which is said as the split of the scores."""
 
@@ -61,8 +61,8 @@ def read_corpus(
     return Corpus([*held_out], *training)
 
 
-class Judged(NamedTuple):
-    """Scores, and the texts that have them."""
+class Writing(NamedTuple):
+    """What was written and held-out texts beside it, in groups, and their scores."""
 
     scores: list[Score]
     groups: Groups
@@ -72,10 +72,10 @@ def judge_writing(
     model: LanguageModel,
     held_out: Sequence[str],
     training: Iterable[str] | None,
-    asked: Asked,
+    asked: ToWrite,
     *,
     log: Log,
-) -> Judged:
+) -> Writing:
     """Let a model write at each temperature, and score it beside as many held-out texts.
 
     All are at most `max_tokens` long. training: None if it is not known. Raises RecipeError if
@@ -103,7 +103,7 @@ def judge_writing(
                 advance(len(batch))
     others = [cut(rest, model.tokenizer, asked.max_tokens, prompt) for prompt, rest in begun]
     scores = [*writing_scores(groups, others, training, task=asked.task)]
-    return Judged(scores, {**groups, HELD_OUT: others} if others else groups)
+    return Writing(scores, {**groups, HELD_OUT: others} if others else groups)
 
 
 def most_chars(tokenizer: Tokenizer, held_out: Sequence[str], max_tokens: int) -> int:
