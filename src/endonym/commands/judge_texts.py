@@ -177,7 +177,7 @@ def _prompts_of(request: Request, store: Store) -> tuple[list[str], list[Written
         raise RecipeError(NO_CORPUS, where=first, do=OWN_PROMPTS)
     tokenizer = Tokenizer.load(artifact.verify().folder / "tokenizer.json")
     split = TokenShards(shards[0], request.split)
-    held_out = [*joined_texts(split, tokenizer, shards[1].join)[0]]
+    held_out = [*joined_texts(split, tokenizer, shards[1].join)]
     chars = most_chars(tokenizer, held_out, request.max_tokens)
     texts = drawn(held_out, MOST_PROMPTS, chars)
     if not texts:

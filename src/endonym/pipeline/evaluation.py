@@ -347,9 +347,9 @@ def made_pairs(
 ) -> tuple[minimal_pairs.Made, float]:
     """Minimal pairs of held-out documents, and the share of the training text that was read."""
     train, held_out = TokenShards(shards, "train"), TokenShards(shards, split)
-    training, share = joined_texts(train, tokenizer, most_bytes=minimal_pairs.READ_BYTES)
-    texts, _ = joined_texts(held_out, tokenizer)
-    return minimal_pairs.make_minimal_pairs(training, texts), share
+    share = min(1.0, minimal_pairs.READ_BYTES / max(1, int(train.bytes_by_source().sum())))
+    training = joined_texts(train, tokenizer, share=share)
+    return minimal_pairs.make_minimal_pairs(training, joined_texts(held_out, tokenizer)), share
 
 
 def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
@@ -359,12 +359,14 @@ def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageM
     model.spelled = spelling_of(ctx.inputs["model"])
     prompts = [prompt for file in config.files for prompt in read_prompts(file)]
     asked = writing.ToWrite(prompts, evaluation.max_tokens, config.seed, config.task)
-    corpus = writing.read_corpus(shards, model.tokenizer, evaluation.split, config.pack.join)
-    judged = writing.judge_writing(model, corpus.held_out, corpus.training, asked, log=ctx.log)
+    split = TokenShards(shards, evaluation.split)
+    held_out = [*joined_texts(split, model.tokenizer, config.pack.join)]
+    training = writing.training_of(ctx.inputs["model"], ctx.log)
+    judged = writing.judge_writing(model, held_out, training.texts, asked, log=ctx.log)
     write_json(ctx.out / WRITING, [asdict(each) for each in judged.scores])
     write_texts(ctx.out / WRITTEN, judged.groups)
     texts = len(next(iter(judged.groups.values())))
-    return {"kind": evaluation.kind, "texts": texts, "training_share": corpus.share}
+    return {"kind": evaluation.kind, "texts": texts, "training_share": training.share}
 
 
 def _continue_prompts(
