@@ -210,10 +210,8 @@ def _ends(score: Score) -> tuple[float, float]:
     return low, high
 
 
-def group(
-    scores: Sequence[Score], card: Mapping[str, Any] | None = None, gains: Sequence[Gain] = ()
-) -> ScoreGroup:
-    """The tables and bars of one text, read in one way. card, gains: as in `verdicts`."""
+def group(scores: Sequence[Score]) -> ScoreGroup:
+    """The tables and bars of one text, read in one way."""
     rows = score_rows(scores)
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
@@ -247,7 +245,7 @@ def group(
         heads=["bits/byte", mine, "95 %", *others, "of bytes", unit, "bytes"],
         rows=table,
         others=units,
-        notes=notes + provisos(first.split, card or {}, gains),
+        notes=notes,
         bars=Bars(f"Bits per byte on {name}", bars),
     )
 
