@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from endonym.commands.load import card_of, find_artifact, load_model, shards_of
-from endonym.commands.scoring import NO_CORPUS, in_json, named
+from endonym.commands.scoring import NO_CORPUS, in_json
+from endonym.copies.notes import distinct_names
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
@@ -79,7 +80,7 @@ def score_model(
     """
     model = load_model(name, store, device_name, log, adapter=adapter)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
-    for file, path in named(files).items():
+    for path, file in zip(files, distinct_names(files), strict=True):
         judged.append((file, texts_below(path, model.tokenizer, log, cutting)))
     read = None if train is None else training_text(*train)
     language = card_of(name, store).language

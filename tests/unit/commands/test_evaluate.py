@@ -187,7 +187,8 @@ def test_the_conclusion_is_the_report_s_and_says_why_baselines_and_interval_are_
     opening, standing = conclusions([score("model", 1.20), *baselines()])
     assert opening.startswith("On 412 test documents the model needs 1.20 bits per byte")
     assert "better than all that needs no learning" in standing
-    alone = conclusions([score("model", 1.20, low=None, high=None, n_documents=7)])
+    few = {"low": None, "high": None, "no_interval": "too few", "n_documents": 7}
+    alone = conclusions([score("model", 1.20, **few)])
     assert "no interval: it takes 10 groups of neighbouring documents" in alone[-2]
     assert alone[-1].startswith("There are no baselines")
 

@@ -381,7 +381,7 @@ def test_the_form_for_machines_names_every_number(tmp_path: Path) -> None:
     assert run["name"] == "b"
     assert run["machine"] == {"processor": "abacus", "threads": "2"}
     assert (run["corpus"], run["versions"]) == (None, {}), "its plan and journal say neither"
-    assert set(run["difference"]) == {"value", "low", "high", "is_claimed"}
+    assert set(run["difference"]) == {"value", "low", "high", "no_interval", "is_claimed"}
     assert run["score"]["metric"] == "bits_per_byte"
     assert run["score"]["source"] is None
     assert (run["train_tokens"], run["seconds"], run["kept_step"]) == (1280, 4.0, 10)
