@@ -23,7 +23,7 @@ from cells import RESULTS, Cells
 from numpy.typing import NDArray
 
 from endonym.evaluate.documents import RECORD, Documents, load_documents, mean_difference
-from endonym.evaluate.score import LARGEST_SHARE, largest_share, ratio
+from endonym.evaluate.score import FEWEST_OF_SOURCE, LARGEST_SHARE, largest_share, ratio
 from endonym.export.history import is_of_split
 from endonym.runs.find import planned
 from endonym.store import Store
@@ -107,10 +107,11 @@ def of_score(count: int, sizes: str, bits: str, draws: int, *, sources: int = 1)
         above = [bits_of(bits, part, random) for part in parts]
         bytes_of = np.concatenate(parts)
         needed = bytes_of * (own + np.concatenate(above))
-        _, low, high = ratio(needed, bytes_of.astype(np.int64), of_source)
-        assert low is not None, "there are enough documents"
-        covered += low <= TRUTH <= (high or 0.0)
-        width += (high or 0.0) - low
+        found = ratio(needed, bytes_of.astype(np.int64), of_source)
+        assert found.low is not None, "there are enough documents"
+        assert found.high is not None, "as above"
+        covered += found.low <= TRUTH <= found.high
+        width += found.high - found.low
     return {"covers": covered / draws, "width": width / draws, "draws": draws}
 
 
@@ -150,18 +151,34 @@ def holds_zero(
 
 
 def skew_of(run: Path) -> dict[str, Any]:
-    """The skewness of what groups of neighbours add to the error of a score on a run's test text:
-    their bits, less those of as many bytes on average. That of an exponential distribution is 2."""
+    """The skewness of a run's test text (`skew_in`), whose bits its evaluation has kept."""
     store = Store(run.parent.parent / "store")
     made = [store.find("evaluation", each["id"]) for each in planned(run)]
     of_test = [each for each in made if each and is_of_split(each.manifest["config"])]
     found = load_documents(of_test[0].folder)
     assert found is not None, "the evaluation has kept its documents"
-    _, groups = np.unique(found["group"], return_inverse=True)
-    sizes, bits = (np.bincount(groups, weights=found[each]) for each in ("bytes", "nats"))
-    apart = bits - sizes * bits.sum() / sizes.sum()
-    spread = apart - apart.mean()
-    return {"skew": float((spread**3).mean() / apart.std() ** 3), "groups": len(bits)}
+    return skew_in(found)
+
+
+def skew_in(found: Documents) -> dict[str, Any]:
+    """The skewness of what groups of neighbours add to the error of a score: their bits, less those
+    of as many bytes of their source on average. That of an exponential distribution is 2.
+
+    In a mean over sources each source weighs the same, as in the score. Sources of fewer groups
+    than FEWEST_OF_SOURCE are left out.
+    """
+    averaged = np.unique(found["source"][found["averaged"]])
+    is_mean = len(averaged) > 1
+    apart = list[Numbers]()
+    for source in averaged if is_mean else np.unique(found["source"]):
+        own = found[found["source"] == source]
+        _, groups = np.unique(own["group"], return_inverse=True)
+        sizes, bits = (np.bincount(groups, weights=own[each]) for each in ("bytes", "nats"))
+        if len(sizes) >= FEWEST_OF_SOURCE:
+            residuals = bits - sizes * bits.sum() / sizes.sum()
+            apart.append(residuals / sizes.sum() if is_mean else residuals)
+    every = np.concatenate(apart)
+    return {"skew": float((every**3).mean() / every.std() ** 3), "groups": len(every)}
 
 
 def documents(bits: Numbers, sizes: Numbers) -> Documents:

@@ -1,13 +1,13 @@
 """Do pairs that are made automatically rank models as pairs by linguists do? French and English.
 
-    python benchmarks/minimal_pairs.py [--languages fr en] [--steps 20 50 … 6000]
-    python benchmarks/minimal_pairs.py --summary
+    python benchmarks/minimal_pairs.py [--languages fr en] [--threads 2]
 
-Of each language one model is trained for more and more steps, each time from the beginning. Each is
-judged by BLiMP (English) or CLAMS (French), whose pairs follow grammars, and by the pairs that
-`kind = "minimal_pairs"` makes of the text held out. The table ends with Spearman's rank correlation
-between both, for all pairs and for each kind of fault. All models of a language are judged on the
-same pairs: they share corpus and tokenizer.
+Nothing is trained: the models are the kept steps of the runs `fr` and `en` of beyond_bits.py, so
+run that first. Each step is judged by CLAMS (French) or BLiMP (English), whose pairs follow
+grammars, and by pairs that `--minimal-pairs` makes of the text held out: the same ones at every
+step. The table ends with Spearman's rank correlation of the two accuracies, for all made pairs and
+for each kind of fault. The steps are of one training: a correlation says whether both kinds of
+pairs see it get better, not whether they rank other recipes alike.
 
 Cells in benchmarks/results/minimal-pairs.json are skipped; --again adds a repeat.
 """
@@ -23,80 +23,49 @@ from typing import Any
 import numpy as np
 from cells import RESULTS, ROOT, Cell, Cells
 from pages import markdown
-from runs import bits_rows, costs_of, endonym, last_json, row_of, sets_of
+from runs import Row, bits_rows, endonym, last_json, row_of
 
 from endonym.evaluate.items import ACCURACY
+from endonym.evaluate.probes import spearman
 from endonym.seed import named_seed
 
-GOLD = {"fr": "clams_fr.jsonl", "en": "blimp_en.jsonl.gz"}
-GOLD_FILE = "gold.jsonl"
-STEPS = (20, 50, 120, 300, 700, 1500, 3000, 6000)
-MODEL = {
-    "model.dim": 128,
-    "model.mixer.heads": 2,
-    "model.layers": 4,
-    "phase.0.tokens": "",
-    "phase.0.epochs": "",
-    "phase.0.warmup_steps": "",
-    "evaluate.0.baselines": False,
-}
-EXPORT = '[[export]]\nformat = "huggingface"\n'
-"""What is not needed of the recipe of `new`."""
-ASKED = f"""
-[[evaluate]]
-kind = "task"
-file = "{GOLD_FILE}"
-
-[[evaluate]]
-kind = "minimal_pairs"
-"""
+GOLD = {"fr": ("CLAMS", "clams_fr.jsonl"), "en": ("BLiMP", "blimp_en.jsonl.gz")}
 ALL = "all kinds"
-NAME = "minimal pairs, test"
-"""The split of their scores."""
 
 
 def main() -> None:
-    """Run the cells that are missing and print the table."""
+    """Run the cells that are missing and print the tables."""
     asked = arguments()
     cells = Cells(asked.results)
-    for language in asked.languages if not asked.summary else ():
-        for steps in asked.steps:
-            key = f"{language} · {steps} steps"
-            if key not in cells or asked.again:
-                prepare(language, asked)
-                cells.keep(key, cell(asked.work, language, steps))
-                print(f"{key:<30} {cells[key]['gold']:.4f}", flush=True)
-    print(*summary(cells), sep="\n")
+    for language in asked.languages:
+        if language not in cells or asked.again:
+            cells.keep(language, cell(language, asked))
+    print(summary(cells))
 
 
 def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--texts", type=Path, help="instead of those of the language in --data")
     parser.add_argument("--languages", nargs="+", choices=GOLD, default=list(GOLD))
-    parser.add_argument("--steps", type=int, nargs="+", default=list(STEPS))
-    parser.add_argument("--pairs", type=int, default=100, help="of each phenomenon of BLiMP, CLAMS")
-    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "minimal-pairs")
+    parser.add_argument("--pairs", type=int, default=100, help="of each phenomenon of CLAMS, BLiMP")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "beyond-bits")
     parser.add_argument("--results", type=Path, default=RESULTS / "minimal-pairs.json")
     parser.add_argument("--again", action="store_true")
-    parser.add_argument("--summary", action="store_true", help="print the table alone")
     return parser.parse_args()
 
 
-def prepare(language: str, asked: argparse.Namespace) -> None:
-    """Write the recipe of a language, and the linguists' pairs beside it."""
-    folder = asked.work / language
-    if (folder / GOLD_FILE).exists():
-        return
-    asked.work.mkdir(parents=True, exist_ok=True)
-    texts = (asked.texts or asked.data / language).absolute()
-    endonym(asked.work, "new", language, "--language", language, "--text", texts, "--hours", 0.1)
-    recipe = folder / "recipe.toml"
-    text = recipe.read_text(encoding="utf-8").replace(EXPORT, "")
-    recipe.write_text(text + ASKED, encoding="utf-8")
-    lines = some_of_each(asked.data / "eval" / GOLD[language], asked.pairs)
-    (folder / GOLD_FILE).write_text("".join(lines), encoding="utf-8")
+def cell(language: str, asked: argparse.Namespace) -> Cell:
+    """Judge the kept steps of the run of a language."""
+    gold, made = (asked.work.absolute() / f"{language}-{each}.jsonl" for each in ("gold", "made"))
+    lines = some_of_each(asked.data / "eval" / GOLD[language][1], asked.pairs)
+    gold.write_text("".join(lines), encoding="utf-8")
+    made.unlink(missing_ok=True)  # evaluate writes only new files
+    given = ["--steps", "--tasks", gold, "--minimal-pairs", made, "--json"]
+    told = last_json(endonym(asked.work, "evaluate", language, *given, threads=asked.threads))
+    steps = [step_of(each, gold.name, made.name) for each in told["points"]]
+    return {"language": language, "identity": told["identity"], "steps": steps}
 
 
 def some_of_each(path: Path, most: int) -> Iterator[str]:
@@ -109,71 +78,53 @@ def some_of_each(path: Path, most: int) -> Iterator[str]:
         yield from sorted(lines_of, key=lambda line: named_seed(0, line))[:most]
 
 
-def cell(work: Path, language: str, steps: int) -> Cell:
-    """Train a model for so many steps; its bits per byte, and its accuracy on all pairs."""
-    sets = sets_of(MODEL | {"phase.0.steps": steps, "name": f"{language}-{steps}"})
-    told = endonym(work, "run", f"{language}/recipe.toml", *sets, "--json", "-q")
-    finished = last_json(told)
-    bits = row_of(bits_rows(finished["scores"]), split=None)
-    assert bits is not None, "the recipe of new asks for it"
-    rows = [row for row in finished["scores"] if row["metric"] == ACCURACY]
-    return costs_of(work, finished) | {
-        "language": language,
+def step_of(point: dict[str, Any], gold: str, made: str) -> dict[str, Any]:
+    """The scores of a step. gold, made: the names of the files of pairs."""
+    bits = row_of(bits_rows(point["scores"]))
+    assert bits is not None, "held-out text is scored at each step"
+    own = [row for row in point["scores"] if (row["metric"], row["split"]) == (ACCURACY, made)]
+    by_gold, by_made = (mean_of_groups(point["scores"], each) for each in (gold, made))
+    return {
+        "step": point["step"],
+        "tokens": point["tokens"],
         "bits_per_byte": bits["value"],
-        "gold": mean_of_groups(rows, GOLD_FILE)["value"],
-        "made": mean_of_groups(rows, NAME)["value"],
-        "pairs": mean_of_groups(rows, NAME)["n_documents"],
-        "kinds": {
-            row["source"]: row["value"]
-            for row in rows
-            if row["split"] == NAME and row["source"] is not None
-        },
+        "gold": by_gold["value"],
+        "gold_pairs": by_gold["n_documents"],
+        "made": by_made["value"],
+        "made_pairs": by_made["n_documents"],
+        "kinds": {row["source"]: row["value"] for row in own if row["source"] is not None},
     }
 
 
-def mean_of_groups(rows: Sequence[dict[str, Any]], split: str) -> dict[str, Any]:
-    """The first row of a file of pairs."""
-    return next(row for row in rows if row["split"] == split and row["source"] is None)
+def mean_of_groups(rows: Sequence[Row], split: str) -> Row:
+    """The first accuracy of a file of pairs."""
+    return next(row for row in rows if (row["metric"], row["split"]) == (ACCURACY, split))
 
 
-def spearman(one: Sequence[float], other: Sequence[float]) -> float:
-    """Spearman's rank correlation (1904); equal values have the mean of their ranks. NaN if all of
-    one side are equal."""
-    ranks = list[np.ndarray]()
-    for values in (one, other):
-        _, numbers, counts = np.unique(values, return_inverse=True, return_counts=True)
-        ranks.append((np.cumsum(counts) - (counts - 1) / 2)[numbers])
-    if any(np.ptp(each) == 0 for each in ranks):
-        return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+def summary(cells: Cells) -> str:
+    """For each language a table of its steps, with the correlations below."""
+    return "\n".join(table(cells[each]) for each in GOLD if each in cells)
 
 
-def summary(cells: Cells) -> Iterator[str]:
-    """A table for each language: models in the order of bits per byte, then the correlations."""
-    every = [cells[key] for key in cells]
-    for language in GOLD:
-        own = [each for each in every if each["language"] == language]
-        own.sort(key=lambda each: -each["bits_per_byte"])
-        if len(own) < 2:
-            continue
-        kinds = sorted(set.intersection(*(set(each["kinds"]) for each in own)))
-        rows = [
-            [f"{each['steps']}", f"{each['bits_per_byte']:.3f}"]
-            + [f"{value:.3f}" for value in (each["gold"], *accuracies(each, kinds))]
-            for each in own
-        ]
-        gold = [each["gold"] for each in own]
-        columns = zip(*(accuracies(each, kinds) for each in own), strict=True)
-        found = [f"{spearman(gold, column):.2f}" for column in columns]
-        rows.append(["Spearman with gold", "", "", *found])
-        yield f"\n{language}: {GOLD[language]} and {own[-1]['pairs']} pairs made automatically"
-        yield markdown(["steps", "bits/byte", "gold", ALL, *kinds], rows)
+def table(own: Cell) -> str:
+    """The steps of a language, then Spearman's correlations with the accuracy on gold pairs."""
+    name, steps = GOLD[own["language"]][0], own["steps"]
+    kinds = [*steps[-1]["kinds"]]
+    columns = {name: [each["gold"] for each in steps], ALL: [each["made"] for each in steps]}
+    columns |= {kind: [each["kinds"][kind] for each in steps] for kind in kinds}
+    rows = [
+        [f"{each['step']:,}", f"{each['bits_per_byte']:.3f}", *(f"{value:.3f}" for value in values)]
+        for each, values in zip(steps, zip(*columns.values(), strict=True), strict=True)
+    ]
+    ranks = (spearman(*np.array([columns[name], columns[each]])) for each in (ALL, *kinds))
+    shown = ("undefined" if np.isnan(each) else f"{each:.2f}" for each in ranks)
+    rows.append([f"Spearman with {name}", "", "", *shown])
+    pairs = f"{steps[-1]['gold_pairs']:,} pairs of {name}, {steps[-1]['made_pairs']:,} made pairs"
+    heads = [f"{own['language']}, after step", "bits/byte", name, ALL, *kinds]
+    return f"{pairs}:\n\n{markdown(heads, rows)}"
 
 
-def accuracies(one: Cell, kinds: Sequence[str]) -> list[float]:
-    """Of the pairs made automatically: the mean over kinds, then each kind."""
-    return [one["made"], *(one["kinds"][kind] for kind in kinds)]
-
+TABLES_OF_PAGE = {"minimal-pairs": lambda: summary(Cells(RESULTS / "minimal-pairs.json"))}
 
 if __name__ == "__main__":
     main()

@@ -14,7 +14,11 @@ MARKED = re.compile(r"(<!-- table (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def markdown(head: list[str], rows: Iterable[list[str]], *, labels: int = 1) -> str:
-    """A table; all columns but the first few, which are labels, are numbers."""
+    """A table; all columns but the first few, which are labels, are numbers. Nothing without rows:
+    results may be still to come."""
+    rows = list(rows)
+    if not rows:
+        return ""
     rule = ["---"] * labels + ["--:"] * (len(head) - labels)
     lines = [head, rule, *rows]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import architectures_page
+import beyond_bits
 import cleaning_page
 import continued
 import corpus_page
@@ -20,6 +21,7 @@ import exports
 import extraction_page
 import fables_fr
 import instructions
+import minimal_pairs
 import pruning
 import readme_page
 import related_language
@@ -42,8 +44,11 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     | instructions.TABLES_OF_PAGE
     | pruning.TABLES_OF_PAGE
     | teachers.TABLES_OF_PAGE,
+    ROOT / "docs" / "probes.md": {"probes": beyond_bits.TABLES_OF_PAGE["probes"]},
     ROOT / "docs" / "results.md": readme_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
+    ROOT / "docs" / "tasks.md": minimal_pairs.TABLES_OF_PAGE
+    | {"flores": beyond_bits.TABLES_OF_PAGE["flores"]},
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
     ROOT / "docs" / "training.md": training_page.TABLES | related_language.TABLES_OF_PAGE,
     ROOT / "docs" / "exports.md": {

@@ -205,8 +205,9 @@ class Answering:
 
 def bits_of(nats: list[float], sizes: list[int]) -> Answer:
     """Bits per byte with the interval over documents."""
-    value, low, high = ratio(np.array(nats) / math.log(2), np.array(sizes))
-    return {"bits_per_byte": value, "low": low, "high": high, "documents": len(sizes)}
+    found = ratio(np.array(nats) / math.log(2), np.array(sizes))
+    ends = {"low": found.low, "high": found.high}
+    return {"bits_per_byte": found.value, **ends, "documents": len(sizes)}
 
 
 def linear(progress: float, step: int) -> float:

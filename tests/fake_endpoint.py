@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from fake_web import Silent, served
 
 STALL = 8.0
 
@@ -85,11 +87,8 @@ def fake_endpoint(
     """A server in threads of this process. number_in: of a prompt."""
     fake = Fake(behave, number_in)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: Any) -> None:
-            pass
 
         def do_POST(self) -> None:
             try:
@@ -123,19 +122,11 @@ def fake_endpoint(
 
     class Server(ThreadingHTTPServer):
         request_queue_size = 64
+        block_on_close = False
 
         def handle_error(self, *_: Any) -> None:
             """Clients go away: that is what is tested."""
 
-    server = Server(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.block_on_close = False
-    fake.address = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with served(Handler, Server) as address:
+        fake.address = f"{address}/v1"
         yield fake
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

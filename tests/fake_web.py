@@ -49,9 +49,15 @@ class Silent(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(handler: type[BaseHTTPRequestHandler]) -> Generator[str]:
-    """The address on loopback at which a handler answers until the end of the block."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def served(
+    handler: type[BaseHTTPRequestHandler],
+    kind: type[ThreadingHTTPServer] = ThreadingHTTPServer,
+) -> Generator[str]:
+    """The address on loopback at which a handler answers until the end of the block.
+
+    kind: of server; its threads are daemons.
+    """
+    server = kind(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

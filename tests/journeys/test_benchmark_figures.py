@@ -1,13 +1,14 @@
 """Figures of the benchmarks: repeats are kept, a peer is quoted at its best, pages are current."""
 
 import importlib
-import math
 import subprocess
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -243,12 +244,40 @@ def test_ranks_by_pairs_made_automatically_are_compared_with_gold(
     benchmarks: Any, tmp_path: Path
 ) -> None:
     pairs, cells = benchmarks("minimal_pairs"), benchmarks("cells").Cells(tmp_path / "cells.json")
-    assert pairs.spearman([0.5, 0.6, 0.6, 0.9], [0.1, 0.7, 0.3, 0.8]) == pytest.approx(0.9486833)
-    assert math.isnan(pairs.spearman([0.5, 0.5], [0.1, 0.7]))
-    for steps, gold, made, kind in ((20, 0.5, 0.6, 0.9), (300, 0.7, 0.9, 0.3)):
-        shared = {"language": "fr", "steps": steps, "pairs": 600, "bits_per_byte": 60 / steps}
-        cells.found[f"fr {steps}"] = [
-            {**shared, "gold": gold, "made": made, "kinds": {"word order": kind}}
-        ]
-    text = "\n".join(pairs.summary(cells))
-    assert "| Spearman with gold |  |  | 1.00 | -1.00 |" in text
+    assert pairs.summary(cells) == ""
+    figures = ((1, 0.5, 0.1, 0.9), (20, 0.6, 0.7, 0.8), (300, 0.6, 0.3, 0.7), (900, 0.9, 0.8, 0.7))
+    steps = [
+        {
+            **{"step": step, "bits_per_byte": 2.0, "gold": gold, "made": made},
+            **{"gold_pairs": 90, "made_pairs": 600, "kinds": {"word order": order, "form": 0.5}},
+        }
+        for step, gold, made, order in figures
+    ]
+    cells.found["fr"] = [{"language": "fr", "steps": steps}]
+    text = pairs.summary(cells)
+    assert "90 pairs of CLAMS, 600 made pairs" in text
+    assert "| 900 | 2.000 | 0.900 | 0.800 | 0.700 | 0.500 |" in text
+    assert "| Spearman with CLAMS |  |  | 0.95 | -0.83 | undefined |" in text
+
+
+def test_skew_is_of_what_groups_add_to_the_error_within_their_source(benchmarks: Any) -> None:
+    """Groups of one source are exponential; a mean weighs a small source as a large one."""
+    intervals, random = benchmarks("intervals"), np.random.default_rng(8)
+
+    def skew(*sources: tuple[float, float, NDArray[Any]], is_mean: bool) -> float:
+        parts = list[Any]()
+        for number, (level, size, noise) in enumerate(sources):
+            part = intervals.documents(level + 0.1 * noise, np.full(len(noise), size))
+            part["group"] += number * 100_000
+            part["source"], part["averaged"] = number, is_mean
+            parts.append(part)
+        return intervals.skew_in(np.concatenate(parts))["skew"]
+
+    skewed, even = random.exponential(size=20_000), random.normal(size=20_000)
+    assert skew((2.0, 1000.0, skewed), is_mean=True) == pytest.approx(2, abs=0.2)
+    both = (2.0, 1000.0, skewed), (4.0, 1000.0, skewed)
+    for is_mean in (True, False):
+        assert skew(*both, is_mean=is_mean) == pytest.approx(2, abs=0.2), "levels add nothing"
+    unlike = (2.0, 1000.0, even), (2.0, 50_000.0, skewed)
+    assert skew(*unlike, is_mean=False) == pytest.approx(2 * 2**0.5, abs=0.3)
+    assert skew(*unlike, is_mean=True) == pytest.approx(1, abs=0.15)

@@ -430,12 +430,27 @@ def test_prompts_of_ones_own_are_questions_and_held_out_texts_are_not(
     assert asked == ["Кояшлы көндә"]
 
 
-def test_what_another_model_knows_of_the_held_out_text_is_looked_for_once(
+def test_what_each_model_knows_of_the_held_out_text_is_looked_for_once_and_kept(
     given: list[Any], finished: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked = list[str]()
-    monkeypatch.setattr(judge_texts, "overlaps", lambda texts, *_: looked.extend(texts))
+    looked, overlaps = list[str](), judge_texts.overlaps
+
+    def recorded(judged: Mapping[str, list[str]], *more: Any, **named: Any) -> Any:
+        looked.extend(judged)
+        return overlaps(judged, *more, **named)
+
+    monkeypatch.setattr(judge_texts, "overlaps", recorded)
     (export,) = (finished / "store" / "export").rglob("config.json")
-    for _ in range(2):
-        assert command(*given[:2], export.parent, *given[2:]).code == 0
-        assert looked == [f"{export.parent}, held-out text of the other model"]
+    both = (*given[:2], export.parent, *given[2:])
+    first, again = (command(*both, "--json").json() for _ in range(2))
+    assert len(looked) == len(set(looked)) == 2
+    (name,) = {*first["overlap"]} - {"kechkena"}
+    assert {*first["overlap"]} == {*first["texts"]} - {"held-out text"}
+    own, other = first["overlap"]["kechkena"], first["overlap"][name]
+    assert (own["found"], own["lost"]) == (0, []), "it is kept apart from what the model read"
+    assert own["texts"] == other["texts"] > 0
+    assert (other["found"], other["lost"]) == (None, ["what the model was trained on"])
+    assert again["overlap"] == first["overlap"]
+    said = command(*both).out
+    assert f"held-out text, kechkena: None of its {own['texts']} texts stands in the" in said
+    assert f"held-out text, {name}: Not compared with what the model was trained on" in said

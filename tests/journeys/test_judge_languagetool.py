@@ -3,43 +3,37 @@
 import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
+from fake_web import Silent, served
 
 Command = Callable[..., Any]
 
 
 @contextmanager
-def languagetool(body: str, status: int = 200) -> Generator[tuple[str, list[str]]]:
-    """A server that gives every text this answer; and what it was sent."""
+def languagetool(
+    body: str, status: int = 200, failing: int | None = None
+) -> Generator[tuple[str, list[str]]]:
+    """A server that gives every text this answer; and what it was sent.
+
+    failing: the number of the one request that gets no answer.
+    """
     sent = list[str]()
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
+    class Handler(Silent):
         def do_POST(self) -> None:
             assert self.path == "/v2/check"
             sent.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
             data = body.encode()
-            self.send_response(status)
+            self.send_response(500 if len(sent) - 1 == failing else status)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v2", sent
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(Handler) as address:
+        yield f"{address}/v2", sent
 
 
 MATCH = {"message": "Хата", "offset": 1, "length": 2, "rule": {"id": "TATAR_1"}, "context": {}}
@@ -82,3 +76,27 @@ def test_languagetool_without_an_answer_is_an_error_and_no_text_without_mistakes
     said = command(*given, "--languagetool", "http://127.0.0.1:9/v2")
     assert said.code == 1
     assert "Is the server running" in said.err
+
+
+def test_languagetool_is_asked_once_about_a_text(
+    given: list[Any], command: Command, tmp_path: Path
+) -> None:
+    file, body = tmp_path / "judged" / "languagetool.jsonl", json.dumps({"matches": [MATCH]})
+    with languagetool(body, failing=5) as (address, sent):
+        asked = (*given, "--languagetool", address)
+        said = command(*asked)
+        assert "no answer of LanguageTool (500)" in said.err
+        assert len(file.read_text(encoding="utf-8").splitlines()) == 5, "what it said is kept"
+        first, again = (command(*asked, "--json").json() for _ in range(2))
+        assert len(sent) == 1 + 2 * first["prompts"], "one of them twice: it got no answer"
+    assert first["texts"] == again["texts"]
+    kept = file.read_bytes()
+    assert command(*given, "--languagetool", "http://127.0.0.1:9/v2").code == 1
+    assert file.read_bytes() == kept
+    with languagetool(body) as (other, sent):
+        command(*given, "--languagetool", other)
+        assert len(sent) == 2 * first["prompts"], "another server may find other mistakes"
+    file.write_text("[]\n", encoding="utf-8")
+    said = command(*given, "--languagetool", other)
+    assert said.code == 1
+    assert "Remove the file" in said.err

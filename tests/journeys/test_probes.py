@@ -117,10 +117,11 @@ def test_a_server_gives_the_figures_of_its_model(command: Command, tmp_path: Pat
     down = command(*asked)
     assert down.code == 1
     assert "cannot be reached" in down.err
+    from endonym.evaluate.probe_file import read_probe
     from endonym.log import QUIET
     from endonym.pipeline.probing import score_probe
 
-    scores = score_probe(toy_language_model(), path, task="a.jsonl", language="", log=QUIET)
+    scores = score_probe(toy_language_model(), read_probe(path), task="a.jsonl", log=QUIET)
     here = {each.model: each.value for each in scores if each.metric == "accuracy"}
     served_ones = values(found.json()["scores"])
     assert served_ones.keys() == here.keys()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from endonym.commands.load import load_model
-from endonym.commands.tasks import Loaded, scoreboard
+from endonym.commands.scoreboard import scoreboard
+from endonym.commands.scoring import Loaded
 from endonym.data.shards import TokenShards
 from endonym.evaluate.halves import TEXTS, published
 from endonym.log import Log

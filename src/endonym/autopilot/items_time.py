@@ -1,7 +1,8 @@
 """How long evaluations of items take: tasks, minimal pairs and probes.
 
 The model reads their texts at its own pace. The rest was measured in seconds of one core: models of
-0.2 and 2 million weights, 1 to 2 MB of training text, SIB-200, RO-STS, CLAMS. Imports no torch.
+0.2 and 2 million weights, 1 to 2 MB of training text, SIB-200, RO-STS, CLAMS. It was measured part
+by part; one rate for texts and one for probes are within half of the sums. Imports no torch.
 """
 
 from collections.abc import Iterable
@@ -15,19 +16,15 @@ from endonym.evaluate.minimal_pairs import KINDS, MOST, READ_BYTES
 from endonym.evaluate.probe_file import read_probe
 from endonym.recipe.recipe import Recipe
 
-OVERLAP_SECONDS = 0.6e-6
-"""Looking for judged texts in the training text, for each byte of both."""
-COUNTED_SECONDS = 1.5e-6
-"""Counting words of training text for minimal pairs, for each byte."""
+TEXT_SECONDS = 0.8e-6
+"""Looking for judged texts in the training text, or counting its words; for each byte."""
 PAIR_BYTES = 200
 """Two sentences."""
-TF_IDF_SECONDS, LOGISTIC_SECONDS = 12e-6, 7e-6
-"""The baseline of a probe, for each byte of its texts; and its logistic regressions, for each byte
-of train and each label."""
-DRAWN_SECONDS = 4e-3
-"""The intervals of a probe, for each test example."""
-TRAININGS, EPOCHS = 5, 7
-"""Of fine-tuning: epochs until dev is no better (evaluate/fine_tuning.py)."""
+PROBE_SECONDS = 6e-6
+"""The regressions of a probe, its baseline and intervals; for each byte of its texts and each
+label, with two more for what needs no labels."""
+EPOCHS = 5 * 7
+"""Of fine-tuning: five trainings, until dev is no better (evaluate/fine_tuning.py)."""
 
 
 def items_seconds(
@@ -42,27 +39,23 @@ def items_seconds(
     if evaluation.kind == "minimal_pairs":
         counted = min(READ_BYTES, facts.text_bytes)
         judged = len(KINDS) * min(MOST * PAIR_BYTES, 2 * facts.dev_bytes)
-        compared = (facts.text_bytes + judged) * OVERLAP_SECONDS
-        return counted * COUNTED_SECONDS + judged * read_second + compared
+        return judged * read_second + (counted + facts.text_bytes + judged) * TEXT_SECONDS
     file, *_ = evaluation.files(recipe.folder)
     if evaluation.kind == "task":
         items = read_items(file).items
         read = _bytes(chain.from_iterable(each.texts for each in items))
         compared = facts.text_bytes + _bytes(each.right for each in items)
-        return read * read_second + compared * OVERLAP_SECONDS
+        return read * read_second + compared * TEXT_SECONDS
     probe = read_probe(file, recipe.language)
     train, dev, test = (
         _bytes(chain.from_iterable(example.texts for example in probe.parts[split]))
         for split in ("train", "dev", "test")
     )
-    every, labels = train + dev + test, {example.answer for example in probe.parts["train"]}
-    seconds = every * (read_second + TF_IDF_SECONDS) + len(probe.parts["test"]) * DRAWN_SECONDS
-    seconds += (facts.text_bytes + test) * OVERLAP_SECONDS
-    if not probe.is_similarity:
-        seconds += train * len(labels) * LOGISTIC_SECONDS
+    labels = {example.answer for example in probe.parts["train"] if not probe.is_similarity}
+    seconds = (train + dev + test) * (read_second + (2 + len(labels)) * PROBE_SECONDS)
+    seconds += (facts.text_bytes + test) * TEXT_SECONDS
     if evaluation.fine_tune:
-        epoch = train * train_second + (dev + test) * read_second
-        seconds += TRAININGS * EPOCHS * epoch
+        seconds += EPOCHS * (train * train_second + (dev + test) * read_second)
     return seconds
 
 

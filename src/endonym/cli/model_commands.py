@@ -3,9 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -27,8 +26,9 @@ from endonym.export.config import FORMATS
 from endonym.log import columns, for_screen, listed, padded, size
 
 if TYPE_CHECKING:
-    from endonym.commands.evaluate import Judged
-    from endonym.commands.tasks import Shown
+    from endonym.commands.evaluate import TextScores
+    from endonym.commands.scoring import Shown
+    from endonym.pipeline.evaluation_texts import DocumentIs
 
 
 USES = {
@@ -52,6 +52,28 @@ OF_USES = (
      "--flores are read: give one of these."),
 )  # fmt: skip
 """Parameters that only some of these have, which these are, and what is said without them."""
+
+
+class EvaluateFlags(NamedTuple):
+    """What the flags of `evaluate` say, by the parameters of its options."""
+
+    texts: tuple[Path, ...]
+    split: Literal["test", "dev"]
+    document: "DocumentIs | None"
+    column: str | None
+    tasks: tuple[Path, ...]
+    pairs: Path | None
+    flores: Path | None
+    steps: bool
+    harness: tuple[str, ...]
+    kept: Path | None
+    probes: tuple[Path, ...]
+    fine_tune: bool
+    endpoint: str | None
+    writing: bool
+    prompts: Path | None
+    language: str | None
+    adapter: str | None
 
 
 def _require_one_use(context: click.Context) -> None:
@@ -193,109 +215,87 @@ def _only_one(
 )
 @adapter_option()
 @click.pass_context
-def evaluate(context: click.Context, model: str, **asked: Any) -> None:
+def evaluate(context: click.Context, model: str, **flags: Any) -> None:
     """Bits per byte of the corpus's test documents, or of your files, with baselines."""
     from endonym import device
     from endonym.commands.load import origin_of
 
     settings: Settings = context.obj
+    asked = EvaluateFlags(**flags)
     _require_one_use(context)
     device.prepare()
-    found, text = _judged(settings, model, **asked)
+    found, text = _scored(settings, model, asked)
     if settings.is_json:  # of a server's model nothing is known but its name
         about = dict.fromkeys(("model", "identity", "adapter", "corpus")) | {"model": model}
-        if asked["endpoint"] is None:
-            about = origin_of(model, settings.open_store(), asked["adapter"])
+        if asked.endpoint is None:
+            about = origin_of(model, settings.open_store(), asked.adapter)
         print_json({**about, **device.environment(), **found})
     else:
         click.echo(f"\n{text}\n")
 
 
-def _judged(
-    settings: Settings,
-    model: str,
-    *,
-    texts: tuple[Path, ...],
-    tasks: tuple[Path, ...],
-    pairs: Path | None,
-    flores: Path | None,
-    harness: tuple[str, ...],
-    kept: Path | None,
-    probes: tuple[Path, ...],
-    split: Literal["test", "dev"],
-    document: Any,
-    column: str | None,
-    steps: bool,
-    writing: bool,
-    prompts: Path | None,
-    adapter: str | None,
-    **asked: Any,
-) -> "Shown":
-    """What a model is judged by, of the uses in USES; asked: how a probe is read."""
+def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
+    """The scores of a model by what is asked, one of USES or its own documents."""
     from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.harness import score_harness
-    from endonym.commands.learning_curves import Asked, learning_curves
+    from endonym.commands.learning_curves import ToJudge, learning_curves
     from endonym.commands.load import load_model
-    from endonym.commands.tasks import Loaded, score_minimal_pairs, score_tasks, scoreboard
+    from endonym.commands.scoreboard import scoreboard
+    from endonym.commands.scoring import Loaded
+    from endonym.commands.tasks import score_minimal_pairs, score_tasks
     from endonym.commands.writing import score_writing
     from endonym.pipeline.evaluation_texts import Cutting
 
     store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
-    cutting = Cutting.of(document, column)
-    given: Any = {"store": store, "log": log, "adapter": adapter}
-    if steps:
-        how = {name: asked[name] for name in ("language", "fine_tune")}
-        wanted = Asked(split, tasks, pairs, flores, cutting, probes, **how)
-        return learning_curves(model, wanted, store=store, log=log, device=target)
-    if harness:
-        return score_harness(model, harness, **given, device_name=target, kept=kept)
-    if probes:
-        return _probed(settings, model, probes, adapter=adapter, **asked)
-    if not (tasks or pairs or flores or writing):
-        judged = score_model(model, texts, split, **given, device_name=target, cutting=cutting)
-        return as_dict(judged), scores_text(judged)
-    loaded = Loaded(model, load_model(model, store, target, log, adapter=adapter), **given)
-    if pairs is not None:
-        return score_minimal_pairs(loaded, pairs)
-    if flores is not None:
-        return scoreboard(loaded, flores, cutting)
-    return (
-        score_writing(loaded, prompts, asked["language"]) if writing else score_tasks(loaded, tasks)
-    )
+    cutting = Cutting.of(asked.document, asked.column)
+    given: Any = {"store": store, "log": log, "adapter": asked.adapter}
+    if asked.steps:
+        others = asked.probes, asked.language, asked.fine_tune
+        beside = ToJudge(asked.split, asked.tasks, asked.pairs, asked.flores, cutting, *others)
+        return learning_curves(model, beside, store=store, log=log, device=target)
+    if asked.harness:
+        return score_harness(model, asked.harness, **given, device_name=target, kept=asked.kept)
+    if asked.probes:
+        return _probed(settings, model, asked)
+    if not (asked.tasks or asked.pairs or asked.flores or asked.writing):
+        how: Any = {"device_name": target, "cutting": cutting}
+        scores = score_model(model, asked.texts, asked.split, **given, **how)
+        return as_dict(scores), scores_text(scores)
+    loaded = Loaded(model, load_model(model, store, target, log, adapter=asked.adapter), **given)
+    if asked.pairs is not None:
+        return score_minimal_pairs(loaded, asked.pairs)
+    if asked.flores is not None:
+        return scoreboard(loaded, asked.flores, cutting)
+    if asked.writing:
+        return score_writing(loaded, asked.prompts, asked.language)
+    return score_tasks(loaded, asked.tasks)
 
 
-def _probed(
-    settings: Settings,
-    model: str,
-    files: Sequence[Path],
-    *,
-    adapter: str | None,
-    fine_tune: bool,
-    endpoint: str | None,
-    language: str | None,
-) -> "Shown":
+def _probed(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     """The scores of a model on probes, by a server if there is one."""
     from endonym import device
     from endonym.commands.load import load_model, words_of
-    from endonym.commands.tasks import Loaded, score_probes
+    from endonym.commands.scoring import Loaded
+    from endonym.commands.tasks import score_probes
     from endonym.pipeline.probing import Served
     from endonym.synthesis.endpoint import KEY_VARIABLE
 
-    store, log = settings.open_store(), settings.log()
-    if endpoint is not None:
-        probed = Served(endpoint, model, os.environ.get(KEY_VARIABLE, "").strip())
+    store, log, language = settings.open_store(), settings.log(), asked.language
+    if asked.endpoint is not None:
+        probed = Served(asked.endpoint, model, os.environ.get(KEY_VARIABLE, "").strip())
     elif model.endswith(".gguf"):
         do = f"Start a server, and name it by --probe-endpoint: {program()} serve {model}"
         raise RecipeError("a GGUF file is probed by a server", where=model, do=do)
     else:
-        probed = load_model(model, store, device.pick(settings.device), log, adapter=adapter)
+        target = device.pick(settings.device)
+        probed = load_model(model, store, target, log, adapter=asked.adapter)
         language = language or words_of(model, store).language
-    loaded = Loaded(model, probed, store, log, adapter)
-    return score_probes(loaded, files, language or "", fine_tune=fine_tune)
+    loaded = Loaded(model, probed, store, log, asked.adapter)
+    return score_probes(loaded, asked.probes, language or "", fine_tune=asked.fine_tune)
 
 
-def scores_text(judged: "Judged") -> str:
+def scores_text(judged: "TextScores") -> str:
     """The scores of texts for people, and what they say."""
     from endonym.evaluate.tables import table
     from endonym.report.scores import splits

@@ -1,12 +1,11 @@
 """`endonym evaluate`: scores of one model, on its own corpus or on files."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from endonym.commands.load import card_of, find_artifact, load_model
-from endonym.copies.notes import distinct_names
-from endonym.data.config import PackConfig
+from endonym.commands.load import card_of, find_artifact, load_model, shards_of
+from endonym.commands.scoring import NO_CORPUS, in_json, named
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
@@ -41,7 +40,7 @@ MOST_COMPARED = 2_000
 """Training documents with which a text is compared, evenly spread."""
 
 
-class Judged(NamedTuple):
+class TextScores(NamedTuple):
     """The scores of texts, and for some of the texts why these say little about the model.
 
     own: what an evaluation of its run has scored of its own test documents. overlap: of each file
@@ -69,7 +68,7 @@ def score_model(
     device_name: str,
     adapter: str | None = None,
     cutting: Cutting = GUESSED,
-) -> Judged:
+) -> TextScores:
     """Scores of a model: on given files and folders, or on its own corpus's documents of a split.
 
     cutting: how the files are cut into documents, if not as their form suggests. Members that
@@ -80,7 +79,7 @@ def score_model(
     """
     model = load_model(name, store, device_name, log, adapter=adapter)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
-    for path, file in zip(files, distinct_names(files), strict=True):
+    for file, path in named(files).items():
         judged.append((file, texts_below(path, model.tokenizer, log, cutting)))
     read = None if train is None else training_text(*train)
     language = card_of(name, store).language
@@ -95,7 +94,7 @@ def score_model(
     if not files:
         if train is None:
             do = "Give a text to score it on: --text FILE."
-            raise RecipeError("this model's corpus is not in the store", where=name, do=do)
+            raise RecipeError(NO_CORPUS, where=name, do=do)
         shards, pack = train
         judged = [(split, each) for each in held_texts(shards, split, model.tokenizer, pack)]
     trained = made if made is not None and made.stage in TRAINED else None
@@ -112,7 +111,7 @@ def score_model(
     evaluations = evaluations_of(trained) if trained else []
     of_test = [each for each in evaluations if is_of_split(each.manifest["config"])]
     rows = [row for each in of_test for row in each.rows("scores.json")]
-    return Judged(scores, cautions, [Score(**row) for row in rows if files], overlap)
+    return TextScores(scores, cautions, [Score(**row) for row in rows if files], overlap)
 
 
 def doubts(
@@ -149,7 +148,7 @@ def doubts(
     return reasons
 
 
-def as_dict(judged: Judged) -> dict[str, Any]:
+def as_dict(judged: TextScores) -> dict[str, Any]:
     """The form that `--json` prints: scores, and what is said of each text.
 
     Where a text has one source, this is the whole, and stands once.
@@ -162,11 +161,6 @@ def as_dict(judged: Judged) -> dict[str, Any]:
     return {"scores": scores, "notes": notes, **in_json(judged.overlap)}
 
 
-def in_json(overlap: Mapping[str, Overlap]) -> dict[str, Any]:
-    """The overlap of each file, as `--json` prints it."""
-    return {"overlap": {file: each._asdict() for file, each in overlap.items()}}
-
-
 def conclusions(
     scores: Sequence[Score],
     cautions: Sequence[str] = (),
@@ -176,7 +170,7 @@ def conclusions(
     """What the scores of one text say, in the words of the report.
 
     cautions: why they say little about the model, which is then not judged by them, as it is not by
-    what it was trained on. own: as in Judged. overlap: of the text.
+    what it was trained on. own: as in TextScores. overlap: of the text.
     """
     is_new = not (overlap and overlap.found)
     said = verdict(scores, judges=is_new and not cautions, own=own)
@@ -191,19 +185,3 @@ def conclusions(
             "and the store of this model has none of it."
         )
     return lines
-
-
-def shards_of(name: str, store: Store) -> tuple[Path, PackConfig] | None:
-    """The shards that a model artefact was trained on, with their pack config.
-
-    None if they are not in its store any more.
-    """
-    artifact = find_artifact(name, store)
-    if artifact is None or artifact.stage not in TRAINED:
-        return None
-    with artifact.read_with_care():
-        shards = Store.of(artifact.folder).find("shards", artifact.manifest["inputs"]["shards"])
-        if shards is None:
-            return None
-        pack = PackConfig.model_validate(artifact.manifest["config"]["pack"])
-        return shards.verify().folder, pack

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from endonym.commands import load
-from endonym.commands.evaluate import shards_of
+from endonym.commands.load import shards_of
 from endonym.disk import translated_disk_errors
 from endonym.errors import ExportError, RecipeError
 from endonym.export import adapters

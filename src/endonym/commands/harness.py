@@ -9,11 +9,9 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from endonym import device
-from endonym.commands.evaluate import in_json
 from endonym.commands.export import export_model, new_folder
 from endonym.commands.load import find_artifact
-from endonym.commands.tasks import Shown
-from endonym.copies.notes import distinct_names
+from endonym.commands.scoring import Shown, in_json, named
 from endonym.data.conversation_files import has_records
 from endonym.errors import RecipeError, printable, quoted
 from endonym.evaluate import harness
@@ -65,14 +63,13 @@ def score_harness(
     if kept is not None and not files:
         message, do = "no file of items is given", "Give one as well: --harness FILE"
         raise RecipeError(message, where=f"--task-files {kept}", do=do)
-    named = zip(files, distinct_names(files), strict=True)
-    read = {file: read_task(path, file, log) for path, file in named}
+    read = {file: read_task(path, file, log) for file, path in named(files).items()}
     names = [each for each in asked if not has_records(Path(each))]
     is_offline = bool(names) and not reaches_hub()
     with task_folder(kept) as folder, exported(name, store, log, adapter) as model:
         ours = [harness.write_task(file, items, folder) for file, items in read.items()]
         version, results = harness.run_harness(
-            harness.Asked(str(model.absolute()), [*ours, *names], str(folder), device_name),
+            harness.ToRun(str(model.absolute()), [*ours, *names], str(folder), device_name),
             device.with_threads(device.threads()) | ({} if names and not is_offline else NO_HUB),
             log.line,
             do=OFFLINE if is_offline else "",

@@ -16,9 +16,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from endonym.commands.judge_tables import shown
-from endonym.commands.judge_texts import Judged, Request, text_reports, write_texts
+from endonym.commands.judge_texts import (
+    JudgedTexts,
+    Request,
+    held_out_overlap,
+    text_reports,
+    write_texts,
+)
 from endonym.commands.load import origin_of
-from endonym.commands.tasks import Shown
+from endonym.commands.scoring import Shown, in_json
 from endonym.commands.write import Writer, write_answers
 from endonym.device import environment
 from endonym.disk import write_json
@@ -64,6 +70,7 @@ def judge(
     """
     rubric = request.rubric
     judged = write_texts(request, folder, store=store, log=log, device_name=device_name)
+    overlap = held_out_overlap(request, judged, folder, store=store, log=log)
     texts = text_reports(request, judged, folder, log)
     asked = rubric.questions(judged.language, judged.prompts, judged.texts)
     log.line(foreseen(asked, request.answer_tokens))
@@ -71,10 +78,10 @@ def judge(
         source = fingerprint([judged.source, judged.language, rubric._asdict()])
         ask(asked_judge, asked, folder, source=source, seed=request.seed, log=log)
     found = report(answers_in(folder, asked, log), asked, judged.names, [*rubric.criteria])
-    told = {**how(request, judged, store), **asdict(found)}
+    told = {**how(request, judged, store), **asdict(found), **in_json(overlap)}
     told["texts"] = {name: asdict(each) for name, each in texts.items()}
     write_json(folder / FOUND, told)
-    return told, shown(told, found, texts)
+    return told, shown(told, found, texts, overlap)
 
 
 def foreseen(asked: Sequence[Question], max_tokens: int) -> str:
@@ -127,7 +134,7 @@ def answers_in(folder: Path, asked: Sequence[Question], log: Log) -> dict[str, A
     return found
 
 
-def how(request: Request, judged: Judged, store: Store) -> dict[str, Any]:
+def how(request: Request, judged: JudgedTexts, store: Store) -> dict[str, Any]:
     """What was judged, and how it was made and asked for, as `--json` prints it.
 
     split: None if the prompts are those of a file.

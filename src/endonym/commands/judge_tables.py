@@ -7,7 +7,9 @@ from endonym.commands.judge_texts import TextReport
 from endonym.evaluate.opinions import Preferences, Report
 from endonym.evaluate.score import Interval
 from endonym.evaluate.tables import aligned, span
+from endonym.evaluate.writing import HELD_OUT
 from endonym.log import counted, listed, number
+from endonym.pipeline.evaluation_texts import Overlap
 from endonym.synthesis.shards import REJECTS
 
 UNDEFINED = "undefined"
@@ -20,8 +22,16 @@ GRADE_HEADS = ["judge", "criterion", "texts of", "mean", "95 %", "median", "text
 Rows = list[list[str]]
 
 
-def shown(told: Mapping[str, Any], report: Report, texts: Mapping[str, TextReport]) -> str:
-    """How the texts were made, all tables, and what they say. told: what `--json` prints."""
+def shown(
+    told: Mapping[str, Any],
+    report: Report,
+    texts: Mapping[str, TextReport],
+    overlap: Mapping[str, Overlap],
+) -> str:
+    """How the texts were made, all tables, and what they say. told: what `--json` prints.
+
+    overlap: of held-out text with what each model was trained on.
+    """
     names, every = [*texts], {judge: each.preferences for judge, each in report.judges.items()}
     pairs = {judge: each for judge, each in every.items() if each is not None}
     prompts_of = told["prompts_file"] or f"beginnings of {told['split']} documents"
@@ -33,6 +43,8 @@ def shown(told: Mapping[str, Any], report: Report, texts: Mapping[str, TextRepor
         parts.append(aligned(_grade_rows(report), left=3, indent=2))
     if pairs or report.agreement:
         parts.append(aligned(_agreement_rows(report, pairs), indent=2))
+    every = ((name, said) for name, each in overlap.items() for said in each.sentences("text"))
+    parts.append([f"{HELD_OUT}, {name}: {said}" for name, said in every])
     parts.append([*conclusions(report, names)])
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 

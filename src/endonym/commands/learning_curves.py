@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from endonym.autopilot.run_time import EVALUATION_SHARE, LEAST_JUDGED_TOKENS
-from endonym.commands.evaluate import in_json, shards_of
-from endonym.commands.load import find_artifact, words_of
-from endonym.commands.tasks import (
+from endonym.commands.load import find_artifact, shards_of, words_of
+from endonym.commands.scoreboard import flores_scores, flores_texts
+from endonym.commands.scoring import (
     NO_CORPUS,
     Judging,
     Shown,
     by_items,
     by_probe,
-    flores_scores,
-    flores_texts,
+    in_json,
     named,
-    write_pairs,
 )
+from endonym.commands.tasks import write_pairs
 from endonym.data.shards import TokenShards
 from endonym.disk import read_json, write_atomic
 from endonym.errors import RecipeError
@@ -27,7 +26,7 @@ from endonym.evaluate import bits
 from endonym.evaluate.items import ACCURACY
 from endonym.evaluate.probes import ProbeScore
 from endonym.evaluate.score import BITS, PER_TEXT, Score, headline
-from endonym.evaluate.tables import aligned, lack, span
+from endonym.evaluate.tables import aligned, span
 from endonym.export.history import phases_of
 from endonym.generate.language_model import LanguageModel
 from endonym.log import QUIET, Log, folded, number
@@ -71,7 +70,7 @@ class Kept:
         return LanguageModel(load_any(shape, self.file).to(device), tokenizer)
 
 
-class Asked(NamedTuple):
+class ToJudge(NamedTuple):
     """What is judged beside the held-out documents of a split.
 
     tasks, flores, probes: files. pairs: a file to write, with minimal pairs of these documents.
@@ -136,7 +135,7 @@ def kept_of(name: str, store: Store, log: Log) -> list[Kept]:
     return found
 
 
-def learning_curves(name: str, asked: Asked, *, store: Store, log: Log, device: str) -> Shown:
+def learning_curves(name: str, asked: ToJudge, *, store: Store, log: Log, device: str) -> Shown:
     """The scores of a model's held-out documents, and of what is asked, at each kept step.
 
     A run gets a page with the curves. Raises RecipeError if no steps were kept, or if there is
@@ -165,7 +164,7 @@ def learning_curves(name: str, asked: Asked, *, store: Store, log: Log, device: 
 
 
 def judged_at_steps(
-    name: str, asked: Asked, last: Kept, *, store: Store, log: Log
+    name: str, asked: ToJudge, last: Kept, *, store: Store, log: Log
 ) -> dict[str, Judging]:
     """What is judged at each step, by its name. last: the model at the end.
 
@@ -230,7 +229,7 @@ def table(points: Sequence[Point]) -> list[list[str]]:
         place = [point.at.phase] * has_phases + [point.at.step, point.at.tokens]
         row = [*map(number, place)]
         for score in point.headlines().values():
-            none = "" if isinstance(score, ProbeScore) else lack(score, point.scores[score.split])
+            none = "" if isinstance(score, ProbeScore) else None
             row += [_figure(score), span(score, none=none)]
         rows.append(row)
     return rows

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from endonym.data.config import PackConfig
 from endonym.disk import file_hash
 from endonym.errors import ExportError, RecipeError
 from endonym.export.adapters import (
@@ -106,6 +107,22 @@ def find_corpus(name: str, store: Store) -> Artifact:
     if run is None:
         raise no_such("corpus", name, store, where="MODEL")
     return made_artifact(run, store, "corpus", until=" --until corpus")
+
+
+def shards_of(name: str, store: Store) -> tuple[Path, PackConfig] | None:
+    """The shards that a model artefact was trained on, with their pack config.
+
+    None if they are not in its store any more.
+    """
+    artifact = find_artifact(name, store)
+    if artifact is None or artifact.stage not in TRAINED:
+        return None
+    with artifact.read_with_care():
+        shards = Store.of(artifact.folder).find("shards", artifact.manifest["inputs"]["shards"])
+        if shards is None:
+            return None
+        pack = PackConfig.model_validate(artifact.manifest["config"]["pack"])
+        return shards.verify().folder, pack
 
 
 def load_model(

@@ -19,7 +19,7 @@ from endonym.evaluate.items import TASK
 from endonym.evaluate.items import cells as task_cells
 from endonym.evaluate.probes import PROBE
 from endonym.evaluate.score import Score
-from endonym.evaluate.tables import aligned, lack, span
+from endonym.evaluate.tables import aligned, span
 from endonym.evaluate.writing import WRITING, writing_cells
 from endonym.formats.files import RawSet
 from endonym.log import Log, counted, duration, for_screen, listed, number
@@ -215,8 +215,8 @@ def standing(part: Sequence[Score]) -> str:
     mine, other = by_model["model"], by_model["compressor"]
     if mine is None:
         return ""
-    ends = f"no interval: {lack(mine, part)}" if mine.low is None else f"95 %: {span(mine)}"
-    text = f"{mine.value:.4f} bits/byte ({ends})"
+    about = "no interval" if mine.low is None else "95 %"
+    text = f"{mine.value:.4f} bits/byte ({about}: {span(mine)})"
     if mine.weighting == "sources":
         text += f", the mean of the {len(mine.averaged)} sources with enough of this text"
     if before := by_model["before"]:

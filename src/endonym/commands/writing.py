@@ -3,16 +3,17 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from endonym.commands.evaluate import shards_of
-from endonym.commands.load import words_of
-from endonym.commands.tasks import Loaded, Shown
+from endonym.commands.load import find_artifact, shards_of, words_of
+from endonym.commands.scoring import Loaded, Shown
+from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.config import Evaluation
+from endonym.evaluate.neighbours import joined_texts
 from endonym.evaluate.prompts import SUITES, read_prompts, suite_of
 from endonym.evaluate.tables import aligned
 from endonym.evaluate.writing import records_of, writing_cells
 from endonym.log import counted, listed
-from endonym.pipeline.writing import SAMPLINGS, Asked, Corpus, judge_writing, read_corpus
+from endonym.pipeline.writing import SAMPLINGS, ToWrite, judge_writing, training_of
 from endonym.recipe.recipe import Recipe
 
 MAX_TOKENS: int = Evaluation.model_fields["max_tokens"].default
@@ -20,8 +21,7 @@ SEED: int = Recipe.model_fields["seed"].default
 """As in a recipe that says nothing else."""
 MADE = "{count} of each, from {prompts}; {max_tokens} tokens at most, seed {seed}"
 NO_CORPUS = (
-    "the corpus of this model is not in the store: known words and copies are left out, and there "
-    "is no held-out text beside what it writes"
+    "the corpus of this model is not in the store: no held-out text stands beside what it writes"
 )
 OF_ADAPTER = "copies are looked for in the text of the model, not in that of the adapter"
 
@@ -40,21 +40,22 @@ def score_writing(loaded: Loaded, prompts: Path | None, language: str | None) ->
         do = "Give prompts, one a line: --prompts FILE. "
         do += f"Or name one of {listed([*SUITES])}: --language CODE."
         raise RecipeError("no prompts come along for this language", where=language or name, do=do)
-    corpus = Corpus()
+    held_out = list[str]()
     if shards is None:
         log.warn(NO_CORPUS)
     else:
-        corpus = read_corpus(shards[0], model.tokenizer, "test", shards[1].join)
-        if loaded.adapter is not None:
-            log.warn(OF_ADAPTER)
-    asked = Asked(read_prompts(file) if file else [], MAX_TOKENS, SEED, "writing")
-    judged = judge_writing(model, corpus.held_out, corpus.training, asked, log=log)
+        held_out += joined_texts(TokenShards(shards[0], "test"), model.tokenizer, shards[1].join)
+    training = training_of(find_artifact(name, store), log)
+    if training.texts is not None and loaded.adapter is not None:
+        log.warn(OF_ADAPTER)
+    asked = ToWrite(read_prompts(file) if file else [], MAX_TOKENS, SEED, "writing")
+    judged = judge_writing(model, held_out, training.texts, asked, log=log)
     told = {
         "scores": judged.scores,
         "prompts_file": file and file.name,
         "sampling": [asdict(replace(each, seed=SEED)) for each in SAMPLINGS],
         "max_tokens": MAX_TOKENS,
-        "training_share": corpus.share,
+        "training_share": training.share,
         "texts": records_of(judged.groups),
     }
     count = counted(judged.scores[0].n_documents, "text")

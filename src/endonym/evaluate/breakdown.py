@@ -11,14 +11,14 @@ equation 3, with bins of equal width; here ten of them, there fifteen.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from endonym.evaluate.score import ratio
+from endonym.evaluate.score import NoInterval, ratio
 from endonym.script.letters import LETTER
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -50,8 +50,8 @@ class Bin:
     a probability; value is the share of places where that token stands, expected its mean
     probability, and size counts tokens.
 
-    begin is in the bin and end is not; None: it has no end. low, high: 95 % interval, as
-    in Score. n_documents: texts that have such tokens; n_groups: groups of neighbours of these.
+    begin is in the bin and end is not; None: it has no end. low, high, no_interval: 95 % interval,
+    as in Score. n_documents: texts that have such tokens; n_groups: groups of neighbours of these.
     """
 
     split: str
@@ -66,6 +66,7 @@ class Bin:
     size: int
     expected: float | None = None
     n_groups: int | None = None
+    no_interval: NoInterval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,9 @@ def _bins(
             continue
         groups = None if texts.groups is None else texts.groups[has]
         count = counts[has, number]
-        value, low, high = ratio(totals[has, number], count, sources[has], groups, is_mean=False)
-        if by == "confidence" and high is not None:
-            high = min(1.0, high)  # a share
+        own = ratio(totals[has, number], count, sources[has], groups, is_mean=False)
+        if by == "confidence":
+            own = own.within(0.0, 1.0)  # a share
         size = int(count.sum())
         yield Bin(
             split=split,
@@ -143,9 +144,7 @@ def _bins(
             by=by,
             begin=begin,
             end=edges[number + 1] if number + 1 < len(edges) else None,
-            value=value,
-            low=low,
-            high=high,
+            **asdict(own),
             n_documents=int(has.sum()),
             n_groups=int(has.sum()) if groups is None else len(np.unique(groups)),
             size=size,

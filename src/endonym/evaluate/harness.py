@@ -58,7 +58,7 @@ class Result(NamedTuple):
     shots: int | None
 
 
-class Asked(NamedTuple):
+class ToRun(NamedTuple):
     """What the harness is to do. folder: of transformers. tasks: names, or patterns of names.
     task_files: a folder that `write_task` has written to, or an empty one: the harness runs in it,
     so that nothing in the working folder counts as its data. device: as torch names it."""
@@ -127,7 +127,7 @@ def _line(item: Item) -> str:
 
 
 def run_harness(
-    asked: Asked, environment: Mapping[str, str], say: Callable[[str], None], *, do: str = ""
+    asked: ToRun, environment: Mapping[str, str], say: Callable[[str], None], *, do: str = ""
 ) -> tuple[str, list[Result]]:
     """The version of the harness and its figures, those of a group before those of its tasks.
 

@@ -1,6 +1,6 @@
 """The process in which lm-evaluation-harness runs (`python -m endonym.evaluate.harness_process`).
 
-It reads one request (`harness.Asked`) and writes lines of JSON: what it does, and the figures of
+It reads one request (`harness.ToRun`) and writes lines of JSON: what it does, and the figures of
 each task once it is done.
 """
 

@@ -7,6 +7,7 @@ minimal pairs and the second halves of sentences are judged by the same code.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -303,8 +304,8 @@ def _scores(
     )
     if items[0].answer is None:
         ones = np.ones(len(items), dtype=np.int64)
-        value, low, high = ratio(judged.nats / math.log(2), ones, groups, is_mean=is_mean)
-        yield made(metric=PER_TEXT, value=value, unit="bits", low=low, high=high)
+        mean = ratio(judged.nats / math.log(2), ones, groups, is_mean=is_mean)
+        yield made(metric=PER_TEXT, unit="bits", **asdict(mean))
         yield from scores(judged, sources=groups, is_mean=is_mean, **about)
         return
     # As written, also where a token holds the end of the context: as the harness's `acc_bytes`.

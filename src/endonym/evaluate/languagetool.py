@@ -1,7 +1,7 @@
 """Mistakes that a LanguageTool server finds in texts, for languages that it knows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from endonym.log import Log
 CHECK = "/check"
 DOWN = "Is the server running, and is this its address up to /v2?"
 SHOWN = 300
+Mistake = dict[str, Any]
 
 
 def found_mistakes(
     address: str, texts: Sequence[str], language: str, *, seconds: float, log: Log
-) -> list[list[dict[str, Any]]]:
+) -> Iterator[list[Mistake]]:
     """Of each text its mistakes: rule, message, offset and length.
 
     address: up to /v2. Raises EndpointError for an answer that is none, so that no text without an
@@ -27,7 +28,6 @@ def found_mistakes(
     """
     import httpx
 
-    found = list[list[dict[str, Any]]]()
     try:
         with (
             httpx.Client(timeout=seconds) as client,
@@ -36,15 +36,14 @@ def found_mistakes(
             for text in texts:
                 form = {"text": text, "language": language}
                 answer = client.post(address + CHECK, data=form)
-                found.append(_mistakes(answer.content, answer.status_code, address))
+                yield _mistakes(answer.content, answer.status_code, address)
                 advance(1)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         why = first_line(error)
         raise EndpointError(f"LanguageTool: {why}", where=address, do=DOWN) from error
-    return found
 
 
-def _mistakes(data: bytes, status: int, address: str) -> list[dict[str, Any]]:
+def _mistakes(data: bytes, status: int, address: str) -> list[Mistake]:
     """The mistakes in an answer, which must be whole."""
     try:
         answer = json.loads(data)
@@ -58,7 +57,7 @@ def _mistakes(data: bytes, status: int, address: str) -> list[dict[str, Any]]:
         raise EndpointError(message, where=address, do=DOWN) from None
 
 
-def _mistake(match: Mapping[str, Any]) -> dict[str, Any]:
+def _mistake(match: Mapping[str, Any]) -> Mistake:
     """A mistake, without the words around it and its corrections."""
     kept = {key: match[key] for key in ("message", "offset", "length")}
     return {"rule": match["rule"]["id"], **kept}
@@ -71,4 +70,4 @@ def mistake_rate(counts: Sequence[int], texts: Sequence[str]) -> Interval | None
     """
     unit = LETTER if is_unbroken("\n".join(texts)) else WORD
     sizes = np.array([len(unit.findall(text)) for text in texts], dtype=np.int64)
-    return Interval(*ratio(1000.0 * np.array(counts), sizes)) if sizes.sum() else None
+    return ratio(1000.0 * np.array(counts), sizes) if sizes.sum() else None

@@ -33,7 +33,7 @@ def names_kept(texts: Iterable[str]) -> Interval | None:
         counts.append(len(names))
     if not sum(counts):
         return None
-    return Interval(*ratio(np.array(kept), np.array(counts, dtype=np.int64))).within(0, 1)
+    return ratio(np.array(kept), np.array(counts, dtype=np.int64)).within(0, 1)
 
 
 def _different(words: Sequence[str]) -> list[str]:

@@ -7,9 +7,9 @@ difference in bits per byte is what the neighbours save. Text that follows no or
 shuffled list, shows none.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from endonym.data.shards import TokenShards
 from endonym.evaluate.score import ratio
 from endonym.tokenizer.tokenizer import Tokenizer
 
+Item = TypeVar("Item")
 NEIGHBOURS = "neighbours.json"
 """The file of an evaluation that holds its gains."""
 SIDE_BYTES = 20_000
@@ -44,27 +45,28 @@ def joined_texts(
     shards: TokenShards,
     tokenizer: Tokenizer,
     join: Collection[str] = (),
-    most_bytes: int | None = None,
-) -> tuple[Iterator[str], float]:
-    """The documents of a split, or about so many bytes of them, and the share that these are.
+    share: float = 1.0,
+    *,
+    sources: Collection[str] | None = None,
+) -> Iterator[str]:
+    """The documents of a split, or about this share of them. sources: of these alone, if given.
 
     Groups of neighbours are taken, evenly spread. join: the sources that are lists of sentences:
     the neighbours of a group are one text, joined by line ends, as training reads them.
     """
-    total = int(shards.bytes_by_source().sum())
-    share = 1.0 if most_bytes is None else min(1.0, most_bytes / max(1, total))
-    groups = np.split(np.arange(len(shards)), np.flatnonzero(np.diff(neighbours(shards))) + 1)
+    ends = np.flatnonzero(np.diff(neighbours(shards))) + 1
+    groups = np.split(np.arange(len(shards)), ends) if len(shards) else []
+    named = [(each, shards.sources[shards.index["source"][each[0]]]) for each in groups]
+    read = [each for each in named if sources is None or each[1] in sources]
+    for group, name in taken(read, share):
+        documents = (shards.document(number) for number in group.tolist())
+        lines = [tokenizer.decode(each.ids.tolist()) for each in documents]
+        yield from ["\n".join(lines)] if name in join else lines
 
-    def texts() -> Iterator[str]:
-        for n, group in enumerate(groups):
-            if int((n + 1) * share) == int(n * share):
-                continue
-            documents = [shards.document(number) for number in group.tolist()]
-            lines = [tokenizer.decode(each.ids.tolist()) for each in documents]
-            is_list = bool(documents) and shards.sources[documents[0].source] in join
-            yield from ["\n".join(lines)] if is_list else lines
 
-    return texts(), share
+def taken(items: Sequence[Item], share: float) -> Iterator[Item]:
+    """About this share of some items, evenly spread."""
+    return (each for n, each in enumerate(items) if int((n + 1) * share) > int(n * share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,7 @@ def gains(
             saved_bits.append((nats_without_near - nats_without_elsewhere) / np.log(2))
             sizes.append(sum(int(held.byte_counts[each].sum()) for each in ids))
         if len(saved_bits) >= FEWEST_BLOCKS:
-            value, low, high = ratio(np.array(saved_bits), np.array(sizes, dtype=np.int64))
-            found.append(Gain(held.split, name, value, low, high, blocks=len(saved_bits)))
+            own = ratio(np.array(saved_bits), np.array(sizes, dtype=np.int64))
+            gain = Gain(held.split, name, own.value, own.low, own.high, blocks=len(saved_bits))
+            found.append(gain)
     return found

@@ -116,7 +116,7 @@ def grades(values: Sequence[int | None]) -> Grades:
     n_missing = len(values) - len(found)
     if not len(found):
         return Grades(None, None, 0, n_missing)
-    mean = Interval(*ratio(found, np.ones(len(found), dtype=np.int64))).within(1, 5)
+    mean = ratio(found, np.ones(len(found), dtype=np.int64)).within(1, 5)
     return Grades(mean, float(np.median(found)), len(found), n_missing)
 
 

@@ -68,6 +68,11 @@ class Probe(NamedTuple):
         examples = chain.from_iterable(self.parts.values())
         return [*dict.fromkeys(text for each in examples for text in each.texts)]
 
+    @property
+    def test_texts(self) -> list[str]:
+        """The texts that judge, each once."""
+        return [*dict.fromkeys(chain.from_iterable(each.texts for each in self.parts["test"]))]
+
     def without(self, texts: Iterable[str], where: str) -> "Probe":
         """The examples that have none of these texts. Raises SourceError as `read_probe`."""
         left_out = set(texts)

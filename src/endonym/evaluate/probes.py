@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from endonym.cleaning.measures import is_unbroken
 from endonym.errors import MissingLibrary
 from endonym.evaluate.probe_file import WORDS, Example, Probe, read_probe
-from endonym.evaluate.score import FEWEST_DOCUMENTS, wilson
-from endonym.evaluate.tables import TOO_FEW, aligned, span
+from endonym.evaluate.score import FEWEST_DOCUMENTS, TOO_FEW, wilson
+from endonym.evaluate.tables import aligned, span
 from endonym.evaluate.writing import units_of
 from endonym.log import number
 

@@ -18,6 +18,11 @@ distribution it covers 89 to 91 % (benchmarks/intervals.py)."""
 LARGEST_SHARE = 0.5
 """Where one group has more of the bytes of its source, there is no interval: what it says can be
 compared with nothing."""
+NoInterval = Literal["too few", "mostly one"]
+TOO_FEW: NoInterval = "too few"
+MOSTLY_ONE: NoInterval = "mostly one"
+"""Why a value has no interval: fewer groups than FEWEST_DOCUMENTS or FEWEST_OF_SOURCE, or one with
+more than LARGEST_SHARE. They are kept with scores, and shown."""
 SOURCE_BYTES, JUDGED_BYTES = 300_000, 2_000
 """Fewest bytes of a source in all, and of its scored text, to be part of a mean over sources: a few
 sentences must not weigh as much as books. The first bound decides in most cases, so that the mean
@@ -51,7 +56,8 @@ class Score:
     deviation: standard deviation over the compressor's ends of the training text; None for other
     models. sampled_from: number of all documents if the score is of a sample, else None.
     held_out_bytes: of the source or of all, if only a part of them was scored. n_groups: over how
-    many groups of neighbours its interval is.
+    many groups of neighbours its interval is. no_interval: why there is none; also None in
+    evaluations from before it was kept.
     """
 
     metric: str
@@ -73,6 +79,7 @@ class Score:
     sampled_from: int | None = None
     held_out_bytes: int | None = None
     n_groups: int | None = None
+    no_interval: NoInterval | None = None
 
     @property
     def has_few_groups(self) -> bool:
@@ -86,17 +93,18 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value and its 95 % interval; None for an interval that `ratio` does not give."""
+    """A value and its 95 % interval; None for one that `ratio` does not give, with the reason."""
 
     value: float
     low: float | None
     high: float | None
+    no_interval: NoInterval | None = None
 
     def within(self, least: float, most: float) -> "Interval":
         """The same with an interval that does not leave the scale."""
         if self.low is None or self.high is None:
             return self
-        return Interval(self.value, max(least, self.low), min(most, self.high))
+        return replace(self, low=max(least, self.low), high=min(most, self.high))
 
     def excludes(self, value: float) -> bool:
         """Whether there is an interval, and this value is not in it."""
@@ -174,19 +182,13 @@ def scores(
             continue
         sizes = getattr(measured, size)
         nats = measured.nats * scale
-        value, low, high = ratio(nats, sizes, sources, measured.groups, is_mean=is_mean)
+        own: dict[str, Any] = asdict(ratio(nats, sizes, sources, measured.groups, is_mean=is_mean))
         spread = None if measured.draws is None else deviation(measured.draws, sizes, averaged)
         spread = None if spread is None else spread * scale
-        found.append(
-            make_score(metric=metric, value=value, unit=unit, low=low, high=high, deviation=spread)
-        )
+        found.append(make_score(metric=metric, unit=unit, deviation=spread, **own))
         if size == "tokens":
-            power, low, high = (
-                None if x is None else math.exp(min(x, 700)) for x in (value, low, high)
-            )
-            found.append(
-                make_score(metric="perplexity", value=power or 0.0, unit="", low=low, high=high)
-            )
+            own |= {k: math.exp(min(x, 700)) for k, x in own.items() if isinstance(x, float)}
+            found.append(make_score(metric="perplexity", unit="", **own))
     return found
 
 
@@ -200,10 +202,12 @@ def mean_bits(judged: Measured, *, split: str) -> Score:
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A value, and how far it may be off: variances of independent errors that add, each with its
-    degrees of freedom. There are none where an interval would say nothing."""
+    degrees of freedom. There are none where an interval would say nothing; then no_interval says
+    why."""
 
     value: float
     parts: tuple[tuple[float, float], ...] = ()
+    no_interval: NoInterval | None = None
 
     def interval(self, comparisons: int = 1) -> tuple[float, float | None, float | None]:
         """The value with the low and the high end of its 95 % interval, which are None without one.
@@ -229,7 +233,7 @@ def ratio(
     groups: NDArray[np.int64] | None = None,
     *,
     is_mean: bool = True,
-) -> tuple[float, float | None, float | None]:
+) -> Interval:
     """The ratio of sums, and its 95 % interval over the pairs or groups of them (`estimate`).
 
     Its low end is not below 0 where no numerator is.
@@ -238,7 +242,7 @@ def ratio(
     value, low, high = found.interval()
     if low is not None and (numerators >= 0).all():
         low = max(0.0, low)
-    return value, low, high
+    return Interval(value, low, high, found.no_interval)
 
 
 def estimate(
@@ -285,8 +289,8 @@ def estimate(
     parts = _parts(len(denominators), sources)
     if not is_mean:
         parts = _few_together(parts)
-    if not _has_interval(denominators, parts, is_mean=is_mean):
-        return Estimate(value)
+    if (why := _no_interval(denominators, parts, is_mean=is_mean)) is not None:
+        return Estimate(value, no_interval=why)
     weights = [1 / len(parts) for _ in parts]
     if not is_mean:
         weights = [denominators[part].sum() / max(1, denominators.sum()) for part in parts]
@@ -303,12 +307,14 @@ def estimate(
     return Estimate(value, (over_groups, *([added(over_seeds)] if over_seeds else [])))
 
 
-def _has_interval(
+def _no_interval(
     sizes: NDArray[np.int64], parts: Sequence[NDArray[Any]], *, is_mean: bool
-) -> bool:
-    """Whether there are enough groups, none of them too large: see `estimate`. parts: by source."""
+) -> NoInterval | None:
+    """Why there is no interval, if there is none: see `estimate`. parts: by source."""
     wholes = [sizes[part] for part in parts] if is_mean else [sizes]
-    return len(sizes) >= FEWEST_DOCUMENTS and all(map(are_enough, wholes))
+    if len(sizes) < FEWEST_DOCUMENTS or min(map(len, wholes)) < FEWEST_OF_SOURCE:
+        return TOO_FEW
+    return None if all(map(are_enough, wholes)) else MOSTLY_ONE
 
 
 def are_enough(sizes: NDArray[Any]) -> bool:

@@ -11,7 +11,9 @@ from endonym.evaluate.score import (
     FEWEST_DOCUMENTS,
     FEWEST_OF_SOURCE,
     JUDGED_BYTES,
+    MOSTLY_ONE,
     SOURCE_BYTES,
+    TOO_FEW,
     Score,
 )
 from endonym.log import columns, folded, number, padded, screen_width, size
@@ -21,8 +23,17 @@ MODELS = (
     "model_on_sample",
 )
 TEXTS = ("document", "block")
-TOO_FEW, MOSTLY_ONE = "too few", "mostly one"
-"""What stands instead of an interval."""
+NOT_ENOUGH = "not enough text"
+"""What stands instead of an interval in evaluations that have not kept the reason."""
+LACKS = {
+    TOO_FEW: "neighbouring {text}s count as one group; an interval takes "
+    f"{FEWEST_DOCUMENTS} groups, and {FEWEST_OF_SOURCE} of each source in a mean",
+    MOSTLY_ONE: "one {text}, or one group of neighbours, has most of the bytes "
+    "(of a source, in a mean), so an interval would say nothing",
+    NOT_ENOUGH: f"an interval takes {FEWEST_DOCUMENTS} groups of neighbouring {{text}}s, "
+    "none of which has most of the bytes",
+}
+"""Why a score has no interval, in a note. text: as in Score."""
 BLOCKS = "blocks: neighbouring lines of lists, joined to texts of about 2,000 bytes"
 
 
@@ -101,33 +112,20 @@ def model_cells(rows: Sequence[ScoreRow], kind: str) -> list[list[str]]:
     names = [name for name in MODELS if name in rows[0].scores]
     mine, *others = model_heads(rows[0])
     cells = [[kind, mine, "95 % of model", *others]]
-    every = [row.score for row in rows]
     for row in rows:
-        score = row.score
         own, *more = [f"{row.scores[n].value:.4f}" if n in row.scores else "" for n in names]
-        cells.append([row.name, own, span(score, none=lack(score, every)), *more])
+        cells.append([row.name, own, span(row.score), *more])
     return cells
 
 
 def span(found: Any, form: str = ".4f", *, none: str | None = None) -> str:
     """A 95 % interval, its ends in this format; or what stands where there is none: why.
 
-    found: what has `low` and `high`, such as a score.
+    found: what has `low`, `high` and, without `none`, `no_interval`, such as a score.
     """
     if found.low is None:
-        return lack(found) if none is None else none
+        return (found.no_interval or NOT_ENOUGH) if none is None else none
     return f"{found.low:{form}}–{found.high:{form}}"
-
-
-def lack(score: Any, found: Sequence[Any] = ()) -> str:
-    """Why a score has no interval (`score.estimate`).
-
-    found: the scores of the same text, with those of the sources of a mean.
-    """
-    alike = [each for each in found if (each.model, each.text) == (score.model, score.text)]
-    sizes = [each.n_groups or 0 for each in alike if each.source in score.averaged]
-    are_few = (getattr(score, "n_groups", None) or 0) < FEWEST_DOCUMENTS
-    return TOO_FEW if are_few or any(n < FEWEST_OF_SOURCE for n in sizes) else MOSTLY_ONE
 
 
 def model_heads(row: ScoreRow) -> list[str]:
@@ -157,18 +155,8 @@ def remarks(rows: Sequence[ScoreRow]) -> list[str]:
             f"the mean leaves out {', '.join(left_out)}: it is over sources of at least "
             f"{size(SOURCE_BYTES)}, with {size(JUDGED_BYTES)} of them scored"
         )
-    every = [row.score for row in rows]
-    lacks = {lack(each, every) for each in every if each.low is None}
-    if TOO_FEW in lacks:
-        notes.append(
-            f"{TOO_FEW}: neighbouring {first.text}s count as one group; an interval takes "
-            f"{FEWEST_DOCUMENTS} groups, and {FEWEST_OF_SOURCE} of each source in a mean"
-        )
-    if MOSTLY_ONE in lacks:
-        notes.append(
-            f"{MOSTLY_ONE}: one {first.text}, or one group of neighbours, has most of the bytes "
-            "(of a source, in a mean), so an interval would say nothing"
-        )
+    lacks = {span(row.score) for row in rows if row.score.low is None}
+    notes += [f"{why}: {LACKS[why].format(text=first.text)}" for why in LACKS if why in lacks]
     if first.low is not None and first.n_groups is not None:
         rough = f"; of fewer than {FEW_GROUPS} it is rough" if first.has_few_groups else ""
         if rough or first.n_groups < first.n_documents:

@@ -24,6 +24,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -35,7 +36,7 @@ import regex
 from endonym.cleaning.measures import is_unbroken, repeated_ngram_share
 from endonym.copies.spans import common_span
 from endonym.disk import write_atomic
-from endonym.evaluate.score import Score, ratio, share
+from endonym.evaluate.score import Interval, Score, ratio, share
 from endonym.script.scripts import script_counts
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+(?:['’][\p{L}\p{M}]+)*")
@@ -87,8 +88,6 @@ class Written(NamedTuple):
 
 Groups = Mapping[str, Sequence[Written]]
 """Texts by the name of their group."""
-Value = tuple[float, float | None, float | None]
-"""A measure, with the ends of its interval over texts."""
 
 
 def units_of(text: str, *, by_pieces: bool) -> list[str]:
@@ -138,7 +137,7 @@ def writing_scores(
             "other_script": _other_script(own, scripts),
             "broken": _ratio([len(BROKEN.findall(text)) for text in own], sizes),
             "copied": _ratio([int(each.sum()) for each in copies.copied[places]], sizes),
-            LONGEST: (float(max(copies.longest[places], default=0)), None, None),
+            LONGEST: Interval(float(max(copies.longest[places], default=0)), None, None),
         }
         if training is None:
             found |= dict.fromkeys(("known", "copied", LONGEST))
@@ -147,7 +146,7 @@ def writing_scores(
 
 
 def _scores(
-    found: Mapping[str, Value | None], group: Sequence[Written], *, name: str, task: str
+    found: Mapping[str, Interval | None], group: Sequence[Written], *, name: str, task: str
 ) -> Iterator[Score]:
     """The scores of a group."""
     made = partial(
@@ -163,10 +162,9 @@ def _scores(
     )
     for metric in MEASURES:
         if (measured := found[metric]) is not None:
-            value, low, high = measured
             unit = "characters" if metric == LONGEST else ""
-            high = high if unit or high is None else min(1.0, high)  # a share
-            yield made(metric=metric, value=value, unit=unit, low=low, high=high)
+            value = measured if unit else measured.within(0.0, 1.0)  # a share
+            yield made(metric=metric, unit=unit, **asdict(value))
 
 
 def records_of(groups: Groups) -> list[dict[str, Any]]:
@@ -196,21 +194,21 @@ def writing_cells(found: Sequence[Score]) -> list[list[str]]:
     return rows
 
 
-def _ratio(numerators: Iterable[float], denominators: Iterable[int]) -> Value | None:
+def _ratio(numerators: Iterable[float], denominators: Iterable[int]) -> Interval | None:
     """The ratio of sums over texts; None of nothing."""
     sizes = np.array([*denominators], dtype=np.int64)
     return ratio(np.array([*numerators], dtype=np.float64), sizes) if sizes.sum() else None
 
 
-def _mean(values: Iterable[float | None]) -> Value | None:
+def _mean(values: Iterable[float | None]) -> Interval | None:
     """A mean in which each text counts as much; one for which it is undefined does not."""
     defined = [each for each in values if each is not None]
     return _ratio(defined, [1] * len(defined))
 
 
-def _share(are_so: Sequence[bool]) -> Value:
+def _share(are_so: Sequence[bool]) -> Interval:
     """The share of texts that are so."""
-    return share(np.array(are_so), np.zeros(len(are_so)), is_mean=False)
+    return Interval(*share(np.array(are_so), np.zeros(len(are_so)), is_mean=False))
 
 
 def repeated(text: str) -> float | None:
@@ -229,17 +227,17 @@ def own_scripts(texts: Sequence[str]) -> frozenset[str]:
     return frozenset(name for name, n in counts.items() if n >= OWN_SCRIPT * counts.total())
 
 
-def _other_script(texts: Sequence[str], scripts: frozenset[str]) -> Value | None:
+def _other_script(texts: Sequence[str], scripts: frozenset[str]) -> Interval | None:
     """Letters of other scripts, of all letters."""
     counts = [script_counts(text) for text in texts]
     others = [sum(n for name, n in each.items() if name not in scripts) for each in counts]
     return _ratio(others, [each.total() for each in counts])
 
 
-def distinct(rows: Sequence[Sequence[str]]) -> Value | None:
+def distinct(rows: Sequence[Sequence[str]]) -> Interval | None:
     """The share of different pairs of neighbouring words among all; None if there are none."""
     pairs = [pair for row in rows for pair in pairwise(row)]
-    return (len(set(pairs)) / len(pairs), None, None) if pairs else None
+    return Interval(len(set(pairs)) / len(pairs), None, None) if pairs else None
 
 
 def self_bleu(rows: Sequence[Sequence[str]]) -> Iterator[float | None]:

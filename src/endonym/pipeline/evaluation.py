@@ -24,6 +24,7 @@ from endonym.evaluate.compressor import KeptSizes
 from endonym.evaluate.config import Evaluation
 from endonym.evaluate.documents import documents, save
 from endonym.evaluate.neighbours import NEIGHBOURS, gains, joined_texts
+from endonym.evaluate.probe_file import read_probe
 from endonym.evaluate.probes import PROBE
 from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import Measured, Score
@@ -38,7 +39,7 @@ from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
 from endonym.pipeline import writing
 from endonym.pipeline.evaluation_texts import overlaps, texts_below
-from endonym.pipeline.probing import judged_texts, score_probe
+from endonym.pipeline.probing import score_probe
 from endonym.pipeline.stage import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
 from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
@@ -276,12 +277,12 @@ def _overlap(task: str, texts: Sequence[str], ctx: StageContext, what: str) -> d
 
 def _judge_probe(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
     """Judge a probe. How many of its test texts the model was trained on is in the numbers."""
-    task, language = config.task, config.language or ""
+    task, probe = config.task, read_probe(config.files[0], config.language or "")
     assert task is not None, "the plan names it"
     asked: Any = {"fine_tune": bool(config.evaluation.fine_tune), "log": ctx.log}
-    found = score_probe(model, config.files[0], task=task, language=language, **asked)
+    found = score_probe(model, probe, task=task, **asked)
     write_json(ctx.out / PROBE, [asdict(each) for each in found])
-    overlap = _overlap(task, judged_texts(config.files[0], language), ctx, "text")
+    overlap = _overlap(task, probe.test_texts, ctx, "text")
     return {"kind": config.evaluation.kind, "items": found[0].n_documents, "overlap": overlap}
 
 
@@ -346,9 +347,9 @@ def made_pairs(
 ) -> tuple[minimal_pairs.Made, float]:
     """Minimal pairs of held-out documents, and the share of the training text that was read."""
     train, held_out = TokenShards(shards, "train"), TokenShards(shards, split)
-    training, share = joined_texts(train, tokenizer, most_bytes=minimal_pairs.READ_BYTES)
-    texts, _ = joined_texts(held_out, tokenizer)
-    return minimal_pairs.make_minimal_pairs(training, texts), share
+    share = min(1.0, minimal_pairs.READ_BYTES / max(1, int(train.bytes_by_source().sum())))
+    training = joined_texts(train, tokenizer, share=share)
+    return minimal_pairs.make_minimal_pairs(training, joined_texts(held_out, tokenizer)), share
 
 
 def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
@@ -357,13 +358,15 @@ def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageM
     evaluation, shards = config.evaluation, ctx.inputs["shards"].folder
     model.spelled = spelling_of(ctx.inputs["model"])
     prompts = [prompt for file in config.files for prompt in read_prompts(file)]
-    asked = writing.Asked(prompts, evaluation.max_tokens, config.seed, config.task)
-    corpus = writing.read_corpus(shards, model.tokenizer, evaluation.split, config.pack.join)
-    judged = writing.judge_writing(model, corpus.held_out, corpus.training, asked, log=ctx.log)
+    asked = writing.ToWrite(prompts, evaluation.max_tokens, config.seed, config.task)
+    split = TokenShards(shards, evaluation.split)
+    held_out = [*joined_texts(split, model.tokenizer, config.pack.join)]
+    training = writing.training_of(ctx.inputs["model"], ctx.log)
+    judged = writing.judge_writing(model, held_out, training.texts, asked, log=ctx.log)
     write_json(ctx.out / WRITING, [asdict(each) for each in judged.scores])
     write_texts(ctx.out / WRITTEN, judged.groups)
     texts = len(next(iter(judged.groups.values())))
-    return {"kind": evaluation.kind, "texts": texts, "training_share": corpus.share}
+    return {"kind": evaluation.kind, "texts": texts, "training_share": training.share}
 
 
 def _continue_prompts(

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -22,6 +22,7 @@ from endonym.disk import packaged_tables
 from endonym.errors import RecipeError, SourceError
 from endonym.evaluate.bits import Texts
 from endonym.evaluate.items import read_items
+from endonym.evaluate.neighbours import joined_texts, taken
 from endonym.evaluate.score import JUDGED_BYTES
 from endonym.export.history import phases_of_lineage, reads_texts, shares_read
 from endonym.formats.config import BLOCK_BYTES, Source
@@ -246,23 +247,36 @@ def strings(record: str) -> Iterator[str]:
 class Part(NamedTuple):
     """The training documents of shards, or the answers of examples, with the tokenizer of both.
 
-    sources: of the shards that were read; all if None.
+    sources: of the shards that were read; all if None. join: those that are lists of sentences.
     """
 
     tokens: TokenShards | ExampleTokens
     tokenizer: Tokenizer
     sources: set[str] | None
+    join: Collection[str]
+
+    @property
+    def n_bytes(self) -> int:
+        """The size of these texts or answers."""
+        if isinstance(self.tokens, ExampleTokens):
+            return self.tokens.totals()["bytes"]
+        sizes = zip(self.tokens.sources, self.tokens.bytes_by_source().tolist(), strict=True)
+        return sum(size for name, size in sizes if self.sources is None or name in self.sources)
 
     def texts(self) -> Iterator[str]:
         """The text of each document, or of each answer."""
-        for index in range(len(self.tokens)):
-            if isinstance(self.tokens, TokenShards):
-                document = self.tokens.document(index)
-                name = self.tokens.sources[document.source]
-                parts = [document.ids] if self.sources is None or name in self.sources else []
-            else:
-                parts = self.tokens.answers(index)
-            yield from (self.tokenizer.decode(ids.tolist()) for ids in parts)
+        return self._texts(1.0, ())
+
+    def joined(self, share: float) -> Iterator[str]:
+        """About this share of the texts, evenly spread. Lists of sentences are longer texts."""
+        return self._texts(share, self.join)
+
+    def _texts(self, share: float, join: Collection[str]) -> Iterator[str]:
+        tokens, decode = self.tokens, self.tokenizer.decode
+        if isinstance(tokens, TokenShards):
+            return joined_texts(tokens, self.tokenizer, join, share, sources=self.sources)
+        examples = taken(range(len(tokens)), share)
+        return (decode(ids.tolist()) for number in examples for ids in tokens.answers(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +315,8 @@ def learnt_by(model: Artifact | None) -> Learnt:
         named = [{*shares_read(phase)} for phase in readers]
         sources = set[str]().union(*named) if all(named) else None
         tokenizer = Tokenizer.load(readers[0].folder / "tokenizer.json")
-        parts.append(Part(tokens, tokenizer, sources))
+        join = {n for phase in readers for n in phase.manifest["config"]["pack"].get("join", ())}
+        parts.append(Part(tokens, tokenizer, sources, join))
     return Learnt(parts, [*lost])
 
 

@@ -1,15 +1,13 @@
 """Scores of a probe: of a model here, or of one that a server answers with."""
 
 from collections.abc import Sequence
-from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from endonym.evaluate.fine_tuning import fine_tuned, n_trainings, steps_of
 from endonym.evaluate.probe_endpoint import served_features
-from endonym.evaluate.probe_file import WORDS, read_probe
+from endonym.evaluate.probe_file import WORDS, Probe
 from endonym.evaluate.probes import (
     Answers,
     Array,
@@ -35,22 +33,20 @@ class Served(NamedTuple):
 
 def score_probe(
     model: LanguageModel | Served,
-    file: Path,
+    probe: Probe,
     *,
     task: str,
-    language: str,
     log: Log,
     fine_tune: bool = False,
     with_baselines: bool = True,
 ) -> list[ProbeScore]:
     """The scores of a probe; says how its examples are divided, and what is left out.
 
-    task: said as their split. language: of the model; empty if it is not known. fine_tune: also
-    train the model, which is one here then. with_baselines: also score what knows nothing of the
-    language. Raises SourceError for a file without a probe, MissingLibrary without scikit-learn.
+    task: said as their split. fine_tune: also train the model, which is one here then.
+    with_baselines: also score what knows nothing of the language. Raises SourceError if too few
+    texts have a token, MissingLibrary without scikit-learn.
     """
     require_scikit_learn()
-    probe = read_probe(file, language)
     for note in probe.notes:
         log.line(f"{task}: {note}")
     for warning in probe.warnings:
@@ -59,7 +55,7 @@ def score_probe(
     found = _features(model, texts, task, log)
     if lost := [texts[n] for n in np.flatnonzero(np.isnan(found[:, 0]))]:
         log.warn(f"{task}: {WORDS['no_tokens'].format(found=counted(len(lost), 'text'))}")
-        probe = probe.without(lost, str(file))
+        probe = probe.without(lost, task)
     answers, features = Answers(probe), dict(zip(texts, found, strict=True))
     predicted = [*baselines(probe, answers)] if with_baselines else []
     predicted += frozen(probe, features, answers)
@@ -69,12 +65,6 @@ def score_probe(
         with log.progress(f"fine-tuning on {task}", n_trainings() * epochs * steps) as advance:
             predicted.append(fine_tuned(model, probe, answers, advance))
     return probe_scores(probe, predicted, answers, task=task)
-
-
-def judged_texts(file: Path, language: str) -> list[str]:
-    """The texts that judge in a probe, each once. language: as in `score_probe`."""
-    judging = read_probe(file, language).parts["test"]
-    return [*dict.fromkeys(chain.from_iterable(each.texts for each in judging))]
 
 
 def _features(model: LanguageModel | Served, texts: Sequence[str], task: str, log: Log) -> Array:

@@ -1,21 +1,21 @@
 """Lets a model write, and measures it beside held-out text (`evaluate/writing.py`)."""
 
 import codecs
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Literal, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
-from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
-from endonym.evaluate.neighbours import joined_texts
 from endonym.evaluate.score import Score
 from endonym.evaluate.writing import HELD_OUT, Groups, Written, writing_scores
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.generate.sample import beginning as encoded_beginning
-from endonym.log import Log
+from endonym.log import Log, listed
+from endonym.pipeline.evaluation_texts import learnt_by
 from endonym.script.letters import GAP, beginning
+from endonym.store import Artifact
 from endonym.tokenizer.tokenizer import Tokenizer
 
 TEXTS, AT_ONCE = 48, 16
@@ -30,11 +30,12 @@ PROMPT_CHARS = 24
 """Of a held-out text so much is given to the model, less the word that is cut there."""
 SEARCHED_BYTES = 100_000_000
 """About so much training text is searched for what a model has written."""
+LOST = "known words and copies are not looked for in {lost}: not in this store"
 FAR = 16
 """So many times as much text as is needed follows each place: it is cut by tokens later on."""
 
 
-class Asked(NamedTuple):
+class ToWrite(NamedTuple):
     """What is written. prompts: the beginnings of held-out texts if there are none. task: its name,
     which is said as the split of the scores."""
 
@@ -44,25 +45,32 @@ class Asked(NamedTuple):
     task: str
 
 
-class Corpus(NamedTuple):
-    """Held-out texts, and training texts with the share that they are of all."""
+class Training(NamedTuple):
+    """Texts and answers that a model was trained on, and the share that they are of all.
 
-    held_out: Sequence[str] = ()
-    training: Iterator[str] | None = None
-    share: float | None = None
+    Both are None if none of them is known.
+    """
 
-
-def read_corpus(
-    shards: Path, tokenizer: Tokenizer, split: Literal["test", "dev"], join: Collection[str]
-) -> Corpus:
-    """The texts beside which a model is measured. Lists of sentences are longer texts."""
-    held_out, _ = joined_texts(TokenShards(shards, split), tokenizer, join)
-    training = joined_texts(TokenShards(shards, "train"), tokenizer, join, SEARCHED_BYTES)
-    return Corpus([*held_out], *training)
+    texts: Iterator[str] | None
+    share: float | None
 
 
-class Judged(NamedTuple):
-    """Scores, and the texts that have them."""
+def training_of(model: Artifact | None, log: Log) -> Training:
+    """What a model, its bases and teachers read, at most SEARCHED_BYTES of it, evenly spread.
+
+    model: as in `learnt_by`. Warns of what the store does not hold. Lists of sentences are joined.
+    """
+    learnt = learnt_by(model)
+    if learnt.lost:
+        log.warn(LOST.format(lost=listed(learnt.lost)))
+    if not learnt.parts:
+        return Training(None, None)
+    share = min(1.0, SEARCHED_BYTES / max(1, sum(part.n_bytes for part in learnt.parts)))
+    return Training(chain.from_iterable(part.joined(share) for part in learnt.parts), share)
+
+
+class Writing(NamedTuple):
+    """What was written and held-out texts beside it, in groups, and their scores."""
 
     scores: list[Score]
     groups: Groups
@@ -72,10 +80,10 @@ def judge_writing(
     model: LanguageModel,
     held_out: Sequence[str],
     training: Iterable[str] | None,
-    asked: Asked,
+    asked: ToWrite,
     *,
     log: Log,
-) -> Judged:
+) -> Writing:
     """Let a model write at each temperature, and score it beside as many held-out texts.
 
     All are at most `max_tokens` long. training: None if it is not known. Raises RecipeError if
@@ -103,7 +111,7 @@ def judge_writing(
                 advance(len(batch))
     others = [cut(rest, model.tokenizer, asked.max_tokens, prompt) for prompt, rest in begun]
     scores = [*writing_scores(groups, others, training, task=asked.task)]
-    return Judged(scores, {**groups, HELD_OUT: others} if others else groups)
+    return Writing(scores, {**groups, HELD_OUT: others} if others else groups)
 
 
 def most_chars(tokenizer: Tokenizer, held_out: Sequence[str], max_tokens: int) -> int:

@@ -106,7 +106,7 @@ def gather(run: Run, device: str = "cpu") -> dict[str, Any]:
         "numbers": {} if model is None else model.numbers,
         "card": card,
         "groups": [
-            group(each, card, gains)
+            group(each)
             for part in parts.values()
             for each in by_text(part)
             if any(score.metric == BITS and score.source is None for score in each)

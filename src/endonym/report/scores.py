@@ -9,7 +9,15 @@ from endonym.copies.notes import kept_out_of
 from endonym.evaluate.neighbours import Gain
 from endonym.evaluate.score import BITS, FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Score, find, headline
 from endonym.evaluate.speed import Efficiency
-from endonym.evaluate.tables import BLOCKS, MODELS, lack, model_heads, remarks, score_rows, span
+from endonym.evaluate.tables import (
+    BLOCKS,
+    MODELS,
+    NOT_ENOUGH,
+    model_heads,
+    remarks,
+    score_rows,
+    span,
+)
 from endonym.export import neighbours
 from endonym.log import number
 from endonym.report.formatting import JOINER, SENTENCES, decimal, sentences
@@ -121,7 +129,7 @@ def verdict(
         words = SENTENCES["verdict"]
         more = words["hold_out_more"] if mine.split in ("test", "dev") else ""
         fewest = {"fewest": FEWEST_DOCUMENTS, "of_source": FEWEST_OF_SOURCE}
-        figures.append(words[lack(mine, scores)].format(more=more, **fewest))
+        figures.append(words[mine.no_interval or NOT_ENOUGH].format(more=more, **fewest))
     if not judges:
         return figures
     standing = _standing(mine, by_model, headlines(own))
@@ -202,10 +210,8 @@ def _ends(score: Score) -> tuple[float, float]:
     return low, high
 
 
-def group(
-    scores: Sequence[Score], card: Mapping[str, Any] | None = None, gains: Sequence[Gain] = ()
-) -> ScoreGroup:
-    """The tables and bars of one text, read in one way. card, gains: as in `verdicts`."""
+def group(scores: Sequence[Score]) -> ScoreGroup:
+    """The tables and bars of one text, read in one way."""
     rows = score_rows(scores)
     models = [name for name in MODELS if name in rows[0].scores]
     first = rows[0].score
@@ -217,7 +223,7 @@ def group(
     table: list[tuple[str, list[str]]] = []
     for row in rows:
         own, *more = [decimal(row.scores[n].value, 3) if n in row.scores else "–" for n in models]
-        ends = span(row.score, ".3f", none=lack(row.score, [each.score for each in rows]))
+        ends = span(row.score, ".3f")
         sizes = [number(row.score.n_documents), number(row.score.n_bytes)]
         table.append((row.name, [own, ends, *more, f"{100 * row.of_bytes:.1f} %", *sizes]))
     units: list[tuple[str, list[str]]] = []
@@ -239,7 +245,7 @@ def group(
         heads=["bits/byte", mine, "95 %", *others, "of bytes", unit, "bytes"],
         rows=table,
         others=units,
-        notes=notes + provisos(first.split, card or {}, gains),
+        notes=notes,
         bars=Bars(f"Bits per byte on {name}", bars),
     )
 

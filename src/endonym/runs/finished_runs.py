@@ -230,7 +230,7 @@ class PublicModel:
     documents: Documents
 
 
-Judged = FinishedRun | PublicModel
+RunOrModel = FinishedRun | PublicModel
 
 
 def _settings(name: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from endonym.evaluate.score import FEWEST_DOCUMENTS, FEWEST_OF_SOURCE, Interval
 from endonym.export import history
 from endonym.log import listed, number
 from endonym.recipe.recipe import Recipe
-from endonym.runs.finished_runs import FinishedRun, Judged
+from endonym.runs.finished_runs import FinishedRun, RunOrModel
 from endonym.store import fingerprint
 
 NOTES: dict[str, str] = packaged_tables("endonym.runs", "notes.toml")
@@ -45,7 +45,7 @@ class Quantity:
     notes: list[str]
 
     @classmethod
-    def of(cls, runs: Sequence[Judged]) -> "Quantity":
+    def of(cls, runs: Sequence[RunOrModel]) -> "Quantity":
         """The quantity that all these runs have."""
         scores = [Interval(run.score.value, run.score.low, run.score.high) for run in runs]
         common, notes = _common(runs)
@@ -64,7 +64,7 @@ class Quantity:
         return cls(documents, bits, sources, is_whole, notes + more_notes)
 
 
-def _common(runs: Sequence[Judged]) -> tuple[list[Documents], list[str]]:
+def _common(runs: Sequence[RunOrModel]) -> tuple[list[Documents], list[str]]:
     """Of each run the documents that all were scored on, and a note if these are not all it has.
 
     No documents, and a note on why, if the runs share too few.
@@ -94,7 +94,7 @@ def _common(runs: Sequence[Judged]) -> tuple[list[Documents], list[str]]:
 
 
 def _with_intervals(
-    runs: Sequence[Judged], documents: list[Documents]
+    runs: Sequence[RunOrModel], documents: list[Documents]
 ) -> tuple[list[Documents], list[str]]:
     """The documents whose differences have intervals: of all sources of the mean, or of some.
 
@@ -116,7 +116,7 @@ def _with_intervals(
     return some, [NOTES["left_out"].format(split=split, of_source=FEWEST_OF_SOURCE, **values)]
 
 
-def _averaged(runs: Sequence[Judged], documents: Documents) -> list[str]:
+def _averaged(runs: Sequence[RunOrModel], documents: Documents) -> list[str]:
     """The sources in the mean over sources of any run that have documents here."""
     names = sorted({str(name) for run in runs for name in run.score.averaged})
     return document_scores.named_in(documents[documents["averaged"]], names)

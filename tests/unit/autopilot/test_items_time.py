@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from endonym.autopilot.items_time import COUNTED_SECONDS, OVERLAP_SECONDS, items_seconds
+from endonym.autopilot.items_time import TEXT_SECONDS, items_seconds
 from endonym.autopilot.model_size import Facts
 from endonym.evaluate.config import Evaluation
 from endonym.recipe.recipe import Recipe
@@ -55,8 +55,8 @@ def test_minimal_pairs_take_counting_and_reading_up_to_their_limits(seconds: Sec
     assert seconds("minimal_pairs", [], 3.0) - at_once == pytest.approx(3 * 200 * 200 / 4)
     huge = replace(FACTS, text_bytes=4_000_000_000, unique_tokens=1_000_000_000)
     more = seconds("minimal_pairs", [], 0.0, facts=huge) - at_once
-    compared = (huge.text_bytes - FACTS.text_bytes) * OVERLAP_SECONDS
-    assert more == pytest.approx(compared + 12_000_000 * COUNTED_SECONDS)
+    compared, counted = huge.text_bytes - FACTS.text_bytes, 16_000_000 - FACTS.text_bytes
+    assert more == pytest.approx((compared + counted) * TEXT_SECONDS)
     little = replace(FACTS, dev_tokens=1_000)
     few = (seconds("minimal_pairs", [], pace, facts=little) for pace in (0.0, 3.0))
     assert -next(few) + next(few) == pytest.approx(3 * 2_000)

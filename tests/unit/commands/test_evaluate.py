@@ -11,8 +11,8 @@ from text_samples import ROMANIAN, TATAR
 from toys import toy_tokenizer
 
 from endonym.commands import evaluate
-from endonym.commands.evaluate import as_dict, conclusions, doubts, score_model, shards_of
-from endonym.commands.load import load_model
+from endonym.commands.evaluate import as_dict, conclusions, doubts, score_model
+from endonym.commands.load import load_model, shards_of
 from endonym.data.shards import TokenShards
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts

@@ -27,7 +27,7 @@ from endonym.commands.run import (
     standing,
 )
 from endonym.errors import MissingSource, RecipeError, SourceError
-from endonym.evaluate.score import Score
+from endonym.evaluate.score import TOO_FEW, Score
 from endonym.log import Log
 from endonym.pipeline.execute import Made, Run
 from endonym.pipeline.stage import Stage
@@ -174,7 +174,7 @@ def test_a_headline_is_told_with_its_interval_and_beside_the_compressor() -> Non
         return standing([score("model", 1.5, **changes), *more])
 
     assert said() == "1.5000 bits/byte (95 %: 1.4700–1.5300)"
-    few = {"low": None, "high": None}
+    few = {"low": None, "high": None, "no_interval": TOO_FEW}
     assert said(**few) == "1.5000 bits/byte (no interval: too few)"
     mean = (
         "1.5000 bits/byte (95 %: 1.4700–1.5300), the mean of the 2 sources with enough of this text"

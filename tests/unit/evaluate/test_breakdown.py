@@ -19,6 +19,7 @@ from endonym.evaluate.breakdown import (
     letters,
     surprises,
 )
+from endonym.evaluate.score import TOO_FEW
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import TokenNats
 
@@ -89,6 +90,7 @@ def test_texts_of_one_group_are_drawn_together() -> None:
     together = found_by([*bins(pairs, read, split="test")], "position")[0]
     assert alone.low is not None
     assert (together.value, together.low) == (alone.value, None)
+    assert (alone.no_interval, together.no_interval) == (None, TOO_FEW)
 
 
 def test_a_model_is_calibrated_where_it_is_right_as_often_as_it_says() -> None:

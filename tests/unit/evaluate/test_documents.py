@@ -114,8 +114,8 @@ def test_a_paired_interval_sees_what_two_intervals_hide() -> None:
     assert high is not None
     assert 0 < low < value < high
     first, second = (ratio(each.nats / math.log(2), each.bytes) for each in (one, other))
-    assert value == pytest.approx(first[0] - second[0])
-    assert (second[2] or 0) > (first[1] or 0)
+    assert value == pytest.approx(first.value - second.value)
+    assert (second.high or 0) > (first.low or 0)
 
 
 def test_the_difference_to_itself_is_zero_and_changes_its_sign_with_its_sides() -> None:

@@ -23,7 +23,7 @@ from endonym.evaluate.items import (
     table,
     with_tokens,
 )
-from endonym.evaluate.score import BITS, PER_TEXT, Measured, find
+from endonym.evaluate.score import BITS, PER_TEXT, TOO_FEW, Measured, find
 from endonym.generate.language_model import LanguageModel
 
 READER = toy_tokenizer("bpe")
@@ -331,4 +331,4 @@ def test_bits_of_texts_after_a_context_are_the_mean_over_texts(model: LanguageMo
     assert per_byte.value == pytest.approx(
         sum(bits) / sum(len(t.encode()) for _, t in halves), rel=1e-5
     )
-    assert per_text.low is None  # three texts give no interval
+    assert (per_text.low, per_text.no_interval) == (None, TOO_FEW), "of three texts"

@@ -3,6 +3,8 @@
 import pytest
 
 from endonym.evaluate.names import names_kept
+from endonym.evaluate.score import MOSTLY_ONE, TOO_FEW
+from endonym.evaluate.tables import span
 
 STORIES = [
     "Бер көнне кечкенә Айдар белән Гөлнара урманга барды. Анда Айдарның эте югалды, һәм Гөлнара "
@@ -55,3 +57,13 @@ def test_the_interval_is_one_of_shares() -> None:
     found = names_kept([kept] * 14 + [lost])
     assert found is not None
     assert (found.value, found.high) == (pytest.approx(14 / 15), 1.0)
+
+
+def test_one_long_story_with_most_of_the_names_is_said_to_be_mostly_one() -> None:
+    short = "ба барды Айдар килде. Тагын Айдар"
+    names = "Айдар Марат Булат Зөлфия Гөлнара Наил Илдус Рөстәм Алия Дамир Фәрит Резеда"
+    long = f"бер көнне {names} килде. Алар белән бергә без дә бардык, урманга җиләк җыярга дип."
+    for stories, why in (([short] * 9 + [long], MOSTLY_ONE), ([short] * 3, TOO_FEW)):
+        found = names_kept(stories)
+        assert found is not None
+        assert (found.no_interval, span(found)) == (why, why)

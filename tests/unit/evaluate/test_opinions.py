@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from endonym.evaluate.opinions import Pair, alpha, grades, preferences, squared
+from endonym.evaluate.score import TOO_FEW
 
 BETTER = [True] * 30 + [False] * 10
 """Of which prompts the first system wrote the better text."""
@@ -100,7 +101,7 @@ def test_grades_that_are_missing_are_left_out_and_counted() -> None:
         assert ends in (mean.low, mean.high), "no interval leaves the scale"
     few = grades([1, 2])
     assert few.mean is not None
-    assert (few.mean.value, few.mean.low) == (1.5, None)
+    assert (few.mean.value, few.mean.low, few.mean.no_interval) == (1.5, None, TOO_FEW)
     assert (grades([None]).mean, grades([None]).median, grades([None]).n_missing) == (None, None, 1)
 
 

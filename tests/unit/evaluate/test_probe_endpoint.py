@@ -1,14 +1,13 @@
 """Features from a server: what it may answer, and what is told of it otherwise."""
 
 import json
-import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import numpy as np
 import pytest
+from fake_web import Silent, served
 from text_samples import KHMER, TATAR
 
 from endonym.errors import EndonymError, EndpointError, RecipeError
@@ -23,10 +22,7 @@ def server_of(answer: Any, given_status: int = 200) -> Generator[tuple[str, list
     and the requests."""
     asked = list[Any]()
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
+    class Handler(Silent):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked.append((self.path, body, dict(self.headers)))
@@ -36,15 +32,8 @@ def server_of(answer: Any, given_status: int = 200) -> Generator[tuple[str, list
             self.end_headers()
             self.wfile.write(data)
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(Handler) as address:
+        yield f"{address}/v1", asked
 
 
 def lengths_of(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,20 @@
 """Scores: ratios of sums, with intervals that cover what they claim to."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
+from endonym.evaluate import score
 from endonym.evaluate.score import (
     FEWEST_OF_SOURCE,
+    MOSTLY_ONE,
+    TOO_FEW,
     Measured,
     deviation,
     find,
     headline,
-    ratio,
     scores,
     share,
     t_quantile,
@@ -23,26 +26,31 @@ def measured_of(nats: list[float], *, sizes: list[int] | None = None) -> Measure
     return Measured(np.array(nats), tokens, tokens * 6, tokens * 3)
 
 
+def ratio(*args: Any, **keys: Any) -> tuple[float, float | None, float | None]:
+    """The value and the ends of its interval."""
+    found = score.ratio(*args, **keys)
+    return found.value, found.low, found.high
+
+
 def test_every_metric_is_the_nats_over_its_own_size() -> None:
     found = scores(measured_of([4.0, 8.0]), model="model", source="tatar", split="val")
-    values = {score.metric: score.value for score in found}
+    values = {each.metric: each.value for each in found}
     bits = 12 / math.log(2)
     wanted = {"bits_per_byte": bits / 48, "bits_per_character": bits / 24}
     wanted |= {"nats_per_token": 1.5, "perplexity": math.exp(1.5)}
     assert values == pytest.approx(wanted)
-    assert [score.unit for score in found] == ["bits", "bits", "nats", ""]
-    for score in found:
-        counts = (score.n_documents, score.n_bytes, score.n_chars, score.n_tokens)
-        assert counts == (2, 48, 24, 8)
-        assert (score.model, score.source, score.split) == ("model", "tatar", "val")
-        assert score.as_dict()["low"] is None
+    assert [each.unit for each in found] == ["bits", "bits", "nats", ""]
+    for each in found:
+        assert (each.n_documents, each.n_bytes, each.n_chars, each.n_tokens) == (2, 48, 24, 8)
+        assert (each.model, each.source, each.split) == ("model", "tatar", "val")
+        assert each.as_dict()["low"] is None
 
 
 def test_a_score_without_tokens_speaks_of_none() -> None:
     frame = {"model": "compressor", "source": None, "split": "val"}
     found = scores(measured_of([4.0]), with_tokens=False, **frame)
-    assert [score.metric for score in found] == ["bits_per_byte", "bits_per_character"]
-    assert {score.n_tokens for score in found} == {0}
+    assert [each.metric for each in found] == ["bits_per_byte", "bits_per_character"]
+    assert {each.n_tokens for each in found} == {0}
 
 
 def test_neighbours_are_drawn_together():
@@ -114,6 +122,36 @@ def test_sources_of_fewer_than_ten_documents_have_an_interval_if_all_have_ten() 
     assert None not in ratio(nats, sizes, sources)
 
 
+def test_what_has_no_interval_says_why() -> None:
+    """Nine sayings; nineteen and a novel; a mean over tales and four songs; and twenty sayings."""
+    sources, one = np.array(["хикәя"] * 16 + ["җыр"] * 4), np.ones(20, dtype=np.int64)
+    novel = np.where(np.arange(20) == 3, 900, one * 30)
+    why = [
+        score.ratio(sizes * 2.0, sizes, of, is_mean=is_mean).no_interval
+        for sizes, of, is_mean in (
+            (one[:9], None, True),
+            (novel, None, True),
+            (novel[:9], None, True),
+            (one, sources, True),
+            (novel, sources, True),
+            (novel, sources, False),
+            (one, sources, False),
+            (one, None, True),
+        )
+    ]
+    assert why == [TOO_FEW, MOSTLY_ONE, TOO_FEW, TOO_FEW, TOO_FEW, MOSTLY_ONE, None, None]
+
+
+def test_each_metric_says_why_it_has_no_interval() -> None:
+    frame = {"model": "model", "source": None, "split": "test"}
+    found = scores(measured_of([4.0] * 12, sizes=[40] + [2] * 11), **frame)
+    assert [each.no_interval for each in found] == [MOSTLY_ONE] * 4
+    assert {each.as_dict()["no_interval"] for each in scores(measured_of([4.0]), **frame)} == {
+        TOO_FEW
+    }
+    assert {each.no_interval for each in scores(measured_of([4.0] * 10), **frame)} == {None}
+
+
 def test_the_deviation_is_that_of_the_value_over_the_draws() -> None:
     nats, sizes = np.array([[10.0, 2.0], [14.0, 2.0]]), np.array([10, 2])
     assert deviation(nats, sizes) == pytest.approx(np.std([12 / 12, 16 / 12], ddof=1))
@@ -141,7 +179,7 @@ def test_the_headline_is_the_mean_over_sources_if_there_are_several() -> None:
     frame = {"model": "model", "source": None, "split": "dev"}
     plain = scores(measured, **frame)
     mean = scores(measured, sources=np.array(["а", "б"]), is_mean=True, **frame)
-    assert {score.weighting for score in mean} == {"sources"}
+    assert {each.weighting for each in mean} == {"sources"}
     for found in (plain + mean, mean + plain):
         shown = headline(found, model="model", metric="nats_per_token")
         assert shown.value == pytest.approx((4 / 4 + 8 / 40) / 2)

@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 from made_scores import baselines, score
 
-from endonym.evaluate.score import Score
+from endonym.evaluate.score import MOSTLY_ONE, TOO_FEW, Score
 from endonym.evaluate.tables import aligned, score_rows, table
 from endonym.log import THIN, columns
 
 Patch = pytest.MonkeyPatch
 
+TOO_SHORT = {"low": None, "high": None, "no_interval": TOO_FEW}
 TWO = [
     score("model", 0.725, weighting="sources", n_bytes=100_000, n_documents=6_120),
     score("model", 0.570, n_bytes=100_000, n_documents=6_120),
     score("model", 0.390, source="ជំនួយ", n_bytes=62_000, n_documents=6_000),
-    score("model", 1.060, source="роман", n_bytes=38_000, n_documents=120, low=None, high=None),
+    score("model", 1.060, source="роман", n_bytes=38_000, n_documents=120, **TOO_SHORT),
 ]
 
 
@@ -45,7 +46,7 @@ def test_the_headline_comes_first_and_shares_stand_beside_the_sources() -> None:
 
 
 def test_a_text_that_is_mostly_one_document_is_not_said_to_have_too_few() -> None:
-    none = {"low": None, "high": None}
+    none = {"low": None, "high": None, "no_interval": MOSTLY_ONE}
     small = score("model", 1.06, source="роман", n_groups=30, n_bytes=38_000, **none)
     whole = score("model", 0.57, n_groups=60)
     large = score("model", 0.39, source="ជំនួយ", n_groups=30)
@@ -57,8 +58,16 @@ def test_a_text_that_is_mostly_one_document_is_not_said_to_have_too_few() -> Non
     assert "too few" not in said
     mean = score("model", 0.72, weighting="sources", n_groups=60, **none)
     assert "mostly one" in table([mean, whole, large, small]).splitlines()[1]
-    few = replace(small, n_groups=4)
-    assert "too few" in table([mean, whole, large, few]).splitlines()[1]
+    few = [replace(each, no_interval=TOO_FEW) for each in (mean, small)]
+    assert "too few" in table([few[0], whole, large, few[1]]).splitlines()[1]
+
+
+def test_an_evaluation_from_before_reasons_were_kept_has_a_general_one() -> None:
+    rows = [score("model", 0.57, n_documents=7, low=None, high=None).as_dict()]
+    del rows[0]["no_interval"]
+    lines = table([Score(**row) for row in rows]).splitlines()
+    assert lines[1].split()[:5] == ["all", "0.5700", "not", "enough", "text"]
+    assert lines[2].startswith("  not enough text: an interval takes 10 groups")
 
 
 def test_a_mean_has_its_own_share_of_the_text_and_names_what_it_leaves_out() -> None:

@@ -6,7 +6,7 @@ from time import process_time
 
 import pytest
 
-from endonym.evaluate.score import Score
+from endonym.evaluate.score import Interval, Score
 from endonym.evaluate.writing import (
     BROKEN,
     HELD_OUT,
@@ -97,7 +97,7 @@ def test_each_span_of_fifty_characters_is_found_wherever_it_begins(texts: Senten
 
 
 def test_distinct_counts_pairs_of_all_texts() -> None:
-    assert distinct([["а", "б", "а", "б"], ["а", "б"]]) == (pytest.approx(2 / 4), None, None)
+    assert distinct([["а", "б", "а", "б"], ["а", "б"]]) == Interval(2 / 4, None, None)
     assert distinct([["а"], []]) is None
 
 

@@ -16,7 +16,7 @@ from endonym.evaluate.writing import HELD_OUT
 from endonym.generate.language_model import Continuation, LanguageModel
 from endonym.generate.sample import Sampling
 from endonym.log import Log
-from endonym.pipeline.writing import TEXTS, Asked, cut, divided, drawn, judge_writing, text_of
+from endonym.pipeline.writing import TEXTS, ToWrite, cut, divided, drawn, judge_writing, text_of
 
 LINES = [f"Ул {n} нче елда авылга кайтты, әнисенә ярдәм итте." for n in range(1900, 1980)]
 KHMER = "ខ្ញុំចង់ទៅផ្សារ ដើម្បីទិញបន្លែ។"
@@ -95,14 +95,14 @@ def test_bytes_that_are_no_utf8_are_seen_but_for_a_letter_that_is_not_finished()
 
 
 def test_a_blank_of_the_prompt_is_not_written() -> None:
-    asked = Asked(["Ул ", "Ул"], max_tokens=60, seed=7, task="writing, test")
+    asked = ToWrite(["Ул ", "Ул"], max_tokens=60, seed=7, task="writing, test")
     judged = judge_writing(fake(b" a b"), LINES, [], asked, log=Log(quiet=True))
     assert [each.text for each in judged.groups["temperature 0"]] == ["a b", " a b"]
 
 
 def test_a_model_is_asked_three_times_and_measured_beside_as_many_texts() -> None:
     model = fake(" һәм кайтты.".encode())
-    asked = Asked(LINES[:5], max_tokens=60, seed=7, task="writing, test")
+    asked = ToWrite(LINES[:5], max_tokens=60, seed=7, task="writing, test")
     judged = judge_writing(model, LINES, LINES, asked, log=Log(quiet=True))
     found = cast("Any", model)
     assert found.prompts == LINES[:5] * 3
@@ -126,7 +126,7 @@ def test_a_model_is_asked_three_times_and_measured_beside_as_many_texts() -> Non
 
 def test_without_prompts_held_out_texts_are_begun() -> None:
     model = fake(b"!")
-    asked = Asked([], max_tokens=20, seed=1, task="writing, test")
+    asked = ToWrite([], max_tokens=20, seed=1, task="writing, test")
     judged = judge_writing(model, LINES, [], asked, log=Log(quiet=True))
     assert len(judged.groups[HELD_OUT]) == TEXTS
     for written, held_out in zip(judged.groups["temperature 0"], judged.groups[HELD_OUT],
@@ -153,20 +153,15 @@ def test_lists_are_joined_as_training_reads_them_and_a_part_is_evenly_spread(
         advance=lambda n: None,
     )
     shards = TokenShards(tmp_path, "train")
-    texts, share = joined_texts(shards, tokenizer, ["list"])
-    found = list(texts)
-    assert share == 1.0
+    found = list(joined_texts(shards, tokenizer, ["list"]))
     assert found[:10] == ["\n".join(LINES[n : n + 8]) for n in range(0, 80, 8)]
     assert found[10:] == [f"{line} {KHMER}" for line in LINES]
-    size = int(shards.bytes_by_source().sum())
-    some, share = joined_texts(shards, tokenizer, ["list"], size // 2)
-    assert share == pytest.approx(0.5, abs=1e-3)
-    half = list(some)
+    half = list(joined_texts(shards, tokenizer, ["list"], 0.499))
     places = [found.index(each) for each in half]
     assert len(places) in (44, 45)
     assert {b - a for a, b in pairwise(places)} <= {2, 3}
-    nothing, _ = joined_texts(TokenShards(tmp_path, "test"), tokenizer, ["list"], 100)
-    assert list(nothing) == []
+    assert list(joined_texts(shards, tokenizer, ["list"], sources=["books"])) == found[10:]
+    assert list(joined_texts(TokenShards(tmp_path, "test"), tokenizer, ["list"], 0.5)) == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

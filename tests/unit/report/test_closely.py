@@ -6,6 +6,7 @@ from importlib.resources import files
 from text_samples import KHMER, TATAR
 
 from endonym.evaluate.breakdown import Bin, Surprise
+from endonym.evaluate.score import MOSTLY_ONE, TOO_FEW
 from endonym.report.closely import closely
 from endonym.report.page import render
 from endonym.serve.pieces import SURPRISE_BITS
@@ -21,8 +22,8 @@ def bin_of(by: str, begin: float, end: float | None, value: float, **keys: objec
 
 POSITIONS = [
     bin_of("position", 0, 100, 2.25),
-    bin_of("position", 1000, 3000, 1.5, low=None, high=None, n_groups=12),
-    bin_of("position", 3000, 10_000, 1.5, low=None, high=None, n_groups=9),
+    bin_of("position", 1000, 3000, 1.5, low=None, high=None, no_interval=MOSTLY_ONE),
+    bin_of("position", 3000, 10_000, 1.5, low=None, high=None, no_interval=TOO_FEW),
     bin_of("position", 100_000, None, 1.25),
 ]
 

@@ -7,6 +7,7 @@ import pytest
 from made_scores import baselines, score
 
 from endonym.evaluate.neighbours import Gain
+from endonym.evaluate.score import MOSTLY_ONE, TOO_FEW
 from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import BLOCKS
 from endonym.report.formatting import JOINER
@@ -118,17 +119,19 @@ def test_blocks_that_say_something_else_have_their_own_sentence() -> None:
 
 
 def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
-    few = {"low": None, "high": None, "n_documents": 7}
+    few = {"low": None, "high": None, "n_documents": 7, "no_interval": TOO_FEW}
     sentences = verdict([score("model", 1.20, **few), *baselines(**few)])
     assert "95" not in sentences[0]
     assert "no interval: it takes 10 groups" in sentences[1]
     assert group([score("model", 1.20, **few)]).rows[0][1][1] == "too few"
-    one = few | {"n_documents": 70, "n_groups": 70}
+    one = few | {"n_documents": 70, "no_interval": MOSTLY_ONE}
     assert (
         "one document, or one group of neighbours, is most"
         in verdict([score("model", 1.20, **one), *baselines(**one)])[1]
     )
     assert group([score("model", 1.20, **one)]).rows[0][1][1] == "mostly one"
+    old = score("model", 1.20, **few | {"no_interval": None})
+    assert "not enough text, or one document is most of it" in verdict([old])[1]
 
 
 def test_a_file_that_was_judged_beside_the_test_text_has_its_own_verdict() -> None:

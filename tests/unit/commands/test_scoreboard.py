@@ -10,7 +10,7 @@ from artefacts import a_run
 from made_lineages import put, put_model
 from toys import TEXTS, toy_tokenizer
 
-from endonym.commands.tasks import own_bytes, published_beside, require_one_text
+from endonym.commands.scoreboard import own_bytes, published_beside, require_one_text
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
 from endonym.errors import RecipeError
 from endonym.evaluate.bits import Texts
