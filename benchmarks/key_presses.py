@@ -90,9 +90,7 @@ def cell(language: str, asked: argparse.Namespace) -> Cell:
         "pairs of words": FrequentWords(texts, model.tokenizer, pairs=True),
         "model": suggested,
     }
-    rows = {
-        name: figures([type_out(t, shown) for t in documents]) for name, shown in makers.items()
-    }
+    rows = {name: figures([type_out(t, shown) for t in documents]) for name, shown in every.items()}
     return {
         "language": language,
         "rows": rows,
