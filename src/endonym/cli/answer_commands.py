@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from endonym import device
 from endonym.cli.main import MODEL, Settings, adapter_option, count_option, print_json
 from endonym.errors import EndonymError, RecipeError, printable, printable_lines
-from endonym.log import Log, folded, listed
+from endonym.log import Log, columns, folded, listed, padded
 from endonym.serve.pieces import SURPRISE_BITS
 
 if TYPE_CHECKING:
@@ -146,6 +146,38 @@ def generate(
         if number:
             click.echo()  # A continuation may have several lines.
         write_text(begun, made)
+
+
+@click.command()
+@MODEL
+@click.argument("text", required=False)
+@count_option("Words.", default=3)
+@adapter_option()
+@click.pass_obj
+def suggest(
+    settings: Settings, model: str, text: str | None, count: int, adapter: str | None
+) -> None:
+    """The likeliest words after a text, whose last word may be half typed.
+
+    Each has its probability in percent, before a letter of the word was typed. In scripts without
+    blanks it is the next piece of a word. Without TEXT each line of standard input is one.
+    """
+    say_loading(settings, model)
+    from endonym.commands.load import load_model
+
+    target = device.pick(settings.device)
+    loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
+    device.prepare()
+    for number, each in enumerate(piped_prompts() if text is None else [text]):
+        found = loaded.suggest(readable(each), count)
+        if settings.is_json:
+            print_json({"text": each, "suggestions": [one._asdict() for one in found]})
+            continue
+        if number:
+            click.echo()
+        width = max((columns(one.word) for one in found), default=0)
+        for one in found:
+            click.echo(f"{padded(one.word, width)}  {100 * one.probability:6.2f} %")
 
 
 @click.command()

@@ -76,6 +76,7 @@ COMMANDS = {
     "look": ("store_commands", "samples of an artefact: documents, rejects, tokens, curves"),
     "prune": ("store_commands", "lists artefacts that no run refers to"),
     "generate": ("answer_commands", "continues a text"),
+    "suggest": ("answer_commands", "the likeliest next words of a text, or ends of its last one"),
     "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
     "judge": ("write_commands", "lets another model judge what models write"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),

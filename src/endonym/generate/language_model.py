@@ -16,8 +16,15 @@ import numpy as np
 import torch
 
 from endonym.generate.damage import damage
-from endonym.generate.reading import Features, Nats, read_features, read_nats
+from endonym.generate.reading import (
+    PREFILL_TOKENS,
+    Features,
+    Nats,
+    read_features,
+    read_nats,
+)
 from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling, beginning
+from endonym.generate.suggest import Suggester, Suggestion
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_json, read_shape
 from endonym.model.foreign.weights import load_any
@@ -25,8 +32,6 @@ from endonym.model.span import Span
 from endonym.tokenizer.tokenizer import Tokenizer
 
 MAX_TOKENS = 200
-PREFILL_TOKENS = 512
-"""Tokens of a prompt that are computed at once, so that memory stays bounded."""
 PADDING = 0
 """Any id."""
 
@@ -197,6 +202,19 @@ class LanguageModel:
         of a text without a token are NaN.
         """
         return read_features(self.decoder, [self.opened(text)[0] for text in texts])
+
+    def suggest(self, text: str = "", count: int = 3) -> list[Suggestion]:
+        """The likeliest words after a text whose last word may be half typed, the likeliest first.
+
+        The text is spelled as the training text was. What a word is: generate/suggest.py. Calls
+        with texts that go on from one another are fast; one model answers one call at a time.
+        """
+        return self.suggester.suggest(self.spelled(text), count)
+
+    @cached_property
+    def suggester(self) -> Suggester:
+        """Suggests words, and keeps the cache of the last text."""
+        return Suggester(self.decoder, self.tokenizer)
 
     def opened(self, text: str) -> tuple[list[int], bool]:
         """The ids of a text behind the token that opens one, cut at the context; whether it was."""

@@ -21,6 +21,8 @@ from endonym.tokenizer.words import in_batches
 LONGEST_WINDOW = 2048
 GROUP_TOKENS = 1 << 18
 ROWS_TOKENS = 8192
+PREFILL_TOKENS = 512
+"""Tokens of a prompt that are computed at once, so that memory stays bounded."""
 
 Ids = NDArray[np.int64]
 Nats = NDArray[np.float64]

@@ -4,7 +4,7 @@ Each call adds the tokens that follow those in the cache. A call at index 0 star
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -17,6 +17,10 @@ class LayerCache(Protocol):
 
     def bytes(self) -> int:
         """Memory it takes."""
+        ...
+
+    def repeated(self, rows: int, past: int, length: int) -> "LayerCache":
+        """A copy with the `past` tokens of the first row in every row, and room for `length`."""
         ...
 
 
@@ -37,6 +41,15 @@ class _Buffers:
     def bytes(self) -> int:
         """Memory it takes."""
         return 2 * self.keys_BGMK.nbytes
+
+    def repeated(self, rows: int, past: int, length: int) -> Self:
+        """A copy with the `past` tokens of the first row in every row, and room for `length`."""
+        _, groups, slots, width = self.keys_BGMK.shape
+        room = slots if isinstance(self, Ring) else length
+        copy, filled = type(self)((rows, groups, room, width), self.keys_BGMK), min(past, room)
+        copy.keys_BGMK[:, :, :filled] = self.keys_BGMK[:1, :, :filled]
+        copy.values_BGMK[:, :, :filled] = self.values_BGMK[:1, :, :filled]
+        return copy
 
 
 class KeysAndValues(_Buffers):
@@ -106,3 +119,8 @@ class TailAndState:
     def bytes(self) -> int:
         """Memory it takes."""
         return self.tail_BWC.nbytes + self.state.nbytes
+
+    def repeated(self, rows: int, past: int, length: int) -> "TailAndState":
+        """A copy with the tail and state of the first row in every row."""
+        parts = (self.tail_BWC, self.state)
+        return TailAndState(*(part[:1].repeat_interleave(rows, dim=0) for part in parts))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from endonym.generate.language_model import PREFILL_TOKENS, LanguageModel
-from endonym.generate.reading import mean_states
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.reading import PREFILL_TOKENS, mean_states
 from endonym.generate.sample import Logits
 from endonym.model.cache import Cache
 from endonym.model.count import cache_bytes

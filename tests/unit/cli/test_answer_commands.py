@@ -83,6 +83,20 @@ def test_only_a_terminal_is_asked(finished: Path, command: Say, monkeypatch: Pat
     assert len(command(*given, "--json").out.splitlines()) == 1
 
 
+def test_suggested_words_begin_with_what_is_typed(finished: Path, command: Say, monkeypatch: Patch):
+    given = ["suggest", "kechkena", "--store", finished / "store"]
+    told = json.loads(command(*given, "Әбием м", "-n", "5", "--json").out)
+    words = [each["word"] for each in told["suggestions"]]
+    assert len(words) == 5
+    assert all(word.startswith("м") and len(word) > 1 for word in words)
+    chances = [each["probability"] for each in told["suggestions"]]
+    assert chances == sorted(chances, reverse=True)
+    type_in("Әбием м\n\nТаң \n", monkeypatch)
+    first, second = command(*given).out.split("\n\n")
+    assert [line.split()[0] for line in first.splitlines()] == words[:3]
+    assert len(second.splitlines()) == 3
+
+
 def test_ctrl_c_ends_generate(finished: Path, command: Say, monkeypatch: Patch):
     def stopped(*given: object, **keys: object) -> Iterator[str]:
         yield " беренче"

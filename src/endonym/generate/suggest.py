@@ -1,0 +1,264 @@
+"""The likeliest words after a text whose last word is half typed.
+
+A beam over tokens goes on from before the half typed word. Its first tokens are those that agree
+with the letters typed, also inside a token. A word ends where the next token begins another one;
+the probabilities of several rows of tokens that write one word are added.
+
+Where blanks part words, a word is letters and digits, with an apostrophe or a hyphen between them.
+Scripts without blanks get the rest of the last token, or the next one: a piece that ends with a
+whole letter. Every suggestion adds a letter at least to what is typed.
+"""
+
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import regex
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from endonym.generate.reading import PREFILL_TOKENS
+from endonym.generate.sample import (
+    MARK,
+    OF_WORDS,
+    Logits,
+    first,
+    likeliest,
+    log_probabilities,
+    unfinished,
+)
+from endonym.model.cache import Cache, KeysAndValues
+from endonym.model.decoder import Decoder
+from endonym.model.foreign.decoder import AnyDecoder
+from endonym.model.span import Span
+from endonym.script.letters import LETTER
+from endonym.tokenizer.tokenizer import Tokenizer
+
+BEAM = 8
+"""Rows of tokens that are followed at a time."""
+MOST_TOKENS = 16
+"""Of a word; one that is longer is not suggested."""
+INSIDE = "['’ʼ-]"
+HALF_TYPED = regex.compile(rf"(?:(?:{OF_WORDS})+{INSIDE})*(?:{OF_WORDS})*\Z")
+UNBROKEN_END = regex.compile(rf"(?!{OF_WORDS})\p{{L}}(?:{MARK})*\Z")
+WORD = regex.compile(
+    rf"(?=[\p{{L}}\p{{N}}])(?:{OF_WORDS})+(?:{INSIDE}(?:{OF_WORDS})+)*|(?:\p{{L}}(?:{MARK})*)+"
+)
+GOES_ON = regex.compile(rf"{OF_WORDS}|{INSIDE}(?:{OF_WORDS})")
+PART = regex.compile(rf" ?(?:{OF_WORDS}|{INSIDE}|\p{{L}})*")
+"""What stands of a word at the beginning of a text, maybe behind a blank."""
+
+
+class Suggestion(NamedTuple):
+    """A word, and how likely the text went on with it before a letter of it was typed.
+
+    rest: what the word adds to the text, which may begin with a blank.
+    """
+
+    word: str
+    rest: str
+    probability: float
+
+
+class Row(NamedTuple):
+    """Tokens that are followed. typed: what they have to begin with, a blank before it included."""
+
+    ids: tuple[int, ...]
+    nats: float
+    written: bytes
+    typed: bytes
+
+    @property
+    def left(self) -> bytes:
+        """What is typed and not written yet."""
+        return self.typed[len(self.written) :]
+
+    @property
+    def letters(self) -> str | None:
+        """What is written; None if that is no UTF-8. A character that is not finished is left
+        out."""
+        tail = unfinished(self.written)
+        return None if tail is None else self.written[: len(self.written) - len(tail)].decode()
+
+    @property
+    def is_between_letters(self) -> bool:
+        """Whether all that was typed is written, and no character is unfinished."""
+        return not self.left and not unfinished(self.written)
+
+
+class Suggester:
+    """Suggests words after a text. It keeps the cache of the last one, so that a longer one is
+    fast."""
+
+    def __init__(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> None:
+        self.tokenizer, self.prefix = tokenizer, Prefix(decoder)
+        vocab = min(tokenizer.vocab, decoder.config.vocab)
+        self.pieces = [tokenizer.bytes_of(index) for index in range(vocab)]
+        ordered = sorted((piece, n) for n, piece in enumerate(self.pieces) if piece)
+        self.sorted, self.order = [piece for piece, _ in ordered], [n for _, n in ordered]
+        may_begin = [first(piece[:4]) if piece else "" for piece in self.pieces]
+        begins = np.array([*map(bool, may_begin)])
+        begins[tokenizer.end_id] = True
+
+        def begin_with(kind: str) -> NDArray[np.bool_]:
+            return np.array([regex.search(kind, letters) is not None for letters in may_begin])
+
+        self.ends_word = begins & ~begin_with(rf"{OF_WORDS}|{INSIDE}")
+        self.ends_piece = begins & ~begin_with(MARK)
+
+    def suggest(self, text: str, count: int = 3) -> list[Suggestion]:
+        """The likeliest words, the likeliest first; fewer if there are no more."""
+        begin = begin_of_last_word(text, self.tokenizer)
+        self.prefix.read([self.tokenizer.opening_id, *self.tokenizer.encode(text[:begin])])
+        found = defaultdict[str, float](float)
+        rows = [Row((), 0.0, b"", each.encode()) for each in openings(text, begin)]
+        for _ in range(MOST_TOKENS):
+            logs_BV = self.prefix.after([row.ids for row in rows])[:, : len(self.pieces)]
+            longer = [
+                each
+                for row, log_V in zip(rows, logs_BV, strict=True)
+                for each in self._longer(row, log_V, found)
+            ]
+            least = sorted(found.values())[-count] if len(found) >= count else 0.0
+            rows = sorted(longer, key=lambda row: -row.nats)[:BEAM]
+            rows = [row for row in rows if math.exp(row.nats) > least]
+            if not rows:
+                break
+        typed = len(text) - begin
+        best = sorted(found.items(), key=lambda each: -each[1])[:count]
+        return [Suggestion(each.removeprefix(" "), each[typed:], found) for each, found in best]
+
+    def _longer(self, row: Row, log_V: Logits, found: dict[str, float]) -> Iterator[Row]:
+        """The row with each likely next token. Words that end here are counted in `found`."""
+        letters = row.letters or ""
+        if row.is_between_letters and is_longer_word(letters, row.typed):
+            ends = self.ends_piece if is_unbroken(letters) else self.ends_word
+            mass = float(np.exp(log_V[ends]).sum(dtype=np.float64))
+            found[letters] += math.exp(row.nats) * mass
+            log_V = np.where(ends, -np.inf, log_V)
+        for index, nats in self._likely(row.left, log_V):
+            written = row.written + self.pieces[index]
+            longer = Row((*row.ids, index), row.nats + nats, written, row.typed)
+            letters = longer.letters
+            if letters is None:
+                continue
+            word = PART.match(letters)
+            if word is not None and word.end() == len(letters):
+                yield longer
+            elif word is not None and not longer.left and is_longer_word(word[0], row.typed):
+                found[word[0]] += math.exp(longer.nats)
+
+    def _likely(self, left: bytes, log_V: Logits) -> list[tuple[int, float]]:
+        """The likeliest tokens that agree with what is left of the letters typed."""
+        if not left:
+            return likeliest(log_V, 2 * BEAM)
+        ids = list[int]()
+        for size in range(1, len(left) + 1):
+            start = bisect_left(self.sorted, left[:size])
+            while start < len(self.sorted) and (
+                self.sorted[start].startswith(left)
+                if size == len(left)
+                else self.sorted[start] == left[:size]
+            ):
+                ids.append(self.order[start])
+                start += 1
+        return [(ids[n], nats) for n, nats in likeliest(log_V[ids], 2 * BEAM)]
+
+
+def is_unbroken(text: str) -> bool:
+    """Whether a text ends in a script without blanks between words."""
+    return UNBROKEN_END.search(text) is not None
+
+
+def is_longer_word(letters: str, typed: bytes) -> bool:
+    """Whether letters, maybe behind a blank, are a word, and more than was typed."""
+    is_word = WORD.fullmatch(letters.removeprefix(" ")) is not None
+    return is_word and len(letters.encode()) > len(typed)
+
+
+def ends_at(text: str, end: int) -> bool:
+    """Whether no word goes on at this place of a text."""
+    return GOES_ON.match(text, end) is None
+
+
+def begin_of_last_word(text: str, tokenizer: Tokenizer) -> int:
+    """Where the half typed word of a text begins, the blank before it included.
+
+    In a script without blanks: where its last token begins, or the letter that this is a part of.
+    """
+    if is_unbroken(text):
+        piece, _ = tokenizer.pieces(tokenizer.encode(text))[-1]
+        begin = len(text) - len(piece)
+        return max(each.start() for each in LETTER.finditer(text) if each.start() <= begin)
+    half = HALF_TYPED.search(text)
+    begin = len(text) if half is None else half.start()
+    return begin - text[:begin].endswith(" ")
+
+
+def openings(text: str, begin: int) -> list[str]:
+    """What the tokens of a word may have to begin with: the letters typed, maybe behind a blank.
+
+    Behind a sign such as a comma the blank may still be to come.
+    """
+    typed = text[begin:]
+    return [typed] if typed or not text or text[-1].isspace() else ["", " "]
+
+
+class Prefix:
+    """The tokens before the rows of a beam, and their cache."""
+
+    def __init__(self, decoder: AnyDecoder) -> None:
+        self.decoder, self.device = decoder, decoder.readout.weight_VD.device
+        self.longest = max(1, decoder.config.context - MOST_TOKENS)
+        self.ids, self.cache = list[int](), decoder.empty_cache(1, self.longest)
+        self.log_V = np.empty(0, dtype=np.float32)
+
+    @torch.inference_mode()
+    def read(self, ids: Sequence[int]) -> None:
+        """Take these tokens; those that the last ones began with are in the cache already."""
+        if len(ids) > self.longest:  # By whole steps, so that the cache is of use to the next call.
+            step = max(1, self.longest // 2)
+            ids = ids[-(-(len(ids) - self.longest) // step) * step :]
+        if ids == self.ids:
+            return
+        known = 0
+        while known < min(len(ids) - 1, len(self.ids)) and ids[known] == self.ids[known]:
+            known += 1
+        can_go_back = all(isinstance(layer, KeysAndValues) for layer in self.cache)
+        if known < len(self.ids) and not can_go_back:
+            known, self.cache = 0, self.decoder.empty_cache(1, self.longest)
+        self.ids = list(ids)
+        if isinstance(self.decoder, Decoder):
+            self.log_V = self._logs(torch.tensor([ids[known:]]), known, self.cache)[0]
+        else:
+            self.log_V = self._logs(torch.tensor([ids]), 0, None)[0]
+
+    @torch.inference_mode()
+    def after(self, rows: Sequence[Sequence[int]]) -> Logits:
+        """Log-probabilities of the next token after the prefix and each row, (B, V).
+
+        rows: of one length.
+        """
+        if not rows[0]:
+            return np.repeat(self.log_V[None], len(rows), axis=0)
+        if not isinstance(self.decoder, Decoder):
+            return self._logs(torch.tensor([[*self.ids, *row] for row in rows]), 0, None)
+        past = len(self.ids)
+        length = past + len(rows[0])
+        cache = [layer.repeated(len(rows), past, length) for layer in self.cache]
+        return self._logs(torch.tensor(rows), past, cache)
+
+    def _logs(self, tokens_BT: Tensor, past: int, cache: Cache | None) -> Logits:
+        """Log-probabilities of the next token behind tokens that follow those of a cache."""
+        hidden_BTD = None
+        for piece_BT in tokens_BT.to(self.device).split(PREFILL_TOKENS, dim=1):
+            span = Span.after(past, piece_BT)
+            hidden_BTD, _ = self.decoder(piece_BT, span, cache)
+            past += piece_BT.shape[1]
+        assert hidden_BTD is not None, "there is one token at least"
+        logits_BV = self.decoder.readout.logits(hidden_BTD[:, -1]).float().cpu().numpy()
+        return log_probabilities(logits_BV)

@@ -1,0 +1,145 @@
+"""Suggested words: their probabilities by all spellings in tokens, the letters typed, bad input."""
+
+import math
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+import regex
+import torch
+from toys import END, lively_decoder, toy_config, toy_tokenizer
+
+from endonym.generate import suggest
+from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import OF_WORDS, first
+from endonym.generate.suggest import begin_of_last_word
+from endonym.model.families import FAMILIES
+
+KHMER_SIGN = regex.compile(r"\p{M}|[\u00ad\u200c\u200d\u2060]")
+INSIDE_WORDS = regex.compile(rf"{OF_WORDS}|['’ʼ-]")
+TOKENS = 3
+"""Of a word, so that all can be counted."""
+
+
+def lively_model(family: str, kind: str, *, context: int = 256) -> LanguageModel:
+    tokenizer = toy_tokenizer(kind)
+    decoder = lively_decoder(toy_config(family, vocab=tokenizer.vocab, context=context))
+    return LanguageModel(decoder, tokenizer)
+
+
+def spellings(model: LanguageModel, written: bytes) -> Iterator[tuple[list[int], bool]]:
+    """All rows of at most TOKENS tokens that write these bytes; whether the word ends in the last.
+
+    That is so if the last token goes on with something else than a word; it may be one more.
+    """
+    pieces = [model.tokenizer.bytes_of(index) for index in range(model.tokenizer.vocab)]
+    word = written.decode()
+
+    def rows(left: bytes, most: int) -> Iterator[tuple[list[int], bool]]:
+        if not left:
+            yield [], False
+        for index, piece in enumerate(pieces) if left else ():
+            if piece and most and left.startswith(piece):
+                for row, ends in rows(left[len(piece) :], most - 1):
+                    yield [index, *row], ends
+            elif piece.startswith(left) and begins_another(piece[len(left) :], word):
+                yield [index], True
+
+    yield from rows(written, TOKENS)
+
+
+def probability(model: LanguageModel, before: str, written: str) -> float:
+    """That the text goes on with a word and then begins another, by whole rows without a cache."""
+    tokenizer = model.tokenizer
+    given = [tokenizer.opening_id, *tokenizer.encode(before)]
+    pieces = [tokenizer.bytes_of(index) for index in range(tokenizer.vocab)]
+    ends = [END, *(n for n, piece in enumerate(pieces) if piece and begins_another(piece, written))]
+    total = 0.0
+    for row, ends_inside in spellings(model, written.encode()):
+        logits = model.decoder.logits(torch.tensor([[*given, *row]]))[0].detach().double()
+        logs = logits.log_softmax(-1)
+        nats = sum(float(logs[len(given) - 1 + n, index]) for n, index in enumerate(row))
+        total += math.exp(nats) * (1.0 if ends_inside else float(logs[-1, ends].exp().sum()))
+    return total
+
+
+@cache
+def begins_another(piece: bytes, word: str) -> bool:
+    """Whether a token cannot go on with a word, whatever its bytes become.
+
+    A word of Khmer ends before any letter, and a token goes on with it by a sign of its last one.
+    """
+    goes_on = KHMER_SIGN if "\u1780" <= word[-1] <= "\u17ff" else INSIDE_WORDS
+    letters = piece.decode(errors="ignore")[:1] or first(piece)
+    return letters != "" and not any(map(goes_on.match, letters))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("kind", "text"), [("bpe", "Күрше әби к"), ("unigram", "Әби,"), ("char", "Мин ")]
+)
+def test_probabilities_are_sums_over_all_spellings(
+    monkeypatch: pytest.MonkeyPatch, kind: str, text: str
+) -> None:
+    monkeypatch.setattr(suggest, "BEAM", 100_000)
+    monkeypatch.setattr(suggest, "MOST_TOKENS", TOKENS + 1)
+    model = lively_model("qwen3", kind)
+    begin = begin_of_last_word(text, model.tokenizer)
+    for each in model.suggest(text, count=100)[:3]:
+        written = text[begin:] + each.rest
+        expected = probability(model, text[:begin], written)
+        # Rows less likely than the hundredth word are not followed; a sign that ends a word may
+        # be several tokens, which is not counted here.
+        assert 0.99 * expected <= each.probability <= 1.001 * expected
+        assert each.word == written.removeprefix(" ")
+
+
+def test_a_cache_that_is_kept_changes_nothing() -> None:
+    kept = lively_model("qwen3", "bpe")
+    text = "Күрше әби кичә безгә килде, ә бүген"
+    for end in [*range(len(text)), 20, 7]:
+        fresh = lively_model("qwen3", "bpe")
+        expected, found = fresh.suggest(text[:end]), kept.suggest(text[:end])
+        assert [each.word for each in found] == [each.word for each in expected]
+        chances = [each.probability for each in expected]
+        assert [each.probability for each in found] == pytest.approx(chances, rel=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_suggests_beyond_its_context(family: str) -> None:
+    model = lively_model(family, "bpe", context=32)
+    text = "Күрше әби кичә безгә килде, ә бүген "
+    for end in (len(text) // 2, len(text) - 3, len(text)):
+        found = model.suggest(text[:end])
+        assert [len(each.word) > 0 for each in found] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("Мин кит", " кит"),
+        ("Мин ", " "),
+        ("aujourd'hu", "aujourd'hu"),
+        ("dis-m", "dis-m"),
+        ("Әби, ", " "),
+        ("Әби,", ""),
+        ("", ""),
+        ("بابا می\u200cر", " می\u200cر"),
+    ],
+)
+def test_where_the_half_typed_word_begins(text: str, typed: str) -> None:
+    begin = begin_of_last_word(text, toy_tokenizer("bpe"))
+    assert text[begin:] == typed
+
+
+def test_khmer_goes_on_from_its_last_token_and_whole_letters() -> None:
+    tokenizer = toy_tokenizer("byte")
+    text = "ស្រីតូច"
+    assert text[begin_of_last_word(text, tokenizer) :] == "ច"
+    assert text[:6][begin_of_last_word(text[:6], tokenizer) :] == "តូ"
+
+
+@pytest.mark.parametrize("text", ["а" * 200, "\x00\x01", "漢字", "🙂", "\n\n", "ק", "1"])
+def test_strange_texts_get_an_answer(text: str) -> None:
+    found = lively_model("qwen3", "bpe").suggest(text)
+    assert all(each.word and each.word.endswith(each.rest.strip()) for each in found)
