@@ -69,13 +69,12 @@ def arguments() -> argparse.Namespace:
 def cell(language: str, asked: argparse.Namespace) -> Cell:
     """Type unseen text with the suggestions of a model, and with those of counted words."""
     store, log = Store(asked.work / "store"), Log(quiet=True)
-    run = str(asked.work / "runs" / language)
-    model = load_model(run, store, "cpu", log)
-    found = shards_of(run, store)
+    project = str(asked.work / language)
+    model = load_model(project, store, "cpu", log)
+    found = shards_of(project, store)
     assert found is not None, "the run is in this store"
     train, test = (TokenShards(found[0], split) for split in ("train", "test"))
-    texts, _ = joined_texts(train, model.tokenizer)
-    texts = [*texts]
+    texts = [*joined_texts(train, model.tokenizer)]
     documents = drawn([*held_out_texts(test, model.tokenizer).each()], asked.words)
     seconds = list[float]()
 
