@@ -3,9 +3,9 @@
     python benchmarks/key_presses.py [--languages tt km ro fr en] [--words 600]
 
 It takes the models that beyond_bits.py has trained in its work folder, of half an hour each on at
-most 3 MB. Test documents are typed from their start (endonym/evaluate/typing.py), drawn in an order
-by hash until there are so many words; the last one is whole. Baselines have counted the words of
-all training documents. Intervals are over documents.
+most 3 MB. Test documents are typed from their start (endonym/evaluate/key_presses.py), drawn in an
+order by hash until there are so many words; the last one is whole. Baselines have counted the words
+of all training documents. Intervals are over documents.
 
 Cells in benchmarks/results/key-presses.json are skipped; --again adds a repeat.
 """
@@ -26,9 +26,7 @@ from endonym import device
 from endonym.commands.load import load_model, shards_of
 from endonym.data.shards import TokenShards
 from endonym.evaluate.bits import held_out_texts
-from endonym.evaluate.neighbours import joined_texts
-from endonym.evaluate.score import ratio
-from endonym.evaluate.typing import (
+from endonym.evaluate.key_presses import (
     LETTERS_TYPED,
     MOST_SHOWN,
     SHOWN,
@@ -37,6 +35,8 @@ from endonym.evaluate.typing import (
     Typed,
     type_out,
 )
+from endonym.evaluate.neighbours import joined_texts
+from endonym.evaluate.score import ratio
 from endonym.evaluate.word_counts import words_in
 from endonym.generate.suggest import Suggestion
 from endonym.log import Log

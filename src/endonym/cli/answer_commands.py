@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from endonym import device
 from endonym.cli.main import MODEL, Settings, adapter_option, count_option, print_json
 from endonym.errors import EndonymError, RecipeError, printable, printable_lines
-from endonym.log import Log, columns, folded, listed, padded
+from endonym.log import Log, folded, listed
 from endonym.serve.pieces import SURPRISE_BITS
 
 if TYPE_CHECKING:
@@ -159,8 +159,8 @@ def suggest(
 ) -> None:
     """The likeliest words after a text, whose last word may be half typed.
 
-    Each has its probability in percent, before a letter of the word was typed. In scripts without
-    blanks it is the next piece of a word. Without TEXT each line of standard input is one.
+    The likeliest is first; --json has the probabilities. In scripts without blanks it is the next
+    piece of a word. Without TEXT each line of standard input is one.
     """
     say_loading(settings, model)
     from endonym.commands.load import load_model
@@ -175,9 +175,8 @@ def suggest(
             continue
         if number:
             click.echo()
-        width = max((columns(one.word) for one in found), default=0)
         for one in found:
-            click.echo(f"{padded(one.word, width)}  {100 * one.probability:6.2f} %")
+            click.echo(one.word)
 
 
 @click.command()

@@ -32,6 +32,7 @@ from endonym.model.span import Span
 from endonym.tokenizer.tokenizer import Tokenizer
 
 MAX_TOKENS = 200
+APOSTROPHES = ("'", "’", "ʼ")
 PADDING = 0
 """Any id."""
 
@@ -209,6 +210,8 @@ class LanguageModel:
         The text is spelled as the training text was. What a word is: generate/suggest.py. Calls
         with texts that go on from one another are fast; one model answers one call at a time.
         """
+        if text.endswith(APOSTROPHES):  # spelled by the letter behind it, which is yet to come
+            return self.suggester.suggest(self.spelled(text + "a")[:-1], count)
         return self.suggester.suggest(self.spelled(text), count)
 
     @cached_property

@@ -43,7 +43,10 @@ BEAM = 8
 MOST_TOKENS = 16
 """Of a word; one that is longer is not suggested."""
 INSIDE = "['’ʼ-]"
-HALF_TYPED = regex.compile(rf"(?:(?:{OF_WORDS})+{INSIDE})*(?:{OF_WORDS})*\Z")
+"""Signs between letters that do not part words."""
+HALF_TYPED = regex.compile(rf"(?r)(?:(?:{OF_WORDS})+{INSIDE})*(?:{OF_WORDS})*\Z")
+LONGEST_TYPED = 200
+"""So many characters at the end of a text are searched for the half typed word."""
 UNBROKEN_END = regex.compile(rf"(?!{OF_WORDS})\p{{L}}(?:{MARK})*\Z")
 WORD = regex.compile(
     rf"(?=[\p{{L}}\p{{N}}])(?:{OF_WORDS})+(?:{INSIDE}(?:{OF_WORDS})+)*|(?:\p{{L}}(?:{MARK})*)+"
@@ -129,17 +132,20 @@ class Suggester:
             if not rows:
                 break
         typed = len(text) - begin
-        best = sorted(found.items(), key=lambda each: -each[1])[:count]
-        return [Suggestion(each.removeprefix(" "), each[typed:], found) for each, found in best]
+        best = sorted(found, key=found.__getitem__, reverse=True)[:count]
+        return [Suggestion(each.removeprefix(" "), each[typed:], found[each]) for each in best]
 
     def _longer(self, row: Row, log_V: Logits, found: dict[str, float]) -> Iterator[Row]:
         """The row with each likely next token. Words that end here are counted in `found`."""
         letters = row.letters or ""
-        if row.is_between_letters and is_longer_word(letters, row.typed):
-            ends = self.ends_piece if is_unbroken(letters) else self.ends_word
-            mass = float(np.exp(log_V[ends]).sum(dtype=np.float64))
-            found[letters] += math.exp(row.nats) * mass
-            log_V = np.where(ends, -np.inf, log_V)
+        if row.is_between_letters and WORD.fullmatch(letters.removeprefix(" ")):
+            is_longer, is_piece = is_longer_word(letters, row.typed), is_unbroken(letters)
+            ends = self.ends_piece if is_piece else self.ends_word
+            if is_longer:
+                mass = float(np.exp(log_V[ends]).sum(dtype=np.float64))
+                found[letters] += math.exp(row.nats) * mass
+            if is_longer or not is_piece:  # else what ends the word would crowd out longer ones
+                log_V = np.where(ends, -np.inf, log_V)
         for index, nats in self._likely(row.left, log_V):
             written = row.written + self.pieces[index]
             longer = Row((*row.ids, index), row.nats + nats, written, row.typed)
@@ -147,6 +153,8 @@ class Suggester:
             if letters is None:
                 continue
             word = PART.match(letters)
+            if letters.startswith(" ") and not row.typed.startswith(b" "):
+                continue  # another row begins with the blank
             if word is not None and word.end() == len(letters):
                 yield longer
             elif word is not None and not longer.left and is_longer_word(word[0], row.typed):
@@ -194,7 +202,7 @@ def begin_of_last_word(text: str, tokenizer: Tokenizer) -> int:
         piece, _ = tokenizer.pieces(tokenizer.encode(text))[-1]
         begin = len(text) - len(piece)
         return max(each.start() for each in LETTER.finditer(text) if each.start() <= begin)
-    half = HALF_TYPED.search(text)
+    half = HALF_TYPED.search(text, max(0, len(text) - LONGEST_TYPED))
     begin = len(text) if half is None else half.start()
     return begin - text[:begin].endswith(" ")
 

@@ -1,7 +1,7 @@
 """Suggested words: their probabilities by all spellings in tokens, the letters typed, bad input."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import pytest
@@ -11,10 +11,12 @@ from toys import END, lively_decoder, toy_config, toy_tokenizer
 
 from endonym.generate import suggest
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.sample import OF_WORDS, first
-from endonym.generate.suggest import begin_of_last_word
+from endonym.generate.sample import OF_WORDS, Logits, first
+from endonym.generate.suggest import Prefix, begin_of_last_word
 from endonym.model.families import FAMILIES
 
+KHMER = regex.compile(r"\p{Khmer}")
+"""A toy model writes a sign of Khmer behind a letter of Tatar."""
 KHMER_SIGN = regex.compile(r"\p{M}|[\u00ad\u200c\u200d\u2060]")
 INSIDE_WORDS = regex.compile(rf"{OF_WORDS}|['’ʼ-]")
 TOKENS = 3
@@ -77,7 +79,7 @@ def begins_another(piece: bytes, word: str) -> bool:
 
 @torch.inference_mode()
 @pytest.mark.parametrize(
-    ("kind", "text"), [("bpe", "Күрше әби к"), ("unigram", "Әби,"), ("char", "Мин ")]
+    ("kind", "text"), [("bpe", "Күрше әби к"), ("bpe", "Әби,"), ("char", "Мин ")]
 )
 def test_probabilities_are_sums_over_all_spellings(
     monkeypatch: pytest.MonkeyPatch, kind: str, text: str
@@ -86,13 +88,51 @@ def test_probabilities_are_sums_over_all_spellings(
     monkeypatch.setattr(suggest, "MOST_TOKENS", TOKENS + 1)
     model = lively_model("qwen3", kind)
     begin = begin_of_last_word(text, model.tokenizer)
-    for each in model.suggest(text, count=100)[:3]:
+    found = [each for each in model.suggest(text, count=100) if not KHMER.search(each.word)]
+    assert len(found) > 3
+    for each in found[:3]:
         written = text[begin:] + each.rest
         expected = probability(model, text[:begin], written)
         # Rows less likely than the hundredth word are not followed; a sign that ends a word may
         # be several tokens, which is not counted here.
         assert 0.99 * expected <= each.probability <= 1.01 * expected
         assert each.word == written.removeprefix(" ")
+
+
+def test_what_ends_a_word_does_not_crowd_out_longer_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = lively_model("qwen3", "bpe")
+    suggester = model.suggester
+    after = suggester.prefix.after
+
+    def ending(rows: Sequence[Sequence[int]]) -> Logits:
+        logs_BV = after(rows)
+        logs_BV[:, : len(suggester.pieces)][:, suggester.ends_word] += 50
+        return logs_BV
+
+    monkeypatch.setattr(suggester.prefix, "after", ending)
+    assert len(model.suggest("Күрше әби")) == 3
+
+
+def test_behind_a_sign_a_word_is_counted_once() -> None:
+    model = lively_model("qwen3", "bpe")
+    blank = {each.word: each.probability for each in model.suggest("Әби, ", 50)}
+    sign = {each.rest: each.probability for each in model.suggest("Әби,", 100)}
+    both = [word for word in blank if f" {word}" in sign]
+    assert len(both) >= 2
+    assert all(sign[f" {word}"] == pytest.approx(blank[word], rel=0.05) for word in both)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rows_behind_a_kept_prefix_are_those_of_whole_texts(family: str) -> None:
+    decoder = lively_decoder(toy_config(family, context=64))
+    prefix = Prefix(decoder)
+    given, rows = [n % 39 + 1 for n in range(40)], [[3, 5], [7, 2], [1, 1]]
+    prefix.read(given[:30])
+    prefix.read(given)
+    whole = decoder.logits(torch.tensor([[*given, *row] for row in rows]))[:, -1]
+    expected = whole.log_softmax(-1)
+    torch.testing.assert_close(torch.from_numpy(prefix.after(rows)), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_cache_that_is_kept_changes_nothing() -> None:

@@ -22,6 +22,8 @@ from heapq import nlargest
 from itertools import pairwise
 from typing import NamedTuple
 
+import regex
+
 from endonym.generate.suggest import (
     WORD,
     Suggestion,
@@ -39,6 +41,8 @@ MOST_SHOWN = max(SHOWN)
 LETTERS_TYPED = (0, 1, 2, 3)
 """After so many letters of a word it is asked whether it is the first, or among the first three."""
 
+OPENS = regex.compile(r"[\p{Ps}\p{Pi}\"'’-]\Z")
+"""A sign behind which a word follows without a blank."""
 Suggest = Callable[[str], Sequence[Suggestion]]
 """From a text to what is shown: at most MOST_SHOWN suggestions."""
 
@@ -46,7 +50,7 @@ Suggest = Callable[[str], Sequence[Suggestion]]
 class Typed(NamedTuple):
     """What one document has taken. presses: with so many suggestions shown, by their number.
 
-    words: how many were at least as long as so many letters, by these; first, among_three: of these
+    words: how many were longer than so many letters, by these; first, among_three: of these
     words, how many were then the first suggestion, and among the first three.
     """
 
@@ -124,7 +128,9 @@ class FrequentWords:
     def __call__(self, text: str) -> list[Suggestion]:
         """The words that are shown after a text."""
         begin = begin_of_last_word(text, self.tokenizer)
-        *_, opening = openings(text, begin)
+        opening, *after_sign = openings(text, begin)
+        if after_sign and not OPENS.search(text):
+            (opening,) = after_sign
         typed = opening.removeprefix(" ")
         scores = {word: 0.4 * self.counts[word] / self.total for word in self.likeliest(typed)}
         *_, before = "", *words_of(text[:begin], self.tokenizer)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from toys import toy_tokenizer
 
-from endonym.evaluate.typing import FrequentWords, type_out
+from endonym.evaluate.key_presses import FrequentWords, type_out
 from endonym.generate.suggest import Suggestion, begin_of_last_word
 
 TEXTS = ["Әби килде. Әби китте.", "Әби китап укый, бабай китап ала.", "Бабай китте."]
@@ -24,12 +24,12 @@ def knows(*words: str) -> Callable[[str], Sequence[Suggestion]]:
 
 
 def test_presses_counted_by_hand() -> None:
-    # 11 letters, blanks and signs. One word is shown: Ә+take, к+take, ".": 5. Three are shown:
+    # 10 letters, blanks and signs. One word is shown: Ә+take, к+take, ".": 5. Three are shown:
     # take, take, ".": 3. Behind a word that is taken the blank is written, too.
     typed = type_out("Әби китте.", knows("бабай", "Әби", "китте"))
     assert typed.letters == 10
     assert typed.presses == {1: 5, 3: 3, 5: 3}
-    assert typed.words == {0: 2, 1: 2, 2: 2, 3: 1}, "after its third letter Әби is written"
+    assert typed.words == {0: 2, 1: 2, 2: 2, 3: 1}, "Әби has no more than three letters"
     assert typed.first == {0: 0, 1: 2, 2: 2, 3: 1}
     assert typed.among_three == {0: 2, 1: 2, 2: 2, 3: 1}
 
@@ -58,6 +58,7 @@ def test_frequent_words_begin_with_what_is_typed(*, pairs: bool) -> None:
     assert words("") != []
     assert words("ю") == []
     assert words("Әби,")[0].rest.startswith(" ")
+    assert not words("«")[0].rest.startswith(" ")
 
 
 def test_pairs_come_before_frequent_words() -> None:
