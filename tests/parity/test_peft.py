@@ -162,7 +162,9 @@ def made_by_peft(base: Any, folder: Path, settings: dict[str, Any]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         config = peft.LoraConfig(r=4, lora_alpha=6, task_type="CAUSAL_LM", **settings)
-        model = peft.get_peft_model(base, config)
+        with torch.random.fork_rng():  # peft draws its matrices
+            torch.manual_seed(6)
+            model = peft.get_peft_model(base, config)
     generator = torch.Generator().manual_seed(6)
     for name, each in model.named_parameters():
         if "lora_" in name:
