@@ -1,6 +1,6 @@
 """How often the 95 % intervals of scores and of `compare` hold the truth, on simulated models.
 
-    python benchmarks/intervals.py [--draws 4000] [--tables 1000] [--skew NAME=RUN …]
+    python benchmarks/intervals.py [--draws 4000] [--tables 1000] [--skew NAME=RUN …] [--again]
 
 A cell of a score draws documents of a number, with lengths and bits of a kind, whose true bits per
 byte are known. A cell of a table draws models of one quality under several seeds, and says in how
@@ -8,7 +8,7 @@ many tables a difference to the best is claimed, and how many intervals of diffe
 itself, hold zero; with two models it is one interval. Half of the variance of seeds is shared, as
 runs of one seed read the data in one order; or the seeds of two models are others, and share none.
 --skew: how skewed the groups of real test text are, as the evaluation of a run has kept their bits.
-Fixed seeds; resumable; numpy alone. Results:
+Fixed seeds; resumable (--again adds a repeat of each cell); numpy alone. Results:
 benchmarks/results/intervals.json, which docs/comparing.md cites.
 """
 
@@ -29,7 +29,7 @@ from endonym.runs.find import planned
 from endonym.store import Store
 
 Numbers = NDArray[np.float64]
-SIZES = ("equal", "lognormal 1", "lognormal 2", "one of 40 %")
+SIZES = ("equal", "lognormal 1", "lognormal 2", "one of 30 %")
 BITS = ("alike", "steadier in long ones", "skewed")
 SPREADS = ("equal", "one fivefold")
 SOURCES = 3
@@ -44,29 +44,30 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=4000)
     parser.add_argument("--tables", type=int, default=1000)
     parser.add_argument("--skew", nargs="*", default=[], metavar="NAME=RUN")
+    parser.add_argument("--again", action="store_true", help="add a repeat of each cell")
     parser.add_argument("--results", type=Path, default=RESULTS / "intervals.json")
     asked = parser.parse_args()
     cells = Cells(asked.results)
     for count, sizes, bits in product((10, 30, 100), SIZES, BITS):
         key = f"score, {count} documents, lengths {sizes}, bits {bits}"
-        if key not in cells:
+        if key not in cells or asked.again:
             cells.keep(key, of_score(count, sizes, bits, asked.draws))
         print(f"{key}: covers {100 * cells[key]['covers']:.1f} %", flush=True)
     for count, sizes, bits in product((5, 10, 30), SIZES[:2], BITS):
         key = f"score, mean of {SOURCES} sources, {count} documents each"
         key += f", lengths {sizes}, bits {bits}"
-        if key not in cells:
+        if key not in cells or asked.again:
             cells.keep(key, of_score(count, sizes, bits, asked.draws, sources=SOURCES))
         print(f"{key}: covers {100 * cells[key]['covers']:.1f} %", flush=True)
     for models, seeds, spread in product((2, 3, 10), (1, 2, 3, 5), SPREADS):
         key = f"table, {models} models, {seeds} seeds, spread {spread}"
-        if key not in cells:
+        if key not in cells or asked.again:
             cells.keep(key, of_table(models, seeds, spread, asked.tables))
         claimed, covers = (100 * cells[key][name] for name in ("claims", "covers"))
         print(f"{key}: claims in {claimed:.1f} % of tables, covers {covers:.1f} %", flush=True)
     for seeds, spread, pairing in product((2, 3, 5), SPREADS, PAIRINGS):
         key = f"table, 2 models, {seeds} seeds, spread {spread}, {pairing}"
-        if key not in cells:
+        if key not in cells or asked.again:
             cells.keep(key, of_table(2, seeds, spread, asked.tables, pairing=pairing))
         print(f"{key}: covers {100 * cells[key]['covers']:.1f} %", flush=True)
     for name, _, run in (each.partition("=") for each in asked.skew):
@@ -75,15 +76,16 @@ def main() -> None:
 
 
 def sizes_of(kind: str, count: int, random: np.random.Generator) -> Numbers:
-    """Sizes of documents in bytes, of which none is more than half of all."""
+    """Sizes of documents in bytes, of which none is more than LARGEST_SHARE of all."""
     while True:
         sizes = np.full(count, 1000.0)
         if kind.startswith("lognormal"):
             sizes = np.exp(random.normal(7, float(kind.split()[1]), count)) + 1
         elif kind.startswith("one"):
-            sizes[0] = 0.4 / 0.6 * sizes[1:].sum()
+            sizes[0] = math.floor(0.3 / 0.7 * sizes[1:].sum())
+        sizes = sizes.round()
         if largest_share(sizes) <= LARGEST_SHARE:
-            return sizes.round()
+            return sizes
 
 
 def bits_of(kind: str, sizes: Numbers, random: np.random.Generator) -> Numbers:

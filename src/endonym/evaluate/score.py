@@ -15,12 +15,12 @@ FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
 FEW_GROUPS = 30
 """Of fewer groups an interval is rough: of ten whose bits are as skewed as an exponential
 distribution it covers 89 to 91 % (benchmarks/intervals.py)."""
-LARGEST_SHARE = 0.5
+LARGEST_SHARE = 0.3
 """Where one group has more of the bytes of its source, there is no interval: what it says can be
-compared with nothing."""
-NoInterval = Literal["too few", "mostly one"]
+compared with little. Of groups with 40 %, intervals are too wide: they hold the truth in 98 %."""
+NoInterval = Literal["too few", "uneven"]
 TOO_FEW: NoInterval = "too few"
-MOSTLY_ONE: NoInterval = "mostly one"
+UNEVEN: NoInterval = "uneven"
 """Why a value has no interval: fewer groups than FEWEST_DOCUMENTS or FEWEST_OF_SOURCE, or one with
 more than LARGEST_SHARE. They are kept with scores, and shown."""
 SOURCE_BYTES, JUDGED_BYTES = 300_000, 2_000
@@ -314,7 +314,7 @@ def _no_interval(
     wholes = [sizes[part] for part in parts] if is_mean else [sizes]
     if len(sizes) < FEWEST_DOCUMENTS or min(map(len, wholes)) < FEWEST_OF_SOURCE:
         return TOO_FEW
-    return None if all(map(are_enough, wholes)) else MOSTLY_ONE
+    return None if all(map(are_enough, wholes)) else UNEVEN
 
 
 def are_enough(sizes: NDArray[Any]) -> bool:

@@ -11,9 +11,10 @@ from endonym.evaluate.score import (
     FEWEST_DOCUMENTS,
     FEWEST_OF_SOURCE,
     JUDGED_BYTES,
-    MOSTLY_ONE,
+    LARGEST_SHARE,
     SOURCE_BYTES,
     TOO_FEW,
+    UNEVEN,
     Score,
 )
 from endonym.log import columns, folded, number, padded, screen_width, size
@@ -28,10 +29,10 @@ NOT_ENOUGH = "not enough text"
 LACKS = {
     TOO_FEW: "neighbouring {text}s count as one group; an interval takes "
     f"{FEWEST_DOCUMENTS} groups, and {FEWEST_OF_SOURCE} of each source in a mean",
-    MOSTLY_ONE: "one {text}, or one group of neighbours, has most of the bytes "
-    "(of a source, in a mean), so an interval would say nothing",
+    UNEVEN: f"one {{text}}, or one group of neighbours, has more than {LARGEST_SHARE:.0%} of the "
+    "bytes (of a source, in a mean), so an interval would say little",
     NOT_ENOUGH: f"an interval takes {FEWEST_DOCUMENTS} groups of neighbouring {{text}}s, "
-    "none of which has most of the bytes",
+    "none of which has more than that share",
 }
 """Why a score has no interval, in a note. text: as in Score."""
 BLOCKS = "blocks: neighbouring lines of lists, joined to texts of about 2,000 bytes"

@@ -3,7 +3,7 @@
 import pytest
 
 from endonym.evaluate.names import names_kept
-from endonym.evaluate.score import MOSTLY_ONE, TOO_FEW
+from endonym.evaluate.score import TOO_FEW, UNEVEN
 from endonym.evaluate.tables import span
 
 STORIES = [
@@ -59,11 +59,11 @@ def test_the_interval_is_one_of_shares() -> None:
     assert (found.value, found.high) == (pytest.approx(14 / 15), 1.0)
 
 
-def test_one_long_story_with_most_of_the_names_is_said_to_be_mostly_one() -> None:
+def test_one_long_story_with_most_of_the_names_is_said_to_be_uneven() -> None:
     short = "ба барды Айдар килде. Тагын Айдар"
     names = "Айдар Марат Булат Зөлфия Гөлнара Наил Илдус Рөстәм Алия Дамир Фәрит Резеда"
     long = f"бер көнне {names} килде. Алар белән бергә без дә бардык, урманга җиләк җыярга дип."
-    for stories, why in (([short] * 9 + [long], MOSTLY_ONE), ([short] * 3, TOO_FEW)):
+    for stories, why in (([short] * 9 + [long], UNEVEN), ([short] * 3, TOO_FEW)):
         found = names_kept(stories)
         assert found is not None
         assert (found.no_interval, span(found)) == (why, why)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_scores import baselines, score
 
-from endonym.evaluate.score import MOSTLY_ONE, TOO_FEW, Score
+from endonym.evaluate.score import TOO_FEW, UNEVEN, Score
 from endonym.evaluate.tables import aligned, score_rows, table
 from endonym.log import THIN, columns
 
@@ -45,19 +45,19 @@ def test_the_headline_comes_first_and_shares_stand_beside_the_sources() -> None:
     assert note.startswith("  too few: neighbouring documents count as one group")
 
 
-def test_a_text_that_is_mostly_one_document_is_not_said_to_have_too_few() -> None:
-    none = {"low": None, "high": None, "no_interval": MOSTLY_ONE}
+def test_a_text_of_one_large_document_is_not_said_to_have_too_few() -> None:
+    none = {"low": None, "high": None, "no_interval": UNEVEN}
     small = score("model", 1.06, source="роман", n_groups=30, n_bytes=38_000, **none)
     whole = score("model", 0.57, n_groups=60)
     large = score("model", 0.39, source="ជំនួយ", n_groups=30)
     said = table([whole, large, small])
-    assert [line.split()[0] for line in said.splitlines() if "mostly one" in line] == [
+    assert [line.split()[0] for line in said.splitlines() if "uneven" in line] == [
         "роман",
-        "mostly",
+        "uneven:",
     ]
     assert "too few" not in said
     mean = score("model", 0.72, weighting="sources", n_groups=60, **none)
-    assert "mostly one" in table([mean, whole, large, small]).splitlines()[1]
+    assert "uneven" in table([mean, whole, large, small]).splitlines()[1]
     few = [replace(each, no_interval=TOO_FEW) for each in (mean, small)]
     assert "too few" in table([few[0], whole, large, few[1]]).splitlines()[1]
 

@@ -6,7 +6,7 @@ from importlib.resources import files
 from text_samples import KHMER, TATAR
 
 from endonym.evaluate.breakdown import Bin, Surprise
-from endonym.evaluate.score import MOSTLY_ONE, TOO_FEW
+from endonym.evaluate.score import TOO_FEW, UNEVEN
 from endonym.report.closely import closely
 from endonym.report.page import render
 from endonym.serve.pieces import SURPRISE_BITS
@@ -22,7 +22,7 @@ def bin_of(by: str, begin: float, end: float | None, value: float, **keys: objec
 
 POSITIONS = [
     bin_of("position", 0, 100, 2.25),
-    bin_of("position", 1000, 3000, 1.5, low=None, high=None, no_interval=MOSTLY_ONE),
+    bin_of("position", 1000, 3000, 1.5, low=None, high=None, no_interval=UNEVEN),
     bin_of("position", 3000, 10_000, 1.5, low=None, high=None, no_interval=TOO_FEW),
     bin_of("position", 100_000, None, 1.25),
 ]
@@ -37,14 +37,14 @@ def test_each_bin_of_positions_has_its_bits_interval_and_counts() -> None:
     (part,) = found.parts
     assert [row[:3] for row in part.rows[1:]] == [
         ["0–100", "2.250", "2.150–2.350"],
-        ["1\u202f000–3\u202f000", "1.500", "mostly one"],
+        ["1\u202f000–3\u202f000", "1.500", "uneven"],
         ["3\u202f000–10\u202f000", "1.500", "too few"],
         ["from 100\u202f000", "1.250", "1.150–1.350"],
     ]
     html = render("closely.html", {"each": found})
     assert "<summary>Test documents, looked at closely" in html
     assert "<h3>By position</h3>" in html
-    assert "one document has most of these bytes" in html
+    assert "one document has a large part of these bytes" in html
     assert "<h3>Calibration</h3>" not in html
     assert closely(POSITIONS[:1], [])[0].parts == [], "of one bin the score itself is told above"
 

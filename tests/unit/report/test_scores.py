@@ -7,7 +7,7 @@ import pytest
 from made_scores import baselines, score
 
 from endonym.evaluate.neighbours import Gain
-from endonym.evaluate.score import MOSTLY_ONE, TOO_FEW
+from endonym.evaluate.score import TOO_FEW, UNEVEN
 from endonym.evaluate.speed import Efficiency
 from endonym.evaluate.tables import BLOCKS
 from endonym.report.formatting import JOINER
@@ -124,14 +124,14 @@ def test_below_ten_documents_the_verdict_has_no_interval_and_says_so() -> None:
     assert "95" not in sentences[0]
     assert "no interval: it takes 10 groups" in sentences[1]
     assert group([score("model", 1.20, **few)]).rows[0][1][1] == "too few"
-    one = few | {"n_documents": 70, "no_interval": MOSTLY_ONE}
+    one = few | {"n_documents": 70, "no_interval": UNEVEN}
     assert (
-        "one document, or one group of neighbours, is most"
+        "one document, or one group of neighbours, is a large part"
         in verdict([score("model", 1.20, **one), *baselines(**one)])[1]
     )
-    assert group([score("model", 1.20, **one)]).rows[0][1][1] == "mostly one"
+    assert group([score("model", 1.20, **one)]).rows[0][1][1] == "uneven"
     old = score("model", 1.20, **few | {"no_interval": None})
-    assert "not enough text, or one document is most of it" in verdict([old])[1]
+    assert "not enough text, or one document is a large part of it" in verdict([old])[1]
 
 
 def test_a_file_that_was_judged_beside_the_test_text_has_its_own_verdict() -> None:

@@ -10,6 +10,7 @@ from made_contenders import contender
 from numpy.typing import NDArray
 
 from endonym.evaluate.documents import RECORD, Documents, interval
+from endonym.evaluate.score import LARGEST_SHARE, largest_share
 from endonym.runs.compare import Comparison, compare
 from endonym.runs.finished_runs import FinishedRun
 from endonym.store import Artifact
@@ -23,7 +24,7 @@ def very_unequal(random: np.random.Generator) -> NDArray[np.int64]:
     """Sizes in bytes: the longest document is hundreds of times as long as the shortest one."""
     while True:
         sizes = np.exp(random.normal(7, 1.2, DOCUMENTS)).astype(np.int64)
-        if sizes.max() < sizes.sum() / 2:
+        if largest_share(sizes) <= LARGEST_SHARE:
             return sizes
 
 
