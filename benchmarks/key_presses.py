@@ -1,145 +1,105 @@
-"""How many key presses three suggestions save on unseen text, beside counted words.
+"""How many key presses suggestions save on unseen text, beside counted words.
 
-    python benchmarks/key_presses.py [--languages tt km ro fr en] [--words 600]
+    python benchmarks/key_presses.py --prepare [--languages tt km ro fr en]    on an idle machine
+    python benchmarks/key_presses.py [--languages tt km ro fr en] [--threads 2]
 
-It takes the models that beyond_bits.py has trained in its work folder, of half an hour each on at
-most 3 MB. Test documents are typed from their start (endonym/evaluate/key_presses.py), drawn in an
-order by hash until there are so many words; the last one is whole. Baselines have counted the words
-of all training documents. Intervals are over documents.
+--prepare writes the texts, at most 3 MB of each language, and the recipe that `endonym new` makes
+of them for ten minutes of training (beyond_bits.py). A cell trains that model and types its test
+documents: `endonym evaluate --typing`, which counts words of all its training text beside it.
 
 Cells in benchmarks/results/key-presses.json are skipped; --again adds a repeat.
 """
 
 import argparse
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import numpy as np
-from beyond_bits import NAMES
-from cells import RESULTS, ROOT, Cell, Cells
+from beyond_bits import NAMES, TEXTS, judged, prepare
+from cells import RESULTS, ROOT, Cell, Cells, quiet_machine
 from pages import interval, markdown
+from runs import bits_rows, costs_of, endonym, last_json
 
-from endonym import device
-from endonym.commands.load import load_model, shards_of
-from endonym.data.shards import TokenShards
-from endonym.evaluate.bits import held_out_texts
-from endonym.evaluate.key_presses import (
-    LETTERS_TYPED,
-    MOST_SHOWN,
-    SHOWN,
-    FrequentWords,
-    Suggest,
-    Typed,
-    type_out,
-)
-from endonym.evaluate.neighbours import joined_texts
-from endonym.evaluate.score import ratio
-from endonym.evaluate.word_counts import words_in
-from endonym.generate.suggest import Suggestion
-from endonym.log import Log
-from endonym.seed import named_seed
-from endonym.store import Store
+from endonym.evaluate.typing_scores import FREQUENT, LETTERS_TYPED, MODEL, PAIRS, SAVED, SHOWN
+
+MINUTES = 10
 
 
 def main() -> None:
-    """Run the cells that are missing, and print the table."""
+    """Prepare, or run the cells that are missing; print the tables."""
     asked = arguments()
+    asked.hours = MINUTES / 60
     cells = Cells(asked.results)
-    device.prepare()
     for language in asked.languages:
-        if language not in cells or asked.again:
+        if asked.prepare:
+            quiet_machine(language, anyway=asked.anyway)
+            prepare(language, asked)
+        elif language not in cells or asked.again:
             cells.keep(language, cell(language, asked))
-    print(table(cells))
+    print(saved(cells), next_words(cells), sep="\n")
 
 
 def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--languages", nargs="+", choices=NAMES, default=list(NAMES))
-    parser.add_argument("--words", type=int, default=600)
-    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "beyond-bits")
+    parser.add_argument("--languages", nargs="+", choices=TEXTS, default=list(TEXTS))
+    parser.add_argument("--prepare", action="store_true", help="write texts and recipes")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "key-presses")
     parser.add_argument("--results", type=Path, default=RESULTS / "key-presses.json")
+    parser.add_argument("--anyway", action="store_true", help="prepare on a busy machine")
     parser.add_argument("--again", action="store_true")
     return parser.parse_args()
 
 
 def cell(language: str, asked: argparse.Namespace) -> Cell:
-    """Type unseen text with the suggestions of a model, and with those of counted words."""
-    store, log = Store(asked.work / "store"), Log(quiet=True)
-    project = str(asked.work / language)
-    model = load_model(project, store, "cpu", log)
-    found = shards_of(project, store)
-    assert found is not None, "the run is in this store"
-    train, test = (TokenShards(found[0], split) for split in ("train", "test"))
-    texts = [*joined_texts(train, model.tokenizer)]
-    documents = drawn([*held_out_texts(test, model.tokenizer).each()], asked.words)
-    seconds = list[float]()
-
-    def suggested(text: str) -> Sequence[Suggestion]:
-        started = time.perf_counter()
-        found = model.suggest(text, MOST_SHOWN)
-        seconds.append(time.perf_counter() - started)
-        return found
-
-    every: dict[str, Suggest] = {
-        "frequent words": FrequentWords(texts, model.tokenizer, pairs=False),
-        "pairs of words": FrequentWords(texts, model.tokenizer, pairs=True),
-        "model": suggested,
-    }
-    rows = {name: figures([type_out(t, shown) for t in documents]) for name, shown in every.items()}
-    return {
-        "language": language,
-        "rows": rows,
-        "documents": len(documents),
-        "letters": sum(map(len, documents)),
-        "median_seconds": median(seconds),
-    }
+    """Train the model of a language, and type with its suggestions."""
+    run = ("run", f"{language}/recipe.toml", "--json", "-q")
+    finished = last_json(endonym(asked.work, *run, threads=asked.threads))
+    typed = judged(asked.work, language, "--typing", threads=asked.threads)
+    rows = bits_rows(finished["scores"])
+    return costs_of(asked.work, finished) | {"language": language, "rows": rows, "typed": typed}
 
 
-def drawn(texts: Sequence[str], words: int) -> list[str]:
-    """Whole texts, in an order by hash, until there are so many words."""
-    spans, chosen, count = words_in(texts), list[str](), 0
-    for text in sorted(texts, key=lambda text: named_seed(0, text)):
-        if count < words:
-            chosen.append(text)
-            count += len(spans(text))
-    return chosen
+def typed_scores(cells: Cells, language: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The scores of typed text by metric and by what suggests."""
+    scores = cells[language]["typed"]["scores"]
+    return {(each["metric"], each["model"]): each for each in scores}
 
 
-def figures(documents: Sequence[Typed]) -> dict[str, Any]:
-    """Of typed documents the share of key presses that is saved, and how often words were shown."""
-    letters = np.array([each.letters for each in documents])
-    saved = {n: np.array([each.letters - each.presses[n] for each in documents]) for n in SHOWN}
-    spans = {n: ratio(each.astype(np.float64), letters) for n, each in saved.items()}
-    kinds = ("first", "among_three")
-    counts = {n: sum(each.words.get(n, 0) for each in documents) for n in LETTERS_TYPED}
-    shown = {
-        kind: {
-            str(n): sum(getattr(each, kind).get(n, 0) for each in documents) / count
-            for n, count in counts.items()
-            if count
-        }
-        for kind in kinds
-    }
-    return {"saved": {str(n): [s.value, s.low, s.high] for n, s in spans.items()}, **shown}
-
-
-def table(cells: Cells) -> str:
-    """Key presses saved with one, three and five suggestions, and the next word among three."""
+def saved(cells: Cells) -> str:
+    """Key presses saved by one, three and five suggestions."""
     rows = list[list[str]]()
     for language in (each for each in NAMES if each in cells):
-        for name, found in cells[language]["rows"].items():
-            saved = [interval(*(100 * x for x in found["saved"][str(n)]), 1) for n in SHOWN]
-            after = [found["among_three"].get(str(n)) for n in LETTERS_TYPED]
-            shown = ["–" if x is None else f"{100 * x:.0f}" for x in after]
-            rows.append([NAMES[language], name, *saved, *shown])
+        found = typed_scores(cells, language)
+        for name in (MODEL, PAIRS, FREQUENT):
+            spans = [found[SAVED.format(n), name] for n in SHOWN]
+            ends = [(100 * each[key] for key in ("value", "low", "high")) for each in spans]
+            rows.append([NAMES[language], name, *(interval(*each, 1) for each in ends)])
     heads = [f"saved by {n}, %" for n in SHOWN]
-    heads += [f"among 3 after {n}, %" for n in LETTERS_TYPED]
     return markdown(["text", "suggestions by", *heads], rows, labels=2)
 
+
+def next_words(cells: Cells) -> str:
+    """How often the next word is shown, after so many letters."""
+    rows = list[list[str]]()
+    for language in (each for each in NAMES if each in cells):
+        found = typed_scores(cells, language)
+        for name in (MODEL, PAIRS, FREQUENT):
+            metrics = [f"{kind}_after_{n}" for kind in KINDS for n in LETTERS_TYPED]
+            shown = [found.get((metric, name)) for metric in metrics]
+            if any(shown):
+                values = ["–" if each is None else f"{100 * each['value']:.0f}" for each in shown]
+                rows.append([NAMES[language], name, *values])
+    heads = [f"{words}, {n} letters" for words in KINDS.values() for n in LETTERS_TYPED]
+    return markdown(["text", "suggestions by", *heads], rows, labels=2)
+
+
+KINDS = {"first": "first", "among_three": "of three"}
+TABLES_OF_PAGE = {
+    "saved": lambda: saved(Cells(RESULTS / "key-presses.json")),
+    "next_words": lambda: next_words(Cells(RESULTS / "key-presses.json")),
+}
 
 if __name__ == "__main__":
     main()

@@ -21,6 +21,7 @@ import exports
 import extraction_page
 import fables_fr
 import instructions
+import key_presses
 import minimal_pairs
 import pruning
 import readme_page
@@ -50,6 +51,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "tasks.md": minimal_pairs.TABLES_OF_PAGE
     | {"flores": beyond_bits.TABLES_OF_PAGE["flores"]},
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
+    ROOT / "docs" / "typing.md": key_presses.TABLES_OF_PAGE,
     ROOT / "docs" / "training.md": training_page.TABLES | related_language.TABLES_OF_PAGE,
     ROOT / "docs" / "exports.md": {
         "exports": exports.page_table,

@@ -242,6 +242,35 @@ def test_what_a_model_writes_is_measured_beside_held_out_text(
     assert {each["group"] for each in suite["texts"]} == set(names)
 
 
+def test_held_out_text_is_typed_with_suggestions(
+    prepared: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("endonym.pipeline.typing.LETTERS", 60)
+    with prepared.open("a", encoding="utf-8") as recipe:
+        recipe.write('\n[[evaluate]]\nkind = "typing"\n')
+    where = ("--store", prepared.parent / "store")
+    ran = command("run", prepared, *where, "--json")
+    assert ran.code == 0, ran.err
+    found = {(each["metric"], each["model"]): each for each in ran.json()["scores"]}
+    for name in ("model", "pairs of words", "frequent words"):
+        saved = found["saved_by_3", name]
+        assert saved["split"] == "typing, test"
+        assert -0.2 < saved["value"] < 1.0
+        assert 0.0 <= found["among_three_after_1", name]["value"] <= 1.0
+    share = 100 * found["saved_by_3", "model"]["value"]
+    said = f"With three suggestions it saves {share:.0f} of 100 key presses."
+    page = (prepared.parent / "runs" / "kechkena" / "report.html").read_text(encoding="utf-8")
+    assert said in page
+    assert "<h3>Key presses saved (typing, test)</h3>" in page
+    assert said in command("run", prepared, *where).out
+    run = prepared.parent / "runs" / "kechkena"
+    again = command("evaluate", run, *where, "--typing", "--json").json()
+    kept = [each for each in ran.json()["scores"] if each["split"] == "typing, test"]
+    assert [each | {"split": ""} for each in again["scores"]] == [
+        each | {"split": ""} for each in kept
+    ]
+
+
 def test_a_model_from_elsewhere_is_measured_without_its_corpus(
     finished: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +287,9 @@ def test_a_model_from_elsewhere_is_measured_without_its_corpus(
     assert not measured & {"known", "copied", "longest_copy"}, "undefined, not 0"
     assert "held-out text" not in {each["source"] for each in found["scores"]}
     assert (found["corpus"], found["training_share"]) == (None, None)
+    said = command(*asked[:-1], "--typing")
+    assert said.code == 2
+    assert "corpus is not in the store" in said.err
 
 
 @pytest.mark.parametrize("data", [b" \n\n", "Бер\nИке".encode("utf-16")[3:]])

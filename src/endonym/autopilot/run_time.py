@@ -35,6 +35,9 @@ SPEED_SECONDS = 20.0
 """Three processes of one program that runs the model; starting them takes most of it."""
 WRITTEN_BATCHES = {"prompts": 1, "writing": 9}
 """What evaluations let the model write."""
+TYPED_TOKENS = 12_000
+"""Tokens that are generated to suggest words at the places of a text that is typed: two or three
+rounds of a beam for each place."""
 START_SECONDS, EXPORT_SECONDS = 3.0, 0.5
 """Reading, the pre-flight checks and saving of a phase; writing an export."""
 LEAST_PART = 0.02
@@ -163,6 +166,8 @@ def _evaluation_seconds(
     if batches := WRITTEN_BATCHES.get(evaluation.kind):
         token_seconds = GENERATED_TOKEN_SECONDS * training.model.layers
         return batches * evaluation.max_tokens * token_seconds
+    if evaluation.kind == "typing":
+        return TYPED_TOKENS * GENERATED_TOKEN_SECONDS * training.model.layers
     if evaluation.kind == "speed":
         return SPEED_SECONDS * (1 + 2 * _exported_models(recipe))
     if evaluation.kind != "bits":

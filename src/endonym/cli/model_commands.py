@@ -39,6 +39,7 @@ USES = {
     "harness": "--harness",
     "probes": "--probe",
     "writing": "--writing",
+    "typing": "--typing",
 }
 """What `evaluate` may judge instead of the corpus's documents, by the parameter of the option."""
 REPEATED = ("tasks", "probes", "harness")
@@ -71,6 +72,7 @@ class EvaluateFlags(NamedTuple):
     fine_tune: bool
     endpoint: str | None
     writing: bool
+    typing: bool
     prompts: Path | None
     language: str | None
     adapter: str | None
@@ -199,6 +201,12 @@ def _only_one(
     "text and other faults (docs/tasks.md).",
 )
 @click.option(
+    "--typing",
+    is_flag=True,
+    help="Instead: type test documents with its suggestions, and count the key presses that they "
+    "save (docs/typing.md).",
+)
+@click.option(
     "--prompts",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     multiple=True,
@@ -244,6 +252,7 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     from endonym.commands.scoreboard import scoreboard
     from endonym.commands.scoring import Loaded
     from endonym.commands.tasks import score_minimal_pairs, score_tasks
+    from endonym.commands.typing import score_typing
     from endonym.commands.writing import score_writing
     from endonym.pipeline.evaluation_texts import Cutting
 
@@ -258,7 +267,7 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
         return score_harness(model, asked.harness, **given, device_name=target, kept=asked.kept)
     if asked.probes:
         return _probed(settings, model, asked)
-    if not (asked.tasks or asked.pairs or asked.flores or asked.writing):
+    if not (asked.tasks or asked.pairs or asked.flores or asked.writing or asked.typing):
         how: Any = {"device_name": target, "cutting": cutting}
         scores = score_model(model, asked.texts, asked.split, **given, **how)
         return as_dict(scores), scores_text(scores)
@@ -269,6 +278,8 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
         return scoreboard(loaded, asked.flores, cutting)
     if asked.writing:
         return score_writing(loaded, asked.prompts, asked.language)
+    if asked.typing:
+        return score_typing(loaded)
     return score_tasks(loaded, asked.tasks)
 
 

@@ -20,6 +20,7 @@ from endonym.evaluate.items import cells as task_cells
 from endonym.evaluate.probes import PROBE
 from endonym.evaluate.score import Score
 from endonym.evaluate.tables import aligned, span
+from endonym.evaluate.typing_scores import TYPING, typing_cells
 from endonym.evaluate.writing import WRITING, writing_cells
 from endonym.formats.files import RawSet
 from endonym.log import Log, counted, duration, for_screen, listed, number
@@ -50,6 +51,8 @@ CLEANED_BYTES = 4_000_000
 """Raw bytes that are cleaned to say what cleaning does, before the corpus is made."""
 SAMPLE_SHOWN = 100
 """Characters of a sample on the screen."""
+TABLES = {TASK: task_cells, WRITING: writing_cells, TYPING: typing_cells}
+"""The cells of the scores in a file of an evaluation."""
 PROMISED = ("model", "evaluation", "export")
 """The kinds of stages whose time `check` estimates."""
 
@@ -168,7 +171,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         stages.append({"name": made.stage.name, "id": made.artifact.id})
         stages[-1] |= {"made": made.is_new, "seconds": round(made.seconds, 3)}
     scores = [score.as_dict() for score in scores_of(run)]
-    files = TASK, PROBE, WRITING
+    files = TASK, PROBE, WRITING, TYPING
     scores += [row for each in run.all("evaluation") for f in files for row in each.rows(f)]
     overlap = {
         each.manifest["config"]["task"]: each.numbers["overlap"]
@@ -203,7 +206,7 @@ def tables_of(run: Run) -> dict[str, str]:
     """The table of each task and of the texts that were written, by what was judged."""
     tables = dict[str, str]()
     for artifact in run.all("evaluation"):
-        for file, cells in ((TASK, task_cells), (WRITING, writing_cells)):
+        for file, cells in TABLES.items():
             for name, part in splits([Score(**row) for row in artifact.rows(file)]).items():
                 tables[name] = "\n".join(aligned(cells(part), indent=2))
     return tables

@@ -28,12 +28,12 @@ def split_files(path: Path) -> list[tuple[str, Path]]:
 class Evaluation(Config):
     """One evaluation of the finished model."""
 
-    kind: Literal["bits", "task", "minimal_pairs", "probe", "writing", "prompts", "speed"]
+    kind: Literal["bits", "task", "minimal_pairs", "probe", "writing", "typing", "prompts", "speed"]
     """bits: bits per byte of held-out text; task: choices between texts, or the bits of texts that
     follow others; minimal_pairs: held-out sentences beside the same ones with a fault; probe:
     what its hidden states tell of texts, such as their topic; writing: measures of the texts that
-    it writes; prompts: continuations to read; speed: size, memory, speed and loss in each program
-    that runs the model or an export of it
+    it writes; typing: key presses that its suggestions save; prompts: continuations to read;
+    speed: size, memory, speed and loss in each program that runs the model or an export of it
     """
     file: str | None = None
     """bits: a text to score instead; task: JSON lines or a table of items (docs/tasks.md);
@@ -41,8 +41,8 @@ class Evaluation(Config):
     writing: one prompt a line; without it writing goes on from held-out texts
     """
     split: Literal["test", "dev"] = "test"
-    """bits, minimal_pairs, writing: test for the final score; dev for comparing settings before
-    choosing
+    """bits, minimal_pairs, writing, typing: test for the final score; dev for comparing settings
+    before choosing
     """
     tokens: int | None = optional(ge=1)
     """bits: of the held-out text about so many tokens at most are scored, in whole blocks of
@@ -75,6 +75,8 @@ class Evaluation(Config):
             raise ValueError('chat is of kind = "prompts"')
         if self.kind == "minimal_pairs" and self.file is not None:
             raise ValueError('kind = "minimal_pairs" makes its own items: leave file out')
+        if self.kind == "typing" and self.file is not None:
+            raise ValueError('kind = "typing" types held-out documents: leave file out')
         if self.kind == "speed" and (self.file is not None or self.split != "test"):
             raise ValueError('kind = "speed" reads test documents: leave file and split out')
         if self.tokens is not None and not self.reads_held_out:

@@ -17,13 +17,14 @@ off to the most frequent ones. Words of scripts without blanks are the tokenizer
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from functools import lru_cache
 from heapq import nlargest
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import islice, pairwise
 
 import regex
 
+from endonym.evaluate.typing_scores import LETTERS_TYPED, MOST_SHOWN, SHOWN, Typed
 from endonym.generate.suggest import (
     WORD,
     Suggestion,
@@ -35,30 +36,10 @@ from endonym.generate.suggest import (
 from endonym.script.letters import LETTER
 from endonym.tokenizer.tokenizer import Tokenizer
 
-SHOWN = (1, 3, 5)
-"""How many suggestions are shown."""
-MOST_SHOWN = max(SHOWN)
-LETTERS_TYPED = (0, 1, 2, 3)
-"""After so many letters of a word it is asked whether it is the first, or among the first three."""
-
 OPENS = regex.compile(r"[\p{Ps}\p{Pi}\"'’-]\Z")
 """A sign behind which a word follows without a blank."""
 Suggest = Callable[[str], Sequence[Suggestion]]
 """From a text to what is shown: at most MOST_SHOWN suggestions."""
-
-
-class Typed(NamedTuple):
-    """What one document has taken. presses: with so many suggestions shown, by their number.
-
-    words: how many were longer than so many letters, by these; first, among_three: of these
-    words, how many were then the first suggestion, and among the first three.
-    """
-
-    letters: int
-    presses: dict[int, int]
-    words: dict[int, int]
-    first: dict[int, int]
-    among_three: dict[int, int]
 
 
 def type_out(text: str, suggest: Suggest) -> Typed:
@@ -105,25 +86,43 @@ def _taken(text: str, end: int, suggestion: Suggestion) -> int:
     return (after + text.startswith(" ", after)) if ends_at(text, after) else 0
 
 
+def beginnings(texts: Iterable[str], letters: int, longest: int) -> list[str]:
+    """The first texts until there are about so many letters, of each `longest` letters at most."""
+    chosen, left = list[str](), letters
+    for text in texts:
+        if left <= 0:
+            break
+        ends = [each.end() for each in islice(LETTER.finditer(text), longest)]
+        if ends:
+            chosen.append(text[: ends[-1]])
+            left -= len(ends)
+    return chosen
+
+
 class FrequentWords:
     """The most frequent words of a text that begin with the letters typed.
 
-    pairs: whether those that have followed the word before come first: a word's score is then the
-    share of it behind that word, or else its share of all words times 0.4 (Brants et al. 2007,
-    "stupid back-off").
+    Those that have followed the word before come first: a word's score is the share of it behind
+    that word, or else its share of all words times 0.4 (Brants et al. 2007, "stupid back-off").
     """
 
-    def __init__(self, texts: Iterable[str], tokenizer: Tokenizer, *, pairs: bool) -> None:
+    def __init__(self, texts: Iterable[str], tokenizer: Tokenizer) -> None:
         self.tokenizer, self.counts = tokenizer, Counter[str]()
         self.followers = defaultdict[str, Counter[str]](Counter[str])
         for text in texts:
             for before, word in pairwise(["", *words_of(text, tokenizer)]):
                 self.counts[word] += 1
-                if pairs and before and word:
+                if before and word:
                     self.followers[before][word] += 1
         del self.counts[""]
         self.total, self.sorted = self.counts.total(), sorted(self.counts)
         self.likeliest = lru_cache(maxsize=1 << 12)(self._likeliest)
+
+    def without_pairs(self) -> "FrequentWords":
+        """The same words, without pairs of them."""
+        other = copy(self)
+        other.followers = defaultdict[str, Counter[str]](Counter[str])
+        return other
 
     def __call__(self, text: str) -> list[Suggestion]:
         """The words that are shown after a text."""

@@ -29,6 +29,7 @@ from endonym.evaluate.probes import PROBE
 from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import Measured, Score
 from endonym.evaluate.tables import aligned
+from endonym.evaluate.typing_scores import TYPING
 from endonym.evaluate.writing import WRITING, WRITTEN, write_texts
 from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained, with_context
@@ -41,6 +42,7 @@ from endonym.pipeline import writing
 from endonym.pipeline.evaluation_texts import overlaps, texts_below
 from endonym.pipeline.probing import score_probe
 from endonym.pipeline.stage import BEFORE, MEMBER, EvaluationConfig, Numbers, StageContext
+from endonym.pipeline.typing import COUNTED_BYTES, judge_typing
 from endonym.store import Artifact, Store
 from endonym.tokenizer.chat_template import Markup, ids_of, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -70,6 +72,8 @@ def evaluate(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         return _judge_minimal_pairs(config, ctx, model)
     if evaluation.kind == "writing":
         return _judge_writing(config, ctx, model)
+    if evaluation.kind == "typing":
+        return _judge_typing(config, ctx, model)
     if evaluation.kind == "probe":
         return _judge_probe(config, ctx, model)
     return _judge_task(config, ctx, model)
@@ -367,6 +371,18 @@ def _judge_writing(config: EvaluationConfig, ctx: StageContext, model: LanguageM
     write_texts(ctx.out / WRITTEN, judged.groups)
     texts = len(next(iter(judged.groups.values())))
     return {"kind": evaluation.kind, "texts": texts, "training_share": training.share}
+
+
+def _judge_typing(config: EvaluationConfig, ctx: StageContext, model: LanguageModel) -> Numbers:
+    """Type held-out text with the model's suggestions."""
+    assert config.task is not None, "the plan names it"
+    split = TokenShards(ctx.inputs["shards"].folder, config.evaluation.split)
+    held_out = [*joined_texts(split, model.tokenizer)]
+    training = writing.training_of(ctx.inputs["model"], ctx.log, COUNTED_BYTES)
+    scores = judge_typing(model, held_out, training.texts, config.task, log=ctx.log)
+    write_json(ctx.out / TYPING, [asdict(each) for each in scores])
+    texts = scores[0].n_documents
+    return {"kind": "typing", "texts": texts, "training_share": training.share}
 
 
 def _continue_prompts(

@@ -54,7 +54,7 @@ from endonym.train.config import Phase
 
 TEACHER = "teacher of "
 """How the stages begin that keep what the teacher of a phase expects."""
-MADE = {"minimal_pairs": "minimal pairs", "writing": "writing"}
+MADE = {"minimal_pairs": "minimal pairs", "writing": "writing", "typing": "typing"}
 """How splits of scores begin whose texts are made; the file or split that they are of follows."""
 SPEED_NAME = "evaluation speed"
 """How the evaluations are called that measure exports, and come after them."""

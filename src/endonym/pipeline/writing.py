@@ -55,8 +55,8 @@ class Training(NamedTuple):
     share: float | None
 
 
-def training_of(model: Artifact | None, log: Log) -> Training:
-    """What a model, its bases and teachers read, at most SEARCHED_BYTES of it, evenly spread.
+def training_of(model: Artifact | None, log: Log, most: int = SEARCHED_BYTES) -> Training:
+    """What a model, its bases and teachers read, at most so many bytes of it, evenly spread.
 
     model: as in `learnt_by`. Warns of what the store does not hold. Lists of sentences are joined.
     """
@@ -65,7 +65,7 @@ def training_of(model: Artifact | None, log: Log) -> Training:
         log.warn(LOST.format(lost=listed(learnt.lost)))
     if not learnt.parts:
         return Training(None, None)
-    share = min(1.0, SEARCHED_BYTES / max(1, sum(part.n_bytes for part in learnt.parts)))
+    share = min(1.0, most / max(1, sum(part.n_bytes for part in learnt.parts)))
     return Training(chain.from_iterable(part.joined(share) for part in learnt.parts), share)
 
 

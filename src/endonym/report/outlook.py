@@ -15,6 +15,7 @@ from endonym.autopilot.resolve import facts_of
 from endonym.disk import packaged_tables
 from endonym.errors import RecipeError, quoted
 from endonym.evaluate.score import BITS, Score, find
+from endonym.evaluate.typing_scores import MODEL, PAIRS, SAVED, TYPING
 from endonym.evaluate.writing import PIECE
 from endonym.export.history import events, journal_of, training_seconds
 from endonym.formats.files import is_remote
@@ -66,13 +67,15 @@ class NextStep:
 class Outlook:
     """The first screen. samples: prompts and what it writes; of a model that was asked, its first
     answers. asked: as in FirstLook; learnt: how many of these it answers. expect: what its texts
-    are like. compared: with the compressor, if it was scored."""
+    are like. compared: with the compressor, if it was scored. typing: key presses saved by three
+    suggestions, if text was typed."""
 
     samples: list[tuple[str, str]]
     asked: list[tuple[str, str, str]]
     learnt: str
     expect: list[str]
     compared: str
+    typing: str
     steps: list[NextStep]
 
 
@@ -95,8 +98,19 @@ def outlook(run: Run, scores: Sequence[Score], look: FirstLook | None) -> Outloo
         learnt,
         expect,
         standing,
+        saved_by_three(run),
         next_steps(run, part, answered=right / len(asked) if asked else None),
     )
+
+
+def saved_by_three(run: Run) -> str:
+    """How many of 100 key presses three suggestions save; nothing if no text was typed."""
+    rows = [row for each in run.all("evaluation") for row in each.rows(TYPING)]
+    saved = {row["model"]: row["value"] for row in rows if row["metric"] == SAVED.format(3)}
+    if MODEL not in saved:
+        return ""
+    said, words = WORDS["typing"]["saved"].format(100 * saved[MODEL]), WORDS["typing"]["beside"]
+    return f"{said} {words.format(100 * saved[PAIRS])}" if PAIRS in saved else said
 
 
 def expectation(look: FirstLook, bits: float) -> list[str]:

@@ -15,6 +15,7 @@ from endonym.evaluate.items import TASK, cells
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import BITS, Score
 from endonym.evaluate.tables import by_text
+from endonym.evaluate.typing_scores import TYPING, typing_cells
 from endonym.evaluate.writing import WRITING, writing_cells
 from endonym.export.history import events, journal_of
 from endonym.model.count import parameters, parts_text
@@ -141,8 +142,15 @@ def _judged(run: Run, card: dict[str, Any]) -> dict[str, Any]:
     return {
         **_tasks(run, card),
         "minimal_pairs": shown_pairs(run),
+        "typing": _of_typing(run),
         "writing": _of_writing(run),
     }
+
+
+def _of_typing(run: Run) -> list[tuple[str, list[list[str]]]]:
+    """Of each evaluation of typing its name and its table."""
+    every = [[Score(**row) for row in each.rows(TYPING)] for each in run.all("evaluation")]
+    return [(scores[0].split, typing_cells(scores)) for scores in every if scores]
 
 
 def _of_writing(run: Run) -> list[dict[str, Any]]:

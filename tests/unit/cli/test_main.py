@@ -56,7 +56,7 @@ FROZEN = {
         *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE", "--probe FILE"),
         *("--harness TASKS", "--task-files DIR", "--steps"),
         *("--fine-tune", "--probe-endpoint URL", "--language CODE"),
-        *("--writing", "--prompts FILE"),
+        *("--writing", "--typing", "--prompts FILE"),
     },
     "judge": {
         *("MODEL", "OTHER", "--out DIR", "--endpoint URL", "--judge NAME", "--prompts FILE"),

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import pytest
 from toys import toy_tokenizer
 
-from endonym.evaluate.key_presses import FrequentWords, type_out
+from endonym.evaluate.key_presses import FrequentWords, beginnings, type_out
+from endonym.evaluate.typing_scores import Typed, typing_cells, typing_scores
 from endonym.generate.suggest import Suggestion, begin_of_last_word
 
 TEXTS = ["Әби килде. Әби китте.", "Әби китап укый, бабай китап ала.", "Бабай китте."]
@@ -50,7 +51,8 @@ def test_in_scripts_without_blanks_pieces_are_taken_between_letters() -> None:
 
 @pytest.mark.parametrize("pairs", [False, True])
 def test_frequent_words_begin_with_what_is_typed(*, pairs: bool) -> None:
-    words = FrequentWords(TEXTS, toy_tokenizer("byte"), pairs=pairs)
+    words = FrequentWords(TEXTS, toy_tokenizer("byte"))
+    words = words if pairs else words.without_pairs()
     assert {each.word for each in words("Мин кит")} == {"китте", "китап"}
     found = words("ки")
     assert {each.word for each in found} == {"китте", "китап", "килде"}
@@ -62,13 +64,45 @@ def test_frequent_words_begin_with_what_is_typed(*, pairs: bool) -> None:
 
 
 def test_pairs_come_before_frequent_words() -> None:
-    pairs = FrequentWords(TEXTS, toy_tokenizer("byte"), pairs=True)
-    alone = FrequentWords(TEXTS, toy_tokenizer("byte"), pairs=False)
+    pairs = FrequentWords(TEXTS, toy_tokenizer("byte"))
+    alone = pairs.without_pairs()
     assert pairs("Бабай ")[0].word == "китте", "it has followed Бабай"
     assert pairs("бабай ")[0].word == "китап"
     assert pairs("укый, ")[0].word == alone(" ")[0].word, "a comma parts the pair"
 
 
 def test_words_of_khmer_are_tokens() -> None:
-    words = FrequentWords(["ស្រីតូច ស្រី"], toy_tokenizer("unigram"), pairs=True)
+    words = FrequentWords(["ស្រីតូច ស្រី"], toy_tokenizer("unigram"))
     assert "".join(each.word for each in words("")) != ""
+
+
+def test_texts_are_typed_up_to_so_many_letters_of_each_and_in_all() -> None:
+    assert beginnings(["Әби", "", "килде", "ю"], 7, 4) == ["Әби", "килд"]
+    assert beginnings(["ស្រីតូច"], 2, 2) == ["ស្រីតូ"], "letters keep their signs"
+    assert beginnings([], 7, 4) == []
+
+
+def test_scores_are_ratios_of_sums_and_undefined_without_words() -> None:
+    typed = Typed(10, {1: 9, 3: 6, 5: 5}, {0: 4}, {0: 1}, {0: 2})
+    longer = Typed(30, {1: 31, 3: 18, 5: 15}, {0: 4}, {0: 1}, {0: 4})
+    found = [*typing_scores({"model": [typed, longer]}, ["а" * 10, "б" * 30], "typing, test")]
+    values = {each.metric: each.value for each in found}
+    assert values["saved_by_1"] == 0.0
+    assert values["saved_by_3"] == 0.4
+    assert values["among_three_after_0"] == 0.75
+    assert "first_after_1" not in values
+    assert {each.n_bytes for each in found} == {80}
+    heads, *rows = typing_cells(found)
+    assert heads == ["suggestions", "model"]
+    assert rows[1] == ["key presses saved by 3", "40.0%"], "two texts have no interval"
+
+
+def test_intervals_of_key_presses_are_shown() -> None:
+    texts = ["а" * 10] * 12
+    typed = [Typed(10, {1: 9, 3: 6 + n % 3, 5: 5}, {}, {}, {}) for n in range(12)]
+    (row,) = (
+        each
+        for each in typing_cells([*typing_scores({"model": typed}, texts, "t")])
+        if each[0] == "key presses saved by 3"
+    )
+    assert row[1].startswith("30.0% (2")

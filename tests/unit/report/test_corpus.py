@@ -45,6 +45,7 @@ SECTIONS = (
         "tasks",
         "probes",
         "minimal_pairs",
+        "typing",
         "writing",
         "samples",
         "prompts",
