@@ -15,6 +15,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read_nats
 from endonym.model.families import FAMILIES
 from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
+from endonym.tokenizer.keyboard import NAMES
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
