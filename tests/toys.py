@@ -20,7 +20,8 @@ from endonym.tokenizer.train import train_tokenizer
 from endonym.train.config import Phase, TrainConfig, resolve_phase
 
 END = 0
-KINDS = ("bpe", "unigram", "char", "byte")
+KINDS = ("bpe", "unigram", "char", "byte", "keyboard")
+VOCABS = {"bpe": 400, "unigram": 400, "keyboard": 640}
 SMALL_SETS = (
     "tokenizer.vocab=400",
     "pack.context=32",
@@ -43,8 +44,7 @@ def toy_texts() -> list[str]:
 @functools.cache
 def toy_tokenizer(kind: str) -> Tokenizer:
     """A tokenizer of each kind, trained on those sentences."""
-    vocab = 400 if kind in ("bpe", "unigram") else None
-    config = TokenizerConfig.model_validate({"kind": kind, "vocab": vocab})
+    config = TokenizerConfig.model_validate({"kind": kind, "vocab": VOCABS.get(kind)})
     return train_tokenizer(config, lambda: iter(toy_texts()))
 
 

@@ -57,7 +57,7 @@ def by_language() -> dict[str, list[Path]]:
 @pytest.mark.parametrize("language", by_language())
 def test_a_tokenizer_of_one_language_reads_names_as_text(language: str, kind: str) -> None:
     own = [text for path in by_language()[language] for text in records(path)]
-    vocab = SMALL_VOCAB if kind in ("bpe", "unigram") else None
+    vocab = None if kind in ("char", "byte") else SMALL_VOCAB
     config = TokenizerConfig.model_validate({"kind": kind, "vocab": vocab})
     made = train_tokenizer(config, lambda: iter(own[::2]))
     names = [*SPECIALS.values(), *BYTE_TOKENS]
@@ -81,7 +81,7 @@ def texts() -> list[str]:
 
 @pytest.fixture(scope="module", params=KINDS)
 def tokenizer(request: pytest.FixtureRequest, texts: list[str]) -> Tokenizer:
-    vocab = VOCAB if request.param in ("bpe", "unigram") else None
+    vocab = None if request.param in ("char", "byte") else VOCAB
     config = TokenizerConfig.model_validate({"kind": request.param, "vocab": vocab})
     return train_tokenizer(config, lambda: iter(texts[::2]))
 

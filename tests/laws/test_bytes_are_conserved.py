@@ -15,6 +15,7 @@ from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import read_nats
 from endonym.model.families import FAMILIES
 from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
+from endonym.tokenizer.keyboard import NAMES
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
@@ -31,9 +32,10 @@ def test_bytes_and_letters_of_ids_sum_to_those_of_the_text(kind: str, text: str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_id_says_how_many_bytes_it_stands_for(kind: str) -> None:
     tokenizer = toy_tokenizer(kind)
+    specials = NAMES if kind == "keyboard" else SPECIALS
     for index in range(tokenizer.vocab):
         assert tokenizer.byte_counts[index] == len(tokenizer.bytes_of(index))
-        assert (tokenizer.byte_counts[index] == 0) == (index < len(SPECIALS))
+        assert (tokenizer.byte_counts[index] == 0) == (index < len(specials))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -42,6 +42,7 @@ def tokenizers(language_sentences: Callable[[str], list[str]]) -> dict[str, Toke
     asked = {
         "bpe": TokenizerConfig(kind="bpe", vocab=420),
         "unigram": TokenizerConfig(kind="unigram", vocab=700),
+        "keyboard": TokenizerConfig(kind="keyboard", vocab=700),
         "char": TokenizerConfig(kind="char"),
         "byte": TokenizerConfig(kind="byte"),
     }

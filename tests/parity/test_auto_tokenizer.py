@@ -36,7 +36,7 @@ HARD = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "byte"])
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "byte", "keyboard"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_auto_tokenizer_gives_our_ids_and_our_text(
     transformers: ModuleType,

@@ -85,7 +85,7 @@ def vocab_choice(recipe: Recipe, size: Callable[[], TextSize]) -> Choices:
 
     size: measures the texts, which takes seconds.
     """
-    if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind not in ("bpe", "unigram"):
+    if recipe.tokenizer.vocab is not None or recipe.tokenizer.kind in ("char", "byte"):
         return {}
     if recipe.keeps_tokenizer or recipe.tokenizer.extend is not None:
         return {}

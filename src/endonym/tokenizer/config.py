@@ -18,7 +18,7 @@ BYTE_VOCAB = 256 + len(SPECIALS)
 class TokenizerConfig(Config):
     """How text becomes ids; every kind is lossless."""
 
-    kind: Literal["bpe", "unigram", "char", "byte"] = "bpe"
+    kind: Literal["bpe", "unigram", "char", "byte", "keyboard"] = "bpe"
     """what a token is
 
     - bpe: pairs of characters merged by frequency, never across a word's edge; rare characters as
@@ -26,6 +26,8 @@ class TokenizerConfig(Config):
     - unigram: pieces that make the text most probable, by sentencepiece; rare characters as bytes
     - char: the characters of the corpus, others as bytes
     - byte: 256 bytes
+    - keyboard: unigram pieces that carry the blank behind them, and tokens of typed keys, as FUTO
+      Keyboard has them; for `endonym export --to keyboard`
     """
     vocab: int | None = optional(ge=BYTE_VOCAB, le=1_000_000)
     """ids in all, specials included; chosen from the amount of text if not given"""

@@ -3,10 +3,11 @@
 import json
 from typing import Literal
 
+from endonym.tokenizer.keyboard import TYPED
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.untrusted import frame, own_frame
 
-Kind = Literal["bpe", "unigram", "char", "byte"]
+Kind = Literal["bpe", "unigram", "char", "byte", "keyboard"]
 GGUF_SCALE = 10_000
 """llama.cpp's `plamo2` multiplies the scores of a file by this and rounds."""
 
@@ -18,7 +19,7 @@ def kind_of(tokenizer: Tokenizer) -> Kind | None:
     """
     rules = frame(json.loads(tokenizer.to_json()))
     if rules == own_frame("unigram"):
-        return "unigram"
+        return "unigram" if tokenizer.id_of(TYPED) is None else "keyboard"
     if rules != own_frame("bpe"):
         return None
     has_longer_pieces = (tokenizer.char_counts > 1).any()

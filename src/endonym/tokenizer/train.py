@@ -10,7 +10,8 @@ from typing import Any
 from endonym.errors import TokenizerError
 from endonym.formats.config import REST
 from endonym.tokenizer import bpe
-from endonym.tokenizer.config import BYTE_VOCAB, SPECIALS, TokenizerConfig
+from endonym.tokenizer.config import BYTE_VOCAB, END_OF_TEXT, SPECIALS, TokenizerConfig
+from endonym.tokenizer.keyboard import START, keyboard
 from endonym.tokenizer.measure import WORD
 from endonym.tokenizer.tokenizer import Tokenizer, half_characters
 from endonym.tokenizer.unigram import BYTE_TOKENS, unigram
@@ -36,6 +37,8 @@ def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]])
         raise (half_characters(texts()) or error) from error
     if config.kind == "unigram":
         engine = unigram(config, counts, sample)
+    elif config.kind == "keyboard":
+        engine = keyboard(config, counts, sample)
     elif config.kind == "byte":
         if config.vocab not in (None, BYTE_VOCAB):
             raise TokenizerError(
@@ -50,7 +53,7 @@ def train_tokenizer(config: TokenizerConfig, texts: Callable[[], Iterator[str]])
             if config.kind == "bpe"
             else bpe.characters(config, counts)
         )
-    tokenizer = Tokenizer(engine)
+    tokenizer = Tokenizer(engine, START if config.kind == "keyboard" else END_OF_TEXT)
     tokenizer.check_lossless(itertools.chain(checked_texts(texts()), STRANGE, BYTE_TOKENS))
     return tokenizer
 

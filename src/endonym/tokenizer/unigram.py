@@ -71,17 +71,28 @@ def unigram(config: TokenizerConfig, counts: Counts, texts: Texts) -> Engine:
     texts: a function that iterates over them.
     """
     single, room = single_pieces(config, counts)
-    pieces = train_pieces(texts, counts, single, room)
-    return engine_of_best(pieces, counts, single, room)
+    scores, longer = trained_scores(texts, counts, single, room)
+    parts = counts.cut_at(counts.characters.keys() - set(single))
+    words = heapq.nsmallest(SETTLED_WORDS, parts, key=lambda each: (-each[1], each[0]))
+    return engine(_whole_numbers(scores, longer, room, [text for text, _ in words]))
 
 
-def single_pieces(config: TokenizerConfig, counts: Counts) -> tuple[list[str], int]:
-    """The characters that are pieces, and the room for pieces of all lengths."""
+def single_pieces(
+    config: TokenizerConfig,
+    counts: Counts,
+    fixed: int = BYTE_VOCAB,
+    spelling: Sequence[str] = SPELLING,
+) -> tuple[list[str], int]:
+    """The characters that are pieces, and the room for pieces of all lengths.
+
+    fixed: the number of special tokens and bytes. spelling: characters that are always pieces.
+    """
     vocab = config.vocab or DEFAULT_VOCAB
-    room = vocab - BYTE_VOCAB
-    if room <= len(SPELLING):
+    room = vocab - fixed
+    if room <= len(spelling):
+        least = fixed + len(spelling) + 1
         raise TokenizerError(
-            f"a unigram tokenizer needs {BYTE_VOCAB + len(SPELLING) + 1} ids at least, not {vocab}",
+            f"a {config.kind} tokenizer needs {least} ids at least, not {vocab}",
             where="tokenizer.vocab",
             do='Give it more ids, or choose kind = "bpe".',
         )
@@ -90,17 +101,23 @@ def single_pieces(config: TokenizerConfig, counts: Counts) -> tuple[list[str], i
     frequent = sorted(
         (c for c in frequency if frequency[c] >= least), key=lambda c: (-frequency[c], c)
     )
-    return list(dict.fromkeys([LINE_END, *SPELLING, *frequent]))[:room], room
+    return list(dict.fromkeys([LINE_END, *spelling, *frequent]))[:room], room
 
 
-def engine_of_best(
-    found: Mapping[str, float], counts: Counts, single: Sequence[str], room: int
-) -> Engine:
-    """The tokenizer of those trained pieces that there is room for.
+def trained_scores(
+    texts: Texts,
+    counts: Counts,
+    single: Sequence[str],
+    room: int,
+    *,
+    blank_behind: bool = False,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Log-probabilities of single characters, and of longer pieces, the most probable first.
 
-    found: pieces with their log-probabilities. single: the characters that are pieces in any case.
+    single: the characters that are pieces in any case.
     """
     frequency = counts.characters
+    found = train_pieces(texts, counts, single, room, blank_behind=blank_behind)
     rarest = min([*found.values(), -1.0])
     total = sum(frequency.values()) or 1
     scores = {
@@ -108,28 +125,36 @@ def engine_of_best(
         for each in single
     }
     longer = sorted((p for p in found if len(p) > 1), key=lambda p: (-found[p], p))
-    parts = counts.cut_at(frequency.keys() - set(single))
-    words = heapq.nsmallest(SETTLED_WORDS, parts, key=lambda each: (-each[1], each[0]))
-    texts = [text for text, _ in words]
-    longer_scores = {piece: found[piece] for piece in longer}
-    return engine(_whole_numbers(scores, longer_scores, room, texts))
+    return scores, {piece: found[piece] for piece in longer}
 
 
-def engine(scores: Mapping[str, int]) -> Engine:
-    """A tokenizer of pieces with whole scores, the most probable first."""
+def engine(
+    scores: Mapping[str, float], specials: Sequence[str] = (*SPECIALS.values(),), unknown: int = 0
+) -> Engine:
+    """A tokenizer of special tokens, bytes, and pieces with scores, the most probable first.
+
+    unknown: the id of an unknown token, which is never written.
+    """
     pieces = sorted(scores, key=lambda piece: (-scores[piece], piece))
-    never = [(name, NEVER) for name in [*SPECIALS.values(), *BYTE_TOKENS]]
+    never = [(name, NEVER) for name in [*specials, *BYTE_TOKENS]]
     vocab = [*never, *((piece, float(scores[piece])) for piece in pieces)]
-    made = Engine(models.Unigram(vocab, unk_id=0, byte_fallback=True))
+    made = Engine(models.Unigram(vocab, unk_id=unknown, byte_fallback=True))
     made.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
-    made.add_special_tokens(list(SPECIALS.values()))
+    made.add_special_tokens(list(specials))
     return made
 
 
 def train_pieces(
-    texts: Texts, counts: Counts, single: Sequence[str], room: int
+    texts: Texts,
+    counts: Counts,
+    single: Sequence[str],
+    room: int,
+    *,
+    blank_behind: bool = False,
 ) -> dict[str, float]:
     """Pieces and their log-probabilities by sentencepiece; all characters are among them.
+
+    blank_behind: a blank belongs to the word before it, instead of the one behind it.
 
     It reads lines, not words: in a list of words nothing but an end follows the end of a word, and
     it takes only strings that different characters follow for pieces.
@@ -154,6 +179,7 @@ def train_pieces(
         normalization_rule_name="identity",
         remove_extra_whitespaces=False,
         add_dummy_prefix=False,
+        treat_whitespace_as_suffix=blank_behind,
         split_by_unicode_script=False,
         split_by_number=False,
         max_sentencepiece_length=LONGEST,

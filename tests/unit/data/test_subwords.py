@@ -26,7 +26,7 @@ END = b"\0"
 @functools.cache
 def toy_tokenizer(kind: str) -> Tokenizer:
     """A tokenizer with tokens of several letters."""
-    vocab = 800 if kind in ("bpe", "unigram") else None
+    vocab = None if kind in ("char", "byte") else 800
     config = TokenizerConfig.model_validate({"kind": kind, "vocab": vocab})
     return train_tokenizer(config, lambda: iter(toy_texts()))
 

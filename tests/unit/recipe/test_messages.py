@@ -99,7 +99,7 @@ name = "әкият" ⏎ lr = "3e-4"
     10 ¦ 1.5 ¦ source.b.column must be a whole number or text, not 1.5.
     More: endonym explain source.column
 [tokenizer] ⏎ kind = 'bep'
-    8 ¦ 'bep' ¦ tokenizer.kind = "bep" is not one of "bpe", "unigram", "char", "byte".
+    8 ¦ 'bep' ¦ tokenizer.kind = "bep" is not one of "bpe", "unigram", "char", "byte", "keyboard".
     Did you mean `bpe`?  Meanings: endonym explain tokenizer.kind
 [clean] ⏎ normalize = [ ⏎   "nfc", ⏎   "space", ⏎ ]
     10 ¦ "space" ¦ clean.normalize = "space" is not one of "mojibake", "nfc", "controls", "zero_width", "look_alikes", "bashkir_letters", "chuvash_letters", "persian_letters", "french_apostrophes", "french_spaces", "kazakh_letters", "khmer_order", "kyrgyz_letters", "romanian_commas", "tatar_letters", "spaces".

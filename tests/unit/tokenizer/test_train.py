@@ -13,7 +13,7 @@ from tokenizers import Regex, pre_tokenizers
 from toys import KINDS, toy_texts, toy_tokenizer
 
 from endonym.errors import TokenizerError
-from endonym.tokenizer import unigram
+from endonym.tokenizer import keyboard, unigram
 from endonym.tokenizer.config import SPECIALS, TokenizerConfig
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import STRANGE, by_shares, evenly, fit, train_tokenizer
@@ -102,13 +102,15 @@ def test_the_training_split_is_the_split_with_shorter_pieces() -> None:
             assert len(parts) == 1 or len(piece) > 24
 
 
-@pytest.mark.parametrize("kind", ["bpe", "char", "byte", "unigram"])
+@pytest.mark.parametrize("kind", ["bpe", "char", "byte", "unigram", "keyboard"])
 @pytest.mark.parametrize("texts", [["ә"], ["а", "б"], ["\n"], [""]])
 def test_a_tiny_corpus_gives_a_tokenizer_that_still_reads_everything(kind: str, texts: list[str]):
     tokenizer = train(texts, kind=kind)
     for text in ("Ә", KHMER, "👩🏽\u200d🚀", "", "\x00 \r\n"):
         assert tokenizer.decode(tokenizer.encode(text)) == text
-    least = 259 + (len(SPELLING) + 1 if kind == "unigram" else 0)
+    least = 259 + {"unigram": len(SPELLING) + 1, "keyboard": 30 + len(keyboard.SPELLING) + 1}.get(
+        kind, 0
+    )
     assert least <= tokenizer.vocab <= least + 2
 
 

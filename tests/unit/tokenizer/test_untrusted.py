@@ -240,7 +240,7 @@ def test_links_of_the_hubs_cache_and_within_a_folder_are_followed(tmp_path: Path
 
 
 def test_kinds_are_opened_in_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for kind in ("bpe", "unigram", "char", "byte"):
+    for kind in ("bpe", "unigram", "char", "byte", "keyboard"):
         assert is_own(json.loads(toy_tokenizer(kind).to_json()))
     found = json.loads(toy_tokenizer("bpe").to_json())
     found["model"]["dropout"] = 0.5
