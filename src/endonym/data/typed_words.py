@@ -49,9 +49,9 @@ CACHED_WORDS = 1 << 16
 
 
 class Place(NamedTuple):
-    """A word in a row: the index of its first token, and its letters."""
+    """A word in a row: the number of its first token, and its letters."""
 
-    index: int
+    token: int
     word: str
 
 
@@ -195,17 +195,17 @@ class TypedOrder:
         is_new = np.flatnonzero(np.diff(documents_T)) + 1
         for start, stop in pairwise([0, *is_new.tolist(), len(documents_T)]):
             ids, begin, wanted = targets_T[start:stop], 0, self._drawn_length(random, first=True)
-            for index, word in self.keyboard.places(int(tokens_T[start]), ids):
-                if index < begin + wanted:
+            for token, word in self.keyboard.places(int(tokens_T[start]), ids):
+                if token < begin + wanted:
                     continue
                 answer = self.keyboard.answer(word)
                 question = self.keyboard.question(slipped_keys(word, random))
-                stretch = [*ids[begin:index].tolist(), *question, *answer]
+                stretch = [*ids[begin:token].tolist(), *question, *answer]
                 if len(stretch) > room:
                     return found
                 found.append((int(documents_T[start]), stretch, len(answer)))
                 room -= len(stretch)
-                begin, wanted = index, self._drawn_length(random)
+                begin, wanted = token, self._drawn_length(random)
         return found
 
     def _drawn_length(self, random: Random, *, first: bool = False) -> int:

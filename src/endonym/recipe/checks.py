@@ -338,8 +338,8 @@ def _typed_words(parts: Parts) -> Iterator[Problem]:
             continue
         path: KeyPath = ("phase", number, "objective")
         if script not in (None, "latin"):
-            words = {"language": language_name(language), "script": str(script).capitalize()}
-            yield _problem("no_latin_keys", path, ("language",), **words)
+            name, in_script = language_name(language), str(script).capitalize()
+            yield _problem("no_latin_keys", path, ("language",), language=name, script=in_script)
         elif parts.tokenizer.kind != "keyboard" and not parts.is_continued:
             yield _problem("no_keys", path, ("tokenizer", "kind"), kind=parts.tokenizer.kind)
 
