@@ -1,1 +1,1 @@
-"""Words of texts: where they stand, and which of a corpus belong in a dictionary."""
+"""Words of a language: those of a corpus, dictionaries of them, and errors in typing them."""
