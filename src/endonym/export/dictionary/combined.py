@@ -33,8 +33,8 @@ VERSION = 1
 HEADER = regex.compile(r"dictionary=[^:]+(?::[^=]+=[^:]+)*")
 """By which dicttool knows the format."""
 KEYS = ("dictionary", "locale", "description", "date", "version")
-ENTRY = regex.compile(r" word=(?P<word>[^,=\s\p{C}][^,=\s]*),f=(?P<f>\d{1,3})")
-FOLLOWER = regex.compile(r"  bigram=(?P<word>[^,=\s\p{C}][^,=\s]*),f=(?P<f>\d{1,3})")
+ENTRY = regex.compile(r" word=(?P<word>[^,=\s\p{Cc}]+),f=(?P<f>\d{1,3})")
+FOLLOWER = regex.compile(r"  bigram=(?P<word>[^,=\s\p{Cc}]+),f=(?P<f>\d{1,3})")
 
 
 class Combined(NamedTuple):

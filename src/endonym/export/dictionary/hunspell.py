@@ -84,13 +84,20 @@ def _keys(words: WordList) -> list[str]:
 
 
 def _replacements(letters: Counter[str]) -> Iterator[str]:
-    """What is written for letters that a keyboard lacks, or that look alike, and what is meant."""
+    """Two letters that are written for one, such as ss for ß, and the one."""
     for letter in sorted(letters):
-        yield from (f"{other} {letter}" for other in look_alikes(letter))
+        if len(keys := TABLES["typed"].get(letter, "")) > 1:
+            yield f"{keys} {letter}"
 
 
 def _related(letters: Counter[str]) -> Iterator[str]:
-    """Letters that differ in their marks alone, such as a, ă and â: a line each."""
+    """Letters that are written for each other, a line each.
+
+    They differ in their marks alone, such as a, ă and â; or one is written where a keyboard lacks
+    the other, or looks like it, such as э for ә and Latin a for а. A word may have several.
+    """
+    for letter in sorted(letters):
+        yield from (other + letter for other in look_alikes(letter))
     alone = sorted((each for each in letters if regex.match(r"\p{L}", each)), key=_base)
     for _, group in groupby(alone, key=_base):
         if len(related := sorted(group)) > 1:
@@ -110,7 +117,7 @@ def read_dic(text: str, file: str = "") -> list[str]:
     words = list[str]()
     for number, line in enumerate(lines, 2):
         word = line.replace("\\/", "\0")
-        if not line or regex.search(r"[\s/]", word):
+        if not line or regex.search(r"[\s/\p{Cc}]", word.replace("\0", "")):
             raise refusal("dictionary_line", file, number=number, line=line)
         words.append(word.replace("\0", "/"))
     if len(set(words)) < len(words):

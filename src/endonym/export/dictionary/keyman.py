@@ -9,7 +9,7 @@ import regex
 from endonym.export.refusals import refusal
 from endonym.lexicon.words import WordList
 
-ENTRY = regex.compile(r"(?P<word>[^\s#\p{C}][^\t\r\n]*)\t(?P<count>[1-9]\d*)")
+ENTRY = regex.compile(r"(?P<word>(?!#)[^\s\p{Cc}]+)\t(?P<count>[1-9]\d*)")
 
 MODEL = """\
 // The lexical model of {name}: Keyman Developer compiles it with wordlist.tsv beside it.
