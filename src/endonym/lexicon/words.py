@@ -95,6 +95,13 @@ class WordList:
         """The words of a text, as those of the list were found."""
         return places(text, self.spans)
 
+    def summary(self) -> str:
+        """How many words there are and were left out, in a line."""
+        told, left_out = self.told(), self.left_out.items()
+        left = "; ".join(f"{each.words:,} {told[reason]}" for reason, each in left_out)
+        counts = f"{len(self.words):,} words and {len(self.pairs):,} pairs"
+        return f"{counts}; left out: {left}" if left else counts
+
     def told(self) -> dict[str, str]:
         """Why words were left out: by reason, in words."""
         known = {

@@ -125,8 +125,8 @@ def test_known_are_listed_words_with_the_capitals_of_a_place() -> None:
 
 
 def test_words_of_khmer_are_pieces_of_its_runs_of_letters() -> None:
-    words = "ខ្ញុំ ចូលចិត្ត អាន សៀវភៅ ភាសា ខ្មែរ នេះ ល្អ ណាស់ មិត្ត សរសេរ ទិញ លក់ ទៅ ផ្ទះ".split()
-    texts = ["".join(Random(n).choices(words, k=9)) + " ។" for n in range(200)]
+    words = "ខ្ញុំ ចូលចិត្ត អាន សៀវភៅ ភាសា ខ្មែរ នេះ ល្អ ណាស់ មិត្ត សរសេរ ទិញ លក់ ទៅ ផ្ទះ"
+    texts = ["".join(Random(n).choices(words.split(), k=9)) + " ។" for n in range(200)]
     found = word_list(texts, words_in(texts), "km")
     assert found.script == "khmer"
     assert "សៀវភៅ" in found.words
