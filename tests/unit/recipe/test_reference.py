@@ -93,7 +93,9 @@ def test_a_key_is_explained_by_type_default_meaning_and_source() -> None:
     assert "default  0.01" in explain("clean.max_unreadable")
     assert "default  not applied" in explain("clean.min_chars")
     assert "type     number ≥ 0 and ≤ 1" in explain("clean.min_script_share")
-    assert 'type     one of "bpe", "unigram", "char", "byte", "keyboard"' in explain("tokenizer.kind")
+    assert 'type     one of "bpe", "unigram", "char", "byte", "keyboard"' in explain(
+        "tokenizer.kind"
+    )
 
 
 def test_nothing_is_explained_by_the_list_of_tables() -> None:
