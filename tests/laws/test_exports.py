@@ -26,12 +26,12 @@ def toy_export(name: FormatName, finished: Path, out: Path) -> None:
         (corpus,) = (finished / "store" / "corpus").iterdir()
         make_dataset(open_artifact(corpus), out, Card("toy"))
         return
-    tokenizer = toy_tokenizer("bpe")
+    tokenizer = toy_tokenizer("keyboard" if name == "keyboard" else "bpe")
     decoder = lively_decoder(shape("llama", vocab=tokenizer.vocab, context=64), seed=1)
     model = LanguageModel(decoder, tokenizer)
     given: Any = {"texts": toy_texts()[:8], "made_of": "ab12cd34ef56", "log": Log(quiet=True)}
     if export.row.content == "model":
-        made = make_export(export, model, out, card=Card("toy"), **given)
+        made = make_export(export, model, out, card=Card("toy", "tt"), **given)
     else:
         changes = new_changes(decoder, Adapt(rank=2).resolved(), 1)
         adapter = Adapter(model, changes, "toy", "base")

@@ -6,6 +6,7 @@ Everything in it comes from manifests. What they do not say, it does not say.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,17 +108,19 @@ def write_card(
     model: LanguageModel,
     *,
     is_gguf: bool,
+    is_keyboard: bool = False,
     checks: Sequence[Check] = (),
     limits: Sequence[str] = (),
 ) -> None:
-    """Write README and, beside GGUF files, a Modelfile.
+    """Write README and, beside GGUF files that are not for the keyboard, a Modelfile.
 
     checks: that the export has passed. limits: what its program does otherwise than endonym.
     """
     sizes = {each.name: each.stat().st_size for each in sorted(folder.iterdir())}
-    text = readme(card, model, is_gguf=is_gguf, sizes=sizes, checks=checks, limits=limits)
+    write = partial(readme, card, model, is_gguf=is_gguf, is_keyboard=is_keyboard)
+    text = write(sizes=sizes, checks=checks, limits=limits)
     write_atomic(folder / README, text.encode("utf-8"))
-    if is_gguf:
+    if is_gguf and not is_keyboard:
         write_atomic(folder / MODELFILE, modelfile(chosen_file(list(sizes)), model).encode("utf-8"))
 
 
@@ -126,6 +129,7 @@ def readme(
     model: LanguageModel,
     *,
     is_gguf: bool,
+    is_keyboard: bool = False,
     sizes: Mapping[str, int],
     checks: Sequence[Check] = (),
     limits: Sequence[str] = (),
@@ -145,6 +149,7 @@ def readme(
         license=card.license,
         kind=architecture,
         is_gguf=is_gguf,
+        is_keyboard=is_keyboard,
         config=config,
         tokenizer=model.tokenizer,
         parameters=parameters(config).total,

@@ -10,7 +10,7 @@ from endonym.config import Config, optional
 from endonym.disk import packaged_tables
 from endonym.errors import ExportError
 
-FormatName = Literal["huggingface", "gguf", "dataset", "adapter", "gguf-adapter"]
+FormatName = Literal["huggingface", "gguf", "dataset", "adapter", "gguf-adapter", "keyboard"]
 Content = Literal["model", "adapter", "corpus"]
 Quantization = Literal["F32", "F16", "BF16", "Q8_0", "Q5_K_M", "Q4_K_M"]
 
@@ -22,6 +22,8 @@ class Format(NamedTuple):
     words: str
     use: str
     packages: Sequence[str] = ()
+    numbers: Sequence[str] = ()
+    usual: Sequence[Quantization] = ()
 
     def require_packages(self) -> None:
         """Raise ExportError if what writes and verifies such files is not installed."""
@@ -44,15 +46,23 @@ class Export(Config):
     format: FormatName = Field(
         description="\n- ".join(f"{name}: {row.words}" for name, row in FORMATS.items())
     )
-    quantize: tuple[Quantization, ...] | None = optional("F16 and Q8_0", min_length=1)
-    """gguf: number formats of the weights, a file for each; names are llama.cpp's"""
+    quantize: tuple[Quantization, ...] | None = optional(
+        "F16 and Q8_0; Q8_0 for the keyboard", min_length=1
+    )
+    """gguf: number formats of the weights, a file for each; names are llama.cpp's
+
+    - keyboard: F16 and Q8_0 alone
+    """
 
     @model_validator(mode="after")
     def quantizes_gguf_alone(self) -> "Export":
-        """`quantize` belongs to GGUF, and names each number format once."""
+        """`quantize` belongs to GGUF files, and names each number format once."""
         formats = self.quantize or ()
-        if self.format != "gguf" and formats:
-            raise ValueError('quantize belongs to format = "gguf"')
+        if formats and not self.row.numbers:
+            raise ValueError('quantize belongs to format = "gguf" or "keyboard"')
+        if unknown := [each for each in formats if each not in self.row.numbers]:
+            known = " and ".join(self.row.numbers)
+            raise ValueError(f'format = "{self.format}" has {known}, not {unknown[0]}')
         if len(set(formats)) < len(formats):
             raise ValueError("quantize names a number format twice")
         return self
@@ -60,7 +70,7 @@ class Export(Config):
     @property
     def quantizations(self) -> tuple[Quantization, ...]:
         """The number formats, a file for each."""
-        return self.quantize or ("F16", "Q8_0")
+        return self.quantize or tuple(self.row.usual)
 
     @property
     def row(self) -> Format:

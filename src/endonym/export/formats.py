@@ -10,6 +10,7 @@ from endonym.export import adapters, dataset
 from endonym.export.adapters import Adapter
 from endonym.export.card import Card, write_card
 from endonym.export.config import Export
+from endonym.export.gguf.keyboard import SIGN_OF_BLANK, export_keyboard, require_keyboard
 from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
 from endonym.export.huggingface import export_huggingface
 from endonym.export.record import README, RECORD, write_record
@@ -100,7 +101,10 @@ def make_export(
         log.line(f"  limit: {limit}")
     checks = making.prove(out, model, texts, name=card.name)
     require_ok(checks)
-    write_card(out, card, model, is_gguf=export.format == "gguf", checks=checks, limits=limits)
+    is_keyboard = export.format == "keyboard"
+    is_gguf = is_keyboard or export.format == "gguf"
+    about = {"is_gguf": is_gguf, "is_keyboard": is_keyboard}
+    write_card(out, card, model, **about, checks=checks, limits=limits)
     figures = [check.as_dict() for check in checks]
     record = {"model": made_of, "format": export.format, "limits": limits, "checks": figures}
     if card.merged is not None:
@@ -180,17 +184,34 @@ def _write_gguf(
     made_of: the model's identity, which they keep.
     """
     limits = require_gguf(model.decoder.config, model.tokenizer)
+    export_gguf(model, out, export.quantizations, _provenance(card, made_of))
+    return limits
+
+
+def _provenance(card: Card, made_of: str) -> Provenance:
+    """What a GGUF file says of itself."""
     if card.merged is not None:
         made_of += f" with adapter {card.merged.name}"
     identifier, named = card.license or ("", "")
-    about = Provenance(
+    return Provenance(
         name=card.name,
         language=card.language,
         license=named if identifier == "other" else identifier,
         made_of=made_of,
     )
-    export_gguf(model, out, export.quantizations, about)
-    return limits
+
+
+def _require_keyboard(config: AnyModelConfig, tokenizer: Tokenizer, _: Sequence[str]) -> None:
+    """Raise ExportError if FUTO Keyboard cannot run this model."""
+    require_keyboard(config, tokenizer)
+
+
+def _write_keyboard(
+    export: Export, model: LanguageModel, out: Path, *, card: Card, made_of: str = ""
+) -> list[str]:
+    """Write a file for FUTO Keyboard for each number format; returns what is otherwise there."""
+    export_keyboard(model, out, export.quantizations, _provenance(card, made_of))
+    return [SIGN_OF_BLANK]
 
 
 MAKING = {
@@ -200,5 +221,6 @@ MAKING = {
     "gguf-adapter": Making(
         adapters.require_gguf, adapters.write_gguf, adapters.checked_in_llama_cpp
     ),
+    "keyboard": Making(_require_keyboard, _write_keyboard),
 }
 """The functions of every format but "dataset", which `make_dataset` makes."""

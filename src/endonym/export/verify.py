@@ -22,6 +22,7 @@ from endonym import device
 from endonym.errors import Damaged
 from endonym.evaluate import runtimes
 from endonym.export.config import Quantization
+from endonym.export.gguf.keyboard_file import PROBE, KeyboardFile, tokenizer_in
 from endonym.export.gguf.quantize import FILE_TYPES, QUANTIZATIONS, block_size
 from endonym.export.gguf.vocabulary import drops_of
 from endonym.export.gguf.write import write_vocabulary
@@ -36,6 +37,7 @@ from endonym.model.foreign.folder import CONFIG, ForeignConfig
 from endonym.tokenizer.chat_template import ChatTemplate, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import STRANGE
+from endonym.tokenizer.unigram import SPACE
 
 LINES = 10_000
 """Held-out lines whose ids are compared."""
@@ -52,8 +54,6 @@ TIE = 0.05
 little training has many of these."""
 
 
-PROBE = "1 һ"
-"""A text without specials, whose ids with specials are compared."""
 PLAIN = {"add_special_tokens": False}
 
 
@@ -264,11 +264,17 @@ def verify_export(
         return list(sample.compared(runtime, name or path.name, "F32"))
     checks: list[Check] = []
     for file in files:
-        with closing(Gguf(file, context=sample.longest)) as runtime:
-            kind, note = quantization_of(file)
+        kind, note = quantization_of(file)
+        with closing(_opened(file, sample.longest)) as runtime:
             checks += sample.compared(runtime, file.name, kind)
             checks[-1] = replace(checks[-1], unit=checks[-1].unit + note)
     return checks
+
+
+def _opened(file: Path, context: int) -> Gguf | KeyboardFile:
+    """A GGUF file as its program runs it: llama.cpp, or FUTO Keyboard."""
+    tokenizer = tokenizer_in(file)
+    return Gguf(file, context) if tokenizer is None else KeyboardFile(file, tokenizer, context)
 
 
 def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
@@ -353,8 +359,10 @@ class Sample:
     def compared(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
         """Every check of one runtime; that of bits per byte is the last."""
         tokenizer, is_gguf = self.ours.model.tokenizer, isinstance(runtime, Gguf)
-        dropped = drops_of(tokenizer) if is_gguf else ""
-        yield from _text_checks(self.lines, tokenizer, runtime, file=file, dropped=dropped)
+        dropped, lines = drops_of(tokenizer) if is_gguf else "", self.lines
+        if isinstance(runtime, KeyboardFile):  # which reads SentencePiece's sign as a blank
+            lines = [line.replace(SPACE, " ") for line in lines]
+        yield from _text_checks(lines, tokenizer, runtime, file=file, dropped=dropped)
         expected = self.ours.settings()
         found = runtime.settings()
         if is_gguf:  # llama.cpp also stops at names that it knows, such as <|im_end|>

@@ -20,7 +20,9 @@ Source: `native/jni/src/ggml/LanguageModel.cpp` of FUTO Keyboard, and sentencepi
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from string import ascii_uppercase
+from typing import NamedTuple
 
 from tokenizers import Tokenizer as Engine
 
@@ -39,16 +41,30 @@ from endonym.tokenizer.words import Counts
 START = "<s>"
 """The keyboard puts it before a text. So it stands between documents in training, too."""
 UNKNOWN = "<unk>"
+UNIGRAM = 1
+"""SentencePiece's number of this type of model."""
+NORMAL, UNKNOWN_TYPE, CONTROL, BYTE = 1, 2, 3, 6
+"""Types of pieces; their numbers are the same in SentencePiece and llama.cpp."""
 TYPED, WRITTEN, CORRECTED = "<XBU>", "<XBC>", "<XEC>"
 """Before the keys that were typed, before the word that was meant, and behind it."""
 KEYS = [f"<CHAR_{letter}>" for letter in ascii_uppercase]
-"""A typed key; their ids are consecutive, which the keyboard relies on."""
+"""The typed keys; their ids are consecutive, which the keyboard relies on."""
 NAMES = ["<pad>", START, "</s>", UNKNOWN, TYPED, WRITTEN, CORRECTED, *KEYS]
 """The first ids, in this order."""
 SPELLING = sorted({" ", *"".join([*NAMES, *BYTE_TOKENS])})
 """Characters that are always pieces: the blank, and those by which the names can be spelled."""
+NO_PIECES = f"{SPACE}\0"
+"""Characters that SentencePiece, or llama.cpp, cannot have as pieces; they are written as bytes."""
 PARTS = 16
 """A score is a whole number of so many parts of a nat."""
+
+
+class Piece(NamedTuple):
+    """A piece as SentencePiece writes it; its score is a log-probability."""
+
+    name: str
+    score: float
+    type: int
 
 
 def keyboard(config: TokenizerConfig, counts: Counts, texts: Texts) -> Engine:
@@ -56,7 +72,7 @@ def keyboard(config: TokenizerConfig, counts: Counts, texts: Texts) -> Engine:
 
     texts: a function that iterates over them.
     """
-    characters = {each: n for each, n in counts.characters.items() if each != SPACE}
+    characters = {each: n for each, n in counts.characters.items() if each not in NO_PIECES}
     counts = Counts(counts.words, characters)
     single, room = single_pieces(config, counts, len(NAMES) + len(BYTE_TOKENS), SPELLING)
     scores, longer = trained_scores(texts, counts, single, room, blank_behind=True)
@@ -71,29 +87,38 @@ def keyboard_engine(scores: Mapping[str, float]) -> Engine:
     return engine(scores, NAMES, NAMES.index(UNKNOWN))
 
 
+def pieces_of(tokenizer: Tokenizer) -> list[Piece]:
+    """The pieces of a keyboard's tokenizer, in the order of their ids."""
+    found: list[Piece] = []
+    for index, (name, score) in enumerate(json.loads(tokenizer.to_json())["model"]["vocab"]):
+        if not tokenizer.bytes_of(index):
+            found.append(Piece(name, 0.0, UNKNOWN_TYPE if name == UNKNOWN else CONTROL))
+        elif BYTE_TOKEN.fullmatch(name):
+            found.append(Piece(name, 0.0, BYTE))
+        else:
+            found.append(Piece(name.replace(" ", SPACE), score, NORMAL))
+    return found
+
+
 def sentencepiece_model(tokenizer: Tokenizer) -> bytes:
     """The SentencePiece model of a keyboard's tokenizer, a serialized ModelProto."""
-    from sentencepiece import sentencepiece_model_pb2
-
-    model = sentencepiece_model_pb2.ModelProto()
-    spec, rules = model.trainer_spec, model.normalizer_spec
-    spec.model_type = spec.UNIGRAM
-    spec.vocab_size = tokenizer.vocab
-    spec.byte_fallback = spec.treat_whitespace_as_suffix = True
-    spec.pad_id, spec.bos_id, spec.eos_id, spec.unk_id = range(4)
-    spec.pad_piece, spec.bos_piece, spec.eos_piece, spec.unk_piece = NAMES[:4]
-    rules.name = "identity"
-    rules.add_dummy_prefix = rules.remove_extra_whitespaces = False
-    rules.escape_whitespaces = True
-    for index, (name, score) in enumerate(json.loads(tokenizer.to_json())["model"]["vocab"]):
-        piece = model.pieces.add()
-        if name == UNKNOWN:
-            piece.piece, piece.type = name, piece.UNKNOWN
-        elif not tokenizer.bytes_of(index):
-            piece.piece, piece.type = name, piece.CONTROL
-        elif BYTE_TOKEN.fullmatch(name):
-            piece.piece, piece.type = name, piece.BYTE
-        else:
-            piece.piece, piece.score = name.replace(" ", SPACE), score
-            piece.type = piece.NORMAL
+    pieces = pieces_of(tokenizer)
+    pad, start, end, unknown = (each.name for each in pieces[:4])
+    model = import_module("sentencepiece.sentencepiece_model_pb2").ModelProto(
+        pieces=[{"piece": name, "score": score, "type": kind} for name, score, kind in pieces],
+        trainer_spec={
+            "model_type": UNIGRAM,
+            "vocab_size": len(pieces),
+            "byte_fallback": True,
+            "treat_whitespace_as_suffix": True,
+            **{"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3},
+            **{"pad_piece": pad, "bos_piece": start, "eos_piece": end, "unk_piece": unknown},
+        },
+        normalizer_spec={
+            "name": "identity",
+            "add_dummy_prefix": False,
+            "remove_extra_whitespaces": False,
+            "escape_whitespaces": True,
+        },
+    )
     return bytes(model.SerializeToString())

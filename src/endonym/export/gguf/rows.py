@@ -37,6 +37,8 @@ class GGUFArchitecture(Architecture):
         return {key: value for key, value in found.items() if value is not None}
 
 
+KEYBOARD = GGUFArchitecture(name="llama", **DATA["keyboard"])
+"""What FUTO Keyboard computes, with a llama.cpp of early 2024."""
 ROWS = tuple(GGUFArchitecture(name=name, **row) for name, row in DATA["rows"].items())
 
 

@@ -70,17 +70,17 @@ def export_gguf(
     metadata = _metadata(config, model.tokenizer, about)
     out.mkdir(parents=True, exist_ok=True)
     return [
-        _write(out / f"{about.name}-{kind}.gguf", config, metadata, tensors, kind=kind)
+        write_file(out / f"{about.name}-{kind}.gguf", config, metadata, tensors, kind=kind)
         for kind in quantize
     ]
 
 
 def write_vocabulary(config: ModelConfig, tokenizer: Tokenizer, path: Path) -> None:
     """Write a file without weights, from which llama.cpp reads the tokenizer alone."""
-    _write(path, config, _metadata(config, tokenizer, Provenance()), {}, kind="F32")
+    write_file(path, config, _metadata(config, tokenizer, Provenance()), {}, kind="F32")
 
 
-def _write(
+def write_file(
     path: Path,
     config: ModelConfig,
     metadata: Json,
@@ -88,7 +88,7 @@ def _write(
     *,
     kind: Quantization,
 ) -> Path:
-    """Write one file, tensor after tensor."""
+    """Write one file, tensor after tensor. metadata: its keys; tensors: by llama.cpp's names."""
     import gguf
 
     row, ffn = architecture_of(config), config.ffns[0]
@@ -159,6 +159,7 @@ def _add_metadata(writer: "GGUFWriter", metadata: Json) -> None:
     from gguf import GGUFValueType as Kind
 
     kinds = {bool: Kind.BOOL, int: Kind.UINT32, float: Kind.FLOAT32, list: Kind.ARRAY}
+    kinds |= {bytes: Kind.ARRAY}  # of single bytes
     for key, value in metadata.items():
         writer.add_key_value(key, value, kinds.get(type(value), Kind.STRING))
 
