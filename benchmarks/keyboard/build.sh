@@ -37,7 +37,7 @@ spm := $(addprefix $(src)/sentencepiece/, builtin_pb/sentencepiece_model.pb.cc \
     builtin_pb/sentencepiece.pb.cc bpe_model.cc char_model.cc error.cc filesystem.cc \
     model_factory.cc model_interface.cc normalizer.cc sentencepiece_processor.cc \
     unigram_model.cc util.cc word_model.cc)
-spm += $(wildcard $(src)/third_party/protobuf-lite/*.cc) $(src)/third_party/absl/flags/flag.cc
+spm += $(wildcard $(src)/third_party/protobuf-lite/*.cc)
 own := $(addprefix $(src)/ggml/, context.cpp llama.cpp LanguageModel.cpp ModelMeta.cpp)
 c := $(addprefix $(src)/ggml/, ggml.c ggml-alloc.c ggml-quants.c ggml-backend.c)
 objects := $(spm:.cc=.o) $(own:.cpp=.o) $(c:.c=.o)
@@ -47,13 +47,17 @@ flags := -O2 -march=native -w -pthread -D_GNU_SOURCE -DHAVE_PTHREAD=1 -DFLAG_DO_
     -D_USE_INTERNAL_STRING_VIEW $(include)
 
 driver: driver.cpp beam.inc $(objects)
-	g++ -std=c++17 $(flags) -o $@ driver.cpp $(objects) -ldl
+	@echo driver.cpp
+	@g++ -std=c++17 $(flags) -o $@ driver.cpp $(objects) -ldl
 %.o: %.cc
-	g++ -std=c++17 $(flags) -c -o $@ $<
+	@echo $<
+	@g++ -std=c++17 $(flags) -c -o $@ $<
 %.o: %.cpp
-	g++ -std=c++17 $(flags) -c -o $@ $<
+	@echo $<
+	@g++ -std=c++17 $(flags) -c -o $@ $<
 %.o: %.c
-	gcc -std=c11 $(flags) -c -o $@ $<
+	@echo $<
+	@gcc -std=c11 $(flags) -c -o $@ $<
 MAKEFILE
 make -C "$folder" driver
 echo "built: $folder/driver"

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cmath>
+#include <math.h>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
