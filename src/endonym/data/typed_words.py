@@ -35,7 +35,7 @@ TYPED_SHARE = 0.5
 """Of the rows."""
 SLIP_SHARE = 0.8
 """Of the typed words; the others have no slip, only their accents are dropped."""
-LONGEST_CONTEXT = 64
+LONGEST_CONTEXT = 32
 """Tokens before a typed word, at most; the number is drawn log-uniformly."""
 SHORTEST_WORD = 2
 """Letters: of a single one any slip makes another word."""

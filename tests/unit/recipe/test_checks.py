@@ -27,6 +27,9 @@ steps = 3 ⏎ [[phase]]
 steps = 3 ⏎ subword_dropout = 0.2 ⏎ [tokenizer] ⏎ kind = "char"
     8 ¦ 0.2 ¦ kind = "char" has no tokens that can be split.
     Leave subword_dropout out, or choose kind = "bpe".
+objective = "autocorrect"
+    7 ¦ "autocorrect" ¦ objective = "autocorrect" reads keys from A to Z, and Tatar is written in Cyrillic.
+    Leave this phase out: the keyboard asks a model of another script for the next word alone.
 [tokenizer] ⏎ sources = { khmer = 1.0 }
     8 ¦ { khmer = 1.0 } ¦ no source is called "khmer".
     Sources here: leipzig.
