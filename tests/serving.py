@@ -17,6 +17,7 @@ from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym.generate.language_model import LanguageModel
 from endonym.serve.api import build_app
+from endonym.serve.desk import Writers
 from endonym.serve.engine import Logits, Row
 from endonym.serve.limits import Access
 from endonym.serve.own_engine import OwnEngine
@@ -60,6 +61,8 @@ def client_of(engine: Any = None, access: Access = LOOPBACK) -> Generator[tuple[
     engine = engine or SlowEngine()
     scheduler = Scheduler(engine, report=lambda text: None, hand_out=service.hand_out)
     service.schedulers["тел"] = scheduler
+    if engine.model is not None:
+        service.desk.writers["тел"] = Writers(engine.model, 1 << 24)
     loop = asyncio.new_event_loop()
     service.loop = loop
     try:

@@ -35,6 +35,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
         yield url
 
 
+OF_MODELS = (("/", "#model option"), ("/studio", "#model option"))
+"""The pages for models, and what they show of one."""
+
+
 def here(text: str, address: str) -> str:
     """A part of the page, about the server of this test."""
     return text.replace("http://127.0.0.1:8000", address)
@@ -111,7 +115,7 @@ def test_a_text_is_typed_streamed_and_stopped(
     page.on("pageerror", lambda error: said.append(str(error)))
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(address)
+    page.goto(f"{address}/studio")
     page.wait_for_selector("#model option", state="attached")
     page.fill("#prompt", prompt)
     # Of a random model: another seed may write a carriage return.
@@ -141,7 +145,7 @@ def test_a_text_is_typed_streamed_and_stopped(
 def test_the_page_says_why_a_text_has_ended(address: str, browser: Any) -> None:
     for tokens, end in ((10, "a second"), (60, "goes on from the last half of the text")):
         page = browser.new_page()
-        page.goto(address)
+        page.goto(f"{address}/studio")
         page.wait_for_selector("#model option", state="attached")
         page.fill("#prompt", "Әбием мич янында " * 2)
         page.evaluate(f"document.querySelector('#max_tokens').value = {tokens}")
@@ -153,12 +157,12 @@ def test_the_page_says_why_a_text_has_ended(address: str, browser: Any) -> None:
 
 
 @needs_browser
-def test_both_pages_ask_for_the_key(browser: Any, tmp_path: Path) -> None:
+def test_all_pages_ask_for_the_key(browser: Any, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("0123456789abcdef", encoding="utf-8")
     key.chmod(0o600)
     with served(write_gguf(tmp_path), "--api-key-file", key) as (address, _):
-        for path, shown in (("/docs", "#paths h2"), ("/", "#model option")):
+        for path, shown in (("/docs", "#paths h2"), *OF_MODELS):
             page = browser.new_page()
             page.goto(address + path)
             page.wait_for_selector("#key-row:not([hidden])")
@@ -166,7 +170,8 @@ def test_both_pages_ask_for_the_key(browser: Any, tmp_path: Path) -> None:
             page.fill("#key", "0123456789abcdef")
             page.press("#key", "Tab")
             page.wait_for_selector(shown, state="attached")
-            page.wait_for_selector("#key-row", state="hidden" if path == "/docs" else "attached")
+            is_hidden = path in ("/docs", "/")
+            page.wait_for_selector("#key-row", state="hidden" if is_hidden else "attached")
             page.close()
 
 
@@ -177,7 +182,7 @@ def test_the_page_works_in_a_browser_that_keeps_nothing(browser: Any, tmp_path: 
         page.on("pageerror", lambda error: errors.append(str(error)))
         forbidden = "get() { throw new DOMException('forbidden', 'SecurityError'); }"
         page.add_init_script(f"Object.defineProperty(window, 'sessionStorage', {{ {forbidden} }})")
-        page.goto(address)
+        page.goto(f"{address}/studio")
         page.wait_for_selector("#model option", state="attached")
         page.reload()
         page.wait_for_selector("#model option", state="attached")
@@ -188,7 +193,7 @@ def test_the_page_works_in_a_browser_that_keeps_nothing(browser: Any, tmp_path: 
 def opened(browser: Any, address: str) -> Any:
     """The page, as on a phone; what the model of this file writes has no end of its own."""
     page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.goto(address)
+    page.goto(f"{address}/studio")
     page.wait_for_selector("#model option", state="attached")
     page.evaluate("document.querySelector('#temperature').value = 0")
     return page
@@ -393,7 +398,7 @@ def test_a_reload_while_it_writes_says_so(browser: Any, tmp_path: Path) -> None:
 def test_the_stop_button_stops(browser: Any, tmp_path: Path) -> None:
     with served(write_gguf(tmp_path, context=4096)) as (address, _):
         page = browser.new_page()
-        page.goto(address)
+        page.goto(f"{address}/studio")
         page.wait_for_selector("#model option", state="attached")
         page.evaluate("document.querySelector('#max_tokens').value = 1000")
         page.evaluate("document.querySelector('#temperature').value = 0")  # It ends no text.

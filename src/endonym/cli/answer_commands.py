@@ -209,11 +209,22 @@ def suggest(
     help="An adapter of the one MODEL, which makes another model of the adapter's name; "
     "repeatable.",
 )
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Corrections that a writer keeps on the page are added to this JSONL file, from which a "
+    'phase with objective = "preferences" learns.',
+)
 @click.pass_obj
 def serve(
-    settings: Settings, models: tuple[str, ...], adapters: tuple[str, ...], **place: Any
+    settings: Settings,
+    models: tuple[str, ...],
+    adapters: tuple[str, ...],
+    keep: Path | None,
+    **place: Any,
 ) -> None:
-    """Answer with models in the form of OpenAI's API, and on a page to try them.
+    """Answer with models in the form of OpenAI's API, and on a page to write with them.
 
     MODEL is a run, a model artefact, a transformers folder, or a GGUF file. llama.cpp computes
     what it can, from a GGUF file that is made on the first call; endonym computes the rest.
@@ -239,6 +250,7 @@ def serve(
         log=settings.log(),
         ready=ready,
         adapters=adapters,
+        keep=keep,
     )
 
 

@@ -1,6 +1,7 @@
 """Makes models ready to answer: the engine of each, the key, and the server around them."""
 
 import ipaddress
+import os
 import re
 import secrets
 import shutil
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from endonym import device
 from endonym.commands.export import export_model
-from endonym.commands.load import find_adapter, identity_of, load_model, with_adapter
+from endonym.commands.load import find_adapter, identity_of, load_model, with_adapter, words_of
 from endonym.errors import Damaged, ExportError, RecipeError
 from endonym.export.adapters import FOLDER as ADAPTER_FOLDER
 from endonym.export.adapters import adapter_identity
@@ -38,6 +39,8 @@ MEMORY_SHARE = 4
 """One part in so many of the free memory is for the caches of all sequences."""
 MOST_SLOTS, MOST_OWN_SLOTS = 64, 16
 """Sequences at once, in llama.cpp and in endonym's own runtime."""
+MOST_SUGGESTING = 1 << 30
+"""Bytes of weights of a model that suggests words beside llama.cpp: in memory twice, and slow."""
 SHORTEST_KEY = 16
 MAGIC = b"GGUF"
 """The first bytes of a GGUF file."""
@@ -146,7 +149,14 @@ def make_engine(
     gguf = _kept_gguf(name, store, log)
     engine = _llama_engine(gguf, name, log, adapter_file, chat=chat)
     engine.spelled, engine.turns = model.spelled, model.turns
+    if weight_bytes(model) <= MOST_SUGGESTING:
+        engine.model = model
     return engine
+
+
+def weight_bytes(model: LanguageModel) -> int:
+    """What the weights of a model take."""
+    return sum(each.numel() * each.element_size() for each in model.decoder.parameters())
 
 
 def _gguf_engine(name: str, adapter: str | None, log: Log) -> "Engine":
@@ -268,13 +278,18 @@ def serve(
     log: Log,
     ready: Callable[[str, list[str]], None],
     adapters: Sequence[str] = (),
+    keep: Path | None = None,
 ) -> None:
     """Answer until SIGTERM or Ctrl-C. ready: is called with the address and the models' names.
 
-    adapters: of the one model, which each make another model beside it.
+    adapters: of the one model, which each make another model beside it. keep: a JSONL file to which
+    writers add corrections.
     """
     require_extra()
+    if keep is not None:
+        require_writable(keep)
     from endonym.serve.api import build_app
+    from endonym.serve.desk import Corrections, Writers
     from endonym.serve.limits import Access
     from endonym.serve.listen import listen, listening_socket
     from endonym.serve.scheduler import Scheduler
@@ -289,6 +304,12 @@ def serve(
                 engine = make_engine(name, store, device_name, log, adapter=adapter, loaded=loaded)
                 scheduler = Scheduler(engine, report=log.warn, hand_out=service.hand_out)
                 service.schedulers[short] = scheduler
+                if engine.model is not None:
+                    memory = device.free_memory_bytes() // MEMORY_SHARE
+                    service.desk.writers[short] = Writers(engine.model, memory)
+                if not Path(name).is_file():
+                    service.desk.languages[short] = words_of(name, store).language
+            service.desk.corrections = None if keep is None else Corrections(keep)
             loaded.clear()  # an engine that needs its model holds it
             host = f"[{place.host}]" if ":" in place.host else place.host
             address = f"http://{host}:{listener.getsockname()[1]}"
@@ -302,6 +323,19 @@ def serve(
             )
         finally:
             service.close()
+
+
+def require_writable(path: Path) -> None:
+    """Raise RecipeError if lines cannot be added to a file, which need not exist."""
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir():
+        message = "this is a folder" if path.is_dir() else f"there is no folder {folder}"
+        do = "Name a file for corrections, such as corrections.jsonl."
+        raise RecipeError(message, where=f"--keep {path}", do=do)
+    place = path if path.exists() else folder
+    if not os.access(place, os.W_OK):
+        message = f"{place} cannot be written by this user"
+        raise RecipeError(message, where=f"--keep {path}", do="Name another file.")
 
 
 def hosts_of(place: Place) -> frozenset[str]:

@@ -17,15 +17,26 @@ from pydantic import BaseModel
 
 from endonym.serve.answers import ApiError, Json, error_json
 from endonym.serve.limits import Access, App, Guard, Scope
-from endonym.serve.requests import ChatRequest, CompletionRequest, EmbeddingRequest
+from endonym.serve.requests import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    PreferenceRequest,
+    ProofreadRequest,
+    SuggestionRequest,
+)
 from endonym.serve.scheduler import Scheduler
 from endonym.serve.service import Job, Service, chat_job, embeddings, text_job
+from endonym.serve.writing import preference, proofread, suggestions
 
 GONE = 499
 """The client has closed the connection: nobody reads this answer."""
 PAGE = files("endonym.serve") / "page"
 KINDS = {"css": "text/css", "js": "text/javascript", "html": "text/html"}
-PAGE_FILES = ("style.css", "surprise.css", "studio.js", "docs.js")
+PAGE_FILES = (
+    *("style.css", "surprise.css", "write.css"),
+    *("shared.js", "write.js", "typed.js", "studio.js", "docs.js"),
+)
 COUNTED = {
     "prompt_tokens": "Tokens of prompts that were read",
     "generated_tokens": "Tokens that were generated",
@@ -36,6 +47,13 @@ COUNTED = {
 }
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 """Seconds of the histogram."""
+
+
+OF_A_MODEL = (
+    *(CompletionRequest, ChatRequest, EmbeddingRequest),
+    *(SuggestionRequest, ProofreadRequest),
+)
+"""Requests that name a model."""
 
 
 class ErrorDetail(BaseModel):
@@ -123,7 +141,7 @@ def build_app(service: Service, access: Access) -> App:
     def openapi() -> Json:
         """The description of the interface, which says what models there are."""
         description = plain_openapi()
-        for request in (CompletionRequest, ChatRequest, EmbeddingRequest):
+        for request in OF_A_MODEL:
             keys = description["components"]["schemas"][request.__name__]["properties"]
             keys["model"]["enum"] = [*service.schedulers]
         return description
@@ -131,6 +149,7 @@ def build_app(service: Service, access: Access) -> App:
     app.openapi = openapi
     _add_errors(app)
     _add_completions(app, service)
+    _add_writing(app, service)
     _add_watching(app, service, metrics)
     _add_pages(app)
     return Guard(app, access, answered=metrics.answered, report=service.report)
@@ -204,6 +223,26 @@ def _add_completions(app: FastAPI, service: Service) -> None:
         return _whole(await embeddings(service, body, request.receive))
 
 
+def _add_writing(app: FastAPI, service: Service) -> None:
+    """Add the routes that help a person who writes."""
+
+    @app.post("/v1/suggestions")
+    async def suggested_words(body: SuggestionRequest, request: Request) -> Response:
+        """The likeliest words after a text. `rest` is what a word adds to the text, `blank` says
+        whether a blank parts it from the next one."""
+        return _whole(await suggestions(service, body, request.receive))
+
+    @app.post("/v1/proofread")
+    async def proofread_text(body: ProofreadRequest, request: Request) -> Response:
+        """Words of a text that are probably wrong, with corrections. Places are in characters."""
+        return _whole(await proofread(service, body, request.receive))
+
+    @app.post("/v1/preferences")
+    async def kept_preference(body: PreferenceRequest) -> Json:
+        """Keep a correction in the file that the server was started with (`--keep`)."""
+        return await preference(service, body)
+
+
 def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
     """Add the routes by which a server is watched: its models, its health, its figures."""
     created = int(time.time())
@@ -213,7 +252,11 @@ def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
         as_openai = {"id": name, "object": "model", "created": created, "owned_by": "endonym"}
         more = {"engine": engine.name, "context": engine.context}
         more["turns"] = engine.turns
-        return {**as_openai, **more, "chat": engine.template is not None}
+        desk = service.desk
+        helps = {"suggestions": name in desk.writers, "proofreading": name in desk.checks}
+        helps |= {"corrections": desk.corrections is not None}
+        chat = {"chat": engine.template is not None}
+        return {**as_openai, **more, **chat, **helps, "language": desk.languages.get(name, "")}
 
     @app.get("/v1/models")
     async def models() -> Json:
@@ -246,8 +289,12 @@ def _add_pages(app: FastAPI) -> None:
         return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
 
     @app.get("/", include_in_schema=False)
-    async def studio() -> Response:
+    async def write() -> Response:
         return answer("index.html")
+
+    @app.get("/studio", include_in_schema=False)
+    async def studio() -> Response:
+        return answer("studio.html")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -31,7 +31,7 @@ MOST_VALUES, SMALL_BYTES = 20_000, 1 << 15
 """Values of a body, but for numbers in lists, such as ids; a small body is not counted."""
 STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 """A string of JSON. One without its end goes on to that of the body, so that it is read once."""
-OPEN_PATHS = frozenset({"/", "/health", "/docs"})
+OPEN_PATHS = frozenset({"/", "/studio", "/health", "/docs"})
 """Need no key; nor do the files of the page."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import BATCH, UNIT, LlamaCpp
 from endonym.generate.sample import Logits
 from endonym.serve.engine import Row, Vector
@@ -72,6 +73,7 @@ class LlamaEngine:
         self.vocabulary = LlamaVocabulary(self._llama)
         self.spelled: Callable[[str], str] = str  # a GGUF file does not say it
         self.turns = 0  # nor that
+        self.model: LanguageModel | None = None
         self.context, self.template = self._llama.context, self._llama.template()
         self.ending, self.ends = self._llama.end_id, self.vocabulary.ends
         if chat is not None and chat.chat_template is not None:

@@ -25,7 +25,8 @@ class OwnEngine:
 
     def __init__(self, model: LanguageModel, *, most_slots: int, memory: int) -> None:
         """memory: bytes that all caches together may take."""
-        self.model, self.batch = model, PREFILL_TOKENS
+        self.model: LanguageModel | None = model
+        self.decoder, self.batch = model.decoder, PREFILL_TOKENS
         self.context, self.vocabulary = model.decoder.config.context, model.tokenizer
         width = model.decoder.readout.weight_VD.element_size()
         each = cache_bytes(model.decoder.config, self.context, width)
@@ -44,7 +45,7 @@ class OwnEngine:
         return np.concatenate([self._row_logits(row) for row in rows])
 
     def _row_logits(self, row: Row) -> Logits:
-        decoder = self.model.decoder
+        decoder = self.decoder
         if row.slot not in self._caches:
             self._caches[row.slot] = decoder.empty_cache(1, self.context)
         tokens_BT = torch.tensor([list(row.ids)], device=self.device)
@@ -56,7 +57,7 @@ class OwnEngine:
     @torch.inference_mode()
     def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
         """The mean of a text's last hidden states."""
-        return mean_states(self.model.decoder, [ids])[0].cpu().numpy()
+        return mean_states(self.decoder, [ids])[0].cpu().numpy()
 
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""

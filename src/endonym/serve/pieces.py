@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 SURPRISE_BITS = (1, 2, 4, 6, 9, 12)
-"""Bits of a token at which the next colour of its surprise begins; studio.js has the same."""
+"""Bits of a token at which the next colour of its surprise begins; shared.js has the same."""
 
 
 @dataclass(frozen=True, slots=True)

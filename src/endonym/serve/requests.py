@@ -11,6 +11,10 @@ from endonym.generate.language_model import MAX_TOKENS
 from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
 
 MOST_LIKELIEST = 20
+MOST_WORDS = 10
+"""Suggestions of one request."""
+MOST_PROOFREAD = 20_000
+"""Characters of one request: others wait."""
 MOST_TEXTS = 2048
 """Of one request for embeddings, as in OpenAI's API."""
 
@@ -148,6 +152,42 @@ class EmbeddingRequest(BaseModel):
         if not is_text and not 0 < len(value) <= MOST_TEXTS:
             raise ValueError(f"expected from 1 to {MOST_TEXTS} texts, found {len(value)}")
         return _texts(value, check)
+
+
+class SuggestionRequest(BaseModel):
+    """The body of `/v1/suggestions`.
+
+    text: what is written, up to the place where the writer is; its last word may be half typed. n:
+    how many words at most.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    text: str = ""
+    n: int = Field(3, ge=1, le=MOST_WORDS)
+    user: str | None = None
+
+
+class ProofreadRequest(BaseModel):
+    """The body of `/v1/proofread`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    text: str = Field(max_length=MOST_PROOFREAD)
+    user: str | None = None
+
+
+class PreferenceRequest(BaseModel):
+    """The body of `/v1/preferences`: a continuation of a prompt as the model wrote it (rejected),
+    and as its writer corrected it (chosen)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: str
+    chosen: str
+    rejected: str
 
 
 class Message(BaseModel):

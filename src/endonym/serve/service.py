@@ -16,6 +16,7 @@ import numpy as np
 from endonym.errors import RecipeError
 from endonym.generate.sample import SamplerState, beginning
 from endonym.serve.answers import ApiError, ChatForm, Form, Json, TextForm, error_json, pieces_of
+from endonym.serve.desk import Desk
 from endonym.serve.engine import Engine, Vector, chat_ids
 from endonym.serve.limits import Receive
 from endonym.serve.pieces import TextPiece, Token
@@ -59,6 +60,7 @@ class Service:
     def __init__(self, report: Callable[[str], None] = lambda text: None) -> None:
         self.report = report
         self.schedulers: dict[str, Scheduler] = {}
+        self.desk = Desk()
         self.templates = ThreadPoolExecutor(1, "templates")
         """Fills in chat templates, one at a time: one that hangs holds up nothing else."""
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -92,6 +94,7 @@ class Service:
         """End, and free the engines. Only when the event loop and its threads have ended."""
         self.end()
         self.templates.shutdown(cancel_futures=True)
+        self.desk.close()
         for scheduler in self.schedulers.values():
             scheduler.close()
 
@@ -222,13 +225,18 @@ def require_known(ids: Sequence[int], engine: Engine, param: str) -> None:
         raise ApiError(400, message, param=param)
 
 
-def require_readable(text: str, scheduler: Scheduler, param: str) -> None:
-    """Raise ApiError for a text that is no Unicode, or longer than any context."""
+def require_unicode(text: str, param: str) -> int:
+    """The bytes of a text. Raises ApiError for a text that is no Unicode."""
     try:
-        size = len(text.encode("utf-8"))
+        return len(text.encode("utf-8"))
     except UnicodeEncodeError as error:
         message = f"half of a character (a lone surrogate) at character {error.start}"
         raise ApiError(400, message, param=param) from error
+
+
+def require_readable(text: str, scheduler: Scheduler, param: str) -> None:
+    """Raise ApiError for a text that is no Unicode, or longer than any context."""
+    size = require_unicode(text, param)
     if size > scheduler.most_bytes:
         raise _too_long(f"{size} bytes", scheduler.engine, param)
 

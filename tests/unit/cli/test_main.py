@@ -67,7 +67,8 @@ FROZEN = {
         "--languagetool URL",
     },
     "serve": {
-        *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR")
+        *("MODEL...", "--host", "--port", "--api-key-file FILE", "--proxy NAME", "--adapter DIR"),
+        "--keep FILE",
     },
     "chat": {"MODEL", *SAMPLING, "--surprise", "--system", "--adapter DIR"},
     "compare": {"RUN...", "--split", "--out DIR"},

@@ -92,7 +92,7 @@ def test_personal_data_in_a_coloured_text_is_hidden_across_its_tokens() -> None:
 
 def test_the_report_the_terminal_and_the_page_of_serve_have_one_scale() -> None:
     page = files("endonym.serve").joinpath("page")
-    (limits,) = re.findall(r"LIMITS = \[(.*?)\]", page.joinpath("studio.js").read_text("utf-8"))
+    (limits,) = re.findall(r"LIMITS = \[(.*?)\]", page.joinpath("shared.js").read_text("utf-8"))
     assert tuple(map(int, limits.split(", "))) == SURPRISE_BITS
     (found,) = closely(POSITIONS, [surprise(("Бүген", 1.0))])
     names = re.findall(
@@ -102,6 +102,6 @@ def test_the_report_the_terminal_and_the_page_of_serve_have_one_scale() -> None:
     ranges = [f"{begin}–{end}" for begin, end in zip(begins, SURPRISE_BITS, strict=False)]
     wanted = [*ranges, f"over {SURPRISE_BITS[-1]}"]
     assert names == [(str(n), name) for n, name in enumerate(wanted)]
-    assert [name for _, name in names] == re.findall(
-        r'<span class="s\d">([^<]*)</span>', page.joinpath("index.html").read_text("utf-8")
-    )
+    for file in ("index.html", "studio.html"):
+        html = page.joinpath(file).read_text("utf-8")
+        assert wanted == re.findall(r'<span class="s\d">([^<]*)</span>', html)

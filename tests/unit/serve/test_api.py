@@ -298,7 +298,8 @@ def test_models_and_health(client: Client) -> None:
     assert model.pop("created") > 1_700_000_000
     assert model == {
         **{"id": "тел", "object": "model", "owned_by": "endonym", "engine": "endonym"},
-        **{"context": 64, "turns": 0, "chat": False},
+        **{"context": 64, "turns": 0, "chat": False, "language": ""},
+        **{"suggestions": True, "proofreading": False, "corrections": False},
     }
     assert client.request("GET", "/v1/models/тел").json().items() >= model.items()
     assert client.request("GET", "/v1/models/башка").status_code == 404
@@ -308,9 +309,11 @@ def test_models_and_health(client: Client) -> None:
 
 
 def test_no_page_loads_anything_from_elsewhere(client: Client) -> None:
-    pages = {"/": "html", "/docs": "html", "/page/style.css": "css", "/page/surprise.css": "css"}
-    scripts = dict.fromkeys(("/page/studio.js", "/page/docs.js"), "javascript")
-    for path, kind in (pages | scripts).items():
+    pages = dict.fromkeys(("/", "/studio", "/docs"), "html")
+    styles = {f"/page/{name}.css": "css" for name in ("style", "surprise", "write")}
+    names = ("shared", "typed", "write", "studio", "docs")
+    scripts = {f"/page/{name}.js": "javascript" for name in names}
+    for path, kind in (pages | styles | scripts).items():
         page = client.request("GET", path)
         assert page.status_code == 200
         assert page.headers["content-type"] == f"text/{kind}; charset=utf-8"

@@ -83,13 +83,14 @@ def test_a_key_is_needed_for_all_but_the_page_and_health() -> None:
         assert refused(access, path=path, authorization=f"Basic {KEY}") == 401
         assert refused(access, path=path, authorization=f"bearer {KEY}") == 0
         assert refused(access, path=path, authorization=f"Bearer  {KEY} ") == 0
-    for path in ("/", "/health", "/docs", "/page/studio.js"):
+    for path in ("/", "/studio", "/health", "/docs", "/page/studio.js"):
         assert refused(access, path=path) == 0
 
 
 def test_what_needs_no_key_tells_no_name_of_a_model() -> None:
     with client_of(access=Access(LOOPBACK.hosts, True, KEY)) as (client, _):
-        for path in ("/", "/health", "/docs", "/page/studio.js", "/page/docs.js"):
+        scripts = ("/page/write.js", "/page/studio.js", "/page/docs.js")
+        for path in ("/", "/studio", "/health", "/docs", *scripts):
             answer = client.request("GET", path)
             assert answer.status_code == 200
             assert "тел" not in answer.text

@@ -1,8 +1,6 @@
 "use strict";
 
-const get = (id) => document.getElementById(id);
 const SLIDERS = ["temperature", "top_p", "top_k", "repetition_penalty", "max_tokens"];
-const LIMITS = [1, 2, 4, 6, 9, 12]; // bits at which the next colour begins
 const FIELDS = ["prompt", "mode", "model", "seed", ...SLIDERS];
 const WORDS = {
   text: {
@@ -26,44 +24,6 @@ let states = kept.states ?? [{}];
 let at = kept.at ?? 0;
 let settled = ""; // what stood in the box when the page last wrote: then Ctrl+Z is Undo
 let tokensEach = 0; // tokens of a character in a conversation, by the last answer
-
-/* Browsers may forbid to keep anything, or have no room: then a reload begins anew. */
-function stored(name) {
-  try {
-    return sessionStorage.getItem(name);
-  } catch {
-    return null;
-  }
-}
-
-function store(name, text) {
-  try {
-    sessionStorage.setItem(name, text);
-  } catch (error) {
-    console.warn(error.message);
-  }
-}
-
-function headers() {
-  const key = get("key").value || stored("key");
-  const found = { "Content-Type": "application/json" };
-  if (key) found.Authorization = `Bearer ${key}`;
-  return found;
-}
-
-function say(text, isError = false) {
-  get("status").textContent = text;
-  get("status").classList.toggle("error", isError);
-}
-
-async function refusal(response) {
-  if (response.status === 401) get("key-row").hidden = false;
-  try {
-    return (await response.json()).error;
-  } catch {
-    return { message: `the server answered ${response.status}` };
-  }
-}
 
 async function loadModels() {
   const response = await fetch("v1/models", { headers: headers() });
@@ -101,28 +61,6 @@ function showMode() {
   setRunning(false);
 }
 
-/* The server-sent events of a response, each as an object. */
-async function* events(response) {
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let waiting = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const parts = (waiting + value).split("\n\n");
-    waiting = parts.pop();
-    for (const part of parts) {
-      const data = part.replace(/^data: /, "");
-      if (data === "[DONE]") return;
-      yield JSON.parse(data);
-    }
-  }
-}
-
-/* Marks and what follows a Khmer coeng belong to the letter before them: one letter, one span. */
-function joins(before, text) {
-  return /^[\p{M}\u200d]/u.test(text) || /[\u17d2\u200d]$/u.test(before);
-}
-
 class Shown {
   constructor(place) {
     this.place = place;
@@ -157,15 +95,10 @@ class Shown {
       this.place.append(this.last);
     }
     if (bits === null) return;
-    const level = !isColoured ? 0 : LIMITS.filter((each) => bits >= each).length;
-    this.last.className = `s${level}${isGiven ? " given" : ""}`;
+    this.last.className = `s${isColoured ? level(bits) : 0}${isGiven ? " given" : ""}`;
     this.last.dataset.bits = bits;
     this.last.title = `${bits.toFixed(1)} bits`;
   }
-}
-
-function bits(logprobs) {
-  return logprobs.reduce((sum, nats) => sum - (nats ?? 0), 0) / Math.LN2;
 }
 
 function settings() {
@@ -262,15 +195,10 @@ async function continueText(given, goesOn, start) {
   const typed = get("prompt").value;
   let prompt = given;
   keepState();
-  const middle = (from) => {
-    const half = Math.ceil((from + prompt.length) / 2);
-    const found = [/\s/, /\p{L}/u].map((each) => prompt.slice(half).search(each));
-    return half + (found.find((each) => each >= 0) ?? 0);
-  };
   const body = { ...settings(), echo: true, logprobs: 0, inside_word: goesOn };
   body.spelled = !goesOn;
   body.min_tokens = Math.min(40, body.max_tokens); // as in endonym generate: small models end early
-  for (let from = start ?? middle(0); ; from = middle(from)) {
+  for (let from = start ?? middle(prompt, 0); ; from = middle(prompt, from)) {
     let shown = null;
     let length = 0;
     body.prompt = prompt.slice(from);

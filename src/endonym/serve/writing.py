@@ -1,0 +1,84 @@
+"""The answers to a person who writes: to `/v1/suggestions`, `/v1/proofread`, `/v1/preferences`."""
+
+import asyncio
+import json
+from functools import partial
+
+from endonym.data.conversations import Unfit, pair_of
+from endonym.generate.suggest import is_unbroken
+from endonym.serve.answers import ApiError, Json
+from endonym.serve.limits import Receive
+from endonym.serve.requests import PreferenceRequest, ProofreadRequest, SuggestionRequest
+from endonym.serve.service import Service, require_unicode, unless_gone
+
+NO_SUGGESTIONS = (
+    "{model} suggests no words: a GGUF file, or a model of more than 256 million parameters, only "
+    "continues texts. Serve a run, a model artefact or a transformers folder of a smaller model."
+)
+NO_PROOFREADING = "{model} cannot proofread: the server has no list of words for it."
+NOT_KEPT = (
+    "this server keeps no corrections. Start it with --keep FILE: then each that you ask for is a "
+    'line of FILE, which a phase with objective = "preferences" learns from.'
+)
+
+
+async def suggestions(service: Service, body: SuggestionRequest, receive: Receive) -> bytes | None:
+    """The answer to `/v1/suggestions`; None if the client has gone. Raises ApiError.
+
+    Inside a character, of which half is typed, nothing is suggested.
+    """
+    service.scheduler(body.model)
+    writers = service.desk.writers.get(body.model)
+    if writers is None:
+        message = NO_SUGGESTIONS.format(model=body.model)
+        raise ApiError(400, message, param="model", code="no_suggestions")
+    if "\ud800" <= body.text[-1:] <= "\udfff":
+        return _answer(body.model, [])
+    require_unicode(body.text, "text")
+    work = partial(writers.suggest, body.text, body.n)
+    found = await unless_gone(service.desk.run(work), receive)
+    if found is None:
+        return None
+    words = [{**each._asdict(), "blank": not is_unbroken(each.word)} for each in found]
+    return _answer(body.model, words)
+
+
+async def proofread(service: Service, body: ProofreadRequest, receive: Receive) -> bytes | None:
+    """The answer to `/v1/proofread`; None if the client has gone. Raises ApiError."""
+    service.scheduler(body.model)
+    check = service.desk.checks.get(body.model)
+    if check is None:
+        message = NO_PROOFREADING.format(model=body.model)
+        raise ApiError(400, message, param="model", code="no_proofreading")
+    require_unicode(body.text, "text")
+    found = await unless_gone(service.desk.run(partial(check, body.text)), receive)
+    if found is None:
+        return None
+    rows = [
+        {
+            "begin": each.begin,
+            "end": each.end,
+            "word": each.word,
+            "corrections": [*each.corrections],
+        }
+        for each in found
+    ]
+    return _answer(body.model, rows)
+
+
+async def preference(service: Service, body: PreferenceRequest) -> Json:
+    """The answer to `/v1/preferences`: how many are kept now. Raises ApiError."""
+    if service.desk.corrections is None:
+        raise ApiError(400, NOT_KEPT, code="no_file")
+    pair = body.model_dump()
+    try:
+        pair_of(pair)
+    except Unfit as unfit:
+        raise ApiError(400, unfit.detail, code=unfit.reason) from unfit
+    kept = await asyncio.to_thread(service.desk.corrections.add, pair)
+    return {"object": "preference", "file": str(service.desk.corrections.path), "kept": kept}
+
+
+def _answer(model: str, data: list[Json]) -> bytes:
+    answer = {"object": "list", "data": data, "model": model}
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
