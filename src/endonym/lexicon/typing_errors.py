@@ -31,7 +31,7 @@ APART = regex.compile(r"['’ʼ-]")
 """Signs inside words that no key of a letter writes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """A keyboard. beside: for each of its letters, those of the keys beside it.
 

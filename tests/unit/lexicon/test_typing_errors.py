@@ -51,7 +51,7 @@ def test_marks_are_dropped_or_changed() -> None:
 
 def test_letters_that_a_keyboard_lacks_become_those_that_look_like_them() -> None:
     assert made("җиң", "look_alike", TATAR) == {"жиң", "җин"}
-    assert made("Ә", "look_alike", TATAR) == {"Э", "А", "Я", "Ə"}
+    assert made("Ә", "look_alike", TATAR) == {"Э", "А", "Ə"}
     assert made("ală", "look_alike", ROMANIAN) == {None}  # no Latin for Latin
     assert look_alikes("ș") == ["ş"]
 
