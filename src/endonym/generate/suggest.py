@@ -13,7 +13,7 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import regex
@@ -31,7 +31,7 @@ from endonym.generate.sample import (
     log_probabilities,
     unfinished,
 )
-from endonym.model.cache import Cache, KeysAndValues
+from endonym.model.cache import Cache, KeysAndValues, RepeatableCache
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
@@ -257,7 +257,8 @@ class Prefix:
             return self._logs(torch.tensor([[*self.ids, *row] for row in rows]), 0, None)
         past = len(self.ids)
         length = past + len(rows[0])
-        cache = [layer.repeated(len(rows), past, length) for layer in self.cache]
+        own = cast("Sequence[RepeatableCache]", self.cache)
+        cache = [layer.repeated(len(rows), past, length) for layer in own]
         return self._logs(torch.tensor(rows), past, cache)
 
     def _logs(self, tokens_BT: Tensor, past: int, cache: Cache | None) -> Logits:

@@ -19,6 +19,10 @@ class LayerCache(Protocol):
         """Memory it takes."""
         ...
 
+
+class RepeatableCache(LayerCache, Protocol):
+    """One whose text can be continued in several ways; those of our own layers are."""
+
     def repeated(self, rows: int, past: int, length: int) -> "LayerCache":
         """A copy with the `past` tokens of the first row in every row, and room for `length`."""
         ...
