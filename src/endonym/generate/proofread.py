@@ -29,6 +29,9 @@ BEFORE, AFTER = 80, 30
 """Characters around a word that are read with each candidate; whole words."""
 GROUP_CHARS = 20_000
 """So much text is checked at a time."""
+MOST_UNKNOWN, WORDS_OF_TEXT, WORDS_OF_LINE = 0.55, 20, 8
+"""A text, or a line, of so many words is taken to be in another language if a larger share of them
+is unknown."""
 
 
 class Correction(NamedTuple):
@@ -59,20 +62,50 @@ class Proofreader:
     """Finds words that are probably wrong.
 
     words: those that a text may have. threshold: bits that the best correction must be worth.
+    most_unknown: the largest share of unknown words of a text in this language.
     """
 
-    def __init__(self, model: LanguageModel, words: KnownWords, threshold: float) -> None:
-        self.model, self.words, self.threshold = model, words, threshold
+    def __init__(
+        self,
+        model: LanguageModel,
+        words: KnownWords,
+        threshold: float,
+        most_unknown: float = MOST_UNKNOWN,
+    ) -> None:
+        self.model, self.words = model, words
+        self.threshold, self.most_unknown = threshold, most_unknown
 
     def check(self, text: str) -> list[Finding]:
         """The words of a text that are probably wrong, in their order.
 
-        Each line is judged alone.
+        Each line is judged alone. Lines in another language are not judged.
         """
-        return self.check_many([text])[0]
+        return self.check_known(text)[0]
+
+    def check_known(self, text: str) -> tuple[list[Finding], int]:
+        """The same, and how many lines were not judged since they are in another language.
+
+        A text is in another language if too many of its words are unknown; so is a line of it.
+        """
+        lines = text.split("\n")
+        foreign = [self._is_foreign(line, WORDS_OF_LINE) for line in lines]
+        if self._is_foreign(text, WORDS_OF_TEXT):
+            foreign = [bool(line.strip()) for line in lines]
+        shown = [
+            " " * len(line) if is_foreign else line
+            for line, is_foreign in zip(lines, foreign, strict=True)
+        ]
+        return self.check_many(["\n".join(shown)])[0], sum(foreign)
+
+    def _is_foreign(self, text: str, least: int) -> bool:
+        """Whether a text of so many words at least seems to be in another language."""
+        unknown, words = self.words.unknown_share(text)
+        return words >= least and unknown > self.most_unknown * words
 
     def check_many(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """The same for several texts, which is faster than one by one."""
+        """The words of each text that are probably wrong, whatever its language.
+
+        That is faster than one text by one."""
         return [
             [each for each in found if each.corrections[0].bits >= self.threshold]
             for found in self.judge_many(texts)

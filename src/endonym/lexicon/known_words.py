@@ -68,17 +68,29 @@ class KnownWords:
             kept = {each: count for each, count in letters.items() if count >= LEAST_TIMES}
             return cls(kept, {each: each for each in kept}, language, has_blanks=False)
         found = word_list(texts, whole, language, least=1).words
-        return cls.of_list({word: each.count for word, each in found.items()}, language)
+        counts = {word: each.count for word, each in found.items()}
+        return cls.of_list(counts, language, has_blanks=True)
 
     @classmethod
-    def of_list(cls, words: dict[str, int], language: str = "") -> "KnownWords":
-        """Of words with their counts, as they are written; the most frequent first."""
+    def of_list(
+        cls, words: dict[str, int], language: str = "", *, has_blanks: bool | None = None
+    ) -> "KnownWords":
+        """Of words with their counts, as they are written; the most frequent spelling counts.
+
+        has_blanks: whether blanks part words, if it is not to be told from the words.
+        """
         counts, listed = Counter[str](), dict[str, str]()
-        for word, count in words.items():
+        if has_blanks is None:
+            has_blanks = have_blanks([*words])
+        for word, count in sorted(words.items(), key=lambda each: (-each[1], each[0])):
             lower = in_lower_case(word, language)
             counts[lower] += count
             listed.setdefault(lower, word)
-        return cls(dict(counts), listed, language, have_blanks([*words]))
+        return cls(dict(counts), listed, language, has_blanks)
+
+    def as_listed(self) -> dict[str, int]:
+        """The words as they are written, with their counts; `of_list` makes the same of them."""
+        return {self.listed[word]: count for word, count in self.counts.items()}
 
     @classmethod
     def of_file(cls, path: Path, language: str = "") -> "KnownWords":
