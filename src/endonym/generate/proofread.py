@@ -85,11 +85,13 @@ class Proofreader:
     def check_known(self, text: str) -> tuple[list[Finding], int]:
         """The same, and how many lines were not judged since they are in another language.
 
-        A text is in another language if too many of its words are unknown; so is a line of it.
+        A line is in another language if too many of its words are unknown; so are all others, if
+        too many of theirs are.
         """
         lines = text.split("\n")
         foreign = [self._is_foreign(line, WORDS_OF_LINE) for line in lines]
-        if self._is_foreign(text, WORDS_OF_TEXT):
+        others = [line for line, is_foreign in zip(lines, foreign, strict=True) if not is_foreign]
+        if self._is_foreign("\n".join(others), WORDS_OF_TEXT):
             foreign = [bool(line.strip()) for line in lines]
         shown = [
             " " * len(line) if is_foreign else line
@@ -143,7 +145,8 @@ class Proofreader:
             if words:
                 own = next(bits)
                 worth = [Correction(each.word, own - next(bits) - each.cost) for each in words]
-                best = sorted(worth, key=lambda each: -each.bits)[:SHOWN]
+                first, *others = sorted(worth, key=lambda each: -each.bits)[:SHOWN]
+                best = [first, *(each for each in others if each.bits > 0)]
                 place = line.begin + begin, line.begin + end
                 yield line.number, Finding(*place, line.text[begin:end], tuple(best))
 
