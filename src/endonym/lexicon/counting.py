@@ -40,7 +40,7 @@ class Counted:
         before, part, seen = "", 0, set[str]()
         for place in places(text, spans):
             self.running += 1
-            if reason := _refusal(text, place):
+            if reason := refusal(text, place):
                 self.refused[reason][place.word] += 1
                 before = ""
                 continue
@@ -76,7 +76,7 @@ def without_rare(counts: Counter[Key], kept: int) -> Counter[Key]:
     return Counter({key: count for key, count in counts.items() if count > limit})
 
 
-def _refusal(text: str, place: Place) -> str | None:
+def refusal(text: str, place: Place) -> str | None:
     """Why this is no word, by what stands beside it; None if it is one."""
     if BEFORE.search(text, max(0, place.begin - 4), place.begin) or AFTER.match(text, place.end):
         return "digits"

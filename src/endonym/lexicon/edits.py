@@ -29,8 +29,10 @@ from endonym.lexicon.typing_errors import (
 COSTS: Mapping[str, float] = TABLES["costs"]
 LONG = 8
 """Letters of a word that may have two errors."""
-DEAREST, DEAREST_LONG = 4.0, 7.0
-"""What the errors of a word may cost; of a long one. Letters that look alike are counted once."""
+DEAREST, DEAREST_LONG = 12.0, 21.0
+"""Bits that the errors of a word may cost; those of a long one."""
+OF_COUNT = 1.5
+"""Bits of cost that a word is worth which is twice as frequent, where candidates are chosen."""
 LONGEST = 40
 """Letters of a word that is looked for. A longer one has no near words."""
 MANY_SIGNS = regex.compile(rf"(?:{SIGNS.pattern}){{2,}}")
@@ -85,8 +87,8 @@ class WordIndex:
         return self.words[number]
 
     def _rank(self, near: Near) -> tuple[float, str]:
-        """A doubled count is worth half a bit of cost."""
-        return near.cost - 0.5 * float(np.log2(1 + self.counts[near.word])), near.word
+        """The order of candidates."""
+        return near.cost - OF_COUNT * float(np.log2(1 + self.counts[near.word])), near.word
 
 
 def shortened(word: str, letters: int) -> Iterator[str]:
@@ -136,7 +138,7 @@ def error_cost(meant: str, written: str, layout: Layout) -> float:
     if meant != written and in_order(meant) == in_order(written):
         return COSTS["order"]
     before, above = list[float](), [0.0]
-    for column, letter in enumerate(written):
+    for column in range(len(written)):
         above.append(above[-1] + added(meant, 0, written, column, layout))
     for row, wanted in enumerate(meant):
         here = [above[0] + COSTS["drop"]]

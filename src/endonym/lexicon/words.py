@@ -124,8 +124,13 @@ def words_of_corpus(corpus: Corpus, language: str = "") -> WordList:
     return word_list((each.text for each in corpus.documents("train")), spans, language)
 
 
-def word_list(texts: Iterable[str], spans: Spans, language: str = "") -> WordList:
-    """The words of documents, which are read once. spans: from `words_in` of some of them."""
+def word_list(
+    texts: Iterable[str], spans: Spans, language: str = "", *, least: int | None = None
+) -> WordList:
+    """The words of documents, which are read once. spans: from `words_in` of some of them.
+
+    least: in how many documents a word must stand, if not by `least_documents`.
+    """
     counted = Counted(language)
     for text in texts:
         counted.add(text, spans)
@@ -138,7 +143,7 @@ def word_list(texts: Iterable[str], spans: Spans, language: str = "") -> WordLis
             for key, forms in forms_of.items()
         }
     )
-    script, least = main_script(times), least_documents(counted.running)
+    script, least = main_script(times), least or least_documents(counted.running)
     reasons = _reasons(times, counted.documents, script, least)
     entries = {
         key: _entries(key, forms, counted) for key, forms in forms_of.items() if key not in reasons
