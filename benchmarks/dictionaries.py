@@ -1,6 +1,6 @@
 """How much of unseen text the words of a corpus cover, beside Debian's dictionaries for Hunspell.
 
-    python benchmarks/dictionaries.py [--languages tt km ro fr en]
+    python benchmarks/dictionaries.py [--languages tt km ro fr en] [--dicttool dicttool_aosp.jar]
 
 It takes the corpora of the recipes that `beyond_bits.py --prepare` has written, and makes those
 that are missing. Words are those of training text; covered is the share of the running words of
@@ -10,6 +10,10 @@ the export writes: there it has to agree with the list.
 
 Words of Khmer are pieces of a unigram model of its training text. It cuts unseen text into pieces
 that it knows, so the share of letters says more there.
+
+With --dicttool the combined list is compiled by AOSP's own program, and written by it again: words,
+bigrams and their f have to be the same. Take it from github.com/remi0s/aosp-dictionary-tools; it
+needs Java.
 
 Cells in benchmarks/results/dictionaries.json are skipped; --again adds a repeat.
 """
@@ -41,6 +45,9 @@ DEBIAN = {
     "en": ("en_US", "hunspell-en-us 2020.12.07"),
 }
 """Names of Debian's dictionaries, and their packages."""
+WORD_LINE = regex.compile(r"^ word=([^,]+),f=(\d+)$", regex.MULTILINE)
+NGRAM_LINES = regex.compile(r"^ ngram=([^,]+),f=(\d+)\n  prev_word\[0\]=(.+)$", regex.MULTILINE)
+"""How dicttool writes a bigram."""
 LETTERS = regex.compile(r"\p{L}")
 
 
@@ -50,7 +57,7 @@ def main() -> None:
     cells = Cells(asked.results)
     for language in asked.languages:
         if language not in cells or asked.again:
-            cells.keep(language, cell(language, asked.work))
+            cells.keep(language, cell(language, asked))
     print(table(cells))
 
 
@@ -60,15 +67,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--languages", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "beyond-bits")
     parser.add_argument("--results", type=Path, default=RESULTS / "dictionaries.json")
+    parser.add_argument("--dicttool", type=Path)
     parser.add_argument("--again", action="store_true")
     return parser.parse_args()
 
 
-def cell(language: str, work: Path) -> Cell:
+def cell(language: str, asked: argparse.Namespace) -> Cell:
     """The words of a corpus, and how much of its test text they cover."""
-    store, project = work / "store", work / language
-    asked = ("run", project / "recipe.toml", "--until", "corpus", "--store", store, "--quiet")
-    assert answer([*map(str, asked)]) == 0, "the corpus is made, or was"
+    store, project = asked.work / "store", asked.work / language
+    run = ("run", project / "recipe.toml", "--until", "corpus", "--store", store, "--quiet")
+    assert answer([*map(str, run)]) == 0, "the corpus is made, or was"
     corpus = Corpus(find_corpus(str(project), Store(store)).folder)
     words = words_of_corpus(corpus, language)
     texts = [each.text for each in corpus.documents("test")]
@@ -95,7 +103,26 @@ def cell(language: str, work: Path) -> Cell:
         debian = known(running, name)
         made["debian"] = {"package": package, "covered": covered(found, debian)}
         made["either"] = covered(found, own | debian)
+    if asked.dicttool is not None:
+        made["dicttool"] = compiled(combined.combined(words, language), asked.dicttool)
     return made
+
+
+def compiled(text: str, program: Path) -> dict[str, Any]:
+    """What AOSP's dicttool makes of a combined list, and whether it has read all of it."""
+    ours = combined.read_combined(text)
+    with tempfile.TemporaryDirectory() as name:
+        source, compact, again = (Path(name) / each for each in ("a.combined", "a.dict", "b"))
+        source.write_text(text, encoding="utf-8")
+        for option, out in (("-d", compact), ("-o", again)):
+            java = ["java", "-Dfile.encoding=UTF-8", "-jar", str(program)]
+            asked = [*java, "makedict", "-s", str(source), option, str(out)]
+            subprocess.run(asked, capture_output=True, check=True)
+        written, size = again.read_text(encoding="utf-8"), compact.stat().st_size
+    words = {each[1]: int(each[2]) for each in WORD_LINE.finditer(written)}
+    bigrams = {(each[3], each[1]): int(each[2]) for each in NGRAM_LINES.finditer(written)}
+    same = words == ours.words and bigrams == ours.bigrams
+    return {"dict_bytes": size, "words": len(words), "bigrams": len(bigrams), "same": same}
 
 
 def covered(found: Iterable[Sequence[str]], words: Collection[str]) -> list[float | None]:
