@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+import endonym
 from endonym.corpus.corpus import Corpus
 from endonym.demo.grammar import fables
 from endonym.lexicon import counting
@@ -174,3 +175,5 @@ def test_held_out_text_is_not_counted(finished: Path) -> None:
     unseen = sum(len([*found.places(each.text)]) for each in corpus.documents("test"))
     assert unseen > 0
     assert found.running == sum(len([*found.places(text)]) for text in texts)
+    same = endonym.words("kechkena", store=finished / "store")
+    assert (same.words, same.language) == (found.words, "tt")
