@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from endonym.commands.api import load, make, new, with_adapter
+    from endonym.commands.api import load, make, new, with_adapter, words
     from endonym.errors import EndonymError
     from endonym.generate.language_model import LanguageModel
     from endonym.generate.sample import Sampling
@@ -31,6 +31,7 @@ _HOMES = {
     "make": "endonym.commands.api",
     "new": "endonym.commands.api",
     "with_adapter": "endonym.commands.api",
+    "words": "endonym.commands.api",
 }
 """Public names and the modules that define them."""
 
@@ -45,6 +46,7 @@ __all__ = [
     "make",
     "new",
     "with_adapter",
+    "words",
 ]
 
 

@@ -63,4 +63,6 @@ def test_the_table_has_the_words_of_the_recipe() -> None:
     assert list(MAKING) == list(FORMATS)
     for row in FORMATS.values():
         assert row.words
-        assert row.use.format(folder="DIR", file="FILE", program="endonym") != row.use
+        assert (
+            row.use.format(folder="DIR", file="FILE", dictionary="tt", program="endonym") != row.use
+        )

@@ -83,13 +83,16 @@ class WordList:
     def knows(self, word: str) -> bool:
         """Whether a word is listed, also with the capitals of a sentence's beginning or a heading.
 
-        A name in lower case is not known.
+        Of one with hyphens its parts may be listed, as Hunspell has it. A name in lower case is not
+        known.
         """
         spelled = as_listed(word)
         lower = in_lower_case(spelled, self.language)
         if spelled in self.words or lower in self.words:
             return True
-        return spelled.isupper() and spelled[:1] + lower[1:] in self.words
+        if spelled.isupper() and spelled[:1] + lower[1:] in self.words:
+            return True
+        return "-" in spelled and all(map(self.knows, spelled.split("-")))
 
     def places(self, text: str) -> Iterator[Place]:
         """The words of a text, as those of the list were found."""

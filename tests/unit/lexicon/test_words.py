@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+import endonym
 from endonym.corpus.corpus import Corpus
 from endonym.demo.grammar import fables
 from endonym.lexicon import counting
@@ -117,10 +118,10 @@ def test_pairs_are_neighbours_with_a_blank_between_them_as_they_are_listed() -> 
 
 
 def test_known_are_listed_words_with_the_capitals_of_a_place() -> None:
-    found = listed(TATAR)
-    for word in ("халык", "Халык", "ХАЛЫК", "Казан", "КАЗАН"):
+    found = listed([*TATAR, "Без алма сатабыз."])
+    for word in ("халык", "Халык", "ХАЛЫК", "Казан", "КАЗАН", "халык-алма"):
         assert found.knows(word), word
-    for word in ("казан", "халыкк", "шәһәр"):
+    for word in ("казан", "халыкк", "шәһәр", "халык-шәһәр"):
         assert not found.knows(word), word
 
 
@@ -174,3 +175,5 @@ def test_held_out_text_is_not_counted(finished: Path) -> None:
     unseen = sum(len([*found.places(each.text)]) for each in corpus.documents("test"))
     assert unseen > 0
     assert found.running == sum(len([*found.places(text)]) for text in texts)
+    same = endonym.words("kechkena", store=finished / "store")
+    assert (same.words, same.language) == (found.words, "tt")
