@@ -45,7 +45,8 @@ TOGETHER = ("han", "hiragana", "katakana")
 """Scripts that one language writes side by side."""
 
 
-class Word(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Word:
     """How often a word stands in the texts, and in how many documents.
 
     is_name: whether it is written with a capital, or several, inside sentences.

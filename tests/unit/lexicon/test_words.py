@@ -86,10 +86,11 @@ def test_what_is_left_out_is_counted_by_reason() -> None:
         "Татар теле бай, Windows программасы юк, А. Тукай язган.",
         "Бәйге 25нче май көнне, сайт tatar.example адресында, " + "а" * (LONGEST + 1),
         "Бәйге 25нче май көнне, " + "а" * (LONGEST + 1),
+        "Китап\x07 укы, бак\u00adча сат\ufffd.",
     ]
     found = listed(texts)
     left = {reason: each.words for reason, each in found.left_out.items()}
-    assert left == {"rare": 6, "script": 1, "digits": 3, "initial": 1, "long": 1}
+    assert left == {"rare": 7, "script": 1, "digits": 3, "initial": 1, "long": 1, "control": 4}
     assert found.left_out["script"].times == 2
     assert found.told()["rare"] == "seen in fewer than 2 documents"
     assert found.told()["script"] == "a letter of another script than Cyrillic"

@@ -64,10 +64,11 @@ def prove_dictionary(out: Path, words: WordList) -> list[Check]:
     listed = combined.read_combined(texts[list_name], list_name)
     ordered = sorted(counts, key=lambda word: (-listed.words.get(word, 0), -counts[word], word))
     tried = hunspell.read_aff(texts[aff_name], aff_name).alone("TRY")
+    in_tsv = keyman.read_tsv(texts[WORDLIST], WORDLIST).items()
     wrong = {
-        list_name: listed.words.keys() ^ counts.keys(),
-        WORDLIST: dict(keyman.read_tsv(texts[WORDLIST], WORDLIST).items() ^ counts.items()).keys(),
-        dic_name: counts.keys() ^ {*hunspell.read_dic(texts[dic_name], dic_name)},
+        list_name: {*listed.words} ^ {*counts},
+        WORDLIST: {word for word, _ in in_tsv ^ counts.items()},
+        dic_name: {*counts} ^ {*hunspell.read_dic(texts[dic_name], dic_name)},
         aff_name: {*"".join(counts)} - {*tried},
     }
     if ordered != [*counts]:
