@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from endonym.commands.api import load, make, new, proofreader, with_adapter
+    from endonym.commands.api import load, make, new, proofreader, with_adapter, words
     from endonym.errors import EndonymError
     from endonym.generate.language_model import LanguageModel
     from endonym.generate.sample import Sampling
@@ -32,6 +32,7 @@ _HOMES = {
     "new": "endonym.commands.api",
     "proofreader": "endonym.commands.api",
     "with_adapter": "endonym.commands.api",
+    "words": "endonym.commands.api",
 }
 """Public names and the modules that define them."""
 
@@ -47,6 +48,7 @@ __all__ = [
     "new",
     "proofreader",
     "with_adapter",
+    "words",
 ]
 
 

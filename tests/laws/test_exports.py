@@ -10,7 +10,7 @@ from toys import lively_decoder, toy_texts, toy_tokenizer
 from endonym.export.adapters import Adapter
 from endonym.export.card import Card
 from endonym.export.config import FORMATS, Content, Export, FormatName
-from endonym.export.formats import MAKING, make_adapter_export, make_dataset, make_export
+from endonym.export.formats import MAKING, make_adapter_export, make_corpus_export, make_export
 from endonym.export.record import README, content_of, record_of
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
@@ -24,7 +24,12 @@ def toy_export(name: FormatName, finished: Path, out: Path) -> None:
     export = Export(format=name)
     if export.row.content == "corpus":
         (corpus,) = (finished / "store" / "corpus").iterdir()
-        make_dataset(open_artifact(corpus), out, Card("toy"))
+        quiet = Log(quiet=True)
+        made = make_corpus_export(
+            export, open_artifact(corpus), out, card=Card("toy", "tt"), log=quiet
+        )
+        assert all(check.ok for check in made.checks)
+        assert len(made.checks) == (4 if name == "dictionary" else 0)
         return
     tokenizer = toy_tokenizer("bpe")
     decoder = lively_decoder(shape("llama", vocab=tokenizer.vocab, context=64), seed=1)
@@ -42,8 +47,9 @@ def toy_export(name: FormatName, finished: Path, out: Path) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_is_written_described_and_proven(
-    name: FormatName, finished: Path, tmp_path: Path
+    name: FormatName, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("endonym.export.dictionary.write.LEAST_WORDS", 10)
     toy_export(name, finished, tmp_path)
     record = record_of(tmp_path)
     assert record["format"] == name
@@ -54,8 +60,9 @@ def test_every_format_is_written_described_and_proven(
 def test_the_table_has_the_words_of_the_recipe() -> None:
     assert tuple(FORMATS) == get_args(FormatName)
     assert {row.content for row in FORMATS.values()} == set(get_args(Content))
-    computed = [name for name, row in FORMATS.items() if row.content != "corpus"]
-    assert list(MAKING) == computed, "a corpus is copied"
+    assert list(MAKING) == list(FORMATS)
     for row in FORMATS.values():
         assert row.words
-        assert row.use.format(folder="DIR", file="FILE", program="endonym") != row.use
+        assert (
+            row.use.format(folder="DIR", file="FILE", dictionary="tt", program="endonym") != row.use
+        )

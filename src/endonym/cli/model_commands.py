@@ -314,8 +314,8 @@ def scores_text(judged: "TextScores") -> str:
     "form",
     type=click.Choice([*FORMATS]),
     default="huggingface",
-    help="A folder for transformers, files for llama.cpp and Ollama, the corpus as a data set, or "
-    "an adapter alone, for peft or llama.cpp.",
+    help="A folder for transformers, files for llama.cpp and Ollama, the corpus as a data set or "
+    "as dictionaries, or an adapter alone, for peft or llama.cpp.",
 )
 @click.option(
     "--quantize",
@@ -343,7 +343,8 @@ def export(
 
     With --adapter it is merged into the weights; --to adapter and gguf-adapter hand it over alone.
 
-    --to dataset hands over the corpus of a run instead; MODEL may be a corpus artefact then.
+    --to dataset and dictionary hand over the corpus of a run instead, and its words; MODEL may be a
+    corpus artefact then.
     """
     from pydantic import ValidationError
 
@@ -356,14 +357,14 @@ def export(
     except ValidationError as error:
         raise click.UsageError(f"--quantize {quantize}: {error.errors()[0]['msg']}") from error
     if config.row.content == "corpus" and adapter is not None:
-        raise click.UsageError("A data set has no --adapter.")
+        raise click.UsageError(f"A {form} is made of texts, and has no --adapter.")
     names = [Path(each).name for each in (model, adapter) if each]
     target = out or Path(f"{'-'.join(names)}-{form}")
     store, log = settings.open_store(), settings.log()
     # SIGTERM ends the work as Ctrl-C does, so that what is half written is removed.
     with signals_to(signal.default_int_handler, signal.SIGTERM):
         if config.row.content == "corpus":
-            written, checks = export_corpus(model, target, store=store), []
+            written, checks = export_corpus(model, config, target, store=store, log=log)
         else:
             written, checks = export_model(
                 model, config, target, store=store, log=log, adapter=adapter
@@ -384,7 +385,9 @@ def export(
         return
     click.echo("\n".join(rows))
     gguf = next((path for path in written if path.suffix == ".gguf"), None)
-    log.line(f"next: {config.row.use.format(folder=target, file=gguf, program=program())}")
+    dictionary = next((path.with_suffix("") for path in written if path.suffix == ".dic"), None)
+    names = {"folder": target, "file": gguf, "dictionary": dictionary, "program": program()}
+    log.line(f"next: {config.row.use.format(**names)}")
 
 
 @click.command()

@@ -9,15 +9,17 @@ from endonym.commands.load import find_adapter, load_model
 from endonym.commands.new import write_recipe
 from endonym.commands.proofread import load_proofreader
 from endonym.commands.run import run_and_report
+from endonym.corpus.corpus import Corpus
 from endonym.device import pick
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.proofread import Proofreader
+from endonym.lexicon.words import WordList, words_of_corpus
 from endonym.log import Log
 from endonym.pipeline.execute import Run
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 
-__all__ = ["load", "make", "new", "proofreader", "with_adapter"]
+__all__ = ["load", "make", "new", "proofreader", "with_adapter", "words"]
 
 
 def new(
@@ -114,3 +116,16 @@ def with_adapter(
     >>> fables = endonym.with_adapter(base, "fables")
     """
     return loading.with_adapter(model, find_adapter(str(adapter), Store(Path(store))))
+
+
+def words(run: str | Path, *, store: str | Path = "store") -> WordList:
+    """The words of a run's training text with their counts; of a corpus artefact, too.
+
+    They are those of `endonym export --to dictionary`, also where they are too few for one.
+
+    >>> words = endonym.words("my-tatar")
+    >>> words.words["китап"].count, words.knows("Китап"), words.left_out["rare"].words
+    """
+    home = Store(Path(store))
+    corpus = loading.find_corpus(str(run), home).verify()
+    return words_of_corpus(Corpus(corpus.folder), loading.words_of(str(run), home).language)

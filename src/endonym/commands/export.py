@@ -17,7 +17,7 @@ from endonym.export import adapters
 from endonym.export.adapters import Adapter
 from endonym.export.card import Card, Merged
 from endonym.export.config import Export
-from endonym.export.formats import make_adapter_export, make_dataset, make_export
+from endonym.export.formats import make_adapter_export, make_corpus_export, make_export
 from endonym.export.huggingface import load_pretrained
 from endonym.export.record import RECORD, content_of, record_of
 from endonym.export.verify import Check, verify_export
@@ -33,16 +33,20 @@ NO_TEXTS = (
 )
 
 
-def export_corpus(name: str, out: Path, *, store: Store) -> list[Path]:
-    """Export the corpus of a run, or a corpus artefact, as a data set into a new folder; its files.
+def export_corpus(
+    name: str, export: Export, out: Path, *, store: Store, log: Log
+) -> tuple[list[Path], list[Check]]:
+    """Export the corpus of a run, or a corpus artefact, into a new folder; its files and checks.
 
-    Nothing is left of an export that fails. Raises RecipeError if there is no finished corpus, and
-    ExportError if the folder is not empty.
+    export: of a format that is made of a corpus. Nothing is left of an export that fails. Raises
+    RecipeError if there is no finished corpus, and ExportError if the folder is not empty, or if
+    the corpus is too small for a dictionary.
     """
     corpus = load.find_corpus(name, store).verify()
     with new_folder(out) as part, corpus.read_with_care():
-        files = make_dataset(corpus, part, load.words_of(name, store))
-    return [out / file for file in files]
+        card = load.words_of(name, store)
+        made = make_corpus_export(export, corpus, part, card=card, log=log)
+    return [out / file for file in made.files], made.checks
 
 
 def export_model(
@@ -173,7 +177,8 @@ def verify_model(
     made_with = record.get("adapter") if against is None else None
     message = do = ""
     if content_of(record) == "corpus":
-        message = "this is a data set, which has no model to be compared with; its files are whole"
+        made = "dictionary" if record["format"] == "dictionary" else "data set"
+        message = f"this is a {made}, which has no model to be compared with; its files are whole"
     elif content_of(record) == "adapter":
         message = (
             "this is an adapter, which was proven on its base when it was exported; its files are "

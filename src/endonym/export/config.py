@@ -10,7 +10,7 @@ from endonym.config import Config, optional
 from endonym.disk import packaged_tables
 from endonym.errors import ExportError
 
-FormatName = Literal["huggingface", "gguf", "dataset", "adapter", "gguf-adapter"]
+FormatName = Literal["huggingface", "gguf", "dataset", "dictionary", "adapter", "gguf-adapter"]
 Content = Literal["model", "adapter", "corpus"]
 Quantization = Literal["F32", "F16", "BF16", "Q8_0", "Q5_K_M", "Q4_K_M"]
 

@@ -10,9 +10,10 @@ from endonym.export import adapters, dataset
 from endonym.export.adapters import Adapter
 from endonym.export.card import Card, write_card
 from endonym.export.config import Export
+from endonym.export.dictionary.write import prove_dictionary, require_words, write_dictionary
 from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
 from endonym.export.huggingface import export_huggingface
-from endonym.export.record import README, RECORD, write_record
+from endonym.export.record import README, write_record
 from endonym.export.refusals import refusal
 from endonym.export.shapes import row_of
 from endonym.export.verify import (
@@ -23,6 +24,7 @@ from endonym.export.verify import (
     verify_export,
 )
 from endonym.generate.language_model import LanguageModel
+from endonym.lexicon.words import WordList
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.decoder import AnyDecoder
@@ -43,7 +45,8 @@ class Making(NamedTuple):
     """The functions of one format: what is refused, how an export is written, and how proven.
 
     Those of a model take it with its card (`make_export`); those of an adapter take it alone
-    (`make_adapter_export`).
+    (`make_adapter_export`); those of a corpus hand on what they have counted
+    (`make_corpus_export`).
     """
 
     require: Callable[..., object]
@@ -133,20 +136,28 @@ def make_adapter_export(
     return Exported(files, checks)
 
 
-def make_dataset(corpus: Artifact, out: Path, card: Card) -> list[str]:
-    """Write a corpus as a data set into an empty folder, with its card; the files' names.
+def make_corpus_export(
+    export: Export, corpus: Artifact, out: Path, *, card: Card, log: Log
+) -> Exported:
+    """Write what is made of a corpus into an empty folder, with its card, and verify it there.
 
-    It is copied, and no program computes with it: there is nothing to prove. card: what the recipe
-    says. Raises ExportError for the corpus of a recipe without texts, which holds no document.
+    card: what the recipe says. Raises ExportError for the corpus of a recipe without texts, which
+    holds no document, and for one with too few words for a dictionary.
     """
     if not corpus.numbers["sources"]:
         raise refusal("no_corpus", card.name)
-    files = dataset.write_dataset(Corpus(corpus.folder), out, card.licenses)
-    clean = corpus.manifest["config"]["clean"]
-    text = dataset.readme(corpus.numbers, clean, card)
-    write_atomic(out / README, text.encode("utf-8"))
-    write_record(out, {"format": "dataset", "corpus": corpus.id})
-    return [*files, README, RECORD]
+    making = MAKING[export.format]
+    subject = making.require(corpus, card)
+    making.write(corpus, subject, out, card)
+    checks = making.prove(out, subject)
+    require_ok(checks)
+    record: dict[str, Any] = {"format": export.format, "corpus": corpus.id}
+    if isinstance(subject, WordList):
+        log.line(f"  {subject.summary()}")
+        record["checks"] = [check.as_dict() for check in checks]
+    write_record(out, record)
+    files = [each.relative_to(out).as_posix() for each in out.rglob("*") if each.is_file()]
+    return Exported(sorted(files), checks)
 
 
 def _require_transformers(
@@ -193,12 +204,26 @@ def _write_gguf(
     return limits
 
 
+def _write_dataset(corpus: Artifact, _: object, out: Path, card: Card) -> None:
+    """Write the documents of a corpus and their card."""
+    dataset.write_dataset(Corpus(corpus.folder), out, card.licenses)
+    text = dataset.readme(corpus.numbers, corpus.manifest["config"]["clean"], card)
+    write_atomic(out / README, text.encode("utf-8"))
+
+
+def _nothing(*_: object) -> list[Check]:
+    """No requirement, or no proof: a data set is a copy, and no program computes with it."""
+    return []
+
+
 MAKING = {
     "huggingface": Making(_require_transformers, _write_folder),
     "gguf": Making(_require_llama_cpp, _write_gguf),
+    "dataset": Making(_nothing, _write_dataset, _nothing),
+    "dictionary": Making(require_words, write_dictionary, prove_dictionary),
     "adapter": Making(adapters.in_peft, adapters.write_for_peft, adapters.checked_in_peft),
     "gguf-adapter": Making(
         adapters.require_gguf, adapters.write_gguf, adapters.checked_in_llama_cpp
     ),
 }
-"""The functions of every format but "dataset", which `make_dataset` makes."""
+"""The functions of every format."""

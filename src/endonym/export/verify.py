@@ -88,7 +88,7 @@ class Check:
 
     file: str
     runtime: str
-    check: Literal["ids", "decoding", "settings", "logits", "likeliest", "bits_per_byte"]
+    check: Literal["ids", "decoding", "settings", "words", "logits", "likeliest", "bits_per_byte"]
     ok: bool
     value: float
     limit: float | None
@@ -101,7 +101,7 @@ class Check:
 
     def shown(self) -> str:
         """What was measured, in words."""
-        if self.check in ("ids", "decoding", "settings"):
+        if self.check in ("ids", "decoding", "settings", "words"):
             return f"{self.value:.0f} {self.unit}{self.example}"
         if self.check == "logits":
             wanted = "" if self.limit is None else f", not {self.limit:,.0f}"

@@ -1,1 +1,1 @@
-"""Words of texts: where they stand, which belong in a dictionary, and how they are mistyped."""
+"""Words of a language: those of a corpus, dictionaries of them, and errors in typing them."""

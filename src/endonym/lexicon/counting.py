@@ -15,6 +15,7 @@ MOST_WORDS, MOST_PAIRS = 3_000_000, 3_000_000
 BESIDE = r"[\p{N}_@#\\]"
 BEFORE = regex.compile(rf"(?r)(?:{BESIDE}|[\p{{L}}\p{{M}}\p{{N}}]\.|://?|[\p{{N}}.]/)\Z")
 AFTER = regex.compile(rf"{BESIDE}|\.[\p{{L}}\p{{N}}]|://|/\p{{N}}")
+CONTROL = regex.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u2060\ufffd]")
 INITIAL = regex.compile(r"\p{Lu}\p{M}*\.")
 
 Key = TypeVar("Key")
@@ -80,6 +81,8 @@ def refusal(text: str, place: Place) -> str | None:
     """Why this is no word, by what stands beside it; None if it is one."""
     if BEFORE.search(text, max(0, place.begin - 4), place.begin) or AFTER.match(text, place.end):
         return "digits"
+    if CONTROL.match(text, max(0, place.begin - 1)) or CONTROL.match(text, place.end):
+        return "control"
     if INITIAL.fullmatch(text, place.begin, place.end + 1):
         return "initial"
     return None

@@ -45,7 +45,8 @@ TOGETHER = ("han", "hiragana", "katakana")
 """Scripts that one language writes side by side."""
 
 
-class Word(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Word:
     """How often a word stands in the texts, and in how many documents.
 
     is_name: whether it is written with a capital, or several, inside sentences.
@@ -83,17 +84,27 @@ class WordList:
     def knows(self, word: str) -> bool:
         """Whether a word is listed, also with the capitals of a sentence's beginning or a heading.
 
-        A name in lower case is not known.
+        Of one with hyphens its parts may be listed, as Hunspell has it. A name in lower case is not
+        known.
         """
         spelled = as_listed(word)
         lower = in_lower_case(spelled, self.language)
         if spelled in self.words or lower in self.words:
             return True
-        return spelled.isupper() and spelled[:1] + lower[1:] in self.words
+        if spelled.isupper() and spelled[:1] + lower[1:] in self.words:
+            return True
+        return "-" in spelled and all(map(self.knows, spelled.split("-")))
 
     def places(self, text: str) -> Iterator[Place]:
         """The words of a text, as those of the list were found."""
         return places(text, self.spans)
+
+    def summary(self) -> str:
+        """How many words there are and were left out, in a line."""
+        told, left_out = self.told(), self.left_out.items()
+        left = "; ".join(f"{each.words:,} {told[reason]}" for reason, each in left_out)
+        counts = f"{len(self.words):,} words and {len(self.pairs):,} pairs"
+        return f"{counts}; left out: {left}" if left else counts
 
     def told(self) -> dict[str, str]:
         """Why words were left out: by reason, in words."""

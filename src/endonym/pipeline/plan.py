@@ -179,7 +179,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     scores = {each.name: each for each in others if is_of_split(identity(each.config))}
     licenses = {each.name: each.license for each in recipe.source if each.license} or None
     synthetic = tuple(each.name for each in recipe.source if each.synthetic) or None
-    exports, datasets, adapters = list[Stage](), list[Stage](), list[Stage]()
+    exports, of_corpus, adapters = list[Stage](), list[Stage](), list[Stage]()
     for export in recipe.export:
         config = ExportConfig(
             export=export,
@@ -191,7 +191,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
         stage = partial(Stage, f"export {export.format}", "export")
         match export.row.content:
             case "corpus":  # needs no model, and comes before it
-                datasets.append(stage(config, stages.dataset, {"corpus": data.corpus}))
+                of_corpus.append(stage(config, stages.export_corpus, {"corpus": data.corpus}))
             case "adapter":  # proven on the weights that the phase began with
                 # A folder is read with the tokenizer of the recipe, which may have changed its ids.
                 names = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
@@ -204,7 +204,7 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
     speeds = [replace(speed, inputs={**speed.inputs, **exports_by_name}) for speed in speeds]
     examples = plan_examples(recipe, data, training.pack.context).values()
     trained = with_teachers(models)
-    return [*datasets, *examples, *trained, *others, *exports, *adapters, *speeds]
+    return [*of_corpus, *examples, *trained, *others, *exports, *adapters, *speeds]
 
 
 def pretrained_stage(folder: Path, recipe: Recipe) -> Stage:

@@ -281,12 +281,14 @@ def evaluation(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     return evaluate(config, ctx)
 
 
-def dataset(config: ExportConfig, ctx: StageContext) -> Numbers:
-    """Export the corpus."""
-    from endonym.export.formats import make_dataset
+def export_corpus(config: ExportConfig, ctx: StageContext) -> Numbers:
+    """Export the corpus, as texts or as a dictionary."""
+    from endonym.export.formats import make_corpus_export
 
-    files = make_dataset(ctx.inputs["corpus"], ctx.out, _card(config))
-    return {"format": config.export.format, "files": files, "checks": []}
+    corpus, card = ctx.inputs["corpus"], _card(config)
+    made = make_corpus_export(config.export, corpus, ctx.out, card=card, log=ctx.log)
+    checks = [check.as_dict() for check in made.checks]
+    return {"format": config.export.format, "files": made.files, "checks": checks}
 
 
 def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:

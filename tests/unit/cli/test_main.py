@@ -174,7 +174,10 @@ WRONG_LINES = [
     (["generate", "x", "-n", "0"], "-n"),
     (["run", "x", "--workers", "0"], '"0" is neither a number of processes nor "ray"'),
     (["evaluate", "x", "а.txt", "б.txt"], "Write --text before а.txt."),
-    (["export", "x", "--to", "dataset", "--adapter", "y"], "A data set has no --adapter."),
+    (
+        ["export", "x", "--to", "dataset", "--adapter", "y"],
+        "A dataset is made of texts, and has no --adapter.",
+    ),
     ([], "Commands:"),
 ]
 

@@ -126,7 +126,13 @@ def test_a_corpus_without_texts_is_no_data_set(tmp_path: Path) -> None:
     card = make_corpus([], Clean(), Split(), out=tmp_path / "corpus")
     corpus = Artifact(tmp_path / "corpus", {"id": "a" * 64, "numbers": card})
     with pytest.raises(ExportError, match=r"no corpus to export: .* no \[\[source\]\]"):
-        formats.make_dataset(corpus, tmp_path / "out", Card("әңгәмә", "tt"))
+        formats.make_corpus_export(
+            Export(format="dataset"),
+            corpus,
+            tmp_path / "out",
+            card=Card("әңгәмә", "tt"),
+            log=Log(quiet=True),
+        )
     assert not (tmp_path / "out").exists()
 
 

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+import endonym
 from endonym.corpus.corpus import Corpus
 from endonym.demo.grammar import fables
 from endonym.lexicon import counting
@@ -85,10 +86,11 @@ def test_what_is_left_out_is_counted_by_reason() -> None:
         "Татар теле бай, Windows программасы юк, А. Тукай язган.",
         "Бәйге 25нче май көнне, сайт tatar.example адресында, " + "а" * (LONGEST + 1),
         "Бәйге 25нче май көнне, " + "а" * (LONGEST + 1),
+        "Китап\x07 укы, бак\u00adча сат\ufffd.",
     ]
     found = listed(texts)
     left = {reason: each.words for reason, each in found.left_out.items()}
-    assert left == {"rare": 6, "script": 1, "digits": 3, "initial": 1, "long": 1}
+    assert left == {"rare": 7, "script": 1, "digits": 3, "initial": 1, "long": 1, "control": 4}
     assert found.left_out["script"].times == 2
     assert found.told()["rare"] == "seen in fewer than 2 documents"
     assert found.told()["script"] == "a letter of another script than Cyrillic"
@@ -117,16 +119,16 @@ def test_pairs_are_neighbours_with_a_blank_between_them_as_they_are_listed() -> 
 
 
 def test_known_are_listed_words_with_the_capitals_of_a_place() -> None:
-    found = listed(TATAR)
-    for word in ("халык", "Халык", "ХАЛЫК", "Казан", "КАЗАН"):
+    found = listed([*TATAR, "Без алма сатабыз."])
+    for word in ("халык", "Халык", "ХАЛЫК", "Казан", "КАЗАН", "халык-алма"):
         assert found.knows(word), word
-    for word in ("казан", "халыкк", "шәһәр"):
+    for word in ("казан", "халыкк", "шәһәр", "халык-шәһәр"):
         assert not found.knows(word), word
 
 
 def test_words_of_khmer_are_pieces_of_its_runs_of_letters() -> None:
-    words = "ខ្ញុំ ចូលចិត្ត អាន សៀវភៅ ភាសា ខ្មែរ នេះ ល្អ ណាស់ មិត្ត សរសេរ ទិញ លក់ ទៅ ផ្ទះ".split()
-    texts = ["".join(Random(n).choices(words, k=9)) + " ។" for n in range(200)]
+    words = "ខ្ញុំ ចូលចិត្ត អាន សៀវភៅ ភាសា ខ្មែរ នេះ ល្អ ណាស់ មិត្ត សរសេរ ទិញ លក់ ទៅ ផ្ទះ"
+    texts = ["".join(Random(n).choices(words.split(), k=9)) + " ។" for n in range(200)]
     found = word_list(texts, words_in(texts), "km")
     assert found.script == "khmer"
     assert "សៀវភៅ" in found.words
@@ -174,3 +176,5 @@ def test_held_out_text_is_not_counted(finished: Path) -> None:
     unseen = sum(len([*found.places(each.text)]) for each in corpus.documents("test"))
     assert unseen > 0
     assert found.running == sum(len([*found.places(text)]) for text in texts)
+    same = endonym.words("kechkena", store=finished / "store")
+    assert (same.words, same.language) == (found.words, "tt")

@@ -303,7 +303,11 @@ def test_the_card_of_a_data_set_knows_what_the_recipe_says(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Any] = []
-    monkeypatch.setattr(formats, "make_dataset", lambda *each: given.append(each) or {})
+    monkeypatch.setattr(
+        formats,
+        "make_corpus_export",
+        lambda *each, card, log: given.append((*each, card)) or formats.Exported(["a"], []),
+    )
     config = ExportConfig(
         export=Export(format="dataset"),
         name="тел",
@@ -311,9 +315,9 @@ def test_the_card_of_a_data_set_knows_what_the_recipe_says(
         licenses={"tatar": "CC0-1.0"},
         synthetic=("others",),
     )
-    stages.dataset(config, context(tmp_path / "out", corpus=corpus))
-    ((made_of, out, card),) = given
-    assert (made_of.folder, out) == (corpus, tmp_path / "out")
+    stages.export_corpus(config, context(tmp_path / "out", corpus=corpus))
+    ((export, made_of, out, card),) = given
+    assert (export.format, made_of.folder, out) == ("dataset", corpus, tmp_path / "out")
     assert card == Card("тел", "tt", {"tatar": "CC0-1.0"}, synthetic=("others",))
 
 

@@ -1,0 +1,1 @@
+"""A word list as the dictionaries of keyboards and of spelling checkers."""
