@@ -25,6 +25,7 @@ from endonym.lexicon.typing_errors import (
     look_alikes,
     marked_letters,
 )
+from endonym.script.scripts import BREAK_SCRIPTS, script_class
 
 COSTS: Mapping[str, float] = TABLES["costs"]
 LONG = 8
@@ -35,6 +36,7 @@ OF_COUNT = 1.5
 """Bits of cost that a word is worth which is twice as frequent, where candidates are chosen."""
 LONGEST = 40
 """Letters of a word that is looked for. A longer one has no near words."""
+UNBROKEN = regex.compile("|".join(map(script_class, sorted(BREAK_SCRIPTS))))
 MANY_SIGNS = regex.compile(rf"(?:{SIGNS.pattern}){{2,}}")
 
 
@@ -119,9 +121,13 @@ def bare(letter: str) -> str:
 
 
 def skeleton(word: str) -> str:
-    """A word with one letter for all that look alike, without marks, and its signs in order."""
+    """A word with one letter for all that look alike, and without marks.
+
+    In scripts without blanks, where a letter with its signs is a word, all characters are sorted.
+    """
     same = classes()
-    return in_order("".join(same.get(bare(each), bare(each)) for each in word))
+    letters = "".join(same.get(bare(each), bare(each)) for each in word)
+    return "".join(sorted(letters)) if UNBROKEN.match(word) else letters
 
 
 def in_order(word: str) -> str:

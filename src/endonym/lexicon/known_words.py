@@ -28,6 +28,7 @@ SAMPLE = 2_000
 """Documents that tell whether the script has blanks."""
 LEAST_TIMES = 3
 """A letter with its signs is known if it stands so often in the texts."""
+ADDRESS, CHUNK = regex.compile(r"://|@|www\."), regex.compile(r"\S+")
 HAS_LETTER = regex.compile(r"\p{L}")
 
 
@@ -82,6 +83,11 @@ class KnownWords:
         counts, listed = Counter[str](), dict[str, str]()
         if has_blanks is None:
             has_blanks = have_blanks([*words])
+        if not has_blanks:
+            letters = Counter[str]()
+            for word, count in words.items():
+                letters.update(dict.fromkeys(syllables(word), count))
+            words = letters
         for word, count in sorted(words.items(), key=lambda each: (-each[1], each[0])):
             lower = in_lower_case(word, language)
             counts[lower] += count
@@ -134,6 +140,8 @@ class KnownWords:
                 if HAS_LETTER.match(found[0]):
                     yield Written(found.start(), found.end(), found[0])
             return
+        if ADDRESS.search(text):
+            text = CHUNK.sub(lambda found: blanked(found[0]), text)
         for place in places(text, whole):
             if refusal(text, place) is None:
                 yield Written(place.begin, place.end, place.word)
@@ -166,6 +174,11 @@ class KnownWords:
 def whole(run: str) -> list[tuple[int, int]]:
     """A run of letters as one word."""
     return [(0, len(run))]
+
+
+def blanked(chunk: str) -> str:
+    """What stands between two blanks; as many blanks if it is an address."""
+    return " " * len(chunk) if ADDRESS.search(chunk) else chunk
 
 
 def syllables(text: str) -> Iterator[str]:
