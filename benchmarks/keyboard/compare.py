@@ -2,15 +2,17 @@
 
     python benchmarks/keyboard/compare.py MODEL FILE.gguf DRIVER [--contexts 1000] [--store DIR]
 
-MODEL is a run, FILE what `endonym export MODEL --to keyboard` wrote, DRIVER the program of build.sh.
-Contexts are the beginnings of held-out documents, cut behind a word. Ids and words must be equal: of
-the keyboard with those of our decoder under the keyboard's rule (beam.py), and of llama.cpp with
-those of our decoder without a cache. Then a half typed word is given behind each context: the
-keyboard must answer all of them. Where the model corrects, these answers are compared, too.
+MODEL is a run, FILE what `endonym export MODEL --to keyboard --quantize F16` wrote, and DRIVER the
+program of build.sh. Contexts are beginnings of held-out documents, cut behind a word. Ids and words
+must be equal: of the keyboard with those of our decoder under the keyboard's rule (beam.py), and of
+llama.cpp with those of our decoder without a cache. Our matrices are rounded to F16, as the file's.
+Then a half typed word is given behind each context: the keyboard must answer all of them. Where the
+model corrects, these answers are compared, too.
 """
 
 import argparse
 import json
+import math
 import random
 import subprocess
 from collections.abc import Sequence
@@ -54,7 +56,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """What was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Compare a keyboard file with its model.")
     parser.add_argument("model")
     parser.add_argument("file", type=Path)
     parser.add_argument("driver", type=Path)
@@ -86,6 +88,9 @@ def compared(
     """How many answers are equal."""
     decoder, tokenizer = model.decoder, model.tokenizer
     assert isinstance(decoder, Decoder), "a keyboard's file is made of one of ours"
+    for matrix in decoder.parameters():
+        if matrix.ndim > 1:
+            matrix.copy_(matrix.half().float())
     texts = [text for text, _ in found]
     questions = [(text, typed) for text, typed in found if typed]
     is_correcting = features_of(model) == CORRECTION
@@ -139,17 +144,24 @@ def answer(beam: Beam, model: LanguageModel, engine: Engine, text: str, typed: s
 def differences(
     lines: Sequence[str], one: Sequence[Answer], two: Sequence[Answer]
 ) -> dict[str, Any]:
-    """How many ids and words differ, and the first words that do."""
-    ids = words = 0
+    """How many ids and words are equal, how far apart scores of one word are, and examples.
+
+    Scores are apart by a factor of 1 + what is told.
+    """
+    ids, words, farthest = 0, 0, 0.0
     examples: list[Any] = []
     for line, (left_ids, left), (right_ids, right) in zip(lines, one, two, strict=True):
-        ids += left_ids != right_ids
-        ranked = [[word for _, word in sorted(each, reverse=True)] for each in (left, right)]
-        if ranked[0] != ranked[1]:
+        ids += left_ids == right_ids
+        ranked = [sorted(each, reverse=True) for each in (left, right)]
+        if [word for _, word in ranked[0]] == [word for _, word in ranked[1]]:
             words += 1
-            examples.append([line, sorted(left, reverse=True), sorted(right, reverse=True)])
-    same = len(lines)
-    return {"equal ids": same - ids, "equal words": same - words, "examples": examples[:3]}
+        else:
+            examples.append([line, *ranked])
+        theirs = {word: score for score, word in right}
+        apart = [abs(math.log(score / theirs[word])) for score, word in left if word in theirs]
+        farthest = max([farthest, *apart])
+    said = {"equal ids": ids, "equal words": words, "scores apart": round(math.expm1(farthest), 5)}
+    return said | {"examples": examples}
 
 
 if __name__ == "__main__":
