@@ -12,7 +12,6 @@ model corrects, these answers are compared, too.
 
 import argparse
 import json
-import math
 import random
 import subprocess
 from collections.abc import Sequence
@@ -66,17 +65,22 @@ def arguments() -> argparse.Namespace:
 
 
 def contexts(texts: Sequence[str], count: int) -> list[tuple[str, str]]:
-    """Beginnings of lines, cut behind a word; and the first letters of the word behind, or ""."""
+    """Beginnings of lines, cut behind a word; and the first letters of the word behind, or "".
+
+    They are distinct, and as many as asked for, if there are so many words.
+    """
     generator = random.Random(0)
     lines = [line.split() for text in texts for line in text.splitlines() if SPACE not in line]
     lines = [words for words in lines if len(words) > 1]
-    found = list[tuple[str, str]]()
-    while len(found) < count:
+    found = dict[str, str]()
+    for _ in range(20 * count):
         words = generator.choice(lines)
         end = generator.randrange(1, min(len(words), MOST_WORDS))
         typed = regex.match(rf"[a-z]{{1,{TYPED_LETTERS}}}", words[end].lower())
-        found.append((" ".join(words[:end]), typed[0] if typed else ""))
-    return found
+        found.setdefault(" ".join(words[:end]), typed[0] if typed else "")
+        if len(found) == count:
+            break
+    return [*found.items()]
 
 
 @torch.inference_mode()
@@ -144,9 +148,9 @@ def answer(beam: Beam, model: LanguageModel, engine: Engine, text: str, typed: s
 def differences(
     lines: Sequence[str], one: Sequence[Answer], two: Sequence[Answer]
 ) -> dict[str, Any]:
-    """How many ids and words are equal, how far apart scores of one word are, and examples.
+    """How many ids and words are equal, and where they are not.
 
-    Scores are apart by a factor of 1 + what is told.
+    scores apart: by what factor, less 1, the scores of equal words differ at most.
     """
     ids, words, farthest = 0, 0, 0.0
     examples: list[Any] = []
@@ -155,12 +159,11 @@ def differences(
         ranked = [sorted(each, reverse=True) for each in (left, right)]
         if [word for _, word in ranked[0]] == [word for _, word in ranked[1]]:
             words += 1
+            pairs = [(a, b) for (a, _), (b, _) in zip(*ranked, strict=True)]
+            farthest = max([farthest, *(max(a / b, b / a) - 1 for a, b in pairs)])
         else:
             examples.append([line, *ranked])
-        theirs = {word: score for score, word in right}
-        apart = [abs(math.log(score / theirs[word])) for score, word in left if word in theirs]
-        farthest = max([farthest, *apart])
-    said = {"equal ids": ids, "equal words": words, "scores apart": round(math.expm1(farthest), 5)}
+    said = {"equal ids": ids, "equal words": words, "scores apart": round(farthest, 5)}
     return said | {"examples": examples}
 
 
