@@ -41,7 +41,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "continued.md": continued.TABLES_OF_PAGE,
     ROOT / "docs" / "doctor.md": doctor_page.TABLES,
     ROOT / "docs" / "documents.md": extraction_page.TABLES,
-    ROOT / "docs" / "keyboard.md": dictionaries.TABLES_OF_PAGE,
+    ROOT / "docs" / "dictionaries.md": dictionaries.TABLES_OF_PAGE,
     ROOT / "docs" / "phases.md": curricula.TABLES_OF_PAGE
     | fables_fr.TABLES_OF_PAGE
     | instructions.TABLES_OF_PAGE
