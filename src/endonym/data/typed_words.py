@@ -1,8 +1,8 @@
 """Words as they are typed on a keyboard, behind the running text before them.
 
-A phase with `objective = "autocorrect"` reads its text in this order. Half of the rows stay running
-text, so that the next word is not forgotten. The others are cut into stretches, and each stretch
-ends with a word that somebody types: first its keys, in which most often a slip was made
+A phase with `objective = "autocorrect"` reads its text in this order. A quarter of the rows stay
+running text, so that the next word is not forgotten. The others are cut into stretches, and each
+stretch ends with a word that somebody types: first its keys, in which most often a slip was made
 (lexicon/typing_errors.py), then the word that was meant:
 
     context <XBU><CHAR_T><CHAR_E><CHAR_H><XBC>the <XEC>
@@ -31,14 +31,16 @@ from endonym.seed import named_seed
 from endonym.tokenizer.keyboard import CORRECTED, KEYS, TYPED, WRITTEN
 from endonym.tokenizer.tokenizer import Tokenizer
 
-TYPED_SHARE = 0.5
-"""Of the rows."""
+TYPED_SHARE = 0.75
+"""Of the rows. Of such a row a seventh of the tokens are learnt: with a half of the rows nearly all
+that is learnt would be running text."""
 SLIP_SHARE = 0.8
 """Of the typed words; the others have no slip, only their accents are dropped."""
-LONGEST_CONTEXT = 32
+LONGEST_CONTEXT = 24
 """Tokens before a typed word, at most; the number is drawn log-uniformly."""
-SHORTEST_WORD = 2
-"""Letters: of a single one any slip makes another word."""
+SHORTEST_WORD, SHORT_SHARE = 2, 1 / 3
+"""Letters: of a single one any slip makes another word. Of two letters there are few words, which
+stand everywhere and are learnt soon: so this share of them is typed."""
 LAYOUT = layout_of("", "latin")
 """The plain QWERTY layout, the only one on which FUTO Keyboard asks a model while one types."""
 LETTER = r"[\p{L}\p{M}\p{N}'’ʼ-]"
@@ -196,7 +198,8 @@ class TypedOrder:
         for start, stop in pairwise([0, *is_new.tolist(), len(documents_T)]):
             ids, begin, wanted = targets_T[start:stop], 0, self._drawn_length(random, first=True)
             for token, word in self.keyboard.places(int(tokens_T[start]), ids):
-                if token < begin + wanted:
+                is_passed = len(word) == SHORTEST_WORD and random.random() > SHORT_SHARE
+                if token < begin + wanted or is_passed:
                     continue
                 answer = self.keyboard.answer(word)
                 question = self.keyboard.question(slipped_keys(word, random))
