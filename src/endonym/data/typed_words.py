@@ -71,7 +71,7 @@ class Keyboard:
         if len(ids) < len(found):
             raise RecipeError(
                 f"the tokenizer has no tokens of typed keys, such as {TYPED}",
-                where='objective = "autocorrect"',
+                where="tokenizer",
                 do='Write kind = "keyboard" in [tokenizer], and train the model from scratch.',
             )
         self.typed_id, self.written_id, self.corrected_id = ids[:3]
