@@ -7,6 +7,10 @@ the probabilities of several rows of tokens that write one word are added.
 Where blanks part words, a word is letters and digits, with an apostrophe or a hyphen between them.
 Scripts without blanks get the rest of the last token, or the next one: a piece that ends with a
 whole letter. Every suggestion adds a letter at least to what is typed.
+
+Most tokenizers have the blank before a word in its first token. That of a keyboard has it in the
+last token of the word before. There a comma, say, may become ", " by the blank that is yet to come:
+so the last token before the word is looked for again, too.
 """
 
 import math
@@ -36,6 +40,7 @@ from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
 from endonym.script.letters import LETTER
+from endonym.tokenizer.kinds import kind_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
 BEAM = 8
@@ -68,24 +73,34 @@ class Suggestion(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Tokens that are followed. typed: what they have to begin with, a blank before it included."""
+    """Tokens that are followed. typed: what they have to begin with, a blank before it included.
+
+    before: what they have to write before that.
+    """
 
     ids: tuple[int, ...]
     nats: float
     written: bytes
     typed: bytes
+    before: bytes = b""
 
     @property
     def left(self) -> bytes:
-        """What is typed and not written yet."""
-        return self.typed[len(self.written) :]
+        """What they have to write and have not written yet."""
+        return (self.before + self.typed)[len(self.written) :]
 
     @property
     def letters(self) -> str | None:
-        """What is written; None if that is no UTF-8. A character that is not finished is left
-        out."""
-        tail = unfinished(self.written)
-        return None if tail is None else self.written[: len(self.written) - len(tail)].decode()
+        """What is written of the word; None if that is no UTF-8. A character that is not finished
+        is left out."""
+        own = self.written[len(self.before) :]
+        tail = unfinished(own)
+        return None if tail is None else own[: len(own) - len(tail)].decode()
+
+    def followed_by(self, index: int, piece: bytes, nats: float) -> "Row":
+        """The row with one more token."""
+        ids, written = (*self.ids, index), self.written + piece
+        return self._replace(ids=ids, nats=self.nats + nats, written=written)
 
     @property
     def is_between_letters(self) -> bool:
@@ -99,6 +114,7 @@ class Suggester:
 
     def __init__(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.prefix = tokenizer, Prefix(decoder)
+        self.has_blanks_behind = kind_of(tokenizer) == "keyboard"
         vocab = min(tokenizer.vocab, decoder.config.vocab)
         self.pieces = [tokenizer.bytes_of(index) for index in range(vocab)]
         ordered = sorted((piece, n) for n, piece in enumerate(self.pieces) if piece)
@@ -106,6 +122,7 @@ class Suggester:
         may_begin = [first(piece[:4]) if piece else "" for piece in self.pieces]
         begins = np.array([*map(bool, may_begin)])
         begins[tokenizer.end_id] = True
+        self.is_special = np.array([not piece for piece in self.pieces])
 
         def begin_with(kind: str) -> NDArray[np.bool_]:
             return np.array([regex.search(kind, letters) is not None for letters in may_begin])
@@ -116,9 +133,14 @@ class Suggester:
     def suggest(self, text: str, count: int = 3) -> list[Suggestion]:
         """The likeliest words, the likeliest first; fewer if there are no more."""
         begin = begin_of_last_word(text, self.tokenizer)
-        self.prefix.read([self.tokenizer.opening_id, *self.tokenizer.encode(text[:begin])])
+        before = ""
+        if self.has_blanks_behind:
+            begin += text.startswith(" ", begin)
+            before = self._last_token(text[:begin])
+        given = text[: begin - len(before)]
+        self.prefix.read([self.tokenizer.opening_id, *self.tokenizer.encode(given)])
         found = defaultdict[str, float](float)
-        rows = [Row((), 0.0, b"", each.encode()) for each in openings(text, begin)]
+        rows = [Row((), 0.0, b"", each.encode(), before.encode()) for each in openings(text, begin)]
         for _ in range(MOST_TOKENS):
             logs_BV = self.prefix.after([row.ids for row in rows])[:, : len(self.pieces)]
             longer = [
@@ -131,9 +153,37 @@ class Suggester:
             rows = [row for row in rows if math.exp(row.nats) > least]
             if not rows:
                 break
-        typed = len(text) - begin
+        typed, given_chance = len(text) - begin, self._chance_of(before.encode())
         best = sorted(found, key=found.__getitem__, reverse=True)[:count]
-        return [Suggestion(each.removeprefix(" "), each[typed:], found[each]) for each in best]
+        return [
+            Suggestion(each.removeprefix(" "), each[typed:], found[each] / given_chance)
+            for each in best
+        ]
+
+    def _last_token(self, text: str) -> str:
+        """The last token of a text, to which the blank behind it may belong; empty behind a
+        blank."""
+        if not text or text[-1].isspace():
+            return ""
+        piece, _ = self.tokenizer.pieces(self.tokenizer.encode(text))[-1]
+        return piece
+
+    def _chance_of(self, before: bytes) -> float:
+        """How likely the next tokens write these bytes, and maybe more."""
+        if not before:
+            return 1.0
+        total, rows = 0.0, [Row((), 0.0, b"", b"", before)]
+        for _ in range(MOST_TOKENS):
+            longer = list[Row]()
+            logs_BV = self.prefix.after([row.ids for row in rows])
+            for row, log_V in zip(rows, logs_BV, strict=True):
+                ids = self._agreeing(row.left)
+                longer += [row.followed_by(n, self.pieces[n], float(log_V[n])) for n in ids]
+            total += sum(math.exp(row.nats) for row in longer if not row.left)
+            rows = sorted((row for row in longer if row.left), key=lambda row: -row.nats)[:BEAM]
+            if not rows:
+                break
+        return total
 
     def _longer(self, row: Row, log_V: Logits, found: dict[str, float]) -> Iterator[Row]:
         """The row with each likely next token. Words that end here are counted in `found`."""
@@ -146,9 +196,9 @@ class Suggester:
                 found[letters] += math.exp(row.nats) * mass
             if is_longer or not is_piece:  # else what ends the word would crowd out longer ones
                 log_V = np.where(ends, -np.inf, log_V)
+        log_V = np.where(self.is_special, -np.inf, log_V)  # no word goes on behind one
         for index, nats in self._likely(row.left, log_V):
-            written = row.written + self.pieces[index]
-            longer = Row((*row.ids, index), row.nats + nats, written, row.typed)
+            longer = row.followed_by(index, self.pieces[index], nats)
             letters = longer.letters
             if letters is None:
                 continue
@@ -164,6 +214,11 @@ class Suggester:
         """The likeliest tokens that agree with what is left of the letters typed."""
         if not left:
             return likeliest(log_V, 2 * BEAM)
+        ids = self._agreeing(left)
+        return [(ids[n], nats) for n, nats in likeliest(log_V[ids], 2 * BEAM)]
+
+    def _agreeing(self, left: bytes) -> list[int]:
+        """The tokens that begin with these bytes, or write the first of them alone."""
         ids = list[int]()
         for size in range(1, len(left) + 1):
             start = bisect_left(self.sorted, left[:size])
@@ -174,7 +229,7 @@ class Suggester:
             ):
                 ids.append(self.order[start])
                 start += 1
-        return [(ids[n], nats) for n, nats in likeliest(log_V[ids], 2 * BEAM)]
+        return ids
 
 
 def is_unbroken(text: str) -> bool:

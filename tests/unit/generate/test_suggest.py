@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 import regex
 import torch
-from toys import END, lively_decoder, toy_config, toy_tokenizer
+from toys import lively_decoder, toy_config, toy_tokenizer
 
 from endonym.generate import suggest
 from endonym.generate.language_model import LanguageModel
@@ -56,7 +56,10 @@ def probability(model: LanguageModel, before: str, written: str) -> float:
     tokenizer = model.tokenizer
     given = [tokenizer.opening_id, *tokenizer.encode(before)]
     pieces = [tokenizer.bytes_of(index) for index in range(tokenizer.vocab)]
-    ends = [END, *(n for n, piece in enumerate(pieces) if piece and begins_another(piece, written))]
+    ends = [
+        tokenizer.end_id,
+        *(n for n, piece in enumerate(pieces) if piece and begins_another(piece, written)),
+    ]
     total = 0.0
     for row, ends_inside in spellings(model, written.encode()):
         logits = model.decoder.logits(torch.tensor([[*given, *row]]))[0].detach().double()
@@ -64,6 +67,17 @@ def probability(model: LanguageModel, before: str, written: str) -> float:
         nats = sum(float(logs[len(given) - 1 + n, index]) for n, index in enumerate(row))
         total += math.exp(nats) * (1.0 if ends_inside else float(logs[-1, ends].exp().sum()))
     return total
+
+
+def chance_of(model: LanguageModel, given: str, sign: str) -> float:
+    """That a text goes on with a sign of one byte, whatever its token writes behind it."""
+    tokenizer = model.tokenizer
+    ids = [tokenizer.opening_id, *tokenizer.encode(given)]
+    chances = model.decoder.logits(torch.tensor([ids]))[0, -1].double().softmax(-1).tolist()
+    pieces = map(tokenizer.bytes_of, range(tokenizer.vocab))
+    return sum(
+        n for n, piece in zip(chances, pieces, strict=True) if piece.startswith(sign.encode())
+    )
 
 
 @cache
@@ -79,7 +93,15 @@ def begins_another(piece: bytes, word: str) -> bool:
 
 @torch.inference_mode()
 @pytest.mark.parametrize(
-    ("kind", "text"), [("bpe", "Күрше әби к"), ("bpe", "Әби,"), ("char", "Мин ")]
+    ("kind", "text"),
+    [
+        ("bpe", "Күрше әби к"),
+        ("bpe", "Әби,"),
+        ("char", "Мин "),
+        ("keyboard", "Күрше әби ки"),
+        ("keyboard", "Мин "),
+        ("keyboard", "Әби,"),
+    ],
 )
 def test_probabilities_are_sums_over_all_spellings(
     monkeypatch: pytest.MonkeyPatch, kind: str, text: str
@@ -88,11 +110,16 @@ def test_probabilities_are_sums_over_all_spellings(
     monkeypatch.setattr(suggest, "MOST_TOKENS", TOKENS + 1)
     model = lively_model("qwen3", kind)
     begin = begin_of_last_word(text, model.tokenizer)
+    before = ""
+    if kind == "keyboard":
+        begin += text.startswith(" ", begin)
+        before = "," if text.endswith(",") else ""
+    given = text[: begin - len(before)]
     found = [each for each in model.suggest(text, count=100) if not KHMER.search(each.word)]
     assert len(found) > 3
     for each in found[:3]:
         written = text[begin:] + each.rest
-        expected = probability(model, text[:begin], written)
+        expected = probability(model, given, before + written) / chance_of(model, given, before)
         # Rows less likely than the hundredth word are not followed; a sign that ends a word may
         # be several tokens, which is not counted here.
         assert 0.99 * expected <= each.probability <= 1.01 * expected
