@@ -7,10 +7,12 @@ stretch ends with a word that somebody types: first its keys, in which most ofte
 
     context <XBU><CHAR_T><CHAR_E><CHAR_H><XBC>the <XEC>
 
-Only the word, its blank and `<XEC>` are learnt there. A stretch is a document of its own, since a
-keyboard, too, shows the model nothing but the text and the keys. The text of a row that no longer
-fits is left out in this epoch. Which rows, words and slips are drawn depends on the seed and the
-number of the row alone, so that every epoch has others, and a training that goes on has the same.
+Only the word, its blank and `<XEC>` are learnt there. Half of the stretches have no context: where
+the text tells much, a small model learns late to look at the keys. A stretch is a document of its
+own, since a keyboard, too, shows the model nothing but the text and the keys. The text of a row
+that no longer fits is left out in this epoch. Which rows, words and slips are drawn depends on the
+seed and the number of the row alone, so that every epoch has others, and a training that goes on
+has the same.
 
 The form is that of FUTO Keyboard, which has a token for each key from A to Z: accents are dropped,
 and a word that needs other keys is not typed.
@@ -36,8 +38,10 @@ TYPED_SHARE = 0.75
 that is learnt would be running text."""
 SLIP_SHARE = 0.8
 """Of the typed words; the others have no slip, only their accents are dropped."""
+ALONE_SHARE = 0.5
+"""Of the typed words, without any context: then nothing but the keys can tell the word."""
 LONGEST_CONTEXT = 24
-"""Tokens before a typed word, at most; the number is drawn log-uniformly."""
+"""Tokens before the other typed words, about; their number is drawn log-uniformly."""
 SHORTEST_WORD, SHORT_SHARE = 2, 1 / 3
 """Letters: of a single one any slip makes another word. Of two letters there are few words, which
 stand everywhere and are learnt soon: so this share of them is typed."""
@@ -196,11 +200,12 @@ class TypedOrder:
         found, room = list[tuple[int, list[int], int]](), len(targets_T)
         is_new = np.flatnonzero(np.diff(documents_T)) + 1
         for start, stop in pairwise([0, *is_new.tolist(), len(documents_T)]):
-            ids, begin, wanted = targets_T[start:stop], 0, self._drawn_length(random, first=True)
+            ids, begin, wanted = targets_T[start:stop], 0, drawn_length(random)
             for token, word in self.keyboard.places(int(tokens_T[start]), ids):
                 is_passed = len(word) == SHORTEST_WORD and random.random() > SHORT_SHARE
                 if token < begin + wanted or is_passed:
                     continue
+                begin = begin if wanted else token
                 answer = self.keyboard.answer(word)
                 question = self.keyboard.question(slipped_keys(word, random))
                 stretch = [*ids[begin:token].tolist(), *question, *answer]
@@ -208,13 +213,11 @@ class TypedOrder:
                     return found
                 found.append((int(documents_T[start]), stretch, len(answer)))
                 room -= len(stretch)
-                begin, wanted = token, self._drawn_length(random)
+                begin, wanted = token, drawn_length(random)
         return found
 
-    def _drawn_length(self, random: Random, *, first: bool = False) -> int:
-        """How many tokens stand before a typed word, at least; log-uniform.
 
-        first: whether it may be none, as at the start of a text.
-        """
-        length = int((1 + LONGEST_CONTEXT) ** random.random())
-        return length - first
+def drawn_length(random: Random) -> int:
+    """How many tokens stand before a typed word, at least; 0 if it stands alone."""
+    is_alone = random.random() < ALONE_SHARE
+    return 0 if is_alone else int((1 + LONGEST_CONTEXT) ** random.random())
