@@ -1,8 +1,8 @@
 """FUTO Keyboard's rule to find the next words, with its slips, over any model.
 
-Written anew from what `native/jni/org_futo_inputmethod_latin_xlm_LanguageModel.cpp` does. Three rows
-of tokens are followed. A row ends as a word with a piece that ends in a blank, or with <XEC>. The
-rule is no plain beam search; a comparison must repeat two slips of it:
+Written anew from what `native/jni/org_futo_inputmethod_latin_xlm_LanguageModel.cpp` does. Three
+rows of tokens are followed. A row ends as a word with a piece that ends in a blank, or with <XEC>.
+The rule is no plain beam search; a comparison must repeat two slips of it:
 
 1. A row that goes on is scored by the probability of its last token times that of the row with the
    number of this token among its likeliest, instead of times that of the row which it goes on from.

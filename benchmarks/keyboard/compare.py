@@ -2,11 +2,12 @@
 
     python benchmarks/keyboard/compare.py MODEL FILE.gguf DRIVER [--contexts 1000] [--store DIR]
 
-MODEL is a run, FILE what `endonym export MODEL --to keyboard` wrote, DRIVER the program of build.sh.
-Contexts are the beginnings of held-out documents, cut behind a word. Ids and words must be equal: of
-the keyboard with those of our decoder under the keyboard's rule (beam.py), and of llama.cpp with
-those of our decoder without a cache. Then a half typed word is given behind each context: the
-keyboard must answer all of them. Where the model corrects, these answers are compared, too.
+MODEL is a run, FILE what `endonym export MODEL --to keyboard --quantize F16` wrote, and DRIVER the
+program of build.sh. Contexts are beginnings of held-out documents, cut behind a word. Ids and words
+must be equal: of the keyboard with those of our decoder under the keyboard's rule (beam.py), and of
+llama.cpp with those of our decoder without a cache. Our matrices are rounded to F16, as the file's.
+Then a half typed word is given behind each context: the keyboard must answer all of them. Where the
+model corrects, these answers are compared, too.
 """
 
 import argparse
@@ -54,7 +55,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """What was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Compare a keyboard file with its model.")
     parser.add_argument("model")
     parser.add_argument("file", type=Path)
     parser.add_argument("driver", type=Path)
@@ -64,17 +65,22 @@ def arguments() -> argparse.Namespace:
 
 
 def contexts(texts: Sequence[str], count: int) -> list[tuple[str, str]]:
-    """Beginnings of lines, cut behind a word; and the first letters of the word behind, or ""."""
+    """Beginnings of lines, cut behind a word; and the first letters of the word behind, or "".
+
+    They are distinct, and as many as asked for, if there are so many words.
+    """
     generator = random.Random(0)
     lines = [line.split() for text in texts for line in text.splitlines() if SPACE not in line]
     lines = [words for words in lines if len(words) > 1]
-    found = list[tuple[str, str]]()
-    while len(found) < count:
+    found = dict[str, str]()
+    for _ in range(20 * count):
         words = generator.choice(lines)
         end = generator.randrange(1, min(len(words), MOST_WORDS))
         typed = regex.match(rf"[a-z]{{1,{TYPED_LETTERS}}}", words[end].lower())
-        found.append((" ".join(words[:end]), typed[0] if typed else ""))
-    return found
+        found.setdefault(" ".join(words[:end]), typed[0] if typed else "")
+        if len(found) == count:
+            break
+    return [*found.items()]
 
 
 @torch.inference_mode()
@@ -86,6 +92,9 @@ def compared(
     """How many answers are equal."""
     decoder, tokenizer = model.decoder, model.tokenizer
     assert isinstance(decoder, Decoder), "a keyboard's file is made of one of ours"
+    for matrix in decoder.parameters():
+        if matrix.ndim > 1:
+            matrix.copy_(matrix.half().float())
     texts = [text for text, _ in found]
     questions = [(text, typed) for text, typed in found if typed]
     is_correcting = features_of(model) == CORRECTION
@@ -139,17 +148,23 @@ def answer(beam: Beam, model: LanguageModel, engine: Engine, text: str, typed: s
 def differences(
     lines: Sequence[str], one: Sequence[Answer], two: Sequence[Answer]
 ) -> dict[str, Any]:
-    """How many ids and words differ, and the first words that do."""
-    ids = words = 0
+    """How many ids and words are equal, and where they are not.
+
+    scores apart: by what factor, less 1, the scores of equal words differ at most.
+    """
+    ids, words, farthest = 0, 0, 0.0
     examples: list[Any] = []
     for line, (left_ids, left), (right_ids, right) in zip(lines, one, two, strict=True):
-        ids += left_ids != right_ids
-        ranked = [[word for _, word in sorted(each, reverse=True)] for each in (left, right)]
-        if ranked[0] != ranked[1]:
+        ids += left_ids == right_ids
+        ranked = [sorted(each, reverse=True) for each in (left, right)]
+        if [word for _, word in ranked[0]] == [word for _, word in ranked[1]]:
             words += 1
-            examples.append([line, sorted(left, reverse=True), sorted(right, reverse=True)])
-    same = len(lines)
-    return {"equal ids": same - ids, "equal words": same - words, "examples": examples[:3]}
+            pairs = [(a, b) for (a, _), (b, _) in zip(*ranked, strict=True)]
+            farthest = max([farthest, *(max(a / b, b / a) - 1 for a, b in pairs)])
+        else:
+            examples.append([line, *ranked])
+    said = {"equal ids": ids, "equal words": words, "scores apart": round(farthest, 5)}
+    return said | {"examples": examples}
 
 
 if __name__ == "__main__":

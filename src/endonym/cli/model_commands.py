@@ -314,14 +314,14 @@ def scores_text(judged: "TextScores") -> str:
     "form",
     type=click.Choice([*FORMATS]),
     default="huggingface",
-    help="A folder for transformers, files for llama.cpp and Ollama, the corpus as a data set, or "
-    "an adapter alone, for peft or llama.cpp.",
+    help="A folder for transformers, files for llama.cpp and Ollama, the corpus as a data set, "
+    "an adapter alone, for peft or llama.cpp, or a file for FUTO Keyboard.",
 )
 @click.option(
     "--quantize",
     metavar="F16,Q8_0,…",
     help="gguf: number formats of the weights, a file for each: F32, F16, BF16, Q8_0, Q5_K_M, "
-    "Q4_K_M.",
+    "Q4_K_M; keyboard: F16, Q8_0.",
 )
 @click.option(
     "--out",

@@ -19,8 +19,8 @@ Source: `native/jni/src/ggml/LanguageModel.cpp` of FUTO Keyboard, and sentencepi
 """
 
 import json
+import struct
 from collections.abc import Mapping
-from importlib import import_module
 from string import ascii_uppercase
 from typing import NamedTuple
 
@@ -101,24 +101,49 @@ def pieces_of(tokenizer: Tokenizer) -> list[Piece]:
 
 
 def sentencepiece_model(tokenizer: Tokenizer) -> bytes:
-    """The SentencePiece model of a keyboard's tokenizer, a serialized ModelProto."""
+    """The SentencePiece model of a keyboard's tokenizer: the bytes of a ModelProto.
+
+    Source: `src/sentencepiece_model.proto` of sentencepiece, which numbers the fields. What has its
+    usual value is left out.
+    """
     pieces = pieces_of(tokenizer)
-    pad, start, end, unknown = (each.name for each in pieces[:4])
-    model = import_module("sentencepiece.sentencepiece_model_pb2").ModelProto(
-        pieces=[{"piece": name, "score": score, "type": kind} for name, score, kind in pieces],
-        trainer_spec={
-            "model_type": UNIGRAM,
-            "vocab_size": len(pieces),
-            "byte_fallback": True,
-            "treat_whitespace_as_suffix": True,
-            **{"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3},
-            **{"pad_piece": pad, "bos_piece": start, "eos_piece": end, "unk_piece": unknown},
-        },
-        normalizer_spec={
-            "name": "identity",
-            "add_dummy_prefix": False,
-            "remove_extra_whitespaces": False,
-            "escape_whitespaces": True,
-        },
-    )
-    return bytes(model.SerializeToString())
+    trainer = {
+        3: UNIGRAM,  # model_type
+        4: len(pieces),  # vocab_size
+        24: True,  # treat_whitespace_as_suffix
+        35: True,  # byte_fallback
+        **{40: 3, 41: 1, 42: 2, 43: 0},  # the ids of unk, bos, eos and pad
+        **{45: UNKNOWN, 46: START, 47: NAMES[2], 48: NAMES[0]},  # their names
+    }
+    normalizer = {
+        1: "identity",  # name
+        3: False,  # add_dummy_prefix
+        4: False,  # remove_extra_whitespaces
+        5: True,  # escape_whitespaces
+    }
+    parts = [_field(1, _message(dict(enumerate(piece, 1)))) for piece in pieces]
+    return b"".join([*parts, _field(2, _message(trainer)), _field(3, _message(normalizer))])
+
+
+def _message(fields: Mapping[int, int | float | str]) -> bytes:
+    """Fields by their numbers, as Protocol Buffers write them."""
+    return b"".join(_field(number, value) for number, value in fields.items())
+
+
+def _field(number: int, value: float | str | bytes) -> bytes:
+    """One field: a whole number or a truth, a 32-bit number, or text or a message."""
+    if isinstance(value, float):
+        return _varint(number << 3 | 5) + struct.pack("<f", value)
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    data = value.encode("utf-8") if isinstance(value, str) else value
+    return _varint(number << 3 | 2) + _varint(len(data)) + data
+
+
+def _varint(value: int) -> bytes:
+    """A whole number, seven bits a byte, the lowest first; the last byte is below 128."""
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*found, value])
