@@ -15,7 +15,6 @@ benchmarks/results/keyboard-models.json are skipped; --again adds a repeat.
 
 import argparse
 import json
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ import key_presses
 from beyond_bits import NAMES
 from cells import RESULTS, ROOT, Cell, Cells
 from pages import interval, markdown
-from runs import costs_of, endonym, last_json
+from runs import costs_of, endonym, last_json, manifest
 
 from endonym.commands.load import load_model, shards_of
 from endonym.data.shards import TokenShards
@@ -47,6 +46,8 @@ HOURS = 1 / 6
 PLANTED = 200
 """Typings of each of five kinds, and without a slip."""
 SEEDS = {"test": 1, "dev": 2}
+SHOWN = 40
+"""Typings of the dev text that are shown."""
 
 
 def main() -> None:
@@ -88,20 +89,23 @@ def prepare(language: str, asked: argparse.Namespace) -> None:
 
 def cell(language: str, asked: argparse.Namespace) -> Cell:
     """Make the model of a language and its file, and judge it."""
-    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     run = ("run", f"{language}/recipe.toml", "--json", "-q")
     finished = last_json(endonym(asked.work, *run, threads=asked.threads))
-    after, seconds = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - started
     export = next(each for each in finished["stages"] if each["name"] == "export keyboard")
     (file,) = (asked.work / "store").glob(f"export/{export['id']}/*.gguf")
     told = {
         "language": language,
-        "run_seconds": round(seconds),
-        "processor_seconds": round(after.ru_utime - before.ru_utime),
         "file_bytes": file.stat().st_size,
         "typed": key_presses.cell(language, asked),
     }
-    return costs_of(asked.work, finished) | told | corrections(language, asked)
+    costs = costs_of(asked.work, finished)
+    numbers = [
+        manifest(asked.work / "store", each)["numbers"]
+        for each in finished["stages"]
+        if each["name"].startswith("model ")
+    ]
+    costs["tokens"] = sum(each["tokens"] for each in numbers)
+    return costs | told | corrections(language, asked)
 
 
 def corrections(language: str, asked: argparse.Namespace) -> dict[str, Any]:
@@ -124,9 +128,9 @@ def corrections(language: str, asked: argparse.Namespace) -> dict[str, Any]:
         shares = right_words(typings, correct)
         seconds[name] = (time.perf_counter() - started) / len(typings)
         rows[name] = {kind: [x.value, x.low, x.high] for kind, x in shares.items()}
-    wrong = [each for each in typings if first_word(model, each.context, each.keys) != each.word]
-    shown = [in_words(model, each) for each in wrong[:20]]
-    return {"corrected": rows, "correct_seconds": seconds, "typings": len(typings), "wrong": shown}
+    if asked.split == "dev":
+        print(*(in_words(model, each) for each in typings[:SHOWN]), sep="\n")
+    return {"corrected": rows, "correct_seconds": seconds, "typings": len(typings)}
 
 
 def first_word(model: LanguageModel, context: str, keys: str) -> str:
@@ -137,7 +141,7 @@ def first_word(model: LanguageModel, context: str, keys: str) -> str:
 def in_words(model: LanguageModel, typing: Typing) -> str:
     """What was typed, what the model gave, and what was meant."""
     given = first_word(model, typing.context, typing.keys)
-    return f"{typing.context[-30:]}|{typing.keys} ({typing.kind}): {given}, not {typing.word}"
+    return f"{typing.context[-30:]}|{typing.keys} ({typing.kind}): {given}, meant is {typing.word}"
 
 
 def predictions(cells: Cells) -> str:
@@ -164,10 +168,10 @@ def costs(cells: Cells) -> str:
     rows = list[list[str]]()
     for language in (each for each in NAMES if each in cells):
         found = cells[language]
-        minutes = [found[key] / 60 for key in ("step_seconds", "run_seconds", "processor_seconds")]
-        sizes = [f"{found['parameters'] / 1e6:.1f}", f"{found['file_bytes'] / 1e6:.1f}"]
-        rows.append([NAMES[language], *sizes, *(f"{each:.0f}" for each in minutes)])
-    heads = ["M parameters", "MB", "training, min", "whole run, min", "of a processor, min"]
+        sizes = [found[key] / 1e6 for key in ("parameters", "file_bytes", "tokens")]
+        minutes = f"{found['step_seconds'] / 60:.0f}"
+        rows.append([NAMES[language], *(f"{each:.1f}" for each in sizes), minutes])
+    heads = ["M parameters", "MB of the file", "M tokens trained on", "training, min"]
     return markdown(["text", *heads], rows)
 
 

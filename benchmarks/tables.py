@@ -23,6 +23,7 @@ import extraction_page
 import fables_fr
 import instructions
 import key_presses
+import keyboard_models
 import minimal_pairs
 import pruning
 import readme_page
@@ -42,6 +43,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "doctor.md": doctor_page.TABLES,
     ROOT / "docs" / "documents.md": extraction_page.TABLES,
     ROOT / "docs" / "dictionaries.md": dictionaries.TABLES_OF_PAGE,
+    ROOT / "docs" / "keyboard.md": keyboard_models.TABLES_OF_PAGE,
     ROOT / "docs" / "phases.md": curricula.TABLES_OF_PAGE
     | fables_fr.TABLES_OF_PAGE
     | instructions.TABLES_OF_PAGE

@@ -69,6 +69,13 @@ class Purpose:
         found = choose_phase(second, facts, context, dim=dim, read=read, place="last")
         return choices | _named("keys", found)
 
+    def averaged(self, choices: Choices) -> Choices:
+        """The choices of both phases, of which the second averages its weights as the first."""
+        average = choices.get("phase.average")
+        if not self.learns_keys or average is None or "keys.keep" in choices:
+            return choices
+        return choices | {"keys.average": average}
+
 
 def _named(table: str, choices: Choices) -> Choices:
     return {f"{table}.{key}": choice for key, choice in choices.items()}

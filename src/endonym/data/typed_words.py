@@ -1,16 +1,18 @@
 """Words as they are typed on a keyboard, behind the running text before them.
 
-A phase with `objective = "autocorrect"` reads its text in this order. Half of the rows stay running
-text, so that the next word is not forgotten. The others are cut into stretches, and each stretch
-ends with a word that somebody types: first its keys, in which most often a slip was made
+A phase with `objective = "autocorrect"` reads its text in this order. A quarter of the rows stay
+running text, so that the next word is not forgotten. The others are cut into stretches, and each
+stretch ends with a word that somebody types: first its keys, in which most often a slip was made
 (lexicon/typing_errors.py), then the word that was meant:
 
     context <XBU><CHAR_T><CHAR_E><CHAR_H><XBC>the <XEC>
 
-Only the word, its blank and `<XEC>` are learnt there. A stretch is a document of its own, since a
-keyboard, too, shows the model nothing but the text and the keys. The text of a row that no longer
-fits is left out in this epoch. Which rows, words and slips are drawn depends on the seed and the
-number of the row alone, so that every epoch has others, and a training that goes on has the same.
+Only the word, its blank and `<XEC>` are learnt there. Half of the stretches have no context: where
+the text tells much, a small model learns late to look at the keys. A stretch is a document of its
+own, since a keyboard, too, shows the model nothing but the text and the keys. The text of a row
+that no longer fits is left out in this epoch. Which rows, words and slips are drawn depends on the
+seed and the number of the row alone, so that every epoch has others, and a training that goes on
+has the same.
 
 The form is that of FUTO Keyboard, which has a token for each key from A to Z: accents are dropped,
 and a word that needs other keys is not typed.
@@ -31,14 +33,18 @@ from endonym.seed import named_seed
 from endonym.tokenizer.keyboard import CORRECTED, KEYS, TYPED, WRITTEN
 from endonym.tokenizer.tokenizer import Tokenizer
 
-TYPED_SHARE = 0.5
-"""Of the rows."""
+TYPED_SHARE = 0.75
+"""Of the rows. Of such a row a seventh of the tokens are learnt: with a half of the rows nearly all
+that is learnt would be running text."""
 SLIP_SHARE = 0.8
 """Of the typed words; the others have no slip, only their accents are dropped."""
-LONGEST_CONTEXT = 32
-"""Tokens before a typed word, at most; the number is drawn log-uniformly."""
-SHORTEST_WORD = 2
-"""Letters: of a single one any slip makes another word."""
+ALONE_SHARE = 0.5
+"""Of the typed words, without any context: then nothing but the keys can tell the word."""
+LONGEST_CONTEXT = 24
+"""Tokens before the other typed words, about; their number is drawn log-uniformly."""
+SHORTEST_WORD, SHORT_SHARE = 2, 1 / 3
+"""Letters: of a single one any slip makes another word. Of two letters there are few words, which
+stand everywhere and are learnt soon: so this share of them is typed."""
 LAYOUT = layout_of("", "latin")
 """The plain QWERTY layout, the only one on which FUTO Keyboard asks a model while one types."""
 LETTER = r"[\p{L}\p{M}\p{N}'’ʼ-]"
@@ -69,7 +75,7 @@ class Keyboard:
         if len(ids) < len(found):
             raise RecipeError(
                 f"the tokenizer has no tokens of typed keys, such as {TYPED}",
-                where='objective = "autocorrect"',
+                where="tokenizer",
                 do='Write kind = "keyboard" in [tokenizer], and train the model from scratch.',
             )
         self.typed_id, self.written_id, self.corrected_id = ids[:3]
@@ -194,10 +200,12 @@ class TypedOrder:
         found, room = list[tuple[int, list[int], int]](), len(targets_T)
         is_new = np.flatnonzero(np.diff(documents_T)) + 1
         for start, stop in pairwise([0, *is_new.tolist(), len(documents_T)]):
-            ids, begin, wanted = targets_T[start:stop], 0, self._drawn_length(random, first=True)
+            ids, begin, wanted = targets_T[start:stop], 0, drawn_length(random)
             for token, word in self.keyboard.places(int(tokens_T[start]), ids):
-                if token < begin + wanted:
+                is_passed = len(word) == SHORTEST_WORD and random.random() > SHORT_SHARE
+                if token < begin + wanted or is_passed:
                     continue
+                begin = begin if wanted else token
                 answer = self.keyboard.answer(word)
                 question = self.keyboard.question(slipped_keys(word, random))
                 stretch = [*ids[begin:token].tolist(), *question, *answer]
@@ -205,13 +213,11 @@ class TypedOrder:
                     return found
                 found.append((int(documents_T[start]), stretch, len(answer)))
                 room -= len(stretch)
-                begin, wanted = token, self._drawn_length(random)
+                begin, wanted = token, drawn_length(random)
         return found
 
-    def _drawn_length(self, random: Random, *, first: bool = False) -> int:
-        """How many tokens stand before a typed word, at least; log-uniform.
 
-        first: whether it may be none, as at the start of a text.
-        """
-        length = int((1 + LONGEST_CONTEXT) ** random.random())
-        return length - first
+def drawn_length(random: Random) -> int:
+    """How many tokens stand before a typed word, at least; 0 if it stands alone."""
+    is_alone = random.random() < ALONE_SHARE
+    return 0 if is_alone else int((1 + LONGEST_CONTEXT) ** random.random())

@@ -2,7 +2,8 @@
 
 A beam over tokens goes on from the text and the keys, in the form that the model has learnt
 (data/typed_words.py). A word ends with a token that ends in a blank, or with `<XEC>`, as in FUTO
-Keyboard; the probabilities of several rows of tokens that write one word are added.
+Keyboard; the probabilities of several rows of tokens that write one word are added. What is no word
+is not given.
 """
 
 import math
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from endonym.data.typed_words import Keyboard
 from endonym.errors import TokenizerError
 from endonym.generate.sample import likeliest
-from endonym.generate.suggest import Prefix, Suggestion
+from endonym.generate.suggest import WORD, Prefix, Suggestion
 from endonym.lexicon.typing_errors import typed_keys
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -66,7 +67,8 @@ class Corrector:
                     written = Written((*row.ids, index), row.nats + nats)
                     word = self.tokenizer.decode(written.ids)
                     if index == self.keyboard.corrected_id or word.endswith(" "):
-                        if word := word.removesuffix(" "):
+                        word = word.removesuffix(" ")
+                        if WORD.fullmatch(word):
                             found[word] += math.exp(written.nats)
                     else:
                         longer.append(written)

@@ -81,8 +81,8 @@ class Phase(Config, ObjectiveProperties):
     """what is learnt
 
     - next_token: every token of the texts
-    - autocorrect: for a phone's keyboard, in half of the rows which word of the texts is meant by
-      keys that were typed, with slips or without; in the others as next_token (docs/keyboard.md)
+    - autocorrect: for a phone's keyboard, in most rows which word of the texts is meant by keys
+      that were typed, with slips or without; in the others as next_token (docs/keyboard.md)
     - chat: the answers in the conversations of `data`, and where they end
     - preferences: which of two answers in `data` is better (DPO, arXiv:2305.18290)
     """

@@ -114,12 +114,12 @@ def test_every_example_stands_in_the_text_with_its_word(typed: tuple[TypedOrder,
             assert any(context + word in text for text in texts), (context, word)
 
 
-def test_half_of_the_rows_stay_running_text(typed: tuple[TypedOrder, Rows]) -> None:
+def test_a_quarter_of_the_rows_stay_running_text(typed: tuple[TypedOrder, Rows]) -> None:
     order, rows = typed
     plain = order.order.rows(0, 60)
     assert rows.weights_BT is not None
     is_plain = rows.weights_BT.all(axis=1)
-    assert 0.3 < is_plain.mean() < 0.7
+    assert 0.1 < is_plain.mean() < 0.45
     assert np.array_equal(rows.targets_BT[is_plain], plain.targets_BT[is_plain])
     same_documents = rows.documents_BT[is_plain] // CONTEXT
     assert np.array_equal(same_documents, plain.documents_BT[is_plain])

@@ -105,6 +105,25 @@ batch_tokens = 128 ⏎ [pack] ⏎ context = 256
 """  # noqa: E501
 
 
+def test_typed_words_need_a_tokenizer_with_keys(tmp_path: Path) -> None:
+    romanian = HEAD.replace('"tt"', '"ro"') + 'objective = "autocorrect"\n'
+    message = (
+        'objective = "autocorrect" needs a token for each typed key, and kind = "bpe" has none.'
+    )
+    given = {"line": 7, "under": '"autocorrect"', "message": message}
+    advice = problem_drawn(tmp_path, romanian, **given)
+    assert advice[0].strip() == 'Write kind = "keyboard" in [tokenizer].'
+    Recipe.model_validate(
+        {
+            "name": "ro",
+            "language": "ro",
+            "source": [{"name": "a", "path": "b"}],
+            "tokenizer": {"kind": "keyboard"},
+            "phase": [{"objective": "autocorrect"}],
+        }
+    )
+
+
 @pytest.mark.parametrize(("body", "line", "under", "message", "do"), cases(CONTRADICTIONS))
 def test_a_contradiction_names_its_line_and_what_to_do(
     body: str, line: int, under: str, message: str, do: str, tmp_path: Path
