@@ -4,7 +4,7 @@ const MOST_PROOFREAD = 20000; // characters that the server takes at once
 const FRENCH = "fr"; // writes a blank before some signs
 const SIGNS = /^[.,;:!?…)\]}»”’،؛؟।॥។៕՝։]$/u;
 const FRENCH_SIGNS = /^[.,…)\]}’]$/u;
-const WORD_PART = /^[\p{L}\p{M}\p{N}]/u;
+const WORD_PART = /^[\p{L}\p{M}\p{N}\u200c\u200d]/u; // unseen signs stand inside Persian words
 const writing = get("writing");
 const kept = JSON.parse(stored("write") ?? "{}"); // from before a reload
 
