@@ -206,12 +206,13 @@ def test_wrong_words_are_underlined_and_corrected_by_keys(page: Any, address: st
     (model,) = page.request.get(f"{address}/v1/models").json()["data"]
     known = {"object": "list", "data": [model | {"proofreading": True}]}
     page.route("**/v1/models", lambda one: one.fulfill(json=known))
+    better = [{"word": "Бүген", "bits": 9.5}, {"word": "Буген", "bits": 3.5}]
     text = "🌞 Бугэн урамда кояш. "
 
     def check(route: Any) -> None:
         asked = route.request.post_data_json["text"]
         at = len(asked[: asked.find("Бугэн")])
-        found = {"begin": at, "end": at + 5, "word": "Бугэн", "corrections": ["Бүген", "Буген"]}
+        found = {"begin": at, "end": at + 5, "word": "Бугэн", "corrections": better}
         route.fulfill(json={"data": [found] if at >= 0 else []})
 
     page.route("**/v1/proofread", check)

@@ -51,7 +51,7 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 
 OF_A_MODEL = (
     *(CompletionRequest, ChatRequest, EmbeddingRequest),
-    *(SuggestionRequest, ProofreadRequest),
+    *(SuggestionRequest, ProofreadRequest, PreferenceRequest),
 )
 """Requests that name a model."""
 

@@ -26,6 +26,15 @@ LETTERS_PER_TOKEN = 16
 T = TypeVar("T")
 
 
+class Correction(Protocol):
+    """What may stand in place of a word, and how many bits it is better."""
+
+    @property
+    def word(self) -> str: ...
+    @property
+    def bits(self) -> float: ...
+
+
 class Finding(Protocol):
     """A word that is probably wrong. begin, end: its place in the text, in characters."""
 
@@ -36,7 +45,7 @@ class Finding(Protocol):
     @property
     def word(self) -> str: ...
     @property
-    def corrections(self) -> Sequence[str]: ...
+    def corrections(self) -> Sequence[Correction]: ...
 
 
 Check = Callable[[str], Sequence[Finding]]

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from endonym.data.conversations import Unfit, pair_of
 from endonym.generate.suggest import is_unbroken
+from endonym.script.letters import GAP
 from endonym.serve.answers import ApiError, Json
 from endonym.serve.limits import Receive
 from endonym.serve.requests import PreferenceRequest, ProofreadRequest, SuggestionRequest
@@ -20,6 +22,14 @@ NOT_KEPT = (
     "this server keeps no corrections. Start it with --keep FILE: then each that you ask for is a "
     'line of FILE, which a phase with objective = "preferences" learns from.'
 )
+
+TOO_LONG = (
+    "the correction and what it corrects have {tokens} tokens; they and twice what stands before "
+    "them are a row of {context} tokens in training. Let the model write less at once, and keep a "
+    "correction before you write on."
+)
+TOKENS_AROUND = 4
+"""Tokens that a chat template may add to each side."""
 
 
 async def suggestions(service: Service, body: SuggestionRequest, receive: Receive) -> bytes | None:
@@ -59,7 +69,7 @@ async def proofread(service: Service, body: ProofreadRequest, receive: Receive) 
             "begin": each.begin,
             "end": each.end,
             "word": each.word,
-            "corrections": [*each.corrections],
+            "corrections": [{"word": one.word, "bits": one.bits} for one in each.corrections],
         }
         for each in found
     ]
@@ -67,16 +77,37 @@ async def proofread(service: Service, body: ProofreadRequest, receive: Receive) 
 
 
 async def preference(service: Service, body: PreferenceRequest) -> Json:
-    """The answer to `/v1/preferences`: how many are kept now. Raises ApiError."""
+    """The answer to `/v1/preferences`: how many are kept now. Raises ApiError.
+
+    A phase of training puts both sides, each behind the prompt, into one row as long as the
+    context. So a prompt is cut at its beginning until they fit.
+    """
+    engine = service.scheduler(body.model).engine
     if service.desk.corrections is None:
         raise ApiError(400, NOT_KEPT, code="no_file")
-    pair = body.model_dump()
+    pair = {"prompt": body.prompt, "chosen": body.chosen, "rejected": body.rejected}
     try:
         pair_of(pair)
     except Unfit as unfit:
         raise ApiError(400, unfit.detail, code=unfit.reason) from unfit
+    encode = engine.vocabulary.encode
+    sides = len(encode(body.chosen)) + len(encode(body.rejected))
+    room = (engine.context - sides) // 2 - TOKENS_AROUND
+    pair["prompt"] = await asyncio.to_thread(fitting_end, body.prompt, room, encode)
+    if not pair["prompt"].strip():
+        message = TOO_LONG.format(tokens=sides, context=engine.context)
+        raise ApiError(400, message, code="context_length_exceeded")
     kept = await asyncio.to_thread(service.desk.corrections.add, pair)
     return {"object": "preference", "file": str(service.desk.corrections.path), "kept": kept}
+
+
+def fitting_end(text: str, room: int, encode: Callable[[str], Sequence[int]]) -> str:
+    """The end of a text that has at most so many tokens, from the beginning of a word on."""
+    while text and len(encode(text)) > room:
+        least = max(1, len(text) // 8)
+        gap = GAP.search(text, least)
+        text = text[least:] if gap is None else text[gap.end() :]
+    return text
 
 
 def _answer(model: str, data: list[Json]) -> bytes:

@@ -184,11 +184,16 @@ def test_a_queue_that_is_full_says_when_to_try_again() -> None:
     asyncio.run(ask())
 
 
+class Better(NamedTuple):
+    word: str
+    bits: float
+
+
 class Wrong(NamedTuple):
     begin: int
     end: int
     word: str
-    corrections: list[str]
+    corrections: list[Better]
 
 
 def test_findings_are_told_with_their_places(served: tuple[Client, Service]) -> None:
@@ -196,11 +201,16 @@ def test_findings_are_told_with_their_places(served: tuple[Client, Service]) -> 
     text = "Бүген кояш 🌞 яктыртты, э балалар уйный."
     assert client.post("/v1/proofread", text=text).json()["error"]["code"] == "no_proofreading"
     at = text.index("э ")
-    service.desk.checks["тел"] = lambda asked: [Wrong(at, at + 1, asked[at], ["ә"])]
+    service.desk.checks["тел"] = lambda asked: [Wrong(at, at + 1, asked[at], [Better("ә", 2.5)])]
     try:
         answer = client.post("/v1/proofread", text=text)
         (found,) = answer.json()["data"]
-        assert found == {"begin": at, "end": at + 1, "word": "э", "corrections": ["ә"]}
+        assert found == {
+            "begin": at,
+            "end": at + 1,
+            "word": "э",
+            "corrections": [{"word": "ә", "bits": 2.5}],
+        }
         assert client.post("/v1/proofread", text="а" * 20_001).status_code == 400
     finally:
         del service.desk.checks["тел"]
@@ -212,25 +222,44 @@ PAIR = {"prompt": "Әби мич янында", "chosen": " ипи пешерә.
 def test_a_correction_is_kept_as_a_pair_that_training_reads(tmp_path: Path) -> None:
     path = tmp_path / "corrections.jsonl"
     with client_of(SlowEngine()) as (client, service):
-        refused = client.request("POST", "/v1/preferences", json=PAIR)
+        refused = client.post("/v1/preferences", **PAIR)
         assert refused.status_code == 400
         assert "--keep FILE" in refused.json()["error"]["message"]
         service.desk.corrections = Corrections(path)
-        other = PAIR | {"prompt": "ចៅ", "chosen": "ទៅសាលា", "rejected": "ទៅទៅ"}
+        other = PAIR | {"prompt": "ចៅ", "chosen": "សាលា", "rejected": "ទៅ"}
         for number, pair in enumerate((PAIR, other), 1):
-            kept = client.request("POST", "/v1/preferences", json=pair).json()
+            kept = client.post("/v1/preferences", **pair).json()
             assert kept == {"object": "preference", "file": str(path), "kept": number}
         for changes, word in (
             ({"chosen": PAIR["rejected"] + " "}, "the same"),
             ({"prompt": " "}, "question"),
             ({"chosen": ""}, "empty"),
         ):
-            answer = client.request("POST", "/v1/preferences", json=PAIR | changes)
+            answer = client.post("/v1/preferences", **(PAIR | changes))
             assert answer.status_code == 400
             assert word in answer.json()["error"]["message"]
     assert [json.loads(line) for line in path.read_text("utf-8").splitlines()] == [PAIR, other]
     assert pair_of(PAIR).chosen == PAIR["chosen"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_of_a_long_prompt_the_end_is_kept_that_fits_into_a_row_with_both_sides(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "corrections.jsonl"
+    long = "Кар ява, җил исә, урамда салкын. " * 20 + PAIR["prompt"]
+    with client_of(SlowEngine(context=128)) as (client, service):
+        service.desk.corrections = Corrections(path)
+        assert client.post("/v1/preferences", **(PAIR | {"prompt": long})).status_code == 200
+        kept = json.loads(path.read_text("utf-8"))
+        encode = toy_language_model(context=128).tokenizer.encode
+        sides = [len(encode(kept["prompt"] + kept[side])) for side in ("chosen", "rejected")]
+        assert 64 < sum(sides) <= 128
+        assert long.endswith(" " + kept["prompt"])
+        answer = client.post("/v1/preferences", **(PAIR | {"chosen": long}))
+        assert answer.status_code == 400
+        assert "write less at once" in answer.json()["error"]["message"]
+    assert len(path.read_text("utf-8").splitlines()) == 1
 
 
 def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path: Path) -> None:

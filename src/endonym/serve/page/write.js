@@ -88,7 +88,7 @@ function look() {
   const finding = findings.find((each) => each.begin <= caret && caret <= each.end);
   if (finding) {
     asked.words?.abort();
-    const items = [...finding.corrections.slice(0, 3).map((word) => ({ word })), { leaves: true }];
+    const items = [...finding.corrections.slice(0, 3), { leaves: true }];
     return showBar({ finding, items, text });
   }
   if (!model().suggestions) {
@@ -335,7 +335,7 @@ async function keepCorrection() {
   const response = await fetch("v1/preferences", {
     method: "POST",
     headers: headers(),
-    body: JSON.stringify({ prompt, chosen, rejected: made.text }),
+    body: JSON.stringify({ model: get("model").value, prompt, chosen, rejected: made.text }),
   });
   if (!response.ok) return say((await refusal(response)).message, true);
   const { file, kept: count } = await response.json();
