@@ -42,7 +42,7 @@ async function loadModels() {
 function showModel() {
   for (const each of [writing, get("under"), get("bar")]) each.lang = model().language;
   get("check").disabled = !model().proofreading;
-  get("check-row").title = model().proofreading ? "" : "The server has no list of words for this model";
+  get("no-check").hidden = model().proofreading;
   [colours, findings, colourFrom] = [[], [], 0];
   look();
   later("colour", colour, 0);
@@ -127,6 +127,7 @@ function showBar(next) {
   });
   if (bar.finding) buttons.unshift(line(`“${bar.finding.word}”:`));
   if (bar.note) buttons.push(line(bar.note));
+  get("bar").dir = getComputedStyle(writing).direction; // the first word stands where the text begins
   get("bar").replaceChildren(...buttons);
   get("bar").setAttribute("aria-label", bar.finding ? "Corrections" : "Suggestions");
   if (bar.isOld) return;
