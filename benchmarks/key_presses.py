@@ -37,8 +37,8 @@ from endonym.evaluate.key_presses import (
 )
 from endonym.evaluate.neighbours import joined_texts
 from endonym.evaluate.score import ratio
-from endonym.evaluate.word_counts import words_in
 from endonym.generate.suggest import Suggestion
+from endonym.lexicon.spans import words_in
 from endonym.log import Log
 from endonym.seed import named_seed
 from endonym.store import Store

@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from endonym.commands.api import load, make, new, with_adapter
+    from endonym.commands.api import load, make, new, proofreader, with_adapter
     from endonym.errors import EndonymError
     from endonym.generate.language_model import LanguageModel
     from endonym.generate.sample import Sampling
@@ -30,6 +30,7 @@ _HOMES = {
     "load": "endonym.commands.api",
     "make": "endonym.commands.api",
     "new": "endonym.commands.api",
+    "proofreader": "endonym.commands.api",
     "with_adapter": "endonym.commands.api",
 }
 """Public names and the modules that define them."""
@@ -44,6 +45,7 @@ __all__ = [
     "load",
     "make",
     "new",
+    "proofreader",
     "with_adapter",
 ]
 

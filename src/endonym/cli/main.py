@@ -77,6 +77,7 @@ COMMANDS = {
     "prune": ("store_commands", "lists artefacts that no run refers to"),
     "generate": ("answer_commands", "continues a text"),
     "suggest": ("answer_commands", "the likeliest next words of a text, or ends of its last one"),
+    "proofread": ("proofread_command", "words that are probably wrong, with corrections"),
     "evaluate": ("model_commands", "bits per byte of the test documents, or of your files"),
     "judge": ("write_commands", "lets another model judge what models write"),
     "compare": ("store_commands", "finished runs in one table and one page with curves"),

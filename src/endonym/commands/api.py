@@ -7,15 +7,17 @@ from typing import Literal
 from endonym.commands import load as loading
 from endonym.commands.load import find_adapter, load_model
 from endonym.commands.new import write_recipe
+from endonym.commands.proofread import load_proofreader
 from endonym.commands.run import run_and_report
 from endonym.device import pick
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.proofread import Proofreader
 from endonym.log import Log
 from endonym.pipeline.execute import Run
 from endonym.recipe.recipe import Recipe
 from endonym.store import Store
 
-__all__ = ["load", "make", "new", "with_adapter"]
+__all__ = ["load", "make", "new", "proofreader", "with_adapter"]
 
 
 def new(
@@ -77,6 +79,27 @@ def load(
     """
     adapter_name = None if adapter is None else str(adapter)
     return load_model(str(model), Store(Path(store)), pick(device), Log(), adapter=adapter_name)
+
+
+def proofreader(
+    model: str | Path,
+    *,
+    words: str | Path | None = None,
+    store: str | Path = "store",
+    device: str = "cpu",
+) -> Proofreader:
+    """What finds words that are probably wrong, as `endonym proofread` does.
+
+    words: a file with a known word a line, maybe with a tab and a count, for a model whose texts
+    are not in the store. At the first use the words of its texts are counted, and a threshold is
+    chosen; both are kept in the store's cache.
+
+    >>> for each in endonym.proofreader("my-tatar").check("Мин мэктэпкә барам."):
+    ...     print(each.begin, each.end, each.word, [one.word for one in each.corrections])
+    """
+    word_file = None if words is None else Path(words)
+    given = str(model), Store(Path(store)), pick(device), Log()
+    return load_proofreader(*given, word_file=word_file)
 
 
 def with_adapter(

@@ -23,14 +23,12 @@ from endonym.evaluate.items import Item
 from endonym.evaluate.score import wilson
 from endonym.evaluate.word_counts import (
     STEM,
-    Spans,
     WordCounts,
     has_inside,
-    have_blanks,
     sentences_of,
     whole_sentences,
-    words_in,
 )
+from endonym.lexicon.spans import Spans, have_blanks, words_in
 from endonym.script.letters import LETTER
 from endonym.seed import named_seed
 

@@ -2,24 +2,17 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from unicodedata import normalize
 
 import regex
 
-from endonym.cleaning.measures import is_unbroken
 from endonym.script.letters import LETTER
 from endonym.script.scripts import SENTENCE_ENDS
-from endonym.tokenizer.config import TokenizerConfig
-from endonym.tokenizer.tokenizer import Tokenizer
-from endonym.tokenizer.train import train_tokenizer
 
 Three = tuple[str, str, str]
-Spans = Callable[[str], list[tuple[int, int]]]
-"""Where the words of a text begin and end."""
-WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+(?:['’-][\p{L}\p{M}]+)*")
 CLOSING = r"[\"'\p{Pe}\p{Pf}]"
 SIGN_OF_END = rf"[{SENTENCE_ENDS}]{CLOSING}{{0,3}}"
 WITH_BLANK = r"[.!?…]"
@@ -32,8 +25,6 @@ SENTENCE_END = regex.compile(
 """After a sign that ends a sentence; after a point not where a small letter or a digit follows, or
 behind an initial or a title ("Dl."): a sentence too long is better than half of one."""
 WHOLE = regex.compile(rf"{SIGN_OF_END}\Z")
-SAMPLE_CHARS, PIECES = 100_000, 8192
-"""Of a script without blanks: what is looked at to tell, and pieces that stand for its words."""
 STEM, ENDING, SHORT = 3, 2, 3
 """Letters that stand for how a word begins and ends; a word of SHORT ones is its own ending."""
 OFTEN = 3
@@ -53,32 +44,6 @@ def whole_sentences(texts: Iterable[str], like: Sequence[str]) -> list[str]:
     if 2 * sum(WHOLE.search(each) is not None for each in like) <= len(like):
         return [*texts]
     return [each for each in texts if WHOLE.search(each)]
-
-
-def have_blanks(texts: Sequence[str]) -> bool:
-    """Whether texts are in a script with blanks between words, by an even sample of them."""
-    step = 1 + sum(map(len, texts)) // SAMPLE_CHARS
-    return not is_unbroken("\n".join(texts[::step]))
-
-
-def words_in(texts: Sequence[str]) -> Spans:
-    """What finds the words of texts in this script.
-
-    Where it writes no blanks between words, they are the pieces of two letters and more of a
-    unigram model, trained on these texts.
-    """
-    if have_blanks(texts):
-        return lambda text: [found.span() for found in WORD.finditer(text)]
-    pieces = train_tokenizer(TokenizerConfig(kind="unigram", vocab=PIECES), lambda: iter(texts))
-    return lambda text: _pieces(text, pieces)
-
-
-def _pieces(text: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
-    """Where the tokens of two letters and more stand, which begin and end between letters."""
-    borders = {found.end() for found in LETTER.finditer(text)}
-    ends = accumulate(int(tokenizer.char_counts[each]) for each in tokenizer.encode(text))
-    places = pairwise([0, *(end for end in ends if end in borders)])
-    return [(a, b) for a, b in places if b - a > 1 and WORD.fullmatch(text, a, b)]
 
 
 @dataclass(slots=True)

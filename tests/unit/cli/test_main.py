@@ -51,6 +51,7 @@ FROZEN = {
     "prune": {"--yes"},
     "generate": {"MODEL", "PROMPT", *SAMPLING, "-n", "--adapter DIR"},
     "suggest": {"MODEL", "TEXT", "-n", "--adapter DIR"},
+    "proofread": {"MODEL", "FILE...", "--write OUT", "--words FILE"},
     "evaluate": {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
         *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE", "--probe FILE"),

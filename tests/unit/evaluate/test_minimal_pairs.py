@@ -22,12 +22,11 @@ from endonym.evaluate.word_counts import (
     OFTEN,
     WordCounts,
     ending,
-    have_blanks,
     sentences_of,
     threes,
     whole_sentences,
-    words_in,
 )
+from endonym.lexicon.spans import have_blanks, words_in
 
 MOST = 12
 

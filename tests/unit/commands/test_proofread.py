@@ -1,0 +1,112 @@
+"""`endonym proofread`: places in files, copies, other files and models; in bounded portions."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endonym.commands import proofread
+from endonym.commands.proofread import Portion, corrected, portions, told, written
+from endonym.generate.proofread import Correction, Finding
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    """A finished run with its store, which may be changed."""
+    return Path(shutil.copytree(finished, tmp_path / "project"))
+
+
+RIGHT = "Күрше әби базарга барды, җиләк алды һәм өенә кайтты."
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_portions_are_the_whole_text_with_lines_and_columns(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proofread, "PORTION", size)
+    text = "Бер ике өч\r\n\nдүрт биш\nалты"
+    found = [*portions(io.StringIO(text, newline=""))]
+    assert "".join(each.text for each in found) == text
+    lines = text.split("\n")
+    for each in found:
+        assert lines[each.line - 1][each.column - 1 :].startswith(each.text.split("\n")[0])
+
+
+def test_a_finding_is_told_by_its_line_and_column_and_corrected() -> None:
+    text = "Бер жил\nике жилэк"
+    found = Finding(12, 17, "жилэк", (Correction("җиләк", 9.0),))
+    assert told(found, Portion(text, 4, 11), "a.txt")[:4] == ("a.txt", 5, 5, "жилэк")
+    first = Finding(4, 7, "жил", (Correction("җил", 9.0),))
+    assert told(first, Portion(text, 4, 11), "a.txt")[1:3] == (4, 15)
+    assert corrected(text, [first, found]) == "Бер җил\nике җиләк"
+
+
+def test_a_copy_is_only_moved_to_its_place_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("before", encoding="utf-8")
+    with suppress(RuntimeError), written(path) as out:
+        assert out is not None
+        out.write("half")
+        raise RuntimeError
+    assert [each.name for each in tmp_path.iterdir()] == ["out.txt"]
+    assert path.read_text(encoding="utf-8") == "before"
+
+
+def test_the_command_counts_words_once_and_keeps_them_with_the_threshold(
+    project: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    text, out = tmp_path / "a.txt", tmp_path / "b.txt"
+    text.write_text(f"{RIGHT}\r\n", encoding="utf-8", newline="")
+    given = ("proofread", project / "runs" / "kechkena", text, "--store", project / "store")
+    first = command(*given, "--write", out, "--json")
+    assert first.code == 0, first.err
+    assert "counting words" in first.err
+    assert set(json.loads(first.out.splitlines()[-1])) == {
+        *("files", "findings", "lines", "unchecked_lines")
+    }
+    assert out.read_text(encoding="utf-8").count("\n") == 1
+    again = command(*given, "--json")
+    assert "counting words" not in again.err
+    assert again.out == first.out
+    assert text.read_bytes().endswith(b".\r\n"), "no file is changed but OUT"
+
+
+def test_what_cannot_be_checked_gets_a_clear_error(
+    project: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    run, store = project / "runs" / "kechkena", ("--store", project / "store")
+    (export,) = (project / "store" / "export").iterdir()
+    text, broken = tmp_path / "a.txt", tmp_path / "old.txt"
+    text.write_text(RIGHT, encoding="utf-8")
+    broken.write_bytes(RIGHT.encode("cp1251", "replace"))
+    for arguments, words in (
+        ((run, tmp_path / "none.txt", *store), "no such file"),
+        ((run, broken, *store), "not UTF-8"),
+        ((run, text, text, "--write", tmp_path / "o.txt", *store), "cannot be one"),
+        ((export, text, *store), "--words FILE"),
+    ):
+        said = command("proofread", *arguments)
+        assert words in said.err, said.err
+        assert said.code in (1, 2)
+        assert "Traceback" not in said.err
+
+
+def test_a_folder_without_texts_is_given_a_word_list(
+    project: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    (export,) = (project / "store" / "export").iterdir()
+    text, words = tmp_path / "a.txt", tmp_path / "words.tsv"
+    text.write_text(RIGHT, encoding="utf-8")
+    words.write_text("# Tatar\nәби\t3\nҗиләк\n", encoding="utf-8")
+    given = ("proofread", export, text, "--words", words, "--store", project / "store")
+    assert command(*given).code == 0
+    words.write_text("әби\tthree\n", encoding="utf-8")
+    said = command(*given)
+    assert "line 1" in said.err, said.err
+    words.write_text("", encoding="utf-8")
+    assert "no word" in command(*given).err
