@@ -17,7 +17,10 @@ NO_SUGGESTIONS = (
     "{model} suggests no words: a GGUF file, or a model of more than 256 million parameters, only "
     "continues texts. Serve a run, a model artefact or a transformers folder of a smaller model."
 )
-NO_PROOFREADING = "{model} cannot proofread: the server has no list of words for it."
+NO_PROOFREADING = (
+    "{model} cannot proofread: its words are those of the texts that it was made of. Serve a run or "
+    "a model artefact whose texts are in the store."
+)
 NOT_KEPT = (
     "this server keeps no corrections. Start it with --keep FILE: then each that you ask for is a "
     'line of FILE, which a phase with objective = "preferences" learns from.'
@@ -46,7 +49,7 @@ async def suggestions(service: Service, body: SuggestionRequest, receive: Receiv
         return _answer(body.model, [])
     require_unicode(body.text, "text")
     work = partial(writers.suggest, body.text, body.n)
-    found = await unless_gone(service.desk.run(work), receive)
+    found = await unless_gone(service.desk.suggesting.run(work), receive)
     if found is None:
         return None
     words = [{**each._asdict(), "blank": not is_unbroken(each.word)} for each in found]
@@ -56,24 +59,21 @@ async def suggestions(service: Service, body: SuggestionRequest, receive: Receiv
 async def proofread(service: Service, body: ProofreadRequest, receive: Receive) -> bytes | None:
     """The answer to `/v1/proofread`; None if the client has gone. Raises ApiError."""
     service.scheduler(body.model)
-    check = service.desk.checks.get(body.model)
-    if check is None:
+    reader = service.desk.readers.get(body.model)
+    if reader is None:
         message = NO_PROOFREADING.format(model=body.model)
         raise ApiError(400, message, param="model", code="no_proofreading")
     require_unicode(body.text, "text")
-    found = await unless_gone(service.desk.run(partial(check, body.text)), receive)
-    if found is None:
+    work = partial(reader.check_known, body.text)
+    checked = await unless_gone(service.desk.proofreading.run(work), receive)
+    if checked is None:
         return None
+    found, unchecked_lines = checked
     rows = [
-        {
-            "begin": each.begin,
-            "end": each.end,
-            "word": each.word,
-            "corrections": [{"word": one.word, "bits": one.bits} for one in each.corrections],
-        }
+        {**each._asdict(), "corrections": [one._asdict() for one in each.corrections]}
         for each in found
     ]
-    return _answer(body.model, rows)
+    return _answer(body.model, rows, unchecked_lines=unchecked_lines)
 
 
 async def preference(service: Service, body: PreferenceRequest) -> Json:
@@ -110,6 +110,6 @@ def fitting_end(text: str, room: int, encode: Callable[[str], Sequence[int]]) ->
     return text
 
 
-def _answer(model: str, data: list[Json]) -> bytes:
-    answer = {"object": "list", "data": data, "model": model}
+def _answer(model: str, data: list[Json], **more: int) -> bytes:
+    answer = {"object": "list", "data": data, "model": model, **more}
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()

@@ -6,7 +6,7 @@ import stat
 import threading
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
@@ -15,8 +15,10 @@ from serving import Client, SlowEngine, client_of, toy_language_model
 
 from endonym.data.conversations import pair_of
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.proofread import Proofreader
+from endonym.lexicon.known_words import KnownWords
 from endonym.serve.answers import ApiError
-from endonym.serve.desk import MOST_WAITING, Corrections, Desk, Writers, end_of
+from endonym.serve.desk import MOST_WAITING, Corrections, OneByOne, Writers, end_of
 from endonym.serve.service import Service
 
 HALF_TYPED = (
@@ -167,53 +169,42 @@ def test_a_model_that_only_llama_cpp_has_says_that_it_suggests_nothing() -> None
 
 def test_a_queue_that_is_full_says_when_to_try_again() -> None:
     async def ask() -> None:
-        desk, go_on = Desk(), threading.Event()
-        waiting = [asyncio.ensure_future(desk.run(go_on.wait)) for _ in range(MOST_WAITING)]
+        queue, go_on = OneByOne("words"), threading.Event()
+        waiting = [asyncio.ensure_future(queue.run(go_on.wait)) for _ in range(MOST_WAITING)]
         await asyncio.sleep(0)
         with pytest.raises(ApiError, match="Try again soon") as refused:
-            await desk.run(go_on.wait)
+            await queue.run(go_on.wait)
         assert refused.value.status == 429
         waiting[-1].cancel()
         await asyncio.sleep(0)
-        assert desk.waiting == MOST_WAITING - 1
+        assert queue.waiting == MOST_WAITING - 1
         go_on.set()
         await asyncio.gather(*waiting, return_exceptions=True)
-        assert desk.waiting == 0
-        desk.close()
+        assert queue.waiting == 0
+        queue.close()
 
     asyncio.run(ask())
 
 
-class Better(NamedTuple):
-    word: str
-    bits: float
-
-
-class Wrong(NamedTuple):
-    begin: int
-    end: int
-    word: str
-    corrections: list[Better]
-
-
 def test_findings_are_told_with_their_places(served: tuple[Client, Service]) -> None:
     client, service = served
-    text = "Бүген кояш 🌞 яктыртты, э балалар уйный."
+    text = "Бүген кояш 🌞 яктырткан, балалар уйный.\nБалалар уйнй."
     assert client.post("/v1/proofread", text=text).json()["error"]["code"] == "no_proofreading"
-    at = text.index("э ")
-    service.desk.checks["тел"] = lambda asked: [Wrong(at, at + 1, asked[at], [Better("ә", 2.5)])]
+    words = KnownWords.of_texts(["Бүген кояш яктырткан, балалар уйный."] * 4, "tt")
+    reader = service.desk.readers["тел"] = Proofreader(toy_language_model(), words, -1e9)
     try:
-        answer = client.post("/v1/proofread", text=text)
-        (found,) = answer.json()["data"]
-        assert found == {
-            "begin": at,
-            "end": at + 1,
-            "word": "э",
-            "corrections": [{"word": "ә", "bits": 2.5}],
-        }
+        answer = client.post("/v1/proofread", text=text).json()
+        expected, unchecked = reader.check_known(text)
+        assert expected
+        assert answer["unchecked_lines"] == unchecked
+        for found, each in zip(answer["data"], expected, strict=True):
+            assert text[found["begin"] : found["end"]] == found["word"] == each.word
+            assert [one["word"] for one in found["corrections"]] == [
+                one.word for one in each.corrections
+            ]
         assert client.post("/v1/proofread", text="а" * 20_001).status_code == 400
     finally:
-        del service.desk.checks["тел"]
+        del service.desk.readers["тел"]
 
 
 PAIR = {"prompt": "Әби мич янында", "chosen": " ипи пешерә.", "rejected": " ипи ипи."}
