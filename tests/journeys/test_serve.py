@@ -16,6 +16,7 @@ import httpx
 import pytest
 from serving import CHATML, served, toy_language_model, write_gguf
 
+from endonym.export.huggingface import export_huggingface
 from endonym.serve.answers import ChatForm
 
 pytest.importorskip("xllamacpp")
@@ -32,6 +33,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     folder = tmp_path_factory.mktemp("gguf")
     path = write_gguf(folder).rename(folder / "my-tatar.gguf")
     with served(path) as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def address_of_words(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """Of a server that suggests words, as no GGUF file does."""
+    folder = tmp_path_factory.mktemp("words")
+    export_huggingface(toy_language_model(), folder / "my-tatar")
+    with served(folder / "my-tatar", "--store", folder / "store") as (url, _):
         yield url
 
 
@@ -52,12 +62,13 @@ def shape(value: Any) -> Any:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_transcripts_of_the_page_are_true(address: str) -> None:
+def test_the_transcripts_of_the_page_are_true(address: str, address_of_words: str) -> None:
     text = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"```console\n\$ (curl .*)\n(.*)\n```", text)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for command, answer in blocks:
-        given = shlex.split(here(command, address))
+        asks_words = "/v1/suggestions" in command
+        given = shlex.split(here(command, address_of_words if asks_words else address))
         done = subprocess.run(given, capture_output=True, text=True, check=True)
         found, expected = json.loads(done.stdout), json.loads(answer)
         assert shape(found) == shape(expected)
@@ -440,8 +451,6 @@ def test_lm_eval_measures_through_the_server_what_the_model_has(
 ) -> None:
     if importlib.util.find_spec("lm_eval") is None:
         pytest.skip("needs lm-eval: pip install 'lm-eval[api]'")
-    from endonym.export.huggingface import export_huggingface
-
     model, lines = toy_language_model(), language_sentences("tatar")[:6]
     export_huggingface(model, tmp_path / "my-tatar-hf")
     texts = "\n".join(json.dumps({"text": line}, ensure_ascii=False) for line in lines)

@@ -8,7 +8,7 @@ import shutil
 import socket
 import stat
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from endonym import device
 from endonym.commands.export import export_model
-from endonym.commands.load import find_adapter, identity_of, load_model, with_adapter, words_of
+from endonym.commands.load import card_of, find_adapter, identity_of, load_model, with_adapter
+from endonym.commands.proofread import load_proofreader
 from endonym.errors import Damaged, ExportError, RecipeError
 from endonym.export.adapters import FOLDER as ADAPTER_FOLDER
 from endonym.export.adapters import adapter_identity
@@ -30,6 +31,7 @@ from endonym.store import Store, fingerprint
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from endonym.serve.desk import Desk
     from endonym.serve.engine import Engine
 
 FORMAT = "F16"
@@ -289,7 +291,7 @@ def serve(
     if keep is not None:
         require_writable(keep)
     from endonym.serve.api import build_app
-    from endonym.serve.desk import Corrections, Writers
+    from endonym.serve.desk import Corrections
     from endonym.serve.limits import Access
     from endonym.serve.listen import listen, listening_socket
     from endonym.serve.scheduler import Scheduler
@@ -304,11 +306,7 @@ def serve(
                 engine = make_engine(name, store, device_name, log, adapter=adapter, loaded=loaded)
                 scheduler = Scheduler(engine, report=log.warn, hand_out=service.hand_out)
                 service.schedulers[short] = scheduler
-                if engine.model is not None:
-                    memory = device.free_memory_bytes() // MEMORY_SHARE
-                    service.desk.writers[short] = Writers(engine.model, memory)
-                if not Path(name).is_file():
-                    service.desk.languages[short] = words_of(name, store).language
+                equip(service.desk, short, name, engine.model, store=store, log=log)
             service.desk.corrections = None if keep is None else Corrections(keep)
             loaded.clear()  # an engine that needs its model holds it
             host = f"[{place.host}]" if ":" in place.host else place.host
@@ -323,6 +321,25 @@ def serve(
             )
         finally:
             service.close()
+
+
+def equip(
+    desk: "Desk", short: str, name: str, model: LanguageModel | None, *, store: Store, log: Log
+) -> None:
+    """Let a model help writers, as far as it can: without its texts it knows no words.
+
+    short: what clients call it. model: in endonym's own runtime; None if it has no form there.
+    """
+    from endonym.serve.desk import Writers
+
+    if model is None:
+        return
+    desk.writers[short] = Writers(model, device.free_memory_bytes() // MEMORY_SHARE)
+    card = card_of(name, store)
+    desk.languages[short] = card.language
+    if card.history is not None:
+        with suppress(RecipeError, Damaged):  # the texts are gone: the page says so
+            desk.readers[short] = load_proofreader(name, store, "cpu", log, model=model)
 
 
 def require_writable(path: Path) -> None:

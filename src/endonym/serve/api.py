@@ -51,7 +51,7 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 
 OF_A_MODEL = (
     *(CompletionRequest, ChatRequest, EmbeddingRequest),
-    *(SuggestionRequest, ProofreadRequest),
+    *(SuggestionRequest, ProofreadRequest, PreferenceRequest),
 )
 """Requests that name a model."""
 
@@ -234,7 +234,8 @@ def _add_writing(app: FastAPI, service: Service) -> None:
 
     @app.post("/v1/proofread")
     async def proofread_text(body: ProofreadRequest, request: Request) -> Response:
-        """Words of a text that are probably wrong, with corrections. Places are in characters."""
+        """Words of a text that are probably wrong, with corrections. Places are in characters.
+        `unchecked_lines` counts lines that seem to be in another language."""
         return _whole(await proofread(service, body, request.receive))
 
     @app.post("/v1/preferences")
@@ -253,7 +254,7 @@ def _add_watching(app: FastAPI, service: Service, metrics: Metrics) -> None:
         more = {"engine": engine.name, "context": engine.context}
         more["turns"] = engine.turns
         desk = service.desk
-        helps = {"suggestions": name in desk.writers, "proofreading": name in desk.checks}
+        helps = {"suggestions": name in desk.writers, "proofreading": name in desk.readers}
         helps |= {"corrections": desk.corrections is not None}
         chat = {"chat": engine.template is not None}
         return {**as_openai, **more, **chat, **helps, "language": desk.languages.get(name, "")}

@@ -1,18 +1,20 @@
 """What helps a person who writes: suggested words, proofreading, and a file of corrections.
 
-It has a thread of its own: a word is wanted between two key presses, while texts are computed.
+It has threads of its own: a word is wanted between two key presses, while texts are computed.
 """
 
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.proofread import Proofreader
 from endonym.generate.suggest import Prefix, Suggestion
 from endonym.model.count import cache_bytes
 from endonym.serve.answers import ApiError
@@ -20,27 +22,10 @@ from endonym.serve.answers import ApiError
 MOST_WRITERS = 8
 """Texts of which a cache is kept."""
 MOST_WAITING = 32
-"""Requests that wait for the thread; more are refused."""
+"""Requests that wait for a thread; more are refused."""
 LETTERS_PER_TOKEN = 16
 """Of the end of a text, so many characters are read for each token of the context."""
 T = TypeVar("T")
-
-
-class Finding(Protocol):
-    """A word that is probably wrong. begin, end: its place in the text, in characters."""
-
-    @property
-    def begin(self) -> int: ...
-    @property
-    def end(self) -> int: ...
-    @property
-    def word(self) -> str: ...
-    @property
-    def corrections(self) -> Sequence[str]: ...
-
-
-Check = Callable[[str], Sequence[Finding]]
-"""Proofreads a text."""
 
 
 class Writers:
@@ -112,20 +97,12 @@ class Corrections:
                 raise ApiError(500, message, code="not_kept") from error
 
 
-class Desk:
-    """Suggests words and proofreads, one request after the other, in its thread.
+class OneByOne:
+    """Runs work in a thread of its own, one piece after the other."""
 
-    writers: of each model that can suggest. checks: of each model that can proofread. corrections:
-    where they are kept, if they are. languages: of models, where they are known.
-    """
-
-    def __init__(self) -> None:
-        self.writers: dict[str, Writers] = {}
-        self.checks: dict[str, Check] = {}
-        self.languages: dict[str, str] = {}
-        self.corrections: Corrections | None = None
+    def __init__(self, name: str) -> None:
         self.waiting = 0
-        self._thread = ThreadPoolExecutor(1, "desk")
+        self._thread = ThreadPoolExecutor(1, name)
 
     async def run(self, work: Callable[[], T]) -> T:
         """What the work gives. Raises ApiError if too much waits already."""
@@ -141,3 +118,25 @@ class Desk:
     def close(self) -> None:
         """Drop what waits, and end the thread."""
         self._thread.shutdown(cancel_futures=True)
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the models of a server have for writers, by their names.
+
+    writers: of those that can suggest. readers: of those that can proofread. languages: where they
+    are known. corrections: where they are kept, if they are. A word does not wait for a text that
+    is proofread: each kind has a thread.
+    """
+
+    writers: dict[str, Writers] = field(default_factory=dict[str, Writers])
+    readers: dict[str, Proofreader] = field(default_factory=dict[str, Proofreader])
+    languages: dict[str, str] = field(default_factory=dict[str, str])
+    corrections: Corrections | None = None
+    suggesting: OneByOne = field(default_factory=lambda: OneByOne("suggesting"))
+    proofreading: OneByOne = field(default_factory=lambda: OneByOne("proofreading"))
+
+    def close(self) -> None:
+        """End both threads."""
+        self.suggesting.close()
+        self.proofreading.close()

@@ -180,11 +180,12 @@ class ProofreadRequest(BaseModel):
 
 
 class PreferenceRequest(BaseModel):
-    """The body of `/v1/preferences`: a continuation of a prompt as the model wrote it (rejected),
-    and as its writer corrected it (chosen)."""
+    """The body of `/v1/preferences`: how a model has continued a prompt (rejected), and how its
+    writer corrected that (chosen). Of a long prompt the end is kept."""
 
     model_config = ConfigDict(extra="forbid")
 
+    model: str
     prompt: str
     chosen: str
     rejected: str

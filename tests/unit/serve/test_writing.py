@@ -6,7 +6,7 @@ import stat
 import threading
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
@@ -15,8 +15,10 @@ from serving import Client, SlowEngine, client_of, toy_language_model
 
 from endonym.data.conversations import pair_of
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.proofread import Proofreader
+from endonym.lexicon.known_words import KnownWords
 from endonym.serve.answers import ApiError
-from endonym.serve.desk import MOST_WAITING, Corrections, Desk, Writers, end_of
+from endonym.serve.desk import MOST_WAITING, Corrections, OneByOne, Writers, end_of
 from endonym.serve.service import Service
 
 HALF_TYPED = (
@@ -167,43 +169,42 @@ def test_a_model_that_only_llama_cpp_has_says_that_it_suggests_nothing() -> None
 
 def test_a_queue_that_is_full_says_when_to_try_again() -> None:
     async def ask() -> None:
-        desk, go_on = Desk(), threading.Event()
-        waiting = [asyncio.ensure_future(desk.run(go_on.wait)) for _ in range(MOST_WAITING)]
+        queue, go_on = OneByOne("words"), threading.Event()
+        waiting = [asyncio.ensure_future(queue.run(go_on.wait)) for _ in range(MOST_WAITING)]
         await asyncio.sleep(0)
         with pytest.raises(ApiError, match="Try again soon") as refused:
-            await desk.run(go_on.wait)
+            await queue.run(go_on.wait)
         assert refused.value.status == 429
         waiting[-1].cancel()
         await asyncio.sleep(0)
-        assert desk.waiting == MOST_WAITING - 1
+        assert queue.waiting == MOST_WAITING - 1
         go_on.set()
         await asyncio.gather(*waiting, return_exceptions=True)
-        assert desk.waiting == 0
-        desk.close()
+        assert queue.waiting == 0
+        queue.close()
 
     asyncio.run(ask())
 
 
-class Wrong(NamedTuple):
-    begin: int
-    end: int
-    word: str
-    corrections: list[str]
-
-
 def test_findings_are_told_with_their_places(served: tuple[Client, Service]) -> None:
     client, service = served
-    text = "Бүген кояш 🌞 яктыртты, э балалар уйный."
+    text = "Бүген кояш 🌞 яктырткан, балалар уйный.\nБалалар уйнй."
     assert client.post("/v1/proofread", text=text).json()["error"]["code"] == "no_proofreading"
-    at = text.index("э ")
-    service.desk.checks["тел"] = lambda asked: [Wrong(at, at + 1, asked[at], ["ә"])]
+    words = KnownWords.of_texts(["Бүген кояш яктырткан, балалар уйный."] * 4, "tt")
+    reader = service.desk.readers["тел"] = Proofreader(toy_language_model(), words, -1e9)
     try:
-        answer = client.post("/v1/proofread", text=text)
-        (found,) = answer.json()["data"]
-        assert found == {"begin": at, "end": at + 1, "word": "э", "corrections": ["ә"]}
+        answer = client.post("/v1/proofread", text=text).json()
+        expected, unchecked = reader.check_known(text)
+        assert expected
+        assert answer["unchecked_lines"] == unchecked
+        for found, each in zip(answer["data"], expected, strict=True):
+            assert text[found["begin"] : found["end"]] == found["word"] == each.word
+            assert [one["word"] for one in found["corrections"]] == [
+                one.word for one in each.corrections
+            ]
         assert client.post("/v1/proofread", text="а" * 20_001).status_code == 400
     finally:
-        del service.desk.checks["тел"]
+        del service.desk.readers["тел"]
 
 
 PAIR = {"prompt": "Әби мич янында", "chosen": " ипи пешерә.", "rejected": " ипи ипи."}
@@ -212,25 +213,44 @@ PAIR = {"prompt": "Әби мич янында", "chosen": " ипи пешерә.
 def test_a_correction_is_kept_as_a_pair_that_training_reads(tmp_path: Path) -> None:
     path = tmp_path / "corrections.jsonl"
     with client_of(SlowEngine()) as (client, service):
-        refused = client.request("POST", "/v1/preferences", json=PAIR)
+        refused = client.post("/v1/preferences", **PAIR)
         assert refused.status_code == 400
         assert "--keep FILE" in refused.json()["error"]["message"]
         service.desk.corrections = Corrections(path)
-        other = PAIR | {"prompt": "ចៅ", "chosen": "ទៅសាលា", "rejected": "ទៅទៅ"}
+        other = PAIR | {"prompt": "ចៅ", "chosen": "សាលា", "rejected": "ទៅ"}
         for number, pair in enumerate((PAIR, other), 1):
-            kept = client.request("POST", "/v1/preferences", json=pair).json()
+            kept = client.post("/v1/preferences", **pair).json()
             assert kept == {"object": "preference", "file": str(path), "kept": number}
         for changes, word in (
             ({"chosen": PAIR["rejected"] + " "}, "the same"),
             ({"prompt": " "}, "question"),
             ({"chosen": ""}, "empty"),
         ):
-            answer = client.request("POST", "/v1/preferences", json=PAIR | changes)
+            answer = client.post("/v1/preferences", **(PAIR | changes))
             assert answer.status_code == 400
             assert word in answer.json()["error"]["message"]
     assert [json.loads(line) for line in path.read_text("utf-8").splitlines()] == [PAIR, other]
     assert pair_of(PAIR).chosen == PAIR["chosen"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_of_a_long_prompt_the_end_is_kept_that_fits_into_a_row_with_both_sides(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "corrections.jsonl"
+    long = "Кар ява, җил исә, урамда салкын. " * 20 + PAIR["prompt"]
+    with client_of(SlowEngine(context=128)) as (client, service):
+        service.desk.corrections = Corrections(path)
+        assert client.post("/v1/preferences", **(PAIR | {"prompt": long})).status_code == 200
+        kept = json.loads(path.read_text("utf-8"))
+        encode = toy_language_model(context=128).tokenizer.encode
+        sides = [len(encode(kept["prompt"] + kept[side])) for side in ("chosen", "rejected")]
+        assert 64 < sum(sides) <= 128
+        assert long.endswith(" " + kept["prompt"])
+        answer = client.post("/v1/preferences", **(PAIR | {"chosen": long}))
+        assert answer.status_code == 400
+        assert "write less at once" in answer.json()["error"]["message"]
+    assert len(path.read_text("utf-8").splitlines()) == 1
 
 
 def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path: Path) -> None:

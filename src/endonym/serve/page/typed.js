@@ -33,12 +33,14 @@ function added(before, after) {
   return Math.max(0, letters(after.slice(from, endAfter)) - letters(before.slice(from, endBefore)));
 }
 
+const shifted = (marks, by) => (
+  marks.map((each) => ({ ...each, begin: each.begin + by, end: each.end + by }))
+);
+
 /* Marks ({begin, end}) after a change; those that it touches are gone. */
 function moved(marks, { begin, endBefore, endAfter }) {
-  const shift = endAfter - endBefore;
-  return marks.filter((each) => each.end <= begin || each.begin >= endBefore).map((each) => (
-    each.end <= begin ? each : { ...each, begin: each.begin + shift, end: each.end + shift }
-  ));
+  const after = marks.filter((each) => each.end > begin && each.begin >= endBefore);
+  return [...marks.filter((each) => each.end <= begin), ...shifted(after, endAfter - endBefore)];
 }
 
 /* The key presses of a text, counted as in endonym/evaluate/key_presses.py: a letter with its
@@ -104,4 +106,22 @@ function coloured(text, offsets, nats, from) {
     const word = part.trimEnd().length;
     return { begin: from + begin + Math.min(blanks, word), end: from + begin + word, bits: sum };
   }).filter((each) => each.end > each.begin);
+}
+
+/* Findings in lines that were joined by line ends, by line. The server counts characters, a script
+   counts halves of the rare ones. */
+function byLine(lines, found) {
+  const rest = [...found];
+  let before = 0; // characters
+  return lines.map((line) => {
+    const units = [0];
+    for (const each of line) units.push(units.at(-1) + each.length);
+    const mine = [];
+    while (rest.length && rest[0].begin < before + units.length) {
+      const { begin, end, ...more } = rest.shift();
+      mine.push({ ...more, begin: units[begin - before], end: units[end - before] });
+    }
+    before += units.length;
+    return [line, mine];
+  });
 }

@@ -1,10 +1,12 @@
 "use strict";
 
-const MOST_PROOFREAD = 20000; // characters that the server takes at once
+const MOST_PROOFREAD = 4000; // characters that are proofread at once
+const LONGEST_LINE = 20000; // characters that the server takes
+const MOST_CHECKED = 500; // lines of which the mistakes are remembered
 const FRENCH = "fr"; // writes a blank before some signs
 const SIGNS = /^[.,;:!?…)\]}»”’،؛؟।॥។៕՝։]$/u;
 const FRENCH_SIGNS = /^[.,…)\]}’]$/u;
-const WORD_PART = /^[\p{L}\p{M}\p{N}]/u;
+const WORD_PART = /^[\p{L}\p{M}\p{N}\u200c\u200d]/u; // unseen signs stand inside Persian words
 const writing = get("writing");
 const kept = JSON.parse(stored("write") ?? "{}"); // from before a reload
 
@@ -14,6 +16,7 @@ let presses = new KeyPresses(kept.presses);
 let colours = []; // marks with the bits of a token
 let findings = []; // marks with the corrections of a word that is probably wrong
 let left = new Set(kept.left); // words that the writer leaves as they are
+const checked = new Map(); // the mistakes of each line that was proofread
 let made = null; // what the model wrote last: {begin, text}
 let running = null; // aborts what the model writes
 let bar = { items: [] }; // what stands above the text: words or corrections
@@ -42,7 +45,8 @@ async function loadModels() {
 function showModel() {
   for (const each of [writing, get("under"), get("bar")]) each.lang = model().language;
   get("check").disabled = !model().proofreading;
-  get("check-row").title = model().proofreading ? "" : "The server has no list of words for this model";
+  get("no-check").hidden = model().proofreading;
+  checked.clear();
   [colours, findings, colourFrom] = [[], [], 0];
   look();
   later("colour", colour, 0);
@@ -88,7 +92,7 @@ function look() {
   const finding = findings.find((each) => each.begin <= caret && caret <= each.end);
   if (finding) {
     asked.words?.abort();
-    const items = [...finding.corrections.slice(0, 3).map((word) => ({ word })), { leaves: true }];
+    const items = [...finding.corrections.slice(0, 3), { leaves: true }];
     return showBar({ finding, items, text });
   }
   if (!model().suggestions) {
@@ -127,6 +131,7 @@ function showBar(next) {
   });
   if (bar.finding) buttons.unshift(line(`“${bar.finding.word}”:`));
   if (bar.note) buttons.push(line(bar.note));
+  get("bar").dir = getComputedStyle(writing).direction; // the first word stands where the text begins
   get("bar").replaceChildren(...buttons);
   get("bar").setAttribute("aria-label", bar.finding ? "Corrections" : "Suggestions");
   if (bar.isOld) return;
@@ -260,18 +265,30 @@ async function colour() {
   show();
 }
 
+/* Proofread the lines that were not yet; each line is judged alone. */
 async function proofread() {
   const text = writing.value;
-  if (!model()?.proofreading || !get("check").checked || !text.trim() || running) return;
-  const cut = Math.max(0, text.length - MOST_PROOFREAD);
-  const from = cut && cut + Math.max(0, text.slice(cut).search(/\s/u));
-  const found = await answerTo("check", "v1/proofread", { text: text.slice(from) });
-  if (!found?.data || writing.value !== text) return;
-  const units = [from];
-  for (const each of text.slice(from)) units.push(units.at(-1) + each.length);
-  const places = found.data.map((each) => ({ ...each, begin: units[each.begin], end: units[each.end] }));
+  if (!model()?.proofreading || !get("check").checked || running) return;
+  const isNew = (line) => line.trim() && line.length <= LONGEST_LINE && !checked.has(line);
+  const lines = [...new Set(text.split("\n").filter(isNew))];
+  let size = 0;
+  const some = lines.filter((each) => (size += each.length) <= MOST_PROOFREAD || size === each.length);
+  if (some.length) {
+    const found = await answerTo("check", "v1/proofread", { text: some.join("\n") });
+    if (!found?.data) return;
+    if (found.unchecked_lines) get("no-check").textContent = "(a line in another language is not checked)";
+    get("no-check").hidden = !found.unchecked_lines;
+    if (checked.size > MOST_CHECKED) checked.clear();
+    for (const [line, each] of byLine(some, found.data)) checked.set(line, each);
+    if (writing.value !== text || some.length < lines.length) return proofread();
+  }
   const isTyped = (each) => each.end === text.length; // its last letters may be still to come
-  findings = places.filter((each) => !isTyped(each) && !left.has(each.word));
+  let begin = 0;
+  findings = text.split("\n").flatMap((line) => {
+    const from = begin;
+    begin += line.length + 1;
+    return shifted(checked.get(line) ?? [], from);
+  }).filter((each) => !isTyped(each) && !left.has(each.word));
   show();
   look();
 }
@@ -335,7 +352,7 @@ async function keepCorrection() {
   const response = await fetch("v1/preferences", {
     method: "POST",
     headers: headers(),
-    body: JSON.stringify({ prompt, chosen, rejected: made.text }),
+    body: JSON.stringify({ model: get("model").value, prompt, chosen, rejected: made.text }),
   });
   if (!response.ok) return say((await refusal(response)).message, true);
   const { file, kept: count } = await response.json();
