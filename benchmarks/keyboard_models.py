@@ -21,7 +21,7 @@ from typing import Any
 
 import beyond_bits
 import key_presses
-from beyond_bits import NAMES
+from beyond_bits import NAMES, judged
 from cells import RESULTS, ROOT, Cell, Cells
 from pages import interval, markdown
 from runs import costs_of, endonym, last_json, manifest
@@ -71,7 +71,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--prepare", action="store_true", help="write texts and recipes")
     parser.add_argument("--hours", type=float, default=HOURS)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--words", type=int, default=600, help="that are typed with suggestions")
     parser.add_argument("--split", choices=SEEDS, default="test")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "keyboard-models")
@@ -96,7 +95,7 @@ def cell(language: str, asked: argparse.Namespace) -> Cell:
     told = {
         "language": language,
         "file_bytes": file.stat().st_size,
-        "typed": key_presses.cell(language, asked),
+        "typed": judged(asked.work, language, "--typing", threads=asked.threads),
     }
     costs = costs_of(asked.work, finished)
     numbers = [
@@ -145,9 +144,8 @@ def in_words(model: LanguageModel, typing: Typing) -> str:
 
 
 def predictions(cells: Cells) -> str:
-    """Key presses saved, and the next word among three."""
-    kept = {each: cells[each]["typed"] for each in NAMES if each in cells}
-    return key_presses.table(kept)
+    """Key presses saved."""
+    return key_presses.saved(cells)
 
 
 def corrected(cells: Cells) -> str:
