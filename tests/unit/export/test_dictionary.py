@@ -86,7 +86,9 @@ def read_as_dicttool(text: str) -> dict[str, int]:
 
 def test_the_combined_list_is_what_dicttool_reads(lists: dict[str, WordList]) -> None:
     for words in lists.values():
-        found = read_as_dicttool(combined.combined(words, "my, words: =1\n"))
+        text = combined.combined(words, "my, words: =1\n")
+        assert combined.read_combined(text).header["description"] == "my words 1"
+        found = read_as_dicttool(text)
         assert list(found) == list(words.words)
         assert list(found.values()) == sorted(found.values(), reverse=True)
         assert min(found.values()) == 1
@@ -95,15 +97,11 @@ def test_the_combined_list_is_what_dicttool_reads(lists: dict[str, WordList]) ->
 def test_f_is_a_logarithm_and_bigrams_are_on_the_same_scale(lists: dict[str, WordList]) -> None:
     words = lists["ro"]
     found = combined.read_combined(combined.combined(words, "ro"))
-    total = sum(each.count for each in words.words.values())
-    assert found.header["description"] == "ro"
     same = [each for each, value in words.words.items() if value.count == words.words["și"].count]
     assert len({found.words[each] for each in same}) == 1
     assert found.words["și"] > found.words["parc"]
-    assert found.bigrams["București", "elevii"] if ("București", "elevii") in words.pairs else True
     assert words.pairs["ape", "curate"] == words.words["ape"].count == 2
     assert found.bigrams["ape", "curate"] == 255, "it always follows"
-    assert total > 20
 
 
 WRONG_LINES = [
