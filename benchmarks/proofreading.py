@@ -31,10 +31,12 @@ from endonym.corpus.corpus import Corpus
 from endonym.evaluate.planted_errors import Found, Planted, planted, proofread
 from endonym.generate.proofread import Correction, Finding
 from endonym.lexicon.known_words import KnownWords
+from endonym.lexicon.typing_errors import KINDS
 from endonym.log import Log
 from endonym.seed import named_seed
 from endonym.store import Store
 
+FOUND_BY = ("model", "word list", "Hunspell")
 HUNSPELL = {"ro": "ro_RO", "fr": "fr_FR", "en": "en_US"}
 """Debian's dictionaries, by language."""
 
@@ -157,7 +159,9 @@ def table(cells: Cells) -> str:
     """Precision, recall, first correction, false alarms; each with a 95 % interval."""
     rows = list[list[str]]()
     for language in (each for each in NAMES if each in cells):
-        for name, found in cells[language]["rows"].items():
+        found_by = cells[language]["rows"]
+        for name in (each for each in FOUND_BY if each in found_by):
+            found = found_by[name]
             shares = ("precision", "recall", "first_right")
             shown = [spread(found[each], 2) for each in shares]
             rows.append([NAMES[language], name, *shown, spread(found["false_alarms"], 0)])
@@ -173,7 +177,8 @@ def spread(figure: list[float], digits: int) -> str:
 
 def kinds(cells: Cells) -> str:
     """Errors that the model has found of those planted, by kind; and its size and speed."""
-    names = [*dict.fromkeys(k for each in cells for k in cells[each]["rows"]["model"]["kinds"])]
+    found = {kind for each in cells for kind in cells[each]["rows"]["model"]["kinds"]}
+    names = [kind for kind in KINDS if kind in found]
     rows = list[list[str]]()
     for language in (each for each in NAMES if each in cells):
         here = cells[language]

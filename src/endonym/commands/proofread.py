@@ -52,7 +52,10 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Summary:
-    """What was counted in a file. unchecked_lines: that look like another language."""
+    """What was counted in a file; each portion of a very long line counts as one.
+
+    unchecked_lines: those that look like another language.
+    """
 
     file: str
     findings: int = 0

@@ -89,9 +89,13 @@ class Proofreader:
         too many of theirs are.
         """
         lines = text.split("\n")
-        foreign = [self._is_foreign(line, WORDS_OF_LINE) for line in lines]
-        others = [line for line, is_foreign in zip(lines, foreign, strict=True) if not is_foreign]
-        if self._is_foreign("\n".join(others), WORDS_OF_TEXT):
+        shares = [self.words.unknown_share(line) for line in lines]
+        foreign = [self._is_foreign(*share, WORDS_OF_LINE) for share in shares]
+        others = [
+            share for share, is_foreign in zip(shares, foreign, strict=True) if not is_foreign
+        ]
+        unknown, words = (sum(each) for each in zip((0, 0), *others, strict=True))
+        if self._is_foreign(unknown, words, WORDS_OF_TEXT):
             foreign = [bool(line.strip()) for line in lines]
         shown = [
             " " * len(line) if is_foreign else line
@@ -99,9 +103,8 @@ class Proofreader:
         ]
         return self.check_many(["\n".join(shown)])[0], sum(foreign)
 
-    def _is_foreign(self, text: str, least: int) -> bool:
+    def _is_foreign(self, unknown: int, words: int, least: int) -> bool:
         """Whether a text of so many words at least seems to be in another language."""
-        unknown, words = self.words.unknown_share(text)
         return words >= least and unknown > self.most_unknown * words
 
     def check_many(self, texts: Sequence[str]) -> list[list[Finding]]:

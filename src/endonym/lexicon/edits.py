@@ -143,16 +143,17 @@ def error_cost(meant: str, written: str, layout: Layout) -> float:
     """
     if meant != written and in_order(meant) == in_order(written):
         return COSTS["order"]
+    around = ["", *meant, ""]
     before, above = list[float](), [0.0]
-    for column in range(len(written)):
-        above.append(above[-1] + added(meant, 0, written, column, layout))
+    for letter in written:
+        above.append(above[-1] + added(letter, "", around[1], layout))
     for row, wanted in enumerate(meant):
         here = [above[0] + COSTS["drop"]]
         for column, letter in enumerate(written):
             ways = [
                 above[column] + changed(wanted, letter, layout),
                 above[column + 1] + COSTS["drop"],
-                here[column] + added(meant, row + 1, written, column, layout),
+                here[column] + added(letter, wanted, around[row + 2], layout),
             ]
             if row and column and (wanted, meant[row - 1]) == (written[column - 1], letter):
                 ways.append(before[column - 1] + COSTS["swap"])
@@ -161,12 +162,11 @@ def error_cost(meant: str, written: str, layout: Layout) -> float:
     return above[-1]
 
 
-def added(meant: str, row: int, written: str, column: int, layout: Layout) -> float:
-    """What a letter costs that is written between two of the word, before the one at `row`."""
-    letter, around = written[column], meant[max(0, row - 1) : row + 1]
-    if row and letter == meant[row - 1]:
+def added(letter: str, before: str, after: str, layout: Layout) -> float:
+    """What a letter costs that is written between two of the word; before: "" at its beginning."""
+    if letter == before:
         return COSTS["double"]
-    is_beside = any(layout.are_beside(each, letter) for each in around)
+    is_beside = any(layout.are_beside(each, letter) for each in (before, after) if each)
     return COSTS["add" if is_beside else "other_added"]
 
 

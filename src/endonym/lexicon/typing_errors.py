@@ -198,8 +198,7 @@ def order(word: str, place: int, layout: Layout, random: Random) -> str | None:
     """Two signs of a letter change places."""
     first = SIGNS.match(word, place)
     second = SIGNS.match(word, first.end()) if first else None
-    is_subscript = place > 0 and word[place - 1] == "\u17d2"
-    if first is None or second is None or is_subscript:
+    if first is None or second is None:
         return None
     return word[:place] + second[0] + first[0] + word[second.end() :]
 

@@ -12,6 +12,7 @@ from endonym.evaluate.planted_errors import Found, best_threshold, planted
 from endonym.generate import proofread
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.proofread import Proofreader
+from endonym.lexicon.edits import COSTS
 from endonym.lexicon.known_words import KnownWords
 
 TATAR = [
@@ -66,6 +67,16 @@ def test_right_text_and_text_without_words_are_left_alone(learnt: LanguageModel)
     assert read.check("\n".join(TATAR)) == []
     for text in ("", "\n \n", "1234 + 5", "\x00\x07", "а" * 500, "https://example.org/жилэк"):
         assert read.check(text) == [], text
+
+
+def test_a_correction_is_worth_the_bits_that_it_saves_less_the_cost_of_the_error(
+    learnt: LanguageModel,
+) -> None:
+    text = TATAR[1].replace("җиләк", "жилэк")
+    rows = learnt.tokenizer.encode_many([text, TATAR[1]])
+    wrong, right = (sum(each) / math.log(2) for each in proofread.read_nats(None, rows, 0))  # type: ignore[arg-type]
+    (found,) = reader(learnt).check(text)
+    assert found.corrections[0].bits == pytest.approx(wrong - right - 2 * COSTS["look_alike"])
 
 
 def test_a_threshold_says_how_sure_it_must_be(learnt: LanguageModel) -> None:
