@@ -291,7 +291,7 @@ def serve(
     if keep is not None:
         require_writable(keep)
     from endonym.serve.api import build_app
-    from endonym.serve.desk import Corrections
+    from endonym.serve.desk import Corrections, Writers
     from endonym.serve.limits import Access
     from endonym.serve.listen import listen, listening_socket
     from endonym.serve.scheduler import Scheduler
@@ -306,7 +306,11 @@ def serve(
                 engine = make_engine(name, store, device_name, log, adapter=adapter, loaded=loaded)
                 scheduler = Scheduler(engine, report=log.warn, hand_out=service.hand_out)
                 service.schedulers[short] = scheduler
-                equip(service.desk, short, name, engine.model, store=store, log=log)
+                if engine.model is not None:
+                    memory = device.free_memory_bytes() // MEMORY_SHARE
+                    service.desk.writers[short] = Writers(engine.model, memory)
+                    if adapter is None:
+                        add_reader(service.desk, short, name, store=store, log=log)
             service.desk.corrections = None if keep is None else Corrections(keep)
             loaded.clear()  # an engine that needs its model holds it
             host = f"[{place.host}]" if ":" in place.host else place.host
@@ -323,21 +327,15 @@ def serve(
             service.close()
 
 
-def equip(
-    desk: "Desk", short: str, name: str, model: LanguageModel | None, *, store: Store, log: Log
-) -> None:
-    """Let a model help writers, as far as it can: without its texts it knows no words.
+def add_reader(desk: "Desk", short: str, name: str, *, store: Store, log: Log) -> None:
+    """Let a model that suggests words proofread, too, if its texts are in the store.
 
-    short: what clients call it. model: in endonym's own runtime; None if it has no form there.
+    short: what clients call it.
     """
-    from endonym.serve.desk import Writers
-
-    if model is None:
-        return
-    desk.writers[short] = Writers(model, device.free_memory_bytes() // MEMORY_SHARE)
     card = card_of(name, store)
     desk.languages[short] = card.language
     if card.history is not None:
+        model = desk.writers[short].model
         with suppress(RecipeError, Damaged):  # the texts are gone: the page says so
             desk.readers[short] = load_proofreader(name, store, "cpu", log, model=model)
 

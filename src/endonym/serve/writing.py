@@ -18,8 +18,8 @@ NO_SUGGESTIONS = (
     "continues texts. Serve a run, a model artefact or a transformers folder of a smaller model."
 )
 NO_PROOFREADING = (
-    "{model} cannot proofread: its words are those of the texts that it was made of. Serve a run or "
-    "a model artefact whose texts are in the store."
+    "{model} cannot proofread: its words are those of the texts that it was made of. Serve a run "
+    "or a model artefact whose texts are in the store."
 )
 NOT_KEPT = (
     "this server keeps no corrections. Start it with --keep FILE: then each that you ask for is a "

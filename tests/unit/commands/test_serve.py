@@ -22,6 +22,7 @@ from endonym.commands.serve import (
     make_engine,
     place_of,
     read_key,
+    require_writable,
     served_names,
 )
 from endonym.errors import Busy, RecipeError
@@ -163,7 +164,13 @@ class Ready(Exception):
     """Ends a server before it listens."""
 
 
-def test_a_model_of_llama_cpp_is_not_kept_twice(tmp_path: Path, store: Store, monkeypatch: Patch):
+@pytest.mark.parametrize("is_large", [True, False])
+def test_a_large_model_of_llama_cpp_is_not_kept_twice(
+    tmp_path: Path, store: Store, monkeypatch: Patch, *, is_large: bool
+) -> None:
+    """A small one suggests words, in endonym's own runtime."""
+    if is_large:
+        monkeypatch.setattr(serve, "MOST_SUGGESTING", 0)
     folder = tmp_path / "тел"
     export_huggingface(toy_language_model(), folder)
     loaded: list[weakref.ref[LanguageModel]] = []
@@ -183,7 +190,19 @@ def test_a_model_of_llama_cpp_is_not_kept_twice(tmp_path: Path, store: Store, mo
     keys = {"store": store, "device_name": "cpu", "log": Log(quiet=True), "ready": ready}
     with pytest.raises(Ready, match=f"^{folder.name}$"):
         serve.serve([str(folder)], Place("127.0.0.1", 0), **keys)
-    assert held == [None]
+    assert [each is None for each in held] == [is_large]
+
+
+def test_corrections_need_a_file_that_can_be_written(tmp_path: Path) -> None:
+    for path, problem in (
+        (tmp_path, "a folder"),
+        (tmp_path / "кая" / "pairs.jsonl", "no folder"),
+    ):
+        with pytest.raises(RecipeError, match=problem) as refused:
+            require_writable(path)
+        assert "--keep" in (refused.value.where or "")
+    require_writable(tmp_path / "pairs.jsonl")
+    assert not (tmp_path / "pairs.jsonl").exists()
 
 
 def test_a_template_that_changes_messages_is_told(tmp_path: Path, store: Store, capsys: Captured):

@@ -119,10 +119,10 @@ function showBar(next) {
     const key = document.createElement("kbd");
     button.type = "button";
     button.dir = "auto";
-    button.textContent = each.leaves ? "leave as it is" : each.word;
+    button.textContent = each.leaves ? "leave" : each.word;
     key.textContent = ` ${number + 1}`;
     if (!each.leaves) button.append(key);
-    button.setAttribute("aria-label", each.leaves ? "Leave as it is" : each.word);
+    button.setAttribute("aria-label", each.leaves ? "leave as it is" : each.word);
     button.classList.toggle("marked", number === marked && !bar.isOld);
     button.classList.toggle("old", Boolean(bar.isOld));
     button.addEventListener("mousedown", (event) => event.preventDefault()); // the text keeps the caret
@@ -403,16 +403,17 @@ function mark(by) {
   marked = next;
 }
 
-/* Behind a word that came with its blank, a sign takes the place of the blank. */
+/* Behind a word that came with its blank, a sign or a new line takes the place of the blank. */
 function beforeInput(event) {
   const caret = writing.selectionStart;
-  if (event.inputType !== "insertText" || caret !== blankAt || caret !== writing.selectionEnd) return;
+  const key = event.inputType === "insertLineBreak" ? "\n" : event.inputType === "insertText" && event.data;
+  if (!key || caret !== blankAt || caret !== writing.selectionEnd) return;
   const signs = model()?.language.startsWith(FRENCH) ? FRENCH_SIGNS : SIGNS;
-  if (event.data !== " " && !signs.test(event.data)) return;
+  if (!/^[ \n]$/.test(key) && !signs.test(key)) return;
   event.preventDefault();
   presses.pressed();
   blankAt = -1;
-  if (event.data !== " ") write(event.data, caret - 1, caret);
+  if (key !== " ") write(key, caret - 1, caret);
   showCount();
 }
 
