@@ -12,7 +12,7 @@ from endonym.train.config import Phase
 PurposeName = Literal["model", "keyboard"]
 KEYBOARD_VOCABULARIES = (2048, 8192)
 """Of a keyboard. Other makers have 4,096 to 15,008; with many suffixes fewer were better."""
-KEYS_SHARE = 0.7
+KEYS_SHARE = 0.8
 """Of the training tokens, for the phase that learns which words typed keys mean."""
 
 

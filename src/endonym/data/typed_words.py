@@ -28,7 +28,7 @@ import regex
 
 from endonym.data.order import Integers, Mixture, Numbers, Order, Rows
 from endonym.errors import RecipeError
-from endonym.lexicon.typing_errors import any_error, layout_of, typed_keys
+from endonym.lexicon.typing_errors import WEIGHTS, any_error, layout_of, typed_keys
 from endonym.seed import named_seed
 from endonym.tokenizer.keyboard import CORRECTED, KEYS, TYPED, WRITTEN
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -36,6 +36,9 @@ from endonym.tokenizer.tokenizer import Tokenizer
 TYPED_SHARE = 0.75
 """Of the rows. Of such a row a seventh of the tokens are learnt: with a half of the rows nearly all
 that is learnt would be running text."""
+SLIPS = {kind: WEIGHTS[kind] for kind in ("neighbour", "swap", "double", "drop", "add")}
+"""Kinds of slips with their weights: those of a finger. The others are of letters that no key from
+A to Z has."""
 SLIP_SHARE = 0.8
 """Of the typed words; the others have no slip, only their accents are dropped."""
 ALONE_SHARE = 0.5
@@ -125,7 +128,7 @@ def slipped_keys(word: str, random: Random) -> str:
     """
     keys = keys_of(word)
     assert keys is not None, "only words that can be typed are typed"
-    slip = any_error(keys, LAYOUT, random) if random.random() < SLIP_SHARE else None
+    slip = any_error(keys, LAYOUT, random, SLIPS) if random.random() < SLIP_SHARE else None
     return keys if slip is None else slip[1]
 
 

@@ -17,14 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from endonym.data.typed_words import LAYOUT, WORD, keys_of
+from endonym.data.typed_words import LAYOUT, SLIPS, WORD, keys_of
 from endonym.evaluate.score import Interval, ratio
 from endonym.lexicon.typing_errors import typing_error
 from endonym.seed import named_seed
 
 NO_SLIP = "none"
-SLIPS = ("neighbour", "swap", "double", "drop", "add")
-"""The kinds that are slips of a finger; the others are of letters that no key from A to Z has."""
 SHORTEST_WORD = 3
 """Letters of a word that is typed: of shorter ones most slips make another word."""
 Correct = Callable[[str, str], str]
@@ -73,7 +71,7 @@ def right_words(typings: Sequence[Typing], correct: Correct) -> dict[str, Interv
     Intervals are over documents.
     """
     right = [correct(each.context, each.keys) == each.word for each in typings]
-    kinds = {kind: (kind,) for kind in (NO_SLIP, *SLIPS)} | {"slips": SLIPS}
+    kinds = {kind: (kind,) for kind in (NO_SLIP, *SLIPS)} | {"slips": tuple(SLIPS)}
     return {
         name: _share([(t.document, r) for t, r in zip(typings, right, strict=True) if t.kind in of])
         for name, of in kinds.items()

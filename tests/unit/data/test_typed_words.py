@@ -42,7 +42,8 @@ def stretches(rows: Rows) -> list[tuple[list[int], list[int], list[float]]]:
     """Inputs, targets and weights of each document of the rows in which words are typed."""
     assert rows.weights_BT is not None
     found: list[tuple[list[int], list[int], list[float]]] = []
-    for tokens, targets, documents, weights in zip(*rows[:4], strict=True):
+    parts = (rows.tokens_BT, rows.targets_BT, rows.documents_BT, rows.weights_BT)
+    for tokens, targets, documents, weights in zip(*parts, strict=True):
         if weights.all():
             continue
         for number in dict.fromkeys(documents.tolist()):
@@ -133,6 +134,7 @@ def test_rows_depend_on_seed_and_number_alone(
     again = order_of(typed_inputs(tmp_path)).rows(40, 20)
     for one, other in zip(rows[:4], again[:4], strict=True):
         assert one is not None
+        assert other is not None
         assert np.array_equal(one[40:], other)
     assert not np.array_equal(order_of(typed_inputs(tmp_path), seed=2).rows(0, 60)[1], rows[1])
     epoch = order.positions_per_epoch // CONTEXT
