@@ -76,6 +76,13 @@ def arguments() -> argparse.Namespace:
 
 def prepare(language: str, asked: argparse.Namespace) -> None:
     """Write the texts of a language, and the recipe of `endonym new`."""
+    texts = write_texts(language, asked)
+    given = ["--language", language, "--text", texts.absolute(), "--hours", asked.hours]
+    endonym(asked.work, "new", language, *given, threads=asked.threads)
+
+
+def write_texts(language: str, asked: argparse.Namespace) -> Path:
+    """Write the texts of a language; returns their folder. asked: of it `work` and `data`."""
     texts, left = asked.work / f"{language}-texts", MOST_BYTES
     texts.mkdir(parents=True, exist_ok=True)
     for name in TEXTS[language]:
@@ -84,8 +91,7 @@ def prepare(language: str, asked: argparse.Namespace) -> None:
             kept = b"".join(_within(lines, left))
         (texts / name.removesuffix(".gz")).write_bytes(kept)
         left -= len(kept)
-    given = ["--language", language, "--text", texts.absolute(), "--hours", asked.hours]
-    endonym(asked.work, "new", language, *given, threads=asked.threads)
+    return texts
 
 
 def _within(lines: Iterable[bytes], size: int) -> Iterator[bytes]:

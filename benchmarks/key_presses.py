@@ -12,7 +12,7 @@ Cells in benchmarks/results/key-presses.json are skipped; --again adds a repeat.
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -127,7 +127,7 @@ def figures(documents: Sequence[Typed]) -> dict[str, Any]:
     return {"saved": {str(n): [s.value, s.low, s.high] for n, s in spans.items()}, **shown}
 
 
-def table(cells: Cells) -> str:
+def table(cells: Cells | Mapping[str, Cell]) -> str:
     """Key presses saved with one, three and five suggestions, and the next word among three."""
     rows = list[list[str]]()
     for language in (each for each in NAMES if each in cells):

@@ -21,6 +21,7 @@ import exports
 import extraction_page
 import fables_fr
 import instructions
+import keyboard_models
 import minimal_pairs
 import pruning
 import readme_page
@@ -39,6 +40,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "continued.md": continued.TABLES_OF_PAGE,
     ROOT / "docs" / "doctor.md": doctor_page.TABLES,
     ROOT / "docs" / "documents.md": extraction_page.TABLES,
+    ROOT / "docs" / "keyboard.md": keyboard_models.TABLES_OF_PAGE,
     ROOT / "docs" / "phases.md": curricula.TABLES_OF_PAGE
     | fables_fr.TABLES_OF_PAGE
     | instructions.TABLES_OF_PAGE

@@ -26,6 +26,7 @@ from toys import (
     toy_tokenizer,
     write_toy_shards,
 )
+from typed_texts import typed_inputs
 
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import Sampling
@@ -70,13 +71,16 @@ def test_an_operation_on_two_devices_is_an_error(elsewhere: Executor) -> None:
 
 def trained(folder: Path, family: str, objective: str, device: str) -> list[Any]:
     """The reports of four steps with validations; the last two go on from a checkpoint."""
-    shape = toy_config(family, vocab=VOCAB, context=CONTEXT)
+    vocab = toy_tokenizer("keyboard").vocab if objective == "autocorrect" else VOCAB
+    shape = toy_config(family, vocab=vocab, context=CONTEXT)
     decoder, home = toy_decoder(shape), folder / device
     inputs: Any
     if objective == "next_token":
         documents, _ = distinct_documents([5, 4, 9, 3, 2])
         train, dev = write_toy_shards(home, documents * 9, documents, vocab=VOCAB)
         inputs = TrainingInputs(train, dev, home, unigram_nats=9.0, device=device)
+    elif objective == "autocorrect":
+        inputs = typed_inputs(home, device=device)
     else:
         inputs = replace(toy_inputs(home, objective, decoder, home), device=device)
     often: dict[str, Any] = {

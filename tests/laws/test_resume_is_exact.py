@@ -9,6 +9,7 @@ import pytest
 import torch
 from laws.shapes import shape
 from toys import lively_decoder, toy_config, toy_decoder, train_config, write_toy_shards
+from typed_texts import typed_inputs
 
 from endonym.model.families import FAMILIES
 from endonym.model.lora import adapted
@@ -183,6 +184,25 @@ def test_ten_steps_equal_four_and_a_checkpoint_and_six(
     assert without_clock(found) == without_clock(expected)
     assert_same_training(resumed, whole)
     assert bool(whole.average.state()) is (way not in PLAIN_WAYS)
+
+
+def test_a_phase_of_typed_words_goes_on_with_the_same_words(tmp_path: Path) -> None:
+    phase = phase_of("fp32", objective="autocorrect")
+
+    def training_in(folder: Path) -> Training:
+        inputs = typed_inputs(folder)
+        config = toy_config("llama", vocab=inputs.train.vocab, context=32, dropout=0.1)
+        return Training(toy_decoder(config), phase, inputs, seed=1)
+
+    whole = training_in(tmp_path / "whole")
+    expected = list(whole.reports())
+    assert not whole.batches[0].weights_BT.equal(whole.batches[1].weights_BT)
+    first = reports_until(SAVED, training_in(tmp_path / "killed"))
+    resumed = training_in(tmp_path / "killed")
+    assert resumed.resume() == SAVED
+    found = first + list(resumed.reports())
+    assert without_clock(found) == without_clock(expected)
+    assert_same_training(resumed, whole)
 
 
 def test_a_kill_between_checkpoints_repeats_what_was_lost_and_ends_the_same(

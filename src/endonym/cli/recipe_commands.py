@@ -15,6 +15,7 @@ from endonym.log import duration
 from endonym.workers import RAY, require_reachable
 
 if TYPE_CHECKING:
+    from endonym.autopilot.purpose import PurposeName
     from endonym.commands.run import RunOptions
     from endonym.pipeline.execute import Run
     from endonym.recipe.recipe import Recipe
@@ -58,6 +59,13 @@ class WorkersType(click.ParamType):
 )
 @click.option("--hours", type=Positive(1e6), default=1.0, help="How long training may take here.")
 @click.option("--demo", metavar="NAME", help="Use texts that come with endonym: french, english.")
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(("model", "keyboard")),
+    default="model",
+    help="What the model is for: keyboard is that of a phone (docs/keyboard.md).",
+)
 @click.pass_obj
 def new(
     settings: Settings,
@@ -67,6 +75,7 @@ def new(
     hours: float,
     demo: str | None,
     update: bool,
+    purpose: "PurposeName",
 ) -> None:
     """Write a commented starter recipe, sized to the texts and to this machine.
 
@@ -74,15 +83,19 @@ def new(
     those of --text; all else in it stays as it is.
     """
     from endonym.commands import new as starter
+    from endonym.commands.new_demo import write_demo
     from endonym.commands.update import update_recipe
 
     store, log = settings.store, settings.log()
     survey_numbers: dict[str, Any] = {}
+    if purpose != "model" and (update or demo is not None):
+        message = f"--for {purpose} is of a new recipe for texts of yours"
+        raise RecipeError(message, where="endonym new", do="Leave --update and --demo out.")
     if update:
         path, survey = update_recipe(folder, texts=texts, store=store, log=log)
         survey_numbers = survey.as_dict()
     elif demo is not None:
-        path = starter.write_demo(folder, demo, store=store, log=log)
+        path = write_demo(folder, demo, store=store, log=log)
     elif not texts or language is None:
         message = f"{'--language CODE' if texts else '--text PATH'} is missing"
         do = "For example: endonym new my-tatar --language tt --text texts/"
@@ -94,8 +107,9 @@ def new(
                 "a GPU take more hours, or larger model.dim, model.layers and phase.batch_tokens"
             )
         try:
+            given: Any = {"store": store, "log": log, "purpose": purpose}
             path, survey = starter.write_recipe(
-                folder, language=language, texts=texts, hours=hours, store=store, log=log
+                folder, language=language, texts=texts, hours=hours, **given
             )
         except KeyboardInterrupt as stop:
             raise click.Abort("No recipe was written. The same command begins anew.") from stop

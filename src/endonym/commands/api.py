@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from endonym.autopilot.purpose import PurposeName
 from endonym.commands import load as loading
 from endonym.commands.load import find_adapter, load_model
 from endonym.commands.new import write_recipe
@@ -24,12 +25,13 @@ def new(
     language: str,
     texts: Sequence[str | Path],
     hours: float = 1.0,
+    purpose: PurposeName = "model",
     store: str | Path = "store",
     quiet: bool = False,
 ) -> Path:
     """Write a commented recipe for these files, folders and addresses, as `endonym new` does.
 
-    Returns the path of the recipe:
+    purpose: "model", or "keyboard" for that of a phone (`--for`). Returns the path of the recipe:
 
     >>> path = endonym.new("my-tatar", language="tt", texts=["texts"], hours=0.5)
     """
@@ -38,6 +40,7 @@ def new(
         language=language,
         texts=texts,
         hours=hours,
+        purpose=purpose,
         store=Path(store),
         log=Log(quiet=quiet),
     )

@@ -10,9 +10,10 @@ from pathlib import Path
 from endonym.autopilot import machine, model_size
 from endonym.autopilot.cautions import cautions_of_amount, held_groups
 from endonym.autopilot.model_size import Choice, Choices, Facts
-from endonym.autopilot.phase import NEW_PASSES, choose_phase, muon_for
+from endonym.autopilot.phase import NEW_PASSES, muon_for
+from endonym.autopilot.purpose import Purpose, PurposeName, purpose_of
 from endonym.autopilot.run_time import in_proportion
-from endonym.autopilot.text_size import measure, try_tokenizer
+from endonym.autopilot.text_size import TextSize, measure, try_tokenizer
 from endonym.autopilot.workload import Workload
 from endonym.commands.check import Checked, check
 from endonym.commands.filled import filled
@@ -38,9 +39,7 @@ from endonym.formats.source_errors import source_error
 from endonym.log import Log, counted, number
 from endonym.model.config import ModelKeys
 from endonym.model.count import parameters
-from endonym.model.families import resolve
 from endonym.pipeline.execute import dropped_in_words
-from endonym.recipe.layers import noted, toml
 from endonym.recipe.recipe import Recipe
 from endonym.script.languages import language_name, language_warning, nearest_code, usual_code
 from endonym.script.letters import as_name
@@ -111,14 +110,12 @@ def _warn_of(warnings: Sequence[str], kind: str, log: Log) -> None:
         log.line(f"{'':<{LABEL}}and {len(warnings) - NAMED} more {kind}".rstrip())
 
 
-def describe_model(checked: Checked, log: Log) -> None:
-    """Say which model was chosen, and how long it will take."""
+def describe_model(checked: Checked, log: Log, keyboard: str = "") -> None:
+    """Say which model was chosen, and how long it will take. keyboard: what it does on a phone."""
     values = {"parameters": parameters, "in_proportion": in_proportion}
-    log.line(filled("chosen.txt", checked=checked, **values))
+    log.line(filled("chosen.txt", checked=checked, keyboard=keyboard, **values))
 
 
-DEMO_SECONDS, DEMO_TOKENS = 100.0, 800_000
-"""How long the training of a demo takes, and its least tokens: before, it mixes up who is who."""
 OVERHEAD = 0.9
 """Share of the hours for training steps; the rest is for validations, samples and checkpoints."""
 MARGIN = 1.25
@@ -126,7 +123,14 @@ MARGIN = 1.25
 
 
 def write_recipe(
-    folder: Path, *, language: str, texts: Sequence[str | Path], hours: float, store: Path, log: Log
+    folder: Path,
+    *,
+    language: str,
+    texts: Sequence[str | Path],
+    hours: float,
+    store: Path,
+    log: Log,
+    purpose: PurposeName = "model",
 ) -> tuple[Path, Survey]:
     """Write `folder/recipe.toml`; returns its path and what was found in the texts.
 
@@ -156,34 +160,48 @@ def write_recipe(
     machine.forget(store / "machine.json")
     log.line("measuring how fast this machine trains: about a minute …")
     learnt, shares = apart(survey, usable & advised.templates.keys(), advised.clean)
-    choices = choose(learnt, folder, hours, store=store, log=log, clean=advised.clean)
+    made_for = purpose_of(purpose, language, advised.clean.script)
+    choices = choose(
+        learnt, folder, hours, store=store, log=log, clean=advised.clean, purpose=made_for
+    )
     if advised.are_alike:
         choices["split.keep_near_copies"] = Choice(True, ALIKE)
-    if shares:
-        why = f"{100 * SHARE:.0f} % at most for templates; {REST} are all other sources, by size"
-        choices["phase.sources"] = Choice(shares, why)
-        choices["tokenizer.sources"] = Choice(shares, "few pieces for templates")
+    choices |= _of_templates(shares, made_for) if shares else {}
     text = recipe_text(
         path,
         survey=survey,
         advised=advised,
         choices=choices,
+        purpose=made_for,
         language=language,
-        chats=chat_phases(survey.chat_files),
     )
     write_atomic(path, f"{text}\n".encode())
     try:
-        checked = check(Recipe.load(path), Store(store))
-        if chats := chats_in_words(survey.chat_files):
-            log.line(CHATS.format(chats=chats, program=program()))
-        describe_model(checked, log)
-        shape = checked.training.model
-        for warning in cautions_of_amount(checked.recipe, checked.facts, shape):
-            log.warn(warning)
+        _describe_recipe(path, survey, made_for, store=store, log=log)
     except BaseException:  # The next `new` would refuse to write over it.
         path.unlink()
         raise
     return path, survey
+
+
+def _describe_recipe(
+    path: Path, survey: Survey, purpose: Purpose, *, store: Path, log: Log
+) -> None:
+    """Check a recipe that was written, and say what it makes, and what to know of that."""
+    checked = check(Recipe.load(path), Store(store))
+    if chats := chats_in_words(survey.chat_files):
+        log.line(CHATS.format(chats=chats, program=program()))
+    describe_model(checked, log, purpose.note)
+    for warning in cautions_of_amount(checked.recipe, checked.facts, checked.training.model):
+        log.warn(warning)
+
+
+def _of_templates(shares: Mapping[str, float], purpose: Purpose) -> Choices:
+    """The shares of sources of which some were filled in by a program."""
+    why = f"{100 * SHARE:.0f} % at most for templates; {REST} are all other sources, by size"
+    of_phases = ("phase", "keys") if purpose.learns_keys else ("phase",)
+    choices = {f"{table}.sources": Choice(shares, why) for table in of_phases}
+    return choices | {"tokenizer.sources": Choice(shares, "few pieces for templates")}
 
 
 def with_fetched(
@@ -283,7 +301,14 @@ def refuse_to_overwrite(path: Path) -> None:
 
 
 def choose(
-    survey: Survey, folder: Path, hours: float, *, store: Path, log: Log, clean: Clean
+    survey: Survey,
+    folder: Path,
+    hours: float,
+    *,
+    store: Path,
+    log: Log,
+    clean: Clean,
+    purpose: Purpose,
 ) -> Choices:
     """All choices that a recipe for these texts states, if it trains for so many hours.
 
@@ -293,14 +318,10 @@ def choose(
     texts = replace(measure(survey.samples, clean), text_bytes=int(survey.text_bytes))
     for fault in texts.faults[:SHOWN]:
         log.warn(fault)
-    vocab = model_size.choose_vocab(texts.letters)
-    config = TokenizerConfig(kind="bpe", vocab=vocab.value)
+    vocab = purpose.vocab(texts.letters)
+    config = TokenizerConfig(kind=purpose.tokenizer, vocab=vocab.value)
     bytes_per_token = try_tokenizer(config, texts.sample).bytes_per_token
-    facts, held = texts.facts(Split(), bytes_per_token), dict[str, Choice]()
-    share = held_groups(facts, BLOCK_BYTES)[0].share
-    if DEFAULT_SHARE < share <= MOST_HELD_OUT:
-        held["split.val_share"] = Choice(share, "less of so small a text gives no interval")
-        facts = texts.facts(Split(val_share=share), bytes_per_token)
+    facts, held = _held_out(texts, bytes_per_token)
     context = model_size.choose_context(facts, ModelKeys())
     machine_file, seconds = store / "machine.json", hours * 3600 * OVERHEAD
     shape, promised, passes = _timed_shape(
@@ -329,16 +350,25 @@ def choose(
             "`tokens` in [[phase]] it takes longer"
         )
     tokens, reason = budget(pace)
-    phase = {} if muon is None else {"optimizer": muon}
+    phase = {} if muon is None else {"phase.optimizer": muon}
     keys = Phase(tokens=tokens, optimizer="adamw" if muon is None else "muon")
-    phase |= choose_phase(keys, facts, context.value, dim=dim)
+    phase |= purpose.phases(keys, reason, facts, context.value, dim=dim)
     data = held | {"tokenizer.vocab": vocab, "pack.context": context}
     if survey.joined:
         why = "lists of sentences, parts of a text: their neighbours are context"
         data["pack.join"] = Choice(survey.joined, why)
-    data |= shape | {"phase.tokens": Choice(tokens, reason)}
-    data |= {f"phase.{key}": choice for key, choice in phase.items()}
-    return data | _against_overfitting(tokens, passes, facts)
+    data |= purpose.of_model() | shape | {"phase.tokens": phase["phase.tokens"]} | phase
+    return purpose.averaged(data | _against_overfitting(tokens, passes, facts))
+
+
+def _held_out(texts: TextSize, bytes_per_token: float) -> tuple[Facts, Choices]:
+    """The facts of texts of which enough is held out, and how much, if that is unusual."""
+    facts = texts.facts(Split(), bytes_per_token)
+    share = held_groups(facts, BLOCK_BYTES)[0].share
+    if not DEFAULT_SHARE < share <= MOST_HELD_OUT:
+        return facts, {}
+    held = {"split.val_share": Choice(share, "less of so small a text gives no interval")}
+    return texts.facts(Split(val_share=share), bytes_per_token), held
 
 
 def _against_overfitting(tokens: int, passes: int, facts: Facts) -> Choices:
@@ -412,12 +442,9 @@ def recipe_text(
     survey: Survey,
     advised: Advice,
     choices: Choices,
-    chats: Sequence[str],
+    purpose: Purpose,
 ) -> str:
-    """The recipe. Its name is that of its folder, as far as a name can hold it.
-
-    chats: the phases of conversations.
-    """
+    """The recipe. Its name is that of its folder, as far as a name can hold it."""
     name = as_name(path.absolute().parent.name, "-", 48).strip("-.") or "model"
     weighed = choices["phase.sources"].value if "phase.sources" in choices else {}
     return filled(
@@ -433,50 +460,7 @@ def recipe_text(
         ],
         reasons={source.name: reason for source, reason in survey.sources},
         clean=advised.table,
-        family=ModelKeys().family,
+        purpose=purpose,
         choices=choices,
-        chats=chats,
+        chats=chat_phases(survey.chat_files),
     )
-
-
-def write_demo(folder: Path, demo: str, *, store: Path, log: Log) -> Path:
-    """The texts and the recipe of a demo, sized to DEMO_SECONDS of training on this machine.
-
-    Raises RecipeError for a demo that does not exist.
-    """
-    from endonym.demo import recipes
-
-    if demo not in recipes.DEMOS:
-        do = f"Demos: {', '.join(recipes.DEMOS)}."
-        raise RecipeError(f"no demo is called {demo}", where="--demo", do=do)
-    refuse_to_overwrite(folder / "recipe.toml")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = recipes.DEMOS[demo](folder)
-    tokens, reason = demo_budget(Recipe.load(path), store / "machine.json", log)
-    line = noted(f"tokens = {toml(tokens)}", reason)
-    sized = re.sub(r"^tokens = .*$", line, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    path.write_text(sized, encoding="utf-8")
-    return path
-
-
-def demo_budget(recipe: Recipe, machine_file: Path, log: Log) -> tuple[int, str]:
-    """Training tokens for DEMO_SECONDS of a demo here, in whole thousands, and why.
-
-    More than its recipe says would gain nothing. The machine is measured again, as for any new
-    recipe.
-    """
-    vocab, context = recipe.tokenizer.vocab, recipe.pack.context
-    assert vocab is not None, "a demo says its vocabulary"
-    assert context is not None, "a demo says its context"
-    machine.forget(machine_file)
-    shape = resolve(recipe.model, vocab=vocab, context=context)
-    usual = machine.usual_training(machine.matrix_rates(machine_file))
-    pace = machine.measured_pace(Workload(shape, usual), machine_file, compiles=False)
-    if pace.doubt:
-        log.warn(f"{busy(pace)}: the demo is sized to what they left")
-    tokens = pace.tokens_in(DEMO_SECONDS * OVERHEAD)
-    most, reason = recipe.phase[0].tokens, f"{DEMO_SECONDS:.0f} s at {number(pace.plain)} tokens/s"
-    assert most is not None, "a demo says its tokens"
-    if tokens > most:
-        return most, f"more gain nothing: less than {DEMO_SECONDS:.0f} s here"
-    return max(DEMO_TOKENS, tokens // 1000 * 1000), f"{reason}, probed{pace.doubt}"

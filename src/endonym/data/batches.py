@@ -15,9 +15,10 @@ from torch import Tensor
 from endonym.data.example_tokens import ExampleOrder
 from endonym.data.order import Mixture, Order, Rows
 from endonym.data.subwords import Subwords
+from endonym.data.typed_words import TypedOrder
 
 MEASURED_ROWS = 64
-AnyOrder = Order | Mixture | ExampleOrder
+AnyOrder = Order | Mixture | TypedOrder | ExampleOrder
 """What a phase reads, row by row.
 
 positions_per_epoch: tokens of one epoch. bytes_per_position: mean bytes of what a target stands

@@ -72,8 +72,13 @@ class ObjectiveProperties:
 
     @property
     def reads_texts(self: HasObjective) -> bool:
-        """Whether it learns every token of the corpus, and not the records of `data`."""
-        return self.objective == "next_token"
+        """Whether it learns from the corpus, and not from the records of `data`."""
+        return self.objective in ("next_token", "autocorrect")
+
+    @property
+    def is_of_typed_words(self: HasObjective) -> bool:
+        """Whether it also learns which words of the corpus typed keys mean."""
+        return self.objective == "autocorrect"
 
     @property
     def is_of_pairs(self: HasObjective) -> bool:

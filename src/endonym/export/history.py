@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from endonym.cleaning.rules import speller
+from endonym.data.config import RECORDS
 from endonym.evaluate.neighbours import NEIGHBOURS, Gain
 from endonym.evaluate.score import Score
 from endonym.export.record import WEIGHTS
@@ -205,7 +206,7 @@ def is_of_split(config: dict[str, Any], split: str = "test") -> bool:
 
 def reads_texts(phase: Artifact) -> bool:
     """Whether a phase learnt from texts, and not from conversations or pairs."""
-    return phase.manifest["config"]["phase"]["objective"] == "next_token"
+    return phase.manifest["config"]["phase"]["objective"] not in RECORDS
 
 
 def shares_read(phase: Artifact) -> dict[str, float]:

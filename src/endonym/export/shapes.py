@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from endonym.disk import packaged_tables
 from endonym.errors import ExportError, ShapeError
 from endonym.export.config import Export
-from endonym.export.gguf.rows import architecture_of
+from endonym.export.gguf.rows import architecture_of, keyboard_row_of
 from endonym.export.refusals import refusal
 from endonym.export.row import HFArchitecture, Json, nearest, our_activation
 from endonym.export.rows import ROWS
@@ -44,7 +44,7 @@ def row_of(config: ModelConfig) -> HFArchitecture:
     raise refusal("not_in_transformers", where, architecture=architecture, reason=reason)
 
 
-ROW_OF = {"huggingface": row_of, "gguf": architecture_of}
+ROW_OF = {"huggingface": row_of, "gguf": architecture_of, "keyboard": keyboard_row_of}
 """For each format of a model: what gives its row for a shape, or raises ExportError."""
 
 

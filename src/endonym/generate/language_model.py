@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from endonym.generate.correct import Corrector
 from endonym.generate.damage import damage
 from endonym.generate.reading import (
     PREFILL_TOKENS,
@@ -213,6 +214,20 @@ class LanguageModel:
         if text.endswith(APOSTROPHES):  # spelled by the letter behind it, which is yet to come
             return self.suggester.suggest(self.spelled(text + "a")[:-1], count)
         return self.suggester.suggest(self.spelled(text), count)
+
+    def correct(self, text: str, typed: str, count: int = 3) -> list[Suggestion]:
+        """The likeliest words that are meant by a word as it was typed, the likeliest first.
+
+        text: what stands before it, with the blank behind its last word. For a model with the
+        tokenizer of a keyboard that a phase with objective = "autocorrect" has trained; others
+        raise RecipeError (generate/correct.py).
+        """
+        return self.corrector.correct(self.spelled(text), typed, count)
+
+    @cached_property
+    def corrector(self) -> Corrector:
+        """Finds words that were meant, and keeps the cache of the last text."""
+        return Corrector(self.decoder, self.tokenizer)
 
     @cached_property
     def suggester(self) -> Suggester:

@@ -137,7 +137,7 @@ def plan_examples(recipe: Recipe, data: DataStages, context: int) -> dict[int, S
     """
     examples: dict[int, Stage] = {}
     for number, phase in enumerate(recipe.phase):
-        if phase.objective == "next_token":
+        if phase.objective in ("next_token", "autocorrect"):
             continue
         paths, file = tuple(recipe.data_files(number)), recipe.template_file
         config = ExamplesConfig(

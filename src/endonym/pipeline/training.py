@@ -17,6 +17,7 @@ from endonym.data.example_tokens import ExampleTokens
 from endonym.data.order import Order, training_order
 from endonym.data.shards import TokenShards
 from endonym.data.subwords import Subwords
+from endonym.data.typed_words import Keyboard
 from endonym.disk import link_or_copy, read_json, write_json
 from endonym.evaluate.bits import baseline_scores, held_out_texts
 from endonym.evaluate.prompts import read_prompts
@@ -142,6 +143,7 @@ def text_inputs(
         device=target,
         join=join,
         subwords=subwords_of(config.phase, tokenizer, config.seed),
+        keyboard=keyboard_of(config.phase, tokenizer),
     )
     return inputs, baselines["bits"]
 
@@ -151,6 +153,11 @@ def subwords_of(phase: TrainConfig, tokenizer: Tokenizer, seed: int) -> Subwords
     if phase.subword_dropout is None or (phase.distill is not None and not phase.distill.live):
         return None
     return Subwords.of(tokenizer, phase.subword_dropout, seed)
+
+
+def keyboard_of(phase: TrainConfig, tokenizer: Tokenizer) -> Keyboard | None:
+    """What types words of the texts; nothing without the objective."""
+    return Keyboard(tokenizer) if phase.is_of_typed_words else None
 
 
 def example_inputs(

@@ -19,7 +19,7 @@ from endonym.errors import RecipeError, TrainingError
 from endonym.log import Log, number
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.lora import adapted
-from endonym.pipeline.training import new_or_loaded, subwords_of
+from endonym.pipeline.training import keyboard_of, new_or_loaded, subwords_of
 from endonym.store import Artifact, Store
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.config import TrainConfig, require_weights_left
@@ -124,6 +124,7 @@ class Trials:
                 device=self.target,
                 join=self.training.pack.join,
                 subwords=subwords_of(trial, tokenizer, self.training.seed),
+                keyboard=keyboard_of(trial, tokenizer),
             )
             decoder = adapted(self.decoder(), trial.adapt, self.training.seed).to(self.target)
             try:

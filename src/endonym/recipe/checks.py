@@ -37,6 +37,7 @@ from endonym.model.prune_config import shape_without
 from endonym.recipe.messages import AnyConfig, findings, validated
 from endonym.recipe.problems import Problem
 from endonym.recipe.text import KeyPath
+from endonym.script.languages import language_name, usual_script
 from endonym.store import MANIFEST, PLAN, Store, read_plan
 from endonym.tokenizer.config import BYTE_VOCAB, TokenizerConfig
 from endonym.train.config import Phase
@@ -109,8 +110,8 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
     parts = Parts(data)
     of_texts = (_repeated_names, _own_rules, _single_characters, _wrong_sources, _small_batches)
     of_the_model = (_flops_of_no_shape, _shape, _beside_a_folder)
-    of_phases = (_answers, _texts_of_none, _refinements_of_nothing, _exports_of_no_adapter)
-    checks = (*of_texts, *of_the_model, *of_phases)
+    of_phases = (_answers, _typed_words, _texts_of_none, _refinements_of_nothing)
+    checks = (*of_texts, *of_the_model, *of_phases, _exports_of_no_adapter)
     problems: list[Problem] = []
     if len(f"{data.get('name', '')}@{variant or ''}".encode()) > LONGEST_RUN_NAME_BYTES:
         problems.append(_problem("long_name", ("name",), bytes=LONGEST_RUN_NAME_BYTES))
@@ -326,6 +327,21 @@ def _answers(parts: Parts) -> Iterator[Problem]:
             if getattr(phase, key) is not None:
                 words: dict[str, Any] = {"key": key, "objective": objective}
                 yield _problem("texts_of_data", (*path, key), at_value=False, **words)
+
+
+def _typed_words(parts: Parts) -> Iterator[Problem]:
+    """Keys from A to Z can be typed in Latin scripts, with a tokenizer that has tokens for them."""
+    language = str(parts.data.get("language", ""))
+    script = usual_script(language)
+    for number, phase in parts.phases:
+        if not phase.is_of_typed_words:
+            continue
+        path: KeyPath = ("phase", number, "objective")
+        if script not in (None, "latin"):
+            name, in_script = language_name(language), str(script).capitalize()
+            yield _problem("no_latin_keys", path, ("language",), language=name, script=in_script)
+        elif parts.tokenizer.kind != "keyboard" and not parts.is_continued:
+            yield _problem("no_keys", path, ("tokenizer", "kind"), kind=parts.tokenizer.kind)
 
 
 def _texts_of_none(parts: Parts) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from endonym.cleaning.measures import is_unbroken, repeated_ngram_share
 from endonym.corpus.corpus import Corpus
+from endonym.data.config import RECORDS
 from endonym.evaluate.writing import PIECE, units_of
 from endonym.model.foreign.folder import OUR_WEIGHTS
 from endonym.pipeline.execute import Run
@@ -109,7 +110,7 @@ def _look(run: Run, model: Artifact, corpus: Corpus, device: str) -> FirstLook:
     shown = [""] * AT_ONCE
     objective = model.manifest["config"].get("phase", {}).get("objective")
     examples, own = run.artifact("examples"), list[tuple[str, str, str]]()
-    if examples is not None and objective != "next_token":
+    if examples is not None and objective in RECORDS:
         asked = ExampleTokens(examples.folder, "dev")
         numbers = range(0, len(asked), asked.together)[:AT_ONCE]
         questions: list[list[int]] = [asked.prompt(number).tolist() for number in numbers]

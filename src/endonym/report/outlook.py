@@ -47,7 +47,12 @@ NO_LOSS = {"exact", "near", "paragraphs", "decontaminate", "marked_out"}
 """Reasons for which text is dropped that stands elsewhere."""
 SENTENCE_BYTES = 60
 """Bytes of a document: words of a list are harder to predict than any text."""
-READ = {"next_token": "texts", "chat": "conversations", "preferences": "pairs"}
+READ = {
+    "next_token": "texts",
+    "autocorrect": "texts",
+    "chat": "conversations",
+    "preferences": "pairs",
+}
 """What a phase reads, by its objective."""
 WEAK, LEAST_DROPPED = 1.1, 0.05
 """How far a source's bits per byte lie above all, and the share of bytes dropped, to be named."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from endonym.autopilot.cautions import Read
+from endonym.data.config import RECORDS
 from endonym.errors import Damaged, RecipeError, quoted
 from endonym.evaluate.documents import Documents, load_documents
 from endonym.evaluate.score import Score, headline
@@ -121,7 +122,7 @@ class FinishedRun:
         total = epochs = token_bytes = 0.0
         for model in self.models:
             shards_id = model.manifest["inputs"].get("shards")
-            if model.manifest["config"]["phase"].get("objective") != "next_token":
+            if model.manifest["config"]["phase"].get("objective") in RECORDS:
                 continue
             shards = Store.of(model.folder).find("shards", shards_id) if shards_id else None
             if shards is None:
@@ -136,7 +137,7 @@ class FinishedRun:
             key: value
             for key, value in self.settings.items()
             if (phase := LENGTH.fullmatch(key))
-            and self.settings.get(f"{phase[1]}.objective") in (None, "'next_token'")
+            and self.settings.get(f"{phase[1]}.objective", "").strip("'") not in RECORDS
         }
         return Read(total, epochs, lengths, self.shape.context, token_bytes)
 

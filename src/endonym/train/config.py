@@ -77,10 +77,12 @@ class Phase(Config, ObjectiveProperties):
     """name of the phase in the run"""
     start: Literal["previous", "scratch"] = "previous"
     """initial weights; the first phase starts from scratch"""
-    objective: Literal["next_token", "chat", "preferences"] = "next_token"
+    objective: Literal["next_token", "autocorrect", "chat", "preferences"] = "next_token"
     """what is learnt
 
     - next_token: every token of the texts
+    - autocorrect: for a phone's keyboard, in most rows which word of the texts is meant by keys
+      that were typed, with slips or without; in the others as next_token (docs/keyboard.md)
     - chat: the answers in the conversations of `data`, and where they end
     - preferences: which of two answers in `data` is better (DPO, arXiv:2305.18290)
     """
@@ -288,7 +290,7 @@ class Phase(Config, ObjectiveProperties):
         if self.distill is not None and (self.distill.model is None) == (self.members is None):
             what = "names a model, and members are trained" if self.members else "has no teacher"
             raise ValueError(f"distill {what}: give either distill.model or members")
-        teacher = self.distill
+        teacher, can_be_taught = self.distill, self.objective in ("next_token", "chat")
         reads_before = teacher is not None and teacher.model is not None and not teacher.live
         needed = (  # a key, whether it has an effect, and what gives it one
             ("cooldown", self.schedule == "wsd", 'schedule = "wsd"'),
@@ -298,12 +300,12 @@ class Phase(Config, ObjectiveProperties):
             ("average_share", is_averaged, 'average = "ema" or "tail"'),
             ("columns", self.objective == "chat", 'objective = "chat"'),
             ("beta", self.is_of_pairs, 'objective = "preferences"'),
-            ("distill", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
+            ("distill", can_be_taught, 'objective = "next_token" or "chat"'),
             ("prune", self.adapt is None, "training all weights: leave adapt out"),
             ("prune", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
-            ("members", not self.is_of_pairs, 'objective = "next_token" or "chat"'),
+            ("members", can_be_taught, 'objective = "next_token" or "chat"'),
             ("keep_steps", self.adapt is None, "training all weights: leave adapt out"),
-            ("subword_dropout", self.reads_texts, 'objective = "next_token"'),
+            ("subword_dropout", self.objective == "next_token", 'objective = "next_token"'),
             (
                 "subword_dropout",
                 not reads_before,
@@ -343,7 +345,7 @@ class TrainConfig(Config, ObjectiveProperties):
     """A phase with a value for every key, which mean the same as in `Phase`. patience 0 is none."""
 
     name: str = Field(default="pretrain", json_schema_extra=NOT_IDENTITY)
-    objective: Literal["next_token", "chat", "preferences"] = "next_token"
+    objective: Literal["next_token", "autocorrect", "chat", "preferences"] = "next_token"
     beta: float | None = None
     sources: tuple[SourceShare, ...] = ()
     steps: int

@@ -17,9 +17,10 @@ from torch.nn import functional as F
 
 from endonym.data.batches import AnyOrder, Batch, Batches
 from endonym.data.example_tokens import ExampleOrder, ExampleTokens
-from endonym.data.order import Mixture, Numbers, Order
+from endonym.data.order import Integers, Mixture, Numbers, Order
 from endonym.data.shards import TokenShards
 from endonym.data.subwords import Subwords
+from endonym.data.typed_words import Keyboard, TypedOrder
 from endonym.disk import write_atomic
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.train.config import BETA, TrainConfig
@@ -79,6 +80,7 @@ def validate(
     group: Group = ALONE,
     join: Collection[str] = (),
     shares: Mapping[str, float] | None = None,
+    keyboard: Keyboard | None = None,
 ) -> ValidationResult:
     """Score at most `tokens` positions of dev text, drawn from all documents.
 
@@ -88,15 +90,20 @@ def validate(
     In a group each process scores its share of the rows, and all get the same sums.
 
     shares: of the sources in the phase's tokens, if it has shares. Then each source is scored by
-    itself, and the loss is that of the phase's mixture: the others are only watched.
+    itself, and the loss is that of the phase's mixture: the others are only watched. keyboard: if
+    words are typed in the phase; then they are here, too, in as many rows.
     """
     shares, context = judged_shares(dev, shares or {}), decoder.config.context
     sums: Sums = np.zeros((3, len(dev.sources)))  # nats, bytes and tokens of each source
     for source, most_tokens in _tokens_by_source(dev, shares, tokens).items():
         order = Order(dev, context=context, seed=VALIDATION_SEED, join=join, source=source)
         rows = range(max(1, min(most_tokens, order.positions_per_epoch) // context))
-        for batch, nats_BT in scored_batches(decoder, order, rows, device=device, group=group):
-            sums += _sums_by_source(order, batch, nats_BT.numpy())
+        read, stretches = order, 1
+        if keyboard is not None:
+            read, stretches = TypedOrder(order, keyboard, seed=VALIDATION_SEED), context
+        for batch, nats_BT in scored_batches(decoder, read, rows, device=device, group=group):
+            documents_BT = batch.documents_BT.numpy() // stretches
+            sums += _sums_by_source(order, batch, documents_BT, nats_BT.numpy())
     nats, n_bytes, counts = group.total(torch.from_numpy(sums)).numpy()
     n_tokens, weights = float(counts.sum()), np.ones(len(dev.sources))
     if shares:  # As if each source had its share of these tokens.
@@ -137,12 +144,17 @@ def _tokens_by_source(
     return {name: int(judged * shares[name]) if name in shares else few for name in with_dev}
 
 
-def _sums_by_source(order: Order, batch: Batch, nats_BT: Sums) -> Sums:
-    """Nats, bytes and number of the scored tokens of a batch, for each source: (3, sources)."""
+def _sums_by_source(order: Order, batch: Batch, documents_BT: Integers, nats_BT: Sums) -> Sums:
+    """Nats, bytes and number of the scored tokens of a batch, for each source: (3, sources).
+
+    documents_BT: the document numbers of the order.
+    """
     dev, targets_BT = order.shards, batch.targets_BT.numpy()
     sums: Sums = np.zeros((3, len(dev.sources)))
     is_text = targets_BT != dev.end_id
-    sources = order.index["source"][order.originals(batch.documents_BT.numpy())]
+    if batch.weights_BT is not None:
+        is_text &= batch.weights_BT.numpy() > 0
+    sources = order.index["source"][order.originals(documents_BT)]
     for source in np.unique(sources):
         is_scored = (sources == source) & is_text
         n_bytes = dev.byte_counts[targets_BT[is_scored]].sum()
@@ -167,7 +179,8 @@ class TrainingInputs:
 
     unigram_nats: unigram loss of the dev text; after warm-up a model must be below it. teach: says
     what the teacher expects, if there is one. join: sources whose documents are joined
-    (data/order.py), in both texts. subwords: splits tokens of the training text.
+    (data/order.py), in both texts. subwords: splits tokens of the training text. keyboard: types
+    words of both texts.
     """
 
     train: TokenShards
@@ -178,10 +191,11 @@ class TrainingInputs:
     join: tuple[str, ...] = ()
     teach: Teach | None = None
     subwords: Subwords | None = None
+    keyboard: Keyboard | None = None
 
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
-        order: Order | Mixture
+        order: Order | Mixture | TypedOrder
         train, join = self.train, self.join
         if config.sources:
             firsts = {source.name: source.first_row for source in config.sources}
@@ -190,14 +204,22 @@ class TrainingInputs:
             )
         else:
             order = Order(train, context=context, seed=seed, join=join)
+        if self.keyboard is not None:
+            order = TypedOrder(order, self.keyboard, seed=seed)
         rows = config.batch_tokens // context
         return Batches(order, rows=rows, device=self.device, subwords=self.subwords)
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
         """The loss on held-out text."""
-        tokens, shares = config.eval_tokens, config.shares
         return validate(
-            decoder, self.dev, tokens, self.device, group=group, join=self.join, shares=shares
+            decoder,
+            self.dev,
+            config.eval_tokens,
+            self.device,
+            group=group,
+            join=self.join,
+            shares=config.shares,
+            keyboard=self.keyboard,
         )
 
 

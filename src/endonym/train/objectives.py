@@ -153,6 +153,7 @@ def preferences(beta: float) -> Objective:
 
 OBJECTIVES: dict[str, Callable[[TrainConfig], Objective]] = {
     "next_token": lambda config: CROSS_ENTROPY,
+    "autocorrect": lambda config: CROSS_ENTROPY,
     "chat": lambda config: CROSS_ENTROPY,
     "preferences": lambda config: preferences(config.beta or BETA),
 }

@@ -27,7 +27,9 @@ FROZEN = {
         *("PATH...", "--language CODE", "--contrast FILES", "--out FILE", "--examples N"),
         "--workers",
     },
-    "new": {"DIR", "--language CODE", "--text PATH", "--hours", "--demo NAME", "--update"},
+    "new": {
+        *("DIR", "--language CODE", "--text PATH", "--hours", "--demo NAME", "--update", "--for")
+    },
     "check": {
         *("RECIPE", "--variant NAME|all", "--set K=V", "--machine NAME"),
         "--text-size [SOURCE=]SIZE",

@@ -6,7 +6,7 @@ import pytest
 
 from endonym.autopilot import machine
 from endonym.autopilot.machine import Pace
-from endonym.commands import new as starter
+from endonym.commands import new_demo as starter
 from endonym.errors import RecipeError
 from endonym.log import Log
 from endonym.recipe.recipe import Recipe

@@ -27,6 +27,9 @@ steps = 3 ⏎ [[phase]]
 steps = 3 ⏎ subword_dropout = 0.2 ⏎ [tokenizer] ⏎ kind = "char"
     8 ¦ 0.2 ¦ kind = "char" has no tokens that can be split.
     Leave subword_dropout out, or choose kind = "bpe".
+objective = "autocorrect"
+    7 ¦ "autocorrect" ¦ objective = "autocorrect" reads keys from A to Z, and Tatar is written in Cyrillic.
+    Leave this phase out: the keyboard asks a model of another script for the next word alone.
 [tokenizer] ⏎ sources = { khmer = 1.0 }
     8 ¦ { khmer = 1.0 } ¦ no source is called "khmer".
     Sources here: leipzig.
@@ -100,6 +103,25 @@ batch_tokens = 128 ⏎ [pack] ⏎ context = 256
     9 ¦ "prompts/җөмләләр.txt" ¦ there is no file prompts/җөмләләр.txt.
     Put it there, or correct the path: it starts at the recipe's folder.
 """  # noqa: E501
+
+
+def test_typed_words_need_a_tokenizer_with_keys(tmp_path: Path) -> None:
+    romanian = HEAD.replace('"tt"', '"ro"') + 'objective = "autocorrect"\n'
+    message = (
+        'objective = "autocorrect" needs a token for each typed key, and kind = "bpe" has none.'
+    )
+    given = {"line": 7, "under": '"autocorrect"', "message": message}
+    advice = problem_drawn(tmp_path, romanian, **given)
+    assert advice[0].strip() == 'Write kind = "keyboard" in [tokenizer].'
+    Recipe.model_validate(
+        {
+            "name": "ro",
+            "language": "ro",
+            "source": [{"name": "a", "path": "b"}],
+            "tokenizer": {"kind": "keyboard"},
+            "phase": [{"objective": "autocorrect"}],
+        }
+    )
 
 
 @pytest.mark.parametrize(("body", "line", "under", "message", "do"), cases(CONTRADICTIONS))

@@ -18,7 +18,7 @@ import regex
 import torch
 
 from endonym.export.config import Quantization
-from endonym.export.gguf.rows import KEYBOARD
+from endonym.export.gguf.rows import KEYBOARD, keyboard_row_of
 from endonym.export.gguf.tensors import gguf_tensors
 from endonym.export.gguf.write import Provenance, write_file
 from endonym.export.refusals import refusal
@@ -65,9 +65,7 @@ def require_keyboard(config: Any, tokenizer: Tokenizer, language: str = "tt") ->
         raise refusal("keyboard_tokenizer", WHERE, kind=f'"{kind}"' if kind else "another")
     if not isinstance(config, ModelConfig):
         raise refusal("keyboard_family", WHERE, family=config.family, reason="is none of endonym's")
-    if (lack := KEYBOARD.misfit(config)) is not None:
-        reason = f"has {lack}"
-        raise refusal("keyboard_family", WHERE, family=config.family, reason=reason)
+    keyboard_row_of(config)
     if config.vocab != tokenizer.vocab or tokenizer.vocab < LEAST_IDS:
         words = {"rows": config.vocab, "ids": tokenizer.vocab, "least": LEAST_IDS}
         raise refusal("keyboard_ids", WHERE, **words)

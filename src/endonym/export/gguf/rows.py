@@ -56,6 +56,14 @@ def architecture_of(config: ModelConfig) -> GGUFArchitecture:
     raise refusal("not_in_llama_cpp", "export gguf", architecture=row.name, reason=reason)
 
 
+def keyboard_row_of(config: ModelConfig) -> GGUFArchitecture:
+    """The architecture of FUTO Keyboard. Raises ExportError if it cannot compute this model."""
+    if (lack := KEYBOARD.misfit(config)) is not None:
+        words = {"family": config.family, "reason": f"has {lack}"}
+        raise refusal("keyboard_family", "export keyboard", **words)
+    return KEYBOARD
+
+
 def limits_of(config: ModelConfig) -> list[str]:
     """What llama.cpp computes otherwise than the model was trained, in sentences."""
     ffn = config.ffns[0]

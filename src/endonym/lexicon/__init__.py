@@ -1,0 +1,1 @@
+"""Words of a language: those of a corpus, dictionaries of them, and errors in typing them."""
