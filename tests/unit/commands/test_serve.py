@@ -187,7 +187,8 @@ def test_a_large_model_of_llama_cpp_is_not_kept_twice(
         raise Ready(*names)
 
     monkeypatch.setattr(serve, "load_model", load)
-    keys = {"store": store, "device_name": "cpu", "log": Log(quiet=True), "ready": ready}
+    keys: dict[str, Any] = {"store": store, "device_name": "cpu", "log": Log(quiet=True)}
+    keys["ready"] = ready
     with pytest.raises(Ready, match=f"^{folder.name}$"):
         serve.serve([str(folder)], Place("127.0.0.1", 0), **keys)
     assert [each is None for each in held] == [is_large]
