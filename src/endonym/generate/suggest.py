@@ -47,6 +47,8 @@ BEAM = 8
 """Rows of tokens that are followed at a time."""
 MOST_TOKENS = 16
 """Of a word; one that is longer is not suggested."""
+MOST_KNOWN = 128
+"""Rows of tokens behind one prefix, about, of which it is kept what follows them."""
 INSIDE = "['’ʼ-]"
 """Signs between letters that do not part words."""
 HALF_TYPED = regex.compile(rf"(?r)(?:(?:{OF_WORDS})+{INSIDE})*(?:{OF_WORDS})*\Z")
@@ -272,13 +274,18 @@ def openings(text: str, begin: int) -> list[str]:
 
 
 class Prefix:
-    """The tokens before the rows of a beam, and their cache."""
+    """The tokens before the rows of a beam, and their cache.
+
+    What follows a row is kept while the prefix stays: the next letter of a word asks for most rows
+    again.
+    """
 
     def __init__(self, decoder: AnyDecoder) -> None:
         self.decoder, self.device = decoder, decoder.readout.weight_VD.device
         self.longest = max(1, decoder.config.context - MOST_TOKENS)
         self.ids, self.cache = list[int](), decoder.empty_cache(1, self.longest)
         self.log_V = np.empty(0, dtype=np.float32)
+        self._known = dict[tuple[int, ...], Logits]()
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> None:
@@ -295,19 +302,28 @@ class Prefix:
         if known < len(self.ids) and not can_go_back:
             known, self.cache = 0, self.decoder.empty_cache(1, self.longest)
         self.ids = list(ids)
+        self._known.clear()
         if isinstance(self.decoder, Decoder):
             self.log_V = self._logs(torch.tensor([ids[known:]]), known, self.cache)[0]
         else:
             self.log_V = self._logs(torch.tensor([ids]), 0, None)[0]
 
-    @torch.inference_mode()
-    def after(self, rows: Sequence[Sequence[int]]) -> Logits:
+    def after(self, rows: Sequence[tuple[int, ...]]) -> Logits:
         """Log-probabilities of the next token after the prefix and each row, (B, V).
 
         rows: of one length.
         """
         if not rows[0]:
             return np.repeat(self.log_V[None], len(rows), axis=0)
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+        if new := [*dict.fromkeys(row for row in rows if row not in self._known)]:
+            self._known.update(zip(new, self._computed(new), strict=True))
+        return np.stack([self._known[row] for row in rows])
+
+    @torch.inference_mode()
+    def _computed(self, rows: Sequence[tuple[int, ...]]) -> Logits:
+        """The same for rows that are not known."""
         if not isinstance(self.decoder, Decoder):
             return self._logs(torch.tensor([[*self.ids, *row] for row in rows]), 0, None)
         past = len(self.ids)

@@ -154,12 +154,16 @@ def test_behind_a_sign_a_word_is_counted_once() -> None:
 def test_rows_behind_a_kept_prefix_are_those_of_whole_texts(family: str) -> None:
     decoder = lively_decoder(toy_config(family, context=64))
     prefix = Prefix(decoder)
-    given, rows = [n % 39 + 1 for n in range(40)], [[3, 5], [7, 2], [1, 1]]
+    given, rows = [n % 39 + 1 for n in range(40)], [(3, 5), (7, 2), (1, 1)]
     prefix.read(given[:30])
     prefix.read(given)
     whole = decoder.logits(torch.tensor([[*given, *row] for row in rows]))[:, -1]
     expected = whole.log_softmax(-1)
-    torch.testing.assert_close(torch.from_numpy(prefix.after(rows)), expected, rtol=1e-4, atol=1e-4)
+    prefix.after([rows[0], (2, 2)])  # what is known of a row is that row's, in any order
+    for order in (rows, rows[::-1]):
+        places = [rows.index(row) for row in order]
+        found = torch.from_numpy(prefix.after(order))
+        torch.testing.assert_close(found, expected[places], rtol=1e-4, atol=1e-4)
 
 
 def test_a_cache_that_is_kept_changes_nothing() -> None:
