@@ -111,7 +111,8 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
     of_texts = (_repeated_names, _own_rules, _single_characters, _wrong_sources, _small_batches)
     of_the_model = (_flops_of_no_shape, _shape, _beside_a_folder)
     of_phases = (_answers, _typed_words, _texts_of_none, _refinements_of_nothing)
-    checks = (*of_texts, *of_the_model, *of_phases, _exports_of_no_adapter)
+    of_exports = (_exports_of_no_adapter, _keyboard_exports)
+    checks = (*of_texts, *of_the_model, *of_phases, *of_exports)
     problems: list[Problem] = []
     if len(f"{data.get('name', '')}@{variant or ''}".encode()) > LONGEST_RUN_NAME_BYTES:
         problems.append(_problem("long_name", ("name",), bytes=LONGEST_RUN_NAME_BYTES))
@@ -387,6 +388,19 @@ def _exports_of_no_adapter(parts: Parts) -> Iterator[Problem]:
     for number, item in parts.exports:
         if item.row.content == "adapter" and last is not None and last.adapt is None:
             yield _problem("no_adapter", ("export", number, "format"), phase=last.name)
+
+
+def _keyboard_exports(parts: Parts) -> Iterator[Problem]:
+    """A file for a phone's keyboard has its tokenizer, and the code of a language."""
+    language = str(parts.data.get("language", ""))
+    for number, item in parts.exports:
+        if item.format != "keyboard":
+            continue
+        path, kind = ("export", number, "format"), parts.tokenizer.kind
+        if kind != "keyboard" and not parts.is_continued:
+            yield _problem("keyboard_kind", path, ("tokenizer", "kind"), kind=kind)
+        if language.startswith("x-"):
+            yield _problem("keyboard_code", path, ("language",), language=language)
 
 
 def _small_batches(parts: Parts) -> Iterator[Problem]:

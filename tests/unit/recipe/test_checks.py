@@ -30,6 +30,9 @@ steps = 3 ⏎ subword_dropout = 0.2 ⏎ [tokenizer] ⏎ kind = "char"
 objective = "autocorrect"
     7 ¦ "autocorrect" ¦ objective = "autocorrect" reads keys from A to Z, and Tatar is written in Cyrillic.
     Leave this phase out: the keyboard asks a model of another script for the next word alone.
+[[export]] ⏎ format = "keyboard"
+    8 ¦ "keyboard" ¦ format = "keyboard" needs pieces that carry the blank behind them, which kind = "bpe" has not.
+    Write kind = "keyboard" in [tokenizer].
 [tokenizer] ⏎ sources = { khmer = 1.0 }
     8 ¦ { khmer = 1.0 } ¦ no source is called "khmer".
     Sources here: leipzig.
@@ -122,6 +125,14 @@ def test_typed_words_need_a_tokenizer_with_keys(tmp_path: Path) -> None:
             "phase": [{"objective": "autocorrect"}],
         }
     )
+
+
+def test_a_keyboards_model_has_the_code_of_a_language(tmp_path: Path) -> None:
+    tokenizer, export = '[tokenizer]\nkind = "keyboard"\n', '[[export]]\nformat = "keyboard"\n'
+    made_up = HEAD.replace('"tt"', '"x-yalan"') + tokenizer + export
+    message = "the keyboard finds a model by the code of its language, and x-yalan is none."
+    advice = problem_drawn(tmp_path, made_up, line=10, under='"keyboard"', message=message)
+    assert advice[0].startswith("Write the code of ISO 639")
 
 
 @pytest.mark.parametrize(("body", "line", "under", "message", "do"), cases(CONTRADICTIONS))

@@ -2,13 +2,14 @@
 
 import random
 
+import numpy as np
 import pytest
 import sentencepiece
 from toys import toy_texts, toy_tokenizer
 
 from endonym.errors import TokenizerError
 from endonym.tokenizer.config import TokenizerConfig
-from endonym.tokenizer.keyboard import KEYS, NAMES, START, sentencepiece_model
+from endonym.tokenizer.keyboard import KEYS, NAMES, PARTS, START, pieces_of, sentencepiece_model
 from endonym.tokenizer.kinds import kind_of
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import train_tokenizer
@@ -42,6 +43,17 @@ def test_sentencepiece_gives_our_ids() -> None:
     whole = "\n".join(toy_texts() * 20)
     for text in [*toy_texts(), *HARD, *mixed, whole]:
         assert theirs.encode(text) == ours.encode(text), text[:60]
+
+
+def test_sums_of_scores_are_exact_as_32_bit_numbers() -> None:
+    scores = [piece.score for piece in pieces_of(toy_tokenizer("keyboard")) if piece.score]
+    assert len(scores) > 300
+    assert all((PARTS * score).is_integer() for score in scores)
+    total, exact = np.float32(0), 0.0
+    for score in scores * 200:
+        total, exact = total + np.float32(score), exact + score
+    assert exact < -300_000
+    assert float(total) == exact
 
 
 def test_sentencepiece_gives_our_text() -> None:
