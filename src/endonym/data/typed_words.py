@@ -43,7 +43,7 @@ SLIP_SHARE = 0.8
 """Of the typed words; the others have no slip, only their accents are dropped."""
 ALONE_SHARE = 0.5
 """Of the typed words, without any context: then nothing but the keys can tell the word."""
-LONGEST_CONTEXT = 24
+LONGEST_CONTEXT = 64
 """Tokens before the other typed words, about; their number is drawn log-uniformly."""
 SHORTEST_WORD, SHORT_SHARE = 2, 1 / 3
 """Letters: of a single one any slip makes another word. Of two letters there are few words, which

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from found_texts import write_found_texts
@@ -26,7 +27,7 @@ def written(
 
     def write(code: str, language: str) -> tuple[Recipe, str]:
         texts = write_found_texts(tmp_path / "texts", language_sentences(language))
-        given = {"texts": [texts], "store": tmp_path / "store", "hours": HOURS}
+        given: Any = {"texts": [texts], "store": tmp_path / "store", "hours": HOURS}
         path, _ = write_recipe(
             tmp_path / code, language=code, log=Log(), purpose="keyboard", **given
         )
