@@ -74,7 +74,7 @@ def saved(cells: Cells) -> str:
         found = typed_scores(cells, language)
         for name in (MODEL, PAIRS, FREQUENT):
             spans = [found[SAVED.format(n), name] for n in SHOWN]
-            ends = [(100 * each[key] for key in ("value", "low", "high")) for each in spans]
+            ends = [[100 * each[key] for key in ("value", "low", "high")] for each in spans]
             rows.append([NAMES[language], name, *(interval(*each, 1) for each in ends)])
     heads = [f"saved by {n}, %" for n in SHOWN]
     return markdown(["text", "suggestions by", *heads], rows, labels=2)

@@ -18,6 +18,9 @@ LETTERS_TYPED = (0, 1, 2, 3)
 """After so many letters of a word it is asked whether it is the first, or among the first three."""
 TYPING = "typing.json"
 """In an evaluation's artefact: the scores."""
+MOST_LETTERS = 20
+"""Letters for each word of a text, at most, in scripts with blanks; Khmer text has 72 for each
+number or foreign word."""
 MODEL, PAIRS, FREQUENT = "model", "pairs of words", "frequent words"
 """What suggests; also the `model` of a score."""
 SAVED = "saved_by_{}"
@@ -48,8 +51,8 @@ def typing_scores(
 ) -> Iterator[Score]:
     """The scores of what suggests, by its name, with intervals over the typed texts.
 
-    task: said as the split of each score. A share of no words is left out, as in scripts without
-    blanks.
+    task: said as the split of each score. Shares of words are left out in scripts without blanks,
+    whose texts have few other words.
     """
     n_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
     for name, documents in typed.items():
@@ -76,7 +79,8 @@ def _measured(documents: Sequence[Typed]) -> dict[str, Interval]:
         SAVED.format(n): [(each.letters - each.presses[n], each.letters) for each in documents]
         for n in SHOWN
     }
-    for n in LETTERS_TYPED:
+    has_words = sum(each.words.get(0, 0) * MOST_LETTERS - each.letters for each in documents) > 0
+    for n in LETTERS_TYPED if has_words else ():
         words = [each.words.get(n, 0) for each in documents]
         for kind in ("first", "among_three"):
             right = [getattr(each, kind).get(n, 0) for each in documents]

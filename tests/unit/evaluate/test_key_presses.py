@@ -92,6 +92,8 @@ def test_scores_are_ratios_of_sums_and_undefined_without_words() -> None:
     assert values["among_three_after_0"] == 0.75
     assert "first_after_1" not in values
     assert {each.n_bytes for each in found} == {80}
+    few = [*typing_scores({"model": [typed._replace(letters=81)]}, ["ខ" * 81], "typing, test")]
+    assert {each.metric for each in few} == {"saved_by_1", "saved_by_3", "saved_by_5"}
     heads, *rows = typing_cells(found)
     assert heads == ["suggestions", "model"]
     assert rows[1] == ["key presses saved by 3", "40.0%"], "two texts have no interval"
