@@ -48,6 +48,8 @@ class Corrector:
         typed; its accents and its capitals are not looked at. Raises TokenizerError if it has a
         letter for which no key from A to Z is typed.
         """
+        if count < 1:
+            return []
         keys = typed_keys(typed)
         if keys is None:
             raise TokenizerError(

@@ -17,6 +17,7 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -35,11 +36,13 @@ from endonym.generate.sample import (
     log_probabilities,
     unfinished,
 )
+from endonym.lexicon.words import TOGETHER
 from endonym.model.cache import Cache, KeysAndValues, RepeatableCache
 from endonym.model.decoder import Decoder
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.span import Span
 from endonym.script.letters import LETTER
+from endonym.script.scripts import script_counts
 from endonym.tokenizer.kinds import kind_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -133,7 +136,12 @@ class Suggester:
         self.ends_piece = begins & ~begin_with(MARK)
 
     def suggest(self, text: str, count: int = 3) -> list[Suggestion]:
-        """The likeliest words, the likeliest first; fewer if there are no more."""
+        """The likeliest words, the likeliest first; fewer if there are no more.
+
+        A word of two scripts is none: behind letters that a model has never read it writes any.
+        """
+        if count < 1:
+            return []
         begin = begin_of_last_word(text, self.tokenizer)
         before = ""
         if self.has_blanks_behind:
@@ -202,14 +210,14 @@ class Suggester:
         for index, nats in self._likely(row.left, log_V):
             longer = row.followed_by(index, self.pieces[index], nats)
             letters = longer.letters
-            if letters is None:
+            word = None if letters is None else PART.match(letters)
+            if letters is None or word is None or not is_of_one_script(word[0]):
                 continue
-            word = PART.match(letters)
             if letters.startswith(" ") and not row.typed.startswith(b" "):
                 continue  # another row begins with the blank
-            if word is not None and word.end() == len(letters):
+            if word.end() == len(letters):
                 yield longer
-            elif word is not None and not longer.left and is_longer_word(word[0], row.typed):
+            elif not longer.left and is_longer_word(word[0], row.typed):
                 found[word[0]] += math.exp(longer.nats)
 
     def _likely(self, left: bytes, log_V: Logits) -> list[tuple[int, float]]:
@@ -243,6 +251,18 @@ def is_longer_word(letters: str, typed: bytes) -> bool:
     """Whether letters, maybe behind a blank, are a word, and more than was typed."""
     is_word = WORD.fullmatch(letters.removeprefix(" ")) is not None
     return is_word and len(letters.encode()) > len(typed)
+
+
+@lru_cache(maxsize=1 << 12)
+def script_of(letter: str) -> str:
+    """The script of a letter or mark; empty for what all scripts share."""
+    return next(iter(script_counts(letter)), "")
+
+
+def is_of_one_script(word: str) -> bool:
+    """Whether all letters are of one script, or of those that are written together (Japanese)."""
+    scripts = {script for letter in word if (script := script_of(letter))}
+    return len(scripts) < 2 or scripts <= {*TOGETHER}
 
 
 def ends_at(text: str, end: int) -> bool:

@@ -12,7 +12,7 @@ from toys import lively_decoder, toy_config, toy_tokenizer
 from endonym.generate import suggest
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.sample import OF_WORDS, Logits, first
-from endonym.generate.suggest import Prefix, begin_of_last_word
+from endonym.generate.suggest import Prefix, begin_of_last_word, is_of_one_script
 from endonym.model.families import FAMILIES
 
 KHMER = regex.compile(r"\p{Khmer}")
@@ -215,3 +215,13 @@ def test_khmer_goes_on_from_its_last_token_and_whole_letters() -> None:
 def test_strange_texts_get_an_answer(text: str) -> None:
     found = lively_model("qwen3", "bpe").suggest(text)
     assert all(each.word and each.word.endswith(each.rest.strip()) for each in found)
+
+
+def test_no_word_of_two_scripts_is_suggested() -> None:
+    assert [*map(is_of_one_script, ("китап", "語okie", "bar-нчы", "食べ物", "5-нче", "l'été"))] == [
+        *(True, False, False, True, True, True),
+    ]
+
+
+def test_none_is_suggested_if_none_is_asked_for() -> None:
+    assert lively_model("qwen3", "bpe").suggest("Әби", 0) == []

@@ -16,7 +16,8 @@ let presses = new KeyPresses(kept.presses);
 let colours = []; // marks with the bits of a token
 let findings = []; // marks with the corrections of a word that is probably wrong
 let left = new Set(kept.left); // words that the writer leaves as they are
-const checked = new Map(); // the mistakes of each line that was proofread
+/* The mistakes of each line that was proofread; lines that were sent with one in another language. */
+const [checked, unchecked] = [new Map(), new Set()];
 let made = null; // what the model wrote last: {begin, text}
 let running = null; // aborts what the model writes
 let bar = { items: [] }; // what stands above the text: words or corrections
@@ -45,8 +46,11 @@ async function loadModels() {
 function showModel() {
   for (const each of [writing, get("under"), get("bar")]) each.lang = model().language;
   get("check").disabled = !model().proofreading;
+  const reason = model().proofreading ? "a line in another language is not checked" : "the server has no words for this model";
+  get("no-check").textContent = `(${reason})`;
   get("no-check").hidden = model().proofreading;
   checked.clear();
+  unchecked.clear();
   [colours, findings, colourFrom] = [[], [], 0];
   look();
   later("colour", colour, 0);
@@ -265,7 +269,7 @@ async function colour() {
   show();
 }
 
-/* Proofread the lines that were not yet; each line is judged alone. */
+/* Proofread the lines that were not yet. */
 async function proofread() {
   const text = writing.value;
   if (!model()?.proofreading || !get("check").checked || running) return;
@@ -276,13 +280,13 @@ async function proofread() {
   if (some.length) {
     const found = await answerTo("check", "v1/proofread", { text: some.join("\n") });
     if (!found?.data) return;
-    if (found.unchecked_lines) get("no-check").textContent = "(a line in another language is not checked)";
-    get("no-check").hidden = !found.unchecked_lines;
+    for (const line of found.unchecked_lines ? some : []) unchecked.add(line);
     if (checked.size > MOST_CHECKED) checked.clear();
     for (const [line, each] of byLine(some, found.data)) checked.set(line, each);
     if (writing.value !== text || some.length < lines.length) return proofread();
   }
   const isTyped = (each) => each.end === text.length; // its last letters may be still to come
+  get("no-check").hidden = !text.split("\n").some((line) => unchecked.has(line));
   let begin = 0;
   findings = text.split("\n").flatMap((line) => {
     const from = begin;
@@ -408,7 +412,7 @@ function beforeInput(event) {
   const caret = writing.selectionStart;
   const key = event.inputType === "insertLineBreak" ? "\n" : event.inputType === "insertText" && event.data;
   if (!key || caret !== blankAt || caret !== writing.selectionEnd) return;
-  const signs = model()?.language.startsWith(FRENCH) ? FRENCH_SIGNS : SIGNS;
+  const signs = model()?.language.split("-")[0] === FRENCH ? FRENCH_SIGNS : SIGNS;
   if (!/^[ \n]$/.test(key) && !signs.test(key)) return;
   event.preventDefault();
   presses.pressed();
