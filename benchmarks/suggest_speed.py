@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from cells import RESULTS, Cells, quiet_machine
+from pages import markdown
 from runs import endonym
 
 from endonym import device
@@ -154,6 +155,17 @@ def replayed(peer: LlamaCpp, reads: Sequence[Read]) -> float:
         seconds += time.perf_counter() - started
     return seconds
 
+
+def table() -> str:
+    """Milliseconds of a key press, and those of llama.cpp's products."""
+    cells = Cells(RESULTS / "suggest-speed.json")
+    figures = ("milliseconds", "slowest_of_20", "of_llama_cpp")
+    rows = [[key, *(f"{cells[key][each]:.1f}" for each in figures)] for key in cells]
+    heads = ["model, context", "median, ms", "slower are 5 %, ms", "llama.cpp, median, ms"]
+    return markdown(heads, rows)
+
+
+TABLES_OF_PAGE = {"speed": table}
 
 if __name__ == "__main__":
     device.prepare()

@@ -29,6 +29,7 @@ import pruning
 import readme_page
 import related_language
 import serve
+import suggest_speed
 import teachers
 import tokenizers_page
 import training_page
@@ -55,7 +56,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "tasks.md": minimal_pairs.TABLES_OF_PAGE
     | {"flores": beyond_bits.TABLES_OF_PAGE["flores"]},
     ROOT / "docs" / "tokenizers.md": tokenizers_page.TABLES,
-    ROOT / "docs" / "typing.md": key_presses.TABLES_OF_PAGE,
+    ROOT / "docs" / "typing.md": key_presses.TABLES_OF_PAGE | suggest_speed.TABLES_OF_PAGE,
     ROOT / "docs" / "training.md": training_page.TABLES | related_language.TABLES_OF_PAGE,
     ROOT / "docs" / "exports.md": {
         "exports": exports.page_table,
