@@ -33,7 +33,7 @@ from endonym.evaluate.autocorrection import (
     SLIPS,
     NearestWords,
     Typing,
-    planted,
+    planted_typings,
     right_words,
 )
 from endonym.evaluate.bits import held_out_texts
@@ -118,7 +118,7 @@ def corrections(language: str, asked: argparse.Namespace) -> dict[str, Any]:
     if 'objective = "autocorrect"' not in recipe:
         return {}
     texts = [*held_out_texts(judged, model.tokenizer).each()]
-    typings = planted(texts, PLANTED, SEEDS[asked.split])
+    typings = planted_typings(texts, PLANTED, SEEDS[asked.split])
     nearest = NearestWords(joined_texts(train, model.tokenizer))
     every = {"dictionary": nearest, "model": lambda *given: first_word(model, *given)}
     seconds, rows = dict[str, float](), dict[str, Any]()

@@ -150,9 +150,13 @@ def is_refused(said: str) -> bool:
 
 
 def figures(found: Found) -> dict[str, Any]:
-    """The figures as the file keeps them, and what was found by kind."""
+    """The figures as the file keeps them, and what was found by kind.
+
+    A figure is null where there was nothing that it could be a share of.
+    """
     kinds = {kind: [found.found_of[kind], n] for kind, n in sorted(found.planted_of.items())}
-    return {name: [*each] for name, each in found.figures().items()} | {"kinds": kinds}
+    every = found.figures().items()
+    return {name: each and [*each] for name, each in every} | {"kinds": kinds}
 
 
 def table(cells: Cells) -> str:
@@ -169,8 +173,10 @@ def table(cells: Cells) -> str:
     return markdown(["text", "errors found by", *heads], rows, labels=2)
 
 
-def spread(figure: list[float], digits: int) -> str:
-    """A figure with its interval."""
+def spread(figure: list[float] | None, digits: int) -> str:
+    """A figure with its interval; a dash where it is undefined."""
+    if figure is None:
+        return "–"
     value, low, high = figure
     return interval(value, low, high, digits)
 
@@ -190,6 +196,11 @@ def kinds(cells: Cells) -> str:
     heads = ["text", "parameters, millions", "words", "words per CPU second"]
     return markdown([*heads, *(name.replace("_", " ") for name in names)], rows)
 
+
+TABLES_OF_PAGE = {
+    "proofreading": lambda: table(Cells(RESULTS / "proofreading.json")),
+    "proofreading kinds": lambda: kinds(Cells(RESULTS / "proofreading.json")),
+}
 
 if __name__ == "__main__":
     main()

@@ -25,6 +25,7 @@ import instructions
 import key_presses
 import keyboard_models
 import minimal_pairs
+import proofreading
 import pruning
 import readme_page
 import related_language
@@ -51,6 +52,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     | pruning.TABLES_OF_PAGE
     | teachers.TABLES_OF_PAGE,
     ROOT / "docs" / "probes.md": {"probes": beyond_bits.TABLES_OF_PAGE["probes"]},
+    ROOT / "docs" / "proofreading.md": proofreading.TABLES_OF_PAGE,
     ROOT / "docs" / "results.md": readme_page.TABLES,
     ROOT / "docs" / "scale.md": corpus_page.TABLES,
     ROOT / "docs" / "tasks.md": minimal_pairs.TABLES_OF_PAGE

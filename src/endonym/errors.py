@@ -26,7 +26,8 @@ Each carries what was expected and found (`message`), where (`where`), and what 
 import difflib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 import regex
 
@@ -123,6 +124,19 @@ class RecipeError(EndonymError):
 
 class SourceError(EndonymError):
     """A raw file cannot be read, or too many of its records cannot."""
+
+
+@contextmanager
+def reading_utf8(where: str) -> Generator[None]:
+    """Text is read here. Raises SourceError if it is not UTF-8. where: the name of the file."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"it is not UTF-8: {error.reason}",
+            where=where,
+            do="Convert it, for example with iconv -t UTF-8, or save it as UTF-8.",
+        ) from error
 
 
 class MissingLibrary(SourceError):

@@ -63,10 +63,18 @@ def proofread(
     if settings.is_json:
         print_json({"files": every, **totals})
     else:
-        log.line(f"{counted(totals['findings'], 'word')} in {counted(totals['lines'], 'line')}")
+        log.line(in_all(totals["findings"], totals["lines"]))
 
 
 def in_words(told: "Told") -> str:
     """A finding as one line."""
     words = ", ".join(each["word"] for each in told.corrections)
     return printable(f"{told.file}:{told.line}:{told.column}: {told.word} → {words}")
+
+
+def in_all(findings: int, lines: int) -> str:
+    """How many words were found in how many lines."""
+    if not findings:
+        return f"no wrong words in {counted(lines, 'line')}"
+    are = "is" if findings == 1 else "are"
+    return f"{counted(findings, 'word')} {are} probably wrong, in {counted(lines, 'line')}"

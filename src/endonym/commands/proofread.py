@@ -10,16 +10,17 @@ from typing import Any, NamedTuple, TextIO
 
 from endonym.commands.load import card_of, identity_of, load_model
 from endonym.corpus.corpus import Corpus
-from endonym.errors import RecipeError, SourceError
+from endonym.errors import RecipeError, SourceError, reading_utf8
 from endonym.evaluate.planted_errors import best_threshold, planted
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.proofread import MOST_UNKNOWN, Finding, Proofreader
 from endonym.lexicon.known_words import KnownWords
-from endonym.log import Log, listed
+from endonym.log import Log, counted, listed
+from endonym.script.languages import language_name
 from endonym.seed import named_seed
 from endonym.store import Artifact, Store, fingerprint, read_if_whole, write_sealed
 
-VERSION = 1
+VERSION = 2
 """Of what is kept; raise it when words, candidates, costs or planted errors change."""
 THRESHOLD = 6.0
 """Bits, for a word list that brings no development text: about what is chosen for small models."""
@@ -63,13 +64,15 @@ class Summary:
     unchecked_lines: int = 0
 
     def caution(self, language: str) -> str:
-        """A sentence on what was not checked; empty if all was."""
+        """What was not checked, and why, in words; empty if all was. language: its code."""
         if not self.unchecked_lines:
             return ""
+        other = (
+            f"another language than {language_name(language)}" if language else "another language"
+        )
         return (
-            f"{self.file}: {self.unchecked_lines:,} of {self.lines:,} lines were not checked: most "
-            f"of their words are not known, so they seem to be in another language"
-            + (f" than {language}." if language else ".")
+            f"{self.file}: not checked: {self.unchecked_lines:,} of {counted(self.lines, 'line')}. "
+            f"Most of the words there are not known: it seems to be {other}."
         )
 
 
@@ -195,14 +198,8 @@ def opened(file: str) -> Generator[TextIO]:
             if not Path(file).is_file():
                 raise SourceError("there is no such file", where=file, do="Check the name.")
             stream = stack.enter_context(Path(file).open(encoding="utf-8-sig", newline=""))
-        try:
+        with reading_utf8(file):
             yield stream
-        except UnicodeDecodeError as error:
-            raise SourceError(
-                f"it is not UTF-8: {error.reason}",
-                where=file,
-                do="Convert it, for example with iconv -t UTF-8, or save it as UTF-8.",
-            ) from error
 
 
 def portions(stream: TextIO) -> Iterator[Portion]:

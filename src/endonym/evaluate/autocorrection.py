@@ -39,7 +39,7 @@ class Typing(NamedTuple):
     kind: str
 
 
-def planted(texts: Sequence[str], count: int, seed: int) -> list[Typing]:
+def planted_typings(texts: Sequence[str], count: int, seed: int) -> list[Typing]:
     """So many typings of each kind, and as many without a slip, of words that are drawn evenly.
 
     Fewer if the texts have fewer words; no word is typed twice.

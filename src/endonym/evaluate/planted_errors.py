@@ -26,6 +26,8 @@ PRECISION_COUNTS = 2.0
 alarm a writer sees more than of an error that was missed."""
 
 Place = tuple[int, int]
+Figure = tuple[float, float, float]
+"""A figure, and the lower and the upper end of its interval."""
 
 
 class Error(NamedTuple):
@@ -90,20 +92,28 @@ class Found:
                 self.found_of[kind] += 1
                 self.corrected += bool(at[place]) and at[place][0].word == meant
 
-    def figures(self) -> dict[str, tuple[float, float, float]]:
-        """Each figure with its 95 % interval (Wilson): shares, and false alarms per 1,000 words."""
-        false = share(self.alarms - self.found, self.clean_words)
+    def figures(self) -> dict[str, Figure | None]:
+        """Each figure with its 95 % interval (Wilson): shares, and false alarms per 1,000 words.
+
+        None where there is nothing that it could be a share of.
+        """
         return {
-            "precision": share(self.found, self.alarms),
-            "recall": share(self.found, self.errors),
-            "first_right": share(self.corrected, self.found),
-            "false_alarms": (1000 * false[0], 1000 * false[1], 1000 * false[2]),
+            "precision": part_of(self.found, self.alarms),
+            "recall": part_of(self.found, self.errors),
+            "first_right": part_of(self.corrected, self.found),
+            "false_alarms": part_of(self.alarms - self.found, self.clean_words, per=1000),
         }
 
 
-def share(part: int, size: int) -> tuple[float, float, float]:
-    """A share with its interval; 0 with the widest one of nothing."""
-    return (part / size, *wilson(part / size, size)) if size else (0.0, 0.0, 1.0)
+def part_of(part: int, size: int, per: int = 1) -> Figure | None:
+    """How many of so many, with the 95 % interval (Wilson). None of nothing: it is undefined.
+
+    per: of how many the figure tells, such as 1000; 1 gives a share.
+    """
+    if not size:
+        return None
+    low, high = wilson(part / size, size)
+    return per * part / size, per * low, per * high
 
 
 def proofread(texts: Sequence[Planted], check: Callable[[str], Iterable[Finding]]) -> Found:

@@ -30,8 +30,8 @@ BEFORE, AFTER = 80, 30
 GROUP_CHARS = 20_000
 """So much text is checked at a time."""
 MOST_UNKNOWN, WORDS_OF_TEXT, WORDS_OF_LINE = 0.55, 20, 8
-"""A text, or a line, of so many words is taken to be in another language if a larger share of them
-is unknown."""
+"""A line of WORDS_OF_LINE words or more is taken to be in another language if a larger share of
+them is unknown; so are the other lines together, if they have WORDS_OF_TEXT words or more."""
 
 
 class Correction(NamedTuple):
@@ -78,15 +78,17 @@ class Proofreader:
     def check(self, text: str) -> list[Finding]:
         """The words of a text that are probably wrong, in their order.
 
-        Each line is judged alone. Lines in another language are not judged.
+        The model reads each line alone. Lines in another language are not judged; `check_known`
+        says how that is told, for which all lines count together.
         """
         return self.check_known(text)[0]
 
     def check_known(self, text: str) -> tuple[list[Finding], int]:
         """The same, and how many lines were not judged since they are in another language.
 
-        A line is in another language if too many of its words are unknown; so are all others, if
-        too many of theirs are.
+        A line of WORDS_OF_LINE words or more is in another language if too many of its words are
+        unknown. The other lines are counted together: if they have WORDS_OF_TEXT words or more, and
+        too many of these are unknown, no line is judged.
         """
         lines = text.split("\n")
         shares = [self.words.unknown_share(line) for line in lines]

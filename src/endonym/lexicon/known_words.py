@@ -16,10 +16,10 @@ import regex
 
 from endonym.cleaning.normalize import in_one_script
 from endonym.corpus.corpus import Corpus
-from endonym.errors import SourceError
+from endonym.errors import SourceError, reading_utf8
 from endonym.lexicon.counting import refusal
 from endonym.lexicon.edits import COSTS, Near, WordIndex
-from endonym.lexicon.spans import as_listed, have_blanks, in_lower_case, places
+from endonym.lexicon.spans import as_listed, have_blanks, in_lower_case, in_upper_case, places
 from endonym.lexicon.typing_errors import Layout, layout_of
 from endonym.lexicon.words import main_script, word_list
 from endonym.script.letters import LETTER
@@ -28,6 +28,8 @@ SAMPLE = 2_000
 """Documents that tell whether the script has blanks."""
 LEAST_TIMES = 3
 """A letter with its signs is known if it stands so often in the texts."""
+MOST_DIGITS = 12
+"""Digits of a count in a file of words."""
 ADDRESS, CHUNK = regex.compile(r"://|@|www\."), regex.compile(r"\S+")
 HAS_LETTER = regex.compile(r"\p{L}")
 
@@ -101,19 +103,24 @@ class KnownWords:
     @classmethod
     def of_file(cls, path: Path, language: str = "") -> "KnownWords":
         """Of a file with a word a line, maybe with its count behind a tab. Lines that begin with #
-        are left out. Raises SourceError if there is no word in it, or a count is no number."""
+        are left out. Raises SourceError if it is not UTF-8, if there is no word in it, or if a
+        count is no number of at most MOST_DIGITS digits."""
+        with reading_utf8(str(path)):
+            lines = path.read_text("utf-8-sig").splitlines()
         words = dict[str, int]()
-        for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+        for number, line in enumerate(lines, 1):
             word, *fields = line.split("\t")
             if not word.strip() or word.startswith("#"):
                 continue
-            if fields and not fields[0].strip().isdecimal():
+            count = fields[0].strip() if fields else "1"
+            if not count.isdecimal() or len(count) > MOST_DIGITS:
                 raise SourceError(
-                    f"the second column of line {number} is no count: {fields[0][:40]!r}",
+                    f"the second column of line {number} is no count of at most {MOST_DIGITS} "
+                    f"digits: {count[:40]!r}",
                     where=str(path),
                     do="Write a word a line, or a word, a tab and how often it stands in texts.",
                 )
-            words[as_listed(word.strip())] = int(fields[0]) if fields else 1
+            words[as_listed(word.strip())] = int(count)
         if not words:
             raise SourceError("there is no word in it", where=str(path), do="Write a word a line.")
         return cls.of_list(words, language)
@@ -147,8 +154,10 @@ class KnownWords:
                 yield Written(place.begin, place.end, place.word)
 
     def knows(self, word: str) -> bool:
-        """Whether a word is known, with capitals or without."""
-        return in_lower_case(as_listed(word), self.language) in self.counts
+        """Whether a word is known, with capitals or without. Of one with hyphens its parts may be
+        known, as in a dictionary (`WordList.knows`)."""
+        lower = in_lower_case(as_listed(word), self.language)
+        return lower in self.counts or ("-" in lower and all(map(self.knows, lower.split("-"))))
 
     def near(self, word: str, most: int) -> list[Near]:
         """What may have been meant by a written word, with its capitals, and what that costs.
@@ -161,7 +170,8 @@ class KnownWords:
         if one_script != lower and all(each.word != one_script for each in found):
             found = [Near(one_script, COSTS["look_alike"]), *found]
         spelled = [
-            Near(with_capitals(self.listed.get(n.word, n.word), word), n.cost) for n in found
+            Near(with_capitals(self.listed.get(n.word, n.word), word, self.language), n.cost)
+            for n in found
         ]
         return [each for each in spelled if each.word != word]
 
@@ -186,8 +196,8 @@ def syllables(text: str) -> Iterator[str]:
     return (found[0] for found in LETTER.finditer(text) if HAS_LETTER.match(found[0]))
 
 
-def with_capitals(word: str, like: str) -> str:
+def with_capitals(word: str, like: str, language: str) -> str:
     """A word with the capitals of another: of all of its letters, or of the first one."""
     if len(like) > 1 and like.isupper():
-        return word.upper()
-    return word[:1].upper() + word[1:] if like[:1].isupper() else word
+        return in_upper_case(word, language)
+    return in_upper_case(word[:1], language) + word[1:] if like[:1].isupper() else word

@@ -93,3 +93,14 @@ def in_lower_case(word: str, language: str) -> str:
     if language.split("-")[0] in DOTLESS:
         word = word.replace("I", "ı").replace("İ", "i")
     return word.lower()
+
+
+def in_upper_case(word: str, language: str) -> str:
+    """A word in upper case, as its language has it.
+
+    >>> in_upper_case("istiyorum", "tr"), in_upper_case("în", "ro")
+    ('İSTİYORUM', 'ÎN')
+    """
+    if language.split("-")[0] in DOTLESS:
+        word = word.replace("i", "İ")
+    return word.upper()

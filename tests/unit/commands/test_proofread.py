@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from endonym.cli.proofread_command import in_all
 from endonym.commands import proofread
-from endonym.commands.proofread import Portion, corrected, portions, told, written
+from endonym.commands.proofread import Portion, Summary, corrected, portions, told, written
 from endonym.generate.proofread import Correction, Finding
 
 
@@ -44,6 +45,19 @@ def test_a_finding_is_told_by_its_line_and_column_and_corrected() -> None:
     first = Finding(4, 7, "жил", (Correction("җил", 9.0),))
     assert told(first, Portion(text, 4, 11), "a.txt")[1:3] == (4, 15)
     assert corrected(text, [first, found]) == "Бер җил\nике җиләк"
+
+
+def test_what_was_found_and_what_was_not_checked_is_said_in_words() -> None:
+    assert in_all(0, 2) == "no wrong words in 2 lines"
+    assert in_all(1, 1) == "1 word is probably wrong, in 1 line"
+    assert in_all(3, 2) == "3 words are probably wrong, in 2 lines"
+    assert Summary("a.txt", lines=2).caution("tt") == ""
+    said = Summary("a.txt", lines=1, unchecked_lines=1).caution("tt")
+    assert said.startswith("a.txt: not checked: 1 of 1 line. ")
+    assert said.endswith("another language than Tatar.")
+    unknown = Summary("a.txt", lines=2, unchecked_lines=2).caution("")
+    assert "2 of 2 lines" in unknown
+    assert unknown.endswith("another language.")
 
 
 def test_a_copy_is_only_moved_to_its_place_when_it_is_whole(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from endonym.evaluate.autocorrection import (
     SLIPS,
     NearestWords,
     one_slip_away,
-    planted,
+    planted_typings,
     right_words,
 )
 
@@ -19,9 +19,9 @@ LINES = (TEXTS / "romanian.txt").read_text(encoding="utf-8").splitlines()
 
 
 def test_as_many_words_are_typed_with_each_kind_of_slip_and_with_none() -> None:
-    typings = planted(LINES, 8, seed=3)
+    typings = planted_typings(LINES, 8, seed=3)
     assert Counter(each.kind for each in typings) == dict.fromkeys((NO_SLIP, *SLIPS), 8)
-    assert typings == planted(LINES, 8, seed=3) != planted(LINES, 8, seed=4)
+    assert typings == planted_typings(LINES, 8, seed=3) != planted_typings(LINES, 8, seed=4)
     for each in typings:
         assert LINES[each.document].startswith(each.context + each.word)
         right = keys_of(each.word)
@@ -34,12 +34,12 @@ def test_as_many_words_are_typed_with_each_kind_of_slip_and_with_none() -> None:
 
 
 def test_a_text_with_too_few_words_gives_what_it_has() -> None:
-    assert len(planted(["Bunicul doarme."], 5, seed=1)) == 2
-    assert planted(["Әбием миңа сөт бирде."], 5, seed=1) == []
+    assert len(planted_typings(["Bunicul doarme."], 5, seed=1)) == 2
+    assert planted_typings(["Әбием миңа сөт бирде."], 5, seed=1) == []
 
 
 def test_a_word_is_right_with_its_accents_and_capitals_alone() -> None:
-    typings = planted(LINES, 8, seed=3)
+    typings = planted_typings(LINES, 8, seed=3)
     meant = {(each.context, each.keys): each.word for each in typings}
     always = right_words(typings, lambda *given: meant[given])
     assert {kind: each.value for kind, each in always.items()} == dict.fromkeys(

@@ -2,16 +2,20 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from toys import lively_decoder, toy_config, toy_tokenizer
 
+from endonym.commands.proofread import THRESHOLD, fitted
+from endonym.corpus.corpus import Corpus
 from endonym.evaluate.planted_errors import Found, best_threshold, planted
 from endonym.generate import proofread
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.proofread import Proofreader
+from endonym.generate.proofread import MOST_UNKNOWN, Proofreader
 from endonym.lexicon.edits import COSTS
 from endonym.lexicon.known_words import KnownWords
 
@@ -125,6 +129,76 @@ def test_a_threshold_is_chosen_between_errors_and_right_words(learnt: LanguageMo
     found = Found()
     for each in texts:
         found.add(each, read.check(each.text))
-    figures = found.figures()
-    assert figures["precision"][0] > 0.95
-    assert figures["recall"][0] > 0.5
+    precision, recall = found.figures()["precision"], found.figures()["recall"]
+    assert precision is not None
+    assert precision[0] > 0.95
+    assert recall is not None
+    assert recall[0] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("bits_of_byte", "looked_at"),
+    [(1.4, []), (1.6, ["алдо"]), (2.4, ["алдо"]), (2.6, ["алды", "алдо"])],
+)
+def test_words_are_looked_at_from_12_bits_on_and_known_ones_from_20(
+    learnt: LanguageModel,
+    monkeypatch: pytest.MonkeyPatch,
+    bits_of_byte: float,
+    looked_at: list[str],
+) -> None:
+    """A word of four Cyrillic letters has eight bytes."""
+
+    def nats(_: Any, rows: Sequence[NDArray[np.int64]], __: int) -> list[NDArray[np.float64]]:
+        return [np.full(len(row), bits_of_byte * math.log(2)) for row in rows]
+
+    monkeypatch.setattr(proofread, "read_nats", nats)
+    read = Proofreader(learnt, KnownWords.of_list({"алды": 3, "алда": 2}, "tt"), 4.0)
+    (found,) = read.judge_many(["алды алдо"])
+    assert [each.word for each in found] == looked_at
+
+
+def test_the_model_reads_the_five_best_candidates_of_a_word(learnt: LanguageModel) -> None:
+    text = TATAR[1].replace("җиләк", "жилэк")
+    frequent = dict.fromkeys(("жиләк", "җилэк", "жылэк", "жилэг"), 10**9)
+    for more, is_read in (({}, True), ({"жилэн": 10**9}, False)):
+        words = KnownWords.of_list({"җиләк": 3} | frequent | more, "tt")
+        near = [each.word for each in words.near("жилэк", 10)]
+        assert near.index("җиләк") == len(frequent | more)
+        (found,) = Proofreader(learnt, words, 4.0).judge_many([text])
+        corrections = [c.word for each in found if each.word == "жилэк" for c in each.corrections]
+        assert ("җиләк" in corrections) is is_read
+
+
+class Halves:
+    """A corpus of train and dev texts."""
+
+    def __init__(self, train: list[str], dev: list[str]) -> None:
+        self.texts = {"train": train, "dev": dev}
+
+    def documents(self, half: str) -> Iterator[Any]:
+        """Documents with a text each."""
+        return (SimpleNamespace(text=text) for text in self.texts[half])
+
+
+def fitted_to(model: LanguageModel, dev: list[str]) -> Proofreader:
+    return fitted(model, cast(Corpus, Halves(TATAR, dev)), "tt")
+
+
+def test_a_threshold_is_chosen_if_there_is_development_text(learnt: LanguageModel) -> None:
+    without = fitted_to(learnt, [])
+    assert (without.threshold, without.most_unknown) == (THRESHOLD, MOST_UNKNOWN)
+    chosen = fitted_to(learnt, ["\n".join(TATAR * 20)])
+    assert chosen.threshold != THRESHOLD
+    right = [each.corrections[0].bits for each in chosen.judge_many(TATAR)[0]]
+    assert chosen.threshold > max(right, default=-math.inf)
+    assert chosen.most_unknown == MOST_UNKNOWN, "nearly all words of this text are known"
+
+
+def test_a_text_is_in_another_language_from_the_middle_between_development_text_and_all(
+    learnt: LanguageModel,
+) -> None:
+    half_known = "китап чәчәк " * 10
+    read = fitted_to(learnt, [half_known])
+    assert read.most_unknown == (1 + 0.5) / 2
+    assert read.check_known(half_known)[1] == 0
+    assert read.check_known("китап чәчәк кояш йолдыз дулкын " * 10)[1] == 1

@@ -70,3 +70,9 @@ def test_every_planted_kind_of_error_leads_back_to_its_word(kind: str) -> None:
             wrong = typing_error(word, kind, layout, Random(seed))
             if wrong is not None:
                 assert near(index, wrong.lower()) == [word], (kind, wrong)
+
+
+def test_of_words_that_cost_the_same_the_more_frequent_one_comes_first() -> None:
+    counts = {"алда": 1, "алды": 99}
+    assert near(WordIndex(counts, TATAR), "алд") == ["алды", "алда"]
+    assert error_cost("алды", "алд", TATAR) == error_cost("алда", "алд", TATAR)
