@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import ErrorDetails
 
 NOT_IDENTITY: dict[str, Any] = {"identity": False}
 """Marks a field that cannot change what a stage produces (`json_schema_extra=NOT_IDENTITY`)."""
@@ -70,6 +71,11 @@ def config_value(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): config_value(item) for key, item in value.items()}
     return value
+
+
+def reason_of(detail: ErrorDetails) -> str:
+    """What pydantic found wrong; an error of ours stands there without pydantic's prefix."""
+    return detail["msg"].removeprefix("Value error, ")
 
 
 def value_in_words(value: Any) -> str:

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from endonym.errors import Damaged, StoreError, printable
+from endonym.errors import Damaged, RecipeError, StoreError, printable
 
 CHUNK_BYTES = 1 << 22
 NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS)
@@ -232,6 +232,24 @@ def require_regular(path: Path) -> None:
     if path.exists() and not path.is_file():
         do = "Move it away: a file of endonym has this name."
         raise Damaged(f"{path.name} is no regular file", where=str(path), do=do)
+
+
+def require_writable(path: Path, *, where: str, do: str) -> None:
+    """Raise RecipeError if a user's file, which need not exist, cannot be written.
+
+    where, do: of the error: what names the file, and what else to name.
+    """
+    folder = path.parent
+    place = path if path.exists() else folder
+    if path.is_dir():
+        message = "this is a folder"
+    elif not folder.is_dir():
+        message = f"there is no folder {folder}"
+    elif not os.access(place, os.W_OK):
+        message = f"{place} cannot be written by this user"
+    else:
+        return
+    raise RecipeError(message, where=where, do=do)
 
 
 def read_json(path: Path) -> Any:

@@ -360,13 +360,14 @@ def export(
     from pydantic import ValidationError
 
     from endonym.commands.export import export_corpus, export_model
+    from endonym.config import reason_of
     from endonym.export.config import Export
 
     formats = tuple(each.strip() for each in quantize.split(",")) if quantize else None
     try:
         config = Export.model_validate({"format": form, "quantize": formats})
     except ValidationError as error:
-        raise click.UsageError(f"--quantize {quantize}: {error.errors()[0]['msg']}") from error
+        raise click.UsageError(f"--quantize {quantize}: {reason_of(error.errors()[0])}") from error
     if config.row.content == "corpus" and adapter is not None:
         raise click.UsageError(f"A {form} is made of texts, and has no --adapter.")
     names = [Path(each).name for each in (model, adapter) if each]

@@ -37,13 +37,19 @@ def proofread(
 ) -> None:
     """Show words that are probably wrong, each with its place and corrections, the best first.
 
-    FILE is text in UTF-8; - is standard input. No file is changed but OUT. The words that are known
-    are those of the texts that MODEL was made of. The exit code is 0 whether or not words are
-    found. --json prints an object for each word, and last one for all files.
+    FILE is text in UTF-8, or a pipe; - is standard input. No file is changed but OUT. The words
+    that are known are those of the texts that MODEL was made of. The exit code is 0 whether or not
+    words are found. --json prints an object for each word, and last one for all files.
     """
     say_loading(settings, model)
-    from endonym.commands.proofread import Summary, load_proofreader, proofread_files
+    from endonym.commands.proofread import (
+        Summary,
+        load_proofreader,
+        proofread_files,
+        require_files,
+    )
 
+    require_files(files, write)
     log, target = settings.log(), device.pick(settings.device)
     reader = load_proofreader(model, settings.open_store(), target, log, word_file=words)
     device.prepare()

@@ -1,7 +1,7 @@
 """`endonym proofread`: words of files that are probably wrong, with corrections."""
 
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TextIO
 
 from endonym.commands.load import card_of, identity_of, load_model
 from endonym.corpus.corpus import Corpus
+from endonym.disk import require_writable
 from endonym.errors import RecipeError, SourceError, reading_utf8
 from endonym.evaluate.planted_errors import best_threshold, planted
 from endonym.generate.language_model import LanguageModel
@@ -154,8 +155,8 @@ def proofread_file(
 ) -> Iterator[Told]:
     """The findings in a file, or in standard input, portion by portion.
 
-    out: takes the text with the first correction of each. Raises SourceError if the file cannot be
-    read as UTF-8.
+    file: as `require_files` lets it pass. out: takes the text with the first correction of each.
+    Raises SourceError if the file cannot be read as UTF-8.
     """
     with opened(file) as stream:
         for portion in portions(stream):
@@ -195,8 +196,6 @@ def opened(file: str) -> Generator[TextIO]:
             stream = TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
             stack.callback(stream.detach)
         else:
-            if not Path(file).is_file():
-                raise SourceError("there is no such file", where=file, do="Check the name.")
             stream = stack.enter_context(Path(file).open(encoding="utf-8-sig", newline=""))
         with reading_utf8(file):
             yield stream
@@ -208,7 +207,9 @@ def portions(stream: TextIO) -> Iterator[Portion]:
     while not is_last:
         more = stream.read(PORTION)
         text, is_last = left + more, not more
-        end = len(text) if is_last else text.rfind("\n") + 1 or text.rfind(" ") + 1 or len(text)
+        end = len(text) if is_last else text.rfind("\n") + 1
+        if not end and len(text) >= PORTION:
+            end = text.rfind(" ") + 1 or len(text)
         if end:
             yield Portion(text[:end], line, column)
         lines = text.count("\n", 0, end)
@@ -217,13 +218,18 @@ def portions(stream: TextIO) -> Iterator[Portion]:
         left = text[end:]
 
 
+def part_of(path: Path) -> Path:
+    """Where a file is written until it is whole."""
+    return path.with_name(path.name + ".part")
+
+
 @contextmanager
 def written(path: Path | None) -> Generator[TextIO | None]:
     """A file that is written beside its place, and moved there when it is whole."""
     if path is None:
         yield None
         return
-    part = path.with_name(path.name + ".part")
+    part = part_of(path)
     try:
         with part.open("w", encoding="utf-8", newline="") as out:
             yield out
@@ -232,18 +238,33 @@ def written(path: Path | None) -> Generator[TextIO | None]:
         part.unlink(missing_ok=True)
 
 
+def require_files(files: Sequence[str], write: Path | None = None) -> None:
+    """Raise an error if a file is not there or `write` has no place, before a model is loaded.
+
+    Files are regular files or pipes, such as /dev/stdin. Raises SourceError for one that is a
+    folder or missing, and RecipeError if `write` cannot be written, or if it has several files.
+    """
+    for file in files:
+        if file != STDIN and Path(file).is_dir():
+            raise SourceError("this is a folder", where=file, do="Name the files in it.")
+        if file != STDIN and not Path(file).exists():
+            raise SourceError("there is no such file", where=file, do="Check the name.")
+    if write is None:
+        return
+    if len(files) != 1:
+        message = f"{len(files)} files cannot be one: {listed(files)}"
+        raise RecipeError(message, where="--write", do="Name one file, or leave --write out.")
+    do = "Name a file in a folder that exists and that you may write to."
+    require_writable(part_of(write), where=f"--write {write}", do=do)
+
+
 def proofread_files(
     reader: Proofreader, files: tuple[str, ...], log: Log, write: Path | None = None
 ) -> Iterator[Told | Summary]:
     """The findings in each file, and after them its summary. What was not checked is warned of.
 
-    write: where the corrected text of the only file goes. Raises RecipeError if there are several.
+    write: where the corrected text of the only file goes.
     """
-    if write is not None and len(files) != 1:
-        do = "Name one file, or leave --write out."
-        raise RecipeError(
-            f"{len(files)} files cannot be one: {listed(files)}", where="--write", do=do
-        )
     for file in files:
         summary = Summary(file)
         with written(write) as out:

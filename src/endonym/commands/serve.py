@@ -1,7 +1,6 @@
 """Makes models ready to answer: the engine of each, the key, and the server around them."""
 
 import ipaddress
-import os
 import re
 import secrets
 import shutil
@@ -18,6 +17,7 @@ from endonym import device
 from endonym.commands.export import export_model
 from endonym.commands.load import card_of, find_adapter, identity_of, load_model, with_adapter
 from endonym.commands.proofread import load_proofreader
+from endonym.disk import require_writable
 from endonym.errors import Damaged, ExportError, RecipeError
 from endonym.export.adapters import FOLDER as ADAPTER_FOLDER
 from endonym.export.adapters import adapter_identity
@@ -289,7 +289,8 @@ def serve(
     """
     require_extra()
     if keep is not None:
-        require_writable(keep)
+        do = "Name a file for corrections, such as corrections.jsonl."
+        require_writable(keep, where=f"--keep {keep}", do=do)
     from endonym.serve.api import build_app
     from endonym.serve.desk import Corrections, Writers
     from endonym.serve.limits import Access
@@ -338,19 +339,6 @@ def add_reader(desk: "Desk", short: str, name: str, *, store: Store, log: Log) -
         model = desk.writers[short].model
         with suppress(RecipeError, Damaged):  # the texts are gone: the page says so
             desk.readers[short] = load_proofreader(name, store, "cpu", log, model=model)
-
-
-def require_writable(path: Path) -> None:
-    """Raise RecipeError if lines cannot be added to a file, which need not exist."""
-    folder = path.parent
-    if path.is_dir() or not folder.is_dir():
-        message = "this is a folder" if path.is_dir() else f"there is no folder {folder}"
-        do = "Name a file for corrections, such as corrections.jsonl."
-        raise RecipeError(message, where=f"--keep {path}", do=do)
-    place = path if path.exists() else folder
-    if not os.access(place, os.W_OK):
-        message = f"{place} cannot be written by this user"
-        raise RecipeError(message, where=f"--keep {path}", do="Name another file.")
 
 
 def hosts_of(place: Place) -> frozenset[str]:

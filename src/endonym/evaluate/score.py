@@ -14,7 +14,7 @@ FEWEST_DOCUMENTS, FEWEST_OF_SOURCE = 10, 5
 """Fewest groups of neighbours for an interval: in all, and in each source."""
 FEW_GROUPS = 30
 """Of fewer groups an interval is rough: of ten whose bits are as skewed as an exponential
-distribution it covers 89 to 91 % (benchmarks/intervals.py)."""
+distribution it covers 88 to 90 % (benchmarks/intervals.py)."""
 LARGEST_SHARE = 0.3
 """Where one group has more of the bytes of its source, there is no interval: what it says can be
 compared with little. Of groups with 40 %, intervals are too wide: they hold the truth in 98 %."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from endonym.config import reason_of
 from endonym.disk import packaged_tables
 from endonym.errors import ExportError, ShapeError
 from endonym.export.config import Export
@@ -213,7 +214,7 @@ def _read_shape(row: HFArchitecture, data: Json, where: str) -> ModelConfig:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"] if part != "table")
         raise ExportError(
-            f"config.json gives {first['input']!r} for {key}: {first['msg']}", where=where
+            f"config.json gives {first['input']!r} for {key}: {reason_of(first)}", where=where
         ) from error
     except TypeError as error:
         raise ExportError(f"config.json does not fit: {error}", where=where) from error

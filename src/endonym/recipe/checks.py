@@ -111,7 +111,7 @@ def contradictions(data: Mapping[str, Any], variant: str | None) -> list[Problem
     of_texts = (_repeated_names, _own_rules, _single_characters, _wrong_sources, _small_batches)
     of_the_model = (_flops_of_no_shape, _shape, _beside_a_folder)
     of_phases = (_answers, _typed_words, _texts_of_none, _refinements_of_nothing)
-    of_exports = (_exports_of_no_adapter, _keyboard_exports)
+    of_exports = (_exports_of_no_adapter, _keyboard_exports, _keyboard_code)
     checks = (*of_texts, *of_the_model, *of_phases, *of_exports)
     problems: list[Problem] = []
     if len(f"{data.get('name', '')}@{variant or ''}".encode()) > LONGEST_RUN_NAME_BYTES:
@@ -391,16 +391,27 @@ def _exports_of_no_adapter(parts: Parts) -> Iterator[Problem]:
 
 
 def _keyboard_exports(parts: Parts) -> Iterator[Problem]:
-    """A file for a phone's keyboard has its tokenizer, and the code of a language."""
-    language = str(parts.data.get("language", ""))
+    """A file for a phone's keyboard has its tokenizer."""
+    kind = parts.tokenizer.kind
     for number, item in parts.exports:
-        if item.format != "keyboard":
-            continue
-        path, kind = ("export", number, "format"), parts.tokenizer.kind
-        if kind != "keyboard" and not parts.is_continued:
+        if item.format == "keyboard" and kind != "keyboard" and not parts.is_continued:
+            path = ("export", number, "format")
             yield _problem("keyboard_kind", path, ("tokenizer", "kind"), kind=kind)
-        if language.startswith("x-"):
-            yield _problem("keyboard_code", path, ("language",), language=language)
+
+
+def _keyboard_code(parts: Parts) -> Iterator[Problem]:
+    """A phone's keyboard finds a model by the code of its language, which "x-NAME" is not.
+
+    Of all that is for the keyboard the first is refused: an export, a phase, the tokenizer.
+    """
+    language = str(parts.data.get("language", ""))
+    exports = [number for number, each in parts.exports if each.format == "keyboard"]
+    phases = [number for number, each in parts.phases if each.is_of_typed_words]
+    paths: list[KeyPath] = [("export", number, "format") for number in exports]
+    paths += [("phase", number, "objective") for number in phases]
+    paths += [("tokenizer", "kind")] if parts.tokenizer.kind == "keyboard" else []
+    if paths and language.startswith("x-"):
+        yield _problem("keyboard_code", paths[0], ("language",), language=language)
 
 
 def _small_batches(parts: Parts) -> Iterator[Problem]:

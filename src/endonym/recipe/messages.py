@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from endonym.config import EXPECTED, Config, value_in_words, written_value
+from endonym.config import EXPECTED, Config, reason_of, value_in_words, written_value
 from endonym.disk import packaged_tables
 from endonym.errors import did_you_mean, plain_word
 from endonym.recipe import keys
@@ -108,8 +108,7 @@ def _problem(
         message = f"{key} = {written_value(value)} is not one of {every}."
         return Problem(path, message, f"{question}Meanings: {_command(path)}", at_value=True)
     if kind == "value_error":
-        message = str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"]
-        return Problem(path, f"{key or 'the recipe'}: {message}.", explained)
+        return Problem(path, f"{key or 'the recipe'}: {reason_of(detail)}.", explained)
     if kind in EXPECTED:
         expected = " or ".join(EXPECTED[each["type"]] for each in details)
         message = f"{key} must be {expected}, not {value_in_words(value)}."

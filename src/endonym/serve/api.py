@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
+from endonym.config import reason_of
 from endonym.serve.answers import ApiError, Json, error_json
 from endonym.serve.limits import Access, App, Guard, Scope
 from endonym.serve.requests import (
@@ -166,7 +167,7 @@ def _add_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         place = [str(each) for each in first["loc"] if each != "body"]
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = reason_of(first)
         message, param = f"{'.'.join(place) or 'body'}: {reason}", place[0] if place else None
         if first["type"] == "json_invalid":
             message, param = f"invalid JSON: {first.get('ctx', {}).get('error', '')}", None

@@ -77,21 +77,28 @@ class Corrections:
 
     def __init__(self, path: Path) -> None:
         self.path, self._lock = path, Lock()
+        self._lines: int | None = None
+        """Whole lines of the file; None until they are counted, at the first pair."""
 
     def add(self, pair: Mapping[str, str]) -> int:
         """Add a pair; returns how many lines the file has now. Raises ApiError if it cannot be.
 
-        The file is read by its owner alone. A line that was cut off by a full disk is ended first.
+        A new file is read by its owner alone. A line that was cut off by a full disk is ended
+        first. What other programs add while this one runs is not counted.
         """
         line = json.dumps(pair, ensure_ascii=False).encode() + b"\n"
         with self._lock:
             try:
                 flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
                 with os.fdopen(os.open(self.path, flags, 0o600), "rb+") as file:
-                    before = file.read()
-                    cut = b"\n" if before and not before.endswith(b"\n") else b""
-                    file.write(cut + line)
-                return (before + cut).count(b"\n") + 1
+                    if self._lines is None:
+                        self._lines = sum(each.endswith(b"\n") for each in file)
+                    size = file.seek(0, os.SEEK_END)
+                    file.seek(max(0, size - 1))
+                    is_cut = file.read(1) not in (b"", b"\n")
+                    file.write(b"\n" * is_cut + line)
+                self._lines += 1 + is_cut
+                return self._lines
             except OSError as error:
                 message = f"{self.path} cannot be written: {error.strerror or error}"
                 raise ApiError(500, message, code="not_kept") from error

@@ -171,7 +171,7 @@ WRONG_LINES = [
     (["run"], "Missing argument 'RECIPE'"),
     (["export", "x", "--to", "onnx"], "'huggingface'"),
     (["export", "x", "--to", "gguf", "--quantize", "Q4"], "Q4_K_M"),
-    (["export", "x", "--quantize", "F16"], "belongs to"),
+    (["export", "x", "--quantize", "F16"], "--quantize F16: quantize belongs to"),
     (["generate", "x", "y", "--max-tokens", "-1"], "--max-tokens"),
     *((["new", "x", "--hours", hours], "--hours") for hours in ("0", "nan", "1e7")),
     (["generate", "x", "-n", "0"], "-n"),

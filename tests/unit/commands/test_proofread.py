@@ -2,17 +2,29 @@
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from endonym.cli.proofread_command import in_all
 from endonym.commands import proofread
-from endonym.commands.proofread import Portion, Summary, corrected, portions, told, written
+from endonym.commands.proofread import (
+    Portion,
+    Summary,
+    corrected,
+    opened,
+    portions,
+    require_files,
+    told,
+    written,
+)
+from endonym.errors import RecipeError
 from endonym.generate.proofread import Correction, Finding
 
 
@@ -36,6 +48,10 @@ def test_portions_are_the_whole_text_with_lines_and_columns(
     lines = text.split("\n")
     for each in found:
         assert lines[each.line - 1][each.column - 1 :].startswith(each.text.split("\n")[0])
+
+
+def test_a_line_is_not_cut_if_it_is_short_and_has_no_end() -> None:
+    assert [each.text for each in portions(io.StringIO(RIGHT))] == [RIGHT]
 
 
 def test_a_finding_is_told_by_its_line_and_column_and_corrected() -> None:
@@ -100,6 +116,8 @@ def test_what_cannot_be_checked_gets_a_clear_error(
     broken.write_bytes(RIGHT.encode("cp1251", "replace"))
     for arguments, words in (
         ((run, tmp_path / "none.txt", *store), "no such file"),
+        ((run, text, tmp_path, *store), "this is a folder"),
+        ((run, text, "--write", tmp_path / "юк" / "o.txt", *store), f"no folder {tmp_path / 'юк'}"),
         ((run, broken, *store), "not UTF-8"),
         ((run, text, text, "--write", tmp_path / "o.txt", *store), "cannot be one"),
         ((export, text, *store), "--words FILE"),
@@ -108,6 +126,29 @@ def test_what_cannot_be_checked_gets_a_clear_error(
         assert words in said.err, said.err
         assert said.code in (1, 2)
         assert "Traceback" not in said.err
+
+
+def test_a_wrong_name_is_told_before_a_model_is_loaded(tmp_path: Path) -> None:
+    text = tmp_path / "a.txt"
+    text.write_text(RIGHT, encoding="utf-8")
+    require_files([str(text), "-"])
+    require_files(["-"], tmp_path / "o.txt")
+    with pytest.raises(RecipeError, match="there is no folder") as refused:
+        require_files([str(text)], tmp_path / "юк" / "o.txt")
+    assert ".part" not in str(refused.value)
+    assert refused.value.do
+    assert [*tmp_path.iterdir()] == [text]
+
+
+def test_a_pipe_is_read_as_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    require_files([str(pipe)])
+    writer = Thread(target=pipe.write_text, args=(RIGHT, "utf-8"))
+    writer.start()
+    with opened(str(pipe)) as stream:
+        assert [each.text for each in portions(stream)] == [RIGHT]
+    writer.join()
 
 
 def test_a_folder_without_texts_is_given_a_word_list(

@@ -22,9 +22,9 @@ from endonym.commands.serve import (
     make_engine,
     place_of,
     read_key,
-    require_writable,
     served_names,
 )
+from endonym.disk import require_writable
 from endonym.errors import Busy, RecipeError
 from endonym.export.huggingface import export_huggingface
 from endonym.generate.language_model import LanguageModel
@@ -194,15 +194,17 @@ def test_a_large_model_of_llama_cpp_is_not_kept_twice(
     assert [each is None for each in held] == [is_large]
 
 
-def test_corrections_need_a_file_that_can_be_written(tmp_path: Path) -> None:
+def test_corrections_need_a_file_that_can_be_written(tmp_path: Path, store: Store) -> None:
     for path, problem in (
         (tmp_path, "a folder"),
         (tmp_path / "кая" / "pairs.jsonl", "no folder"),
     ):
+        keys: dict[str, Any] = {"store": store, "device_name": "cpu", "log": Log(quiet=True)}
+        keys |= {"ready": print, "keep": path}
         with pytest.raises(RecipeError, match=problem) as refused:
-            require_writable(path)
-        assert "--keep" in (refused.value.where or "")
-    require_writable(tmp_path / "pairs.jsonl")
+            serve.serve(["none"], Place("127.0.0.1", 0), **keys)
+        assert refused.value.where == f"--keep {path}"
+    require_writable(tmp_path / "pairs.jsonl", where="--keep", do="Name another file.")
     assert not (tmp_path / "pairs.jsonl").exists()
 
 

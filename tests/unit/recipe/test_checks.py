@@ -129,10 +129,16 @@ def test_typed_words_need_a_tokenizer_with_keys(tmp_path: Path) -> None:
 
 def test_a_keyboards_model_has_the_code_of_a_language(tmp_path: Path) -> None:
     tokenizer, export = '[tokenizer]\nkind = "keyboard"\n', '[[export]]\nformat = "keyboard"\n'
-    made_up = HEAD.replace('"tt"', '"x-yalan"') + tokenizer + export
+    made_up = HEAD.replace('"tt"', '"x-yalan"')
     message = "the keyboard finds a model by the code of its language, and x-yalan is none."
-    advice = problem_drawn(tmp_path, made_up, line=10, under='"keyboard"', message=message)
-    assert advice[0].startswith("Write the code of ISO 639")
+    for keys, line, under in (
+        (tokenizer + export, 10, '"keyboard"'),
+        ('objective = "autocorrect"\n' + tokenizer, 7, '"autocorrect"'),
+        (tokenizer, 8, '"keyboard"'),
+    ):
+        text = made_up + keys
+        advice = problem_drawn(tmp_path, text, line=line, under=under, message=message)
+        assert advice[0].startswith("Write the code of ISO 639")
 
 
 @pytest.mark.parametrize(("body", "line", "under", "message", "do"), cases(CONTRADICTIONS))

@@ -256,7 +256,13 @@ def test_of_a_long_prompt_the_end_is_kept_that_fits_into_a_row_with_both_sides(
 def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path: Path) -> None:
     path = tmp_path / "corrections.jsonl"
     path.write_text('{"prompt": "Әби м', encoding="utf-8")
-    assert Corrections(path).add(PAIR) == 2
-    assert json.loads(path.read_text("utf-8").splitlines()[1]) == PAIR
+    corrections = Corrections(path)
+    assert [corrections.add(PAIR), corrections.add(PAIR)] == [2, 3]
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"prompt": "Әби')  # as a full disk leaves it while the server runs
+    assert corrections.add(PAIR) == 5
+    assert Corrections(path).add(PAIR) == 6
+    lines = path.read_text("utf-8").splitlines()
+    assert [json.loads(lines[number]) for number in (1, 2, 4, 5)] == [PAIR] * 4
     with pytest.raises(ApiError, match="cannot be written"):
         Corrections(tmp_path).add(PAIR)

@@ -35,9 +35,8 @@ class Affixes(NamedTuple):
 
 
 def dic(words: WordList) -> str:
-    """The words, sorted. A slash would begin flags, so it is escaped."""
-    lines = [word.replace("/", "\\/") for word in sorted(words.words)]
-    return "\n".join([str(len(lines)), *lines]) + "\n"
+    """The words, sorted. They are letters, hyphens and apostrophes: none needs to be escaped."""
+    return "\n".join([str(len(words.words)), *sorted(words.words)]) + "\n"
 
 
 def aff(words: WordList) -> str:
@@ -111,15 +110,12 @@ def _base(letter: str) -> str:
 
 def read_dic(text: str, file: str = "") -> list[str]:
     """The words of a .dic without flags. Raises ExportError with the first line that is wrong."""
-    count, *lines = text.removesuffix("\n").split("\n")
-    if count != str(len(lines)):
+    count, *words = text.removesuffix("\n").split("\n")
+    if count != str(len(words)):
         raise refusal("dictionary_line", file, number=1, line=count)
-    words = list[str]()
-    for number, line in enumerate(lines, 2):
-        word = line.replace("\\/", "\0")
-        if not line or regex.search(r"[\s/\p{Cc}]", word.replace("\0", "")):
-            raise refusal("dictionary_line", file, number=number, line=line)
-        words.append(word.replace("\0", "/"))
+    for number, word in enumerate(words, 2):
+        if not word or regex.search(r"[\s/\p{Cc}]", word):
+            raise refusal("dictionary_line", file, number=number, line=word)
     if len(set(words)) < len(words):
         raise refusal("dictionary_line", file, number=1, line="a word stands twice")
     return words

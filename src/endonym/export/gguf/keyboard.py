@@ -55,11 +55,8 @@ PROBE = regex.compile("[a-z]{2,} ")
 PROBES = 64
 
 
-def require_keyboard(config: Any, tokenizer: Tokenizer, language: str = "tt") -> None:
-    """Raise ExportError, with the keys to set, if the keyboard cannot run such a model.
-
-    language: the model's, by which the keyboard files it; empty or "x-NAME" if it has no code.
-    """
+def require_keyboard(config: Any, tokenizer: Tokenizer) -> None:
+    """Raise ExportError, with the keys to set, if the keyboard cannot run such a model."""
     kind = kind_of(tokenizer)
     if kind != "keyboard":
         raise refusal("keyboard_tokenizer", WHERE, kind=f'"{kind}"' if kind else "another")
@@ -69,13 +66,17 @@ def require_keyboard(config: Any, tokenizer: Tokenizer, language: str = "tt") ->
     if config.vocab != tokenizer.vocab or tokenizer.vocab < LEAST_IDS:
         words = {"rows": config.vocab, "ids": tokenizer.vocab, "least": LEAST_IDS}
         raise refusal("keyboard_ids", WHERE, **words)
-    if code_of(language) == "":
-        raise refusal("keyboard_language", WHERE, language=language)
 
 
 def code_of(language: str) -> str:
-    """The code without script and region; empty for a language that has none."""
-    return language.partition("-")[0].removesuffix("x")
+    """The code of a language without script and region, by which the keyboard files a model.
+
+    Raises ExportError if there is none: for "x-NAME", and if no language is given.
+    """
+    code = language.partition("-")[0]
+    if code in ("", "x"):
+        raise refusal("keyboard_language", WHERE, language=language)
+    return code
 
 
 def export_keyboard(
@@ -83,13 +84,13 @@ def export_keyboard(
 ) -> list[Path]:
     """Write `NAME-QUANTIZATION.gguf` for each number format.
 
-    Raises ExportError if the keyboard cannot run the model.
+    Raises ExportError if the keyboard cannot run the model, or its language has no code.
     """
     config = model.decoder.config
-    require_keyboard(config, model.tokenizer, about.language)
+    require_keyboard(config, model.tokenizer)
     assert isinstance(config, ModelConfig), "require_keyboard has checked it"
-    tensors = gguf_tensors(KEYBOARD, config, model.decoder.state_dict())
     metadata = _metadata(config, model, about)
+    tensors = gguf_tensors(KEYBOARD, config, model.decoder.state_dict())
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{about.name}-{kind}.gguf" for kind in quantize]
     for path, kind in zip(paths, quantize, strict=True):

@@ -1,5 +1,6 @@
 """Files for FUTO Keyboard: their form, what they promise, what is refused, and their proof."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from endonym.export.config import Export
 from endonym.export.gguf.keyboard import (
     CORRECTION,
     PREDICTION,
+    code_of,
     export_keyboard,
     features_of,
     require_keyboard,
@@ -100,20 +102,27 @@ def test_corrections_are_promised_once_they_are_learnt(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("family", "kind", "language", "said"),
+    ("family", "kind", "said"),
     [
-        ("llama", "bpe", "tt", r'kind "bpe"(.|\n)*kind = "keyboard"(.|\n)*family = "llama"'),
-        ("qwen3", "keyboard", "tt", r"qwen3 has mixer.query_key_norm(.|\n)*Write family = .llama."),
-        ("mamba", "keyboard", "tt", r"mamba has layers(.|\n)*Write family = .llama."),
-        ("llama", "keyboard", "x-yalan", r"language is 'x-yalan'"),
+        ("llama", "bpe", r'kind "bpe"(.|\n)*kind = "keyboard"(.|\n)*family = "llama"'),
+        ("qwen3", "keyboard", r"qwen3 has mixer.query_key_norm(.|\n)*Write family = .llama."),
+        ("mamba", "keyboard", r"mamba has layers(.|\n)*Write family = .llama."),
     ],
 )
 def test_what_the_keyboard_cannot_run_is_refused_with_the_keys_to_set(
-    family: str, kind: str, language: str, said: str
+    family: str, kind: str, said: str
 ) -> None:
     tokenizer = toy_tokenizer(kind)
     with pytest.raises(ExportError, match=said):
-        require_keyboard(shape(family, vocab=tokenizer.vocab), tokenizer, language)
+        require_keyboard(shape(family, vocab=tokenizer.vocab), tokenizer)
+
+
+def test_the_keyboard_gets_the_code_of_a_language_and_no_made_up_one(tmp_path: Path) -> None:
+    assert [code_of(each) for each in ("brx", "tt-Cyrl", "ro")] == ["brx", "tt", "ro"]
+    for language in ("x-tatar", ""):
+        with pytest.raises(ExportError, match=f"language is '{language}'"):
+            export_keyboard(toy_model(), tmp_path, ("F16",), replace(ABOUT, language=language))
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_vocabulary_that_is_too_small_is_refused() -> None:
