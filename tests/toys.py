@@ -20,7 +20,9 @@ from endonym.tokenizer.train import train_tokenizer
 from endonym.train.config import Phase, TrainConfig, resolve_phase
 
 END = 0
-KINDS = ("bpe", "unigram", "char", "byte", "keyboard")
+CHAT_KINDS = ("bpe", "unigram", "char", "byte")
+"""The kinds with tokens for turns."""
+KINDS = (*CHAT_KINDS, "keyboard")
 VOCABS = {"bpe": 400, "unigram": 400, "keyboard": 640}
 SMALL_SETS = (
     "tokenizer.vocab=400",

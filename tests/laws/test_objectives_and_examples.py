@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_conversations import conversations, make_toy_examples, toy_inputs
 from text_samples import KHMER, ROMANIAN, TATAR
-from toys import KINDS, lively_decoder, toy_config, train_config
+from toys import CHAT_KINDS, lively_decoder, toy_config, train_config
 
 from endonym.data.batches import Batch
 from endonym.data.conversations import Message
@@ -41,7 +41,7 @@ def test_prompts_equal_but_for_blanks_are_on_one_side(text: str, blanks: str) ->
     assert prompt_key(plain, 1) == prompt_key(other, 1) != prompt_key([], 1)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CHAT_KINDS)
 @pytest.mark.parametrize("start", ["", "{{ bos_token }}", "{{ eos_token }}"])
 def test_each_example_opens_once_whatever_the_template_writes(
     start: str, kind: str, tmp_path: Path

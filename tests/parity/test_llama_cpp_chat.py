@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 import pytest
 from made_conversations import make_toy_examples, said
-from toys import KINDS, lively_decoder, toy_config
+from toys import CHAT_KINDS, lively_decoder, toy_config
 
 from endonym.export.gguf.write import Provenance, export_gguf
 from endonym.generate.language_model import LanguageModel
@@ -82,7 +82,7 @@ def trained_prompts(folder: Path) -> list[tuple[list[dict[str, str]], list[int]]
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CHAT_KINDS)
 def test_prompts_have_the_same_ids_in_training_and_wherever_the_model_answers(
     kind: str, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from toys import KINDS, toy_tokenizer
+from toys import CHAT_KINDS, toy_tokenizer
 
 from endonym.export.gguf.vocabulary import vocabulary_of
 from endonym.generate.llama_cpp import LlamaCpp
@@ -51,7 +51,7 @@ def write_vocabulary(tokenizer: Tokenizer, path: Path) -> None:
     writer.close()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CHAT_KINDS)
 def test_ids_are_ours_on_sentences_and_on_random_texts(
     kind: str, tmp_path: Path, language_sentences: Callable[[str], list[str]]
 ) -> None:

@@ -32,6 +32,7 @@ from endonym.model.lora import new_changes
 from endonym.store import Artifact, Store, open_artifact
 
 QUIET = Log(quiet=True)
+DATASET = Export(format="dataset")
 GGUF = Export(format="gguf", quantize=("F16", "Q8_0"))
 ADAPT = Adapt(rank=2).resolved()
 
@@ -194,7 +195,7 @@ def test_sigterm_leaves_nothing_half(store: Store, tmp_path: Path, monkeypatch: 
 
 
 def test_a_corpus_is_handed_over_with_its_card_and_without_a_model(store: Store, tmp_path: Path):
-    files = export.export_corpus("kechkena", tmp_path / "out", store=store)
+    files, _ = export.export_corpus("kechkena", DATASET, tmp_path / "out", store=store, log=QUIET)
     names = sorted(path.name for path in files if path.parent.name == "data")
     assert names == [f"{side}-00000.parquet" for side in ("dev", "test", "train")]
     record = record_of(tmp_path / "out")
@@ -213,11 +214,11 @@ def test_a_corpus_is_handed_over_with_its_card_and_without_a_model(store: Store,
 
 def test_a_corpus_may_be_named_by_its_artefact(store: Store, tmp_path: Path) -> None:
     (corpus,) = [each for each in store.artifacts() if each.stage == "corpus"]
-    export.export_corpus(str(corpus.folder), tmp_path / "out", store=store)
+    export.export_corpus(str(corpus.folder), DATASET, tmp_path / "out", store=store, log=QUIET)
     assert (tmp_path / "out" / "data" / "train-00000.parquet").is_file()
     (model,) = [each for each in store.artifacts() if each.stage == "model"]
     with pytest.raises(RecipeError, match=r"^MODEL: .* is a model, not a corpus"):
-        export.export_corpus(str(model.folder), tmp_path / "other", store=store)
+        export.export_corpus(str(model.folder), DATASET, tmp_path / "other", store=store, log=QUIET)
     assert not (tmp_path / "other").exists()
 
 

@@ -222,7 +222,7 @@ def test_all_that_is_told_after_a_run_stands_in_its_order(
     scored(run, "evaluation bits", {"dev": 1.5})
     steps = [NextStep("Ask it", "one like those.", "chat тел"), NextStep("Stop", "it is best.")]
     found = Outlook(
-        [("Кем ул? ", "Әбием.")], [], learnt, ["It hardly writes.", "Words."], "", steps
+        [("Кем ул? ", "Әбием.")], [], learnt, ["It hardly writes.", "Words."], "", "", steps
     )
     monkeypatch.setattr(run_module, "outlook", lambda *_: found)
     monkeypatch.setattr(run_module, "first_look", lambda _: None)

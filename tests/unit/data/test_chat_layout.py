@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from made_conversations import fresh_tokenizer
-from toys import KINDS, lively_decoder, toy_config
+from toys import CHAT_KINDS, lively_decoder, toy_config
 
 from endonym.data import chat_layout
 from endonym.data.chat_layout import Layouts, learning_only
@@ -52,7 +52,7 @@ def rendered(kind: str, template: str | None = None) -> list[tuple[list[int], li
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CHAT_KINDS)
 @pytest.mark.parametrize("template", [None, THINKING])
 def test_the_ids_before_each_answer_are_those_of_a_server(kind: str, template: str | None) -> None:
     tokenizer = fresh_tokenizer(kind, template)
@@ -67,7 +67,7 @@ def test_the_ids_before_each_answer_are_those_of_a_server(kind: str, template: s
     assert len(rendered(kind, template)) == (1 if template is None else 2)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CHAT_KINDS)
 def test_answers_and_their_ends_are_learnt_and_nothing_else(kind: str) -> None:
     ((ids, learnt),) = rendered(kind)
     tokenizer = fresh_tokenizer(kind)

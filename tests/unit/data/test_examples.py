@@ -16,7 +16,7 @@ from made_conversations import (
     settings,
     write_lines,
 )
-from toys import KINDS
+from toys import CHAT_KINDS
 
 from endonym.data.conversations import Message
 from endonym.data.example_tokens import ExampleTokens
@@ -37,7 +37,7 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CHAT_KINDS)
 def test_every_record_is_kept_or_a_reject_by_reason(kind: str, tmp_path: Path) -> None:
     good = conversations(20)
     counted = make_toy_examples(tmp_path, [*good, *BROKEN, good[3]], kind=kind, context=400)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from foreign_folders import byte_level
-from toys import KINDS, toy_tokenizer
+from toys import CHAT_KINDS, toy_tokenizer
 
 from endonym.errors import RecipeError
 from endonym.tokenizer import chat_template, template_process
@@ -66,7 +66,7 @@ def test_a_template_that_loops_ends_in_bounded_time(monkeypatch: pytest.MonkeyPa
     assert time.monotonic() - start < 15
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CHAT_KINDS)
 def test_specials_are_ids_in_markup_and_text_elsewhere(kind: str) -> None:
     tokenizer = toy_tokenizer(kind)
     markup = Markup(tokenizer)
@@ -83,7 +83,8 @@ INSTRUCTING = (
 
 @pytest.mark.parametrize(
     ("kind", "text", "count"),
-    [(kind, CHATML, 0) for kind in KINDS] + [("bpe", INSTRUCTING, 1), ("byte", INSTRUCTING, 0)],
+    [(kind, CHATML, 0) for kind in CHAT_KINDS]
+    + [("bpe", INSTRUCTING, 1), ("byte", INSTRUCTING, 0)],
 )
 def test_contents_that_join_the_text_beside_them_are_told(kind: str, text: str, count: int) -> None:
     tokenizer = toy_tokenizer(kind)
