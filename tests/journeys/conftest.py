@@ -1,12 +1,24 @@
 """What journeys share: a folder of texts, a machine that compiles nothing, texts to judge."""
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import CHROMIUM
 from made_dirt import fables as hand_written
 
 from endonym.synthesis import endpoint
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Any]:
+    """A browser, for tests that are marked with `needs_browser`."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from browsers import needs_browser
 from serving import CHATML, served, toy_language_model, write_gguf
 
 from endonym.export.huggingface import export_huggingface
@@ -21,11 +22,6 @@ from endonym.serve.answers import ChatForm
 
 pytest.importorskip("xllamacpp")
 PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-needs_browser = pytest.mark.skipif(
-    CHROMIUM is None or importlib.util.find_spec("playwright") is None,
-    reason="needs playwright and Debian's chromium: apt-get install chromium fonts-noto-core",
-)
 
 
 @pytest.fixture(scope="module")
@@ -103,15 +99,6 @@ def test_openais_client_reads_errors(address: str) -> None:
             model="my-tatar", prompt=["Таң", "Кич"], n=2, max_tokens=3, logprobs=1
         )
         assert [each.index for each in both.choices] == [0, 1, 2, 3]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @needs_browser

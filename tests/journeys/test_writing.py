@@ -1,27 +1,19 @@
 """The page to write on, typed on in a browser: in four languages, on a desk and on a phone."""
 
-import importlib.util
 import json
 import re
-import shutil
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import needs_browser
 from learnt_by_heart import write_learnt_by_heart
 from serving import served, write_gguf
 
 from endonym.script.letters import LETTER
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None or importlib.util.find_spec("playwright") is None,
-        reason="needs playwright and Debian's chromium: apt-get install chromium fonts-noto-core",
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_browser]
 WIDTHS = (1280, 390)
 TYPED = {
     "tatar": ("Бүген урамда ко", "яш "),
@@ -44,15 +36,6 @@ def address(tmp_path_factory: pytest.TempPathFactory, corrections: Path) -> Gene
     model = write_learnt_by_heart(folder / "yat-belgan")
     with served(model, "--store", folder / "store", "--keep", corrections) as (url, _):
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @pytest.fixture
