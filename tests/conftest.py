@@ -110,6 +110,21 @@ def language_sentences() -> Callable[[str], list[str]]:
     return sentences
 
 
+@pytest.fixture(scope="session")
+def real_model() -> Path:
+    """The folder of a real pretrained model, SmolLM2-135M-Instruct (tests/real_model.py).
+
+    `real_model.parent / "pad"` is the same with a pad token of its own. Neither is to be changed.
+    """
+    from real_model import FOLDER
+
+    if not (FOLDER / "pad").is_dir():
+        note = FOLDER / "reason.txt"
+        reason = note.read_text(encoding="utf-8") if note.is_file() else "`make test` makes it"
+        pytest.skip(f"no real model in {FOLDER}: {reason}")
+    return FOLDER / "plain"
+
+
 BROKEN_COMPILER = """#!/bin/sh
 case "$*" in *--version*) exec c++ "$@";; esac
 echo "main.cpp:5: fatal error: Python.h: No such file or directory" >&2

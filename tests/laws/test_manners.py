@@ -16,7 +16,6 @@ import endonym
 PROJECT = Path(__file__).parents[2]
 SOURCES = sorted((PROJECT / "src" / "endonym").rglob("*.py"))
 TESTS = sorted((PROJECT / "tests").rglob("*.py"))
-LONGEST_FILE, LONGEST_FUNCTION = 500, 60
 
 
 def name_of(path: Path) -> str:
@@ -85,26 +84,6 @@ def test_every_file_is_formatted() -> None:
         cwd=PROJECT,
     )
     assert done.returncode == 0, done.stdout[-3000:]
-
-
-def test_no_file_is_longer_than_five_hundred_lines() -> None:
-    long = {
-        name_of(path): lines
-        for path in [*SOURCES, *TESTS]
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST_FILE
-    }
-    assert long == {}
-
-
-def test_no_function_is_longer_than_sixty_lines() -> None:
-    long = {
-        f"{name_of(path)}:{node.name}": node.end_lineno - node.lineno + 1
-        for path in [*SOURCES, *TESTS]
-        for node in functions_of(parsed(path).body)
-        if node.end_lineno
-        if node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
-    }
-    assert long == {}
 
 
 FORMULAS = {"selective_scan", "state_space"}
