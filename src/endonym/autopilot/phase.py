@@ -90,6 +90,7 @@ def choose_phase(
     dim: int | None = None,
     device: str = "cpu",
     read: float = 0.0,
+    epochs_before: float = 0.0,
     goes_on: bool = False,
     has_new_vocabulary: bool = False,
     has_experts: bool = False,
@@ -99,7 +100,8 @@ def choose_phase(
     """Budget, batch size, optimizer, learning rates and schedule of one phase.
 
     facts: of the text that the phase reads. most_epochs: as many of these epochs as its sources
-    allow. dim: the model's width, if it is known. read: epochs of earlier phases. goes_on: it
+    allow. dim: the model's width, if it is known. read: epochs of earlier phases, whatever they
+    read. epochs_before: how often they read the texts of this phase. goes_on: it
     starts from a pretrained model. has_new_vocabulary: whose tokenizer was changed. Muon was not
     tried with one, nor with experts. place: among phases that learn texts one after the other.
     """
@@ -128,8 +130,9 @@ def choose_phase(
     else:
         choices |= _rates(phase, optimizer, dim, is_new=read + epochs <= NEW_PASSES)
     choices["warmup_steps"] = Choice(min(200, max(1, steps // 20)), "a twentieth of the steps")
-    choices |= _course(phase, place, epochs)
-    decay = Choice(by_epochs(epochs, DECAYS, MOST_DECAY), about(epochs))
+    passes = epochs_before + epochs
+    choices |= _course(phase, place, passes)
+    decay = Choice(by_epochs(passes, DECAYS, MOST_DECAY), about(passes))
     if phase.adapt is not None:
         decay = Choice(0.0, "a small rank is limit enough (arXiv:2405.09673, section 4)")
     choices["weight_decay"] = decay
@@ -147,6 +150,8 @@ def _course(phase: Phase, place: Place, epochs: float) -> Choices:
 
     Chosen by the loss on dev and by novels of `benchmarks/curricula.py`. The mean of the last steps
     was not tried where text is read more often: there the best validation is safer.
+
+    epochs: how often the text has been read when the phase ends, by earlier phases, too.
     """
     if place == "followed":
         why = "the next phase goes on; the last one lets the rate fall (docs/phases.md)"

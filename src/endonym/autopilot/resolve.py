@@ -179,6 +179,7 @@ def training_choices(recipe: Recipe, facts: Facts, vocab: int, device: str = "cp
                 dim=dim,
                 device=device,
                 read=tokens_before / max(1, counts.positions),
+                epochs_before=mixture.epochs_before(phase, facts, read_before),
                 goes_on=pretrained is not None,
                 has_new_vocabulary=pretrained is not None and not recipe.keeps_tokenizer,
                 has_experts="experts" in ffn_kinds(recipe.model),

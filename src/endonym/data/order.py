@@ -285,7 +285,7 @@ class Mixture:
 
     shares: of the tokens, by source. join: as in Order. first_rows: which row of its own stream a
     source begins with, if not 0. positions_per_epoch: the tokens in which `main_source` is read
-    once.
+    once. epochs_before: how often it was read before its first row here.
     """
 
     def __init__(
@@ -306,6 +306,7 @@ class Mixture:
         sizes = {name: order.positions_per_epoch for name, order in self._pairs()}
         main = main_source(self.shares, sizes)
         self.positions_per_epoch = sizes[main] * PARTS // self.parts[[*sizes].index(main)]
+        self.epochs_before = self.first_rows.get(main, 0) * context / max(1, sizes[main])
 
     def _pairs(self) -> Iterator[tuple[str, Order]]:
         return zip(self.shares, self.orders, strict=True)

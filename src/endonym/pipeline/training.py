@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -14,7 +15,7 @@ from torch import Tensor
 from endonym import device
 from endonym.data.baselines import count
 from endonym.data.example_tokens import ExampleTokens
-from endonym.data.order import Order, training_order
+from endonym.data.order import Order, rows_by_source, training_order
 from endonym.data.shards import TokenShards
 from endonym.data.subwords import Subwords
 from endonym.data.typed_words import Keyboard
@@ -25,6 +26,7 @@ from endonym.evaluate.score import find
 from endonym.export.adapters import FOLDER as ADAPTER
 from endonym.export.adapters import write_adapter
 from endonym.export.formats import require_adapter_formats, require_formats
+from endonym.export.history import phases_of, reads_texts, shares_read
 from endonym.export.huggingface import pretrained_decoder
 from endonym.log import append_jsonl, number
 from endonym.model.config import AttentionConfig, ModelConfig
@@ -42,6 +44,7 @@ from endonym.pipeline.progress import Prompt, cut_journal, run_training
 from endonym.pipeline.pruning import pruning
 from endonym.pipeline.stage import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.pipeline.teaching import teach_of
+from endonym.store import Artifact
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.checkpoint import KEPT, kept_weights
 from endonym.train.config import TrainConfig
@@ -60,6 +63,8 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     In a group, only the first process writes, checks and logs; the others only train.
     """
     device.prepare()
+    if "start" in ctx.inputs:
+        config = after_earlier(config, phases_of(ctx.inputs["start"]))
     phase = config.phase
     # With the chat template of the examples, or of what the phase starts from.
     source = next(name for name in ("examples", "start", "tokenizer") if name in ctx.inputs)
@@ -114,6 +119,37 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     run_training(training, ctx, tokenizer, prompts)
     weights = training.weights()
     return _keep(training, weights, config, ctx) if group.is_first else {}
+
+
+def after_earlier(config: PhaseTraining, earlier: Sequence[Artifact]) -> PhaseTraining:
+    """The training with the rows of its texts that follow those which earlier phases have read.
+
+    The plan knows how many steps a phase has at most. One that ended earlier, for want of patience,
+    has left rows unread: these come next.
+    """
+    unread = Counter[str]()  # rows of each source; under "", of all texts together
+    for model in earlier:
+        keys = model.manifest["config"]["phase"]
+        if not reads_texts(model):
+            continue
+        rows_a_step = keys["batch_tokens"] // model.manifest["config"]["pack"]["context"]
+        planned, read = (n * rows_a_step for n in (keys["steps"], model.numbers["steps"]))
+        if shares := shares_read(model):
+            unread.update(rows_by_source(shares, planned))
+            unread.subtract(rows_by_source(shares, read))
+        else:
+            unread[""] += planned - read
+    phase = config.phase
+    if not phase.reads_texts or not any(unread.values()):
+        return config
+    sources = tuple(
+        source.model_copy(update={"first_row": max(0, source.first_row - unread[source.name])})
+        for source in phase.sources
+    )
+    first_row = max(0, (phase.first_row or 0) - unread[""]) or None
+    return config.model_copy(
+        update={"phase": phase.but(sources=sources, first_row=None if sources else first_row)}
+    )
 
 
 def first_prompts(config: PhaseTraining) -> list[str]:
@@ -288,6 +324,7 @@ def _keep(
         "kept_step": state.best_step if training.config.keep == "best" else state.step,
         "tokens": state.step * training.batches.tokens,
         "epochs": training.batches.epochs(state.step),
+        **({"epochs_before": before} if (before := training.batches.epochs_before) else {}),
         "unique_tokens": int(training.batches.order.positions_per_epoch),
         "best_nats": None if state.best_nats is None else float(np.round(state.best_nats, 6)),
     }

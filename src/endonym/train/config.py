@@ -342,12 +342,17 @@ class SourceShare(Config):
 
 
 class TrainConfig(Config, ObjectiveProperties):
-    """A phase with a value for every key, which mean the same as in `Phase`. patience 0 is none."""
+    """A phase with a value for every key, which mean the same as in `Phase`. patience 0 is none.
+
+    first_row: where its rows begin if earlier phases read the same data without shares; None if
+    none did.
+    """
 
     name: str = Field(default="pretrain", json_schema_extra=NOT_IDENTITY)
     objective: Literal["next_token", "autocorrect", "chat", "preferences"] = "next_token"
     beta: float | None = None
     sources: tuple[SourceShare, ...] = ()
+    first_row: int | None = None
     steps: int
     batch_tokens: int
     lr: float

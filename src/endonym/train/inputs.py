@@ -206,8 +206,13 @@ class TrainingInputs:
             order = Order(train, context=context, seed=seed, join=join)
         if self.keyboard is not None:
             order = TypedOrder(order, self.keyboard, seed=seed)
-        rows = config.batch_tokens // context
-        return Batches(order, rows=rows, device=self.device, subwords=self.subwords)
+        return Batches(
+            order,
+            rows=config.batch_tokens // context,
+            device=self.device,
+            subwords=self.subwords,
+            first_row=config.first_row or 0,
+        )
 
     def validate(self, decoder: AnyDecoder, config: TrainConfig, group: Group) -> ValidationResult:
         """The loss on held-out text."""
@@ -243,7 +248,8 @@ class ExampleInputs:
     def batches(self, config: TrainConfig, context: int, seed: int) -> Batches:
         """The batches of a phase."""
         order = self.order(self.train, context, seed)
-        return Batches(order, rows=config.batch_tokens // context, device=self.device)
+        rows, first_row = config.batch_tokens // context, config.first_row or 0
+        return Batches(order, rows=rows, device=self.device, first_row=first_row)
 
     def order(self, tokens: ExampleTokens, context: int, seed: int) -> ExampleOrder:
         """The rows of a split."""
