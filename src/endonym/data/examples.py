@@ -50,8 +50,8 @@ BATCH_RECORDS = 1024
 SHOWN_REASONS = 6
 HELD_OUT, TOO_LONG = "held_out", "longer_than_context"
 ADVICE: dict[str, str] = packaged_tables("endonym.data", "advice.toml")
-ALLOWED = ("duplicate", "commented", HELD_OUT)
-"""Reasons that do not count as rejected: the data are not at fault."""
+ALLOWED = ("duplicate", "commented", "nothing_learnt", "unwanted_answer", HELD_OUT)
+"""Reasons that do not count as rejected: the data are not at fault, or say so themselves."""
 Ids = NDArray[np.int64]
 Side = tuple[Sequence[conversations.Message], Layout]
 """The messages of an example, and their layout."""
@@ -62,12 +62,14 @@ Example = tuple[Ids, NDArray[np.bool_]]
 class Prepared(NamedTuple):
     """A record whose contents are not encoded yet.
 
-    sides: the messages and the layout of each example; both sides of a pair.
+    sides: the messages and the layout of each example; both sides of a pair. given: as in a
+    Conversation.
     """
 
     record: Record
     prompt: Sequence[conversations.Message]
     sides: Sequence[Side]
+    given: str = ""
 
 
 def with_template(tokenizer: Tokenizer, template: str | None) -> Tokenizer:
@@ -137,20 +139,22 @@ def make_examples(
 def _prepared(fit: ParsedRecord, layouts: Layouts, writer: "ExampleWriter") -> Prepared | Reject:
     """The messages of a record with their layouts, or why it is left out."""
     record, value = fit.record, fit.value
-    writer.unread_weights += conversations.has_unread_weight(record.value)
+    writer.unread.update(conversations.unread_fields(record.value))
     writer.several_answers |= [fit.several_answers] if fit.several_answers else []
     if fit.before:
         return fit.copy()
     try:
         if isinstance(value, conversations.Conversation):
             messages = value.messages
-            examples = layouts.of([message.role for message in messages])
+            roles = [message.role for message in messages]
+            examples = layouts.given(value.given).of(roles)
             is_learnt = [message.is_learnt for message in messages]
             if not all(is_learnt):
                 learning = (learning_only(layout, is_learnt) for layout in examples)
                 examples = [layout for layout in learning if layout]
             writer.cut += value.cut > 0
-            return Prepared(record, value.prompt, [(messages, layout) for layout in examples])
+            sides = [(messages, layout) for layout in examples]
+            return Prepared(record, value.prompt, sides, value.given)
         roles = [*(each.role for each in value.prompt), ANSWERING]
         (layout,) = layouts.of(roles, is_last_only=True)
     except conversations.Unfit as unfit:
@@ -176,7 +180,8 @@ def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepar
         is_bare = len(rest) < len(own) and asked[tuple(without_system(each.prompt))] == 1
         with suppress(conversations.Unfit):
             if is_bare and all(said.is_learnt for said in own):
-                bare = [(rest, layout) for layout in layouts.of([said.role for said in rest])]
+                roles = [said.role for said in rest]
+                bare = [(rest, layout) for layout in layouts.given(each.given).of(roles)]
                 found.append(each._replace(sides=bare))
         if n not in singles or len(singles) < 2:
             continue
@@ -184,7 +189,8 @@ def _again(prepared: list[Prepared], layouts: Layouts, seed: int) -> list[Prepar
         before = without_system(prepared[singles[place % len(singles)]].sides[0][0])
         joined = [*own[: 0 if is_bare else len(own) - len(rest)], *before, *rest]
         with suppress(conversations.Unfit):
-            (layout,) = layouts.of([said.role for said in joined], is_last_only=True)
+            roles = [said.role for said in joined]
+            (layout,) = layouts.given(each.given).of(roles, is_last_only=True)
             found.append(each._replace(sides=[(joined, layout)]))
     return found
 
@@ -232,7 +238,7 @@ class ExampleWriter:
         self.out, self.tokenizer, self.settings = out, tokenizer, settings
         self.held_out = np.array(held_out, dtype=np.uint64)
         self.kind = id_type(tokenizer.vocab)
-        self.cut = self.unread_weights = 0
+        self.cut, self.unread = 0, Counter[str]()
         self.several_answers = dict[conversations.Messages, str]()
         self._lengths, self._keys = list[int](), list[int]()
         self._counts, self._turns = list[int](), list[int]()
@@ -359,7 +365,7 @@ class ExampleWriter:
             "held_out": int(is_dev.sum()),
             "turns": statistics.median_high(self._turns),
             "cut": self.cut,
-            "unread_weights": self.unread_weights,
+            "unread": dict(self.unread.most_common()),
             "dropped": dict(sorted(self._dropped.items())),
             "several_answers": several_answers_in_words(self.several_answers),
         }

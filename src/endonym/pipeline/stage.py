@@ -26,7 +26,7 @@ VERSIONS = {
     "corpus": 22,
     "tokenizer": 5,
     "shards": 5,
-    "examples": 14,
+    "examples": 15,
     "model": 11,
     "teacher": 1,
     "evaluation": 23,

@@ -14,7 +14,7 @@ from endonym.corpus.work import suitable_workers
 from endonym.data.config import CHATML_NAME, read_template
 from endonym.disk import write_json
 from endonym.formats.files import RawSet
-from endonym.log import Log
+from endonym.log import Log, listed
 from endonym.pipeline.stage import (
     ChangedTokenizer,
     CorpusConfig,
@@ -224,10 +224,11 @@ def examples(config: ExamplesConfig, ctx: StageContext) -> Numbers:
         )
     if numbers["several_answers"]:
         warn(numbers["several_answers"])
-    if n := numbers["unread_weights"]:
+    if unread := numbers["unread"]:
+        fields = listed([f'"{name}" ({n:,})' for name, n in unread.items()])
         warn(
-            f'{n:,} of {numbers["records"]:,} records have a "weight" beside '
-            "those of answers, which is not read: each counts once, and only answers are learnt"
+            f"the data have fields that are not read: {fields}. Each record counts once, and only "
+            "answers are learnt"
         )
     if n := numbers["dropped"].get(HELD_OUT):
         warn(

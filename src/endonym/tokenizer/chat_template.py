@@ -10,15 +10,18 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from endonym.errors import RecipeError
 from endonym.tokenizer.template_process import fill_many
 from endonym.tokenizer.tokenizer import Tokenizer
 
 ANSWERING = "assistant"
+THOUGHTS = ("reasoning_content", "thinking", "reasoning")
+"""Names that data sets and templates have for what is thought before an answer. Among roles such a
+name stands for a thought, which belongs to the answer after it."""
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -65,18 +68,22 @@ class TemplateRefusal(RecipeError):
 
 @dataclass(frozen=True, slots=True)
 class ChatTemplate:
-    """A chat template, and the names of the tokens before and after a text."""
+    """A chat template, and the names of the tokens before and after a text.
+
+    given: what it gets beside the messages, by name, such as `tools`.
+    """
 
     text: str
     start: str
     end: str
+    given: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def filled(self, conversations: Sequence[Conversation]) -> list[str]:
         """The template with each of these conversations, contents included.
 
         Raises TemplateRefusal, or RecipeError if it cannot be filled in or does not end.
         """
-        names = {"bos_token": self.start, "eos_token": self.end}
+        names = {**self.given, "bos_token": self.start, "eos_token": self.end}
         values = [
             {"messages": each.messages, "add_generation_prompt": each.opens_answer, **names}
             for each in conversations
@@ -105,7 +112,8 @@ class ChatTemplate:
     def parts(self, conversations: Sequence[tuple[Sequence[str], bool]]) -> list[list[Part]]:
         """The parts of conversations, each given as its roles and `opens_answer`.
 
-        The template is filled with a placeholder for each content, and split at these.
+        The template is filled with a placeholder for each content, and split at these. It gets a
+        thought by each of THOUGHTS, as templates know one of them.
         """
         # Digits outlast upper and lower case. There are always as many, as templates may count.
         secret = f"{secrets.randbits(64):020}"
@@ -113,8 +121,14 @@ class ChatTemplate:
         placeholders = {f"\ue000{secret}.{number}\ue001": number for number in range(most)}
         to_fill: list[Conversation] = []
         for roles, opens_answer in conversations:
-            contents = zip(roles, placeholders, strict=False)
-            messages = [{"role": role, "content": content} for role, content in contents]
+            messages: list[dict[str, str]] = []
+            thought: dict[str, str] = {}
+            for role, content in zip(roles, placeholders, strict=False):
+                if role in THOUGHTS:
+                    thought = dict.fromkeys(THOUGHTS, content)
+                else:
+                    messages.append({"role": role, "content": content, **thought})
+                    thought = {}
             to_fill.append(Conversation(messages, opens_answer))
         any_placeholder = re.compile(f"(\ue000{secret}\\.[0-9]+\ue001)")
 

@@ -136,7 +136,7 @@ def test_every_key_of_training_has_a_value_and_choices_win_only_where_the_recipe
     (phase,) = found.phases
     assert (found.model.vocab, found.model.context) == (400, found.pack.context)
     assert phase.lr == recipe.phase[0].lr
-    optional = {"adapt", "beta", "distill", "keep_steps", "prune", "subword_dropout"}
+    optional = {"adapt", "beta", "distill", "first_row", "keep_steps", "prune", "subword_dropout"}
     assert None not in phase.model_dump(exclude=optional).values()
     made = found.with_choices(
         {
