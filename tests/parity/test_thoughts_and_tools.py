@@ -77,7 +77,9 @@ def examples(name: str, record: dict[str, Any]) -> tuple[list[str], list[str], s
         texts.append("".join(pieces))
         learnt.append("".join(p for p, part in zip(pieces, layout, strict=True) if part.is_learnt))
     messages = [
-        message | {"thinking": thought} if (thought := message.get("reasoning_content")) else message
+        message | {"thinking": thought}
+        if (thought := message.get("reasoning_content"))
+        else message
         for message in record["messages"]
     ]
     values = {"messages": messages, "tools": record.get("tools"), "add_generation_prompt": False}

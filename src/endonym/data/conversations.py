@@ -7,9 +7,10 @@ preference pair has chosen and rejected: answers to a prompt, or whole conversat
 beginning, also as one text with "Human:" and "Assistant:" (as in Anthropic's HH). Their other names
 stand in columns.toml: those of OpenAI, Argilla, Axolotl, LLaMA-Factory and ms-swift.
 
-What a record says about its turns is obeyed: that answers are not to be learnt ("weight": 0, "train":
-false, "masked": true) or are bad ("label": false), thoughts ("reasoning_content"), and tools. What
-cannot be obeyed makes the record unfit. Other fields of a turn are not read, and counted.
+What a record says about its turns is obeyed: that answers are not to be learnt ("weight": 0,
+"train": false, "masked": true) or are bad ("label": false), thoughts ("reasoning_content"), and
+tools. What cannot be obeyed makes the record unfit. Other fields of a turn are not read, and
+counted.
 """
 
 import json

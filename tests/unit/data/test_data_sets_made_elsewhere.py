@@ -66,8 +66,8 @@ def made(
             learnt += [tokenizer.decode(ids.tolist()) for ids in tokens.answers(number)]
     usual = {f"{n}." for n in range(3)} | {"А"}
     files = sorted((folder / "dropped").glob("*.gz"))
-    lines = [json.loads(line) for path in files for line in gzip.open(path, "rt", encoding="utf-8")]
-    detail = lines[0]["detail"] if lines else ""
+    lines = [line for path in files for line in gzip.decompress(path.read_bytes()).splitlines()]
+    detail = json.loads(lines[0])["detail"] if lines else ""
     return [each for each in learnt if each not in usual], counted["dropped"], detail, counted
 
 
@@ -161,7 +161,14 @@ LEARNT: dict[str, tuple[dict[str, Any], list[str]]] = {
         ['<tool_call>{"name": "hava"}</tool_call>', LAST],
     ),
     "LLaMA-Factory, observation": (
-        {"conversations": [HUMAN, GPT, {"from": "observation", "value": "4°"}, {**GPT, "value": LAST}]},
+        {
+            "conversations": [
+                HUMAN,
+                GPT,
+                {"from": "observation", "value": "4°"},
+                {**GPT, "value": LAST},
+            ]
+        },
         [ANSWER, LAST],
     ),
     "content as pieces": (
@@ -246,7 +253,11 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], str, str]] = {
         "thoughts",
         '"reasoning_content"',
     ),
-    "gpt-oss, thinking": ({"messages": [USER, {**BOT, "thinking": THOUGHT}]}, "thoughts", '"thinking"'),
+    "gpt-oss, thinking": (
+        {"messages": [USER, {**BOT, "thinking": THOUGHT}]},
+        "thoughts",
+        '"thinking"',
+    ),
     "Anthropic's pieces": (
         {
             "messages": [
@@ -281,7 +292,14 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "tools that are no JSON": ({"messages": [USER, BOT], "tools": "hava()"}, "tools", '"tools"'),
     "OpenAI, a call": (
-        {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}, MORE, END]},
+        {
+            "messages": [
+                USER,
+                {"role": "assistant", "content": None, "tool_calls": [CALL]},
+                MORE,
+                END,
+            ]
+        },
         "tool_calls",
         '"tool_calls"',
     ),
@@ -382,7 +400,9 @@ WRITTEN: dict[str, tuple[str, dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_thoughts_and_tools_that_the_template_writes_stand_in_the_example(name: str, tmp_path: Path):
+def test_thoughts_and_tools_that_the_template_writes_stand_in_the_example(
+    name: str, tmp_path: Path
+):
     template, record, wanted = WRITTEN[name]
     learnt, dropped, detail, _ = made(tmp_path, record, template)
     assert (learnt, dropped) == (wanted, {}), detail
@@ -406,7 +426,7 @@ def test_the_prompt_before_a_thought_is_the_one_of_a_server(tmp_path: Path) -> N
             answers = tokens.answers(number)
             if THOUGHT in tokenizer.decode(answers[-1].tolist()):
                 assert answers[-1].tolist()[: len(begins)] == begins
-                assert [tokenizer.decode(each.tolist()) for each in answers][0] == ANSWER
+                assert tokenizer.decode(answers[0].tolist()) == ANSWER
                 return
     raise AssertionError("the example was not found")
 
@@ -431,7 +451,9 @@ def test_a_template_that_leaves_out_a_turn_of_a_tool_is_not_silent(tmp_path: Pat
 
 
 def test_options_of_the_template_are_obeyed(tmp_path: Path) -> None:
-    template = THINKING.replace("<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n{% endif %}")
+    template = THINKING.replace(
+        "<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n{% endif %}"
+    )
     template = "{% if slow %}<|im_start|>system\nӘкрен уйла.<|im_end|>\n{% endif %}" + template
     record = {"messages": [USER, BOT], "chat_template_kwargs": {"slow": True, "other": None}}
     learnt, _, detail, _ = made(tmp_path, record, template)
