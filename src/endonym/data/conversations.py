@@ -152,6 +152,11 @@ def pair_of(record: Any) -> Pair:
     if is_whole and asking in (*COLUMNS["messages"], "input"):
         asking = ""  # The sides hold the whole conversation, and `messages` one of them.
     question = _question(fields, asking) if asking else ()
+    if not is_whole and question and question[-1].role == ANSWERING:
+        if question[-1:] not in sides:
+            detail = f'"{asking}" ends with an answer that is neither chosen nor rejected'
+            raise Unfit("no_common_prompt", detail)
+        question = question[:-1]
     if not asking:
         _require_unused(fields, "chosen")
     chosen, rejected = (_with_system(_joined(question, side), fields) for side in sides)
@@ -492,7 +497,8 @@ def _messages(value: Any, name: str) -> Messages:
         if parts := [key for key in COLUMNS["parts"] if each.get(key)]:
             raise Unfit("part_of_answer", f'{where} has "{parts[0]}": answers are learnt whole')
         is_learnt = _is_learnt(each, role, where)
-        content = each.get("content", each.get("value"))
+        content = each.get("content")
+        content = each.get("value") if content is None else content  # tables have both columns
         if role == ANSWERING:
             messages += [said._replace(is_learnt=is_learnt) for said in _thoughts(each, where)]
             if isinstance(content, list):
@@ -526,7 +532,7 @@ def _is_thought(piece: Any) -> bool:
 
 def _role(message: Mapping[str, Any]) -> str | None:
     """Who says a message; None if that is not known."""
-    name = message.get("role", message.get("from"))
+    name = message.get("role") or message.get("from")
     return ROLES.get(name.strip().lower()) if isinstance(name, str) else None
 
 

@@ -171,6 +171,15 @@ LEARNT: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         [ANSWER, LAST],
     ),
+    "a table of both kinds of names": (
+        {
+            "messages": [
+                {**USER, "from": None, "value": None},
+                {**GPT, "role": None, "content": None, "weight": None},
+            ]
+        },
+        [ANSWER],
+    ),
     "content as pieces": (
         {"messages": [{"role": "user", "content": [{"type": "text", "text": ASK}]}, BOT]},
         [ANSWER],
@@ -521,6 +530,11 @@ PAIRS: dict[str, dict[str, Any]] = {
         "rejected": [USER, WORSE],
         "score_chosen": 8.0,
     },
+    "messages that end with the better answer": {
+        "messages": [USER, GOOD],
+        "chosen": GOOD,
+        "rejected": WORSE,
+    },
     "the same without a prompt": {
         "messages": [USER, GOOD],
         "chosen": [USER, GOOD],
@@ -548,6 +562,8 @@ def test_pairs_of_other_programs_are_read(name: str, tmp_path: Path) -> None:
          "tools", '"tools"'),
         ({"prompt": ASK, "chosen": ANSWER, "rejected": BAD, "images": ["a.png"]},
          "unused_column", '"images"'),
+        ({"messages": [USER, END], "chosen": GOOD, "rejected": WORSE},
+         "no_common_prompt", '"messages"'),
         ({"prompt": ASK, "answers": [{"answer": BAD, "rank": 1}, {"answer": ANSWER, "rank": 1}]},
          "equal_sides", '"answers"'),
     ],
