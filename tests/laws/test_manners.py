@@ -15,7 +15,6 @@ import endonym
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = sorted((PROJECT / "src" / "endonym").rglob("*.py"))
-TESTS = sorted((PROJECT / "tests").rglob("*.py"))
 
 
 def name_of(path: Path) -> str:
