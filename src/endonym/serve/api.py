@@ -183,7 +183,10 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(StarletteHTTPException)
     async def other(request: Request, error: StarletteHTTPException) -> Response:
         message = f"{request.method} {request.url.path}: {error.detail}"
-        if isinstance(error.__cause__, UnicodeDecodeError):
+        encoding = request.headers.get("content-encoding", "identity")
+        if error.__cause__ and encoding != "identity":
+            message = f"the body is compressed ({encoding[:MOST_SHOWN]}): send it as it is"
+        elif isinstance(error.__cause__, UnicodeDecodeError):
             message = f"the body is not UTF-8: byte {error.__cause__.start} is none of a character"
         elif isinstance(error.__cause__, RecursionError):
             message = "invalid JSON: its lists are nested too deeply"

@@ -1,5 +1,6 @@
 """What clients send: fields that ask for nothing change no answer, others are refused by name."""
 
+import gzip
 import json
 from collections.abc import Generator
 from typing import Any
@@ -305,6 +306,7 @@ WRONG_BODIES = [
     (KIND, BODY[:-1], 400, "invalid JSON: "),
     (KIND, BODY.replace(b'"', b"'"), 400, "invalid JSON: "),
     (KIND, '{"model": "тел", "prompt": "Әбием"}'.encode("cp1251", "replace"), 400, "not UTF-8"),
+    (KIND | {"Content-Encoding": "gzip"}, gzip.compress(BODY), 400, "compressed (gzip)"),
     (KIND, b"[" * 9000 + b"]" * 9000, 400, "nested too deeply"),
 ]
 
