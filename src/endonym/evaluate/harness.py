@@ -158,7 +158,7 @@ def run_harness(
                 say(told["said"])
             results += _results(told.get("results", {}))
     except ProcessFailed as ended:
-        do = ADVICE["memory"] if "memory" in str(ended) else offline
+        do = advice(str(ended), task, offline)
         raise EndonymError(f"the process of {NAME} {ended}", where=task, do=do) from ended
     return version, results
 
@@ -169,15 +169,20 @@ def failure(told: Mapping[str, Any], task: str, offline: str) -> EndonymError:
     if "NotJudged" in kinds:
         return EndonymError(said, where=task, do=ADVICE["not_judged"])
     message = f"{NAME} failed with {kinds[0]}: {said or 'it says nothing'} ({told['place']})"
-    words = f"{said} {' '.join(kinds)}"
     if told["package"]:
         do = ADVICE["package"].format(package=told["package"])
     else:
-        fitting = (key for key, pattern in FAILURES.items() if re.search(pattern, words, re.I))
-        key = next(fitting, "else")
-        do = ADVICE[key].format(task=quoted(task))
-        do = offline or do if key == "network" else do
+        do = advice(f"{said} {' '.join(kinds)}", task, offline)
     return EndonymError(message, where=task, do=do)
+
+
+def advice(said: str, task: str, offline: str) -> str:
+    """What to do after a failure. said: its message, and the kinds of its errors."""
+    fitting = (kind for kind, pattern in FAILURES.items() if re.search(pattern, said, re.I))
+    kind = next(fitting, "else")
+    if kind == "network" and offline:
+        return offline
+    return ADVICE[kind].format(task=quoted(task))
 
 
 def _results(found: Mapping[str, Any]) -> Iterator[Result]:

@@ -61,7 +61,7 @@ def all_answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The same, with the reason at the end if it fails."""
     try:
         yield from answers(request)
-    except (Exception, SystemExit) as error:  # libraries end the program, too
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # its tasks bring code of their own
         traceback.print_exc()
         yield {"failed": failure(error)}
 
@@ -117,7 +117,7 @@ def failure(error: BaseException) -> dict[str, Any]:
     messages = list[str]()
     for one in (errors[0], errors[-1]):
         text = " ".join(str(one).split())
-        if not any(text in message for message in messages):
+        if text and not any(text in message for message in messages):
             messages.append(text)
     last = (traceback.extract_tb(error.__traceback__) or [None])[-1]
     place = f"{PurePath(last.filename).name}, line {last.lineno}" if last else ""
@@ -125,7 +125,7 @@ def failure(error: BaseException) -> dict[str, Any]:
         messages.append(f"{last.line} does not hold")
     kinds = [type(one).__name__ for one in errors]
     package = next((one.name for one in errors if isinstance(one, ModuleNotFoundError)), None)
-    message = ": ".join(filter(None, messages))[:MOST_CHARS]
+    message = ": ".join(messages)[:MOST_CHARS]
     return {"kinds": kinds, "message": message, "place": place, "package": package}
 
 
