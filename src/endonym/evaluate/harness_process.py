@@ -46,7 +46,7 @@ def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         is_group = name in found["groups"]  # Its tasks are in it; a tag is its tasks.
         loaded[name] = [found["groups"][name]] if is_group else [*found["tasks"].values()]
     models: Any = importlib.import_module("lm_eval.models.huggingface")
-    model = _with_checks(models.HFLM)(pretrained=folder, device=request["device"], batch_size=BATCH)
+    model = checked(models.HFLM)(pretrained=folder, device=request["device"], batch_size=BATCH)
     evaluator: Any = importlib.import_module("lm_eval.evaluator")
     told = {"version": version("lm_eval")}
     for name, tasks_of_name in loaded.items():
@@ -70,13 +70,23 @@ class NotJudged(Exception):
     """The harness has no judgement of some options: how many, and why."""
 
 
-def _with_checks(model: Any) -> Any:
-    """A class of the harness's models that says which options it cannot judge.
+def checked(model: Any) -> Any:
+    """A class of the harness's models that says which options it cannot judge, where the harness
+    itself has assertions without a message.
 
-    The harness itself has assertions there, without a message.
+    Deviation: a whole document is read after one start token. The harness puts one before the ids
+    of a document, also where the tokenizer has put one there already, and then judges the second
+    one as a part of the text.
     """
 
     class Checked(model):
+        def loglikelihood_rolling(self, *arguments: Any, **keys: Any) -> Any:
+            setting, self.add_bos_token = self.add_bos_token, False
+            try:
+                return super().loglikelihood_rolling(*arguments, **keys)
+            finally:
+                self.add_bos_token = setting
+
         def _loglikelihood_tokens(self, requests: Any, *arguments: Any, **keys: Any) -> Any:
             require_judgeable(requests, self.max_length)
             return super()._loglikelihood_tokens(requests, *arguments, **keys)
