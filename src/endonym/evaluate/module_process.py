@@ -50,7 +50,7 @@ def reason(code: int, said: bytes) -> str:
     lines = [line.strip() for line in lines if line.strip() and not PROGRESS.search(line)]
     last = lines[-1][-ENOUGH_CHARS:] if lines else "it says nothing"
     if code == -signal.SIGKILL:
-        return "was killed by the system, which mostly means that memory ran out"
+        return f"ended with {code}: the system has killed it, mostly because memory ran out"
     if code < 0:
-        return f"was ended by {signal.Signals(-code).name}: {last}"
+        return f"ended with {code} ({signal.Signals(-code).name}): {last}"
     return f"ended with {code}: {last}"

@@ -235,7 +235,7 @@ def test_a_file_that_is_called_as_one_of_its_tasks_does_not_stand_for_it(
         ("empty", 1, "1 of 2 options have no token of their own"),
         ("bare", 1, "AssertionError: assert 2 < 1 does not hold (evaluator.py, line "),
         ("memory", 1, "Free memory: "),
-        ("killed", 1, "was killed by the system, which mostly means that memory ran out"),
+        ("killed", 1, "ended with -9: the system has killed it, mostly because memory ran out"),
         ("ended", 1, "ended with 3: it gives up"),
         ("full", 1, "Free space on the disk"),
     ],
