@@ -70,14 +70,18 @@ def read_tokens(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> I
         yield from _read_group(decoder, group, end_id)
 
 
+def window_tokens(decoder: AnyDecoder) -> int:
+    """The tokens of a window: at least one to read and one to predict."""
+    return max(2, min(decoder.config.context, LONGEST_WINDOW))
+
+
 @torch.inference_mode()
 def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[TokenNats]:
     """A group of documents. Windows of similar length share a batch, padded on the right.
 
     No token sees the padding, since attention is causal, and the padding's nats are dropped.
     """
-    # At least one token to read and one to predict.
-    context = max(2, min(decoder.config.context, LONGEST_WINDOW))
+    context = window_tokens(decoder)
     readout = decoder.readout
     rows = [np.concatenate(([end_id], ids)) for ids in documents]
     results = [np.zeros((3, len(ids))) for ids in documents]

@@ -34,7 +34,7 @@ from endonym.evaluate.writing import WRITING, WRITTEN, write_texts
 from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import Nats, TokenNats, read_nats
+from endonym.generate.reading import Nats, TokenNats, read_nats, window_tokens
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
@@ -315,6 +315,8 @@ def judged_items(
         raise SourceError(left_out, where=task, do=items.WORDS["other_tokenizer"])
     if left_out:
         log.warn(f"{task}: left out: {left_out}")
+    if long := items.long_options(kept, judged, window_tokens(model.decoder)):
+        log.warn(f"{task}: {long}")
     return list(items.item_scores(kept, judged, task=task))
 
 

@@ -172,6 +172,9 @@ def embeddings_json(body: EmbeddingRequest, means: Sequence[Vector], tokens: int
         length = float(np.linalg.norm(mean_D))
         if not 0 < length < np.inf:
             raise ApiError(500, f"the model's numbers for text {number} are none", param="input")
+        if body.dimensions not in (None, len(mean_D)):
+            message = f"this model's features have {len(mean_D)} numbers, and are not cut"
+            raise ApiError(400, f"dimensions: {message}", param="dimensions")
         unit_D = (mean_D / length).astype("<f4")
         is_plain = body.encoding_format == "float"
         shown = unit_D.tolist() if is_plain else b64encode(unit_D.tobytes()).decode("ascii")
@@ -193,7 +196,10 @@ async def chat_job(service: Service, body: ChatRequest) -> "Job":
             param="model",
             code="no_chat_template",
         )
-    messages = [{"role": message.role, "content": message.content} for message in body.messages]
+    messages = [
+        {"role": known_role(message.role, engine.template), "content": message.text}
+        for message in body.messages
+    ]
     for each in messages:
         require_readable(each["content"], scheduler, "messages")
     try:
@@ -204,6 +210,16 @@ async def chat_job(service: Service, body: ChatRequest) -> "Job":
     prompt = opened(ids, engine, "messages", is_open=ids[:1] == [engine.opening])
     form = ChatForm(engine.vocabulary, bool(body.logprobs))
     return Job(scheduler, body, [prompt], form)
+
+
+def known_role(role: str, template: str) -> str:
+    """A role as a chat template names it.
+
+    "developer" is the newer name of "system". Most templates leave messages with it out, or refuse
+    them.
+    """
+    is_unknown = role == "developer" and role not in template
+    return "system" if is_unknown else role
 
 
 def opened(ids: list[int], engine: Engine, param: str, *, is_open: bool) -> Prompt:
