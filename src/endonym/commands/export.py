@@ -117,7 +117,7 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> tuple[
         base, base_name = load_pretrained(base_artifact.verify().folder), base_artifact.id
     card = load.adapter_card(adapter or name, store)
     changes = adapters.read_adapter(folder, base.decoder)
-    base = LanguageModel(base.decoder, load.with_chat(base.tokenizer, folder))
+    base = base.with_parts(base.decoder, load.with_chat(base.tokenizer, folder))
     return Adapter(base, changes, card.name, base_name), card
 
 

@@ -249,7 +249,7 @@ class Adapter:
         """The base with the adapter in its weights; the base stays as it is."""
         decoder = copy.deepcopy(self.base.decoder)
         lora.merge_changes(decoder, self.changes)
-        return LanguageModel(decoder, self.base.tokenizer)
+        return self.base.with_parts(decoder, self.base.tokenizer)
 
     def gguf_file(self, folder: Path) -> Path:
         """The path of the GGUF file in an export."""

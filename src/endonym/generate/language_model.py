@@ -28,6 +28,7 @@ from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling, beg
 from endonym.generate.suggest import Suggester, Suggestion
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_json, read_shape
+from endonym.model.foreign.origin import Origin
 from endonym.model.foreign.weights import load_any
 from endonym.model.span import Span
 from endonym.tokenizer.tokenizer import Tokenizer
@@ -89,7 +90,8 @@ class LanguageModel:
     """Continues texts and scores them.
 
     spelled: writes a prompt as the training text was written; `str` leaves it as it is. turns: the
-    answers in the conversations that it has learnt; 0 if that is not known.
+    answers in the conversations that it has learnt; 0 if that is not known. origin: of a model that
+    goes on from a folder in the transformers format, the files of that folder.
     """
 
     def __init__(
@@ -98,6 +100,13 @@ class LanguageModel:
         self.decoder = decoder.eval()
         self.tokenizer = tokenizer
         self.spelled, self.turns = spelled, 0
+        self.origin: Origin | None = None
+
+    def with_parts(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> "LanguageModel":
+        """Another model with what is known of this one beside its decoder and tokenizer."""
+        other = LanguageModel(decoder, tokenizer, self.spelled)
+        other.turns, other.origin = self.turns, self.origin
+        return other
 
     def __repr__(self) -> str:
         parameters = sum(weight.numel() for weight in self.decoder.parameters())
@@ -116,7 +125,9 @@ class LanguageModel:
             ids, rows = tokenizer.used_vocab, config.vocab
             raise damage("vocabulary", str(folder), ids=ids, rows=rows)
         decoder = load_any(config, folder / "weights.safetensors")
-        return cls(decoder.to(device), tokenizer)
+        model = cls(decoder.to(device), tokenizer)
+        model.origin = Origin.of(folder)
+        return model
 
     def generate(self, prompt: str = "", **arguments: Any) -> str:
         """The continuation of a prompt, as one string.

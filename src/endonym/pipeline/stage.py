@@ -107,9 +107,10 @@ class NamedFiles(Config):
 
 
 class PretrainedFiles(NamedFiles):
-    """The files of a pretrained model in a folder."""
+    """The files of a pretrained model in a folder. kept: what models that go on from it keep."""
 
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+    kept: str = "origin"
 
 
 class CorpusConfig(Config):

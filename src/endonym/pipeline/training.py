@@ -31,6 +31,7 @@ from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
+from endonym.model.foreign.origin import Origin
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import unsupported_reason
@@ -104,6 +105,10 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     training.resume(checkpoint)
     if group.is_first:
         tokenizer.save(ctx.out)
+        base = ctx.inputs["start"].folder if "start" in ctx.inputs else config.folder
+        origin = None if base is None else Origin.of(base)
+        if origin is not None:
+            origin.keep(ctx.out)
         cut_journal(ctx.journal, training)
         if not training.state.step and baseline_bits:
             append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **baseline_bits})
