@@ -105,7 +105,7 @@ def adapter_of(name: str, adapter: str | None, store: Store, log: Log) -> tuple[
                 do="Name the adapter: endonym export BASE --adapter DIR; or the model of a phase "
                 "with adapt.",
             )
-        start = artifact.manifest["inputs"].get("start") or adapters.base_name_of(folder)
+        start = adapters.base_name_of(folder)
         base_artifact = Store.of(artifact.folder).find("model", start) if start else None
         if base_artifact is None:
             raise ExportError(

@@ -23,7 +23,7 @@ from endonym.evaluate.bits import baseline_scores, held_out_texts
 from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import find
 from endonym.export.adapters import FOLDER as ADAPTER
-from endonym.export.adapters import write_adapter
+from endonym.export.adapters import base_name_of, hub_name, read_changes, write_adapter
 from endonym.export.formats import require_adapter_formats, require_formats
 from endonym.export.huggingface import pretrained_decoder
 from endonym.log import append_jsonl, number
@@ -35,7 +35,7 @@ from endonym.model.foreign.origin import Origin
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import unsupported_reason
-from endonym.model.lora import adapted, changes_with, merge_changes
+from endonym.model.lora import adapted, changes_with, joined, merge_changes
 from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import narrow, save_tensors
 from endonym.pipeline import preflight
@@ -43,6 +43,7 @@ from endonym.pipeline.progress import Prompt, cut_journal, run_training
 from endonym.pipeline.pruning import pruning
 from endonym.pipeline.stage import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.pipeline.teaching import teach_of
+from endonym.store import Store
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.checkpoint import KEPT, kept_weights
 from endonym.train.config import TrainConfig
@@ -311,13 +312,31 @@ def _merged_adapter(
         if not parameter.requires_grad and is_plain(parameter):
             parameter.data = parameter.data.new_empty(0)
     decoder = initial_decoder(config, ctx.inputs)
-    base_name = config.folder.name if config.folder else "model"
+    base_name, base = hub_name(config.folder) if config.folder else "model", None
+    all_changes = changes
     if "start" in ctx.inputs:
         base_name = ctx.inputs["start"].id
+        if config.is_joined:
+            before = ctx.inputs["start"].folder / ADAPTER
+            base_name = base_name_of(before)
+            first, base = read_changes(before, decoder)
+            all_changes = joined(first, changes, lambda: joined_base(config, ctx.inputs))
     dropout = config.phase.adapt.dropout if config.phase.adapt else 0.0
-    out = ctx.out / ADAPTER
-    reason = write_adapter(out, decoder, changes, base_name=base_name, dropout=dropout)
+    reason = write_adapter(
+        ctx.out / ADAPTER, decoder, all_changes, base_name=base_name, dropout=dropout, base=base
+    )
     if reason:
         ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
     merge_changes(decoder, changes)
     return weights_of(decoder)
+
+
+def joined_base(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
+    """The decoder that the first of several adapted phases in a row began with."""
+    start = inputs["start"]
+    base = Store.of(start.folder).find("model", base_name_of(start.folder / ADAPTER))
+    if base is not None:
+        return load_any(read_shape(read_json(base.folder / "config.json")), base.folder / WEIGHTS)
+    assert config.folder is not None, "models that were made here are in the store"
+    tokenizer = inputs["tokenizer"].folder / "tokenizer.json"
+    return new_or_loaded(config.model, config.folder, tokenizer, config.seed)
