@@ -7,8 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from endonym.generate.language_model import MAX_TOKENS
-from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
+from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Defaults, Sampling
 
 MOST_LIKELIEST = 20
 MOST_WORDS = 10
@@ -34,7 +33,8 @@ class StreamOptions(BaseModel):
 
 
 class Asked(BaseModel):
-    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`.
+    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`: what
+    the model's own files say, or endonym's defaults.
 
     min_tokens: the model may end a text only after so many.
     """
@@ -72,11 +72,10 @@ class Asked(BaseModel):
         with _told_as("a text of 1 to 200 characters, or a list of at most 16 of them"):
             return check(value)
 
-    def sampling(self, seed: int) -> Sampling:
-        """How tokens are chosen, with this seed."""
+    def sampling(self, seed: int, defaults: Defaults) -> Sampling:
+        """How tokens are chosen, with this seed. defaults: of the model, for what is left out."""
         keys = ("temperature", "top_k", "top_p", "repetition_penalty")
-        stated = {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
-        return Sampling(seed=seed, **stated)
+        return defaults.sampling(seed=seed, **{key: getattr(self, key) for key in keys})
 
     def stops(self) -> list[str]:
         """The stop strings."""
@@ -119,9 +118,9 @@ class CompletionRequest(Asked):
         """Each prompt alone."""
         return each_alone(self.prompt)
 
-    def length(self) -> int:
-        """The most tokens of an answer."""
-        return MAX_TOKENS if self.max_tokens is None else self.max_tokens
+    def length(self, defaults: Defaults) -> int:
+        """The most tokens of an answer. defaults: as in `sampling`."""
+        return defaults.max_tokens if self.max_tokens is None else self.max_tokens
 
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""
@@ -223,9 +222,9 @@ class ChatRequest(Asked):
     echo: ClassVar[bool] = False
     spelled: ClassVar[bool] = False
 
-    def length(self) -> int:
-        """The most tokens of an answer."""
-        return self.max_completion_tokens or self.max_tokens or MAX_TOKENS
+    def length(self, defaults: Defaults) -> int:
+        """The most tokens of an answer. defaults: as in `sampling`."""
+        return self.max_completion_tokens or self.max_tokens or defaults.max_tokens
 
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""

@@ -25,6 +25,7 @@ from endonym.export.peft_format import held_together, side_by_side
 from endonym.export.refusals import refusal
 from endonym.export.row import Json
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.llama_cpp import SAMPLING_NAMES
 from endonym.model.adapt_config import matrices
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.lora import Change
@@ -74,6 +75,8 @@ def export_gguf(
     origin = model.origin if keeps_specials(model) else None
     specials = {} if origin is None else special_ids(origin, model.tokenizer)
     metadata = _metadata(config, model.tokenizer, about, specials)
+    stated = model.defaults.stated if model.origin is not None else {}
+    metadata |= {f"general.sampling.{SAMPLING_NAMES.get(n, n)}": each for n, each in stated.items()}
     out.mkdir(parents=True, exist_ok=True)
     return [
         write_file(out / f"{about.name}-{kind}.gguf", config, metadata, tensors, kind=kind)
