@@ -34,8 +34,8 @@ SHADES = (None, 230, 223, 216, 209, 202, 196)
 MOST_TOKENS, MAX_TOKENS = 1 << 31, 200
 BASE_MIN_TOKENS = 40
 Messages = list[dict[str, str]]
-OWN = "the model's own (generation_config.json), else {default:g}"
-"""The default of a flag that a model's files may say."""
+OWN = "the model's, else {default:g}"
+"""The default of a flag that a folder's generation_config.json may say."""
 
 
 def sampling_option(flag: str, default: float, words: str = "", **kind: Any) -> Any:
@@ -50,8 +50,8 @@ SAMPLING_OPTIONS = (
         "--min-tokens",
         type=click.IntRange(0, MOST_TOKENS),
         default=None,
-        show_default=f"0; of base models {BASE_MIN_TOKENS}, as small ones end early",
-        help="The model may end the text only after so many.",
+        show_default=f"0; of base models {BASE_MIN_TOKENS}",
+        help="The model may end the text only after so many: small base models end early.",
     ),
     sampling_option("--temperature", 0.8, type=float),
     sampling_option("--top-k", 0, "Keep the k likeliest; 0 keeps all.", type=int),

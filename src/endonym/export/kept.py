@@ -126,7 +126,7 @@ def kept_generation(model: LanguageModel) -> Json | None:
     new = [each for each in model.tokenizer.stop_ids if each not in known]
     if new:
         ids = {key: config[key] for key in ("bos_token_id", "pad_token_id") if key in config}
-        return {**ids, **kept, "eos_token_id": [*known, *new] if known or new[1:] else new[0]}
+        return (kept or ids) | {"eos_token_id": [*known, *new] if known or new[1:] else new[0]}
     return kept or None
 
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Defaults, Sampling
 
+OWN = Defaults()
+"""endonym's own, of models whose files say nothing."""
 MOST_LIKELIEST = 20
 MOST_WORDS = 10
 """Suggestions of one request."""
@@ -72,7 +74,7 @@ class Asked(BaseModel):
         with _told_as("a text of 1 to 200 characters, or a list of at most 16 of them"):
             return check(value)
 
-    def sampling(self, seed: int, defaults: Defaults) -> Sampling:
+    def sampling(self, seed: int, defaults: Defaults = OWN) -> Sampling:
         """How tokens are chosen, with this seed. defaults: of the model, for what is left out."""
         keys = ("temperature", "top_k", "top_p", "repetition_penalty")
         return defaults.sampling(seed=seed, **{key: getattr(self, key) for key in keys})
@@ -118,7 +120,7 @@ class CompletionRequest(Asked):
         """Each prompt alone."""
         return each_alone(self.prompt)
 
-    def length(self, defaults: Defaults) -> int:
+    def length(self, defaults: Defaults = OWN) -> int:
         """The most tokens of an answer. defaults: as in `sampling`."""
         return defaults.max_tokens if self.max_tokens is None else self.max_tokens
 
@@ -222,7 +224,7 @@ class ChatRequest(Asked):
     echo: ClassVar[bool] = False
     spelled: ClassVar[bool] = False
 
-    def length(self, defaults: Defaults) -> int:
+    def length(self, defaults: Defaults = OWN) -> int:
         """The most tokens of an answer. defaults: as in `sampling`."""
         return self.max_completion_tokens or self.max_tokens or defaults.max_tokens
 

@@ -113,6 +113,6 @@ def test_the_help_of_chat_states_the_minimum_for_base_models_only(
     command: Callable[..., Any],
 ) -> None:
     words = " ".join(command("chat", "--help").out.split())
-    assert "default: 0; of base models 40, as small ones end early" in words
-    assert "default: the model's own (generation_config.json), else 0.8" in words
+    assert "[default: (0; of base models 40)" in words
+    assert "[default: (the model's, else 0.8)]" in words
     assert "default: 40" not in words
