@@ -208,6 +208,25 @@ def test_gguf_files_have_the_folders_special_tokens_numbers_and_sampling(run: Ru
     assert "PARAMETER temperature 0.4\nPARAMETER top_k 7\n" in modelfile
 
 
+def test_with_dora_in_both_phases_the_adapter_is_dora_on_the_users_base(
+    run: Run, command: Say
+) -> None:
+    recipe, store = run.folder / "dora.toml", run.folder / "store"
+    text = RECIPE.replace('"kept"', '"dora"').replace(
+        ', on = ["query"', ', dora = true, on = ["all"'
+    )
+    recipe.write_text(text + '\n[[export]]\nformat = "adapter"\n', encoding="utf-8")
+    told = command("run", recipe, "--store", store)
+    assert told.code == 0, told.err
+    last = endonym.load("dora", store=store)
+    soft = endonym.load(run.base, adapter="dora", store=store)
+    row = row_of(last)
+    with torch.inference_mode():
+        expected, found = last.decoder.logits(row), soft.decoder.logits(row)
+    assert (expected - run.models()[0].decoder.logits(row)).abs().max() > 0.3
+    assert (found - expected).abs().max() < 2e-4
+
+
 def test_an_adapter_on_a_model_that_a_phase_has_changed_is_refused_before_training(
     run: Run, command: Say
 ) -> None:

@@ -262,7 +262,8 @@ def _json(path: Path) -> dict[str, Any]:
 class Adapter:
     """An adapter with its base, whose tokenizer has the chat template that the adapter learnt.
 
-    name: its own, of files, too. base_name: what peft's config calls the base.
+    name: its own, of files, too. base_name: what peft's config calls the base. trained: the model
+    that its phase has made, if that is known, with which an export is compared.
     """
 
     base: LanguageModel
@@ -270,9 +271,12 @@ class Adapter:
     name: str
     base_name: str
     dropout: float = 0.0
+    trained: LanguageModel | None = None
 
     def merged(self) -> LanguageModel:
-        """The base with the adapter in its weights; the base stays as it is."""
+        """What the base becomes with the adapter in its weights; the base stays as it is."""
+        if self.trained is not None:
+            return self.trained
         decoder = copy.deepcopy(self.base.decoder)
         lora.merge_changes(decoder, self.changes)
         return self.base.with_parts(decoder, self.base.tokenizer)

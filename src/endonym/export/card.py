@@ -20,6 +20,7 @@ from endonym.evaluate.tables import by_text, model_cells, remarks, score_rows
 from endonym.export import synthetic
 from endonym.export.gguf.rows import architecture_of
 from endonym.export.history import History
+from endonym.export.kept import keeps_tokenizer
 from endonym.export.markdown import filled_template, hub_license
 from endonym.export.neighbours import sentences
 from endonym.export.record import MODELFILE, README
@@ -149,6 +150,7 @@ def readme(
         kind=architecture,
         is_gguf=is_gguf,
         is_keyboard=is_keyboard,
+        is_kept=keeps_tokenizer(model),
         config=config,
         tokenizer=model.tokenizer,
         parameters=parameters(config).total,

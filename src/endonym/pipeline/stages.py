@@ -308,7 +308,9 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)
     base.origin = Origin.of(model.folder)
     changes = read_adapter(folder, base.decoder)
-    adapter = Adapter(base, changes, config.name, base_name_of(folder), dropout=dropout)
+    trained = LanguageModel.load(model.folder)
+    words = config.name, base_name_of(folder)
+    adapter = Adapter(base, changes, *words, dropout=dropout, trained=trained)
     make = partial(
         make_adapter_export, config.export, adapter, card=_card(config, history_of(model))
     )
