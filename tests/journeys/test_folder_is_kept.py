@@ -105,11 +105,8 @@ class Run:
 
     def models(self) -> tuple[LanguageModel, LanguageModel]:
         """The base, and the model of the last phase in fp32."""
-        made = artifacts(self.folder / "store", "model")
-        (last,) = (
-            each for each in made if each.manifest["config"]["phase"]["objective"] == "preferences"
-        )
-        return import_huggingface(self.base), LanguageModel.load(last.folder)
+        last = endonym.load("kept", store=self.folder / "store")
+        return import_huggingface(self.base), last
 
 
 @pytest.fixture(scope="module")
