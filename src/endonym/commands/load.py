@@ -19,6 +19,7 @@ from endonym.export.history import evaluations_of, history_of, spelling_of, turn
 from endonym.export.huggingface import import_huggingface, load_pretrained
 from endonym.generate.language_model import LanguageModel
 from endonym.log import Log
+from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.lora import changes_of, copy_on, merge_changes
 from endonym.recipe.layers import parse, read
 from endonym.runs.find import artifact_by_id, made_artifact, no_such, resolve_run
@@ -144,7 +145,7 @@ def load_model(
     folder = find_adapter(adapter, store)
     merge_changes(model.decoder, read_adapter(folder, model.decoder))
     tokenizer = with_chat(model.tokenizer, folder)
-    return moved(LanguageModel(model.decoder, tokenizer, model.spelled), device)
+    return moved(_with_adapted(model, model.decoder, tokenizer), device)
 
 
 def with_adapter(model: LanguageModel, folder: Path) -> LanguageModel:
@@ -159,7 +160,14 @@ def with_adapter(model: LanguageModel, folder: Path) -> LanguageModel:
         raise ExportError(message, where=str(folder), do=do)
     changes = read_adapter(folder, model.decoder)
     tokenizer = with_chat(model.tokenizer, folder)
-    return LanguageModel(copy_on(model.decoder, changes), tokenizer, model.spelled)
+    return _with_adapted(model, copy_on(model.decoder, changes), tokenizer)
+
+
+def _with_adapted(model: LanguageModel, decoder: AnyDecoder, tokenizer: Tokenizer) -> LanguageModel:
+    """The model with an adapter; how many turns a conversation has is not known of it."""
+    found = model.with_parts(decoder, tokenizer)
+    found.turns = 0
+    return found
 
 
 def with_chat(tokenizer: Tokenizer, folder: Path) -> Tokenizer:

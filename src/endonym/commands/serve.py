@@ -25,6 +25,7 @@ from endonym.export.config import FORMATS, Export
 from endonym.export.gguf.write import require_gguf, require_gguf_adapter
 from endonym.export.record import record_of
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Defaults
 from endonym.log import Log, counted
 from endonym.model.lora import changes_of
 from endonym.store import Store, fingerprint
@@ -149,7 +150,7 @@ def make_engine(
     adapter_file = None if adapter is None else _kept_gguf(name, store, log, adapter)
     chat = None if adapter is None else model.tokenizer
     gguf = _kept_gguf(name, store, log)
-    engine = _llama_engine(gguf, name, log, adapter_file, chat=chat)
+    engine = _llama_engine(gguf, name, log, adapter_file, chat=chat, defaults=model.defaults)
     engine.spelled, engine.turns = model.spelled, model.turns
     if weight_bytes(model) <= MOST_SUGGESTING:
         engine.model = model
@@ -206,15 +207,25 @@ def _is_whole(folder: Path, log: Log) -> bool:
 
 
 def _llama_engine(
-    path: Path, name: str, log: Log, adapter: Path | None = None, *, chat: Tokenizer | None = None
+    path: Path,
+    name: str,
+    log: Log,
+    adapter: Path | None = None,
+    *,
+    chat: Tokenizer | None = None,
+    defaults: Defaults | None = None,
 ) -> "Engine":
-    """The engine of GGUF files of a model and its adapter, which says how it runs."""
+    """The engine of GGUF files of a model and its adapter, which says how it runs.
+
+    defaults: of the model; those that the file states if there are none.
+    """
     from endonym.serve.llama_engine import LlamaEngine
 
     memory, threads = device.free_memory_bytes() // MEMORY_SHARE, device.threads()
     engine = LlamaEngine(
         path, adapter=adapter, chat=chat, most_slots=MOST_SLOTS, memory=memory, threads=threads
     )
+    engine.defaults = defaults or engine.defaults
     if engine.context < engine.whole_context:
         whole = f"{engine.whole_context} tokens of context do not fit into {memory >> 20} MiB"
         log.warn(f"{name}: {whole}, a part of the free memory: {engine.context} are used")
@@ -238,6 +249,8 @@ def _announced(engine: "Engine", name: str, runtime: str, log: Log) -> "Engine":
 
     sizes = f"context {engine.context} tokens · {counted(engine.slots, 'sequence')} at once"
     log.line(f"{name}: {runtime} · {sizes}")
+    if words := engine.defaults.words():
+        log.line(f"{name}: samples by {words}, as the model's own files say")
     for each in prompt_differences(engine) if engine.template else ():
         log.warn(f"{name}: {each}")
     return engine

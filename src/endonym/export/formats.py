@@ -9,11 +9,12 @@ from endonym.disk import write_atomic
 from endonym.export import adapters, dataset
 from endonym.export.adapters import Adapter
 from endonym.export.card import Card, write_card
-from endonym.export.config import Export
+from endonym.export.config import Export, Quantization
 from endonym.export.dictionary.write import prove_dictionary, require_words, write_dictionary
 from endonym.export.gguf.keyboard import SIGN_OF_BLANK, export_keyboard, require_keyboard
 from endonym.export.gguf.write import Provenance, export_gguf, require_gguf
 from endonym.export.huggingface import export_huggingface
+from endonym.export.kept import number_format
 from endonym.export.record import README, write_record
 from endonym.export.refusals import refusal
 from endonym.export.shapes import row_of
@@ -195,8 +196,20 @@ def _write_gguf(
     made_of: the model's identity, which they keep.
     """
     limits = require_gguf(model.decoder.config, model.tokenizer)
-    export_gguf(model, out, export.quantizations, _provenance(card, made_of))
+    kinds = export.quantize or with_own_format(export.quantizations, model)
+    export_gguf(model, out, kinds, _provenance(card, made_of))
     return limits
+
+
+def with_own_format(
+    usual: Sequence[Quantization], model: LanguageModel
+) -> tuple[Quantization, ...]:
+    """The usual number formats, with that of the model's folder instead of fp16.
+
+    fp16 cannot hold all numbers of bf16: what was not trained would change.
+    """
+    own = number_format(model)
+    return tuple(own if each == "F16" and own == "BF16" else each for each in usual)
 
 
 def _provenance(card: Card, made_of: str) -> Provenance:

@@ -6,6 +6,7 @@ Training goes on from such a folder, or from a model artefact.
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from endonym.disk import write_json
 from endonym.errors import ExportError
+from endonym.export import kept
 from endonym.export.names import to_ours, to_theirs
 from endonym.export.refusals import refusal
 from endonym.export.shapes import (
@@ -29,23 +31,29 @@ from endonym.generate.sample import Sampling
 from endonym.model.decoder import on_meta
 from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
+from endonym.model.foreign.origin import GENERATION, Origin
 from endonym.model.foreign.weights import load_tried, require_harmless, stored_weights
 from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import decoder_with, read_tensors, require_tied, save_tensors
 from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.spelling import spelled
-from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, Tokenizer
+from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, SETTINGS, Tokenizer
 
 SHARD_BYTES = 5_000_000_000
 """Largest weights file, as in `transformers`."""
 
 
 def export_huggingface(model: LanguageModel, out: Path) -> None:
-    """Write the folder. Foreign models keep their own keys and names.
+    """Write the folder. A model that goes on from a folder keeps what training leaves (`kept`).
 
-    `generation_config.json` has endonym's own defaults, and a length that fits beside a prompt.
-    `config.json` names no padding token: transformers would keep its embedding from learning.
+    Other models have weights in fp32, and in `generation_config.json` endonym's own defaults with a
+    length that fits beside a prompt. Their `config.json` names no padding token: transformers would
+    keep its embedding from learning.
     """
+    out.mkdir(parents=True, exist_ok=True)
+    if model.origin is not None and kept.keeps_specials(model):
+        _export_kept(model, model.origin, out)
+        return
     decoder, tokenizer, context = model.decoder, model.tokenizer, model.decoder.config.context
     if isinstance(decoder, ForeignDecoder):
         keys = {k: v for k, v in decoder.config.transformers.items() if k != "torch_dtype"}
@@ -53,7 +61,6 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
     else:
         config = config_json(decoder.config, tokenizer.end_id)
         weights = to_theirs(decoder.config, decoder.state_dict())
-    out.mkdir(parents=True, exist_ok=True)
     write_shards({name: tensor.float() for name, tensor in weights.items()}, out)
     write_json(out / folders.CONFIG, config)
     stops, defaults = list(tokenizer.stop_ids), Sampling()
@@ -69,6 +76,31 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
     }
     write_json(out / "generation_config.json", generation)
     write_tokenizer(tokenizer, context, out)
+
+
+def _export_kept(model: LanguageModel, origin: Origin, out: Path) -> None:
+    """Write the folder of a model that goes on from another folder."""
+    decoder = model.decoder
+    if isinstance(decoder, ForeignDecoder):
+        config, weights = decoder.config.transformers, stored_weights(decoder)
+        names = {name: name for name in origin.dtypes}
+    else:
+        row = kept.row_for(model)
+        config = kept.kept_config(origin, decoder.config, row)
+        weights = to_theirs(decoder.config, decoder.state_dict(), row)
+        names = names_in(origin.json(folders.CONFIG), origin.dtypes)
+    dtypes = {now: origin.dtypes[name] for name, now in names.items()}
+    write_shards(replace(origin, dtypes=dtypes).as_stored(weights), out)
+    kept.write_kept(origin, folders.CONFIG, config, out)
+    generation = kept.kept_generation(model)
+    if generation is not None:
+        kept.write_kept(origin, GENERATION, generation, out)
+    if kept.keeps_tokenizer(model):
+        kept.write_same_tokenizer(model, out)
+        return
+    write_tokenizer(model.tokenizer, decoder.config.context, out)
+    settings = folders.read_json(out / SETTINGS)
+    write_json(out / SETTINGS, kept.with_kept_settings(origin, settings))
 
 
 def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
@@ -154,7 +186,7 @@ def import_huggingface(folder: Path) -> LanguageModel:
     if not has_row(config_json):
         decoder: AnyDecoder = load_tried(folder, config_json)
         _require_ids(decoder.config, tokenizer, where)
-        return LanguageModel(decoder, tokenizer)
+        return _of_folder(decoder, tokenizer, folder)
     config = read_config(config_json, where)
     _require_ids(config, tokenizer, where)
     files, shapes = folders.weight_files(folder), folders.weight_shapes(folder)
@@ -171,7 +203,14 @@ def import_huggingface(folder: Path) -> LanguageModel:
     heads = {name: tensors.pop(name) for name in doubled}
     ours = to_ours(config, tensors, row)
     require_tied(heads, ours["embedding.weight"], where)
-    return LanguageModel(decoder_with(config, ours, files[0]), tokenizer)
+    return _of_folder(decoder_with(config, ours, files[0]), tokenizer, folder)
+
+
+def _of_folder(decoder: AnyDecoder, tokenizer: Tokenizer, folder: Path) -> LanguageModel:
+    """The model of a folder, which knows its files."""
+    model = LanguageModel(decoder, tokenizer)
+    model.origin = Origin.of(folder)
+    return model
 
 
 def names_in(config_json: dict[str, Any], names: Iterable[str]) -> dict[str, str]:

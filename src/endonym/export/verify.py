@@ -26,6 +26,7 @@ from endonym.export.gguf.keyboard_file import PROBE, KeyboardFile, tokenizer_in
 from endonym.export.gguf.quantize import FILE_TYPES, QUANTIZATIONS, block_size
 from endonym.export.gguf.vocabulary import drops_of
 from endonym.export.gguf.write import write_vocabulary
+from endonym.export.kept import keeps_tokenizer, number_format
 from endonym.export.refusals import refusal
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
@@ -131,6 +132,13 @@ class Ours:
         """
         tokenizer = self.model.tokenizer
         has_template = tokenizer.chat_template is not None
+        if keeps_tokenizer(self.model):  # its files are copies, and say the rest as before
+            template = template_of(tokenizer).opened if has_template else None
+            return {
+                "end": tokenizer.end_id,
+                "stops": sorted(tokenizer.stop_ids),
+                "template": template,
+            }
         start = tokenizer.token(tokenizer.start_id)
         return {
             "start": [tokenizer.start_id, *tokenizer.encode(PROBE)],
@@ -158,8 +166,6 @@ class TheirTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without specials."""
-        if self._tokenizer.chat_template is None:  # its settings must say that names stay text
-            return self._tokenizer(text, **PLAIN)["input_ids"]
         return self._tokenizer(text, **PLAIN, split_special_tokens=True)["input_ids"]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -191,13 +197,14 @@ class Transformers(runtimes.Transformers, TheirTokenizer):
     def settings(self) -> dict[str, Any]:
         """What transformers does around a text."""
         stops = self.model.generation_config.eos_token_id
+        template = self._tokenizer.chat_template
         return {
             "start": self._tokenizer(PROBE)["input_ids"],
             "end": self._tokenizer.eos_token_id,
             "stops": sorted(stops if isinstance(stops, list) else [stops]),
             "context": self._tokenizer.model_max_length,
-            "template": self._tokenizer.chat_template,
-            "names": self._tokenizer(self._tokenizer.bos_token, **PLAIN)["input_ids"],
+            "template": template.get("default") if isinstance(template, dict) else template,
+            "names": self._tokenizer(self._tokenizer.bos_token or "", **PLAIN)["input_ids"],
         }
 
 
@@ -261,7 +268,7 @@ def verify_export(
 
             runtime = Ours(import_huggingface(path))
             runtime.name = "endonym's reader (transformers is not installed)"
-        return list(sample.compared(runtime, name or path.name, "F32"))
+        return list(sample.compared(runtime, name or path.name, number_format(model)))
     checks: list[Check] = []
     for file in files:
         kind, note = quantization_of(file)
@@ -365,12 +372,16 @@ class Sample:
         yield from _text_checks(lines, tokenizer, runtime, file=file, dropped=dropped)
         expected = self.ours.settings()
         found = runtime.settings()
-        if is_gguf:  # llama.cpp also stops at names that it knows, such as <|im_end|>
+        is_kept = keeps_tokenizer(self.ours.model)
+        if is_gguf or is_kept:  # llama.cpp also stops at names that it knows, such as <|im_end|>
             found["stops"] = [each for each in expected["stops"] if each in found["stops"]]
-        differing = [name for name in found if found[name] != expected[name]]
+        if is_kept and isinstance(found["template"], str):  # which need not write the start token
+            found["template"] = replace(template_of(tokenizer), text=found["template"]).opened
+        compared = [name for name in expected if name in found]
+        differing = [name for name in compared if found[name] != expected[name]]
         shown = (f"{name} is {found[name]!r}, not {expected[name]!r}"[:120] for name in differing)
         count, example = len(differing), "".join(f": {each}" for each in shown)
-        unit = f"of {len(found)} settings differ"
+        unit = f"of {len(compared)} settings differ"
         check = partial(Check, file, runtime.name)
         yield check("settings", ok=not count, value=count, limit=0, unit=unit, example=example)
         if runtime.vocab == self.ours.vocab:

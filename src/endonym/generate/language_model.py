@@ -24,15 +24,23 @@ from endonym.generate.reading import (
     read_features,
     read_nats,
 )
-from endonym.generate.sample import Logits, Sampler, SamplerState, Sampling, beginning
+from endonym.generate.sample import (
+    MAX_TOKENS,
+    Defaults,
+    Logits,
+    Sampler,
+    SamplerState,
+    Sampling,
+    beginning,
+)
 from endonym.generate.suggest import Suggester, Suggestion
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import read_json, read_shape
+from endonym.model.foreign.origin import GENERATION, Origin
 from endonym.model.foreign.weights import load_any
 from endonym.model.span import Span
 from endonym.tokenizer.tokenizer import Tokenizer
 
-MAX_TOKENS = 200
 APOSTROPHES = ("'", "’", "ʼ")
 PADDING = 0
 """Any id."""
@@ -89,7 +97,8 @@ class LanguageModel:
     """Continues texts and scores them.
 
     spelled: writes a prompt as the training text was written; `str` leaves it as it is. turns: the
-    answers in the conversations that it has learnt; 0 if that is not known.
+    answers in the conversations that it has learnt; 0 if that is not known. origin: of a model that
+    goes on from a folder in the transformers format, the files of that folder.
     """
 
     def __init__(
@@ -98,6 +107,18 @@ class LanguageModel:
         self.decoder = decoder.eval()
         self.tokenizer = tokenizer
         self.spelled, self.turns = spelled, 0
+        self.origin: Origin | None = None
+
+    def with_parts(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> "LanguageModel":
+        """Another model with what is known of this one beside its decoder and tokenizer."""
+        other = LanguageModel(decoder, tokenizer, self.spelled)
+        other.turns, other.origin = self.turns, self.origin
+        return other
+
+    @cached_property
+    def defaults(self) -> Defaults:
+        """How it writes where nobody says how: as its folder's `generation_config.json` says."""
+        return Defaults() if self.origin is None else Defaults.of(self.origin.json(GENERATION))
 
     def __repr__(self) -> str:
         parameters = sum(weight.numel() for weight in self.decoder.parameters())
@@ -116,7 +137,9 @@ class LanguageModel:
             ids, rows = tokenizer.used_vocab, config.vocab
             raise damage("vocabulary", str(folder), ids=ids, rows=rows)
         decoder = load_any(config, folder / "weights.safetensors")
-        return cls(decoder.to(device), tokenizer)
+        model = cls(decoder.to(device), tokenizer)
+        model.origin = Origin.of(folder)
+        return model
 
     def generate(self, prompt: str = "", **arguments: Any) -> str:
         """The continuation of a prompt, as one string.
@@ -129,15 +152,16 @@ class LanguageModel:
         self,
         prompts: Sequence[str | Sequence[int]],
         *,
-        max_tokens: int = MAX_TOKENS,
+        max_tokens: int | None = None,
         samplings: Sequence[Sampling] = (),
     ) -> list[Continuation]:
         """The continuations of several prompts in one batch; each is as if it were alone.
 
         prompts: texts, or ids, such as those of conversations (tokenizer/chat_template.py).
-        samplings: one for each prompt; the defaults of `Sampling` if there are none.
+        samplings: one for each prompt; the model's defaults if there are none, as of max_tokens.
         """
-        samplings = samplings or [Sampling()] * len(prompts)
+        samplings = samplings or [self.defaults.sampling()] * len(prompts)
+        max_tokens = self.defaults.max_tokens if max_tokens is None else max_tokens
         if not self.decoder.reads_padded and len(prompts) > 1:
             return [
                 self.generate_many([prompt], max_tokens=max_tokens, samplings=[sampling])[0]
@@ -157,15 +181,15 @@ class LanguageModel:
         self,
         prompt: str = "",
         *,
-        max_tokens: int = MAX_TOKENS,
+        max_tokens: int | None = None,
         min_tokens: int = 0,
         sampling: Sampling | None = None,
         **settings: Any,
     ) -> Continuation:
         """The continuation of a prompt, piece by piece.
 
-        How tokens are chosen: `sampling`, or its defaults. settings: fields of `Sampling` to
-        change in it, such as temperature=0 for greedy choice.
+        How tokens are chosen: `sampling`, or the model's defaults. settings: fields of `Sampling`
+        to change in it, such as temperature=0 for greedy choice.
 
         The prompt is spelled as the training text was. It starts a document, after the token that
         opens one, and its last word stays as it is (`beginning`; inside_word=True lets it go on).
@@ -174,7 +198,8 @@ class LanguageModel:
         context, the model continues from its last half context.
         """
         continuation = Continuation(iter(()))
-        sampling = replace(sampling or Sampling(), **settings)
+        sampling = replace(sampling or self.defaults.sampling(), **settings)
+        max_tokens = self.defaults.max_tokens if max_tokens is None else max_tokens
         ids, state, n_given = self._begun(prompt, sampling, min_tokens)
         rows = continued(self.decoder, [ids], max_tokens, [state], sampler=self.sampler)
         # The prompt is row 0.

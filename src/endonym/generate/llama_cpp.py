@@ -45,6 +45,8 @@ ERROR = 4
 """GGML_LOG_LEVEL_ERROR."""
 CACHE_TYPES = {"f32": 0, "f16": 1}
 """ggml_type of keys and values."""
+SAMPLING_NAMES = {"temperature": "temp", "repetition_penalty": "penalty_repeat"}
+"""The keys below `general.sampling` in a file that differ from those of generation_config.json."""
 BATCH = 512
 UNIT = 256
 """llama.cpp rounds the length of a sequence up to a multiple of it."""

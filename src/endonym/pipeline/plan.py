@@ -192,11 +192,12 @@ def plan_training(recipe: Recipe, data: DataStages, training: ResolvedTraining) 
         match export.row.content:
             case "corpus":  # needs no model, and comes before it
                 of_corpus.append(stage(config, stages.export_corpus, {"corpus": data.corpus}))
-            case "adapter":  # proven on the weights that the phase began with
+            case "adapter":  # proven on the weights that the first of adapted phases began with
                 # A folder is read with the tokenizer of the recipe, which may have changed its ids.
-                names = ("start",) if "start" in model.inputs else ("folder", "tokenizer")
-                base = {name: model.inputs[name] for name in names}
-                config = config.model_copy(update={"training": model.config})
+                first = first_adapted(model)
+                names = ("start",) if "start" in first.inputs else ("folder", "tokenizer")
+                base = {name: first.inputs[name] for name in names}
+                config = config.model_copy(update={"training": first.config})
                 adapters.append(stage(config, stages.export_adapter, {**inputs, **base}))
             case "model":
                 exports.append(stage(config, stages.export, {**inputs, **scores}))
@@ -262,12 +263,27 @@ def model_stages(recipe: Recipe, data: DataStages, training: ResolvedTraining) -
             prompts=prompts[:1],
             exports=recipe.export,
             is_last=number == len(recipe.phase) - 1,
+            is_joined=True
+            if phase.adapt and "start" in inputs and is_adapted(models[-1])
+            else None,
             teacher=recipe.teacher_folder(number),
         )
         taught = {**inputs, **teacher_inputs(keys, config, inputs, data)}
         name = f"model {phase.name}"
         models.append(Stage(name, "model", config, stages.model, taught, resumes=True))
     return models
+
+
+def is_adapted(model: Stage) -> bool:
+    """Whether a phase trains adapters."""
+    assert isinstance(model.config, PhaseTraining), "of a model"
+    return model.config.phase.adapt is not None
+
+
+def first_adapted(model: Stage) -> Stage:
+    """The first of the adapted phases in a row that end with this one."""
+    before = model.inputs.get("start")
+    return model if before is None or not is_adapted(before) else first_adapted(before)
 
 
 def teacher_inputs(

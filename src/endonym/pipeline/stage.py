@@ -107,9 +107,10 @@ class NamedFiles(Config):
 
 
 class PretrainedFiles(NamedFiles):
-    """The files of a pretrained model in a folder."""
+    """The files of a pretrained model in a folder. kept: what models that go on from it keep."""
 
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+    kept: str = "origin"
 
 
 class CorpusConfig(Config):
@@ -165,7 +166,8 @@ class PhaseTraining(Config):
     experts have a load-balancing penalty, which is a square within each micro-batch. prompts: a
     file whose first lines are continued during training, if any. exports: formats that must be able
     to hold the model. is_last: whether its adapter, if it has one, must fit into them, too.
-    teacher: the folder of a teacher that reads the batches as well; an input.
+    teacher: the folder of a teacher that reads the batches as well; an input. is_joined: True if
+    the phase before has adapters, too: both become one adapter of the base of that phase.
     """
 
     model: AnyModelConfig
@@ -174,6 +176,7 @@ class PhaseTraining(Config):
     phase: TrainConfig
     seed: int
     penalty_tokens: int | None = None
+    is_joined: bool | None = None
     prompts: tuple[Path, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     exports: tuple[Export, ...] = Field(default=(), json_schema_extra=NOT_IDENTITY)
     is_last: bool = Field(default=True, json_schema_extra=NOT_IDENTITY)

@@ -298,6 +298,7 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     from endonym.export.formats import make_adapter_export
     from endonym.export.history import history_of
     from endonym.generate.language_model import LanguageModel
+    from endonym.model.foreign.origin import Origin
     from endonym.pipeline.training import initial_decoder
 
     model, training = ctx.inputs["model"], config.training
@@ -306,8 +307,11 @@ def export_adapter(config: ExportConfig, ctx: StageContext) -> Numbers:
     folder, dropout = adapter_folder(model.folder), training.phase.adapt.dropout
     tokenizer = _tokenizer_of(model.folder)
     base = LanguageModel(initial_decoder(training, ctx.inputs), tokenizer)
+    base.origin = Origin.of(model.folder)
     changes = read_adapter(folder, base.decoder)
-    adapter = Adapter(base, changes, config.name, base_name_of(folder), dropout=dropout)
+    trained = LanguageModel.load(model.folder)
+    words = config.name, base_name_of(folder)
+    adapter = Adapter(base, changes, *words, dropout=dropout, trained=trained)
     make = partial(
         make_adapter_export, config.export, adapter, card=_card(config, history_of(model))
     )

@@ -24,7 +24,7 @@ from endonym.evaluate.bits import baseline_scores, held_out_texts
 from endonym.evaluate.prompts import read_prompts
 from endonym.evaluate.score import find
 from endonym.export.adapters import FOLDER as ADAPTER
-from endonym.export.adapters import write_adapter
+from endonym.export.adapters import base_name_of, hub_name, read_changes, write_adapter
 from endonym.export.formats import require_adapter_formats, require_formats
 from endonym.export.history import phases_of, reads_texts, shares_read
 from endonym.export.huggingface import pretrained_decoder
@@ -33,10 +33,11 @@ from endonym.model.config import AttentionConfig, ModelConfig
 from endonym.model.count import parameters
 from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig, read_shape
+from endonym.model.foreign.origin import Origin
 from endonym.model.foreign.weights import load_any, weights_of
 from endonym.model.init import new_decoder
 from endonym.model.kernels.varlen import unsupported_reason
-from endonym.model.lora import adapted, changes_with, merge_changes
+from endonym.model.lora import adapted, changes_with, joined, merge_changes
 from endonym.model.vocabulary import with_vocabulary
 from endonym.model.weights import narrow, save_tensors
 from endonym.pipeline import preflight
@@ -44,7 +45,7 @@ from endonym.pipeline.progress import Prompt, cut_journal, run_training
 from endonym.pipeline.pruning import pruning
 from endonym.pipeline.stage import Inputs, Numbers, PhaseTraining, StageContext
 from endonym.pipeline.teaching import teach_of
-from endonym.store import Artifact
+from endonym.store import Artifact, Store
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.train.checkpoint import KEPT, kept_weights
 from endonym.train.config import TrainConfig
@@ -109,6 +110,10 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     training.resume(checkpoint)
     if group.is_first:
         tokenizer.save(ctx.out)
+        base = ctx.inputs["start"].folder if "start" in ctx.inputs else config.folder
+        origin = None if base is None else Origin.of(base)
+        if origin is not None:
+            origin.keep(ctx.out)
         cut_journal(ctx.journal, training)
         if not training.state.step and baseline_bits:
             append_jsonl(ctx.journal, {"event": "baselines", "step": 0, **baseline_bits})
@@ -343,13 +348,31 @@ def _merged_adapter(
         if not parameter.requires_grad and is_plain(parameter):
             parameter.data = parameter.data.new_empty(0)
     decoder = initial_decoder(config, ctx.inputs)
-    base_name = config.folder.name if config.folder else "model"
+    base_name, base = hub_name(config.folder) if config.folder else "model", None
+    all_changes = changes
     if "start" in ctx.inputs:
         base_name = ctx.inputs["start"].id
+        if config.is_joined:
+            before = ctx.inputs["start"].folder / ADAPTER
+            base_name = base_name_of(before)
+            first, base = read_changes(before, decoder)
+            all_changes = joined(first, changes, lambda: joined_base(config, ctx.inputs))
     dropout = config.phase.adapt.dropout if config.phase.adapt else 0.0
-    out = ctx.out / ADAPTER
-    reason = write_adapter(out, decoder, changes, base_name=base_name, dropout=dropout)
+    reason = write_adapter(
+        ctx.out / ADAPTER, decoder, all_changes, base_name=base_name, dropout=dropout, base=base
+    )
     if reason:
         ctx.log.line(f"  the adapter is kept in endonym's own format: {reason}")
     merge_changes(decoder, changes)
     return weights_of(decoder)
+
+
+def joined_base(config: PhaseTraining, inputs: Inputs) -> AnyDecoder:
+    """The decoder that the first of several adapted phases in a row began with."""
+    start = inputs["start"]
+    base = Store.of(start.folder).find("model", base_name_of(start.folder / ADAPTER))
+    if base is not None:
+        return load_any(read_shape(read_json(base.folder / "config.json")), base.folder / WEIGHTS)
+    assert config.folder is not None, "models that were made here are in the store"
+    tokenizer = inputs["tokenizer"].folder / "tokenizer.json"
+    return new_or_loaded(config.model, config.folder, tokenizer, config.seed)

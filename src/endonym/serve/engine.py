@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.sample import Logits
+from endonym.generate.sample import Defaults, Logits
 from endonym.tokenizer.chat_template import AnyVocabulary, ChatTemplate, differences, ids_of
 
 Vector = NDArray[np.float32]
@@ -49,12 +49,13 @@ class Engine(Protocol):
     longest sequence. batch: tokens of the largest call. opening: the id before a text. ending: the
     id that a chat template puts after a message (eos). ends: all ids that end a text. template: the
     model's chat template, if it has one. spelled: writes a prompt as the training text was written.
-    turns: as in LanguageModel. model: the same in endonym's own runtime, which suggests words;
-    None for a file of llama.cpp's, and for a large model.
+    turns, defaults: as in LanguageModel. model: the same in endonym's own runtime, which suggests
+    words; None for a file of llama.cpp's, and for a large model.
     """
 
     spelled: Callable[[str], str]
     turns: int
+    defaults: Defaults
     model: LanguageModel | None
 
     @property

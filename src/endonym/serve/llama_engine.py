@@ -1,13 +1,14 @@
 """llama.cpp as an engine: the tokens of many sequences in one batch."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.llama_cpp import BATCH, UNIT, LlamaCpp
-from endonym.generate.sample import Logits
+from endonym.generate.llama_cpp import BATCH, SAMPLING_NAMES, UNIT, LlamaCpp
+from endonym.generate.sample import STATED, Defaults, Logits
 from endonym.serve.engine import Row, Vector
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -73,6 +74,7 @@ class LlamaEngine:
         self.vocabulary = LlamaVocabulary(self._llama)
         self.spelled: Callable[[str], str] = str  # a GGUF file does not say it
         self.turns = 0  # nor that
+        self.defaults = stated_defaults(self._llama)
         self.model: LanguageModel | None = None
         self.context, self.template = self._llama.context, self._llama.template()
         self.ending, self.ends = self._llama.end_id, self.vocabulary.ends
@@ -111,6 +113,16 @@ class LlamaEngine:
     def close(self) -> None:
         """Free the model."""
         self._llama.close()
+
+
+def stated_defaults(described: LlamaCpp) -> Defaults:
+    """What the file says of sampling."""
+    found = dict[str, float]()
+    for name in STATED:
+        value = described.value_of(f"general.sampling.{SAMPLING_NAMES.get(name, name)}")
+        with suppress(TypeError, ValueError):  # none, or no number
+            found[name] = float(value or "")
+    return Defaults.of(found)
 
 
 def claimed_context(described: LlamaCpp) -> int:

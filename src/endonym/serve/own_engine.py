@@ -34,7 +34,7 @@ class OwnEngine:
         self.opening, self.ending = model.tokenizer.opening_id, model.tokenizer.end_id
         self.template = model.tokenizer.chat_template
         self.ends, self.spelled = model.tokenizer.stop_ids, model.spelled
-        self.turns = model.turns
+        self.turns, self.defaults = model.turns, model.defaults
         self._markup = Markup(model.tokenizer)
         self.device = model.decoder.readout.weight_VD.device
         self._caches: dict[int, Cache] = {}

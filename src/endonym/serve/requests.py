@@ -12,9 +12,10 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from endonym.disk import packaged_tables
-from endonym.generate.language_model import MAX_TOKENS
-from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Sampling
+from endonym.generate.sample import LEAST_PENALTY, MOST_PENALTY, Defaults, Sampling
 
+OWN = Defaults()
+"""endonym's own, of models whose files say nothing."""
 MOST_LIKELIEST = 20
 MOST_WORDS = 10
 """Suggestions of one request."""
@@ -80,7 +81,8 @@ class StreamOptions(Body):
 
 
 class Asked(Body):
-    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`.
+    """What both kinds of request may hold. Left out, sampling is that of `endonym generate`: what
+    the model's own files say, or endonym's defaults.
 
     min_tokens: the model may end a text only after so many. top_k: -1 keeps all, as 0. seed: -1
     draws another one each time.
@@ -124,13 +126,13 @@ class Asked(Body):
         with _told_as("a text of 1 to 200 characters, or a list of at most 16 of them"):
             return None if value == "" else check(value)
 
-    def sampling(self, seed: int) -> Sampling:
-        """How tokens are chosen, with this seed."""
+    def sampling(self, seed: int, defaults: Defaults = OWN) -> Sampling:
+        """How tokens are chosen, with this seed. defaults: of the model, for what is left out."""
         keys = ("temperature", "top_k", "top_p", "repetition_penalty")
-        stated = {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+        stated = {key: getattr(self, key) for key in keys}
         if self.top_k == -1:
             stated["top_k"] = 0
-        return Sampling(seed=seed, **stated)
+        return defaults.sampling(seed=seed, **stated)
 
     def stops(self) -> list[str]:
         """The stop strings."""
@@ -177,19 +179,19 @@ class CompletionRequest(Asked):
         """Each prompt alone."""
         return each_alone(self.prompt)
 
-    def length(self) -> int:
-        """The most tokens of an answer."""
-        return _length(self.max_tokens)
+    def length(self, defaults: Defaults = OWN) -> int:
+        """The most tokens of an answer. defaults: as in `sampling`."""
+        return _length(self.max_tokens, defaults)
 
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""
         return self.logprobs
 
 
-def _length(limit: int | None) -> int:
+def _length(limit: int | None, defaults: Defaults) -> int:
     """The most tokens of an answer; -1 sets no limit but the context."""
     if limit is None:
-        return MAX_TOKENS
+        return defaults.max_tokens
     return UNLIMITED if limit == -1 else limit
 
 
@@ -307,9 +309,9 @@ class ChatRequest(Asked):
             raise ValueError("expected 1 or more, or -1 for no limit but the context")
         return value
 
-    def length(self) -> int:
-        """The most tokens of an answer."""
-        return _length(self.max_completion_tokens or self.max_tokens)
+    def length(self, defaults: Defaults = OWN) -> int:
+        """The most tokens of an answer. defaults: as in `sampling`."""
+        return _length(self.max_completion_tokens or self.max_tokens, defaults)
 
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told; None tells nothing."""

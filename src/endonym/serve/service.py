@@ -278,7 +278,8 @@ class Job:
     ) -> None:
         self.scheduler, self.body, self.prompts, self.form = scheduler, body, prompts, form
         self.id, self.created = f"{form.prefix}-{secrets.token_hex(12)}", int(time.time())
-        length, logprobs, times = body.length(), body.likeliest(), body.n or 1
+        defaults = scheduler.engine.defaults
+        length, logprobs, times = body.length(defaults), body.likeliest(), body.n or 1
         if logprobs is not None:
             room, numbers_each = scheduler.engine.context + 1, 1 + logprobs
             n_tokens = 0
@@ -297,7 +298,7 @@ class Job:
                 [*prompt.ids],
                 length,
                 SamplerState(
-                    body.sampling(seed + number),
+                    body.sampling(seed + number, defaults),
                     prompt.ids,
                     min_tokens=body.min_tokens,
                     bias=bias,

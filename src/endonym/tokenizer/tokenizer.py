@@ -110,7 +110,7 @@ class Tokenizer:
         engine = without_blank(read_engine(path))
         try:
             found = cls(engine, *_ends(path.parent, engine))
-            found.chat_template = _chat_template(path.parent)
+            found.chat_template = chat_template_in(path.parent)
             found.turn_ends = _turn_ends(path.parent, found)
             return found
         except (OSError, ValueError) as error:
@@ -122,7 +122,7 @@ class Tokenizer:
         Raises TokenizerError if the folder's settings cannot be read.
         """
         try:
-            template = _chat_template(folder)
+            template = chat_template_in(folder)
             if template is None:
                 return self
             found = copy.copy(self)
@@ -334,12 +334,15 @@ def _ends(folder: Path, engine: tokenizers.Tokenizer) -> tuple[str, str | None]:
     return end, by_name("bos")
 
 
-def _chat_template(folder: Path) -> str | None:
-    """The chat template of a folder, as `transformers` writes it."""
+def chat_template_in(folder: Path) -> str | None:
+    """The chat template of a folder, as `transformers` writes it; of several the default one."""
     try:
         return read_given(folder / CHAT_TEMPLATE, MOST_SETTINGS_BYTES).decode("utf-8")
     except FileNotFoundError:
         found = _json_object(folder / SETTINGS).get("chat_template")
+        if isinstance(found, list):  # each with its name
+            named = {each.get("name"): each for each in found if isinstance(each, dict)}
+            found = named.get("default", {}).get("template")
         return found if isinstance(found, str) else None
 
 

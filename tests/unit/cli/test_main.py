@@ -20,7 +20,7 @@ from endonym.errors import Damaged, MissingSource
 GLOBAL = {"--store DIR", "--device NAME", "--json", "-q/--quiet", "-v/--verbose"}
 SAMPLING = {
     *("--max-tokens", "--min-tokens", "--temperature", "--top-k", "--top-p"),
-    *("--repetition-penalty", "--seed", "--inside-word"),
+    *("--min-p", "--repetition-penalty", "--seed", "--inside-word"),
 }
 FROZEN = {
     "doctor": {

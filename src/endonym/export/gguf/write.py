@@ -20,10 +20,12 @@ from endonym.export.gguf.quantize import FILE_TYPES, Mixture, quantized
 from endonym.export.gguf.rows import GGUFArchitecture, architecture_of, limits_of
 from endonym.export.gguf.tensors import gguf_tensors, in_llama_cpp
 from endonym.export.gguf.vocabulary import BYTE_ORDER_MARK, drops_of, vocabulary_of
+from endonym.export.kept import keeps_specials, special_ids
 from endonym.export.peft_format import held_together, side_by_side
 from endonym.export.refusals import refusal
 from endonym.export.row import Json
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.llama_cpp import SAMPLING_NAMES
 from endonym.model.adapt_config import matrices
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.lora import Change
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from gguf import GGUFWriter
 
 WHERE = "export gguf-adapter"
+SPECIAL_NAMES = {"unk": "unknown", "sep": "seperator", "pad": "padding"}
+"""How llama.cpp names the uses of special tokens, where it names them otherwise; so it spells them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,11 @@ def export_gguf(
     require_gguf(config, model.tokenizer)
     assert isinstance(config, ModelConfig)
     tensors = gguf_tensors(architecture_of(config), config, model.decoder.state_dict())
-    metadata = _metadata(config, model.tokenizer, about)
+    origin = model.origin if keeps_specials(model) else None
+    specials = {} if origin is None else special_ids(origin, model.tokenizer)
+    metadata = _metadata(config, model.tokenizer, about, specials)
+    stated = model.defaults.stated if model.origin is not None else {}
+    metadata |= {f"general.sampling.{SAMPLING_NAMES.get(n, n)}": each for n, each in stated.items()}
     out.mkdir(parents=True, exist_ok=True)
     return [
         write_file(out / f"{about.name}-{kind}.gguf", config, metadata, tensors, kind=kind)
@@ -77,7 +86,7 @@ def export_gguf(
 
 def write_vocabulary(config: ModelConfig, tokenizer: Tokenizer, path: Path) -> None:
     """Write a file without weights, from which llama.cpp reads the tokenizer alone."""
-    write_file(path, config, _metadata(config, tokenizer, Provenance()), {}, kind="F32")
+    write_file(path, config, _metadata(config, tokenizer, Provenance(), {}), {}, kind="F32")
 
 
 def write_file(
@@ -120,12 +129,18 @@ def write_file(
     return path
 
 
-def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> Json:
-    """The keys of a file, in its order.
+def _metadata(
+    config: ModelConfig, tokenizer: Tokenizer, about: Provenance, specials: Mapping[str, int]
+) -> Json:
+    """The keys of a file, in its order. specials: ids by their use, as a folder has them.
 
     A text begins after the start token, and generation ends at the end token, or at the end of a
     turn.
     """
+    usual = {"bos": tokenizer.start_id, "eos": tokenizer.end_id, "pad": tokenizer.end_id}
+    if specials:
+        del usual["pad"]
+    ids = usual | dict(specials)
     row, language = architecture_of(config), about.language.partition("-")[0]
     general: Json = {
         "general.name": about.name,
@@ -141,9 +156,10 @@ def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> J
         **{key: value for key, value in general.items() if value},
         **({"tokenizer.chat_template": template} if template else {}),
         **({"tokenizer.ggml.eot_token_id": turn_ends[0]} if turn_ends else {}),
-        "tokenizer.ggml.bos_token_id": tokenizer.start_id,
-        "tokenizer.ggml.eos_token_id": tokenizer.end_id,
-        "tokenizer.ggml.padding_token_id": tokenizer.end_id,
+        **{
+            f"tokenizer.ggml.{SPECIAL_NAMES.get(use, use)}_token_id": index
+            for use, index in ids.items()
+        },
         "tokenizer.ggml.add_bos_token": True,
         "tokenizer.ggml.add_eos_token": False,
         "tokenizer.ggml.add_space_prefix": False,

@@ -20,8 +20,9 @@ from endonym.model.refusals import misfit, refusals
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-OUR_WEIGHTS = "weights.safetensors"
-"""The weights of a model artefact, which has our own `config.json`."""
+OUR_WEIGHTS, ORIGIN = "weights.safetensors", "origin"
+"""The weights of a model artefact, which has our own `config.json`; and a folder in it with files
+of the folder that it goes on from (`origin.py`)."""
 refusal = refusals(Path(__file__).with_name("refusals.toml"), ExportError)
 CONFIG_WORDS = packaged_tables("endonym.model.foreign", "words.toml")
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -218,10 +219,11 @@ def is_artefact(folder: Path) -> bool:
 
 
 def folder_files(folder: Path) -> list[Path]:
-    """The files that determine a folder's model, in a fixed order."""
+    """The files that determine a folder's model and its exports, in a fixed order."""
     tokens = [folder / name for name in CONFIG_WORDS["tokenizer"] if (folder / name).is_file()]
     if is_artefact(folder):
-        return [folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
+        kept = sorted((folder / ORIGIN).iterdir()) if (folder / ORIGIN).is_dir() else []
+        return [*kept, folder / CONFIG, folder / OUR_WEIGHTS, *tokens]
     _refuse_half_artefact(read_json(folder / CONFIG), str(folder / CONFIG))
     index = [folder / INDEX] if not (folder / WEIGHTS).is_file() else []
     return [folder / CONFIG, *weight_files(folder), *index, *tokens]
@@ -249,6 +251,12 @@ def weight_shapes(folder: Path) -> Shapes:
     """Names and shapes of all of a folder's tensors, from the headers of its files."""
     files = weight_files(folder)
     return {name: shape for file in files for name, shape in tensor_shapes(file).items()}
+
+
+def weight_dtypes(folder: Path) -> dict[str, str]:
+    """Names and dtypes of all of a folder's tensors, from the headers of its files."""
+    files = weight_files(folder)
+    return {name: dtype for file in files for name, (_, dtype) in _header(file).items()}
 
 
 def tensor_shapes(path: Path) -> Shapes:
