@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from types import FrameType
 from typing import Any
 
 from endonym.errors import RecipeError, quoted
+from endonym.gpus import why_no_cuda
 
 PROBE_SECONDS = 2.0
 WORTH_CASTING = 1.3
@@ -33,12 +35,14 @@ SAME_SPEED = 0.1
 """Two measurements that differ by a smaller share agree."""
 ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
 """Environment variables by which a user keeps torch from using parts of the processor."""
-ISAS_WITHOUT_BF16 = frozenset(
-    ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2")
-    + ("AVX512_CORE", "AVX512_CORE_VNNI", "AVX10_1_256")
+ISAS_WITHOUT_BF16 = (
+    *("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX10_1_256"),
+    *("AVX512_CORE", "AVX512_CORE_VNNI"),
 )
-"""Values of the first two with which oneDNN emulates bf16. Source: its documentation, "CPU Dispatcher
-Control"."""
+"""Values of the first two with which oneDNN emulates bf16. Source: its documentation, "CPU
+Dispatcher Control"."""
+OTHER_NAMES = ("gpu", "nvidia", "amd", "rocm", "hip")
+"""What people call a GPU."""
 CONTROL_GROUPS, CORES = Path("/sys/fs/cgroup"), Path("/proc/cpuinfo")
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Names of glibc's `mallopt`, from its malloc.h."""
@@ -212,23 +216,25 @@ def free_memory_bytes(target: str = "cpu") -> int:
 def pick(name: str | None) -> str:
     """The device to use: the one asked for, else the CPU.
 
-    A GPU is used only if asked for, as number formats and speeds were measured on CPUs so far. On
-    an NVIDIA GPU, fp32 matrix products then use TF32, which is several times as fast
-    (`torch.set_float32_matmul_precision`). Raises RecipeError if the device is not available.
+    A GPU is used only if asked for: number format and batch of a training depend on the device, so
+    that a run which began on the CPU would not continue as it began. `gpus.unused_gpu` says that
+    there is one. On an NVIDIA GPU, fp32 matrix products then use TF32, which is several times as
+    fast (`torch.set_float32_matmul_precision`). Raises RecipeError if the device is not available.
     """
+    if name is None:
+        return "cpu"
     import torch
 
     present = ["cpu"]
-    if torch.cuda.is_available():
-        present += ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # told below, in our own words
+        if torch.cuda.is_available():
+            present += ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
     if torch.backends.mps.is_available():
         present.append("mps")
-    if name is None:
-        return "cpu"
     kind, _, which = name.partition(":")
     if name not in present and (kind not in present or which != "0"):
-        do = f"This machine has: {', '.join(present)}."
-        raise RecipeError(f"no {name} here", where="--device", do=do)
+        raise _no_device(name, kind, present)
     if kind == "cuda" and which and process_info().size > 1:
         do = f"Say --device {kind}: each process takes one of its own."
         raise RecipeError(f"{process_info().size} processes on {name}", where="--device", do=do)
@@ -238,6 +244,17 @@ def pick(name: str | None) -> str:
         name = f"cuda:{process_info().local_rank}"
         torch.cuda.set_device(name)
     return name
+
+
+def _no_device(name: str, kind: str, present: list[str]) -> RecipeError:
+    """The error for a device that is not available. present: those that are."""
+    message, do = f"no {name} here", f"This machine has: {', '.join(present)}."
+    if kind == "cuda" and "cuda" not in present:
+        why, advice = why_no_cuda()
+        message, do = f"{message}: {why}", f"{advice} {do}"
+    elif kind in OTHER_NAMES:
+        do = f"torch calls NVIDIA's and AMD's GPUs cuda: --device cuda. {do}"
+    return RecipeError(message, where="--device", do=do)
 
 
 def prepare() -> None:
@@ -363,7 +380,7 @@ class _Product:
         self.fastest_seconds(0)
 
     def fastest_seconds(self, seconds: float) -> float:
-        """Time of the fastest of the products that are computed in so many seconds, one at least."""
+        """Time of the fastest of the products computed in so many seconds, one at least."""
         import torch
 
         now, fastest = time.perf_counter(), float("inf")

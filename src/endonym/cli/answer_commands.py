@@ -124,7 +124,7 @@ def generate(
     say_loading(settings, model)
     from endonym.commands.load import load_model
 
-    target = device.pick(settings.device)
+    target = settings.pick_device()
     loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
 
@@ -165,7 +165,7 @@ def suggest(
     say_loading(settings, model)
     from endonym.commands.load import load_model
 
-    target = device.pick(settings.device)
+    target = settings.pick_device()
     loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
     for number, each in enumerate(piped_prompts() if text is None else [text]):
@@ -246,7 +246,7 @@ def serve(
         models,
         serving.place_of(**place),
         store=settings.open_store(),
-        device_name=device.pick(settings.device),
+        device_name=settings.pick_device(),
         log=settings.log(),
         ready=ready,
         adapters=adapters,
@@ -282,7 +282,7 @@ def chat(
     from endonym.commands.serve import make_engine
 
     log, context = settings.log(), click.get_current_context()
-    target = device.pick(settings.device)
+    target = settings.pick_device()
     engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
     if system and not engine.template:
         do = "It continues texts: begin the text as it should go on."

@@ -39,7 +39,7 @@ class LlamaVocabulary:
 
 
 class LlamaEngine:
-    """A GGUF file in llama.cpp, with one cache for each slot.
+    """A GGUF file in llama.cpp, with one cache for each slot that was ever in use at once.
 
     adapter: a GGUF file of an adapter of the model. chat: a tokenizer of the model whose chat
     template is used instead of the file's, and whose ends of an answer end one too: those of the
