@@ -283,7 +283,8 @@ def chat(
 
     log, context = settings.log(), click.get_current_context()
     target = settings.pick_device()
-    engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
+    store = settings.open_store()
+    engine = make_engine(model, store, target, log, adapter=adapter, suggests=False)
     if system and not engine.template:
         do = "It continues texts: begin the text as it should go on."
         raise RecipeError(f"{model} has no chat template", where="--system", do=do)

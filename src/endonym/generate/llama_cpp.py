@@ -20,6 +20,7 @@ from endonym.disk import open_regular, packaged_tables
 from endonym.errors import Damaged, EndonymError, ExportError
 from endonym.generate.damage import damage
 from endonym.limited.frames import as_sent, sendable
+from endonym.limited.opened import NEVER, Opened, key_of
 from endonym.limited.process import Failure, LimitedProcess, Limits
 
 INTS, BYTES = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int8)
@@ -109,8 +110,8 @@ class LlamaCpp:
     texts are remembered at once, each of up to `context` tokens; `compute` takes them together.
     Memory is taken for as many and as long texts as there are: llama.cpp itself would take, and
     fill, that of all sequences at once.
-    is_tried: it need not be opened first in a process with limits. Raises Damaged if llama.cpp
-    cannot read the file.
+    is_tried: it need not be opened first in a process with limits. opened: notes of files that were
+    tried before. Raises Damaged if llama.cpp cannot read the file.
     """
 
     def __init__(
@@ -123,10 +124,11 @@ class LlamaCpp:
         cache: Literal["f32", "f16"] = "f16",
         sequences: int = 1,
         is_tried: bool = False,
+        opened: Opened = NEVER,
     ) -> None:
         self._lib, self._context = library(), None
         if not is_tried:
-            require_openable(path, adapter)
+            require_openable(path, adapter, opened)
         params = self._lib.llama_model_default_params()
         params.n_gpu_layers, params.vocab_only = 0, context == 0
         _messages.clear()
@@ -419,16 +421,16 @@ def _reason() -> str:
 
 
 _process = LimitedProcess("endonym.generate.llama_cpp:open_and_read")
-_tried: set[tuple[Any, ...]] = set()
-"""Files that this process has tried, by name, size and time."""
+_tried: set[str] = set()
+"""Files that this process has tried, by the keys of `opened`."""
 
 
-def require_openable(path: Path, adapter: Path | None = None) -> None:
+def require_openable(path: Path, adapter: Path | None = None, opened: Opened = NEVER) -> None:
     """Open the file, with an adapter, first in a process with limits, and read a little text.
 
     A file may claim 10⁹ blocks or an array of 2⁶⁰ names; then native code takes all memory or
-    aborts, which no caller can catch. Raises Damaged for what ends a process or takes far more than
-    its size, and for a pipe, device or folder.
+    aborts, which no caller can catch. opened: notes of files that were tried before. Raises Damaged
+    for what ends a process or takes far more than its size, and for a pipe, device or folder.
     """
     files = [path] if adapter is None else [path, adapter]
     size = 0
@@ -438,8 +440,8 @@ def require_openable(path: Path, adapter: Path | None = None) -> None:
                 size += file.stat().st_size
         except (OSError, ValueError) as error:
             raise Damaged(f"llama.cpp cannot read it: {error}", where=str(file)) from error
-    key = (size, *((str(each.resolve()), each.stat().st_mtime_ns) for each in files))
-    if key in _tried:
+    key = key_of(files, version(), __file__)
+    if key in _tried or opened.has(key):
         return
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
     limits = Limits(MEMORY + 2 * size, seconds, 4 * seconds)
@@ -450,6 +452,7 @@ def require_openable(path: Path, adapter: Path | None = None) -> None:
     finally:
         _process.close()  # the memory of a model is not kept
     _tried.add(key)
+    opened.note(key)
 
 
 def open_and_read(question: Mapping[str, Any]) -> dict[str, Any]:
