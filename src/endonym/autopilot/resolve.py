@@ -43,7 +43,7 @@ from endonym.autopilot.teachers import require_memory, teachers_of
 from endonym.autopilot.text_size import SourceSample, TextSize, measure, try_tokenizer
 from endonym.autopilot.workload import Workload
 from endonym.data.config import PackConfig
-from endonym.device import faster_format, free_memory_bytes
+from endonym.device import faster_format, free_memory_bytes, has_bf16_units
 from endonym.export.shapes import folder_shape
 from endonym.model.count import flops_per_token
 from endonym.model.families import ffn_kinds, resolve
@@ -244,7 +244,8 @@ def number_formats(recipe: Recipe, machine_file: Path, target: str = "cpu") -> C
         rates = matrix_rates(machine_file)
         useful = {name: rate for name, rate in rates.items() if 20 * rate >= max(rates.values())}
         reason = " · ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in useful.items())
-        choice = Choice(faster_format(rates), f"measured here: {reason}")
+        lacks = "" if has_bf16_units() else "; this processor has no units for bf16"
+        choice = Choice(faster_format(rates), f"measured here: {reason}{lacks}")
     elif target.partition(":")[0] != "cuda":
         choice = Choice("fp32", f"bf16 was never tried on {target}")
     else:

@@ -140,7 +140,7 @@ def generate(
     say_loading(settings, model)
     from endonym.commands.load import load_model
 
-    target = device.pick(settings.device)
+    target = settings.pick_device()
     loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
     if words := loaded.defaults.words():
@@ -186,7 +186,7 @@ def suggest(
     say_loading(settings, model)
     from endonym.commands.load import load_model
 
-    target = device.pick(settings.device)
+    target = settings.pick_device()
     loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
     for number, each in enumerate(piped_prompts() if text is None else [text]):
@@ -267,7 +267,7 @@ def serve(
         models,
         serving.place_of(**place),
         store=settings.open_store(),
-        device_name=device.pick(settings.device),
+        device_name=settings.pick_device(),
         log=settings.log(),
         ready=ready,
         adapters=adapters,
@@ -302,9 +302,9 @@ def chat(
     from endonym.commands.chat import Talk
     from endonym.commands.serve import make_engine
 
-    log = settings.log()
-    target = device.pick(settings.device)
-    engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
+    log, target = settings.log(), settings.pick_device()
+    store = settings.open_store()
+    engine = make_engine(model, store, target, log, adapter=adapter, suggests=False)
     if system and not engine.template:
         do = "It continues texts: begin the text as it should go on."
         raise RecipeError(f"{model} has no chat template", where="--system", do=do)

@@ -244,7 +244,6 @@ def evaluate(context: click.Context, model: str, **flags: Any) -> None:
 
 def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     """The scores of a model by what is asked, one of USES or its own documents."""
-    from endonym import device
     from endonym.commands.evaluate import as_dict, score_model
     from endonym.commands.harness import score_harness
     from endonym.commands.learning_curves import ToJudge, learning_curves
@@ -256,7 +255,7 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     from endonym.commands.writing import score_writing
     from endonym.pipeline.evaluation_texts import Cutting
 
-    store, log, target = settings.open_store(), settings.log(), device.pick(settings.device)
+    store, log, target = settings.open_store(), settings.log(), settings.pick_device()
     cutting = Cutting.of(asked.document, asked.column)
     given: Any = {"store": store, "log": log, "adapter": asked.adapter}
     if asked.steps:
@@ -285,7 +284,6 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
 
 def _probed(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     """The scores of a model on probes, by a server if there is one."""
-    from endonym import device
     from endonym.commands.load import load_model, words_of
     from endonym.commands.scoring import Loaded
     from endonym.commands.tasks import score_probes
@@ -299,7 +297,7 @@ def _probed(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
         do = f"Start a server, and name it by --probe-endpoint: {program()} serve {model}"
         raise RecipeError("a GGUF file is probed by a server", where=model, do=do)
     else:
-        target = device.pick(settings.device)
+        target = settings.pick_device()
         probed = load_model(model, store, target, log, adapter=asked.adapter)
         language = language or words_of(model, store).language
     loaded = Loaded(model, probed, store, log, asked.adapter)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import click
 
 from endonym.cli.main import PATH, Positive, Settings, print_json, say, text_option
-from endonym.device import pick, process_info, program
+from endonym.device import process_info, program
 from endonym.errors import RecipeError, printable, quoted
 from endonym.log import duration
 from endonym.workers import RAY, require_reachable
@@ -305,6 +305,8 @@ def run(settings: Settings, recipe: Path, *, processes: int, **options: Any) -> 
         return
     with among_others(settings.device) as is_first:
         if is_first:
+            if not options["dry_run"]:
+                settings.say_unused_gpu()
             run_recipes(settings, recipe, **options)
 
 
@@ -395,8 +397,8 @@ def named_recipes(
 
 
 def target_of(settings: Settings) -> str:
-    """The device of `--device`, if it is available; cpu by default, without importing torch."""
-    return pick(settings.device) if settings.device else "cpu"
+    """The device of `--device`, if it is available; cpu by default."""
+    return settings.pick_device()
 
 
 def show_study(settings: Settings, finished: "Sequence[Run]") -> None:

@@ -208,8 +208,8 @@ def depends_on_length(
     interval is said to be of documents of these lengths.
 
     It is so if lengths vary (their effective number is below VARIED_LENGTHS of the groups), the
-    slope of nats per byte over the logarithm of the length is LENGTH_T times its standard error, and
-    the line explains LENGTH_SHARE of the variance of the ratio.
+    slope of nats per byte over the logarithm of the length is LENGTH_T times its standard error,
+    and the line explains LENGTH_SHARE of the variance of the ratio.
     """
     if groups is not None:
         _, groups = np.unique(groups, return_inverse=True)

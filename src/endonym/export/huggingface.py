@@ -6,6 +6,7 @@ Training goes on from such a folder, or from a model artefact.
 import json
 import re
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from endonym.disk import write_json
-from endonym.errors import ExportError
+from endonym.errors import EndonymError, ExportError
 from endonym.export import kept
 from endonym.export.names import to_ours, to_theirs
 from endonym.export.refusals import refusal
@@ -28,13 +29,14 @@ from endonym.export.shapes import (
 )
 from endonym.generate.language_model import LanguageModel, most_tokens
 from endonym.generate.sample import Sampling
-from endonym.model.decoder import on_meta
+from endonym.limited.opened import NEVER, Opened
+from endonym.model.decoder import Decoder, on_meta
 from endonym.model.foreign import folder as folders
 from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
 from endonym.model.foreign.origin import GENERATION, Origin
 from endonym.model.foreign.weights import load_tried, require_harmless, stored_weights
 from endonym.model.vocabulary import with_vocabulary
-from endonym.model.weights import decoder_with, read_tensors, require_tied, save_tensors
+from endonym.model.weights import decoder_with, filled, read_tensors, require_tied, save_tensors
 from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.spelling import spelled
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, SETTINGS, Tokenizer
@@ -173,37 +175,32 @@ def write_shards(tensors: dict[str, Tensor], out: Path) -> None:
     write_json(out / folders.INDEX, {"metadata": total, "weight_map": weight_map})
 
 
-def import_huggingface(folder: Path) -> LanguageModel:
+def import_huggingface(folder: Path, opened: Opened = NEVER) -> LanguageModel:
     """Load a folder in the transformers format. Nothing in it is executed.
 
-    Architectures that endonym does not have are computed by `transformers`. Before any tensor is
-    read, raises ExportError for unsupported models and Damaged for damaged weights.
+    Architectures that endonym does not have are computed by `transformers`. opened: notes of
+    strangers' files that were tried before. Before any tensor is read, raises ExportError for
+    unsupported models and Damaged for damaged weights.
     """
     where = str(folder / folders.CONFIG)
     config_json = without_own_code(folders.read_json(folder / folders.CONFIG))
     folders.refuse_code(config_json, where)
-    tokenizer = Tokenizer.load(folder / "tokenizer.json")
     if not has_row(config_json):
-        decoder: AnyDecoder = load_tried(folder, config_json)
+        tokenizer = Tokenizer.load(folder / "tokenizer.json", opened)
+        decoder: AnyDecoder = load_tried(folder, config_json, opened)
         _require_ids(decoder.config, tokenizer, where)
         return _of_folder(decoder, tokenizer, folder)
-    config = read_config(config_json, where)
-    _require_ids(config, tokenizer, where)
-    files, shapes = folders.weight_files(folder), folders.weight_shapes(folder)
-    own_names = names_in(config_json, shapes)
-    shapes_now = {now: shapes[name] for name, now in own_names.items()}
-    if config.layers > len(shapes_now):
-        raise ExportError(f"{config.layers} layers, but {len(shapes_now)} tensors", where=where)
-    row = row_that_fits(config_json, config, where)
-    stored = to_theirs(config, on_meta(config).state_dict(), row)
-    expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
-    doubled = [name for name in folders.HEADS if config.tied and name in shapes_now]
-    expected |= dict.fromkeys(doubled, (config.vocab, config.dim))
-    tensors = read_tensors(files, expected, named=own_names.get)
-    heads = {name: tensors.pop(name) for name in doubled}
-    ours = to_ours(config, tensors, row)
-    require_tied(heads, ours["embedding.weight"], where)
-    return _of_folder(decoder_with(config, ours, files[0]), tokenizer, folder)
+    # A tokenizer is first opened in another process: the weights are read meanwhile.
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(Tokenizer.load, folder / "tokenizer.json", opened)
+        try:
+            decoder = _import_decoder(folder, config_json, where)
+        except EndonymError:
+            reading.result()  # a fault of the tokenizer is told first
+            raise
+        tokenizer = reading.result()
+    _require_ids(decoder.config, tokenizer, where)
+    return _of_folder(decoder, tokenizer, folder)
 
 
 def _of_folder(decoder: AnyDecoder, tokenizer: Tokenizer, folder: Path) -> LanguageModel:
@@ -211,6 +208,27 @@ def _of_folder(decoder: AnyDecoder, tokenizer: Tokenizer, folder: Path) -> Langu
     model = LanguageModel(decoder, tokenizer)
     model.origin = Origin.of(folder)
     return model
+
+
+def _import_decoder(folder: Path, config_json: dict[str, Any], where: str) -> Decoder:
+    """The decoder of a folder whose architecture is one of ours."""
+    config = read_config(config_json, where)
+    files, shapes = folders.weight_files(folder), folders.weight_shapes(folder)
+    own_names = names_in(config_json, shapes)
+    shapes_now = {now: shapes[name] for name, now in own_names.items()}
+    if config.layers > len(shapes_now):
+        raise ExportError(f"{config.layers} layers, but {len(shapes_now)} tensors", where=where)
+    row = row_that_fits(config_json, config, where)
+    decoder = on_meta(config)
+    stored = to_theirs(config, decoder.state_dict(), row)
+    expected = {name: tuple(tensor.shape) for name, tensor in stored.items()}
+    doubled = [name for name in folders.HEADS if config.tied and name in shapes_now]
+    expected |= dict.fromkeys(doubled, (config.vocab, config.dim))
+    tensors = read_tensors(files, expected, named=own_names.get)
+    heads = {name: tensors.pop(name) for name in doubled}
+    ours = to_ours(config, tensors, row)
+    require_tied(heads, ours["embedding.weight"], where)
+    return filled(decoder, ours)
 
 
 def names_in(config_json: dict[str, Any], names: Iterable[str]) -> dict[str, str]:
@@ -233,16 +251,16 @@ def _require_ids(config: folders.AnyModelConfig, tokenizer: Tokenizer, where: st
         raise refusal("too_many_ids", where, vocab=config.vocab, ids=tokenizer.used_vocab)
 
 
-def load_pretrained(folder: Path) -> LanguageModel:
+def load_pretrained(folder: Path, opened: Opened = NEVER) -> LanguageModel:
     """The model and the tokenizer of a folder. Nothing in it is executed.
 
     Raises ExportError for a model that is not supported, and Damaged for damaged weights.
     """
     if not folders.is_artefact(folder):
-        return import_huggingface(folder)
+        return import_huggingface(folder, opened)
     config_json = folders.read_json(folder / folders.CONFIG)
     our_shape(config_json, str(folder / folders.CONFIG))
-    require_harmless(folder, config_json)
+    require_harmless(folder, config_json, opened)
     return LanguageModel.load(folder)
 
 

@@ -238,13 +238,15 @@ class Gguf:
         """
         end, template = self._engine.end_id, self._engine.template()
         start = self._engine.start_id if self._engine.start_id >= 0 else end
-        names = [self._engine.token(each) for each in (start, end)]
+        start_name, end_name = self._engine.token(start), self._engine.token(end)
         return {
             "start": self._engine.encode(PROBE, opens=True, by_name=True),
             "end": end,
             "stops": [index for index in range(self.vocab) if self._engine.ends(index)],
             "context": self._engine.trained_context,
-            "template": None if template is None else ChatTemplate(template, *names).opened,
+            "template": None
+            if template is None
+            else ChatTemplate(template, start_name, end_name).opened,
         }
 
 

@@ -21,6 +21,7 @@ from endonym.autopilot.resolve import ResolvedTraining
 from endonym.autopilot.run_time import in_proportion, paces_here, promised_parts
 from endonym.autopilot.workload import Workload
 from endonym.data.shards import TokenShards
+from endonym.device import has_bf16_units
 from endonym.errors import OutOfMemory, RecipeError
 from endonym.formats.files import RawSet
 from endonym.log import Log
@@ -34,6 +35,13 @@ from endonym.tokenizer.tokenizer import Tokenizer
 
 FORM = 9
 """Version of the choices: raised when a key takes other values, so that all are made again."""
+
+
+SLOW_BF16 = (
+    "it computes in bf16, for which this processor has no units: steps take several times as long. "
+    'Set number_format = "fp32", or, if the recipe says "auto", run it with --replan. Either '
+    "trains the phase from its beginning"
+)
 
 
 class Lockfile:
@@ -144,6 +152,8 @@ def settle(
         data = example_facts.get(number, facts)
         for warning in cautions(config, data, pack.context, seconds=seconds, longest=most):
             log.warn(warning)
+        if target == "cpu" and config.number_format == "bf16" and not has_bf16_units():
+            log.warn(f"phase {config.name}: {SLOW_BF16}")
     tune = None
     if tune_minutes is not None:
         from endonym.pipeline import tuning

@@ -9,6 +9,7 @@ import numpy as np
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import BATCH, SAMPLING_NAMES, UNIT, LlamaCpp
 from endonym.generate.sample import STATED, Defaults, Logits
+from endonym.limited.opened import NEVER, Opened
 from endonym.serve.engine import Row, Vector
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -40,12 +41,13 @@ class LlamaVocabulary:
 
 
 class LlamaEngine:
-    """A GGUF file in llama.cpp, with one cache for each slot.
+    """A GGUF file in llama.cpp, with one cache for each slot that was ever in use at once.
 
     adapter: a GGUF file of an adapter of the model. chat: a tokenizer of the model whose chat
     template is used instead of the file's, and whose ends of an answer end one too: those of the
     adapter. memory: bytes that all caches together may take. A context whose cache alone would take
-    more is shortened; whole_context is what the file says.
+    more is shortened; whole_context is what the file says. opened: notes of files that were tried
+    before.
     """
 
     name = "llama.cpp"
@@ -59,8 +61,9 @@ class LlamaEngine:
         threads: int,
         adapter: Path | None = None,
         chat: Tokenizer | None = None,
+        opened: Opened = NEVER,
     ) -> None:
-        with LlamaCpp(path, context=0) as described:
+        with LlamaCpp(path, context=0, opened=opened) as described:
             token_bytes, state_bytes = cache_bytes(described)
             context = self.whole_context = claimed_context(described)
         if context * token_bytes + state_bytes > memory and token_bytes:
@@ -69,7 +72,12 @@ class LlamaEngine:
         bytes_each = self.whole_context * token_bytes + state_bytes
         self.slots = max(1, min(most_slots, memory // bytes_each if bytes_each else 1))
         self._llama = LlamaCpp(
-            path, adapter=adapter, context=context or None, threads=threads, sequences=self.slots
+            path,
+            adapter=adapter,
+            context=context or None,
+            threads=threads,
+            sequences=self.slots,
+            opened=opened,
         )
         self.vocabulary = LlamaVocabulary(self._llama)
         self.spelled: Callable[[str], str] = str  # a GGUF file does not say it

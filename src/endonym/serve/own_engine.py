@@ -19,7 +19,7 @@ from endonym.tokenizer.chat_template import Markup
 
 
 class OwnEngine:
-    """A decoder on its device, and a cache for each slot in use."""
+    """A decoder on its device, and for each slot in use a cache, which grows with its text."""
 
     name = "endonym"
 

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from endonym.disk import read_given
 from endonym.errors import TokenizerError
+from endonym.limited.opened import NEVER, Opened
 from endonym.tokenizer.bpe import byte_alphabet
 from endonym.tokenizer.config import END_OF_TEXT, SPECIALS
 from endonym.tokenizer.untrusted import trusted_text
@@ -43,21 +45,22 @@ class Tokenizer:
         self, engine: tokenizers.Tokenizer, end: str = END_OF_TEXT, start: str | None = None
     ) -> None:
         self._engine = _plain(engine)
-        self.vocab: int = max(engine.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+        ids = engine.get_vocab(with_added_tokens=True)
+        self.vocab: int = max(ids.values(), default=-1) + 1
         end_id = engine.token_to_id(end)
         if end_id is None:
             raise TokenizerError(f"the tokenizer has no {end}")
         self.end_id: int = end_id
         self.end, self.start = end, end if start is None else start
         self.special_ids = _special_ids(engine)
-        self._bytes = _bytes_of_ids(engine, self.vocab)
+        self._bytes = _bytes_of_ids(engine, ids, self.vocab)
         self._bytes[end_id] = b""
         self.used_vocab = max(n for n, b in enumerate(self._bytes) if b or n == end_id) + 1
         self.byte_counts = np.array([len(piece) for piece in self._bytes], dtype=np.int64)
         # A character begins at every byte that does not continue one (10xxxxxx).
-        self.char_counts = np.array(
-            [sum(byte & 0xC0 != 0x80 for byte in piece) for piece in self._bytes], dtype=np.int64
-        )
+        begins = np.frombuffer(b"".join(self._bytes), dtype=np.uint8) & 0xC0 != 0x80
+        before = np.concatenate(([0], np.cumsum(begins)))[np.cumsum([0, *self.byte_counts])]
+        self.char_counts = np.diff(before)
 
     @property
     def start_id(self) -> int:
@@ -100,14 +103,14 @@ class Tokenizer:
         return found[0]
 
     @classmethod
-    def load(cls, path: Path) -> "Tokenizer":
+    def load(cls, path: Path, opened: Opened = NEVER) -> "Tokenizer":
         """Read a `tokenizer.json`, and its special tokens from the files beside it.
 
         One that puts a blank before every text, as that of Llama 2, is read as `transformers` reads
-        it with add_prefix_space=False: with that blank no text would come back as it was.
-        Raises TokenizerError if the file is not a tokenizer.
+        it with add_prefix_space=False: with that blank no text would come back as it was. opened:
+        as for `trusted_text`. Raises TokenizerError if the file is not a tokenizer.
         """
-        engine = without_blank(read_engine(path))
+        engine = without_blank(read_engine(path, opened))
         try:
             found = cls(engine, *_ends(path.parent, engine))
             found.chat_template = chat_template_in(path.parent)
@@ -249,13 +252,13 @@ def half_characters(texts: Iterable[str]) -> TokenizerError | None:
     return None
 
 
-def read_engine(path: Path) -> tokenizers.Tokenizer:
+def read_engine(path: Path, opened: Opened = NEVER) -> tokenizers.Tokenizer:
     """The tokenizer in a `tokenizer.json`; special tokens in a text are read as plain text.
 
     Raises TokenizerError if it is none, or has parts that the library does not know.
     """
     try:
-        return _plain(tokenizers.Tokenizer.from_str(trusted_text(path)))
+        return _plain(tokenizers.Tokenizer.from_str(trusted_text(path, opened)))
     except FileNotFoundError as error:
         raise TokenizerError(
             f"there is no {path.name}",
@@ -276,13 +279,15 @@ def read_engine(path: Path) -> tokenizers.Tokenizer:
 
 def without_blank(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     """The same without the blank that it puts before every text; itself if it puts none."""
-    described: dict[str, Any] = json.loads(engine.to_str())
-    rules = {key: described.get(key) or {} for key in ("normalizer", "pre_tokenizer", "decoder")}
+    parts = ("normalizer", "pre_tokenizer", "decoder")
+    rules = {key: rule_of(getattr(engine, key)) for key in parts}
     steps = {key: rule.get(f"{key}s".replace("_", ""), [rule]) for key, rule in rules.items()}
     spaced = [each for each in steps["normalizer"] if each.get("type") == "Prepend"]
     marks = [each for each in steps["pre_tokenizer"] if each.get("type") == "Metaspace"]
     if not (spaced or any(each["prepend_scheme"] != "never" for each in marks)):
         return engine
+    described: dict[str, Any] = json.loads(engine.to_str())
+    described |= {key: rule for key, rule in rules.items() if rule}
     for step in (*marks, *(each for each in steps["decoder"] if each.get("type") == "Metaspace")):
         step["prepend_scheme"] = "never"
     normalizers = [each for each in steps["normalizer"] if each and each not in spaced]
@@ -362,9 +367,17 @@ def _turn_ends(folder: Path, tokenizer: Tokenizer) -> tuple[str, ...]:
 
 def _special_ids(engine: tokenizers.Tokenizer) -> dict[str, int]:
     """The ids of endonym's special tokens by their names, as far as the tokenizer has them."""
-    added = json.loads(engine.to_str())["added_tokens"]
-    ids = {each["content"]: each["id"] for each in added if each["special"]}
+    added = engine.get_added_tokens_decoder().items()
+    ids = {token.content: index for index, token in added if token.special}
     return {name: ids[token] for name, token in SPECIALS.items() if token in ids}
+
+
+def rule_of(part: Any) -> dict[str, Any]:
+    """A rule of a tokenizer as `tokenizer.json` has it; empty if there is none.
+
+    The library writes a whole file, or for copies one part: that of a large vocabulary takes long.
+    """
+    return {} if part is None else json.loads(part.__getstate__())
 
 
 def _json_object(path: Path) -> dict[str, Any]:
@@ -384,14 +397,13 @@ def _token(value: Any) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _bytes_of_ids(engine: tokenizers.Tokenizer, vocab: int) -> list[bytes]:
-    """The bytes of every id, by the tokenizer's own decoder.
+def _bytes_of_ids(engine: tokenizers.Tokenizer, ids: dict[str, int], vocab: int) -> list[bytes]:
+    """The bytes of every id, by the tokenizer's own decoder. ids: of all tokens.
 
     Raises TokenizerError for a decoder that does not work token by token.
     """
-    description: dict[str, Any] = json.loads(engine.to_str())
-    specials = {entry["id"] for entry in description["added_tokens"] if entry["special"]}
-    decoder: dict[str, Any] = description.get("decoder") or {"type": "Sequence", "decoders": []}
+    added = engine.get_added_tokens_decoder()
+    decoder = rule_of(engine.decoder) or {"type": "Sequence", "decoders": []}
     steps: list[dict[str, Any]] = decoder.get("decoders", [decoder])
     for step in steps:
         is_text = step["type"] != "Replace" or "String" in step["pattern"]
@@ -401,19 +413,20 @@ def _bytes_of_ids(engine: tokenizers.Tokenizer, vocab: int) -> list[bytes]:
                 where="tokenizer.json",
                 do=f"Supported decoders: {', '.join(DECODERS)}.",
             )
-    pieces: list[bytes] = []
-    for index in range(vocab):
-        token = engine.id_to_token(index)
-        pieces.append(b"" if token is None or index in specials else _decoded(token, steps))
+    pieces = [b""] * vocab
+    for token, index in ids.items():
+        pieces[index] = _decoded(token, steps)
+    for index, token in added.items():
+        pieces[index] = b"" if token.special else _decoded(token.content, steps)
     return pieces
 
 
 def _decoded(token: str, steps: list[dict[str, Any]]) -> bytes:
     """The bytes of one token, by the steps of the decoder."""
-    alphabet = byte_alphabet()
     for step in steps:
-        if step["type"] == "ByteLevel" and all(letter in alphabet for letter in token):
-            return bytes(alphabet[letter] for letter in token)
+        if step["type"] == "ByteLevel":
+            with suppress(KeyError):  # a token with other letters stands for itself
+                return bytes(map(byte_alphabet().__getitem__, token))
         if step["type"] == "ByteFallback" and BYTE_TOKEN.fullmatch(token):
             return bytes([int(token[3:5], 16)])
         if step["type"] == "Replace":

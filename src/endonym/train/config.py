@@ -220,7 +220,11 @@ class Phase(Config, ObjectiveProperties):
       twice
     """
     save_every_steps: int | None = optional(ge=1, is_identity=False)
-    """steps between checkpoints; as eval_every_steps if not given"""
+    """steps between checkpoints; as eval_every_steps if not given
+
+    - one is also saved two minutes after a training begins or resumes, and a quarter of an hour
+      after the last one
+    """
     keep_steps: Annotated[int, Field(ge=2, le=MOST_KEPT)] | None = None
     """learning curves: the weights of so many steps are kept beside the finished model, for
     `endonym evaluate RUN --steps`

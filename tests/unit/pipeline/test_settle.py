@@ -70,6 +70,19 @@ def test_a_year_is_said_where_nothing_was_measured(counted: Counted, capsys: Cap
     assert "steps = " in said
 
 
+@pytest.mark.parametrize("has_units", [True, False])
+def test_bf16_on_a_processor_without_units_for_it_is_warned_of(
+    has_units: bool, counted: Counted, capsys: Captured, monkeypatch: Patch
+) -> None:
+    """The recipe or an earlier plan may say it; fp32 is chosen by itself."""
+    monkeypatch.setattr(settling, "has_bf16_units", lambda: has_units)
+    keys = {"phase.0.compile": "off", "phase.0.number_format": "bf16"}
+    counted.recipe = counted.recipe.with_values(keys)
+    counted.settle("cpu")
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("this processor has no units: steps take several times as long" in said) != has_units
+
+
 def test_judging_is_announced_in_proportion_to_training(counted: Counted, capsys: Captured):
     keys = {"phase.0.steps": 100_000, "phase.0.compile": "off", "phase.0.eval_tokens": None}
     counted.recipe = counted.recipe.with_values(keys)
