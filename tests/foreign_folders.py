@@ -36,6 +36,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("Qwen2Config", {"head_dim": None, "tie_word_embeddings": False}),
     "qwen3": ("Qwen3Config", {"tie_word_embeddings": True, "pad_token_id": None}),
     "llama": ("LlamaConfig", {"tie_word_embeddings": False}),
+    "mistral": ("MistralConfig", {"tie_word_embeddings": False}),
     "mixtral": ("MixtralConfig", {"num_local_experts": 4, "sliding_window": None}),
     "bloom": ("BloomConfig", {"n_layer": 2, "n_head": 4}),
     "falcon_mamba": ("FalconMambaConfig", {"state_size": 4}),

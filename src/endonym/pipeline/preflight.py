@@ -87,7 +87,12 @@ def before_training(
         decoder = make_decoder().to(inputs.device)
     if config.execution.shard != "none" and group.size > 1:
         needed = training_bytes(
-            shape, ROW_TOKENS, config.number_format, optimizer=config.optimizer, adapt=adapt
+            shape,
+            ROW_TOKENS,
+            config.number_format,
+            row=config.context,
+            optimizer=config.optimizer,
+            adapt=adapt,
         )
         if needed * FORMULA_MARGIN > free_memory_bytes(inputs.device):
             log.detail(

@@ -92,7 +92,7 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     preflight.spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
     checkpoint = preflight.newest(inputs.folder, ctx.log) if group.is_first else None
     if group.is_first:
-        batches = inputs.batches(phase, shape.context, config.seed)
+        batches = inputs.batches(phase, config.pack.context, config.seed)
         preflight.announce(shape, phase, batches, baseline_bits, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
             preflight.warn_of_unlearnt_ends(decoder, tokenizer, phase, ctx.log)
@@ -249,7 +249,7 @@ def new_or_loaded(
     if folder is None:
         assert isinstance(shape, ModelConfig), "only our own shapes can be built from nothing"
         return new_decoder(shape, seed)
-    return pretrained_decoder(folder, shape.context, Tokenizer.load(tokenizer), shape.vocab)
+    return pretrained_decoder(folder, Tokenizer.load(tokenizer), shape.vocab)
 
 
 def mask_reasons(training: Training) -> set[str]:
