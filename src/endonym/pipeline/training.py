@@ -95,7 +95,8 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
         batches = inputs.batches(phase, config.pack.context, config.seed)
         preflight.announce(shape, phase, batches, baseline_bits, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
-            preflight.warn_of_unlearnt_ends(decoder, tokenizer, phase, ctx.log)
+            if isinstance(inputs, ExampleInputs):
+                preflight.warn_of_unlearnt_ends(decoder, tokenizer, phase, inputs.train, ctx.log)
             preflight.before_training(
                 make_decoder, decoder, phase, batches, inputs=inputs, group=group, log=ctx.log
             )
@@ -232,7 +233,8 @@ def started_decoder(config: PhaseTraining, inputs: Inputs, tokenizer: Tokenizer)
     decoder = initial_decoder(config, inputs)
     if config.phase.reads_texts or config.phase.adapt is not None:
         return decoder
-    unlearnt = preflight.unlearnt_ends(decoder, tokenizer)
+    examples = ExampleTokens(inputs["examples"].folder, "train")
+    unlearnt = preflight.unlearnt_ends(decoder, tokenizer, examples)
     if not unlearnt or tokenizer.end_id in unlearnt:
         return decoder
     ids = range(decoder.config.vocab)
