@@ -32,7 +32,7 @@ from endonym.recipe.recipe import Recipe
 from endonym.store import PLAN, Artifact, Store, fingerprint, read_plan
 from endonym.tokenizer.tokenizer import Tokenizer
 
-FORM = 8
+FORM = 9
 """Version of the choices: raised when a key takes other values, so that all are made again."""
 
 
