@@ -65,6 +65,8 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(|[kmgt]?b)", re.IGNORECASE)
 UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 LEFT_OUT = "left out: {}"
 UNMEASURED = Choice("fp32", "nothing was measured here yet")
+TOLD = ("keep", "lr")
+"""Choices of a phase of answers that are told with their reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,9 @@ class Checked:
         their lengths are not known."""
         needed, shape = list[int](), self.shape
         for number, config in enumerate(self.training.phases):
-            beside, before = teachers_of(self.recipe, number, shape)
-            needed += [phase_bytes(shape, config, teachers=beside), teachers_bytes(shape, before)]
+            beside, before = teachers_of(self.recipe, number, shape, config.context)
+            row = config.row_tokens(shape.context)
+            needed += [phase_bytes(shape, config, teachers=beside), teachers_bytes(row, before)]
         return max(needed)
 
     @property
@@ -150,7 +153,7 @@ class Checked:
             "trained_parameters": {
                 e.name: count.trained_parameters(shape, e.adapt) for e in self.training.phases
             },
-            "flops_per_token": count.flops_per_token(shape),
+            "flops_per_token": count.flops_per_token(shape, self.training.pack.context),
             "train_tokens": self.train_tokens,
             "unique_tokens": self.facts.unique_tokens,
             "positions": self.facts.positions,
@@ -198,7 +201,7 @@ def check(
     facts, choices, training, *_ = estimate
     paces = paces_here(training, facts, store.root / "machine.json") if target == "cpu" else []
     if machine:
-        paces = [machine.seconds_a_token(training.model, e.adapt) for e in training.phases]
+        paces = [machine.seconds_a_token(training.model, phase) for phase in training.phases]
     require_shapes(recipe.export, training.model)
     require_tokenizer(recipe, samples, training.model)
     warnings = warnings_of_texts(recipe, samples, estimate)
@@ -265,7 +268,8 @@ def read_by(checks: Sequence[Checked]) -> dict[str, Read]:
         }
         n_bytes = each.facts.text_bytes
         token_bytes = n_bytes / max(1, each.facts.positions)
-        of_run = Read(epochs * n_bytes, epochs, lengths, each.shape.context, token_bytes)
+        context = each.training.pack.context
+        of_run = Read(epochs * n_bytes, epochs, lengths, context, token_bytes)
         read[each.recipe.run_name] = of_run
     return read
 
@@ -438,6 +442,7 @@ def describe(checked: Checked) -> str:
     about = "" if checked.is_counted else "≈ "
     has_open_vocab = tokenizer.extend is not None or tokenizer.kind == "char"
     adapted = [phase for phase in phases if phase.adapt is not None]
+    row = checked.training.pack.context
     return filled(
         "check.txt",
         checked=checked,
@@ -447,12 +452,12 @@ def describe(checked: Checked) -> str:
         about_adapters="" if isinstance(shape, ModelConfig) else "≈ ",
         weights=weights,
         parts_text=count.parts_text(shape),
-        adapter_flops={p.name: count.flops_per_token(shape, adapt=p.adapt) for p in adapted},
+        adapter_flops={p.name: count.flops_per_token(shape, row, p.adapt) for p in adapted},
         uniform_nats=math.log(shape.vocab),
         in_proportion=in_proportion,
         dropped_in_words=dropped_in_words,
         briefly=briefly(checked),
-        inexact={phase.name: inexact(phase, shape.context) for phase in phases},
+        inexact={phase.name: inexact(phase, row) for phase in phases},
         kept=kept_bytes(checked.recipe, checked.facts, shape.vocab),
         kept_steps=kept_steps,
         kept_steps_bytes=kept_steps_bytes,
@@ -479,9 +484,9 @@ def briefly(checked: Checked) -> dict[str, str]:
             continue
         own, of_before = ({**dict(e), **dict(e.execution)} for e in (phase, before))
         names = [name for name in own if f"phase.{number}.{name}" in checked.choices]
-        said = [f"{n} = {own[n]}" for n in names if n != "keep" and own[n] != of_before[n]]
+        said = [f"{n} = {own[n]}" for n in names if n not in TOLD and own[n] != of_before[n]]
         line = f"phase.{number}: {' · '.join(said)}" if said else ""
-        lines |= {f"phase.{number}.{name}": line for name in names if name != "keep"}
+        lines |= {f"phase.{number}.{name}": line for name in names if name not in TOLD}
     return lines
 
 

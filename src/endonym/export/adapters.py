@@ -65,7 +65,8 @@ VERSION = 1
 PARTS = ("lora_A", "lora_B", "magnitude")
 SCALES = TypeAdapter[dict[str, float]](Annotated[dict[str, peft_format.Alpha], Field(min_length=1)])
 UNBASED = ("positions.weight",)
-"""Weights that do not tell one base from another: learned positions are cut to the context."""
+"""Weights that do not tell one base from another: earlier versions cut learned positions to the
+length of a row, and their adapters still fit."""
 
 
 def base_identity(decoder: AnyDecoder) -> str:

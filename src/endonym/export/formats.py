@@ -1,6 +1,7 @@
 """Every export, from a finished model to a folder whose files are compared with it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ from endonym.model.foreign.decoder import AnyDecoder
 from endonym.model.foreign.folder import AnyModelConfig
 from endonym.model.lora import changes_of
 from endonym.store import Artifact
+from endonym.tokenizer.kinds import kind_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
 
@@ -61,12 +63,14 @@ def require_formats(
 ) -> None:
     """Raise ExportError if a format cannot hold this model, or its tokenizer.
 
-    texts: which the format's program must read as the tokenizer does.
+    texts: which the format's program must read as the tokenizer does. Of an export of adapters, the
+    program that adds it must be able to run the base.
     """
     for export in exports:
-        if export.row.content == "model":
+        if export.row.content != "corpus":
             export.row.require_packages()
-            MAKING[export.format].require(config, tokenizer, texts)
+            of_model = BASES.get(export.format, export.format)
+            MAKING[of_model].require(config, tokenizer, texts)
 
 
 def require_adapter_formats(
@@ -168,10 +172,14 @@ def make_corpus_export(
 def _require_transformers(
     config: AnyModelConfig, tokenizer: Tokenizer, texts: Sequence[str]
 ) -> None:
-    """Raise ExportError if no class of transformers has this shape, or reads texts as we do."""
-    if isinstance(config, ModelConfig):
+    """Raise ExportError if no class of transformers has this shape, or reads texts as we do.
+
+    Tokenizers that endonym trains are read alike, which tests prove for every kind.
+    """
+    is_ours = isinstance(config, ModelConfig)
+    if is_ours:
         row_of(config)
-    else:
+    if not is_ours or (kind_of(tokenizer) is None and find_spec("transformers")):
         require_unchanged(config, tokenizer, texts)
 
 
@@ -262,3 +270,5 @@ MAKING = {
     "keyboard": Making(_require_keyboard, _write_keyboard),
 }
 """The functions of every format."""
+BASES = {"adapter": "huggingface", "gguf-adapter": "gguf"}
+"""For each format of adapters, the format of the base on which it is proven."""

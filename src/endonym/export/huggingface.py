@@ -264,29 +264,15 @@ def load_pretrained(folder: Path, opened: Opened = NEVER) -> LanguageModel:
     return LanguageModel.load(folder)
 
 
-def pretrained_decoder(folder: Path, context: int, tokenizer: Tokenizer, vocab: int) -> AnyDecoder:
-    """A folder's decoder as training goes on from it.
+def pretrained_decoder(folder: Path, tokenizer: Tokenizer, vocab: int) -> AnyDecoder:
+    """A folder's decoder as training goes on from it, with the context of the folder.
 
-    context: of the rows; learned positions beyond it are cut off. tokenizer, vocab: of the new
-    model. If the tokenizer is not the folder's, rows of new ids begin from those that they replace;
-    the model's ids beyond the tokenizer keep theirs. Raises ShapeError if the model never read so
-    many tokens at once.
+    tokenizer, vocab: of the new model. If the tokenizer is not the folder's, rows of new ids begin
+    from those that they replace; the model's ids beyond the tokenizer keep theirs.
     """
     base = load_pretrained(folder)
-    decoder = with_context(base.decoder, context, folder)
     if base.tokenizer.to_json() == tokenizer.to_json():
-        return decoder
+        return base.decoder
     replaced = spelled(tokenizer, base.tokenizer)
     replaced += [[index] for index in range(len(replaced), vocab)]
-    return with_vocabulary(decoder, replaced)
-
-
-def with_context(decoder: AnyDecoder, context: int, folder: Path) -> AnyDecoder:
-    """A folder's decoder for rows of `context` tokens; learned positions beyond it are cut off."""
-    if isinstance(decoder, ForeignDecoder):
-        decoder.config = folders.with_context(decoder.config, context)
-        return decoder
-    shape, weights = folders.with_context(decoder.config, context), decoder.state_dict()
-    if "positions.weight" in weights:
-        weights["positions.weight"] = weights["positions.weight"][:context].clone()
-    return decoder_with(shape, weights, folder)
+    return with_vocabulary(base.decoder, replaced)

@@ -28,13 +28,14 @@ from endonym.export.gguf.vocabulary import drops_of
 from endonym.export.gguf.write import write_vocabulary
 from endonym.export.kept import keeps_tokenizer, number_format
 from endonym.export.refusals import refusal
+from endonym.export.shapes import config_json
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.llama_cpp import LlamaCpp
 from endonym.generate.llama_cpp import version as llama_cpp_version
 from endonym.generate.sample import log_softmax
 from endonym.log import listed
 from endonym.model.config import ModelConfig
-from endonym.model.foreign.folder import CONFIG, ForeignConfig
+from endonym.model.foreign.folder import CONFIG, AnyModelConfig
 from endonym.tokenizer.chat_template import ChatTemplate, template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import STRANGE
@@ -173,7 +174,7 @@ class TheirTokenizer:
         return self._tokenizer.decode(ids)
 
     def changes(self, tokenizer: Tokenizer) -> str:
-        """The rules that it has instead of those of a tokenizer, in words."""
+        """The rules that it has instead of those of a tokenizer, in words; empty if none."""
         ours, theirs = map(
             json.loads, (tokenizer.to_json(), self._tokenizer.backend_tokenizer.to_str())
         )
@@ -183,7 +184,9 @@ class TheirTokenizer:
             if ours.get(key) != theirs.get(key)
             and (names := [(each.get(key) or {"type": "none"})["type"] for each in (ours, theirs)])
         ]
-        return ", ".join(found) or "other pieces"
+        if not found and ours["model"] != theirs["model"]:
+            return "other pieces"
+        return ", ".join(found)
 
 
 class Transformers(runtimes.Transformers, TheirTokenizer):
@@ -300,22 +303,29 @@ def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[
             raise refusal("other_ids", "export gguf", **check.as_dict())
 
 
-def require_unchanged(config: ForeignConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+def require_unchanged(config: AnyModelConfig, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
     """Raise ExportError, before a model is trained, if transformers reads these texts otherwise.
 
-    It reads folders of some architectures by a class of its own, whatever their files say.
+    It reads folders of some architectures by a class of its own, whatever their files say. It also
+    writes the bytes of some tokenizers otherwise, as it takes `<0x0A>` in a text for a byte.
     """
     from endonym.export.huggingface import write_tokenizer
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / CONFIG).write_text(json.dumps(config.transformers), encoding="utf-8")
+        if isinstance(config, ModelConfig):
+            described = config_json(config, tokenizer.end_id)
+        else:
+            described = config.transformers
+        (folder / CONFIG).write_text(json.dumps(described), encoding="utf-8")
         write_tokenizer(tokenizer, config.context, folder)
         theirs = TheirTokenizer(folder)
     for check in _text_checks(_lines(texts), tokenizer, theirs, file="", dropped=""):
         if not check.ok:
-            about = {"family": config.family, "changes": theirs.changes(tokenizer)}
-            raise refusal("changed_on_loading", "export huggingface", **about, **check.as_dict())
+            changes = theirs.changes(tokenizer)
+            about = {"family": config.family, "changes": changes, **check.as_dict()}
+            kind = "changed_on_loading" if changes else "read_otherwise"
+            raise refusal(kind, "export huggingface", **about)
 
 
 def require_ok(checks: Sequence[Check]) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 
 from endonym import device
 from endonym.data.baselines import Baselines, count
@@ -32,7 +31,7 @@ from endonym.evaluate.tables import aligned
 from endonym.evaluate.typing_scores import TYPING
 from endonym.evaluate.writing import WRITING, WRITTEN, write_texts
 from endonym.export.history import spelling_of
-from endonym.export.huggingface import load_pretrained, with_context
+from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
 from endonym.generate.reading import Nats, TokenNats, read_nats, window_tokens
 from endonym.generate.sample import Sampling
@@ -114,7 +113,8 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             base = LanguageModel.load(earlier.folder, device.pick(ctx.device))
         else:
             assert config.folder is not None, "one of both is given"
-            base = pretrained_model(config.folder, pack.context, model_device)
+            base = load_pretrained(config.folder)
+            base.decoder.to(model_device)
         for texts, scored in zip(texts_to_score, scores, strict=True):
             ids = base.tokenizer.encode_many(list(texts.each()))
             texts_of_base = replace(texts, ids=ids, tokenizer=base.tokenizer)
@@ -160,18 +160,6 @@ def ensemble_scores(
         measured = texts.measured([math.log(len(members)) - each for each in added])
         found.append(bits.by_source(texts, measured, model="ensemble", split=split))
     return found
-
-
-def pretrained_model(folder: Path, context: int, model_device: torch.device) -> LanguageModel:
-    """The pretrained model of a folder on a device, with rows as long as those of the trained one.
-
-    Its tokenizer is its own: bits per byte compare across tokenizers, nats per token do not.
-    """
-    base = load_pretrained(folder)
-    context = min(context, base.decoder.config.context)
-    return LanguageModel(
-        with_context(base.decoder, context, folder).to(model_device), base.tokenizer
-    )
 
 
 class TrainingText(NamedTuple):

@@ -27,7 +27,7 @@ from endonym.export.history import is_of_split
 from endonym.export.shapes import folder_shape
 from endonym.formats.files import RawSet
 from endonym.model.config import ExpertsConfig, ModelConfig
-from endonym.model.foreign.folder import folder_files, with_context
+from endonym.model.foreign.folder import folder_files, require_rows
 from endonym.pipeline import stages
 from endonym.pipeline.sources import file_identity, hash_once
 from endonym.pipeline.stage import (
@@ -217,7 +217,7 @@ def pretrained_stage(folder: Path, recipe: Recipe) -> Stage:
     if (folder / MANIFEST).is_file():
         open_artifact(folder).verify(hash_once)
     if recipe.pack.context is not None:
-        with_context(folder_shape(folder), recipe.pack.context)
+        require_rows(folder_shape(folder), recipe.pack.context)
     paths = tuple(folder_files(folder))
     files = tuple(file_identity(path) for path in paths)
     config = PretrainedFiles(folder=folder, paths=paths, files=files)

@@ -98,10 +98,11 @@ def train_model(config: PhaseTraining, ctx: StageContext, group: Group) -> Numbe
     preflight.spare_memory(shape, phase, longest, target=inputs.device, log=ctx.log)
     checkpoint = preflight.newest(inputs.folder, ctx.log) if group.is_first else None
     if group.is_first:
-        batches = inputs.batches(phase, shape.context, config.seed)
+        batches = inputs.batches(phase, config.pack.context, config.seed)
         preflight.announce(shape, phase, batches, baseline_bits, group=group, log=ctx.log)
         if checkpoint is None or not checkpoint.state.step:
-            preflight.warn_of_unlearnt_ends(decoder, tokenizer, phase, ctx.log)
+            if isinstance(inputs, ExampleInputs):
+                preflight.warn_of_unlearnt_ends(decoder, tokenizer, phase, inputs.train, ctx.log)
             preflight.before_training(
                 make_decoder, decoder, phase, batches, inputs=inputs, group=group, log=ctx.log
             )
@@ -273,7 +274,8 @@ def started_decoder(config: PhaseTraining, inputs: Inputs, tokenizer: Tokenizer)
     decoder = initial_decoder(config, inputs)
     if config.phase.reads_texts or config.phase.adapt is not None:
         return decoder
-    unlearnt = preflight.unlearnt_ends(decoder, tokenizer)
+    examples = ExampleTokens(inputs["examples"].folder, "train")
+    unlearnt = preflight.unlearnt_ends(decoder, tokenizer, examples)
     if not unlearnt or tokenizer.end_id in unlearnt:
         return decoder
     ids = range(decoder.config.vocab)
@@ -290,7 +292,7 @@ def new_or_loaded(
     if folder is None:
         assert isinstance(shape, ModelConfig), "only our own shapes can be built from nothing"
         return new_decoder(shape, seed)
-    return pretrained_decoder(folder, shape.context, Tokenizer.load(tokenizer), shape.vocab)
+    return pretrained_decoder(folder, Tokenizer.load(tokenizer), shape.vocab)
 
 
 def mask_reasons(training: Training) -> set[str]:

@@ -81,6 +81,7 @@ def validate(
     join: Collection[str] = (),
     shares: Mapping[str, float] | None = None,
     keyboard: Keyboard | None = None,
+    context: int | None = None,
 ) -> ValidationResult:
     """Score at most `tokens` positions of dev text, drawn from all documents.
 
@@ -91,9 +92,10 @@ def validate(
 
     shares: of the sources in the phase's tokens, if it has shares. Then each source is scored by
     itself, and the loss is that of the phase's mixture: the others are only watched. keyboard: if
-    words are typed in the phase; then they are here, too, in as many rows.
+    words are typed in the phase; then they are here, too, in as many rows. context: tokens of a
+    row; that of the model if None.
     """
-    shares, context = judged_shares(dev, shares or {}), decoder.config.context
+    shares, context = judged_shares(dev, shares or {}), context or decoder.config.context
     sums: Sums = np.zeros((3, len(dev.sources)))  # nats, bytes and tokens of each source
     for source, most_tokens in _tokens_by_source(dev, shares, tokens).items():
         order = Order(dev, context=context, seed=VALIDATION_SEED, join=join, source=source)
@@ -225,6 +227,7 @@ class TrainingInputs:
             join=self.join,
             shares=config.shares,
             keyboard=self.keyboard,
+            context=config.context,
         )
 
 
@@ -262,7 +265,7 @@ class ExampleInputs:
 
         In a group each process scores its share of the rows, and all get the same sums.
         """
-        context, is_pairs = decoder.config.context, config.is_of_pairs
+        context, is_pairs = config.row_tokens(decoder.config.context), config.is_of_pairs
         order = self.order(self.dev, context, VALIDATION_SEED)
         rows = range(max(1, min(config.eval_tokens // context, order.rows_per_epoch)))
         sums: Sums = np.zeros(6)  # as `_pair_sums` has them

@@ -109,7 +109,8 @@ class Training:
         seed: int,
         group: Group = ALONE,
     ) -> None:
-        context, execution = decoder.config.context, config.execution
+        execution = config.execution
+        context = config.row_tokens(decoder.config.context)
         self.decoder, self.config, self.inputs, self.seed = decoder, config, inputs, seed
         self.group = group
         self.batches = inputs.batches(config, context, seed)

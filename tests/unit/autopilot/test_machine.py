@@ -37,7 +37,7 @@ from endonym.train import compile as compiler
 from endonym.train.config import TrainConfig
 
 SHAPE = resolve(ModelKeys(dim=64, layers=2, mixer=MixerKeys(heads=1)), vocab=1000, context=64)
-PHASE = train_config(number_format="fp32", batch_tokens=128)
+PHASE = train_config(number_format="fp32", batch_tokens=128, context=64)
 ADAPT = Adapt(rank=4).resolved()
 RATES = {"fp32": 2e11, "bf16": 2e12}
 
@@ -205,8 +205,10 @@ def test_the_time_of_a_token_is_a_formula_of_the_processors_products(
     monkeypatch.setattr(device, "has_bf16_units", lambda: False)
     remembered(file, "matmul_per_second", lambda: {"fp32": 1e9, "bf16": 5e8})
     for kind, rate in (("fp32", 1e9), ("bf16", 5e8)):
-        seconds = seconds_a_token(Workload(SHAPE, train_config(number_format=kind)), file)
-        assert seconds == pytest.approx(flops_per_token(SHAPE) / (0.3 * rate))
+        for row in (64, 16):
+            work = Workload(SHAPE, train_config(number_format=kind, context=row))
+            expected = flops_per_token(SHAPE, row) / (0.3 * rate)
+            assert seconds_a_token(work, file) == pytest.approx(expected)
 
 
 def test_the_pace_that_new_measured_is_known_to_those_who_only_look(
@@ -317,7 +319,8 @@ def test_long_documents_have_a_pace_of_their_own_where_rows_are_cut(
     monkeypatch.setattr(probe, "pace", lambda work, **_: seen.append(work.length) or {"plain": 1.0})
     for context, document in ((64, 20), (64, 60), (1024, 20.4), (1024, 900.0), (1024, 9_000.0)):
         shape = usual_shape(64, 2, 1000, context)
-        measured_pace(Workload(shape, PHASE, document=document), file)
+        work = Workload(shape, PHASE.but(context=context), document=document)
+        measured_pace(work, file)
     assert seen == [32, 32, 1024]
 
 

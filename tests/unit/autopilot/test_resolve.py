@@ -73,6 +73,13 @@ def test_the_rate_falls_only_before_what_learns_something_else(
         assert "phase.1.keep" not in chosen
 
 
+def test_a_large_shape_has_the_rates_that_others_publish(recipe: Recipe) -> None:
+    large = {"model.dim": 768, "model.layers": 12, "model.mixer.heads": 12, "phase.0.lr": None}
+    found = choices_of(recipe.with_values(large))
+    assert found["phase.0.lr"].value == found["phase.0.embedding_lr"].value == 6e-4
+    assert choices_of(recipe.with_values({"phase.0.lr": None}))["phase.0.lr"].value == 3e-3
+
+
 def test_a_vocabulary_is_chosen_for_pairs_and_pieces_and_for_nothing_else(recipe: Recipe) -> None:
     size = TextSize(10**9, 3 * 10**8, 1.0, 100.0, ())  # three bytes a letter ask for no more ids
     assert resolve.vocab_choice(recipe, lambda: pytest.fail("measured in vain")) == {}

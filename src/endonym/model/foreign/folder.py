@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from endonym.config import Config
 from endonym.disk import open_regular, packaged_tables, read_given
 from endonym.errors import Damaged, ExportError
-from endonym.model.config import AttentionConfig, ModelConfig
+from endonym.model.config import ModelConfig
 from endonym.model.refusals import misfit, refusals
 
 CONFIG = "config.json"
@@ -110,26 +110,10 @@ def foreign_config(folder: Path, config_json: dict[str, Any] | None = None) -> F
     )
 
 
-def with_context(shape: Shape, context: int) -> Shape:
-    """A config with a shorter context, which its export also has.
-
-    A foreign `config.json` keeps its own number if more than the length depends on it.
-    Raises ShapeError if the model's own context is shorter.
-    """
+def require_rows(shape: AnyModelConfig, context: int) -> None:
+    """Raise ShapeError if rows of `context` tokens are longer than a model can read at once."""
     if context > shape.context:
         raise misfit("long_rows", "pack.context", context=context, own=shape.context)
-    if isinstance(shape, ModelConfig):
-        mixers = tuple(
-            mixer.model_copy(update={"window": context})
-            if isinstance(mixer, AttentionConfig) and mixer.window and mixer.window > context
-            else mixer
-            for mixer in shape.mixers
-        )
-        return shape.model_copy(update={"context": context, "mixers": mixers})
-    keys = dict(shape.transformers)
-    if CONTEXTS[0] in keys and _is_rope_fixed(keys):
-        keys[CONTEXTS[0]] = context
-    return shape.model_copy(update={"context": context, "transformers": keys})
 
 
 def with_vocab(shape: Shape, vocab: int) -> Shape:
@@ -143,15 +127,6 @@ def with_vocab(shape: Shape, vocab: int) -> Shape:
         "transformers": shape.transformers | {"vocab_size": vocab},
     }
     return shape.model_copy(update=changed)
-
-
-def _is_rope_fixed(keys: dict[str, Any]) -> bool:
-    """Whether positions are rotary, with angles that do not depend on the context length."""
-    tables = [keys.get(key) for key in ("rope_parameters", "rope_scaling")]
-    settings = [each for each in tables if isinstance(each, dict)]
-    nested = [each for table in settings for each in table.values() if isinstance(each, dict)]
-    kinds = {each.get("rope_type", each.get("type", "default")) for each in (*settings, *nested)}
-    return bool(settings or "rope_theta" in keys) and kinds <= {"default", "linear", "llama3"}
 
 
 def _size(config_json: dict[str, Any], keys: Sequence[str], where: str) -> int:
