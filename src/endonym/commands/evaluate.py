@@ -136,7 +136,7 @@ def doubts(
             document = train.document(number)
             if compared is not None and train.sources[document.source] not in compared:
                 continue
-            text = texts.tokenizer.decode(document.ids.tolist())
+            text = texts.tokenizer.decode_document(document.ids)
             train_texts.setdefault(document.source, []).append(text)
     references = [Reference([sketch("", parts, 1.0)]) for parts in train_texts.values()]
     reasons: list[str] = []

@@ -34,7 +34,7 @@ from endonym.generate.sample import log_softmax
 from endonym.log import listed
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import CONFIG, ForeignConfig
-from endonym.tokenizer.chat_template import ChatTemplate, template_of
+from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import STRANGE
 from endonym.tokenizer.unigram import SPACE
@@ -124,21 +124,22 @@ class Ours:
     def settings(self) -> dict[str, Any]:
         """What a program should do around a text.
 
-        start: the ids of PROBE with the start token. end: the id that ends a text. stops: all ids
-        that end generation. context: the longest text in tokens. template: for conversations, one
-        that writes the start token, as `transformers` needs it. names: the ids of the start token's
-        name in a text; llama.cpp's programs always read it as the token.
+        start: the ids of PROBE with those around a text. end: the id that ends a text. stops: all
+        ids that end generation. context: the longest text in tokens. template: for conversations,
+        as `transformers` needs it. names: the ids of the end token's name in a text; llama.cpp's
+        programs always read it as the token.
         """
         tokenizer = self.model.tokenizer
-        has_template = tokenizer.chat_template is not None
-        start = tokenizer.token(tokenizer.start_id)
+        template = tokenizer.chat_template
+        if template is not None and tokenizer.around is None:
+            template = template_of(tokenizer).opened
         return {
-            "start": [tokenizer.start_id, *tokenizer.encode(PROBE)],
+            "start": tokenizer.text_ids(PROBE),
             "end": tokenizer.end_id,
             "stops": sorted(tokenizer.stop_ids),
             "context": self.model.decoder.config.context,
-            "template": template_of(tokenizer).opened if has_template else None,
-            "names": [tokenizer.start_id] if has_template else tokenizer.encode(start),
+            "template": template,
+            "names": [tokenizer.end_id],
         }
 
     @torch.inference_mode()
@@ -158,8 +159,6 @@ class TheirTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without specials."""
-        if self._tokenizer.chat_template is None:  # its settings must say that names stay text
-            return self._tokenizer(text, **PLAIN)["input_ids"]
         return self._tokenizer(text, **PLAIN, split_special_tokens=True)["input_ids"]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -197,7 +196,7 @@ class Transformers(runtimes.Transformers, TheirTokenizer):
             "stops": sorted(stops if isinstance(stops, list) else [stops]),
             "context": self._tokenizer.model_max_length,
             "template": self._tokenizer.chat_template,
-            "names": self._tokenizer(self._tokenizer.bos_token, **PLAIN)["input_ids"],
+            "names": self._tokenizer(self._tokenizer.eos_token, **PLAIN)["input_ids"],
         }
 
 
@@ -227,17 +226,14 @@ class Gguf:
     def settings(self) -> dict[str, Any]:
         """What llama.cpp's programs do around a text.
 
-        They put the start token before the file's template themselves.
+        They put the start token before the file's template themselves, if they put it before texts.
         """
-        end, template = self._engine.end_id, self._engine.template()
-        start = self._engine.start_id if self._engine.start_id >= 0 else end
-        names = [self._engine.token(each) for each in (start, end)]
         return {
             "start": self._engine.encode(PROBE, opens=True, by_name=True),
-            "end": end,
+            "end": self._engine.end_id,
             "stops": [index for index in range(self.vocab) if self._engine.ends(index)],
             "context": self._engine.trained_context,
-            "template": None if template is None else ChatTemplate(template, *names).opened,
+            "template": self._engine.template(),
         }
 
 
@@ -347,7 +343,7 @@ class Sample:
     """Held-out text, and what the model makes of it.
 
     rows: ids of documents evenly spread, TOKENS in all, and of joined ones as long as the context.
-    Each starts with the end-of-text id, as documents did in training. longest: of a row, in ids.
+    Each starts with the ids that start a document in training. longest: of a row, in ids.
     """
 
     def __init__(self, model: LanguageModel, texts: Sequence[str]) -> None:
@@ -365,7 +361,9 @@ class Sample:
         yield from _text_checks(lines, tokenizer, runtime, file=file, dropped=dropped)
         expected = self.ours.settings()
         found = runtime.settings()
-        if is_gguf:  # llama.cpp also stops at names that it knows, such as <|im_end|>
+        if is_gguf:
+            expected["template"] = tokenizer.chat_template
+            # llama.cpp also stops at names that it knows, such as <|im_end|>.
             found["stops"] = [each for each in expected["stops"] if each in found["stops"]]
         differing = [name for name in found if found[name] != expected[name]]
         shown = (f"{name} is {found[name]!r}, not {expected[name]!r}"[:120] for name in differing)
@@ -431,13 +429,13 @@ def _text_checks(
     dropped: what the runtime takes from the start of a text.
     """
     texts = [line.removeprefix(dropped) for line in lines]
-    expected = [ids.tolist() for ids in tokenizer.encode_many(texts)]
+    expected = [ids.tolist() for ids in tokenizer.encode_whole(texts)]
     found = [runtime.encode(line) for line in lines]
     unit = f"of {len(lines):,} lines differ"
     # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
     pairs: list[tuple[Literal["ids", "decoding"], Iterable[Any], Iterable[Any]]] = [
         ("ids", expected, found),
-        ("decoding", map(tokenizer.decode, expected), map(runtime.decode, found)),
+        ("decoding", map(tokenizer.decode_document, expected), map(runtime.decode, found)),
     ]
     for kind, ours, theirs in pairs:
         rows = zip(texts, ours, theirs, strict=True)
@@ -451,14 +449,18 @@ def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]
     tokenizer, context = model.tokenizer, model.decoder.config.context
     longest = min(context, LONGEST)
     joined = "\n".join(texts[:LONGEST])[: 16 * TOKENS]
-    rows = [np.array([tokenizer.end_id, *tokenizer.encode(joined)])[: min(context, TOKENS)]]
+    start = np.array(tokenizer.document_start, dtype=np.int64)
+
+    def row(text: str) -> NDArray[np.int64]:
+        return np.concatenate((start, tokenizer.encode_documents([text])[0]))
+
+    rows = [row(joined)[: min(context, TOKENS)]]
     some = texts[:: -(-len(texts) // 64)]  # about 64, to tell how long documents are
-    size = sum(min(len(ids), longest) for ids in tokenizer.encode_many(some))
+    size = sum(min(len(ids), longest) for ids in tokenizer.encode_documents(some))
     count = math.ceil(TOKENS * len(some) / max(1, size))
     room = TOKENS
     for text in texts[:: max(1, len(texts) // count)]:
-        ids = np.array([tokenizer.end_id, *tokenizer.encode(text[: 16 * LONGEST])])
-        ids = ids[: min(longest, room)]
+        ids = row(text[: 16 * LONGEST])[: min(longest, room)]
         if len(ids) > 1:
             rows.append(ids)
             room -= len(ids)

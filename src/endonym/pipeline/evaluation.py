@@ -116,7 +116,7 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             assert config.folder is not None, "one of both is given"
             base = pretrained_model(config.folder, pack.context, model_device)
         for texts, scored in zip(texts_to_score, scores, strict=True):
-            ids = base.tokenizer.encode_many(list(texts.each()))
+            ids = base.tokenizer.encode_documents(list(texts.each()))
             texts_of_base = replace(texts, ids=ids, tokenizer=base.tokenizer)
             measured = read_texts(base, texts_of_base, ctx.log)
             scored += bits.by_source(texts_of_base, measured, model=BEFORE, split=split)
@@ -151,7 +151,7 @@ def ensemble_scores(
         for member in members:
             model = LanguageModel.load(member.folder, device.pick(device_name))
             for (_, texts), added in zip(judged, sums, strict=True):
-                read = read_nats(model.decoder, texts.ids, model.tokenizer.end_id)
+                read = read_nats(model.decoder, texts.ids, bits.start_of(model, texts))
                 for number, nats in enumerate(read):
                     added[number] = np.logaddexp(added[number], -nats)
                     advance(len(nats))
@@ -420,8 +420,7 @@ def questions(prompts: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
         )
     (parts,), markup = template_of(tokenizer).parts([(["user"], True)]), Markup(tokenizer)
     every = [ids_of(parts, [prompt], tokenizer.encode, markup.encode) for prompt in prompts]
-    # The model puts the token in front that opens a text, if the template did not.
-    return [ids[1:] if ids[:1] == [tokenizer.opening_id] else ids for ids in every]
+    return [tokenizer.chat_ids(ids) for ids in every]
 
 
 def evaluate_speed(ctx: StageContext) -> Numbers:

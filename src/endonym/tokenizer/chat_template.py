@@ -128,8 +128,7 @@ class ChatTemplate:
 def template_of(tokenizer: Tokenizer) -> ChatTemplate:
     """The template of a tokenizer that has one, as endonym's own runtime fills it in."""
     assert tokenizer.chat_template is not None, "asked of a base model"
-    start, end = (tokenizer.token(each) for each in (tokenizer.start_id, tokenizer.end_id))
-    return ChatTemplate(tokenizer.chat_template, start, end)
+    return ChatTemplate(tokenizer.chat_template, tokenizer.start_name, tokenizer.end)
 
 
 def ids_of(

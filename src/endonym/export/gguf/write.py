@@ -27,12 +27,21 @@ from endonym.generate.language_model import LanguageModel
 from endonym.model.adapt_config import matrices
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.lora import Change
+from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
 WHERE = "export gguf-adapter"
+OTHER_AROUND = (
+    "llama.cpp puts at most the start token before a text and the end token after it; this "
+    "tokenizer puts other tokens there"
+)
+STARTED_CHAT = (
+    "llama.cpp puts the start token before each text and each conversation; this chat template "
+    "does not write it, so transformers reads conversations without it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,20 @@ def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
     if not isinstance(config, ModelConfig):
         raise refusal("gguf_of_foreign", "export gguf", family=config.family)
     architecture_of(config)
-    return [*limits_of(config), *([BYTE_ORDER_MARK] if drops_of(tokenizer) else [])]
+    limits = [*limits_of(config), *([BYTE_ORDER_MARK] if drops_of(tokenizer) else [])]
+    return limits + _limits_of_start(tokenizer)
+
+
+def _limits_of_start(tokenizer: Tokenizer) -> list[str]:
+    """Where llama.cpp starts or ends texts and conversations otherwise than the tokenizer."""
+    before, after, limits = tokenizer.before, tokenizer.after, list[str]()
+    if len(before) > 1 or after not in ((), (tokenizer.end_id,)):
+        limits.append(OTHER_AROUND)
+    if tokenizer.around is not None and before and tokenizer.chat_template is not None:
+        template = template_of(tokenizer)
+        if template.opened != template.text:
+            limits.append(STARTED_CHAT)
+    return limits
 
 
 def export_gguf(
@@ -123,8 +145,9 @@ def write_file(
 def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> Json:
     """The keys of a file, in its order.
 
-    A text begins after the start token, and generation ends at the end token, or at the end of a
-    turn.
+    A text begins after the start token, if the tokenizer puts one there, and generation ends at the
+    end token, or at the end of a turn. Without a bos token, bos is the token between documents:
+    llama.cpp would take any id for it.
     """
     row, language = architecture_of(config), about.language.partition("-")[0]
     general: Json = {
@@ -136,17 +159,23 @@ def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> J
     }
     template, turn_ends = tokenizer.chat_template, tokenizer.stop_ids[1:]
     own = row.metadata(config)
+    if tokenizer.around is None:
+        bos_id, pad_id = tokenizer.start_id, tokenizer.pad_id
+    else:
+        has_bos = tokenizer.start is not None and not tokenizer.before
+        bos_id = tokenizer.start_id if has_bos else tokenizer.document_start[-1]
+        pad_id = tokenizer.end_id
     words = vocabulary_of(tokenizer, config.vocab)
     return {
         **{key: value for key, value in general.items() if value},
         **({"tokenizer.chat_template": template} if template else {}),
         **({"tokenizer.ggml.eot_token_id": turn_ends[0]} if turn_ends else {}),
-        "tokenizer.ggml.bos_token_id": tokenizer.start_id,
+        "tokenizer.ggml.bos_token_id": bos_id,
         "tokenizer.ggml.eos_token_id": tokenizer.end_id,
-        "tokenizer.ggml.padding_token_id": tokenizer.end_id,
-        "tokenizer.ggml.add_bos_token": True,
-        "tokenizer.ggml.add_eos_token": False,
-        "tokenizer.ggml.add_space_prefix": False,
+        "tokenizer.ggml.padding_token_id": pad_id,
+        "tokenizer.ggml.add_bos_token": bool(tokenizer.before),
+        "tokenizer.ggml.add_eos_token": tokenizer.end_id in tokenizer.after,
+        "tokenizer.ggml.add_space_prefix": tokenizer.space_first,
         **{f"{row.name}.{key}": value for key, value in own.items()},
         "general.file_type": 0,  # of each file
         "general.quantization_version": 2,
