@@ -66,7 +66,7 @@ class Layouts:
         self._specials = set(self._markup.specials.values())
         # Most turns have the same text of the template.
         cached, encode = functools.lru_cache(PIECES_KEPT), self._markup.encode
-        self._ids_of = cached(lambda text: np.array(encode(text), dtype=np.int64))
+        self._ids_of = cached(lambda *part: np.array(encode(*part), dtype=np.int64))
         self._cache: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
         self._cached_size, self._lost_seconds = 0, 0.0
         self.turn_ends: dict[int, str] = {}
@@ -177,9 +177,9 @@ class Layouts:
         """
         pieces: list[LayoutPart] = []
         is_after_answer = False
-        for text, number in parts:
+        for place, (text, number) in enumerate(parts):
             if number is None:
-                ids = self._ids_of(text)
+                ids = self._ids_of(text, place == 0)
                 end = self._turn_end(ids) if is_after_answer else 0
                 pieces += [LayoutPart(ids[:end], None, True), LayoutPart(ids[end:], None, False)]
             elif is_after_answer:

@@ -105,8 +105,11 @@ class Engine(Protocol):
         """The ids of a conversation as the model reads it, from those of its filled template."""
         ...
 
-    def encode_markup(self, text: str) -> list[int]:
-        """The ids of a chat template's own text, in which special tokens stand by their names."""
+    def encode_markup(self, text: str, begins: bool = False) -> list[int]:
+        """The ids of a chat template's own text, in which special tokens stand by their names.
+
+        begins: whether the conversation begins with it.
+        """
         ...
 
     def close(self) -> None:

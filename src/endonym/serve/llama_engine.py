@@ -115,7 +115,7 @@ class LlamaEngine:
         before = list(self.before)
         return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
 
-    def encode_markup(self, text: str) -> list[int]:
+    def encode_markup(self, text: str, begins: bool = False) -> list[int]:
         """The ids of a chat template's own text."""
         return self._llama.encode(text, by_name=True)
 

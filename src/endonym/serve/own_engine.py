@@ -72,9 +72,9 @@ class OwnEngine:
         """The ids of a conversation, from those of its filled template."""
         return self.vocabulary.chat_ids(ids)
 
-    def encode_markup(self, text: str) -> list[int]:
+    def encode_markup(self, text: str, begins: bool = False) -> list[int]:
         """The ids of a chat template's own text: specials by name."""
-        return self._markup.encode(text)
+        return self._markup.encode(text, begins)
 
     def close(self) -> None:
         """Free the caches."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tokenizers
@@ -54,9 +54,10 @@ class Tokenizer:
     there, whose template writes its start itself. None for a tokenizer made by endonym: its models
     read an end of text before each text and each conversation.
 
-    space_first: whether it puts a space before each text, as that of Llama 2. `encode` never does,
-    so that pieces of a text can be encoded apart and joined. A whole text is encoded by `text_ids`,
-    a document for training and scoring by `encode_documents`.
+    spaces_before: "first" if it puts a space before each text, as that of Llama 2; "each" if it
+    does so after each special token, too; else empty. `encode` never does, so that pieces of a text
+    can be encoded apart and joined. A whole text is encoded by `text_ids`, a document for training
+    and scoring by `encode_documents`.
     """
 
     chat_template: str | None = None
@@ -68,7 +69,7 @@ class Tokenizer:
     ) -> None:
         self._whole = _plain(engine)
         self._engine = without_first_space(engine)
-        self.space_first = self._engine is not self._whole
+        self.spaces_before = _spaces_before(engine)
         self.vocab: int = max(engine.get_vocab(with_added_tokens=True).values(), default=-1) + 1
         end_id = engine.token_to_id(end)
         if end_id is None:
@@ -158,6 +159,11 @@ class Tokenizer:
         """
         before = [] if self.around is not None else [*self.before]
         return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
+
+    @property
+    def space_first(self) -> bool:
+        """Whether a space is put before each text."""
+        return self.spaces_before != ""
 
     def encode_documents(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """The ids of each document, with the space that the tokenizer puts before a text.
@@ -411,22 +417,42 @@ def read_engine(path: Path) -> tokenizers.Tokenizer:
         raise TokenizerError(message, where=str(path), do=do) from error
 
 
+Steps = dict[str, list[dict[str, Any]]]
+"""The steps of a tokenizer's rules: normalizer, pre_tokenizer and decoder."""
+
+
+def _steps_of(described: dict[str, Any]) -> Steps:
+    """The steps of each rule in a `tokenizer.json`, which may be a sequence of several."""
+    rules = {key: described.get(key) or {} for key in ("normalizer", "pre_tokenizer", "decoder")}
+    return {key: rule.get(f"{key}s".replace("_", ""), [rule]) for key, rule in rules.items()}
+
+
+def _spaces_before(engine: tokenizers.Tokenizer) -> Literal["", "first", "each"]:
+    """Where a tokenizer puts a space before a text."""
+    steps = _steps_of(json.loads(engine.to_str()))
+    schemes = [step.get("prepend_scheme", "never") for step in steps["pre_tokenizer"]]
+    prepends = any(step.get("type") == "Prepend" for step in steps["normalizer"])
+    adds_to_each = any(step.get("add_prefix_space") for step in steps["pre_tokenizer"])
+    if prepends or adds_to_each or "always" in schemes:
+        return "each"
+    return "first" if "first" in schemes else ""
+
+
 def without_first_space(engine: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     """The same without the space that it puts before every text; itself if it puts none."""
-    described: dict[str, Any] = json.loads(engine.to_str())
-    rules = {key: described.get(key) or {} for key in ("normalizer", "pre_tokenizer", "decoder")}
-    steps = {key: rule.get(f"{key}s".replace("_", ""), [rule]) for key, rule in rules.items()}
-    spaced = [step for step in steps["normalizer"] if step.get("type") == "Prepend"]
-    marks = [step for step in steps["pre_tokenizer"] if step.get("type") == "Metaspace"]
-    byte_levels = [step for step in steps["pre_tokenizer"] if step.get("add_prefix_space")]
-    adds_space = any(step["prepend_scheme"] != "never" for step in marks)
-    if not (spaced or byte_levels or adds_space):
+    if not _spaces_before(engine):
         return engine
-    for step in (*marks, *(step for step in steps["decoder"] if step.get("type") == "Metaspace")):
-        step["prepend_scheme"] = "never"
-    for step in byte_levels:
-        step["add_prefix_space"] = False
-    normalizers = [step for step in steps["normalizer"] if step and step not in spaced]
+    described: dict[str, Any] = json.loads(engine.to_str())
+    steps = _steps_of(described)
+    marked = [step for key in ("pre_tokenizer", "decoder") for step in steps[key]]
+    for step in marked:
+        if step.get("type") == "Metaspace":
+            step["prepend_scheme"] = "never"
+        elif step.get("add_prefix_space"):
+            step["add_prefix_space"] = False
+    normalizers = [
+        step for step in steps["normalizer"] if step.get("type") not in (None, "Prepend")
+    ]
     described["normalizer"] = {"type": "Sequence", "normalizers": normalizers}
     decoders = [step for step in steps["decoder"] if step.get("type") != "Strip"]
     described["decoder"] = {"type": "Sequence", "decoders": decoders}
