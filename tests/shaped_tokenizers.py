@@ -40,7 +40,8 @@ GEMMA_CHAT = (
 )
 ZEPHYR_CHAT = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + "
-    "eos_token + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+    "eos_token + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
 """As TinyLlama and Zephyr have it: the names of roles are no special tokens, and no start token."""
 
@@ -100,9 +101,7 @@ SHAPES = {
         start=EOT,
         is_gguf=True,
     ),
-    "llama2": Shape(
-        "llama", SENTENCEPIECE, LLAMA_2, start="<s>", rules="prepend", before=["<s>"]
-    ),
+    "llama2": Shape("llama", SENTENCEPIECE, LLAMA_2, start="<s>", rules="prepend", before=["<s>"]),
     "llama2 with both": Shape(
         "llama",
         SENTENCEPIECE,
@@ -253,12 +252,20 @@ SHAPES = {
         start="<s>",
         rules="bytes with space",
     ),
+    "started chat": Shape(  # texts begin with bos, and the template does not write it
+        "llama",
+        ["<s>", "</s>", *TURNS],
+        {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>"},
+        start="<s>",
+        before=["<s>"],
+        chat=CHATML,
+    ),
     "glm": Shape(
         "glm",
         [EOT, "[gMASK]", "<sop>", "<|user|>", "<|assistant|>"],
         {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": EOT, "pad_token": EOT},
         start="[gMASK]<sop>",
-        rules=LLAMA_3,
+        rules=QWEN,
         before=["[gMASK]", "<sop>"],
         chat="[gMASK]<sop>{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{% endfor %}"
         "{% if add_generation_prompt %}<|assistant|>{% endif %}",

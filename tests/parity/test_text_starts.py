@@ -3,7 +3,6 @@
 The folders have the rules, special tokens and settings of published models (shaped_tokenizers).
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +18,6 @@ from endonym.data.example_tokens import ExampleOrder, ExampleTokens
 from endonym.data.examples import make_examples, with_template
 from endonym.data.order import Order
 from endonym.data.shards import ShardDocument, TokenShards, write_shards
-from endonym.errors import ExportError
 from endonym.export.gguf.write import require_gguf, write_vocabulary
 from endonym.export.huggingface import write_tokenizer
 from endonym.generate.language_model import LanguageModel
@@ -34,8 +32,6 @@ CONVERSATIONS = [
     said("Бакчада нинди агачлар үсә?", "Алмагач, чия һәм карлыган."),
     said("Où s'arrête le facteur ?", "Près du vieux pont.", "Et après ?", "Il rentre."),
 ]
-NO_GGUF = {"llama2", "llama2 with both", "tinyllama", "gemma3", "mistral"}
-"""Rules of SentencePiece that are not written to GGUF."""
 
 
 @pytest.fixture(params=SHAPES)
@@ -147,11 +143,9 @@ def test_exports_to_llama_cpp_have_their_ids(
 ) -> None:
     pytest.importorskip("xllamacpp")
     config, file = toy_config("llama", vocab=ours.vocab, context=CONTEXT), tmp_path / "v.gguf"
-    try:
-        write_vocabulary(config, ours, file)
-    except ExportError as error:
-        assert not SHAPES[shape].is_gguf, error
-        return
+    if not SHAPES[shape].is_gguf:
+        pytest.skip("its rules are not written to GGUF")
+    write_vocabulary(config, ours, file)
     with LlamaCpp(file, context=0) as llama:
         assert llama.before == ours.before[:1]
         for text in texts:
@@ -235,12 +229,10 @@ def test_a_new_template_starts_as_texts_do(
     assert ids[0] == ours.start_id
 
 
-@pytest.mark.parametrize("shape", ["glm"], indirect=True)
-def test_what_llama_cpp_does_otherwise_is_told(ours: Tokenizer) -> None:
-    described = json.loads(ours.to_json())
-    assert described["post_processor"] is not None
-    try:
-        limits = require_gguf(toy_config("llama", vocab=ours.vocab, context=CONTEXT), ours)
-    except ExportError:
-        return
-    assert any("at most the start token" in each for each in limits)
+OTHERWISE = [("glm", "at most the start token"), ("started chat", "reads conversations without it")]
+
+
+@pytest.mark.parametrize(("shape", "words"), OTHERWISE, indirect=["shape"])
+def test_what_llama_cpp_does_otherwise_is_told(ours: Tokenizer, words: str) -> None:
+    limits = require_gguf(toy_config("llama", vocab=ours.vocab, context=CONTEXT), ours)
+    assert any(words in limit for limit in limits)

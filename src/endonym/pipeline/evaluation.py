@@ -95,6 +95,9 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     scores = list[list[Score]]()  # of each of these texts
     found, shown = list[breakdown.Bin](), list[breakdown.Surprise]()
     samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
+    start = ""  # what is read before each document, if the tokenizer is from elsewhere
+    if model.tokenizer.around is not None:
+        start = "".join(map(model.tokenizer.token, model.tokenizer.document_start))
     named = [(split, texts) for texts in texts_to_score]
     means = ensemble_scores(members, named, device_name=ctx.device, log=ctx.log)
     for texts, mean in zip(texts_to_score, means, strict=True):
@@ -128,7 +131,8 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         other_shards = TokenShards(shards, "dev" if evaluation.split == "test" else "test")
         neighbour_gains = gains(train.shards, split_shards, other_shards, train.counts)
         write_json(ctx.out / NEIGHBOURS, [asdict(each) for each in neighbour_gains])
-    return {"kind": "bits", "split": split, "compressor": samples}
+    numbers = {"kind": "bits", "split": split, "compressor": samples}
+    return numbers | ({"start": start} if start else {})
 
 
 def ensemble_scores(

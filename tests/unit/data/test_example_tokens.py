@@ -250,7 +250,7 @@ def test_examples_of_one_length_change_places_between_epochs(tokens: ExampleToke
 
 def test_an_example_stands_after_the_token_that_opens_a_text(tokens: ExampleTokens) -> None:
     """Which need not be the one that ends a text."""
-    tokens.opening_id = 7
+    tokens.openings[:] = 7
     order = ExampleOrder(tokens, context=256, seed=7)
     rows = order.rows(0, order.rows_per_epoch)
     for row, numbers in zip(rows.tokens_BT, rows.documents_BT, strict=True):
