@@ -13,22 +13,17 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner
+from conftest import Answer
 from serving import client_of
 
-from endonym.cli.main import main
 from endonym.export.huggingface import import_huggingface, write_tokenizer
 from endonym.generate.language_model import LanguageModel
 from endonym.serve.engine import chat_ids
 from endonym.serve.own_engine import OwnEngine
 
 SEPARATOR = 0
-PROMPTS = [
-    "The capital of France is",
-    "La capitale de la France est",
-    "Once upon a time, there was a",
-]
-NEW_TOKENS = 16
+PROMPTS = ["The capital of France is", "La capitale de la France est"]
+NEW_TOKENS = 8
 SHORT = "The cat sat on the mat."
 MESSAGES = [{"role": "user", "content": "Name three fruits."}]
 
@@ -80,7 +75,7 @@ def test_bits_are_theirs_after_the_token_between_documents(
     reader: Any,
     language_sentences: Callable[[str], list[str]],
 ) -> None:
-    page = "\n".join(language_sentences("french")[:25])
+    page = "\n".join(language_sentences("french")[:12])
     for text in (SHORT, page):
         ids = [SEPARATOR, *reader(text)["input_ids"]]
         bits = their_nats(theirs, ids) / math.log(2) / len(text.encode())
@@ -88,17 +83,19 @@ def test_bits_are_theirs_after_the_token_between_documents(
 
 
 def test_evaluate_names_the_start_and_can_leave_it_out(
-    real_model: Path, theirs: Any, reader: Any, tmp_path: Path
+    real_model: Path,
+    theirs: Any,
+    reader: Any,
+    tmp_path: Path,
+    command: Callable[..., Answer],
 ) -> None:
     texts = [SHORT, "A page of a book about the sea and its ships is open on the table."]
     (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
     options = ["--document", "line", "--text", str(tmp_path / "texts.txt")]
 
     def found(*more: str) -> tuple[dict[str, Any], dict[str, float]]:
-        command = ["--json", "evaluate", str(real_model), *options, *more]
-        result = CliRunner().invoke(main, command, catch_exceptions=False)
-        said = json.loads(result.stdout)
-        return said, {each["metric"]: each["value"] for each in said["scores"]}
+        said = json.loads(command("--json", "evaluate", real_model, *options, *more).out)
+        return said, {score["metric"]: score["value"] for score in said["scores"]}
 
     every = [reader(text)["input_ids"] for text in texts]
     said, values = found()

@@ -126,20 +126,21 @@ class Ours:
 
         start: the ids of PROBE with those around a text. end: the id that ends a text. stops: all
         ids that end generation. context: the longest text in tokens. template: for conversations,
-        as `transformers` needs it. names: the ids of the end token's name in a text; llama.cpp's
-        programs always read it as the token.
+        as `transformers` needs it. names: the ids of the names of the start and the end token in
+        a text; llama.cpp's programs always read them as the tokens.
         """
         tokenizer = self.model.tokenizer
         template = tokenizer.chat_template
         if template is not None and tokenizer.around is None:
             template = template_of(tokenizer).opened
+        starts = [] if tokenizer.start is None else [tokenizer.start_id]
         return {
             "start": tokenizer.text_ids(PROBE),
             "end": tokenizer.end_id,
             "stops": sorted(tokenizer.stop_ids),
             "context": self.model.decoder.config.context,
             "template": template,
-            "names": [tokenizer.end_id],
+            "names": [*starts, tokenizer.end_id],
         }
 
     @torch.inference_mode()
@@ -190,13 +191,14 @@ class Transformers(runtimes.Transformers, TheirTokenizer):
     def settings(self) -> dict[str, Any]:
         """What transformers does around a text."""
         stops = self.model.generation_config.eos_token_id
+        names = f"{self._tokenizer.bos_token or ''}{self._tokenizer.eos_token}"
         return {
             "start": self._tokenizer(PROBE)["input_ids"],
             "end": self._tokenizer.eos_token_id,
             "stops": sorted(stops if isinstance(stops, list) else [stops]),
             "context": self._tokenizer.model_max_length,
             "template": self._tokenizer.chat_template,
-            "names": self._tokenizer(self._tokenizer.eos_token, **PLAIN)["input_ids"],
+            "names": self._tokenizer(names, **PLAIN)["input_ids"],
         }
 
 

@@ -145,7 +145,9 @@ def test_ids_beyond_two_bytes_are_read_as_four(folder: Path) -> None:
     assert after.prompt(0).tolist() == before
 
 
-def test_an_example_that_is_learnt_from_its_first_token_on_is_asked_by_what_opens_it(tmp_path: Path) -> None:
+def test_an_example_that_is_learnt_from_its_first_token_on_is_asked_by_what_opens_it(
+    tmp_path: Path,
+) -> None:
     tokens, _ = write_toy_examples(tmp_path / "a", "chat", vocab=24, longest=32)
     start, length = int(tokens.starts[1]), int(tokens.lengths[1])
     ids = tokens.ids[start : start + length].tolist()
