@@ -252,6 +252,23 @@ SHAPES = {
         start="<s>",
         rules="bytes with space",
     ),
+    "no prefix space": Shape(  # its settings say so, and its rules do not
+        "llama",
+        SENTENCEPIECE,
+        LLAMA_2 | {"add_prefix_space": False},
+        start="<s>",
+        rules="prepend",
+        before=["<s>"],
+    ),
+    "unnamed start": Shape(  # the settings name no bos token
+        "qwen3",
+        [EOT, "<start>"],
+        {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": EOT, "pad_token": EOT},
+        start="<start>",
+        rules=QWEN,
+        before=["<start>"],
+        is_gguf=True,
+    ),
     "started chat": Shape(  # texts begin with bos, and the template does not write it
         "llama",
         ["<s>", "</s>", *TURNS],

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_conversations import said, settings, write_lines
+from serving import client_of
 from shaped_tokenizers import SHAPES, write_shape
 from toys import lively_decoder, toy_config
 
@@ -78,6 +79,20 @@ def test_prompts_have_their_ids(ours: Tokenizer, theirs: Any, texts: list[str]) 
         assert engine.text_ids(text) == (expected or list(ours.document_start)), text
         state_ids, *_ = engine.model._begun(text, sampling_as_it_is())  # pyright: ignore
         assert state_ids == (expected or list(ours.document_start)), text
+
+
+@pytest.mark.parametrize("shape", ["tinyllama", "smollm2", "llama3"], indirect=True)
+def test_a_server_sends_a_prompt_back_as_it_came(ours: Tokenizer, theirs: Any) -> None:
+    with client_of(engine_of(ours)) as (client, _):
+        for text in ("L'été", "a"):
+            asked = {"prompt": text, "max_tokens": 1, "echo": True, "logprobs": 1, "seed": 1}
+            answer = client.post("/v1/completions", **asked).json()
+            choice, ids = answer["choices"][0], theirs(text)["input_ids"]
+            assert choice["text"].startswith(text)
+            assert answer["usage"]["prompt_tokens"] == len(ids) - len(ours.before)
+            # Where nothing stands before it, nothing predicts the first token.
+            first = choice["logprobs"]["token_logprobs"][0]
+            assert (first is None) == (not ours.before)
 
 
 def sampling_as_it_is() -> Any:

@@ -60,7 +60,7 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
     generation = {
         "bos_token_id": tokenizer.start_id,
         "eos_token_id": stops[0] if len(stops) == 1 else stops,
-        "pad_token_id": _pad_id(tokenizer),
+        "pad_token_id": tokenizer.pad_id,
         "do_sample": True,
         "temperature": defaults.temperature,
         "top_k": defaults.top_k,
@@ -100,18 +100,13 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
             "tokenizer_class": "PreTrainedTokenizerFast",
             **({"bos_token": tokenizer.start} if tokenizer.start else {}),
             "eos_token": tokenizer.end,
-            "pad_token": tokenizer.token(_pad_id(tokenizer)),
+            "pad_token": tokenizer.token(tokenizer.pad_id),
             "padding_side": "left",
             "model_max_length": context,
             "clean_up_tokenization_spaces": False,
             **({"extra_special_tokens": reserved} if reserved else {}),
         },
     )
-
-
-def _pad_id(tokenizer: Tokenizer) -> int:
-    """The id that fills up a batch."""
-    return tokenizer.pad_id if tokenizer.around is None else tokenizer.end_id
 
 
 def _start_first(tokenizer: Tokenizer, processor: dict[str, Any] | None) -> dict[str, Any]:

@@ -405,7 +405,11 @@ class Job:
         tokens = [Token(prompt.ids[0]), *(scored or map(Token, prompt.ids[1:]))]
         tokens = tokens[len(prompt.ids) - prompt.n_sent :]
         pieces = pieces_of(self.scheduler.engine.vocabulary, tokens)
-        return pieces if scored else [TextPiece("".join(piece.text for piece in pieces), ())]
+        if prompt.read and pieces and pieces[0].text[:1] == " " != prompt.read[0]:
+            # The space that some tokenizers put before a text was not sent.
+            pieces[0] = replace(pieces[0], text=pieces[0].text[1:])
+        is_scored = self.body.likeliest() is not None
+        return pieces if is_scored else [TextPiece("".join(piece.text for piece in pieces), ())]
 
     def _read(self) -> Json:
         """The prompts as they were read, if that was asked for."""

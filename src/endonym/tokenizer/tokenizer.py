@@ -194,8 +194,11 @@ class Tokenizer:
     def pad_id(self) -> int:
         """The id that fills up a batch: a special token that ends neither a text nor an answer.
 
-        Programs that train further learn nothing of this id, but must learn where a text ends.
+        Programs that train further learn nothing of this id, but must learn where a text ends. Of a
+        tokenizer from elsewhere it is eos.
         """
+        if self.around is not None:
+            return self.end_id
         ends = {self.end_id, *self.stop_ids}
         textless = (index for index in range(self.used_vocab) if not self._bytes[index])
         known = [*self.special_ids.values(), *(n for n in textless if self.name_of(n))]

@@ -159,12 +159,9 @@ def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> J
     }
     template, turn_ends = tokenizer.chat_template, tokenizer.stop_ids[1:]
     own = row.metadata(config)
-    if tokenizer.around is None:
-        bos_id, pad_id = tokenizer.start_id, tokenizer.pad_id
-    else:
-        has_bos = tokenizer.start is not None and not tokenizer.before
-        bos_id = tokenizer.start_id if has_bos else tokenizer.document_start[-1]
-        pad_id = tokenizer.end_id
+    bos_id = tokenizer.start_id
+    if tokenizer.around is not None and (tokenizer.before or tokenizer.start is None):
+        bos_id = tokenizer.document_start[-1]
     words = vocabulary_of(tokenizer, config.vocab)
     return {
         **{key: value for key, value in general.items() if value},
@@ -172,7 +169,7 @@ def _metadata(config: ModelConfig, tokenizer: Tokenizer, about: Provenance) -> J
         **({"tokenizer.ggml.eot_token_id": turn_ends[0]} if turn_ends else {}),
         "tokenizer.ggml.bos_token_id": bos_id,
         "tokenizer.ggml.eos_token_id": tokenizer.end_id,
-        "tokenizer.ggml.padding_token_id": pad_id,
+        "tokenizer.ggml.padding_token_id": tokenizer.pad_id,
         "tokenizer.ggml.add_bos_token": bool(tokenizer.before),
         "tokenizer.ggml.add_eos_token": tokenizer.end_id in tokenizer.after,
         "tokenizer.ggml.add_space_prefix": tokenizer.space_first,
