@@ -309,8 +309,7 @@ def filled(model: LanguageModel, each: Question, answer: str = "") -> list[int]:
     """The ids of a question up to its answer, and those of the answer."""
     engine = own_engine(model)
     ids = chat_ids(engine, [said("user", each.prompt)])
-    opening = [] if ids[:1] == [engine.opening] else [engine.opening]
-    return [*opening, *ids, *model.tokenizer.encode(answer)]
+    return [*ids, *model.tokenizer.encode(answer)]
 
 
 def same(arm: str, work: Path) -> Cell:

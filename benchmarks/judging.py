@@ -37,7 +37,7 @@ def judged(model: Any, texts: Texts, split: str, out: Path) -> list[Row]:
     What each text cost is kept in `out`, so that another model can be set beside it. model: what
     `generate.reading.read_nats` reads.
     """
-    measured = texts.measured(list(read_nats(model, texts.ids, texts.tokenizer.end_id)))
+    measured = texts.measured(list(read_nats(model, texts.ids, texts.tokenizer.document_start)))
     each = documents.documents(texts.each(), texts.sources, measured, texts.in_mean())
     np.save(out, each, allow_pickle=False)
     found = bits.by_source(texts, measured, model="model", split=split)

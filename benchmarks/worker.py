@@ -177,7 +177,8 @@ class Answering:
         test = TokenShards(Path(self.shards), "test")
         documents = [test.document(number).ids for number in range(len(test))]
         nats = [
-            float(part.sum()) for part in read_nats(self.contender.judged(), documents, test.end_id)
+            float(part.sum())
+            for part in read_nats(self.contender.judged(), documents, [test.end_id])
         ]
         return bits_of(nats, [int(test.byte_counts[ids].sum()) for ids in documents])
 

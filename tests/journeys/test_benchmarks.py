@@ -216,7 +216,7 @@ def test_our_judge_reads_what_a_contender_says_of_itself(
     for _ in range(20):
         contender.learn(batch, 1.0)
     said = contender.learn(batch, 0.0)
-    (nats,) = read_nats(contender.judged(), [ids_BT[0, 1:].numpy()], 0)
+    (nats,) = read_nats(contender.judged(), [ids_BT[0, 1:].numpy()], [0])
     assert nats.mean() == pytest.approx(said, rel=1e-5)
 
 

@@ -75,6 +75,7 @@ class EvaluateFlags(NamedTuple):
     typing: bool
     prompts: Path | None
     language: str | None
+    no_start: bool
     adapter: str | None
 
 
@@ -91,7 +92,7 @@ def _require_one_use(context: click.Context) -> None:
         raise click.UsageError(f"Write {option} before {context.args[0]}.")
     if "steps" in given:
         others = USES.keys() - {"tasks", "pairs", "flores", "probes"}
-        if given & {*others, "endpoint", "adapter", "kept", "prompts"}:
+        if given & {*others, "endpoint", "adapter", "kept", "prompts", "no_start"}:
             raise click.UsageError(
                 "--steps goes with --split, --tasks, --minimal-pairs, --flores and --probe alone."
             )
@@ -100,6 +101,8 @@ def _require_one_use(context: click.Context) -> None:
     for parameters, of, message in OF_USES:
         if given & parameters and not uses & of:
             raise click.UsageError(message)
+    if "no_start" in given and uses - {"texts"}:
+        raise click.UsageError("--no-start goes with --text and the corpus's own documents.")
     if "endpoint" in given and given & {"fine_tune", "adapter"}:
         raise click.UsageError("--probe-endpoint asks a server: --fine-tune and --adapter do not.")
     if "split" in given and uses and "steps" not in given:
@@ -221,6 +224,13 @@ def _only_one(
     help="With --probe: the language of the records to read; with --writing: of the prompts "
     "(default: the recipe's).",
 )
+@click.option(
+    "--no-start",
+    is_flag=True,
+    help="Of --text and its own documents: read them as transformers does, without the token that "
+    "starts a document if its tokenizer puts none there. Then the first token is not scored, and "
+    "its bytes are not counted.",
+)
 @adapter_option()
 @click.pass_context
 def evaluate(context: click.Context, model: str, **flags: Any) -> None:
@@ -267,7 +277,7 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     if asked.probes:
         return _probed(settings, model, asked)
     if not (asked.tasks or asked.pairs or asked.flores or asked.writing or asked.typing):
-        how: Any = {"device_name": target, "cutting": cutting}
+        how: Any = {"device_name": target, "cutting": cutting, "has_start": not asked.no_start}
         scores = score_model(model, asked.texts, asked.split, **given, **how)
         return as_dict(scores), scores_text(scores)
     loaded = Loaded(model, load_model(model, store, target, log, adapter=asked.adapter), **given)
@@ -313,6 +323,7 @@ def scores_text(judged: "TextScores") -> str:
     for name, part in splits(judged.scores).items():
         said = for_screen("\n".join(judged.conclusions(name, part)))
         parts += [said, f"{name}\n{table(part)}"]
+    parts.append(for_screen(judged.started()))
     return "\n\n".join(parts)
 
 

@@ -88,7 +88,7 @@ class Layouts:
         """Forget all layouts."""
         # Most turns have the same text of the template.
         cached, encode = functools.lru_cache(PIECES_KEPT), self._markup.encode
-        self._ids_of = cached(lambda text: np.array(encode(text), dtype=np.int64))
+        self._ids_of = cached(lambda *part: np.array(encode(*part), dtype=np.int64))
         self._cache: dict[tuple[tuple[str, ...], bool], tuple[Layout, ...] | Unfit] = {}
         self._cached_size = 0
 
@@ -270,7 +270,7 @@ class Layouts:
                 continue
             after = parts[place + 1].message if place + 1 < len(parts) else None
             opening = "" if after is None else openings.get(after, "")
-            ids = self._ids_of(text.removesuffix(opening))
+            ids = self._ids_of(text.removesuffix(opening), place == 0)
             if before is None:
                 pieces.append(LayoutPart(ids, None, False))
             elif roles[before] in THOUGHTS:
@@ -281,7 +281,7 @@ class Layouts:
                 pieces.append(LayoutPart(ids[end:], None, False))
                 before = None
             if opening:
-                pieces.append(LayoutPart(self._ids_of(opening), None, True, after))
+                pieces.append(LayoutPart(self._ids_of(opening, False), None, True, after))
         if before is not None:
             raise self._endless()
         last = max(n for n, piece in enumerate(pieces) if piece.is_learnt)

@@ -1,11 +1,13 @@
 """Conversations and preference pairs as ids: read, rendered, encoded, split and written.
 
-An example is one document: the ids of its template filled with its messages, and for each whether
-it is learnt. It stands after the token that opens a text, as a prompt does in a server. A
-preference pair is two examples, the chosen and the rejected one, which follow each other.
+An example is one document: the ids of its template filled with its messages, as a server reads
+them, and for each whether it is learnt. The first id is read alone: nothing stands before it from
+which it could be predicted. A preference pair is two examples, the chosen and the rejected one,
+which follow each other.
 
-The folder holds ids.bin and learnt.bin (raw, little-endian; u1 for learnt), offsets.npy (where each
-example begins, and the end), dev.npy (which are held out), held_out.npy (the keys of their prompts,
+The folder holds ids.bin and learnt.bin (raw, little-endian; u1 for learnt) without the first ids,
+which are in examples.json, or in openings.npy if they differ, offsets.npy (where each example
+begins, and the end), dev.npy (which are held out), held_out.npy (the keys of their prompts,
 which later phases hold out, too), examples.json, the tokenizer with the
 template, and dropped/REASON.jsonl.gz with every record that is left out.
 """
@@ -55,8 +57,8 @@ ALLOWED = ("duplicate", "commented", "nothing_learnt", "unwanted_answer", HELD_O
 Ids = NDArray[np.int64]
 Side = tuple[Sequence[conversations.Message], Layout]
 """The messages of an example, and their layout."""
-Example = tuple[Ids, NDArray[np.bool_]]
-"""The ids of an example, and which are learnt."""
+Example = tuple[int, Ids, NDArray[np.bool_]]
+"""The first id of an example, the ids after it, and which of these are learnt."""
 
 
 class Prepared(NamedTuple):
@@ -73,10 +75,16 @@ class Prepared(NamedTuple):
 
 
 def with_template(tokenizer: Tokenizer, template: str | None) -> Tokenizer:
-    """The tokenizer, changed to have a chat template: this one, else its own, else ChatML."""
+    """The tokenizer, changed to have a chat template: this one, else its own, else ChatML.
+
+    A new template begins with the start token that a tokenizer from elsewhere puts before texts:
+    transformers and llama.cpp then read a conversation alike.
+    """
     if template is not None or tokenizer.chat_template is None:
         tokenizer.chat_template = CHATML if template is None else template
         tokenizer.turn_ends = ()
+        if tokenizer.around is not None and tokenizer.before == (tokenizer.start_id,):
+            tokenizer.chat_template = template_of(tokenizer).opened
     return tokenizer
 
 
@@ -241,6 +249,7 @@ class ExampleWriter:
         self.cut, self.unread = 0, Counter[str]()
         self.several_answers = dict[conversations.Messages, str]()
         self._lengths, self._keys = list[int](), list[int]()
+        self._openings = list[int]()
         self._counts, self._turns = list[int](), list[int]()
         self._records = self._again = 0
         self._dropped: Counter[str] = Counter()
@@ -279,7 +288,7 @@ class ExampleWriter:
         context, is_pair = self.settings.context, self.settings.is_of_pairs
         added = list[Prepared]()
         for each, examples in self._encoded(prepared):
-            sizes = [len(example) for example, _ in examples]
+            sizes = [len(example) for _, example, _ in examples]
             size = sum(sizes) if is_pair else max(sizes)
             if size > context:
                 what = "both sides have" if is_pair else "it has"
@@ -294,7 +303,7 @@ class ExampleWriter:
     def add_again(self, prepared: Sequence[Prepared]) -> None:
         """Encode and write more examples of records that were added, as far as they fit."""
         for each, examples in self._encoded(prepared):
-            if max(len(example) for example, _ in examples) <= self.settings.context:
+            if max(len(example) for _, example, _ in examples) <= self.settings.context:
                 self._write(each, examples)
                 self._again += 1
 
@@ -309,15 +318,16 @@ class ExampleWriter:
     def _write(self, each: Prepared, examples: Sequence[Example]) -> None:
         """Write a record's examples."""
         self._turns.append(_turns(each.sides[0]))
-        self._lengths += [len(example) for example, _ in examples]
+        self._lengths += [len(example) for _, example, _ in examples]
         self._keys.append(prompt_key(each.prompt, self.settings.seed))
         self._counts.append(len(examples))
-        for example, is_learnt in examples:
+        for opening, example, is_learnt in examples:
+            self._openings.append(opening)
             self._ids.write(example.astype(self.kind).tobytes())
             self._learnt.write(is_learnt.astype(np.uint8).tobytes())
 
     def _example(self, side: Side, ids_of: Mapping[str, Ids]) -> Example:
-        """The ids of a layout with its contents, after the one that opens a text, and which are
+        """The first id of a layout with its contents, the ids after it, and which of these are
         learnt."""
         messages, layout = side
         parts = [
@@ -326,8 +336,9 @@ class ExampleWriter:
         ]
         ids = np.concatenate(parts)
         learnt = np.repeat([each.is_learnt for each in layout], [len(part) for part in parts])
-        first = int(ids[0] == self.tokenizer.opening_id)  # 1 if the template writes it itself
-        return ids[first:], learnt[first:]
+        whole = np.array(self.tokenizer.chat_ids(ids.tolist()), dtype=np.int64)
+        first = 1 - (len(whole) - len(ids))  # 0 if the tokenizer put its start token there
+        return int(whole[0]), whole[1:], learnt[first:]
 
     def finish(self) -> dict[str, Any]:
         """Write the index, and return what was counted.
@@ -355,7 +366,11 @@ class ExampleWriter:
         tokenizer = self.tokenizer
         description = self.settings.model_dump(include={"objective", "context"})
         description |= {"vocab": tokenizer.vocab, "end": tokenizer.end_id}
-        description |= {"opening": tokenizer.opening_id}
+        openings = np.array(self._openings, dtype="<i8")
+        is_one = bool((openings == openings[0]).all())
+        description |= {"opening": self._openings[0] if is_one else None}
+        if not is_one:
+            np.save(self.out / "openings.npy", openings, allow_pickle=False)
         text = json.dumps(description, ensure_ascii=False, sort_keys=True)
         (self.out / "examples.json").write_text(text, encoding="utf-8")
         return {

@@ -223,9 +223,9 @@ def judge(
     from endonym.evaluate.bits import Texts  # These import torch, which a report does without.
     from endonym.generate.reading import read_nats, window_tokens
 
-    window = window_tokens(model.decoder)
+    window = window_tokens(model.decoder, model.tokenizer.document_start)
     read = list(_encoded(items, model.tokenizer, window))
-    every = read_nats(model.decoder, [ids for ids, _ in read], model.tokenizer.end_id)
+    every = read_nats(model.decoder, [ids for ids, _ in read], model.tokenizer.document_start)
     nats = list[float]()
     for (ids, begin), of_tokens in zip(read, every, strict=True):
         nats.append(float(of_tokens[begin:].sum()) if begin < len(ids) else math.nan)
@@ -235,8 +235,8 @@ def judge(
 
 def _encoded(items: Sequence[Item], tokenizer: Tokenizer, window: int) -> Iterator[tuple[Ids, int]]:
     """The ids of each option with its context, and how many of the first ones are the context's."""
-    contexts = tokenizer.encode_many([item.context for item in items])
-    together = iter(tokenizer.encode_many([text for item in items for text in item.texts]))
+    contexts = tokenizer.encode_documents([item.context for item in items])
+    together = iter(tokenizer.encode_documents([text for item in items for text in item.texts]))
     for item, context in zip(items, contexts, strict=True):
         every = [next(together) for _ in item.options]
         begin = len(context) if item.context else 0

@@ -54,7 +54,7 @@ class Endonym:
         """The loss of all ids but the first, their sum in nats."""
         from endonym.generate.reading import read_nats
 
-        (nats,) = read_nats(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[0])
+        (nats,) = read_nats(self.model.decoder, [np.array(ids[1:], dtype=np.int64)], ids[:1])
         return float(nats.sum())
 
 

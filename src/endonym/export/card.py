@@ -138,7 +138,7 @@ def readme(
 
     sizes: of the other files, by name.
     """
-    config, history = model.decoder.config, card.history
+    config, history, tokenizer = model.decoder.config, card.history, model.tokenizer
     if isinstance(config, ModelConfig):
         architecture = architecture_of(config).name if is_gguf else row_of(config).model_type
     else:
@@ -152,7 +152,9 @@ def readme(
         is_keyboard=is_keyboard,
         is_kept=keeps_tokenizer(model),
         config=config,
-        tokenizer=model.tokenizer,
+        tokenizer=tokenizer,
+        start="".join(map(tokenizer.token, tokenizer.before)),
+        pad=tokenizer.token(tokenizer.pad_id),
         parameters=parameters(config).total,
         parts=parts_text(config),
         file=quoted(chosen_file(list(sizes))) if is_gguf else "",

@@ -36,7 +36,7 @@ from endonym.model.foreign.decoder import AnyDecoder, ForeignDecoder
 from endonym.model.foreign.origin import GENERATION, Origin
 from endonym.model.foreign.weights import load_tried, require_harmless, stored_weights
 from endonym.model.vocabulary import with_vocabulary
-from endonym.model.weights import decoder_with, filled, read_tensors, require_tied, save_tensors
+from endonym.model.weights import filled, read_tensors, require_tied, save_tensors
 from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.spelling import spelled
 from endonym.tokenizer.tokenizer import CHAT_TEMPLATE, SETTINGS, Tokenizer
@@ -69,7 +69,7 @@ def export_huggingface(model: LanguageModel, out: Path) -> None:
     generation = {
         "bos_token_id": tokenizer.start_id,
         "eos_token_id": stops[0] if len(stops) == 1 else stops,
-        "pad_token_id": tokenizer.end_id,
+        "pad_token_id": tokenizer.pad_id,
         "do_sample": True,
         "temperature": defaults.temperature,
         "top_k": defaults.top_k,
@@ -108,17 +108,48 @@ def _export_kept(model: LanguageModel, origin: Origin, out: Path) -> None:
 def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     """Write `tokenizer.json` and the settings by which `AutoTokenizer` reads texts as we do.
 
-    * Without a chat template, the post-processor puts bos before each text, as in training, unless
-      add_special_tokens=False. The name of a special token in a text stays plain text
-      (split_special_tokens). `tokenizer.json` has no such setting: programs that read this file
-      alone set `encode_special_tokens = True` themselves.
-    * With a chat template, the template writes bos, and names are read as special tokens, since
-      transformers reads a filled template as one text.
+    * A tokenizer made by endonym gets a post-processor that puts the start of a text before each
+      text, as in training, unless add_special_tokens=False. Of its own post-processor only the
+      trimming of offsets is kept. Its chat template writes the start, too: transformers puts
+      nothing before a filled template.
+    * One of a folder from elsewhere keeps its post-processor and its chat template.
 
-    Of the tokenizer's own post-processor only the trimming of offsets is kept.
+    Names of special tokens in a text are read as special tokens, as programs for training expect
+    when they write eos_token after a text. A caller that reads text of others sets
+    `split_special_tokens=True`.
     """
     content: dict[str, Any] = json.loads(tokenizer.to_json())
-    start, index, processor = tokenizer.start, tokenizer.start_id, content["post_processor"]
+    if tokenizer.around is None:
+        content["post_processor"] = _start_first(tokenizer, content["post_processor"])
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    (out / "tokenizer.json").write_text(text, encoding="utf-8")
+    if tokenizer.chat_template is not None:
+        template = template_of(tokenizer)
+        written = template.text if tokenizer.around is not None else template.opened
+        (out / CHAT_TEMPLATE).write_text(written, encoding="utf-8")
+    reserved = tokenizer.conversation_tokens
+    write_json(
+        out / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            **({"bos_token": tokenizer.start} if tokenizer.start else {}),
+            "eos_token": tokenizer.end,
+            "pad_token": tokenizer.token(tokenizer.pad_id),
+            "padding_side": "left",
+            "model_max_length": context,
+            "clean_up_tokenization_spaces": False,
+            **({"extra_special_tokens": reserved} if reserved else {}),
+        },
+    )
+
+
+def _start_first(tokenizer: Tokenizer, processor: dict[str, Any] | None) -> dict[str, Any]:
+    """The post-processor of a tokenizer made by endonym: its start before each text.
+
+    processor: its own, of which the trimming of offsets is kept.
+    """
+    (index,) = tokenizer.before
+    start = tokenizer.token(index)
     # One text, and a pair of texts: the start token before each.
     first = [
         [{"SpecialToken": {"id": start, "type_id": n}}, {"Sequence": {"id": name, "type_id": n}}]
@@ -133,26 +164,7 @@ def write_tokenizer(tokenizer: Tokenizer, context: int, out: Path) -> None:
     steps: list[dict[str, Any]] = processor.get("processors", [processor]) if processor else []
     trimming = [step for step in steps if step["type"] == "ByteLevel"]
     sequence = {"type": "Sequence", "processors": [*trimming, start_first]}
-    content["post_processor"] = sequence if trimming else start_first
-    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
-    (out / "tokenizer.json").write_text(text, encoding="utf-8")
-    if tokenizer.chat_template is not None:
-        (out / CHAT_TEMPLATE).write_text(template_of(tokenizer).opened, encoding="utf-8")
-    reserved = tokenizer.conversation_tokens
-    write_json(
-        out / "tokenizer_config.json",
-        {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "bos_token": tokenizer.start,
-            "eos_token": tokenizer.end,
-            "pad_token": tokenizer.end,
-            "padding_side": "left",
-            "model_max_length": context,
-            "clean_up_tokenization_spaces": False,
-            "split_special_tokens": tokenizer.chat_template is None,
-            **({"extra_special_tokens": reserved} if reserved else {}),
-        },
-    )
+    return sequence if trimming else start_first
 
 
 def write_shards(tensors: dict[str, Tensor], out: Path) -> None:

@@ -36,7 +36,7 @@ from endonym.generate.sample import log_softmax
 from endonym.log import listed
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import CONFIG, AnyModelConfig
-from endonym.tokenizer.chat_template import ChatTemplate, template_of
+from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 from endonym.tokenizer.train import STRANGE
 from endonym.tokenizer.unigram import SPACE
@@ -126,28 +126,30 @@ class Ours:
     def settings(self) -> dict[str, Any]:
         """What a program should do around a text.
 
-        start: the ids of PROBE with the start token. end: the id that ends a text. stops: all ids
-        that end generation. context: the longest text in tokens. template: for conversations, one
-        that writes the start token, as `transformers` needs it. names: the ids of the start token's
-        name in a text; llama.cpp's programs always read it as the token.
+        start: the ids of PROBE with those around a text. end: the id that ends a text. stops: all
+        ids that end generation. context: the longest text in tokens. template: for conversations,
+        as `transformers` needs it. names: the ids of the names of the start and the end token in
+        a text; llama.cpp's programs always read them as the tokens.
         """
         tokenizer = self.model.tokenizer
-        has_template = tokenizer.chat_template is not None
+        template = tokenizer.chat_template
+        if template is not None and tokenizer.around is None:
+            template = template_of(tokenizer).opened
         if keeps_tokenizer(self.model):  # its files are copies, and say the rest as before
-            template = template_of(tokenizer).opened if has_template else None
             return {
+                "start": tokenizer.text_ids(PROBE),
                 "end": tokenizer.end_id,
                 "stops": sorted(tokenizer.stop_ids),
                 "template": template,
             }
-        start = tokenizer.token(tokenizer.start_id)
+        starts = [] if tokenizer.start is None else [tokenizer.start_id]
         return {
-            "start": [tokenizer.start_id, *tokenizer.encode(PROBE)],
+            "start": tokenizer.text_ids(PROBE),
             "end": tokenizer.end_id,
             "stops": sorted(tokenizer.stop_ids),
             "context": self.model.decoder.config.context,
-            "template": template_of(tokenizer).opened if has_template else None,
-            "names": [tokenizer.start_id] if has_template else tokenizer.encode(start),
+            "template": template,
+            "names": [*starts, tokenizer.end_id],
         }
 
     @torch.inference_mode()
@@ -201,13 +203,14 @@ class Transformers(runtimes.Transformers, TheirTokenizer):
         """What transformers does around a text."""
         stops = self.model.generation_config.eos_token_id
         template = self._tokenizer.chat_template
+        names = f"{self._tokenizer.bos_token or ''}{self._tokenizer.eos_token}"
         return {
             "start": self._tokenizer(PROBE)["input_ids"],
             "end": self._tokenizer.eos_token_id,
             "stops": sorted(stops if isinstance(stops, list) else [stops]),
             "context": self._tokenizer.model_max_length,
             "template": template.get("default") if isinstance(template, dict) else template,
-            "names": self._tokenizer(self._tokenizer.bos_token or "", **PLAIN)["input_ids"],
+            "names": self._tokenizer(names, **PLAIN)["input_ids"],
         }
 
 
@@ -237,19 +240,14 @@ class Gguf:
     def settings(self) -> dict[str, Any]:
         """What llama.cpp's programs do around a text.
 
-        They put the start token before the file's template themselves.
+        They put the start token before the file's template themselves, if they put it before texts.
         """
-        end, template = self._engine.end_id, self._engine.template()
-        start = self._engine.start_id if self._engine.start_id >= 0 else end
-        start_name, end_name = self._engine.token(start), self._engine.token(end)
         return {
             "start": self._engine.encode(PROBE, opens=True, by_name=True),
-            "end": end,
+            "end": self._engine.end_id,
             "stops": [index for index in range(self.vocab) if self._engine.ends(index)],
             "context": self._engine.trained_context,
-            "template": None
-            if template is None
-            else ChatTemplate(template, start_name, end_name).opened,
+            "template": self._engine.template(),
         }
 
 
@@ -366,7 +364,7 @@ class Sample:
     """Held-out text, and what the model makes of it.
 
     rows: ids of documents evenly spread, TOKENS in all, and of joined ones as long as the context.
-    Each starts with the end-of-text id, as documents did in training. longest: of a row, in ids.
+    Each starts with the ids that start a document in training. longest: of a row, in ids.
     """
 
     def __init__(self, model: LanguageModel, texts: Sequence[str]) -> None:
@@ -385,10 +383,10 @@ class Sample:
         expected = self.ours.settings()
         found = runtime.settings()
         is_kept = keeps_tokenizer(self.ours.model)
+        if is_gguf:
+            expected["template"] = tokenizer.chat_template
         if is_gguf or is_kept:  # llama.cpp also stops at names that it knows, such as <|im_end|>
             found["stops"] = [each for each in expected["stops"] if each in found["stops"]]
-        if is_kept and isinstance(found["template"], str):  # which need not write the start token
-            found["template"] = replace(template_of(tokenizer), text=found["template"]).opened
         compared = [name for name in expected if name in found]
         differing = [name for name in compared if found[name] != expected[name]]
         shown = (f"{name} is {found[name]!r}, not {expected[name]!r}"[:120] for name in differing)
@@ -454,13 +452,13 @@ def _text_checks(
     dropped: what the runtime takes from the start of a text.
     """
     texts = [line.removeprefix(dropped) for line in lines]
-    expected = [ids.tolist() for ids in tokenizer.encode_many(texts)]
+    expected = [ids.tolist() for ids in tokenizer.encode_whole(texts)]
     found = [runtime.encode(line) for line in lines]
     unit = f"of {len(lines):,} lines differ"
     # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.
     pairs: list[tuple[Literal["ids", "decoding"], Iterable[Any], Iterable[Any]]] = [
         ("ids", expected, found),
-        ("decoding", map(tokenizer.decode, expected), map(runtime.decode, found)),
+        ("decoding", map(tokenizer.decode_document, expected), map(runtime.decode, found)),
     ]
     for kind, ours, theirs in pairs:
         rows = zip(texts, ours, theirs, strict=True)
@@ -474,14 +472,18 @@ def _rows(model: LanguageModel, texts: Sequence[str]) -> list[NDArray[np.int64]]
     tokenizer, context = model.tokenizer, model.decoder.config.context
     longest = min(context, LONGEST)
     joined = "\n".join(texts[:LONGEST])[: 16 * TOKENS]
-    rows = [np.array([tokenizer.end_id, *tokenizer.encode(joined)])[: min(context, TOKENS)]]
+    start = np.array(tokenizer.document_start, dtype=np.int64)
+
+    def row(text: str) -> NDArray[np.int64]:
+        return np.concatenate((start, tokenizer.encode_documents([text])[0]))
+
+    rows = [row(joined)[: min(context, TOKENS)]]
     some = texts[:: -(-len(texts) // 64)]  # about 64, to tell how long documents are
-    size = sum(min(len(ids), longest) for ids in tokenizer.encode_many(some))
+    size = sum(min(len(ids), longest) for ids in tokenizer.encode_documents(some))
     count = math.ceil(TOKENS * len(some) / max(1, size))
     room = TOKENS
     for text in texts[:: max(1, len(texts) // count)]:
-        ids = np.array([tokenizer.end_id, *tokenizer.encode(text[: 16 * LONGEST])])
-        ids = ids[: min(longest, room)]
+        ids = row(text[: 16 * LONGEST])[: min(longest, room)]
         if len(ids) > 1:
             rows.append(ids)
             room -= len(ids)

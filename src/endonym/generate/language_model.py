@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from endonym.generate.correct import Corrector
@@ -70,10 +69,10 @@ class Continuation:
 class TextScore(float):
     """Bits per byte of a text under a model, as a number; and what it is the ratio of.
 
-    log_probability: the natural logarithm of the probability of the whole text after an end-of-text
-    token, in nats: the sum over its tokens, without the end-of-text token after it. It is at most
-    0; higher is likelier. token_log_probabilities: of each token, of which that is the sum; ids:
-    these tokens. tokens, bytes: the size of the text.
+    log_probability: the natural logarithm of the probability of the whole text after the token
+    that starts a document (`Tokenizer.document_start`), in nats: the sum over its tokens, without
+    an end-of-text token after it. It is at most 0; higher is likelier. token_log_probabilities: of
+    each token, of which that is the sum; ids: these tokens. tokens, bytes: the size of the text.
     """
 
     log_probability: float
@@ -157,7 +156,8 @@ class LanguageModel:
     ) -> list[Continuation]:
         """The continuations of several prompts in one batch; each is as if it were alone.
 
-        prompts: texts, or ids, such as those of conversations (tokenizer/chat_template.py).
+        prompts: texts, or ids as the model reads them, such as those of conversations
+        (tokenizer/chat_template.py).
         samplings: one for each prompt; the model's defaults if there are none, as of max_tokens.
         """
         samplings = samplings or [self.defaults.sampling()] * len(prompts)
@@ -191,8 +191,9 @@ class LanguageModel:
         How tokens are chosen: `sampling`, or the model's defaults. settings: fields of `Sampling`
         to change in it, such as temperature=0 for greedy choice.
 
-        The prompt is spelled as the training text was. It starts a document, after the token that
-        opens one, and its last word stays as it is (`beginning`; inside_word=True lets it go on).
+        The prompt is spelled as the training text was. It starts a document as the model's
+        tokenizer starts a text, and its last word stays as it is (`beginning`; inside_word=True
+        lets it go on).
         The model may end it after `min_tokens`; at `max_tokens` it is cut. Pieces end at whole
         characters; an incomplete character at the end is left out. When the text exceeds the
         context, the model continues from its last half context.
@@ -216,10 +217,9 @@ class LanguageModel:
 
         To rank texts of different lengths by likelihood, compare `log_probability`.
         """
-        ids = self.tokenizer.encode(text)
-        rows = [np.array(ids, dtype=np.int64)]
-        (nats,) = read_nats(self.decoder, rows, self.tokenizer.end_id)
-        return TextScore.of(nats, ids, len(text.encode("utf-8")))
+        (ids,) = self.tokenizer.encode_documents([text])
+        (nats,) = read_nats(self.decoder, [ids], self.tokenizer.document_start)
+        return TextScore.of(nats, ids.tolist(), len(text.encode("utf-8")))
 
     def embed(self, texts: Sequence[str]) -> Features:
         """Features of texts, (texts, D): the mean of the last hidden states, scaled to length 1.
@@ -228,7 +228,8 @@ class LanguageModel:
         the context its beginning is read. Texts are read as they are, as by `score`. The features
         of a text without a token are NaN.
         """
-        return read_features(self.decoder, [self.opened(text)[0] for text in texts])
+        rows, before = [self.opened(text)[0] for text in texts], len(self.tokenizer.before)
+        return read_features(self.decoder, rows, before)
 
     def suggest(self, text: str = "", count: int = 3) -> list[Suggestion]:
         """The likeliest words after a text whose last word may be half typed, the likeliest first.
@@ -260,8 +261,8 @@ class LanguageModel:
         return Suggester(self.decoder, self.tokenizer)
 
     def opened(self, text: str) -> tuple[list[int], bool]:
-        """The ids of a text behind the token that opens one, cut at the context; whether it was."""
-        ids = [self.tokenizer.opening_id, *self.tokenizer.encode(text)]
+        """The ids of a text after those before a text, cut at the context; whether it was."""
+        ids = self.tokenizer.text_ids(text) if text else [*self.tokenizer.before]
         context = self.decoder.config.context
         return ids[:context], len(ids) > context
 
@@ -275,10 +276,9 @@ class LanguageModel:
         if isinstance(prompt, str):
             prompt = self.spelled(prompt)
             text, not_first = beginning(prompt, inside_word=sampling.inside_word)
-            given, n_given = self.tokenizer.encode(text), len(prompt) - len(text)
+            ids, n_given = self.tokenizer.text_ids(text), len(prompt) - len(text)
         else:
-            given, not_first, n_given = prompt, "", 0
-        ids = [self.tokenizer.opening_id, *given]
+            ids, not_first, n_given = [*prompt], "", 0
         state = SamplerState(sampling, ids, min_tokens=min_tokens, not_first=not_first)
         return ids, state, n_given
 

@@ -22,6 +22,7 @@ from endonym.generate.damage import damage
 from endonym.limited.frames import as_sent, sendable
 from endonym.limited.opened import NEVER, Opened, key_of
 from endonym.limited.process import Failure, LimitedProcess, Limits
+from endonym.tokenizer.config import SEPARATORS
 
 INTS, BYTES = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int8)
 LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
@@ -141,6 +142,8 @@ class LlamaCpp:
         self.vocab = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.start_id = int(self._lib.llama_vocab_bos(self._vocab))
         self.end_id = int(self._lib.llama_vocab_eos(self._vocab))
+        adds_start = self._lib.llama_vocab_get_add_bos(self._vocab) and self.start_id >= 0
+        self.before: tuple[int, ...] = (self.start_id,) if adds_start else ()
         self.trained_context = int(self._lib.llama_model_n_ctx_train(self._model))
         self.context = context or self.trained_context
         self._position = 0
@@ -271,6 +274,14 @@ class LlamaCpp:
         if count < 0:
             raise ExportError(f"llama.cpp made {-count} tokens of {len(data)} bytes")
         return list(room[:count])
+
+    def document_start(self) -> tuple[int, ...]:
+        """The ids before a document, as `Tokenizer.document_start` has them."""
+        for name in SEPARATORS:
+            ids = self.encode(name, by_name=True)
+            if len(ids) == 1 and not self.bytes_of(ids[0], special=False) and not self.before:
+                return tuple(ids)
+        return self.before or (self.start_id if self.start_id >= 0 else self.end_id,)
 
     def bytes_of(self, index: int, *, special: bool = True) -> bytes:
         """The bytes of an id; of a special its name, or nothing."""

@@ -1,9 +1,11 @@
 """What a model finds in documents, each alone: the loss of every token and what was likeliest
 there, or features of the whole.
 
-The loss is in nats. A document follows an end-of-text token, which is not predicted. Documents
-longer than the context are read in windows with a stride of half a context, so that every token is
-predicted once, with at least half a context before it except at the start.
+The loss is in nats. A document follows the tokens that start one, which are not predicted
+(`Tokenizer.document_start`). Without any, its first token is not predicted either and costs
+nothing, as in `transformers`. Documents longer than the context are read in windows with a stride
+of half a context, so that every token is predicted once, with at least half a context before it
+except at the start.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +34,7 @@ Features = NDArray[np.float32]
 class Window(NamedTuple):
     """A window of a document: the model reads `row[begin:end]` and predicts `row[done:end]`.
 
-    row: the end-of-text token, then the document.
+    row: the tokens that start a document, then the document.
     """
 
     document: int
@@ -41,9 +43,9 @@ class Window(NamedTuple):
     end: int
 
 
-def windows(document: int, length: int, context: int) -> Iterator[Window]:
-    """Windows over a row of end-of-text and a document, `length` tokens together."""
-    done = 1
+def windows(document: int, length: int, context: int, *, given: int = 1) -> Iterator[Window]:
+    """Windows over a row, `length` tokens in all, of which the first `given` are not predicted."""
+    done = given
     while done < length:
         end = length if length <= context else min(length, max(context, done + context // 2))
         yield Window(document, max(0, end - context), done, end)
@@ -59,38 +61,50 @@ class TokenNats(NamedTuple):
     is_likeliest: NDArray[np.bool_]
 
 
-def read_nats(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> Iterator[Nats]:
-    """Nats of each token of each document, in order. Documents are read in groups."""
-    return (each.nats for each in read_tokens(decoder, documents, end_id))
+def read_nats(
+    decoder: AnyDecoder, documents: Iterable[Ids], start: Sequence[int]
+) -> Iterator[Nats]:
+    """Nats of each token of each document, in order. Documents are read in groups.
+
+    start: the ids before each document. Without any the nats of its first token are 0.
+    """
+    return (each.nats for each in read_tokens(decoder, documents, start))
 
 
-def read_tokens(decoder: AnyDecoder, documents: Iterable[Ids], end_id: int) -> Iterator[TokenNats]:
+def read_tokens(
+    decoder: AnyDecoder, documents: Iterable[Ids], start: Sequence[int]
+) -> Iterator[TokenNats]:
     """The same, with the likeliest token in each place."""
-    for group in in_batches(documents, lambda ids: len(ids) + 1, GROUP_TOKENS):
-        yield from _read_group(decoder, group, end_id)
+    for group in in_batches(documents, lambda ids: len(ids) + len(start), GROUP_TOKENS):
+        yield from _read_group(decoder, group, start)
 
 
-def window_tokens(decoder: AnyDecoder) -> int:
-    """The tokens of a window: at least one to read and one to predict."""
-    return max(2, min(decoder.config.context, LONGEST_WINDOW))
+def window_tokens(decoder: AnyDecoder, start: Sequence[int]) -> int:
+    """The tokens of a window: at least those that start a document, and one to predict."""
+    return max(2, len(start) + 1, min(decoder.config.context, LONGEST_WINDOW))
 
 
 @torch.inference_mode()
-def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[TokenNats]:
+def _read_group(decoder: AnyDecoder, documents: list[Ids], start: Sequence[int]) -> list[TokenNats]:
     """A group of documents. Windows of similar length share a batch, padded on the right.
 
     No token sees the padding, since attention is causal, and the padding's nats are dropped.
     """
-    context = window_tokens(decoder)
-    readout = decoder.readout
-    rows = [np.concatenate(([end_id], ids)) for ids in documents]
+    context = window_tokens(decoder, start)
+    readout, given = decoder.readout, max(1, len(start))
+    before = np.array(start, dtype=np.int64)
+    rows = [np.concatenate((before, ids)) for ids in documents]
     results = [np.zeros((3, len(ids))) for ids in documents]
-    todo = [each for n, row in enumerate(rows) for each in windows(n, len(row), context)]
+    todo = [
+        window
+        for n, row in enumerate(rows)
+        for window in windows(n, len(row), context, given=given)
+    ]
     todo.sort(key=lambda window: window.end - window.begin)
     while todo:
         longest = todo[-1].end - todo[-1].begin
         batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
-        padded = np.full((len(batch), longest), end_id, dtype=np.int64)
+        padded = np.zeros((len(batch), longest), dtype=np.int64)
         for index, window in enumerate(batch):
             read = rows[window.document][window.begin : window.end]
             padded[index, : len(read)] = read
@@ -100,31 +114,31 @@ def _read_group(decoder: AnyDecoder, documents: list[Ids], end_id: int) -> list[
         del hidden_ND  # Not held during the next batch.
         # Apple GPUs have no float64.
         judged = judged_3N.view(3, len(batch), -1).cpu().double().numpy()
-        # What is said at t is of the token at t + 1; results begin behind the end-of-text token.
+        # What is said at t is of the token at t + 1; results begin with the document.
         for index, (number, begin, done, end) in enumerate(batch):
             here = judged[:, index, done - begin - 1 : end - begin - 1]
-            results[number][:, done - 1 : end - 1] = here
+            results[number][:, done - len(start) : end - len(start)] = here
     return [TokenNats(nats, likeliest, is_it > 0) for nats, likeliest, is_it in results]
 
 
-def mean_states(decoder: AnyDecoder, rows: Sequence[Sequence[int]]) -> Tensor:
+def mean_states(decoder: AnyDecoder, rows: Sequence[Sequence[int]], before: int = 1) -> Tensor:
     """The mean of the last hidden states, after the final norm, over the tokens of texts, (B, D).
 
-    rows: the ids of each text behind the token that opens one, which is not part of the mean. A
+    rows: the ids of each text. The first `before` of them start it and are not part of the mean. A
     text without a token has NaN. Rows are padded on the right, which no token sees.
     """
     sizes, device = [len(row) for row in rows], decoder.readout.weight_VD.device
-    padded = [[*row, *[row[0]] * (max(sizes) - len(row))] for row in rows]
+    padded = [[*row, *[0] * (max(sizes) - len(row))] for row in rows]
     tokens_BT, sizes_B1 = (torch.tensor(each, device=device) for each in (padded, sizes))
     sizes_B1 = sizes_B1[:, None]
     places_T = torch.arange(tokens_BT.shape[1], device=device)
-    is_own_BT = (places_T > 0) & (places_T < sizes_B1)
+    is_own_BT = (places_T >= before) & (places_T < sizes_B1)
     hidden_BTD = decoder(tokens_BT)[0].float()
-    return (hidden_BTD * is_own_BT[..., None]).sum(1) / (sizes_B1 - 1)
+    return (hidden_BTD * is_own_BT[..., None]).sum(1) / (sizes_B1 - before)
 
 
 @torch.inference_mode()
-def read_features(decoder: AnyDecoder, rows: Sequence[Sequence[int]]) -> Features:
+def read_features(decoder: AnyDecoder, rows: Sequence[Sequence[int]], before: int = 1) -> Features:
     """`mean_states` of texts, each scaled to length 1, (texts, D). None is longer than the context.
 
     Rows of similar length share a batch.
@@ -134,6 +148,6 @@ def read_features(decoder: AnyDecoder, rows: Sequence[Sequence[int]]) -> Feature
     while todo:
         longest = len(rows[todo[-1]])
         batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
-        states_BD = mean_states(decoder, [rows[number] for number in batch])
+        states_BD = mean_states(decoder, [rows[number] for number in batch], before)
         found[batch] = torch.nn.functional.normalize(states_BD, dim=1).cpu().numpy()
     return found

@@ -94,6 +94,9 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     scores = list[list[Score]]()  # of each of these texts
     found, shown = list[breakdown.Bin](), list[breakdown.Surprise]()
     samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
+    start = ""  # what is read before each document, if the tokenizer is from elsewhere
+    if model.tokenizer.around is not None:
+        start = "".join(map(model.tokenizer.token, model.tokenizer.document_start))
     named = [(split, texts) for texts in texts_to_score]
     means = ensemble_scores(members, named, device_name=ctx.device, log=ctx.log)
     for texts, mean in zip(texts_to_score, means, strict=True):
@@ -116,7 +119,7 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             base = load_pretrained(config.folder)
             base.decoder.to(model_device)
         for texts, scored in zip(texts_to_score, scores, strict=True):
-            ids = base.tokenizer.encode_many(list(texts.each()))
+            ids = base.tokenizer.encode_documents(list(texts.each()))
             texts_of_base = replace(texts, ids=ids, tokenizer=base.tokenizer)
             measured = read_texts(base, texts_of_base, ctx.log)
             scored += bits.by_source(texts_of_base, measured, model=BEFORE, split=split)
@@ -128,7 +131,8 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         other_shards = TokenShards(shards, "dev" if evaluation.split == "test" else "test")
         neighbour_gains = gains(train.shards, split_shards, other_shards, train.counts)
         write_json(ctx.out / NEIGHBOURS, [asdict(each) for each in neighbour_gains])
-    return {"kind": "bits", "split": split, "compressor": samples}
+    numbers = {"kind": "bits", "split": split, "compressor": samples}
+    return numbers | ({"start": start} if start else {})
 
 
 def ensemble_scores(
@@ -151,7 +155,7 @@ def ensemble_scores(
         for member in members:
             model = LanguageModel.load(member.folder, device.pick(device_name))
             for (_, texts), added in zip(judged, sums, strict=True):
-                read = read_nats(model.decoder, texts.ids, model.tokenizer.end_id)
+                read = read_nats(model.decoder, texts.ids, bits.start_of(model, texts))
                 for number, nats in enumerate(read):
                     added[number] = np.logaddexp(added[number], -nats)
                     advance(len(nats))
@@ -410,8 +414,7 @@ def questions(prompts: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
         )
     (parts,), markup = template_of(tokenizer).parts([(["user"], True)]), Markup(tokenizer)
     every = [ids_of(parts, [prompt], tokenizer.encode, markup.encode) for prompt in prompts]
-    # The model puts the token in front that opens a text, if the template did not.
-    return [ids[1:] if ids[:1] == [tokenizer.opening_id] else ids for ids in every]
+    return [tokenizer.chat_ids(ids) for ids in every]
 
 
 def evaluate_speed(ctx: StageContext) -> Numbers:

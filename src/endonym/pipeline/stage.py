@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -30,7 +30,7 @@ VERSIONS = {
     "model": 11,
     "teacher": 1,
     "evaluation": 24,
-    "export": 20,
+    "export": 21,
 }
 """Raise a stage's version when you change what it produces."""
 VERSIONS["member"] = VERSIONS["model"]
@@ -132,9 +132,13 @@ class CorpusConfig(Config):
 
 
 class PretrainedTokenizer(Config):
-    """The tokenizer of a pretrained model, whose folder is an input."""
+    """The tokenizer of a pretrained model, whose folder is an input.
+
+    texts_start: what stands before a text; earlier versions of endonym put eos or bos there.
+    """
 
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
+    texts_start: Literal["as in the folder"] = "as in the folder"
 
 
 class ExamplesConfig(ExampleSettings):
@@ -153,10 +157,14 @@ class ExamplesConfig(ExampleSettings):
 
 
 class ChangedTokenizer(Config):
-    """How a pretrained model's tokenizer is extended or replaced; its folder is an input."""
+    """How a pretrained model's tokenizer is extended or replaced; its folder is an input.
+
+    texts_start: as in PretrainedTokenizer.
+    """
 
     folder: Path = Field(json_schema_extra=NOT_IDENTITY)
     tokenizer: TokenizerConfig
+    texts_start: Literal["as in the folder"] = "as in the folder"
 
 
 class PhaseTraining(Config):

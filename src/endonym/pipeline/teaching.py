@@ -140,6 +140,8 @@ def difference(theirs: Tokenizer, ours: Tokenizer, texts: Sequence[str]) -> str:
         return f"{theirs.vocab} ids, here {ours.vocab}"
     if theirs.end_id != ours.end_id:
         return f"texts end with id {theirs.end_id}, here with {ours.end_id}"
+    if theirs.document_start != ours.document_start:
+        return f"texts start with ids {theirs.document_start}, here with {ours.document_start}"
     for index in range(ours.vocab):
         pieces = theirs.bytes_of(index), ours.bytes_of(index)
         is_special = index != ours.end_id and not any(pieces)

@@ -85,11 +85,12 @@ class LlamaEngine:
         self.defaults = stated_defaults(self._llama)
         self.model: LanguageModel | None = None
         self.context, self.template = self._llama.context, self._llama.template()
-        self.ending, self.ends = self._llama.end_id, self.vocabulary.ends
+        self.ends = self.vocabulary.ends
         if chat is not None and chat.chat_template is not None:
             self.template, self.ends = chat.chat_template, self.ends | set(chat.stop_ids)
-        start = self._llama.start_id
-        self.opening = start if start >= 0 else self.ending
+        self.before, self.document_start = self._llama.before, self._llama.document_start()
+        names = (self._llama.start_id, self._llama.end_id)
+        self.start, self.end = (self.vocabulary.token(n) if n >= 0 else "" for n in names)
         fitting = min(BATCH, BATCH_LOGITS // self.vocabulary.vocab)
         self.batch = max(fitting, self.slots)
 
@@ -108,13 +109,23 @@ class LlamaEngine:
 
     def mean_state(self, ids: Sequence[int], slot: int) -> Vector:
         """The mean of a text's last hidden states."""
-        return self._llama.hidden_states(ids, slot)[1:].mean(0)
+        return self._llama.hidden_states(ids, slot)[len(self.before) :].mean(0)
 
     def release(self, slot: int) -> None:
         """Forget the sequence in a slot."""
         self._llama.forget(slot)
 
-    def encode_markup(self, text: str) -> list[int]:
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of a whole text, as llama.cpp's programs read a prompt."""
+        return self._llama.encode(text, opens=True) or [*self.document_start]
+
+    def chat_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids of a conversation: llama.cpp puts the start token there once, if the file asks
+        for it."""
+        before = list(self.before)
+        return [*ids] if list(ids[: len(before)]) == before else [*before, *ids]
+
+    def encode_markup(self, text: str, begins: bool = False) -> list[int]:
         """The ids of a chat template's own text."""
         return self._llama.encode(text, by_name=True)
 

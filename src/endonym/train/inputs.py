@@ -160,6 +160,8 @@ def _sums_by_source(order: Order, batch: Batch, documents_BT: Integers, nats_BT:
     for source in np.unique(sources):
         is_scored = (sources == source) & is_text
         n_bytes = dev.byte_counts[targets_BT[is_scored]].sum()
+        if dev.space_first:
+            n_bytes -= (is_scored & (batch.tokens_BT.numpy() == dev.start_id)).sum()
         sums[:, source] = nats_BT[is_scored].sum(), n_bytes, is_scored.sum()
     return sums
 

@@ -55,25 +55,25 @@ def documents(lengths: list[int]) -> list[Ids]:
 
 def test_documents_come_back_in_their_order_even_empty_ones() -> None:
     lengths = [3, 0, 40, 1, 16, 0, 7]
-    found = list(read_nats(lively_decoder(), documents(lengths), END))
+    found = list(read_nats(lively_decoder(), documents(lengths), [END]))
     assert [len(nats) for nats in found] == lengths
     assert all((nats > 0).all() for nats in found)
-    assert list(read_nats(lively_decoder(), [], END)) == []
+    assert list(read_nats(lively_decoder(), [], [END])) == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_neighbour_in_the_batch_changes_nothing(family: str) -> None:
     decoder = lively_decoder(toy_config(family))
     lengths = [30, 5, 16, 15, 2]
-    together = list(read_nats(decoder, documents(lengths), END))
+    together = list(read_nats(decoder, documents(lengths), [END]))
     for ids, nats in zip(documents(lengths), together, strict=True):
-        (alone,) = read_nats(decoder, [ids], END)
+        (alone,) = read_nats(decoder, [ids], [END])
         np.testing.assert_allclose(nats, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_a_decoder_with_a_context_of_one_token_reads_documents_to_their_end() -> None:
     decoder = lively_decoder(toy_config("qwen3", context=1))
-    assert [len(nats) for nats in read_nats(decoder, documents([3, 0, 5]), END)] == [3, 0, 5]
+    assert [len(nats) for nats in read_nats(decoder, documents([3, 0, 5]), [END])] == [3, 0, 5]
 
 
 def test_documents_are_read_as_they_come_in_bounded_groups(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def test_documents_are_read_as_they_come_in_bounded_groups(monkeypatch: pytest.M
             asked.append(number)
             yield ids
 
-    found = read_nats(lively_decoder(), coming(), END)
+    found = read_nats(lively_decoder(), coming(), [END])
     next(found)
     assert asked == [0, 1]
     assert len(list(found)) == 9
@@ -94,8 +94,8 @@ def test_documents_are_read_as_they_come_in_bounded_groups(monkeypatch: pytest.M
 def test_a_window_is_never_longer_than_the_judge_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("endonym.generate.reading.LONGEST_WINDOW", 8)
     ids = documents([30])
-    (short,) = read_nats(lively_decoder(toy_config(context=64)), ids, END)
-    (same,) = read_nats(lively_decoder(toy_config(context=8)), ids, END)
+    (short,) = read_nats(lively_decoder(toy_config(context=64)), ids, [END])
+    (same,) = read_nats(lively_decoder(toy_config(context=8)), ids, [END])
     np.testing.assert_allclose(short, same, rtol=1e-5)
 
 
@@ -103,7 +103,7 @@ def test_a_window_is_never_longer_than_the_judge_allows(monkeypatch: pytest.Monk
 def test_every_token_is_read_as_the_slow_reference_reads_it(family: str) -> None:
     decoder = lively_decoder(toy_config(family)).double()
     for ids in documents([1, 16, 40]):
-        (found,) = read_nats(decoder, [ids], END)
+        (found,) = read_nats(decoder, [ids], [END])
         np.testing.assert_allclose(found, document_nats(decoder, ids.tolist(), END), rtol=1e-5)
 
 
@@ -111,13 +111,13 @@ def test_the_likeliest_token_in_each_place_is_that_of_the_largest_logit() -> Non
     decoder, (ids,) = lively_decoder(), documents([14])
     for place in range(1, 14, 3):  # Some tokens are the likeliest ones.
         ids[place] = int(logits_of(decoder, torch.tensor([END, *ids[:place]]))[-1].argmax())
-    (found,) = read_tokens(decoder, [ids], END)
+    (found,) = read_tokens(decoder, [ids], [END])
     shares_TV = logits_of(decoder, torch.tensor([END, *ids]))[:-1].double().softmax(-1)
     best_T, ids_T = shares_TV.max(-1)
     np.testing.assert_allclose(found.likeliest, -best_T.detach().log(), rtol=1e-4)
     assert found.is_likeliest.tolist() == (ids_T.numpy() == ids).tolist()
     assert set(range(1, 14, 3)) <= {*np.flatnonzero(found.is_likeliest)}
-    (read,) = read_tokens(decoder, documents([40]), END)
+    (read,) = read_tokens(decoder, documents([40]), [END])
     assert (read.likeliest <= read.nats).all(), "also in windows"
     np.testing.assert_array_equal(read.likeliest == read.nats, read.is_likeliest)
 
@@ -125,7 +125,7 @@ def test_the_likeliest_token_in_each_place_is_that_of_the_largest_logit() -> Non
 def test_logits_that_are_capped_are_read_capped() -> None:
     config = toy_config().model_copy(update={"logit_cap": 1.0})
     decoder, (ids,) = lively_decoder(config), documents([12])
-    (found,) = read_nats(decoder, [ids], END)
+    (found,) = read_nats(decoder, [ids], [END])
     np.testing.assert_allclose(found, document_nats(decoder, ids.tolist(), END), rtol=1e-4)
     assert found.max() < np.log(40) + 2
 
@@ -147,7 +147,7 @@ def watched() -> Callable[[int], tuple[Decoder, Shapes]]:
 
 def test_a_window_is_as_long_as_the_judge_s(watched: Callable[[int], tuple[Decoder, Shapes]]):
     decoder, shapes = watched(3000)
-    list(read_nats(decoder, documents([LONGEST_CONTEXT + 500]), END))
+    list(read_nats(decoder, documents([LONGEST_CONTEXT + 500]), [END]))
     # A window's last token is predicted and not read.
     assert shapes == [(2, LONGEST_CONTEXT - 1)]
 
@@ -158,7 +158,7 @@ def test_windows_are_read_together_as_many_as_are_meant_to_be(
     monkeypatch.setattr("endonym.generate.reading.ROWS_TOKENS", 64)
     monkeypatch.setattr("endonym.generate.reading.GROUP_TOKENS", 100)
     decoder, shapes = watched(16)
-    list(read_nats(decoder, documents([9] * 30), END))
+    list(read_nats(decoder, documents([9] * 30), [END]))
     # Documents of ten tokens: groups of ten, of which six are read at once and then four.
     assert shapes == [(6, 9), (4, 9)] * 3
 

@@ -48,7 +48,7 @@ def test_slots_of_foreign_classes_fit_into_memory_too(kind: str, tmp_path: Path)
     write_model(kind, tmp_path)
     model = LanguageModel(load_foreign(tmp_path), toy_tokenizer("bpe"))
     engine = OwnEngine(model, most_slots=8, memory=1 << 40)
-    ids = [engine.opening, *engine.vocabulary.encode("Әбием мич янында")]
+    ids = [*engine.before, *engine.vocabulary.encode("Әбием мич янында")]
     engine.compute([Row(0, ids * 3, 0, 1)])
     held = sum(layer.bytes() for layer in engine._caches[0])
     assert held > 0

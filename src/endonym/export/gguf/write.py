@@ -29,6 +29,7 @@ from endonym.generate.llama_cpp import SAMPLING_NAMES
 from endonym.model.adapt_config import matrices
 from endonym.model.config import ExpertsConfig, ModelConfig
 from endonym.model.lora import Change
+from endonym.tokenizer.chat_template import template_of
 from endonym.tokenizer.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -38,6 +39,14 @@ WHERE = "export gguf-adapter"
 SPECIAL_NAMES = {"unk": "unknown", "sep": "seperator", "pad": "padding"}
 """How llama.cpp names the uses of special tokens, where it names them otherwise; so it spells them.
 """
+OTHER_AROUND = (
+    "llama.cpp puts at most the start token before a text and the end token after it; this "
+    "tokenizer puts other tokens there"
+)
+STARTED_CHAT = (
+    "llama.cpp puts the start token before each text and each conversation; this chat template "
+    "does not write it, so transformers reads conversations without it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,20 @@ def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
     if not isinstance(config, ModelConfig):
         raise refusal("gguf_of_foreign", "export gguf", family=config.family)
     architecture_of(config)
-    return [*limits_of(config), *([BYTE_ORDER_MARK] if drops_of(tokenizer) else [])]
+    limits = [*limits_of(config), *([BYTE_ORDER_MARK] if drops_of(tokenizer) else [])]
+    return limits + _limits_of_start(tokenizer)
+
+
+def _limits_of_start(tokenizer: Tokenizer) -> list[str]:
+    """Where llama.cpp starts or ends texts and conversations otherwise than the tokenizer."""
+    before, after, limits = tokenizer.before, tokenizer.after, list[str]()
+    if len(before) > 1 or after not in ((), (tokenizer.end_id,)):
+        limits.append(OTHER_AROUND)
+    if tokenizer.around is not None and before and tokenizer.chat_template is not None:
+        template = template_of(tokenizer)
+        if template.opened != template.text:
+            limits.append(STARTED_CHAT)
+    return limits
 
 
 def export_gguf(
@@ -134,10 +156,14 @@ def _metadata(
 ) -> Json:
     """The keys of a file, in its order. specials: ids by their use, as a folder has them.
 
-    A text begins after the start token, and generation ends at the end token, or at the end of a
-    turn.
+    A text begins after the start token, if the tokenizer puts one there, and generation ends at the
+    end token, or at the end of a turn. Without a bos token, bos is the token between documents:
+    llama.cpp would take any id for it.
     """
-    usual = {"bos": tokenizer.start_id, "eos": tokenizer.end_id, "pad": tokenizer.end_id}
+    bos_id = tokenizer.start_id
+    if tokenizer.around is not None and (tokenizer.before or tokenizer.start is None):
+        bos_id = tokenizer.document_start[-1]
+    usual = {"bos": bos_id, "eos": tokenizer.end_id, "pad": tokenizer.pad_id}
     if specials:
         del usual["pad"]
     ids = usual | dict(specials)
@@ -160,9 +186,9 @@ def _metadata(
             f"tokenizer.ggml.{SPECIAL_NAMES.get(use, use)}_token_id": index
             for use, index in ids.items()
         },
-        "tokenizer.ggml.add_bos_token": True,
-        "tokenizer.ggml.add_eos_token": False,
-        "tokenizer.ggml.add_space_prefix": False,
+        "tokenizer.ggml.add_bos_token": bool(tokenizer.before),
+        "tokenizer.ggml.add_eos_token": tokenizer.end_id in tokenizer.after,
+        "tokenizer.ggml.add_space_prefix": tokenizer.space_first,
         **{f"{row.name}.{key}": value for key, value in own.items()},
         "general.file_type": 0,  # of each file
         "general.quantization_version": 2,
