@@ -180,6 +180,7 @@ def _kept_engine(name: str, store: Store, log: Log) -> "Engine | None":
         FORMATS["gguf"].require_packages()
     except ExportError:
         return None
+    store.cache.mkdir(parents=True, exist_ok=True)  # what is made below is kept there
     folder = _gguf_folder(identity_of(name, store), store)
     if not folder.exists() or not _is_whole(folder, store, log):
         return None

@@ -53,6 +53,9 @@ MEMORY, SECONDS = 3 << 28, 20.0
 """Beside what the weights take. Much of it is for importing the classes."""
 COPIES, SECONDS_PER_GB = 8, 60.0
 """In bytes of the files: mapped, read, and in fp32, twice while experts are put together."""
+WAIT = 8
+"""Times the seconds of processor time, in wall clock: this process imports the same classes
+meanwhile, and others may compute."""
 KEPT = 1 << 26
 """After more bytes the process is ended: it need not stay beside a training."""
 NO_MEMORY = "allocate memory"
@@ -104,7 +107,7 @@ def require_harmless(folder: Path, config_json: dict[str, Any], opened: Opened =
         return
     size = sum(file.stat().st_size for file in files)
     seconds = SECONDS + SECONDS_PER_GB * size / 1e9
-    limits = Limits(MEMORY + COPIES * size, cpu_seconds=seconds, seconds=4 * seconds)
+    limits = Limits(MEMORY + COPIES * size, cpu_seconds=seconds, seconds=WAIT * seconds)
     question = {"folder": sendable(str(folder.absolute())), "config_json": config_json}
     try:
         with ThreadPoolExecutor(1) as beside:
