@@ -26,7 +26,7 @@ from endonym.export.neighbours import sentences
 from endonym.export.record import MODELFILE, README
 from endonym.export.shapes import row_of
 from endonym.export.verify import Check
-from endonym.generate.language_model import LanguageModel, most_tokens
+from endonym.generate.language_model import LanguageModel
 from endonym.model.config import ModelConfig
 from endonym.model.count import parameters, parts_text
 from endonym.tokenizer.chat_template import CHATML, OPENING
@@ -239,7 +239,7 @@ def modelfile(file: str, model: LanguageModel) -> str:
         template=_quoted(prompt) if prompt else "",
         stops=[_quoted(model.tokenizer.token(each)) for each in model.tokenizer.stop_ids],
         context=context,
-        max_tokens=min(model.defaults.max_tokens, most_tokens(context)),
+        max_tokens=min(model.defaults.max_tokens, max(1, context // 2)),
         sampling=model.defaults.sampling(),
     )
 

@@ -21,6 +21,7 @@ from endonym.export.history import History
 from endonym.export.huggingface import export_huggingface
 from endonym.export.verify import Check
 from endonym.generate.language_model import LanguageModel
+from endonym.generate.sample import Defaults
 from endonym.store import Store
 from endonym.tokenizer.chat_template import CHATML, OPENING
 
@@ -271,7 +272,8 @@ def written(template: str | None = None, stops: tuple[str, ...] = ("<|endoftext|
         chat_template=template, stop_ids=range(len(stops)), token=stops.__getitem__
     )
     decoder: Any = SimpleNamespace(config=SimpleNamespace(context=256))
-    return modelfile("tt-Q8_0.gguf", SimpleNamespace(decoder=decoder, tokenizer=tokenizer))
+    parts = {"decoder": decoder, "tokenizer": tokenizer, "defaults": Defaults()}
+    return modelfile("tt-Q8_0.gguf", SimpleNamespace(**parts))
 
 
 def test_a_base_model_gets_the_prompt_alone_and_our_sampling() -> None:
