@@ -145,7 +145,7 @@ SHAPES = {
     "BLOOM": Shape("bloom", cut_by(BLOOM)),
     "Viking": Shape("viking", sequence(split(BLOOM), EACH_DIGIT, byte_level(use_regex=False)), NFC),
     "GPT-4o": Shape("", cut_by(O200K)),
-    "Mistral Nemo": Shape("", cut_by(TEKKEN), ignore_merges=True),
+    "Mistral Nemo": Shape("tekken", cut_by(TEKKEN), ignore_merges=True),
     "SuperBPE": Shape("superbpe", cut_by(r"\p{N}+", r"(?=(\d{3})+(?!\d))")),
     "Seed-Coder": Shape("seed-coder", cut_by(SEED)),
     "Ling": Shape("", cut_by(BAILING)),

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import tomllib
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 import tokenizers
-from published_splits import CODE, SAME_RULE, SHAPES, split, tokenizer_of
+from published_splits import CODE, NFC, SAME_RULE, SHAPES, split, tokenizer_of
 from tokenizers import models
 from toys import toy_texts
 
@@ -24,7 +25,6 @@ from endonym.tokenizer.train import STRANGE
 
 gguf = pytest.importorskip("gguf")
 pytest.importorskip("xllamacpp")
-BYTE_SPLITS = [one for one in SPLITS if not one.is_raw]
 HARD = [
     "1234567 12 3.14159 1,234,567 0xFF x1y2 1st 3D 4k ½ ² Ⅷ 一二三",
     "  leading   many    spaces     \n\n\n   x \t y  \n",
@@ -46,7 +46,7 @@ def all_lines(sentences: Callable[[str], list[str]]) -> list[str]:
     hard = [*HARD, *CODE, *STRANGE, *ORDINARY, *(text for group in RARE.values() for text in group)]
     generator, letters = random.Random(0), [letter for text in hard for letter in text]
     made = ["".join(generator.choices(letters, k=14)) for _ in range(400)]
-    return [*texts, *hard, *made]
+    return [*texts, *toy_texts(), *hard, *made]
 
 
 def write_gguf(path: Path, words: dict[str, Any]) -> None:
@@ -133,10 +133,13 @@ def test_a_published_split_is_found_and_gives_the_same_ids(
     own = [ids.tolist() for ids in ours.encode_many(lines)]
     if not imitation.limits:
         assert found == own
-    ordinary = [*toy_texts(), *CODE, *ORDINARY]
-    assert all(own[lines.index(t)] == found[lines.index(t)] for t in ordinary if t in lines)
-    has_nfc = shape.normalizer is not None and shape.normalizer["type"] == "NFC"
-    assert ("text that is not in NFC" in imitation.limits) == has_nfc
+    has_marks = "a letter with a combining mark" in imitation.limits
+    for text in [*toy_texts(), *CODE, *ORDINARY]:
+        if not (has_marks and re.search(r"[\u1780-\u17ff]", text)):
+            number = lines.index(text)
+            assert found[number] == own[number], text
+    if shape.normalizer == NFC:
+        assert "text that is not in NFC" in imitation.limits
 
 
 def test_a_real_models_tokenizer_has_the_same_ids(
@@ -173,7 +176,7 @@ def test_whether_whole_words_are_merged_goes_by_the_name(
 
 
 def test_no_split_takes_whole_words_where_only_such_would_be_right() -> None:
-    with pytest.raises(ExportError, match="reads ' unmergeable' otherwise"):
+    with pytest.raises(ExportError, match=r"unmergeable.* otherwise"):
         vocabulary_of(with_unreachable_token("SmolLM", ignore_merges=True), 1_501)
 
 
@@ -220,7 +223,7 @@ def checks(tokenizer: Tokenizer, lines: list[str], path: Path) -> list[verify.Ch
     write_gguf(path, vocabulary_of(tokenizer, tokenizer.vocab))
     with LlamaCpp(path, context=0, is_tried=True) as engine:
         reading = reading_of(tokenizer)
-        return [*verify._text_checks(lines, tokenizer, Theirs(engine), file="", reading=reading)]  # noqa: SLF001
+        return [*verify._text_checks(lines, tokenizer, Theirs(engine), file="", reading=reading)]
 
 
 def test_few_lines_may_differ_where_the_split_is_known_to_and_are_counted(tmp_path: Path) -> None:
@@ -232,7 +235,7 @@ def test_few_lines_may_differ_where_the_split_is_known_to_and_are_counted(tmp_pa
     assert "cafe" in found[0].example
     found = checks(ours, [*plain, *["cafe\u0301 au lait"] * 20, *STRANGE], tmp_path / "b.gguf")
     assert [check.ok for check in found] == [False, True, True]
-    assert reading_of(ours).limits() == ["llama.cpp may give other ids to text that is not in NFC"]
+    assert "llama.cpp may give other ids to text that is not in NFC" in reading_of(ours).limits()
 
 
 def test_the_table_has_only_keys_that_are_read() -> None:

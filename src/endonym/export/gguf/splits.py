@@ -122,13 +122,16 @@ def imitation_of(tokenizer: Tokenizer) -> Imitation | Mismatch:
     candidates.sort(key=lambda candidate: candidate.differences(usual))
     for candidate in candidates:
         first = next((text for text in usual if text in candidate.other_ids), None)
-        if first is None and candidate.is_doubtful(usual):
+        is_doubtful = candidate.is_doubtful(usual)
+        if first is None and is_doubtful:
             _imitate(engine, candidate.split)
             other = _differing(tokens, _own_ids(tokenizer, tokens), _ids(engine, tokens))
             first = min(other, default=None)
         if first is None:
             _imitate(engine, candidate.split)
-            limits = [name for name in RARE if not candidate.other_ids.isdisjoint(RARE[name])]
+            # Of a doubtful one, no token reaches over what is cut otherwise.
+            other = candidate.other_ids | (set() if is_doubtful else candidate.other_pieces)
+            limits = [name for name in RARE if not other.isdisjoint(RARE[name])]
             return Imitation(candidate.split, engine, tuple(limits))
         candidate.first = first
     return Mismatch(candidates[0].split.name, candidates[0].first)
@@ -159,8 +162,9 @@ class _Candidate:
 
 
 def _made_texts(tokens: list[str]) -> list[str]:
-    """Texts of tokens in any order: of letters of English and signs, which are cut everywhere."""
-    plain = [token for token in tokens if token.isascii() and not re.search(r"\d", token)]
+    """Texts of tokens in any order, many with an apostrophe: English letters, signs and spaces."""
+    plain = [token for token in tokens if re.fullmatch(r"[ -/:-~\n]+", token)]
+    plain += ["'"] * (len(plain) // 4)
     generator = random.Random(0)
     return ["".join(generator.choices(plain, k=6)) for _ in range(MADE if plain else 0)]
 
