@@ -24,7 +24,7 @@ from endonym.evaluate import runtimes
 from endonym.export.config import Quantization
 from endonym.export.gguf.keyboard_file import PROBE, KeyboardFile, tokenizer_in
 from endonym.export.gguf.quantize import FILE_TYPES, QUANTIZATIONS, block_size
-from endonym.export.gguf.vocabulary import drops_of
+from endonym.export.gguf.vocabulary import Reading, reading_of
 from endonym.export.gguf.write import write_vocabulary
 from endonym.export.kept import keeps_tokenizer, number_format
 from endonym.export.refusals import refusal
@@ -51,6 +51,9 @@ RISE: dict[Quantization, float] = QUANTIZATIONS["rise"]
 AGREEMENT: dict[Quantization, float] = QUANTIZATIONS["agreement"]
 MOST_KEPT = 100_000_000
 """Most log-probabilities that are kept in memory, of 8 bytes each."""
+MOST_OTHER = 0.01
+"""Most of the held-out lines to which llama.cpp may give other ids, where its split is known to
+differ from the tokenizer's."""
 TIE = 0.05
 """Nats by which the model's likeliest id is ahead of one that counts as equally likely: a model of
 little training has many of these."""
@@ -294,8 +297,8 @@ def require_same_ids(config: ModelConfig, tokenizer: Tokenizer, texts: Sequence[
         path = Path(folder) / "vocabulary.gguf"
         write_vocabulary(config, tokenizer, path)
         with closing(Gguf(path, context=0)) as runtime:
-            dropped = drops_of(tokenizer)
-            checks = list(_text_checks(lines, tokenizer, runtime, file="", dropped=dropped))
+            reading = reading_of(tokenizer)
+            checks = list(_text_checks(lines, tokenizer, runtime, file="", reading=reading))
     for check in checks:
         if not check.ok:
             raise refusal("other_ids", "export gguf", **check.as_dict())
@@ -318,7 +321,7 @@ def require_unchanged(config: AnyModelConfig, tokenizer: Tokenizer, texts: Seque
         (folder / CONFIG).write_text(json.dumps(described), encoding="utf-8")
         write_tokenizer(tokenizer, config.context, folder)
         theirs = TheirTokenizer(folder)
-    for check in _text_checks(_lines(texts), tokenizer, theirs, file="", dropped=""):
+    for check in _text_checks(_lines(texts), tokenizer, theirs, file="", reading=Reading()):
         if not check.ok:
             changes = theirs.changes(tokenizer)
             about = {"family": config.family, "changes": changes, **check.as_dict()}
@@ -376,10 +379,10 @@ class Sample:
     def compared(self, runtime: Runtime, file: str, kind: Quantization) -> Iterator[Check]:
         """Every check of one runtime; that of bits per byte is the last."""
         tokenizer, is_gguf = self.ours.model.tokenizer, isinstance(runtime, Gguf)
-        dropped, lines = drops_of(tokenizer) if is_gguf else "", self.lines
+        lines, reading = self.lines, reading_of(tokenizer) if is_gguf else Reading()
         if isinstance(runtime, KeyboardFile):  # which reads SentencePiece's sign as a blank
             lines = [line.replace(SPACE, " ") for line in lines]
-        yield from _text_checks(lines, tokenizer, runtime, file=file, dropped=dropped)
+        yield from _text_checks(lines, tokenizer, runtime, file=file, reading=reading)
         expected = self.ours.settings()
         found = runtime.settings()
         is_kept = keeps_tokenizer(self.ours.model)
@@ -445,14 +448,24 @@ def _lines(texts: Sequence[str]) -> list[str]:
 
 
 def _text_checks(
-    lines: Sequence[str], tokenizer: Tokenizer, runtime: Reader, *, file: str, dropped: str
+    lines: Sequence[str], tokenizer: Tokenizer, runtime: Reader, *, file: str, reading: Reading
 ) -> Iterator[Check]:
     """Ids of every line, and the text that they are decoded to.
 
-    dropped: what the runtime takes from the start of a text.
+    reading: what the runtime is known to read otherwise. Its ids must be those of the imitation,
+    which must be the tokenizer's own for all held-out lines but MOST_OTHER.
     """
-    texts = [line.removeprefix(dropped) for line in lines]
+    texts = [line.removeprefix(reading.dropped) for line in lines]
     expected = [ids.tolist() for ids in tokenizer.encode_whole(texts)]
+    if reading.imitation is not None:
+        own, expected = expected, reading.imitation.encode_many(texts)
+        rows = zip(texts, own, expected, strict=True)
+        other = [text for text, a, b in rows if a != b and text not in STRANGE]
+        limit = math.floor(MOST_OTHER * len(lines))
+        unit = f"of {len(lines):,} lines have other ids by the split of llama.cpp"
+        example = f": {other[0][:60]!r}" if other else ""
+        check = partial(Check, file, runtime.name, "ids", unit=unit, example=example)
+        yield check(ok=len(other) <= limit, value=len(other), limit=limit)
     found = [runtime.encode(line) for line in lines]
     unit = f"of {len(lines):,} lines differ"
     # A tokenizer from elsewhere may lose some strange strings: it must lose them there too.

@@ -23,7 +23,7 @@ from endonym.train.config import TrainConfig
 
 VERSIONS = {
     "source": 3,
-    "corpus": 22,
+    "corpus": 23,
     "tokenizer": 5,
     "shards": 5,
     "examples": 15,

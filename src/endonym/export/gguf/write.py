@@ -19,7 +19,7 @@ from endonym.export.config import Quantization
 from endonym.export.gguf.quantize import FILE_TYPES, Mixture, quantized
 from endonym.export.gguf.rows import GGUFArchitecture, architecture_of, limits_of
 from endonym.export.gguf.tensors import gguf_tensors, in_llama_cpp
-from endonym.export.gguf.vocabulary import BYTE_ORDER_MARK, drops_of, vocabulary_of
+from endonym.export.gguf.vocabulary import reading_of, vocabulary_of
 from endonym.export.kept import keeps_specials, special_ids
 from endonym.export.peft_format import held_together, side_by_side
 from endonym.export.refusals import refusal
@@ -67,7 +67,7 @@ def require_gguf(config: Any, tokenizer: Tokenizer) -> list[str]:
     if not isinstance(config, ModelConfig):
         raise refusal("gguf_of_foreign", "export gguf", family=config.family)
     architecture_of(config)
-    limits = [*limits_of(config), *([BYTE_ORDER_MARK] if drops_of(tokenizer) else [])]
+    limits = [*limits_of(config), *reading_of(tokenizer).limits()]
     return limits + _limits_of_start(tokenizer)
 
 
