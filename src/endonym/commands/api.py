@@ -57,15 +57,19 @@ def make(
     store: str | Path = "store",
     quiet: bool = False,
     workers: int | Literal["ray"] = 1,
+    fresh: Sequence[str] = (),
 ) -> Run:
     """Make every missing artefact of a recipe, as `endonym run` does.
 
+    fresh: stages that other code may have made, to be made again by today's (`--fresh`).
     workers: how many processes make the corpus; more than one import the calling script, so call
     this below `if __name__ == "__main__":` there.
 
     >>> run = endonym.make(endonym.Recipe.load("my-tatar/recipe.toml"))
     """
-    return run_and_report(recipe, Store(Path(store)), Log(quiet=quiet), workers=workers)
+    return run_and_report(
+        recipe, Store(Path(store)), Log(quiet=quiet), workers=workers, fresh=fresh
+    )
 
 
 def load(
