@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from endonym.arguments import require_list, require_text
 from endonym.generate.correct import Corrector
 from endonym.generate.damage import damage
 from endonym.generate.reading import (
@@ -137,6 +138,8 @@ class LanguageModel:
         prompts: texts, or ids, such as those of conversations (tokenizer/chat_template.py).
         samplings: one for each prompt; the defaults of `Sampling` if there are none.
         """
+        example = "model.generate_many([prompt])"
+        prompts = require_list("prompts", prompts, of="prompts", example=example)
         samplings = samplings or [Sampling()] * len(prompts)
         if not self.decoder.reads_padded and len(prompts) > 1:
             return [
@@ -173,6 +176,7 @@ class LanguageModel:
         characters; an incomplete character at the end is left out. When the text exceeds the
         context, the model continues from its last half context.
         """
+        require_text("generate", prompt)
         continuation = Continuation(iter(()))
         sampling = replace(sampling or Sampling(), **settings)
         ids, state, n_given = self._begun(prompt, sampling, min_tokens)
@@ -191,7 +195,7 @@ class LanguageModel:
 
         To rank texts of different lengths by likelihood, compare `log_probability`.
         """
-        ids = self.tokenizer.encode(text)
+        ids = self.tokenizer.encode(require_text("score", text))
         rows = [np.array(ids, dtype=np.int64)]
         (nats,) = read_nats(self.decoder, rows, self.tokenizer.end_id)
         return TextScore.of(nats, ids, len(text.encode("utf-8")))
@@ -203,6 +207,7 @@ class LanguageModel:
         the context its beginning is read. Texts are read as they are, as by `score`. The features
         of a text without a token are NaN.
         """
+        texts = require_list("texts", texts, of="texts", example="model.embed([text])")
         return read_features(self.decoder, [self.opened(text)[0] for text in texts])
 
     def suggest(self, text: str = "", count: int = 3) -> list[Suggestion]:
@@ -211,7 +216,8 @@ class LanguageModel:
         The text is spelled as the training text was. What a word is: generate/suggest.py. Calls
         with texts that go on from one another are fast; one model answers one call at a time.
         """
-        if text.endswith(APOSTROPHES):  # spelled by the letter behind it, which is yet to come
+        # An apostrophe is spelled by the letter behind it, which is yet to come.
+        if require_text("suggest", text).endswith(APOSTROPHES):
             return self.suggester.suggest(self.spelled(text + "a")[:-1], count)
         return self.suggester.suggest(self.spelled(text), count)
 
