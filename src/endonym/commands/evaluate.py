@@ -22,6 +22,7 @@ from endonym.pipeline.evaluation import (
     read_texts,
     score_texts,
     training_text,
+    window_of,
 )
 from endonym.pipeline.evaluation_texts import GUESSED, Cutting, Overlap, overlaps, texts_below
 from endonym.report.formatting import terminal_text
@@ -69,16 +70,19 @@ def score_model(
     device_name: str,
     adapter: str | None = None,
     cutting: Cutting = GUESSED,
+    context: int | None = None,
 ) -> TextScores:
     """Scores of a model: on given files and folders, or on its own corpus's documents of a split.
 
-    cutting: how the files are cut into documents, if not as their form suggests. Members that
+    cutting: how the files are cut into documents, if not as their form suggests. context: tokens
+    that the model reads at once, if not as many as usual. Members that
     taught the model are scored beside it, as `ensemble`; with an adapter they are not.
     Baselines need the training shards: a model from elsewhere gets none. A file's scores have its
     name as their split, without the folder, which differs between machines. Raises RecipeError if
     there is nothing to score.
     """
     model = load_model(name, store, device_name, log, adapter=adapter)
+    window = window_of(model, context, log)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
     for path, file in zip(files, distinct_names(files), strict=True):
         judged.append((file, texts_below(path, model.tokenizer, log, cutting)))
@@ -104,7 +108,7 @@ def score_model(
         with trained.read_with_care():
             members = [each.verify() for each in ensemble_of(trained)]
     scores: list[Score] = []
-    means = ensemble_scores(members, judged, device_name=device_name, log=log)
+    means = ensemble_scores(members, judged, device_name=device_name, window=window, log=log)
     for (text, texts), mean in zip(judged, means, strict=True):
         measured = read_texts(model, texts, log)
         scores += score_texts(measured, texts, read, split=text, log=log)[0]

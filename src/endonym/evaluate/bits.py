@@ -188,7 +188,7 @@ def read_closely(
     model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]
 ) -> Iterator[TokenNats]:
     """What the model says of each token of each document. advance: as in `measure_nats`."""
-    for part in read_tokens(model.decoder, texts.ids, model.tokenizer.end_id):
+    for part in read_tokens(model.decoder, texts.ids, model.tokenizer.end_id, model.window):
         yield part
         advance(len(part.nats))
 

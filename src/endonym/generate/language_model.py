@@ -19,6 +19,7 @@ from endonym.arguments import require_list, require_text
 from endonym.generate.correct import Corrector
 from endonym.generate.damage import damage
 from endonym.generate.reading import (
+    LONGEST_WINDOW,
     PREFILL_TOKENS,
     Features,
     Nats,
@@ -90,7 +91,8 @@ class LanguageModel:
     """Continues texts and scores them.
 
     spelled: writes a prompt as the training text was written; `str` leaves it as it is. turns: the
-    answers in the conversations that it has learnt; 0 if that is not known.
+    answers in the conversations that it has learnt; 0 if that is not known. window: tokens that it
+    reads at once where texts are scored, at most (docs/evaluation.md).
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class LanguageModel:
         self.decoder = decoder.eval()
         self.tokenizer = tokenizer
         self.spelled, self.turns = spelled, 0
+        self.window = LONGEST_WINDOW
 
     def __repr__(self) -> str:
         parameters = sum(weight.numel() for weight in self.decoder.parameters())
@@ -197,7 +200,7 @@ class LanguageModel:
         """
         ids = self.tokenizer.encode(require_text("score", text))
         rows = [np.array(ids, dtype=np.int64)]
-        (nats,) = read_nats(self.decoder, rows, self.tokenizer.end_id)
+        (nats,) = read_nats(self.decoder, rows, self.tokenizer.end_id, self.window)
         return TextScore.of(nats, ids, len(text.encode("utf-8")))
 
     def embed(self, texts: Sequence[str]) -> Features:

@@ -34,7 +34,13 @@ from endonym.evaluate.writing import WRITING, WRITTEN, write_texts
 from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained, with_context
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import Nats, TokenNats, read_nats
+from endonym.generate.reading import (
+    LONGEST_WINDOW,
+    Nats,
+    TokenNats,
+    carries_state,
+    read_nats,
+)
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
@@ -83,6 +89,7 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     """Score the held-out texts or a file, with baselines, members and the model before it."""
     evaluation, files, pack = config.evaluation, config.files, config.pack
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
+    window = window_of(model, evaluation.context, ctx.log)
     shards = ctx.inputs["shards"].folder
     train = training_text(shards, pack) if evaluation.baselines else None
     texts_to_score = [texts_below(path, model.tokenizer, ctx.log) for path in files]
@@ -96,7 +103,8 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     found, shown = list[breakdown.Bin](), list[breakdown.Surprise]()
     samples: dict[str, dict[str, int]] = {}  # of the compressor, by "document" or "block"
     named = [(split, texts) for texts in texts_to_score]
-    means = ensemble_scores(members, named, device_name=ctx.device, log=ctx.log)
+    how: Any = {"device_name": ctx.device, "window": window, "log": ctx.log}
+    means = ensemble_scores(members, named, **how)
     for texts, mean in zip(texts_to_score, means, strict=True):
         read = read_closely(model, texts, ctx.log)
         found += breakdown.bins(texts, read, split=split)
@@ -115,6 +123,7 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
         else:
             assert config.folder is not None, "one of both is given"
             base = pretrained_model(config.folder, pack.context, model_device)
+        base.window = window
         for texts, scored in zip(texts_to_score, scores, strict=True):
             ids = base.tokenizer.encode_many(list(texts.each()))
             texts_of_base = replace(texts, ids=ids, tokenizer=base.tokenizer)
@@ -131,16 +140,32 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     return {"kind": "bits", "split": split, "compressor": samples}
 
 
+def window_of(model: LanguageModel, context: int | None, log: Log) -> int:
+    """How many tokens a model reads at once, which it is told.
+
+    context: what was asked for; if it is more than the model can read, that is said.
+    """
+    most = model.decoder.config.context
+    if context is not None and context > most and not carries_state(model.decoder):
+        log.warn(
+            f"the model reads at most {most:,} tokens, so texts are scored in windows of {most:,}"
+        )
+    model.window = LONGEST_WINDOW if context is None else context
+    return model.window
+
+
 def ensemble_scores(
     members: Sequence[Artifact],
     judged: Sequence[tuple[str, bits.Texts]],
     *,
     device_name: str | None,
+    window: int,
     log: Log,
 ) -> list[list[Score]]:
     """Of each text, with the name of its split, the scores of the mean probability of members.
 
     Empty lists if there are no members. Each member reads all texts before the next is loaded.
+    window: tokens that they read at once, at most.
     """
     if not members:
         return [[] for _ in judged]
@@ -151,7 +176,7 @@ def ensemble_scores(
         for member in members:
             model = LanguageModel.load(member.folder, device.pick(device_name))
             for (_, texts), added in zip(judged, sums, strict=True):
-                read = read_nats(model.decoder, texts.ids, model.tokenizer.end_id)
+                read = read_nats(model.decoder, texts.ids, model.tokenizer.end_id, window)
                 for number, nats in enumerate(read):
                     added[number] = np.logaddexp(added[number], -nats)
                     advance(len(nats))

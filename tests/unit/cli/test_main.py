@@ -56,6 +56,7 @@ FROZEN = {
     "proofread": {"MODEL", "FILE...", "--write OUT", "--words FILE"},
     "evaluate": {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
+        "--context N",
         *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE", "--probe FILE"),
         *("--harness TASKS", "--task-files DIR", "--steps"),
         *("--fine-tune", "--probe-endpoint URL", "--language CODE"),
