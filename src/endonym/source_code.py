@@ -81,10 +81,12 @@ class Named(NamedTuple):
 class SourceCode:
     """The package's code as it is on the disk now, read where it is needed.
 
-    kept: a file in which what was found in files of code is kept for the next time, if any.
+    kept: a file in which what was found in files of code is kept for the next time, if any. root:
+    the folder of the package, if another one than that of this process.
     """
 
-    def __init__(self, kept: Path | None = None, root: Path = ROOT) -> None:
+    def __init__(self, kept: Path | None = None, root: Path | None = None) -> None:
+        root = root or ROOT
         self.root, self.kept = root, kept
         self.found: dict[str, Any] = disk.read_if_good(kept) if kept is not None else {}
         self.modules = dict(_modules(root))

@@ -35,7 +35,7 @@ FROZEN = {
         "--text-size [SOURCE=]SIZE",
     },
     "run": {
-        *("RECIPE", "--variant NAME|all", "--set K=V", "--until STAGE", "--dry-run", "--replan"),
+        *("RECIPE", "--variant NAME|all", "--set K=V", "--until STAGE", "--dry-run", "--fresh STAGE", "--replan"),
         *("--tune MINUTES", "--ablate SOURCE", "--seeds N", "--processes N", "--workers"),
     },
     "explain": {"KEY", "--schema"},
