@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import endonym
+from endonym.source_code import source_code
 
 SOURCE = Path(endonym.__file__).parent
 
@@ -25,10 +26,12 @@ class PackageCopy:
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{name} has no {old!r}"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        source_code.cache_clear()  # As another process reads it.
 
     def restore(self, name: str) -> None:
         """Undo the edits of a file."""
         shutil.copy(SOURCE / name, self.root / name)
+        source_code.cache_clear()
 
     @contextmanager
     def edited(self, name: str, old: str, new: str) -> Iterator[None]:

@@ -1,39 +1,28 @@
-"""Which code counts for a stage: what can change its result, and nothing else."""
+"""Which edits of the package's code count, and for which stages."""
 
-import ast
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from package_copy import SOURCE, PackageCopy
 
-from endonym.source_code import NO_DATA, NO_RESULT, SourceCode
+from endonym import source_code
+from endonym.pipeline.made_by import CODE, files_of
+from endonym.source_code import Noted, SourceCode
 
-STAGES = (
-    *("corpus", "tokenizer", "shards", "examples", "model", "teacher", "evaluation", "export"),
-    *("export_corpus", "export_adapter", "pretrained", "pretrained_tokenizer", "source"),
-)
 EXPORTS = {"export", "export_corpus", "export_adapter"}
-NETWORK = {"pretrained", "model", "teacher", "evaluation", *EXPORTS}
+NETWORK = {"model", "teacher", "evaluation", *EXPORTS}
 """Stages in which a model computes."""
 ROWS = {"model", "teacher", "examples", "evaluation"}
 """Stages that read rows of tokens in an order."""
-UNREACHED = {
-    *("recipe/example.toml", "commands/checks.txt", "commands/left.txt", "report/change.html"),
-    *("report/closely.html", "report/head.html", "report/table.html"),
-}
-"""Data that no definition names: parts of templates, and what only people and tests read."""
-
-Codes = dict[str, dict[str, str]]
+TOKENIZERS = {"tokenizer", "changed_tokenizer", "pretrained_tokenizer"}
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("kept") / "source_code.json"
-
-
-@pytest.fixture(scope="module")
-def before(kept: Path) -> Codes:
-    return codes(kept, SOURCE)
+def before() -> dict[str, Noted]:
+    return {name: SourceCode(SOURCE).noted(files_of(name)) for name in CODE}
 
 
 @pytest.fixture(scope="module")
@@ -41,160 +30,130 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> PackageCopy:
     return PackageCopy(tmp_path_factory.mktemp("copy") / "endonym")
 
 
-def codes(kept: Path | None, root: Path) -> Codes:
-    """The hashes of the files that count, by stage."""
-    source = SourceCode(kept, root)
-    found = {stage: source.of(f"endonym.pipeline.stages:{stage}") for stage in STAGES}
-    assert None not in found.values()
-    return {stage: code.files for stage, code in found.items() if code is not None}
+def changed(before: dict[str, Noted], root: Path) -> dict[str, list[str]]:
+    """The functions for which the code in a folder is other code, with the files that differ."""
+    now = SourceCode(root)
+    return {name: files for name in before if (files := now.differing(before[name]))}
 
 
-def changed(before: Codes, after: Codes) -> set[str]:
-    return {stage for stage in STAGES if before[stage] != after[stage]}
-
-
-EDITS = [
-    ("train/objectives.py", "return Loss(nats, loss +", "return Loss(nats, 2 * loss +", {"model"}),
-    ("train/optimizer.py", "eps=1e-8", "eps=1e-6", {"model"}),
-    ("train/schedule.py", "math.pi", "math.tau", {"model"}),
-    ("data/order.py", "import numpy as np", "import numpy as np\n\nnp.seterr()", ROWS),
-    ("model/mamba.py", "wide_BTC * self.skip", "wide_BTC + self.skip", NETWORK),
-    ("model/families.toml", "[", "[x]\n[", NETWORK),
-    ("cleaning/rules.py", "DROPS", "DROPS: dict = {}\nDROPS", {"corpus"}),
-    # Prompts of an evaluation are spelled as the texts are, and words of scripts without spaces are
-    # found by a tokenizer.
-    ("cleaning/language_packs/tt.toml", 'words_in = "cyrillic"', "", {"corpus", "evaluation"}),
-    ("copies/near.py", "\ndef ", "\nLIMIT = 1\n\n\ndef ", set()),  # Nothing names it.
-    (
-        "tokenizer/bpe.py",
-        "total <= vocab - BYTE_VOCAB",
-        "total < vocab",
-        {"tokenizer", "evaluation"},
-    ),
-    ("tokenizer/strange.toml", "[", "[x]\n[", {"tokenizer", "evaluation"}),
-    ("evaluate/compressor.py", "ORDER = 16", "ORDER = 12", {"evaluation"}),
-    ("export/templates/model.md", "card.name", "card.title", EXPORTS),
-    ("export/gguf/tensor_names.toml", "[", "[x]\n[", {"export"}),
-    ("serve/api.py", "import", "import math\nimport", set()),
-    ("report/report.html", "<h2>", "<h3>", set()),
-    ("autopilot/phase.py", "0.1", "0.2", set()),  # Its choices are in the configs of stages.
-]
-
-
-@pytest.mark.parametrize(("name", "old", "new", "stages"), EDITS, ids=[e[0] for e in EDITS])
+@pytest.mark.parametrize(
+    ("name", "old", "new", "stages"),
+    [
+        ("train/objectives.py", "(nats, loss +", "(nats, 2 * loss +", {"model"}),
+        ("train/optimizer.py", "eps=1e-8", "eps=1e-6", {"model"}),
+        ("train/schedule.py", "math.pi", "math.tau", {"model"}),
+        ("data/order.py", "import numpy as np", "import numpy as np\n\nnp.seterr()", ROWS),
+        ("model/mamba.py", "wide_BTC * self.skip", "wide_BTC + self.skip", NETWORK),
+        ("model/families.toml", "\n[", "\n[x]\n[", NETWORK),
+        ("cleaning/rules.py", "DROPS", "DROPS: dict = {}\nDROPS", {"corpus"}),
+        ("copies/near.py", "import numpy as np", "import numpy as np\n\nnp.seterr()", {"corpus"}),
+        ("formats/io/encodings.toml", "\n[", "\n[x]\n[", {"corpus", "examples"}),
+        ("cleaning/language_packs/tt.toml", 'words_in = "cyrillic"', "", {"corpus"}),
+        ("tokenizer/bpe.py", "total <= vocab - BYTE_VOCAB", "total < vocab", TOKENIZERS),
+        ("tokenizer/strange.toml", "[", "[0, ", {"tokenizer", "changed_tokenizer"}),
+        ("evaluate/compressor.py", "ORDER = 16", "ORDER = 12", {"evaluation"}),
+        ("evaluate/key_presses.py", "\ndef ", "\nprint()\n\n\ndef ", {"evaluation"}),
+        ("export/templates/model.md", "card.name", "card.title", EXPORTS),
+        ("export/gguf/tensor_names.toml", "\n[", "\n[x]\n[", EXPORTS),
+        ("autopilot/phase.py", "0.1", "0.2", {"choices"}),
+        ("serve/api.py", "import", "import math\nimport", set()),
+        ("report/report.html", "<h2>", "<h3>", set()),
+        ("commands/new.py", "import", "import math\nimport", set()),
+    ],
+)
 def test_an_edit_counts_for_the_stages_that_it_can_change(
-    name: str,
-    old: str,
-    new: str,
-    stages: set[str],
-    *,
-    before: Codes,
-    copy: PackageCopy,
-    kept: Path,
+    name: str, old: str, new: str, stages: set[str], *, before: dict[str, Noted], copy: PackageCopy
 ) -> None:
+    """At least for these, and for no stage that is made before them."""
     with copy.edited(name, old, new):
-        after = codes(kept, copy.root)
-    found = changed(before, after)
-    assert stages <= found <= stages | EXPORTS if stages else not found
-    for stage in found:
-        files = {*before[stage], *after[stage]}
-        assert {e for e in files if before[stage].get(e) != after[stage].get(e)} == {name}
+        found = changed(before, copy.root)
+    assert found.keys() >= stages
+    assert all(files == [name] for files in found.values())
+    assert bool(found) == bool(stages)
+    if "corpus" not in stages:
+        assert "corpus" not in found
+    if not stages & {"model", *TOKENIZERS}:
+        assert not {"model", "shards"} & found.keys()
+    assert not changed(before, copy.root)
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("train/objectives.py", '"""', '"""New words. '),
+        ("train/objectives.py", '"""', '"""Other words. '),
         ("train/objectives.py", "def cross_entropy(", "# A comment.\n\n\ndef cross_entropy("),
         (
             "train/objectives.py",
-            "def cross_entropy(decoder: AnyDecoder,",
-            "def cross_entropy(\n    decoder: Any,",
+            "cross_entropy(decoder: AnyDecoder,",
+            "cross_entropy(decoder: int,",
         ),
+        ("train/optimizer.py", "eps=1e-8, ", "\n            eps=0.00000001,\n            "),
         ("model/families.toml", "\n[", "\n# A comment.\n\n["),
-        ("train/optimizer.py", "eps=1e-8, weight_decay=0.0", "eps=0.00000001, weight_decay=0."),
+        ("train/config.py", '    """', '    """Other words. '),
     ],
 )
 def test_comments_docstrings_layout_and_annotations_do_not_count(
-    name: str, old: str, new: str, *, before: Codes, copy: PackageCopy, kept: Path
+    name: str, old: str, new: str, *, before: dict[str, Noted], copy: PackageCopy
 ) -> None:
     with copy.edited(name, old, new):
-        text = (copy.root / name).read_text(encoding="utf-8")
-        if name.endswith(".py"):
-            ast.parse(text)
-        assert text != (SOURCE / name).read_text(encoding="utf-8")
-        assert not changed(before, codes(kept, copy.root))
+        assert (copy.root / name).read_bytes() != (SOURCE / name).read_bytes()
+        assert not changed(before, copy.root)
 
 
-def test_what_is_kept_of_files_changes_nothing(before: Codes, kept: Path) -> None:
-    assert kept.is_file()
-    again = codes(kept, SOURCE)
-    kept.write_text('{"endonym.train.objectives": {"key": "0"}, "endonym.store": 7}', "utf-8")
-    assert again == codes(kept, SOURCE) == codes(None, SOURCE) == before
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("train/config.py", "steps: int", "steps: float"),  # pydantic reads the types of fields.
+        ("train/objectives.py", "import torch", "import torch\n("),  # Python cannot read it.
+        ("model/families.toml", "\n[", "\n[["),
+    ],
+)
+def test_types_of_fields_and_what_cannot_be_read_count(
+    name: str, old: str, new: str, *, before: dict[str, Noted], copy: PackageCopy
+) -> None:
+    with copy.edited(name, old, new):
+        assert changed(before, copy.root)["model"] == [name]
 
 
-def test_every_data_file_counts_for_a_definition() -> None:
-    source = SourceCode()
-    named = set[Path]()
-    words, folders = set[str](), set[Path]()
-    for module in source.modules:
-        for name in source._module(module)["parts"]:
-            found = source._named_by(module, name)
-            named.update(source._data_of(module, found.words))
-            words |= found.words
-            folders |= found.folders
-    named |= {
-        path for path, (home, _) in source.data.items() if home in folders and path.name in words
-    }
-    files = {path for path in SOURCE.rglob("*") if path.is_file() and path.suffix not in NO_DATA}
-    rest = {path.relative_to(SOURCE).as_posix() for path in files - named}
-    assert rest == UNREACHED
+def test_a_file_that_is_gone_differs(before: dict[str, Noted], copy: PackageCopy) -> None:
+    (copy.root / "train/muon.py").unlink()
+    assert changed(before, copy.root)["model"] == ["train/muon.py"]
+    copy.restore("train/muon.py")
 
 
-def test_what_counts_for_no_result_is_there() -> None:
-    source = SourceCode()
-    for each in NO_RESULT:
-        module, _, name = each.partition(":")
-        assert module in source.modules
-        assert not name or name in source._module(module)["parts"]
-
-
-def test_libraries_are_noted_with_their_versions() -> None:
-    source = SourceCode()
-    model = source.of("endonym.pipeline.stages:model")
-    tokenizer = source.of("endonym.pipeline.stages:tokenizer")
-    assert model is not None
-    assert tokenizer is not None
-    assert {"torch", "safetensors", "numpy"} <= model.libraries.keys()
-    assert "tokenizers" in tokenizer.libraries
-    assert "torch" not in tokenizer.libraries
-    assert source.of("endonym.pipeline.stages:nothing") is None
-    assert source.of("tests.elsewhere:make") is None
-
-
-def test_files_that_were_written_since_are_known(copy: PackageCopy) -> None:
-    source = SourceCode(None, copy.root)
-    code = source.of("endonym.pipeline.stages:tokenizer")
-    assert code is not None
-    assert not source.has_changed(code.files)
+def test_files_that_are_written_later_are_known(copy: PackageCopy) -> None:
+    code, names = SourceCode(copy.root), files_of("tokenizer")
+    assert not code.has_changed(names)
     with copy.edited("tokenizer/bpe.py", "import", "import math\nimport"):
-        assert source.has_changed(code.files)
+        assert code.has_changed(names)
+        assert not code.has_changed(["train/step.py"])
 
 
 def test_code_of_an_installed_release_is_known_by_its_record(
     copy: PackageCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = SourceCode(None, copy.root)
-    record = {path: source.raw[path] for path in source.raw}
-    monkeypatch.setattr("endonym.source_code._released_files", lambda root: record)
-    model = SourceCode(None, copy.root).of("endonym.pipeline.stages:model")
-    assert model is not None
-    assert model.is_release
-    with copy.edited("train/step.py", "import", "# new\nimport"):
-        edited = SourceCode(None, copy.root).of("endonym.pipeline.stages:model")
-    assert edited is not None
-    assert not edited.is_release
-    monkeypatch.setattr("endonym.source_code._released_files", lambda root: {})
-    checkout = SourceCode(None, copy.root).of("endonym.pipeline.stages:model")
-    assert checkout is not None
-    assert not checkout.is_release
+    names = ["train/step.py", "model/families.toml"]
+    assert not SourceCode(copy.root).are_released(names), "a checkout has none"
+
+    class Installed:
+        """One file as a wheel lists it, and a script that is not of the package."""
+
+        def __init__(self, name: str) -> None:
+            self.name, self.hash = name, self
+            digest = sha256((copy.root / name).read_bytes()).digest()
+            self.value = urlsafe_b64encode(digest).decode().rstrip("=")
+
+        def locate(self) -> Path:
+            return copy.root / self.name
+
+    files = [Installed(name) for name in names]
+    monkeypatch.setattr(
+        source_code.metadata, "distribution", lambda name: SimpleNamespace(files=files)
+    )
+    source_code._released_files.cache_clear()
+    assert SourceCode(copy.root).are_released(names)
+    assert not SourceCode(copy.root).are_released([*names, "train/loop.py"])
+    with copy.edited("train/step.py", "import", "# A comment.\nimport"):
+        assert not SourceCode(copy.root).are_released(names)
+        assert SourceCode(copy.root).are_released(names[1:])
+    source_code._released_files.cache_clear()

@@ -33,7 +33,6 @@ from endonym.pipeline.execute import (
     run_folder,
     run_recipe,
 )
-from endonym.pipeline.made_by import say_other_code
 from endonym.pipeline.plan import room_warnings
 from endonym.pipeline.stages import judging_texts
 from endonym.recipe.recipe import Recipe
@@ -294,7 +293,7 @@ def describe_plan(
         listed.append({"name": stage.name, "id": stage.id[:12], "there": is_there})
         other = notes.other_code(stage.name, stage.kind, stage.id) if is_there else None
         if other is not None:
-            say_other_code(other, log)
+            other.say(log)
             listed[-1]["other_code"] = other.as_dict()
     return {
         "run": recipe.run_name,

@@ -27,16 +27,9 @@ from endonym.export.markdown import templates_in
 from endonym.formats.reasons import in_words
 from endonym.log import Log, append_jsonl, counted, duration, number, size
 from endonym.pipeline import plan, sources
-from endonym.pipeline.made_by import (
-    FIXED,
-    CodeNotes,
-    Fresh,
-    OtherCode,
-    say_other_code,
-    unknown_code,
-)
+from endonym.pipeline.made_by import FIXED, CodeNotes, Fresh, OtherCode
 from endonym.pipeline.metrics import Metrics, require_packages
-from endonym.pipeline.settle import Lockfile, choosing_code, require_tunable, settle
+from endonym.pipeline.settle import Lockfile, require_tunable, settle
 from endonym.pipeline.stage import VERSIONS, Numbers, Stage, StageContext
 from endonym.recipe.recipe import Recipe
 from endonym.store import RUNS, Artifact, Store, write_sealed
@@ -159,7 +152,8 @@ def run_recipe(
         stages = [made.stage for made in run.made if made.stage.kind not in FIXED]
         unknown = [each.name for each in stages if not notes.is_known(each.kind, each.id)]
         if unknown:
-            log.detail(unknown_code(unknown))
+            names = ", ".join(unknown)
+            log.detail(f"made before endonym noted its code, so perhaps by other code: {names}")
     return run
 
 
@@ -202,9 +196,7 @@ def planned_stages(
             for warning in plan.room_warnings(recipe, store, facts, vocab):
                 log.warn(warning)
     store.refer(run.folder, {stage.id: stage.kind for stage in data_stages}, is_whole=False)
-    code = choosing_code(renewal.notes.source)
     if not lock.is_known or renewal.names:
-        lock.chosen_by(code)
         write_sealed(lock.path, lock.as_json(data_stages, store))
     yield from data_stages
     (shards,), (tokenizer,) = run.all("shards"), run.all("tokenizer")
@@ -219,7 +211,7 @@ def planned_stages(
     yield from renewal.applied(planned.values())
     examples = dict(zip(planned, run.all("examples"), strict=True))
     run.training = resolved(shards, partial(first_identity, recipe, data), examples=examples)
-    if told := lock.chosen_by(code):
+    if told := lock.other_choices():
         log.warn(told)
     training_stages = renewal.applied(plan.plan_training(recipe, data, run.training))
     teachers = [each for each in training_stages if each.kind == "teacher"]
@@ -263,7 +255,7 @@ def make(
         made = _make_now(stage, store, log, context, notes)
     other = notes.other_code(stage.name, stage.kind, stage.id)
     if other is not None:
-        say_other_code(other, log)
+        other.say(log)
         made = replace(made, other_code=other)
     if metrics is not None:
         metrics.add_finished(stage.name, store.journal(stage.kind, stage.id))

@@ -6,18 +6,23 @@ new artefact also holds the hash of the code. Thus the old one stays as it is, f
 it, all that follows has another identity as well, and the same command continues after a kill.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from endonym import source_code
+from endonym.disk import packaged_tables
 from endonym.errors import quoted
 from endonym.log import Log, counted
 from endonym.pipeline.stage import Stage
-from endonym.source_code import KEPT_FILE, PACKAGE, Code, SourceCode
+from endonym.source_code import PACKAGE
 from endonym.store import Store, fingerprint, read_if_whole, write_sealed
 
+CODE: dict[str, dict[str, str]] = packaged_tables("endonym.pipeline", "code.toml")
+LIBRARIES = ("torch", "numpy", "tokenizers", "sentencepiece")
+"""Libraries whose versions are noted with the code."""
 SHOWN_FILES = 3
 """Files with other code that a line names."""
 SALT_DIGITS = 12
@@ -25,29 +30,38 @@ FIXED = ("source",)
 """Kinds of stages that only list files: no code changes what they hold."""
 
 
+def files_of(function: str) -> list[str]:
+    """The files of the package that count for a function of the table; none if it has none."""
+    folders = CODE.get(function, {}).items()
+    return [f"{folder}/{name}".strip("/") for folder, names in folders for name in names.split()]
+
+
+def code_hash(function: str) -> str:
+    """The hash of the code that counts for a function of the table."""
+    code = source_code.source_code(source_code.ROOT)
+    return fingerprint([code.hash_of(name) for name in files_of(function)])
+
+
 @dataclass(frozen=True, slots=True)
 class OtherCode:
     """How the code that made an artefact differs from that of today.
 
-    stage: the name of the stage. versions: of endonym that made it. files: with other code now, or
-    that only one of both has, by their paths in the package. are_releases: all of this code is of
-    releases, whose makers have not changed the version of the stage.
+    stage: the name of the stage. endonym: the versions that made it. files: that differ, by their
+    paths in the package. are_releases: all of this code is of releases, whose makers have not
+    changed the version of the stage.
     """
 
     stage: str
-    versions: tuple[str, ...]
-    files: tuple[str, ...]
+    endonym: list[str]
+    files: list[str]
     are_releases: bool
 
     def __str__(self) -> str:
         """The words for a line; what it is about stands before them."""
-        shown = ", ".join(self.files[:SHOWN_FILES])
-        more = ", …" if len(self.files) > SHOWN_FILES else ""
         differ = "differs" if len(self.files) == 1 else "differ"
-        return (
-            f"made by other code (endonym {', '.join(self.versions)}; "
-            f"{counted(len(self.files), 'file')} {differ}: {shown}{more})"
-        )
+        shown = ", ".join(self.files[:SHOWN_FILES]) + ", …" * (len(self.files) > SHOWN_FILES)
+        files = f"{counted(len(self.files), 'file')} {differ}: {shown}"
+        return f"made by other code (endonym {', '.join(self.endonym)}; {files})"
 
     @property
     def advice(self) -> str:
@@ -56,45 +70,44 @@ class OtherCode:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that `--json` prints."""
-        return {"endonym": list(self.versions), "files": list(self.files)}
+        return asdict(self)
 
-
-def version() -> str:
-    """The version of endonym, as it is installed."""
-    return metadata.version(PACKAGE)
+    def say(self, log: Log) -> None:
+        """One line; a quiet one if all of the code is of releases."""
+        say = log.detail if self.are_releases else log.warn
+        say(f"{self.stage}: {self}; {self.advice}")
 
 
 class CodeNotes:
-    """What a store notes of the code that made its artefacts, and today's code."""
+    """What a store notes of the code that made its artefacts."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.source = SourceCode(store.cache / KEPT_FILE)
-
-    def code_of(self, stage: Stage) -> Code | None:
-        """Today's code of a stage; None if it is not of this package."""
-        return self.source.of(_function_of(stage))
+        self.code = source_code.source_code(source_code.ROOT)
 
     def begin(self, stage: Stage, *, continues: bool) -> None:
-        """Note that today's code makes an artefact, before it does.
+        """Note that the code of this process makes an artefact, before it does.
 
         continues: parts of it are there, which what is noted already has made.
         """
-        if (code := self.code_of(stage)) is not None:
+        files = self.code.noted(files_of(stage.make.__name__))
+        if files:
             path = self._file(stage.kind, stage.id)
             makers = read_if_whole(path).get("makers", []) if continues else []
-            if not makers or makers[-1]["files"] != code.files:
-                makers = [*makers, _maker(code)]
+            if not makers or self.code.differing(makers[-1]["files"]):
+                makers = [*makers, {**_versions(), "files": files}]
+                makers[-1]["is_release"] = self.code.are_released(files)
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_sealed(path, {"function": _function_of(stage), "makers": makers})
+            write_sealed(path, {"makers": makers})
 
     def end(self, stage: Stage) -> None:
-        """Note the code again if its files were written while it made the artefact: it may be that
-        it has read some of them before, and some after."""
-        code = self.code_of(stage)
-        if code is not None and self.source.has_changed(code.files):
-            self.source = SourceCode(self.store.cache / KEPT_FILE)
-            self.begin(stage, continues=True)
+        """Note also the code that is there now if it was written in the meantime: the process may
+        have read some of it before, and some after.
+        """
+        if self.code.has_changed(files_of(stage.make.__name__)):
+            later = CodeNotes(self.store)
+            later.code = source_code.SourceCode(self.code.root)
+            later.begin(stage, continues=True)
 
     def is_known(self, kind: str, identifier: str) -> bool:
         """Whether the code that made an artefact was noted."""
@@ -105,31 +118,22 @@ class CodeNotes:
 
         None if it does not, and if it was not noted. name: of the stage.
         """
-        note = read_if_whole(self._file(kind, identifier))
-        if not note or kind in FIXED:
-            return None
-        today = self.source.of(note["function"])
-        now = today.files if today else {}
-        others = [each for each in note["makers"] if each["files"] != now]
+        makers = read_if_whole(self._file(kind, identifier)).get("makers", [])
+        others = [(each, files) for each in makers if (files := self.code.differing(each["files"]))]
         if not others:
             return None
-        files: set[str] = set()
-        for maker in others:
-            then = maker["files"]
-            files |= {each for each in {*then, *now} if then.get(each) != now.get(each)}
+        released = [each["is_release"] and self.code.are_released(each["files"]) for each in makers]
         return OtherCode(
             stage=name,
-            versions=tuple(dict.fromkeys(each["endonym"] for each in others)),
-            files=tuple(sorted(files)),
-            are_releases=bool(today and today.is_release)
-            and all(each["is_release"] for each in others),
+            endonym=sorted({each["endonym"] for each, _ in others}),
+            files=sorted({file for _, files in others for file in files}),
+            are_releases=all(released),
         )
 
     def is_todays(self, stage: Stage) -> bool:
         """Whether today's code has made the artefact, or will: nothing of it is there."""
         folder = self.store.folder(stage.kind, stage.id)
-        work = self.store.work_folder(stage.kind, stage.id)
-        if not folder.is_dir() and not work.is_dir():
+        if not folder.is_dir() and not self.store.work_folder(stage.kind, stage.id).is_dir():
             return True
         is_known = self.is_known(stage.kind, stage.id)
         return is_known and self.other_code(stage.name, stage.kind, stage.id) is None
@@ -138,19 +142,10 @@ class CodeNotes:
         return self.store.journal(kind, identifier).with_suffix(".code.json")
 
 
-def _function_of(stage: Stage) -> str:
-    """The function of a stage as module:name."""
-    return f"{stage.make.__module__}:{stage.make.__qualname__}"
-
-
-def _maker(code: Code) -> dict[str, Any]:
-    """What is noted of code that makes an artefact."""
-    return {
-        "endonym": version(),
-        "is_release": code.is_release,
-        "files": code.files,
-        "libraries": code.libraries,
-    }
+def _versions() -> dict[str, Any]:
+    """The versions of endonym and of libraries."""
+    libraries = {name: metadata.version(name) for name in LIBRARIES}
+    return {"endonym": metadata.version(PACKAGE), "libraries": libraries}
 
 
 @dataclass(slots=True)
@@ -181,23 +176,11 @@ class Fresh:
     def _salt(self, stage: Stage) -> str | None:
         """What the identity of a stage also holds; without it, the stage is plain."""
         key = stage.id[:SALT_DIGITS]
-        code = self.notes.code_of(stage) if stage.name in self.names else None
-        if code is not None:
+        if stage.name in self.names:
             salt, fresh = None, stage
             while not self.notes.is_todays(fresh):
-                salt = fingerprint([salt, code.sha256])[:SALT_DIGITS]
+                salt = fingerprint([salt, code_hash(stage.make.__name__)])[:SALT_DIGITS]
                 fresh = replace(stage, fresh=salt)
             self.salts.pop(key, None)
             self.salts |= {key: salt} if salt else {}
         return self.salts.get(key)
-
-
-def say_other_code(other: OtherCode, log: Log) -> None:
-    """One line about an artefact of other code; a quiet one if all of the code is of releases."""
-    say = log.detail if other.are_releases else log.warn
-    say(f"{other.stage}: {other}; {other.advice}")
-
-
-def unknown_code(names: Sequence[str]) -> str:
-    """What is said once of artefacts whose code was not noted."""
-    return f"made before endonym noted its code, so perhaps by other code: {', '.join(names)}"

@@ -27,20 +27,12 @@ from endonym.formats.files import RawSet
 from endonym.log import Log
 from endonym.model.config import ModelConfig
 from endonym.model.foreign.folder import folder_files
-from endonym.pipeline.made_by import Fresh
+from endonym.pipeline.made_by import Fresh, code_hash
 from endonym.pipeline.plan import DataStages, plan_examples
 from endonym.pipeline.sources import file_identity
 from endonym.recipe.recipe import Recipe
-from endonym.source_code import SourceCode
 from endonym.store import PLAN, Artifact, Store, fingerprint, read_plan
 from endonym.tokenizer.tokenizer import Tokenizer
-
-CHOOSING = (
-    "endonym.pipeline.settle:settle",
-    "endonym.autopilot.resolve:vocab_choice",
-    "endonym.autopilot.resolve:context_choice",
-)
-"""The functions that choose."""
 
 
 class Lockfile:
@@ -67,10 +59,9 @@ class Lockfile:
         self.versions = {each["name"]: each["version"] for each in before.get("stages", [])}
         data = {} if replan else before
         self.is_known = data.get("key") == self.key
-        self.code = ""
+        self.code: str = data["code"] if self.is_known else code_hash("choices")
         if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
-            self.code = data["code"]
         tuned: dict[str, Any] = data.get("tuned") or {"stage": "", "choices": {}}
         self.tuned_stage: str = tuned["stage"]
         self.tuned = {key: Choice(*pair) for key, pair in tuned["choices"].items()}
@@ -109,27 +100,15 @@ class Lockfile:
             ],
         }
 
-    def chosen_by(self, code: str) -> str:
-        """Take over the hash of today's code that chooses.
-
-        Returns what to say of choices that other code made and this code would not make; empty if
-        there are none.
-        """
-        if not self.code:
-            self.code = code
-        if self.code == code or not self.other_values:
+    def other_choices(self) -> str:
+        """What to say of choices that other code made and this code would not; empty of none."""
+        if self.code == code_hash("choices") or not self.other_values:
             return ""
         told = [
             f"{key} = {written_value(self.choices[key].value)} (now {written_value(value)})"
             for key, value in self.other_values.items()
         ]
         return f"choices of other code are kept: {' · '.join(told)}; --replan chooses again"
-
-
-def choosing_code(source: SourceCode) -> str:
-    """The hash of the code that makes choices."""
-    codes = [source.of(function) for function in CHOOSING]
-    return fingerprint([code.files for code in codes if code is not None])
 
 
 def _pairs(choices: Choices) -> dict[str, list[Any]]:

@@ -87,7 +87,7 @@ def test_a_table_given_to_a_copy_is_checked_before_it_is_made(tatar: Path) -> No
 
 
 def test_contradictions_of_keys_are_found_as_in_a_file() -> None:
-    keys = KEYS | {"pack": {"join": ["бүтән"]}}
+    keys: dict[str, Any] = KEYS | {"pack": {"join": ["бүтән"]}}
     with pytest.raises(RecipeError, match="бүтән"):
         Recipe(**keys).checked()
 
