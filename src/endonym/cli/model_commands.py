@@ -62,6 +62,7 @@ class EvaluateFlags(NamedTuple):
     split: Literal["test", "dev"]
     document: "DocumentIs | None"
     column: str | None
+    context_tokens: int | None
     tasks: tuple[Path, ...]
     pairs: Path | None
     flores: Path | None
@@ -91,8 +92,9 @@ def _require_one_use(context: click.Context) -> None:
         option = next((USES[name] for name in REPEATED if name in uses), "--text")
         raise click.UsageError(f"Write {option} before {context.args[0]}.")
     if "steps" in given:
-        others = USES.keys() - {"tasks", "pairs", "flores", "probes"}
-        if given & {*others, "endpoint", "adapter", "kept", "prompts", "no_start"}:
+        others = set(USES) - {"tasks", "pairs", "flores", "probes"}
+        alone = {"endpoint", "adapter", "kept", "prompts", "no_start", "context_tokens"}
+        if given & (others | alone):
             raise click.UsageError(
                 "--steps goes with --split, --tasks, --minimal-pairs, --flores and --probe alone."
             )
@@ -105,6 +107,8 @@ def _require_one_use(context: click.Context) -> None:
         raise click.UsageError("--no-start goes with --text and the corpus's own documents.")
     if "endpoint" in given and given & {"fine_tune", "adapter"}:
         raise click.UsageError("--probe-endpoint asks a server: --fine-tune and --adapter do not.")
+    if "context_tokens" in given and uses - {"texts"}:
+        raise click.UsageError("--context is of the corpus's own documents and of --text.")
     if "split" in given and uses and "steps" not in given:
         raise click.UsageError("--split is of the corpus's own documents: leave it out here.")
 
@@ -132,6 +136,14 @@ def _only_one(
 @click.option(
     "--column",
     help="With --text and --flores: the field or column of the text, by its name or its number.",
+)
+@click.option(
+    "--context",
+    "context_tokens",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Tokens that the model reads at once (default: its context, but at most 2,048). Longer "
+    "documents are read in windows.",
 )
 @click.option(
     "--tasks",
@@ -277,7 +289,12 @@ def _scored(settings: Settings, model: str, asked: EvaluateFlags) -> "Shown":
     if asked.probes:
         return _probed(settings, model, asked)
     if not (asked.tasks or asked.pairs or asked.flores or asked.writing or asked.typing):
-        how: Any = {"device_name": target, "cutting": cutting, "has_start": not asked.no_start}
+        how: Any = {
+            "device_name": target,
+            "cutting": cutting,
+            "has_start": not asked.no_start,
+            "context": asked.context_tokens,
+        }
         scores = score_model(model, asked.texts, asked.split, **given, **how)
         return as_dict(scores), scores_text(scores)
     loaded = Loaded(model, load_model(model, store, target, log, adapter=asked.adapter), **given)

@@ -46,6 +46,7 @@ from endonym.pipeline.execute import (
     require_other_run,
     run_folder,
 )
+from endonym.pipeline.made_by import CodeNotes, Fresh, OtherCode
 from endonym.pipeline.metrics import require_packages
 from endonym.pipeline.plan import DataStages, plan_data, plan_training, room_warnings
 from endonym.pipeline.settle import Lockfile, with_examples
@@ -76,8 +77,8 @@ class Checked:
     parts: seconds of each part of the run; empty if this machine was never measured. facts: of the
     training text, and of the examples of other phases. is_counted: an earlier run on the same texts
     and settings has counted these; otherwise they are estimated from samples. free_bytes: memory
-    for training there. sized: the sources whose size was given. machine: another one, if the plan
-    is for it.
+    for training there. sized: the sources whose size was given. other_code: of the artefacts that
+    are there. machine: another one, if the plan is for it.
     """
 
     recipe: Recipe
@@ -89,6 +90,7 @@ class Checked:
     free_bytes: int
     is_counted: bool = False
     sized: tuple[str, ...] = ()
+    other_code: tuple[OtherCode, ...] = ()
     machine: KnownMachine | None = None
 
     @property
@@ -169,6 +171,7 @@ class Checked:
             "seconds_of": self.parts,
             "choices": {key: choice._asdict() for key, choice in self.choices.items()},
             "warnings": self.warnings,
+            "other_code": {each.stage: each.as_dict() for each in self.other_code},
         }
 
 
@@ -199,6 +202,7 @@ def check(
     target = "cuda" if machine else target
     estimate = expected(recipe, samples, store, target, raw=raw, machine=machine, sizes=sizes)
     facts, choices, training, *_ = estimate
+    other_code = [] if estimate.fresh is None else of_other_code(recipe, estimate, store)
     paces = paces_here(training, facts, store.root / "machine.json") if target == "cpu" else []
     if machine:
         paces = [machine.seconds_a_token(training.model, phase) for phase in training.phases]
@@ -226,8 +230,18 @@ def check(
         free_bytes=free,
         is_counted=estimate.is_counted,
         sized=tuple(sizes),
+        other_code=tuple(other_code),
         machine=machine,
     )
+
+
+def of_other_code(recipe: Recipe, estimate: "Expected", store: Store) -> list[OtherCode]:
+    """The artefacts of a recipe that are there, made by other code than today's."""
+    assert estimate.fresh is not None, "the texts were hashed"
+    notes = estimate.fresh.notes
+    stages = [each for each in estimate.stages(recipe) if store.find(each.kind, each.id)]
+    others = [notes.other_code(each.name, each.kind, each.id) for each in stages]
+    return [each for each in others if each is not None and not each.are_releases]
 
 
 def warnings_of_room(recipe: Recipe, store: Store, estimate: "Expected") -> list[str]:
@@ -372,8 +386,8 @@ def sizes_of(recipe: Recipe, given: Sequence[str]) -> dict[str, int]:
 class Expected(NamedTuple):
     """The training that a recipe will get.
 
-    data, lock: the stages of its texts and what an earlier run has chosen, if the texts were
-    hashed. is_counted: as in Checked.
+    data, lock, fresh: the stages of its texts, what an earlier run has chosen and which stages are
+    made again, if the texts were hashed. is_counted: as in Checked.
     """
 
     facts: Facts
@@ -382,14 +396,15 @@ class Expected(NamedTuple):
     data: DataStages | None
     lock: Lockfile | None
     is_counted: bool
+    fresh: Fresh | None = None
 
     def stages(self, recipe: Recipe) -> list[Stage]:
         """All stages, with what `--tune` found before; none if the texts were not hashed."""
-        if self.data is None or self.lock is None:
+        if self.data is None or self.lock is None or self.fresh is None:
             return []
         tuned = self.lock.tuned_for(first_identity(recipe, self.data, self.training))
         training = self.training.with_choices(tuned)
-        return [*self.data.all(), *plan_training(recipe, self.data, training)]
+        return self.fresh.applied([*self.data.all(), *plan_training(recipe, self.data, training)])
 
 
 def expected(
@@ -400,6 +415,7 @@ def expected(
     *,
     raw: Sequence[RawSet] | None,
     replan: bool = False,
+    fresh: frozenset[str] = frozenset(),
     machine: KnownMachine | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> Expected:
@@ -407,21 +423,23 @@ def expected(
 
     raw: its hashed texts, if they are known. The texts are counted in the shards of an earlier run,
     or else estimated from samples. Choices of an earlier run are taken from its plan; replan:
-    nothing is. The number format of a phase that says "auto" is fp32 if nothing was measured here.
-    machine, sizes: as in `check`.
+    nothing is. fresh: the stages to be made again by today's code. The number format of a phase
+    that says "auto" is fp32 if nothing was measured here. machine, sizes: as in `check`.
     """
-    lock, data, shards = None, None, None
+    lock, data, shards, renewal = None, None, None, None
     if raw is not None:
         lock = Lockfile(run_folder(store, recipe), recipe, raw, replan=replan)
+        renewal = Fresh(CodeNotes(store), lock.fresh, fresh)
     earlier_choices = lock.choices if lock else {}
     facts, choices = resolve.estimated(recipe, samples, target, earlier_choices, sizes=sizes)
     vocab = resolve.likely_vocab(recipe, choices, facts)
-    if raw is not None:
+    if raw is not None and renewal is not None:
         data = plan_data(recipe, raw, resolve.resolve_tokenizer(recipe, choices))
+        data = data.renewed(renewal.applied)
         shards = store.find("shards", data.shards.id)
-    if data is not None and shards is not None:
+    if data is not None and shards is not None and renewal is not None:
         vocab = TokenShards(shards.folder, "train").vocab
-        facts = with_examples(recipe, resolve.facts_of(shards), data, store)
+        facts = with_examples(recipe, resolve.facts_of(shards), data, store, renewal)
         choices = resolve.counted_choices(choices, recipe, facts, vocab, device=target)
     machine_file = store.root / "machine.json"
     formats = dict.fromkeys(resolve.unsaid_formats(recipe), UNMEASURED)
@@ -432,7 +450,7 @@ def expected(
     choices |= formats | earlier_choices
     training = resolve.resolve_training(recipe, choices, facts, vocab)
     choices = {key: choice for key, choice in choices.items() if choice is not UNMEASURED}
-    return Expected(facts, choices, training, data, lock, shards is not None)
+    return Expected(facts, choices, training, data, lock, shards is not None, renewal)
 
 
 def describe(checked: Checked) -> str:

@@ -22,6 +22,7 @@ from endonym.pipeline.evaluation import (
     read_texts,
     score_texts,
     training_text,
+    window_of,
 )
 from endonym.pipeline.evaluation_texts import GUESSED, Cutting, Overlap, overlaps, texts_below
 from endonym.report.formatting import terminal_text
@@ -86,18 +87,21 @@ def score_model(
     adapter: str | None = None,
     cutting: Cutting = GUESSED,
     has_start: bool = True,
+    context: int | None = None,
 ) -> TextScores:
     """Scores of a model: on given files and folders, or on its own corpus's documents of a split.
 
     cutting: how the files are cut into documents, if not as their form suggests. has_start: whether
     a document is read after the token that starts one (`Tokenizer.document_start`); if not, as
-    `transformers` reads it, and there are no baselines, which score each token. Members that taught
-    the model are scored beside it, as `ensemble`; with an adapter they are not.
+    `transformers` reads it, and there are no baselines, which score each token. context: tokens
+    that the model reads at once, if not as many as usual. Members that taught the model are scored
+    with it, as `ensemble`; with an adapter they are not.
     Baselines need the training shards: a model from elsewhere gets none. A file's scores have its
     name as their split, without the folder, which differs between machines. Raises RecipeError if
     there is nothing to score.
     """
     model = load_model(name, store, device_name, log, adapter=adapter)
+    window = window_of(model, context, log)
     train, judged = shards_of(name, store), list[tuple[str, Texts]]()
     for path, file in zip(files, distinct_names(files), strict=True):
         judged.append((file, texts_below(path, model.tokenizer, log, cutting)))
@@ -126,7 +130,7 @@ def score_model(
     if not has_start:
         start, read = model.tokenizer.before, None
         judged = [(text, texts.as_transformers()) for text, texts in judged]
-    means = ensemble_scores(members, judged, device_name=device_name, log=log)
+    means = ensemble_scores(members, judged, device_name=device_name, window=window, log=log)
     for (text, texts), mean in zip(judged, means, strict=True):
         measured = read_texts(model, texts, log)
         scores += score_texts(measured, texts, read, split=text, log=log)[0]

@@ -213,7 +213,8 @@ def read_closely(
     model: LanguageModel, texts: Texts, *, advance: Callable[[int], None]
 ) -> Iterator[TokenNats]:
     """What the model says of each token of each document. advance: as in `measure_nats`."""
-    for part in read_tokens(model.decoder, texts.ids, start_of(model, texts)):
+    start = start_of(model, texts)
+    for part in read_tokens(model.decoder, texts.ids, start, model.window):
         yield part
         advance(len(part.nats))
 

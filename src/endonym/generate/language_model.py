@@ -14,9 +14,11 @@ from typing import Any
 
 import torch
 
+from endonym.arguments import require_list, require_text
 from endonym.generate.correct import Corrector
 from endonym.generate.damage import damage
 from endonym.generate.reading import (
+    LONGEST_WINDOW,
     PREFILL_TOKENS,
     Features,
     Nats,
@@ -97,7 +99,8 @@ class LanguageModel:
 
     spelled: writes a prompt as the training text was written; `str` leaves it as it is. turns: the
     answers in the conversations that it has learnt; 0 if that is not known. origin: of a model that
-    goes on from a folder in the transformers format, the files of that folder.
+    continues from a folder in the transformers format, the files of that folder. window: tokens
+    that it reads at once where texts are scored, at most (docs/evaluation.md).
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class LanguageModel:
         self.decoder = decoder.eval()
         self.tokenizer = tokenizer
         self.spelled, self.turns = spelled, 0
+        self.window = LONGEST_WINDOW
         self.origin: Origin | None = None
 
     def with_parts(self, decoder: AnyDecoder, tokenizer: Tokenizer) -> "LanguageModel":
@@ -160,6 +164,8 @@ class LanguageModel:
         (tokenizer/chat_template.py).
         samplings: one for each prompt; the model's defaults if there are none, as of max_tokens.
         """
+        example = "model.generate_many([prompt])"
+        prompts = require_list("prompts", prompts, of="prompts", example=example)
         samplings = samplings or [self.defaults.sampling()] * len(prompts)
         max_tokens = self.defaults.max_tokens if max_tokens is None else max_tokens
         if not self.decoder.reads_padded and len(prompts) > 1:
@@ -198,6 +204,7 @@ class LanguageModel:
         characters; an incomplete character at the end is left out. When the text exceeds the
         context, the model continues from its last half context.
         """
+        require_text("generate", prompt)
         continuation = Continuation(iter(()))
         sampling = replace(sampling or self.defaults.sampling(), **settings)
         max_tokens = self.defaults.max_tokens if max_tokens is None else max_tokens
@@ -217,8 +224,9 @@ class LanguageModel:
 
         To rank texts of different lengths by likelihood, compare `log_probability`.
         """
-        (ids,) = self.tokenizer.encode_documents([text])
-        (nats,) = read_nats(self.decoder, [ids], self.tokenizer.document_start)
+        (ids,) = self.tokenizer.encode_documents([require_text("score", text)])
+        start = self.tokenizer.document_start
+        (nats,) = read_nats(self.decoder, [ids], start, self.window)
         return TextScore.of(nats, ids.tolist(), len(text.encode("utf-8")))
 
     def embed(self, texts: Sequence[str]) -> Features:
@@ -228,6 +236,7 @@ class LanguageModel:
         the context its beginning is read. Texts are read as they are, as by `score`. The features
         of a text without a token are NaN.
         """
+        texts = require_list("texts", texts, of="texts", example="model.embed([text])")
         rows, before = [self.opened(text)[0] for text in texts], len(self.tokenizer.before)
         return read_features(self.decoder, rows, before)
 
@@ -237,7 +246,8 @@ class LanguageModel:
         The text is spelled as the training text was. What a word is: generate/suggest.py. Calls
         with texts that go on from one another are fast; one model answers one call at a time.
         """
-        if text.endswith(APOSTROPHES):  # spelled by the letter behind it, which is yet to come
+        # An apostrophe is spelled by the letter behind it, which is yet to come.
+        if require_text("suggest", text).endswith(APOSTROPHES):
             return self.suggester.suggest(self.spelled(text + "a")[:-1], count)
         return self.suggester.suggest(self.spelled(text), count)
 

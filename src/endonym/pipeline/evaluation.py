@@ -33,7 +33,14 @@ from endonym.evaluate.writing import WRITING, WRITTEN, write_texts
 from endonym.export.history import spelling_of
 from endonym.export.huggingface import load_pretrained
 from endonym.generate.language_model import LanguageModel
-from endonym.generate.reading import Nats, TokenNats, read_nats, window_tokens
+from endonym.generate.reading import (
+    LONGEST_WINDOW,
+    Nats,
+    TokenNats,
+    carries_state,
+    read_nats,
+    window_tokens,
+)
 from endonym.generate.sample import Sampling
 from endonym.log import Log, append_jsonl, counted
 from endonym.model.foreign.folder import read_shape
@@ -82,6 +89,7 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     """Score the held-out texts or a file, with baselines, members and the model before it."""
     evaluation, files, pack = config.evaluation, config.files, config.pack
     model = LanguageModel.load(ctx.inputs["model"].folder, device.pick(ctx.device))
+    window = window_of(model, evaluation.context, ctx.log)
     shards = ctx.inputs["shards"].folder
     train = training_text(shards, pack) if evaluation.baselines else None
     texts_to_score = [texts_below(path, model.tokenizer, ctx.log) for path in files]
@@ -98,7 +106,8 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     if model.tokenizer.around is not None:
         start = "".join(map(model.tokenizer.token, model.tokenizer.document_start))
     named = [(split, texts) for texts in texts_to_score]
-    means = ensemble_scores(members, named, device_name=ctx.device, log=ctx.log)
+    how: Any = {"device_name": ctx.device, "window": window, "log": ctx.log}
+    means = ensemble_scores(members, named, **how)
     for texts, mean in zip(texts_to_score, means, strict=True):
         read = read_closely(model, texts, ctx.log)
         found += breakdown.bins(texts, read, split=split)
@@ -118,6 +127,7 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
             assert config.folder is not None, "one of both is given"
             base = load_pretrained(config.folder)
             base.decoder.to(model_device)
+        base.window = window
         for texts, scored in zip(texts_to_score, scores, strict=True):
             ids = base.tokenizer.encode_documents(list(texts.each()))
             texts_of_base = replace(texts, ids=ids, tokenizer=base.tokenizer)
@@ -135,16 +145,32 @@ def _score_bits(config: EvaluationConfig, ctx: StageContext) -> Numbers:
     return numbers | ({"start": start} if start else {})
 
 
+def window_of(model: LanguageModel, context: int | None, log: Log) -> int:
+    """How many tokens a model reads at once, which it is told.
+
+    context: what was asked for; if it is more than the model can read, that is said.
+    """
+    most = model.decoder.config.context
+    if context is not None and context > most and not carries_state(model.decoder):
+        log.warn(
+            f"the model reads at most {most:,} tokens, so texts are scored in windows of {most:,}"
+        )
+    model.window = LONGEST_WINDOW if context is None else context
+    return model.window
+
+
 def ensemble_scores(
     members: Sequence[Artifact],
     judged: Sequence[tuple[str, bits.Texts]],
     *,
     device_name: str | None,
+    window: int,
     log: Log,
 ) -> list[list[Score]]:
     """Of each text, with the name of its split, the scores of the mean probability of members.
 
     Empty lists if there are no members. Each member reads all texts before the next is loaded.
+    window: tokens that they read at once, at most.
     """
     if not members:
         return [[] for _ in judged]
@@ -155,7 +181,8 @@ def ensemble_scores(
         for member in members:
             model = LanguageModel.load(member.folder, device.pick(device_name))
             for (_, texts), added in zip(judged, sums, strict=True):
-                read = read_nats(model.decoder, texts.ids, bits.start_of(model, texts))
+                start = bits.start_of(model, texts)
+                read = read_nats(model.decoder, texts.ids, start, window)
                 for number, nats in enumerate(read):
                     added[number] = np.logaddexp(added[number], -nats)
                     advance(len(nats))
@@ -307,7 +334,8 @@ def judged_items(
         raise SourceError(left_out, where=task, do=items.WORDS["other_tokenizer"])
     if left_out:
         log.warn(f"{task}: left out: {left_out}")
-    if long := items.long_options(kept, judged, window_tokens(model.decoder)):
+    window = window_tokens(model.decoder, model.tokenizer.document_start)
+    if long := items.long_options(kept, judged, window):
         log.warn(f"{task}: {long}")
     return list(items.item_scores(kept, judged, task=task))
 

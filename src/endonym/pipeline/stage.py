@@ -74,7 +74,8 @@ Every config below is hashed. NOT_IDENTITY marks what inputs identify, and what 
 class Stage:
     """A pure function from a config and inputs to one artefact: `make(config, context)`.
 
-    resumes: after a kill it continues from its checkpoints, so its journal is kept.
+    resumes: after a kill it continues from its checkpoints, so its journal is kept. fresh: what the
+    identity also holds, if the artefact was asked for again (`pipeline/made_by.py`).
     """
 
     name: str
@@ -83,6 +84,7 @@ class Stage:
     make: StageFunction
     inputs: dict[str, "Stage"] = field(default_factory=dict)
     resumes: bool = False
+    fresh: str | None = None
 
     @cached_property
     def id(self) -> str:
@@ -91,7 +93,9 @@ class Stage:
 
     def declared(self) -> dict[str, Any]:
         """Kind, version, config and the inputs' identities."""
+        fresh = {} if self.fresh is None else {"fresh": self.fresh}
         return {
+            **fresh,
             "stage": self.kind,
             "version": VERSIONS[self.kind],
             "config": identity(self.config),

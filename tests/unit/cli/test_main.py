@@ -35,7 +35,15 @@ FROZEN = {
         "--text-size [SOURCE=]SIZE",
     },
     "run": {
-        *("RECIPE", "--variant NAME|all", "--set K=V", "--until STAGE", "--dry-run", "--replan"),
+        *(
+            "RECIPE",
+            "--variant NAME|all",
+            "--set K=V",
+            "--until STAGE",
+            "--dry-run",
+            "--fresh STAGE",
+            "--replan",
+        ),
         *("--tune MINUTES", "--ablate SOURCE", "--seeds N", "--processes N", "--workers"),
     },
     "explain": {"KEY", "--schema"},
@@ -56,6 +64,7 @@ FROZEN = {
     "proofread": {"MODEL", "FILE...", "--write OUT", "--words FILE"},
     "evaluate": {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
+        "--context N",
         *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE", "--probe FILE"),
         *("--harness TASKS", "--task-files DIR", "--steps"),
         *("--fine-tune", "--probe-endpoint URL", "--language CODE"),

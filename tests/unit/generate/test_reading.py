@@ -8,20 +8,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from reference.judge import LONGEST_CONTEXT
-from reference.reading import document_nats, logits_of
+from reference.reading import STATES, document_nats, logits_of
 from toys import END, lively_decoder, toy_config
 
 from endonym.generate.reading import (
     Ids,
     Window,
+    carries_state,
     mean_states,
     read_features,
     read_nats,
     read_tokens,
     windows,
 )
+from endonym.model.config import MixerKeys, ModelKeys
 from endonym.model.decoder import Decoder
-from endonym.model.families import FAMILIES
+from endonym.model.families import FAMILIES, resolve
 
 
 def test_a_document_that_fits_is_one_window() -> None:
@@ -91,12 +93,38 @@ def test_documents_are_read_as_they_come_in_bounded_groups(monkeypatch: pytest.M
     assert len(list(found)) == 9
 
 
-def test_a_window_is_never_longer_than_the_judge_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("endonym.generate.reading.LONGEST_WINDOW", 8)
+def test_a_window_is_never_longer_than_the_judge_allows() -> None:
     ids = documents([30])
-    (short,) = read_nats(lively_decoder(toy_config(context=64)), ids, [END])
+    (short,) = read_nats(lively_decoder(toy_config(context=64)), ids, [END], window=8)
     (same,) = read_nats(lively_decoder(toy_config(context=8)), ids, [END])
     np.testing.assert_allclose(short, same, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_states_are_carried_over_from_window_to_window(family: str) -> None:
+    """So the score of a long document in windows of any length is that of one full pass; other
+    families are read again from half a window before.
+    """
+    decoder = lively_decoder(toy_config(family, context=16)).double()
+    assert carries_state(decoder) == (family in STATES)
+    if family not in STATES:
+        return
+    ids = documents([90, 3, 41, 16, 75])
+    logits = [logits_of(decoder, torch.tensor([END, *each]))[:-1].detach() for each in ids]
+    for window in (2, 5, 16, 200):
+        for found, each, logits_TV in zip(
+            read_tokens(decoder, ids, END, window), ids, logits, strict=True
+        ):
+            nats_TV = -logits_TV.log_softmax(-1)
+            whole = nats_TV[torch.arange(len(each)), torch.from_numpy(each)].numpy()
+            np.testing.assert_allclose(found.nats, whole, rtol=1e-6)
+            np.testing.assert_allclose(found.likeliest, nats_TV.amin(-1).numpy(), rtol=1e-6)
+
+
+def test_a_hybrid_with_attention_does_not_carry_its_state() -> None:
+    mixers = (MixerKeys(kind="mamba", state=4), MixerKeys(kind="attention", heads=2))
+    keys = ModelKeys(family="mamba", dim=16, layers=2, mixer=mixers)
+    assert not carries_state(lively_decoder(resolve(keys, vocab=40, context=16)))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
