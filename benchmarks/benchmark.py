@@ -61,7 +61,10 @@ class Bench:
     def texts(self, language: str) -> list[str]:
         """The texts of a language, as arguments of `endonym new --text`."""
         if self.tiny:
-            return [str(TINY_TEXTS / TINY.get(language, TINY["fr"]))]
+            folder = self.work / "tiny-texts" / language
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TINY_TEXTS / TINY.get(language, TINY["fr"]), folder)
+            return [str(folder)]
         if self.data is not None and (self.data / language).is_dir():
             return [str((self.data / language).resolve())]
         if language in NAMED:

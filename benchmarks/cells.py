@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -62,6 +61,10 @@ class Cells:
         """The newest repeat."""
         self.quoted[key] = self.all[key][-1]
         return self.quoted[key]
+
+    def get(self, key: str) -> Cell | None:
+        """The newest repeat; None if it was never measured."""
+        return self[key] if key in self else None
 
     def repeats(self, key: str) -> list[Cell]:
         """All repeats, the oldest first; none if it was never measured."""

@@ -192,7 +192,7 @@ def scores(cells: Cells) -> str:
         if f"{language} endonym" not in cells:
             continue
         cell = cells[f"{language} endonym"]
-        peer = cells[f"{language} nanoGPT"] if f"{language} nanoGPT" in cells else None
+        peer = cells.get(f"{language} nanoGPT")
         for text in readings(cell):
             ours, compressor = score(cell, "model", text), score(cell, "compressor", text)
             theirs = score(peer, "model", text) if peer else None
@@ -228,7 +228,7 @@ def front_page(cells: Cells) -> str:
         cell = cells[f"{language} endonym"]
         text = readings(cell)[-1]
         ours, compressor = score(cell, "model", text), score(cell, "compressor", text)
-        peer = cells[f"{language} nanoGPT"] if f"{language} nanoGPT" in cells else None
+        peer = cells.get(f"{language} nanoGPT")
         theirs = score(peer, "model", text) if peer else None
         assert ours is not None
         rows.append(

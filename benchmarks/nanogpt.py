@@ -106,7 +106,7 @@ def main() -> None:
     found |= {"tokens": tokens, "epochs": epochs, "parameters": contender.parameters()}
     model, found["rows"] = contender.judged(), []
     for split in ("dev", "test") if settings["judge"] else ("dev",):
-        for text, texts in held_texts(shards[split], tokenizer, settings["join"]).items():
+        for texts in held_texts(shards[split], tokenizer, settings["join"]).values():
             found["rows"] += judged(model, texts, split)
     answers.write(json.dumps(found) + "\n")
     answers.close()
