@@ -64,7 +64,8 @@ class Cells:
 
     def get(self, key: str) -> Cell | None:
         """The newest repeat; None if it was never measured."""
-        return self[key] if key in self else None
+        repeats = self.repeats(key)
+        return self[key] if repeats else None
 
     def repeats(self, key: str) -> list[Cell]:
         """All repeats, the oldest first; none if it was never measured."""
