@@ -23,7 +23,16 @@ from benchmark import Bench, Benchmark, Unavailable, Watch, main
 from cells import Cell, Cells
 from pages import interval, markdown
 from peers import unpack
-from runs import Row, bits_rows, endonym, last_json, manifest, row_of, training_seconds
+from runs import (
+    Row,
+    bits_rows,
+    endonym,
+    last_json,
+    manifest,
+    row_of,
+    sets_of,
+    training_seconds,
+)
 
 from endonym import device
 from endonym.recipe.recipe import Recipe
@@ -38,6 +47,10 @@ RATES = (1e-3, 3e-3, 6e-3)
 DROPOUT = 0.2
 SHAPE = {"layers": 4, "dim": 192, "heads": 3}
 """Of nanoGPT: about as many weights as our models have."""
+FLORES, SIB = "parallel/flores200_devtest.jsonl", "eval/sib200.jsonl.gz"
+RO_STS, RO_STS_DEV = "eval/ro_sts_train.jsonl", "eval/ro_sts_dev.jsonl"
+JUDGING_FILES = (FLORES, SIB, RO_STS, RO_STS_DEV)
+"""What flores.py and probes.py judge these models by."""
 PROMISED = ("start", "training", "validations", "samples", "evaluation", "export")
 
 
@@ -72,9 +85,20 @@ def recipe_of(bench: Bench, language: str) -> Path:
 
 
 def finished_run(bench: Bench, language: str, *options: str) -> dict[str, Any]:
-    """What `endonym run --json` says of the model of a language; made if it is not there yet."""
+    """What `endonym run --json` says of the model of a language; made if it is not there yet.
+
+    Texts of other benchmarks are kept out of the training text.
+    """
     recipe = recipe_of(bench, language)
-    return last_json(endonym(work_folder(bench), "run", recipe, *options, "--json", "-q"))
+    held_out = [bench.data / name for name in JUDGING_FILES] if bench.data else []
+    held_out = [str(path.resolve()) for path in held_out if path.exists()]
+    sets = list(sets_of({"clean.decontaminate": held_out})) if held_out else []
+    return last_json(endonym(work_folder(bench), "run", recipe, *sets, *options, "--json", "-q"))
+
+
+def model_of(bench: Bench, language: str) -> str:
+    """The five-minute model of a language, as the first argument of `endonym`; made if need be."""
+    return finished_run(bench, language)["name"]
 
 
 def our_cell(bench: Bench, language: str) -> Cell:
