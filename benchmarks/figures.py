@@ -37,7 +37,7 @@ PROGRAMS = (
     "probes",
     "exports",
     "serve",
-    "typing_speed",
+    "key_presses",
     "dictionaries",
     "proofreading",
     "gpu_speed",
