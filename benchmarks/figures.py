@@ -24,7 +24,7 @@ PROGRAMS = (
     "five_minutes",
     "training_speed",
     "memory",
-    "tokenizers",
+    "tokenizers_fit",
     "language_id",
     "near_copies",
     "cleaning",
