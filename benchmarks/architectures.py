@@ -56,7 +56,7 @@ def cells(bench: Bench) -> Mapping[str, Callable[[], Cell]]:
     """Each row of the table of architectures next to transformers, then how its cost grows."""
     torch.set_num_threads(device.threads())
     if bench.tiny:
-        return {f"{row} growth": partial(growth_cell, row, (64,)) for row in TINY_ROWS}
+        return {f"tiny {row} growth": partial(growth_cell, row, (64,)) for row in TINY_ROWS}
     next_to = {f"{row} next to transformers": partial(speed_cell, bench, row) for row in FAMILIES}
     growth = {f"{row} growth": partial(growth_cell, row, LENGTHS) for row in FAMILIES}
     return next_to | growth
@@ -72,18 +72,6 @@ def made(row: str, length: int) -> Decoder:
         context=length,
     )
     return new_decoder(config, 0)
-
-
-def twin(decoder: Decoder, kind: str) -> Any:
-    """The same weights in `transformers`' own class."""
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    tokenizer = train_tokenizer(TokenizerConfig(kind="byte"), lambda: iter(["а"]))
-    with tempfile.TemporaryDirectory() as folder:
-        export_huggingface(LanguageModel(decoder, tokenizer), Path(folder))
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=FORMATS[kind])
 
 
 def twin(decoder: Decoder, attention: str) -> Any:
