@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark import Bench, Benchmark, Watch, main
+from benchmark import Bench, Benchmark, main
 from cells import Cell, Cells
 from pages import markdown
 from runs import endonym, last_json
