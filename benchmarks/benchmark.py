@@ -200,7 +200,7 @@ def run(
     for name, measure in benchmark.cells(bench).items():
         if only and not any(fnmatch(name, pattern) for pattern in only):
             continue
-        earlier = cells.repeats(name)
+        earlier = list(cells.repeats(name))
         if not again and any(is_current(cell, code) for cell in earlier[-1:]):
             outcome.current.append(name)
             continue

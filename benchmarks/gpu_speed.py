@@ -41,7 +41,7 @@ def speeds(cells: Cells) -> str:
 
 
 BENCHMARK = Benchmark(
-    name="gpu",
+    name="gpu-speed",
     code=("endonym.train", "endonym.model"),
     cells=cells,
     tables={("docs/training.md", "gpu"): speeds},

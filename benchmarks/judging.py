@@ -10,8 +10,9 @@ from typing import Any
 from runs import Row, bits_rows
 
 from endonym.data.shards import TokenShards
-from endonym.evaluate import bits
+from endonym.evaluate import bits, documents
 from endonym.evaluate.bits import Texts
+from endonym.evaluate.documents import Documents
 from endonym.generate.reading import read_nats
 from endonym.tokenizer.tokenizer import Tokenizer
 
@@ -37,3 +38,9 @@ def judged(model: Any, texts: Texts, split: str) -> list[Row]:
     measured = texts.measured(list(read_nats(model, texts.ids, texts.tokenizer.end_id)))
     scores = bits.by_source(texts, measured, model="model", split=split)
     return bits_rows([score.as_dict() for score in scores])
+
+
+def documents_of(model: Any, texts: Texts) -> Documents:
+    """What each text costs a model, for intervals and paired differences."""
+    measured = texts.measured(list(read_nats(model, texts.ids, texts.tokenizer.end_id)))
+    return documents.documents(texts.each(), texts.sources, measured, texts.in_mean())

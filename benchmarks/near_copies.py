@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmark import TINY, TINY_TEXTS, Bench, Benchmark, Unavailable, Watch, main
+from benchmark import TINY, TINY_TEXTS, Bench, Benchmark, Watch, main
 from cells import ROOT, Cell, Cells
 from copied_lines import (
     EDITS,
@@ -34,6 +34,7 @@ from copied_lines import (
     write_lines,
 )
 from pages import markdown
+from runs import peer_python
 
 LINES, TINY_LINES = 50_000, 80
 CONTENDERS = {
@@ -86,7 +87,7 @@ def contender_cell(bench: Bench, name: str) -> Cell:
     path, records = written_lines(bench)
     pairs = true_pairs(path, [str(record["text"]) for record in records])
     is_peer = name.startswith(PEERS)
-    python = peers_python(bench) if is_peer else sys.executable
+    python = peer_python(bench, *PEERS) if is_peer else sys.executable
     worker = Path(__file__).with_name("near_copies_worker.py")
     folder = bench.folder(f"near copies {name}")
     environment = {**os.environ, "PYTHONPATH": "" if is_peer else str(ROOT / "src")}
@@ -100,19 +101,6 @@ def contender_cell(bench: Bench, name: str) -> Cell:
     )
     output = json.loads(done.stdout.splitlines()[-1])
     return output | accuracy(records, output.pop("kept"), pairs)
-
-
-def peers_python(bench: Bench) -> str:
-    """The Python of a virtual environment that has the peers; made once."""
-    folder = bench.work / "near-copies-peers"
-    python = folder / "bin" / "python"
-    if not (folder / "installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", *PEERS]
-        if subprocess.run(command, check=False).returncode:
-            raise Unavailable(f"pip cannot install {', '.join(PEERS)}")
-        (folder / "installed").touch()
-    return str(python)
 
 
 def accuracy(records: list[Record], kept: list[int], truth: dict[str, Pairs]) -> dict[str, Any]:

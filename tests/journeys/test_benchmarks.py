@@ -58,7 +58,7 @@ def check_cell(cell: dict[str, Any]) -> None:
 @pytest.mark.timeout(1800)  # processes that import torch, beside any other work
 def test_the_gpu_script_measures_each_contender_once_and_says_what_is_left(tmp_path: Path) -> None:
     """Of the peers those that are here; the second command lacks a cell, and has no time."""
-    results, names = tmp_path / "gpu.json", ["ours", "transformers"]
+    results, names = tmp_path / "gpu-speed.json", ["ours", "transformers"]
     if (PEERS / "nanochat.tar.gz").is_file():
         names += ["nanoGPT", "nanochat"]
     args = ("--tiny", "--results", str(results), "--seconds", "0.5", "--contenders", *names)
@@ -81,7 +81,7 @@ def test_the_gpu_script_measures_each_contender_once_and_says_what_is_left(tmp_p
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_the_gpu_script_says_what_it_takes_where_there_is_no_gpu(tmp_path: Path) -> None:
-    done = run_sh("--results", str(tmp_path / "gpu.json"))
+    done = run_sh("--results", str(tmp_path / "gpu-speed.json"))
     assert done.returncode == 1
     assert "sees no CUDA device" in done.stderr
     assert "Traceback" not in done.stderr
