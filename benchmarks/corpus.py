@@ -45,6 +45,7 @@ from cells import Cell, Cells
 from copied_lines import opened
 from pages import markdown
 
+from endonym.demo.grammar import fables
 from endonym.formats.document_files import read_lines
 
 MEGABYTES, TINY_MEGABYTES = 50.0, 0.2
@@ -154,7 +155,9 @@ def in_process(bench: Bench, name: str) -> Cell:
 def raw_texts(bench: Bench) -> dict[str, list[str]]:
     """The texts by name."""
     if bench.tiny:
-        return {code: texts_of(TINY_TEXTS / name) for code, name in TINY.items()}
+        stories = list(fables(40))
+        long = ["\n\n".join(stories[n : n + 4]) for n in range(0, len(stories), 4)]
+        return {"stories": long} | {code: texts_of(TINY_TEXTS / TINY[code]) for code in TINY}
     return {name: texts_of(bench.file(path)) for name, path in TEXTS.items()}
 
 
