@@ -188,12 +188,6 @@ class Answering:
             return {"peak_bytes": torch.cuda.max_memory_allocated()}
         return {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
-    def profile(self, count: int) -> Answer:
-        """Where the time of a step goes; ours only."""
-        from step_profile import parts_of_step
-
-        return parts_of_step(self.contender, self.batches(0), count)
-
     def _learn(self, lr_scale: float) -> float:
         nats = self.contender.learn(self.batches(self.step), lr_scale)
         self.step += 1

@@ -38,7 +38,7 @@ width have from nothing. A rate warmed up to the old peak learns more and forget
 ADAPTER_TIMES = 10
 """The learning rate of adapters over that of the weights themselves: about ten in every model and
 data set tried by Schulman et al., LoRA Without Regret, 2025 (thinkingmachines.ai/blog/lora).
-Answers were learnt so with 192 channels (1e-2 beside 1e-3, benchmarks/results/instructions.json).
+Answers were learnt so with 192 channels (1e-2 beside 1e-3, docs/log.md).
 """
 NEW_ROWS = 4
 """embedding_lr / lr where a pretrained model has a new vocabulary (docs/continued.md)."""
@@ -157,7 +157,7 @@ def _at_most(value: float) -> float:
 def _course(phase: Phase, place: Place, epochs: float) -> Choices:
     """The schedule of the learning rate, and which weights the phase hands on.
 
-    Chosen by the loss on dev and by novels of `benchmarks/curricula.py`. The mean of the last steps
+    Chosen by the loss on dev and by novels (docs/log.md). The mean of the last steps
     was not tried where text is read more often: there the best validation is safer.
 
     epochs: how often the text has been read when the phase ends, by earlier phases, too.

@@ -1,6 +1,6 @@
-"""One contender of benchmarks/copies.py, in a process of its own and in the Python it needs.
+"""One contender of near_copies.py, in a process of its own and in the Python it needs.
 
-    python benchmarks/copies_worker.py NAME LINES.jsonl FOLDER
+    python benchmarks/near_copies_worker.py NAME LINES.jsonl FOLDER
 
 Prints one line of JSON: the numbers of the lines that stay, seconds of clock and of processors, and
 peak memory. endonym reads the lines as they are; the others read them folded (LINES.folded).
@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 
 WIDTH, SIMILARITY, PERMUTATIONS = 6, 0.8, 128
+RECALL_WEIGHTS = (0.02, 0.98)
+"""What false and missed pairs weigh when datasketch chooses its bands."""
 
 
 def main() -> None:
@@ -43,13 +45,13 @@ def main() -> None:
 def processors() -> float:
     """Seconds of all processors, of this process and of those it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def peak() -> float:
     """The most memory that this process held, in megabytes (getrusage counts the parent, too)."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
-    (line,) = (each for each in status.splitlines() if each.startswith("VmHWM"))
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1_024 / 1_000_000
 
 
@@ -89,18 +91,32 @@ def endonym(path: Path, folder: Path, similarity: float = SIMILARITY) -> list[in
     return [number for number in range(count) if number not in gone]
 
 
-def datasketch(path: Path, _: Path, weights: tuple[float, float] = (0.5, 0.5)) -> list[int]:
-    """The usual loop: a line stays if the index holds no similar one.
-
-    weights: what false and missed pairs weigh when it chooses its bands.
-    """
+def datasketch(path: Path, _: Path) -> list[int]:
+    """The usual loop: a line stays if the index holds no similar one."""
     from datasketch import MinHash, MinHashLSH
 
-    index = MinHashLSH(threshold=SIMILARITY, num_perm=PERMUTATIONS, weights=weights)
+    index = MinHashLSH(threshold=SIMILARITY, num_perm=PERMUTATIONS)
     kept: list[int] = []
-    encoded = ([each.encode() for each in runs(text)] for text in folded_lines(path))
+    encoded = ([run.encode() for run in runs(text)] for text in folded_lines(path))
     for number, sketch in enumerate(MinHash.generator(encoded, num_perm=PERMUTATIONS)):
         if not index.query(sketch):
+            index.insert(number, sketch, check_duplication=False)
+            kept.append(number)
+    return kept
+
+
+def datasketch_exact(path: Path, _: Path) -> list[int]:
+    """The same with bands for recall, and an exact comparison of each candidate."""
+    from datasketch import MinHash, MinHashLSH
+
+    index = MinHashLSH(threshold=SIMILARITY, num_perm=PERMUTATIONS, weights=RECALL_WEIGHTS)
+    kept: list[int] = []
+    sets = [runs(text) for text in folded_lines(path)]
+    encoded = ([run.encode() for run in own] for own in sets)
+    for number, sketch in enumerate(MinHash.generator(encoded, num_perm=PERMUTATIONS)):
+        own = sets[number]
+        candidates = (sets[candidate] for candidate in index.query(sketch))
+        if not any(len(own & other) >= SIMILARITY * len(own | other) for other in candidates):
             index.insert(number, sketch, check_duplication=False)
             kept.append(number)
     return kept
@@ -116,61 +132,12 @@ def rensa(path: Path, _: Path) -> list[int]:
     return [number for number, is_new in enumerate(found) if is_new]
 
 
-def datatrove(path: Path, folder: Path) -> list[int]:
-    """Its four stages of MinHash, in one task each, with its own runs of five words."""
-    from datatrove.executor import LocalPipelineExecutor
-    from datatrove.pipeline.dedup import (
-        MinhashDedupBuckets,
-        MinhashDedupCluster,
-        MinhashDedupFilter,
-        MinhashDedupSignature,
-    )
-    from datatrove.pipeline.dedup.minhash import MinhashConfig
-    from datatrove.pipeline.readers import JsonlReader
-    from datatrove.pipeline.writers import JsonlWriter
-    from datatrove.utils.hashing import HashConfig
-
-    config = MinhashConfig(
-        hash_config=HashConfig(precision=64), num_buckets=14, hashes_per_bucket=8, n_grams=WORDS
-    )
-    reader = JsonlReader(str(path.parent), glob_pattern=path.name, id_key="of")
-    signatures, buckets, removed = (str(folder / name) for name in ("sig", "bucket", "removed"))
-    stages = [
-        [reader, MinhashDedupSignature(signatures, config=config, language="en")],
-        [MinhashDedupBuckets(signatures, buckets, config=config)],
-        [MinhashDedupCluster(buckets, removed, config=config)],
-        [reader, Numbered(), MinhashDedupFilter(removed), JsonlWriter(str(folder / "out"))],
-    ]
-    for number, stage in enumerate(stages):
-        tasks = config.num_buckets if number == 1 else 1
-        logs = str(folder / f"logs{number}")
-        LocalPipelineExecutor(stage, tasks=tasks, workers=1, logging_dir=logs).run()
-    import gzip
-
-    (out,) = (folder / "out").glob("*.jsonl.gz")
-    with gzip.open(out, "rt", encoding="utf-8") as lines:
-        return [json.loads(line)["metadata"]["number"] for line in lines]
-
-
-WORDS = 5
-
-
-class Numbered:
-    """A step of datatrove that notes the number of each document."""
-
-    def __call__(self, data: Iterator, rank: int = 0, world_size: int = 1) -> Iterator:
-        for number, document in enumerate(data):
-            document.metadata["number"] = number
-            yield document
-
-
 CONTENDERS = {
     "endonym": endonym,
     "endonym, 0.75": partial(endonym, similarity=0.75),
     "datasketch": datasketch,
-    "datasketch, wide": partial(datasketch, weights=(0.02, 0.98)),
+    "datasketch, exact": datasketch_exact,
     "rensa": rensa,
-    "datatrove": datatrove,
 }
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
-"""nanoGPT trained on our shards for so many tokens, and judged by us: a cell of short_runs.py.
+"""nanoGPT trained on our shards for some seconds, and judged by us: for five_minutes.py.
 
 Its train.py in short: AdamW with decay 0.1, betas of 0.9 and 0.99 (its small configuration), clip
-1.0, 100 steps of warm-up, a cosine to a tenth, random rows of one stream; bf16 autocast. AdamW is
-torch's fused one and malloc keeps freed memory, as with ours. Twenty validations on rows of the dev
+1.0, 100 steps of warm-up, a cosine to a tenth, random rows of one stream; bf16 autocast where the
+processor has units for it, else fp32. AdamW is torch's fused one and malloc keeps freed memory, as
+with ours. The rate follows the clock of the optimizer steps. Twenty validations on rows of the dev
 documents while training; the best one's weights are judged, as its small configuration keeps them.
 
 The stream is the training documents in their order, with end-of-text between them, which is its own
 convention. "joined" puts a line end between documents of one source instead, so that the rows are
-like the blocks that it is judged on. With "speed" in the settings it only measures its speed:
-tokens a second of the optimizer steps, which says how many tokens fit into the minutes.
+like the blocks that it is judged on.
 """
 
 import json
 import os
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -26,14 +25,15 @@ from judging import held_texts, judged
 from numpy.typing import NDArray
 from worker import build, cosine
 
+from endonym import device
 from endonym.data.batches import Batch
 from endonym.data.shards import TokenShards
 from endonym.tokenizer.tokenizer import Tokenizer
 
 CONTEXT, ROWS = 256, 12
 VALIDATIONS, VALIDATION_TOKENS = 20, 32_768
-SPEED_STEPS = 60
-"""Timed for the speed, after as many that are not."""
+WARM_STEPS = 3
+"""Before the clock starts: the first one compiles."""
 
 
 class Stream:
@@ -76,7 +76,7 @@ class Stream:
 
 
 def main() -> None:
-    """Train, judge, keep the nats of each document, and print one object."""
+    """Train, judge, and print one object."""
     settings = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -88,7 +88,7 @@ def main() -> None:
     spec = Spec(
         network="nanoGPT",
         shape=Shape(**settings["shape"], context=CONTEXT, vocab=shards["train"].vocab, rows=ROWS),
-        format=settings.get("format", "autocast"),
+        format="autocast" if has_bf16_units() else "fp32",
         compiled=settings["compiled"],
         equal=True,
         lr=settings["lr"],
@@ -100,48 +100,41 @@ def main() -> None:
     torch.manual_seed(1337)
     joined = settings["joined"]
     streams = [Stream(shards[each], tokenizer, joined=joined) for each in ("train", "dev")]
-    if settings.get("speed"):
-        answers.write(json.dumps({"tokens_per_second": speed(contender, streams[0])}) + "\n")
-        answers.close()
-        return
-    found = learn(contender, *streams, max(1, round(settings["tokens"] / (ROWS * CONTEXT))))
+    found = learn(contender, *streams, settings["seconds"])
     tokens = found["steps"] * ROWS * CONTEXT
     epochs = tokens / int(shards["train"].lengths().sum())
     found |= {"tokens": tokens, "epochs": epochs, "parameters": contender.parameters()}
     model, found["rows"] = contender.judged(), []
-    for split in ("dev", "test"):
-        for text, each in held_texts(shards[split], tokenizer, settings["join"]).items():
-            out = Path(f"{settings['out']}-{split}-{text}.npy")
-            found["rows"] += judged(model, each, split, out)
+    for split in ("dev", "test") if settings["judge"] else ("dev",):
+        for texts in held_texts(shards[split], tokenizer, settings["join"]).values():
+            found["rows"] += judged(model, texts, split)
     answers.write(json.dumps(found) + "\n")
     answers.close()
 
 
-def speed(contender: Contender, train: Stream) -> float:
-    """Tokens a second of its optimizer steps: of the median step, the first ones left out."""
-    seconds = list[float]()
-    for _ in range(2 * SPEED_STEPS):
-        started = time.perf_counter()
-        contender.learn(train.batch(), 0.01)
-        seconds.append(time.perf_counter() - started)
-    return round(ROWS * CONTEXT / statistics.median(seconds[SPEED_STEPS:]), 1)
+def has_bf16_units() -> bool:
+    """Whether the processor multiplies matrices in bf16 itself."""
+    return any(name in device.instruction_sets() for name in ("avx512_bf16", "amx_bf16", "bf16 "))
 
 
-def learn(contender: Contender, train: Stream, dev: Stream, steps: int) -> dict[str, Any]:
-    """Train for so many steps; the weights of the best validation come back."""
+def learn(contender: Contender, train: Stream, dev: Stream, seconds: float) -> dict[str, Any]:
+    """Train for so many seconds of optimizer steps; the best validation's weights come back."""
     network = contender.network.train()
-    started, spent = time.perf_counter(), 0.0
+    for _ in range(WARM_STEPS):
+        contender.learn(train.batch(), 1e-9)
+    started, spent, steps = time.perf_counter(), 0.0, 0
     best, kept = {}, 0
     looks = [validate(contender, dev)]
-    for step in range(steps):
+    while spent < seconds:
         begun = time.perf_counter()
-        contender.learn(train.batch(), cosine(step / steps, step))
+        contender.learn(train.batch(), cosine(spent / seconds, steps))
         spent += time.perf_counter() - begun
-        if (step + 1) * VALIDATIONS >= steps * len(looks):
+        steps += 1
+        if spent * VALIDATIONS >= seconds * len(looks):
             looks.append(validate(contender, dev))
             if looks[-1] == min(looks):
                 best = {name: each.clone() for name, each in network.state_dict().items()}
-                kept = step + 1
+                kept = steps
     if best:
         network.load_state_dict(best)
     return {
