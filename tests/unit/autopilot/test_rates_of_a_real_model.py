@@ -1,6 +1,5 @@
 """The default learning rate of adapters teaches a real model and leaves it what it knew."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from endonym.autopilot.phase import choose_answers
 from endonym.data.example_tokens import ExampleTokens
 from endonym.data.examples import make_examples
 from endonym.export.huggingface import load_pretrained
-from endonym.generate.language_model import LanguageModel
 from endonym.model.count import parameters
 from endonym.model.lora import adapted
 from endonym.train.config import Phase, resolve_phase
+from endonym.train.distributed import ALONE
 from endonym.train.inputs import ExampleInputs
 from endonym.train.loop import Training
 
@@ -62,14 +61,15 @@ def nats_of(decoder: Any, examples: ExampleTokens, folder: Path) -> float:
     inputs = ExampleInputs(examples, examples, folder)
     phase = Phase(steps=1, lr=1.0, objective="chat", data="a.jsonl", number_format="fp32")
     config = resolve_phase(phase, context=ROW, positions=ROW)
-    from endonym.train.distributed import ALONE
-
     return inputs.validate(decoder, config, ALONE).nats
 
 
-def test_a_few_steps_teach_and_leave_general_answers_as_they_were(
+def test_a_few_steps_teach_and_general_answers_stay_likely(
     real_model: Path, tmp_path: Path
 ) -> None:
+    """General answers become likelier, as the short form of answers is learnt, too. With the rate
+    that small models get (4.4e-3) that is undone: their loss is 0.93 of the one before, not 0.54.
+    """
     model = load_pretrained(real_model)
     shape, tokenizer = model.decoder.config, model.tokenizer
     school = examples_of(SCHOOL, tokenizer, tmp_path / "school")
@@ -81,18 +81,14 @@ def test_a_few_steps_teach_and_leave_general_answers_as_they_were(
     chosen = choose_answers(phase, facts, ROW, device="cpu", **size)
     keys = phase.model_dump(exclude_none=True) | {key: each.value for key, each in chosen.items()}
     config = resolve_phase(Phase.model_validate(keys), context=ROW, positions=700)
-    import os
-
-    if os.environ.get("A3LR"):
-        config = config.but(lr=float(os.environ["A3LR"]), embedding_lr=float(os.environ["A3LR"]))
     decoder = adapted(model.decoder, config.adapt, 1)
-    before = [nats_of(decoder, each, tmp_path) for each in (school, general)]
+    school_before, general_before = (nats_of(decoder, x, tmp_path) for x in (school, general))
     config = config.but(eval_every_steps=STEPS, eval_tokens=ROW).executed(
         save_every_steps=2 * STEPS
     )
     inputs = ExampleInputs(school, school, tmp_path / "work")
     for _ in Training(decoder, config, inputs, seed=1).reports():
         pass
-    after = [nats_of(decoder, each, tmp_path) for each in (school, general)]
-    print("LR", config.lr, before, after)
-    torch.save(None, tmp_path / "x")
+    school_after, general_after = (nats_of(decoder, x, tmp_path) for x in (school, general))
+    assert school_after < 0.75 * school_before
+    assert general_after < 0.75 * general_before
