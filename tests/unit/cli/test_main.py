@@ -35,7 +35,15 @@ FROZEN = {
         "--text-size [SOURCE=]SIZE",
     },
     "run": {
-        *("RECIPE", "--variant NAME|all", "--set K=V", "--until STAGE", "--dry-run", "--fresh STAGE", "--replan"),
+        *(
+            "RECIPE",
+            "--variant NAME|all",
+            "--set K=V",
+            "--until STAGE",
+            "--dry-run",
+            "--fresh STAGE",
+            "--replan",
+        ),
         *("--tune MINUTES", "--ablate SOURCE", "--seeds N", "--processes N", "--workers"),
     },
     "explain": {"KEY", "--schema"},
