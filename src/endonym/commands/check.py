@@ -439,7 +439,7 @@ def expected(
         shards = store.find("shards", data.shards.id)
     if data is not None and shards is not None and renewal is not None:
         vocab = TokenShards(shards.folder, "train").vocab
-        facts = with_examples(recipe, resolve.facts_of(shards), data, store, renewal)
+        facts = with_examples(recipe, resolve.facts_of(shards), data, store, fresh=renewal)
         choices = resolve.counted_choices(choices, recipe, facts, vocab, device=target)
     machine_file = store.root / "machine.json"
     formats = dict.fromkeys(resolve.unsaid_formats(recipe), UNMEASURED)

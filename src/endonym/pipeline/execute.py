@@ -135,7 +135,7 @@ def run_recipe(
         )
         (folder / FAILURE).unlink(missing_ok=True)
         try:
-            for stage in planned_stages(run, lock, renewal, resolved, log):
+            for stage in planned_stages(run, lock, resolved, log, renewal=renewal):
                 if told := other_version(stage, lock, store):
                     log.warn(told)
                 ways: Any = {"device": device, "metrics": metrics, "workers": workers}
@@ -171,14 +171,16 @@ def other_version(stage: Stage, lock: Lockfile, store: Store) -> str:
 def planned_stages(
     run: Run,
     lock: Lockfile,
-    renewal: Fresh,
     resolved: Callable[..., ResolvedTraining],
     log: Log,
+    *,
+    renewal: Fresh,
 ) -> Iterator[Stage]:
     """The data stages, then, with tokens counted and every key resolved, the rest.
 
     Each stage is made before the next is asked for. Until there is a corpus, odd sources are
-    warned of. resolved: `settle` for this recipe, without the shards and the examples.
+    warned of. resolved: `settle` for this recipe, without the shards and the examples. renewal: the
+    stages that are made again.
     """
     recipe, store = run.recipe, run.store
     samples = cache(lambda: samples_of(lock.raw, log))
@@ -252,7 +254,7 @@ def make(
         made = Made(stage, artifact.verify(), is_new=False, seconds=0.0)
     else:
         context = partial(StageContext, log=log, device=device, metrics=metrics, workers=workers)
-        made = _make_now(stage, store, log, context, notes)
+        made = _make_now(stage, store, log, context, notes=notes)
     other = notes.other_code(stage.name, stage.kind, stage.id)
     if other is not None:
         other.say(log)
@@ -263,7 +265,7 @@ def make(
 
 
 def _make_now(
-    stage: Stage, store: Store, log: Log, context: Callable[..., StageContext], notes: CodeNotes
+    stage: Stage, store: Store, log: Log, context: Callable[..., StageContext], *, notes: CodeNotes
 ) -> Made:
     """The artefact, made here, or by another process that was waited for.
 

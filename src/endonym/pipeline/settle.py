@@ -188,11 +188,12 @@ def settle(
 
 
 def with_examples(
-    recipe: Recipe, facts: Facts, data: DataStages, store: Store, fresh: Fresh
+    recipe: Recipe, facts: Facts, data: DataStages, store: Store, *, fresh: Fresh
 ) -> Facts:
     """The facts of the texts with those of each phase's examples.
 
-    Examples are counted if they are made already, and estimated otherwise.
+    Examples are counted if they are made already, and estimated otherwise. fresh: which of them are
+    made again.
     """
     planned = plan_examples(recipe, data, resolve.context_choice(recipe, facts).value)
     stages = dict(zip(planned, fresh.applied(planned.values()), strict=True))
