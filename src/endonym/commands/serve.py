@@ -232,6 +232,7 @@ def _kept_gguf(name: str, store: Store, log: Log, adapter: str | None = None) ->
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             export_model(name, export, folder, store=store, log=log, adapter=adapter)
+            store.opened.note(_key_of_whole(folder))
     return next(folder.glob("*.gguf"))
 
 
@@ -242,7 +243,7 @@ def _is_whole(folder: Path, store: Store, log: Log) -> bool:
     """
     try:
         if folder.exists():
-            key = key_of(sorted(folder.iterdir()), "whole")
+            key = _key_of_whole(folder)
             if not store.opened.has(key):
                 record_of(folder)
                 store.opened.note(key)
@@ -250,6 +251,11 @@ def _is_whole(folder: Path, store: Store, log: Log) -> bool:
         log.warn(f"{error.where}: {error.message}")
         return False
     return any(folder.glob("*.gguf"))
+
+
+def _key_of_whole(folder: Path) -> str:
+    """The key of a note that all files of an export are as its record says."""
+    return key_of(sorted(folder.iterdir()), "whole")
 
 
 def _llama_engine(
