@@ -141,7 +141,8 @@ def test_a_table_of_older_code_says_so_with_the_date(benchmarks: Any, tmp_path: 
         return pages.renewed(page, {"bits": pages.Table(rows, cells, "new")})
 
     assert written("tt") == (
-        "A\n\n<!-- table bits -->\n| text | bits |\n| --- | --: |\n| tt | 1.1 |\n<!-- end -->\n\nB\n"
+        "A\n\n<!-- table bits -->\n| text | bits |\n| --- | --: |\n| tt | 1.1 |\n"
+        "<!-- end -->\n\nB\n"
     )
     assert "Measured with older code (2026-11-02): “km”." in written("tt", "km")
     assert "Measured with older code (2026-11-02 to commit 974c15ae): All figures." in written(
