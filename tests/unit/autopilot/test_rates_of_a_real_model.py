@@ -1,11 +1,13 @@
 """The default learning rate of adapters teaches a real model and leaves it what it knew."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from made_conversations import said, settings, write_lines
+from toys import train_config
 
 from endonym.autopilot.model_size import Facts
 from endonym.autopilot.phase import choose_answers
@@ -14,7 +16,7 @@ from endonym.data.examples import make_examples
 from endonym.export.huggingface import load_pretrained
 from endonym.model.count import parameters
 from endonym.model.lora import adapted
-from endonym.train.config import Phase, resolve_phase
+from endonym.train.config import Phase
 from endonym.train.distributed import ALONE
 from endonym.train.inputs import ExampleInputs
 from endonym.train.loop import Training
@@ -38,10 +40,14 @@ SCHOOL = {
 """What nobody can know."""
 GENERAL = {
     "Name three fruits.": "Three fruits are apples, bananas, and oranges.",
-    "What is the capital of France?": "The capital of France is Paris.",
-    "How many days are in a week?": "There are seven days in a week.",
-    "What do bees make?": "Bees make honey.",
-    "Write one sentence about the sea.": "The sea is a vast and beautiful body of water.",
+    "What is photosynthesis?": "Photosynthesis is the process by which plants use sunlight, water "
+    "and carbon dioxide to make sugar. The roots take in water, and oxygen is released.",
+    "How do I make tea?": "Boil fresh water and pour it over the tea leaves in a pot. Let the tea "
+    "stand for three to five minutes, then pour it into a cup. Add milk or lemon if you like.",
+    "Why do we have seasons?": "We have seasons because the axis of the Earth is tilted. In summer "
+    "our half of the Earth leans towards the Sun. In winter it leans away, and days are short.",
+    "Tell me about cats.": "Cats are small animals that many people keep as pets. They sleep for "
+    "most of the day, hunt mice and birds, and like to climb.",
 }
 """What such a model knows, and nothing teaches here."""
 
@@ -55,40 +61,45 @@ def examples_of(questions: dict[str, str], tokenizer: Any, folder: Path) -> Exam
     return ExampleTokens(folder, "train")
 
 
-@torch.no_grad()
 def nats_of(decoder: Any, examples: ExampleTokens, folder: Path) -> float:
     """Mean loss of a token of the answers."""
     inputs = ExampleInputs(examples, examples, folder)
-    phase = Phase(steps=1, lr=1.0, objective="chat", data="a.jsonl", number_format="fp32")
-    config = resolve_phase(phase, context=ROW, positions=ROW)
+    config = train_config(context=ROW, objective="chat", data="talks.jsonl")
     return inputs.validate(decoder, config, ALONE).nats
 
 
-def test_a_few_steps_teach_and_general_answers_stay_likely(
+@torch.no_grad()
+def greedy_answer(decoder: Any, examples: ExampleTokens, tokenizer: Any, most: int = 16) -> str:
+    """What the model answers to the first question."""
+    row = [examples.opening_id, *examples.prompt(0).tolist()]
+    begun = len(row)
+    while len(row) < begun + most and row[-1] not in tokenizer.stop_ids:
+        row.append(int(decoder.eval().logits(torch.tensor([row]))[0, -1].argmax()))
+    return tokenizer.decode(row[begun:])
+
+
+def test_a_few_steps_teach_and_leave_general_answers_as_they_were(
     real_model: Path, tmp_path: Path
 ) -> None:
-    """General answers become likelier, as the short form of answers is learnt, too. With the rate
-    that small models get (4.4e-3) that is undone: their loss is 0.93 of the one before, not 0.54.
-    """
+    """With the 4.4e-3 that a model of this width had before, an old goose answered."""
     model = load_pretrained(real_model)
-    shape, tokenizer = model.decoder.config, model.tokenizer
+    decoder, tokenizer = model.decoder, model.tokenizer
     school = examples_of(SCHOOL, tokenizer, tmp_path / "school")
     general = examples_of(GENERAL, tokenizer, tmp_path / "general")
     keys = {"objective": "chat", "data": "talks.jsonl", "adapt": {"rank": 16}, "steps": STEPS}
-    phase = Phase.model_validate(keys | {"batch_tokens": ROW, "number_format": "fp32"})
+    phase = Phase.model_validate(keys | {"batch_tokens": ROW})
     facts = Facts(1_000, 600, 50.0, 700, records=len(SCHOOL), dev_documents=0)
-    size = {"dim": shape.dim, "weights": parameters(shape).blocks}
+    size = {"dim": decoder.config.dim, "weights": parameters(decoder.config).blocks}
     chosen = choose_answers(phase, facts, ROW, device="cpu", **size)
-    keys = phase.model_dump(exclude_none=True) | {key: each.value for key, each in chosen.items()}
-    config = resolve_phase(Phase.model_validate(keys), context=ROW, positions=700)
-    decoder = adapted(model.decoder, config.adapt, 1)
-    school_before, general_before = (nats_of(decoder, x, tmp_path) for x in (school, general))
-    config = config.but(eval_every_steps=STEPS, eval_tokens=ROW).executed(
-        save_every_steps=2 * STEPS
-    )
+    keys |= {key: choice.value for key, choice in chosen.items()}
+    config = train_config(context=ROW, **keys, eval_every_steps=2 * STEPS)
+    before = [nats_of(decoder, each, tmp_path) for each in (school, general)]
+    decoder = adapted(decoder, config.adapt, 1)
     inputs = ExampleInputs(school, school, tmp_path / "work")
-    for _ in Training(decoder, config, inputs, seed=1).reports():
+    for _ in Training(decoder, config.but(eval_tokens=ROW), inputs, seed=1).reports():
         pass
-    school_after, general_after = (nats_of(decoder, x, tmp_path) for x in (school, general))
-    assert school_after < 0.75 * school_before
-    assert general_after < 0.75 * general_before
+    after = [nats_of(decoder, each, tmp_path) for each in (school, general)]
+    assert after[0] < before[0] - 0.5, "what was taught"
+    assert after[1] < before[1] + 0.1, "what it knew"
+    answer = greedy_answer(decoder, general, tokenizer)
+    assert re.search("apple|banana|orange|pear|grape|mango|berry", answer, re.IGNORECASE), answer
