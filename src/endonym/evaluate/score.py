@@ -213,7 +213,8 @@ def depends_on_length(
     """
     if groups is not None:
         _, groups = np.unique(groups, return_inverse=True)
-        nats, sizes = (np.bincount(groups, weights=values) for values in (nats, sizes))
+        nats = np.bincount(groups, weights=nats)
+        sizes = np.bincount(groups, weights=sizes).astype(np.int64)
     nats, sizes = nats[sizes > 0], sizes[sizes > 0]
     if len(sizes) < FEWEST_DOCUMENTS:
         return False

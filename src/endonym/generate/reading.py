@@ -114,13 +114,13 @@ def _read_group(
     _read_carried(decoder, {n: rows[n] for n in carried}, results, context, len(start))
     others = sorted({*range(len(rows))} - {*carried})
     todo = [part for n in others for part in windows(n, len(rows[n]), context, given=given)]
-    todo.sort(key=lambda window: window.end - window.begin)
+    todo.sort(key=lambda part: part.end - part.begin)
     while todo:
         longest = todo[-1].end - todo[-1].begin
         batch = [todo.pop() for _ in range(min(len(todo), max(1, ROWS_TOKENS // longest)))]
         padded = np.zeros((len(batch), longest), dtype=np.int64)
-        for index, window in enumerate(batch):
-            read = rows[window.document][window.begin : window.end]
+        for index, part in enumerate(batch):
+            read = rows[part.document][part.begin : part.end]
             padded[index, : len(read)] = read
         tokens_BT = torch.from_numpy(padded).to(readout.weight_VD.device)
         judged = _judged(readout, decoder(tokens_BT[:, :-1])[0], tokens_BT[:, 1:])

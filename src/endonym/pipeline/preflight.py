@@ -129,7 +129,9 @@ def unlearnt_ends(
         stored = slice(examples.starts[number], examples.starts[number] + examples.lengths[number])
         ids = examples.ids[stored].astype(np.int64)
         ends = np.flatnonzero(np.isin(ids, tokenizer.stop_ids) & (examples.learnt[stored] > 0))
-        tokens_T = torch.from_numpy(np.concatenate(([examples.opening_id], ids[:-1])))
+        tokens_T = torch.from_numpy(
+            np.concatenate((examples.openings[number : number + 1], ids[:-1]))
+        )
         hidden_TD = decoder(tokens_T[None].to(readout.weight_VD.device))[0][0]
         targets_N = torch.from_numpy(ids[ends]).to(readout.weight_VD.device)
         nats_N = token_nats(hidden_TD[ends], readout, targets_N)

@@ -71,7 +71,7 @@ def nats_of(decoder: Any, examples: ExampleTokens, folder: Path) -> float:
 @torch.no_grad()
 def greedy_answer(decoder: Any, examples: ExampleTokens, tokenizer: Any, most: int = 16) -> str:
     """What the model answers to the first question."""
-    row = [examples.opening_id, *examples.prompt(0).tolist()]
+    row = examples.prompt(0).tolist()
     begun = len(row)
     while len(row) < begun + most and row[-1] not in tokenizer.stop_ids:
         row.append(int(decoder.eval().logits(torch.tensor([row]))[0, -1].argmax()))

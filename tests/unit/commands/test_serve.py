@@ -56,7 +56,7 @@ def test_who_only_chats_does_not_read_the_model_again(
     monkeypatch.setattr(serve, "record_of", lambda _: pytest.fail("hashed again"))
     monkeypatch.setattr(loading, "file_hash", lambda _: pytest.fail("hashed again"))
     second = make_engine(str(folder), store, "cpu", Log(quiet=True), suggests=False)
-    assert (second.name, second.context, second.opening) == ("llama.cpp", 64, first.opening)
+    assert (second.name, second.context, second.before) == ("llama.cpp", 64, first.before)
     for engine in (first, second):
         engine.close()
     monkeypatch.undo()
