@@ -208,7 +208,8 @@ def import_huggingface(folder: Path, opened: Opened = NEVER) -> LanguageModel:
         try:
             decoder = _import_decoder(folder, config_json, where)
         except EndonymError:
-            reading.result()  # a fault of the tokenizer is told first
+            # What is wrong with the tokenizer is told first.
+            _require_ids(read_config(config_json, where), reading.result(), where)
             raise
         tokenizer = reading.result()
     _require_ids(decoder.config, tokenizer, where)

@@ -153,7 +153,7 @@ def test_only_keys_that_have_changed_are_written_anew(tmp_path: Path) -> None:
     settings = TokenizerConfig.model_validate({"extend": 7, "min_count": 2})
     extended = extend_tokenizer(base.tokenizer, settings, lambda: iter(toy_texts()))
     assert extended.vocab == base.tokenizer.vocab + 7
-    decoder = pretrained_decoder(tmp_path / "folder", 64, extended, extended.vocab)
+    decoder = pretrained_decoder(tmp_path / "folder", extended, extended.vocab)
     model = base.with_parts(decoder, extended)
     export_huggingface(model, tmp_path / "out")
     before, after = (
@@ -172,7 +172,7 @@ def test_only_keys_that_have_changed_are_written_anew(tmp_path: Path) -> None:
 def test_another_tokenizer_brings_its_own_special_tokens(tmp_path: Path) -> None:
     write_folder(tmp_path / "folder", "llama", torch.bfloat16)
     other = toy_tokenizer("keyboard")
-    decoder = pretrained_decoder(tmp_path / "folder", 64, other, other.vocab)
+    decoder = pretrained_decoder(tmp_path / "folder", other, other.vocab)
     model = load_pretrained(tmp_path / "folder").with_parts(decoder, other)
     export_huggingface(model, tmp_path / "out")
     config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
