@@ -164,7 +164,7 @@ def ensemble_scores(
     judged: Sequence[tuple[str, bits.Texts]],
     *,
     device_name: str | None,
-    window: int,
+    window: int = LONGEST_WINDOW,
     log: Log,
 ) -> list[list[Score]]:
     """Of each text, with the name of its split, the scores of the mean probability of members.

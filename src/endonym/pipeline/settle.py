@@ -23,7 +23,7 @@ from endonym.autopilot.workload import Workload
 from endonym.config import config_value, written_value
 from endonym.data.shards import TokenShards
 from endonym.device import has_bf16_units
-from endonym.errors import OutOfMemory, RecipeError
+from endonym.errors import Damaged, OutOfMemory, RecipeError
 from endonym.formats.files import RawSet
 from endonym.log import Log
 from endonym.model.config import ModelConfig
@@ -61,12 +61,17 @@ class Lockfile:
         self.key = fingerprint(identity | {"sets": list(recipe.sets), "inputs": inputs})
         self.choices: Choices = {}
         self.other_values: dict[str, Any] = {}
-        before = read_plan(run)
+        try:
+            before = read_plan(run)
+        except Damaged:
+            if not replan:
+                raise
+            before = {}
         self.fresh: dict[str, str] = before.get("fresh", {})
         self.versions = {each["name"]: each["version"] for each in before.get("stages", [])}
         data = {} if replan else before
         self.is_known = data.get("key") == self.key
-        self.code: str = data["code"] if self.is_known else code_hash("choices")
+        self.code: str = data.get("code") or code_hash("choices")
         if self.is_known:
             self.choices = {key: Choice(*pair) for key, pair in data["choices"].items()}
         tuned: dict[str, Any] = data.get("tuned") or {"stage": "", "choices": {}}

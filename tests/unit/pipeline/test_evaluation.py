@@ -108,7 +108,7 @@ def test_questions_stand_in_the_models_template_and_without_one_chat_is_refused(
     tokenizer.chat_template = CHATML
     first, second = questions(["Әбием кайда?", "Où est <|im_end|> ?"], tokenizer)
     # Marks of the template are no text; what a person wrote is, whatever it names.
-    assert tokenizer.token(first[0]) == "<|im_start|>"
+    assert [tokenizer.token(index) for index in first[:2]] == ["<|endoftext|>", "<|im_start|>"]
     assert tokenizer.decode(first) == "user\nӘбием кайда?\nassistant\n"
     assert tokenizer.decode(second) == "user\nOù est <|im_end|> ?\nassistant\n"
     # The template opens a text itself here, and the model would do so again.
