@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from endonym import device
 from endonym.cli.main import MODEL, Settings, adapter_option, count_option, print_json
@@ -23,7 +24,7 @@ from endonym.serve.pieces import SURPRISE_BITS
 if TYPE_CHECKING:
     from endonym.commands.chat import Talk
     from endonym.generate.language_model import Continuation
-    from endonym.generate.sample import Defaults, Sampling
+    from endonym.generate.sample import Sampling
     from endonym.serve.pieces import TextPiece
 
 HELP = "Type the beginning of a text. Enter alone: another continuation. Ctrl-D ends."
@@ -31,35 +32,20 @@ CHAT_HELP = "Type a message. Enter alone: another answer. /new: from the beginni
 ENDS, NEW = ("/exit", "/quit", "/bye"), "/new"
 SHADES = (None, 230, 223, 216, 209, 202, 196)
 """Background of a piece in a terminal of 256 colours, by its surprise."""
-MOST_TOKENS, MAX_TOKENS = 1 << 31, 200
-BASE_MIN_TOKENS = 40
+MOST_TOKENS = 1 << 31
 Messages = list[dict[str, str]]
-OWN = "the model's, else {default:g}"
-"""The default of a flag that a folder's generation_config.json may say."""
-
-
-def sampling_option(flag: str, default: float, words: str = "", **kind: Any) -> Any:
-    """A flag that a model's own files may say; None if it is not given."""
-    shown = OWN.format(default=default)
-    return click.option(flag, default=None, show_default=shown, help=words or None, **kind)
-
-
 SAMPLING_OPTIONS = (
-    sampling_option("--max-tokens", MAX_TOKENS, type=click.IntRange(0, MOST_TOKENS)),
+    click.option("--max-tokens", type=click.IntRange(0, MOST_TOKENS), default=200),
     click.option(
         "--min-tokens",
         type=click.IntRange(0, MOST_TOKENS),
-        default=None,
-        show_default=f"0; of base models {BASE_MIN_TOKENS}",
-        help="The model may end the text only after so many: small base models end early.",
+        default=40,
+        help="The model may end the text only after so many: small models end early.",
     ),
-    sampling_option("--temperature", 0.8, type=float),
-    sampling_option("--top-k", 0, "Keep the k likeliest; 0 keeps all.", type=int),
-    sampling_option("--top-p", 0.95, "Keep the likeliest that reach p.", type=float),
-    sampling_option(
-        "--min-p", 0, "Keep those at least p times as likely as the likeliest.", type=float
-    ),
-    sampling_option("--repetition-penalty", 1, "1 does nothing.", type=float),
+    click.option("--temperature", type=float, default=0.8),
+    click.option("--top-k", type=int, default=0, help="Keep the k likeliest; 0 keeps all."),
+    click.option("--top-p", type=float, default=0.95, help="Keep the likeliest that reach p."),
+    click.option("--repetition-penalty", type=float, default=1.0, help="1 does nothing."),
     click.option("--seed", type=click.IntRange(min=0), default=0),
     click.option(
         "--inside-word", is_flag=True, help="The text may go on inside the prompt's last word."
@@ -78,30 +64,28 @@ Text = str | Shaded
 
 
 class Generation(NamedTuple):
-    """What the flags say about how a text is continued; None where they say nothing."""
+    """What the flags say about how a text is continued."""
 
-    max_tokens: int | None
-    min_tokens: int | None
-    temperature: float | None
-    top_k: int | None
-    top_p: float | None
-    min_p: float | None
-    repetition_penalty: float | None
+    max_tokens: int
+    min_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    repetition_penalty: float
     seed: int
     inside_word: bool
 
-    def lengths(self, defaults: "Defaults", *, has_template: bool) -> dict[str, int]:
-        """Bounds of the number of tokens of a model with these defaults."""
-        least = 0 if has_template else BASE_MIN_TOKENS
-        return {
-            "max_tokens": defaults.max_tokens if self.max_tokens is None else self.max_tokens,
-            "min_tokens": least if self.min_tokens is None else self.min_tokens,
-        }
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Bounds of the number of tokens."""
+        return {"max_tokens": self.max_tokens, "min_tokens": self.min_tokens}
 
-    def sampling(self, seed: int, defaults: "Defaults") -> "Sampling":
+    def sampling(self, seed: int) -> "Sampling":
         """How tokens are chosen, with another seed."""
-        given = self._asdict() | {"seed": seed}
-        return defaults.sampling(**{n: v for n, v in given.items() if not n.endswith("_tokens")})
+        from endonym.generate.sample import Sampling
+
+        kept = (self.temperature, self.top_k, self.top_p, self.repetition_penalty)
+        return Sampling(*kept, seed, inside_word=self.inside_word)
 
 
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,17 +124,12 @@ def generate(
     say_loading(settings, model)
     from endonym.commands.load import load_model
 
-    target = settings.pick_device()
+    target = device.pick(settings.device)
     loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
-    if words := loaded.defaults.words():
-        settings.log().line(f"sampling where no flag says it: {words} ({model})")
-    has_template = loaded.tokenizer.chat_template is not None
-    lengths = options.lengths(loaded.defaults, has_template=has_template)
 
     def continued(text: str, seed: int) -> "tuple[str, Continuation]":
-        sampling = options.sampling(seed, loaded.defaults)
-        made = loaded.stream(readable(text), **lengths, sampling=sampling)
+        made = loaded.stream(readable(text), **options.lengths, sampling=options.sampling(seed))
         return as_read(settings.log(), loaded.spelled, text), made
 
     is_typed = sys.stdin is not None and sys.stdin.isatty()
@@ -186,7 +165,7 @@ def suggest(
     say_loading(settings, model)
     from endonym.commands.load import load_model
 
-    target = settings.pick_device()
+    target = device.pick(settings.device)
     loaded = load_model(model, settings.open_store(), target, settings.log(), adapter=adapter)
     device.prepare()
     for number, each in enumerate(piped_prompts() if text is None else [text]):
@@ -267,7 +246,7 @@ def serve(
         models,
         serving.place_of(**place),
         store=settings.open_store(),
-        device_name=settings.pick_device(),
+        device_name=device.pick(settings.device),
         log=settings.log(),
         ready=ready,
         adapters=adapters,
@@ -302,23 +281,23 @@ def chat(
     from endonym.commands.chat import Talk
     from endonym.commands.serve import make_engine
 
-    log, target = settings.log(), settings.pick_device()
-    store = settings.open_store()
-    engine = make_engine(model, store, target, log, adapter=adapter, suggests=False)
+    log, context = settings.log(), click.get_current_context()
+    target = device.pick(settings.device)
+    engine = make_engine(model, settings.open_store(), target, log, adapter=adapter)
     if system and not engine.template:
         do = "It continues texts: begin the text as it should go on."
         raise RecipeError(f"{model} has no chat template", where="--system", do=do)
-    lengths = options.lengths(engine.defaults, has_template=bool(engine.template))
+    if engine.template and context.get_parameter_source("min_tokens") is ParameterSource.DEFAULT:
+        options = options._replace(min_tokens=0)  # an answer may be short
     with Talk(engine, log.warn, system=readable(system)) as talk:
 
         def continued(text: str, seed: int) -> tuple[str, Iterator[Text]]:
-            sampling = options.sampling(seed, engine.defaults)
-            pieces = talk.continued(readable(text), sampling, **lengths)
+            pieces = talk.continued(readable(text), options.sampling(seed), **options.lengths)
             return as_read(log, engine.spelled, text), texts(pieces, has_shades=surprise)
 
         def answered(messages: Messages, seed: int) -> Iterator[Text]:
             decoded = [{**message, "content": readable(message["content"])} for message in messages]
-            pieces = talk.answered(decoded, options.sampling(seed, engine.defaults), **lengths)
+            pieces = talk.answered(decoded, options.sampling(seed), **options.lengths)
             return texts(pieces, has_shades=surprise)
 
         is_typed = sys.stdin is not None and sys.stdin.isatty() and not settings.is_json
