@@ -65,6 +65,7 @@ FROZEN = {
     "evaluate": {
         *("MODEL", "--text PATH", "--split", "--document", "--column", "--adapter DIR"),
         "--context N",
+        "--no-start",
         *("--tasks FILE", "--minimal-pairs FILE", "--flores FILE", "--probe FILE"),
         *("--harness TASKS", "--task-files DIR", "--steps"),
         *("--fine-tune", "--probe-endpoint URL", "--language CODE"),

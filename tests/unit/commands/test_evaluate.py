@@ -264,7 +264,7 @@ def test_the_context_decides_how_much_is_seen_before_a_token(
     model = load_model("kechkena", store, "cpu", Log(quiet=True))
     ids = np.array(model.tokenizer.encode(path.read_text(encoding="utf-8")), dtype=np.int64)
     for context in (8, 16, None):
-        (nats,) = read_nats(model.decoder, [ids], model.tokenizer.end_id, context or 32)
+        (nats,) = read_nats(model.decoder, [ids], model.tokenizer.document_start, context or 32)
         mine = nats.sum() / np.log(2) / len(path.read_bytes())
         assert bits(context) == pytest.approx(mine, rel=1e-6)
     assert len({bits(8), bits(16), bits(None)}) == 3
