@@ -113,7 +113,7 @@ def test_states_are_carried_over_from_window_to_window(family: str) -> None:
     logits = [logits_of(decoder, torch.tensor([END, *each]))[:-1].detach() for each in ids]
     for window in (2, 5, 16, 200):
         for found, each, logits_TV in zip(
-            read_tokens(decoder, ids, END, window), ids, logits, strict=True
+            read_tokens(decoder, ids, [END], window), ids, logits, strict=True
         ):
             nats_TV = -logits_TV.log_softmax(-1)
             whole = nats_TV[torch.arange(len(each)), torch.from_numpy(each)].numpy()
